@@ -63,8 +63,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: Any) 
         markdown = markdown.replace("<!-- help -->", help_texts())
     if "<!-- metrics -->" in markdown:
         markdown = markdown.replace("<!-- metrics -->", metrics_table())
-    if "<!-- capabilities -->" in markdown:
-        markdown = markdown.replace("<!-- capabilities -->", capabilities_table())
+    if "<!-- optional methods -->" in markdown:
+        markdown = markdown.replace("<!-- optional methods -->", optional_methods_table())
     if "<!-- public names -->" in markdown:
         markdown = markdown.replace("<!-- public names -->", public_names(Path(config.docs_dir)))
     return resolve_links(markdown, uri, Path(config.docs_dir))
@@ -145,22 +145,18 @@ def metrics_table() -> str:
     return "\n".join(lines)
 
 
-def capabilities_table() -> str:
-    """Return a Markdown table of the protocols in `colorzoo.capabilities` and their models."""
-    from colorzoo import capabilities
+def optional_methods_table() -> str:
+    """Return a Markdown table of the methods of `ColoringModel` that only some models override."""
+    from colorzoo.model import ColoringModel
     from colorzoo.registry import load_model_class
 
-    lines = ["| protocol | methods | models |", "|---|---|---|"]
     kinds = {card.name: load_model_class(card) for card in _cards()}
-    protocols = {name: getattr(capabilities, name) for name in capabilities.__all__}
-    for protocol, kind in protocols.items():
-        if not isinstance(kind, type):
-            continue
-        methods = [method for method in vars(kind) if not method.startswith("_")]
-        models = [name for name, model in kinds.items() if all(hasattr(model, method) for method in methods)]
-        link = f"[`{protocol}`](#colorzoo.capabilities.{protocol})"
-        shown = ", ".join(f"`{method}`" for method in methods)
-        lines.append(f"| {link} | {shown} | {', '.join(models) or 'none in the zoo'} |")
+    lines = ["| method | models |", "|---|---|"]
+    for method, value in vars(ColoringModel).items():
+        models = [name for name, kind in kinds.items() if kind.supports(method)]
+        is_public = not method.startswith("_") and (callable(value) or isinstance(value, property))
+        if is_public and 0 < len(models) < len(kinds):
+            lines.append(f"| [`{method}`](#colorzoo.model.ColoringModel.{method}) | {', '.join(models)} |")
     return "\n".join(lines)
 
 

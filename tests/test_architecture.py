@@ -22,7 +22,6 @@ LAYERS = (
     "guidance",
     "losses prediction",
     "networks",
-    "capabilities",
     "weights",
     "model",
     "factory",
@@ -44,7 +43,7 @@ LAYERS = (
 )
 FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names.split()}
 # data must not import models
-MODELS = {"networks", "losses", "prediction", "capabilities", "model", "factory"}
+MODELS = {"networks", "losses", "prediction", "model", "factory"}
 WITHOUT_LIGHTNING = set(FLOOR) - {"data", "training", "zoo", "testing", "apps"}
 LIGHT = {"environment", "errors", "card", "settings", "registry"}
 APPS = "video", "studio", "cli"  # an application imports only applications to its left

@@ -17,7 +17,7 @@ from colorzoo.testing import write_sample_images
 # packages of the reference in which every function and class has an example
 PACKAGES = sorted(
     {page.stem for page in (Path(__file__).parents[1] / "docs" / "api").glob("*.md")}
-    - {"index", "capabilities", "card", "errors", "settings"}  # protocols, records, exceptions, types
+    - {"index", "card", "errors", "settings"}  # records, exceptions, types
 )
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 

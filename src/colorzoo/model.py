@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
 
 from colorzoo.card import GuidanceKind, InputKind, OutputKind
 from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
-from colorzoo.guidance import Guidance
+from colorzoo.guidance import Boxes, Exemplar, Guidance, Regions
 from colorzoo.networks.blocks import is_traced
 from colorzoo.prediction import Prediction
 from colorzoo.settings import check_arguments, constructor_parameters, plain_arguments
@@ -25,6 +25,7 @@ from colorzoo.weights.load import Provenance
 from colorzoo.weights.pretrained import load_model, push_model, save_model
 
 if TYPE_CHECKING:
+    from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
     from colorzoo.networks.renaming import Pattern
     from colorzoo.weights.readers.caffe import CaffeLayers
 
@@ -38,6 +39,9 @@ __all__ = [
 if hasattr(os, "register_at_fork"):
     # a forked process lacks the thread pool of torch, and parallel operations would wait for it forever
     os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
+
+Transform = Literal["adain", "wct"]
+"""Feature statistics for `ColoringModel.stylize`: means and deviations (AdaIN), or covariances (WCT)."""
 
 MODEL_PREFIX = "model."
 """Prefix of the keys of the model's weights in a training checkpoint."""
@@ -56,7 +60,8 @@ class ColoringModel(nn.Module):
         torch.Size([2, 2, 32, 48])
 
     The constructor of a subclass receives settings, which may be in dataclasses (`colorzoo.settings`), builds
-    the network and passes it to ``super().__init__``. The subclass also defines `forward`.
+    the network and passes it to ``super().__init__``. The subclass also defines `forward`. Other methods are
+    optional, for example `segment`. Callers test `supports` before they call such a method.
 
     Training uses a task (`ColorizationModule`), a LightningModule that stores the model as ``task.model``.
 
@@ -168,6 +173,149 @@ class ColoringModel(nn.Module):
         from colorzoo.networks.recording import record
 
         return record(self, self.feature_layers, lambda: self(lightness))
+
+    @classmethod
+    def supports(cls, method: str) -> bool:
+        """Return whether the class overrides an optional method, such as ``"segment"``."""
+        return getattr(cls, method) is not getattr(ColoringModel, method)
+
+    def edit(self, lightness: Tensor, guidance: Guidance, state: dict[str, Any]) -> Prediction:
+        """Colorize one image again after an edit of its guidance.
+
+        A model can override this method to reuse intermediate results. The prediction must equal
+        ``model(lightness, guidance)``.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+            guidance: Complete guidance of the image, not only the changes.
+            state: Intermediate results of this image. The dict is empty at first; the model updates it.
+        """
+        return self(lightness, guidance)
+
+    def similarity(self, lightness: Tensor, mask: Tensor, state: dict[str, Any]) -> Tensor:
+        """Return the similarity ``(1, 1, h, w)`` in [0, 1] of each position to the best match in a mask.
+
+        The similarity limits how far the color of a point spreads (the reach of the point).
+
+        Args:
+            lightness: ``(1, 1, H, W)`` in [0, 100].
+            mask: ``(1, 1, H, W)`` in {0, 1}, with at least one 1.
+            state: Intermediate results of this image; see `edit`.
+        """
+        raise NotImplementedError
+
+    @property
+    def detects(self) -> bool:
+        """Whether `find_boxes` can detect objects. The pad offers object detection for such models."""
+        return False
+
+    def find_boxes(self, lightness: Tensor) -> Boxes:
+        """Detect objects in lightness ``(B, 1, H, W)`` in [0, 100].
+
+        Raises:
+            GuidanceError: The model has no detector.
+        """
+        raise NotImplementedError
+
+    def segment(self, lightness: Tensor) -> Tensor:
+        """Predict the class of each pixel, ``(B, 1, H, W)`` int64, from lightness in [0, 100].
+
+        Optional attributes: ``class_count``, the number of classes, and ``class_names``, the names by index.
+        """
+        raise NotImplementedError
+
+    def propose(self, lightness: Tensor) -> Regions:
+        """Divide images ``(B, 1, H, W)`` into regions for the user to color, the most useful region first."""
+        raise NotImplementedError
+
+    def region_colors(
+        self, prediction: Prediction, votes: Tensor, palette: Tensor | None = None, variant: int = 0
+    ) -> Tensor:
+        """Choose the sRGB color ``(n, 3)`` in [0, 1] of each region of a drawing.
+
+        For models without this method, a region gets its mean predicted color.
+
+        Args:
+            prediction: Prediction for one drawing.
+            votes: ``(n, h * w)``, weight of each cell of the predicted color distribution in each region.
+            palette: ``(P, 3)`` sRGB in [0, 1], the only colors to choose from; None for no limit.
+            variant: 0 for the most likely colors; other numbers sample a palette.
+        """
+        raise NotImplementedError
+
+    def color_frames(self, frames: Tensor, exemplar: Exemplar, previous: Tensor | None = None) -> Tensor:
+        """Predict ab ``(T, 2, H, W)`` in CIE units for successive frames of a video.
+
+        Args:
+            frames: Lightness ``(T, 1, H, W)`` in [0, 100].
+            exemplar: Reference for all frames.
+            previous: Lab ``(1, 3, H, W)`` of the frame before ``frames[0]``; None at the start of a video.
+        """
+        raise NotImplementedError
+
+    def encode_reference(self, rgb: Tensor) -> Tensor:
+        """Encode reference images ``(B, 3, H, W)`` in [0, 1] as embeddings ``(B, R, C)``.
+
+        R is 1 for a single vector, 2 for feature means and standard deviations, or the number of positions in
+        the feature map of the reference.
+        """
+        raise NotImplementedError
+
+    def mix_references(self, embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+        """Mix the embeddings of several references into one embedding ``(1, R, C)``, by default their mean.
+
+        Standard deviations in embeddings are averaged like other values. The joint standard deviation of a
+        warm and a cold reference would give more vivid colors than either reference.
+
+        Args:
+            embeddings: Embeddings ``(1, R, C)`` from `encode_reference` or from this method.
+            weights: Nonnegative weight of each embedding, with a sum of 1.
+        """
+        weighted = [each * weight for each, weight in zip(embeddings, weights, strict=True)]
+        return torch.stack(weighted).sum(0)
+
+    def stylize(
+        self,
+        content: Tensor,
+        style: Tensor,
+        *,
+        transform: Transform = "adain",
+        alpha: float = 1.0,
+        labels: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        """Transfer the colors of a style image to a content image.
+
+        Args:
+            content: RGB ``(B, 3, H, W)`` in [0, 1].
+            style: RGB ``(B, 3, H', W')`` in [0, 1].
+            transform: Feature statistics to match; see `Transform`.
+            alpha: Strength of the transfer in [0, 1].
+            labels: Integer label maps ``(H, W)`` of the content and ``(H', W')`` of the style. With label
+                maps, feature statistics are matched separately for each label, and the batch size must be 1.
+
+        Returns:
+            RGB ``(B, 3, H, W)`` in [0, 1].
+        """
+        raise NotImplementedError
+
+    @property
+    def hooks(self) -> tuple[FeatureHook, ...]:
+        """Layers, in the order of the forward pass, whose output an add-on such as ``kim2021`` can modify."""
+        return ()
+
+    def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
+        """Run the model up to the first of its `hooks`; the arguments are the same as in `forward`."""
+        raise NotImplementedError
+
+    def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
+        """Run the model from the first of its `hooks` to ab or RGB ``(B, C, H, W)`` in float32.
+
+        Args:
+            state: Result of `before_hooks`, which is not changed and can be reused.
+            visit: Function that is called for each hook, in order, and may modify the feature map. With
+                `colorzoo.networks.feature_hooks.unchanged`, the result equals the output of `forward`.
+        """
+        raise NotImplementedError
 
     def load_weights(self, state_dict: Mapping[str, Tensor], *, name: str, published: bool = False) -> None:
         """Load the state dict of a weight file or of a training checkpoint.

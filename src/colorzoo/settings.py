@@ -1,5 +1,8 @@
 """Typed settings: groups of model settings, value ranges, and options of the command line.
 
+Settings are declared in one way: as dataclass fields or constructor parameters with a default and a type
+annotation, which may contain a `Range`. `option` adds the help text of a command-line option.
+
 Model constructors have parameters for groups of settings (``architecture``, ``objective``, ``simulation``).
 Each group is a frozen dataclass; YAML files and checkpoints store each group as a mapping. Cards, weight
 files and `create_model` use flat setting names, which are unique within a model:
@@ -9,11 +12,12 @@ files and `create_model` use flat setting names, which are unique within a model
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, is_dataclass
 from numbers import Integral, Real
 from pathlib import PurePath
-from typing import Annotated, Any, Literal, TypeVar, Unpack, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Literal, Unpack, get_args, get_origin, get_type_hints
 
 from colorzoo.errors import ColorzooError
 
@@ -34,14 +38,12 @@ __all__ = [
     "argument",
     "option",
     "out_of_range",
-    "settings_of",
 ]
 
 Precision = Literal["auto", "float32", "bfloat16"]
 """Numeric precision of a model."""
 Engine = Literal["torch", "onnxruntime"]
 """Inference library."""
-S = TypeVar("S")
 
 
 @dataclass(frozen=True)
@@ -103,19 +105,14 @@ def option(
         nargs: Number of values, as in `argparse`.
     """
     metadata = {"help": text, "group": group, "flags": flags, "metavar": metavar, "nargs": nargs}
-    return _field(default, metadata | {"positional": False})
+    if isinstance(default, list):
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 def argument(text: str, metavar: str, default: Any = MISSING, nargs: str | None = None) -> Any:
     """Return a dataclass field that defines a positional command-line argument; see `option`."""
-    metadata = {"help": text, "group": "", "flags": (), "metavar": metavar, "nargs": nargs}
-    return _field(default, metadata | {"positional": True})
-
-
-def _field(default: Any, metadata: dict[str, Any]) -> Any:
-    if isinstance(default, list):
-        return field(default_factory=default.copy, metadata=metadata)
-    return field(default=default, metadata=metadata)
+    return option(default, text, "", metavar, nargs=nargs)  # as in argparse, the flag has no hyphen
 
 
 Fraction = Annotated[float, Range(0, 1)]
@@ -136,71 +133,40 @@ PositiveInt = Annotated[int, Range(1)]
 """Integer that is at least 1."""
 
 
-def settings_of(kind: type[S], settings: Mapping[str, Any]) -> S:
-    """Build a dataclass from a mapping, in which lists replace tuples as in YAML and JSON.
-
-    Args:
-        kind: Dataclass of a group of settings.
-        settings: Settings by name.
-
-    Raises:
-        ColorzooError: A setting is unknown, or a number is out of range.
-    """
-    known = [each.name for each in fields(kind)]  # type: ignore[arg-type]  # kind is a dataclass
-    if unknown := [key for key in settings if key not in known]:
-        raise ColorzooError(
-            f"{kind.__name__} has no setting {unknown[0]!r}; known settings: {', '.join(known)}"
-        )
-    found = kind(**{key: _hashable(value) for key, value in settings.items()})
-    check_arguments(kind, vars(found))
-    return found
-
-
 def check_arguments(kind: type[Any], arguments: Mapping[str, Any]) -> None:
-    """Raise an error if a constructor argument, or a setting in a group, is outside its `Range`.
-
-    Args:
-        kind: Class whose constructor has the arguments.
-        arguments: Constructor arguments by name.
-
-    Raises:
-        ColorzooError: A number is out of range.
-    """
-    for name, limits, number in out_of_range(argument_types(kind), arguments):
+    """Raise `ColorzooError` if a constructor argument, or a setting in a group, is outside its `Range`."""
+    for name, limits, number in out_of_range(kind, arguments):
         raise ColorzooError(f"{name} must be {limits}, got {number}")
 
 
-def out_of_range(hints: Mapping[str, Any], values: Mapping[str, Any]) -> list[tuple[str, Range, float]]:
-    """Return the name, range and value of each number outside the `Range` of its type hint.
+def out_of_range(kind: type[Any], arguments: Mapping[str, Any]) -> Iterator[tuple[str, Range, float]]:
+    """Yield the name, range and value of each number outside the `Range` of its type annotation.
 
     Args:
-        hints: Dict that maps names to type annotations, such as ``Annotated[int, Range(1)]`` or a dataclass
-            with such annotations.
-        values: Dict that maps the same names to a number, a list of numbers, a mapping of numbers or a group
-            of settings. Values of other types, such as None, are not checked.
+        kind: Class whose constructor declares the arguments, such as a dataclass.
+        arguments: Constructor arguments by name. An argument can be a number, a list or mapping of numbers,
+            or a group of settings. Other values, such as None, are not checked.
     """
-    found: list[tuple[str, Range, float]] = []
-    for name, hint in hints.items():
-        value = values.get(name)
-        if is_group(hint):
-            group = value if isinstance(value, Mapping) else vars(value) if isinstance(value, hint) else {}
-            found += out_of_range(argument_types(hint), group)
+    for name, parameter in constructor_parameters(kind).items():
+        value, hint = arguments.get(name), parameter.annotation
+        if group := group_of(hint):
+            nested = vars(value) if isinstance(value, group) else value
+            yield from out_of_range(group, nested if isinstance(nested, Mapping) else {})
             continue
-        if isinstance(value, Mapping):
-            value = list(value.values())
-        items = value if isinstance(value, list | tuple) else [value]
-        numbers = [item for item in items if isinstance(item, int | float)]
+        items = list(value.values()) if isinstance(value, Mapping) else value
         for limits in _ranges_of(hint):
-            found += [(name, limits, number) for number in numbers if not limits.contains(number)]
-    return found
+            for item in items if isinstance(items, list | tuple) else [items]:
+                if isinstance(item, int | float) and not limits.contains(item):
+                    yield name, limits, item
 
 
-def is_group(hint: Any) -> bool:
-    """Return whether a type annotation is a dataclass, and not a union that contains a dataclass."""
-    return isinstance(hint, type) and is_dataclass(hint)
+def group_of(hint: Any) -> type[Any] | None:
+    """Return the dataclass in a type annotation ``Group`` or ``Group | None``; None for other types."""
+    members = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    return next((each for each in members if isinstance(each, type) and is_dataclass(each)), None)
 
 
-def constructor_parameters(kind: type[Any]) -> dict[str, inspect.Parameter]:
+def constructor_parameters(kind: type[Any]) -> Mapping[str, inspect.Parameter]:
     """Return the parameters of a constructor by name, with evaluated type annotations.
 
     If the constructor has ``**kwargs``, the parameters of the next base class are included; for
@@ -211,23 +177,20 @@ def constructor_parameters(kind: type[Any]) -> dict[str, inspect.Parameter]:
         # hints of a dataclass must be read from the class, because its bases may be in other modules
         hints = get_type_hints(kind if is_dataclass(kind) else construct, include_extras=True)
         _, *parameters = inspect.signature(construct).parameters.values()
+        kwargs = None
         for each in parameters:
-            if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
+            if each.kind == each.VAR_KEYWORD:
+                kwargs = hints.get(each.name, Any)
+            elif each.kind != each.VAR_POSITIONAL:
                 found.setdefault(each.name, each.replace(annotation=hints.get(each.name, Any)))
-        if not parameters or parameters[-1].kind != inspect.Parameter.VAR_KEYWORD:
-            break
-        hint = hints.get(parameters[-1].name)
-        if get_origin(hint) is Unpack:
-            more = get_type_hints(get_args(hint)[0], include_extras=True)
+        if get_origin(kwargs) is Unpack:
             keyword = inspect.Parameter.KEYWORD_ONLY
-            found |= {name: inspect.Parameter(name, keyword, annotation=each) for name, each in more.items()}
-            break
+            for key, hint in get_type_hints(get_args(kwargs)[0], include_extras=True).items():
+                found[key] = inspect.Parameter(key, keyword, annotation=hint)
+            return found
+        if kwargs is None:
+            return found
     return found
-
-
-def argument_types(kind: type[Any]) -> dict[str, Any]:
-    """Return a dict that maps the names in `constructor_parameters` to their type annotations."""
-    return {name: each.annotation for name, each in constructor_parameters(kind).items()}
 
 
 def constructor_arguments(kind: type[Any], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -243,77 +206,61 @@ def constructor_arguments(kind: type[Any], settings: Mapping[str, Any]) -> dict[
     Raises:
         ColorzooError: A setting is unknown, or a number is out of range.
     """
-    arguments, types = nest_arguments(kind, settings), argument_types(kind)
+    arguments = nest_arguments(kind, settings)
     for name, value in arguments.items():
-        groups = [each for each in (types[name], *get_args(types[name])) if is_group(each)]
-        if groups and isinstance(value, Mapping):
-            arguments[name] = settings_of(groups[0], value)
+        group = group_of(constructor_parameters(kind)[name].annotation)
+        if group is None or not isinstance(value, Mapping):
+            continue
+        known = constructor_parameters(group)
+        if unknown := [key for key in value if key not in known]:
+            raise ColorzooError(
+                f"{group.__name__} has no setting {unknown[0]!r}; known settings: {', '.join(known)}"
+            )
+        arguments[name] = group(**{key: _hashable(each) for key, each in value.items()})
+    check_arguments(kind, arguments)
     return arguments
 
 
 def nest_arguments(constructor: type[Any], flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert flat settings to constructor arguments with groups of settings.
+    """Convert flat settings to constructor arguments, with each group of settings as a mapping.
 
     For example, ``{"width": 0.5}`` becomes ``{"architecture": {"width": 0.5}}``.
-
-    Args:
-        constructor: Class whose constructor has a parameter for each group, such as ``architecture``.
-        flat: Dict that maps names of settings and of constructor parameters to values.
-
-    Returns:
-        Constructor arguments by name, with each group as a mapping.
 
     Raises:
         ColorzooError: A setting is unknown.
     """
-    groups = setting_groups(constructor)
-    owner = {each.name: group for group, kind in groups.items() for each in fields(kind)}
-    plain = argument_types(constructor).keys()
+    groups, plain = _group_names(constructor), constructor_parameters(constructor)
     nested: dict[str, Any] = {}
     for key, value in flat.items():
         if key in plain:
-            nested[key] = _merged(nested.get(key), value)
-        elif key in owner:
-            nested.setdefault(owner[key], {})[key] = value
+            is_merged = isinstance(nested.get(key), Mapping) and value is not None
+            nested[key] = {**nested[key], **_plain(value)} if is_merged else value
+        elif key in groups:
+            nested.setdefault(groups[key], {})[key] = value
         else:
-            known = sorted({*plain, *owner})
-            raise ColorzooError(
-                f"{constructor.__name__} has no argument {key!r}; known arguments: {', '.join(known)}"
-            )
+            known = ", ".join(sorted(known_settings(constructor)))
+            raise ColorzooError(f"{constructor.__name__} has no argument {key!r}; known arguments: {known}")
     return nested
 
 
 def flatten_arguments(constructor: type[Any], nested: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace the groups in constructor arguments with the settings that they contain.
-
-    This function is the inverse of `nest_arguments`.
-
-    Args:
-        constructor: Class whose constructor has a parameter for each group, such as ``architecture``.
-        nested: Constructor arguments by name, with groups as dataclasses or mappings.
-    """
+    """Replace the groups in constructor arguments with their settings; the inverse of `nest_arguments`."""
     groups = setting_groups(constructor)
     flat: dict[str, Any] = {}
     for key, value in nested.items():
-        if key in groups:
-            flat |= (
-                asdict(value) if is_dataclass(value) and not isinstance(value, type) else dict(value or {})
-            )
-        else:
-            flat[key] = value
+        flat |= _plain(value or {}) if key in groups else {key: value}
     return flat
 
 
 def known_settings(constructor: type[Any]) -> frozenset[str]:
     """Return the names of all constructor arguments and of all settings in their groups."""
-    groups = setting_groups(constructor)
-    single = {each.name for kind in groups.values() for each in fields(kind)}
-    return frozenset(single | argument_types(constructor).keys())
+    return frozenset({*constructor_parameters(constructor), *_group_names(constructor)})
 
 
 def setting_groups(constructor: type[Any]) -> dict[str, type[Any]]:
     """Return a dict that maps the parameters for groups of settings to their dataclasses."""
-    return {name: hint for name, hint in argument_types(constructor).items() if is_group(hint)}
+    hints = {name: each.annotation for name, each in constructor_parameters(constructor).items()}
+    return {name: hint for name, hint in hints.items() if isinstance(hint, type) and is_dataclass(hint)}
 
 
 def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -324,15 +271,17 @@ def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _plain(value) for key, value in arguments.items() if not callable(value)}
 
 
+def _group_names(constructor: type[Any]) -> dict[str, str]:
+    """Return a dict that maps each setting in a group to the name of the group."""
+    groups = setting_groups(constructor)
+    return {setting: group for group, kind in groups.items() for setting in constructor_parameters(kind)}
+
+
 def _ranges_of(hint: Any) -> list[Range]:
     """Return the `Range` annotations of a type or of the members of a union."""
     if get_origin(hint) is Annotated:
         return [each for each in hint.__metadata__ if isinstance(each, Range)]
     return [found for each in get_args(hint) for found in _ranges_of(each)]
-
-
-def _merged(old: Any, new: Any) -> Any:
-    return {**old, **_plain(new)} if isinstance(old, Mapping) and new is not None else new
 
 
 def _plain(value: Any) -> Any:

@@ -69,10 +69,7 @@ class Alike(ColoringModel):
         share = (20 * spread[0]).clamp(max=0.8)
         return AbPrediction(ab=own + share * (spread[1] / spread[0].clamp(min=1e-6) - own))
 
-    def init_state(self) -> None:
-        return None
-
-    def similarity(self, lightness: Tensor, mask: Tensor, memory: None) -> Tensor:
+    def similarity(self, lightness: Tensor, mask: Tensor, memory: object) -> Tensor:
         del memory
         mean = (lightness * mask).sum() / mask.sum()
         return torch.exp(-((lightness - mean).abs() / 12))

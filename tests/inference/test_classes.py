@@ -12,17 +12,20 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import choose_for_guidance
 from colorzoo.inference.steps.classes import class_map, read_labels
+from colorzoo.model import ColoringModel
 from colorzoo.registry import model_card
 
 LIGHTNESS = torch.zeros(1, 1, 40, 60)
 REFERENCE = torch.zeros(1, 3, 20, 20)
 
 
-class Halves:
+class Halves(ColoringModel):
     """Segments the left half as class 0 and the right half as class 1."""
 
     class_count = 3
-    device = "cpu"
+
+    def __init__(self) -> None:
+        super().__init__(torch.nn.Identity())
 
     def segment(self, lightness: Tensor) -> Tensor:
         columns = torch.arange(lightness.shape[-1]) * 2 // lightness.shape[-1]
@@ -88,7 +91,7 @@ def test_class_map_errors_name_the_invalid_class_or_file() -> None:
 def test_class_map_uses_label_images_for_models_without_segment(tmp_path: Path) -> None:
     def given(**classes: Any) -> Any:
         recipe = Recipe(width=600, height=400, extra={"classes": classes})
-        return class_map(object(), recipe, LIGHTNESS, REFERENCE)
+        return class_map(ColoringModel(torch.nn.Identity()), recipe, LIGHTNESS, REFERENCE)
 
     files = {"file": labels(tmp_path / "a.png"), "reference_file": labels(tmp_path / "b.png", (20, 20))}
     found = given(**files, map={"200": 7})

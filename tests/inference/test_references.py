@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from colorzoo.capabilities import FindsClasses
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.image_io.raster_image import RasterImage
@@ -77,15 +76,13 @@ def test_make_exemplar_without_embeddings_rejects_several_or_gray_references() -
     assert make_exemplar(model, [gray], 16).rgb.shape == (1, 3, 16, 24)
 
 
-@pytest.mark.parametrize(
-    ("files", "ability"), [(("file",), FindsClasses), (("file", "reference_file"), None)]
-)
-def test_choose_for_guidance_requires_finds_classes_without_reference_labels(
+@pytest.mark.parametrize(("files", "ability"), [(("file",), "segment"), (("file", "reference_file"), None)])
+def test_choose_for_guidance_requires_segmentation_without_reference_labels(
     files: tuple[str], ability: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(colorizer, "choose_model", lambda *_, able, **__: able)
     recipe = Recipe(extra={"classes": dict.fromkeys(files, "a.png")})
-    assert colorizer.choose_for_guidance(None, recipe, references=["a"]) is ability
+    assert colorizer.choose_for_guidance(None, recipe, references=["a"]) == ability
 
 
 def test_recipe_reference_files_return_weights(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Points, Regions
+from colorzoo.model import ColoringModel
 from colorzoo.simulation import SessionResult, TargetImage, Turn, list_users, make_user, play
 from colorzoo.testing.samples import sample_image
 
@@ -27,10 +28,11 @@ def scene() -> TargetImage:
     return scene_of(sample_image(SIZE, seed=3))
 
 
-class GuidanceModel:
+class GuidanceModel(ColoringModel):
     """Returns the colors of the guidance, and gray elsewhere."""
 
     def __init__(self) -> None:
+        super().__init__(torch.nn.Identity())
         self.seen: list[Guidance] = []
 
     def __call__(self, scene: TargetImage, guidance: Guidance) -> SessionResult:

@@ -1,5 +1,7 @@
 """One-line errors for invalid option values and configurations."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from colorzoo.data import FolderDataModule
 from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.registry import list_models, load_task_class, model_card
-from colorzoo.settings import check_arguments, nest_arguments, out_of_range
+from colorzoo.settings import NonNegativeFloat, NonNegativeInt, check_arguments, nest_arguments
 from colorzoo.testing.models import contract_test_model
 from colorzoo.training.configs import config_folders
 from colorzoo.zoo.chen2023.network import load_segmenter
@@ -76,6 +78,15 @@ def test_number_types_contain_their_limits():
         assert not any(map(limits.contains, outside)), kind
 
 
+@dataclass
+class Tint:
+    """Settings with a range in each supported kind of annotation."""
+
+    many: NonNegativeInt | None = None
+    weights: tuple[NonNegativeFloat, ...] = ()
+    by_name: Mapping[str, NonNegativeFloat] | None = None
+
+
 def test_python_api_checks_the_same_ranges():
     with pytest.raises(ColorzooError, match="hints must be"):
         Zhang2017Local(users=LocalUsers(hints=7))
@@ -85,7 +96,10 @@ def test_python_api_checks_the_same_ranges():
         build_model(LocalHints, {"architecture": {"width": -1}})
     with pytest.raises(ColorzooError, match="val_fraction must be"):
         FolderDataModule("x", val_fraction=1.5)
-    assert not out_of_range({"x": int | None}, {"x": -1})
+    check_arguments(Tint, {"many": None, "weights": [0.5, 2]})
+    for name, value in {"many": -1, "weights": [0.5, -1], "by_name": {"a": -1}}.items():
+        with pytest.raises(ColorzooError, match=f"{name} must be at least 0, got -1"):
+            check_arguments(Tint, {name: value})
 
 
 def test_shipped_configs_are_within_their_ranges():

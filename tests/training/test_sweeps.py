@@ -10,7 +10,7 @@ import yaml
 from lightning.pytorch import Trainer
 
 from colorzoo.registry import task_paths
-from colorzoo.settings import argument_types, setting_groups
+from colorzoo.settings import constructor_parameters, setting_groups
 from colorzoo.training.configs import config_folders, find_config
 
 # wandb ships no schema; https://docs.wandb.ai/models/sweeps/define-sweep-configuration lists these keys
@@ -27,7 +27,7 @@ def is_option(name: str, config: dict[str, Any]) -> bool:
         return rest[0] in inspect.signature(Trainer).parameters
     module, _, task = task_paths()[config["model"]["class_path"]].partition(":")
     group, setting = rest
-    return setting in argument_types(setting_groups(getattr(import_module(module), task))[group])
+    return setting in constructor_parameters(setting_groups(getattr(import_module(module), task))[group])
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -96,7 +97,7 @@ def test_points_are_combined_with_a_reference(trained: Colorzoo2026, lightness: 
 def test_edit_with_a_reference_reuses_the_cached_match(
     trained: Colorzoo2026, lightness: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    state = trained.init_state()
+    state: dict[str, Any] = {}
     for alpha in (1.0, 0.5):
         guidance = Guidance(points(*CLICKS).points, exemplar=reference(0.5, alpha=alpha))
         want = trained(lightness, guidance).ab
@@ -110,7 +111,7 @@ def test_edit_with_a_reference_reuses_the_cached_match(
 def test_edit_after_a_failed_edit_uses_the_new_reference(
     trained: Colorzoo2026, lightness: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    state = trained.init_state()
+    state: dict[str, Any] = {}
     trained.edit(lightness, Guidance(exemplar=reference(0.5)), state)
     other = Guidance(exemplar=reference(0.9))
 
@@ -128,7 +129,7 @@ def test_edit_after_a_failed_edit_uses_the_new_reference(
 def test_edit_equals_forward_without_running_the_network(
     model: Colorzoo2026, lightness: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory = model.init_state()
+    memory: dict[str, Any] = {}
     model.edit(lightness, points(*CLICKS[:1]), memory)
     want = model(lightness, points(*CLICKS))
     monkeypatch.setattr(model.network, "forward", lambda _: pytest.fail("the network ran again"))
@@ -142,7 +143,8 @@ def test_edit_equals_forward_without_running_the_network(
 
 @torch.no_grad()
 def test_similarity_is_one_at_the_masked_cells(model: Colorzoo2026, lightness: Tensor) -> None:
-    memory, mask = model.init_state(), points(*CLICKS).points.mask
+    memory: dict[str, Any] = {}
+    mask = points(*CLICKS).points.mask
     found = model.similarity(lightness, mask, memory)[0, 0]
     assert 0 <= found.min() < 0.9
     assert found.max() <= 1 + 1e-5

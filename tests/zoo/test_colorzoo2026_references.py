@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from colorzoo import Guidance
-from colorzoo.capabilities import EncodesReference, MixesReferences
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import ClassMap, Exemplar, Points
@@ -58,8 +57,6 @@ def warmth(ab: Tensor) -> float:
 
 
 def test_reference_embedding_replaces_the_reference_image(model: Colorzoo2026, lightness: Tensor) -> None:
-    assert isinstance(model, EncodesReference)
-    assert isinstance(model, MixesReferences)
     wanted = colored(model, lightness, Exemplar(scene(WARM)))
     with torch.no_grad():
         embedding = model.encode_reference(scene(WARM))

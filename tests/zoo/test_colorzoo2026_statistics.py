@@ -96,7 +96,8 @@ def test_points_override_statistics_and_edits_run_no_network(
     mask[..., 20:24, 40:44] = 1
     same, other = Points(told * mask, mask), Points(torch.full_like(told, 30.0) * mask, mask)
     assert (model(lightness, Guidance(points=same, statistics=statistics)).ab - told).abs().max() < 1e-3
-    memory, both = model.init_state(), Guidance(points=other, statistics=statistics)
+    memory: dict[str, Any] = {}
+    both = Guidance(points=other, statistics=statistics)
     first = model.edit(lightness, Guidance(points=other), memory).ab
     want = model(lightness, both)
     assert (want.ab - first).abs().max() > 5

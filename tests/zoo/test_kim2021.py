@@ -43,7 +43,7 @@ def call(size: tuple[int, int] = SIZE, *, batch: int = 2) -> tuple[Tensor, Guida
 
 def hooked_models() -> list[str]:
     """Return the models with feature hooks."""
-    return [name for name in list_models() if hasattr(load_model_class(model_card(name)), "before_hooks")]
+    return [name for name in list_models() if load_model_class(model_card(name)).supports("hooks")]
 
 
 @torch.inference_mode()

@@ -6,7 +6,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo import Exemplar, Guidance
-from colorzoo.capabilities import EncodesReference
 from colorzoo.color import lightness_to_rgb
 from colorzoo.registry import model_card
 from colorzoo.testing.models import contract_test_model
@@ -57,7 +56,7 @@ def test_transfer_matches_the_global_histogram_with_one_bias_per_bin() -> None:
 
 
 def test_larsson2016_uses_reference_hues_and_accepts_embeddings(model: HypercolumnColorization) -> None:
-    assert isinstance(model, EncodesReference)
+    assert model.supports("encode_reference")
     lightness = sample_input("gray", (40, 48))
     red = torch.tensor([0.7, 0.2, 0.2]).view(1, 3, 1, 1).expand(1, 3, 20, 30)
 

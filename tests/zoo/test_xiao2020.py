@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from colorzoo import Exemplar, GlobalStatistics, Guidance
-from colorzoo.capabilities import EncodesReference
 from colorzoo.color import prior_probabilities, rgb_to_lab
 from colorzoo.registry import model_card
 from colorzoo.testing.models import contract_test_model
@@ -58,7 +57,7 @@ def test_xiao2020_level_receives_the_colors_of_the_lower_level(model: PyramidCol
 
 @torch.inference_mode()
 def test_xiao2020_exemplars_embeddings_and_statistics_are_histograms(model: PyramidColorization) -> None:
-    assert isinstance(model, EncodesReference)
+    assert model.supports("encode_reference")
     lightness, rgb = sample_input("gray", (40, 48)), sample_image((64, 64))
 
     def colors(**given: Any) -> Tensor:

@@ -11,7 +11,8 @@ from colorzoo import create_model
 from colorzoo.color import grid_centers
 from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.factory import build_model
-from colorzoo.inference.references import mix
+from colorzoo.inference.references import normalize_weights
+from colorzoo.model import ColoringModel
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.training.command import load_initial_weights
 from colorzoo.training.stages import Start
@@ -46,13 +47,14 @@ def test_inside_labels_transfers_colors_only_between_equal_labels() -> None:
     assert (moved[..., :4] > 4).all()
 
 
-def test_mix_averages_embeddings_by_weight() -> None:
-    embeddings = [torch.zeros(1, 2, 3), torch.ones(1, 2, 3)]
-    assert torch.equal(mix(embeddings, [1, 3]), torch.full((1, 2, 3), 0.75))
-    assert torch.equal(mix(embeddings, [0, 2]), embeddings[1])
-    for weights in ([1], [0, 0], [-1, 2], [float("nan"), 1]):
+def test_mix_references_averages_embeddings_by_weight() -> None:
+    model, embeddings = ColoringModel(torch.nn.Identity()), [torch.zeros(1, 2, 3), torch.ones(1, 2, 3)]
+    for weights, mean in (([1, 3], 0.75), ([0, 2], 1.0)):
+        mixed = model.mix_references(embeddings, normalize_weights(weights))
+        assert torch.equal(mixed, torch.full((1, 2, 3), mean))
+    for wrong in ([0, 0], [-1, 2], [float("nan"), 1]):
         with pytest.raises(GuidanceError, match="weights must be"):
-            mix(embeddings, weights)
+            normalize_weights(wrong)
 
 
 def test_grid_hints_are_the_means_of_centered_patches() -> None:

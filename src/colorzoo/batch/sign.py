@@ -73,18 +73,18 @@ def sign_results(results: Iterable[FileResult], signer: Signer, advance: Callabl
     Raises:
         ColorzooError: A file cannot be read or written.
     """
-    known, left = Builder.get_supported_mime_types(), []
+    supported, unsigned = Builder.get_supported_mime_types(), []
     for result in results:
         if result.finished:
             path = Path(result.output)
-            kind = f"image/{WRITABLE[path.suffix.lower()].lower()}"
-            record = read_provenance(path) if kind in known else None
-            if record is None:
-                left.append(result.output)
+            mime_type = f"image/{WRITABLE[path.suffix.lower()].lower()}"
+            record = read_provenance(path) if mime_type in supported else None
+            if record is not None:
+                _sign_file(path, mime_type, record, signer)
             else:
-                _sign_file(path, kind, record, signer)
+                unsigned.append(result.output)
         advance()
-    return left
+    return unsigned
 
 
 def _sign_file(path: Path, kind: str, record: ImageProvenance, signer: Signer) -> None:

@@ -133,23 +133,35 @@ def metric_measure(name: str, metric: Metric, suffix: str = "") -> Measure:
         metric: Metric to compute.
         suffix: Suffix of the report keys; see `ColorMetric.outputs`.
     """
-    own = metric if isinstance(metric, ColorMetric) else None
-    outputs = own.outputs(suffix) if own else (_mean_output(name, metric),)
+    version = _version(type(metric))
+    if not isinstance(metric, ColorMetric):
+
+        def run_single(result: MeasuredImage) -> Values:
+            inputs = _metric_inputs(metric, result)
+            value = float("nan") if inputs is None else _single_value(name, metric, inputs)
+            return [value_moments(value)]
+
+        return Measure(name, (_mean_output(name, metric),), run_single, version=version)
+
+    outputs = metric.outputs(suffix)
     if not outputs:
         raise DataError(f"the metric {name} is available only in training. Remove this metric.")
-    inputs = {key: needed for key, needed in inputs_of(metric).items() if key in _INPUTS}
 
     def run(result: MeasuredImage) -> Values:
-        no_value = [value_moments(float("nan")) for _ in outputs]
-        if own and own.needs_color and result.truth.is_gray:
-            return no_value
-        values = {key: _INPUTS[key](result) for key in inputs}
-        if any(needed and values[key] is None for key, needed in inputs.items()):
-            return no_value
-        return own.image_moments(values) if own else [value_moments(_single_value(name, metric, values))]
+        inputs = _metric_inputs(metric, result)
+        if inputs is None or (metric.needs_color and result.truth.is_gray):
+            return [value_moments(float("nan")) for _ in outputs]
+        return metric.image_moments(inputs)
 
-    distance = own.distance if own and own.of_whole_set else None
-    return Measure(name, outputs, run, distance, _version(type(metric)))
+    return Measure(name, outputs, run, metric.distance if metric.of_whole_set else None, version)
+
+
+def _metric_inputs(metric: Metric, result: MeasuredImage) -> dict[str, Any] | None:
+    """Return the inputs of a metric for an image; None if the image lacks a required input."""
+    is_required = {key: required for key, required in inputs_of(metric).items() if key in _INPUTS}
+    inputs = {key: _INPUTS[key](result) for key in is_required}
+    is_missing = any(is_required[key] and value is None for key, value in inputs.items())
+    return None if is_missing else inputs
 
 
 def _mean_output(name: str, metric: Metric) -> Output:

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from colorzoo.capabilities import ColorsRegions, FindsBoxes, ProposesPoints, ProposesRegions
 from colorzoo.card import GuidanceKind, InputKind, ModelCard
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.sources import EXTENSIONS, walk_files
@@ -70,7 +70,7 @@ class Method:
     accepts: frozenset[GuidanceKind] = frozenset()
     input_kind: InputKind = "gray"
     module: Callable[[], object] = lambda: None
-    detector: Callable[[], FindsBoxes | None] = lambda: None
+    detector: Callable[[], ColoringModel | None] = lambda: None
     about: Mapping[str, str] = field(default_factory=dict)
     model: str = ""
 
@@ -387,7 +387,7 @@ class Proposer:
     model: ColoringModel
 
     def propose_points(self, lightness: Tensor, guidance: Guidance) -> Tensor:
-        """Return the row and column of the next point, ``(1, 2)``; see `ProposesPoints`."""
+        """Return the row and column of the next point, ``(1, 2)``; see `ProposedPoints`."""
         with torch.inference_mode():
             distribution = Distribution.of(self.model(lightness, guidance))
         if distribution is None:  # without a trained distribution, propose the center
@@ -404,34 +404,34 @@ class RegionRanker:
     """Object that orders the regions of a drawing by the prediction of a model.
 
     Attributes:
-        colorizer: Colorizer of a model that `ColorsRegions`.
+        colorizer: Colorizer of a model that colors regions, such as ``colorzoo2026_drawing``.
     """
 
     colorizer: Colorizer
 
     def ranked_regions(self, sketch: Tensor) -> list[int]:
         """Return the regions of a sketch ``(1, 1, H, W)``; see `RanksRegions`."""
-        model = self.colorizer.model
-        assert isinstance(model, ColorsRegions), "proposer_of tests this"
+        model: Any = self.colorizer.model
         task = self.colorizer.prepare(_image(sketch.expand(-1, 3, -1, -1)), Recipe())
         drawing, network_sketch = drawing_of(task), network_input(task)
         prediction = self.colorizer.predict(network_sketch, Guidance())
         votes = region_votes(prediction, drawing, network_sketch)
-        return model.rank_regions(prediction, votes, torch.from_numpy(drawing.areas))
+        order: list[int] = model.rank_regions(prediction, votes, torch.from_numpy(drawing.areas))
+        return order
 
 
 def proposer_of(model: ColoringModel) -> object:
     """Return the object that proposes points or regions to simulated users.
 
     The object is a `RegionRanker` if the model predicts the colors of regions. The object is a `Proposer` if
-    the model accepts points but proposes neither points nor regions. Otherwise, the object is the model.
+    the model accepts points but does not propose regions. Otherwise, the object is the model.
     """
-    if isinstance(model, ColorsRegions):
+    if model.supports("region_colors"):
         return RegionRanker(Colorizer(model, device=str(model.device), precision="float32"))
-    proposes = isinstance(model, ProposesPoints | ProposesRegions)
-    return model if proposes or "points" not in model.accepts else Proposer(model)
+    proposes = model.supports("propose") or "points" not in model.accepts
+    return model if proposes else Proposer(model)
 
 
-def detector_of(model: ColoringModel) -> FindsBoxes | None:
+def detector_of(model: ColoringModel) -> ColoringModel | None:
     """Return the model if it accepts boxes and has a detector, otherwise None."""
-    return model if isinstance(model, FindsBoxes) and "boxes" in model.accepts and model.detects else None
+    return model if model.detects and "boxes" in model.accepts else None

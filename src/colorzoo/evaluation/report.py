@@ -28,18 +28,19 @@ def write_report(summary: Summary, cache: Cache, folder: Path) -> None:
         cache: Cache with the thumbnails of the HTML report.
         folder: Output folder.
     """
-    found = plain(results(summary))
-    files = {
+    complete = results(summary)
+    references = complete["references"]
+    texts = {
         "per_image.csv": per_image(summary),
         "results.md": markdown(summary),
-        "results.tex": latex(summary, found["references"]),
-        "references.bib": bibtex(found["references"]),
+        "results.tex": latex(summary, references),
+        "references.bib": bibtex(references),
         "manifest.json": _json(manifest(summary)),
         "report.html": page(summary, cache),
-        "results.json": _json(found),
+        "results.json": _json(complete),
     }
-    for name, text in files.items():
-        # file names that are not UTF-8 contain surrogates
+    for name, text in texts.items():
+        # names of images that are not UTF-8 contain surrogates
         write_atomic(folder / name, text.encode("utf-8", "backslashreplace"))
 
 

@@ -6,14 +6,14 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance.fields import Fields, HexColor, Vertices, hex_color, plain_fields
-from colorzoo.settings import Fraction, NonNegativeFloat, PositiveInt
+from colorzoo.settings import Fraction, NonNegativeFloat, PositiveInt, Range
 
 Action = Literal["color", "lock", "gray", "only", "thing"]
 """Action of an area.
@@ -73,6 +73,9 @@ class Mask:
         return np.repeat(inside, self.runs).reshape(self.height, self.width)
 
 
+_Level = Annotated[float, Range(-1000, 1000)]  # L, a or b, far outside the possible values
+
+
 @dataclass(frozen=True)
 class KeptColors:
     """Image colors that were stored when an area was locked.
@@ -85,8 +88,8 @@ class KeptColors:
     """
 
     png: str
-    low: tuple[float, float, float]
-    step: tuple[float, float, float]
+    low: tuple[_Level, _Level, _Level]
+    step: tuple[_Level, _Level, _Level]
 
 
 @dataclass(frozen=True)
@@ -170,9 +173,9 @@ def parse_mask(fields: Fields) -> Mask | None:
     Raises:
         GuidanceError: The mask is invalid.
     """
-    given = fields.optional_child("mask")
-    if given is None:
+    if fields.get("mask") is None:
         return None
+    given = fields.child("mask")
     width, height = (given.read(key, PositiveInt, MISSING) for key in ("width", "height"))
     for key, side in (("width", width), ("height", height)):
         if side > _MAX_SIDE:
@@ -189,13 +192,10 @@ def parse_mask(fields: Fields) -> Mask | None:
 
 
 def _parse_kept(fields: Fields) -> KeptColors | None:
-    given = fields.optional_child("kept")
-    if given is None:
-        return None
-    png = given.read("png", str, MISSING)
-    low, step = (given.numbers(name, MISSING, count=3, low=-1000, high=1000) for name in ("low", "step"))
-    try:
-        base64.b64decode(png, validate=True)
-    except binascii.Error:
-        raise GuidanceError(f"{given.name}.png must be base64-encoded text") from None
-    return KeptColors(png, low, step)
+    kept: KeptColors | None = fields.read("kept", KeptColors)
+    if kept is not None:
+        try:
+            base64.b64decode(kept.png, validate=True)
+        except binascii.Error:
+            raise GuidanceError(f"{fields.name}.kept.png must be base64-encoded text") from None
+    return kept

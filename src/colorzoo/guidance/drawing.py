@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from colorzoo.guidance.fields import Fields, hex_color
+from colorzoo.guidance.fields import Fields, HexColor
 from colorzoo.settings import NonNegativeInt, Range
 
 MAX_PALETTE = 64
@@ -30,7 +30,7 @@ class DrawingSettings:
     """
 
     gap: Annotated[float, Range(0, 100)] = 4.0
-    palette: tuple[str, ...] = ()
+    palette: tuple[HexColor, ...] = ()
     variant: NonNegativeInt = 0
     shading: bool = False
     flats: bool = False
@@ -43,6 +43,4 @@ def parse_drawing(fields: Fields) -> DrawingSettings:
     Raises:
         GuidanceError: A field is invalid; the message names the field.
     """
-    colors = fields.texts("palette", MAX_PALETTE)
-    palette = tuple(hex_color(color, f"{fields.name}.palette[{i}]") for i, color in enumerate(colors))
-    return fields.parse(DrawingSettings, palette=palette)
+    return fields.parse(DrawingSettings, palette=fields.read_list("palette", HexColor, MAX_PALETTE))

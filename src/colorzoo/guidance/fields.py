@@ -1,17 +1,18 @@
-"""Typed access to the fields of parsed JSON, with error messages that name the field."""
+"""Read the fields of parsed JSON by their types, with error messages that name the field."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
+from inspect import Parameter
 from types import NoneType
-from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin
 
 from colorzoo.errors import GuidanceError
-from colorzoo.settings import Range
+from colorzoo.settings import Range, constructor_parameters
 
 MAX_CORNERS = 10_000
 """Maximum number of corners in a path, checked before parsing."""
@@ -33,8 +34,10 @@ DEFAULT_REACH: ReachName = "automatic"
 MAX_REACH = 10.0
 
 T = TypeVar("T")
+_parameters = cache(constructor_parameters)
 _HUGE = 1e9  # larger than any image side; the comparison is also false for NaN
 _ANYTHING = Range(-math.inf)
+_NUMBERS: Mapping[type, Any] = {int: int, float: int | float}  # JSON types of a number
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -68,11 +71,10 @@ def read_reach(value: object, name: str, default: ReachName = DEFAULT_REACH) -> 
         return default
     if value in REACH_NAMES:
         return value
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 <= cast(float, value) <= MAX_REACH:  # false for NaN, too
-        names = ", ".join(map(repr, REACH_NAMES))
-        raise GuidanceError(f"{name} must be {names} or a number from 0 to {MAX_REACH:g}, got {value!r}")
-    return float(cast(float, value))
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_REACH:
+        return float(value)
+    names = ", ".join(map(repr, REACH_NAMES))
+    raise GuidanceError(f"{name} must be {names} or a number from 0 to {MAX_REACH:g}, got {value!r}")
 
 
 def parse_reach(text: str, name: str) -> Reach:
@@ -88,15 +90,10 @@ def parse_reach(text: str, name: str) -> Reach:
         return read_reach(text, name)
 
 
-def too_many(name: str, count: int, most: int) -> GuidanceError:
-    """Return a `GuidanceError` for a list with too many entries.
-
-    Args:
-        name: Field name for the message.
-        count: Number of entries.
-        most: Maximum number of entries.
-    """
-    return GuidanceError(f"{name} must have at most {most:,} entries, got {count:,}")
+def check_count(name: str, count: int, most: int) -> None:
+    """Raise `GuidanceError` if the field ``name`` has more than ``most`` entries."""
+    if count > most:
+        raise GuidanceError(f"{name} must have at most {most:,} entries, got {count:,}")
 
 
 def plain_fields(item: Any) -> dict[str, Any]:
@@ -106,14 +103,13 @@ def plain_fields(item: Any) -> dict[str, Any]:
         default = each.default if each.default_factory is MISSING else each.default_factory()
         value = getattr(item, each.name)
         if each.name != "extra" and value != default:
-            found[each.name] = plain(value)
+            found[each.name] = _plain(value)
     return found
 
 
-def plain(value: Any) -> Any:
-    """Convert dataclasses to dictionaries and tuples to lists, recursively, for JSON."""
+def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
-        return [plain(each) for each in value]
+        return [_plain(each) for each in value]
     if hasattr(value, "to_dict"):
         return value.to_dict()
     return plain_fields(value) if is_dataclass(value) else value
@@ -142,11 +138,7 @@ class Fields:
         self._values: dict[str, Any] = dict(values)
 
     def take(self, key: str, default: Any = None) -> Any:
-        """Remove a field and return its value; return the default for a missing or null field.
-
-        Raises:
-            GuidanceError: The field is missing and the default is `dataclasses.MISSING`.
-        """
+        """Remove a field and return its value; return the default for a missing or null field."""
         value = self._values.pop(key, None)
         if value is None and default is MISSING:
             raise GuidanceError(f"{self.name}.{key} is missing.")
@@ -162,23 +154,41 @@ class Fields:
         Args:
             key: Name of the field.
             kind: ``bool``, ``str``, `HexColor`, `Reach`, `Vertices`, a `Literal`, a number type (optionally
-                with a `Range`), or a tuple of numbers.
+                with a `Range`), a tuple of such types, or a dataclass with such fields.
             default: Value for a missing or null field.
         """
         value = self.take(key, default)
         return value if value is default else _convert(value, kind, f"{self.name}.{key}")
 
+    def read_list(self, key: str, kind: Any, most: int) -> tuple[Any, ...]:
+        """Remove a field and return its list of at most ``most`` values; a missing field gives no values.
+
+        Args:
+            key: Name of the field.
+            kind: Type of the values, as in `read`; `Fields` returns JSON objects.
+            most: Maximum number of values.
+        """
+        name, values = f"{self.name}.{key}", self.take(key, [])
+        if not isinstance(values, list):
+            raise _wrong(name, "a list", values)
+        check_count(name, len(values), most)
+        return tuple(_convert(each, kind, f"{name}[{index}]") for index, each in enumerate(values))
+
     def parse(self, kind: type[T], **given: Any) -> T:
         """Read the fields of a dataclass by their type annotations; return an instance.
 
         Args:
-            kind: Dataclass to instantiate.
+            kind: Dataclass to instantiate. Its field ``extra``, if any, receives the unknown fields.
             **given: Field values that are not read from the JSON object.
         """
-        for name, annotation, default in _declared(kind):  # type: ignore[arg-type]  # classes are hashable
-            if name not in given:
-                given[name] = self.read(name, annotation, default)
-        return cast(T, cast(Any, kind)(**given, extra=self.rest()))
+        parameters = _parameters(kind)  # type: ignore[arg-type]  # classes are hashable
+        for name, each in parameters.items():
+            if name not in given and name != "extra":
+                default = MISSING if each.default is Parameter.empty else each.default
+                given[name] = self.read(name, each.annotation, default)
+        if "extra" in parameters:
+            given["extra"] = self.rest()
+        return kind(**given)
 
     def rest(self) -> dict[str, Any]:
         """Return a dictionary of the fields that have not been read."""
@@ -186,47 +196,7 @@ class Fields:
 
     def child(self, key: str) -> Fields:
         """Remove a field and return its JSON object; a missing field gives an empty object."""
-        found = self.optional_child(key)
-        return Fields({}, f"{self.name}.{key}") if found is None else found
-
-    def optional_child(self, key: str) -> Fields | None:
-        """Remove a field and return its JSON object; return None if the field is missing or null."""
-        value = self.take(key)
-        return None if value is None else Fields(value, f"{self.name}.{key}")
-
-    def children(self, key: str, most: int) -> Iterator[Fields]:
-        """Remove a field and yield the JSON objects of its list.
-
-        A missing field counts as an empty list. More than ``most`` objects raise `GuidanceError`.
-        """
-        value = self.take(key)
-        value = [] if value is None else value
-        if not isinstance(value, list):
-            raise _wrong(f"{self.name}.{key}", "a list", value)
-        _check_length(f"{self.name}.{key}", value, most)
-        for index, item in enumerate(value):
-            yield Fields(item, f"{self.name}.{key}[{index}]")
-
-    def texts(self, key: str, most: int) -> list[str]:
-        """Remove a field and return its list of at most ``most`` strings; a missing field counts as empty."""
-        value = self.take(key, [])
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise _wrong(f"{self.name}.{key}", "a list of strings", value)
-        _check_length(f"{self.name}.{key}", value, most)
-        return value
-
-    def numbers(self, key: str, default: Any = None, *, count: int, low: float, high: float) -> Any:
-        """Remove a field and return its ``count`` numbers in [low, high]."""
-        value = self.take(key, default)
-        kinds = count * (Annotated[float, Range(low, high)],)
-        return value if value is default else _numbers(value, kinds, f"{self.name}.{key}")
-
-
-@cache
-def _declared(kind: type[Any]) -> list[tuple[str, Any, Any]]:
-    """Return the names, type annotations and default values of the fields that `Fields.parse` reads."""
-    hints = get_type_hints(kind, include_extras=True)
-    return [(each.name, hints[each.name], each.default) for each in fields(kind) if each.name != "extra"]
+        return Fields(self.take(key, {}), f"{self.name}.{key}")
 
 
 def _convert(value: Any, kind: Any, name: str) -> Any:
@@ -235,73 +205,55 @@ def _convert(value: Any, kind: Any, name: str) -> Any:
     Raises:
         GuidanceError: The value is invalid; the message starts with ``name``.
     """
+    if kind is Fields:
+        return Fields(value, name)
     if kind == Reach:
         return read_reach(value, name)
     if NoneType in get_args(kind):
         kind = get_args(kind)[0]
+    if is_dataclass(kind):
+        return Fields(value, name).parse(cast(Any, kind))
     if kind == HexColor:
         return hex_color(_convert(value, str, name), name)
     if kind == Vertices:
         return _vertices(value, name)
     if get_origin(kind) is tuple:
-        return _numbers(value, get_args(kind), name)
+        if not isinstance(value, list) or len(value) != len(get_args(kind)):
+            raise _wrong(name, f"a list of {len(get_args(kind))} numbers", value)
+        return tuple(_convert(each, part, name) for each, part in zip(value, get_args(kind), strict=True))
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
             raise _wrong(name, f"one of {', '.join(get_args(kind))}", value)
         return value
-    limits = _ANYTHING
-    if get_origin(kind) is Annotated:
-        kind, limits = get_args(kind)
-    if kind is float:
-        return _finite(value, limits, name)
-    if kind is int:
-        return _whole(value, limits, name)
+    number, limits = get_args(kind) if get_origin(kind) is Annotated else (kind, _ANYTHING)
+    if number in (int, float):
+        return _number(value, number, limits, name)
     if not isinstance(value, kind):
         raise _wrong(name, "true or false" if kind is bool else "a string", value)
     return value
 
 
-def _finite(value: Any, limits: Range, name: str) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if is_number and abs(value) >= _HUGE:
+def _number(value: Any, kind: type[int] | type[float], limits: Range, name: str) -> float:
+    """Validate a number; integers may be written as 640.0, because JSON has a single type of numbers."""
+    if kind is int and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    is_number = isinstance(value, _NUMBERS[kind]) and not isinstance(value, bool)
+    if is_number and kind is float and abs(value) >= _HUGE:
         raise _wrong(name, f"a number below {_HUGE:,.0f}", value)
     if not is_number or not limits.contains(value):
+        noun = "a whole number" if kind is int else "a number"
         bounds = "" if math.isinf(limits.low) else f" of at least {limits.low:g}"
         bounds = bounds if limits.high is None else f" from {limits.low:g} to {limits.high:g}"
-        raise _wrong(name, f"a number{bounds}", value)
-    return float(value)
-
-
-def _whole(value: Any, limits: Range, name: str) -> int:
-    if isinstance(value, float) and value.is_integer():  # JSON does not distinguish 640.0 from 640
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not limits.contains(value):
-        bounds = "" if math.isinf(limits.low) else f" from {limits.low:g}"
-        raise _wrong(name, f"a whole number{bounds}", value)
-    return value
-
-
-def _numbers(value: Any, kinds: tuple[Any, ...], name: str) -> tuple[float, ...]:
-    if not isinstance(value, list) or len(value) != len(kinds):
-        raise _wrong(name, f"a list of {len(kinds)} numbers", value)
-    return tuple(_convert(item, kind, name) for item, kind in zip(value, kinds, strict=True))
+        raise _wrong(name, noun + bounds, value)
+    return kind(value)
 
 
 def _vertices(value: Any, name: str) -> Vertices:
-    if isinstance(value, list):
-        _check_length(name, value, MAX_CORNERS)
-    if not value or not isinstance(value, list) or not all(_is_pair(corner) for corner in value):
+    pairs = value if isinstance(value, list) else []
+    check_count(name, len(pairs), MAX_CORNERS)
+    if not pairs or any(not isinstance(each, list) or len(each) != 2 for each in pairs):
         raise _wrong(name, "a list of [x, y] pairs", value)
-    return tuple((_finite(x, _ANYTHING, name), _finite(y, _ANYTHING, name)) for x, y in value)
-
-
-def _is_pair(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2
-
-
-def _check_length(name: str, value: list[Any], most: int) -> None:
-    if len(value) > most:
-        raise too_many(name, len(value), most)
+    return tuple((_number(x, float, _ANYTHING, name), _number(y, float, _ANYTHING, name)) for x, y in pairs)
 
 
 def _wrong(name: str, expected: str, value: object) -> GuidanceError:

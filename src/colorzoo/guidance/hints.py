@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
@@ -301,6 +301,10 @@ class Guidance(TensorFields):
         """Return the names of the attributes that are not None."""
         return tuple(f.name for f in fields(self) if getattr(self, f.name) is not None)
 
+    def equals(self, other: Guidance) -> bool:
+        """Return whether all hints have the same values as in another guidance."""
+        return _is_equal(self, other)
+
     def check_matches(self, images: Tensor, kinds: Container[str]) -> None:
         """Raise an error if hints do not match a batch of images ``(B, C, H, W)``.
 
@@ -531,3 +535,12 @@ def _square_hint(row: int, column: int, side: int, lab: Tensor, exact: bool) -> 
     return PointHint(
         column + side / 2, row + side / 2, side / 2, shown, (a, b) if exact else None, "everywhere"
     )
+
+
+def _is_equal(one: Any, other: Any) -> bool:
+    """Return whether two values, such as guidance, have equal fields and tensors."""
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return one is other or torch.equal(one, other)
+    if is_dataclass(one) and not isinstance(one, type) and type(one) is type(other):
+        return all(_is_equal(getattr(one, each.name), getattr(other, each.name)) for each in fields(one))
+    return type(one) is type(other) and one == other

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field
+from types import GenericAlias
+from typing import Annotated
 
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance.fields import Fields, Vertices, too_many
-from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt
+from colorzoo.guidance.fields import Fields, Vertices, check_count
+from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, Range
 
 MAX_DIVISIONS = 100
 MAX_PAINTED = 256
 MAX_REFERENCES = 16
 _MAX_CLASSES = 4096
 _BINS = 313  # number of ab bins inside sRGB
+_Weight = Annotated[float, Range(0, 1e9)]
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class ExemplarHint:
             return cls()
         fields = Fields(value, "recipe.exemplar")
         alpha = fields.read("alpha", Fraction)
-        files = [_reference(each) for each in (fields, *fields.children("more", MAX_REFERENCES))]
+        files = [_reference(each) for each in (fields, *fields.read_list("more", Fields, MAX_REFERENCES))]
         return cls(tuple(file for file in files if file is not None), alpha)
 
 
@@ -103,7 +106,7 @@ class ClassHints:
         fields = Fields(value, "recipe.classes")
         painted = [
             PaintedClass(area.read("class", NonNegativeInt), area.read("path", Vertices, MISSING), area.name)
-            for area in fields.children("painted", MAX_PAINTED)
+            for area in fields.read_list("painted", Fields, MAX_PAINTED)
         ]
         moved = _read_map(fields.child("map"))
         return cls(moved, fields.read("file", str), fields.read("reference_file", str), tuple(painted))
@@ -127,7 +130,7 @@ class StatisticsHint:
         if value is None:
             return cls()
         fields = Fields(value, "recipe.statistics")
-        histogram = fields.numbers("histogram", count=_BINS, low=0, high=1e9)
+        histogram = fields.read("histogram", GenericAlias(tuple, (_Weight,) * _BINS))
         return cls(fields.read("saturation", Fraction), histogram)
 
 
@@ -152,7 +155,7 @@ def read_divisions(value: object) -> tuple[Division, ...]:
     Raises:
         GuidanceError: The field is not a list of paths, or has too many entries.
     """
-    entries = Fields({"divisions": value}, "recipe").children("divisions", MAX_DIVISIONS)
+    entries = Fields({"divisions": value}, "recipe").read_list("divisions", Fields, MAX_DIVISIONS)
     return tuple(
         Division(
             entry.read("path", Vertices, MISSING), bool(entry.take("closed")), entry.read("join", bool, False)
@@ -169,8 +172,7 @@ def _reference(fields: Fields) -> ReferenceFile | None:
 def _read_map(fields: Fields) -> dict[int, int]:
     """Parse a mapping of class numbers to class numbers."""
     names = fields.rest()
-    if len(names) > _MAX_CLASSES:
-        raise too_many(fields.name, len(names), _MAX_CLASSES)
+    check_count(fields.name, len(names), _MAX_CLASSES)
     table = {}
     for name in names:
         if not name.isdigit():

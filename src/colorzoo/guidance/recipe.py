@@ -36,8 +36,8 @@ from colorzoo.guidance.fields import (
     Reach,
     ReachName,
     Vertices,
+    check_count,
     plain_fields,
-    too_many,
 )
 from colorzoo.guidance.objects import ClassHints, Division, ExemplarHint, StatisticsHint, read_divisions
 from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt, Range
@@ -183,8 +183,8 @@ class Recipe:
         points: Color points; later points cover earlier points.
         scribbles: Strokes without color.
         regions: Colored regions.
-        boxes: Bounding boxes of objects. None enables object detection by a model that implements
-            `colorzoo.capabilities.FindsBoxes`, unless the recipe contains object areas. An empty tuple
+        boxes: Bounding boxes of objects. None enables object detection by a model with a
+            detector, unless the recipe contains object areas. An empty tuple
             disables object detection.
         proposal: SHA-256 of the region map to which ``regions`` refers, or None. A note is shown if the model
             proposes other regions.
@@ -224,9 +224,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name, most in _MAX_ITEMS.items():
-            count = len(getattr(self, name) or ())
-            if count > most:
-                raise too_many(f"recipe.{name}", count, most)
+            check_count(f"recipe.{name}", len(getattr(self, name) or ()), most)
 
     @classmethod
     def from_json(cls, source: str | Path | Mapping[str, Any]) -> Recipe:
@@ -434,10 +432,8 @@ def _parse(fields: Fields) -> Recipe:
     items: dict[str, Any] = {}
     for name, parse in parsers.items():
         if fields.get(name) is not None:
-            items[name] = tuple(map(parse, fields.children(name, _MAX_ITEMS[name])))
-    image = fields.child("image")
-    crop, finish = fields.optional_child("crop"), fields.optional_child("finish")
-    drawing = fields.optional_child("drawing")
+            items[name] = tuple(map(parse, fields.read_list(name, Fields, _MAX_ITEMS[name])))
+    image, drawing = fields.child("image"), fields.read("drawing", Fields)
     recipe = Recipe(
         width=image.read("width", PositiveInt),
         height=image.read("height", PositiveInt),
@@ -446,9 +442,9 @@ def _parse(fields: Fields) -> Recipe:
         strength=fields.read("strength", Annotated[float, Range(0, MAX_STRENGTH)], 1.0),
         proposal=fields.read("proposal", str),
         **items,
-        finish=None if finish is None else finish.parse(Finish),
+        finish=fields.read("finish", Finish),
         border=_parse_border(fields, version),
-        crop=None if crop is None else crop.parse(Crop),
+        crop=fields.read("crop", Crop),
         drawing=None if drawing is None else parse_drawing(drawing),
         label=fields.read("label", NonNegativeInt),
         extra={**fields.rest(), **({"image": image.rest()} if image.rest() else {})},

@@ -298,17 +298,15 @@ def frames_notes(path: str | Path, source: Frames) -> tuple[str, ...]:
         path: Output file, whose extension determines the format.
         source: Description of the source file, returned by `describe_frames`.
     """
-    kind, count = output_format(Path(path)), source.count - source.still
+    file_format, count = output_format(Path(path)), source.count - source.still
     if not supports_frames(path, source):
-        first = f"still image without its {count}" if source.still else f"first of {count}"
-        return (f"{first} {source.kind}: {kind} supports only one image",)
+        kept = f"still image without its {count}" if source.still else f"first of {count}"
+        return (f"{kept} {source.kind}: {file_format} supports only one image",)
     notes = [f"{count} {source.kind}"]
-    if (source.kind, kind) == ("frames", "TIFF"):
+    if source.kind == "frames" and file_format == "TIFF":
         notes.append("frame durations were dropped: TIFF does not support them")
-    if source.still:
-        notes.append(
-            "a still image for software without support for animations"
-            if kind == "PNG"
-            else f"the still image was dropped: {kind} supports only frames"
-        )
+    if source.still and file_format == "PNG":
+        notes.append("a still image for software without support for animations")
+    elif source.still:
+        notes.append(f"the still image was dropped: {file_format} supports only frames")
     return tuple(notes)

@@ -222,9 +222,11 @@ def read_pixels(data: bytes, *, draft_side: int | None = None, max_pixels: int =
             return read_file(file, name, max_pixels)
         with open_pil(file, name) as image:
             check_pixel_count(name, image.size, max_pixels)
-            if draft_side is not None and (factor := draft_side / min(image.size)) < 1:
+            if draft_side is not None and draft_side < min(image.size):
+                factor = draft_side / min(image.size)
                 image.draft("RGB", (round(image.width * factor), round(image.height * factor)))
-            return _assemble(_decode(image, file, name), Metadata(), exif_orientation(image))
+            pixels = _decode(image, file, name)
+            return _assemble(pixels, Metadata(), exif_orientation(image))
 
 
 def _first_page(pages: Sequence[Directory], name: str) -> Directory:

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from colorzoo.capabilities import EncodesReference, FindsClasses
 from colorzoo.engines.device import choose_device
 from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
@@ -319,7 +318,7 @@ class Colorizer:
         note.
 
         Args:
-            references: One reference, or several if the model encodes references (`EncodesReference`).
+            references: One reference, or several if the model encodes references.
 
         Raises:
             GuidanceError: The model does not support several references, or a reference is gray.
@@ -374,7 +373,7 @@ class Colorizer:
             lightness: ``(B, 1, h, w)`` in [0, 100].
             guidance: Guidance with maps of size ``(h, w)``.
             states: Results for this image that the model reuses after an edit, see `States`; updated in
-                place. None reuses nothing. For a model that implements `RefinesScribbles`, only the scribbles
+                place. None reuses nothing. For a model such as ``kim2021``, only the scribbles
                 can change between calls with the same states.
 
         Returns:
@@ -533,11 +532,11 @@ def choose_for_guidance(
     if "thing" in actions:
         kinds = (*kinds, "boxes", "scribbles")
     uses = tuple(use for kind in dict.fromkeys(kinds) for use in USES if use == kind)
-    able: type | None = None
+    able: str | None = None
     if "classes" in recipe.kinds() and len(recipe.classes.label_files) < 2:
-        able = FindsClasses  # without label images, the model must segment the images
+        able = "segment"  # without label images, the model must segment the images
     elif len(references) > 1 or ("exemplar" in recipe.extra and recipe.exemplar.alpha is not None):
-        able = EncodesReference
+        able = "encode_reference"
     return choose_model(name, uses, weights, fast=fast, able=able)
 
 

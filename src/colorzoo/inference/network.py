@@ -17,7 +17,6 @@ from torch import Tensor
 from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 from torch.nn import functional as F
 
-from colorzoo.capabilities import ComputesSimilarity, Edits, RefinesScribbles
 from colorzoo.engines.device import choose_dtype
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.guidance import (
@@ -41,8 +40,8 @@ if TYPE_CHECKING:
     from colorzoo.engines.onnx import OnnxModel
 
 T = TypeVar("T")
-States = dict[torch.dtype, Any]
-"""Results for one image that a model reuses after edits, by numeric precision; see `Edits`."""
+States = dict[torch.dtype, dict[str, Any]]
+"""Intermediate results of one image by numeric precision; see `ColoringModel.edit`."""
 
 
 class NetworkRunner:
@@ -199,23 +198,13 @@ def run_network(image: Tensor, guidance: Guidance, states: States, *, network: N
         ColorzooError: The prediction is not finite in float32, or the device has too little memory.
     """
     check_input(network.model, image, guidance)  # some models are not run by a call
-    model: Any = network.graph or network.model
-    # a state is also used without points, because the user will add points again
-    is_edited = guidance.points is not None or bool(states)
-    edits = is_edited and len(image) == 1 and network.device.type == "cpu" and isinstance(model, Edits)
 
     def compute(dtype: torch.dtype) -> Prediction:
         lightness, hints = image.to(network.device), guidance.to(network.device)
-        if hints.scribbles is not None and isinstance(model, RefinesScribbles):
-            if dtype not in states:
-                states[dtype] = model.encode(lightness, replace(hints, scribbles=None))
-            prediction = model.refine(states[dtype], hints.scribbles)
-        elif edits:
-            if dtype not in states:
-                states[dtype] = model.init_state()
-            prediction = model.edit(lightness, hints, states[dtype])
+        if network.graph is not None:
+            prediction = network.graph(lightness, hints)
         else:
-            prediction = model(lightness, hints)
+            prediction = network.model.edit(lightness, hints, states.setdefault(dtype, {}))
         return prediction.with_colors(prediction.colors.float().cpu())
 
     return network.finite(compute, lambda prediction: prediction.colors)
@@ -226,8 +215,6 @@ def compute_similarity(
 ) -> Tensor:
     """Compute the similarity ``(1, 1, h, w)`` in [0, 1] of each location to the points.
 
-    See `colorzoo.capabilities.ComputesSimilarity`.
-
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
         states: Results of earlier edits of the image, updated in place.
@@ -235,21 +222,16 @@ def compute_similarity(
         patches: Squares of the points.
     """
     mask = patches.mask((int(lightness.shape[2]), int(lightness.shape[3]))).to(network.device)
-    model = network.model
-    assert isinstance(model, ComputesSimilarity)
 
     def compute(dtype: torch.dtype) -> Tensor:
-        if dtype not in states:
-            states[dtype] = model.init_state()
-        return model.similarity(lightness.to(network.device), mask, states[dtype]).float().cpu()
+        state = states.setdefault(dtype, {})
+        return network.model.similarity(lightness.to(network.device), mask, state).float().cpu()
 
     return network.finite(compute, lambda similarity: similarity)
 
 
 def find_objects(lightness: Tensor, *, network: NetworkRunner) -> Boxes:
     """Detect the bounding boxes of objects in a lightness map ``(1, 1, h, w)``.
-
-    See `colorzoo.capabilities.FindsBoxes`.
 
     Raises:
         GuidanceError: The model has no detector.
@@ -260,20 +242,14 @@ def find_objects(lightness: Tensor, *, network: NetworkRunner) -> Boxes:
 
 
 def embed_exemplar(exemplar: Exemplar, *, network: NetworkRunner) -> Exemplar:
-    """Encode a reference image; return the exemplar with its embedding.
-
-    See `EncodesReference`.
-    """
+    """Encode a reference image; return the exemplar with its embedding."""
     with network.session() as model:
         embedding = model.encode_reference(exemplar.rgb.to(model.device))
     return replace(exemplar, embedding=embedding.float().cpu())
 
 
 def propose_regions(sketch: Tensor, *, network: NetworkRunner) -> Regions:
-    """Run a model and return the regions that it proposes for a sketch ``(1, 1, h, w)``.
-
-    See `ProposesRegions`.
-    """
+    """Run a model and return the regions that it proposes for a sketch ``(1, 1, h, w)``."""
     with network.session() as model:
         found: Regions = model.propose(sketch.to(model.device)).to("cpu")
     return found

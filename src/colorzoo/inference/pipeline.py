@@ -9,14 +9,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from colorzoo.capabilities import (
-    ColorsRegions,
-    ComputesSimilarity,
-    EncodesReference,
-    FindsBoxes,
-    ProposesRegions,
-    RefinesScribbles,
-)
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Guidance, PaintStroke, PointHint, Points, Recipe, Regions, Scribbles
 from colorzoo.guidance.drawing import DrawingSettings
@@ -200,7 +192,7 @@ def _conditions(task: ColorizeTask, *, hinted: bool = True) -> tuple[str, ...]:
     """
     recipe = task.recipe
     extra = {name: value for name, value in recipe.extra.items() if name != "divisions"}
-    divisions = recipe.divisions if isinstance(task.network.model, ProposesRegions) else ()
+    divisions = recipe.divisions if task.network.model.supports("propose") else ()
     regions = recipe.regions if hinted else ()
     return tuple(map(repr, (_areas(task, "thing"), recipe.boxes, regions, divisions, recipe.label, extra)))
 
@@ -276,7 +268,7 @@ def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
 
     The result is None if the model does not compute similarity.
     """
-    if not isinstance(task.network.model, ComputesSimilarity):
+    if not task.network.model.supports("similarity"):
         return None
     return task.run(
         compute_similarity,
@@ -382,28 +374,21 @@ def _predict(
         points = None
     if points is None:
         points_key = None
-    states = _states(task, (points_key, _conditions(task, hinted=hinted)))
+    states = _states(task)
     image, key = network_input(task), _hints_key(task, points_key, hinted=hinted)
     guidance = _guidance(task, points, hinted=hinted)
     prediction = task.run(run_network, image, guidance, states, network=network, key=key)
     if not objects or "boxes" not in accepts:
         return prediction
     drawn = _drawn(task, objects)
-    guidance, states = boxes_of_areas(guidance, drawn), _states(task, (key, "boxes"))
+    guidance = boxes_of_areas(guidance, drawn)
     boxed = task.run(run_network, image, guidance, states, network=network, key=(key, "boxes"))
     return restrict_to_areas(boxed, prediction, drawn)
 
 
-def _states(task: ColorizeTask, key: Hashable = None) -> States:
-    """Return the results for an image that the model reuses after an edit.
-
-    For a model that refines scribbles, the results also depend on the guidance except scribbles.
-
-    Args:
-        task: Image and guidance.
-        key: Key of the guidance except scribbles; used only for models that refine scribbles.
-    """
-    name = "states", task.image_key, key if isinstance(task.network.model, RefinesScribbles) else None
+def _states(task: ColorizeTask) -> States:
+    """Return the intermediate results of an image, which the model reuses after an edit."""
+    name = "states", task.image_key
     try:
         states: States = task.results[name]
     except KeyError:
@@ -463,7 +448,7 @@ def _predicted_flats(task: ColorizeTask, prediction: Prediction) -> FlatColors:
     drawing, model, sketch = drawing_of(task), task.network.model, network_input(task)
     settings = task.recipe.drawing or DrawingSettings()
     assert isinstance(prediction, RgbPrediction)
-    if isinstance(model, ColorsRegions):
+    if model.supports("region_colors"):
         votes, palette = region_votes(prediction, drawing, sketch), palette_colors(settings.palette)
         with task.network.session():
             colors = model.region_colors(prediction, votes, palette, settings.variant).cpu().numpy()
@@ -500,7 +485,7 @@ def _guidance(task: ColorizeTask, points: Points | None, *, hinted: bool) -> Gui
     if boxes is not None:
         added["boxes"] = boxes_of(boxes, *task.size)
     unboxed = "boxes" in model.accepts and boxes is None and tensors.boxes is None
-    if unboxed and isinstance(model, FindsBoxes):
+    if unboxed and model.supports("find_boxes"):
         added["boxes"] = task.run(find_objects, task.lightness, network=task.network)
     strokes = _strokes(task) if hinted and "scribbles" in model.accepts else None
     return replace(tensors, points=points, scribbles=strokes, **added)
@@ -512,7 +497,7 @@ def _added_guidance(task: ColorizeTask, *, hinted: bool) -> Iterator[tuple[str, 
     accepts, kinds = model.accepts, recipe.kinds()
     exemplar = task.reference if "exemplar" in accepts else None
     if exemplar is not None:
-        if exemplar.embedding is None and isinstance(model, EncodesReference):
+        if exemplar.embedding is None and model.supports("encode_reference"):
             exemplar = task.run(embed_exemplar, exemplar, network=task.network)
         alpha = recipe.exemplar.alpha
         yield "exemplar", exemplar if alpha is None else replace(exemplar, alpha=alpha)
@@ -528,7 +513,7 @@ def _added_guidance(task: ColorizeTask, *, hinted: bool) -> Iterator[tuple[str, 
             only = Recipe(width=recipe.width, height=recipe.height, extra=kept)
             settings = {"network": task.network, "recipe": only}
             yield "classes", task.run(read_classes, task.lightness, exemplar, **settings, key=repr(kept))
-    if "regions" in accepts and isinstance(model, ProposesRegions):
+    if "regions" in accepts and model.supports("propose"):
         if not hinted:
             yield "regions", proposed_regions(task)
         elif task.tensors.regions is None:
@@ -541,7 +526,7 @@ def proposed_regions(task: ColorizeTask) -> Regions:
     Raises:
         GuidanceError: The model does not propose regions.
     """
-    if not isinstance(task.network.model, ProposesRegions):
+    if not task.network.model.supports("propose"):
         raise GuidanceError(
             f"--model must support region guidance, got {task.network.name}. Run `colorzoo models --guidance "
             "regions` to list such models."
@@ -598,7 +583,7 @@ def _ignored_kinds(task: ColorizeTask) -> tuple[str, ...]:
     strength = task.recipe.exemplar.alpha if "exemplar" in task.recipe.extra else None
     if exemplar is not None and strength is None:
         strength = exemplar.alpha
-    only_warps = "exemplar" in accepts and not isinstance(task.network.model, EncodesReference)
+    only_warps = "exemplar" in accepts and not task.network.model.supports("encode_reference")
     if only_warps and strength not in (None, 1):
         notes.append(f"{name} does not use the strength (alpha) of references; it was ignored")
     if "points" in ignored:

@@ -13,7 +13,6 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.capabilities import EncodesReference, MixesReferences
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, Recipe, statistics_of
 from colorzoo.image_io.find import explain_irregular_file
@@ -128,7 +127,7 @@ def make_exemplar(model: ColoringModel, references: Sequence[ReadReference], siz
 
     Args:
         model: Model on its device.
-        references: References; several require a model that implements `EncodesReference`.
+        references: References; several require a model that supports `ColoringModel.encode_reference`.
         size: Shorter side of the resized references in pixels.
 
     Raises:
@@ -138,45 +137,27 @@ def make_exemplar(model: ColoringModel, references: Sequence[ReadReference], siz
     for reference in references if model.reference_needs_color else ():
         require_color(reference.source, reference.name)
     images = [as_reference(reference.source, size) for reference in references]
-    if not isinstance(model, EncodesReference):
+    if not model.supports("encode_reference"):
         if len(images) > 1:
             raise GuidanceError(f"{type(model).__name__} accepts only one reference, got {len(images)}")
         return Exemplar(images[0])
     with torch.inference_mode():
         encoded = [model.encode_reference(image.to(model.device)).float().cpu() for image in images]
-    embeddings, weights = [each.clone() for each in encoded], [reference.weight for reference in references]
-    if isinstance(model, MixesReferences):
-        mixed = model.mix_references(embeddings, _shares(weights, len(embeddings)))
-    else:
-        mixed = mix(embeddings, weights)
+    weights = normalize_weights([reference.weight for reference in references])
+    mixed = model.mix_references([each.clone() for each in encoded], weights)
     return Exemplar(images[0], mixed) if len(images) == 1 else Exemplar.of_embedding(mixed)
 
 
-def mix(embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    """Return the weighted mean of reference embeddings ``(1, R, C)``.
-
-    Standard deviations in embeddings are averaged like other values. The joint standard deviation of a warm
-    and a cold reference would give more vivid colors than either reference.
-
-    Args:
-        embeddings: One embedding for each reference.
-        weights: Non-negative weights; only their ratios matter.
+def normalize_weights(weights: Sequence[float]) -> list[float]:
+    """Scale the weights of references to a sum of 1.
 
     Raises:
-        GuidanceError: The number of weights is wrong, a weight is negative, or no weight is positive.
+        GuidanceError: A weight is negative or not finite, or no weight is positive.
     """
-    shares = _shares(weights, len(embeddings))
-    return torch.stack([embedding * share for embedding, share in zip(embeddings, shares, strict=True)]).sum(
-        0
-    )
-
-
-def _shares(weights: Sequence[float], count: int) -> list[float]:
-    """Normalize weights to a sum of 1; see `mix` for the errors."""
     total = sum(weights)
-    if len(weights) != count or min(weights, default=-1) < 0 or not 0 < total < float("inf"):
+    if min(weights, default=-1) < 0 or not 0 < total < float("inf"):
         raise GuidanceError(
-            f"--reference-weights must be {count} non-negative numbers with a positive sum, got "
+            f"--reference-weights must be {len(weights)} non-negative numbers with a positive sum, got "
             f"{list(weights)}"
         )
     return [weight / total for weight in weights]

@@ -1,7 +1,7 @@
 """Feature hooks: activation maps that an add-on model can modify (Kim et al. 2021).
 
 A model with feature hooks can run its forward pass in two parts, before and after the first hook; see
-`colorzoo.capabilities.HookedModel`.
+`ColoringModel.before_hooks`.
 """
 
 from __future__ import annotations

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.capabilities import ProposesPoints
 from colorzoo.card import GuidanceKind
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
@@ -247,7 +246,7 @@ class ProposedPoints:
         >>> int(given.guidance.points.mask.sum())
         16
 
-    The model must have the capability `ProposesPoints`.
+    The model must have the method ``propose_points``; see `Center` in the example.
 
     Attributes:
         side: Side of a patch in pixels.
@@ -259,7 +258,7 @@ class ProposedPoints:
 
     def begin(self, target: TargetImage, first: SessionResult, model: object) -> InputFunction:
         """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
-        if not isinstance(model, ProposesPoints):
+        if not hasattr(model, "propose_points"):
             raise GuidanceError(
                 f"this simulated user requires a model that proposes points, got {type(model).__name__}. "
                 "Use the simulated user 'uniform_points'."

@@ -11,11 +11,11 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor
 
-from colorzoo.capabilities import ProposesRegions
 from colorzoo.card import GuidanceKind
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Regions
 from colorzoo.guidance.color_statistics import region_means
+from colorzoo.model import ColoringModel
 from colorzoo.randomness import image_generators
 from colorzoo.simulation.session import (
     InputFunction,
@@ -39,7 +39,7 @@ class PriorityRegions:
         >>> PriorityRegions().begin(target, white, model)(1, white).guidance.kinds()
         ('regions',)
 
-    The model must have the capability `ProposesRegions`. Each filled region counts as one interaction. Empty
+    The model must support `ColoringModel.propose`. Each filled region counts as one interaction. Empty
     regions are skipped.
 
     Attributes:
@@ -56,11 +56,11 @@ class PriorityRegions:
 
     def begin(self, target: TargetImage, first: SessionResult, model: object) -> InputFunction:
         """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
-        if not isinstance(model, ProposesRegions):
+        proposed = _proposed_regions(model, target.lightness)
+        if proposed is None:
             raise GuidanceError(
                 f"this simulated user requires a model that proposes regions, got {type(model).__name__}"
             )
-        proposed = model.propose(target.lightness)
         filled = torch.unique(proposed.index)
         if self.order == "random":
             (generator,) = image_generators(torch.tensor([target.seed]), "regions")
@@ -107,10 +107,17 @@ class SuperpixelRegions:
         rank = sizes.argsort(descending=True, stable=True).argsort()
         index = rank[labels].clamp(max=self.count - 1)[None, None].to(target.lightness.device)
         empty = torch.zeros(1, self.count, 3, device=index.device)
-        segments = None
-        if isinstance(model, ProposesRegions):  # use the segments of the model, as PriorityRegions does
-            segments = model.propose(target.lightness).original_segments
+        proposed = _proposed_regions(model, target.lightness)
+        # as in PriorityRegions, the model gets its own segments
+        segments = None if proposed is None else proposed.original_segments
         return _color_in_order(target, Regions(index, empty, empty[..., 0], segments), torch.unique(index))
+
+
+def _proposed_regions(model: object, lightness: Tensor) -> Regions | None:
+    """Return the regions that a model proposes; None if the model does not propose regions."""
+    if not isinstance(model, ColoringModel) or not model.supports("propose"):
+        return None
+    return model.propose(lightness)
 
 
 def _color_in_order(target: TargetImage, proposed: Regions, order: Tensor) -> InputFunction:

@@ -169,19 +169,19 @@ def play(
     Raises:
         GuidanceError: The image or the model lacks data required by the user.
     """
-    guidance = base = background or Guidance()
-    result = color(target, base)
-    give_input = None if user is None else user.begin(target, result, model)
-    done = 0
-    adaptive = user is not None and user.adaptive
-    for count in range(max(counts, default=-1) + 1) if adaptive else sorted(set(counts)):
+    base = background or Guidance()
+    turn = Turn(0, 0, color(target, base), base)
+    give_input = None if user is None else user.begin(target, turn.result, model)
+    is_adaptive = user is not None and user.adaptive  # reacts to the result of each interaction
+    for count in range(max(counts, default=-1) + 1) if is_adaptive else sorted(set(counts)):
+        turn = replace(turn, count=count)
         if give_input is not None and count > 0:
-            given = give_input(count, result)
-            if given.interactions > done:
-                done, guidance = given.interactions, merged(base, given.guidance)
-                result = color(target, guidance)
+            given = give_input(count, turn.result)
+            if given.interactions > turn.interactions:
+                guidance = merged(base, given.guidance)
+                turn = Turn(count, given.interactions, color(target, guidance), guidance)
         if count in counts:
-            yield Turn(count, done, result, guidance)
+            yield turn
 
 
 def merged(base: Guidance, more: Guidance) -> Guidance:

@@ -30,19 +30,13 @@ def in_processes(work: Callable[..., int | None], *args: Any, processes: int = 1
         *args: Arguments of the function, which are pickled.
         processes: Number of processes.
     """
-    context = _fork_server()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    context, port = _fork_server(), _free_port()
     started = []
     for rank in range(processes):
         # PYTEST_CURRENT_TEST can change while it is read
         environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
         if processes > 1:
-            environment |= {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
-            environment |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "GROUP_RANK": "0"}
-            environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-            environment |= {"TORCHELASTIC_RUN_ID": "test"}  # prevents Lightning from starting processes
+            environment |= _torchrun_environment(rank, processes, port)
         started.append(context.Process(target=_work, args=(environment, Path.cwd(), work, args)))
     for each in started:
         each.start()
@@ -52,6 +46,27 @@ def in_processes(work: Callable[..., int | None], *args: Any, processes: int = 1
         each.kill()  # a process hangs if another process ended early
         each.join()
     return [each.exitcode for each in started]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _torchrun_environment(rank: int, processes: int, port: int) -> dict[str, str]:
+    """Return the environment variables that torchrun sets in a process on a single machine."""
+    return {
+        "WORLD_SIZE": str(processes),
+        "LOCAL_WORLD_SIZE": str(processes),
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "GROUP_RANK": "0",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "TORCHELASTIC_RUN_ID": "test",  # prevents Lightning from starting processes
+    }
 
 
 def _fork_server() -> ForkServerContext | SpawnContext:

@@ -25,7 +25,7 @@ from colorzoo.guidance import Guidance
 from colorzoo.model import MODEL_PREFIX, ColoringModel
 from colorzoo.prediction import Prediction, clip_colors
 from colorzoo.randomness import image_generators
-from colorzoo.settings import argument_types, check_arguments, plain_arguments
+from colorzoo.settings import check_arguments, constructor_parameters, plain_arguments
 from colorzoo.simulation.points import uniform_points
 from colorzoo.training.optimization import (
     DEFAULT_OPTIMIZER,
@@ -146,7 +146,7 @@ class ColorizationModule(LightningModule):
 
     def _plain(self, hparams: Mapping[str, Any]) -> dict[str, Any]:
         """Convert the hparams of this class to plain values; omit arguments that only base classes have."""
-        known = argument_types(type(self))
+        known = constructor_parameters(type(self))
         return plain_arguments({key: each for key, each in hparams.items() if key in known or key[0] == "_"})
 
     if TYPE_CHECKING:

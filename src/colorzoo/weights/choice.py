@@ -138,7 +138,7 @@ def choose_model(
     weights: str | Path | None = "default",
     *,
     fast: bool = False,
-    able: type | None = None,
+    able: str | None = None,
 ) -> ModelChoice:
     """Select a model by name, by the metadata of a weight file, or by rank.
 
@@ -153,8 +153,7 @@ def choose_model(
             applies.
         weights: ``"default"``, another tag of the model card, a path, or None; see `resolve_weights`.
         fast: Whether to select the default model only among models with weights in the package.
-        able: Protocol of `colorzoo.capabilities` that the default model must implement. None accepts all
-            models.
+        able: Optional method of `ColoringModel` that the default model must support. None accepts all models.
 
     Raises:
         UnknownModelError: No model for these use cases has weights on this machine.
@@ -175,25 +174,25 @@ def choose_model(
     return ModelChoice(chosen.card.name, weights, chosen)
 
 
-def _shipped_default(wanted: tuple[Use, ...], able: type | None, fast: bool) -> RankedModel | None:
+def _shipped_default(wanted: tuple[Use, ...], able: str | None, fast: bool) -> RankedModel | None:
     """Return the default model of the package without reading every model card.
 
     The result is None if another local model could rank higher (downloaded weights or plugins exist), if the
     package contains no model for the use case, or if the model does not support all use cases, does not
-    implement ``able`` or has no local weights.
+    support ``able`` or has no local weights.
     """
     downloaded = not fast and any((cache_home() / "weights").glob("*"))
     if downloaded or registry.plugins() or wanted[0] not in SHIPPED:
         return None
     card = model_card(SHIPPED[wanted[0]])
     supports_all = len(wanted) == 1 or {*wanted} <= {*card.guidance}
-    if not supports_all or not _implements(card, able):
+    if not supports_all or not _supports(card, able):
         return None
     (row,) = rank_models(wanted[0], [card])
     return row if row.available else None
 
 
-def _ranked_default(wanted: tuple[Use, ...], able: type | None, fast: bool) -> RankedModel | None:
+def _ranked_default(wanted: tuple[Use, ...], able: str | None, fast: bool) -> RankedModel | None:
     """Return the model of highest rank among the models that support the most use cases."""
     usable: list[RankedModel] = []
     fallback: tuple[Use, ...] = ("automatic",)
@@ -203,11 +202,11 @@ def _ranked_default(wanted: tuple[Use, ...], able: type | None, fast: bool) -> R
         if usable:
             break
     order = sorted(usable, key=lambda row: -len({*row.card.guidance} & {*wanted}))
-    return next((row for row in order if _implements(row.card, able)), None)
+    return next((row for row in order if _supports(row.card, able)), None)
 
 
-def _implements(card: ModelCard, able: type | None) -> bool:
-    return able is None or issubclass(load_model_class(card), able)
+def _supports(card: ModelCard, able: str | None) -> bool:
+    return able is None or load_model_class(card).supports(able)
 
 
 def rank_models(use: Use, cards: Iterable[ModelCard] | None = None) -> list[RankedModel]:

@@ -12,6 +12,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.model import ColoringModel
 from tiny_model import gray_image, tiny_model
 
 LIGHTNESS = rgb_to_lab(torch.from_numpy(gray_image(32, 48) / 255).float().expand(1, 3, 32, 48))[:, :1]
@@ -26,8 +27,11 @@ def colored(seed: int, width: int = 48) -> RasterImage:
     return RasterImage(rgb)
 
 
-class FramesModel:
+class FramesModel(ColoringModel):
     """Stub of a video model that encodes its arguments in ab."""
+
+    def __init__(self) -> None:
+        super().__init__(torch.nn.Identity())
 
     def color_frames(self, frames: Any, exemplar: Exemplar, previous: Any = None) -> Any:
         before = 0.0 if previous is None else float(previous[:, 1:].mean())

@@ -80,9 +80,9 @@ class Command:
             else:
                 joined.append(word)
         found = self.parser(name).parse_args(joined)
-        values = {each.name: found[each.name] for each in fields(self.options)}
-        ranges = out_of_range(get_type_hints(self.options, include_extras=True), values)
-        for option_name, limits, number in ranges:
+        names = [each.name for each in fields(self.options)]
+        values = {key: found[key] for key in names if found[key] is not None}
+        for option_name, limits, number in out_of_range(self.options, values):
             raise ColorzooError(f"--{option_name.replace('_', '-')} must be {limits}, got {number:g}")
         return self.options(**values)
 
@@ -99,6 +99,7 @@ class _Parser(jsonargparse.ArgumentParser):  # type: ignore[misc]
 
 
 def _add_option(parser: Any, each: Field[Any], hint: Any) -> None:
+    """Add an option without its default, which the dataclass sets if the option is omitted."""
     metadata, kind = each.metadata, hint
     if NoneType in get_args(hint):
         kind = next(part for part in get_args(hint) if part is not NoneType)
@@ -109,19 +110,17 @@ def _add_option(parser: Any, each: Field[Any], hint: Any) -> None:
         how["type"] = numbers
     elif kind in (int, float, Path, list[Path]):
         how["type"] = get_args(kind)[0] if get_origin(kind) is list else kind
-    default = each.default if each.default_factory is MISSING else each.default_factory()
-    if metadata["positional"]:
-        if default is not MISSING:
-            how |= {"nargs": how.get("nargs", "?"), "default": default}
-        parser.add_argument(each.name, **how)
-        return
-    if kind is bool:
+    elif kind is bool:
         how["action"] = "store_true"
-    elif get_origin(kind) is list and kind != list[float] and "nargs" not in how:
+    elif kind == list[str] and "nargs" not in how:
         how["action"] = "append"
-    how |= {"required": True} if default is MISSING else {"default": default}
     names = metadata["flags"] or (f"--{each.name.replace('_', '-')}",)
-    parser.add_argument(*names, dest=each.name, **how)
+    is_required = each.default is MISSING and each.default_factory is MISSING
+    if names[0].startswith("-"):
+        parser.add_argument(*names, dest=each.name, required=is_required, **how)
+    else:
+        optional = {} if is_required else {"nargs": "?"}
+        parser.add_argument(each.name, metavar=names[0], **optional | how)
 
 
 def numbers(text: str | list[float]) -> list[float]:

@@ -81,6 +81,20 @@ def run(args: StudioOptions) -> int:
     """
     if args.static is not None:
         return _write_static(args, args.static)
+    _check_options(args)  # does not import torch, so that the address is printed without delay
+    from colorzoo.apps.studio.server import Address, serve
+
+    address = Address(args.host, args.port, tuple(name.lower() for name in args.allow_host))
+    image_path = args.images[0] if args.images else None
+    report = None
+    if image_path is not None and image_path.suffix.lower() == ".html":
+        report, image_path = _read_report(args, image_path), None
+    serve(lambda: _make_studio(args, image_path), address, browser=not args.no_browser, report=report)
+    return 0
+
+
+def _check_options(args: StudioOptions) -> None:
+    """Raise `ColorzooError` if a package is missing, or the model or image cannot be used."""
     missing = [name for name in _REQUIRED if importlib.util.find_spec(name) is None]
     if missing:
         raise ColorzooError(
@@ -95,18 +109,6 @@ def run(args: StudioOptions) -> int:
         )
     if args.images and not args.images[0].exists():
         raise ColorzooError(f"{args.images[0]}: no such file")
-    # do not import torch before this line, so that the address is printed without delay
-    from colorzoo.apps.studio.server import Address, serve
-
-    names = tuple(name.lower() for name in args.allow_host)
-    image_path = args.images[0] if args.images else None
-    report = None
-    if image_path is not None and image_path.suffix.lower() == ".html":
-        report, image_path = _read_report(args, image_path), None
-    address = Address(args.host, args.port, names)
-    browser = not args.no_browser
-    serve(lambda: _make_studio(args, image_path), address, browser=browser, report=report)
-    return 0
 
 
 def _read_report(args: StudioOptions, path: Path) -> ServedReport:

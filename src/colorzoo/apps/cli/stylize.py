@@ -56,12 +56,11 @@ def run(args: StylizeOptions) -> int:
     Raises:
         ColorzooError: An image, a label map or the model cannot be used.
     """
-    from colorzoo.capabilities import Stylizes
     from colorzoo.image_io import is_gray, read_image, write_image, write_notes
     from colorzoo.inference import Colorizer, read_labels, require_color, stylize
 
     with printed_warnings():  # such as a warning about weights that do not match
-        choice = choose_model(args.model, "exemplar", args.weights, fast=args.fast, able=Stylizes)
+        choice = choose_model(args.model, "exemplar", args.weights, fast=args.fast, able="stylize")
     source = args.content
     out = args.output or source.parent / f"{source.stem}.styled{source.suffix}"
     check_output(out, source, args.style, *(args.labels or ()))

@@ -12,7 +12,6 @@ from torch import Tensor
 from colorzoo.apps.studio.coloring import PadRequest, predict
 from colorzoo.apps.studio.protocol import StudioError
 from colorzoo.apps.studio.regions import innermost_pixel
-from colorzoo.capabilities import ColorsRegions
 from colorzoo.color import rgb_to_lab
 from colorzoo.inference import predict_regions
 from colorzoo.inference.steps import Drawing
@@ -91,10 +90,10 @@ def similar_regions(request: PadRequest, place: tuple[float, float]) -> dict[str
     return {"color": _hex(torch.from_numpy(color)), "places": [place, *_places(request, alike)]}
 
 
-def _predicted(request: PadRequest) -> tuple[ColorsRegions, Any, Tensor]:
+def _predicted(request: PadRequest) -> tuple[Any, Any, Tensor]:
     """Return the model, its prediction, and the weight of each cell in each region."""
     model = request.colorizer.model
-    if not isinstance(model, ColorsRegions):
+    if not model.supports("region_colors"):
         raise StudioError("unsupported", "this coloring model does not compare the regions of a drawing")
     with torch.inference_mode():
         return model, *predict_regions(request.task())

@@ -26,7 +26,6 @@ from colorzoo.batch import (
     UsedFile,
     with_prediction,
 )
-from colorzoo.capabilities import ColorsRegions
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, Fields, PointHint, Recipe, Vertices, parse_area, read_reach
 from colorzoo.image_io import (
@@ -267,23 +266,27 @@ def suggest(ctx: Context) -> Iterator[Message]:
     body = ctx.message.body
     fields = Fields(dict(_object(body["suggest"], "color.suggest") if "suggest" in body else body), "suggest")
     x, y = (fields.read(key, float, MISSING) for key in "xy")
-    count = min(fields.read("count", PositiveInt, 9) or 9, MAX_SUGGESTIONS)
-    exclude = fields.read("exclude", NonNegativeInt)
-    recipe = ctx.recipe()
+    count = min(fields.read("count", PositiveInt, 9), MAX_SUGGESTIONS)
+    recipe, exclude = ctx.recipe(), fields.read("exclude", NonNegativeInt)
     if exclude is not None:
         recipe = replace(recipe, points=recipe.points[:exclude] + recipe.points[exclude + 1 :])
     request = ctx.pad_request(recipe)
     place = _inner(request, _inside(x, y, ctx.opened()))
     if _colors_regions(request):
-        found = drawings.likely_region_colors(request, place, count)
-        yield ctx.answer("suggestions", x=x, y=y, reach=None, **found)
-        return
+        reach, found = None, drawings.likely_region_colors(request, place, count)
+    else:
+        reach, found = regions.starting_reach(request, place), _likely_colors(request, place, count)
+    yield ctx.answer("suggestions", x=x, y=y, reach=reach, **found)
+
+
+def _likely_colors(request: PadRequest, place: tuple[float, float], count: int) -> dict[str, Any]:
+    """Return the suggested colors at a location of a photo."""
     result = predict(request)
-    found = {"lightness": None, "items": [], "entropy": None}
-    if (distribution := distribution_of(result)) is not None:
-        shape = (result.ab.shape[1], result.ab.shape[2])
-        found = palette.suggestions(distribution, request.opened, place, shape, count)
-    yield ctx.answer("suggestions", x=x, y=y, reach=regions.starting_reach(request, place), **found)
+    distribution = distribution_of(result)
+    if distribution is None:
+        return {"lightness": None, "items": [], "entropy": None}
+    shape = (result.ab.shape[1], result.ab.shape[2])
+    return palette.suggestions(distribution, request.opened, place, shape, count)
 
 
 def _next(ctx: Context) -> Iterator[Message]:
@@ -569,7 +572,7 @@ def _object(value: object, name: str) -> dict[str, Any]:
 
 
 def _colors_regions(request: PadRequest) -> bool:
-    return isinstance(request.colorizer.model, ColorsRegions)
+    return request.colorizer.model.supports("region_colors")
 
 
 def _inner(request: PadRequest, place: tuple[float, float]) -> tuple[float, float]:

@@ -13,7 +13,6 @@ from typing import Any
 
 from colorzoo.apps.studio.stage_cache import StageCache
 from colorzoo.apps.studio.worker_pool import stop_if_cancelled
-from colorzoo.capabilities import FindsBoxes, FindsClasses
 from colorzoo.card import ModelCard
 from colorzoo.inference import Colorizer
 from colorzoo.model import ColoringModel
@@ -146,13 +145,7 @@ def _make_cancellable(colorizer: Colorizer) -> None:
 def describe_model(colorizer: Colorizer) -> dict[str, Any]:
     """Return the fields of the message ``model``: the capabilities of a loaded model."""
     accepts = _drawn_guidance(colorizer.model)
-    return {"name": colorizer.name, "accepts": accepts, "detects": _detects(colorizer)}
-
-
-def _detects(colorizer: Colorizer) -> bool:
-    """Return whether a model detects objects in an image."""
-    model = colorizer.model
-    return isinstance(model, FindsBoxes) and model.detects
+    return {"name": colorizer.name, "accepts": accepts, "detects": colorizer.model.detects}
 
 
 def _entry(name: str) -> dict[str, Any]:
@@ -210,13 +203,13 @@ def _own_entry(colorizer: Colorizer) -> dict[str, Any]:
         "group": _group(model.input_kind, model.accepts),
         "purpose": _purpose(model.input_kind, model.accepts),
         "rank": 0,
-        "detects": _detects(colorizer),
+        "detects": colorizer.model.detects,
     }
 
 
 def _drawn_guidance(model: ColoringModel) -> list[str]:
     """Return the kinds of guidance that the drawing pad offers for a model."""
-    return sorted(kind for kind in model.accepts if kind != "classes" or isinstance(model, FindsClasses))
+    return sorted(kind for kind in model.accepts if kind != "classes" or model.supports("segment"))
 
 
 def _ranked_for_classes(card: ModelCard) -> bool:

@@ -294,31 +294,30 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
         ImageError: The file is not an image, is damaged, or has too many pixels.
     """
     image = read_upload(data, name, limits)
-    width, height = image.size
-    network_size = working_size(height, width, network)
-    network_lightness = FullLightness(image.levels).shrunk(network_size)
-    view = fit_size(height, width, limits.view_side)
-    view_lightness = lightness_of_levels(shrink_levels(image.levels, view))[None, None]
-    shown = composite_on_white(image)
-    is_sketch = chroma_note(shown) != IN_COLOR and is_line_art(shown.levels)
-    shown = shown if is_sketch else image  # the drawing pad shows a sketch on white paper
+    on_paper = composite_on_white(image)
+    is_sketch = chroma_note(on_paper) != IN_COLOR and is_line_art(on_paper.levels)
+    shown = on_paper if is_sketch else image
     tint = chroma_note(shown)
-    levels = shrink_levels(shown.levels, view)
-    gray = gray_jpeg(lightness_of_levels(levels)[None, None])
+    width, height = image.size
+    view = fit_size(height, width, limits.view_side)
+    view_levels = shrink_levels(shown.levels, view)
+    gray = gray_jpeg(lightness_of_levels(view_levels)[None, None])
     return OpenedImage(
         name=safe_name(name),
         data=data,
         sha256=sha256(data).hexdigest(),
         size=image.size,
         colored=tint is not None,
-        kind="sketch" if is_sketch else "color" if tint is not None else "gray",
-        notes=(*image.notes, *(() if tint is None else (_IN_COLOR if tint == IN_COLOR else _TINTED,))),
-        lightness=view_lightness,
+        kind="sketch" if is_sketch else "gray" if tint is None else "color",
+        notes=image.notes if tint is None else (*image.notes, _IN_COLOR if tint == IN_COLOR else _TINTED),
+        lightness=lightness_of_levels(shrink_levels(image.levels, view))[None, None],
         border=select_part(image, "automatic"),
-        network_lightnesses={network: network_lightness},
+        network_lightnesses={
+            network: FullLightness(image.levels).shrunk(working_size(height, width, network))
+        },
         gray=gray,
-        source=gray if shown.levels.ndim == 2 else jpeg(_rgb_image(levels)),
-        alpha=b"" if shown.alpha is None else _alpha_png(shown.alpha, view_lightness.shape[2:]),
+        source=gray if shown.levels.ndim == 2 else jpeg(_rgb_image(view_levels)),
+        alpha=b"" if shown.alpha is None else _alpha_png(shown.alpha, view),
         opaque=image.alpha is None,
     )
 

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from colorzoo.apps.studio.coloring import PadRequest, predict
 from colorzoo.apps.studio.protocol import StudioError
-from colorzoo.capabilities import FindsClasses
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Area, Mask, PointHint, Reach
@@ -121,7 +120,7 @@ def describe_classes(request: PadRequest) -> tuple[dict[str, Any], tuple[bytes, 
         StudioError: The model does not predict classes.
     """
     model = request.colorizer.model
-    if not isinstance(model, FindsClasses):
+    if not model.supports("segment"):
         raise StudioError("unsupported", "this coloring model does not support object types")
     names = getattr(model, "class_names", {})
     opened = find_classes(model, request.lightness())[0, 0]

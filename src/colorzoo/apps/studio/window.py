@@ -37,18 +37,20 @@ class Window:
             values: Map ``(h, w)`` or ``(h, w, C)`` of the inner area, at any resolution.
             edge: Whether to fill pixels outside the inner area with the nearest edge value instead of 0.
         """
-        x, y, width, height = self.inside
-        most = max(values.shape[1] / width * self.size[0], values.shape[0] / height * self.size[1])
-        if most > _LONGEST:
-            smaller = [max(1, int(side * _LONGEST / most)) for side in values.shape[:2]]
-            small = cv2.resize(
-                values.astype(np.float32), smaller[::-1], interpolation=cv2.INTER_NEAREST_EXACT
-            )
-            values = np.asarray(small).astype(values.dtype)
-        across, down = values.shape[1] / width, values.shape[0] / height
-        sides = (
-            (round(y * down), round((self.size[1] - y - height) * down)),
-            (round(x * across), round((self.size[0] - x - width) * across)),
-            (0, 0),
-        )[: values.ndim]
+        left, top, width, height = self.inside
+        right, bottom = self.size[0] - left - width, self.size[1] - top - height
+        longest = max(values.shape[1] / width * self.size[0], values.shape[0] / height * self.size[1])
+        if longest > _LONGEST:
+            values = _shrunk(values, _LONGEST / longest)
+        across, down = values.shape[1] / width, values.shape[0] / height  # map pixels per photo pixel
+        rows = round(top * down), round(bottom * down)
+        columns = round(left * across), round(right * across)
+        sides = (rows, columns, (0, 0))[: values.ndim]
         return np.pad(values, sides, mode="edge") if edge else np.pad(values, sides)
+
+
+def _shrunk(values: NDArray[Any], factor: float) -> NDArray[Any]:
+    """Shrink a map; each pixel keeps the value of an original pixel."""
+    rows, columns = (max(1, int(side * factor)) for side in values.shape[:2])
+    small = cv2.resize(values.astype(np.float32), (columns, rows), interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(small).astype(values.dtype)

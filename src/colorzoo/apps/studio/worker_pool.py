@@ -96,16 +96,16 @@ class Worker:
         """
         with self._changed:
             queue = self._queues.setdefault(session, deque())
-            replaced = [old for old in queue if old.kind == job.kind and old.drop is not None]
-            if job.drop is not None and replaced:
+            alike = [old for old in queue if old.kind == job.kind and old.drop is not None]
+            replaced = alike if job.drop is not None else []
+            if replaced:
                 # the newer job takes the position of the older job; at the end of the queue, frequent
                 # requests would never run
                 queue[queue.index(replaced[0])] = job
-            elif len(queue) >= self._max_queued:
-                raise StudioError("busy", "too many requests are waiting. Try again in a moment.")
-            else:
-                replaced = []
+            elif len(queue) < self._max_queued:
                 queue.append(job)
+            else:
+                raise StudioError("busy", "too many requests are waiting. Try again in a moment.")
             self._changed.notify_all()
         for old in replaced:
             assert old.drop is not None

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.apps.video.frames import VideoError, VideoFrame
-from colorzoo.capabilities import ColorsFrames
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.image_io import RasterImage
@@ -70,7 +69,7 @@ class FrameColorer:
         This is the case if a reference is set and the model uses the colors of the previous frame.
         """
         has_reference = self._reference is not None or bool(self._exemplars)
-        return has_reference and isinstance(self._colorizer.model, ColorsFrames)
+        return has_reference and self._colorizer.model.supports("color_frames")
 
     def start_shot(self) -> None:
         """Reset the previous frame and the notes at the start of a shot."""
@@ -123,7 +122,7 @@ class FrameColorer:
         """
         exemplar = self._exemplar_for(number)
         model = self._colorizer.model
-        if exemplar is not None and isinstance(model, ColorsFrames):
+        if exemplar is not None and model.supports("color_frames"):
             device = self._colorizer.device
             previous = None if self._previous is None else self._previous.to(device)
             ab = model.color_frames(lightness.to(device), exemplar.to(device), previous)

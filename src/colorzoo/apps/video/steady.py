@@ -219,45 +219,63 @@ def _choose(frames: Sequence[_Frame], known: Array | None) -> None:
         frames: Frames of the window.
         known: ``(h, w)`` color confidence of the frame before the window; None at the start of a shot.
     """
-    shape = frames[0].gray[::_COARSE, ::_COARSE].shape
-    reached = [np.zeros(shape, np.float32) for _ in frames]
-    back = [None if frame.to_previous is None else frame.to_previous.coarse() for frame in frames]
-    forth = [None if frame.to_next is None else frame.to_next.coarse() for frame in frames]
+    reach = _ColorReach(frames)
+    if known is not None:
+        reach.add_previous(known)
+    colored = [number for number, frame in enumerate(frames) if frame.prediction is not None]
+    if known is None and not colored:
+        parts = (0.5,) if len(frames) <= _FEW else _PARTS
+        colored = sorted({int(part * (len(frames) - 1)) for part in parts})
+        for number in colored:
+            _color(frames[number])
+    for number in colored:
+        reach.add(number)
+    most = max(len(_PARTS), round(len(frames) / _FEWEST_BETWEEN))
+    for _ in range(most - len(colored)):
+        worst, missing = reach.worst_frame()
+        if missing <= _UNREACHED:
+            return
+        _color(frames[worst])
+        reach.add(worst)
 
-    def spread(start: Array, numbers: Iterable[int], motions: Sequence[tuple[Array, Array] | None]) -> None:
-        confidence = start
+
+class _ColorReach:
+    """Confidence with which colors propagate to each pixel of the frames in a window."""
+
+    def __init__(self, frames: Sequence[_Frame]) -> None:
+        self._shape = frames[0].gray[::_COARSE, ::_COARSE].shape
+        self._confidences = [np.zeros(self._shape, np.float32) for _ in frames]
+        self._to_previous = [each.to_previous.coarse() if each.to_previous else None for each in frames]
+        self._to_next = [each.to_next.coarse() if each.to_next else None for each in frames]
+
+    def add_previous(self, confidence: Array) -> None:
+        """Propagate the colors of the frame before the window, with their confidence ``(h, w)``."""
+        small = cv2.resize(confidence, self._shape[::-1], interpolation=cv2.INTER_AREA)
+        self._spread(small, range(len(self._confidences)), self._to_previous)
+
+    def add(self, number: int) -> None:
+        """Propagate the colors of a colorized frame to the later and earlier frames."""
+        full = np.ones(self._shape, np.float32)
+        self._confidences[number] = full
+        self._spread(full, range(number + 1, len(self._confidences)), self._to_previous)
+        self._spread(full, range(number - 1, -1, -1), self._to_next)
+
+    def worst_frame(self) -> tuple[int, float]:
+        """Return the frame with the most pixels without color, and their fraction of the frame."""
+        missing = [float(np.mean(confidence < 0.5)) for confidence in self._confidences]
+        worst = int(np.argmax(missing))
+        return worst, missing[worst]
+
+    def _spread(
+        self, confidence: Array, numbers: Iterable[int], motions: Sequence[tuple[Array, Array] | None]
+    ) -> None:
+        """Propagate colors from frame to frame; ``motions`` lead to the frame from which colors come."""
         for number in numbers:
             motion = motions[number]
             assert motion is not None
             targets, weight = motion
             confidence = _sample(confidence, targets) * weight
-            reached[number] = np.maximum(reached[number], confidence)
-
-    def reach_from(number: int) -> None:
-        full = np.ones(shape, np.float32)
-        reached[number] = full
-        spread(full, range(number + 1, len(frames)), back)
-        spread(full, range(number - 1, -1, -1), forth)
-
-    if known is not None:
-        small = cv2.resize(known, shape[::-1], interpolation=cv2.INTER_AREA)
-        spread(small, range(len(frames)), back)
-    colored = [number for number, frame in enumerate(frames) if frame.prediction is not None]
-    for number in colored:
-        reach_from(number)
-    most = max(len(_PARTS), round(len(frames) / _FEWEST_BETWEEN))
-    if known is None and not colored:
-        parts = (0.5,) if len(frames) <= _FEW else _PARTS
-        for number in {int(part * (len(frames) - 1)) for part in parts}:
-            _color(frames[number])
-            reach_from(number)
-    while sum(frame.prediction is not None for frame in frames) < most:
-        missing = [float(np.mean(confidence < 0.5)) for confidence in reached]
-        worst = int(np.argmax(missing))
-        if missing[worst] <= _UNREACHED:
-            return
-        _color(frames[worst])
-        reach_from(worst)
+            self._confidences[number] = np.maximum(self._confidences[number], confidence)
 
 
 def _filled(colors: Array) -> Array:

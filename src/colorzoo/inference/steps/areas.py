@@ -203,21 +203,25 @@ def decode_locked_colors(kept: KeptColors, size: tuple[int, int]) -> Tensor:
     Raises:
         GuidanceError: The data cannot be decoded.
     """
+    low, step = (torch.tensor(values).view(3, 1, 1) for values in (kept.low, kept.step))
+    lab = _read_levels(kept.png).float() * step + low
+    if tuple(lab.shape[1:]) == size:
+        return lab
+    return F.interpolate(lab[None], size=size, mode="bilinear", align_corners=False, antialias=True)[0]
+
+
+def _read_levels(png: str) -> Tensor:
+    """Decode the PNG file of locked colors to levels ``(3, h, w)`` uint8."""
     try:
-        with open_image(io.BytesIO(base64.b64decode(kept.png, validate=True))) as image:
+        with open_image(io.BytesIO(base64.b64decode(png, validate=True))) as image:
             if (image.format, image.mode) != ("PNG", "RGB") or max(image.size) > _LONGEST:
                 raise ValueError
-            levels = torch.from_numpy(np.array(image))
+            return torch.from_numpy(np.array(image)).permute(2, 0, 1)
     except (OSError, ValueError, SyntaxError, binascii.Error, Image.DecompressionBombError):
         raise GuidanceError(
             "recipe.areas: a locked area must contain an RGB image in PNG format (field 'kept'). Lock "
             "the area again."
         ) from None
-    low, step = (torch.tensor(values).view(3, 1, 1) for values in (kept.low, kept.step))
-    lab = levels.permute(2, 0, 1).float() * step + low
-    if tuple(lab.shape[1:]) == size:
-        return lab
-    return F.interpolate(lab[None], size=size, mode="bilinear", align_corners=False, antialias=True)[0]
 
 
 def _rounded(values: Tensor) -> tuple[float, float, float]:

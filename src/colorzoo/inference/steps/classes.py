@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, UnidentifiedImageError
 from torch import Tensor
 
-from colorzoo.capabilities import FindsClasses
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import ClassMap, Exemplar, Recipe
@@ -50,22 +48,23 @@ def read_classes(
         return class_map(model, recipe, lightness, reference)
 
 
-def find_classes(model: FindsClasses, lightness: Tensor) -> Tensor:
+def find_classes(model: ColoringModel, lightness: Tensor) -> Tensor:
     """Predict the class of each pixel of a lightness map ``(1, 1, h, w)``.
 
     The model runs on its device, and the classes are returned on the CPU.
     """
-    device = cast(ColoringModel, model).device
     with torch.inference_mode():
-        return model.segment(lightness.to(device)).cpu()
+        return model.segment(lightness.to(model.device)).cpu()
 
 
-def lacks_classes(model: object, recipe: Recipe) -> bool:
+def lacks_classes(model: ColoringModel, recipe: Recipe) -> bool:
     """Return whether a recipe requires predicted classes that the model cannot provide."""
-    return not isinstance(model, FindsClasses) and not recipe.classes.file
+    return not model.supports("segment") and not recipe.classes.file
 
 
-def class_map(model: object, recipe: Recipe, lightness: Tensor, reference: Tensor | None) -> ClassMap | None:
+def class_map(
+    model: ColoringModel, recipe: Recipe, lightness: Tensor, reference: Tensor | None
+) -> ClassMap | None:
     """Build the class maps of an image and its reference from the recipe field ``classes``.
 
     Args:
@@ -85,7 +84,7 @@ def class_map(model: object, recipe: Recipe, lightness: Tensor, reference: Tenso
     hints = recipe.classes
     file, reference_file = hints.file, hints.reference_file
     count = None if file else getattr(model, "class_count", None)
-    target = read_labels(file, lightness) if file else find_classes(cast(FindsClasses, model), lightness)
+    target = read_labels(file, lightness) if file else find_classes(model, lightness)
     moved = target.clone()
     for old, new in hints.moved.items():
         for number in (old, new):
@@ -105,7 +104,7 @@ def class_map(model: object, recipe: Recipe, lightness: Tensor, reference: Tenso
             "recipe.classes.file requires recipe.classes.reference_file (--reference-classes), because "
             "colors are transferred between equal classes of the image and the reference"
         )
-    return ClassMap(moved, find_classes(cast(FindsClasses, model), rgb_to_lab(reference)[:, :1]))
+    return ClassMap(moved, find_classes(model, rgb_to_lab(reference)[:, :1]))
 
 
 def read_label_image(path: str | Path) -> NDArray[np.int64]:

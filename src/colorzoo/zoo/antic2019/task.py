@@ -176,27 +176,36 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Train the generator or the discriminator; the ``gan`` stage alternates between them."""
-        steps = self.ends_group(batch_idx)
+        updates = self.ends_group(batch_idx)
         trains_discriminator = self.stage == "critic" or (self.stage == "gan" and not self.generators_turn)
         name = "discriminator" if trains_discriminator else "generator"
-        found: Any = self.optimizers()
-        optimizer: LightningOptimizer = found[trains_discriminator] if isinstance(found, list) else found
-        with optimizer.toggle_model(sync_grad=steps):
+        optimizer = self._optimizer_of(name)
+        with optimizer.toggle_model(sync_grad=updates):
             if trains_discriminator:
                 with torch.no_grad():
                     generated = self.generate(batch)
                 loss = self.discriminator_loss(batch, generated)
             else:
                 loss = self.generator_loss(batch, self.generate(batch))
-            self._descend(optimizer, loss, steps=steps)
-        if steps:
-            schedulers: Any = self.lr_schedulers() or []
-            for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
-                if scheduler.optimizer is optimizer.optimizer:
-                    scheduler.step()
+            self._descend(optimizer, loss, steps=updates)
+        if updates:
+            self._step_scheduler(optimizer)
             self.generators_turn = trains_discriminator and self._discriminator_is_ahead(loss)
         self.log_losses({name: loss}, len(batch["rgb"]))
         return {"loss": loss.detach()}
+
+    def _optimizer_of(self, name: str) -> LightningOptimizer:
+        """Return the optimizer of the generator or discriminator; only the ``gan`` stage has both."""
+        found: Any = self.optimizers()
+        optimizer: LightningOptimizer = found[name == "discriminator"] if isinstance(found, list) else found
+        return optimizer
+
+    def _step_scheduler(self, optimizer: LightningOptimizer) -> None:
+        """Advance the learning rate schedule of an optimizer, if any."""
+        schedulers: Any = self.lr_schedulers() or []
+        for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
+            if scheduler.optimizer is optimizer.optimizer:
+                scheduler.step()
 
     def generator_groups(self) -> list[dict[str, Any]]:
         """Return three parameter groups: encoder up to 1/8 scale, rest of the encoder, decoder."""

@@ -90,7 +90,7 @@ class GuidingPainter(ColoringModel):
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
         """Return the state of the generator at the first feature hook.
 
-        See `colorzoo.capabilities.HookedModel` for the arguments.
+        See `ColoringModel` for the arguments.
         """
         regions = guidance.regions if guidance is not None else None
         if regions is None:
@@ -104,7 +104,7 @@ class GuidingPainter(ColoringModel):
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
         """Run the generator from the first feature hook and return RGB ``(B, 3, H, W)`` in [0, 1].
 
-        See `colorzoo.capabilities.HookedModel` for the arguments.
+        See `ColoringModel` for the arguments.
         """
         height, width = state.size
         return (self.network.after_hooks(state.maps, visit)[..., :height, :width] + 1) / 2

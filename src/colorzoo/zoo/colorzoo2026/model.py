@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.enlarging import enlarge_along_edges
 from colorzoo.networks.imagenet_encoder import ImageNetFeatures
-from colorzoo.prediction import AbPrediction
+from colorzoo.prediction import AbPrediction, Prediction
 from colorzoo.zoo.colorzoo2026.network import (
     AB_SCALE,
     MULTIPLE,
@@ -94,19 +94,19 @@ class Automatic(NamedTuple):
 
 @dataclass
 class EditState:
-    """Results for one image that `Colorzoo2026.edit` reuses.
+    """Results for one image that `Colorzoo2026.edit` and `Colorzoo2026.similarity` reuse.
 
     Attributes:
-        automatic: Prediction without guidance; None before the first use.
-        columns: Covariance columns of the cells; None before the first use.
+        analysis: Network output.
+        columns: Covariance columns of the cells.
         conditions: Last reference, statistics and classes.
-        conditioned: Prediction with ``conditions``; None before the first use.
+        automatic: Prediction with ``conditions``; None before the first use.
     """
 
-    automatic: Automatic | None = None
-    columns: CovarianceColumns | None = None
+    analysis: Analysis
+    columns: CovarianceColumns
     conditions: Guidance = field(default_factory=Guidance)
-    conditioned: Automatic | None = None
+    automatic: Automatic | None = None
 
 
 class Colorzoo2026(ColoringModel):
@@ -139,43 +139,26 @@ class Colorzoo2026(ColoringModel):
         """
         return self._color(self._automatic(lightness, guidance), lightness, guidance)
 
-    def init_state(self) -> EditState:
-        """Return an empty state for `edit`; see `Edits`."""
-        return EditState()
+    def edit(self, lightness: Tensor, guidance: Guidance, state: dict[str, Any]) -> Prediction:
+        """Colorize an image again; reuse the network output. See `ColoringModel.edit`."""
+        if len(lightness) > 1 or lightness.device.type != "cpu":
+            return self(lightness, guidance)  # `CovarianceColumns` supports a single image on the CPU
+        results = self._results(lightness, state)
+        conditions = Guidance(
+            exemplar=guidance.exemplar, statistics=guidance.statistics, classes=guidance.classes
+        )
+        if results.automatic is None or not conditions.equals(results.conditions):
+            results.automatic = self._automatic(lightness, conditions, results.analysis)
+            results.conditions = conditions  # after the prediction, which can fail
+        return self._color(results.automatic, lightness, guidance, results.columns)
 
-    def edit(self, lightness: Tensor, guidance: Guidance, state: EditState) -> AbPrediction:
-        """Colorize an image with new guidance; reuse the network output (see `Edits`).
-
-        Args:
-            lightness: ``(1, 1, H, W)`` in [0, 100].
-            guidance: Complete guidance after the edit.
-            state: State of this image, to which the network output is added.
-        """
-        automatic = self._automatic_once(lightness, state)
-        if state.columns is None:
-            state.columns = CovarianceColumns(automatic.analysis.cells)
-        if guidance.exemplar is not None or guidance.statistics is not None:
-            conditions = Guidance(
-                exemplar=guidance.exemplar, statistics=guidance.statistics, classes=guidance.classes
-            )
-            if state.conditioned is None or not _is_equal(conditions, state.conditions):
-                state.conditioned = self._automatic(lightness, conditions, automatic.analysis)
-                state.conditions = conditions  # after the prediction, which can fail
-            automatic = state.conditioned
-        return self._color(automatic, lightness, guidance, state.columns)
-
-    def similarity(self, lightness: Tensor, mask: Tensor, state: EditState) -> Tensor:
+    def similarity(self, lightness: Tensor, mask: Tensor, state: dict[str, Any]) -> Tensor:
         """Return the similarity ``(B, 1, h, w)`` of each cell to the cells inside a mask.
 
         The similarity of a cell is its largest correlation in [0, 1] with a cell inside the mask, computed
-        from the learned covariance between cell colors. See `ComputesSimilarity`.
-
-        Args:
-            lightness: ``(B, 1, H, W)`` in [0, 100].
-            mask: ``(B, 1, H, W)``, 1 at the pixels inside the mask, else 0.
-            state: State of this image, to which the network output is added.
+        from the learned covariance between cell colors. See `ColoringModel.similarity`.
         """
-        analysis = self._automatic_once(lightness, state).analysis
+        analysis = self._results(lightness, state).analysis
         points = observe(mask.expand(-1, 2, -1, -1), mask, analysis.grid)
         with torch.autocast(mask.device.type, enabled=False):
             correlation = cell_correlation(analysis.cells, analysis.cells.take(points.cell))
@@ -190,7 +173,7 @@ class Colorzoo2026(ColoringModel):
     def encode_reference(self, rgb: Tensor) -> Tensor:
         """Encode reference images as the features and mean colors of blocks of 2 x 2 cells.
 
-        See `EncodesReference` and `reference_embedding`.
+        See `reference_embedding`.
 
         Args:
             rgb: ``(B, 3, H, W)`` sRGB in [0, 1], one reference for each image of the batch.
@@ -201,7 +184,7 @@ class Colorzoo2026(ColoringModel):
         return reference_embedding(analysis.features, colors.permute(0, 2, 3, 1))
 
     def mix_references(self, embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-        """Concatenate the embeddings of several references; see `MixesReferences`.
+        """Concatenate the embeddings of several references.
 
         Args:
             embeddings: Outputs of `encode_reference` or of this method.
@@ -245,11 +228,13 @@ class Colorzoo2026(ColoringModel):
         mean, logits = maps.mean.float().flatten(1, 2), maps.logits.float().flatten(1, 2)
         return Analysis(mean, logits, cells, light, maps.features.float())
 
-    def _automatic_once(self, lightness: Tensor, state: EditState) -> Automatic:
-        """Return the prediction without guidance; run the network only for a new state."""
-        if state.automatic is None:
-            state.automatic = self._automatic(lightness)
-        return state.automatic
+    def _results(self, lightness: Tensor, state: dict[str, Any]) -> EditState:
+        """Return the results in the state of an image; run the network only for a new state."""
+        if "results" not in state:
+            analysis = self.analyze(lightness)
+            state["results"] = EditState(analysis, CovarianceColumns(analysis.cells))
+        results: EditState = state["results"]
+        return results
 
     def _automatic(
         self, lightness: Tensor, guidance: Guidance | None = None, analysis: Analysis | None = None
@@ -353,12 +338,3 @@ def _maps(values: Tensor, grid: tuple[int, int]) -> Tensor:
 def _enlarge(mean: Tensor, analysis: Analysis, lightness: Tensor) -> Tensor:
     """Enlarge scaled cell colors ``(B, N, 2)`` along the edges of the lightness to ab in CIE units."""
     return enlarge_along_edges(AB_SCALE * _maps(mean, analysis.grid), analysis.light, lightness)
-
-
-def _is_equal(one: object, other: object) -> bool:
-    """Return whether two values, such as guidance, have equal fields and tensors."""
-    if isinstance(one, Tensor) and isinstance(other, Tensor):
-        return one is other or torch.equal(one, other)
-    if is_dataclass(one) and not isinstance(one, type) and type(one) is type(other):
-        return all(_is_equal(getattr(one, each.name), getattr(other, each.name)) for each in fields(one))
-    return type(one) is type(other) and one == other

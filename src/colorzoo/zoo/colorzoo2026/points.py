@@ -323,14 +323,13 @@ def bound_change(mean: Tensor, change: Tensor, point_colors: Tensor, valid: Tens
     """
     angles = torch.arange(DIRECTIONS, device=mean.device) * (2 * torch.pi / DIRECTIONS)
     directions = torch.stack([angles.cos(), angles.sin()]).to(mean)  # (2, D)
-    farthest = (
-        (point_colors @ directions).masked_fill(valid[..., None] == 0, -torch.inf).amax(1, keepdim=True)
-    )
-    limits = torch.maximum(mean @ directions, farthest) + SLACK
+    # a color lies in the hull if its extent in each direction is at most the extent of the hull
+    point_extents = (point_colors @ directions).masked_fill(valid[..., None] == 0, -torch.inf)
+    hull_extents = torch.maximum(mean @ directions, point_extents.amax(1, keepdim=True))
     color = mean + change
     for _ in range(LIMIT_ROUNDS):  # near a corner of the hull, one correction can violate another limit
-        excess, number = (color @ directions - limits).max(-1, keepdim=True)
-        color = color - excess.clamp(min=0) * directions.T[number[..., 0]]
+        excess, worst = (color @ directions - (hull_extents + SLACK)).max(-1, keepdim=True)
+        color = color - excess.clamp(min=0) * directions.T[worst[..., 0]]
     return color - mean
 
 

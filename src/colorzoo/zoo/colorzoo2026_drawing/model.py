@@ -113,7 +113,7 @@ class Colorzoo2026Drawing(ColoringModel):
         return (probabilities + _LEAST).log(), mean
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
-        """Encode references as embeddings and colors of cells; see `EncodesReference`.
+        """Encode references as embeddings and colors of cells.
 
         The lines of the reference are extracted, and the network runs on these lines without hints.
 
@@ -137,7 +137,7 @@ class Colorzoo2026Drawing(ColoringModel):
         return cells[:, step // 2 :: step]
 
     def mix_references(self, embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-        """Concatenate the embeddings of several references; see `MixesReferences`."""
+        """Concatenate the embeddings of several references."""
         largest = max(weights) or 1.0
         scaled = [
             torch.cat([each[..., :-1], each[..., -1:] * weight / largest], dim=-1)
@@ -148,7 +148,7 @@ class Colorzoo2026Drawing(ColoringModel):
     def region_colors(
         self, prediction: Prediction, votes: Tensor, palette: Tensor | None = None, variant: int = 0
     ) -> Tensor:
-        """Choose the color of each region; see `ColorsRegions`."""
+        """Choose the color of each region; see `ColoringModel.region_colors`."""
         pooled = pool_log_probabilities(prediction.extras["color_log_probabilities"][0], votes)
         colors, temperature = self.centers, TEMPERATURE
         if palette is not None:
@@ -172,20 +172,36 @@ class Colorzoo2026Drawing(ColoringModel):
     def suggest_colors(
         self, prediction: Prediction, votes: Tensor, region: int, count: int
     ) -> tuple[Tensor, Tensor]:
-        """Return likely colors of a region and their shares; see `ColorsRegions`."""
+        """Return likely colors of a region, the most likely first.
+
+        Args:
+            prediction: Prediction for one drawing.
+            votes: ``(n, h * w)``, see `ColoringModel.region_colors`.
+            region: Number of the region.
+            count: Maximum number of colors.
+
+        Returns:
+            ``(k, 3)`` sRGB in [0, 1], and the probability ``(k,)`` of each color.
+        """
         log_probabilities = prediction.extras["color_log_probabilities"][0]
         pooled = pool_log_probabilities(log_probabilities, votes[region : region + 1])
         colors, shares = distinct_colors(pooled[0], self.centers, count)
         return _as_rgb(colors), shares
 
     def rank_regions(self, prediction: Prediction, votes: Tensor, areas: Tensor) -> list[int]:
-        """Order the regions by the expected effect of a known color; see `ColorsRegions`."""
+        """Return the regions in descending order of what their color would change in the drawing.
+
+        Args:
+            prediction: Prediction for one drawing.
+            votes: ``(n, h * w)``, see `ColoringModel.region_colors`.
+            areas: ``(n,)``, area of each region as a fraction of the image.
+        """
         pooled = pool_log_probabilities(prediction.extras["color_log_probabilities"][0], votes)
         similarity = self.region_similarity(prediction, votes)
         return rank_by_explained_variance(pooled, self.centers, similarity, areas, TEMPERATURE)
 
     def region_similarity(self, prediction: Prediction, votes: Tensor) -> Tensor:
-        """Return the probability that two regions have one color; see `ColorsRegions`."""
+        """Return the probability ``(n, n)`` that two regions have one color."""
         embedding = pool_embeddings(prediction.extras["embedding"][0], votes)
         similarity = self.copying.similarity(embedding @ embedding.mT).sigmoid()
         return similarity.fill_diagonal_(1)

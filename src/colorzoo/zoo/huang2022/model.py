@@ -165,16 +165,21 @@ class UniColor(ColoringModel):
         """Sample codes for some cells of each image and decode all codes.
 
         Images are processed one by one, because batch-dependent rounding error could change sampled codes.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+            guidance: Points and exemplar, or None.
+            codes: Codes of each image; cells to sample contain the mask token.
+            cells: Numbers of the cells to sample in each image.
         """
         guidance = guidance or Guidance()
-        found = [
-            self._color_one(
-                lightness[index : index + 1], guidance[index : index + 1], codes[index], cells[index]
-            )
-            for index in range(len(lightness))
-        ]
-        ab, drawn = (torch.cat(parts) for parts in zip(*found, strict=True))
-        return AbPrediction(ab=ab, extras={"codes": drawn})
+        all_ab, all_codes = [], []
+        for index in range(len(lightness)):
+            one = slice(index, index + 1)
+            ab, sampled = self._color_one(lightness[one], guidance[one], codes[index], cells[index])
+            all_ab.append(ab)
+            all_codes.append(sampled)
+        return AbPrediction(ab=torch.cat(all_ab), extras={"codes": torch.cat(all_codes)})
 
     def _color_one(
         self, lightness: Tensor, guidance: Guidance, codes: Tensor, cells: Sequence[int]

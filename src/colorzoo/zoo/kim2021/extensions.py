@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.capabilities import HookedModel
 from colorzoo.losses.edges import color_error, edge_error, widened
+from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import conv3x3, is_traced
 from colorzoo.networks.feature_hooks import FeatureHook, HookState
 from colorzoo.prediction import Prediction
@@ -86,7 +86,7 @@ class ExtendedEdgeNetwork(EdgeNetwork):
         self.propagation = propagation
 
     def refine(
-        self, hooked: HookedModel, state: HookState, scribbles: Tensor, lightness: Tensor
+        self, hooked: ColoringModel, state: HookState, scribbles: Tensor, lightness: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Run the backbone from the first feature hook, with refined feature maps and propagated colors.
 

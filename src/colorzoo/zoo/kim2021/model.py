@@ -12,7 +12,6 @@ from typing import Any
 
 from torch import Tensor
 
-from colorzoo.capabilities import HookedModel
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_coloring_model, is_meta
 from colorzoo.guidance import Guidance, Scribbles
@@ -57,7 +56,7 @@ class EdgeAwareColorization(ColoringModel):
 
     Args:
         backbone: Name of a registered model with feature hooks, which are layers whose output E can modify.
-            See `colorzoo.capabilities.HookedModel`.
+            See `ColoringModel.hooks`.
         backbone_weights: Weights of the backbone, such as a tag of its model card; see `create_model`.
         backbone_hparams: Hyperparameters of the backbone; None uses the defaults.
         architecture: Settings of the network E.
@@ -68,7 +67,7 @@ class EdgeAwareColorization(ColoringModel):
     """
 
     network: EdgeNetwork
-    backbone: BorrowedModel[Any]
+    backbone: BorrowedModel[ColoringModel]
 
     def __init__(
         self,
@@ -79,25 +78,19 @@ class EdgeAwareColorization(ColoringModel):
         extensions: Extensions = Extensions(),
     ) -> None:
         weights = None if is_meta() else backbone_weights
-        held = create_coloring_model(backbone, weights, **(backbone_hparams or {}))
-        if not isinstance(held, HookedModel):
+        model = create_coloring_model(backbone, weights, **(backbone_hparams or {}))
+        if not model.hooks:
             raise ColorzooError(
-                "'backbone' must name a model with feature hooks (colorzoo.capabilities.HookedModel), "
-                f"got {backbone!r}"
+                f"'backbone' must name a model with feature hooks (ColoringModel.hooks), got {backbone!r}"
             )
-        used = replace(extensions, propagation=0) if held.output_kind == "rgb" else extensions
-        super().__init__(used.build(held.hooks, architecture.hidden))
+        used = replace(extensions, propagation=0) if model.output_kind == "rgb" else extensions
+        super().__init__(used.build(model.hooks, architecture.hidden))
         self.architecture = architecture
         self.extensions = extensions
-        self.backbone = BorrowedModel(held)
-        self.accepts = held.accepts | {"scribbles"}
-        self.feature_layers = tuple(f"backbone.model.{layer}" for layer in held.feature_layers)
-        self.input_kind, self.output_kind = held.input_kind, held.output_kind
-
-    @property
-    def hooked(self) -> HookedModel:
-        """Backbone as a `HookedModel`, whose layers E can modify."""
-        return self.backbone.model
+        self.backbone = BorrowedModel(model)
+        self.accepts = model.accepts | {"scribbles"}
+        self.feature_layers = tuple(f"backbone.model.{layer}" for layer in model.feature_layers)
+        self.input_kind, self.output_kind = model.input_kind, model.output_kind
 
     def forward(
         self, lightness: Tensor, guidance: Guidance | None = None, encoded: EncodedImage | None = None
@@ -114,9 +107,18 @@ class EdgeAwareColorization(ColoringModel):
         encoded = self.encode(lightness, guidance) if encoded is None else encoded
         return self.refine(encoded, guidance.scribbles)
 
+    def edit(self, lightness: Tensor, guidance: Guidance, state: dict[str, Any]) -> Prediction:
+        """Colorize an image again; reuse the backbone activations if only the scribbles changed."""
+        if guidance.scribbles is None:
+            return self(lightness, guidance)
+        others = replace(guidance, scribbles=None)
+        if not state or not others.equals(state["guidance"]):
+            state |= {"encoded": self.encode(lightness, others), "guidance": others}
+        return self.refine(state["encoded"], guidance.scribbles)
+
     def encode(self, lightness: Tensor, guidance: Guidance | None) -> EncodedImage:
         """Run the backbone up to the first feature hook; see `forward` for the arguments."""
-        return EncodedImage(self.hooked.before_hooks(lightness, guidance), lightness)
+        return EncodedImage(self.backbone.model.before_hooks(lightness, guidance), lightness)
 
     def refine(self, encoded: EncodedImage, scribbles: Scribbles) -> Prediction:
         """Run the backbone from the first feature hook, with the refined feature maps.
@@ -129,7 +131,8 @@ class EdgeAwareColorization(ColoringModel):
             Prediction for the batch. ``extras`` maps the name of each feature hook to the residual that E
             computed, divided by `FeatureHook.scale`.
         """
-        image, residuals = self.network.refine(self.hooked, encoded.state, scribbles.mask, encoded.lightness)
+        backbone, state = self.backbone.model, encoded.state
+        image, residuals = self.network.refine(backbone, state, scribbles.mask, encoded.lightness)
         if self.output_kind == "rgb":
             return RgbPrediction(rgb=image, extras=residuals)
         return AbPrediction(ab=image, extras=residuals)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.capabilities import HookedModel
 from colorzoo.errors import ColorzooError
+from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import conv3x3
 from colorzoo.networks.feature_hooks import FeatureHook, HookState
 
@@ -88,7 +88,7 @@ class EdgeNetwork(nn.Module):
         self.branches = nn.ModuleList(map(HookBranch, hooks, widths, [beside] * len(hooks)))
 
     def refine(
-        self, hooked: HookedModel, state: HookState, scribbles: Tensor, lightness: Tensor
+        self, hooked: ColoringModel, state: HookState, scribbles: Tensor, lightness: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Run the backbone from the first feature hook, with refined feature maps.
 
@@ -112,7 +112,7 @@ class EdgeNetwork(nn.Module):
 
 
 def run_refined(
-    hooked: HookedModel, state: HookState, residual: Callable[[int, Tensor], Tensor]
+    hooked: ColoringModel, state: HookState, residual: Callable[[int, Tensor], Tensor]
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Run a backbone from the first feature hook and add a residual to each feature map.
 

@@ -55,7 +55,7 @@ class Kim2021(SingleOptimizerModule):
 
     Args:
         backbone: Name of a registered model with feature hooks, which are layers whose output E can modify.
-            See `colorzoo.capabilities.HookedModel`.
+            See `ColoringModel.hooks`.
         backbone_weights: Weights of the backbone, such as a tag of its model card; see `create_model`.
         backbone_hparams: Hyperparameters of the backbone; None uses the defaults.
         architecture: Settings of the network E.
@@ -103,7 +103,7 @@ class Kim2021(SingleOptimizerModule):
         with torch.no_grad():
             guidance = self._training_guidance(ab, batch)
             encoded = self.model.encode(lightness, guidance)
-            first = self.model.hooked.after_hooks(encoded.state, unchanged)
+            first = self.model.backbone.model.after_hooks(encoded.state, unchanged)
             users = self.users
             simulation = ScribbleSimulation(
                 lost=users.lost, most=users.strokes, jitter=users.jitter, none=users.empty

@@ -79,16 +79,21 @@ def hue_of(shares: Tensor, rule: HueRule) -> tuple[Tensor, Tensor]:
     Returns:
         Hue in [0, 1) and factor in [0, 1], each ``(B, H, W)``.
     """
-    if rule in ("mode", "median"):
-        hue = (shares.argmax(1).to(shares) + 0.5) / BINS if rule == "mode" else _quantile(shares, 0.5)
-        return hue, torch.ones_like(hue)
+    if rule == "mode":
+        return _without_fading((shares.argmax(1).to(shares) + 0.5) / BINS)
+    if rule == "median":
+        return _without_fading(_quantile(shares, 0.5))
     angle = 2 * math.pi * _centers(shares)
     x, y = (shares * angle.cos()).sum(1), (shares * angle.sin()).sum(1)
     hue = (torch.atan2(y, x) / (2 * math.pi)) % 1
     if rule == "expectation":
-        return hue, torch.ones_like(hue)
+        return _without_fading(hue)
     length = torch.linalg.vector_norm(torch.stack([x, y]), dim=0)  # ONNX has no hypot
     return hue, (length / BINS).clamp(max=_FADED_BELOW) / _FADED_BELOW
+
+
+def _without_fading(hue: Tensor) -> tuple[Tensor, Tensor]:
+    return hue, torch.ones_like(hue)
 
 
 def to_rgb(

@@ -15,11 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from colorzoo.capabilities import Transform
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
-from colorzoo.model import ColoringModel
+from colorzoo.model import ColoringModel, Transform
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Width
@@ -81,7 +80,7 @@ class ClosedFormStylization(ColoringModel):
             transform: Must be ``"wct"``, which matches mean and covariance.
             alpha: Strength of the transfer: 0 returns the content, 1 the full transfer. Not in the paper.
             labels: Integer label maps of content and style, for a separate transfer in each label; see
-                `colorzoo.capabilities.Stylizes`.
+                `ColoringModel.stylize`.
 
         Returns:
             RGB ``(B, 3, H, W)`` in [0, 1].

@@ -107,13 +107,15 @@ def smooth_guided(
         ]
         return np.stack(planes, axis=2).reshape(maps.shape)
 
-    guide_mean, other_mean = mean(content), mean(stylized)
-    covariance = mean(content[..., :, None] * content[..., None, :])
-    covariance -= guide_mean[..., :, None] * guide_mean[..., None, :]
-    common = mean(content[..., :, None] * stylized[..., None, :])
-    common -= guide_mean[..., :, None] * other_mean[..., None, :]
-    slope: FloatImage = np.asarray(np.linalg.solve(covariance + epsilon * np.eye(3), common), np.float64)
-    offset: FloatImage = other_mean - (guide_mean[..., None, :] @ slope)[..., 0, :]
+    def covariance(one: FloatImage, other: FloatImage) -> FloatImage:
+        product = mean(one[..., :, None] * other[..., None, :])
+        product -= mean(one)[..., :, None] * mean(other)[..., None, :]
+        return product
+
+    # linear regression of the stylized colors on the content colors in each window
+    variance = covariance(content, content) + epsilon * np.eye(3)
+    slope: FloatImage = np.asarray(np.linalg.solve(variance, covariance(content, stylized)), np.float64)
+    offset: FloatImage = mean(stylized) - (mean(content)[..., None, :] @ slope)[..., 0, :]
     return (content[..., None, :] @ mean(slope))[..., 0, :] + mean(offset)
 
 

@@ -144,11 +144,11 @@ class InstanceColorization(ColoringModel):
         return self.network.full.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Return the `HookState` at the first layer that an add-on can modify; see `HookedModel`."""
+        """Return the `HookState` at the first layer that an add-on can modify."""
         return self.network.before_hooks(lightness, *_points_and_boxes(lightness, guidance))
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Compute ab ``(B, 2, H, W)`` in CIE units from a `HookState`; see `HookedModel`."""
+        """Compute ab ``(B, 2, H, W)`` in CIE units from a `HookState`."""
         return self.network.after_hooks(cast(FusionState, state), visit)
 
 

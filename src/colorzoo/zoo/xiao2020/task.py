@@ -89,24 +89,15 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
         return [{"params": [each for each in self.parameters() if each.requires_grad]}]
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of the current stage.
-
-        Raises:
-            DataError: The image height or width is not a multiple of 16.
-        """
-        height, width = batch["rgb"].shape[-2:]
-        if height % (2 * EIGHTH) or width % (2 * EIGHTH):
-            raise DataError(
-                f"--data.crop must be a multiple of {2 * EIGHTH} pixels per side, got {height} x {width}. "
-                "Set --data.crop 64, or --data.crop 128 for the stage 'later'."
-            )
+        """Return the loss of the current stage: the first level, or a later level."""
+        _check_crop(batch["rgb"])
         lab = rgb_to_lab(batch["rgb"])
         lightness, ab = lab[:, :1], lab[:, 1:]
-        network, histogram = self.model.network, color_histogram(ab)
+        histogram = color_histogram(ab)
         if self.stage == "first":
-            logits = network.first(lightness, histogram)
+            logits = self.model.network.first(lightness, histogram)
         else:
-            logits = network.later(lightness, histogram, self.below(lightness, ab))
+            logits = self.model.network.later(lightness, histogram, self.below(lightness, ab))
         loss = self.loss(logits, ab)
         self.log_losses({"loss": loss}, len(lab))
         return loss
@@ -158,3 +149,14 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
     def made_reference(self, rgb: Tensor, seeds: Tensor) -> Tensor:
         """Return the images ``(B, 3, H, W)`` unchanged as their own references."""
         return rgb
+
+
+def _check_crop(rgb: Tensor) -> None:
+    """Raise `DataError` if the height or width of training images is not a multiple of 16."""
+    multiple = 2 * EIGHTH
+    height, width = rgb.shape[-2:]
+    if height % multiple or width % multiple:
+        raise DataError(
+            f"--data.crop must be a multiple of {multiple} pixels per side, got {height} x {width}. Set "
+            "--data.crop 64, or --data.crop 128 for the stage 'later'."
+        )

@@ -80,7 +80,7 @@ class StylizationColorization(ColoringModel):
         alpha: float = 1.0,
         labels: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
-        """Transfer the colors of a style image to a content image; see `Stylizes`."""
+        """Transfer the colors of a style image to a content image; see `ColoringModel.stylize`."""
         function = TRANSFORMS[transform]
         if labels is not None:
             function = inside_labels(function, labels)
@@ -119,14 +119,14 @@ class StylizationColorization(ColoringModel):
         return self.network.color.unet.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Return the `HookState` at the first layer that an add-on can modify; see `HookedModel`."""
+        """Return the `HookState` at the first layer that an add-on can modify."""
         hints = points_of(guidance, lightness)
         if guidance is not None and guidance.exemplar is not None:
             *_, hints = self._transferred(lightness, guidance, guidance.exemplar)
         return self.network.color.before_hooks(lightness, hints)
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Compute ab ``(B, 2, H, W)`` in CIE units from a `HookState`; see `HookedModel`."""
+        """Compute ab ``(B, 2, H, W)`` in CIE units from a `HookState`."""
         return self.network.color.after_hooks(state, visit)
 
     def borrowed_weights(self) -> Mapping[str, Tensor]:

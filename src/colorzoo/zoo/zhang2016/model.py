@@ -157,11 +157,11 @@ class ColorfulColorization(ColoringModel):
         return self.network.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Return the `HookState` at the first layer that an add-on can modify; see `HookedModel`."""
+        """Return the `HookState` at the first layer that an add-on can modify."""
         return self.network.before_hooks(lightness)
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Compute ab ``(B, 2, H, W)`` in CIE units from a `HookState`; see `HookedModel`."""
+        """Compute ab ``(B, 2, H, W)`` in CIE units from a `HookState`."""
         return self.network.after_hooks(state, visit)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -87,11 +87,11 @@ class LocalHints(ColoringModel):
         return self.network.unet.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Return the `HookState` at the first layer that an add-on can modify; see `HookedModel`."""
+        """Return the `HookState` at the first layer that an add-on can modify."""
         return self.network.before_hooks(lightness, points_of(guidance, lightness))
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Compute ab ``(B, 2, H, W)`` in CIE units from a `HookState`; see `HookedModel`."""
+        """Compute ab ``(B, 2, H, W)`` in CIE units from a `HookState`."""
         return self.network.after_hooks(state, visit)
 
     @classmethod
@@ -151,11 +151,11 @@ class GlobalHints(ColoringModel):
         return self.network.unet.hooks
 
     def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Return the `HookState` at the first layer that an add-on can modify; see `HookedModel`."""
+        """Return the `HookState` at the first layer that an add-on can modify."""
         return self.network.before_hooks(lightness, _statistics_of(guidance))
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Compute ab ``(B, 2, H, W)`` in CIE units from a `HookState`; see `HookedModel`."""
+        """Compute ab ``(B, 2, H, W)`` in CIE units from a `HookState`."""
         return self.network.after_hooks(state, visit)
 
     @classmethod

@@ -15,7 +15,8 @@ def test_edit_equals_forward_for_every_combination_of_guidance() -> None:
     card, size = model_card("colorzoo2026"), (48, 64)
     model: Any = contract_test_model(card).model
     lightness, every = sample_call(card, size)
-    memory, answers = model.init_state(), {}
+    memory: dict[str, Any] = {}
+    answers: dict[frozenset[str], Any] = {}
     for count in range(len(card.guidance) + 1):
         for kinds in combinations(card.guidance, count):
             guidance = Guidance(**{kind: getattr(every, kind) for kind in kinds})
