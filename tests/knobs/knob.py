@@ -13,7 +13,7 @@ from colorzoo.color.sketch import rgb_to_gray, xdog
 from colorzoo.data import Batch
 from colorzoo.factory import build_model
 from colorzoo.registry import load_task_class, model_card
-from colorzoo.settings import Range, argument_types, flatten_arguments, known_settings, setting_groups
+from colorzoo.settings import Range, constructor_parameters, flatten_arguments, known_settings, setting_groups
 from colorzoo.testing.samples import sample_batch, sample_input
 from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer
 from colorzoo.training.module import ColorizationModule
@@ -57,10 +57,8 @@ def settings_to_try(name: str, knobs: Knobs) -> list[str]:
 
 def setting_types(cls: type[Any]) -> dict[str, Any]:
     """Return the type annotation of every setting, including the settings in groups."""
-    found = argument_types(cls)
-    for group in setting_groups(cls).values():
-        found |= argument_types(group)
-    return found
+    kinds = (cls, *setting_groups(cls).values())
+    return {name: each.annotation for kind in kinds for name, each in constructor_parameters(kind).items()}
 
 
 def base_settings(name: str, knobs: Knobs) -> dict[str, Any]:
