@@ -131,6 +131,17 @@ def test_cdc_is_the_mean_over_clips_that_are_long_enough(tmp_path: Path) -> None
     assert (score["images"], score["excluded"]) == (17, 4)
 
 
+def test_results_of_equal_frames_are_measured_separately(tmp_path: Path) -> None:
+    data, theirs = tmp_path / "data", tmp_path / "theirs"
+    for frame in range(2):
+        write_image(data / f"dog/{frame}.png", 0, (48, 64))
+        write_image(theirs / f"dog/{frame}.png", frame, (48, 64))
+    protocol = replace(load_protocol("davis-video"), subset=None, metrics=("psnr",))
+    outcome = evaluate({"theirs": theirs}, data, protocol, interactions=(0,), resamples=10)
+    first, second = (list(row.values())[-1] for row in outcome.per_image())
+    assert first == float("inf") > second
+
+
 def test_fid_of_clips_is_the_mean_over_clips(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = tmp_path / "features.pth"

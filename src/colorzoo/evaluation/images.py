@@ -80,7 +80,8 @@ class Item:
     def key(self) -> str:
         """Hash of the image and its annotations; used in the path of the cache entry."""
         drawn = [] if self.lines is None else [self.lines_sha256]
-        return digest(self.sha256, self.reference_sha256, str(self.label), str(self.boxes), *drawn)
+        frame = [self.name] if self.clip else []  # equal frames of a clip can have different results
+        return digest(self.sha256, self.reference_sha256, str(self.label), str(self.boxes), *drawn, *frame)
 
     def hashed(self) -> Item:
         """Return a copy with the hashes of the files.

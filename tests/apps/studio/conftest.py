@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser_pad import SIZE, chromium, missing
+from browser_pad import SIZE, BrowserPad, chromium, missing, watched_pad
 from pads import DirectPad, tiny_studio
 from PIL import Image
 
@@ -51,3 +51,17 @@ def photo(tmp_path: Path) -> Path:
     target = tmp_path / "Größe & Licht.png"
     Image.fromarray(levels.clip(0, 255).astype(np.uint8)).save(target)
     return target
+
+
+@pytest.fixture
+def empty_pad(browser: Any, address: str) -> Iterator[BrowserPad]:
+    """Return a pad without a photo in Chromium; modules can override `address`."""
+    with watched_pad(browser, address) as pad:
+        yield pad
+
+
+@pytest.fixture
+def photo_pad(empty_pad: BrowserPad, photo: Path) -> BrowserPad:
+    """Return a pad with the opened `photo` in Chromium."""
+    empty_pad.open_ready(photo)
+    return empty_pad

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from browser_pad import SIZE, BrowserPad, check, watched_pad
+from browser_pad import SIZE, BrowserPad, check
 from numpy.typing import NDArray
 from pads import tiny_studio
 from PIL import Image
@@ -33,12 +33,6 @@ def address() -> Iterator[str]:
     studio = tiny_studio(Limits(pixels=1_000_000, file_bytes=2**20))
     with run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _):
         yield url
-
-
-@pytest.fixture
-def pad(browser: Any, address: str) -> Iterator[BrowserPad]:
-    with watched_pad(browser, address) as opened:
-        yield opened
 
 
 def test_pad_export_after_mouse_editing_equals_the_command_line(
@@ -128,94 +122,94 @@ def levels(pad: BrowserPad, x: float, y: float) -> NDArray[np.int_]:
 
 
 @pytest.mark.nightly
-def test_pad_can_be_operated_by_keyboard_alone(pad: BrowserPad, photo: Path, tmp_path: Path) -> None:
-    keys = pad.page.keyboard
-    pad.open(photo, by_key=True)
-    pad.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
-    pad.settle()
+def test_pad_can_be_operated_by_keyboard_alone(empty_pad: BrowserPad, photo: Path, tmp_path: Path) -> None:
+    keys = empty_pad.page.keyboard
+    empty_pad.open(photo, by_key=True)
+    empty_pad.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
+    empty_pad.settle()
     keys.press("n")
     for _ in range(3):
         keys.press("ArrowRight")
     keys.press("Enter")
-    pad.page.wait_for_selector("[data-role=suggestion]")
-    pad.settle()
-    before = pad.points()[0]
+    empty_pad.page.wait_for_selector("[data-role=suggestion]")
+    empty_pad.settle()
+    before = empty_pad.points()[0]
     keys.press("2")
-    pad.settle()
-    assert pad.points()[0]["ab"] != before["ab"]
+    empty_pad.settle()
+    assert empty_pad.points()[0]["ab"] != before["ab"]
     keys.press("Shift+ArrowDown")
     keys.press("ArrowLeft")
-    moved = pad.points()[0]
+    moved = empty_pad.points()[0]
     assert (moved["x"] - before["x"], moved["y"] - before["y"]) == (-1, 10)
     keys.press("]")
-    assert pad.points()[0]["radius"] > moved["radius"]
+    assert empty_pad.points()[0]["radius"] > moved["radius"]
     keys.press("k")
-    assert pad.points()[0]["ab"] == [0, 0]
+    assert empty_pad.points()[0]["ab"] == [0, 0]
     keys.press("m")
-    assert pad.points() == []
+    assert empty_pad.points() == []
     keys.press("m")
     keys.press("l")
     keys.press("Delete")
-    assert len(pad.points()) == 1, "a locked point must stay"
+    assert len(empty_pad.points()) == 1, "a locked point must stay"
     keys.press("?")
-    assert pad.page.locator("dialog[open]").get_attribute("aria-label") == "Help"
+    assert empty_pad.page.locator("dialog[open]").get_attribute("aria-label") == "Help"
     keys.press("Escape")
     keys.press("Control+Shift+e")
-    exported = pad.download(lambda: keys.press("Enter"), tmp_path / "keys.png")
+    exported = empty_pad.download(lambda: keys.press("Enter"), tmp_path / "keys.png")
     with Image.open(exported) as image:
         assert image.size == SIZE
 
 
-def test_shortcuts_work_with_every_keyboard_layout(pad: BrowserPad, photo: Path) -> None:
-    pad.open_ready(photo)
-    pad.page.focus(".cz-stage")
+def test_shortcuts_work_with_every_keyboard_layout(empty_pad: BrowserPad, photo: Path) -> None:
+    empty_pad.open_ready(photo)
+    empty_pad.page.focus(".cz-stage")
     undos = ["я", "ζ", "ئ", "ז", "ㅋ"]  # Russian, Greek, Arabic, Hebrew, Korean
     for count in range(len(undos) + 1):
-        pad.click(30 + 30 * count, 50)
+        empty_pad.click(30 + 30 * count, 50)
     for key in undos:
-        pad.key("keyDown", key, "KeyZ", ctrl=True)
-    pad.next_frame()
-    assert len(pad.points()) == 1
-    pad.key("keyDown", "Я", "KeyZ", ctrl=True, shift=True)
-    assert len(pad.points()) == 2
-    pad.key("keyDown", "y", "KeyZ", ctrl=True)  # QWERTZ: redo
-    assert len(pad.points()) == 3
-    pad.key("keyDown", "w", "KeyZ", ctrl=True)  # AZERTY: no shortcut
-    pad.key("keyDown", "ü", "BracketLeft")  # QWERTZ: no shortcut
-    assert len(pad.points()) == 3
-    pad.click(200, 130)
-    pad.settle()
-    radius = pad.points()[3]["radius"]
-    pad.key("keyDown", "ъ", "BracketRight")
-    assert pad.points()[3]["radius"] > radius
-    pad.settle()
-    pad.page.wait_for_selector("[data-role=suggestion]")
-    before = pad.points()[3]["color"]
-    pad.key("keyDown", "٢", "Digit2")  # Arabic
-    assert pad.points()[3]["color"] != before
-    place = pad.place(207, 130)
-    pad.key("keyDown", "щ", "KeyO")
-    expect_color(pad, *place, False)
-    pad.key("keyUp", "щ", "KeyO")
-    expect_color(pad, *place, True)
-    pad.key("keyDown", "И", "KeyB", shift=True)
-    pad.next_frame()
-    assert pad.page.get_attribute("[data-tool=paint]", "aria-pressed") == "true"
+        empty_pad.key("keyDown", key, "KeyZ", ctrl=True)
+    empty_pad.next_frame()
+    assert len(empty_pad.points()) == 1
+    empty_pad.key("keyDown", "Я", "KeyZ", ctrl=True, shift=True)
+    assert len(empty_pad.points()) == 2
+    empty_pad.key("keyDown", "y", "KeyZ", ctrl=True)  # QWERTZ: redo
+    assert len(empty_pad.points()) == 3
+    empty_pad.key("keyDown", "w", "KeyZ", ctrl=True)  # AZERTY: no shortcut
+    empty_pad.key("keyDown", "ü", "BracketLeft")  # QWERTZ: no shortcut
+    assert len(empty_pad.points()) == 3
+    empty_pad.click(200, 130)
+    empty_pad.settle()
+    radius = empty_pad.points()[3]["radius"]
+    empty_pad.key("keyDown", "ъ", "BracketRight")
+    assert empty_pad.points()[3]["radius"] > radius
+    empty_pad.settle()
+    empty_pad.page.wait_for_selector("[data-role=suggestion]")
+    before = empty_pad.points()[3]["color"]
+    empty_pad.key("keyDown", "٢", "Digit2")  # Arabic
+    assert empty_pad.points()[3]["color"] != before
+    place = empty_pad.place(207, 130)
+    empty_pad.key("keyDown", "щ", "KeyO")
+    expect_color(empty_pad, *place, False)
+    empty_pad.key("keyUp", "щ", "KeyO")
+    expect_color(empty_pad, *place, True)
+    empty_pad.key("keyDown", "И", "KeyB", shift=True)
+    empty_pad.next_frame()
+    assert empty_pad.page.get_attribute("[data-tool=paint]", "aria-pressed") == "true"
 
 
 @pytest.mark.nightly
-def test_pad_restores_work_after_a_crash(pad: BrowserPad, photo: Path) -> None:
-    pad.open_ready(photo)
-    pad.click(60, 50)
-    pad.click(180, 60)
-    pad.settle()
-    before = pad.recipe()
-    pad.page.wait_for_timeout(1500)  # the autosave runs after a pause
-    pad.crash()
-    pad.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
-    pad.settle()
-    assert pad.recipe() == before
-    assert "is restored" in pad.toasts()
+def test_pad_restores_work_after_a_crash(empty_pad: BrowserPad, photo: Path) -> None:
+    empty_pad.open_ready(photo)
+    empty_pad.click(60, 50)
+    empty_pad.click(180, 60)
+    empty_pad.settle()
+    before = empty_pad.recipe()
+    empty_pad.page.wait_for_timeout(1500)  # the autosave runs after a pause
+    empty_pad.crash()
+    empty_pad.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
+    empty_pad.settle()
+    assert empty_pad.recipe() == before
+    assert "is restored" in empty_pad.toasts()
 
 
 def test_color_js_matches_the_python_color_functions(browser: Any) -> None:
@@ -236,41 +230,41 @@ def test_color_js_matches_the_python_color_functions(browser: Any) -> None:
 
 
 @pytest.mark.nightly
-def test_pad_keeps_offline_edits_after_reconnection(pad: BrowserPad, photo: Path) -> None:
-    pad.open_ready(photo)
-    pad.lose_connection()
-    pad.click(60, 50)
-    pad.page.fill(".cz-hex", "#c04020")
-    pad.page.press(".cz-hex", "Enter")
-    pad.click(180, 60)
-    assert len(pad.points()) == 2
-    assert "edits are kept" in pad.page.inner_text(".cz-banner")
-    offline = levels(pad, *pad.place(70, 60))
-    pad.broken = ""
-    pad.settle()
-    assert len(pad.points()) == 2
+def test_pad_keeps_offline_edits_after_reconnection(empty_pad: BrowserPad, photo: Path) -> None:
+    empty_pad.open_ready(photo)
+    empty_pad.lose_connection()
+    empty_pad.click(60, 50)
+    empty_pad.page.fill(".cz-hex", "#c04020")
+    empty_pad.page.press(".cz-hex", "Enter")
+    empty_pad.click(180, 60)
+    assert len(empty_pad.points()) == 2
+    assert "edits are kept" in empty_pad.page.inner_text(".cz-banner")
+    offline = levels(empty_pad, *empty_pad.place(70, 60))
+    empty_pad.broken = ""
+    empty_pad.settle()
+    assert len(empty_pad.points()) == 2
     for _ in range(50):
-        if not np.array_equal(levels(pad, *pad.place(70, 60)), offline):
+        if not np.array_equal(levels(empty_pad, *empty_pad.place(70, 60)), offline):
             return
     pytest.fail("the server did not receive the points")
 
 
 @pytest.mark.nightly
-def test_pad_shows_errors_with_a_retry_button(pad: BrowserPad, photo: Path) -> None:
-    pad.open_ready(photo)
-    pad.broken = "colored"
-    pad.click(60, 50)
-    pad.wait("failed")
-    assert "The model gave up on this image" in pad.page.inner_text(".cz-banner")
-    assert len(pad.points()) == 1
-    pad.broken = ""
-    pad.page.click(".cz-banner button")
-    pad.settle()
+def test_pad_shows_errors_with_a_retry_button(empty_pad: BrowserPad, photo: Path) -> None:
+    empty_pad.open_ready(photo)
+    empty_pad.broken = "colored"
+    empty_pad.click(60, 50)
+    empty_pad.wait("failed")
+    assert "The model gave up on this image" in empty_pad.page.inner_text(".cz-banner")
+    assert len(empty_pad.points()) == 1
+    empty_pad.broken = ""
+    empty_pad.page.click(".cz-banner button")
+    empty_pad.settle()
 
 
 @pytest.mark.nightly
-def test_pad_loads_a_recipe_and_undoes_it(pad: BrowserPad, photo: Path, tmp_path: Path) -> None:
-    pad.open_ready(photo)
+def test_pad_loads_a_recipe_and_undoes_it(empty_pad: BrowserPad, photo: Path, tmp_path: Path) -> None:
+    empty_pad.open_ready(photo)
     width, height = SIZE
     recipe = {
         "version": 1,
@@ -280,17 +274,17 @@ def test_pad_loads_a_recipe_and_undoes_it(pad: BrowserPad, photo: Path, tmp_path
         "author": "kept",
     }
     (tmp_path / "r.json").write_text(json.dumps(recipe))
-    with pad.page.expect_file_chooser() as chooser:
-        pad.page.click("[data-action=load]")
+    with empty_pad.page.expect_file_chooser() as chooser:
+        empty_pad.page.click("[data-action=load]")
     chooser.value.set_files(tmp_path / "r.json")
-    pad.page.wait_for_selector(".cz-toast >> text=loaded")
-    pad.settle()
-    loaded = pad.recipe()
+    empty_pad.page.wait_for_selector(".cz-toast >> text=loaded")
+    empty_pad.settle()
+    loaded = empty_pad.recipe()
     assert loaded["points"][0]["radius"] == 6
     assert (loaded["strength"], loaded["author"]) == (0.8, "kept")
-    pad.page.keyboard.press("Control+z")
-    assert pad.points() == []
-    pad.settle()
+    empty_pad.page.keyboard.press("Control+z")
+    assert empty_pad.points() == []
+    empty_pad.settle()
 
 
 @pytest.mark.nightly
@@ -370,25 +364,27 @@ def test_pad_controls_have_names_and_sufficient_contrast(
 
 
 @pytest.mark.nightly
-def test_pad_resets_settings_for_a_new_point_or_image(pad: BrowserPad, photo: Path, tmp_path: Path) -> None:
-    pad.open_ready(photo)
-    pad.click(60, 60)
-    pad.page.click(".cz-segment >> text=Everywhere")
-    pad.settle()
-    pad.page.keyboard.press("Escape")
-    pad.click(150, 100)
-    pad.page.keyboard.press("1")  # before the suggestions of the new point have arrived
-    pad.page.wait_for_function("() => colorzooPad.recipe().points?.length === 2")
-    pad.settle()
-    assert [point["reach"] for point in pad.recipe()["points"]] == ["everywhere", "automatic"]
-    pad.page.keyboard.press("w")
-    pad.page.click('.cz-segment >> text="Add"')
+def test_pad_resets_settings_for_a_new_point_or_image(
+    empty_pad: BrowserPad, photo: Path, tmp_path: Path
+) -> None:
+    empty_pad.open_ready(photo)
+    empty_pad.click(60, 60)
+    empty_pad.page.click(".cz-segment >> text=Everywhere")
+    empty_pad.settle()
+    empty_pad.page.keyboard.press("Escape")
+    empty_pad.click(150, 100)
+    empty_pad.page.keyboard.press("1")  # before the suggestions of the new point have arrived
+    empty_pad.page.wait_for_function("() => colorzooPad.recipe().points?.length === 2")
+    empty_pad.settle()
+    assert [point["reach"] for point in empty_pad.recipe()["points"]] == ["everywhere", "automatic"]
+    empty_pad.page.keyboard.press("w")
+    empty_pad.page.click('.cz-segment >> text="Add"')
     other = tmp_path / "other.png"
     Image.new("L", SIZE, 90).save(other)
-    pad.open_ready(other)
-    pad.next_frame()
+    empty_pad.open_ready(other)
+    empty_pad.next_frame()
     pressed = (
         "() => [...document.querySelectorAll('.cz-segment[aria-pressed=true]')].map((el) => el.textContent)"
     )
-    assert "Object" in pad.page.evaluate(pressed)
-    assert pad.points() == []
+    assert "Object" in empty_pad.page.evaluate(pressed)
+    assert empty_pad.points() == []

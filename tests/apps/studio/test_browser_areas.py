@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from browser_pad import BrowserPad, watched_pad
+from browser_pad import BrowserPad
 from numpy.typing import NDArray
 from pads import pixels
 from PIL import Image
@@ -28,12 +27,10 @@ INSIDE, OUTSIDE = np.s_[55:95, 75:135], np.s_[:, 200:]
 
 
 @pytest.fixture
-def pad(browser: Any, address: str, photo: Path) -> Iterator[BrowserPad]:
-    with watched_pad(browser, address) as opened:
-        opened.open_ready(photo)
-        opened.page.focus(".cz-stage")
-        opened.page.keyboard.press("w")
-        yield opened
+def pad(photo_pad: BrowserPad) -> BrowserPad:
+    photo_pad.page.focus(".cz-stage")
+    photo_pad.page.keyboard.press("w")
+    return photo_pad
 
 
 def areas(pad: BrowserPad) -> list[dict[str, Any]]:

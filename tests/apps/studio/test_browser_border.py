@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from browser_pad import BrowserPad, watched_pad
+from browser_pad import BrowserPad
 from pads import DirectPad, image_file, pixels
 from PIL import Image
 
@@ -101,10 +100,9 @@ def test_pad_with_border_returns_positions_in_full_image_pixels(pad: DirectPad) 
 
 
 @pytest.fixture
-def bordered_pad(browser: Any, address: str, scan: Path) -> Iterator[BrowserPad]:
-    with watched_pad(browser, address) as pad:
-        pad.open_ready(scan)
-        yield pad
+def bordered_pad(empty_pad: BrowserPad, scan: Path) -> BrowserPad:
+    empty_pad.open_ready(scan)
+    return empty_pad
 
 
 def exported(pad: BrowserPad, target: Path) -> np.ndarray:

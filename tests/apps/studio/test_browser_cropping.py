@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from browser_pad import BrowserPad, watched_pad
+from browser_pad import BrowserPad
 from pads import pixels
 from PIL import Image
 
@@ -26,13 +25,12 @@ def crooked(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def cropper(browser: Any, address: str, crooked: Path) -> Iterator[BrowserPad]:
-    with watched_pad(browser, address) as pad:
-        pad.open_ready(crooked)
-        pad.page.focus(".cz-stage")
-        pad.page.keyboard.press("c")
-        pad.next_frame()
-        yield pad
+def cropper(empty_pad: BrowserPad, crooked: Path) -> BrowserPad:
+    empty_pad.open_ready(crooked)
+    empty_pad.page.focus(".cz-stage")
+    empty_pad.page.keyboard.press("c")
+    empty_pad.next_frame()
+    return empty_pad
 
 
 def crop_of(pad: BrowserPad) -> dict[str, Any] | None:

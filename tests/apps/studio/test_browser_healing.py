@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from browser_pad import BrowserPad, watched_pad
+from browser_pad import BrowserPad
 from pads import pixels
 from PIL import Image
 
@@ -26,13 +24,12 @@ def dusty(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def healer(browser: Any, address: str, dusty: Path) -> Iterator[BrowserPad]:
-    with watched_pad(browser, address) as pad:
-        pad.open_ready(dusty)
-        pad.page.focus(".cz-stage")
-        pad.page.keyboard.press("j")
-        pad.next_frame()
-        yield pad
+def healer(empty_pad: BrowserPad, dusty: Path) -> BrowserPad:
+    empty_pad.open_ready(dusty)
+    empty_pad.page.focus(".cz-stage")
+    empty_pad.page.keyboard.press("j")
+    empty_pad.next_frame()
+    return empty_pad
 
 
 @pytest.mark.browser

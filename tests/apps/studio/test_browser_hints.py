@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from browser_pad import SIZE, BrowserPad, watched_pad
+from browser_pad import SIZE, BrowserPad
 from PIL import Image
 
 pytestmark = [pytest.mark.browser, pytest.mark.nightly]
@@ -19,16 +18,19 @@ LINE = {"path": [[30, 40], [90, 40]], "color": "#c04020", "size": 16, "opacity":
 
 
 @pytest.fixture
-def pad(browser: Any, address: str, tmp_path: Path) -> Iterator[BrowserPad]:
-    """Return a pad with an image whose left half is dark."""
+def photo(tmp_path: Path) -> Path:
+    """Return an image whose left half is dark."""
     levels = np.full((SIZE[1], SIZE[0]), 170, np.uint8)
     levels[:, :120] = 15
-    photo = tmp_path / "halves.png"
-    Image.fromarray(levels).save(photo)
-    with watched_pad(browser, address) as opened:
-        opened.open_ready(photo)
-        opened.page.focus(".cz-stage")
-        yield opened
+    target = tmp_path / "halves.png"
+    Image.fromarray(levels).save(target)
+    return target
+
+
+@pytest.fixture
+def pad(photo_pad: BrowserPad) -> BrowserPad:
+    photo_pad.page.focus(".cz-stage")
+    return photo_pad
 
 
 def layer_names(pad: BrowserPad) -> list[str]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from browser_pad import BrowserPad, check, watched_pad
+from browser_pad import BrowserPad, check
 
 pytestmark = [pytest.mark.browser, pytest.mark.nightly]
 FIRST_SCREEN = [
@@ -20,11 +18,10 @@ FIRST_SCREEN = [
 
 
 @pytest.fixture
-def pad(browser: Any, address: str, photo: Path) -> Iterator[BrowserPad]:
-    with watched_pad(browser, address) as opened:
-        opened.page.set_viewport_size({"width": 1366, "height": 768})
-        opened.open_ready(photo)
-        yield opened
+def pad(empty_pad: BrowserPad, photo: Path) -> BrowserPad:
+    empty_pad.page.set_viewport_size({"width": 1366, "height": 768})
+    empty_pad.open_ready(photo)
+    return empty_pad
 
 
 def test_color_controls_fit_the_first_screen_and_do_not_move(pad: BrowserPad) -> None:

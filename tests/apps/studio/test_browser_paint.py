@@ -5,14 +5,12 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from browser_pad import BrowserPad, watched_pad
+from browser_pad import BrowserPad
 from pads import DirectPad, photo_file, pixels
 from PIL import Image
 
@@ -23,15 +21,13 @@ LINE = {"path": [[20, 40], [70, 40]], "size": 16, "hardness": 0.8, "opacity": 1,
 
 
 @pytest.fixture
-def painter(browser: Any, address: str, photo: Path) -> Iterator[BrowserPad]:
-    with watched_pad(browser, address) as pad:
-        pad.open_ready(photo)
-        pad.page.focus(".cz-stage")
-        pad.page.keyboard.press("Shift+B")
-        pad.page.fill("[aria-label='Color as #rrggbb or R, G, B']", "#3060b0")
-        pad.page.keyboard.press("Enter")
-        pad.next_frame()
-        yield pad
+def painter(photo_pad: BrowserPad) -> BrowserPad:
+    photo_pad.page.focus(".cz-stage")
+    photo_pad.page.keyboard.press("Shift+B")
+    photo_pad.page.fill("[aria-label='Color as #rrggbb or R, G, B']", "#3060b0")
+    photo_pad.page.keyboard.press("Enter")
+    photo_pad.next_frame()
+    return photo_pad
 
 
 @pytest.mark.browser

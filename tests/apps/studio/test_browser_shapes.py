@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser_pad import BrowserPad, watched_pad
+from browser_pad import BrowserPad
 from numpy.typing import NDArray
 from pads import exemplar_file, pixels
 from PIL import Image
@@ -30,13 +30,6 @@ Place = tuple[float, float]
 def address() -> Iterator[str]:
     with run_server(StudioLoader.loaded(Studio(device="cpu")), Address(port=0)) as (url, _):
         yield url
-
-
-@pytest.fixture
-def pad(browser: Any, address: str, photo: Path) -> Iterator[BrowserPad]:
-    with watched_pad(browser, address) as opened:
-        opened.open_ready(photo)
-        yield opened
 
 
 @pytest.fixture
@@ -91,58 +84,58 @@ def colorize_by_command(photo: Path, recipe: dict[str, Any], folder: Path) -> ND
 
 @pytest.mark.nightly
 def test_undo_and_redo_apply_to_reference_and_statistics_images(
-    pad: BrowserPad, reference_file: Path
+    photo_pad: BrowserPad, reference_file: Path
 ) -> None:
-    page = pad.page
-    plain = mean_color(pad, (105, 75))
-    attach(pad, reference_file)
-    pad.choose_file(lambda: page.click("[data-slot=statistics] .cz-drop"), reference_file)
+    page = photo_pad.page
+    plain = mean_color(photo_pad, (105, 75))
+    attach(photo_pad, reference_file)
+    photo_pad.choose_file(lambda: page.click("[data-slot=statistics] .cz-drop"), reference_file)
     page.wait_for_selector("[data-slot=statistics] figure:not([hidden])")
-    pad.settle()
+    photo_pad.settle()
     for slot in ("statistics", "exemplar"):
         page.keyboard.press("Control+z")
         page.wait_for_selector(f"[data-slot={slot}] .cz-drop")
-        pad.settle()
-    assert np.array_equal(mean_color(pad, (105, 75)), plain)
+        photo_pad.settle()
+    assert np.array_equal(mean_color(photo_pad, (105, 75)), plain)
     page.keyboard.press("Control+Shift+z")
     page.wait_for_selector("[data-slot=exemplar] figure:not([hidden])")
-    pad.settle()
-    assert np.abs(mean_color(pad, (105, 75)) - plain).max() > 1
+    photo_pad.settle()
+    assert np.abs(mean_color(photo_pad, (105, 75)) - plain).max() > 1
 
 
 def test_box_is_drawn_resized_moved_and_colored_separately(
-    pad: BrowserPad, photo: Path, tmp_path: Path
+    photo_pad: BrowserPad, photo: Path, tmp_path: Path
 ) -> None:
-    pad.select_model("su2020_small")
-    assert pad.recipe()["boxes"] == [], "the model does not detect objects"
-    plain = export(pad, tmp_path / "plain.png")
-    keep_rectangles(pad)
-    pad.page.keyboard.press("u")
-    pad.drag((60, 40), (150, 110))
-    pad.settle()
-    assert boxes(pad) == [(60, 40, 90, 70)]
-    recipe = pad.recipe()
-    ours = export(pad, tmp_path / "ours.png")
+    photo_pad.select_model("su2020_small")
+    assert photo_pad.recipe()["boxes"] == [], "the model does not detect objects"
+    plain = export(photo_pad, tmp_path / "plain.png")
+    keep_rectangles(photo_pad)
+    photo_pad.page.keyboard.press("u")
+    photo_pad.drag((60, 40), (150, 110))
+    photo_pad.settle()
+    assert boxes(photo_pad) == [(60, 40, 90, 70)]
+    recipe = photo_pad.recipe()
+    ours = export(photo_pad, tmp_path / "ours.png")
     assert np.array_equal(ours, colorize_by_command(photo, recipe, tmp_path))
     change = np.abs(ours - plain)
     assert change[INSIDE].mean() > 0.5
     assert change[INSIDE].mean() > 1.5 * change[OUTSIDE].mean()  # boxes slightly reduce other chroma
 
-    pad.drag((150, 110), (180, 120))  # a corner
-    assert boxes(pad) == [(60, 40, 120, 80)]
-    pad.drag((100, 80), (300, 70))  # the inside; the box stops at the image border
-    assert boxes(pad) == [(120, 30, 120, 80)]
-    pad.page.keyboard.press("ArrowLeft")
-    pad.page.keyboard.press("Escape")
-    pad.drag((150, 50), (170, 70))  # without a selection, a new box is drawn inside the first
-    assert boxes(pad) == [(119, 30, 120, 80), (150, 50, 20, 20)]
-    pad.click(160, 60, button="right")
-    pad.page.keyboard.press("n")
-    pad.page.keyboard.press("Enter")
-    pad.page.keyboard.press("Shift+ArrowRight")
-    pad.page.keyboard.press("Shift+ArrowDown")
-    pad.page.keyboard.press("Enter")
-    assert len(boxes(pad)) == 2
-    pad.page.click("[aria-label='Delete Box 1']")
-    assert len(boxes(pad)) == 1
-    pad.settle()
+    photo_pad.drag((150, 110), (180, 120))  # a corner
+    assert boxes(photo_pad) == [(60, 40, 120, 80)]
+    photo_pad.drag((100, 80), (300, 70))  # the inside; the box stops at the image border
+    assert boxes(photo_pad) == [(120, 30, 120, 80)]
+    photo_pad.page.keyboard.press("ArrowLeft")
+    photo_pad.page.keyboard.press("Escape")
+    photo_pad.drag((150, 50), (170, 70))  # without a selection, a new box is drawn inside the first
+    assert boxes(photo_pad) == [(119, 30, 120, 80), (150, 50, 20, 20)]
+    photo_pad.click(160, 60, button="right")
+    photo_pad.page.keyboard.press("n")
+    photo_pad.page.keyboard.press("Enter")
+    photo_pad.page.keyboard.press("Shift+ArrowRight")
+    photo_pad.page.keyboard.press("Shift+ArrowDown")
+    photo_pad.page.keyboard.press("Enter")
+    assert len(boxes(photo_pad)) == 2
+    photo_pad.page.click("[aria-label='Delete Box 1']")
+    assert len(boxes(photo_pad)) == 1
+    photo_pad.settle()

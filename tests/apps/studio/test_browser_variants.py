@@ -21,13 +21,10 @@ AREA = {"action": "color", "path": [[60, 40], [150, 40], [150, 110], [60, 110]],
 
 
 @pytest.fixture
-def pad(browser: Any, photo: Path) -> Iterator[BrowserPad]:
-    with (
-        run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _),
-        watched_pad(browser, url) as opened,
-    ):
-        opened.open_ready(photo)
-        yield opened
+def address() -> Iterator[str]:
+    """Return the address of a server for one test."""
+    with run_server(StudioLoader.loaded(tiny_studio()), Address(port=0)) as (url, _):
+        yield url
 
 
 def open_variants(pad: BrowserPad) -> list[Any]:
@@ -40,21 +37,21 @@ def open_variants(pad: BrowserPad) -> list[Any]:
 
 
 @pytest.mark.nightly
-def test_area_color_can_be_chosen_from_variants(pad: BrowserPad) -> None:
-    pad.page.evaluate("(area) => colorzooPad.setRecipe({ areas: [area] })", AREA)
-    pad.settle()
-    pad.tab("layers")
-    pad.page.click(".cz-layers .cz-hint-main")
-    pad.tab("color")
-    tiles = open_variants(pad)
+def test_area_color_can_be_chosen_from_variants(photo_pad: BrowserPad) -> None:
+    photo_pad.page.evaluate("(area) => colorzooPad.setRecipe({ areas: [area] })", AREA)
+    photo_pad.settle()
+    photo_pad.tab("layers")
+    photo_pad.page.click(".cz-layers .cz-hint-main")
+    photo_pad.tab("color")
+    tiles = open_variants(photo_pad)
     assert 2 <= len(tiles) <= 6
-    assert pad.recipe()["areas"][0]["color"] == "#808080"  # the tiles change nothing
+    assert photo_pad.recipe()["areas"][0]["color"] == "#808080"  # the tiles change nothing
     tiles[1].click()
-    pad.settle()
-    assert pad.recipe()["areas"][0]["color"] in tiles[1].get_attribute("aria-label")
-    pad.page.keyboard.press("Control+z")
-    assert pad.recipe()["areas"][0]["color"] == "#808080"
-    pad.settle()
+    photo_pad.settle()
+    assert photo_pad.recipe()["areas"][0]["color"] in tiles[1].get_attribute("aria-label")
+    photo_pad.page.keyboard.press("Control+z")
+    assert photo_pad.recipe()["areas"][0]["color"] == "#808080"
+    photo_pad.settle()
 
 
 @pytest.fixture

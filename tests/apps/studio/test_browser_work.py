@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser_pad import SIZE, BrowserPad, watched_pad
+from browser_pad import SIZE, BrowserPad
 from pads import exemplar_file, pixels, tiny_studio
 from PIL import Image
 
@@ -30,12 +30,6 @@ def studio() -> Studio:
 def address(studio: Studio) -> Iterator[str]:
     with run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _):
         yield url
-
-
-@pytest.fixture
-def pad(browser: Any, address: str) -> Iterator[BrowserPad]:
-    with watched_pad(browser, address) as opened:
-        yield opened
 
 
 def close_image(pad: BrowserPad) -> None:
@@ -147,64 +141,64 @@ def test_reloaded_work_keeps_its_reference_and_undo_history(
     assert pad.recipe() == steps[0]
 
 
-def test_edits_immediately_before_a_reload_are_kept(pad: BrowserPad, photo: Path) -> None:
-    pad.open_ready(photo)
+def test_edits_immediately_before_a_reload_are_kept(empty_pad: BrowserPad, photo: Path) -> None:
+    empty_pad.open_ready(photo)
     for count in range(1, 4):
-        pad.click(40 * count, 50)
-        before = pad.points()
-        pad.reload()
-        assert pad.points() == before
+        empty_pad.click(40 * count, 50)
+        before = empty_pad.points()
+        empty_pad.reload()
+        assert empty_pad.points() == before
         assert len(before) == count
-    pad.page.keyboard.press("Control+z")
-    assert len(pad.points()) == 2
+    empty_pad.page.keyboard.press("Control+z")
+    assert len(empty_pad.points()) == 2
 
 
 @pytest.mark.parametrize("opened_next", ["other", "same"])
 def test_edits_while_another_photo_opens_are_kept(
-    pad: BrowserPad, photo: Path, other: Path, opened_next: str
+    empty_pad: BrowserPad, photo: Path, other: Path, opened_next: str
 ) -> None:
-    pad.open_ready(photo)
-    pad.click(40, 50)
-    pad.click(80, 50)
-    pad.settle()
-    pad.page.wait_for_timeout(1500)  # the autosave runs after a pause
-    with pad.delayed("photo"):
-        pad.open(photo if opened_next == "same" else other)
-        pad.page.wait_for_selector(".colorzoo-pad[data-opening=true]")
-        pad.page.keyboard.press("Control+z")
-        edited = pad.points()
-    pad.settle()
+    empty_pad.open_ready(photo)
+    empty_pad.click(40, 50)
+    empty_pad.click(80, 50)
+    empty_pad.settle()
+    empty_pad.page.wait_for_timeout(1500)  # the autosave runs after a pause
+    with empty_pad.delayed("photo"):
+        empty_pad.open(photo if opened_next == "same" else other)
+        empty_pad.page.wait_for_selector(".colorzoo-pad[data-opening=true]")
+        empty_pad.page.keyboard.press("Control+z")
+        edited = empty_pad.points()
+    empty_pad.settle()
     if opened_next == "other":
-        pad.open_ready(photo)
+        empty_pad.open_ready(photo)
     assert len(edited) == 1
-    assert pad.points() == edited
+    assert empty_pad.points() == edited
 
 
 def test_photo_opened_last_is_shown_and_a_canceled_photo_is_not(
-    pad: BrowserPad, photo: Path, other: Path, tmp_path: Path
+    empty_pad: BrowserPad, photo: Path, other: Path, tmp_path: Path
 ) -> None:
-    pad.open_ready(photo)
-    plain = export(pad, tmp_path / "plain.png")
-    with pad.delayed("photo"):
-        pad.open(other)
-        pad.wait_for_delayed()
-        pad.page.click("[data-action=give-up]")
-    pad.settle()
-    assert np.array_equal(export(pad, tmp_path / "after.png"), plain)
-    assert photo.name in pad.page.inner_text(".cz-photo-name")
+    empty_pad.open_ready(photo)
+    plain = export(empty_pad, tmp_path / "plain.png")
+    with empty_pad.delayed("photo"):
+        empty_pad.open(other)
+        empty_pad.wait_for_delayed()
+        empty_pad.page.click("[data-action=give-up]")
+    empty_pad.settle()
+    assert np.array_equal(export(empty_pad, tmp_path / "after.png"), plain)
+    assert photo.name in empty_pad.page.inner_text(".cz-photo-name")
 
 
 def test_pad_reopens_its_own_photo_after_a_reconnection(
-    pad: BrowserPad, studio: Studio, photo: Path, other: Path, tmp_path: Path
+    empty_pad: BrowserPad, studio: Studio, photo: Path, other: Path, tmp_path: Path
 ) -> None:
-    pad.open_ready(photo)
-    pad.click(60, 50)
-    pad.settle()
-    plain = export(pad, tmp_path / "plain.png")
-    with pad.delayed("photo", lost=True):  # the server has opened the photo
-        pad.open(other)
-    pad.settle()
-    assert np.array_equal(export(pad, tmp_path / "after.png"), plain)
+    empty_pad.open_ready(photo)
+    empty_pad.click(60, 50)
+    empty_pad.settle()
+    plain = export(empty_pad, tmp_path / "plain.png")
+    with empty_pad.delayed("photo", lost=True):  # the server has opened the photo
+        empty_pad.open(other)
+    empty_pad.settle()
+    assert np.array_equal(export(empty_pad, tmp_path / "after.png"), plain)
 
 
 def idle_for_two_hours(studio: Studio) -> None:
@@ -240,39 +234,39 @@ def test_pad_restores_an_expired_session_with_its_undo_history(browser: Any, pho
 
 
 @pytest.mark.nightly
-def test_two_tabs_with_one_image_are_saved_separately(pad: BrowserPad, photo: Path) -> None:
-    pad.open_ready(photo)
-    pad.click(60, 50)
-    pad.settle()
-    pad.page.wait_for_timeout(1200)  # the autosave runs after a pause
-    other = pad.new_tab()
+def test_two_tabs_with_one_image_are_saved_separately(empty_pad: BrowserPad, photo: Path) -> None:
+    empty_pad.open_ready(photo)
+    empty_pad.click(60, 50)
+    empty_pad.settle()
+    empty_pad.page.wait_for_timeout(1200)  # the autosave runs after a pause
+    other = empty_pad.new_tab()
     other.page.wait_for_selector(".cz-toast >> text=Your work here is saved separately")
     other.settle()
     other.click(180, 60)
     other.click(120, 100)
     other.settle()
     close_image(other)
-    pad.click(30, 120)
-    pad.settle()
-    close_image(pad)
-    names = pad.page.locator(".cz-work-open").all_inner_texts()
+    empty_pad.click(30, 120)
+    empty_pad.settle()
+    close_image(empty_pad)
+    names = empty_pad.page.locator(".cz-work-open").all_inner_texts()
     assert sorted(names) == [photo.name, f"{photo.name} (2)"]
-    pad.page.click(".cz-work-open >> text=(2)")
-    pad.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
-    pad.settle()
-    assert len(pad.points()) == 3
+    empty_pad.page.click(".cz-work-open >> text=(2)")
+    empty_pad.page.wait_for_selector(".colorzoo-pad[data-photo=true]")
+    empty_pad.settle()
+    assert len(empty_pad.points()) == 3
     assert other.problems == []
 
 
 @pytest.mark.nightly
-def test_pad_proposes_a_sketch_model_for_a_sketch(pad: BrowserPad, photo: Path, tmp_path: Path) -> None:
+def test_pad_proposes_a_sketch_model_for_a_sketch(empty_pad: BrowserPad, photo: Path, tmp_path: Path) -> None:
     image = np.full((60, 80), 255, np.uint8)
     image[10:50, 12:14] = image[10:50, 60:62] = image[10:12, 12:62] = image[48:50, 12:62] = 0
     Image.fromarray(image).save(tmp_path / "drawing.png")
-    pad.open_ready(tmp_path / "drawing.png")
-    assert "looks like a drawing" in pad.toasts()
-    proposal = pad.page.locator(".cz-panel button >> text=Color as a drawing")
+    empty_pad.open_ready(tmp_path / "drawing.png")
+    assert "looks like a drawing" in empty_pad.toasts()
+    proposal = empty_pad.page.locator(".cz-panel button >> text=Color as a drawing")
     assert proposal.is_visible()
-    assert pad.page.locator(".cz-toast button >> text=Color as a drawing").is_visible()
-    pad.open_ready(photo)
+    assert empty_pad.page.locator(".cz-toast button >> text=Color as a drawing").is_visible()
+    empty_pad.open_ready(photo)
     assert not proposal.is_visible()
