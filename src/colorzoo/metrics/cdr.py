@@ -18,14 +18,7 @@ from torch import Tensor
 
 from colorzoo.color.lab import linear_of
 from colorzoo.errors import DataError
-from colorzoo.metrics.base import (
-    ColorMetric,
-    Output,
-    mean_of_moments,
-    require_images,
-    require_pair,
-    sums,
-)
+from colorzoo.metrics.base import ColorMetric, Output, mean_of_moments, require_images, require_pair, sums
 
 Labels = NDArray[np.uint16]
 Plane = NDArray[np.floating]
