@@ -258,10 +258,7 @@ class ClusterDiscrepancyRatio(ColorMetric):
         self.add_state("excluded", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(
-        self,
-        ab: Tensor,
-        target_ab: Tensor | None = None,
-        truths: Sequence[TruthClusters] | None = None,
+        self, ab: Tensor, target_ab: Tensor | None = None, truths: Sequence[TruthClusters] | None = None
     ) -> None:
         """Add results and ground truth.
 
