@@ -6,7 +6,7 @@ from torch import Tensor
 
 from colorzoo.zoo.he2018.matching import distances, round_trip
 from colorzoo.zoo.he2018.model import ExemplarColorization
-from colorzoo.zoo.he2018.network import ColorNet, GrayFeatures, GrayVGG
+from colorzoo.zoo.he2018.network import ColorNet, GrayVGG
 from colorzoo.zoo.he2018.published import convert_color_net, convert_published, convert_vgg
 from parity.cases import Golden, case
 from parity.pipelines.he2018 import (
@@ -103,7 +103,7 @@ def he2018_matching(golden: Golden) -> None:
     trip = round_trip(there, back)
     golden.close("out_flow_aba", trip[0].permute(1, 2, 0))
     golden.close("out_warp_aba", torch.from_numpy(warped_image(golden.arrays["in_target_bgr"], trip)))
-    hooks = (GrayFeatures(*(golden.tensor(f"in_{side}{level}")[None] for level in LEVELS)) for side in "ab")
+    hooks = ([golden.tensor(f"in_{side}{level}")[None] for level in LEVELS] for side in "ab")
     for name, found in zip(("ba", "ab"), distances(*hooks, there, back), strict=True):
         golden.close(f"out_dist_{name}", found[0])
         golden.close(f"out_err_{name}", torch.from_numpy(error_maps(found)))

@@ -36,13 +36,7 @@ from colorzoo.metrics.fid import FID
 from colorzoo.metrics.named import all_metrics, image_metrics, named_metric
 from colorzoo.metrics.perceptual import MeanLPIPS, MeanSSIM, lpips_network, ssim
 from colorzoo.metrics.psnr import MeanPSNR, psnr_8bit
-from colorzoo.metrics.video import (
-    Flow,
-    chroma_flicker,
-    color_consistency,
-    opencv_flow,
-    warping_error,
-)
+from colorzoo.metrics.video import Flow, chroma_flicker, color_consistency, opencv_flow, warping_error
 
 __all__ = [
     "FID",

@@ -8,14 +8,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import nearest_bin, prior_probabilities, rebalancing_weights
-from colorzoo.metrics.base import (
-    ColorMetric,
-    ImageMean,
-    Moments,
-    Output,
-    mean_of_moments,
-    require_pair,
-)
+from colorzoo.metrics.base import ColorMetric, ImageMean, Moments, Output, mean_of_moments, require_pair
 from colorzoo.metrics.psnr import squared_errors
 from colorzoo.networks.blocks import float64_device
 

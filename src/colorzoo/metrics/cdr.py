@@ -18,14 +18,7 @@ from torch import Tensor
 
 from colorzoo.color.lab import linear_of
 from colorzoo.errors import DataError
-from colorzoo.metrics.base import (
-    ColorMetric,
-    Output,
-    mean_of_moments,
-    require_images,
-    require_pair,
-    sums,
-)
+from colorzoo.metrics.base import ColorMetric, Output, mean_of_moments, require_images, require_pair, sums
 
 Labels = NDArray[np.uint16]
 Plane = NDArray[np.floating]
@@ -265,10 +258,7 @@ class ClusterDiscrepancyRatio(ColorMetric):
         self.add_state("excluded", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(
-        self,
-        ab: Tensor,
-        target_ab: Tensor | None = None,
-        truths: Sequence[TruthClusters] | None = None,
+        self, ab: Tensor, target_ab: Tensor | None = None, truths: Sequence[TruthClusters] | None = None
     ) -> None:
         """Add results and ground truth.
 

@@ -153,12 +153,7 @@ class BandLPIPS(BandMetric):
     is_differentiable = True
 
     def __init__(
-        self,
-        net: Net = "alex",
-        weights: Path | None = None,
-        *,
-        kernel_size: int | None = 7,
-        **options: Any,
+        self, net: Net = "alex", weights: Path | None = None, *, kernel_size: int | None = 7, **options: Any
     ) -> None:
         super().__init__(kernel_size=kernel_size, **options)
         self.net = net

@@ -22,24 +22,6 @@ _MEAN_BGR = (0.40760392, 0.45795686, 0.48501961)
 _BLOCKS = tuple(f"block{number}" for number in range(1, 9))
 
 
-class VGGFeatures(NamedTuple):
-    """Feature maps of VGG-19 after the second ReLU of each block.
-
-    Attributes:
-        relu1_2: ``(B, 64, H, W)``.
-        relu2_2: ``(B, 128, H/2, W/2)``.
-        relu3_2: ``(B, 256, H/4, W/4)``.
-        relu4_2: ``(B, 512, H/8, W/8)``.
-        relu5_2: ``(B, 512, H/16, W/16)``.
-    """
-
-    relu1_2: Tensor
-    relu2_2: Tensor
-    relu3_2: Tensor
-    relu4_2: Tensor
-    relu5_2: Tensor
-
-
 class CaffeVGG19(nn.Module):
     """VGG-19 up to relu5_2 with Caffe weights and Caffe input scaling.
 
@@ -61,8 +43,12 @@ class CaffeVGG19(nn.Module):
             self.blocks.append(nn.ModuleList(layers))
             fan_in = fan_out
 
-    def forward(self, rgb: Tensor) -> VGGFeatures:
-        """Return the feature maps of ``(B, 3, H, W)`` RGB in [0, 1]."""
+    def forward(self, rgb: Tensor) -> tuple[Tensor, ...]:
+        """Return the maps relu1_2, relu2_2, ..., relu5_2, at full to 1/16 scale.
+
+        Args:
+            rgb: ``(B, 3, H, W)`` in [0, 1].
+        """
         x, hooks = caffe_input(rgb, self.mean), []
         for number, block in enumerate(self.blocks, start=1):
             for index, layer in enumerate(block.children(), start=1):
@@ -72,7 +58,7 @@ class CaffeVGG19(nn.Module):
                 if index == 2 and number == len(self.blocks):
                     break
             x = F.max_pool2d(x, 2) if number < len(self.blocks) else x
-        return VGGFeatures(*hooks)
+        return tuple(hooks)
 
 
 def caffe_input(rgb: Tensor, mean: Tensor) -> Tensor:
@@ -125,7 +111,7 @@ class VGGTrunk(nn.Module):
     def of_rgb(self, rgb: Tensor) -> TrunkFeatures:
         """Return the features of RGB ``(B, 3, H, W)`` in [0, 1]."""
         hooks = self.vgg(rgb)
-        return TrunkFeatures(tuple(hooks[1:]), deep=hooks.relu4_2)
+        return TrunkFeatures(hooks[1:], deep=hooks[3])
 
     def semantic(self, rgb: Tensor) -> tuple[Tensor, ...]:
         """Return three color-dependent feature maps for perceptual losses, the deepest last.
@@ -133,7 +119,8 @@ class VGGTrunk(nn.Module):
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
         """
-        return tuple(self.vgg(rgb)[2:])
+        maps: tuple[Tensor, ...] = self.vgg(rgb)
+        return maps[2:]
 
 
 class BorrowedTrunk(nn.Module):

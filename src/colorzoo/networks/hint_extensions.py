@@ -72,12 +72,7 @@ class ExtendedHintUNet(HintUNet):
             setattr(self, name, module)
 
     def encode(
-        self,
-        x: Tensor,
-        *,
-        context: Tensor | None = None,
-        detach: Detach = "none",
-        visit: Visit = unchanged,
+        self, x: Tensor, *, context: Tensor | None = None, detach: Detach = "none", visit: Visit = unchanged
     ) -> HintEncoding:
         """Run the network up to block 8 and add the attended hint colors."""
         encoded = super().encode(x, context=context, detach=detach, visit=visit)

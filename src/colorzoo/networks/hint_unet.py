@@ -155,12 +155,7 @@ class HintUNet(nn.Module):
         )
 
     def forward(
-        self,
-        x: Tensor,
-        *,
-        context: Tensor | None = None,
-        detach: Detach = "none",
-        visit: Visit = unchanged,
+        self, x: Tensor, *, context: Tensor | None = None, detach: Detach = "none", visit: Visit = unchanged
     ) -> HintUNetOutput:
         """Predict ab and the color distribution.
 
@@ -182,12 +177,7 @@ class HintUNet(nn.Module):
         return HintUNetOutput(ab, logits, encoded.trunk, encoded.maps)
 
     def encode(
-        self,
-        x: Tensor,
-        *,
-        context: Tensor | None = None,
-        detach: Detach = "none",
-        visit: Visit = unchanged,
+        self, x: Tensor, *, context: Tensor | None = None, detach: Detach = "none", visit: Visit = unchanged
     ) -> HintEncoding:
         """Run the network up to block 8 and return its outputs for `decode` and `distribution`.
 

@@ -22,12 +22,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Points
 from colorzoo.randomness import Generators, copy_to, draw_uniform, image_generators
-from colorzoo.simulation.session import (
-    InputFunction,
-    SessionResult,
-    TargetImage,
-    UserInput,
-)
+from colorzoo.simulation.session import InputFunction, SessionResult, TargetImage, UserInput
 
 MAX_POINTS = 256  # the paper's geometric distribution exceeds this number once in 10^15 images
 _IMAGE_DRAWS = 5

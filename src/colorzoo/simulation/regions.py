@@ -17,12 +17,7 @@ from colorzoo.guidance import Guidance, Regions
 from colorzoo.guidance.color_statistics import region_means
 from colorzoo.model import ColoringModel
 from colorzoo.randomness import image_generators
-from colorzoo.simulation.session import (
-    InputFunction,
-    SessionResult,
-    TargetImage,
-    UserInput,
-)
+from colorzoo.simulation.session import InputFunction, SessionResult, TargetImage, UserInput
 
 Order = Literal["proposed", "random"]
 

@@ -125,11 +125,7 @@ class Colorzoo2026Task(MuonModule):
 
 
 def random_cells(
-    seeds: Tensor,
-    cells: int,
-    device: torch.device,
-    maximum: int = _MAX_POINTS,
-    purpose: str = "points",
+    seeds: Tensor, cells: int, device: torch.device, maximum: int = _MAX_POINTS, purpose: str = "points"
 ) -> tuple[Tensor, Tensor]:
     """Select distinct random cells of each image, for example as positions of color points.
 

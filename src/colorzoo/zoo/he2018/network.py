@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from colorzoo.networks.blocks import conv3x3, conv_relu_stack, scaled_width, upc
 from colorzoo.networks.hint_unet import initialize
 
 SCALES = (16, 8, 4, 2, 1)
-"""Strides of the feature maps of `GrayFeatures` in pixels, in field order."""
+"""Strides in pixels of the feature maps relu5_1, relu4_1, relu3_1, relu2_1 and relu1_1."""
 
 INPUTS = 13
 """Input channels of the colorization sub-net: L, warped ab and 2 x 5 error maps."""
@@ -22,24 +22,6 @@ _CHANNELS = (64, 128, 256, 512, 512)
 _CONVOLUTIONS = (2, 2, 4, 4, 1)  # convolutions per block of VGG-19 up to relu5_1
 _AB_RANGE = 100.0  # CIE units
 _LEVELS = 2.55  # 8-bit levels per unit of L
-
-
-class GrayFeatures(NamedTuple):
-    """Feature maps of `GrayVGG` for an image, coarse first; sizes are rounded up.
-
-    Attributes:
-        relu5_1: ``(B, 512, H/16, W/16)``.
-        relu4_1: ``(B, 512, H/8, W/8)``.
-        relu3_1: ``(B, 256, H/4, W/4)``.
-        relu2_1: ``(B, 128, H/2, W/2)``.
-        relu1_1: ``(B, 64, H, W)``.
-    """
-
-    relu5_1: Tensor
-    relu4_1: Tensor
-    relu3_1: Tensor
-    relu2_1: Tensor
-    relu1_1: Tensor
 
 
 class GrayVGG(nn.Module):
@@ -66,11 +48,11 @@ class GrayVGG(nn.Module):
         """Keep eval mode for any ``mode``, so the BatchNorm statistics do not change."""
         return super().train(False)
 
-    def forward(self, lightness: Tensor) -> GrayFeatures:
+    def forward(self, lightness: Tensor) -> tuple[Tensor, ...]:
         """Return the feature maps of lightness maps ``(B, 1, H, W)`` in [0, 100]."""
         return self.of_levels(_LEVELS * lightness)
 
-    def of_levels(self, levels: Tensor) -> GrayFeatures:
+    def of_levels(self, levels: Tensor) -> tuple[Tensor, ...]:
         """Return the feature maps of 8-bit lightness ``(B, 1, H, W)`` in [0, 255]."""
         x, hooks = self.scale(levels.expand(-1, 3, -1, -1)), []
         for number, block in enumerate(self.blocks):
@@ -80,7 +62,7 @@ class GrayVGG(nn.Module):
                 x = F.relu(layer(x))
                 if index == 0:
                     hooks.append(x)
-        return GrayFeatures(*reversed(hooks))
+        return tuple(reversed(hooks))
 
 
 class ColorNet(nn.Module):

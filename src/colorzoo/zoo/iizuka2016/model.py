@@ -53,9 +53,7 @@ class LetThereBeColor(ColoringModel):
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
         network = JointPriorNetwork(
-            architecture.width,
-            scene_side=architecture.scene_side,
-            normalization=architecture.normalization,
+            architecture.width, scene_side=architecture.scene_side, normalization=architecture.normalization
         )
         super().__init__(network)
         self.architecture = architecture

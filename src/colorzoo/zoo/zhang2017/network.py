@@ -13,14 +13,7 @@ from colorzoo.color import hull_centers
 from colorzoo.guidance import GlobalStatistics
 from colorzoo.networks.blocks import conv3x3, pad_to_multiple, scaled_width, upconv4x4
 from colorzoo.networks.feature_hooks import HookState, unchanged
-from colorzoo.networks.hint_unet import (
-    AB_SCALE,
-    STRIDE,
-    HintNetwork,
-    HintUNet,
-    HintUNetOutput,
-    PointNetwork,
-)
+from colorzoo.networks.hint_unet import AB_SCALE, STRIDE, HintNetwork, HintUNet, HintUNetOutput, PointNetwork
 from colorzoo.settings import Width
 
 

@@ -114,10 +114,7 @@ class Zhang2017Local(SingleOptimizerModule):
         super().__init__(LocalHints(architecture, extensions), stage=stage, start=start, **optimization)
         self.objective = objective
         self.points = PointSimulation(
-            users.stop_probability,
-            reveal_all=users.reveal_all,
-            none=1 - users.hints,
-            many=extensions.many,
+            users.stop_probability, reveal_all=users.reveal_all, none=1 - users.hints, many=extensions.many
         )
         self.regression_loss: Loss = partial(smooth_l1, delta=objective.delta)
         self.classification_loss: Loss = (
