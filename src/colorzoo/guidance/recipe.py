@@ -224,7 +224,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name, most in _MAX_ITEMS.items():
-            check_count(f"recipe.{name}", len(getattr(self, name) or ()), most)
+            if items := getattr(self, name):
+                check_count(f"recipe.{name}", len(items), most)
 
     @classmethod
     def from_json(cls, source: str | Path | Mapping[str, Any]) -> Recipe:

@@ -192,7 +192,8 @@ def _conditions(task: ColorizeTask, *, hinted: bool = True) -> tuple[str, ...]:
     """
     recipe = task.recipe
     extra = {name: value for name, value in recipe.extra.items() if name != "divisions"}
-    divisions = recipe.divisions if task.network.model.supports("propose") else ()
+    is_divided = "divisions" in recipe.extra and task.network.model.supports("propose")
+    divisions = recipe.divisions if is_divided else ()
     regions = recipe.regions if hinted else ()
     return tuple(map(repr, (_areas(task, "thing"), recipe.boxes, regions, divisions, recipe.label, extra)))
 
