@@ -88,7 +88,7 @@ def other_value(name: str, setting: str, knobs: Knobs, base: Mapping[str, Any]) 
     if isinstance(now, int):
         hint = setting_types(load_task_class(model_card(name)))[setting]
         steps = [each.step for each in get_args(hint) if isinstance(each, Range)]
-        return now + max(1, *steps)
+        return now + max([1, *steps])
     if isinstance(now, float):
         return 0.37 * now + 0.11
     raise LookupError(f"{name}: give Knobs.values another value of {setting} than {now!r}")
