@@ -57,13 +57,13 @@ SMALL = replace(
             size=1_106_642,
             license="Apache-2.0",
             file="cho2023_small.safetensors",
-            trained_on="1,585 illustrations, 12,200 steps on a CPU; see the model page.",
+            trained_on="1,585 illustrations of unclear license, 12,200 steps; see the model page.",
         )
     },
     config="cho2023/small.yaml",
     quality=(
         Quality("regions", 20, "The only model with region guidance and included weights."),
-        Quality("sketch", 20, "The only sketch model with included weights."),
+        Quality("sketch", 20, "Included weights; brown results without region colors."),
     ),
 )
 
