@@ -62,7 +62,7 @@ class Colorzoo2026Drawing(ColoringModel):
     accepts = frozenset({"points", "exemplar"})
     input_kind: InputKind = "sketch"
     output_kind: OutputKind = "rgb"
-    working_size = 192
+    working_size = 224
     network: Network
     centers: Tensor
 

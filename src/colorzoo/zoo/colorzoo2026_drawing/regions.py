@@ -18,7 +18,7 @@ PALETTE_TEMPERATURE = 0.01
 """Divisor that selects one color of a palette instead of a mean of its colors."""
 SAMPLING_TEMPERATURE = 0.4
 """Divisor of the averaged log-probabilities from which the colors of a variant are sampled."""
-UNCERTAIN = 4.66
+UNCERTAIN = 4.59
 """Mean entropy in nats above which a low temperature gives one brown; a sampled palette is used instead."""
 SAMPLED_SHARE = 0.5
 """Share of the sampled palette in the colors of an uncertain drawing; the rest are the likely colors."""
