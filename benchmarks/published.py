@@ -43,7 +43,8 @@ from colorzoo.registry import list_models, model_card
 from colorzoo.testing import sample_guidance, sample_input
 from colorzoo.weights.catalog import file_problem, weight_file
 from colorzoo.zoo.he2018 import model as he2018
-from colorzoo.zoo.he2018.matching import dense_matches, errors_of, read_at
+from colorzoo.zoo.he2018.extensions import dense_matches
+from colorzoo.zoo.he2018.matching import errors_of, read_at
 from colorzoo.zoo.he2018.network import SCALES
 from colorzoo.zoo.larsson2016 import network as larsson2016
 from colorzoo.zoo.li2018.smoothing import BETA, affinities, last_filter

@@ -153,7 +153,7 @@ def test_label_is_part_of_recipes_and_checked() -> None:
     recipe = Recipe.from_json({"label": 0})
     assert (recipe.kinds(), recipe.to_dict()["label"], recipe.unknown()) == (("label",), 0, ())
     for wrong in (-1, 1.5, "cat"):
-        with pytest.raises(GuidanceError, match=r"recipe\.label must be a whole number from 0"):
+        with pytest.raises(GuidanceError, match=r"recipe\.label must be a whole number of at least 0"):
             Recipe.from_json({"label": wrong})
     for label in (torch.zeros(1), torch.zeros(1, 1, dtype=torch.int64)):
         with pytest.raises(GuidanceError, match=r"Guidance\.label must be int64 \(B,\)"):

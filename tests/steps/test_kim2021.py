@@ -127,8 +127,8 @@ def test_kim2021_training_step_equals_the_sum_of_five_losses(config: str, change
     settings = load_config(find_config(f"kim2021/{config}"))["model"]["init_args"]
     backbone = "zhang2017_local_small" if config == "paper.yaml" else settings["backbone"]
     ours = {**OFF, **settings.get("extensions", {}), **changes}
-    weights = {**settings["objective"], **changes}
-    users = {"empty": 0.1, "strokes": 5, **settings["users"], **changes}
+    weights = {"con_weight": 1.0, "reg_weight": 0.1, **settings.get("objective", {}), **changes}
+    users = {"empty": 0.1, "strokes": 5, **settings.get("users", {}), **changes}
     torch.manual_seed(0)
     parts = ("objective", "users", "extensions", "architecture")
     given = {key: value for part in parts for key, value in settings.get(part, {}).items()}

@@ -42,7 +42,6 @@ LARGE = ModelCard(
     model="colorzoo.zoo.kang2023.model:DDColor",
     parameters=227_866_256,
     aliases=("ddcolor",),
-    hparams={"size": "large"},
     weights={
         # the default of the authors' code, because user photos differ from ImageNet
         "published": _published(
