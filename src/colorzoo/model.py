@@ -206,7 +206,7 @@ class ColoringModel(nn.Module):
 
     @property
     def detects(self) -> bool:
-        """Whether `find_boxes` can detect objects. The pad offers object detection for such models."""
+        """Whether `find_boxes` can detect objects; if True, the pad offers object detection."""
         return False
 
     def find_boxes(self, lightness: Tensor) -> Boxes:

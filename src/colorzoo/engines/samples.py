@@ -122,7 +122,7 @@ def _boxes(size: Size, batch: int, seed: int) -> Boxes:
 
 
 def _label(size: Size, batch: int, seed: int) -> Tensor:
-    """Return the classes 0 and 1 in turn, because every model with label guidance has these classes."""
+    """Return class numbers ``(B,)`` that alternate between 0 and 1; a model has at least two classes."""
     del size
     return (torch.arange(batch) + seed + 1) % 2
 

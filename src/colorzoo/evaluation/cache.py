@@ -21,10 +21,7 @@ from colorzoo.files import write_atomic
 from colorzoo.registry import plugin_packages
 
 TRUE_IMAGE, REFERENCE = -1, -2  # keys of the thumbnails of ground truth and reference
-_IRRELEVANT = (
-    *("version", "title", "source", "notes", "text"),
-    *("subset", "metrics", "interactions"),
-)
+_IRRELEVANT = {"version", "title", "source", "notes", "text", "subset", "metrics", "interactions"}
 """Protocol fields that do not change the results of an image."""
 _BY_COUNT = ("moments", "features", "actual_interactions", "thumbnails")
 

@@ -72,18 +72,14 @@ class ClosedFormStylization(ColoringModel):
         alpha: float = 1.0,
         labels: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
-        """Transfer the colors of a style image to a content image.
+        """Transfer the colors of a style image to a content image; see `ColoringModel.stylize`.
 
         Args:
             content: RGB ``(B, 3, H, W)`` in [0, 1].
             style: RGB ``(B, 3, H', W')`` in [0, 1].
             transform: Must be ``"wct"``, which matches mean and covariance.
             alpha: Strength of the transfer: 0 returns the content, 1 the full transfer. Not in the paper.
-            labels: Integer label maps of content and style, for a separate transfer in each label; see
-                `ColoringModel.stylize`.
-
-        Returns:
-            RGB ``(B, 3, H, W)`` in [0, 1].
+            labels: Integer label maps of content and style, for a separate transfer in each label.
 
         Raises:
             ColorzooError: ``transform`` is not ``"wct"``.
