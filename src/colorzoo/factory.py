@@ -19,7 +19,7 @@ from colorzoo.card import ModelCard
 from colorzoo.errors import ColorzooError, UntrainedWarning, WeightsError, first_words
 from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.registry import load_model_class, load_task_class, model_card
-from colorzoo.settings import constructor_arguments, known_settings, nest_arguments
+from colorzoo.settings import constructor_arguments, flatten_arguments, known_settings, nest_arguments
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
 from colorzoo.weights.catalog import entry_without_hash, listed_record, record_first_use
 from colorzoo.weights.hub import HUB, hub_weights
@@ -53,7 +53,8 @@ def create_task(
     task = load_task_class(card)
     found = _match_published(card, resolve_weights(card, weights, offline=offline), known_settings(task))
     stored = _stored_settings(card, found, known_settings(task))
-    created: nn.Module = _create(task, {**card.hparams, **stored, **hparams}, found, record_use=not hparams)
+    settings = _merged_settings(task, card.hparams, stored, hparams)
+    created: nn.Module = _create(task, settings, found, record_use=not hparams)
     assert isinstance(created, kind)
     return created
 
@@ -110,8 +111,11 @@ def create_coloring_model(
             file = _match_published(card, file, known | known_settings(load_task_class(card)))
         if hparams.keys() - known:
             nest_arguments(load_task_class(card), hparams)  # raises an error for unknown settings
-        found = {**card.hparams, **_stored_settings(card, file, known), **hparams}
-        settings = {key: value for key, value in found.items() if key in known}
+        layers = (card.hparams, _stored_settings(card, file, known), hparams)
+        settings = _merged_settings(
+            model_class,
+            *({key: value for key, value in layer.items() if key in known} for layer in layers),
+        )
     return _create(model_class, settings, file, record_use=not hparams)
 
 
@@ -223,10 +227,10 @@ def _create(
         created.load_weights(content.state_dict, name=str(found.path), published=found.published)
         if record_use and found.is_first_use:
             record_first_use(found.path)
-        if random := content.stored.get(UNTRAINED):
+        if parts := content.stored.get(UNTRAINED):
             reason = (
-                f"{type(created).__name__} is untrained: {found.path} does not contain the weights of "
-                f"{random}, so these weights are random. Train the model with --init_from {found.path}."
+                f"{type(created).__name__} is untrained: {found.path} does not contain trained weights of "
+                f"{parts}. Train the model with --init_from {found.path}."
             )
             network = coloring_model(created)
             network.trained, network.untrained_reason = False, reason
@@ -235,6 +239,14 @@ def _create(
         created.provenance = record if found.entry is None else listed_record(record, found.entry)
     model: M = created.eval()
     return model
+
+
+def _merged_settings(kind: type[Any], *layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return flat settings; a later layer replaces settings of earlier layers, grouped or not."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged |= flatten_arguments(kind, nest_arguments(kind, layer))
+    return merged
 
 
 def _match_published(

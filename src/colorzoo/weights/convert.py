@@ -139,6 +139,8 @@ def _checkpoint_metadata(
     }
     if content.provenance is not None:  # from the file, because the card may describe other weights
         metadata["provenance"] = json.dumps(content.provenance, sort_keys=True)
+    if UNTRAINED in content.stored:
+        metadata[UNTRAINED] = str(content.stored[UNTRAINED])
     return metadata
 
 

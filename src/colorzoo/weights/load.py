@@ -79,7 +79,7 @@ class WeightContent:
     Attributes:
         path: Path of the file.
         state_dict: Tensors on the CPU by name, in the precision of the file.
-        stored: Unparsed metadata ``hparams`` and ``provenance`` of the file, if present.
+        stored: Unparsed metadata of the file by key, such as ``hparams``, ``provenance`` and `UNTRAINED`.
     """
 
     path: Path
@@ -418,11 +418,12 @@ def _without_wrappers(state_dict: Any) -> dict[str, Tensor]:
 
 
 def _stored_in_checkpoint(content: object) -> dict[str, Any]:
-    """Return the unparsed ``hparams`` and ``provenance`` of a checkpoint."""
+    """Return the unparsed metadata of a checkpoint with the keys of a safetensors file."""
     if not isinstance(content, Mapping):
         return {}
     stored = {"hparams": content.get("hyper_parameters"), "provenance": content.get("provenance")}
-    return {name: value for name, value in stored.items() if isinstance(value, Mapping)}
+    found: dict[str, Any] = {name: value for name, value in stored.items() if isinstance(value, Mapping)}
+    return found | ({UNTRAINED: "network"} if content.get("trained") is False else {})
 
 
 def _constructor_arguments(path: Path, stored: Mapping[str, Any]) -> dict[str, Any]:
