@@ -14,6 +14,7 @@ from colorzoo.apps.cli.main import main
 from colorzoo.errors import UntrainedWarning, WeightsError
 from colorzoo.factory import create_coloring_model
 from colorzoo.training.module import ColorizationModule
+from colorzoo.zoo.zhang2017.extensions import LocalExtensions
 from tiny_model import NAME, tiny_task
 
 
@@ -53,3 +54,18 @@ def test_checkpoint_of_a_trained_model_is_trained(tmp_path: Path) -> None:
     assert task.trained
     lightness = torch.full((1, 1, 16, 16), 50.0)
     torch.testing.assert_close(task(lightness).ab, tiny_task()(lightness).ab)
+
+
+def test_checkpoint_of_another_model_names_the_file(tmp_path: Path) -> None:
+    path = write_checkpoint(tiny_task(), tmp_path / "last.ckpt")
+    with pytest.raises(WeightsError, match=r"last\.ckpt does not match colorzoo2026: .*--model"):
+        create_coloring_model("colorzoo2026", path)
+
+
+def test_flat_argument_replaces_a_setting_of_a_group() -> None:
+    group = LocalExtensions(hint_attention=True, scene_blocks=1)
+    model = create_coloring_model("zhang2017_local", None, extensions=group, scene_blocks=2, width=0.125)
+    assert (model.hparams["extensions"]["scene_blocks"], model.hparams["extensions"]["hint_attention"]) == (
+        2,
+        True,
+    )

@@ -52,7 +52,7 @@ def create_task(
     card = model_card(name)
     task = load_task_class(card)
     found = _match_published(card, resolve_weights(card, weights, offline=offline), known_settings(task))
-    stored = _stored_settings(card, found, known_settings(task))
+    stored = _stored_settings(card, found, task)
     settings = _merged_settings(task, card.hparams, stored, hparams)
     created: nn.Module = _create(task, settings, found, record_use=not hparams)
     assert isinstance(created, kind)
@@ -111,7 +111,7 @@ def create_coloring_model(
             file = _match_published(card, file, known | known_settings(load_task_class(card)))
         if hparams.keys() - known:
             nest_arguments(load_task_class(card), hparams)  # raises an error for unknown settings
-        layers = (card.hparams, _stored_settings(card, file, known), hparams)
+        layers = (card.hparams, _stored_settings(card, file, model_class), hparams)
         settings = _merged_settings(
             model_class,
             *({key: value for key, value in layer.items() if key in known} for layer in layers),
@@ -259,7 +259,7 @@ def _match_published(
     return found if entry is None else replace(found, entry=entry, hparams=entry.hparams)
 
 
-def _stored_settings(card: ModelCard, found: ResolvedWeights | None, known: frozenset[str]) -> dict[str, Any]:
+def _stored_settings(card: ModelCard, found: ResolvedWeights | None, kind: type[Any]) -> dict[str, Any]:
     """Return the known settings of a weight file; checkpoints also store settings of other task classes.
 
     Raises:
@@ -267,6 +267,7 @@ def _stored_settings(card: ModelCard, found: ResolvedWeights | None, known: froz
     """
     if found is None:
         return {}
+    known = known_settings(kind)
     if unknown := [key for key in found.hparams if key not in known]:
         owner = model_of_file(found.path)
         if owner is not None or not found.hparams.keys() & known:
@@ -274,4 +275,11 @@ def _stored_settings(card: ModelCard, found: ResolvedWeights | None, known: froz
                 f"{found.path} does not match {card.name}: the model has no setting {', '.join(unknown)}. "
                 f"The file belongs to {owner or 'another model'}. Use that model."
             )
-    return {key: value for key, value in found.hparams.items() if key in known}
+    stored = {key: value for key, value in found.hparams.items() if key in known}
+    try:
+        constructor_arguments(kind, stored)
+    except ColorzooError as error:
+        raise WeightsError(
+            f"{found.path} does not match {card.name}: {error}. Set --model to the model of this file."
+        ) from error
+    return stored

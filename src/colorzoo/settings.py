@@ -236,7 +236,7 @@ def nest_arguments(constructor: type[Any], flat: Mapping[str, Any]) -> dict[str,
             is_merged = isinstance(nested.get(key), Mapping) and value is not None
             nested[key] = {**nested[key], **_plain(value)} if is_merged else value
         elif key in groups:
-            nested.setdefault(groups[key], {})[key] = value
+            nested[groups[key]] = {**_plain(nested.get(groups[key], {})), key: value}
         else:
             known = ", ".join(sorted(known_settings(constructor)))
             raise ColorzooError(f"{constructor.__name__} has no argument {key!r}; known arguments: {known}")
