@@ -8,8 +8,9 @@ from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.factory import build_model
+from colorzoo.prediction import RgbPrediction
 from colorzoo.registry import load_task_class, model_card
-from colorzoo.zoo.colorzoo2026_drawing.network import scale_lab
+from colorzoo.zoo.colorzoo2026_drawing.network import COLORS, scale_lab
 from colorzoo.zoo.colorzoo2026_drawing.regions import likely_color, vivid_color
 from colorzoo.zoo.colorzoo2026_drawing.simulation import (
     Simulation,
@@ -147,3 +148,23 @@ def test_vivid_color_raises_only_the_chroma_of_mixed_hues() -> None:
     torch.testing.assert_close(F.normalize(vivid[0, 1:], dim=0), F.normalize(likely[0, 1:], dim=0))
     torch.testing.assert_close(vivid[:, 0], likely[:, 0])
     torch.testing.assert_close(vivid[1], likely[1])
+
+
+@pytest.mark.parametrize("is_dull", [True, False])
+def test_dull_drawings_get_different_colors(is_dull: bool) -> None:
+    """Eight regions are red or blue with equal probability, which is dull, or half of them are mostly red."""
+    model, count = task().model, 8
+    hues = torch.tensor([[60.0, 50.0, 20.0], [60.0, -50.0, -20.0]])
+    model.centers[:] = scale_lab(torch.cat([hues, torch.tensor([[60.0, 0.0, 0.0]]).repeat(COLORS - 2, 1)]))
+    probabilities = torch.full((count, COLORS), 1e-9)
+    probabilities[:, :2] = 0.5
+    if not is_dull:
+        probabilities[: count // 2, :2] = torch.tensor([0.9, 0.1])
+        probabilities[count // 2 :, :2] = torch.tensor([0.1, 0.9])
+    embedding = torch.eye(count, 64).T.reshape(1, 64, count, 1)  # dissimilar regions, which copy no color
+    extras = {"color_log_probabilities": probabilities.log().T[None, :, :, None], "embedding": embedding}
+    prediction = RgbPrediction(rgb=torch.zeros(1, 3, count, 1), extras=extras)
+    ab = rgb_to_lab(model.region_colors(prediction, torch.eye(count)).T[None, :, :, None])[0, 1:, :, 0]
+    assert ab.std(dim=1).max() > 10
+    if not is_dull:
+        torch.testing.assert_close(ab[:, 0], ab[:, 1])

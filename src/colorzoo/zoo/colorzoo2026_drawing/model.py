@@ -30,18 +30,18 @@ from colorzoo.zoo.colorzoo2026_drawing.network import (
     unscale_lab,
 )
 from colorzoo.zoo.colorzoo2026_drawing.regions import (
+    DULL,
     PALETTE_TEMPERATURE,
     SAMPLED_SHARE,
     TEMPERATURE,
-    UNCERTAIN,
     best_sample,
     distinct_colors,
     likely_color,
     limit_to_palette,
-    mean_entropy,
     pool_embeddings,
     pool_log_probabilities,
     rank_by_explained_variance,
+    region_colorfulness,
     sample_colors,
     vivid_color,
 )
@@ -156,10 +156,11 @@ class Colorzoo2026Drawing(ColoringModel):
             pooled, temperature = limit_to_palette(pooled, self.centers, colors), PALETTE_TEMPERATURE
         chosen = likely_color(pooled, colors, temperature)
         weights = _colored_weights(unscale_lab(chosen), votes.sum(1))
-        uncertain = palette is None and mean_entropy(pooled, weights) > UNCERTAIN
+        is_dull = False
         if palette is None:
             chosen = vivid_color(pooled, colors, temperature)
-        if variant or uncertain:
+            is_dull = bool(weights.any()) and region_colorfulness(unscale_lab(chosen), weights) < DULL
+        if variant or is_dull:
             similarity = self.region_similarity(prediction, votes)
             order = rank_by_explained_variance(pooled, colors, similarity, votes.sum(1), temperature)
             if variant:

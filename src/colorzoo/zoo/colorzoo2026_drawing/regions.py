@@ -12,16 +12,16 @@ from torch.nn import functional as F
 
 from colorzoo.randomness import stream_seed
 
-TEMPERATURE = 0.45
+TEMPERATURE = 0.5
 """Divisor of the averaged log-probabilities; lower values give more colorful regions."""
 PALETTE_TEMPERATURE = 0.01
 """Divisor that selects one color of a palette instead of a mean of its colors."""
 SAMPLING_TEMPERATURE = 0.4
 """Divisor of the averaged log-probabilities from which the colors of a variant are sampled."""
-UNCERTAIN = 4.59
-"""Mean entropy in nats above which a low temperature gives one brown; a sampled palette is used instead."""
+DULL = 12.0
+"""Colorfulness in CIE units below which the likely colors are one brown; a sampled palette is mixed in."""
 SAMPLED_SHARE = 0.5
-"""Share of the sampled palette in the colors of an uncertain drawing; the rest are the likely colors."""
+"""Share of the sampled palette in the colors of a dull drawing; the rest are the likely colors."""
 _MOST_GAIN = 2.5  # limit of the factor by which averaging reduces chroma
 _SAMPLED = 24  # number of regions whose colors are sampled; the other regions follow
 _COPY_POWER = 4  # exponent of the similarity, which is too high between all regions of unusual drawings
@@ -146,15 +146,18 @@ def best_sample(
     return max(samples, key=score)
 
 
-def mean_entropy(pooled: Tensor, weights: Tensor) -> float:
-    """Return the weighted mean entropy of the color distributions ``(n, 256)`` in nats.
+def region_colorfulness(lab: Tensor, weights: Tensor) -> float:
+    """Return the spread of ab plus 0.3 times the chroma of the mean, in CIE units.
+
+    The formula is the formula of Hasler and Suesstrunk 2003 with ab instead of opponent colors.
 
     Args:
-        pooled: Averaged log-probabilities.
+        lab: ``(n, 3)``, color of each region.
         weights: ``(n,)``, weight of each region, with the sum 1.
     """
-    logs = pooled.log_softmax(1)
-    return float((weights * -(logs.exp() * logs).sum(1)).sum())
+    ab = lab[:, 1:]
+    mean = weights @ ab
+    return float((weights @ (ab - mean).square().sum(1)).sqrt() + 0.3 * mean.norm())
 
 
 def distinct_colors(pooled: Tensor, colors: Tensor, count: int) -> tuple[Tensor, Tensor]:
