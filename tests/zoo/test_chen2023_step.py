@@ -47,7 +47,7 @@ def expected_step(model: Any, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         for deep in (clean.deep, other.deep)
     )
     reference = ReferenceImage(look, rgb_to_lab(look)[:, 1:])
-    warped = model.model.carry_over(target, other, reference, classes)
+    warped = model.model.carry_over((target, other), reference, classes)
     parts = [enlarge(warped.ab), enlarge(warped.similarity), lightness - 50]
     ab = model.model.network(torch.cat(parts, dim=1))
     terms = expected_losses(model, lab, ab, warped, made, look)

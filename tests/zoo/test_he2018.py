@@ -1,6 +1,7 @@
 """He et al. 2018: dense matches, network inputs, and conversion of the authors' files."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,6 +66,21 @@ def test_he2018_network_receives_warped_colors_and_match_errors() -> None:
     torch.testing.assert_close(other.ab, generated)
     torch.testing.assert_close(other.extras["warped_ab"], ab)
     torch.testing.assert_close(other.extras["similarity"], 1 - aligned.errors.mean(1, keepdim=True) / 255)
+
+
+def test_assigned_match_function_selects_the_warped_colors() -> None:
+    model = contract_test_model(model_card("he2018"))
+    rgb = sample_image((40, 48), seed=1)
+
+    def shift_by_8_columns(_ours: Any, _theirs: Any, size: tuple[int, int], other: tuple[int, int]) -> Tensor:
+        shift = torch.tensor([other[1] - size[1], 0]).view(1, 2, 1, 1)
+        return (pixel_grid(size, torch.device("cpu")) + shift).clamp(min=0)
+
+    model.model.match = shift_by_8_columns
+    lightness = rgb_to_lab(sample_image((40, 40)))[:, :1]
+    with torch.inference_mode():
+        found = model(lightness, Guidance(exemplar=Exemplar(rgb))).extras["warped_ab"]
+    torch.testing.assert_close(found, rgb_to_lab(rgb)[:, 1:, :, 8:], rtol=0, atol=1e-3)
 
 
 def narrow_files(folder: Path) -> dict[str, Tensor]:

@@ -10,8 +10,7 @@ from colorzoo.color import lightness_to_rgb
 from colorzoo.registry import model_card
 from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_image, sample_input
-from colorzoo.zoo.larsson2016.extensions import histograms_of, transfer
-from colorzoo.zoo.larsson2016.model import HypercolumnColorization
+from colorzoo.zoo.larsson2016.extensions import ReferenceColorization, histograms_of, transfer
 from colorzoo.zoo.larsson2016.network import (
     bins_of,
     hue_and_chroma,
@@ -21,9 +20,9 @@ from colorzoo.zoo.larsson2016.network import (
 
 
 @pytest.fixture
-def model() -> HypercolumnColorization:
+def model() -> ReferenceColorization:
     found = contract_test_model(model_card("larsson2016")).model
-    assert isinstance(found, HypercolumnColorization)
+    assert isinstance(found, ReferenceColorization)
     return found
 
 
@@ -55,7 +54,7 @@ def test_transfer_matches_the_global_histogram_with_one_bias_per_bin() -> None:
     torch.testing.assert_close(transfer(shares, torch.zeros(2, 32), weight), shares)
 
 
-def test_larsson2016_uses_reference_hues_and_accepts_embeddings(model: HypercolumnColorization) -> None:
+def test_larsson2016_uses_reference_hues_and_accepts_embeddings(model: ReferenceColorization) -> None:
     assert model.supports("encode_reference")
     lightness = sample_input("gray", (40, 48))
     red = torch.tensor([0.7, 0.2, 0.2]).view(1, 3, 1, 1).expand(1, 3, 20, 30)
@@ -77,7 +76,7 @@ def test_larsson2016_uses_reference_hues_and_accepts_embeddings(model: Hypercolu
 
 
 def test_larsson2016_network_input_is_mean_free_gray_with_zero_padding(
-    model: HypercolumnColorization,
+    model: ReferenceColorization,
 ) -> None:
     seen: list[Tensor] = []
     model.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))

@@ -13,12 +13,13 @@ from colorzoo.factory import build_model
 from colorzoo.registry import model_card
 from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_input
-from colorzoo.zoo.xia2022.model import AnchorColorization, anchor_bins
+from colorzoo.zoo.xia2022.extensions import PointColorization
+from colorzoo.zoo.xia2022.model import anchor_bins
 
 
-def model_of(**settings: Any) -> AnchorColorization:
+def model_of(**settings: Any) -> PointColorization:
     found = contract_test_model(model_card("xia2022")).model
-    again = build_model(AnchorColorization, {**found.hparams["architecture"], **settings}).eval()
+    again = build_model(PointColorization, {**found.hparams["architecture"], **settings}).eval()
     again.load_state_dict(found.state_dict())
     return again
 

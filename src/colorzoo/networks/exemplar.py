@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.networks.blocks import conv3x3, instance_norm, scaled_width
+from colorzoo.networks.exemplar_features import TrunkFeatures
 from colorzoo.networks.matching import STRIDE
 from colorzoo.networks.renaming import Pattern, rename_keys
 
@@ -75,10 +76,10 @@ def enlarge(maps: Tensor) -> Tensor:
     return maps.repeat_interleave(STRIDE, dim=2).repeat_interleave(STRIDE, dim=3)
 
 
-def unmatched(lightness: Tensor) -> Warped:
-    """Return a `Warped` without matches for lightness ``(B, 1, H, W)``."""
-    rows, columns = (side // STRIDE for side in lightness.shape[-2:])
-    nothing = lightness.new_zeros(len(lightness), 1, rows, columns)
+def unmatched(features: TrunkFeatures) -> Warped:
+    """Return a `Warped` without matches, with ab 0, for the features of an image."""
+    stride4 = features.hooks[1]
+    nothing = stride4.new_zeros(len(stride4), 1, *stride4.shape[-2:])
     two = nothing.repeat(1, 2, 1, 1)
     return Warped(two, nothing, nothing > 0, two)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.networks.exemplar import AB_RANGE, ColorNet, Warped
+from colorzoo.networks.exemplar import AB_RANGE, ColorNet, Warped, unmatched
 from colorzoo.networks.exemplar_features import TrunkFeatures
 from colorzoo.networks.matching import STRIDE
 
@@ -60,19 +59,9 @@ def color_net(in_channels: int, width: float, extensions: ExemplarExtensions) ->
     return (GatedColorNet if extensions.gated else ColorNet)(in_channels, width)
 
 
-Fill = Callable[[Warped, TrunkFeatures], Warped]
-"""Function that sets the colors of positions without a match."""
-
-
-def fill_of(extensions: ExemplarExtensions) -> Fill:
-    """Return `fill_automatic`, or by default a function that leaves these colors at 0."""
-    return fill_automatic if extensions.unrelated == "automatic" else fill_zero
-
-
-def fill_zero(warped: Warped, features: TrunkFeatures) -> Warped:
-    """Return the warped colors unchanged, with ab 0 at positions without a match, as in the papers."""
-    del features
-    return warped
+def unmatched_automatic(features: TrunkFeatures) -> Warped:
+    """Return a `Warped` without matches, like `unmatched`, with the colors of an automatic model."""
+    return fill_automatic(unmatched(features), features)
 
 
 def fill_automatic(warped: Warped, features: TrunkFeatures) -> Warped:

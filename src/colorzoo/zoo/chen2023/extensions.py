@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from colorzoo.guidance import ClassMap
+from colorzoo.data.dataset import Batch
 from colorzoo.networks.clusters import Classified
-from colorzoo.networks.exemplar import ColorNet, to_grid
-from colorzoo.networks.exemplar_extensions import ExemplarExtensions, color_net
+from colorzoo.networks.exemplar import ColorNet, ReferenceImage, Warped
+from colorzoo.networks.exemplar_extensions import ExemplarExtensions, color_net, fill_automatic
+from colorzoo.networks.exemplar_features import TrunkFeatures
+from colorzoo.networks.matching import WarpNet
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Fraction
+from colorzoo.zoo.chen2023.network import ClassPair, warp_reference
 
 _MOST_CLASSES = 256
 
@@ -34,10 +38,30 @@ class Extensions(ExemplarExtensions):
     hide_classes: Fraction = 0.0
     one_class: Fraction = 0.0
 
+    @property
+    def hides(self) -> bool:
+        """Whether training modifies the classes that are matched; see `hide_from_matching`."""
+        return self.without_reference + self.hide_classes + self.one_class > 0
+
+
+ClassesOf = Callable[[Batch, ReferenceImage, tuple[TrunkFeatures, TrunkFeatures]], ClassPair]
+"""Function that classifies training images and their references."""
+
+
+def incomplete_classes(
+    classes_of: ClassesOf,
+    extensions: Extensions,
+    batch: Batch,
+    reference: ReferenceImage,
+    features: tuple[TrunkFeatures, TrunkFeatures],
+) -> ClassPair:
+    """Classify training images and references with a function, then call `hide_from_matching`."""
+    return hide_from_matching(*classes_of(batch, reference, features), batch["seed"], extensions)
+
 
 def hide_from_matching(
     target: Classified, reference: Classified, seeds: Tensor, extensions: Extensions
-) -> tuple[Classified, Classified]:
+) -> ClassPair:
     """Merge all classes of random training images, or exclude reference classes from matching.
 
     `Extensions` describes the three cases. Excluded reference positions have the class -1, which has no
@@ -62,26 +86,15 @@ def hide_from_matching(
     return target, reference._replace(labels=torch.where(hidden, -1, labels))
 
 
-def relabeled(
-    found: tuple[Classified, Classified],
-    classes: ClassMap | None,
-    sizes: tuple[tuple[int, int], tuple[int, int]],
-) -> tuple[Classified, Classified]:
-    """Replace the segmenter's labels with the class maps of the user; the confidences do not change.
-
-    Args:
-        found: Classes of images and references from the segmenter.
-        classes: Class maps of the user; None changes nothing.
-        sizes: Height and width of the images and of the references.
-    """
-    maps = (None, None) if classes is None else (classes.target, classes.exemplar)
-    ours, theirs = (
-        each
-        if labels is None
-        else each._replace(labels=to_grid(labels, size, (each.labels.shape[-2], each.labels.shape[-1])))
-        for each, labels, size in zip(found, maps, sizes, strict=True)
-    )
-    return ours, theirs
+def warp_with_automatic(
+    correspondence: WarpNet,
+    features: tuple[TrunkFeatures, TrunkFeatures],
+    ab: Tensor,
+    classes: ClassPair,
+    tau: float,
+) -> Warped:
+    """Warp reference colors like `warp_reference`; other positions get the colors of an automatic model."""
+    return fill_automatic(warp_reference(correspondence, features, ab, classes, tau), features[0])
 
 
 def small_color_net(width: float, extensions: Extensions) -> ColorNet:

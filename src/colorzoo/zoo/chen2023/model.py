@@ -30,20 +30,22 @@ from colorzoo.networks.exemplar import (
     to_grid,
     unmatched,
 )
-from colorzoo.networks.exemplar_extensions import fill_of
+from colorzoo.networks.exemplar_extensions import unmatched_automatic
 from colorzoo.networks.exemplar_features import Trunk, TrunkFeatures
 from colorzoo.networks.imagenet import normalized
-from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
+from colorzoo.networks.matching import STRIDE, WarpNet
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Positive, PositiveInt, Width
-from colorzoo.zoo.chen2023.extensions import Extensions, relabeled, small_color_net
+from colorzoo.zoo.chen2023.extensions import Extensions, small_color_net, warp_with_automatic
 from colorzoo.zoo.chen2023.network import (
     CLUSTERS,
+    ClassPair,
     Merging,
     Segmenter,
     build_segmenter,
     convert_published,
     warp_reference,
+    with_class_maps,
 )
 
 
@@ -130,8 +132,10 @@ class SPColor(ColoringModel):
         self.architecture = architecture
         self.segmentation = segmentation
         self.extensions = extensions
-        self.fill = fill_of(extensions)
         self.features, self.segmenter, self.correspondence = features, segmenter, correspondence
+        self.unmatched, self.warp_reference = unmatched, warp_reference
+        if extensions.unrelated == "automatic":
+            self.unmatched, self.warp_reference = unmatched_automatic, warp_with_automatic
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Predict ab for lightness ``(B, 1, H, W)`` in [0, 100] from an exemplar.
@@ -196,9 +200,7 @@ class SPColor(ColoringModel):
         size = (rgb.shape[-2], rgb.shape[-1])
         return Classified(to_grid(found.labels, size, grid), to_grid(found.confidence, size, grid))
 
-    def warp(
-        self, lightness: Tensor, reference: ReferenceImage, classes: tuple[Classified, Classified]
-    ) -> Warped:
+    def warp(self, lightness: Tensor, reference: ReferenceImage, classes: ClassPair) -> Warped:
         """Warp reference colors to image positions of the same class.
 
         Args:
@@ -207,7 +209,7 @@ class SPColor(ColoringModel):
             classes: Classes of the images and classes of the references, at 1/4 scale.
         """
         target, other = self.features.of_lightness(lightness), self.reference_features(reference)
-        return self.carry_over(target, other, reference, classes)
+        return self.carry_over((target, other), reference, classes)
 
     def colorize_warped(self, lightness: Tensor, warped: Warped) -> Tensor:
         """Predict ab ``(B, 2, H, W)`` from lightness and warped colors.
@@ -231,40 +233,33 @@ class SPColor(ColoringModel):
 
     def carry_over(
         self,
-        target: TrunkFeatures,
-        other: TrunkFeatures,
+        features: tuple[TrunkFeatures, TrunkFeatures],
         reference: ReferenceImage,
-        classes: tuple[Classified, Classified],
+        classes: ClassPair,
     ) -> Warped:
         """Warp reference colors like `warp`, but with precomputed features.
 
         Args:
-            target: Output of the feature network for the images.
-            other: Output of the feature network for the references.
+            features: Outputs of the feature network for the images and for the references.
             reference: Reference images.
             classes: Classes of the images and classes of the references, at 1/4 scale.
         """
-        maps = (
-            self.correspondence(unit_features(target.hooks)),
-            self.correspondence(unit_features(other.hooks)),
-        )
         ab = F.avg_pool2d(reference.ab, STRIDE)
-        warped = warp_reference(self.correspondence, maps, ab, classes, self.architecture.tau)
-        return self.fill(warped, target)
+        return self.warp_reference(self.correspondence, features, ab, classes, self.architecture.tau)
 
     def _warp_guided(self, lightness: Tensor, guidance: Guidance, size: tuple[int, int]) -> Warped:
         features = self.features.of_lightness(lightness)
         if guidance.exemplar is None:
-            return self.fill(unmatched(lightness), features)
+            return self.unmatched(features)
         rgb = guidance.exemplar.rgb.float()
         padded = pad_to_multiple(rgb, MULTIPLE)
         reference = ReferenceImage(padded, rgb_to_lab(padded)[:, 1:])
         other = self.reference_features(reference)
         ours, theirs = self.classify(lightness_to_rgb(lightness), features), self.classify(padded, other)
         sizes = (size, (rgb.shape[-2], rgb.shape[-1]))
-        ours, theirs = relabeled((ours, theirs), guidance.classes, sizes)
+        ours, theirs = with_class_maps((ours, theirs), guidance.classes, sizes)
         classes = (_without_padding(ours, sizes[0]), _without_padding(theirs, sizes[1]))
-        warped = self.carry_over(features, other, reference, classes)
+        warped = self.carry_over((features, other), reference, classes)
         beyond = warped.source.new_tensor(
             [padded.shape[-1] / rgb.shape[-1], padded.shape[-2] / rgb.shape[-2]]
         )

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.guidance import ClassMap
 from colorzoo.networks.clusters import Classified, classify, merge_clusters
-from colorzoo.networks.exemplar import Warped, centers_of, convert_networks
-from colorzoo.networks.exemplar_features import BorrowedTrunk
+from colorzoo.networks.exemplar import Warped, centers_of, convert_networks, to_grid
+from colorzoo.networks.exemplar_features import BorrowedTrunk, TrunkFeatures
 from colorzoo.networks.imagenet import normalized
-from colorzoo.networks.matching import WarpNet
+from colorzoo.networks.matching import WarpNet, unit_features
 from colorzoo.networks.renaming import Pattern, rename_keys
 from colorzoo.weights import apply_weights, load_state_dict_file
 
@@ -78,6 +79,9 @@ Encoder = Callable[[Tensor, Tensor], Tensor]
 """Function that maps the inputs of a `Segmenter` to features ``(B, D, h, w)``."""
 
 Merging = Literal["pre", "post"]
+
+ClassPair = tuple[Classified, Classified]
+"""Classes of images and classes of their references."""
 
 
 class ClusterSegmenter(nn.Module):
@@ -293,26 +297,51 @@ def build_segmenter(
 
 def warp_reference(
     correspondence: WarpNet,
-    maps: tuple[Tensor, Tensor],
+    features: tuple[TrunkFeatures, TrunkFeatures],
     ab: Tensor,
-    classes: tuple[Classified, Classified],
+    classes: ClassPair,
     tau: float,
 ) -> Warped:
     """Warp reference colors to target positions of the same class (eqs. 5 to 15).
 
+    Positions without a match have ab 0.
+
     Args:
-        correspondence: Network that computed ``maps`` and matches them.
-        maps: Features ``(B, C, h, w)`` of the target and ``(B, C, h', w')`` of the reference.
-        ab: Reference ab ``(B, 2, h', w')``.
-        classes: Classes of the target and of the reference, at the resolution of ``maps``.
+        correspondence: Network that projects the features and matches them.
+        features: Outputs of the feature network for the target and for the reference.
+        ab: Reference ab ``(B, 2, h, w)`` at 1/4 scale.
+        classes: Classes of the target and of the reference at 1/4 scale.
         tau: Softmax temperature of the matching.
     """
     ours, theirs = classes
     confidence = theirs.confidence
     values = torch.cat([ab, confidence, torch.ones_like(confidence), centers_of(ab)], dim=1)
-    found = correspondence.warp(*maps, values, (ours.labels, theirs.labels), tau=tau)
+    target, reference = (correspondence(unit_features(each.hooks)) for each in features)
+    found = correspondence.warp(target, reference, values, (ours.labels, theirs.labels), tau=tau)
     similarity = found.similarity * found.values[:, 2:3] * ours.confidence
     return Warped(found.values[:, :2], similarity, found.values[:, 3:4] > 0.5, found.values[:, 4:])
+
+
+def with_class_maps(
+    found: ClassPair, classes: ClassMap | None, sizes: tuple[tuple[int, int], tuple[int, int]]
+) -> ClassPair:
+    """Replace predicted classes with the class maps of the user (class mapping, section III-D).
+
+    The confidences do not change.
+
+    Args:
+        found: Predicted classes of images and references.
+        classes: Class maps of the user; None changes nothing.
+        sizes: Height and width of the images and of the references.
+    """
+    maps = (None, None) if classes is None else (classes.target, classes.exemplar)
+    ours, theirs = (
+        each
+        if labels is None
+        else each._replace(labels=to_grid(labels, size, (each.labels.shape[-2], each.labels.shape[-1])))
+        for each, labels, size in zip(found, maps, sizes, strict=True)
+    )
+    return ours, theirs
 
 
 def reads_trunk(segmenter: object) -> bool:

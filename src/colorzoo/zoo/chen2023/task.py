@@ -17,8 +17,8 @@ from colorzoo.data.exemplar_pairs import ExemplarPairsDataModule
 from colorzoo.data.neighbors import FeatureEncoder
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import borrowed_trunk
-from colorzoo.networks.clusters import Classified
 from colorzoo.networks.discriminators import AttentionDiscriminator
+from colorzoo.networks.exemplar import ReferenceImage
 from colorzoo.networks.exemplar_features import TrunkFeatures
 from colorzoo.settings import Positive
 from colorzoo.training.exemplar import (
@@ -33,9 +33,9 @@ from colorzoo.training.exemplar import (
 from colorzoo.training.module import ColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.training.stages import Start
-from colorzoo.zoo.chen2023.extensions import Extensions, hide_from_matching
+from colorzoo.zoo.chen2023.extensions import ClassesOf, Extensions, incomplete_classes
 from colorzoo.zoo.chen2023.model import Architecture, Segmentation, SPColor
-from colorzoo.zoo.chen2023.network import load_segmenter, reads_trunk
+from colorzoo.zoo.chen2023.network import ClassPair, load_segmenter, reads_trunk
 
 _NEW = {
     "features": (),
@@ -79,7 +79,9 @@ class Chen2023(ExemplarGANModule):
         self.objective = objective
         self.simulation = simulation
         self.extensions = extensions
-        self.hide = partial(hide_from_matching, extensions=extensions)
+        self.classes_of: ClassesOf = self.classify
+        if extensions.hides:
+            self.classes_of = partial(incomplete_classes, self.classify, extensions)
         self.matching_lr = matching_lr
         untrained = {
             "VGG-19": architecture.features == "vgg19",
@@ -115,10 +117,9 @@ class Chen2023(ExemplarGANModule):
         reference, self_referenced = references_of(batch)
         noisy = with_noise(lightness, batch["seed"], self.simulation.lightness_noise)
         model = self.model
-        target, other = model.features.of_lightness(noisy), model.reference_features(reference)
-        ours = self._training_classes(batch["rgb"], lightness, target)
-        theirs = model.classify(reference.rgb, other)
-        warped = model.carry_over(target, other, reference, self.hide(ours, theirs, batch["seed"]))
+        features = model.features.of_lightness(noisy), model.reference_features(reference)
+        classes = self.classes_of(batch, reference, features)
+        warped = model.carry_over(features, reference, classes)
         return ExemplarPrediction(
             ab=model.colorize_warped(noisy, warped),
             warped=warped,
@@ -126,12 +127,21 @@ class Chen2023(ExemplarGANModule):
             self_referenced=self_referenced,
         )
 
-    def _training_classes(self, rgb: Tensor, lightness: Tensor, noisy: TrunkFeatures) -> Classified:
-        """Return the classes of training images without training noise."""
+    def classify(
+        self, batch: Batch, reference: ReferenceImage, features: tuple[TrunkFeatures, TrunkFeatures]
+    ) -> ClassPair:
+        """Return the classes of training images without training noise, and of their references.
+
+        Args:
+            batch: Training batch.
+            reference: References of the batch.
+            features: Outputs of the feature network for the images with noise and for the references.
+        """
+        rgb, lightness, (target, other) = batch["rgb"], rgb_to_lab(batch["rgb"])[:, :1], features
         shown = rgb if self.model.segmentation.segmented_target == "color" else lightness_to_rgb(lightness)
         if self.simulation.lightness_noise and reads_trunk(self.model.segmenter):
-            noisy = self.model.features.of_lightness(lightness)
-        return self.model.classify(shown, noisy)
+            target = self.model.features.of_lightness(lightness)
+        return self.model.classify(shown, target), self.model.classify(reference.rgb, other)
 
 
 def copy_ancestor(source: ColorizationModule, task: Chen2023) -> None:

@@ -1,13 +1,12 @@
 """Color warping and feature distances of dense matches between two images.
 
 A match map ``(B, 2, H, W)`` int64 contains the x and y coordinates of each pixel's match in the other image.
-`colorzoo.zoo.he2018.extensions.dense_matches` computes match maps, instead of the authors' Deep Image Analogy
-(Liao et al. 2017).
+A `Match` function computes match maps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -16,6 +15,12 @@ from torch.nn import functional as F
 from colorzoo.zoo.he2018.network import SCALES
 
 Size = tuple[int, int]
+
+Match = Callable[[Sequence[Tensor], Sequence[Tensor], Size, Size], Tensor]
+"""Function that returns the matches ``(B, 2, H, W)`` of all pixels of an image in another image.
+
+The arguments are the VGG-19 feature maps of both images, coarse first, and the sizes of both images.
+"""
 
 _VOTERS = tuple((dx, dy) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
 _TINY = 1e-8  # minimum norm of a feature vector

@@ -21,7 +21,7 @@ from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Width
 from colorzoo.zoo.he2018.extensions import dense_matches
-from colorzoo.zoo.he2018.matching import distances, errors_of, round_trip, warp
+from colorzoo.zoo.he2018.matching import Match, distances, errors_of, round_trip, warp
 from colorzoo.zoo.he2018.network import SCALES, ColorNet, GrayVGG
 from colorzoo.zoo.he2018.published import FILES, convert_published
 
@@ -68,6 +68,8 @@ class ExemplarColorization(ColoringModel):
 
     Attributes:
         features: Frozen VGG-19 for gray images.
+        match: Function that matches each pixel with a pixel of another image. The paper uses Deep Image
+            Analogy (Liao et al. 2017), which `dense_matches` replaces.
 
     Args:
         architecture: Settings of the networks.
@@ -78,11 +80,13 @@ class ExemplarColorization(ColoringModel):
     feature_layers = ("network.block1", "network.block2", "network.block3", "network.block7")
     network: ColorNet
     features: GrayVGG
+    match: Match
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
         super().__init__(ColorNet(architecture.color_width))
         self.architecture = architecture
         self.features = GrayVGG(architecture.width).to(memory_format=torch.channels_last)
+        self.match = dense_matches
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Predict ab for lightness ``(B, 1, H, W)`` in [0, 100] from an exemplar.
@@ -117,7 +121,7 @@ class ExemplarColorization(ColoringModel):
             other = rgb_to_lab(reference)[:, :1]
             ours, theirs = self.features(lightness.float()), self.features(other)
             sizes = (lightness.shape[2], lightness.shape[3]), (other.shape[2], other.shape[3])
-            there, back = dense_matches(ours, theirs, *sizes), dense_matches(theirs, ours, *sizes[::-1])
+            there, back = self.match(ours, theirs, *sizes), self.match(theirs, ours, *sizes[::-1])
             errors = errors_of(torch.cat(distances(ours, theirs, there, back), dim=1))
         return Aligned(there, back, errors)
 

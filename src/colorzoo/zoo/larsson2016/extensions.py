@@ -1,14 +1,48 @@
-"""Extension of Larsson et al. that is not in the paper: color histograms of a reference."""
+"""Extension of Larsson et al. that is not in the paper: color histograms of a reference.
+
+The registered model `larsson2016` is a `ReferenceColorization`.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from colorzoo.zoo.larsson2016.network import BINS, Histograms, bins_of, chroma_of, hue_and_chroma
+from colorzoo.guidance import Guidance
+from colorzoo.zoo.larsson2016.model import HypercolumnColorization
+from colorzoo.zoo.larsson2016.network import (
+    BINS,
+    QUARTER,
+    Histograms,
+    bins_of,
+    chroma_of,
+    hue_and_chroma,
+)
 
 _STEPS, _SMOOTHING = 20, 0.01
 _GRAY = 0.01  # mean chroma of an image below which its hues have less weight
+
+
+class ReferenceColorization(HypercolumnColorization):
+    """Colorization by hue and chroma histograms, optionally matched to the histograms of a reference.
+
+    The exemplar's ``alpha`` interpolates between the histograms of the image (0) and the exemplar (1).
+    """
+
+    accepts = frozenset({"exemplar"})
+
+    def histograms(self, gray: Tensor, padding: tuple[int, int, int, int], guidance: Guidance) -> Histograms:
+        """Predict histograms and match them to the exemplar, if the guidance has one."""
+        found, exemplar = super().histograms(gray, padding, guidance), guidance.exemplar
+        if exemplar is None:
+            return found
+        inside = F.avg_pool2d(F.pad(torch.ones_like(gray), padding), QUARTER)
+        return like_reference(found, exemplar.embed_by(self.encode_reference), inside, exemplar.alpha)
+
+    def encode_reference(self, rgb: Tensor) -> Tensor:
+        """Return the global hue and chroma histograms ``(B, 2, 32)`` of RGB in [0, 1]."""
+        return histograms_of(rgb.float())
 
 
 def like_reference(found: Histograms, reference: Tensor, inside: Tensor, alpha: float) -> Histograms:

@@ -15,11 +15,11 @@ from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import cells
 from colorzoo.prediction import AbPrediction
-from colorzoo.zoo.larsson2016.extensions import histograms_of, like_reference
 from colorzoo.zoo.larsson2016.network import (
     QUARTER,
     STRIDE,
     Architecture,
+    Histograms,
     HypercolumnNetwork,
     enlarge,
     keep_gray,
@@ -31,13 +31,12 @@ _MARGIN = 6  # minimum zero padding in pixels; the outermost histograms do not s
 
 
 class HypercolumnColorization(ColoringModel):
-    """Colorization by hue and chroma histograms, optionally matched to a reference.
+    """Colorization by hue and chroma histograms.
 
     Args:
         architecture: Settings of the network and the decoding.
     """
 
-    accepts = frozenset({"exemplar"})
     feature_layers = (
         "network.trunk.conv1_2",
         "network.trunk.conv2_2",
@@ -56,26 +55,30 @@ class HypercolumnColorization(ColoringModel):
             self.network.to(memory_format=torch.contiguous_format)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch, with the color histograms of an exemplar if the guidance has one.
-
-        The exemplar's ``alpha`` interpolates between the histograms of the image (0) and the exemplar (1).
-        """
-        exemplar = (guidance or Guidance()).exemplar
+        """Colorize a batch."""
         gray = lightness_to_rgb(lightness)[:, :1]
         height, width = gray.shape[-2:]
-        frame = [STRIDE * cells(side + 2 * _MARGIN, STRIDE) for side in (height, width)]
-        top, left = (frame[0] - height) // 2, (frame[1] - width) // 2
-        around = (left, frame[1] - width - left, top, frame[0] - height - top)
-        found = self.network(F.pad(gray - self.network.mean, around))
-        if exemplar is not None:
-            inside = F.avg_pool2d(F.pad(torch.ones_like(gray), around), QUARTER)
-            found = like_reference(found, exemplar.embed_by(self.encode_reference), inside, exemplar.alpha)
+        left, right, top, bottom = _zero_padding(height, width)
+        found = self.histograms(gray, (left, right, top, bottom), guidance or Guidance())
         rows, columns = slice(top, top + height), slice(left, left + width)
         hue, chroma = (enlarge(each, QUARTER)[:, :, rows, columns] for each in found)
         how = self.architecture
         rgb = to_rgb(gray, hue, chroma, hue=how.hue, chroma=how.chroma, boost=how.boost)
         return AbPrediction(ab=rgb_to_lab(keep_gray(rgb, gray))[:, 1:])
 
-    def encode_reference(self, rgb: Tensor) -> Tensor:
-        """Return the global hue and chroma histograms ``(B, 2, 32)`` of RGB in [0, 1]."""
-        return histograms_of(rgb.float())
+    def histograms(self, gray: Tensor, padding: tuple[int, int, int, int], guidance: Guidance) -> Histograms:
+        """Predict the hue and chroma histograms of padded images, each ``(B, 32, h, w)`` at 1/4 scale.
+
+        Args:
+            gray: Gray level ``(B, 1, H, W)`` in [0, 1].
+            padding: Zero padding on the left, right, top and bottom in pixels.
+            guidance: Guidance of the images, which the paper does not use.
+        """
+        found: Histograms = self.network(F.pad(gray - self.network.mean, padding))
+        return found
+
+
+def _zero_padding(height: int, width: int) -> tuple[int, int, int, int]:
+    """Return the zero padding of an image on the left, right, top and bottom in pixels."""
+    rows, columns = (STRIDE * cells(side + 2 * _MARGIN, STRIDE) - side for side in (height, width))
+    return columns // 2, columns - columns // 2, rows // 2, rows - rows // 2

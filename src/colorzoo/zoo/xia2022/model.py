@@ -13,13 +13,11 @@ from typing import Annotated
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from colorzoo.color import hull_centers
-from colorzoo.color.bins import nearest_bin
-from colorzoo.guidance import Guidance, Points
+from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
-from colorzoo.networks.blocks import pad_to_multiple, pad_with_zeros
+from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.clusters import kmeans
 from colorzoo.networks.spectral import StoredSpectralConv
 from colorzoo.prediction import AbPrediction
@@ -112,13 +110,10 @@ class Architecture:
 class AnchorColorization(ColoringModel):
     """Colorization that propagates the colors of a few anchor superpixels.
 
-    Color points of the user can override the predicted anchor colors.
-
     Args:
         architecture: Settings of the network and the anchors.
     """
 
-    accepts = frozenset({"points"})
     feature_layers = (
         "network.features.conv1_2",
         "network.features.conv2_3",
@@ -141,20 +136,14 @@ class AnchorColorization(ColoringModel):
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch.
 
-        Each superpixel that contains color points becomes an anchor with the mean color of its points. Such a
-        superpixel replaces the predicted anchor of its cluster. ``extras["logits"]`` contains the color
-        logits ``(B, 313, h, w)`` of the superpixels, and ``extras["anchors"]`` contains the anchor mask
-        ``(B, 1, h, w)``, where h is ceil(H/16) and w is ceil(W/16).
+        ``extras["logits"]`` contains the color logits ``(B, 313, h, w)`` of the superpixels, and
+        ``extras["anchors"]`` contains the anchor mask ``(B, 1, h, w)``, where h is ceil(H/16) and w is
+        ceil(W/16).
         """
         height, width = lightness.shape[-2:]
         gray = network_input(pad_to_multiple(lightness, CELL))
         encoded = self.network.encode(gray)
-        clusters = self.clusters_of(encoded)
-        anchors = anchors_of(clusters, sizes(encoded.shares).flatten(1), self.architecture.anchors)
-        bins = anchor_bins(encoded.palette.float().flatten(2))[self.architecture.alternative]
-        points = guidance.points if guidance is not None else None
-        if points is not None:
-            anchors, bins = _with_points(anchors, bins, clusters, points)
+        anchors, bins = self.anchors(encoded, self.clusters_of(encoded), guidance or Guidance())
         cells = encoded.cells.shape[-2:]
         mask = torch.unflatten(anchors.to(gray)[:, None], 2, cells)
         logits, ab = self.network.decode(gray, encoded, mask, torch.unflatten(bins, 1, cells))
@@ -162,6 +151,17 @@ class AnchorColorization(ColoringModel):
             ab=AB_SCALE * ab.float()[:, :, :height, :width],
             extras={"logits": logits.float(), "anchors": mask},
         )
+
+    def anchors(self, encoded: EncodedImage, clusters: Tensor, guidance: Guidance) -> tuple[Tensor, Tensor]:
+        """Return the anchor mask and the colors of the superpixels as bin indices, each ``(B, N)``.
+
+        Args:
+            encoded: Output of `AnchorNetwork.encode`.
+            clusters: Output of `clusters_of`.
+            guidance: Guidance of the images, which the paper does not use.
+        """
+        anchors = anchors_of(clusters, sizes(encoded.shares).flatten(1), self.architecture.anchors)
+        return anchors, anchor_bins(encoded.palette.float().flatten(2))[self.architecture.alternative]
 
     def clusters_of(self, encoded: EncodedImage) -> Tensor:
         """Return the k-means cluster index ``(B, N)`` of each of N superpixels.
@@ -185,17 +185,6 @@ class AnchorColorization(ColoringModel):
 def network_input(lightness: Tensor) -> Tensor:
     """Scale lightness from [0, 100] to [-1, 1]."""
     return (lightness - 50) / 50
-
-
-def _with_points(anchors: Tensor, bins: Tensor, clusters: Tensor, points: Points) -> tuple[Tensor, Tensor]:
-    """Replace anchors in clusters that contain color points; return anchors and bins."""
-    given, ab = (pad_with_zeros(each, CELL) for each in (points.mask, points.ab * points.mask))
-    share, total = (F.avg_pool2d(each, CELL).flatten(2) for each in (given, ab))
-    held = share[:, 0] > 0
-    color = total / torch.where(share > 0, share, 1.0)
-    chosen = torch.unflatten(nearest_bin(color.mT.flatten(0, 1)), 0, held.shape)
-    covered = ((clusters[:, :, None] == clusters[:, None]) & held[:, None]).any(dim=2)
-    return (anchors & ~covered) | held, torch.where(held, chosen, bins)
 
 
 def initialize(network: nn.Module) -> None:

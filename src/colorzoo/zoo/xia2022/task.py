@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Literal, Unpack
 
 import torch
@@ -29,7 +30,8 @@ from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.perceptual import frozen_vgg
 from colorzoo.training.stages import Stage
-from colorzoo.zoo.xia2022.model import AnchorColorization, Architecture, anchors_of, network_input, starts_of
+from colorzoo.zoo.xia2022.extensions import ImageLosses, PointColorization, with_pixel_loss
+from colorzoo.zoo.xia2022.model import Architecture, anchors_of, network_input, starts_of
 from colorzoo.zoo.xia2022.network import AB_SCALE, CELL, pool, sizes, spread
 
 TAPS = (1, 6, 11, 20, 29)
@@ -57,7 +59,7 @@ class Objective:
 
 
 class Xia2022(SingleOptimizerModule):
-    """Training task of `AnchorColorization`.
+    """Training task of `AnchorColorization`; the trained model also accepts color points.
 
     Args:
         architecture: Settings of the network and the anchors.
@@ -71,7 +73,7 @@ class Xia2022(SingleOptimizerModule):
         "colors": Stage(trains=("model.network.*",), leaves=(_SUPERPIXELS,)),
     }
     validation_points = (0, 1, 10)
-    model: AnchorColorization
+    model: PointColorization
     class_weights: Tensor
     vgg: FrozenNetwork
 
@@ -82,8 +84,11 @@ class Xia2022(SingleOptimizerModule):
         stage: Literal["superpixels", "colors"] = "colors",
         **optimization: Unpack[Optimization],
     ) -> None:
-        super().__init__(AnchorColorization(architecture), stage=stage, **optimization)
+        super().__init__(PointColorization(architecture), stage=stage, **optimization)
         self.objective = objective
+        self.image_losses: ImageLosses = self.perceptual_losses
+        if objective.pixel_weight:
+            self.image_losses = partial(with_pixel_loss, self.perceptual_losses, objective.pixel_weight)
         # loss weights of the 313 color bins, which are higher for rare colors
         weights = rebalancing_weights(prior_probabilities().double(), 1 - objective.colorfulness)
         self.register_buffer("class_weights", weights.float(), persistent=False)
@@ -144,11 +149,7 @@ class Xia2022(SingleOptimizerModule):
             "palette": self.color_loss(encoded.palette, bins),
             "reference": self.color_loss(logits, bins),
         }
-        if self.objective.perceptual_weight:
-            similarity = self.perceptual_loss(lab[:, :1], AB_SCALE * ab, lab[:, 1:])
-            losses["perceptual"] = self.objective.perceptual_weight * similarity
-        if self.objective.pixel_weight:
-            losses["pixels"] = self.objective.pixel_weight * F.l1_loss(ab, lab[:, 1:] / AB_SCALE)
+        losses |= self.image_losses(lab, ab)
         return {"loss": torch.stack(list(losses.values())).sum(), **losses}, ab
 
     def color_loss(self, logits: Tensor, bins: Tensor) -> Tensor:
@@ -162,6 +163,18 @@ class Xia2022(SingleOptimizerModule):
         """
         losses = F.cross_entropy(logits, bins, reduction="none")
         return with_weighted_gradient(losses, self.class_weights[bins]).mean()
+
+    def perceptual_losses(self, lab: Tensor, ab: Tensor) -> dict[str, Tensor]:
+        """Return the weighted perceptual loss, or an empty dict if its weight is 0.
+
+        Args:
+            lab: Ground truth Lab ``(B, 3, H, W)``.
+            ab: Predicted ab / 110, ``(B, 2, H, W)``.
+        """
+        if not self.objective.perceptual_weight:
+            return {}
+        similarity = self.perceptual_loss(lab[:, :1], AB_SCALE * ab, lab[:, 1:])
+        return {"perceptual": self.objective.perceptual_weight * similarity}
 
     def perceptual_loss(self, lightness: Tensor, ab: Tensor, truth: Tensor) -> Tensor:
         """Return the VGG-19 feature distance between predicted and true images.

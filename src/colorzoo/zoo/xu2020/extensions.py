@@ -64,7 +64,7 @@ class Extensions:
 
 
 class ExtendedExemplarNetwork(ExemplarNetwork):
-    """`ExemplarNetwork` with an `ExtendedHintUNet` and, if set, weighted hint colors.
+    """`ExemplarNetwork` with an `ExtendedHintUNet`, user points and, if set, weighted hint colors.
 
     Args:
         architecture: Settings of the transfer and colorization sub-nets.
@@ -85,11 +85,14 @@ class ExtendedExemplarNetwork(ExemplarNetwork):
         self.transfer_error = extensions.transfer_error
         self.register_buffer("centers", grid_centers(), persistent=False)
 
-    def hint_colors(self, transferred: Tensor, automatic: Tensor, logits: Tensor) -> Tensor:
-        """Return the transferred colors or their average with automatic colors; see `weigh_transfer`."""
-        if self.transfer_error is None:
-            return transferred
-        return weigh_transfer(transferred, automatic, logits, self.centers, self.transfer_error)
+    def hints(self, transferred: Tensor, automatic: Tensor, logits: Tensor, points: Points | None) -> Points:
+        """Select hints from transferred colors and color points of the user.
+
+        If set, the transferred colors are averaged with the automatic colors; see `weigh_transfer`.
+        """
+        if self.transfer_error is not None:
+            transferred = weigh_transfer(transferred, automatic, logits, self.centers, self.transfer_error)
+        return with_user_points(super().hints(transferred, automatic, logits, points), points)
 
 
 def weigh_transfer(

@@ -23,9 +23,8 @@ from colorzoo.zoo.xu2020.extensions import (
     Extensions,
     backbone_weights,
     load_backbone,
-    with_user_points,
 )
-from colorzoo.zoo.xu2020.network import Architecture, ExemplarNetwork, grid_hints
+from colorzoo.zoo.xu2020.network import Architecture, ExemplarNetwork
 from colorzoo.zoo.xu2020.published import convert_published
 from colorzoo.zoo.xu2020.transfer import TRANSFORMS, TransformName, inside_labels
 
@@ -110,8 +109,8 @@ class StylizationColorization(ColoringModel):
         automatic, logits = self.network.color(lightness, points_of(guidance, lightness))
         embedding = exemplar.embed_by(self.encode_reference)
         transferred = self.network.transferred(lightness, automatic, embedding, exemplar.alpha)
-        hints = grid_hints(self.network.hint_colors(transferred, automatic, logits))
-        return automatic, transferred, with_user_points(hints, guidance.points)
+        hints = self.network.hints(transferred, automatic, logits, guidance.points)
+        return automatic, transferred, hints
 
     @property
     def hooks(self) -> tuple[FeatureHook, ...]:

@@ -55,15 +55,18 @@ class ExemplarNetwork(nn.Module):
         self.transfer = TransferNetwork(architecture.width)
         self.color = PointNetwork(unet, mask_center=MASK_CENTER)
 
-    def hint_colors(self, transferred: Tensor, automatic: Tensor, logits: Tensor) -> Tensor:
-        """Return the colors of the hints, by default the transferred colors.
+    def hints(self, transferred: Tensor, automatic: Tensor, logits: Tensor, points: Points | None) -> Points:
+        """Select hints from the transferred colors; see `grid_hints`.
+
+        Only `ExtendedExemplarNetwork` uses the other arguments.
 
         Args:
             transferred: ab ``(B, 2, H, W)`` after the transfer in CIE units.
             automatic: ab ``(B, 2, H, W)`` before the transfer in CIE units.
             logits: Logits ``(B, 529, ceil(H/4), ceil(W/4))`` of the first colorization pass.
+            points: Color points of the user; None without points.
         """
-        return transferred
+        return grid_hints(transferred)
 
     def transferred(
         self, lightness: Tensor, ab: Tensor, embedding: Tensor, alpha: Tensor | float = 1.0

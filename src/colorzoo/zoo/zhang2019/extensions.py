@@ -58,6 +58,21 @@ def take_layers(donor: str, correspondence: nn.Module, network: nn.Module) -> No
     borrow(network, [key for key in state if not key.startswith(_OWN)])
 
 
+def simulated_frames(
+    lab: Tensor, predict: Callable[[], Tensor], seeds: Tensor, *, previous: float, colored: float
+) -> Tensor:
+    """Return simulated previous frames ``(B, 3, H, W)``, some with predicted instead of true colors.
+
+    Args:
+        lab: Lab images ``(B, 3, H, W)``.
+        predict: Function that returns the predicted ab ``(B, 2, H, W)`` of these images.
+        seeds: Per-image seeds ``(B,)``.
+        previous: Fraction of the images with a previous frame; see `previous_frames`.
+        colored: Fraction of the images whose previous frame has predicted colors.
+    """
+    return previous_frames(partly_colored(lab, predict, seeds, colored), seeds, previous)
+
+
 def partly_colored(lab: Tensor, predict: Callable[[], Tensor], seeds: Tensor, share: float) -> Tensor:
     """Return Lab images, some with predicted instead of true colors.
 

@@ -30,7 +30,7 @@ from colorzoo.networks.exemplar import (
     maps_of,
     unmatched,
 )
-from colorzoo.networks.exemplar_extensions import color_net, fill_of
+from colorzoo.networks.exemplar_extensions import color_net, unmatched_automatic
 from colorzoo.networks.exemplar_features import Trunk, TrunkFeatures
 from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
 from colorzoo.prediction import AbPrediction
@@ -87,8 +87,8 @@ class DeepExemplar(ColoringModel):
         super().__init__(color)
         self.architecture = architecture
         self.extensions = extensions
-        self.fill = fill_of(extensions)
         self.features, self.correspondence = features, correspondence
+        self.unmatched = unmatched_automatic if extensions.unrelated == "automatic" else unmatched
 
     def forward(
         self, lightness: Tensor, guidance: Guidance | None = None, previous: Tensor | None = None
@@ -107,7 +107,7 @@ class DeepExemplar(ColoringModel):
         with torch.autocast(lightness.device.type, enabled=False):  # matching requires float32
             features = self.features.of_lightness(padded.float())
             if guidance.exemplar is None:
-                warped = self.fill(unmatched(padded), features)
+                warped = self.unmatched(features)
             else:
                 rgb = pad_to_multiple(guidance.exemplar.rgb.float(), MULTIPLE)
                 reference = ReferenceImage(rgb, rgb_to_lab(rgb)[:, 1:])
