@@ -276,18 +276,11 @@ def join_parts(
         streams = OtherStreams(original, main, result.suffix.lower(), sound=plan.encoding.sound)
         with streams.open_output(result, options) as target:
             video = plan.add_to(target)
-            added = {main.index: video} | streams.add_to(target)
-            for index, stream in added.items():
-                stream.disposition = original.streams[index].disposition
-                stream.metadata.update(_stream_tags(original.streams[index]))
+            _copy_metadata(original, target, {main.index: video} | streams.add_to(target))
             if plan.needs_display_size:
                 video.metadata["title"] = video.metadata.get("title", "") + _PADDING
-            target.metadata.update(
-                {key: value for key, value in original.metadata.items() if key.lower() not in _CONTAINER_TAGS}
-            )
             if origin is not None and is_matroska:
                 target.metadata["DIGITAL_SOURCE_TYPE"] = origin.source_type
-            target.set_chapters(original.chapters())
             target.start_encoding()
             with closing(_video_packets(parts, video, last, plan.time_base)) as colored:
                 others = streams.packets(PacketClock(clock, main.index))
@@ -299,6 +292,17 @@ def join_parts(
         with write_errors(result), result.open("ab") as file:
             file.write(_xmp_box(add_provenance(Metadata(), origin).xmp or b""))
     return streams.notes
+
+
+def _copy_metadata(original: Any, target: Any, streams: Mapping[int, Any]) -> None:
+    """Copy tags and chapters of the source; ``streams`` contains the output streams by source index."""
+    for index, stream in streams.items():
+        stream.disposition = original.streams[index].disposition
+        stream.metadata.update(_stream_tags(original.streams[index]))
+    for key, value in original.metadata.items():
+        if key.lower() not in _CONTAINER_TAGS:
+            target.metadata[key] = value
+    target.set_chapters(original.chapters())
 
 
 def _xmp_box(packet: bytes) -> bytes:
@@ -348,9 +352,8 @@ def _video_packets(parts: Sequence[Path], stream: Any, last: int, time_base: Fra
                 if not packet.size:
                     continue
                 packet.stream = stream
-                packet.dts = (
-                    packet.pts
-                )  # without B-frames both timestamps are equal, but short shots may lack decoding timestamps
+                # without B-frames both timestamps are equal, but short shots may lack decoding timestamps
+                packet.dts = packet.pts
                 if waiting is not None:
                     waiting.duration = packet.pts - waiting.pts
                     yield waiting

@@ -279,31 +279,29 @@ class _ColorReach:
 
 
 def _filled(colors: Array) -> Array:
-    """Return the ab ``(2, h, w)`` of a frame; pixels of low confidence get nearby colors."""
+    """Return the ab ``(2, h, w)`` of a frame; pixels of low confidence get nearby colors.
+
+    An image pyramid is processed from coarse to fine. Each level adds the colors of the coarser level with a
+    low weight.
+    """
     height, width = colors.shape[:2]
-    side = max(height, width)
-    sizes = []
-    while side >= _FILLED:
-        sizes.append((max(1, width // side), max(1, height // side)))
-        side //= 4
-    maps = [colors]
-    for size in sizes[::-1]:  # each map is computed from the next finer map
-        maps.append(cv2.resize(maps[-1], size, interpolation=cv2.INTER_AREA))
-    around = np.zeros((1, 1, 2), np.float32)
-    for small in maps[:0:-1]:
-        size = (small.shape[1], small.shape[0])
-        wide = cv2.resize(around, size, interpolation=cv2.INTER_LINEAR)
-        around = (small[..., :2] + _SURROUNDINGS_WEIGHT * wide) / (small[..., 2:3] + _SURROUNDINGS_WEIGHT)
-    a, b, weight, _ = cv2.split(colors)
-    weight += np.float32(_SURROUNDINGS_WEIGHT)
-    found = np.empty((2, height, width), np.float32)
-    for known, filled, plane in zip(
-        (a, b), cv2.split(around * np.float32(_SURROUNDINGS_WEIGHT)), found, strict=True
-    ):
-        cv2.resize(filled, (width, height), plane, interpolation=cv2.INTER_LINEAR)
-        plane += known
-        plane /= weight
-    return found
+    scales = []
+    scale = max(height, width)
+    while scale >= _FILLED:
+        scales.append(scale)
+        scale //= 4
+    pyramid = [colors]
+    for scale in reversed(scales):
+        size = (max(1, width // scale), max(1, height // scale))
+        pyramid.append(cv2.resize(pyramid[-1], size, interpolation=cv2.INTER_AREA))
+    ab = np.zeros((2, 1, 1), np.float32)
+    for level in reversed(pyramid):
+        a, b, weight, _ = cv2.split(level)
+        size = (level.shape[1], level.shape[0])
+        # resizing each channel is three times as fast as resizing both channels at once
+        coarse = np.stack([cv2.resize(channel, size, interpolation=cv2.INTER_LINEAR) for channel in ab])
+        ab = (np.stack([a, b]) + _SURROUNDINGS_WEIGHT * coarse) / (weight + _SURROUNDINGS_WEIGHT)
+    return ab
 
 
 def _with_filled(colors: Array, ab: Array) -> Array:
@@ -322,24 +320,25 @@ def _motions(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> tuple[Motio
 
 
 def _trust(gray: NDArray[np.uint8], other: NDArray[np.uint8], flow: Array, reverse: Array) -> Array:
+    """Return the confidence of a flow, an unnormalized Gaussian of its inconsistencies.
+
+    Args:
+        gray: ``(h, w)`` frame.
+        other: ``(h, w)`` adjacent frame.
+        flow: ``(h, w, 2)`` flow from the frame to the adjacent frame.
+        reverse: ``(h, w, 2)`` flow from the adjacent frame to the frame.
+    """
     height, width = gray.shape
-    places = _targets(flow)
-    back = cv2.merge([*cv2.split(reverse), other.astype(np.float32), np.zeros_like(gray, np.float32)])
-    x, y, there, _ = cv2.split(_sample(back, places))
-    for error, added, scale in (
-        (x, flow[..., 0], 0.5 / _FLOW_ERROR**2),
-        (y, flow[..., 1], 0.5 / _FLOW_ERROR**2),
-        (there, -gray.astype(np.float32), 0.5 / (2.55 * _LIGHTNESS_ERROR) ** 2),
-    ):
-        error += added
-        error *= error
-        error *= np.float32(-scale)
-    x += y
-    x += there
-    column, row = cv2.split(places)
-    inside = (column > -_EDGE) & (column < width - 1 + _EDGE)
-    inside &= (row > -_EDGE) & (row < height - 1 + _EDGE)
-    trust: Array = cv2.exp(x) * inside
+    targets = _targets(flow)
+    at_other = cv2.merge([*cv2.split(reverse), other.astype(np.float32), np.zeros_like(gray, np.float32)])
+    back_x, back_y, other_gray, _ = cv2.split(_sample(at_other, targets))
+    flow_factor = np.float32(-0.5 / _FLOW_ERROR**2)
+    gray_factor = np.float32(-0.5 / (2.55 * _LIGHTNESS_ERROR) ** 2)
+    exponent = flow_factor * (back_x + flow[..., 0]) ** 2 + flow_factor * (back_y + flow[..., 1]) ** 2
+    exponent += gray_factor * (other_gray - gray) ** 2
+    x, y = cv2.split(targets)
+    inside = (x > -_EDGE) & (x < width - 1 + _EDGE) & (y > -_EDGE) & (y < height - 1 + _EDGE)
+    trust: Array = cv2.exp(exponent) * inside
     return trust
 
 
