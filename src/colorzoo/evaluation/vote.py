@@ -167,7 +167,8 @@ def count_votes(key: Path, files: Sequence[Path]) -> list[VoteScore]:
     except (KeyError, TypeError) as error:
         raise DataError(f"{str(key)!r} is not the key of a vote") from error
     names = sorted({name for pair in pairs for name in pair})
-    wins, ties = np.zeros((2, len(names), len(names)))
+    index = {name: number for number, name in enumerate(names)}
+    wins, ties = np.zeros((2, len(names), len(names)))  # of the row against the column
     voters: dict[str, Path] = {}
     for file in files:
         voter, choices = _read_votes(file, vote, len(pairs))
@@ -175,19 +176,13 @@ def count_votes(key: Path, files: Sequence[Path]) -> list[VoteScore]:
             raise DataError(f"{str(file)!r} and {str(voters[voter])!r} are files of the same voter")
         voters[voter] = file
         for (left, right), choice in zip(pairs, choices, strict=False):
-            one, other = names.index(left), names.index(right)
-            if choice == "same":
-                ties[one, other] += 1
-            elif choice == "left":
-                wins[one, other] += 1
-            else:
-                wins[other, one] += 1
+            winner, loser = (right, left) if choice == "right" else (left, right)
+            counts = ties if choice == "same" else wins
+            counts[index[winner], index[loser]] += 1
     ties = ties + ties.T
     scores = bradley_terry(wins + ties / 2, names)
-    table = [
-        VoteScore(name, score, *(int(counts.sum()) for counts in (wins[row], ties[row], wins[:, row])))
-        for row, (name, score) in enumerate(zip(names, scores, strict=True))
-    ]
+    won, same, lost = (votes.astype(int).tolist() for votes in (wins.sum(1), ties.sum(1), wins.sum(0)))
+    table = [VoteScore(*row) for row in zip(names, scores, won, same, lost, strict=True)]
     return sorted(table, key=lambda row: -row.score.value)
 
 
@@ -236,18 +231,17 @@ def bradley_terry(wins: NDArray[np.float64], names: Sequence[str] = ()) -> list[
     compared = (wins + wins.T) > 0
     count, part = connected_components(compared, directed=False)
     if count > 1:
-        groups = [[index for index in range(len(part)) if part[index] == one] for one in range(count)]
-        labels = " | ".join(", ".join(names[index] if names else str(index) for index in g) for g in groups)
-        raise DataError(f"the votes must connect all methods, got separate groups: {labels}")
+        labels = np.array(names or range(len(wins)), dtype=str)
+        groups = " | ".join(", ".join(labels[part == number]) for number in range(count))
+        raise DataError(f"the votes must connect all methods, got separate groups: {groups}")
     wins = wins + PRIOR * compared
     votes = wins + wins.T
     strengths = np.ones(len(wins))
     for _ in range(10_000):
-        updated = wins.sum(1) / (votes / (strengths[:, None] + strengths)).sum(1)
-        updated /= np.exp(np.log(updated).mean())
-        done = np.allclose(updated, strengths, rtol=1e-12, atol=0)
-        strengths = updated
-        if done:
+        previous = strengths
+        strengths = wins.sum(1) / (votes / (previous[:, None] + previous)).sum(1)
+        strengths /= np.exp(np.log(strengths).mean())  # the scores have mean 0
+        if np.allclose(strengths, previous, rtol=1e-12, atol=0):
             break
     scores = np.log(strengths)
     likely = expit(scores[:, None] - scores)
