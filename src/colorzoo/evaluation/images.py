@@ -278,8 +278,7 @@ def subset_names(subset: str) -> list[str]:
 
 def _subset_numbers(file: str) -> list[int]:
     path = files("colorzoo.data") / "subsets" / file
-    numbers: list[int] = np.load(Path(str(path))).tolist()
-    return numbers
+    return np.load(Path(str(path))).tolist()
 
 
 class Truth:

@@ -270,8 +270,7 @@ def _drift(result: MeasuredImage) -> Tensor:
         return torch.tensor(0.0)
     near = edge_band(result.guidance.scribbles.mask, 2 * SCRIBBLE_RADIUS + 1) > 0
     distance = torch.linalg.vector_norm(result.ab - result.bleeding.first.ab, dim=1, keepdim=True)
-    drift: Tensor = distance[~near].mean()  # NaN if all pixels are near
-    return drift
+    return distance[~near].mean()  # NaN if all pixels are near
 
 
 def _region_accuracy(result: MeasuredImage) -> Tensor:

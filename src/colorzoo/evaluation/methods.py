@@ -425,8 +425,7 @@ class RegionRanker:
         drawing, network_sketch = drawing_of(task), network_input(task)
         prediction = self.colorizer.predict(network_sketch, Guidance())
         votes = region_votes(prediction, drawing, network_sketch)
-        order: list[int] = model.rank_regions(prediction, votes, torch.from_numpy(drawing.areas))
-        return order
+        return model.rank_regions(prediction, votes, torch.from_numpy(drawing.areas))
 
 
 def proposer_of(model: ColoringModel) -> object:

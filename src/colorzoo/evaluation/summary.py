@@ -251,7 +251,8 @@ def summarize(
         for name, found in entries.items()
         for count in setup.counts[name]
     }
-    numbers = {group: number for number, group in enumerate(dict.fromkeys(item.group for item in good))}
+    unique_groups = dict.fromkeys(item.group for item in good)  # in the order of the images
+    numbers = {group: number for number, group in enumerate(unique_groups)}
     groups = np.array([numbers[item.group] for item in good])
     weights = bootstrap_weights(len(numbers), setup.resamples, setup.protocol.seed)
     distances = _distances(setup, good, weights, groups, cache)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.sparse.csgraph import connected_components
@@ -21,6 +20,7 @@ from colorzoo.console import progress_bar
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.images import Item, digest, hash_all, read_truth, select_images
 from colorzoo.evaluation.methods import Method, check_methods, open_methods, parse_methods
+from colorzoo.evaluation.page import render_template
 from colorzoo.evaluation.protocol import Resize, load_protocol
 from colorzoo.evaluation.statistics import LEVEL, Estimate
 from colorzoo.files import write_atomic
@@ -112,8 +112,7 @@ def write_vote(
 
 
 def _png_array(rgb: torch.Tensor) -> NDArray[np.uint8]:
-    array: NDArray[np.uint8] = (rgb[0] * 255 + 0.5).byte().permute(1, 2, 0).cpu().numpy()
-    return array
+    return (rgb[0] * 255 + 0.5).byte().permute(1, 2, 0).cpu().numpy()
 
 
 def _write_pairs(
@@ -125,12 +124,12 @@ def _write_pairs(
     """Write the images, the page and the key."""
     random = np.random.default_rng(seed)
     names = [method.name for method in methods]
-    pairs = [(item, images, sides) for item, images in results for sides in combinations(names, 2)]
+    pairs = list(product(results, combinations(names, 2)))
     page = folder / PAGE_FOLDER
     (page / "images").mkdir(parents=True, exist_ok=True)
     rows = []
     for number, index in enumerate(random.permutation(len(pairs)), start=1):
-        item, images, sides = pairs[index]
+        (item, images), sides = pairs[index]
         left, right = sides[::-1] if random.random() < 0.5 else sides
         for side, name in (("left", left), ("right", right)):
             path = page / "images" / f"{number:04d}-{side}.png"
@@ -139,10 +138,7 @@ def _write_pairs(
     vote = digest(json.dumps(rows), str(seed))[:12]
     about = [{"name": method.name, **method.about} for method in methods]
     key = {"schema": SCHEMA, "vote": vote, "seed": seed, "methods": about, "pairs": rows}
-    environment = Environment(
-        loader=PackageLoader("colorzoo.evaluation"), autoescape=True, undefined=StrictUndefined
-    )
-    text = environment.get_template("vote.html").render(vote=vote, count=len(rows))
+    text = render_template("vote.html", vote=vote, count=len(rows))
     write_atomic(page / "index.html", text.encode())
     write_atomic(folder / KEY_FILE, (json.dumps(key, indent=1) + "\n").encode())
 

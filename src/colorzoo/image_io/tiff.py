@@ -155,12 +155,13 @@ def _metadata(page: Any, exif: bytes | None) -> tuple[Metadata, int]:
     orientation = valid_orientation(page.tags.valueof(ORIENTATION))
     has_unit = page.resolutionunit != tifffile.RESUNIT.NONE
     dpi: tuple[float, float] = page.get_resolution(tifffile.RESUNIT.INCH) if has_unit else (1, 1)
+    upright_dpi = dpi if orientation < 5 else dpi[::-1]
     xmp = _bytes_of(page, XMP)
     data = Metadata(
         exif=exif,
         xmp=None if xmp is None else clean_xmp(xmp),
         # 1 x 1 is a pixel aspect ratio, not a resolution
-        dpi=None if min(dpi) <= 1 else dpi if orientation < 5 else dpi[::-1],
+        dpi=upright_dpi if min(dpi) > 1 else None,
         iptc=_bytes_of(page, IPTC) or iptc_record(_bytes_of(page, PHOTOSHOP) or b""),
         format="TIFF",
     )

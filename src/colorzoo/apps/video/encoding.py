@@ -12,6 +12,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from colorzoo.apps.video.clock import Clock, PacketClock
 from colorzoo.apps.video.container import import_av, main_video_stream, open_media
 from colorzoo.apps.video.frames import VideoError
@@ -155,14 +157,13 @@ def _mastering_display(data: bytes) -> str:
     """Convert FFmpeg's ``AVMasteringDisplayMetadata`` to the syntax of x264 and x265."""
     if not data:
         return ""
-    values = struct.unpack_from("22i", data)
-    red, green, blue, white, light = (
-        [round(values[place + i] / (values[place + i + 1] or 1) * unit) for i in (0, 2)]
-        for place, unit in ((0, 50_000), (4, 50_000), (8, 50_000), (12, 50_000), (16, 10_000))
-    )
-    colors = zip("GBR", (green, blue, red), strict=True)
-    parts = [*colors, ("WP", white), ("L", light[::-1])]  # FFmpeg stores the minimum before the maximum
-    return "".join(f"{name}({first},{second})" for name, (first, second) in parts)
+    # fractions: x and y of red, green, blue and white, then minimum and maximum luminance in cd/m2
+    numerators, denominators = np.frombuffer(data, np.int32, 20).reshape(10, 2).T
+    units = [50_000] * 8 + [10_000] * 2
+    values = np.rint(numerators / np.where(denominators, denominators, 1) * units).astype(int)
+    red, green, blue, white, (darkest, brightest) = values.reshape(5, 2).tolist()
+    parts = {"G": green, "B": blue, "R": red, "WP": white, "L": (brightest, darkest)}
+    return "".join(f"{name}({first},{second})" for name, (first, second) in parts.items())
 
 
 @contextmanager
