@@ -314,8 +314,7 @@ def warped_l1(generated: ExemplarPrediction, true: Tensor) -> Tensor:
     distance = (generated.warped.ab - F.avg_pool2d(true, 4)).abs()
     positions, processes = sum_over_processes(torch.stack([counted.sum(), counted.new_ones(())]))
     # DDP averages gradients, so each process divides by the mean number of positions
-    loss: Tensor = (distance * counted).sum() / (2 * positions / processes).clamp(min=1e-6)
-    return loss
+    return (distance * counted).sum() / (2 * positions / processes).clamp(min=1e-6)
 
 
 def _scores(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPrediction) -> tuple[Tensor, Tensor]:

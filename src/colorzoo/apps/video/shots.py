@@ -92,5 +92,4 @@ def _histograms(image: NDArray[np.float32]) -> NDArray[np.float64]:
     wide = np.pad(np.asarray(counts, np.float64).reshape(len(counts), -1), ((0, 0), (1, 1)))
     weights = (0.25, 0.5, 0.25)  # smoothed, because a slow fade moves values to adjacent bins
     smooth = np.lib.stride_tricks.sliding_window_view(wide, len(weights), axis=1) @ weights
-    shares: NDArray[np.float64] = smooth / smooth.sum(axis=1, keepdims=True)
-    return shares
+    return smooth / smooth.sum(axis=1, keepdims=True)

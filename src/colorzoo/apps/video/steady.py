@@ -60,8 +60,7 @@ class Motion:
     def weight(self) -> Array:
         """Weight ``(h, w)`` in [0, 1] of colors propagated along the flow."""
         scale = np.float32(1 / (_HIGH_TRUST - _LOW_TRUST))
-        weight: Array = ((self.trust - np.float32(_LOW_TRUST)) * scale).clip(0, 1)
-        return weight
+        return ((self.trust - np.float32(_LOW_TRUST)) * scale).clip(0, 1)
 
     def warp(self, values: Array) -> Array:
         """Warp values ``(h, w, C)`` of the adjacent frame to this frame.
@@ -307,8 +306,7 @@ def _filled(colors: Array) -> Array:
 def _with_filled(colors: Array, ab: Array) -> Array:
     """Add filled ab ``(2, h, w)`` to colors ``(h, w, 4)`` at pixels of low confidence."""
     missing = np.maximum(np.float32(_FILLED_CONFIDENCE) - cv2.extractChannel(colors, 2), 0)
-    found: Array = cv2.add(colors, cv2.merge([*(ab * missing), missing, np.zeros_like(missing)]))
-    return found
+    return cv2.add(colors, cv2.merge([*(ab * missing), missing, np.zeros_like(missing)]))
 
 
 def _motions(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> tuple[Motion, Motion]:
@@ -338,26 +336,22 @@ def _trust(gray: NDArray[np.uint8], other: NDArray[np.uint8], flow: Array, rever
     exponent += gray_factor * (other_gray - gray) ** 2
     x, y = cv2.split(targets)
     inside = (x > -_EDGE) & (x < width - 1 + _EDGE) & (y > -_EDGE) & (y < height - 1 + _EDGE)
-    trust: Array = cv2.exp(exponent) * inside
-    return trust
+    return cv2.exp(exponent) * inside
 
 
 def _weighted(values: Array, weight: Array) -> Array:
     """Multiply values ``(h, w, C)`` by weights ``(h, w)``."""
-    found: Array = cv2.multiply(values, cv2.merge([weight] * values.shape[2]))
-    return found
+    return cv2.multiply(values, cv2.merge([weight] * values.shape[2]))
 
 
 def _targets(flow: Array) -> Array:
     """Return the target coordinates ``(h, w, 2)`` of the vectors of a flow."""
-    found: Array = _grid(*flow.shape[:2]) + flow
-    return found
+    return _grid(*flow.shape[:2]) + flow
 
 
 def _sample(values: Array, places: Array) -> Array:
     """Sample values ``(h, w[, C])`` at coordinates, with border replication."""
-    found: Array = cv2.remap(values, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return found
+    return cv2.remap(values, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 @cache
@@ -373,8 +367,7 @@ def _gray(lightness: Tensor) -> NDArray[np.uint8]:
 def _halved(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = gray.shape
     size = (max(1, width // 2), max(1, height // 2))
-    found: NDArray[np.uint8] = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
-    return found
+    return cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
 
 
 def _flow(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Array:
@@ -383,5 +376,4 @@ def _flow(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Array:
         return np.zeros((*first.shape, 2), np.float32)
     search: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     search.setFinestScale(_FINEST)
-    found: Array = search.calc(np.ascontiguousarray(first), np.ascontiguousarray(second), None)
-    return found
+    return search.calc(np.ascontiguousarray(first), np.ascontiguousarray(second), None)
