@@ -217,5 +217,4 @@ def _axes(axes: Axes | None) -> Axes:
 def _lab(image: ImageLike) -> NDArray[np.float32]:
     """Return ``(3, H, W)`` Lab of an 8-bit image."""
     rgb: NDArray[Any] = np.array(image.convert("RGB") if hasattr(image, "convert") else image)
-    lab: NDArray[np.float32] = rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1) / 255).numpy()
-    return lab
+    return rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1) / 255).numpy()

@@ -282,8 +282,8 @@ def read_pairs(
 
 
 def _read_rows(root: Path, name: str) -> list[tuple[str, Pair]]:
+    """Return the column ``split``, or an empty string, and the pair of each row of a CSV file."""
     file = root / name
-    rows = []
     try:
         with open_text(file) as stream:
             reader = csv.DictReader(stream)
@@ -292,18 +292,20 @@ def _read_rows(root: Path, name: str) -> list[tuple[str, Pair]]:
                     f"the header of {str(file)!r} must contain the columns 'target' and 'reference', "
                     f"but {min(missing)!r} is missing"
                 )
-            for row in reader:
-                line = f"line {reader.line_num} of {str(file)!r}"
-                split = (row.get("split") or "").strip()
-                if split not in ("", "train", "val"):
-                    raise DataError(
-                        f"the column 'split' must be 'train', 'val' or empty, got {split!r} in {line}"
-                    )
-                paths = [root / (row[column] or "").strip() for column in ("target", "reference")]
-                for path in paths:
-                    if not path.is_file():
-                        raise DataError(f"{line} lists {str(path)!r}, which does not exist")
-                rows.append((split, Pair(*(StoredImage(str(path)) for path in paths))))
+            return [_parse_row(row, root, f"line {reader.line_num} of {str(file)!r}") for row in reader]
     except (OSError, UnicodeError, csv.Error) as error:
         raise DataError(f"the pair list {str(file)!r} cannot be read ({error})") from error
-    return rows
+
+
+def _parse_row(row: dict[str, str | None], root: Path, line: str) -> tuple[str, Pair]:
+    """Return the split and the pair of a row; ``line`` names the row in error messages."""
+    split = (row.get("split") or "").strip()
+    if split not in ("", "train", "val"):
+        raise DataError(f"the column 'split' must be 'train', 'val' or empty, got {split!r} in {line}")
+    images = []
+    for column in ("target", "reference"):
+        path = root / (row[column] or "").strip()
+        if not path.is_file():
+            raise DataError(f"{line} lists {str(path)!r}, which does not exist")
+        images.append(StoredImage(str(path)))
+    return split, Pair(*images)

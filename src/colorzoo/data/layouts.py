@@ -109,22 +109,13 @@ def read_image_list(file: Path, folder: Path) -> ImageTable:
     """
     labels = array("q")
 
-    def sources() -> Iterator[StoredImage]:
-        with open_text(file) as lines:
-            for number, line in enumerate(lines, 1):
-                if not line.strip():
-                    continue
-                name, _, label = line.replace(",", " ").strip().rpartition(" ")
-                if not name or not label.isdigit():
-                    raise DataError(
-                        f"line {number} of {str(file)!r} is {line.strip()!r}; expected a path and a class "
-                        "number, such as 'path.jpg 17'"
-                    )
-                labels.append(int(label))
-                yield StoredImage(os.path.join(folder, name.strip().lstrip("/")))  # noqa: PTH118
+    def images() -> Iterator[StoredImage]:  # `Sources` packs the images one at a time
+        for path, label in _labeled_paths(file):
+            labels.append(label)
+            yield StoredImage(os.path.join(folder, path))  # noqa: PTH118 - called per image
 
     try:
-        found = Sources.of(sources(), folder)
+        found = Sources.of(images(), folder)
     except UnicodeError as error:
         raise DataError(f"the image list {str(file)!r} cannot be read ({error})") from error
     if not found:
@@ -138,6 +129,21 @@ def read_image_list(file: Path, folder: Path) -> ImageTable:
             f"set into {str(folder)!r}."
         )
     return ImageTable(found, labels=tensor_of(labels, torch.int64))
+
+
+def _labeled_paths(file: Path) -> Iterator[tuple[str, int]]:
+    """Yield the path and the class number of each line of a list file."""
+    with open_text(file) as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            path, _, label = line.replace(",", " ").strip().rpartition(" ")
+            if not path or not label.isdigit():
+                raise DataError(
+                    f"line {number} of {str(file)!r} is {line.strip()!r}; expected a path and a class "
+                    "number, such as 'path.jpg 17'"
+                )
+            yield path.strip().lstrip("/"), int(label)
 
 
 def basename(source: StoredImage) -> str:

@@ -55,29 +55,45 @@ def vary_lines(lines: Tensor, seeds: Tensor) -> Tensor:
     Returns:
         ``(B, 1, H, W)`` in [0, 1].
     """
+    device, size = lines.device, (lines.shape[2], lines.shape[3])
     draws = draw_uniform(image_generators(seeds, "pen"), len(lines), 6 + 3 * _MAX_GAPS, _CPU)
-    thick, thin, count, faint, ink, noisy = draws[:, :6].T
-    lines = torch.where(_column(thick < 0.2, lines.device), _thickened(lines), lines)
-    places = copy_to(draws[:, 6:].view(-1, 3, _MAX_GAPS), lines.device)
-    height, width = lines.shape[2:]
-    gaps = torch.where(thin < 0.25, 2 + (count * (_MAX_GAPS - 1)).floor(), 0.0)
-    broken = disc_mask(
-        (places[:, 0] * height).long(),
-        (places[:, 1] * width).long(),
-        1 + (places[:, 2] * _MAX_RADIUS).long(),
-        torch.arange(_MAX_GAPS, device=lines.device) < copy_to(gaps, lines.device)[:, None],
-        (height, width),
-    )
+    thick, broken, count, faint, ink, noisy = draws[:, :6].T
+    lines = torch.where(_column(thick < 0.2, device), _thickened(lines), lines)
+    gap_count = torch.where(broken < 0.25, 2 + (count * (_MAX_GAPS - 1)).floor(), 0.0)
+    gaps = _random_gaps(copy_to(draws[:, 6:], device), copy_to(gap_count, device), size)
     strength = torch.where(faint < 0.3, _between(ink, 0.5, 1.0), 1.0)
-    lines = 1 - (1 - torch.maximum(lines, broken)) * _column(strength, lines.device)
-    rows = (noisy < 0.15).nonzero()[:, 0]
-    if len(rows):
-        own = copy_to(rows, lines.device)
-        grain = draw_normal(
-            image_generators(seeds[rows], "grain"), len(rows), tuple(lines.shape[1:]), lines.device
-        )
-        spread = _column(_between(noisy[rows] / 0.15, 0.01, 0.05), lines.device)
-        lines[own] = (lines[own] + grain * spread).clamp(0, 1)
+    lines = 1 - (1 - torch.maximum(lines, gaps)) * _column(strength, device)
+    return _with_grain(lines, seeds, noisy, 0.15)
+
+
+def _random_gaps(draws: Tensor, count: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return a mask of random discs.
+
+    Args:
+        draws: ``(B, 3 * N)`` uniform random numbers for the rows, columns and radii of N discs.
+        count: ``(B,)`` number of discs, at most N.
+        size: Height and width of the images.
+    """
+    row, column, radius = draws.chunk(3, dim=1)
+    return disc_mask(
+        (row * size[0]).long(),
+        (column * size[1]).long(),
+        1 + (radius * _MAX_RADIUS).long(),
+        torch.arange(row.shape[1], device=draws.device) < count[:, None],
+        size,
+    )
+
+
+def _with_grain(lines: Tensor, seeds: Tensor, draws: Tensor, fraction: float) -> Tensor:
+    """Add Gaussian noise to the images whose uniform random number is below ``fraction``."""
+    noisy = (draws < fraction).nonzero()[:, 0]
+    if not len(noisy):
+        return lines
+    rows = copy_to(noisy, lines.device)
+    shape = tuple(lines.shape[1:])
+    grain = draw_normal(image_generators(seeds[noisy], "grain"), len(noisy), shape, lines.device)
+    deviation = _column(_between(draws[noisy] / fraction, 0.01, 0.05), lines.device)
+    lines[rows] = (lines[rows] + grain * deviation).clamp(0, 1)
     return lines
 
 

@@ -105,8 +105,7 @@ def thin_plate_grid(shifts: Tensor, points: int, size: tuple[int, int]) -> Tenso
     weights = torch.linalg.inv(system) @ goal
     points_xy = _lattice(size, device, ends=False)
     basis = torch.cat([_radial(points_xy, control), torch.ones_like(points_xy[:, :1]), points_xy], 1)
-    grid: Tensor = basis.float() @ weights.float()
-    return grid
+    return basis.float() @ weights.float()
 
 
 def _lattice(size: tuple[int, int], device: torch.device, *, ends: bool) -> Tensor:
@@ -124,8 +123,7 @@ def _lattice(size: tuple[int, int], device: torch.device, *, ends: bool) -> Tens
 def _radial(points_xy: Tensor, control: Tensor) -> Tensor:
     """Return r^2 log r^2 of the distances r between grid points and control points."""
     squared = torch.cdist(points_xy, control).square()
-    radial: Tensor = torch.special.xlogy(squared, squared)
-    return radial
+    return torch.special.xlogy(squared, squared)
 
 
 def _rotations(degrees: Tensor, mirrored: Tensor) -> Tensor:

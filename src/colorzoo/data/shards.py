@@ -111,45 +111,21 @@ def shard_folder(
         DataError: The input is missing or empty, or ``out`` is not empty.
     """
     options = options or ShardOptions()
-    litdata = load_litdata()
+    load_litdata()  # raises an error before the images are checked
     if out.resolve().is_relative_to(source.resolve()):
         raise DataError(f"the output folder {str(out)!r} must be outside the input folder {str(source)!r}")
     if out.exists() and any(out.iterdir()):
         raise DataError(f"the output folder {str(out)!r} must be empty. Delete it, or choose another folder.")
     found, classes = _find(source, options.val_fraction)
     report = ShardReport({}, {}, 0, 0, [], classes, {})
-    cache = ValueCache(cache_file(source, "checks"))
     for split in SPLITS:
-        drop_gray = options.drop_gray and split == "train"
-        checked = check_images(found[split].sources, drop_gray=drop_gray, cache=cache)
-        report.gray += len(checked.gray)
-        report.broken += [(os.path.relpath(name, source), reason) for name, reason in checked.broken]
-        images = found[split].select(checked.rows)
-        if not len(images):
-            raise DataError(
-                f"all {split} images in {str(source)!r} are broken or gray. Run `colorzoo data verify` for a "
-                "list."
-            )
+        images = _checked_images(found[split], split, source, options, report)
         if split == "train":
             images = images.select(torch.randperm(len(images), generator=torch.Generator().manual_seed(0)))
-            names = (os.path.relpath(each.name, source) for each in images.sources)
-            sizes = map(byte_count, images.sources)
-            report.digest = data_digest([f"{name}\0{size}" for name, size in zip(names, sizes, strict=True)])
-        try:
-            litdata.optimize(
-                fn=partial(_record, images, str(source), options),
-                inputs=list(range(len(images))),
-                output_dir=str(out / split),
-                chunk_size=options.chunk,
-                num_workers=min(workers or core_count(), len(images)),
-                keep_data_ordered=True,
-                reorder_files=False,
-                start_method="spawn",  # a fork can inherit locks held by threads of torch and Pillow
-                verbose=False,
+            report.digest = data_digest(
+                [f"{os.path.relpath(each.name, source)}\0{byte_count(each)}" for each in images.sources]
             )
-        except RuntimeError as error:  # a worker's error contains its traceback
-            reason = str(error).strip(" .\n").splitlines()[-1]
-            raise DataError(f"litdata cannot pack {str(source)!r}: {reason}") from error
+        _pack(images, source, out / split, options, workers or core_count())
         chunks = json.loads((out / split / INDEX).read_text())["chunks"]
         report.images[split], report.chunks[split] = len(images), len(chunks)
         report.size += sum(chunk["chunk_bytes"] for chunk in chunks)
@@ -177,6 +153,41 @@ def _find(source: Path, val_fraction: float) -> tuple[dict[str, ImageTable], lis
     number = {label: index for index, label in enumerate(classes)}
     labels = {name: torch.tensor([number.get(label, -1) for label in names[name]]) for name in SPLITS}
     return {name: ImageTable(found[name], labels=labels[name]) for name in SPLITS}, classes
+
+
+def _checked_images(
+    images: ImageTable, split: str, source: Path, options: ShardOptions, report: ShardReport
+) -> ImageTable:
+    """Return the images of a split that are neither broken nor gray; add the others to the report."""
+    drop_gray = options.drop_gray and split == "train"
+    cache = ValueCache(cache_file(source, "checks"))
+    checked = check_images(images.sources, drop_gray=drop_gray, cache=cache)
+    report.gray += len(checked.gray)
+    report.broken += [(os.path.relpath(name, source), reason) for name, reason in checked.broken]
+    if not len(checked.rows):
+        raise DataError(
+            f"all {split} images in {str(source)!r} are broken or gray. Run `colorzoo data verify` for a "
+            "list."
+        )
+    return images.select(checked.rows)
+
+
+def _pack(images: ImageTable, source: Path, out: Path, options: ShardOptions, workers: int) -> None:
+    try:
+        load_litdata().optimize(
+            fn=partial(_record, images, str(source), options),
+            inputs=list(range(len(images))),
+            output_dir=str(out),
+            chunk_size=options.chunk,
+            num_workers=min(workers, len(images)),
+            keep_data_ordered=True,
+            reorder_files=False,
+            start_method="spawn",  # a fork can inherit locks held by threads of torch and Pillow
+            verbose=False,
+        )
+    except RuntimeError as error:  # a worker's error contains its traceback
+        reason = str(error).strip(" .\n").splitlines()[-1]
+        raise DataError(f"litdata cannot pack {str(source)!r}: {reason}") from error
 
 
 def _record(images: ImageTable, root: str, options: ShardOptions, index: int) -> Record:

@@ -176,8 +176,7 @@ class SketchDataModule(FolderDataModule):
     def _extract(self, rgb: Tensor, seeds: Tensor, *, training: bool) -> Tensor:
         """Compute the sketches of images."""
         if self.hparams.extract is not None:
-            sketch: Tensor = self.hparams.extract(rgb)
-            return sketch
+            return self.hparams.extract(rgb)
         if self.hparams.lines == "drawn":
             return random_lines(rgb, seeds) if training else drawn_lines(rgb)
         widths = torch.tensor(self.hparams.sigmas)

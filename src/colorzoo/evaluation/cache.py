@@ -115,9 +115,7 @@ def _json_value(value: Any) -> Any:
 
 def _from_json(values: dict[str, Any]) -> Entry:
     parts = {name: {int(count): found for count, found in values[name].items()} for name in _BY_COUNT}
-    parts["features"] = {
-        count: {key: np.array(vector, np.float32) for key, vector in found.items()}
-        for count, found in parts["features"].items()
-    }
+    for features in parts["features"].values():
+        features.update({key: np.array(vector, np.float32) for key, vector in features.items()})
     parts["thumbnails"] = {count: b64decode(text) for count, text in parts["thumbnails"].items()}
     return Entry(**parts, skipped=values["skipped"], gray=values["gray"])

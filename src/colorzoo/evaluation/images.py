@@ -278,8 +278,7 @@ def subset_names(subset: str) -> list[str]:
 
 def _subset_numbers(file: str) -> list[int]:
     path = files("colorzoo.data") / "subsets" / file
-    numbers: list[int] = np.load(Path(str(path))).tolist()
-    return numbers
+    return np.load(Path(str(path))).tolist()
 
 
 class Truth:
@@ -358,19 +357,13 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
         raise ImageError(
             f"{item.name} must be at least {_MIN_SIDE} pixels per side, got {size[1]} x {size[0]}"
         )
-    rgb = _resized(image, protocol, device)
-    seed = int(item.sha256[:12], 16) ^ protocol.seed
-    reference = None
+    reference = boxes = lines = None
     if item.reference is not None:
         decoded = _decode(item.reference, f"the reference of {item.name}")
         reference = _resized(decoded, protocol, device)
-    boxes = None
     if item.boxes is not None:
-        left, top, width, height = protocol.resize.window(size)
-        corners = torch.tensor(item.boxes).view(-1, 4) - torch.tensor([left, top]).repeat(2)
-        corners = (corners / torch.tensor([width, height]).repeat(2)).clamp(0, 1)
-        boxes = Boxes.of([corners[(corners[:, 2:] > corners[:, :2]).all(1)]]).to(device)
-    lines = None
+        corners = _relative_corners(item.boxes, protocol.resize.window(size))
+        boxes = Boxes.of([corners]).to(device)
     if item.lines is not None:
         decoded = _decode(item.lines, f"the line art of {item.name}")
         if decoded.shape != image.shape:
@@ -379,7 +372,20 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
                 f"pixels), got {decoded.shape[2]} x {decoded.shape[1]} pixels"
             )
         lines = rgb_to_gray(_resized(decoded, protocol, device))
+    seed = int(item.sha256[:12], 16) ^ protocol.seed
+    rgb = _resized(image, protocol, device)
     return Truth(rgb, size, reference, seed, item.label, boxes, lines, protocol.sketches)
+
+
+def _relative_corners(boxes: Sequence[tuple[float, ...]], window: tuple[int, int, int, int]) -> Tensor:
+    """Convert boxes ``(left, top, right, bottom)`` in pixels to fractions of a window of the image.
+
+    Boxes are clipped to the window, and boxes outside the window are dropped.
+    """
+    left, top, width, height = window
+    corners = torch.tensor(boxes).view(-1, 4) - torch.tensor([left, top, left, top])
+    corners = (corners / torch.tensor([width, height, width, height])).clamp(0, 1)
+    return corners[(corners[:, 2:] > corners[:, :2]).all(1)]
 
 
 def read_result(path: Path, truth: Truth, protocol: Protocol, name: str) -> Tensor:

@@ -133,27 +133,22 @@ def metric_measure(name: str, metric: Metric, suffix: str = "") -> Measure:
         metric: Metric to compute.
         suffix: Suffix of the report keys; see `ColorMetric.outputs`.
     """
-    version = _version(type(metric))
-    if not isinstance(metric, ColorMetric):
-
-        def run_single(result: MeasuredImage) -> Values:
-            inputs = _metric_inputs(metric, result)
-            value = float("nan") if inputs is None else _single_value(name, metric, inputs)
-            return [value_moments(value)]
-
-        return Measure(name, (_mean_output(name, metric),), run_single, version=version)
-
-    outputs = metric.outputs(suffix)
+    outputs: tuple[Output, ...] = (_mean_output(name, metric),)
+    moments: Callable[[dict[str, Any]], Values] = partial(_single_moments, name, metric)
+    distance, needs_color = None, False
+    if isinstance(metric, ColorMetric):
+        outputs, moments, needs_color = metric.outputs(suffix), metric.image_moments, metric.needs_color
+        distance = metric.distance if metric.of_whole_set else None
     if not outputs:
         raise DataError(f"the metric {name} is available only in training. Remove this metric.")
 
     def run(result: MeasuredImage) -> Values:
         inputs = _metric_inputs(metric, result)
-        if inputs is None or (metric.needs_color and result.truth.is_gray):
+        if inputs is None or (needs_color and result.truth.is_gray):
             return [value_moments(float("nan")) for _ in outputs]
-        return metric.image_moments(inputs)
+        return moments(inputs)
 
-    return Measure(name, outputs, run, metric.distance if metric.of_whole_set else None, version)
+    return Measure(name, outputs, run, distance, _version(type(metric)))
 
 
 def _metric_inputs(metric: Metric, result: MeasuredImage) -> dict[str, Any] | None:
@@ -171,8 +166,8 @@ def _mean_output(name: str, metric: Metric) -> Output:
     return Output(name, name.rpartition(".")[2], "", better, mean_of_moments)
 
 
-def _single_value(name: str, metric: Metric, inputs: Mapping[str, Any]) -> float:
-    """Return the value of a metric for one image.
+def _single_moments(name: str, metric: Metric, inputs: Mapping[str, Any]) -> Values:
+    """Return the moments of a metric value for one image.
 
     Raises:
         DataError: The metric raises an error, or its value is not a single number.
@@ -180,7 +175,7 @@ def _single_value(name: str, metric: Metric, inputs: Mapping[str, Any]) -> float
     metric.reset()
     try:
         metric.update(**inputs)
-        return float(metric.compute())
+        return [value_moments(float(metric.compute()))]
     except Exception as error:  # a third-party metric may raise any exception
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise DataError(f"the metric {name} must compute one number for an image ({reason})") from error
@@ -275,8 +270,7 @@ def _drift(result: MeasuredImage) -> Tensor:
         return torch.tensor(0.0)
     near = edge_band(result.guidance.scribbles.mask, 2 * SCRIBBLE_RADIUS + 1) > 0
     distance = torch.linalg.vector_norm(result.ab - result.bleeding.first.ab, dim=1, keepdim=True)
-    drift: Tensor = distance[~near].mean()  # NaN if all pixels are near
-    return drift
+    return distance[~near].mean()  # NaN if all pixels are near
 
 
 def _region_accuracy(result: MeasuredImage) -> Tensor:

@@ -6,9 +6,10 @@ import copy
 import json
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ from colorzoo.prediction import clip_colors
 from colorzoo.registry import card_of, model_card
 from colorzoo.simulation import SessionResult, TargetImage
 from colorzoo.simulation.session import ColorFunction
-from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
+from colorzoo.weights import ResolvedWeights, model_of_file, read_weights
+from colorzoo.weights.catalog import find_weights
 from colorzoo.weights.load import Provenance, existing_file
 
 TRUTH = "truth"
@@ -100,34 +102,37 @@ def parse_methods(
         DataError: An entry is repeated.
     """
     entries = [registered_name(entry) for entry in models]
-    if repeated := [entry for entry in entries if entries.count(entry) > 1]:
-        raise DataError(f"--models must list each method once, got {repeated[0]!r} twice")
+    if repeated := _first_repeated(entries):
+        raise DataError(f"--models must list each method once, got {repeated!r} twice")
     if compare is not None:
         compare = (registered_name(compare[0]), registered_name(compare[1]))
-        entries += [name for name in dict.fromkeys(compare) if name not in {*entries, *_row_names(entries)}]
-    names = _row_names(entries)
-    if repeated := [name for name in names if names.count(name) > 1]:
-        raise DataError(f"--models must list different names, got {repeated[0]!r} twice")
-    paths = [entry.partition("=")[2] for entry in entries]
-    sources: dict[str, MethodSource] = {
-        name: Path(path) if path else None for name, path in zip(names, paths, strict=True)
-    }
+        known = {*entries, *_row_names(entries).values()}
+        entries += [entry for entry in dict.fromkeys(compare) if entry not in known]
+    rows = _row_names(entries)
+    if repeated := _first_repeated(rows.values()):
+        raise DataError(f"--models must list different names, got {repeated!r} twice")
+    sources: dict[str, MethodSource] = {}
+    for entry, row in rows.items():
+        path = entry.partition("=")[2]
+        sources[row] = Path(path) if path else None
     if compare is not None:
-        rows = dict(zip(entries, names, strict=True))
         compare = (rows.get(compare[0], compare[0]), rows.get(compare[1], compare[1]))
     return sources, compare
 
 
-def _row_names(entries: Sequence[str]) -> list[str]:
-    short = []
+def _first_repeated(names: Iterable[str]) -> str | None:
+    return next((name for name, count in Counter(names).items() if count > 1), None)
+
+
+def _row_names(entries: Sequence[str]) -> dict[str, str]:
+    """Return the row name of each entry; see `parse_methods`."""
+    rows = {}
     for entry in entries:
         name, _, path = entry.partition("=")
-        with_file = _is_registered(name) and path and not Path(path).is_dir()
-        short.append(f"{name}={Path(path).name}" if with_file else name)
-    return [
-        entry if short.count(name) > 1 and "=" in name else name
-        for entry, name in zip(entries, short, strict=True)
-    ]
+        is_file = _is_registered(name) and path and not Path(path).is_dir()
+        rows[entry] = f"{name}={Path(path).name}" if is_file else name
+    counts = Counter(rows.values())
+    return {entry: entry if counts[row] > 1 and "=" in row else row for entry, row in rows.items()}
 
 
 def check_methods(sources: Mapping[str, MethodSource]) -> None:
@@ -221,22 +226,28 @@ def truth_method() -> Method:
 
 
 def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
-    files: dict[Path, list[Path]] = {}
+    """Return the method whose results are the images of a folder, with the names of the evaluated images."""
+    by_stem = defaultdict[Path, list[Path]](list)  # results with the same name can have several extensions
     for path in map(Path, walk_files(str(folder))):
         if path.suffix.lower() in EXTENSIONS:  # other files can be provenance records
-            files.setdefault(path.relative_to(folder).with_suffix(""), []).append(path)
+            by_stem[path.relative_to(folder).with_suffix("")].append(path)
+    paths = [path for stem in sorted(by_stem) for path in by_stem[stem]]
+
+    def find_result(item: Item) -> Path:
+        name = Path(item.name)
+        candidates = by_stem.get(name.with_suffix(""), [])
+        if len(candidates) == 1:
+            return candidates[0]
+        if not candidates or folder / name in candidates:
+            return folder / name
+        names = ", ".join(path.name for path in candidates)
+        raise ImageError(f"{folder} must contain one result for {item.name}, got {names}")
 
     def color_function(item: Item, truth: Truth) -> ColorFunction:
-        found = files.get(Path(item.name).with_suffix(""), [])
-        found = [path for path in found if path.name == Path(item.name).name] or found
-        if len(found) > 1:
-            names = ", ".join(path.name for path in found)
-            raise ImageError(f"{folder} must contain one result for {item.name}, got {names}")
-        rgb = read_result(found[0] if found else folder / item.name, truth, protocol, item.name)
+        rgb = read_result(find_result(item), truth, protocol, item.name)
         result = SessionResult(rgb, rgb_to_lab(rgb)[:, 1:])
         return lambda _scene, _guidance: result
 
-    paths = [path for stem in sorted(files) for path in files[stem]]
     identity = digest(*(f"{path.relative_to(folder)} {sha256_of(path)}" for path in paths))
     about = {"weights": f"{len(paths)} results in {folder.name}", "sha256": identity}
     return Method(name, identity, color_function, about=about)
@@ -247,29 +258,15 @@ def _model_method(
 ) -> Method:
     """Return the method of a registered model with a weight file, or with its default weights."""
     weights = "default" if file is None else file
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the error below replaces the warning
-        found = resolve_weights(card, weights)
-    sha = (found.sha256 or sha256_of(found.path)) if found else "none"
-
-    @cache
-    def model() -> ColoringModel:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            created = create_coloring_model(card.name, weights)
-        if not created.trained:
-            raise WeightsError(
-                f"{card.name} has no weights on this machine. Set --models {card.name}=FILE. "
-                "`colorzoo weights list` shows where to get the file."
-            )
-        return created.to(device).eval()
-
+    found, _ = find_weights(card, weights)
+    sha256 = (found.sha256 or sha256_of(found.path)) if found else ""
+    model = cache(partial(_create_trained, card, weights, device))
     if found is None or file is not None:
         model()  # raises an error if the model needs weights, or if the file does not fit
     size = _size(model, protocol)
     about = {
         "weights": found.path.name if found else "none (not required)",
-        "sha256": sha if found else "",
+        "sha256": sha256,
         "trained_on": _training(found),
         "parameters": str(card.parameters),
         "size": size,
@@ -277,16 +274,28 @@ def _model_method(
         "paper": card.paper,
     }
     return Method(
-        row,
-        digest(card.name, sha, repr(sorted(card.hparams.items())), size),
-        _color_function(model, protocol),
-        frozenset(card.guidance),
-        card.input,
-        lambda: proposer_of(model()),
-        lambda: detector_of(model()),
-        about,
-        card.name,
+        name=row,
+        identity=digest(card.name, sha256 or "none", repr(sorted(card.hparams.items())), size),
+        color_function=_color_function(model, protocol),
+        accepts=frozenset(card.guidance),
+        input_kind=card.input,
+        module=lambda: proposer_of(model()),
+        detector=lambda: detector_of(model()),
+        about=about,
+        model=card.name,
     )
+
+
+def _create_trained(card: ModelCard, weights: str | Path, device: torch.device) -> ColoringModel:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the error below replaces the warning
+        model = create_coloring_model(card.name, weights)
+    if not model.trained:
+        raise WeightsError(
+            f"{card.name} has no weights on this machine. Set --models {card.name}=FILE. "
+            "`colorzoo weights list` shows where to get the file."
+        )
+    return model.to(device).eval()
 
 
 def _object_method(row: str, model: ColoringModel, protocol: Protocol) -> Method:
@@ -305,15 +314,15 @@ def _object_method(row: str, model: ColoringModel, protocol: Protocol) -> Method
         "paper": card.paper if card else "",
     }
     return Method(
-        row,
-        IN_MEMORY,
-        _color_function(cache(lambda: model), protocol),
-        model.accepts,
-        model.input_kind,
-        lambda: proposer_of(model),
-        lambda: detector_of(model),
-        about,
-        card.name if card else "",
+        name=row,
+        identity=IN_MEMORY,
+        color_function=_color_function(lambda: model, protocol),
+        accepts=model.accepts,
+        input_kind=model.input_kind,
+        module=lambda: proposer_of(model),
+        detector=lambda: detector_of(model),
+        about=about,
+        model=card.name if card else "",
     )
 
 
@@ -416,8 +425,7 @@ class RegionRanker:
         drawing, network_sketch = drawing_of(task), network_input(task)
         prediction = self.colorizer.predict(network_sketch, Guidance())
         votes = region_votes(prediction, drawing, network_sketch)
-        order: list[int] = model.rank_regions(prediction, votes, torch.from_numpy(drawing.areas))
-        return order
+        return model.rank_regions(prediction, votes, torch.from_numpy(drawing.areas))
 
 
 def proposer_of(model: ColoringModel) -> object:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from base64 import b64encode
-from functools import cache
 from io import BytesIO
 from typing import Any
 
@@ -39,7 +38,8 @@ def page(summary: Summary, cache: Cache) -> str:
     counts = {row.count for row in summary.rows}
     shown = [each for each in setup.outputs if not each.detail and curves_of(summary, each)]
     ranked_by = next((each for each in setup.outputs if each.per_image and each.better != "neither"), None)
-    return _template().render(
+    return render_template(
+        "report.html",
         summary=summary,
         setup=setup,
         protocol=setup.protocol,
@@ -57,12 +57,16 @@ def page(summary: Summary, cache: Cache) -> str:
     )
 
 
-@cache
-def _template() -> Any:
-    environment = Environment(
-        loader=PackageLoader("colorzoo.evaluation"), autoescape=True, undefined=StrictUndefined
-    )
-    return environment.get_template("report.html")
+def render_template(name: str, **values: Any) -> str:
+    """Render an HTML template of this package.
+
+    Args:
+        name: File name in the folder ``templates``.
+        **values: Variables of the template.
+    """
+    loader = PackageLoader("colorzoo.evaluation")
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
+    return environment.get_template(name).render(values)
 
 
 def _notes(summary: Summary) -> list[str]:
@@ -115,11 +119,9 @@ def _gallery(summary: Summary, cache: Cache, output: Output) -> list[tuple[str, 
     order = np.argsort(values if output.better == "higher" else -values, kind="stable")
     shown = order[: int((~np.isnan(values)).sum())].tolist()  # images without a value are last
     half = min(GALLERY_SIZE, (len(shown) + 1) // 2)
-    best = shown[half:][-GALLERY_SIZE:][::-1]
-    return [
-        (title, [_exhibit(summary, cache, index, output) for index in part])
-        for title, part in (("Worst images", shown[:half]), ("Best images", best))
-    ]
+    worst = [_exhibit(summary, cache, index, output) for index in shown[:half]]
+    best = [_exhibit(summary, cache, index, output) for index in shown[half:][-GALLERY_SIZE:][::-1]]
+    return [("Worst images", worst), ("Best images", best)]
 
 
 def _exhibit(summary: Summary, cache: Cache, index: int, output: Output) -> dict[str, Any]:

@@ -140,35 +140,41 @@ def evaluate(
     check_methods(sources)
     if output is not None:
         _make_output_folder(output, data)
-    torch_threads, torch_device = torch.get_num_threads(), choose_device(device)
-    torch.set_num_threads(threads)
+    torch_device = choose_device(device)
+    with _torch_threads(threads), join_processes() as (rank, processes), ExitStack() as stack:
+        selected, deviation = select_images(data, loaded, pairs, limit)
+        # weights and networks are downloaded after all files of the user have been opened
+        local = {row: source for row, source in sources.items() if source is not None}
+        opened = open_methods(local, loaded, torch_device)
+        measures, notes = choose_measures(loaded, tuple(metrics) if metrics else None, torch_device)
+        opened |= open_methods({row: None for row in sources if row not in opened}, loaded, torch_device)
+        methods = tuple(opened[row] for row in sources)
+        machine = shared_machine(torch_device, processes)
+        setup = EvaluationSetup(
+            protocol=loaded,
+            methods=methods,
+            counts={},
+            measures=tuple(measures),
+            deviation=deviation,
+            notes=(*notes, *_missing_boxes(loaded, data, methods, selected)),
+            resamples=resamples,
+            machine=machine,
+            processes=processes,
+        )
+        versions = sorted({measure.version for measure in measures})
+        store = Cache(_cache_folder(cache, output, processes, stack), loaded, machine, versions)
+        return _run(setup, counts, store, selected, torch_device, output, compare, rank)
+
+
+@contextmanager
+def _torch_threads(count: int) -> Iterator[None]:
+    """Set the number of CPU threads of torch, and restore it at the end."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
     try:
-        with join_processes() as (rank, count), ExitStack() as stack:
-            selected, deviation = select_images(data, loaded, pairs, limit)
-            local = {row: source for row, source in sources.items() if source is not None}
-            opened = open_methods(local, loaded, torch_device)
-            names = tuple(metrics) if metrics else None
-            measures, notes = choose_measures(loaded, names, torch_device)
-            opened |= open_methods({row: None for row in sources if row not in opened}, loaded, torch_device)
-            methods = [opened[row] for row in sources]
-            notes = (*notes, *_missing_boxes(loaded, data, methods, selected))
-            machine = shared_machine(torch_device, count)
-            versions = sorted({measure.version for measure in measures})
-            store = Cache(_cache_folder(cache, output, count, stack), loaded, machine, versions)
-            setup = EvaluationSetup(
-                protocol=loaded,
-                methods=tuple(methods),
-                counts={},
-                measures=tuple(measures),
-                deviation=deviation,
-                notes=notes,
-                resamples=resamples,
-                machine=machine,
-                processes=count,
-            )
-            return _run(setup, counts, store, selected, torch_device, output, compare, rank)
+        yield
     finally:
-        torch.set_num_threads(torch_threads)
+        torch.set_num_threads(before)
 
 
 @contextmanager
@@ -204,7 +210,7 @@ def _run(
     items, unreadable = hash_all(selected)
     if rank == 0:
         for method in methods:
-            if method.identity == IN_MEMORY:
+            if method.identity == IN_MEMORY:  # the code of the model can have changed
                 cache.delete(method.key)
     if setup.processes > 1:
         dist.barrier()

@@ -238,10 +238,7 @@ def summarize(
     Raises:
         DataError: No image could be evaluated.
     """
-    entries = {  # without features and thumbnails, which are large
-        method.name: [replace(cache.read(method.key, i.key), features={}, thumbnails={}) for i in items]
-        for method in setup.methods
-    }
+    entries = {method.name: _small_entries(method, items, cache) for method in setup.methods}
     reasons, gray = _skipped_and_gray(items, entries)
     evaluated = [not reason for reason in reasons]
     good = list(compress(items, evaluated))
@@ -254,8 +251,9 @@ def summarize(
         for name, found in entries.items()
         for count in setup.counts[name]
     }
-    numbers: dict[str, int] = {}
-    groups = np.array([numbers.setdefault(item.group, len(numbers)) for item in good])
+    unique_groups = dict.fromkeys(item.group for item in good)  # in the order of the images
+    numbers = {group: number for number, group in enumerate(unique_groups)}
+    groups = np.array([numbers[item.group] for item in good])
     weights = bootstrap_weights(len(numbers), setup.resamples, setup.protocol.seed)
     distances = _distances(setup, good, weights, groups, cache)
     counts = {method.name: count_seen(method.about, good) for method in setup.methods}
@@ -264,17 +262,22 @@ def summarize(
         _row(setup, name, count, table, weights, groups, distances) for (name, count), table in tables.items()
     )
     return Summary(
-        setup,
-        tuple(good),
-        tuple((item.name, reason) for item, reason in zip(items, reasons, strict=True) if reason),
-        tuple(gray),
-        seen,
-        tables,
-        rows,
-        best_methods(setup.outputs, rows, {*BASELINES, *seen}),
-        compare,
-        _comparisons(setup, tables, weights, groups, compare),
+        setup=setup,
+        items=tuple(good),
+        skipped=tuple((item.name, reason) for item, reason in zip(items, reasons, strict=True) if reason),
+        gray=tuple(gray),
+        seen=seen,
+        tables=tables,
+        rows=rows,
+        best=best_methods(setup.outputs, rows, {*BASELINES, *seen}),
+        compared=compare,
+        comparisons=_comparisons(setup, tables, weights, groups, compare),
     )
+
+
+def _small_entries(method: Method, items: Sequence[Item], cache: Cache) -> list[Entry]:
+    """Return the cached results of a method, without features and thumbnails, which are large."""
+    return [replace(cache.read(method.key, item.key), features={}, thumbnails={}) for item in items]
 
 
 def _skipped_and_gray(
@@ -305,27 +308,24 @@ def _distances(
     setup: EvaluationSetup, items: Sequence[Item], weights: Weights, groups: Groups, cache: Cache
 ) -> dict[tuple[str, int, str], Score]:
     """Return set distances such as FID by method, number of interactions and output key."""
-    found: dict[tuple[str, int, str], Score] = {}
-    functions = {
-        output.key: measure.distance
-        for measure in setup.measures
-        if measure.distance is not None
-        for output in measure.outputs
-    }
+    functions: dict[str, Distance] = {}
+    for measure in setup.measures:
+        if measure.distance is not None:
+            functions |= {output.key: measure.distance for output in measure.outputs}
     if not functions:
-        return found
+        return {}
     truth = _features(truth_method(), 0, functions, items, cache)
+    scores = {}
     for method in setup.methods:
         for count in setup.counts[method.name]:
             own = _features(method, count, functions, items, cache)
             for key, distance in functions.items():
-                pair = own[key], truth[key]
-                found[method.name, count, key] = (
-                    _mean_over_clips(distance, *pair, weights, groups)
-                    if setup.protocol.layout == "clips"
-                    else Score(jackknife(distance, *pair, groups), len(items), 0, 0)
-                )
-    return found
+                if setup.protocol.layout == "clips":
+                    score = _mean_over_clips(distance, own[key], truth[key], weights, groups)
+                else:
+                    score = Score(jackknife(distance, own[key], truth[key], groups), len(items), 0, 0)
+                scores[method.name, count, key] = score
+    return scores
 
 
 def _mean_over_clips(
@@ -405,15 +405,18 @@ def _comparisons(
 ) -> tuple[Comparison, ...]:
     if compare is None:
         return ()
-    one, other = compare
+
+    def moments_of(method: str, count: int) -> Mapping[str, Moments]:
+        # a method that does not accept the guidance of the user has only an automatic result
+        automatic = tables[method, setup.counts[method][0]]
+        return tables.get((method, count), automatic).moments
+
     rows = []
-    for count in sorted({*setup.counts[one], *setup.counts[other]}):
-        # a method that does not accept this guidance has only an automatic result
-        nearest = [count if count in setup.counts[name] else setup.counts[name][0] for name in compare]
-        first, second = (tables[key] for key in zip(compare, nearest, strict=True))
+    for count in sorted({count for method in compare for count in setup.counts[method]}):
+        first, second = (moments_of(method, count) for method in compare)
         for output in setup.outputs:
-            if output.key in first.moments and not output.detail:
-                pair = (first.moments[output.key], second.moments[output.key])
-                rows.append((count, output, difference(*pair, output.finish, weights, groups)))
+            if output.key in first and not output.detail:
+                found = difference(first[output.key], second[output.key], output.finish, weights, groups)
+                rows.append((count, output, found))
     adjusted = holm([found.p_value for _, _, found in rows])
     return tuple(Comparison(*row, p) for row, p in zip(rows, adjusted, strict=True))

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.sparse.csgraph import connected_components
@@ -21,6 +20,7 @@ from colorzoo.console import progress_bar
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.images import Item, digest, hash_all, read_truth, select_images
 from colorzoo.evaluation.methods import Method, check_methods, open_methods, parse_methods
+from colorzoo.evaluation.page import render_template
 from colorzoo.evaluation.protocol import Resize, load_protocol
 from colorzoo.evaluation.statistics import LEVEL, Estimate
 from colorzoo.files import write_atomic
@@ -112,8 +112,7 @@ def write_vote(
 
 
 def _png_array(rgb: torch.Tensor) -> NDArray[np.uint8]:
-    array: NDArray[np.uint8] = (rgb[0] * 255 + 0.5).byte().permute(1, 2, 0).cpu().numpy()
-    return array
+    return (rgb[0] * 255 + 0.5).byte().permute(1, 2, 0).cpu().numpy()
 
 
 def _write_pairs(
@@ -125,12 +124,12 @@ def _write_pairs(
     """Write the images, the page and the key."""
     random = np.random.default_rng(seed)
     names = [method.name for method in methods]
-    pairs = [(item, images, sides) for item, images in results for sides in combinations(names, 2)]
+    pairs = list(product(results, combinations(names, 2)))
     page = folder / PAGE_FOLDER
     (page / "images").mkdir(parents=True, exist_ok=True)
     rows = []
     for number, index in enumerate(random.permutation(len(pairs)), start=1):
-        item, images, sides = pairs[index]
+        (item, images), sides = pairs[index]
         left, right = sides[::-1] if random.random() < 0.5 else sides
         for side, name in (("left", left), ("right", right)):
             path = page / "images" / f"{number:04d}-{side}.png"
@@ -139,10 +138,7 @@ def _write_pairs(
     vote = digest(json.dumps(rows), str(seed))[:12]
     about = [{"name": method.name, **method.about} for method in methods]
     key = {"schema": SCHEMA, "vote": vote, "seed": seed, "methods": about, "pairs": rows}
-    environment = Environment(
-        loader=PackageLoader("colorzoo.evaluation"), autoescape=True, undefined=StrictUndefined
-    )
-    text = environment.get_template("vote.html").render(vote=vote, count=len(rows))
+    text = render_template("vote.html", vote=vote, count=len(rows))
     write_atomic(page / "index.html", text.encode())
     write_atomic(folder / KEY_FILE, (json.dumps(key, indent=1) + "\n").encode())
 
@@ -167,7 +163,8 @@ def count_votes(key: Path, files: Sequence[Path]) -> list[VoteScore]:
     except (KeyError, TypeError) as error:
         raise DataError(f"{str(key)!r} is not the key of a vote") from error
     names = sorted({name for pair in pairs for name in pair})
-    wins, ties = np.zeros((2, len(names), len(names)))
+    index = {name: number for number, name in enumerate(names)}
+    wins, ties = np.zeros((2, len(names), len(names)))  # of the row against the column
     voters: dict[str, Path] = {}
     for file in files:
         voter, choices = _read_votes(file, vote, len(pairs))
@@ -175,19 +172,13 @@ def count_votes(key: Path, files: Sequence[Path]) -> list[VoteScore]:
             raise DataError(f"{str(file)!r} and {str(voters[voter])!r} are files of the same voter")
         voters[voter] = file
         for (left, right), choice in zip(pairs, choices, strict=False):
-            one, other = names.index(left), names.index(right)
-            if choice == "same":
-                ties[one, other] += 1
-            elif choice == "left":
-                wins[one, other] += 1
-            else:
-                wins[other, one] += 1
+            winner, loser = (right, left) if choice == "right" else (left, right)
+            counts = ties if choice == "same" else wins
+            counts[index[winner], index[loser]] += 1
     ties = ties + ties.T
     scores = bradley_terry(wins + ties / 2, names)
-    table = [
-        VoteScore(name, score, *(int(counts.sum()) for counts in (wins[row], ties[row], wins[:, row])))
-        for row, (name, score) in enumerate(zip(names, scores, strict=True))
-    ]
+    won, same, lost = (votes.astype(int).tolist() for votes in (wins.sum(1), ties.sum(1), wins.sum(0)))
+    table = [VoteScore(*row) for row in zip(names, scores, won, same, lost, strict=True)]
     return sorted(table, key=lambda row: -row.score.value)
 
 
@@ -236,18 +227,17 @@ def bradley_terry(wins: NDArray[np.float64], names: Sequence[str] = ()) -> list[
     compared = (wins + wins.T) > 0
     count, part = connected_components(compared, directed=False)
     if count > 1:
-        groups = [[index for index in range(len(part)) if part[index] == one] for one in range(count)]
-        labels = " | ".join(", ".join(names[index] if names else str(index) for index in g) for g in groups)
-        raise DataError(f"the votes must connect all methods, got separate groups: {labels}")
+        labels = np.array(names or range(len(wins)), dtype=str)
+        groups = " | ".join(", ".join(labels[part == number]) for number in range(count))
+        raise DataError(f"the votes must connect all methods, got separate groups: {groups}")
     wins = wins + PRIOR * compared
     votes = wins + wins.T
     strengths = np.ones(len(wins))
     for _ in range(10_000):
-        updated = wins.sum(1) / (votes / (strengths[:, None] + strengths)).sum(1)
-        updated /= np.exp(np.log(updated).mean())
-        done = np.allclose(updated, strengths, rtol=1e-12, atol=0)
-        strengths = updated
-        if done:
+        previous = strengths
+        strengths = wins.sum(1) / (votes / (previous[:, None] + previous)).sum(1)
+        strengths /= np.exp(np.log(strengths).mean())  # the scores have mean 0
+        if np.allclose(strengths, previous, rtol=1e-12, atol=0):
             break
     scores = np.log(strengths)
     likely = expit(scores[:, None] - scores)

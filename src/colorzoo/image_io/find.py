@@ -100,21 +100,26 @@ def find_images(inputs: Sequence[str | Path], *, exclude: Path | None = None) ->
         except ImageError as error:
             errors.append((name, error))
     named = {absolute_path(Path(name)) for name in inputs}
-    sources = {absolute_path(p.path.with_suffix("")) for p in found.values()}
+    sources = {absolute_path(image.path.with_suffix("")) for image in found.values()}
     images, skipped = [], []
-    for path, image in found.items():
-        stem = image.path.stem.removesuffix(RESULT_SUFFIX)
-        source = image.path.with_name(stem or image.path.name)
-        if stem != image.path.stem and absolute_path(source) in sources:
-            if read_provenance(image.path) is None:  # a file of the user can have such a name
-                skipped.append((image.path, _NAMED_LIKE_RESULT))
-        elif path not in named and _is_video(image.path):
-            skipped.append((image.path, _VIDEO))
-        elif path not in named and read_provenance(image.path) is not None:
-            skipped.append((image.path, _OWN_RESULT))
+    for absolute, image in found.items():
+        path = image.path
+        if _source_of_result(path) in sources:
+            if read_provenance(path) is None:  # a file of the user can have such a name
+                skipped.append((path, _NAMED_LIKE_RESULT))
+        elif absolute not in named and _is_video(path):
+            skipped.append((path, _VIDEO))
+        elif absolute not in named and read_provenance(path) is not None:
+            skipped.append((path, _OWN_RESULT))
         else:
             images.append(image)
     return Search(images, errors, skipped)
+
+
+def _source_of_result(path: Path) -> str | None:
+    """Return the absolute path of the source without extension; None for a name without `RESULT_SUFFIX`."""
+    stem = path.stem.removesuffix(RESULT_SUFFIX)
+    return None if stem in ("", path.stem) else absolute_path(path.with_name(stem))
 
 
 def is_hidden(name: str) -> bool:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -237,45 +236,41 @@ def _write_pages(file: IO[bytes], frames: Iterable[ColoredFrame]) -> None:
 def _write_animation(
     file: IO[bytes], frames: Iterable[ColoredFrame], source: Frames, kind: str, quality: int
 ) -> None:
-    images, durations, is_clear, first = list[Image.Image](), list[int](), False, None
-    has_still = source.still and kind == "PNG"
-    step = 10 if kind == "GIF" else 1  # a GIF stores durations in hundredths of a second
-    for frame in frames:
-        first = first or frame
-        if source.still and frame is first and not has_still:
-            continue
+    is_gif, has_still = kind == "GIF", source.still and kind == "PNG"
+    step = 10 if is_gif else 1  # a GIF stores durations in hundredths of a second
+    frames = iter(frames)
+    first = next(frames)  # every file has at least one frame
+    written = frames if source.still and not has_still else itertools.chain([first], frames)
+    images, durations = list[Image.Image](), list[int]()
+    for frame in written:
         stored = quantized(frame.rgb, frame.like, 8)
-        is_opaque = stored.shape[2] == 3 or bool((stored[..., 3] >= 128).all())
-        is_clear |= not is_opaque
-        if kind == "GIF":
-            images.append(_gif_frame(stored[..., :3] if is_opaque else stored))
-        else:
-            images.append(Image.fromarray(_match_alpha(stored, alpha=source.alpha)))
+        images.append(_gif_frame(stored) if is_gif else _with_alpha(stored, alpha=source.alpha))
         durations.append(min(step * round(frame.milliseconds / step), _MAX_DURATION))
-    assert first is not None  # every file has at least one frame
     options = save_options(kind, first.like.metadata, quality, alpha=first.like.alpha is not None)
-    if kind == "GIF":
+    plays = min(source.plays, _MAX_PLAYS)
+    if is_gif:
+        is_clear = any("transparency" in image.info for image in images)
         options["disposal"] = _CLEAR if is_clear else _KEEP
-    if kind != "GIF" or source.plays != 1:  # a GIF stores the number of repetitions
-        plays = min(source.plays, _MAX_PLAYS)
-        options["loop"] = max(0, plays - 1) if kind == "GIF" else plays
+        if plays != 1:  # a GIF stores the number of repetitions
+            options["loop"] = max(0, plays - 1)
+    else:
+        options["loop"] = plays
     if has_still:
         options["default_image"] = True
-    durations = durations[has_still:]
+        del durations[0]
     images[0].save(file, kind, save_all=True, append_images=images[1:], duration=durations, **options)
 
 
 def _gif_frame(stored: NDArray[Any]) -> Image.Image:
-    image, options = gif_image(stored)
+    is_opaque = stored.shape[2] == 3 or bool((stored[..., 3] >= 128).all())
+    image, options = gif_image(stored[..., :3] if is_opaque else stored)
     image.info.update(options)
     return image
 
 
-def _match_alpha(stored: NDArray[Any], *, alpha: bool) -> NDArray[Any]:
+def _with_alpha(stored: NDArray[Any], *, alpha: bool) -> Image.Image:
     """Add or remove alpha; all frames of an animation must have the same channels."""
-    if not alpha or stored.shape[2] == 4:
-        return stored[..., : 4 if alpha else 3]
-    return np.dstack([stored, np.full(stored.shape[:2], np.iinfo(stored.dtype).max, stored.dtype)])
+    return Image.fromarray(stored).convert("RGBA" if alpha else "RGB")
 
 
 def supports_frames(path: str | Path, source: Frames) -> bool:

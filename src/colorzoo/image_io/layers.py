@@ -61,8 +61,7 @@ def _stacked(steps: Mapping[str, Levels]) -> dict[str, Bytes]:
 def gray_levels(image: RasterImage) -> Bytes:
     """Convert a photo to 8-bit gray ``(H, W)`` with the same lightness."""
     if image.levels.ndim == 2:
-        gray: Bytes = quantized(image.levels, None, 8)
-        return gray
+        return quantized(image.levels, None, 8)
     gray = np.empty(image.levels.shape[:2], np.uint8)
     for first in range(0, len(gray), _ROWS):
         luminance = lightness_to_luminance(lightness_of_levels(image.levels[first : first + _ROWS]))

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
+from PIL.ExifTags import Base
+
 from colorzoo.image_io.exif import (
     RATIONAL,
     SHORT,
@@ -123,7 +125,12 @@ def encode_exif(directory: Directory) -> bytes | None:
 
 def resolution_tags(dpi: tuple[float, float]) -> Directory:
     """Return the EXIF tags that store the horizontal and vertical resolution in dots per inch."""
-    return {282: tag_of(RATIONAL, dpi[0]), 283: tag_of(RATIONAL, dpi[1]), 296: tag_of(SHORT, 2)}
+    inch = 2  # value of ResolutionUnit
+    return {
+        Base.XResolution: tag_of(RATIONAL, dpi[0]),
+        Base.YResolution: tag_of(RATIONAL, dpi[1]),
+        Base.ResolutionUnit: tag_of(SHORT, inch),
+    }
 
 
 def raw_profiles(texts: Mapping[str, str]) -> dict[str, bytes]:

@@ -43,15 +43,8 @@ _REPLACED_PATTERN = properties_pattern(
 _INVALID_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MEDIA = "http://ns.adobe.com/xap/1.0/mm/"
 _REFERENCES = "http://ns.adobe.com/xap/1.0/sType/ResourceRef#"
-_OPTIONAL_FIELDS = (
-    "options",
-    "files",
-    "date",
-    "name",
-    "border",
-    "uncertainty",
-    "crop",
-)  # fields that are omitted if empty
+# fields that are omitted if empty
+_OPTIONAL_FIELDS = ("options", "files", "date", "name", "border", "uncertainty", "crop")
 _MAX_RECIPE = 16_000  # maximum length in characters, because a JPEG segment contains at most 65,000 bytes
 
 
@@ -127,27 +120,32 @@ def add_provenance(metadata: Metadata, provenance: ImageProvenance) -> Metadata:
     ``xmpMM:DerivedFrom`` contains the source. Properties of the IPTC Photo Metadata Standard 2025.1 contain
     the digital source type, the AI system and its version.
     """
-    values = {f.name: str(getattr(provenance, f.name)) for f in fields(ImageProvenance)}
-    values = {name: value for name, value in values.items() if value or name not in _OPTIONAL_FIELDS}
-    if len(values["recipe"]) > _MAX_RECIPE:
-        values["recipe"] = ""
-    iptc = {"DigitalSourceType": provenance.source_type}
-    if provenance.trained:
-        software = f"colorzoo {provenance.version}".rstrip()
-        iptc |= {"AISystemUsed": provenance.model, "AISystemVersionUsed": software}
-    reference = {"instanceID": f"urn:sha256:{provenance.source}"}
-    reference |= {"filePath": provenance.name} if provenance.name else {}
-    description = (
-        f'<rdf:Description rdf:about=""{_attributes("colorzoo", NAMESPACE, **values)}'
-        f'{_attributes("Iptc4xmpExt", _IPTC, **iptc)} xmlns:xmpMM="{_MEDIA}">'
-        f"<xmpMM:DerivedFrom{_attributes('stRef', _REFERENCES, **reference)}/></rdf:Description>"
-    )
     packet = (metadata.xmp or b"").decode("utf-8", "replace")
     packet = _REPLACED_PATTERN.sub("", _OWN_PATTERN.sub("", packet))
     if "</rdf:RDF>" not in packet:  # absent or malformed
         packet = _PACKET
     before, closing, after = packet.rpartition("</rdf:RDF>")
-    return replace(metadata, xmp=f"{before}{description}{closing}{after}".encode())
+    return replace(metadata, xmp=f"{before}{_description(provenance)}{closing}{after}".encode())
+
+
+def _description(provenance: ImageProvenance) -> str:
+    """Return the XMP element that contains the provenance."""
+    values = {name: str(value) for name, value in vars(provenance).items()}
+    values = {name: value for name, value in values.items() if value or name not in _OPTIONAL_FIELDS}
+    if len(values["recipe"]) > _MAX_RECIPE:
+        values["recipe"] = ""
+    iptc = {"DigitalSourceType": provenance.source_type}
+    if provenance.trained:
+        iptc["AISystemUsed"] = provenance.model
+        iptc["AISystemVersionUsed"] = f"colorzoo {provenance.version}".rstrip()
+    reference = {"instanceID": f"urn:sha256:{provenance.source}"}
+    if provenance.name:
+        reference["filePath"] = provenance.name
+    return (
+        f'<rdf:Description rdf:about=""{_attributes("colorzoo", NAMESPACE, **values)}'
+        f'{_attributes("Iptc4xmpExt", _IPTC, **iptc)} xmlns:xmpMM="{_MEDIA}">'
+        f"<xmpMM:DerivedFrom{_attributes('stRef', _REFERENCES, **reference)}/></rdf:Description>"
+    )
 
 
 def sidecar_path(path: Path) -> Path:

@@ -162,8 +162,7 @@ def blend_with_white(levels: Levels, alpha: AlphaArray) -> Levels:
     blended = unit_range(levels) * opacity + (1 - opacity)
     if levels.dtype.kind == "f":
         return blended
-    rounded: Levels = np.rint(blended * np.float32(np.iinfo(levels.dtype).max)).astype(levels.dtype)
-    return rounded
+    return np.rint(blended * np.float32(np.iinfo(levels.dtype).max)).astype(levels.dtype)
 
 
 def drop_equal_channels(levels: Levels) -> Levels:
@@ -249,15 +248,23 @@ def _is_tinted(lab: NDArray[np.float64]) -> bool:
     scatter = np.sqrt(np.sum((ab - means[bins]) ** 2) / (2 * degrees_of_freedom))
     if scatter >= _MAX_SCATTER:
         return False
-    colors = len(np.unique(lab, axis=0))
-    if colors <= 4:
-        mean = ab.mean(axis=0)
-        return bool(np.sqrt(np.mean((ab @ [-mean[1], mean[0]]) ** 2)) < 2.5 * np.hypot(*mean))
+    color_count = len(np.unique(lab, axis=0))
+    if color_count <= 4:
+        return _has_single_hue(ab)
+    if color_count <= 256 and scatter >= _MAX_SCATTER / 2:
+        return False
+    # weighted least squares fit of a parabola to the means
     powers = np.vander(np.linspace(-1, 1, 16), 3) * np.sqrt(weight)[:, None]
     target = means * np.sqrt(weight)[:, None]
     residual = powers @ np.linalg.lstsq(powers, target, rcond=None)[0] - target
-    is_smooth = np.sqrt(np.sum(residual**2) / (2 * len(ab))) < 1.2
-    return bool(is_smooth and (colors > 256 or scatter < _MAX_SCATTER / 2))
+    return bool(np.sqrt(np.sum(residual**2) / (2 * len(ab))) < 1.2)
+
+
+def _has_single_hue(ab: NDArray[np.float64]) -> bool:
+    """Return whether the root mean square of the deviation from the hue of the mean ab is below 2.5."""
+    a, b = ab.mean(axis=0)
+    deviation = ab @ [-b, a]  # perpendicular to the mean, multiplied by its chroma
+    return bool(np.sqrt(np.mean(deviation**2)) < 2.5 * np.hypot(a, b))
 
 
 def _sampled(levels: Levels, side: int) -> FloatArray:
@@ -274,8 +281,7 @@ def _sampled_lab(levels: Levels) -> NDArray[np.float64]:
     from colorzoo.color.lab import linear_of, linear_rgb_to_lab
 
     linear = linear_of(_sampled(levels, _TINT_SIDE).astype(np.float64))
-    lab: NDArray[np.float64] = linear_rgb_to_lab(torch.from_numpy(linear.T)).T.numpy()
-    return lab
+    return linear_rgb_to_lab(torch.from_numpy(linear.T)).T.numpy()
 
 
 @dataclass(frozen=True)
@@ -406,7 +412,8 @@ def to_srgb(pixels: NDArray[Any], profile: bytes) -> tuple[NDArray[Any], bytes]:
         ProfileError: The profile is damaged, or does not match the color space of the pixels.
     """
     space = profile[16:20].decode("latin-1").strip()
-    expected = "GRAY" if pixels.ndim == 2 else "RGB" if pixels.shape[2] == 3 else "CMYK"
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    expected = {1: "GRAY", 3: "RGB"}.get(channels, "CMYK")
     if space != expected and (space, expected) != ("RGB", "GRAY"):
         raise ProfileError(f"the color profile is for {space}, but the pixels are {expected}")
     if space == "RGB":

@@ -13,6 +13,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from PIL.ExifTags import Base
 
 from colorzoo.errors import ImageError
 from colorzoo.image_io.formats import (
@@ -313,7 +314,7 @@ def _metadata(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
     """Return the metadata of an image, its EXIF orientation, and notes on metadata that cannot be read."""
     info, orientation = image.info, exif_orientation(image)
     texts = dict(getattr(image, "text", {})) if image.format == "PNG" else {}
-    profiles = raw_profiles(texts) if texts else {}
+    profiles = raw_profiles(texts)
     exif = info.get("exif") or profiles.get("exif") or b""
     if not exif and image.format == "TIFF":  # opened by the caller
         exif = image.getexif().tobytes()
@@ -351,31 +352,21 @@ def exif_orientation(image: Image.Image) -> int:
 def _resolution(image: Image.Image) -> tuple[float, float] | None:
     """Return the horizontal and vertical resolution in dots per inch from the header or the EXIF."""
     dpi = image.info.get("dpi")
-    with suppress(Exception):  # as in `_orientation`
+    with suppress(Exception):  # as in `exif_orientation`
         exif = image.getexif()
-        if dpi is None and exif.get(296, 2) in (2, 3):
-            scale = 1 if exif.get(296, 2) == 2 else 2.54
-            dpi = (scale * exif[282], scale * exif[283])
+        per_inch = {2: 1.0, 3: 2.54}  # units per inch; 3 means centimeters
+        if dpi is None and (scale := per_inch.get(exif.get(Base.ResolutionUnit, 2))):
+            dpi = (scale * exif[Base.XResolution], scale * exif[Base.YResolution])
     # 1 x 1 is a pixel aspect ratio, not a resolution
     return (float(dpi[0]), float(dpi[1])) if dpi and min(dpi) > 1 else None
 
 
 def _decode(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
-    """Decode an opened image and convert its pixels to sRGB.
-
-    Formats whose pixel values Pillow would change are decoded from ``file``.
-    """
-    samples = None
+    """Decode an opened image and convert its pixels to sRGB."""
     if "transparency" in image.info:
         _scale_transparency(image)
     try:
-        if file is not None and image.format == "JPEG2000":
-            samples = decode_jpeg2000(file)
-        elif file is not None and image.format == "JXL":
-            samples = decode_jxl(file)
-        elif file is not None and image.format == "PNG" and ";16" in str(getattr(image, "tile", "")):
-            # the raw mode of the first tile has 16 bits; Pillow composites animations, but only at 8 bits
-            samples = None if getattr(image, "is_animated", False) else decode_png(file)
+        samples = None if file is None else _samples(image, file)
         if samples is None or image.format == "PNG":  # the EXIF of a PNG can follow the pixels
             _load(image, name)
         if samples is None and image.mode.startswith(("I", "F")):
@@ -391,6 +382,17 @@ def _decode(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
         raise ImageError(
             f"{name} has an unsupported color mode ({image.mode}: {error}). Convert it to RGB or grayscale."
         ) from error
+
+
+def _samples(image: Image.Image, file: IO[bytes]) -> Samples | None:
+    """Decode formats whose pixel values Pillow would change; return None for other and damaged files."""
+    if image.format == "JPEG2000":
+        return decode_jpeg2000(file)
+    if image.format == "JXL":
+        return decode_jxl(file)
+    is_deep_png = image.format == "PNG" and ";16" in str(getattr(image, "tile", ""))  # raw mode of the tiles
+    # only Pillow composites animations, although at 8 bits
+    return decode_png(file) if is_deep_png and not getattr(image, "is_animated", False) else None
 
 
 def _scale_transparency(image: Image.Image) -> None:

@@ -17,6 +17,8 @@ import imagecodecs
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
+from PIL.ExifTags import Base
+from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PREDICTOR
 
 from colorzoo.errors import ImageError
 from colorzoo.image_io.exif import (
@@ -54,18 +56,14 @@ MAX_PAGES = 20_000
 _MAX_TIFF = 2**32 - 2**26  # bytes; offsets have 32 bits, and directories need less than 64 MB
 _MAX_SUBIFDS = 16
 _FULL_IMAGES = (0, 2)  # NewSubfileType of full images; other values are reduced copies and masks
-_MASK_PHOTOMETRIC = 4
-_MULTIPLIED_ALPHA, _STRAIGHT_ALPHA = 1, 2  # values of ExtraSamples
 _COLOR_CHANNELS = {
-    0: 1,
-    1: 1,
-    2: 3,
-    3: 1,
-    4: 1,
-    5: 4,
-}  # number of color channels by photometric interpretation; a palette image has one index channel
-_PALETTE, _YCBCR, _JPEG = 3, 6, 7
-_PHOTOMETRIC = 262
+    PHOTOMETRIC.MINISWHITE: 1,
+    PHOTOMETRIC.MINISBLACK: 1,
+    PHOTOMETRIC.RGB: 3,
+    PHOTOMETRIC.PALETTE: 1,  # the index of the color
+    PHOTOMETRIC.MASK: 1,
+    PHOTOMETRIC.SEPARATED: 4,
+}
 _OVERSHOOT = 0.1  # tolerated overshoot of resampling filters, as a fraction of the full scale
 _DARK = 1 / 16  # if the maximum is a smaller fraction of the full scale, the scale may be wrong
 _SIZE_MARKER = b"\xff\x4f\xff\x51"  # SOC and SIZ, the first markers of a JPEG 2000 codestream
@@ -115,7 +113,7 @@ def _pixel_count(directory: Directory) -> int:
 
 
 def _is_full_image(page: Any) -> bool:
-    has_kind = page.subfiletype in _FULL_IMAGES and page.photometric != _MASK_PHOTOMETRIC
+    has_kind = page.subfiletype in _FULL_IMAGES and page.photometric != PHOTOMETRIC.MASK
     return has_kind and bool(_pixel_count(_directory(page)) and page.dataoffsets)
 
 
@@ -157,12 +155,13 @@ def _metadata(page: Any, exif: bytes | None) -> tuple[Metadata, int]:
     orientation = valid_orientation(page.tags.valueof(ORIENTATION))
     has_unit = page.resolutionunit != tifffile.RESUNIT.NONE
     dpi: tuple[float, float] = page.get_resolution(tifffile.RESUNIT.INCH) if has_unit else (1, 1)
+    upright_dpi = dpi if orientation < 5 else dpi[::-1]
     xmp = _bytes_of(page, XMP)
     data = Metadata(
         exif=exif,
         xmp=None if xmp is None else clean_xmp(xmp),
         # 1 x 1 is a pixel aspect ratio, not a resolution
-        dpi=None if min(dpi) <= 1 else dpi if orientation < 5 else dpi[::-1],
+        dpi=upright_dpi if min(dpi) > 1 else None,
         iptc=_bytes_of(page, IPTC) or iptc_record(_bytes_of(page, PHOTOSHOP) or b""),
         format="TIFF",
     )
@@ -180,11 +179,7 @@ def _samples(page: Any, file_size: int) -> Samples:
     Raises:
         SamplesError: Samples are missing, or the color type or the number of channels is not supported.
     """
-    is_jpeg_color = page.photometric == _YCBCR and page.compression == _JPEG
-    has_kind = _PHOTOMETRIC in page.tags  # tifffile assumes inverted gray for a file without this tag
-    color = 3 if is_jpeg_color else _COLOR_CHANNELS.get(int(page.photometric))
-    if not has_kind:
-        color = 3 if page.samplesperpixel > 2 else 1
+    color = _color_channels(page)
     bits = page.bitspersample if isinstance(page.bitspersample, int) else max(page.bitspersample)
     if color is None:
         raise SamplesError(
@@ -199,17 +194,32 @@ def _samples(page: Any, file_size: int) -> Samples:
     if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and stored.ndim == 3:
         stored = np.moveaxis(stored, 0, -1)
     stored = stored.reshape(*stored.shape[:2], -1)
-    if page.photometric == _PALETTE:
-        palette = np.asarray(page.colormap)
-        indices = np.minimum(stored[..., 0], palette.shape[1] - 1)
-        colors = palette[:, indices] >> (8 if palette.max() > 255 else 0)
-        stored = np.dstack([*colors.astype(np.uint8), stored[..., 1:]])
+    if page.photometric == PHOTOMETRIC.PALETTE:
+        stored = _apply_palette(stored, page.colormap)
         color, bits = 3, 8
     if stored.shape[2] < color:
         raise SamplesError(f"is a TIFF with {stored.shape[2]} channels instead of {color}. Save it as RGB.")
     alpha, multiplied = _alpha_of(page, color, stored.shape[2])
-    inverted = has_kind and page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
+    # without the tag, tifffile assumes inverted gray
+    inverted = Base.PhotometricInterpretation in page.tags and page.photometric == PHOTOMETRIC.MINISWHITE
     return Samples(stored, bits, color, inverted, alpha, multiplied)
+
+
+def _color_channels(page: Any) -> int | None:
+    """Return the number of color channels; None if the photometric interpretation is not supported."""
+    if Base.PhotometricInterpretation not in page.tags:
+        return 3 if page.samplesperpixel > 2 else 1
+    if page.photometric == PHOTOMETRIC.YCBCR and page.compression == COMPRESSION.JPEG:
+        return 3  # the JPEG decoder returns RGB
+    return _COLOR_CHANNELS.get(page.photometric)
+
+
+def _apply_palette(stored: NDArray[Any], colormap: NDArray[Any]) -> NDArray[Any]:
+    """Replace the index channel by three color channels of 8 bits; further channels are kept."""
+    palette = np.asarray(colormap)
+    indices = np.minimum(stored[..., 0], palette.shape[1] - 1)
+    colors = palette[:, indices] >> (8 if palette.max() > 255 else 0)
+    return np.dstack([*colors.astype(np.uint8), stored[..., 1:]])
 
 
 def _alpha_of(page: Any, color: int, channels: int) -> tuple[int | None, bool]:
@@ -217,8 +227,10 @@ def _alpha_of(page: Any, color: int, channels: int) -> tuple[int | None, bool]:
     kinds = tuple(int(kind) for kind in page.extrasamples)
     if not kinds and channels == color + 1:  # an undeclared extra channel is alpha, as in Pillow
         return color, False
-    alpha = next((i for i, kind in enumerate(kinds) if kind in (_MULTIPLIED_ALPHA, _STRAIGHT_ALPHA)), None)
-    return (None, False) if alpha is None else (color + alpha, kinds[alpha] == _MULTIPLIED_ALPHA)
+    for index, kind in enumerate(kinds):
+        if kind in (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA):
+            return color + index, kind == EXTRASAMPLE.ASSOCALPHA
+    return None, False
 
 
 def encode_page(stored: NDArray[Any], data: Metadata, offset: int) -> tuple[bytes, bytes]:
@@ -245,18 +257,32 @@ def encode_page(stored: NDArray[Any], data: Metadata, offset: int) -> tuple[byte
     if offset + len(strip) > _MAX_TIFF:
         raise ImageError("a TIFF must be smaller than 4 GB. Set --frames first to write only the first page.")
     directory = read_directory(data.exif or TIFF_HEADER)[0]
-    directory |= {256: tag_of(LONG, width), 257: tag_of(LONG, height), 277: tag_of(SHORT, channels)}
-    directory[258] = tag_of(SHORT, *[stored.dtype.itemsize * 8] * channels)
-    # Deflate, RGB, horizontal predictor
-    directory |= {259: tag_of(SHORT, 8), 262: tag_of(SHORT, 2), 317: tag_of(SHORT, 2)}
+    directory |= {
+        Base.ImageWidth: tag_of(LONG, width),
+        Base.ImageLength: tag_of(LONG, height),
+        Base.BitsPerSample: tag_of(SHORT, *[stored.dtype.itemsize * 8] * channels),
+        Base.Compression: tag_of(SHORT, COMPRESSION.ADOBE_DEFLATE),
+        Base.PhotometricInterpretation: tag_of(SHORT, PHOTOMETRIC.RGB),
+        Base.StripOffsets: tag_of(LONG, 0),  # set below
+        Base.SamplesPerPixel: tag_of(SHORT, channels),
+        Base.RowsPerStrip: tag_of(LONG, height),
+        Base.StripByteCounts: tag_of(LONG, len(strip)),
+        Base.Predictor: tag_of(SHORT, PREDICTOR.HORIZONTAL),
+    }
     if channels == 4:
-        directory[338] = tag_of(SHORT, _STRAIGHT_ALPHA)
+        directory[Base.ExtraSamples] = tag_of(SHORT, EXTRASAMPLE.UNASSALPHA)
     if data.dpi:
         directory |= resolution_tags(data.dpi)
-    blocks = ((XMP, BYTE, data.xmp), (IPTC, UNDEFINED, data.iptc), (PROFILE, UNDEFINED, data.icc))
-    directory |= {number: Tag(kind, value) for number, kind, value in blocks if value}
-    directory |= {273: tag_of(LONG, 0), 278: tag_of(LONG, height), 279: tag_of(LONG, len(strip))}
-    directory[273] = tag_of(LONG, offset + len(encode_directory(directory, offset)))
+    for number, kind, value in (
+        (XMP, BYTE, data.xmp),
+        (IPTC, UNDEFINED, data.iptc),
+        (PROFILE, UNDEFINED, data.icc),
+    ):
+        if value:
+            directory[number] = Tag(kind, value)
+    # the strip follows the directory, whose length does not depend on the value of the offset
+    strip_offset = offset + len(encode_directory(directory, offset))
+    directory[Base.StripOffsets] = tag_of(LONG, strip_offset)
     return encode_directory(directory, offset), strip
 
 

@@ -56,8 +56,7 @@ def weighted_by_chroma(errors: Tensor, ab: Tensor, colorfulness: float) -> Tenso
         ``(B, 1, H, W)`` weighted errors.
     """
     weight = 1 + colorfulness * torch.linalg.vector_norm(ab, dim=1, keepdim=True) / _CHROMA_UNIT
-    weighted: Tensor = errors * weight / weight.mean(dim=(1, 2, 3), keepdim=True)
-    return weighted
+    return errors * weight / weight.mean(dim=(1, 2, 3), keepdim=True)
 
 
 @in_float32

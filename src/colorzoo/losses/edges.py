@@ -32,8 +32,7 @@ def edge_maps(ab: Tensor, kind: Gradient = "signed") -> Tensor:
     gradients = sobel_gradients(ab / AB_SCALE)
     if kind == "signed":
         return gradients.flatten(1, 2)
-    length: Tensor = torch.linalg.vector_norm(gradients, dim=2)
-    return length
+    return torch.linalg.vector_norm(gradients, dim=2)
 
 
 @in_float32

@@ -28,8 +28,7 @@ def sum_over_processes(values: Tensor) -> Tensor:
     """
     if not (dist.is_available() and dist.is_initialized()):
         return values
-    total: Tensor = all_reduce(values)  # type: ignore[no-untyped-call]
-    return total
+    return all_reduce(values)  # type: ignore[no-untyped-call]
 
 
 @in_float32
@@ -169,8 +168,7 @@ def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:
         torch.stack([better.sum(), worse.sum(), better.new_tensor(float(len(better)))])
     )
     above = (better - worse_sum / count - 1).square().mean()
-    loss: Tensor = (above + (worse - better_sum / count + 1).square().mean()) / 2
-    return loss
+    return (above + (worse - better_sum / count + 1).square().mean()) / 2
 
 
 @in_float32

@@ -201,8 +201,7 @@ class ColorfulnessRatio(Ratio):
 
 def chroma(ab: Tensor) -> Tensor:
     """Return the chroma ``(B, 1, H, W)`` of ab ``(B, 2, H, W)``, float32 in CIE units."""
-    length: Tensor = torch.linalg.vector_norm(ab.float(), dim=1, keepdim=True)
-    return length
+    return torch.linalg.vector_norm(ab.float(), dim=1, keepdim=True)
 
 
 def neutral_area(target_ab: Tensor) -> Tensor:

@@ -112,14 +112,13 @@ def find_edges(plane: Plane) -> NDArray[np.bool_]:
 
     if plane.max() - plane.min() < FLAT:
         return np.zeros(plane.shape, dtype=bool)
-    edges: NDArray[np.bool_] = canny(
+    return canny(
         plane,
         sigma=CANNY_SIGMA,
         low_threshold=CANNY_QUANTILES[0],
         high_threshold=CANNY_QUANTILES[1],
         use_quantiles=True,
     )
-    return edges
 
 
 def _lightness_of_gray(plane: Plane) -> NDArray[np.float64]:

@@ -119,8 +119,7 @@ class _Inception(nn.Module):
         self.extractor = extractor
 
     def forward(self, rgb: Tensor) -> Tensor:
-        features: Tensor = self.extractor(to_8bit(rgb).byte())[0]
-        return features
+        return self.extractor(to_8bit(rgb).byte())[0]
 
 
 def _inception(weights: Path | None) -> FeatureNetwork:
@@ -176,8 +175,7 @@ class TimmNetwork(nn.Module):
         resized = F.interpolate(rgb, size=size, mode=self.mode, antialias=True).clamp(0, 1)
         top, left = ((side - self.side) // 2 for side in size)
         cut = resized[..., top : top + self.side, left : left + self.side]
-        output: Tensor = self.model((cut - self.center) / self.scale)
-        return output
+        return self.model((cut - self.center) / self.scale)
 
     def _size(self, height: int, width: int) -> tuple[int, int]:
         if self.crop_fraction is None:

@@ -63,8 +63,7 @@ class FID(ColorMetric, FrechetInceptionDistance):
 
     def features(self, rgb: Tensor) -> Tensor:
         """Round RGB ``(B, 3, H, W)`` to 8 bits and return its features ``(B, dimension)``."""
-        features: Tensor = self.inception(to_8bit(rgb) / 255)
-        return features
+        return self.inception(to_8bit(rgb) / 255)
 
     def image_moments(self, inputs: Mapping[str, Any]) -> list[list[float]]:
         """Return the features of one result instead of moments."""

@@ -160,8 +160,7 @@ def _jensen_shannon(first: Tensor, second: Tensor) -> Tensor:
     middle = (first + second) / 2
     both = torch.special.xlogy(first, first / middle) + torch.special.xlogy(second, second / middle)
     # a level that is absent in both frames gives 0 * log(0 / 0)
-    divergence: Tensor = both.nan_to_num(0.0).sum(dim=-1) / 2
-    return divergence
+    return both.nan_to_num(0.0).sum(dim=-1) / 2
 
 
 def warping_error(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_flow) -> Tensor:

@@ -53,23 +53,16 @@ class AxialAttention(nn.Module):
         The weights have the shape ``(B, W, heads, H, H)``, with queries on axis 3 and keys on axis 4.
         """
         half = self.channels // 2
-        ours, theirs = (each.permute(0, 3, 2, 1) for each in (query, key))
-        q = _heads(F.linear(ours, self.in_proj_weight[:half], self.in_proj_bias[:half]))
-        both = F.linear(theirs, self.in_proj_weight[half:], self.in_proj_bias[half:])
+        image, reference = (each.permute(0, 3, 2, 1) for each in (query, key))
+        q = _heads(F.linear(image, self.in_proj_weight[:half], self.in_proj_bias[:half]))
+        both = F.linear(reference, self.in_proj_weight[half:], self.in_proj_bias[half:])
         k, v = (_heads(each) for each in torch.split(both, [half, self.channels], dim=3))
         if self.relative is None:
             weights = torch.softmax(v.shape[-1] ** -0.5 * q @ k.mT, dim=-1)
-            found = weights @ v
+            attended = weights @ v
         else:
-            steps = torch.arange(self.side, device=query.device)
-            offsets = steps[:, None] - steps + self.side - 1  # query minus key, shifted to start at 0
-            size = q.shape[-1]
-            of_query, of_key = self.relative[:size, offsets], self.relative[size : 2 * size, offsets.T]
-            scores = q @ k.mT + torch.einsum("bwhid,dij->bwhij", q, of_query)
-            weights = torch.softmax(scores + torch.einsum("bwhjd,dij->bwhij", k, of_key), dim=-1)
-            of_value = self.relative[2 * size :, offsets]
-            found = weights @ v + torch.einsum("bwhij,dij->bwhid", weights, of_value)
-        joined: Tensor = self.out_proj(found.transpose(2, 3).flatten(3))
+            weights, attended = _attend_with_positions(q, k, v, self.relative)
+        joined: Tensor = self.out_proj(attended.transpose(2, 3).flatten(3))
         return joined.permute(0, 3, 2, 1), weights
 
 
@@ -103,6 +96,25 @@ class BothAxes(nn.Module):
         along: Tensor = self.rows(query, key)
         across: Tensor = self.cols(along.mT, plain_key.mT)
         return across.mT
+
+
+def _attend_with_positions(q: Tensor, k: Tensor, v: Tensor, relative: Tensor) -> tuple[Tensor, Tensor]:
+    """Return weights and output of position-sensitive attention (Axial-DeepLab).
+
+    Args:
+        q: ``(B, W, heads, H, D)`` queries.
+        k: ``(B, W, heads, H, D)`` keys.
+        v: ``(B, W, heads, H, 2 * D)`` values.
+        relative: ``(4 * D, 2 * H - 1)`` embeddings for queries, keys and values by the offset of positions.
+    """
+    side, size = q.shape[-2:]
+    steps = torch.arange(side, device=q.device)
+    offsets = steps[:, None] - steps + side - 1  # query minus key, shifted to start at 0
+    for_query, for_key = relative[:size, offsets], relative[size : 2 * size, offsets.T]
+    scores = q @ k.mT + torch.einsum("bwhid,dij->bwhij", q, for_query)
+    weights = torch.softmax(scores + torch.einsum("bwhjd,dij->bwhij", k, for_key), dim=-1)
+    for_value = relative[2 * size :, offsets]
+    return weights, weights @ v + torch.einsum("bwhij,dij->bwhid", weights, for_value)
 
 
 def _heads(rows: Tensor) -> Tensor:

@@ -113,8 +113,7 @@ class AttentionDiscriminator(nn.Module):
             x = F.leaky_relu(instance_norm(x) if index else x, _SLOPE)
             if index == 1:
                 x = self.attention(x)
-        scores: Tensor = self.last(x).mean(dim=(2, 3))
-        return scores
+        return self.last(x).mean(dim=(2, 3))
 
 
 class SpectralConv(nn.Module):

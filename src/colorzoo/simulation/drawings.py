@@ -136,8 +136,7 @@ class DrawingPoints:
             generators = image_generators(torch.tensor([target.seed]), "points")
             draws = draw_uniform(generators, 1, 2 * _MAX_POINTS, torch.device("cpu")).view(_MAX_POINTS, 2)
             rows, columns = (draws * torch.tensor(drawing.labels.shape)).long().T
-            regions: list[int] = drawing.labels.cpu()[rows, columns].tolist()
-            return regions
+            return drawing.labels.cpu()[rows, columns].tolist()
         if not isinstance(model, RanksRegions):
             raise GuidanceError(
                 f"this simulated user requires a model that ranks regions, got {type(model).__name__}. "

@@ -72,19 +72,18 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
     draws = draw_uniform(generators, batch, _IMAGE_DRAWS + 3 * MAX_POINTS, torch.device("cpu"))
     image, patch = draws[:, :_IMAGE_DRAWS], draws[:, _IMAGE_DRAWS:].view(batch, 3, MAX_POINTS)
     counts = _draw_counts(image, simulation)
-    slots = max(1, int(counts.numpy().max()))
-    side = 1 + (patch[:, 0, :slots] * min(simulation.max_side, height, width)).floor()
+    most = max(1, int(counts.numpy().max()))
+    side = 1 + (patch[:, 0, :most] * min(simulation.max_side, height, width)).floor()
     largest = int(side.numpy().max())
-    draws, counts, side = (copy_to(each, ab.device) for each in (draws, counts, side))
-    image, patch = draws[:, :_IMAGE_DRAWS], draws[:, _IMAGE_DRAWS:].view(batch, 3, MAX_POINTS)
-    position = patch[:, 1:, :slots].transpose(1, 2)
+    reveal, position = image[:, 3] < simulation.reveal_all, patch[:, 1:, :most].mT
+    reveal, position, counts, side = (copy_to(each, ab.device) for each in (reveal, position, counts, side))
     free = torch.stack([height - side, width - side], dim=-1)
-    normal = math.sqrt(2) * torch.erfinv((2 * position - 1).clamp(-1 + 1e-6, 1 - 1e-6))
+    normal = math.sqrt(2) * torch.erfinv((2 * position - 1).clamp(-1 + 1e-6, 1 - 1e-6))  # inverse normal CDF
     corner = (free + 1) / 2 + normal * (free + 1) * simulation.spread
     corner = torch.minimum(corner.clamp(min=0), free).long()
-    valid = torch.arange(slots, device=ab.device) < counts[:, None]
+    valid = torch.arange(most, device=ab.device) < counts[:, None]
     points = fill_patches(ab, corner, side.long(), valid, largest)
-    reveal = (image[:, 3] < simulation.reveal_all).view(-1, 1, 1, 1)
+    reveal = reveal.view(-1, 1, 1, 1)
     return Points(
         torch.where(reveal, ab[:, -2:], points.ab),
         torch.where(reveal, 1.0, points.mask),
@@ -114,7 +113,11 @@ def uniform_points(
     free = torch.tensor([(height - side) // step + 1, (width - side) // step + 1], device=ab.device)
     draws = draw_uniform(generators, batch, 2 * count, ab.device)
     corner = (draws.view(batch, count, 2) * free).long() * step
-    sides = torch.full((batch, count), side, device=ab.device)
+    return _equal_patches(ab, corner, side)
+
+
+def _equal_patches(ab: Tensor, corner: Tensor, side: int) -> Points:
+    sides = torch.full(corner.shape[:2], side, device=ab.device)
     return fill_patches(ab, corner, sides, torch.ones_like(sides, dtype=torch.bool), side)
 
 
@@ -131,23 +134,23 @@ def fill_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor, larges
         largest: Maximum value of ``side``.
     """
     batch, channels, height, width = ab.shape
+    # pixels of all patches, padded to squares with side `largest`: (B, N * largest ** 2)
     step = torch.arange(largest, device=ab.device)
-    rows = corner[..., 0, None, None] + step[:, None]
-    columns = corner[..., 1, None, None] + step[None, :]
-    inside = (step < side[..., None]).unsqueeze(-1) & (step < side[..., None]).unsqueeze(-2)
-    inside = (inside & valid[..., None, None]).flatten(1)
-    pixel = (rows.clamp(max=height - 1) * width + columns.clamp(max=width - 1)).flatten(1)
+    row = (corner[..., 0, None, None] + step[:, None]).clamp(max=height - 1)
+    column = (corner[..., 1, None, None] + step).clamp(max=width - 1)
+    pixel = (row * width + column).flatten(1)
+    within = step < side[..., None]
+    inside = (within[..., :, None] & within[..., None, :] & valid[..., None, None]).flatten(1)
 
-    flat = ab.flatten(2)
-    seen = flat.gather(2, pixel.unsqueeze(1).expand(-1, channels, -1)) * inside.unsqueeze(1)
-    mean = seen.view(batch, channels, *side.shape[1:], -1).sum(-1) / side.unsqueeze(1).square()
+    values = ab.flatten(2).take_along_dim(pixel[:, None], dim=2) * inside[:, None]
+    mean = values.view(batch, channels, *side.shape[1:], -1).sum(-1) / side[:, None].square()
 
-    order = torch.arange(1, side.shape[1] + 1, device=ab.device).repeat_interleave(largest**2)
-    owner = torch.zeros(batch, height * width, dtype=torch.long, device=ab.device)
-    owner.scatter_reduce_(1, pixel, order * inside, reduce="amax")
-    color = mean.gather(2, (owner - 1).clamp(min=0).unsqueeze(1).expand(-1, channels, -1))
-    mask = (owner > 0).unsqueeze(1).to(ab.dtype)
-    filled = (color * mask).view_as(ab)
+    # number of the last patch that covers each pixel, starting at 1; 0 without a patch
+    number = torch.arange(1, side.shape[1] + 1, device=ab.device).repeat_interleave(largest**2)
+    patch = torch.zeros(batch, height * width, dtype=torch.long, device=ab.device)
+    patch.scatter_reduce_(1, pixel, number * inside, reduce="amax")
+    mask = (patch > 0)[:, None].to(ab.dtype)
+    filled = (mean.take_along_dim((patch - 1).clamp(min=0)[:, None], dim=2) * mask).view_as(ab)
     lightness = filled[:, :1] if channels == _LAB else None
     return Points(filled[:, -2:], mask.view(batch, 1, height, width), lightness)
 
@@ -282,9 +285,7 @@ def _one_by_one(
     def points() -> Points:
         if not corners:
             return Points.none(lab)
-        corner = torch.stack(corners)[None].to(lab.device)
-        sides = torch.full(corner.shape[:2], side, device=lab.device)
-        return fill_patches(lab, corner, sides, torch.ones_like(sides, dtype=torch.bool), side)
+        return _equal_patches(lab, torch.stack(corners)[None].to(lab.device), side)
 
     def give_input(count: int, result: SessionResult) -> UserInput:
         while len(corners) < count:

@@ -233,8 +233,7 @@ class BledEdgeScribbles:
         turns = np.arange(0, length + _BEND, _BEND)
         offsets = random.uniform(-self.jitter, self.jitter, (2, len(turns)))
         bent = np.stack([np.interp(np.arange(length), turns, each) for each in offsets], axis=1)
-        moved: Run = np.rint(piece + bent).astype(np.int64)
-        return moved
+        return np.rint(piece + bent).astype(np.int64)
 
 
 def draw_runs(runs: list[Run], width: int, like: Tensor) -> Tensor:
@@ -310,8 +309,7 @@ def _edge_strength(ab: Tensor) -> Tensor:
 
 
 def _lost_strength(ab: Tensor, true_ab: Tensor) -> NDArray[np.float32]:
-    lost: NDArray[np.float32] = (_edge_strength(true_ab) - _edge_strength(ab)).clamp(min=0).cpu().numpy()
-    return lost
+    return (_edge_strength(true_ab) - _edge_strength(ab)).clamp(min=0).cpu().numpy()
 
 
 def _edge_map(ab: Tensor, true_ab: Tensor) -> NDArray[np.bool_]:

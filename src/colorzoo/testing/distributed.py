@@ -243,24 +243,23 @@ class _Recorder(GradientRecorder):
 def _training_batches(card: ModelCard, steps: int, rank: int | None) -> list[Batch]:
     """Return the training batches of one process; None joins the batches of all processes."""
     size, labels = (card.contract_test.size,) * 2, "label" in card.guidance
-    shares = [
-        [sample_batch(size, seed=_PROCESSES * step + share, labels=labels) for share in range(_PROCESSES)]
-        for step in range(steps)
-    ]
-    return [_join(each) if rank is None else each[rank] for each in shares]
+    batches = []
+    for step in range(steps):
+        seeds = range(_PROCESSES * step, _PROCESSES * (step + 1))
+        shares = [sample_batch(size, seed=seed, labels=labels) for seed in seeds]
+        batches.append(_join(shares) if rank is None else shares[rank])
+    return batches
 
 
 def _validation_batches(card: ModelCard, rank: int | None) -> list[Batch]:
     """Return the validation batches of one process; None returns all validation batches."""
     size, labels = (card.contract_test.size,) * 2, "label" in card.guidance
-    batches = {
-        share: [
-            _join([sample_batch(size, batch=1, seed=100 + number, labels=labels) for number in numbers])
-            for numbers in parts
-        ]
-        for share, parts in _VALIDATION.items()
-    }
-    return [each for parts in batches.values() for each in parts] if rank is None else batches[rank]
+    batches = []
+    for share in _VALIDATION if rank is None else (rank,):
+        for numbers in _VALIDATION[share]:
+            images = [sample_batch(size, batch=1, seed=100 + number, labels=labels) for number in numbers]
+            batches.append(_join(images))
+    return batches
 
 
 def _join(batches: list[Batch]) -> Batch:

@@ -47,13 +47,14 @@ def check_gradients(card: ModelCard) -> None:
     model = contract_test_model(card).train()
     model.allow_untrained = True  # teacher networks of losses keep random weights; avoids downloads
     recorder = GradientRecorder()
-    batch = sample_batch((card.contract_test.size,) * 2, batch=_BATCH, labels=_takes_labels(card))
+    batch = _training_batch(card)
     with TemporaryDirectory() as folder, silent_lightning():
         trainer = quiet_trainer(folder, max_epochs=1, callbacks=[recorder])
         trainer.fit(model, batch_loader([batch]))
     names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     idle = {name for name in names if not _is_alive(recorder.gradients.get(name))}
-    excepted = {n for n in names if any(fnmatchcase(n, p) for p in card.contract_test.without_gradient)}
+    patterns = card.contract_test.without_gradient
+    excepted = {name for name in names for pattern in patterns if fnmatchcase(name, pattern)}
     require(
         not idle - excepted,
         f"{card.name}: the gradient of {sorted(idle - excepted)} is zero, missing or not finite",
@@ -65,14 +66,13 @@ def check_training_device(card: ModelCard) -> None:
     """Check that losses and validation guidance are created on the device of the batch."""
     if not card.trainable:
         return
-    batch = sample_batch((card.contract_test.size,) * 2, batch=_BATCH, labels=_takes_labels(card))
-    expected = _made_in_training(card, batch)
+    batch = _training_batch(card)
+    expected = _training_tensors(card, batch)
     batch["seed"] = batch["seed"].as_subclass(HostSeeds)
     with elsewhere(card):
-        found = _made_in_training(card, batch)
-    ok = all(
-        one.device == other.device and one.equal(other) for one, other in zip(found, expected, strict=True)
-    )
+        found = _training_tensors(card, batch)
+    pairs = zip(found, expected, strict=True)
+    ok = all(one.device == other.device and one.equal(other) for one, other in pairs)
     require(ok, f"{card.name}: losses or guidance depend on torch's default device")
 
 
@@ -80,18 +80,18 @@ def check_losses_under_autocast(card: ModelCard) -> None:
     """Check that bfloat16 autocast does not change losses and guidance, apart from the networks."""
     if not card.trainable:
         return
-    batch = sample_batch((card.contract_test.size,) * 2, batch=_BATCH, labels=_takes_labels(card))
-    expected = _made_in_training(card, batch)
+    batch = _training_batch(card)
+    expected = _training_tensors(card, batch)
     with _autocast_outside_networks():
-        found = _made_in_training(card, batch)
-    changes = [
-        float((one - other).detach().abs().max() / other.detach().abs().max().clamp(min=1e-3))
-        for one, other in zip(found, expected, strict=True)
-        if other.is_floating_point() and other.numel()
-    ]
+        found = _training_tensors(card, batch)
+    change = 0.0
+    for one, other in zip(found, expected, strict=True):
+        if other.is_floating_point() and other.numel():
+            largest = other.detach().abs().max().clamp(min=1e-3)
+            change = max(change, float((one - other).detach().abs().max() / largest))
     require(
-        max(changes, default=0.0) < _LOSS_CHANGE,
-        f"{card.name}: bfloat16 autocast changes a loss or guidance by {max(changes, default=0.0):.2%}. "
+        change < _LOSS_CHANGE,
+        f"{card.name}: bfloat16 autocast changes a loss or guidance by {change:.2%}. "
         "Compute it in a function with the decorator `colorzoo.precision.in_float32`.",
     )
 
@@ -121,7 +121,11 @@ def _autocast_outside_networks() -> Iterator[None]:
             hook.remove()
 
 
-def _made_in_training(card: ModelCard, batch: Batch) -> list[Tensor]:
+def _training_batch(card: ModelCard) -> Batch:
+    return sample_batch((card.contract_test.size,) * 2, batch=_BATCH, labels=_takes_labels(card))
+
+
+def _training_tensors(card: ModelCard, batch: Batch) -> list[Tensor]:
     """Return the losses of a training step and the tensors of the validation guidance."""
     torch.manual_seed(0)  # random teacher networks of losses, and dropout
     with torch.device("cpu"):
@@ -131,22 +135,21 @@ def _made_in_training(card: ModelCard, batch: Batch) -> list[Tensor]:
         model.setup("fit")
     logged: list[tuple[Mapping[str, Tensor], int]] = []
     model.log_losses = lambda *given: logged.append(given)  # type: ignore[method-assign]
-    if isinstance(model, GANColorizationModule):
+    if isinstance(model, GANColorizationModule):  # its base class logs both losses
         generated = model.generate(batch)
         discriminator_loss = model.discriminator_loss(batch, model.regenerate(batch, generated))
-        losses = [model.generator_loss(batch, generated), discriminator_loss]
+        tensors = [model.generator_loss(batch, generated), discriminator_loss]
     else:
-        losses = [cast(Tensor, model.training_step(batch, 0))]
-    ok = bool(logged) or isinstance(model, GANColorizationModule)  # its base class logs both losses
-    require(ok, f"{card.name}: a training step logs no loss")
-    require(
-        all(count == len(batch["rgb"]) for _, count in logged),
-        f"{card.name}: a training step logs a wrong batch size",
-    )
-    losses += [loss for named, _ in logged for loss in named.values()]
-    given = [guidance for _, guidance in model.validation_guidances(batch, rgb_to_lab(batch["rgb"]))]
-    parts = [hint_fields(getattr(each, kind)).values() for each in given for kind in each.kinds()]
-    return losses + [value for values in parts for value in values if isinstance(value, Tensor)]
+        tensors = [cast(Tensor, model.training_step(batch, 0))]
+        require(bool(logged), f"{card.name}: a training step logs no loss")
+    for losses, count in logged:
+        require(count == len(batch["rgb"]), f"{card.name}: a training step logs a wrong batch size")
+        tensors += losses.values()
+    for _, guidance in model.validation_guidances(batch, rgb_to_lab(batch["rgb"])):
+        for kind in guidance.kinds():
+            values = hint_fields(getattr(guidance, kind)).values()
+            tensors += [value for value in values if isinstance(value, Tensor)]
+    return tensors
 
 
 def _is_bfloat16(value: object) -> bool:
@@ -216,15 +219,10 @@ def _check_refusal(card: ModelCard) -> None:
     """Check that a model without weights raises an error in training."""
     model = contract_test_model(card)
     found = [name for name, _ in model.named_parameters()]
-    require(
-        not found,
-        f"{card.name}: the card lists 'training' in its limits, but the model has parameters: {found}",
-    )
-    require(not card.weights, f"{card.name}: the card lists 'training' in its limits, but also lists weights")
-    require(
-        model.trained,
-        f"{card.name}: the card lists 'training' in its limits, so model.trained must be True",
-    )
+    claim = f"{card.name}: the card lists 'training' in its limits"
+    require(not found, f"{claim}, but the model has parameters: {found}")
+    require(not card.weights, f"{claim}, but also lists weights")
+    require(model.trained, f"{claim}, so model.trained must be True")
     with TemporaryDirectory() as folder, silent_lightning():
         trainer = quiet_trainer(folder, max_epochs=1)
         try:
@@ -233,8 +231,7 @@ def _check_refusal(card: ModelCard) -> None:
             require("\n" not in str(error), f"{card.name}: the error must be one line, got {error}")
             return
     raise ContractError(
-        f"{card.name}: the card lists 'training' in its limits (unsupported features), but training "
-        "succeeded. Remove 'training' from limits."
+        f"{claim} (unsupported features), but training succeeded. Remove 'training' from limits."
     )
 
 
@@ -296,9 +293,12 @@ def logged(folder: Path, prefix: str) -> list[float]:
 
     A sum includes the columns whose names start with ``prefix``. Rows without such values are skipped.
     """
-    rows = [row for log in folder.rglob("metrics.csv") for row in csv.DictReader(log.open())]
-    values = [[float(v) for k, v in row.items() if k.startswith(prefix) and v] for row in rows]
-    return [sum(each) for each in values if each]
+    sums = []
+    for log in folder.rglob("metrics.csv"):
+        for row in csv.DictReader(log.open()):
+            if values := [float(value) for key, value in row.items() if key.startswith(prefix) and value]:
+                sums.append(sum(values))
+    return sums
 
 
 def _is_alive(gradient: Tensor | None) -> bool:

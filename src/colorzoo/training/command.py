@@ -15,7 +15,7 @@ from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import Callback, LightningDataModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers import CSVLogger, Logger
 
 from colorzoo.card import ModelCard
 from colorzoo.data import ImageDataModule
@@ -168,50 +168,63 @@ class ZooCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the Trainer; add default callbacks and loggers if none are configured."""
         config = self._get(self.config_init, "trainer", default={})
-        configured = _as_list(config.get("callbacks"))
         if config.get("overfit_batches"):
             raise ColorzooError(
                 "--trainer.overfit_batches must be 0, because other values disable the per-image seeds. "
                 "Set --data.root to a folder with a few images instead."
             )
-        fitting = self.subcommand == "fit"
-        if not fitting:
+        if self.subcommand != "fit":
             self.save_config_callback = None
-        defaults = self.fit_callbacks(config, configured) if fitting else []
         if config.get("enable_progress_bar") is None:
             kwargs["enable_progress_bar"] = sys.stderr.isatty()  # a log file would contain every update
-            defaults += [RichProgressBar()] if sys.stderr.isatty() else []
-        root = str(config.get("default_root_dir") or Path.cwd())
         if config.get("logger") in (None, True):
-            predicting = self.subcommand == "predict"  # CSVLogger creates no folder before the first metric
-            kwargs["logger"] = (
-                CSVLogger(root, name=RUNS) if predicting else default_loggers(root, self._version)
-            )
+            kwargs["logger"] = self._default_loggers(str(config.get("default_root_dir") or Path.cwd()))
         plugins = _as_list(config.get("plugins"))
         if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
             kwargs["plugins"] = [*plugins, CheckpointFile()]
-        adversarial = isinstance(self.model, GANColorizationModule)
-        if adversarial:  # the Trainer rejects these arguments under manual optimization
-            self.model.accumulate = config.get("accumulate_grad_batches") or 1
-            self.model.clip = config.get("gradient_clip_val") or 0.0
-            kwargs |= {"accumulate_grad_batches": 1, "gradient_clip_val": None}
-            if config.get("strategy") == "ddp":  # each loss leaves the other network's parameters unused
-                kwargs["strategy"] = "ddp_find_unused_parameters_true"
-        replaced = tuple(
-            type(callback) for callback in configured if not isinstance(callback, ModelCheckpoint)
-        )
-        self.trainer_defaults = {"callbacks": [c for c in defaults if not isinstance(c, replaced)]}
+        is_gan = isinstance(self.model, GANColorizationModule)
+        if is_gan:
+            kwargs |= self._manual_optimization(config)
+        self.trainer_defaults = {"callbacks": self._default_callbacks(config)}
         try:
             trainer: Any = super().instantiate_trainer(**kwargs)
         except ValueError as error:
             raise ColorzooError(f"--trainer: {error}") from error
-        if adversarial and config.get("strategy") == "auto" and trainer.world_size > 1:
+        if is_gan and config.get("strategy") == "auto" and trainer.world_size > 1:
             raise ColorzooError(f"--trainer.strategy must be ddp for {type(self.model).__name__}, got auto")
         # the best checkpoint is saved first, because later checkpoints store its score
         trainer.callbacks.sort(
             key=lambda each: (isinstance(each, Checkpoint), getattr(each, "monitor", None) is None)
         )
         return cast(Trainer, trainer)
+
+    def _default_loggers(self, root: str) -> Logger | list[Logger]:
+        if self.subcommand == "predict":
+            return CSVLogger(root, name=RUNS)  # creates no folder before the first metric
+        return default_loggers(root, self._version)
+
+    def _manual_optimization(self, config: Any) -> dict[str, Any]:
+        """Move settings that the Trainer rejects under manual optimization to the task.
+
+        Returns:
+            Arguments of the Trainer.
+        """
+        self.model.accumulate = config.get("accumulate_grad_batches") or 1
+        self.model.clip = config.get("gradient_clip_val") or 0.0
+        arguments: dict[str, Any] = {"accumulate_grad_batches": 1, "gradient_clip_val": None}
+        if config.get("strategy") == "ddp":  # each loss leaves the other network's parameters unused
+            arguments["strategy"] = "ddp_find_unused_parameters_true"
+        return arguments
+
+    def _default_callbacks(self, config: Any) -> list[Callback]:
+        """Return the default callbacks, except callbacks of a configured type."""
+        configured = _as_list(config.get("callbacks"))
+        callbacks = self.fit_callbacks(config, configured) if self.subcommand == "fit" else []
+        if config.get("enable_progress_bar") is None and sys.stderr.isatty():
+            callbacks.append(RichProgressBar())
+        # several ModelCheckpoint callbacks can be combined
+        kinds = tuple(type(each) for each in configured if not isinstance(each, ModelCheckpoint))
+        return [callback for callback in callbacks if not isinstance(callback, kinds)]
 
     def fit_callbacks(self, config: Any, configured: Sequence[Callback]) -> list[Callback]:
         """Return the default callbacks of ``fit``."""
@@ -278,7 +291,9 @@ class ZooCLI(LightningCLI):
 
 
 def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
 
 
 def load_initial_weights(model: ColorizationModule, source: str) -> None:

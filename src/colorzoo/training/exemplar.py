@@ -248,39 +248,38 @@ def exemplar_losses(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPre
         lab: ``(B, 3, H, W)`` ground truth in CIE Lab.
         generated: Prediction for the batch.
     """
-    weigh, ab, true = task.objective, generated.ab, lab[:, 1:]
-    terms = {"l1": weigh.l1_weight * self_reference_l1(ab, true, generated.self_referenced)}
-    if weigh.smooth_weight:
-        terms["smooth"] = weigh.smooth_weight * edge_aware_smoothness(ab, lab, alpha=weigh.smooth_alpha)
-    if weigh.adversarial_weight:
+    objective, ab = task.objective, generated.ab
+    losses = {"l1": objective.l1_weight * self_reference_l1(ab, lab[:, 1:], generated.self_referenced)}
+    if objective.smooth_weight:
+        smoothness = edge_aware_smoothness(ab, lab, alpha=objective.smooth_alpha)
+        losses["smooth"] = objective.smooth_weight * smoothness
+    if objective.adversarial_weight:
         fake, real = _scores(task, lab, generated)
-        terms["adversarial"] = weigh.adversarial_weight * relativistic_loss(fake, real)
-    if weigh.perceptual_weight or weigh.contextual_weight:
-        terms |= _feature_losses(task, lab, generated)
-    return terms
+        losses["adversarial"] = objective.adversarial_weight * relativistic_loss(fake, real)
+    if objective.perceptual_weight or objective.contextual_weight:
+        losses |= _feature_losses(task, lab, generated)
+    return losses
 
 
 def _feature_losses(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPrediction) -> dict[str, Tensor]:
-    weigh, features = task.objective, task.model.features
-    terms = {}
+    """Return the weighted losses on features of the frozen network; losses with weight 0 are omitted."""
+    objective, features = task.objective, task.model.features
+    losses = {}
     colored = features.semantic(lab_to_rgb(torch.cat([lab[:, :1], generated.ab], dim=1)))
-    if weigh.perceptual_weight:
+    if objective.perceptual_weight:
         with torch.no_grad():
             true = features.semantic(lab_to_rgb(lab))
-        similarity = generated.warped.similarity * (1.0 if weigh.semantic else 0.0)
-        terms["perceptual"] = weigh.perceptual_weight * unmatched_perceptual(
-            colored[-1], true[-1], similarity
-        )
-    if weigh.contextual_weight:
+        similarity = generated.warped.similarity * float(objective.semantic)
+        loss = unmatched_perceptual(colored[-1], true[-1], similarity)
+        losses["perceptual"] = objective.perceptual_weight * loss
+    if objective.contextual_weight:
         with torch.no_grad():
             reference = features.semantic(generated.reference)
-        pairs = [*zip(colored, reference, strict=True)]
+        pairs = list(zip(colored, reference, strict=True))
         pairs[0] = (F.avg_pool2d(pairs[0][0], 2), F.avg_pool2d(pairs[0][1], 2))
-        each = [
-            weight * contextual_loss(x, y).mean() for weight, (x, y) in zip(_CONTEXTUAL, pairs, strict=True)
-        ]
-        terms["contextual"] = weigh.contextual_weight * torch.stack(each).sum()
-    return terms
+        weighted = [w * contextual_loss(*pair).mean() for w, pair in zip(_CONTEXTUAL, pairs, strict=True)]
+        losses["contextual"] = objective.contextual_weight * torch.stack(weighted).sum()
+    return losses
 
 
 def extension_losses(
@@ -315,8 +314,7 @@ def warped_l1(generated: ExemplarPrediction, true: Tensor) -> Tensor:
     distance = (generated.warped.ab - F.avg_pool2d(true, 4)).abs()
     positions, processes = sum_over_processes(torch.stack([counted.sum(), counted.new_ones(())]))
     # DDP averages gradients, so each process divides by the mean number of positions
-    loss: Tensor = (distance * counted).sum() / (2 * positions / processes).clamp(min=1e-6)
-    return loss
+    return (distance * counted).sum() / (2 * positions / processes).clamp(min=1e-6)
 
 
 def _scores(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPrediction) -> tuple[Tensor, Tensor]:

@@ -190,8 +190,8 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         Args:
             adversarial: Whether the batch trained the discriminator; otherwise its schedule does not step.
         """
-        found = self.lr_schedulers()
-        schedulers: list[Any] = found if isinstance(found, list) else [found] if found is not None else []
+        found: Any = self.lr_schedulers() or []
+        schedulers = found if isinstance(found, list) else [found]
         generator = cast(list[LightningOptimizer], self.optimizers())[0].optimizer
         for scheduler in schedulers:
             if adversarial or scheduler.optimizer is generator:

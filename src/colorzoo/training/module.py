@@ -57,8 +57,7 @@ class _ModelAttribute(Generic[T]):
         self.name = name
 
     def __get__(self, task: ColorizationModule, owner: type) -> T:
-        value: T = getattr(task.model, self.name)
-        return value
+        return getattr(task.model, self.name)
 
     def __set__(self, task: ColorizationModule, value: T) -> None:
         setattr(task.model, self.name, value)
@@ -157,8 +156,7 @@ class ColorizationModule(LightningModule):
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Colorize a batch; see `ColoringModel.forward`."""
-        prediction: Prediction = self.model(lightness, guidance)
-        return prediction
+        return self.model(lightness, guidance)
 
     def load_weights(self, state_dict: Mapping[str, Tensor], *, name: str, published: bool = False) -> None:
         """Load weights into the model and, if present, into other modules such as a discriminator.

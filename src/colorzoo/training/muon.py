@@ -97,8 +97,7 @@ class Muon(Optimizer):
         found = orthogonalize(ahead, group["steps"])
         # scaled by the norm, because after few iterations the mean singular value exceeds 1
         scale = _RMS * math.sqrt(found.numel()) / found.norm().clamp(min=1e-7)
-        change: Tensor = (scale * found).reshape(parameter.shape)
-        return change
+        return (scale * found).reshape(parameter.shape)
 
     def _adam(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> Tensor:
         state, (first, second) = self.state[parameter], group["betas"]
@@ -113,8 +112,7 @@ class Muon(Optimizer):
         state["mean"].lerp_(gradient, 1 - first)
         state["square"].lerp_(gradient.square(), 1 - second)
         root = (state["square"] / (1 - second**step)).sqrt_().add_(1e-8)
-        change: Tensor = state["mean"] / (1 - first**step) / root
-        return change
+        return state["mean"] / (1 - first**step) / root
 
 
 class MuonModule(SingleOptimizerModule):
@@ -185,7 +183,10 @@ def muon_groups(module: nn.Module, excluded: Sequence[str] = ()) -> list[dict[st
         if parameter.requires_grad:
             large = parameter.ndim >= 2 and min(parameter.flatten(1).shape) >= _SMALLEST_SIDE
             hidden = large and not any(part in name for part in excluded)
-            (matrices if hidden else others if parameter.ndim > 1 else factors).append(parameter)
+            if hidden:
+                matrices.append(parameter)
+            else:
+                (others if parameter.ndim > 1 else factors).append(parameter)
     groups: list[dict[str, Any]] = [
         {"params": matrices, "orthogonalize": True},
         {"params": others},

@@ -371,19 +371,22 @@ def _replace(file: WeightFile, problem: str, offline: bool) -> None:
     if problem != "missing" and file.weights.sha256 is None:
         raise WeightsError(f"{file.path} is invalid: {problem}")
     urls, size = file.weights.urls, megabytes(file.weights.size)
-    failures = [] if urls else ["the model card contains no URL"]
     if offline or is_offline():
-        urls, failures = (), ["COLORZOO_OFFLINE is set"]
-    try:
-        for url in urls:
-            if not (failure := _download(url, file)):
-                return
-            failures.append(f"{url}: {failure}")
-    except OSError as error:
-        raise WeightsError(f"cannot write {file.path} ({size}): {error.strerror or error}") from error
-    source = f" from {file.weights.urls[0]}" if file.weights.urls else ""
+        reasons = ["COLORZOO_OFFLINE is set"]
+    elif not urls:
+        reasons = ["the model card contains no URL"]
+    else:
+        reasons = []
+        try:
+            for url in urls:
+                if not (reason := _download(url, file)):
+                    return
+                reasons.append(f"{url}: {reason}")
+        except OSError as error:
+            raise WeightsError(f"cannot write {file.path} ({size}): {error.strerror or error}") from error
+    source = f" from {urls[0]}" if urls else ""
     raise WeightsError(
-        f"cannot download {file.path.name} ({size}): {'; '.join(failures)}. Copy the file{source} to "
+        f"cannot download {file.path.name} ({size}): {'; '.join(reasons)}. Copy the file{source} to "
         f"{file.path}."
     )
 

@@ -162,8 +162,7 @@ def load_model(kind: type[M], source: str | Path, *, revision: str | None, offli
     apply_weights(model, content.state_dict, name=str(weights), published=False)
     model.trained, model.untrained_reason = config.trained, config.untrained_reason
     model.provenance = Provenance.of(config.provenance)
-    loaded: M = model.eval()
-    return loaded
+    return model.eval()
 
 
 def _class_path(kind: type[Any]) -> str:
@@ -231,6 +230,8 @@ def _model_page(
     model: Any, record: Provenance, card: ModelCard | None, results: Mapping[str, float], source: str
 ) -> str:
     """Return the text of ``README.md``, a model card with the metadata block of the Hugging Face Hub."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # only models that are saved need it
+
     name = type(model).__name__ if card is None else card.name
     front: dict[str, Any] = {
         "library_name": "colorzoo",
@@ -242,39 +243,22 @@ def _model_page(
         front["license"] = record.license.lower()
     elif record.license:
         front |= {"license": "other", "license_name": record.license}
-    summary = "" if card is None else card.summary
+    summary = "" if card is None else f"{card.summary}\n"
     if card is not None and card.paper:
-        summary += f" The paper is [{card.title}]({card.paper}), {card.year}."
-    count = sum(parameter.numel() for parameter in model.parameters())
-    return "\n".join(
-        [
-            "---",
-            yaml.safe_dump(front, sort_keys=False, width=1000).strip(),
-            "---",
-            f"# {name}\n",
-            f"{summary}\n" if summary else "",
-            "```python",
-            "from colorzoo import Colorizer, ColoringModel\n",
-            f'model = ColoringModel.from_pretrained("{source}")',
-            'Colorizer(model)("old.jpg").save("old.color.jpg")',
-            "```\n",
-            "| | |",
-            "|---|---|",
-            f"| class | `{_class_path(type(model))}` |",
-            f"| parameters | {count:,} |",
-            f"| input | {model.input_kind} |",
-            f"| guidance | {', '.join(sorted(model.accepts)) or 'none'} |",
-            f"| weights | {'trained' if model.trained else model.untrained_reason or 'random'} |",
-            f"| license | {record.license or 'unknown'} |",
-            "\n## Training\n",
-            *_training_lines(record),
-            "\n## Results\n",
-            *_result_lines(record, card, results),
-            "\n## Settings\n",
-            "```json",
-            json.dumps(model.hparams, indent=2),
-            "```\n",
-        ]
+        summary = f"{card.summary} The paper is [{card.title}]({card.paper}), {card.year}.\n"
+    environment = Environment(loader=PackageLoader("colorzoo.weights"), undefined=StrictUndefined)
+    return environment.get_template("model_card.md.jinja").render(
+        front_matter=yaml.safe_dump(front, sort_keys=False, width=1000),
+        name=name,
+        summary=summary,
+        source=source,
+        model=model,
+        model_class=_class_path(type(model)),
+        parameter_count=sum(parameter.numel() for parameter in model.parameters()),
+        record=record,
+        training=_training_lines(record),
+        results=_result_lines(record, card, results),
+        hparams=json.dumps(model.hparams, indent=2),
     )
 
 

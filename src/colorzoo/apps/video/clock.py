@@ -79,7 +79,8 @@ class PacketClock:
             Whether the packet is part of the output. The packets of the main stream and sound that is played
             before or after the frames of its section are excluded.
         """
-        index, stored = packet.stream_index, packet.dts * packet.time_base
+        index, time_base = packet.stream_index, packet.time_base
+        stored, duration = packet.dts * time_base, (packet.duration or 0) * time_base
         if self._clock.jumps(stored, self._stored.get(index)):
             self._current[index] = self._section_of(index, stored)
         self._stored[index] = stored
@@ -88,12 +89,13 @@ class PacketClock:
             self._now = stored + section.offset
             return False
         is_sound = packet.stream.type == "audio"
-        if is_sound and not self._is_inside(index, stored, (packet.duration or 0) * packet.time_base):
-            self.dropped += (packet.duration or 0) * packet.time_base
+        if is_sound and not self._is_inside(index, stored, duration):
+            self.dropped += duration
             return False
-        dts = packet.dts + round(section.offset / packet.time_base)
-        if index in self._shifted:  # muxers refuse timestamps of sound that do not increase
-            dts = max(dts, self._shifted[index] + (math.ceil(_STEP / packet.time_base) if is_sound else 0))
+        dts = packet.dts + round(section.offset / time_base)
+        if index in self._shifted:
+            step = math.ceil(_STEP / time_base) if is_sound else 0  # muxers refuse equal timestamps of sound
+            dts = max(dts, self._shifted[index] + step)
         self._shifted[index] = dts
         # AVI stores only decoding timestamps, which are equal for sound and subtitles
         packet.pts = dts if packet.pts is None else packet.pts + dts - packet.dts

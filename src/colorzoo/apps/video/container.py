@@ -89,5 +89,4 @@ def frame_to_rgb(frame: Any) -> NDArray[np.uint8]:
     """
     matrix = default_color_matrix(frame.height) if frame.colorspace == _UNSPECIFIED else frame.colorspace
     # planar RGB, because FFmpeg converts big-endian RGB of 15 and 16 bits incorrectly to packed RGB
-    rgb: NDArray[np.uint8] = frame.to_ndarray(format="gbrp", src_colorspace=matrix, threads=1)
-    return rgb
+    return frame.to_ndarray(format="gbrp", src_colorspace=matrix, threads=1)

@@ -12,6 +12,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from colorzoo.apps.video.clock import Clock, PacketClock
 from colorzoo.apps.video.container import import_av, main_video_stream, open_media
 from colorzoo.apps.video.frames import VideoError
@@ -155,14 +157,13 @@ def _mastering_display(data: bytes) -> str:
     """Convert FFmpeg's ``AVMasteringDisplayMetadata`` to the syntax of x264 and x265."""
     if not data:
         return ""
-    values = struct.unpack_from("22i", data)
-    red, green, blue, white, light = (
-        [round(values[place + i] / (values[place + i + 1] or 1) * unit) for i in (0, 2)]
-        for place, unit in ((0, 50_000), (4, 50_000), (8, 50_000), (12, 50_000), (16, 10_000))
-    )
-    colors = zip("GBR", (green, blue, red), strict=True)
-    parts = [*colors, ("WP", white), ("L", light[::-1])]  # FFmpeg stores the minimum before the maximum
-    return "".join(f"{name}({first},{second})" for name, (first, second) in parts)
+    # fractions: x and y of red, green, blue and white, then minimum and maximum luminance in cd/m2
+    numerators, denominators = np.frombuffer(data, np.int32, 20).reshape(10, 2).T
+    units = [50_000] * 8 + [10_000] * 2
+    values = np.rint(numerators / np.where(denominators, denominators, 1) * units).astype(int)
+    red, green, blue, white, (darkest, brightest) = values.reshape(5, 2).tolist()
+    parts = {"G": green, "B": blue, "R": red, "WP": white, "L": (brightest, darkest)}
+    return "".join(f"{name}({first},{second})" for name, (first, second) in parts.items())
 
 
 @contextmanager
@@ -276,18 +277,11 @@ def join_parts(
         streams = OtherStreams(original, main, result.suffix.lower(), sound=plan.encoding.sound)
         with streams.open_output(result, options) as target:
             video = plan.add_to(target)
-            added = {main.index: video} | streams.add_to(target)
-            for index, stream in added.items():
-                stream.disposition = original.streams[index].disposition
-                stream.metadata.update(_stream_tags(original.streams[index]))
+            _copy_metadata(original, target, {main.index: video} | streams.add_to(target))
             if plan.needs_display_size:
                 video.metadata["title"] = video.metadata.get("title", "") + _PADDING
-            target.metadata.update(
-                {key: value for key, value in original.metadata.items() if key.lower() not in _CONTAINER_TAGS}
-            )
             if origin is not None and is_matroska:
                 target.metadata["DIGITAL_SOURCE_TYPE"] = origin.source_type
-            target.set_chapters(original.chapters())
             target.start_encoding()
             with closing(_video_packets(parts, video, last, plan.time_base)) as colored:
                 others = streams.packets(PacketClock(clock, main.index))
@@ -299,6 +293,17 @@ def join_parts(
         with write_errors(result), result.open("ab") as file:
             file.write(_xmp_box(add_provenance(Metadata(), origin).xmp or b""))
     return streams.notes
+
+
+def _copy_metadata(original: Any, target: Any, streams: Mapping[int, Any]) -> None:
+    """Copy tags and chapters of the source; ``streams`` contains the output streams by source index."""
+    for index, stream in streams.items():
+        stream.disposition = original.streams[index].disposition
+        stream.metadata.update(_stream_tags(original.streams[index]))
+    for key, value in original.metadata.items():
+        if key.lower() not in _CONTAINER_TAGS:
+            target.metadata[key] = value
+    target.set_chapters(original.chapters())
 
 
 def _xmp_box(packet: bytes) -> bytes:
@@ -348,9 +353,8 @@ def _video_packets(parts: Sequence[Path], stream: Any, last: int, time_base: Fra
                 if not packet.size:
                     continue
                 packet.stream = stream
-                packet.dts = (
-                    packet.pts
-                )  # without B-frames both timestamps are equal, but short shots may lack decoding timestamps
+                # without B-frames both timestamps are equal, but short shots may lack decoding timestamps
+                packet.dts = packet.pts
                 if waiting is not None:
                     waiting.duration = packet.pts - waiting.pts
                     yield waiting

@@ -55,8 +55,7 @@ class FolderImage:
 
     def gray(self) -> NDArray[np.uint8]:
         """Return the mean of the color channels as 8-bit gray ``(H, W)``."""
-        gray: NDArray[np.uint8] = (self.image.rgb.mean(axis=2) * 255).astype(np.uint8)
-        return gray
+        return (self.image.rgb.mean(axis=2) * 255).astype(np.uint8)
 
 
 class FrameFolder:

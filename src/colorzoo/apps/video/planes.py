@@ -75,7 +75,9 @@ class Layout:
 def layout_of(frame: Any) -> Layout:
     """Return the pixel format of a PyAV frame; RGB frames are treated as YUV 4:4:4."""
     parts, height = frame.format.components, frame.format.height
-    bits = 8 if max(part.bits for part in parts) <= 8 else 12 if parts[0].bits == 12 else 10
+    bits = 12 if parts[0].bits == 12 else 10
+    if max(part.bits for part in parts) <= 8:
+        bits = 8
     matrix = frame.colorspace if frame.colorspace in _WEIGHTS else default_color_matrix(height)
     if is_rgb(frame.format):
         return Layout(1, 1, bits, False, matrix)
@@ -175,10 +177,7 @@ def _looked_up(table: FloatArray, luma: FloatArray, a: FloatArray, b: FloatArray
     # row coordinates are clipped here; for columns, OpenCV repeats the table border
     row = (b * scale + middle).clip(0, side - 1)
     row += np.rint(luma) * np.float32(side)
-    found: FloatArray = cv2.remap(
-        table, a * scale + middle, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    return found
+    return cv2.remap(table, a * scale + middle, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 @cache

@@ -5,6 +5,7 @@ Finished shots are stored, so an interrupted run can resume.
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from collections import deque
@@ -23,7 +24,7 @@ from colorzoo.apps.video.exposure import ExposureHold, exposed
 from colorzoo.apps.video.file import VideoFile
 from colorzoo.apps.video.folder import FrameFolder
 from colorzoo.apps.video.frames import VideoError, VideoFrame
-from colorzoo.apps.video.shots import ShotDetector
+from colorzoo.apps.video.shots import group_shots
 from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.color import lab_to_rgb
 from colorzoo.guidance import BorderSetting, Rectangle
@@ -174,31 +175,26 @@ def color_video(
     Raises:
         ColorzooError: The model fails, or the result cannot be written.
     """
-    detector = ShotDetector()
-    current: _ActiveShot | None = None
     shots: list[Shot] = []
-    resumed = 0
-    for frame in source.frames():
-        if detector.starts(frame):
-            if current is not None:
-                shots.append(current.finish())
-            finished = parts.finished(frame.number)
-            if finished is None:
-                current = _ActiveShot(source, colorer, parts, frame, steady, size, border)
-            else:
-                current = None
-                shots.append(finished)
-        if current is None:
-            resumed += 1
+    reused_count = 0
+    for frames in group_shots(source.frames()):
+        first = next(frames)
+        shot = parts.finished(first.number)
+        if shot is None:
+            active = _ActiveShot(source, colorer, parts, first, steady, size, border)
+            for frame in itertools.chain([first], frames):
+                active.add(frame)
+                tick()
+            shot = active.finish()
         else:
-            current.add(frame)
-        tick()
-    if current is not None:
-        shots.append(current.finish())
+            for _ in itertools.chain([first], frames):
+                reused_count += 1
+                tick()
+        shots.append(shot)
     result = parts.path / f"whole{out.suffix}"
     source.join([parts.part(shot.first, source.extension) for shot in shots], result, origin)
     parts.publish(result, out)
-    return shots, resumed
+    return shots, reused_count
 
 
 def chosen_frames(source: Source, numbers: Collection[int]) -> Iterator[VideoFrame]:

@@ -7,6 +7,9 @@ motion also makes frames uncorrelated, and a flash also changes the histograms.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Iterator
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +20,22 @@ _SIZE = (64, 36)
 _BINS = 32
 _MIN_CHANGE = 0.2  # threshold of the histogram distance, measured on joined clips (docs/video.md)
 _MAX_CORRELATION = 0.6
+
+
+def group_shots(frames: Iterable[VideoFrame]) -> Iterator[Iterator[VideoFrame]]:
+    """Yield the frames of each shot; a shot must be consumed before the next shot is requested.
+
+    Args:
+        frames: Frames of a video in order.
+    """
+    detector, shot = ShotDetector(), 0
+
+    def shot_number(frame: VideoFrame) -> int:
+        nonlocal shot
+        shot += detector.starts(frame)
+        return shot
+
+    return (group for _, group in itertools.groupby(frames, shot_number))
 
 
 class ShotDetector:
@@ -73,5 +92,4 @@ def _histograms(image: NDArray[np.float32]) -> NDArray[np.float64]:
     wide = np.pad(np.asarray(counts, np.float64).reshape(len(counts), -1), ((0, 0), (1, 1)))
     weights = (0.25, 0.5, 0.25)  # smoothed, because a slow fade moves values to adjacent bins
     smooth = np.lib.stride_tricks.sliding_window_view(wide, len(weights), axis=1) @ weights
-    shares: NDArray[np.float64] = smooth / smooth.sum(axis=1, keepdims=True)
-    return shares
+    return smooth / smooth.sum(axis=1, keepdims=True)

@@ -60,8 +60,7 @@ class Motion:
     def weight(self) -> Array:
         """Weight ``(h, w)`` in [0, 1] of colors propagated along the flow."""
         scale = np.float32(1 / (_HIGH_TRUST - _LOW_TRUST))
-        weight: Array = ((self.trust - np.float32(_LOW_TRUST)) * scale).clip(0, 1)
-        return weight
+        return ((self.trust - np.float32(_LOW_TRUST)) * scale).clip(0, 1)
 
     def warp(self, values: Array) -> Array:
         """Warp values ``(h, w, C)`` of the adjacent frame to this frame.
@@ -279,38 +278,35 @@ class _ColorReach:
 
 
 def _filled(colors: Array) -> Array:
-    """Return the ab ``(2, h, w)`` of a frame; pixels of low confidence get nearby colors."""
+    """Return the ab ``(2, h, w)`` of a frame; pixels of low confidence get nearby colors.
+
+    An image pyramid is processed from coarse to fine. Each level adds the colors of the coarser level with a
+    low weight.
+    """
     height, width = colors.shape[:2]
-    side = max(height, width)
-    sizes = []
-    while side >= _FILLED:
-        sizes.append((max(1, width // side), max(1, height // side)))
-        side //= 4
-    maps = [colors]
-    for size in sizes[::-1]:  # each map is computed from the next finer map
-        maps.append(cv2.resize(maps[-1], size, interpolation=cv2.INTER_AREA))
-    around = np.zeros((1, 1, 2), np.float32)
-    for small in maps[:0:-1]:
-        size = (small.shape[1], small.shape[0])
-        wide = cv2.resize(around, size, interpolation=cv2.INTER_LINEAR)
-        around = (small[..., :2] + _SURROUNDINGS_WEIGHT * wide) / (small[..., 2:3] + _SURROUNDINGS_WEIGHT)
-    a, b, weight, _ = cv2.split(colors)
-    weight += np.float32(_SURROUNDINGS_WEIGHT)
-    found = np.empty((2, height, width), np.float32)
-    for known, filled, plane in zip(
-        (a, b), cv2.split(around * np.float32(_SURROUNDINGS_WEIGHT)), found, strict=True
-    ):
-        cv2.resize(filled, (width, height), plane, interpolation=cv2.INTER_LINEAR)
-        plane += known
-        plane /= weight
-    return found
+    scales = []
+    scale = max(height, width)
+    while scale >= _FILLED:
+        scales.append(scale)
+        scale //= 4
+    pyramid = [colors]
+    for scale in reversed(scales):
+        size = (max(1, width // scale), max(1, height // scale))
+        pyramid.append(cv2.resize(pyramid[-1], size, interpolation=cv2.INTER_AREA))
+    ab = np.zeros((2, 1, 1), np.float32)
+    for level in reversed(pyramid):
+        a, b, weight, _ = cv2.split(level)
+        size = (level.shape[1], level.shape[0])
+        # resizing each channel is three times as fast as resizing both channels at once
+        coarse = np.stack([cv2.resize(channel, size, interpolation=cv2.INTER_LINEAR) for channel in ab])
+        ab = (np.stack([a, b]) + _SURROUNDINGS_WEIGHT * coarse) / (weight + _SURROUNDINGS_WEIGHT)
+    return ab
 
 
 def _with_filled(colors: Array, ab: Array) -> Array:
     """Add filled ab ``(2, h, w)`` to colors ``(h, w, 4)`` at pixels of low confidence."""
     missing = np.maximum(np.float32(_FILLED_CONFIDENCE) - cv2.extractChannel(colors, 2), 0)
-    found: Array = cv2.add(colors, cv2.merge([*(ab * missing), missing, np.zeros_like(missing)]))
-    return found
+    return cv2.add(colors, cv2.merge([*(ab * missing), missing, np.zeros_like(missing)]))
 
 
 def _motions(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> tuple[Motion, Motion]:
@@ -322,43 +318,40 @@ def _motions(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> tuple[Motio
 
 
 def _trust(gray: NDArray[np.uint8], other: NDArray[np.uint8], flow: Array, reverse: Array) -> Array:
+    """Return the confidence of a flow, an unnormalized Gaussian of its inconsistencies.
+
+    Args:
+        gray: ``(h, w)`` frame.
+        other: ``(h, w)`` adjacent frame.
+        flow: ``(h, w, 2)`` flow from the frame to the adjacent frame.
+        reverse: ``(h, w, 2)`` flow from the adjacent frame to the frame.
+    """
     height, width = gray.shape
-    places = _targets(flow)
-    back = cv2.merge([*cv2.split(reverse), other.astype(np.float32), np.zeros_like(gray, np.float32)])
-    x, y, there, _ = cv2.split(_sample(back, places))
-    for error, added, scale in (
-        (x, flow[..., 0], 0.5 / _FLOW_ERROR**2),
-        (y, flow[..., 1], 0.5 / _FLOW_ERROR**2),
-        (there, -gray.astype(np.float32), 0.5 / (2.55 * _LIGHTNESS_ERROR) ** 2),
-    ):
-        error += added
-        error *= error
-        error *= np.float32(-scale)
-    x += y
-    x += there
-    column, row = cv2.split(places)
-    inside = (column > -_EDGE) & (column < width - 1 + _EDGE)
-    inside &= (row > -_EDGE) & (row < height - 1 + _EDGE)
-    trust: Array = cv2.exp(x) * inside
-    return trust
+    targets = _targets(flow)
+    at_other = cv2.merge([*cv2.split(reverse), other.astype(np.float32), np.zeros_like(gray, np.float32)])
+    back_x, back_y, other_gray, _ = cv2.split(_sample(at_other, targets))
+    flow_factor = np.float32(-0.5 / _FLOW_ERROR**2)
+    gray_factor = np.float32(-0.5 / (2.55 * _LIGHTNESS_ERROR) ** 2)
+    exponent = flow_factor * (back_x + flow[..., 0]) ** 2 + flow_factor * (back_y + flow[..., 1]) ** 2
+    exponent += gray_factor * (other_gray - gray) ** 2
+    x, y = cv2.split(targets)
+    inside = (x > -_EDGE) & (x < width - 1 + _EDGE) & (y > -_EDGE) & (y < height - 1 + _EDGE)
+    return cv2.exp(exponent) * inside
 
 
 def _weighted(values: Array, weight: Array) -> Array:
     """Multiply values ``(h, w, C)`` by weights ``(h, w)``."""
-    found: Array = cv2.multiply(values, cv2.merge([weight] * values.shape[2]))
-    return found
+    return cv2.multiply(values, cv2.merge([weight] * values.shape[2]))
 
 
 def _targets(flow: Array) -> Array:
     """Return the target coordinates ``(h, w, 2)`` of the vectors of a flow."""
-    found: Array = _grid(*flow.shape[:2]) + flow
-    return found
+    return _grid(*flow.shape[:2]) + flow
 
 
 def _sample(values: Array, places: Array) -> Array:
     """Sample values ``(h, w[, C])`` at coordinates, with border replication."""
-    found: Array = cv2.remap(values, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return found
+    return cv2.remap(values, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 @cache
@@ -374,8 +367,7 @@ def _gray(lightness: Tensor) -> NDArray[np.uint8]:
 def _halved(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = gray.shape
     size = (max(1, width // 2), max(1, height // 2))
-    found: NDArray[np.uint8] = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
-    return found
+    return cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
 
 
 def _flow(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Array:
@@ -384,5 +376,4 @@ def _flow(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Array:
         return np.zeros((*first.shape, 2), np.float32)
     search: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     search.setFinestScale(_FINEST)
-    found: Array = search.calc(np.ascontiguousarray(first), np.ascontiguousarray(second), None)
-    return found
+    return search.calc(np.ascontiguousarray(first), np.ascontiguousarray(second), None)
