@@ -318,7 +318,11 @@ def fit_chroma(linear: Tensor, lightness: Tensor, tolerance: float) -> Tensor:
     """
     lightness = lightness.clamp(0, 100)
     luminance = lightness_to_luminance(lightness)
-    cones = [_cube_root(cone) for cone in weighted_sums(linear, _TO_CONES)]
+    # the signed cube root with exp2 and log2 takes a third of the time of pow
+    cones = [
+        torch.copysign(torch.exp2(torch.log2(cone.abs().clamp(min=_TINY_CONE)) / 3), cone)
+        for cone in weighted_sums(linear, _TO_CONES)
+    ]
     a, b = weighted_sums(cones, _TO_OKLAB[1:])
     inverse = (a * a + b * b).clamp(min=_TINY).rsqrt()
     slopes = cone_slopes(a * inverse, b * inverse)
@@ -373,11 +377,6 @@ def on_curve(slopes: Sequence[Tensor], s: Tensor, luminance: Tensor) -> list[Ten
     *linear, own = weighted_sums(cones, _FROM_CONES_AND_LUMINANCE)
     scale = luminance / own.clamp(min=_TINY_CONE)
     return [plane * scale for plane in linear]
-
-
-def _cube_root(cone: Tensor) -> Tensor:
-    """Return the signed cube root, three times faster than ``pow``."""
-    return torch.copysign(torch.exp2(torch.log2(cone.abs().clamp(min=_TINY_CONE)) / 3), cone)
 
 
 def _to_oklab(linear: Tensor) -> Tensor:

@@ -251,18 +251,19 @@ class Colorizer:
         inside = timed(log, select_part, image, setting)
         if recipe.healing:  # healing does not change the border
             image = replace(image, levels=_healed(log, image, recipe))
-        about = f"{image.size[0]} x {image.size[1]} pixels"
+        width, height = image.size
+        about = f"{width} x {height} pixels"
         full = FullLightness(image.levels if inside is None else image.levels[inside.slices])
         lightness = timed(log, preprocess, full, self.size, about=about)
         drawing = _read_drawing(log, image, recipe, about) if self.is_sketch_model else None
         if inside is not None:
             if not isinstance(guidance, Recipe):
                 raise GuidanceError(_WHOLE_IMAGE)
-            guidance, lost = crop_recipe(guidance, image.size, inside)
+            guidance, lost = crop_recipe(guidance, (width, height), inside)
             notes = (f"only the image inside the scan border was colored ({inside})", *lost, *notes)
         else:
-            recipe.check_inside(*image.size)
-        size = full.shape[1], full.shape[0]
+            recipe.check_inside(width, height)
+        size = (width, height) if inside is None else (inside.width, inside.height)
         task = self.prepare_lightness(lightness, size, guidance, reference, strength=strength)
         return replace(
             task,

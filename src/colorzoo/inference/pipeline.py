@@ -157,9 +157,9 @@ def _with_points_in_full(
     if not limited:
         return enforced
     small = tuple(hint for hint in limited if is_small(hint))
-    larger = tuple(hint for hint in limited if not is_small(hint))
+    larger = tuple(hint for hint in limited if hint not in small)
     # small points are added last, because the network would spread their colors within larger reaches
-    rest = tuple(hint for hint in hints if not (is_small(hint) if small else hint.reach != "everywhere"))
+    rest = tuple(hint for hint in hints if hint not in (small or limited))
     base = task.run(show_base, _with_some_points(task, rest), lightness, key=_hints_key(task, _reaches(rest)))
     extent = extent_of(task, small or larger)
     if small and larger:
@@ -183,25 +183,22 @@ def _reaches(hints: Sequence[PointHint]) -> tuple[object, ...]:
     return _squares(hints), tuple(hint.reach for hint in hints)
 
 
-def _conditions(task: ColorizeTask, *, hinted: bool = True) -> tuple[str, ...]:
-    """Return the guidance on which a prediction depends, except points and strokes, as a key of results.
+def _hints_key(task: ColorizeTask, points_key: Hashable, *, hinted: bool = True) -> Hashable:
+    """Return the guidance on which a prediction depends as a key of results.
 
     Args:
         task: Image and guidance.
-        hinted: Whether the prediction uses region colors.
+        points_key: Key of the points.
+        hinted: Whether the prediction uses strokes and region colors.
     """
     recipe = task.recipe
     extra = {name: value for name, value in recipe.extra.items() if name != "divisions"}
     is_divided = "divisions" in recipe.extra and task.network.model.supports("propose")
     divisions = recipe.divisions if is_divided else ()
     regions = recipe.regions if hinted else ()
-    return tuple(map(repr, (_areas(task, "thing"), recipe.boxes, regions, divisions, recipe.label, extra)))
-
-
-def _hints_key(task: ColorizeTask, points_key: Hashable, *, hinted: bool = True) -> Hashable:
-    """Return the guidance on which a prediction depends as a key of results; see `_conditions`."""
-    strokes = (repr(task.recipe.scribbles), task.tensors.kinds()) if hinted else (repr(()), ())
-    return points_key, strokes, _conditions(task, hinted=hinted)
+    strokes = (repr(recipe.scribbles), task.tensors.kinds()) if hinted else (repr(()), ())
+    others = (_areas(task, "thing"), recipe.boxes, regions, divisions, recipe.label, extra)
+    return points_key, strokes, repr(others)
 
 
 def _points(task: ColorizeTask, hints: Hints) -> Points | None:
