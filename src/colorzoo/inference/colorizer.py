@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from colorzoo.drawing.lines import is_line_art
+from colorzoo.drawing.regions import encloses_regions
 from colorzoo.engines.device import choose_device
 from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
@@ -557,8 +559,6 @@ def choose_for_image(
     """
     if choice.ranked is None:
         return choice
-    from colorzoo.inference.steps.drawing import encloses_regions, is_line_art
-
     levels = composite_on_white(image).levels
     if not (is_line_art(levels) and encloses_regions(levels)) or chroma_note(image) == IN_COLOR:
         return choice
