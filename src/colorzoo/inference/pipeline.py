@@ -215,7 +215,6 @@ def _points(task: ColorizeTask, hints: Hints) -> Points | None:
         squares=_squares(hints),
         image_size=task.size,
         fits=not task.is_sketch,
-        key=_squares(hints),
     )
 
 
@@ -230,7 +229,6 @@ def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
         patches=patches,
         reaches=reaches,
         size=task.network_size,
-        key=(patches, reaches),
     )
 
 
@@ -258,7 +256,7 @@ def paths_from(task: ColorizeTask, patches: PointPatches) -> Paths:
 
     See `find_paths`.
     """
-    return task.run(find_paths, task.run(step_costs, task.lightness), patches=patches, key=patches)
+    return task.run(find_paths, task.run(step_costs, task.lightness), patches=patches)
 
 
 def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
@@ -268,14 +266,7 @@ def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
     """
     if not task.network.model.supports("similarity"):
         return None
-    return task.run(
-        compute_similarity,
-        task.lightness,
-        _states(task),
-        network=task.network,
-        patches=patches,
-        key=patches,
-    )
+    return task.run(compute_similarity, task.lightness, _states(task), network=task.network, patches=patches)
 
 
 def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
@@ -325,7 +316,7 @@ def _areas(task: ColorizeTask, *actions: str) -> tuple[Area, ...]:
 def _masks(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
     """Return the soft masks of areas; opacity is ignored so that cached masks can be reused."""
     opaque = tuple(replace(area, opacity=1.0) for area in areas)
-    return task.run(draw_areas, task.lightness, areas=opaque, image_size=task.size, key=repr(opaque))
+    return task.run(draw_areas, task.lightness, areas=opaque, image_size=task.size)
 
 
 def _drawn(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
@@ -387,10 +378,7 @@ def _predict(
 def _states(task: ColorizeTask) -> States:
     """Return the intermediate results of an image, which the model reuses after an edit."""
     name = "states", task.image_key
-    try:
-        states: States = task.results[name]
-    except KeyError:
-        states = {}
+    states: States = task.results.get(name, {})
     task.results[name] = states  # also after a hit, because their size grows
     return states
 
@@ -510,7 +498,7 @@ def _added_guidance(task: ColorizeTask, *, hinted: bool) -> Iterator[tuple[str, 
             kept = {name: value for name, value in recipe.extra.items() if name == "classes"}
             only = Recipe(width=recipe.width, height=recipe.height, extra=kept)
             settings = {"network": task.network, "recipe": only}
-            yield "classes", task.run(read_classes, task.lightness, exemplar, **settings, key=repr(kept))
+            yield "classes", task.run(read_classes, task.lightness, exemplar, **settings)
     if "regions" in accepts and model.supports("propose"):
         if not hinted:
             yield "regions", proposed_regions(task)
@@ -540,7 +528,7 @@ def divided_regions(task: ColorizeTask) -> Regions:
     from colorzoo.inference.steps.regions import edit_regions
 
     sketch, size = network_input(task), task.size
-    return task.run(edit_regions, proposed, sketch, divisions=divisions, image_size=size, key=divisions)
+    return task.run(edit_regions, proposed, sketch, divisions=divisions, image_size=size)
 
 
 def _colored_regions(task: ColorizeTask) -> Regions:
