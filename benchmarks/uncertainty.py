@@ -23,7 +23,6 @@ from colorzoo.guidance import Recipe
 from colorzoo.image_io.raster_image import Levels, RasterImage
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.palette import mean_uncertainty
 from colorzoo.inference.result import NOTHING_TO_COLOR
 
 FOLDERS = (Path("data/photos/val"), Path("data/photos/val_people"), Path("data/coco_sample/images"))
@@ -59,7 +58,7 @@ def _row(colorizer: Colorizer, folder: Path, most: int) -> Row:
         answer = colorizer.colorize(RasterImage(levels), Recipe(), border="none")
         if NOTHING_TO_COLOR in answer.notes:
             continue
-        uncertainty = mean_uncertainty(answer)
+        uncertainty = answer.uncertainty
         if uncertainty is None:
             raise SkippedError(f"{colorizer.name} predicts no distribution")
         uncertainties.append(uncertainty)

@@ -5,8 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from colorzoo.apps.cli._terminal import record_interrupts
-from colorzoo.console import progress_bar
+from colorzoo.console import progress_bar, record_interrupts
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from colorzoo import Guidance
 from colorzoo.color import hull_centers, prior_probabilities, rgb_to_lab
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import GlobalStatistics, statistics_of
-from colorzoo.inference.palette import Distribution, suggest_colors, weighted_clusters
+from colorzoo.inference.palette import suggest_colors, weighted_clusters
 from colorzoo.inference.steps.points import enforce_points, find_neighbors
 from colorzoo.model import ColoringModel
 from colorzoo.simulation.points import uniform_points
@@ -119,7 +119,7 @@ def suggest(
     """Yield nine suggested ab ``(9, 2)`` for each place, given ``count`` true points elsewhere."""
     points = uniform_points(lab[:, 1:], count, torch.Generator().manual_seed(seed + 1))
     with torch.inference_mode():
-        distribution = Distribution.of(model(lab[:, :1], Guidance(points=points)))
+        distribution = model(lab[:, :1], Guidance(points=points)).distribution()
     assert distribution is not None
     for y, x in places:
         found = suggest_colors(distribution.at(x, y), distribution.centers, float(lab[0, 0, y, x]))

@@ -405,7 +405,7 @@ class ColoringModel(nn.Module):
         Raises:
             WeightsError: Keys or shapes differ, or the model has no published checkpoint.
         """
-        ours = self._without_training(self.convert_published(state_dict))
+        ours = self.for_inference(self.convert_published(state_dict))
         apply_weights(self, ours, name="the published checkpoint", published=False)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -463,11 +463,9 @@ class ColoringModel(nn.Module):
         ours = {
             key.removeprefix(prefix): value for key, value in state_dict.items() if key.startswith(prefix)
         }
-        return ours or cls._without_training(state_dict)
-
-    @classmethod
-    def _without_training(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {key: value for key, value in state_dict.items() if not key.startswith(cls.training_only)}
+        return ours or {
+            key: value for key, value in state_dict.items() if not key.startswith(cls.training_only)
+        }
 
     def borrowed_weights(self) -> Mapping[str, Tensor]:
         """Return the weights that this model copies from another registered model.

@@ -2,22 +2,64 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.utils import _pytree
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.color.bins import bin_centers
 
 __all__ = [
     "AbPrediction",
+    "Distribution",
     "Prediction",
     "RgbPrediction",
     "clip_colors",
 ]
+
+_SHARPNESS = 1.2  # factor on the logits, tuned on held-out images; Zhang et al. 2017 use 0.2
+# entropy relative to a uniform distribution above which a head counts as untrained; trained heads stay
+# below 0.8 on photos
+_UNTRAINED = 0.93
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Predicted color distribution at each position of the network output.
+
+    Examples:
+        >>> centers = torch.tensor([[40.0, 0], [-40, 0]])
+        >>> distribution = Distribution(torch.full((2, 8, 12), 0.5), centers, stride=4)
+        >>> distribution.at(10, 10)
+        tensor([0.5000, 0.5000])
+
+    Attributes:
+        probabilities: Probabilities ``(Q, h, w)`` of the Q color bins; the sum at each position is 1.
+        centers: Centers ``(Q, 2)`` of the bins in CIE units.
+        stride: Distance between adjacent positions in pixels of the network input.
+    """
+
+    probabilities: Tensor
+    centers: Tensor
+    stride: int
+
+    def at(self, x: float, y: float) -> Tensor:
+        """Return the ``(Q,)`` probabilities at a pixel of the network input."""
+        rows, columns = self.probabilities.shape[-2:]
+        row = min(max(int(y / self.stride), 0), rows - 1)
+        column = min(max(int(x / self.stride), 0), columns - 1)
+        return self.probabilities[:, row, column]
+
+    def entropy(self) -> Tensor:
+        """Return the entropy ``(h, w)`` at each position in nats, from 0 to log Q."""
+        entropy: Tensor = torch.special.entr(self.probabilities).sum(dim=0)
+        return entropy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +100,26 @@ class Prediction:
             return self.compute_logits()
         logits = self.extras.get("logits")
         return logits if logits is not None and logits.shape[1] in (313, 529) else None
+
+    @torch.inference_mode()  # the logits can be computed on access
+    def distribution(self) -> Distribution | None:
+        """Return the color distribution of the first image.
+
+        Bins outside the sRGB gamut are excluded. The result is None if the model predicts no distribution, or
+        a nearly uniform distribution from untrained layers, as with the authors' Local Hints weights (Zhang
+        et al. 2017).
+        """
+        logits = self.color_logits
+        if logits is None:
+            return None
+        stride = round(self.colors.shape[-1] / logits.shape[-1])
+        log_share = F.log_softmax(logits[:1].float(), dim=1)
+        entropy = torch.special.entr(log_share.exp()[0]).sum(dim=0)
+        if entropy.mean() > _UNTRAINED * math.log(logits.shape[1]):
+            return None
+        centers, in_hull = bin_centers(logits.shape[1])
+        shares = F.softmax(_SHARPNESS * logits[0, in_hull].float(), dim=0)
+        return Distribution(shares.cpu(), centers[in_hull], max(1, stride))
 
     def to_rgb(self, network_input: Tensor) -> Tensor:
         """Return the colorized images as RGB, ``(B, 3, H, W)``.

@@ -94,7 +94,7 @@ def changes(item: Any) -> Iterator[tuple[str, Any]]:
 
 
 def settings_hash(recipe: Any = None, **more: Any) -> str:
-    return FileTask(choice=CHOICE, guidance=Recipe.from_json(recipe or {}), **more).origin.settings
+    return FileTask(choice=CHOICE, guidance=Recipe.from_json(recipe or {}), **more).origin().settings
 
 
 def defaults_of(items: Any) -> set[str]:
@@ -205,9 +205,9 @@ def test_file_task_origin_records_model_settings_recipe_and_files(here: Path) ->
             "more": [{"path": "cold.png", "weight": 1.0}],
         },
     }
-    assert json.loads(task.origin.recipe) == recorded
-    assert json.loads(task.origin.options) == shown
-    assert replace(task.origin, recipe="", options="", settings="") == ImageProvenance(
+    assert json.loads(task.origin().recipe) == recorded
+    assert json.loads(task.origin().options) == shown
+    assert replace(task.origin(), recipe="", options="", settings="") == ImageProvenance(
         *("", "", NAME, "", colorzoo.__version__),
         engine="onnxruntime",
         files=json.dumps([{"use": use, "name": name, "sha256": digest_of(Path(name))} for use, name in used]),

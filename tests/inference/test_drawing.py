@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from colorzoo.data.decode import decode_rgb
+from colorzoo.drawing import is_line_art
 from colorzoo.errors import GuidanceError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import PointHint, Recipe, RegionColor
@@ -20,7 +21,7 @@ from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import full_lightness
 from colorzoo.inference.pipeline import proposed_regions
-from colorzoo.inference.steps.drawing import is_line_art, read_drawing
+from colorzoo.inference.steps.drawing import read_drawing
 from colorzoo.inference.steps.regions import filled_regions, proposal_hash
 from inference.by_hand import Results, color_again, task_on
 from tiny_model import tiny_painter

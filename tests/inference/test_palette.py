@@ -11,15 +11,13 @@ import torch
 from colorzoo import create_model
 from colorzoo.color import hull_centers, rgb_to_lab, survives_rgb
 from colorzoo.inference.palette import (
-    Distribution,
-    mean_uncertainty,
     next_point,
     suggest_colors,
     weighted_clusters,
 )
 from colorzoo.inference.result import NOTHING_TO_COLOR, ColorizedImage
 from colorzoo.inference.task import ColorizeTask, Colors
-from colorzoo.prediction import AbPrediction
+from colorzoo.prediction import AbPrediction, Distribution
 from colorzoo.testing.samples import sample_image
 
 
@@ -53,9 +51,9 @@ def test_distribution_is_none_without_a_trained_class_head() -> None:
     untrained = create_model("zhang2017_local_small", None)
     lightness = rgb_to_lab(sample_image((64, 64)))[:, :1]
     with torch.inference_mode():
-        assert Distribution.of(untrained(lightness)) is None
-        assert Distribution.of(create_model("zhang2017_local_small")(lightness)) is not None
-    assert Distribution.of(AbPrediction(ab=torch.zeros(1, 2, 8, 8))) is None
+        assert untrained(lightness).distribution() is None
+        assert create_model("zhang2017_local_small")(lightness).distribution() is not None
+    assert AbPrediction(ab=torch.zeros(1, 2, 8, 8)).distribution() is None
 
 
 def test_next_point_maximizes_the_surrounding_uncertainty() -> None:
@@ -93,9 +91,8 @@ def test_weighted_clusters_lie_at_the_mean_of_their_points() -> None:
 def uncertainty(ab: tuple[float, float], *notes: str, **extras: torch.Tensor) -> float | None:
     shown = torch.tensor(ab)[None, :, None, None].expand(1, 2, 16, 24)
     predicted = AbPrediction(ab=shown, extras=extras)
-    return mean_uncertainty(
-        ColorizedImage(Colors(shown), Mock(spec=ColorizeTask), notes=notes, prediction=predicted)
-    )
+    task = Mock(spec=ColorizeTask)
+    return ColorizedImage(Colors(shown), task, notes=notes, prediction=predicted).uncertainty
 
 
 def test_mean_uncertainty_is_the_expected_distance_from_the_shown_colors() -> None:

@@ -19,7 +19,6 @@ from .task import FileResult as FileResult
 from .task import FileTask as FileTask
 from .task import UsedFile as UsedFile
 from .task import origin_of_model as origin_of_model
-from .task import reference_files as reference_files
 from .task import with_prediction as with_prediction
 from .task import with_settings as with_settings
 
@@ -40,7 +39,6 @@ __all__ = [
     "origin_of_model",
     "plan_outputs",
     "read_entries",
-    "reference_files",
     "run_tasks",
     "serve_report",
     "sign_results",

@@ -125,7 +125,7 @@ def plan_outputs(
     planned = []
     for image, target, task in zip(found, targets, tasks, strict=True):
         free = (path for path in _numbered(target) if path == target or _folded(path) not in taken)
-        planned.append(_plan(image.path, [target] if fixed else free, task.origin, fixed))
+        planned.append(_plan(image.path, [target] if fixed else free, task.origin(), fixed))
         taken.add(_folded(planned[-1].path))
     return planned
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -199,7 +200,7 @@ class FileColorizer:
             ColorzooError: The image, the model or a reference cannot be read, or the result cannot be
                 written.
         """
-        colorizer, _ = task.load()
+        colorizer, exemplar = task.load()
         if task.target.parent not in self._folders:
             self._folders.add(task.target.parent)
             remove_leftovers(task.target.parent)
@@ -209,7 +210,7 @@ class FileColorizer:
             with open_source(source) as (file, name):
                 if task.embed_provenance:
                     digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-                    origin = task.origin_of(digest, Path(task.name).name, colorizer)
+                    origin = task.origin(digest, Path(task.name).name, colorizer.size)
                     if self._skip_done and (existing := _check_existing(task, origin)) is not None:
                         return existing
                     file.seek(0)
@@ -225,11 +226,13 @@ class FileColorizer:
         lost = write_notes(task.target, first.image)
         drawn = task.for_image(first.image)
         if drawn is not task:
-            task = drawn
+            task, (colorizer, exemplar) = drawn, drawn.load()
             if origin is not None:  # the hash of the settings covers both models
-                found = task.origin_of(origin.source, origin.name, task.load()[0])
+                found = task.origin(origin.source, origin.name, colorizer.size)
                 origin = replace(found, settings=origin.settings)
-        prepared = task.prepare(first.image)
+        strength = task.settings.strength
+        prepare = partial(colorizer.prepare, guidance=task.guidance, strength=strength, reference=exemplar)
+        prepared = prepare(first.image)
         yield
         if frames is None:
             colored = colorize_task(prepared)
@@ -246,7 +249,8 @@ class FileColorizer:
                     raise
                 return task.result("skipped", ALREADY_DONE)  # another process has written the same result
         else:
-            result = _colorize_frames(task, prepared, first, others, frames, origin)
+            later = ((prepare(frame.image), frame) for frame in others)
+            result = _colorize_frames(task, prepared, first, later, frames, origin)
             yield
         if task.bucket:
             task.bucket.upload(task.target)
@@ -318,7 +322,7 @@ def _colorize_frames(
     task: FileTask,
     prepared: ColorizeTask,
     first: ImageFrame,
-    others: Iterator[ImageFrame],
+    later: Iterator[tuple[ColorizeTask, ImageFrame]],
     frames: Frames,
     origin: ImageProvenance | None,
 ) -> FileResult:
@@ -334,8 +338,8 @@ def _colorize_frames(
 
     def colorize_all() -> Iterator[ColoredFrame]:
         yield colorize_frame(prepared, first, like)
-        for frame in others:
-            yield colorize_frame(task.prepare(frame.image), frame, frame.image)
+        for image_task, frame in later:
+            yield colorize_frame(image_task, frame, frame.image)
 
     quality, overwrite = task.settings.quality, task.overwrite
     write_frames(task.target, colorize_all(), frames, quality=quality, overwrite=overwrite)

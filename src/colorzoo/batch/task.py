@@ -20,10 +20,9 @@ from colorzoo.image_io.provenance import ImageProvenance, current_date
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import MAX_PIXELS, read_image
 from colorzoo.inference.colorizer import Colorizer, choose_for_image
-from colorzoo.inference.palette import mean_uncertainty
 from colorzoo.inference.references import ReadReference, equal_or_given, recipe_reference_files
 from colorzoo.inference.result import ColorizedImage
-from colorzoo.inference.task import ColorizeTask, StageRun
+from colorzoo.inference.task import StageRun
 from colorzoo.registry import model_card
 from colorzoo.weights.choice import ModelChoice, choose_model
 from colorzoo.weights.load import existing_file
@@ -164,19 +163,6 @@ class FileTask:
         choice = choose_for_image(self.choice, self.guidance, image)
         return self if choice is self.choice else replace(self, choice=choice, colorizer=None)
 
-    def prepare(self, image: RasterImage) -> ColorizeTask:
-        """Load the model, detect the scan border of an image, and preprocess the image.
-
-        Returns:
-            Input of `colorzoo.inference.pipeline.colorize_task`, which runs the network.
-
-        Raises:
-            ColorzooError: The model or a reference cannot be loaded, or the guidance is invalid.
-        """
-        colorizer, exemplar = self.load()
-        strength = self.settings.strength
-        return colorizer.prepare(image, self.guidance, strength=strength, reference=exemplar)
-
     def load(self) -> tuple[Colorizer, Exemplar | None]:
         """Return the loaded model and the encoded references; thread-safe.
 
@@ -193,21 +179,31 @@ class FileTask:
         assert self.choice is not None
         with _LOADING:
             colorizer = load_colorizer(self.choice, self.settings)
-            files = tuple((path, digest_or_empty(path), share) for path, share in self._references())
+            files = tuple((path, digest_or_empty(path), share) for path, share in self.references)
             return colorizer, _encode_references(colorizer, files) if files else None
 
-    def _references(self) -> list[tuple[Path, float]]:
-        """Return the path and the weight of each reference image."""
+    @property
+    def references(self) -> list[tuple[Path, float]]:
+        """Path and weight of each reference image.
+
+        Raises:
+            GuidanceError: The field ``exemplar`` of the recipe is malformed.
+        """
         if self.reference:
             shares = equal_or_given(self.settings.reference_weights, len(self.reference))
             return list(zip(map(Path, self.reference), shares, strict=True))
         return [] if self.folder is None else recipe_reference_files(self.recipe, self.folder)
 
-    @cached_property
-    def origin(self) -> ImageProvenance:
-        """Provenance record of the result, without the hash and name of the source file.
+    def origin(self, source: str = "", name: str = "", size: int | None = None) -> ImageProvenance:
+        """Return the provenance record of the result.
 
         If the weight file is missing, it is downloaded. The model is not loaded.
+
+        Args:
+            source: SHA-256 of the source file; empty if unknown.
+            name: Name of the source file without its folder.
+            size: Shorter side of the network input in pixels, `Colorizer.size`; None if the model is not
+                loaded.
 
         Raises:
             ColorzooError: The model does not exist, or its weights cannot be downloaded.
@@ -223,25 +219,17 @@ class FileTask:
         ]
         if self.choice is not None and self.choice.ranked is not None:  # can color drawings, see `for_image`
             decisive.append(choose_model(None, "sketch").sha256)
-        return origin_of_model(
+        options = {name: value for name, value in settings.items() if name not in _IN_RECIPE}
+        origin = origin_of_model(
             model,
             decisive,
-            options={name: value for name, value in settings.items() if name not in _IN_RECIPE},
+            options=options if size is None else {"size": size, **options},
+            source=source,
             recipe=recipe.to_json(),
             crop="" if self.recipe.crop is None else self.recipe.crop.to_text(),
             files=files,
         )
-
-    def origin_of(self, source: str, name: str, colorizer: Colorizer) -> ImageProvenance:
-        """Return `origin` with the source file, the current date and the size of the network input.
-
-        Args:
-            source: SHA-256 of the source file.
-            name: Name of the source file without its folder.
-            colorizer: Colorizer with the loaded model, which determines the size if the user does not set it.
-        """
-        options = json.dumps({"size": colorizer.size, **json.loads(self.origin.options)})
-        return replace(self.origin, source=source, name=name, date=current_date(), options=options)
+        return replace(origin, name=name)
 
     def _recorded_settings(self) -> dict[str, Any]:
         """Return the settings that determine the result, and the engine, by name; None values are omitted.
@@ -262,8 +250,7 @@ class FileTask:
 
         The role is ``"reference"`` for a reference image and ``"classes"`` for a label image.
         """
-        references = reference_files(self.recipe, self.folder, self.reference)
-        found: list[tuple[FileUse, Path]] = [("reference", path) for path in references]
+        found: list[tuple[FileUse, Path]] = [("reference", path) for path, _ in self.references]
         labels = self.recipe.classes.label_files if "classes" in self.recipe.extra else ()
         return [*found, *(("classes", Path(name)) for name in labels)]
 
@@ -387,26 +374,6 @@ def _parse_reassigned(text: str) -> tuple[str, int]:
     return old, int(new)
 
 
-def reference_files(recipe: Recipe, folder: Path | None, named: tuple[str, ...]) -> list[Path]:
-    """Return the paths of the reference images.
-
-    Examples:
-        >>> reference_files(Recipe(), None, ("photo.png",))[0].name
-        'photo.png'
-
-    Args:
-        recipe: Recipe, whose references are used if ``named`` is empty.
-        folder: Folder of the recipe file; None to ignore the references of the recipe.
-        named: Paths passed to ``--reference``.
-
-    Raises:
-        GuidanceError: The field ``exemplar`` of the recipe is malformed.
-    """
-    if named or folder is None:
-        return [Path(name) for name in named]
-    return [path for path, _ in recipe_reference_files(recipe, folder)]
-
-
 @dataclass(frozen=True)
 class UsedFile:
     """Input file besides the source image, such as a reference.
@@ -489,6 +456,6 @@ def with_prediction(origin: ImageProvenance, colored: ColorizedImage) -> ImagePr
         origin: Provenance record.
         colored: Colorized image, which provides the scan border and the predicted uncertainty.
     """
-    surroundings, uncertainty = colored.task.surroundings, mean_uncertainty(colored)
+    surroundings, uncertainty = colored.task.surroundings, colored.uncertainty
     border = "" if surroundings is None else str(surroundings.inside)
     return replace(origin, border=border, uncertainty="" if uncertainty is None else f"{uncertainty:.1f}")

@@ -9,8 +9,8 @@ degrees with each unit of L. Its hue is therefore the hue of the same ab at the 
 negative channels, so that neighboring pixels of equal ab and nearly equal lightness get similar colors.
 
 Chroma is expressed as s, the Oklab chroma divided by the Oklab lightness. For each lightness and hue, a
-cached table contains a lower and an upper bound of the largest s inside sRGB. `fit_chroma` searches between
-the bounds with two linear interpolations.
+table contains a lower and an upper bound of the largest s inside sRGB. `fit_chroma` searches between the
+bounds with two linear interpolations. `colorzoo.color.gamut_tables` computes the table.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from colorzoo.color.lab import (
     LUMINANCE_WEIGHTS,
@@ -62,19 +64,14 @@ _ROUNDS, _PARTS = 4, 8  # search precision: 1/4096 of the chroma, well below one
 _TINY_CONE = 1e-9
 
 # constants of the table of bounds and of `fit_chroma`
-_LIGHTNESS_CELLS, _HUE_CELLS = 128, 1024  # number of table cells along each axis
-_MAX_S = 1.0  # upper bound of s; sRGB reaches 0.71
-_PRECISION = 1e-4  # precision of s at the corners of a cell
+LIGHTNESS_CELLS, HUE_CELLS = 128, 1024  # number of table cells along each axis
+S_STEP = 2**-13  # unit of s in the stored table; sRGB reaches 0.71
 _MARGIN = 2e-3  # s inside a cell can exceed the values at its corners by this amount
-_DARKEST = 1e-2  # smallest L in the table; black has no chroma
 _BEYOND = 4.0  # upper clamp in units of the interval; reached only by very dark colors, due to the tolerance
 _LEAST = 1e-3  # lower clamp in the same units
 _TINY = 1e-12
 
-# constants of the table of lowest lightnesses
-_AB_RANGE = 140  # the largest |a| or |b| of sRGB is 108
-_RAISED = 2.2  # times the chroma: no color of this lightness has a negative channel
-_RAISING_STEPS = 20
+AB_RANGE = 140  # of the table of lowest lightnesses; the largest |a| or |b| of sRGB is 108
 
 _SNAP_STEPS = 20
 _SNAP_CONVERGED = 1.0
@@ -96,7 +93,7 @@ def in_gamut(lab: Tensor, *, tolerance: float = _TOLERANCE) -> Tensor:
     """
     with torch.autocast(lab.device.type, enabled=False):
         linear = lab_to_linear_rgb(lab.float().movedim(-3, 0), dim=0)
-        return _within_cube(linear, tolerance).unsqueeze(-3)
+        return within_cube(linear, tolerance).unsqueeze(-3)
 
 
 def survives_rgb(lab: Tensor, *, eight_bit: bool = True) -> Tensor:
@@ -223,7 +220,7 @@ def at_lightness(lab: Tensor, lightness: Tensor) -> Tensor:
             shares = share + step * torch.arange(1, _PARTS, device=target.device)[:, None]
             linear = path.at(shares)
             pale = torch.linalg.vector_norm(linear_rgb_to_lab(linear)[1:], dim=0) <= chroma
-            inside = _within_cube(linear, _TOLERANCE / 2) & pale
+            inside = within_cube(linear, _TOLERANCE / 2) & pale
             share = share + step * inside.int().cumprod(dim=0).sum(dim=0)
         ab = linear_rgb_to_lab(path.at(share))[1:]
         return torch.cat([target[None], ab]).view_as(lab.movedim(-3, 0)).movedim(0, -3)
@@ -288,37 +285,24 @@ def _fitted(lab: Tensor, linear: Tensor) -> Tensor:
     luminance = lightness_to_luminance(lightness.clamp(0, 100))
     raised = raised * (luminance / luminance_of(raised).clamp(min=_TINY))
     linear = torch.where(negative, raised, linear)
-    fits = _within_cube(linear, _TOLERANCE / 2)
+    fits = within_cube(linear, _TOLERANCE / 2)
     return torch.where(fits, linear, fit_chroma(linear, lightness, _TOLERANCE / 2))
 
 
 def _lowest_lightness(ab: Tensor) -> Tensor:
     """Return the lowest lightness ``(N,)`` at which ab ``(2, N)`` has no negative channel."""
-    table = _lowest_lightness_table(ab.device)
+    *_, table = _tables(ab.device)
     # NaN has no cell; the result is NaN anyway
-    a, b = (ab.detach() + _AB_RANGE).nan_to_num(0.0).clamp(0, 2 * _AB_RANGE - 1e-3)
+    a, b = (ab.detach() + AB_RANGE).nan_to_num(0.0).clamp(0, 2 * AB_RANGE - 1e-3)
     column, row = a.to(torch.int32), b.to(torch.int32)
-    cell = row * (2 * _AB_RANGE + 1) + column
+    cell = row * (2 * AB_RANGE + 1) + column
     across, down = a - column, b - row
-    below = cell + 2 * _AB_RANGE + 1
+    below = cell + 2 * AB_RANGE + 1
     lines = [
         torch.lerp(table.index_select(0, left), table.index_select(0, left + 1), across)
         for left in (cell, below)
     ]
     return torch.lerp(lines[0], lines[1], down)
-
-
-@cache
-def _lowest_lightness_table(device: torch.device) -> Tensor:
-    """Return the lowest lightness without negative channels for integer values of a and b."""
-    axis = torch.arange(-_AB_RANGE, _AB_RANGE + 1, device="cpu").float()
-    a, b = axis.repeat(len(axis)), axis.repeat_interleave(len(axis))
-    low, high = torch.zeros_like(a), _RAISED * torch.hypot(a, b)
-    for _ in range(_RAISING_STEPS):
-        middle = (low + high) / 2
-        fits = lab_to_linear_rgb(torch.stack([middle, a, b]), dim=0).amin(dim=0) >= 0
-        low, high = torch.where(fits, low, middle), torch.where(fits, middle, high)
-    return high.to(device)
 
 
 def fit_chroma(linear: Tensor, lightness: Tensor, tolerance: float) -> Tensor:
@@ -334,40 +318,25 @@ def fit_chroma(linear: Tensor, lightness: Tensor, tolerance: float) -> Tensor:
     """
     lightness = lightness.clamp(0, 100)
     luminance = lightness_to_luminance(lightness)
-    cones = [_cube_root(cone) for cone in weighted_sums(linear, _TO_CONES)]
+    # the signed cube root with exp2 and log2 takes a third of the time of pow
+    cones = [
+        torch.copysign(torch.exp2(torch.log2(cone.abs().clamp(min=_TINY_CONE)) / 3), cone)
+        for cone in weighted_sums(linear, _TO_CONES)
+    ]
     a, b = weighted_sums(cones, _TO_OKLAB[1:])
     inverse = (a * a + b * b).clamp(min=_TINY).rsqrt()
-    slopes = _cone_slopes(a * inverse, b * inverse)
+    slopes = cone_slopes(a * inverse, b * inverse)
     # the table contains bounds of the ratio s at which the cell of each color leaves sRGB
-    row = (lightness.detach() * (_LIGHTNESS_CELLS / 100)).to(torch.int32).clamp(max=_LIGHTNESS_CELLS - 1)
-    turn = torch.atan2(b.detach(), a.detach()) * (_HUE_CELLS / math.tau) + _HUE_CELLS / 2
-    cell = row * _HUE_CELLS + turn.to(torch.int32).clamp(0, _HUE_CELLS - 1)
-    low, high = (bound.index_select(0, cell) for bound in _table(lightness.device))
-    inner, outer = (_on_curve(slopes, s, luminance) for s in (low, high))
+    row = (lightness.detach() * (LIGHTNESS_CELLS / 100)).to(torch.int32).clamp(max=LIGHTNESS_CELLS - 1)
+    turn = torch.atan2(b.detach(), a.detach()) * (HUE_CELLS / math.tau) + HUE_CELLS / 2
+    cell = row * HUE_CELLS + turn.to(torch.int32).clamp(0, HUE_CELLS - 1)
+    low, high = (bound.index_select(0, cell) for bound in _tables(lightness.device)[:2])
+    inner, outer = (on_curve(slopes, s, luminance) for s in (low, high))
     near = low + _crossing(inner, outer, tolerance) * (high - low)
-    outer = _on_curve(slopes, near, luminance)
+    outer = on_curve(slopes, near, luminance)
     share = _crossing(inner, outer, tolerance)
     planes = [start + share * (end - start) for start, end in zip(inner, outer, strict=True)]
     return torch.stack(planes).clamp(-tolerance, 1 + tolerance)
-
-
-def max_chroma(lightness: Tensor, hue: Tensor) -> Tensor:
-    """Return the largest Oklab chroma inside sRGB, divided by the Oklab lightness.
-
-    Args:
-        lightness: ``(N,)`` in [0, 100].
-        hue: ``(N,)`` Oklab hue in radians.
-
-    Returns:
-        ``(N,)`` ratios.
-    """
-    slopes = _cone_slopes(hue.cos(), hue.sin())
-    luminance = lightness_to_luminance(lightness)
-    found, step = torch.zeros_like(lightness), _MAX_S / 2
-    while step > _PRECISION:
-        found += step * _within_cube(_on_curve(slopes, found + step, luminance), 0.0)
-        step /= 2
-    return found
 
 
 def _crossing(inner: Sequence[Tensor], outer: Sequence[Tensor], tolerance: float) -> Tensor:
@@ -380,36 +349,34 @@ def _crossing(inner: Sequence[Tensor], outer: Sequence[Tensor], tolerance: float
 
 
 @cache
-def _table(device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return minimum and maximum `max_chroma` over the corners of each lightness-hue cell.
+def _tables(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Load ``tables/gamut.npz``, which ``python -m colorzoo.color.gamut_tables`` writes.
 
-    The table is cached for each device, because copying it to a GPU waits for earlier work of the GPU.
+    The tables are cached for each device, because copying them to a GPU waits for earlier work of the GPU.
+
+    Returns:
+        Lower and upper bound of the largest s inside sRGB for each cell of lightness and hue, and the lowest
+        lightness without negative channels for integer values of a and b.
     """
-    hue = torch.linspace(-math.pi, math.pi, _HUE_CELLS + 1, device="cpu")
-    lightnesses = torch.linspace(0, 100, _LIGHTNESS_CELLS + 1, device="cpu").clamp(min=_DARKEST)
-    corners = max_chroma(lightnesses.repeat_interleave(len(hue)), hue.repeat(len(lightnesses)))
-    corners = corners.view(1, _LIGHTNESS_CELLS + 1, _HUE_CELLS + 1)
-    low = -torch.nn.functional.max_pool2d(-corners, 2, stride=1)
-    high = torch.nn.functional.max_pool2d(corners, 2, stride=1)
-    return (low - _MARGIN).clamp(min=0).flatten().to(device), (high + _MARGIN).flatten().to(device)
+    with np.load(Path(__file__).parent / "tables" / "gamut.npz") as stored:
+        lowest = torch.from_numpy(stored["lowest_lightness"]).flatten()
+        corners = torch.from_numpy(stored["max_chroma"])[None].float() * S_STEP
+    low = (-F.max_pool2d(-corners, 2, stride=1) - _MARGIN).clamp(min=0).flatten()
+    high = (F.max_pool2d(corners, 2, stride=1) + _MARGIN).flatten()
+    return low.to(device), high.to(device), lowest.to(device)
 
 
-def _cone_slopes(cosine: Tensor, sine: Tensor) -> list[Tensor]:
+def cone_slopes(cosine: Tensor, sine: Tensor) -> list[Tensor]:
     """Return the derivative of each cube-rooted cone response with respect to s."""
     return [across * cosine + up * sine for _, across, up in _FROM_OKLAB]
 
 
-def _on_curve(slopes: Sequence[Tensor], s: Tensor, luminance: Tensor) -> list[Tensor]:
+def on_curve(slopes: Sequence[Tensor], s: Tensor, luminance: Tensor) -> list[Tensor]:
     """Return the linear sRGB planes of colors with the ratio s of chroma to lightness."""
     cones = [(1 + s * slope) ** 3 for slope in slopes]
     *linear, own = weighted_sums(cones, _FROM_CONES_AND_LUMINANCE)
     scale = luminance / own.clamp(min=_TINY_CONE)
     return [plane * scale for plane in linear]
-
-
-def _cube_root(cone: Tensor) -> Tensor:
-    """Return the signed cube root, three times faster than ``pow``."""
-    return torch.copysign(torch.exp2(torch.log2(cone.abs().clamp(min=_TINY_CONE)) / 3), cone)
 
 
 def _to_oklab(linear: Tensor) -> Tensor:
@@ -423,10 +390,11 @@ def _matmul(matrix: Matrix, planes: Tensor) -> Tensor:
 
 def _outside(linear: Tensor) -> Tensor:
     """Return the indices of colors outside the sRGB gamut."""
-    return (~_within_cube(linear, _TOLERANCE)).nonzero().squeeze(-1)
+    return (~within_cube(linear, _TOLERANCE)).nonzero().squeeze(-1)
 
 
-def _within_cube(linear: Tensor | Sequence[Tensor], tolerance: float) -> Tensor:
+def within_cube(linear: Tensor | Sequence[Tensor], tolerance: float) -> Tensor:
+    """Return whether linear sRGB values are in [0, 1], up to a tolerance."""
     red, green, blue = linear
     lowest = torch.minimum(torch.minimum(red, green), blue)
     highest = torch.maximum(torch.maximum(red, green), blue)

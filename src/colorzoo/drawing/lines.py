@@ -16,12 +16,24 @@ Darkness = NDArray[np.uint8]
 
 INK = 64
 """Darkness from 0 to 255 above which a pixel separates regions."""
+PROBE = 256
+"""Shorter side in pixels of the copy for the tests of `is_line_art`."""
+FEWEST_INK = 1e-4
+"""Minimum fraction of line pixels in a drawing."""
 
 _PAPER_SIDE = 400  # shorter side in pixels of the copy from which the paper color is estimated
 _PAPER_REACH = 12  # the paper is the maximum within 1/12 of the shorter side
 _DARK_PAPER = 0.35  # median gray level below which a drawing has white ink on black paper
 _DOT = 0.006  # diameter of the largest screentone dot, as a fraction of the shorter side
 _DOTS = 0.25  # fraction of the ink that must be dots before the dots count as tone
+_MOST_MIDTONES = 0.22  # maximum fraction in line art; samples have up to 0.16, paintings 0.3 and more
+_MOST_INK = 0.4  # maximum fraction of line pixels
+_UNEVEN = 0.05  # maximum standard deviation of the gray level of the paper
+_LEAST_PAPER = 0.55  # minimum fraction of pixels with the gray level of paper
+_CLEAN, _LEAST_CLEAN = 0.92, 0.75  # gray level relative to black paper, and minimum fraction of such pixels
+_THIN = 5.0  # distance in pixels from the paper up to which ink belongs to a line
+_LEAST_THIN = 0.75  # minimum fraction of ink that belongs to lines
+_PAPER = 0.7  # minimum gray level of paper
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +133,40 @@ def shrink(levels: Levels, side: int) -> Levels:
     scale = min(1.0, side / min(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return cv2.resize(levels, size, interpolation=cv2.INTER_AREA)
+
+
+def is_line_art(levels: Levels) -> bool:
+    """Return whether an image ``(H, W)`` or ``(H, W, 3)`` has thin lines on light or black paper.
+
+    Examples:
+        >>> is_line_art(np.full((32, 48), 120, dtype=np.uint8))
+        False
+    """
+    art = LineArt.read(shrink(levels, PROBE))
+    if art.paper.mean(2).std() > _UNEVEN:  # excludes most photos before their lines are extracted
+        return False
+    ink = (art.darkness >= INK).astype(np.uint8)
+    if not FEWEST_INK <= ink.mean() <= _MOST_INK or has_midtones(art):
+        return False
+    if art.inverted:  # stricter, because photos have dark backgrounds
+        is_even = (art.transmission(0, art.shape[0]).min(2) > _CLEAN).mean() > _LEAST_CLEAN
+    else:
+        is_even = (_unit_rgb(art.levels).mean(2) > _PAPER).mean() > _LEAST_PAPER
+    if not is_even:
+        return False
+    thin = cv2.distanceTransform(ink, cv2.DIST_L2, 3)[ink > 0] < _THIN
+    return bool(thin.mean() > _LEAST_THIN)
+
+
+def has_midtones(art: LineArt) -> bool:
+    """Return whether an image has the midtones of a photo or a painting, at a shorter side of `PROBE`.
+
+    The paper counts as white, and the darkest ink as black.
+    """
+    gray = art.transmission(0, art.shape[0]).mean(2)
+    ink = min(float(np.quantile(gray, 0.01)), 0.7)
+    clean = (gray - ink) / max(0.92 - ink, 1e-3)
+    return bool(((clean > 0.15) & (clean < 0.85)).mean() > _MOST_MIDTONES)
 
 
 def _unit_rgb(levels: Levels) -> Map:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from colorzoo.drawing.lines import INK, Darkness, Map, shrink_darkness
+from colorzoo.drawing.lines import INK, PROBE, Darkness, Levels, LineArt, Map, shrink, shrink_darkness
 
 Labels = NDArray[np.int32]
 
@@ -26,6 +26,8 @@ _RADII = tuple(1.35**step for step in range(16, -3, -1))  # radii of the balls i
 _NARROW = 0.5  # at the default gap setting, a wider gap is closed below this fraction of the narrower chamber
 _WIDEST = 80.0  # a gap above this width is never closed at the default setting, for a panel side of 1,000
 _RECTANGULAR = 0.9  # smallest fraction of its bounding box that a panel covers
+_LEAST_REGION = 0.002  # smallest region that counts as enclosed by lines, as a fraction of the image
+_LEAST_ENCLOSED = 0.03  # fraction of a drawing that such regions cover at least
 _SMALLEST = 1.2e-5  # smallest region as a fraction of the image; smaller regions join a neighbor
 
 
@@ -57,6 +59,13 @@ def find_regions(darkness: Darkness, gap: float = GAP) -> Labels:
     if scale < 1:
         labels = _at_full_size(labels, darkness)
     return _by_size(labels)
+
+
+def encloses_regions(levels: Levels) -> bool:
+    """Return whether the lines of line art enclose regions to color, unlike the lines of text."""
+    darkness = LineArt.read(shrink(levels, PROBE)).darkness
+    areas = np.bincount(find_regions(darkness).ravel())[1:] / darkness.size
+    return bool(areas[areas > _LEAST_REGION].sum() > _LEAST_ENCLOSED)
 
 
 def _chambers(darkness: Darkness) -> tuple[Labels, Map]:

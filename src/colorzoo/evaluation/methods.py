@@ -27,7 +27,7 @@ from colorzoo.files import sha256_of
 from colorzoo.guidance import Guidance, Recipe
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.palette import Distribution, next_point
+from colorzoo.inference.palette import next_point
 from colorzoo.inference.pipeline import drawing_of, network_input
 from colorzoo.inference.references import ReadReference
 from colorzoo.inference.steps.drawing import region_votes
@@ -398,7 +398,7 @@ class Proposer:
     def propose_points(self, lightness: Tensor, guidance: Guidance) -> Tensor:
         """Return the row and column of the next point, ``(1, 2)``; see `ProposedPoints`."""
         with torch.inference_mode():
-            distribution = Distribution.of(self.model(lightness, guidance))
+            distribution = self.model(lightness, guidance).distribution()
         if distribution is None:  # without a trained distribution, propose the center
             return torch.tensor([[lightness.shape[-2] // 2, lightness.shape[-1] // 2]])
         existing: list[tuple[float, float]] = []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
@@ -43,6 +43,24 @@ class TensorFields:
         return replace(
             self, **{k: v[index] for k, v in values.items() if isinstance(v, Tensor | TensorFields)}
         )
+
+    def equals(self, other: object) -> bool:
+        """Return whether another object has the same type and equal fields."""
+        if type(self) is not type(other):
+            return False
+        for each in fields(self):
+            one, two = getattr(self, each.name), getattr(other, each.name)
+            if one is two:
+                continue
+            if isinstance(one, TensorFields):
+                is_equal = one.equals(two)
+            elif isinstance(one, Tensor):
+                is_equal = isinstance(two, Tensor) and torch.equal(one, two)
+            else:
+                is_equal = one == two
+            if not is_equal:
+                return False
+        return True
 
 
 @dataclass(frozen=True)
@@ -301,10 +319,6 @@ class Guidance(TensorFields):
         """Return the names of the attributes that are not None."""
         return tuple(f.name for f in fields(self) if getattr(self, f.name) is not None)
 
-    def equals(self, other: Guidance) -> bool:
-        """Return whether all hints have the same values as in another guidance."""
-        return _is_equal(self, other)
-
     def check_matches(self, images: Tensor, kinds: Container[str]) -> None:
         """Raise an error if hints do not match a batch of images ``(B, C, H, W)``.
 
@@ -401,8 +415,7 @@ def rasterize_points(
         return None
     ab, mask, lightness, exact = (torch.zeros(1, channels, *size) for channels in (2, 1, 1, 1))
     for point in points:
-        rows = covered(point.y, point.radius, size[0] / height, size[0])
-        columns = covered(point.x, point.radius, size[1] / width, size[1])
+        rows, columns = covered((point.x, point.y), point.radius, (width, height), size)
         ab[:, :, rows, columns] = point_ab(point).view(1, 2, 1, 1)
         lightness[:, :, rows, columns] = color_lab(point.color)[0]
         exact[:, :, rows, columns] = float(point.ab is not None)
@@ -490,21 +503,28 @@ def _chosen(points: Points) -> tuple[Tensor, Tensor]:
     return torch.cat([lightness, ab]), exact
 
 
-def covered(center: float, radius: float, scale: float, length: int) -> slice:
-    """Return the slice of map pixels that the square of a point covers along one axis.
+def covered(
+    center: tuple[float, float], radius: float, image_size: tuple[int, int], size: tuple[int, int]
+) -> tuple[slice, slice]:
+    """Return the rows and the columns of a map that the square of a point covers.
 
     Args:
-        center: Center of the square in image pixels.
+        center: Center (x, y) of the square in image pixels.
         radius: Half the side of the square in image pixels.
-        scale: Number of map pixels per image pixel.
-        length: Length of the map along the axis in map pixels.
+        image_size: Width and height of the image.
+        size: Height and width of the map.
     """
-    home = min(max(math.floor(center * scale), 0), length - 1)
-    radius = min(radius, length / scale)  # covers the axis; larger numbers could overflow
-    first = math.ceil((center - radius) * scale - 0.5 - 1e-6)
-    last = math.floor((center + radius) * scale - 0.5 + 1e-6)
-    first, last = (home, home) if last < first else (first, last)
-    return slice(min(max(first, 0), length - 1), min(max(last, 0), length - 1) + 1)
+    slices = []
+    for place, pixels, length in zip(center, image_size, size[::-1], strict=True):
+        scale = length / pixels
+        home = min(max(math.floor(place * scale), 0), length - 1)
+        half = min(radius, length / scale)  # covers the axis; larger numbers could overflow
+        first = math.ceil((place - half) * scale - 0.5 - 1e-6)
+        last = math.floor((place + half) * scale - 0.5 + 1e-6)
+        first, last = (home, home) if last < first else (first, last)
+        slices.append(slice(min(max(first, 0), length - 1), min(max(last, 0), length - 1) + 1))
+    columns, rows = slices
+    return rows, columns
 
 
 def _draw_stroke(draw: ImageDraw.ImageDraw, stroke: Stroke, scale_x: float, scale_y: float) -> None:
@@ -535,12 +555,3 @@ def _square_hint(row: int, column: int, side: int, lab: Tensor, exact: bool) -> 
     return PointHint(
         column + side / 2, row + side / 2, side / 2, shown, (a, b) if exact else None, "everywhere"
     )
-
-
-def _is_equal(one: Any, other: Any) -> bool:
-    """Return whether two values, such as guidance, have equal fields and tensors."""
-    if isinstance(one, Tensor) and isinstance(other, Tensor):
-        return one is other or torch.equal(one, other)
-    if is_dataclass(one) and not isinstance(one, type) and type(one) is type(other):
-        return all(_is_equal(getattr(one, each.name), getattr(other, each.name)) for each in fields(one))
-    return type(one) is type(other) and one == other

@@ -11,9 +11,7 @@ from .full_size import full_lightness as full_lightness
 from .full_size import shrink_lightness as shrink_lightness
 from .full_size import working_size as working_size
 from .overlays import overlays_of as overlays_of
-from .palette import Distribution as Distribution
 from .palette import Suggestion as Suggestion
-from .palette import distribution_of as distribution_of
 from .palette import next_point as next_point
 from .palette import suggest_colors as suggest_colors
 from .pipeline import colorize_task as colorize_task
@@ -44,7 +42,6 @@ __all__ = [
     "ColorizeTask",
     "ColorizedImage",
     "Colorizer",
-    "Distribution",
     "FullLightness",
     "ReadReference",
     "Suggestion",
@@ -56,7 +53,6 @@ __all__ = [
     "compose_image",
     "crop_recipe",
     "describe_statistics",
-    "distribution_of",
     "divided_regions",
     "extent_of",
     "find_border",

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from colorzoo.drawing.lines import is_line_art
+from colorzoo.drawing.regions import encloses_regions
 from colorzoo.engines.device import choose_device
 from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
@@ -251,18 +253,19 @@ class Colorizer:
         inside = timed(log, select_part, image, setting)
         if recipe.healing:  # healing does not change the border
             image = replace(image, levels=_healed(log, image, recipe))
-        about = f"{image.size[0]} x {image.size[1]} pixels"
+        width, height = image.size
+        about = f"{width} x {height} pixels"
         full = FullLightness(image.levels if inside is None else image.levels[inside.slices])
         lightness = timed(log, preprocess, full, self.size, about=about)
         drawing = _read_drawing(log, image, recipe, about) if self.is_sketch_model else None
         if inside is not None:
             if not isinstance(guidance, Recipe):
                 raise GuidanceError(_WHOLE_IMAGE)
-            guidance, lost = crop_recipe(guidance, image.size, inside)
+            guidance, lost = crop_recipe(guidance, (width, height), inside)
             notes = (f"only the image inside the scan border was colored ({inside})", *lost, *notes)
         else:
-            recipe.check_inside(*image.size)
-        size = full.shape[1], full.shape[0]
+            recipe.check_inside(width, height)
+        size = (width, height) if inside is None else (inside.width, inside.height)
         task = self.prepare_lightness(lightness, size, guidance, reference, strength=strength)
         return replace(
             task,
@@ -556,8 +559,6 @@ def choose_for_image(
     """
     if choice.ranked is None:
         return choice
-    from colorzoo.inference.steps.drawing import encloses_regions, is_line_art
-
     levels = composite_on_white(image).levels
     if not (is_line_art(levels) and encloses_regions(levels)) or chroma_note(image) == IN_COLOR:
         return choice

@@ -6,7 +6,6 @@ predicted color distribution. The next point is placed where the entropy of this
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,9 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, reduce_chroma
-from colorzoo.color.bins import bin_centers
-from colorzoo.inference.result import NOTHING_TO_COLOR, ColorizedImage
-from colorzoo.prediction import Prediction
+from colorzoo.prediction import Distribution
 
 PALETTE_COLORS = 9
 
@@ -27,11 +24,7 @@ PALETTE_COLORS = 9
 _PALETTE_STARTS = 5  # number of k-means initializations
 _PALETTE_ROUNDS = 30  # maximum number of k-means iterations
 _PALETTE_SETTLED = 0.01  # movement of the means in CIE units below which k-means stops
-_PALETTE_SHARPNESS = 1.2  # factor on the logits, tuned on held-out images; the paper uses 0.2
 _PALETTE_NEGLIGIBLE = 1e-5  # probability relative to the largest bin below which bins are ignored
-# entropy relative to a uniform distribution above which a head counts as untrained; trained heads stay
-# below 0.8 on photos
-_PALETTE_UNTRAINED = 0.93
 _PALETTE_AROUND = 8  # the large entropy window extends 1 / 8 of the shorter side in each direction
 _PALETTE_TAKEN_RADIUS = 3  # minimum distance between points in pixels of the network output
 
@@ -49,91 +42,6 @@ class Suggestion:
     ab: tuple[float, float]
     share: float
     rgb: tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class Distribution:
-    """Predicted color distribution at each position of the network output.
-
-    Examples:
-        >>> centers = torch.tensor([[40.0, 0], [-40, 0]])
-        >>> distribution = Distribution(torch.full((2, 8, 12), 0.5), centers, stride=4)
-        >>> distribution.at(10, 10)
-        tensor([0.5000, 0.5000])
-
-    Attributes:
-        probabilities: Probabilities ``(Q, h, w)`` of the Q color bins; the sum at each position is 1.
-        centers: Centers ``(Q, 2)`` of the bins in CIE units.
-        stride: Distance between adjacent positions in pixels of the network input.
-    """
-
-    probabilities: Tensor
-    centers: Tensor
-    stride: int
-
-    @classmethod
-    def of(cls, prediction: Prediction) -> Distribution | None:
-        """Return the color distribution of the first image in a prediction.
-
-        Bins outside the sRGB gamut are excluded. The result is None if the model predicts no distribution, or
-        a nearly uniform distribution from untrained layers, as with the authors' Local Hints weights (Zhang
-        et al. 2017).
-        """
-        logits = prediction.color_logits
-        if logits is None:
-            return None
-        stride = round(prediction.colors.shape[-1] / logits.shape[-1])
-        log_share = F.log_softmax(logits[:1].float(), dim=1)
-        if _entropy(log_share.exp()[0]).mean() > _PALETTE_UNTRAINED * math.log(logits.shape[1]):
-            return None
-        centers, in_hull = bin_centers(logits.shape[1])
-        shares = F.softmax(_PALETTE_SHARPNESS * logits[0, in_hull].float(), dim=0)
-        return cls(shares.cpu(), centers[in_hull], max(1, stride))
-
-    def at(self, x: float, y: float) -> Tensor:
-        """Return the ``(Q,)`` probabilities at a pixel of the network input."""
-        rows, columns = self.probabilities.shape[-2:]
-        row = min(max(int(y / self.stride), 0), rows - 1)
-        column = min(max(int(x / self.stride), 0), columns - 1)
-        return self.probabilities[:, row, column]
-
-    def entropy(self) -> Tensor:
-        """Return the entropy ``(h, w)`` at each position in nats, from 0 to log Q."""
-        return _entropy(self.probabilities)
-
-
-def distribution_of(colored: ColorizedImage) -> Distribution | None:
-    """Return the color distribution of a result; None if the model predicts none.
-
-    Examples:
-        >>> colorizer = Colorizer("zhang2017_local_small", device="cpu")
-        >>> lightness = torch.full((1, 1, 32, 48), 50.0)
-        >>> task = colorizer.prepare_lightness(lightness, (48, 32), Recipe())
-        >>> distribution_of(colorize_task(task)).centers.shape[1]
-        2
-    """
-    with torch.inference_mode():  # the logits can be computed on access
-        return None if colored.prediction is None else Distribution.of(colored.prediction)
-
-
-def mean_uncertainty(colored: ColorizedImage) -> float | None:
-    """Return the expected color error of a result, averaged over the image.
-
-    The expected error at a position is ``sum_q p_q |c_q - ab|``. Here ``p`` is the predicted distribution,
-    ``c`` are the bin centers, and ``ab`` is the resulting color. The measure is not published.
-    `benchmarks.uncertainty` compares the measure with true errors.
-
-    Returns:
-        The uncertainty in CIE units. None if the model predicts no distribution, or if the image is a page
-        without a photo, such as text.
-    """
-    distribution = distribution_of(colored)
-    if distribution is None or NOTHING_TO_COLOR in colored.notes:
-        return None
-    shares = distribution.probabilities
-    colors = F.interpolate(colored.ab[None].cpu(), shares.shape[1:], mode="bilinear", antialias=True)
-    apart = torch.cdist(distribution.centers, colors[0].flatten(1).T)
-    return float((shares.flatten(1) * apart).sum(dim=0).mean())
 
 
 def suggest_colors(
@@ -208,6 +116,7 @@ def next_point(distribution: Distribution, taken: Sequence[tuple[float, float]] 
     In the large window, entropy outside the image counts as zero, so pixels near the borders score lower.
 
     Examples:
+        >>> from colorzoo.prediction import Distribution
         >>> centers = torch.tensor([[40.0, 0], [-40, 0]])
         >>> distribution = Distribution(torch.full((2, 8, 12), 0.5), centers, stride=4)
         >>> x, y = next_point(distribution)
@@ -232,11 +141,6 @@ def next_point(distribution: Distribution, taken: Sequence[tuple[float, float]] 
         smooth[rows, max(0, column - _PALETTE_TAKEN_RADIUS) : column + _PALETTE_TAKEN_RADIUS + 1] = -1.0
     row, column = divmod(int(smooth.argmax()), smooth.shape[1])
     return (column + 0.5) * distribution.stride, (row + 0.5) * distribution.stride
-
-
-def _entropy(probabilities: Tensor) -> Tensor:
-    entropy: Tensor = torch.special.entr(probabilities).sum(dim=0)
-    return entropy
 
 
 def _spread_start(

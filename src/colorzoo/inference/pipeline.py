@@ -157,9 +157,9 @@ def _with_points_in_full(
     if not limited:
         return enforced
     small = tuple(hint for hint in limited if is_small(hint))
-    larger = tuple(hint for hint in limited if not is_small(hint))
+    larger = tuple(hint for hint in limited if hint not in small)
     # small points are added last, because the network would spread their colors within larger reaches
-    rest = tuple(hint for hint in hints if not (is_small(hint) if small else hint.reach != "everywhere"))
+    rest = tuple(hint for hint in hints if hint not in (small or limited))
     base = task.run(show_base, _with_some_points(task, rest), lightness, key=_hints_key(task, _reaches(rest)))
     extent = extent_of(task, small or larger)
     if small and larger:
@@ -183,25 +183,22 @@ def _reaches(hints: Sequence[PointHint]) -> tuple[object, ...]:
     return _squares(hints), tuple(hint.reach for hint in hints)
 
 
-def _conditions(task: ColorizeTask, *, hinted: bool = True) -> tuple[str, ...]:
-    """Return the guidance on which a prediction depends, except points and strokes, as a key of results.
+def _hints_key(task: ColorizeTask, points_key: Hashable, *, hinted: bool = True) -> Hashable:
+    """Return the guidance on which a prediction depends as a key of results.
 
     Args:
         task: Image and guidance.
-        hinted: Whether the prediction uses region colors.
+        points_key: Key of the points.
+        hinted: Whether the prediction uses strokes and region colors.
     """
     recipe = task.recipe
     extra = {name: value for name, value in recipe.extra.items() if name != "divisions"}
     is_divided = "divisions" in recipe.extra and task.network.model.supports("propose")
     divisions = recipe.divisions if is_divided else ()
     regions = recipe.regions if hinted else ()
-    return tuple(map(repr, (_areas(task, "thing"), recipe.boxes, regions, divisions, recipe.label, extra)))
-
-
-def _hints_key(task: ColorizeTask, points_key: Hashable, *, hinted: bool = True) -> Hashable:
-    """Return the guidance on which a prediction depends as a key of results; see `_conditions`."""
-    strokes = (repr(task.recipe.scribbles), task.tensors.kinds()) if hinted else (repr(()), ())
-    return points_key, strokes, _conditions(task, hinted=hinted)
+    strokes = (repr(recipe.scribbles), task.tensors.kinds()) if hinted else (repr(()), ())
+    others = (_areas(task, "thing"), recipe.boxes, regions, divisions, recipe.label, extra)
+    return points_key, strokes, repr(others)
 
 
 def _points(task: ColorizeTask, hints: Hints) -> Points | None:
@@ -218,7 +215,6 @@ def _points(task: ColorizeTask, hints: Hints) -> Points | None:
         squares=_squares(hints),
         image_size=task.size,
         fits=not task.is_sketch,
-        key=_squares(hints),
     )
 
 
@@ -233,7 +229,6 @@ def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
         patches=patches,
         reaches=reaches,
         size=task.network_size,
-        key=(patches, reaches),
     )
 
 
@@ -261,7 +256,7 @@ def paths_from(task: ColorizeTask, patches: PointPatches) -> Paths:
 
     See `find_paths`.
     """
-    return task.run(find_paths, task.run(step_costs, task.lightness), patches=patches, key=patches)
+    return task.run(find_paths, task.run(step_costs, task.lightness), patches=patches)
 
 
 def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
@@ -271,14 +266,7 @@ def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
     """
     if not task.network.model.supports("similarity"):
         return None
-    return task.run(
-        compute_similarity,
-        task.lightness,
-        _states(task),
-        network=task.network,
-        patches=patches,
-        key=patches,
-    )
+    return task.run(compute_similarity, task.lightness, _states(task), network=task.network, patches=patches)
 
 
 def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
@@ -328,7 +316,7 @@ def _areas(task: ColorizeTask, *actions: str) -> tuple[Area, ...]:
 def _masks(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
     """Return the soft masks of areas; opacity is ignored so that cached masks can be reused."""
     opaque = tuple(replace(area, opacity=1.0) for area in areas)
-    return task.run(draw_areas, task.lightness, areas=opaque, image_size=task.size, key=repr(opaque))
+    return task.run(draw_areas, task.lightness, areas=opaque, image_size=task.size)
 
 
 def _drawn(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
@@ -390,10 +378,7 @@ def _predict(
 def _states(task: ColorizeTask) -> States:
     """Return the intermediate results of an image, which the model reuses after an edit."""
     name = "states", task.image_key
-    try:
-        states: States = task.results[name]
-    except KeyError:
-        states = {}
+    states: States = task.results.get(name, {})
     task.results[name] = states  # also after a hit, because their size grows
     return states
 
@@ -513,7 +498,7 @@ def _added_guidance(task: ColorizeTask, *, hinted: bool) -> Iterator[tuple[str, 
             kept = {name: value for name, value in recipe.extra.items() if name == "classes"}
             only = Recipe(width=recipe.width, height=recipe.height, extra=kept)
             settings = {"network": task.network, "recipe": only}
-            yield "classes", task.run(read_classes, task.lightness, exemplar, **settings, key=repr(kept))
+            yield "classes", task.run(read_classes, task.lightness, exemplar, **settings)
     if "regions" in accepts and model.supports("propose"):
         if not hinted:
             yield "regions", proposed_regions(task)
@@ -543,7 +528,7 @@ def divided_regions(task: ColorizeTask) -> Regions:
     from colorzoo.inference.steps.regions import edit_regions
 
     sketch, size = network_input(task), task.size
-    return task.run(edit_regions, proposed, sketch, divisions=divisions, image_size=size, key=divisions)
+    return task.run(edit_regions, proposed, sketch, divisions=divisions, image_size=size)
 
 
 def _colored_regions(task: ColorizeTask) -> Regions:

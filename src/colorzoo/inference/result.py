@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from colorzoo.image_io.raster_image import RasterImage, composite_on_white
 from colorzoo.inference.border import Surroundings
@@ -21,7 +23,7 @@ from colorzoo.inference.full_size import (
 )
 from colorzoo.inference.steps.points import correct_points
 from colorzoo.inference.task import ColorizeTask, Colors, StageRun
-from colorzoo.prediction import Prediction
+from colorzoo.prediction import Distribution, Prediction
 
 NOTHING_TO_COLOR = "nothing to color: a blank page, text, lines or a color target"
 """Note for images without content to colorize; see `.steps.pages.is_page`."""
@@ -100,6 +102,30 @@ class ColorizedImage:
         about = f"{levels.shape[1]} x {levels.shape[0]} pixels"
         self.task.log.append(StageRun("compose", about, time.perf_counter() - started))
         return levels
+
+    @property
+    def distribution(self) -> Distribution | None:
+        """Predicted color distribution; None if the model predicts none, or if `prediction` is None."""
+        return None if self.prediction is None else self.prediction.distribution()
+
+    @property
+    def uncertainty(self) -> float | None:
+        """Expected color error in CIE units, averaged over the image.
+
+        The expected error at a position is ``sum_q p_q |c_q - ab|``. Here ``p`` is the predicted
+        distribution, ``c`` are the bin centers, and ``ab`` is the resulting color. The measure is not
+        published. `benchmarks.uncertainty` compares the measure with true errors.
+
+        The value is None if the model predicts no distribution, or if the image is a page without a photo,
+        such as text.
+        """
+        distribution = self.distribution
+        if distribution is None or NOTHING_TO_COLOR in self.notes:
+            return None
+        shares = distribution.probabilities
+        colors = F.interpolate(self.ab[None].cpu(), shares.shape[1:], mode="bilinear", antialias=True)
+        apart = torch.cdist(distribution.centers, colors[0].flatten(1).T)
+        return float((shares.flatten(1) * apart).sum(dim=0).mean())
 
     def source(self, image: RasterImage) -> RasterImage:
         """Crop the source image to the area of the result, for copying alpha and metadata.

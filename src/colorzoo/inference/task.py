@@ -148,16 +148,17 @@ class ColorizeTask:
     results: MutableMapping[Hashable, Any] = field(default_factory=dict)
     image_key: Hashable = None
 
-    def run(self, stage: Callable[..., T], *inputs: Any, key: Hashable = (), **settings: Any) -> T:
+    def run(self, stage: Callable[..., T], *inputs: Any, key: Hashable = None, **settings: Any) -> T:
         """Run a stage, or return its result for the same `image_key` and key.
 
         Args:
             stage: Function to run.
             *inputs: Positional arguments of the function.
-            key: Parts of the recipe on which the inputs and settings depend.
+            key: Parts of the recipe on which the inputs and settings depend. None uses the settings, for
+                stages whose inputs depend only on the image.
             **settings: Keyword arguments of the function.
         """
-        key = stage.__name__, self.image_key, key
+        key = stage.__name__, self.image_key, repr(settings) if key is None else key
         try:
             result: T = self.results[key]
         except KeyError:

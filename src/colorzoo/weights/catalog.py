@@ -275,9 +275,11 @@ def find_weights(
     The reason is an empty string if the weights were found or are not required. Unlike `resolve_weights`,
     this function does not issue a warning.
     """
-    if weights is None or (weights == "default" and not card.trainable):
+    if weights is None:
         return None, ""
     if not card.trainable:
+        if weights == "default":
+            return None, ""
         raise WeightsError(
             f"'weights' must be None for {card.name}, got {_short(weights)}: {known_tags(card)}"
         )

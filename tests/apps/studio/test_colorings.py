@@ -12,8 +12,9 @@ from colorzoo.guidance import PointHint, Recipe
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.palette import Distribution, suggest_colors
+from colorzoo.inference.palette import suggest_colors
 from colorzoo.inference.pipeline import colorize_task
+from colorzoo.prediction import Distribution
 from tiny_model import gray_image, tiny_model
 
 PHOTO = Path(__file__).parents[2] / "data" / "images" / "coffee.jpg"

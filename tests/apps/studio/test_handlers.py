@@ -18,7 +18,7 @@ from colorzoo.apps.studio.studio import Studio
 from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.network import NetworkRunner
-from colorzoo.inference.palette import distribution_of, next_point, suggest_colors
+from colorzoo.inference.palette import next_point, suggest_colors
 from colorzoo.inference.pipeline import colorize_task
 from colorzoo.weights.choice import rank_models
 
@@ -131,7 +131,7 @@ def test_suggest_and_next_use_image_pixel_coordinates(pad: DirectPad) -> None:
     lightness = opened.network_lightness(64)
     height, width = lightness.shape[2:]
     reply = colorize_task(colorizer.prepare_lightness(lightness, (192, 120), Recipe.from_json(recipe)))
-    distribution = distribution_of(reply)
+    distribution = reply.distribution
     assert distribution is not None
 
     def bits(shares: torch.Tensor) -> float:

@@ -16,7 +16,6 @@ from PIL import ImageColor
 
 from colorzoo.apps.cli._file_options import ColorizeOptions, GuidanceOptions
 from colorzoo.apps.cli._options import file_identity
-from colorzoo.apps.cli._terminal import printed_warnings, record_interrupts
 from colorzoo.batch import (
     ALREADY_DONE,
     EXISTS,
@@ -25,11 +24,10 @@ from colorzoo.batch import (
     FileResult,
     FileTask,
     plan_outputs,
-    reference_files,
     run_tasks,
     with_settings,
 )
-from colorzoo.console import print_line, progress_bar
+from colorzoo.console import print_line, printed_warnings, progress_bar, record_interrupts
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.guidance import (
     DEFAULT_REACH,
@@ -170,11 +168,7 @@ def _task(args: ColorizeOptions) -> FileTask:
     reference, folder = tuple(args.reference), Path(args.recipe).parent if args.recipe else None
     recipe = with_settings(_recipe(args), args, folder=folder, references=reference)
     assert isinstance(recipe, Recipe)
-    references = reference_files(recipe, folder, reference)
-    with printed_warnings():  # such as a warning about weights that do not match
-        choice = choose_for_guidance(args.model, recipe, args.weights, references=references, fast=args.fast)
-    return FileTask(
-        choice=choice,
+    task = FileTask(
         guidance=recipe,
         folder=folder,
         reference=reference,
@@ -183,6 +177,10 @@ def _task(args: ColorizeOptions) -> FileTask:
         overwrite=args.overwrite,
         max_pixels=int(args.max_pixels * 1e6),
     )
+    references = [path for path, _ in task.references]
+    with printed_warnings():  # such as a warning about weights that do not match
+        choice = choose_for_guidance(args.model, recipe, args.weights, references=references, fast=args.fast)
+    return replace(task, choice=choice)
 
 
 def _print_result(args: ColorizeOptions, names_model: bool, result: FileResult) -> None:

@@ -15,7 +15,6 @@ import numpy as np
 from colorzoo.apps.cli._colorize import write_reports
 from colorzoo.apps.cli._file_options import VideoOptions
 from colorzoo.apps.cli._options import check_output
-from colorzoo.apps.cli._terminal import printed_warnings, record_interrupts
 from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.encoding import Encoding, choose_encoding
 from colorzoo.apps.video.file import VideoFile
@@ -25,7 +24,7 @@ from colorzoo.apps.video.report import shot_entries
 from colorzoo.apps.video.run import PartsFolder, Shot, Source, color_video, gray_frame, parts_path
 from colorzoo.batch import UsedFile, check_report, origin_of_model
 from colorzoo.card import Use
-from colorzoo.console import print_line, progress_bar
+from colorzoo.console import print_line, printed_warnings, progress_bar, record_interrupts
 from colorzoo.errors import ColorzooError
 from colorzoo.files import sha256_of
 from colorzoo.guidance import Recipe, parse_border

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from colorzoo.apps.cli._options import Command, check_output
-from colorzoo.apps.cli._terminal import align, print_table
-from colorzoo.console import print_line, progress_bar
+from colorzoo.console import align, print_line, print_table, progress_bar
 from colorzoo.environment import core_count
 from colorzoo.errors import ColorzooError
 from colorzoo.settings import PositiveInt, Probability, Range, argument, option

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires
 
 from colorzoo.apps.cli._options import Command
-from colorzoo.apps.cli._terminal import align
+from colorzoo.console import align
 from colorzoo.environment import installed_version
 from colorzoo.registry import skipped_packages
 from colorzoo.settings import option

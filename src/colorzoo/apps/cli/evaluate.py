@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from colorzoo.apps.cli._options import Command
-from colorzoo.apps.cli._terminal import print_table
-from colorzoo.console import print_line
+from colorzoo.console import print_line, print_table
 from colorzoo.errors import ColorzooError
 from colorzoo.settings import PositiveInt, Range, option
 

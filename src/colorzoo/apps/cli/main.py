@@ -17,7 +17,7 @@ from types import ModuleType
 
 import colorzoo.apps.cli
 from colorzoo.apps.cli._options import Command
-from colorzoo.apps.cli._terminal import escape_unencodable, printed_warnings
+from colorzoo.console import escape_unencodable, printed_warnings
 from colorzoo.environment import installed_version, is_on
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import all_cards, plugins

@@ -7,8 +7,8 @@ import sys
 from dataclasses import dataclass
 
 from colorzoo.apps.cli._options import Command
-from colorzoo.apps.cli._terminal import print_table
 from colorzoo.card import GuidanceKind
+from colorzoo.console import print_table
 from colorzoo.registry import list_models, model_card
 from colorzoo.settings import argument, option
 from colorzoo.weights import all_defaults

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from colorzoo.apps.cli._file_options import ModelOptions
 from colorzoo.apps.cli._options import Command, check_output
-from colorzoo.apps.cli._terminal import printed_warnings
+from colorzoo.console import printed_warnings
 from colorzoo.errors import ColorzooError
 from colorzoo.settings import MODEL, Fraction, Range, argument, option
 from colorzoo.weights import choose_model

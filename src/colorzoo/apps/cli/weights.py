@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from colorzoo.apps.cli._options import Command, check_output
-from colorzoo.apps.cli._terminal import print_table
 from colorzoo.card import Use
-from colorzoo.console import print_line
+from colorzoo.console import print_line, print_table
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.files import megabytes, sha256_of
 from colorzoo.registry import list_models, model_card

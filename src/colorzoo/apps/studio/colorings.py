@@ -20,8 +20,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.guidance import PointHint
-from colorzoo.inference import ColorizedImage, ColorizeTask, Distribution, distribution_of, similarity_to
+from colorzoo.inference import ColorizedImage, ColorizeTask, similarity_to
 from colorzoo.inference.steps import PointPatches
+from colorzoo.prediction import Distribution
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def find_informative_point(task: ColorizeTask, result: ColorizedImage) -> Inform
     Returns:
         The location; None if the model predicts no correlations or no color distribution.
     """
-    if not task.network.model.supports("similarity") or (distribution := distribution_of(result)) is None:
+    if not task.network.model.supports("similarity") or (distribution := result.distribution) is None:
         return None
     candidates = _candidate_points(task.size)
     maps = [similarity_to(task, PointPatches.of([point], task.size)) for point in candidates]

@@ -49,7 +49,6 @@ from colorzoo.inference import (
     colorize_task,
     crop_recipe,
     describe_statistics,
-    distribution_of,
     require_color,
 )
 from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt, Range
@@ -282,7 +281,7 @@ def suggest(ctx: Context) -> Iterator[Message]:
 def _likely_colors(request: PadRequest, place: tuple[float, float], count: int) -> dict[str, Any]:
     """Return the suggested colors at a location of a photo."""
     result = predict(request)
-    distribution = distribution_of(result)
+    distribution = result.distribution
     if distribution is None:
         return {"lightness": None, "items": [], "entropy": None}
     shape = (result.ab.shape[1], result.ab.shape[2])
@@ -297,7 +296,7 @@ def _next(ctx: Context) -> Iterator[Message]:
         return
     result = predict(request)
     found: dict[str, Any] = {"x": None, "y": None, "entropy": None}
-    if (distribution := distribution_of(result)) is not None:
+    if (distribution := result.distribution) is not None:
         shape = (result.ab.shape[1], result.ab.shape[2])
         found = palette.suggest_next_point(distribution, request.opened, request.recipe, shape)
         if request.opened.window is not None:
@@ -455,7 +454,7 @@ def _export(ctx: Context) -> Iterator[Message]:
         data = encode_layers({name: reduce(levels) for name, levels in steps.items()}, source)
     else:
         task_of_file = _file_task(colorizer, recipe, reference, quality, side)
-        origin = task_of_file.origin_of(opened.sha256, opened.name, colorizer)
+        origin = task_of_file.origin(opened.sha256, opened.name, colorizer.size)
         origin = with_prediction(origin, colored)
         metadata = source.metadata if dpi is None else replace(source.metadata, dpi=(dpi, dpi))
         marked = replace(source, metadata=add_provenance(metadata, origin))

@@ -18,6 +18,7 @@ from torch import Tensor
 from colorzoo.apps.studio.protocol import Limits
 from colorzoo.apps.studio.window import Window
 from colorzoo.color import encoded, lightness_of_levels, lightness_to_luminance
+from colorzoo.drawing import is_line_art
 from colorzoo.errors import ImageError
 from colorzoo.guidance import BorderSetting, Division, DrawingSettings, Recipe, Rectangle, Stroke
 from colorzoo.image_io import (
@@ -37,7 +38,7 @@ from colorzoo.inference import (
     shrink_lightness,
     working_size,
 )
-from colorzoo.inference.steps import Drawing, heal, is_line_art, read_drawing
+from colorzoo.inference.steps import Drawing, heal, read_drawing
 
 _IN_COLOR = "the colors of this photo are ignored; “Before” shows them"
 _TINTED = "the tint of the paper is ignored; “Before” shows it"

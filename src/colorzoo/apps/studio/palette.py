@@ -12,7 +12,8 @@ from torch import Tensor
 from colorzoo.apps.studio.colorings import COLORINGS, InformativePoint
 from colorzoo.apps.studio.opened_image import OpenedImage
 from colorzoo.guidance import Recipe
-from colorzoo.inference import Distribution, Suggestion, next_point, suggest_colors
+from colorzoo.inference import Suggestion, next_point, suggest_colors
+from colorzoo.prediction import Distribution
 
 
 def suggestions(

@@ -3,7 +3,6 @@ from .areas import encode_locked_colors as encode_locked_colors
 from .areas import locked_share as locked_share
 from .classes import find_classes as find_classes
 from .drawing import Drawing as Drawing
-from .drawing import is_line_art as is_line_art
 from .drawing import read_drawing as read_drawing
 from .healing import heal as heal
 from .reach import Paths as Paths
@@ -25,7 +24,6 @@ __all__ = [
     "filled_regions",
     "find_classes",
     "heal",
-    "is_line_art",
     "locked_share",
     "mean_region_colors",
     "on_grid",

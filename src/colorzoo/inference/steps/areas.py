@@ -435,8 +435,7 @@ def points_inside(
     rows, columns = drawn[0].share.shape
 
     def is_inside(hint: PointHint) -> bool:
-        row = covered(hint.y, 0, rows / image_size[1], rows)
-        column = covered(hint.x, 0, columns / image_size[0], columns)
+        row, column = covered((hint.x, hint.y), 0, image_size, (rows, columns))
         return any(bool((each.share[row, column] > _HALF).any()) for each in drawn)
 
     return [hint for hint in hints if is_inside(hint)]

@@ -19,29 +19,26 @@ from PIL import ImageColor
 from torch import Tensor
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.drawing.lines import INK, Levels, LineArt, Map, shrink, shrink_darkness
+from colorzoo.drawing.lines import (
+    FEWEST_INK,
+    INK,
+    PROBE,
+    Levels,
+    LineArt,
+    Map,
+    has_midtones,
+    shrink,
+    shrink_darkness,
+)
 from colorzoo.drawing.regions import GAP, Labels, find_regions
 from colorzoo.guidance import PointHint
 from colorzoo.guidance.objects import Division
-from colorzoo.image_io.raster_image import as_rgb
 from colorzoo.inference.full_size import BicubicUpsampler, Overlay, bands
 from colorzoo.prediction import Prediction
 
 PHOTO_NOTE = "this looks like a photo or a painting instead of a sketch; lines were extracted from it first"
 BLANK_NOTE = "no lines were found in the sketch; the colors are arbitrary"
 
-_MOST_MIDTONES = 0.22  # maximum fraction in line art; samples have up to 0.16, paintings 0.3 and more
-_FEWEST_INK = 1e-4  # minimum fraction of line pixels
-_MOST_INK = 0.4  # maximum fraction of line pixels
-_UNEVEN = 0.05  # maximum standard deviation of the gray level of the paper
-_LEAST_PAPER = 0.55  # minimum fraction of pixels with the gray level of paper
-_CLEAN, _LEAST_CLEAN = 0.92, 0.75  # gray level relative to black paper, and minimum fraction of such pixels
-_THIN = 5.0  # distance in pixels from the paper up to which ink belongs to a line
-_LEAST_THIN = 0.75  # minimum fraction of ink that belongs to lines
-_LEAST_REGION = 0.002  # smallest region that counts as enclosed by lines, as a fraction of the image
-_LEAST_ENCLOSED = 0.03  # fraction of a drawing that such regions cover at least
-_PAPER = 0.7  # minimum gray level of paper
-_PROBE = 256  # shorter side in pixels of the copy for the tests of `is_line_art`
 _SOFTNESS = 2.0  # standard deviation in pixels of the network input that smooths the shading
 _VOTE = 0.6  # pixels of the network input below this level are lines and have no vote
 
@@ -205,13 +202,13 @@ def read_drawing(
     """
     notes: tuple[str, ...] = ()
     art = LineArt.read(levels)
-    if _midtones(LineArt.read(shrink(levels, _PROBE))) > _MOST_MIDTONES:
+    if has_midtones(LineArt.read(shrink(levels, PROBE))):
         from colorzoo.color.sketch import rgb_to_gray, xdog  # imported here: drawings do not need it
 
         rgb = art.transmission(0, art.shape[0])
         lines = xdog(rgb_to_gray(torch.from_numpy(rgb).permute(2, 0, 1)[None]))[0, 0].numpy()
         art, notes = LineArt.read(np.rint(lines * 255).astype(np.uint8)), (PHOTO_NOTE,)
-    if (art.darkness >= INK).mean() < _FEWEST_INK:
+    if (art.darkness >= INK).mean() < FEWEST_INK:
         notes = (*notes, BLANK_NOTE)
     return Drawing(art, _divided_regions(art, gap, divisions, size), notes)
 
@@ -243,44 +240,6 @@ def _divided_regions(
     if not paths:
         return regions
     return np.unique(regions, return_inverse=True)[1].reshape(art.shape).astype(np.int32)
-
-
-def is_line_art(levels: Levels) -> bool:
-    """Return whether an image ``(H, W)`` or ``(H, W, 3)`` has thin lines on light or black paper.
-
-    Examples:
-        >>> is_line_art(np.full((32, 48), 120, dtype=np.uint8))
-        False
-    """
-    art = LineArt.read(shrink(levels, _PROBE))
-    if art.paper.mean(2).std() > _UNEVEN:  # excludes most photos before their lines are extracted
-        return False
-    ink = (art.darkness >= INK).astype(np.uint8)
-    if not _FEWEST_INK <= ink.mean() <= _MOST_INK or _midtones(art) > _MOST_MIDTONES:
-        return False
-    if art.inverted:  # stricter, because photos have dark backgrounds
-        is_even = (art.transmission(0, art.shape[0]).min(2) > _CLEAN).mean() > _LEAST_CLEAN
-    else:
-        is_even = (as_rgb(art.levels).mean(2) > _PAPER).mean() > _LEAST_PAPER
-    if not is_even:
-        return False
-    thin = cv2.distanceTransform(ink, cv2.DIST_L2, 3)[ink > 0] < _THIN
-    return bool(thin.mean() > _LEAST_THIN)
-
-
-def encloses_regions(levels: Levels) -> bool:
-    """Return whether the lines of line art enclose regions to color, unlike the lines of text."""
-    darkness = LineArt.read(shrink(levels, _PROBE)).darkness
-    areas = np.bincount(find_regions(darkness).ravel())[1:] / darkness.size
-    return bool(areas[areas > _LEAST_REGION].sum() > _LEAST_ENCLOSED)
-
-
-def _midtones(art: LineArt) -> float:
-    """Return the fraction of midtones after the paper has become white and the darkest ink black."""
-    gray = art.transmission(0, art.shape[0]).mean(2)
-    ink = min(float(np.quantile(gray, 0.01)), 0.7)
-    clean = (gray - ink) / max(0.92 - ink, 1e-3)
-    return float(((clean > 0.15) & (clean < 0.85)).mean())
 
 
 def region_votes(prediction: Prediction, drawing: Drawing, sketch: Tensor) -> Tensor:

@@ -349,8 +349,9 @@ def correct_points(
     if not 0 < len(hints) <= CORRECTIONS.most_points:
         return []
     height, width = lightness.shape
-    y0, y1 = _spans([(h.y, h.radius) for h in hints], height)
-    x0, x1 = _spans([(h.x, h.radius) for h in hints], width)
+    covers = [covered((h.x, h.y), h.radius, (width, height), (height, width)) for h in hints]
+    boxes = torch.tensor([(y.start, y.stop - 1, x.start, x.stop - 1) for y, x in covers])
+    y0, y1, x0, x1 = boxes.T
     y = torch.tensor([min(int(h.y), height - 1) for h in hints])
     x = torch.tensor([min(int(h.x), width - 1) for h in hints])
     # squared distance of the home pixel of point i (row) from the rectangle of point j (column)
@@ -360,7 +361,7 @@ def correct_points(
     cell = max(height / ab.shape[1], width / ab.shape[2])
     room = torch.full((count,), torch.inf)
     if locked is not None:
-        room = _room(locked, torch.stack([y0, y1, x0, x1], dim=1), (height, width))
+        room = _room(locked, boxes, (height, width))
     kept = (~covered_later & (room > 0)).nonzero().flatten()
     if not len(kept):
         return []
@@ -378,16 +379,10 @@ def correct_points(
     for _ in range(CORRECTIONS.rounds):
         for i in range(len(missing)):
             amounts[i] += missing[i] - weight[i] @ amounts
-    boxes = torch.stack([y0, y1, x0, x1], dim=1)[kept].tolist()
     return [
         PointCorrection((box[0], box[1]), (box[2], box[3]), wide, amount)
-        for box, wide, amount in zip(boxes, reach.tolist(), amounts, strict=True)
+        for box, wide, amount in zip(boxes[kept].tolist(), reach.tolist(), amounts, strict=True)
     ]
-
-
-def _spans(places: list[tuple[float, float]], length: int) -> tuple[Tensor, Tensor]:
-    slices = [covered(center, radius, 1.0, length) for center, radius in places]
-    return torch.tensor([s.start for s in slices]), torch.tensor([s.stop - 1 for s in slices])
 
 
 def _room(locked: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:

@@ -126,17 +126,14 @@ class PointPatches:
         """Create the patches of points; later points cover earlier points."""
         return cls(tuple((hint.x, hint.y, hint.radius) for hint in hints), image_size)
 
-    def numbers(self, grid: tuple[int, ...]) -> Numbers:
+    def numbers(self, grid: Size) -> Numbers:
         """Return the index of the square that covers each cell of a grid ``(h, w)``.
 
         The index is -1 for a cell without a square.
         """
         cells = np.full(grid, -1, np.int64)
-        width, height = self.image_size
         for number, (x, y, radius) in enumerate(self.squares):
-            rows = covered(y, radius, grid[0] / height, grid[0])
-            columns = covered(x, radius, grid[1] / width, grid[1])
-            cells[rows, columns] = number
+            cells[covered((x, y), radius, self.image_size, grid)] = number
         return cells
 
     def mask(self, size: Size) -> Tensor:
@@ -164,7 +161,7 @@ def step_costs(lightness: Tensor) -> Map:
 
 def find_paths(costs: Map, *, patches: PointPatches) -> Paths:
     """Find the shortest paths from points on the grid of `step_costs`."""
-    cells = patches.numbers(costs.shape)
+    cells = patches.numbers((costs.shape[0], costs.shape[1]))
     search = MCP_Geometric(costs)
     found, steps = search.find_costs(np.argwhere(cells >= 0))
     # offset to the previous cell; a start has the step -1 and the offset 0
