@@ -556,11 +556,16 @@ def choose_for_image(
     """
     if choice.ranked is None:
         return choice
-    from colorzoo.inference.steps.drawing import encloses_regions, is_line_art
-
-    levels = composite_on_white(image).levels
-    if not (is_line_art(levels) and encloses_regions(levels)) or chroma_note(image) == IN_COLOR:
+    if not is_drawing(image):
         return choice
     drawing = choose_model(None, "sketch", fast=fast)
     fits = set(guidance.kinds()) <= set(model_card(drawing.name).guidance)
     return drawing if fits else choice
+
+
+def is_drawing(image: RasterImage) -> bool:
+    """Return whether an image is line art whose lines enclose regions to color."""
+    from colorzoo.inference.steps.drawing import encloses_regions, is_line_art
+
+    levels = composite_on_white(image).levels
+    return chroma_note(image) != IN_COLOR and is_line_art(levels) and encloses_regions(levels)

@@ -195,3 +195,23 @@ def test_settings_survive_a_reload_and_give_the_same_image_in_the_command_line(
     target = tmp_path / "command.png"
     assert main(["colorize", str(sketch), "--recipe", str(hints), "-o", str(target)]) == 0
     assert np.array_equal(np.asarray(Image.open(target)), image)
+
+
+def test_a_drawing_opens_in_the_model_for_drawings_and_the_next_photo_in_the_model_for_photos(
+    pages: tuple[object, str], sketch: Path, photo: Path
+) -> None:
+    browser, _ = pages
+    studio = Studio()
+    with (
+        run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _),
+        watched_pad(browser, url) as pad,
+    ):
+        proposal = pad.page.locator("button >> text=Color as a drawing")
+        pad.open_ready(sketch)
+        assert pad.recipe()["model"] == "colorzoo2026_drawing"
+        assert pad.page.get_attribute("[data-tool=fill]", "aria-pressed") == "true"
+        assert proposal.count() == 0 or not proposal.first.is_visible()
+        pad.open_ready(photo)
+        assert pad.recipe()["model"] == studio.pool.default
+        pad.select_model("colorzoo2026_drawing")  # a drawing that is not recognized
+        assert pad.page.get_attribute("[data-tool=fill]", "aria-pressed") == "true"

@@ -33,11 +33,12 @@ from colorzoo.image_io import (
 from colorzoo.inference import (
     FullLightness,
     check_inside,
+    is_drawing,
     select_part,
     shrink_lightness,
     working_size,
 )
-from colorzoo.inference.steps import Drawing, heal, is_line_art, read_drawing
+from colorzoo.inference.steps import Drawing, heal, read_drawing
 
 _IN_COLOR = "the colors of this photo are ignored; “Before” shows them"
 _TINTED = "the tint of the paper is ignored; “Before” shows it"
@@ -295,7 +296,7 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
     """
     image = read_upload(data, name, limits)
     on_paper = composite_on_white(image)
-    is_sketch = chroma_note(on_paper) != IN_COLOR and is_line_art(on_paper.levels)
+    is_sketch = is_drawing(image)
     shown = on_paper if is_sketch else image
     tint = chroma_note(shown)
     width, height = image.size
