@@ -243,6 +243,13 @@ class ColoringModel(nn.Module):
         """
         raise NotImplementedError
 
+    def region_similarity(self, prediction: Prediction, votes: Tensor) -> Tensor:
+        """Return the probability ``(n, n)`` that two regions of a drawing have one color.
+
+        Similar regions copy the exact color of a point. See `region_colors` for the arguments.
+        """
+        raise NotImplementedError
+
     def color_frames(self, frames: Tensor, exemplar: Exemplar, previous: Tensor | None = None) -> Tensor:
         """Predict ab ``(T, 2, H, W)`` in CIE units for successive frames of a video.
 

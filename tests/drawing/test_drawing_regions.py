@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from colorzoo.drawing.lines import LineArt, shrink_darkness
-from colorzoo.drawing.regions import find_regions
+from colorzoo.drawing.regions import find_open_boundaries, find_regions
 
 
 def circle(side: int, *, line: float, gap: float = 0) -> np.ndarray:
@@ -53,6 +53,36 @@ def test_a_larger_gap_setting_closes_a_wide_opening() -> None:
     joined, closed = regions_of(image, gap=1), regions_of(image, gap=8)
     assert joined[150, 20] == joined[150, 280]
     assert closed[150, 20] != closed[150, 280]
+
+
+@pytest.mark.parametrize("side", [400, 1000, 1600])
+def test_chambers_on_both_sides_of_a_narrow_place_without_a_line_are_one_region(side: int) -> None:
+    image, unit = np.full((side, side), 255, np.uint8), side / 1000
+    for radius, level in ((103, 0), (97, 255)):  # an hourglass: two discs that overlap
+        for x in (405, 595):
+            cv2.circle(image, (round(x * unit), side // 2), round(radius * unit), level, -1)
+    regions = regions_of(image)
+    left, right = (regions[side // 2, round(x * unit)] for x in (405, 595))
+    assert left == right
+    assert left != regions[5, 5]
+
+
+def test_an_opening_of_a_long_outline_stays_closed() -> None:
+    regions = regions_of(circle(1000, line=6, gap=60))
+    assert regions[500, 500] != regions[5, 5]
+
+
+def test_open_boundaries_are_boundaries_without_a_line() -> None:
+    regions = np.zeros((90, 90), np.int32)
+    regions[45:] = 2
+    regions[:45, 45:] = 1
+    regions[45:, 45:] = 3
+    darkness = np.zeros((90, 90), np.uint8)
+    darkness[44:46] = 255  # between the upper and the lower regions
+    darkness[46:80, 44:46] = 255  # three quarters of the boundary of the lower regions
+    assert find_open_boundaries(regions, darkness).tolist() == [[0, 1]]
+    darkness[46:60] = 0
+    assert find_open_boundaries(regions, darkness).tolist() == [[0, 1], [2, 3]]
 
 
 def test_a_corridor_without_a_line_across_is_one_region() -> None:

@@ -21,7 +21,7 @@ from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import full_lightness
 from colorzoo.inference.pipeline import proposed_regions
-from colorzoo.inference.steps.drawing import read_drawing
+from colorzoo.inference.steps.drawing import FlatColors, copy_points, read_drawing
 from colorzoo.inference.steps.regions import filled_regions, proposal_hash
 from inference.by_hand import Results, color_again, task_on
 from tiny_model import tiny_painter
@@ -67,6 +67,44 @@ def test_lines_keep_their_darkness_at_full_size(any_colorizer: Colorizer, depth:
     result = any_colorizer.colorize(image, recipe).levels(depth).astype(float) / (2**depth - 1)
     expected = np.minimum(image / 250, 1)
     assert np.abs(result - expected[..., None]).max() < 2 / 255
+
+
+def rooms() -> np.ndarray:
+    """Return four rooms in a row without a margin."""
+    image = np.full((40, 160), 255, np.uint8)
+    for x in (40, 80, 120):
+        image[:, x - 1 : x + 1] = 0
+    return image
+
+
+def test_similar_regions_copy_the_exact_color_of_the_earliest_point() -> None:
+    plan = read_drawing(rooms())
+    at = [plan.region_at(x, 20, (160, 40)) for x in (20, 60, 100, 140)]
+    similarity = torch.eye(4)
+    similarity[at[0], at[2]] = similarity[at[1], at[2]] = similarity[at[0], at[1]] = 0.95
+    similarity[at[0], at[3]] = 0.3
+    flats = FlatColors(plan, np.ones((4, 3), np.float32))
+    red, blue = PointHint(20, 20, color="#c04020"), PointHint(60, 20, color="#2040c0")
+    for points in ((red,), (red, blue)):  # the later point changes no copy of the earlier point
+        colors = copy_points(flats, similarity, points, (160, 40)).colors
+        assert (colors[at[2]] * 255).round().tolist() == [192, 64, 32]
+        assert colors[at[3]].tolist() == [1, 1, 1]
+    assert colors[at[1]].tolist() == [1, 1, 1]  # a region with a point copies no other point
+
+
+def test_a_later_point_changes_no_region_that_copied_an_earlier_point() -> None:
+    image = np.full((280, 400), 255, np.uint8)
+    windows = [(60, 40), (240, 40), (60, 160), (240, 160)]
+    for x, y in windows:
+        cv2.rectangle(image, (x, y), (x + 100, y + 80), 0, 3)
+    first, later = PointHint(110, 80, color="#c04020"), PointHint(20, 20, color="#2040c0")
+    colorizer = Colorizer("colorzoo2026_drawing", device="cpu", precision="float32")
+    before, after = (
+        np.asarray(colorizer(image, Recipe(points=points))) for points in ((first,), (first, later))
+    )
+    copies = [(x + 50, y + 40) for x, y in windows if before[y + 40, x + 50].tolist() == [192, 64, 32]]
+    assert len(copies) > 1  # the window of the point and at least one other window
+    assert all(after[y, x].tolist() == [192, 64, 32] for x, y in copies)
 
 
 @pytest.mark.parametrize("any_colorizer", MODELS, indirect=True)

@@ -3,7 +3,7 @@
 The distance to the nearest line has one peak in each chamber of a drawing and a saddle in each gap between
 two chambers. Two chambers belong to one region if the gap is wide compared to the narrower chamber. This is
 the trapped-ball segmentation of Zhang et al. 2009 (https://doi.org/10.1109/TVCG.2009.9) with balls of all
-radii.
+radii. Regions that meet at a narrow place without a line between them are joined.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _RECTANGULAR = 0.9  # smallest fraction of its bounding box that a panel covers
 _LEAST_REGION = 0.002  # smallest region that counts as enclosed by lines, as a fraction of the image
 _LEAST_ENCLOSED = 0.03  # fraction of a drawing that such regions cover at least
 _SMALLEST = 1.2e-5  # smallest region as a fraction of the image; smaller regions join a neighbor
+_OPEN = 0.4  # smallest fraction of pixels of openings in a boundary without a line
 
 
 def find_regions(darkness: Darkness, gap: float = GAP) -> Labels:
@@ -56,6 +57,7 @@ def find_regions(darkness: Darkness, gap: float = GAP) -> Labels:
         small = shrink_darkness(darkness, (round(height * scale), round(width * scale)))
     narrow = min(1.0, _NARROW * gap / GAP)
     labels = _merge(*_chambers(small), _panel_sides(small), gap / _SIDE, narrow)
+    labels = _join(labels, find_open_boundaries(labels, small, gap))
     if scale < 1:
         labels = _at_full_size(labels, darkness)
     return _by_size(labels)
@@ -66,6 +68,38 @@ def encloses_regions(levels: Levels) -> bool:
     darkness = LineArt.read(shrink(levels, PROBE)).darkness
     areas = np.bincount(find_regions(darkness).ravel())[1:] / darkness.size
     return bool(areas[areas > _LEAST_REGION].sum() > _LEAST_ENCLOSED)
+
+
+def find_open_boundaries(regions: Labels, darkness: Darkness, gap: float = GAP) -> Labels:
+    """Find pairs of neighboring regions whose common boundary has no line.
+
+    Examples:
+        >>> regions = np.repeat(np.arange(3, dtype=np.int32), 20)[None].repeat(40, 0)
+        >>> darkness = np.zeros((40, 60), np.uint8)
+        >>> darkness[:, 39:41] = 255  # a line between the last two regions
+        >>> find_open_boundaries(regions, darkness).tolist()
+        [[0, 1]]
+
+    Args:
+        regions: ``(H, W)``, number of the region of each pixel.
+        darkness: ``(H, W)`` from 0 to 255; see `LineArt.darkness`.
+        gap: Width of the gaps that are closed, in pixels of an image with a shorter side of 1,000. Openings
+            up to twice this width count as a line.
+
+    Returns:
+        ``(n, 2)``, the numbers of the two regions of each pair.
+    """
+    distance = cv2.distanceTransform((darkness < INK).astype(np.uint8), cv2.DIST_L2, 5)
+    pixels, pairs, heights = _boundary_pixels(regions, distance)
+    boundary = np.zeros(regions.size, np.uint8)
+    boundary[pixels[heights > 0]] = 1
+    count, openings = cv2.connectedComponents(boundary.reshape(regions.shape))
+    opening = openings.ravel()[pixels]
+    half_widths = np.zeros(count, np.float32)
+    np.maximum.at(half_widths, opening, heights)
+    is_open = (heights > 0) & (half_widths[opening] > gap * min(regions.shape) / _SIDE)
+    keys, inverse, contacts = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
+    return keys[np.bincount(inverse.ravel(), is_open, len(keys)) >= _OPEN * contacts]
 
 
 def _chambers(darkness: Darkness) -> tuple[Labels, Map]:
@@ -146,16 +180,32 @@ def _adjacency(labels: Labels, distance: Map) -> tuple[Labels, Map, NDArray[np.i
 
     The saddle of two chambers is the largest distance to a line on their common boundary, in pixels.
     """
-    pairs, heights = [], []
+    _, pairs, heights = _boundary_pixels(labels, distance)
+    keys, inverse, contacts = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
+    saddles = np.zeros(len(keys), np.float32)
+    np.maximum.at(saddles, inverse.ravel(), heights)
+    return keys, saddles, contacts
+
+
+def _boundary_pixels(labels: Labels, distance: Map) -> tuple[NDArray[np.int64], Labels, Map]:
+    """Return index, labels on both sides ``(n, 2)``, and distance to a line of each boundary pixel."""
+    pixels, pairs, heights = [], [], []
+    index = np.arange(labels.size).reshape(labels.shape)
     for before, after in ((np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])):
         differ = labels[before] != labels[after]
+        pixels.append(index[before][differ])
         pairs.append(np.stack([labels[before][differ], labels[after][differ]], 1))
         heights.append(np.minimum(distance[before], distance[after])[differ])
-    both = np.sort(np.concatenate(pairs), axis=1)
-    keys, inverse, contacts = np.unique(both, axis=0, return_inverse=True, return_counts=True)
-    saddles = np.zeros(len(keys), np.float32)
-    np.maximum.at(saddles, inverse.ravel(), np.concatenate(heights))
-    return keys, saddles, contacts
+    return np.concatenate(pixels), np.sort(np.concatenate(pairs), axis=1), np.concatenate(heights)
+
+
+def _join(labels: Labels, pairs: Labels) -> Labels:
+    """Give all connected labels of a list of pairs one label."""
+    parents = np.arange(int(labels.max()) + 1)
+    for one, other in pairs:
+        parents[_root(parents, int(one))] = _root(parents, int(other))
+    roots = np.array([_root(parents, each) for each in range(len(parents))])
+    return roots[labels].astype(np.int32)
 
 
 def _absorb_small(labels: Labels, distance: Map) -> Labels:

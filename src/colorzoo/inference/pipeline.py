@@ -401,12 +401,28 @@ def drawing_of(task: ColorizeTask) -> Drawing:
 
 def _drawing_colors(task: ColorizeTask, prediction: Prediction) -> Colors:
     """Color the regions of a drawing from a prediction, and fill the regions of points."""
-    from colorzoo.inference.steps.drawing import fill_points
+    from colorzoo.inference.steps.drawing import copy_points, fill_points
 
     flats = _predicted_flats(task, prediction)
+    if task.recipe.points and task.network.model.supports("region_similarity"):
+        similarity = _region_similarity(task)
+        flats = timed(task.log, copy_points, flats, similarity, task.recipe.points, task.size)
     flats = timed(task.log, fill_points, flats, task.recipe.points, task.size)
     lab = flats.at_network_size(task.network_size)
     return Colors(lab[:, 1:], lab[:, :1], flats)
+
+
+def _region_similarity(task: ColorizeTask) -> Tensor:
+    """Return the probability that two regions of a drawing have one color, predicted without points.
+
+    Points do not change this similarity, so a later point does not change which regions copy earlier points.
+    """
+    from colorzoo.inference.steps.drawing import region_votes
+
+    own = _predict(task, None, None, hinted=False)
+    votes = region_votes(own, drawing_of(task), network_input(task))
+    with task.network.session():
+        return task.network.model.region_similarity(own, votes).cpu()
 
 
 def predict_regions(task: ColorizeTask) -> tuple[Prediction, Tensor]:

@@ -101,6 +101,34 @@ def test_fill_replaces_the_color_of_a_region_and_a_drag_fills_all_regions_it_cro
     assert list(colors(pad).values()) == [BLUE]
 
 
+def test_a_new_color_of_a_region_keeps_the_place_of_its_point(pad: BrowserPad) -> None:
+    fill(pad, RED, ROOMS[0])
+    fill(pad, BLUE, ROOMS[1])
+    fill(pad, "#20c040", (60, 80))
+    assert [point["color"] for point in pad.recipe()["points"]] == ["#20c040", BLUE]
+
+
+def versions(pad: BrowserPad) -> list[str]:
+    """Return the images of the suggested versions after they are complete."""
+    pad.settle()
+    pad.page.wait_for_selector("[data-role=coloring]:enabled >> nth=3")
+    images: list[str] = pad.page.evaluate(
+        "() => [...document.querySelectorAll('[data-role=coloring] canvas')].map((each) => each.toDataURL())"
+    )
+    return images
+
+
+def test_suggested_versions_follow_edits_and_undo(pad: BrowserPad) -> None:
+    first = versions(pad)
+    fill(pad, RED, ROOMS[0])
+    filled = versions(pad)
+    assert all(one != other for one, other in zip(first, filled, strict=True))
+    pad.select_model("zhang2017_local_small")
+    for expected in (filled, first):
+        pad.page.keyboard.press("Control+z")
+        assert versions(pad) == expected
+
+
 def test_points_suggest_colors_of_any_lightness(pad: BrowserPad) -> None:
     pad.page.keyboard.press("v")
     pad.click(*ROOMS[2])
@@ -195,3 +223,23 @@ def test_settings_survive_a_reload_and_give_the_same_image_in_the_command_line(
     target = tmp_path / "command.png"
     assert main(["colorize", str(sketch), "--recipe", str(hints), "-o", str(target)]) == 0
     assert np.array_equal(np.asarray(Image.open(target)), image)
+
+
+def test_a_drawing_opens_in_the_model_for_drawings_and_the_next_photo_in_the_model_for_photos(
+    pages: tuple[object, str], sketch: Path, photo: Path
+) -> None:
+    browser, _ = pages
+    studio = Studio()
+    with (
+        run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _),
+        watched_pad(browser, url) as pad,
+    ):
+        proposal = pad.page.locator("button >> text=Color as a drawing")
+        pad.open_ready(sketch)
+        assert pad.recipe()["model"] == "colorzoo2026_drawing"
+        assert pad.page.get_attribute("[data-tool=fill]", "aria-pressed") == "true"
+        assert proposal.count() == 0 or not proposal.first.is_visible()
+        pad.open_ready(photo)
+        assert pad.recipe()["model"] == studio.pool.default
+        pad.select_model("colorzoo2026_drawing")  # a drawing that is not recognized
+        assert pad.page.get_attribute("[data-tool=fill]", "aria-pressed") == "true"

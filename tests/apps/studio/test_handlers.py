@@ -91,6 +91,20 @@ def test_open_proposes_a_sketch_model_for_sketches(pad: DirectPad, monkeypatch: 
         assert (found["kind"], found["proposed"]) == ("sketch", proposed)
 
 
+def test_lines_without_regions_are_not_a_sketch(pad: DirectPad) -> None:
+    page = np.full((200, 300), 255, np.uint8)
+    page[20:180:8, 20:280:3] = 0  # rows of short strokes, as in text
+    found = pad.open(image_file(page))
+    assert (found["kind"], found["proposed"]) == ("gray", None)
+
+
+def test_hello_says_whether_the_default_model_was_selected(pad: DirectPad) -> None:
+    assert pad.hello["model_selected"]
+    studio = Studio()
+    assert not DirectPad(studio).hello["model_selected"]
+    studio.close()
+
+
 def test_color_returns_an_image(pad: DirectPad) -> None:
     reply = pad.call("color", recipe=with_points(pad.open(), POINT), quality="final")
     image = pixels(reply.buffers[0])

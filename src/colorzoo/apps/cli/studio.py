@@ -140,7 +140,7 @@ def _make_studio(args: StudioOptions, image_path: Path | None) -> tuple[Studio, 
     name = args.model or (recipe or {}).get("model")
     choice = choose_model(name, "points", args.weights, fast=args.fast)
     own = None if args.weights == "default" else Colorizer(choice, device=args.device)
-    studio = Studio(own, model=choice.name, device=args.device, tune=True)
+    studio = Studio(own, model=name, fast=args.fast, device=args.device, tune=True)
     if image_path is not None:
         try:
             check_image(image_path, max_pixels=studio.limits.pixels)  # raises here, not in the page

@@ -59,18 +59,28 @@ class ModelPool:
         own: Colorizer that the caller has loaded. Its model is the default model. None if there is none.
         default: Name of the default model, which colorizes recipes without a model name. The argument is
             ignored if ``own`` is set. None selects the highest-ranked model for color points.
+        fast: Whether None selects only a model with weights in the package.
+
+    Attributes:
+        is_selected: Whether the caller selected the default model, which then also opens drawings.
     """
 
     def __init__(
-        self, load: Callable[[str], Colorizer], own: Colorizer | None = None, default: str | None = None
+        self,
+        load: Callable[[str], Colorizer],
+        own: Colorizer | None = None,
+        default: str | None = None,
+        *,
+        fast: bool = False,
     ) -> None:
         self._load, self._own = load, own
+        self.is_selected = own is not None or default is not None
         self.cache = StageCache()  # shared by all models and drawing pads
         if own is not None:
             self.default = own.name
             _make_cancellable(own)
         else:
-            self.default = model_card(choose_model(default, "points").name).name
+            self.default = model_card(choose_model(default, "points", fast=fast).name).name
         self._loaded: OrderedDict[str, Colorizer] = OrderedDict()
         self._lock, self._loading = threading.Lock(), threading.Lock()
 

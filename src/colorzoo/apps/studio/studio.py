@@ -41,7 +41,8 @@ class Studio:
         colorizer: Loaded colorizer, whose model becomes the default model. None uses the registered model
             ``model`` as the default model and loads it on first use.
         model: Name of the default model; ignored if ``colorizer`` is set. None selects the highest-ranked
-            model for color points.
+            model for color points, and opens drawings in the best model for drawings.
+        fast: Whether None selects only a model with weights in the package.
         device: Device of the models that the studio loads. In addition to the default model, the studio loads
             each registered model that a recipe names.
         limits: Limits of the server.
@@ -55,6 +56,7 @@ class Studio:
         colorizer: Colorizer | None = None,
         *,
         model: str | None = None,
+        fast: bool = False,
         device: str = "auto",
         limits: Limits | None = None,
         inline_files: bool = False,
@@ -67,6 +69,7 @@ class Studio:
             lambda name: Colorizer(name, device=device, size=size),
             colorizer,
             model,
+            fast=fast,
         )
         # a parallel operation is as slow as its slowest thread, and threads that share a core are slow
         if tune:
@@ -142,6 +145,7 @@ class Studio:
             },
             "recipe": recipe,
             "models": self._models,
+            "model_selected": self.pool.is_selected,
             "limits": {**self.limits.to_dict(), "points": MAX_POINTS},
         }
         reply(Message(hello))

@@ -40,6 +40,7 @@ PHOTO_NOTE = "this looks like a photo or a painting instead of a sketch; lines w
 BLANK_NOTE = "no lines were found in the sketch; the colors are arbitrary"
 
 _SOFTNESS = 2.0  # standard deviation in pixels of the network input that smooths the shading
+_COPIED = 0.7  # smallest probability of one color at which a region copies the exact color of a point
 _VOTE = 0.6  # pixels of the network input below this level are lines and have no vote
 
 
@@ -308,6 +309,28 @@ def fill_points(flats: FlatColors, points: Sequence[PointHint], size: tuple[int,
             regions[rows, columns] = np.where(nearest == len(own) - 1, region, len(colors) + nearest)
             colors += [_rgb(point.color) for point in own[:-1]]
     return replace(flats, drawing=replace(drawing, regions=regions), colors=np.asarray(colors, np.float32))
+
+
+def copy_points(
+    flats: FlatColors, similarity: Tensor, points: Sequence[PointHint], size: tuple[int, int]
+) -> FlatColors:
+    """Give regions without a point the exact color of the earliest point in a similar region.
+
+    A later point does not change a region that copies the color of an earlier point.
+
+    Args:
+        flats: Colors of all regions.
+        similarity: ``(n, n)``, probability that two regions have one color.
+        points: Points in pixels of the image.
+        size: Width and height of the image.
+    """
+    colors = {flats.drawing.region_at(point.x, point.y, size): _rgb(point.color) for point in points}
+    copied, taken = flats.colors.copy(), set(colors)
+    for region, color in colors.items():
+        similar = set((similarity[region] >= _COPIED).nonzero()[:, 0].tolist()) - taken
+        copied[sorted(similar)] = color
+        taken |= similar
+    return replace(flats, colors=copied)
 
 
 def add_areas(flats: FlatColors, ab: Tensor, lightness: Tensor) -> FlatColors:

@@ -202,7 +202,7 @@ class Colorzoo2026Drawing(ColoringModel):
         return rank_by_explained_variance(pooled, self.centers, similarity, areas, TEMPERATURE)
 
     def region_similarity(self, prediction: Prediction, votes: Tensor) -> Tensor:
-        """Return the probability ``(n, n)`` that two regions have one color."""
+        """Return the probability that two regions have one color; see `ColoringModel.region_similarity`."""
         embedding = pool_embeddings(prediction.extras["embedding"][0], votes)
         similarity = self.copying.similarity(embedding @ embedding.mT).sigmoid()
         return similarity.fill_diagonal_(1)

@@ -41,6 +41,16 @@ function beginColoring(pad, found, index) {
   pad.announce(leaves ? t("Automatic colors") : t("{name} applied", { name: colorName(found.lightness, found.items[index].ab) }));
 }
 
+/** @type {WeakMap<object, number>} */
+const numbers = new WeakMap();
+let lastNumber = 0;
+
+/** @param {object} part immutable part of a document @returns {number} number that identifies the part, also after it was undone */
+function numberOf(part) {
+  if (!numbers.has(part)) numbers.set(part, ++lastNumber);
+  return /** @type {number} */ (numbers.get(part));
+}
+
 const COLORINGS = 4;
 const COLORING_SIDE = 240; // pixels of the longer side of a small image
 
@@ -58,7 +68,7 @@ export function createColoringsPanel(pad) {
   let found = null;
   let hasNone = false;
   const begins = () => pad.fills() || !isBegun(pad.doc);
-  const subject = () => `${pad.photo?.image.sha256} ${pad.model()?.name} ${JSON.stringify({ ...pad.doc.drawing, variant: 0 })}`;
+  const subject = () => [pad.photo?.image.sha256, pad.model()?.name, JSON.stringify({ ...pad.doc.drawing, variant: 0 }), ...(pad.fills() ? [numberOf(pad.doc.points), numberOf(pad.doc.divisions)] : [])].join(" ");
   const find = async (of) => {
     asked = of;
     found = null;
@@ -66,8 +76,12 @@ export function createColoringsPanel(pad) {
     const goesOn = () => asked === of && subject() === of && begins() && pad.state() === "ready";
     const ask = (message) => pad.askQuietly(message);
     const reply = await ask({ type: "colorings", recipe: currentRecipe(pad) });
-    const items = reply?.message.items ?? [];
     if (asked !== of) return;
+    if (!reply) { // a newer request replaced this request; request again after the next change
+      asked = "";
+      return;
+    }
+    const { items } = reply.message;
     hasNone = items.length === 0;
     if (hasNone) return pad.changed();
     found = { ...reply.message, items: [] };
@@ -78,7 +92,7 @@ export function createColoringsPanel(pad) {
   const make = (index) => createTile("coloring", () => beginColoring(pad, found, index));
   const update = () => {
     const isNew = Boolean(pad.photo?.result) && begins();
-    if (isNew && pad.state() === "ready" && pad.accepts("points") && asked !== subject()) find(subject());
+    if (isNew && pad.state() === "ready" && !pad.ui.drag && pad.accepts("points") && asked !== subject()) find(subject());
     const chosen = found ? chosenColoring(pad, found) : -1;
     const isFirst = chosen >= 0 && !isBegun({ ...pad.doc, points: [] });
     const items = asked === subject() && (isNew || isFirst) ? (found?.items ?? []) : [];

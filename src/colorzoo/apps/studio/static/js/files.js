@@ -4,7 +4,7 @@ import { hexToRgb, rgbToAb } from "./color.js";
 import { currentRecipe } from "./coloring.js";
 import { emptyDoc, fromRecipe, hasWork } from "./document.js";
 import { t } from "./dom.js";
-import { proposeModel } from "./models.js";
+import { openingModel, proposeModel } from "./models.js";
 import { LightnessMap, checkerboard, decodeLayer, thumbnailOf } from "./pixels.js";
 import { forgetWork, listWorks, rememberOpenWork, rememberedWork, saveDraft, saveWork } from "./storage.js";
 import { paneSize } from "./stage.js";
@@ -121,7 +121,8 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
   rememberOpenWork(taken);
   const offered = pad.session.offered?.image?.sha256 === image.sha256 ? pad.session.offered : null; // recipe of a notebook without a running kernel
   const chosen = recipe ?? work?.recipe ?? offered;
-  const doc = chosen ? toDocument(pad, chosen) : emptyDoc(pad.doc.model);
+  const model = openingModel(pad);
+  const doc = chosen ? toDocument(pad, chosen, model) : emptyDoc(model);
   const steps = chosen && chosen === work?.recipe ? work.steps : null;
   pad.startOver(doc, ...["past", "future"].map((way) => (steps?.[way] ?? []).map(({ label, recipe: before }) => ({ label, state: toDocument(pad, before) }))));
   change(pad.session, { reference: work?.reference ?? null });
@@ -158,10 +159,10 @@ function* keysFor(sha256, best, used) {
   for (let number = 2; ; number += 1) if (!used.includes(`${sha256}#${number}`)) yield `${sha256}#${number}`;
 }
 
-export function toDocument(pad, recipe) {
+export function toDocument(pad, recipe, model = pad.doc.model) {
   const doc = fromRecipe(recipe, { ...pad.photo, perNetworkPixel: pad.perNetworkPixel() }, (hex) => rgbToAb(hexToRgb(hex)));
   const known = doc.model && pad.session.models.some(({ name }) => name === doc.model);
-  return known ? doc : { ...doc, model: pad.doc.model };
+  return known ? doc : { ...doc, model };
 }
 
 export async function resendPhoto(pad, step) {

@@ -10,14 +10,16 @@ import { change } from "./state.js";
 
 /** @typedef {import("./shapes.js").Place} Place */
 
-/** Return a document with a point at each place, which replaces the other points of its region. @param {any} doc @param {Place[]} places @param {number} stroke @param {object} [color] fields of the points */
+/** Return a document with a point at each place. The point replaces the other points of its region and takes the place of the first in the list, because similar regions copy the earliest point. @param {any} doc @param {Place[]} places @param {number} stroke @param {object} [color] fields of the points */
 function filled(pad, doc, places, stroke, color = {}) {
   return places.reduce((before, [x, y]) => {
     const region = regionOf(pad, [x, y]);
     const isHere = (point) => region !== null && regionOf(pad, [point.x, point.y]) === region;
     if (before.points.some((point) => point.locked && isHere(point))) return before;
     const point = { ...brushPoint(pad, x, y), ...color, id: nextId(before.points), stroke };
-    return { ...before, points: [...before.points.filter((other) => !isHere(other)), point] };
+    const first = before.points.findIndex(isHere);
+    const others = before.points.filter((other) => !isHere(other));
+    return { ...before, points: others.toSpliced(first < 0 ? others.length : first, 0, point) };
   }, doc);
 }
 

@@ -1,6 +1,7 @@
 /** The model menu, and the model to propose for sketches. */
 
 import { t } from "./dom.js";
+import { change } from "./state.js";
 
 /** Groups of the model menu and their titles. */
 const GROUPS = [
@@ -65,6 +66,17 @@ export function proposedModel(pad) {
   const proposed = pad.session.models.find(({ name }) => name === photo?.proposed);
   return photo?.kind === "sketch" && proposed && pad.model()?.input !== "sketch" ? proposed : null;
 }
+
+/** Return the model for a new document: the proposed model for a drawing unless the user of the server selected a model, otherwise the model before the last drawing. @returns {string} */
+export function openingModel(pad) {
+  const { photo, session, doc } = pad;
+  const before = session.replaced ?? doc.model;
+  const proposed = session.selected || inputOf(pad, before) === "sketch" ? null : session.models.find(({ name }) => name === photo.proposed);
+  change(session, { replaced: proposed ? before : null });
+  return proposed?.name ?? before;
+}
+
+const inputOf = (pad, name) => pad.session.models.find((model) => model.name === name)?.input;
 
 export function proposeModel(pad) {
   const proposed = proposedModel(pad);

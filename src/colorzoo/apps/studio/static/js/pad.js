@@ -350,6 +350,7 @@ class Pad {
   }
 
   setModel(name) {
+    change(this.session, { replaced: null });
     this.edit({ ...this.doc, model: name }, t("change model"));
     this.ask({ type: "model", name });
     this.modelChanged();
@@ -456,7 +457,7 @@ class Pad {
   }
 
   async hello(message) {
-    change(this.session, { models: message.models, limits: message.limits ?? {}, start: message.start ?? null, offered: message.recipe ?? null });
+    change(this.session, { models: message.models, limits: message.limits ?? {}, start: message.start ?? null, offered: message.recipe ?? null, selected: message.model_selected ?? true });
     if (this.photo) change(this.photo, { shown: 0 });
     this.chooseModel();
     this.set({ link: "open" });
