@@ -95,21 +95,25 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         )
 
     def setup(self, stage: str) -> None:
-        """Load the weights of Illustration2Vec and VGG-16 at the start of ``fit``.
+        """Load VGG-16 before ``fit``.
 
         Raises:
-            WeightsError: The weights of a frozen network are not available.
+            WeightsError: The weights of VGG-16 are not available.
         """
         super().setup(stage)
-        if stage != "fit":
-            return
-        features = self.model.network.features
-        if isinstance(features, Illustration2Vec) and not (self.trained or self.allow_untrained):
-            self._load_features(features)
-        if self.objective.content_weight:
+        if stage == "fit" and self.objective.content_weight:
             self.vgg = frozen_vgg(VGGOutputs(16, (_RELU2_2,)), "VGG-16", untrained=self.allow_untrained)
 
-    def _load_features(self, features: Illustration2Vec) -> None:
+    def prepare_fit(self) -> None:
+        """Load the weights of Illustration2Vec, which is frozen, unless the model has trained weights.
+
+        Raises:
+            WeightsError: The weights of Illustration2Vec are not available.
+        """
+        super().prepare_fit()
+        features = self.model.network.features
+        if not isinstance(features, Illustration2Vec) or self.trained or self.allow_untrained:
+            return
         if self.i2v_weights is None:
             raise WeightsError(
                 "--model.i2v_weights must be the path of the authors' i2v.pth, because Illustration2Vec is "

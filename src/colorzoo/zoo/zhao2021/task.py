@@ -73,22 +73,25 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
         self.perceptual = None
 
     def setup(self, stage: str) -> None:
-        """Before ``fit``, load VGG-19 for the perceptual loss and for an untrained encoder.
+        """Load VGG-19 for the perceptual loss before ``fit``.
 
         Args:
             stage: Trainer stage, such as ``fit``.
         """
         super().setup(stage)
         features = self.model.network.encoder.features
-        if stage != "fit" or not isinstance(features, VGGFeatures):
-            return
-        if not (self.trained or self.allow_untrained):
-            load_vgg19(features.layers)
-        if self.objective.perceptual_weight:
+        if stage == "fit" and isinstance(features, VGGFeatures) and self.objective.perceptual_weight:
             vgg = VGGFeatures(self.model.architecture.width)
             if not self.allow_untrained:
                 load_vgg19(vgg.layers)
             self.perceptual = FrozenNetwork(vgg.to(memory_format=torch.channels_last))
+
+    def prepare_fit(self) -> None:
+        """Load VGG-19 into the encoder, unless the model has trained weights."""
+        super().prepare_fit()
+        features = self.model.network.encoder.features
+        if isinstance(features, VGGFeatures) and not (self.trained or self.allow_untrained):
+            load_vgg19(features.layers)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the smooth L1 loss of ab / 110 plus the perceptual loss."""
