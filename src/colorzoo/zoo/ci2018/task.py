@@ -302,17 +302,31 @@ def other_crop(rgb: Tensor, seeds: Tensor) -> Tensor:
     """
     height, width = rgb.shape[-2:]
     size = (cells(height, HINT_STRIDE), cells(width, HINT_STRIDE))
-    found = []
-    for image, generator in zip(rgb, image_generators(seeds, "colors"), strict=True):
-        box = (0, 0, width, height)
-        for area, aspect, turned, left, top in torch.rand(_TRIES, 5, generator=generator).tolist():
-            area, aspect = (low + (high - low) * u for (low, high), u in ((_AREA, area), (_ASPECT, aspect)))
-            wide, high = crop_sides(area * height * width, aspect, turned < 0.5)
-            if wide <= width and high <= height:
-                box = (int(left * (width - wide + 1)), int(top * (height - high + 1)), wide, high)
-                break
-        found.append(shrink(image, box, size))
-    return torch.stack(found)
+    boxes = [random_box(height, width, each) for each in image_generators(seeds, "colors")]
+    return torch.stack([shrink(image, box, size) for image, box in zip(rgb, boxes, strict=True)])
+
+
+def random_box(height: int, width: int, generator: torch.Generator) -> tuple[int, int, int, int]:
+    """Draw a box inside an image and return its left, top, width and height in pixels.
+
+    If no box fits into the image after 10 attempts, return the whole image.
+
+    Args:
+        height: Image height in pixels.
+        width: Image width in pixels.
+        generator: Random generator of the image.
+    """
+    for area, aspect, turned, left, top in torch.rand(_TRIES, 5, generator=generator).tolist():
+        pixels = _between(_AREA, area) * height * width
+        wide, high = crop_sides(pixels, _between(_ASPECT, aspect), turned < 0.5)
+        if wide <= width and high <= height:
+            return int(left * (width - wide + 1)), int(top * (height - high + 1)), wide, high
+    return 0, 0, width, height
+
+
+def _between(limits: tuple[float, float], share: float) -> float:
+    low, high = limits
+    return low + (high - low) * share
 
 
 def crop_sides(area: float, aspect: float, turned: bool) -> tuple[int, int]:
