@@ -58,7 +58,7 @@ def test_models_in_memory_keep_the_training_images_of_their_weights(
     task.model.save_pretrained(tmp_path)
     copied = ColoringModel.from_pretrained(tmp_path)
     trained = create_model("colorzoo2026")
-    trained.setup("fit")
+    trained.prepare_fit()
     new = create_model("colorzoo2026", None)
     sources = {"own": task, "copied": copied, "trained": trained, "new": new}
     methods = open_methods(sources, load_protocol("automatic"), torch.device("cpu"))

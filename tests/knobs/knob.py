@@ -130,6 +130,7 @@ def _step(model: ColorizationModule, batches: list[Batch]) -> dict[str, Any]:
     model.log_dict = lambda values, **_: seen.append({k: float(v) for k, v in values.items()})  # type: ignore[method-assign]
     model.log = lambda name, value, **_: seen.append({name: float(value)})  # type: ignore[method-assign]
     model.setup("fit")
+    model.prepare_fit()
     model.train()
     for index, batch in enumerate(batches):
         model.training_step(batch, index).backward()

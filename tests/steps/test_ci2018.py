@@ -128,19 +128,18 @@ def test_ci2018_rejects_wrong_sizes_and_missing_feature_weights(tmp_path: Path) 
     )
     assert score.shape == (2, 1)
     full = Ci2018(objective=Objective(content_weight=0.0))
-    full.setup("test")
     with pytest.raises(WeightsError, match=r"--model\.i2v_weights must be"):
-        full.setup("fit")
+        full.prepare_fit()
     full.trained = True  # loaded weights contain the features
-    full.setup("fit")
+    full.prepare_fit()
     state = {
         f"{key}": torch.randn_like(value) for key, value in Illustration2Vec().layers.state_dict().items()
     }
     torch.save({**state, "28.weight": torch.zeros(1)}, tmp_path / "i2v.pth")
     full = Ci2018(objective=Objective(content_weight=0.0), i2v_weights=str(tmp_path / "i2v.pth"))
-    full.setup("fit")
+    full.prepare_fit()
     assert torch.equal(full.model.network.features.layers[13].weight, state["13.weight"])
     assert not full.model.network.features.layers[13].weight.requires_grad
     torch.save({"0.weight": torch.zeros(1)}, tmp_path / "i2v.pth")
     with pytest.raises(WeightsError, match=r"i2v\.pth"):
-        full.setup("fit")
+        full.prepare_fit()

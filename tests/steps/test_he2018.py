@@ -54,13 +54,12 @@ def test_he2018_training_step_equals_the_loss_of_each_branch(share: float) -> No
 
 
 def test_he2018_fit_with_random_features_raises() -> None:
-    small("he2018").setup("fit")  # narrow networks have no published weights
+    small("he2018").prepare_fit()  # narrow networks have no published weights
     model = small("he2018", width=1.0)
-    model.setup("test")
     with pytest.raises(WeightsError, match=r"gray VGG-19.*convert he2018"):
-        model.setup("fit")
+        model.prepare_fit()
     model.trained = True
-    model.setup("fit")
+    model.prepare_fit()
 
 
 def test_he2018_features_stay_in_eval_mode_in_training() -> None:

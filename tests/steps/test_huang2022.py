@@ -113,6 +113,7 @@ def test_huang2022_lpips_uses_the_linear_layers_of_torchmetrics(monkeypatch: pyt
     task = codes_task()
     task.provenance = Provenance(model="Earlier", steps=1)
     task.setup("fit")
+    task.prepare_fit()
     assert task.provenance.start["model"] == "Earlier"
     assert torch.equal(task.lpips.network.features[28].weight, held["features.28.weight"])
     shipped = Path(torchmetrics.__file__).parent / "functional/image/lpips_models/vgg.pth"

@@ -51,4 +51,4 @@ def test_li2018_training_step_equals_the_reconstruction_loss(weight: float) -> N
 
 def test_li2018_fit_with_random_encoders_raises() -> None:
     with pytest.raises(WeightsError, match=r"VGG-19.*convert li2018"):
-        small("li2018", width=1.0).setup("fit")
+        small("li2018", width=1.0).prepare_fit()

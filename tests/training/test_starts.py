@@ -14,7 +14,8 @@ from colorzoo.apps.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.registry import load_task_class, model_card
-from colorzoo.testing.samples import sample_guidance
+from colorzoo.testing.samples import sample_batch, sample_guidance
+from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 from colorzoo.training.callbacks import RunRecord
 from colorzoo.training.module import ColorizationModule
 from colorzoo.weights import read_metadata
@@ -48,7 +49,7 @@ def test_start_copies_the_layers_of_the_starting_model(name, tmp_path):
     source = create_model("zhang2017_local_small").model.network.unet
     target = model.model.network if name == "zhang2016" else model.model.network.unet
     assert not same_layers(target, source, "block5.")
-    model.setup("fit")
+    model.prepare_fit()
     assert same_layers(target, source, "block5.")
     assert model.provenance.start["model"] == "zhang2017_local_small"
 
@@ -59,7 +60,7 @@ def test_start_from_random_weights_raises(name, monkeypatch):
     monkeypatch.setenv("COLORZOO_OFFLINE", "1")
     model = model_of(name, width=1.0 if name == "zhang2017_global" else 0.125, start="cho2023_points_small")
     with pytest.raises(WeightsError, match="has no trained weights on this machine") as caught:
-        model.setup("fit")
+        model.prepare_fit()
     assert "\n" not in str(caught.value)
 
 
@@ -67,19 +68,49 @@ def test_start_from_random_weights_raises(name, monkeypatch):
 def test_start_from_another_width_or_model_family_raises(name):
     for start in ("zhang2017_local_small", "zhang2016_small"):
         with pytest.raises(ColorzooError, match=r"--model\.start"):
-            model_of(name, width=0.125, start=start).setup("fit")
+            model_of(name, width=0.125, start=start).prepare_fit()
 
 
 def test_zhang2017_global_equals_its_starting_model_before_training():
     """The guidance branch has no effect yet; lightness is scaled as in the starting model."""
     model = model_of("zhang2017_global", width=0.25, init_std=None, start="zhang2017_local_small").eval()
-    model.setup("fit")
+    model.prepare_fit()
     lightness = 100 * torch.rand(1, 1, 32, 40, generator=torch.Generator().manual_seed(0))
     plain = model_of("zhang2017_local_small", hint_attention=False, scene_blocks=0).eval()
     state = create_model("zhang2017_local_small").model.network.state_dict()
     plain.model.network.load_state_dict({key: state[key] for key in plain.model.network.state_dict()})
     told = sample_guidance(["statistics"], (32, 40))
     torch.testing.assert_close(model(lightness, told).ab, plain(lightness).ab, rtol=0, atol=1e-3)
+
+
+MISSING = "deleted.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "missing"),
+    [
+        ("zhang2017_local", {}, {"start": {"model": "zhang2017_local", "weights": MISSING}}),
+        ("antic2019", {"stage": "critic"}, {}),  # without trained weights, the stage requires --init_from
+        ("chen2023", {}, {"segmenter_weights": MISSING}),
+    ],
+)
+def test_resumed_training_does_not_need_initial_weights(name, settings, missing, tmp_path):
+    card = model_card(name)
+    settings = {**card.contract_test.hparams, **settings}
+    size = (card.contract_test.size,) * 2
+    batches = batch_loader([sample_batch(size, batch=2)])
+    with silent_lightning():
+        first = model_of(name, **settings)
+        first.allow_untrained = True
+        trainer = quiet_trainer(tmp_path, max_epochs=1)
+        trainer.fit(first, batches)
+        trainer.save_checkpoint(tmp_path / "last.ckpt")
+        trainer = quiet_trainer(tmp_path, max_epochs=2)
+        with pytest.raises(WeightsError):
+            trainer.fit(model_of(name, **{**settings, **missing}), batches)
+        trainer = quiet_trainer(tmp_path, max_epochs=2)
+        trainer.fit(model_of(name, **{**settings, **missing}), batches, ckpt_path=tmp_path / "last.ckpt")
+    assert trainer.global_step == 2
 
 
 def test_checkpoints_and_weight_files_store_provenance(images, tmp_path):
@@ -102,7 +133,7 @@ def test_next_stage_continues_with_weights_loaded_by_create_model(images, tmp_pa
     model = create_model("su2020", first, stage="instance", **small)
     full, instance = model.model.network.full.state_dict(), model.model.network.instance.state_dict()
     assert any(not torch.equal(full[key], instance[key]) for key in full)
-    model.setup("fit")
+    model.prepare_fit()
     instance = model.model.network.instance.state_dict()
     assert all(torch.equal(full[key], instance[key]) for key in full)
 

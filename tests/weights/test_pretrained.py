@@ -106,7 +106,7 @@ def test_model_card_of_included_weights_repeats_what_the_card_states(tmp_path: P
     assert front["license"] == card.weights["default"].license.lower()
     assert card.weights["default"].trained_on in text
     assert all(quality.why in text for quality in card.quality)
-    task.setup("fit")  # weights that will be trained are no longer the weights of the card
+    task.prepare_fit()  # weights that will be trained are no longer the weights of the card
     task.model.save_pretrained(tmp_path)
     front, text = front_matter(tmp_path)
     assert front["license"] == "unknown"

@@ -85,9 +85,9 @@ def test_blanch2021_loads_torchvision_vgg19_only_if_untrained(monkeypatch: pytes
         lambda _: {f"features.{key}": value for key, value in wanted.items()},
     )
     features = task.model.network.features
-    for stage, trained, untrained in (("test", 0, 0), ("fit", 1, 0), ("fit", 0, 1), ("fit", 0, 0)):
+    for trained, untrained in ((True, False), (False, True), (False, False)):
         assert not torch.equal(features[34].weight, wanted["34.weight"])
-        task.trained, task.allow_untrained = bool(trained), bool(untrained)
-        task.setup(stage)
+        task.trained, task.allow_untrained = trained, untrained
+        task.prepare_fit()
     assert torch.equal(features[34].weight, wanted["34.weight"])
     assert not any(each.requires_grad for each in features.parameters())

@@ -163,14 +163,12 @@ def test_segmenter_weights_are_loaded_for_fit_of_untrained_models(card: ModelCar
         load_task_class(card), {**card.hparams, **card.contract_test.hparams, "segmenter_weights": path}
     )
     assert not torch.equal(model.model.segmenter.centers, found["centers"])
-    model.setup("test")
-    assert not torch.equal(model.model.segmenter.centers, found["centers"])
-    model.setup("fit")
+    model.prepare_fit()
     for name, value in found.items():
         assert torch.equal(getattr(model.model.segmenter.encode, name), value)
     model.trained = True  # loaded weights contain the clusters
     model.model.segmenter.encode.centers.zero_()
-    model.setup("fit")
+    model.prepare_fit()
     assert not model.model.segmenter.centers.any()
 
 

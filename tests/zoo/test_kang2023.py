@@ -44,7 +44,6 @@ def test_kang2023_fit_without_pretrained_weights_raises(
         Kang2023, {**settings, "perceptual_weight": 0.0, "pretrained": "convnext_tiny.fb_in22k"}
     )
     with pytest.raises(WeightsError, match="convnext_tiny"):
-        encoder.setup("fit")
-    encoder.setup("test")
+        encoder.prepare_fit()
     encoder.trained = True
-    encoder.setup("fit")
+    encoder.prepare_fit()

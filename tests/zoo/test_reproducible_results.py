@@ -63,6 +63,7 @@ def losses(name: str) -> list[float]:
         Trainer(logger=False, max_steps=1),
     )
     task.setup("fit")
+    task.prepare_fit()
     batch = sample_batch((model_card(name).contract_test.size,) * 2, batch=6)
     torch.manual_seed(0)  # dropout
     if not isinstance(task, GANColorizationModule):

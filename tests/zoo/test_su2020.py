@@ -112,7 +112,7 @@ def test_su2020_stage_copies_the_full_network_to_untrained_networks(
     save_weights(path, saved.state_dict(), {"model": "su2020", **trained_in}, half=False)
     networks = build_model(Su2020, {**TINY, "stage": stage})
     load_initial_weights(networks, str(path))
-    networks.setup("fit")
+    networks.prepare_fit()
     full = saved.model.network.full.state_dict()
     for name in ("full", "instance", "fusion"):
         wanted = full if name in copied else getattr(saved.model.network, name).state_dict()
@@ -133,7 +133,7 @@ def local_hints(folder: Path, **settings: Any) -> Path:
 def test_su2020_start_copies_local_hints_to_all_networks(tmp_path: Path) -> None:
     path = local_hints(tmp_path, mask_center=0.5)
     networks = model(start=Start("zhang2017_local", str(path)))
-    networks.setup("fit")
+    networks.prepare_fit()
     source = create_model("zhang2017_local", path).model.network.unet.state_dict()
     for unet in (networks.model.network.full, networks.model.network.instance, networks.model.network.fusion):
         assert all(torch.equal(unet.state_dict()[key], value) for key, value in source.items())
@@ -150,7 +150,7 @@ def test_su2020_start_with_other_settings_raises(
     """Regression test: the configuration combined a trunk of mask center 0 with 0.5."""
     networks = model(start=Start("zhang2017_local", str(local_hints(tmp_path, **theirs))))
     with pytest.raises(ColorzooError, match=message):
-        networks.setup("fit")
+        networks.prepare_fit()
 
 
 def test_su2020_training_boxes_are_fractions_and_default_to_the_whole_image() -> None:

@@ -77,7 +77,7 @@ def test_grid_hints_are_the_means_of_centered_patches() -> None:
 def test_xu2020_decoder_stage_requires_a_trained_encoder(tmp_path: Path) -> None:
     model = build_model(Xu2020, {**TINY, "stage": "decoder"})
     with pytest.raises(WeightsError, match="stage decoder"):
-        model.setup("fit")
+        model.prepare_fit()
     vgg19 = {}
     shapes = {key: value.shape for key, value in model.model.network.transfer.encoder.state_dict().items()}
     for index, layer in zip((0, 2, 5, 7, 10, 12, 14, 16, 19), list(shapes)[2::2], strict=True):
@@ -90,7 +90,7 @@ def test_xu2020_decoder_stage_requires_a_trained_encoder(tmp_path: Path) -> None
     convert_weights(tmp_path / "v.pth", model_card("xu2020"), tmp_path / "vgg.safetensors", hparams=TINY)
     full = build_model(Xu2020, {**TINY, "stage": "decoder"})
     load_initial_weights(full, str(tmp_path / "vgg.safetensors"))
-    full.setup("fit")
+    full.prepare_fit()
     encoder = full.model.network.transfer.encoder
     assert torch.equal(encoder.conv3_4.conv.weight, vgg19["features.16.weight"])
     assert encoder.conv0.weight[0, 0].item() == pytest.approx(1 / 0.229)
@@ -107,16 +107,16 @@ def local_hints(folder: Path, **settings: Any) -> Start:
 def test_xu2020_start_requires_local_hints_with_equal_settings(tmp_path: Path) -> None:
     start = local_hints(tmp_path)
     model = build_model(Xu2020, {**TINY, "start": start})
-    model.setup("fit")
+    model.prepare_fit()
     source = create_model("zhang2017_local", start.weights).model.network.unet.state_dict()
     assert all(
         torch.equal(model.model.network.color.unet.state_dict()[key], value) for key, value in source.items()
     )
     other = build_model(Xu2020, {**TINY, "start": local_hints(tmp_path, mask_center=0.5)})
     with pytest.raises(ColorzooError, match=r"mask_center"):
-        other.setup("fit")
+        other.prepare_fit()
     with pytest.raises(ColorzooError, match="decoder"):
-        build_model(Xu2020, {**TINY, "stage": "decoder", "start": start}).setup("fit")
+        build_model(Xu2020, {**TINY, "stage": "decoder", "start": start}).prepare_fit()
     again = build_model(Xu2020, TINY)
     again.initialize_from(model)
     assert all(torch.equal(again.state_dict()[key], value) for key, value in model.state_dict().items())

@@ -95,6 +95,7 @@ def test_zhao2021_trains_the_vgg19_of_the_encoder_but_not_of_the_loss(
 def test_zhao2021_trunk_layers_are_frozen_and_need_no_vgg19() -> None:
     small = build_model(Zhao2021, {**TINY, "features": "zhang2016_small"})
     small.setup("fit")  # requires no file
+    small.prepare_fit()
     assert not any("trunk" in name for name, p in small.named_parameters() if p.requires_grad)
     lender = create_model("zhang2016_small").model.network.state_dict()
     held = small.model.network.encoder.features.trunk.network

@@ -133,6 +133,7 @@ def _training_tensors(card: ModelCard, batch: Batch) -> list[Tensor]:
         model.allow_untrained = True
         model.trainer = quiet_trainer(".", max_steps=1)
         model.setup("fit")
+        model.prepare_fit()
     logged: list[tuple[Mapping[str, Tensor], int]] = []
     model.log_losses = lambda *given: logged.append(given)  # type: ignore[method-assign]
     if isinstance(model, GANColorizationModule):  # its base class logs both losses

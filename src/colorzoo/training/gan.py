@@ -148,7 +148,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
 
         Raises:
             ColorzooError: The precision of the Trainer scales gradients.
-            WeightsError: The model ``start`` or a submodel has random weights.
+            WeightsError: A submodel has random weights.
         """
         super().setup(stage)
         if stage == "fit" and self._trainer is not None:

@@ -200,12 +200,13 @@ class ColorizationModule(LightningModule):
         return self
 
     def setup(self, stage: str) -> None:
-        """Before ``fit``, check labels and frozen networks and load initial layers.
+        """Before ``fit``, check labels and frozen networks.
 
-        The layers of ``start`` are copied unless other weights were loaded.
+        Subclasses build networks here that checkpoints do not contain, such as the VGG-19 of a perceptual
+        loss. `prepare_fit` loads initial weights.
 
         Raises:
-            WeightsError: The model ``start`` or a submodel has random weights.
+            WeightsError: A submodel has random weights.
             DataError: The model predicts image classes, and the data has no labels or more classes.
         """
         if stage != "fit":
@@ -217,6 +218,19 @@ class ColorizationModule(LightningModule):
                 f"{type(self).__name__} contains models with random weights: {', '.join(untrained)}. "
                 "Download their weights (see `colorzoo weights list`), or set --allow_untrained true."
             )
+
+    def prepare_fit(self) -> None:
+        """Load initial weights before the first training step.
+
+        `on_fit_start` calls this method at the start of a training, but not if the Trainer resumes a training
+        from a checkpoint, which contains the weights. Subclasses extend this method to load other initial
+        weights, or to require trained weights.
+
+        The layers of ``start`` are copied unless other weights were loaded.
+
+        Raises:
+            WeightsError: Initial weights are not available.
+        """
         if self.provenance.steps or self.provenance.trained_on:  # weights that `create_model` loaded
             earlier = self.provenance
             self.provenance = Provenance(model=type(self).__name__, stage=self.stage)
@@ -280,10 +294,13 @@ class ColorizationModule(LightningModule):
         self.provenance = replace(self.provenance, start={**start, "provenance": earlier.to_dict()})
 
     def on_fit_start(self) -> None:
-        """Set training mode, because `create_model` returns a model in evaluation mode.
+        """Call `prepare_fit` unless a training is resumed, and set training mode.
 
-        The metrics are built here so that missing metric weights raise an error before the first step.
+        The training mode is set because `create_model` returns a model in evaluation mode. The metrics are
+        built here so that missing metric weights raise an error before the first step.
         """
+        if self.trainer.ckpt_path is None:
+            self.prepare_fit()
         if self.training:
             set_frozen_layers_to_eval(self)  # other layers keep the mode that the caller has set
         else:

@@ -126,16 +126,14 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         return self.stage in ADVERSARIAL
 
     def setup(self, stage: str) -> None:
-        """Load VGG-16 and the initial encoder weights at the start of ``fit``.
-
-        Encoder weights are loaded only if the model has no trained weights.
+        """Load VGG-16 before ``fit``.
 
         Args:
             stage: Name of the Lightning stage, such as ``fit``.
 
         Raises:
             ColorzooError: The training stage (the argument ``stage`` of `Antic2019`) is None.
-            WeightsError: Required weights are not available.
+            WeightsError: The weights of VGG-16 are not available.
         """
         super().setup(stage)
         if stage != "fit":
@@ -144,8 +142,6 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
             raise ColorzooError(
                 f"--model.stage must be one of {', '.join(STAGES)}, got null. Train the stages in this order."
             )
-        if not (self.trained or self.allow_untrained):
-            self._load_start()
         if self.stage != "critic" and any(self.objective.layer_weights):
             self.vgg = frozen_vgg16(VGG_LAYERS, untrained=self.allow_untrained)
 
@@ -239,8 +235,15 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         super().on_load_checkpoint(checkpoint)
         self.generators_turn = checkpoint[_TURN]
 
-    def _load_start(self) -> None:
-        """Load initial encoder weights; raise an error if the stage requires a trained model."""
+    def prepare_fit(self) -> None:
+        """Load the initial encoder weights, unless the model has trained weights.
+
+        Raises:
+            WeightsError: The stage requires a trained model, or the encoder weights are not available.
+        """
+        super().prepare_fit()
+        if self.trained or self.allow_untrained:
+            return
         source = self.objective.encoder_weights
         if self.stage in ADVERSARIAL:
             raise WeightsError(f"--model.stage {self.stage} requires trained weights. Add --init_from FILE.")

@@ -107,8 +107,8 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
         """Return whether the adversarial loss is enabled and a discriminator exists."""
         return self.objective.adversarial_weight > 0 and len(self.discriminator) > 0
 
-    def setup(self, stage: str) -> None:
-        """Load torchvision's VGG-19 weights at the start of ``fit`` if the network is untrained.
+    def prepare_fit(self) -> None:
+        """Load torchvision's VGG-19 weights if the network is untrained.
 
         A network with `Architecture.width` other than 1.0 has no published VGG-19 weights, so none are
         loaded.
@@ -116,9 +116,9 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
         Raises:
             WeightsError: The weights are not available, and `allow_untrained` is not set.
         """
-        super().setup(stage)
+        super().prepare_fit()
         full = self.model.network.features[0].out_channels == 64  # a narrow network has no published weights
-        if stage == "fit" and full and not (self.trained or self.allow_untrained):
+        if full and not (self.trained or self.allow_untrained):
             load_vgg19(self.model.network.features)
 
     def generate(self, batch: Batch) -> ScaledPrediction:

@@ -92,11 +92,11 @@ class Chen2023(ExemplarGANModule):
             3, discriminator_config.discriminator_width, layers=discriminator_config.discriminator_layers
         )
 
-    def setup(self, stage: str) -> None:
-        """Load the segmenter weights at the start of ``fit`` if the model has no trained weights."""
-        super().setup(stage)
+    def prepare_fit(self) -> None:
+        """Load the segmenter weights if the model has no trained weights."""
+        super().prepare_fit()
         path = self.model.segmentation.segmenter_weights
-        if stage == "fit" and path is not None and not self.trained:
+        if path is not None and not self.trained:
             load_segmenter(self.model.segmenter, path)
             self.missing_weights.discard("STEGO")
 

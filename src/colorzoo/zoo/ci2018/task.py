@@ -95,21 +95,25 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         )
 
     def setup(self, stage: str) -> None:
-        """Load the weights of Illustration2Vec and VGG-16 at the start of ``fit``.
+        """Load VGG-16 before ``fit``.
 
         Raises:
-            WeightsError: The weights of a frozen network are not available.
+            WeightsError: The weights of VGG-16 are not available.
         """
         super().setup(stage)
-        if stage != "fit":
-            return
-        features = self.model.network.features
-        if isinstance(features, Illustration2Vec) and not (self.trained or self.allow_untrained):
-            self._load_features(features)
-        if self.objective.content_weight:
+        if stage == "fit" and self.objective.content_weight:
             self.vgg = frozen_vgg(VGGOutputs(16, (_RELU2_2,)), "VGG-16", untrained=self.allow_untrained)
 
-    def _load_features(self, features: Illustration2Vec) -> None:
+    def prepare_fit(self) -> None:
+        """Load the weights of Illustration2Vec, which is frozen, unless the model has trained weights.
+
+        Raises:
+            WeightsError: The weights of Illustration2Vec are not available.
+        """
+        super().prepare_fit()
+        features = self.model.network.features
+        if not isinstance(features, Illustration2Vec) or self.trained or self.allow_untrained:
+            return
         if self.i2v_weights is None:
             raise WeightsError(
                 "--model.i2v_weights must be the path of the authors' i2v.pth, because Illustration2Vec is "
@@ -298,17 +302,31 @@ def other_crop(rgb: Tensor, seeds: Tensor) -> Tensor:
     """
     height, width = rgb.shape[-2:]
     size = (cells(height, HINT_STRIDE), cells(width, HINT_STRIDE))
-    found = []
-    for image, generator in zip(rgb, image_generators(seeds, "colors"), strict=True):
-        box = (0, 0, width, height)
-        for area, aspect, turned, left, top in torch.rand(_TRIES, 5, generator=generator).tolist():
-            area, aspect = (low + (high - low) * u for (low, high), u in ((_AREA, area), (_ASPECT, aspect)))
-            wide, high = crop_sides(area * height * width, aspect, turned < 0.5)
-            if wide <= width and high <= height:
-                box = (int(left * (width - wide + 1)), int(top * (height - high + 1)), wide, high)
-                break
-        found.append(shrink(image, box, size))
-    return torch.stack(found)
+    boxes = [random_box(height, width, each) for each in image_generators(seeds, "colors")]
+    return torch.stack([shrink(image, box, size) for image, box in zip(rgb, boxes, strict=True)])
+
+
+def random_box(height: int, width: int, generator: torch.Generator) -> tuple[int, int, int, int]:
+    """Draw a box inside an image and return its left, top, width and height in pixels.
+
+    If no box fits into the image after 10 attempts, return the whole image.
+
+    Args:
+        height: Image height in pixels.
+        width: Image width in pixels.
+        generator: Random generator of the image.
+    """
+    for area, aspect, turned, left, top in torch.rand(_TRIES, 5, generator=generator).tolist():
+        pixels = _between(_AREA, area) * height * width
+        wide, high = crop_sides(pixels, _between(_ASPECT, aspect), turned < 0.5)
+        if wide <= width and high <= height:
+            return int(left * (width - wide + 1)), int(top * (height - high + 1)), wide, high
+    return 0, 0, width, height
+
+
+def _between(limits: tuple[float, float], share: float) -> float:
+    low, high = limits
+    return low + (high - low) * share
 
 
 def crop_sides(area: float, aspect: float, turned: bool) -> tuple[int, int]:

@@ -67,23 +67,28 @@ class He2018(SelfReferenced, SingleOptimizerModule):
         self.objective = objective
 
     def setup(self, stage: str) -> None:
-        """Load the VGG-19 of the perceptual loss at the start of ``fit``.
+        """Load the VGG-19 of the perceptual loss before ``fit``.
 
         Raises:
-            WeightsError: The weights of this VGG-19 are not available, or the VGG-19 for gray images has
-                random weights. The error is not raised if `allow_untrained` is set.
+            WeightsError: The weights of this VGG-19 are not available, and `allow_untrained` is not set.
         """
         super().setup(stage)
-        if stage != "fit":
-            return
+        if stage == "fit" and self.objective.perceptual_weight:
+            self.vgg = frozen_vgg(
+                VGGOutputs(19, (_RELU5_1,), rgb=True), "VGG-19", untrained=self.allow_untrained
+            )
+
+    def prepare_fit(self) -> None:
+        """Check that the VGG-19 for gray images has trained weights.
+
+        Raises:
+            WeightsError: The VGG-19 has random weights, and `allow_untrained` is not set.
+        """
+        super().prepare_fit()
         full = self.model.architecture.width == 1.0  # narrow networks have no published weights
         if full and not self.allow_untrained:
             use = "He2018 compares images with the authors' gray VGG-19"
             require_frozen(self.trained, use, "he2018 FILE.caffemodel")
-        if self.objective.perceptual_weight:
-            self.vgg = frozen_vgg(
-                VGGOutputs(19, (_RELU5_1,), rgb=True), "VGG-19", untrained=self.allow_untrained
-            )
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Colorize a batch and return the mean loss; each image has the loss of its branch."""

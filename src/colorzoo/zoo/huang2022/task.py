@@ -67,15 +67,14 @@ class Huang2022(SingleOptimizerModule):
         self.users = users
         self.codes_of = codes_of
 
-    def setup(self, stage: str) -> None:
-        """Check at the start of ``fit`` that Chroma-VQGAN is trained.
+    def prepare_fit(self) -> None:
+        """Check that Chroma-VQGAN is trained.
 
         Raises:
             WeightsError: Chroma-VQGAN has random weights.
         """
-        super().setup(stage)
-        loaded = self.trained or self.allow_untrained or self.codes_of == "random"
-        if stage == "fit" and not loaded:
+        super().prepare_fit()
+        if not (self.trained or self.allow_untrained or self.codes_of == "random"):
             raise WeightsError(
                 "--init_from must be a checkpoint of huang2022/vqgan_imagenet.yaml, because the transformer "
                 "learns to predict the codes of a trained Chroma-VQGAN"

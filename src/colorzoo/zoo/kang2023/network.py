@@ -216,11 +216,11 @@ class DDColorNetwork(nn.Module):
         weight = self.refine.divided_weight().flatten(1).float()
         queries = colors.shape[1]
         with torch.autocast(colors.device.type, enabled=False):
-            mixed = weight[:, :queries] @ colors.float()
+            ab_colors = weight[:, :queries] @ colors.float()  # (B, 2, C)
         last = self.pixel_decoder.last
-        tall = F.relu(last.conv(finest))
-        batch, _, height, width = tall.shape
-        parts = tall.reshape(batch, mixed.shape[2], last.factor**2 * height * width)
-        product = torch.bmm(mixed.to(parts.dtype), parts).view(batch, -1, height, width)
+        unshuffled = F.relu(last.conv(finest))  # pixel features (B, C * factor**2, h, w)
+        batch, _, height, width = unshuffled.shape
+        features = unshuffled.reshape(batch, ab_colors.shape[2], last.factor**2 * height * width)
+        product = torch.bmm(ab_colors.to(features.dtype), features).view(batch, -1, height, width)
         ab = blur(F.pixel_shuffle(product, last.factor))
         return ab + F.conv2d(image, weight[:, queries:, None, None], self.refine.bias)

@@ -84,16 +84,22 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         self.discriminator = ColorDiscriminator(discriminator_config.discriminator_width)
 
     def setup(self, stage: str) -> None:
-        """Load ImageNet weights of the encoder and VGG-16 at the start of ``fit``.
+        """Load VGG-16 before ``fit``.
 
         Raises:
             WeightsError: The weights are not available, and `allow_untrained` is false.
         """
         super().setup(stage)
-        if stage != "fit":
-            return
-        if self.objective.perceptual_weight:
+        if stage == "fit" and self.objective.perceptual_weight:
             self.vgg = frozen_vgg16(VGG_LAYERS, untrained=self.allow_untrained)
+
+    def prepare_fit(self) -> None:
+        """Load ImageNet weights of the encoder, unless the model has trained weights.
+
+        Raises:
+            WeightsError: The weights are not available, and `allow_untrained` is false.
+        """
+        super().prepare_fit()
         name, encoder = self.model.architecture.pretrained, self.model.network.encoder
         if name and isinstance(encoder, ConvNextEncoder) and not (self.trained or self.allow_untrained):
             encoder.load_pretrained(name)

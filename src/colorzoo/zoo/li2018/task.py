@@ -50,15 +50,15 @@ class Li2018(SelfReferenced, SingleOptimizerModule):
         super().__init__(ClosedFormStylization(architecture), **optimization)
         self.objective = objective
 
-    def setup(self, stage: str) -> None:
-        """Check at the start of ``fit`` that the encoders have trained weights.
+    def prepare_fit(self) -> None:
+        """Check that the encoders have trained weights.
 
         Raises:
             WeightsError: The encoders have random weights, and ``allow_untrained`` is False.
         """
-        super().setup(stage)
+        super().prepare_fit()
         full = self.model.architecture.width == 1.0  # narrower encoders have no published weights
-        if stage == "fit" and full and not self.allow_untrained:
+        if full and not self.allow_untrained:
             require_frozen(self.trained, "Li2018 trains decoders for a VGG-19 encoder", "li2018 VGG19.pth")
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:

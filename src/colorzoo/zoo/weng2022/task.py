@@ -50,8 +50,8 @@ class Weng2022(SingleOptimizerModule):
         architecture: Settings of the network.
         objective: Settings of the losses.
         encoder_weights: File with weights of timm's ``vit_large_patch16_384``, which are loaded into the
-            encoder at the start of ``fit`` unless the model has trained weights, such as the weights of a
-            resumed checkpoint; None keeps the weights of the encoder.
+            encoder before training unless the model has trained weights; None keeps the weights of the
+            encoder.
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
@@ -71,12 +71,9 @@ class Weng2022(SingleOptimizerModule):
         weights = rebalancing_weights(prior_probabilities(), objective.uniform).float()
         self.register_buffer("class_weights", weights, persistent=False)
 
-    def on_fit_start(self) -> None:
-        """Load the encoder weights if the model has no trained weights.
-
-        `setup` is too early, because Lightning restores a checkpoint only after `setup`.
-        """
-        super().on_fit_start()
+    def prepare_fit(self) -> None:
+        """Load the encoder weights if the model has no trained weights."""
+        super().prepare_fit()
         if self.encoder_weights is not None and not self.trained:
             vit = timm.create_model(
                 "vit_large_patch16_384",

@@ -94,27 +94,32 @@ class Xia2022(SingleOptimizerModule):
         self.register_buffer("class_weights", weights.float(), persistent=False)
 
     def setup(self, stage: str) -> None:
-        """Load the VGG-19 of the perceptual loss at the start of ``fit``.
+        """Load the VGG-19 of the perceptual loss before ``fit``.
 
         Args:
             stage: Trainer stage, such as ``fit``, not the training stage of this task.
 
         Raises:
-            WeightsError: ``allow_untrained`` is not set, and VGG-19 is not available or the superpixel
-                network for stage ``colors`` is untrained.
+            WeightsError: VGG-19 is not available, and ``allow_untrained`` is not set.
         """
         super().setup(stage)
-        if stage != "fit" or self.stage != "colors":
-            return
+        if stage == "fit" and self.stage == "colors" and self.objective.perceptual_weight:
+            self.vgg = frozen_vgg(VGGOutputs(19, TAPS, rgb=True), "VGG-19", untrained=self.allow_untrained)
+
+    def prepare_fit(self) -> None:
+        """Check that the superpixel network is trained in stage ``colors``.
+
+        Raises:
+            WeightsError: The superpixel network is untrained, and ``allow_untrained`` is not set.
+        """
+        super().prepare_fit()
         full = self.model.architecture.width == 1.0  # narrower networks have no published weights
-        if full and not (self.trained or self.allow_untrained):
+        if self.stage == "colors" and full and not (self.trained or self.allow_untrained):
             raise WeightsError(
                 "--model.stage colors requires a trained superpixel network. Set --init_from to a checkpoint "
                 "trained with --model.stage superpixels, or convert the authors' file with "
                 "`colorzoo weights convert` and set --init_from to the output."
             )
-        if self.objective.perceptual_weight:
-            self.vgg = frozen_vgg(VGGOutputs(19, TAPS, rgb=True), "VGG-19", untrained=self.allow_untrained)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the total loss of the current stage, ``superpixels`` or ``colors``."""

@@ -107,17 +107,14 @@ class Xu2020(SingleOptimizerModule):
         if extensions.grid_share + extensions.transferred_share:
             self.replace_hints = partial(exposed_hints, model.network, extensions)
 
-    def setup(self, stage: str) -> None:
+    def prepare_fit(self) -> None:
         """Check that the encoder has trained weights in stage ``decoder``.
-
-        Args:
-            stage: Trainer stage, such as ``fit``, not the training stage of this task.
 
         Raises:
             WeightsError: The encoder has random weights, and ``allow_untrained`` is not set.
         """
-        super().setup(stage)
-        if stage == "fit" and self.stage == "decoder" and not (self.start or self.allow_untrained):
+        super().prepare_fit()
+        if self.stage == "decoder" and not (self.start or self.allow_untrained):
             require_frozen(self.trained, "--model.stage decoder uses an encoder", "xu2020 VGG19.pth")
 
     def initialize_from(self, source: ColorizationModule) -> None:

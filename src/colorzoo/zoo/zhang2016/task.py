@@ -134,16 +134,15 @@ def copy_trunk(model: nn.Module, network: nn.Module) -> None:
     """
     state = model.state_dict()
     source = {key.removeprefix(_PREFIX): value for key, value in state.items() if key.startswith(_PREFIX)}
+    has_layers = "class_head.weight" in source and "up8.weight" in source
+    copied = {**_trunk(source), **_class_head(source)} if has_layers else {}
     target = network.state_dict()
-    if "class_head.weight" in source and "up8.weight" in source:
-        copied = {**_trunk(source), **_class_head(source)}
-        if all(value.shape == target[key].shape for key, value in copied.items()):
-            network.load_state_dict({**target, **copied})
-            return
-    raise ColorzooError(
-        "--model.start must name a zhang2017 model that has the same width as the model to train, but the "
-        f"layers of {type(model).__name__} differ"
-    )
+    if not copied or any(value.shape != target[key].shape for key, value in copied.items()):
+        raise ColorzooError(
+            "--model.start must name a zhang2017 model that has the same width as the model to train, but "
+            f"the layers of {type(model).__name__} differ"
+        )
+    network.load_state_dict({**target, **copied})
 
 
 def _trunk(source: Mapping[str, Tensor]) -> dict[str, Tensor]:

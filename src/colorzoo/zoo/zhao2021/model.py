@@ -7,7 +7,6 @@ from lightness. https://arxiv.org/abs/2106.08017
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 from torch import Tensor
 
@@ -81,5 +80,5 @@ class Color2Embed(ColoringModel):
         """
         gray = Exemplar(lightness_to_rgb(lightness))
         exemplar = (guidance or Guidance()).exemplar or gray
-        vector = exemplar.embed_by(self.encode_reference, partial(gray.embed_by, self.encode_reference))
+        vector = exemplar.embed_by(self.encode_reference, lambda: gray.embed_by(self.encode_reference))
         return AbPrediction(ab=self.network(lightness, vector[:, 0]))

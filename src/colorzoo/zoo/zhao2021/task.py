@@ -73,22 +73,25 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
         self.perceptual = None
 
     def setup(self, stage: str) -> None:
-        """Before ``fit``, load VGG-19 for the perceptual loss and for an untrained encoder.
+        """Load VGG-19 for the perceptual loss before ``fit``.
 
         Args:
             stage: Trainer stage, such as ``fit``.
         """
         super().setup(stage)
         features = self.model.network.encoder.features
-        if stage != "fit" or not isinstance(features, VGGFeatures):
-            return
-        if not (self.trained or self.allow_untrained):
-            load_vgg19(features.layers)
-        if self.objective.perceptual_weight:
+        if stage == "fit" and isinstance(features, VGGFeatures) and self.objective.perceptual_weight:
             vgg = VGGFeatures(self.model.architecture.width)
             if not self.allow_untrained:
                 load_vgg19(vgg.layers)
             self.perceptual = FrozenNetwork(vgg.to(memory_format=torch.channels_last))
+
+    def prepare_fit(self) -> None:
+        """Load VGG-19 into the encoder, unless the model has trained weights."""
+        super().prepare_fit()
+        features = self.model.network.encoder.features
+        if isinstance(features, VGGFeatures) and not (self.trained or self.allow_untrained):
+            load_vgg19(features.layers)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the smooth L1 loss of ab / 110 plus the perceptual loss."""
@@ -119,7 +122,7 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
 
 def reference_of(batch: Batch) -> Tensor:
     """Return the references of a batch, or references generated from the batch images."""
-    given: Tensor | None = dict(batch).get("reference")  # type: ignore[assignment]
+    given = batch.get("reference")
     return made_reference(batch["rgb"], batch["seed"]) if given is None else given
 
 
@@ -136,10 +139,11 @@ def made_reference(rgb: Tensor, seeds: Tensor) -> Tensor:
     generators = image_generators(seeds, "reference")
     noise = torch.stack([torch.rand(rgb.shape[1:], generator=each) for each in generators])
     draws = draw_uniform(generators, len(rgb), 4 * TRIES + 3, torch.device("cpu"))
-    levels = add_noise(255 * rgb, _NOISE * (2 * noise - 1))
+    mirrored, degrees = draws[:, :2] < 0.5, 360.0 * draws[:, 2]
     moves = diagonal_moves(draws[:, 3:].view(len(rgb), TRIES, 4))
+    levels = add_noise(255 * rgb, _NOISE * (2 * noise - 1))
     warped = whole_levels(warp(levels, spline(moves), moves))
-    return mirror_and_rotate(warped, draws[:, :2] < 0.5, 360.0 * draws[:, 2]) / 255
+    return mirror_and_rotate(warped, mirrored, degrees) / 255
 
 
 def add_noise(levels: Tensor, noise: Tensor) -> Tensor:
@@ -164,16 +168,7 @@ def mirror_and_rotate(images: Tensor, mirrored: Tensor, degrees: Tensor) -> Tens
         degrees: Rotation angles in degrees, ``(B,)``.
     """
     height, width = images.shape[-2:]
-    lines = (torch.arange(length, device=degrees.device) for length in (height, width))
-    y, x = torch.meshgrid(*lines, indexing="ij")
-    center_x, center_y = width / 2, height / 2
-    angle = torch.deg2rad(degrees.double())[:, None, None]
-    cos, sin = angle.cos().round(decimals=15), angle.sin().round(decimals=15)
-    # Pillow's fixed-point arithmetic: pixel centers in units of 1 / 65536
-    start_x = (0.5 - center_x) * cos - (0.5 - center_y) * sin + center_x
-    start_y = (0.5 - center_x) * sin + (0.5 - center_y) * cos + center_y
-    column = (_fixed(start_x) + _fixed(cos) * x + _fixed(-sin) * y) // _FIXED
-    row = (_fixed(start_y) + _fixed(sin) * x + _fixed(cos) * y) // _FIXED
+    column, row = rotated_positions(height, width, degrees)
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     column = torch.where(mirrored[:, :1, None], width - 1 - column, column)
     row = torch.where(mirrored[:, 1:, None], height - 1 - row, row)
@@ -182,5 +177,29 @@ def mirror_and_rotate(images: Tensor, mirrored: Tensor, degrees: Tensor) -> Tens
     return found * inside[:, None].to(found)
 
 
+def rotated_positions(height: int, width: int, degrees: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the source column and row, each ``(B, H, W)`` int64, of the pixels of rotated images.
+
+    The function uses Pillow's fixed-point arithmetic. Positions can lie outside the image.
+
+    Args:
+        height: Image height in pixels.
+        width: Image width in pixels.
+        degrees: Counterclockwise rotation angles in degrees, ``(B,)``.
+    """
+    lines = (torch.arange(length, device=degrees.device) for length in (height, width))
+    y, x = torch.meshgrid(*lines, indexing="ij")
+    center_x, center_y = width / 2, height / 2
+    angle = torch.deg2rad(degrees.double())[:, None, None]
+    cos, sin = angle.cos().round(decimals=15), angle.sin().round(decimals=15)
+    # source position of the center of the first pixel
+    start_x = (0.5 - center_x) * cos - (0.5 - center_y) * sin + center_x
+    start_y = (0.5 - center_x) * sin + (0.5 - center_y) * cos + center_y
+    column = (_fixed(start_x) + _fixed(cos) * x + _fixed(-sin) * y) // _FIXED
+    row = (_fixed(start_y) + _fixed(sin) * x + _fixed(cos) * y) // _FIXED
+    return column, row
+
+
 def _fixed(values: Tensor) -> Tensor:
+    """Convert numbers to integers in units of 1 / 65536."""
     return (values * _FIXED + 0.5).floor().long()
