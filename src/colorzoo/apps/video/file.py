@@ -119,26 +119,30 @@ class VideoFile:
         self._av = import_av()
         try:
             with open_media(path) as container:
-                stream = main_video_stream(container)
-                if stream is None:
-                    raise VideoError(f"{path} must be a video, but it has no video stream")
-                self._time_base = stream.time_base
-                self._rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
-                self._aspect = stream.sample_aspect_ratio
-                declared = stream.duration or 0
-                self._duration = declared * stream.time_base or Fraction(container.duration or 0, 1_000_000)
-                self._frames = stream.frames or round(self._duration * self._rate) or None
-                self._codec = stream.codec_context.name
-                # VP8 and VP9 store transparency outside the frames, and FFmpeg decodes them without it
-                self._has_alpha = stream.metadata.get("alpha_mode") == "1"
-                flags = self._av.format.Flags(container.format.flags)
-                self._clock = Clock(self._av.format.Flags.ts_discont in flags)
+                self._read_header(container)
             self._first = next(self._decoded())
             read_luma(self._first)  # raises an error if the pixel format cannot be converted
         except (self._av.FFmpegError, OSError) as error:
             raise VideoError(f"{path} cannot be read as a video: {error.strerror}") from error
         except StopIteration:
             raise VideoError(f"{path} contains no frame that can be decoded") from None
+
+    def _read_header(self, container: Any) -> None:
+        """Set the properties of the main video stream."""
+        stream = main_video_stream(container)
+        if stream is None:
+            raise VideoError(f"{self.path} must be a video, but it has no video stream")
+        self._time_base = stream.time_base
+        self._rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
+        self._aspect = stream.sample_aspect_ratio
+        declared = (stream.duration or 0) * stream.time_base
+        self._duration = declared or Fraction(container.duration or 0, 1_000_000)
+        self._frames = stream.frames or round(self._duration * self._rate) or None
+        self._codec = stream.codec_context.name
+        # VP8 and VP9 store transparency outside the frames, and FFmpeg decodes them without it
+        self._has_alpha = stream.metadata.get("alpha_mode") == "1"
+        flags = self._av.format.Flags(container.format.flags)
+        self._clock = Clock(self._av.format.Flags.ts_discont in flags)
 
     @cached_property
     def plan(self) -> StreamPlan:
