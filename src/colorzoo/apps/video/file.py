@@ -147,29 +147,27 @@ class VideoFile:
     @cached_property
     def plan(self) -> StreamPlan:
         """Properties of the output stream."""
-        first = self._first
-        layout = layout_of(first)
+        first, codec = self._first, self._encoding.codec
         gray = len(first.format.components) < 3 or is_rgb(first.format)
-        size = (first.width, first.height)
-        out, notes = output_layout(layout, gray, size, self._encoding.codec)
+        layout, notes = output_layout(layout_of(first), gray, (first.width, first.height), codec)
         if first.interlaced_frame:
             notes.append("interlaced frames are written as progressive frames; deinterlace the video first")
         if self._has_alpha or any(part.is_alpha for part in first.format.components):
             notes.append("transparency is dropped")
         side_data = side_data_of(first)
-        light, lost = light_params(side_data, self._encoding.codec)
-        notes += lost
-        self.issues.notes += notes
+        light, light_notes = light_params(side_data, codec)
+        self.issues.notes += notes + light_notes
         return StreamPlan(
-            self._encoding,
-            *size,
-            out,
-            self._time_base,
-            self._rate,
-            tags_of(first, out),
-            self._aspect,
-            _display_matrix(side_data),
-            light,
+            encoding=self._encoding,
+            width=first.width,
+            height=first.height,
+            layout=layout,
+            time_base=self._time_base,
+            rate=self._rate,
+            tags=tags_of(first, layout),
+            aspect=self._aspect,
+            matrix=_display_matrix(side_data),
+            light=light,
         )
 
     def describe(self) -> dict[str, Any]:
