@@ -28,14 +28,7 @@ if TYPE_CHECKING:
 
 ImageLike = Image.Image | NDArray[np.uint8]
 
-__all__ = [
-    "Curve",
-    "draw_curve",
-    "draw_curves",
-    "draw_difference",
-    "draw_gamut",
-    "report_curves",
-]
+__all__ = ["Curve", "draw_curve", "draw_curves", "draw_difference", "draw_gamut", "report_curves"]
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6a3d9a", "#555555")
 """Curve colors that color-blind readers can distinguish (Okabe and Ito 2008, plus two colors)."""

@@ -94,13 +94,7 @@ def check_images(
     with bar as advance:
         for rows in torch.split(unknown, _BLOCK):
             try:
-                results = bounded_map(check_image, (sources[row] for row in rows.tolist()), core_count())
-                for row, result in zip(rows.tolist(), results, strict=True):
-                    advance(1)
-                    if isinstance(result, str):
-                        broken.append((sources[row].name, result))
-                    else:
-                        states[row] = _GRAY if result else _COLORED
+                broken += _check_rows(sources, rows, states, advance)
             finally:  # an interrupted check continues with the remaining images
                 checked = rows[states[rows] != _UNKNOWN]
                 if cache is not None and len(checked):
@@ -108,6 +102,21 @@ def check_images(
     good = states == _COLORED if drop_gray else states != _UNKNOWN
     gray = (states == _GRAY).nonzero()[:, 0].tolist() if drop_gray else []
     return CheckResult(good.nonzero()[:, 0], broken, [sources[row].name for row in gray])
+
+
+def _check_rows(
+    sources: Sequence[StoredImage], rows: Tensor, states: Tensor, advance: Callable[[int], object]
+) -> list[tuple[str, str]]:
+    """Set the states of images; return the name of each broken image and the reason."""
+    broken = []
+    results = bounded_map(check_image, (sources[row] for row in rows.tolist()), core_count())
+    for row, result in zip(rows.tolist(), results, strict=True):
+        advance(1)
+        if isinstance(result, str):
+            broken.append((sources[row].name, result))
+        else:
+            states[row] = _GRAY if result else _COLORED
+    return broken
 
 
 def check_table(images: ImageTable, *, drop_gray: bool, cache: ValueCache) -> CheckResult:

@@ -69,26 +69,32 @@ class FolderDataModule(ImageDataModule):
 
         The weights depend on ``class_power``, ``class_factors`` and ``source_fractions``.
         """
-        hp, data = self.hparams, self.train_data
         weights = super().sample_weights()
-        if hp.class_factors:
-            labels = labels_of(data, "class_factors")
-            if unknown := hp.class_factors.keys() - set(self._classes):
-                raise DataError(
-                    f"--data.class_factors must contain only classes of the data, got {_names(unknown)}"
-                )
-            factors = [hp.class_factors.get(name, 1.0) for name in self._classes]
-            factor = torch.tensor(factors, dtype=torch.float64)[labels]
-            weights = factor if weights is None else weights * factor
-        if hp.source_fractions:
-            images: ImageTable | None = getattr(data, "images", None)
-            if images is None:
-                raise DataError("--data.source_fractions cannot be combined with reference or sketch files")
-            source = labels_by_folder(images.sources, self._labeled_folder, self._sources)
+        if self.hparams.class_factors:
+            factors = self._class_factors()
+            weights = factors if weights is None else weights * factors
+        if self.hparams.source_fractions:
+            source = self._source_numbers()
             weights = torch.ones(len(source), dtype=torch.float64) if weights is None else weights
-            fractions = torch.tensor([hp.source_fractions[name] for name in self._sources]).double()
+            fractions = torch.tensor([self.hparams.source_fractions[name] for name in self._sources]).double()
             weights = weights * (fractions / source.bincount(weights, len(fractions)))[source]
         return weights
+
+    def _class_factors(self) -> Tensor:
+        """Return the factor of ``class_factors`` for each training image, ``(N,)``."""
+        factors, labels = self.hparams.class_factors, labels_of(self.train_data, "class_factors")
+        if unknown := factors.keys() - set(self._classes):
+            raise DataError(
+                f"--data.class_factors must contain only classes of the data, got {_names(unknown)}"
+            )
+        return torch.tensor([factors.get(name, 1.0) for name in self._classes], dtype=torch.float64)[labels]
+
+    def _source_numbers(self) -> Tensor:
+        """Return the index of the source folder of each training image, ``(N,)``."""
+        images: ImageTable | None = getattr(self.train_data, "images", None)
+        if images is None:
+            raise DataError("--data.source_fractions cannot be combined with reference or sketch files")
+        return labels_by_folder(images.sources, self._labeled_folder, self._sources)
 
     def find_images(self, split: str) -> ImageTable:
         """Return the images of a split, from its subfolder or from the split by a hash."""

@@ -15,14 +15,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.data.image_table import ImageTable
-from colorzoo.data.layouts import (
-    Split,
-    basename,
-    class_folders,
-    file_number,
-    labeled_by_folder,
-    require_path,
-)
+from colorzoo.data.layouts import Split, basename, class_folders, file_number, labeled_by_folder, require_path
 from colorzoo.data.module import ImageDataModule
 from colorzoo.data.sources import Sources, find_sources
 from colorzoo.errors import DataError

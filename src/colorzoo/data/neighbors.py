@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
@@ -114,15 +114,8 @@ def build_neighbors(
     train_neighbors = _search(library, library, k, exclude_self=True)
     found = Neighbors(train_neighbors, _search(queries, library, k, exclude_self=False))
     meta = {"version": 1, "encoder": encoder.name, "images_sha256": images_hash(train, val)}
-    stream = BytesIO()
-    np.savez_compressed(
-        stream,
-        train=found.train.to(torch.int32).numpy(),
-        val=found.val.to(torch.int32).numpy(),
-        meta=np.array(json.dumps(meta)),
-    )
     try:
-        write_atomic(file, stream.getvalue())
+        _write_index(file, found, meta)
     except OSError as error:
         raise DataError(
             f"cannot write the index {str(file)!r} ({error}). Set --data.index_file to another path."
@@ -130,13 +123,19 @@ def build_neighbors(
     return found
 
 
+def _write_index(file: Path, neighbors: Neighbors, meta: Mapping[str, Any]) -> None:
+    stream = BytesIO()
+    np.savez_compressed(
+        stream,
+        train=neighbors.train.to(torch.int32).numpy(),
+        val=neighbors.val.to(torch.int32).numpy(),
+        meta=np.array(json.dumps(meta)),
+    )
+    write_atomic(file, stream.getvalue())
+
+
 def load_neighbors(
-    train: Sequence[StoredImage],
-    val: Sequence[StoredImage],
-    encoder: str,
-    file: Path,
-    *,
-    k: int = 5,
+    train: Sequence[StoredImage], val: Sequence[StoredImage], encoder: str, file: Path, *, k: int = 5
 ) -> Neighbors | None:
     """Load an index file of `build_neighbors`; return None if it is missing or outdated.
 

@@ -96,11 +96,7 @@ class VerifyReport:
 
 
 def verify_images(
-    root: Path,
-    *,
-    layout: str = "folder",
-    threads: int | None = None,
-    tick: Callable[[], None] = lambda: None,
+    root: Path, *, layout: str = "folder", threads: int | None = None, tick: Callable[[], None] = lambda: None
 ) -> VerifyReport:
     """Check the layout of a data set, decode every image, and return a report of the problems.
 

@@ -144,11 +144,7 @@ def graph_samples(
 
 
 def write_graph(
-    model: ColoringModel,
-    traced: Sample,
-    others: Sequence[Sample],
-    out: Path,
-    metadata: Mapping[str, str],
+    model: ColoringModel, traced: Sample, others: Sequence[Sample], out: Path, metadata: Mapping[str, str]
 ) -> ExportedGraph:
     """Trace a model, write the ONNX graph atomically and compare it with the model.
 

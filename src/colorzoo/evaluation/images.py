@@ -281,10 +281,11 @@ def _subset_numbers(file: str) -> list[int]:
     return np.load(Path(str(path))).tolist()
 
 
+@dataclass(frozen=True, eq=False)
 class Truth:
     """Ground-truth image at the protocol's size; derived values are computed once.
 
-    Args:
+    Attributes:
         rgb: ``(1, 3, H, W)`` image in [0, 1].
         size: Height and width before resizing.
         reference: ``(1, 3, H', W')`` reference image in [0, 1], or None.
@@ -295,21 +296,24 @@ class Truth:
         sketches: Input of sketch models: XDoG or the drawn lines.
     """
 
-    def __init__(
-        self,
-        rgb: Tensor,
-        size: tuple[int, int],
-        reference: Tensor | None = None,
-        seed: int = 0,
-        label: int | None = None,
-        boxes: Boxes | None = None,
-        lines: Tensor | None = None,
-        sketches: Sketches = "xdog",
-    ) -> None:
-        self.rgb, self.size, self.reference, self.seed, self.label = rgb, size, reference, seed, label
-        self.boxes, self.lines, self.sketches = boxes, lines, sketches
-        self.lab = rgb_to_lab(rgb)
-        self.ab = self.lab[:, 1:]
+    rgb: Tensor
+    size: tuple[int, int]
+    reference: Tensor | None = None
+    seed: int = 0
+    label: int | None = None
+    boxes: Boxes | None = None
+    lines: Tensor | None = None
+    sketches: Sketches = "xdog"
+
+    @cached_property
+    def lab(self) -> Tensor:
+        """``(1, 3, H, W)`` image in CIE Lab."""
+        return rgb_to_lab(self.rgb)
+
+    @cached_property
+    def ab(self) -> Tensor:
+        """``(1, 2, H, W)`` ab of the image in CIE units."""
+        return self.lab[:, 1:]
 
     @cached_property
     def is_gray(self) -> bool:

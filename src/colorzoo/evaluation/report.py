@@ -100,11 +100,7 @@ def results(summary: Summary) -> dict[str, Any]:
         "gray": len(summary.gray),
         "notes": list(setup.notes),
         "metrics": {
-            keys[output.key]: {
-                "title": output.title,
-                "unit": output.unit,
-                "better": output.better,
-            }
+            keys[output.key]: {"title": output.title, "unit": output.unit, "better": output.better}
             for output in setup.outputs
         },
         "results": [_row(row, keys, summary) for row in summary.rows],

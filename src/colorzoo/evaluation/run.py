@@ -208,20 +208,8 @@ def _run(
     if any(measure.features for measure in setup.measures) and TRUTH not in {each.name for each in methods}:
         methods.append(truth_method())  # distances between image sets need the features of the truth
     items, unreadable = hash_all(selected)
-    if rank == 0:
-        for method in methods:
-            if method.identity == IN_MEMORY:  # the code of the model can have changed
-                cache.delete(method.key)
-    if setup.processes > 1:
-        dist.barrier()
     evaluator = Evaluator(setup.protocol, methods, setup.measures, counts, cache, device)
-    part = items[rank :: setup.processes]
-    with progress_bar("evaluating", len(part), log_every=_LOG_INTERVAL) as step:
-        for item in part:
-            evaluator.evaluate(item)
-            step()
-    if setup.processes > 1:
-        dist.barrier()
+    _fill_cache(evaluator, items, rank, setup.processes)
     if rank > 0:
         return Outcome(None)
     setup = replace(setup, counts={method.name: evaluator.counts_of(method) for method in methods})
@@ -230,6 +218,23 @@ def _run(
     if output is not None:
         write_report(summary, cache, output)
     return Outcome(summary, summary.skipped, setup.notes)
+
+
+def _fill_cache(evaluator: Evaluator, items: Sequence[Item], rank: int, processes: int) -> None:
+    """Evaluate the images of this process, and wait for the other processes."""
+    if rank == 0:
+        for method in evaluator.methods:
+            if method.identity == IN_MEMORY:  # the code of the model can have changed
+                evaluator.cache.delete(method.key)
+    if processes > 1:
+        dist.barrier()
+    part = items[rank::processes]
+    with progress_bar("evaluating", len(part), log_every=_LOG_INTERVAL) as step:
+        for item in part:
+            evaluator.evaluate(item)
+            step()
+    if processes > 1:
+        dist.barrier()
 
 
 def _check_compared(compare: tuple[str, str] | None, rows: Collection[str]) -> None:

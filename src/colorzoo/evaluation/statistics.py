@@ -104,12 +104,15 @@ def difference(
     if len(compared) < 2 or not np.isfinite(value):
         return Difference(Estimate(value), float("nan"), int(both.sum()))
     differences = finish(weights @ _summed(one, groups)) - finish(weights @ _summed(other, groups))
+    return Difference(Estimate(value, *_interval(differences)), _p_value(differences), int(both.sum()))
+
+
+def _p_value(differences: Moments) -> float:
+    """Return the two-sided bootstrap p-value of a difference, computed from its resamples."""
     differences = differences[np.isfinite(differences)]
+    opposite = min((differences <= 0).sum(), (differences >= 0).sum())
     # plus 1, so that no p-value is below the resolution of the resamples
-    below = (1 + (differences <= 0).sum()) / (1 + len(differences))
-    above = (1 + (differences >= 0).sum()) / (1 + len(differences))
-    p_value = min(1.0, 2 * float(min(below, above)))
-    return Difference(Estimate(value, *_interval(differences)), p_value, int(both.sum()))
+    return min(1.0, 2 * float((1 + opposite) / (1 + len(differences))))
 
 
 def jackknife(

@@ -358,14 +358,16 @@ def _row(
     scores = {}
     for output in setup.outputs:
         if output.key in table.moments:
-            moments = table.moments[output.key]
-            exact, counted = (int((moments[:, column] > 0).sum()) for column in (-2, -1))
-            excluded = int((~moments[:, -2:].any(1)).sum())
-            found = estimate(moments, output.finish, weights, groups)
-            scores[output.key] = Score(found, counted, exact, excluded)
+            scores[output.key] = _score(table.moments[output.key], output, weights, groups)
         else:
             scores[output.key] = distances[name, count, output.key]
     return Row(name, count, float(table.actual_interactions.mean()), scores)
+
+
+def _score(moments: Moments, output: Output, weights: Weights, groups: Groups) -> Score:
+    exact, counted = (moments[:, -2:] > 0).sum(0).tolist()
+    excluded = int((~moments[:, -2:].any(1)).sum())
+    return Score(estimate(moments, output.finish, weights, groups), counted, exact, excluded)
 
 
 def best_methods(

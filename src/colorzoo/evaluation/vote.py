@@ -18,7 +18,7 @@ from scipy.special import expit, ndtri
 
 from colorzoo.console import progress_bar
 from colorzoo.errors import DataError, ImageError
-from colorzoo.evaluation.images import Item, digest, hash_all, read_truth, select_images
+from colorzoo.evaluation.images import Item, Truth, digest, hash_all, read_truth, select_images
 from colorzoo.evaluation.methods import Method, check_methods, open_methods, parse_methods
 from colorzoo.evaluation.page import render_template
 from colorzoo.evaluation.protocol import Resize, load_protocol
@@ -95,13 +95,7 @@ def write_vote(
         for item in items:
             try:
                 truth = read_truth(item, protocol, torch.device(device))
-                images = {}
-                for method in methods:
-                    scene = truth.sketch_scene if method.input_kind == "sketch" else truth.gray_scene
-                    images[method.name] = _png_array(
-                        method.color_function(item, truth)(scene, Guidance()).rgb
-                    )
-                results.append((item, images))
+                results.append((item, {method.name: _colorize(method, item, truth) for method in methods}))
             except ImageError as error:
                 skipped.append((item.name, str(error)))
             step()
@@ -111,7 +105,10 @@ def write_vote(
     return tuple(skipped)
 
 
-def _png_array(rgb: torch.Tensor) -> NDArray[np.uint8]:
+def _colorize(method: Method, item: Item, truth: Truth) -> NDArray[np.uint8]:
+    """Return the automatic result of a method as an 8-bit image ``(H, W, 3)``."""
+    scene = truth.sketch_scene if method.input_kind == "sketch" else truth.gray_scene
+    rgb = method.color_function(item, truth)(scene, Guidance()).rgb
     return (rgb[0] * 255 + 0.5).byte().permute(1, 2, 0).cpu().numpy()
 
 

@@ -99,25 +99,31 @@ class _Reader:
         return int.from_bytes(data, "little" if self._order == "<" else "big")
 
     def read(self, select: Callable[[int], bool], offset: int | None) -> dict[int, Tag]:
-        count_format, entry_format = ("Q", "HHQ8s") if self._is_big else ("H", "HHL4s")
+        """Return the tags of a directory whose number ``select`` accepts."""
         tags = dict[int, Tag]()
         if not self._order:
             return tags
+        for number, kind, length, inline in self._entries(self._first if offset is None else offset):
+            if select(number):
+                value = self._value(kind, length, inline)
+                if value is None:
+                    self.damaged = True
+                else:
+                    tags[number] = Tag(kind, value)
+        return tags
+
+    def _entries(self, offset: int) -> list[tuple[Any, ...]]:
+        """Return the number, type, count and value or value offset of each tag."""
+        count_format, entry_format = ("Q", "HHQ8s") if self._is_big else ("H", "HHL4s")
         entries = list[tuple[Any, ...]]()
-        self._file.seek(self._first if offset is None else offset)
+        self._file.seek(offset)
         try:
             count = self._unpack(count_format)[0]
             while len(entries) < min(count, _MAX_ENTRIES):
                 entries.append(self._unpack(entry_format))
         except struct.error:  # truncated
             self.damaged = True
-        for number, kind, length, inline in entries:
-            if select(number):
-                value = self._value(kind, length, inline)
-                self.damaged |= value is None
-                if value is not None:
-                    tags[number] = Tag(kind, value)
-        return tags
+        return entries
 
     def _unpack(self, layout: str) -> tuple[Any, ...]:
         layout = self._order + layout

@@ -34,10 +34,7 @@ IPTC_RESOURCE = 0x0404
 PNG_COMMENT, RAW_PROFILE = "Comment", "Raw profile type "
 """Keyword of comments in PNG files, and start of the keywords of raw profiles; see `raw_profiles`."""
 _GIF_XMP = re.compile(rb"\x21\xff\x0bXMP DataXMP(.*?)\x01\xff\xfe", re.DOTALL)
-_JPEG2000_UUIDS = {
-    bytes.fromhex("be7acfcb97a942e89c71999491e3afac"): "xmp",
-    b"JpgTiffExif->JP2": "exif",
-}
+_JPEG2000_UUIDS = {bytes.fromhex("be7acfcb97a942e89c71999491e3afac"): "xmp", b"JpgTiffExif->JP2": "exif"}
 EXTENDED_XMP_PREFIX = b"http://ns.adobe.com/xmp/extension/\0"  # the same for properties above 64 KB
 _XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\0"  # prefix of XMP packets in JPEG segments
 # Kept tags: document name, description, maker, model, software, date, artist, computer, rating, copyright;

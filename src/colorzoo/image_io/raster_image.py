@@ -173,10 +173,8 @@ def drop_equal_channels(levels: Levels) -> Levels:
     if levels.ndim == 2 or levels.dtype.kind == "f":
         return levels
     red = levels[..., 0]
-    for rows in (
-        slice(None, None, 64),
-        slice(None),
-    ):  # every 64th row first, because it detects most color images quickly
+    # every 64th row first, because it detects most color images quickly
+    for rows in (slice(None, None, 64), slice(None)):
         if not all(np.array_equal(red[rows], levels[rows, :, channel]) for channel in (1, 2)):
             return levels
     return np.ascontiguousarray(red)

@@ -72,9 +72,7 @@ _pixel_limit_lock = threading.Lock()
 
 
 def read_image(
-    source: str | Path | bytes | Image.Image | NDArray[Any],
-    *,
-    max_pixels: int = MAX_PIXELS,
+    source: str | Path | bytes | Image.Image | NDArray[Any], *, max_pixels: int = MAX_PIXELS
 ) -> RasterImage:
     """Read an image of any mode, bit depth, color profile and orientation as upright sRGB.
 

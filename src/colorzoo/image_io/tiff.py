@@ -370,19 +370,23 @@ def _unit_range(stored: NDArray[Any]) -> tuple[FloatArray, tuple[str, ...]]:
             f"contains NaN or infinite values ({invalid} of {values.size}). Replace these values."
         )
     low, high = float(values.min()), float(values.max())
-    scales: tuple[float, ...] = (255.0, 65535.0, 2.0**32 - 1, 2.0**64 - 1)
-    slack = 0.0
-    if stored.dtype.kind == "f":
-        scales, slack = (1.0, 255.0, 65535.0), _OVERSHOOT
-    elif stored.dtype.kind == "i":
-        scales = tuple(sorted({255.0, 65535.0, float(np.iinfo(stored.dtype).max)}))
-    for full in scales:
+    slack = _OVERSHOOT if stored.dtype.kind == "f" else 0.0
+    for full in _white_levels(stored.dtype):
         fits = low >= -slack * full and high <= (1 + slack) * full
         if fits and (high >= full * _DARK or full == 1):
             notes = () if full == 1 else (f"range of values assumed to be 0 to {full:.0f}",)
             return np.clip(values / full, 0, 1).astype(np.float32), notes
     rescaled = ((values - low) / max(high - low, 1e-12)).astype(np.float32)
     return rescaled, (f"range of values from {low:g} to {high:g} stretched to black and white",)
+
+
+def _white_levels(dtype: np.dtype[Any]) -> list[float]:
+    """Return the common maxima of samples with a data type, in ascending order."""
+    if dtype.kind == "f":
+        return [1.0, 255.0, 65535.0]
+    if dtype.kind == "i":
+        return sorted({255.0, 65535.0, float(np.iinfo(dtype).max)})
+    return [255.0, 65535.0, 2.0**32 - 1, 2.0**64 - 1]
 
 
 def _alpha(stored: NDArray[Any], bits: int) -> AlphaArray:

@@ -39,12 +39,13 @@ from colorzoo.image_io.tiff import encode_page
 DEEP_FORMATS = frozenset({"PNG", "TIFF"})
 ALPHA_FORMATS = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "GIF", "OpenRaster"})
 XMP_FORMATS = frozenset({"JPEG", "PNG", "TIFF", "WEBP", "AVIF"})
+# formats that can store each kind of metadata
 _METADATA_FORMATS = dict.fromkeys(("EXIF", "color profile", "XMP"), XMP_FORMATS) | {
     "IPTC": frozenset({"JPEG", "PNG", "TIFF"}),
     "comment": frozenset({"JPEG", "PNG", "GIF"}),
     "PNG text": frozenset({"PNG"}),
     "resolution": XMP_FORMATS | {"BMP"},
-}  # formats that can store each kind of metadata
+}
 ANIMATED_FORMATS = frozenset({"TIFF", "PNG", "GIF", "WEBP"})
 _JPEG_SEGMENT = 65_000
 """Maximum number of bytes of a metadata block; a JPEG segment contains 65,533 bytes, including its name."""
@@ -125,14 +126,22 @@ def write_notes(path: str | Path, like: RasterImage) -> tuple[str, ...]:
         "color profile": data.icc,
         "XMP": data.xmp,
         "IPTC": data.iptc,
+        "comment": data.comment,
+        "PNG text": data.text,
+        "resolution": data.dpi,
     }
-    fields |= {"comment": data.comment, "PNG text": data.text, "resolution": data.dpi}
     for title, value in fields.items():
-        # in a JPEG, only a color profile can span several segments
-        fits = kind != "JPEG" or title == "color profile" or not isinstance(value, bytes) or fits_jpeg(value)
-        if value and (kind not in _METADATA_FORMATS[title] or not fits):
+        if value and not _can_contain(kind, title, value):
             notes.append(f"{title} was not saved, because the {kind} file cannot contain it")
     return tuple(notes)
+
+
+def _can_contain(kind: str, title: str, value: object) -> bool:
+    if kind not in _METADATA_FORMATS[title]:
+        return False
+    if kind == "JPEG" and title != "color profile" and isinstance(value, bytes):
+        return fits_jpeg(value)  # only a color profile can span several segments
+    return True
 
 
 def output_bit_depth(path: str | Path, like: RasterImage) -> int:
@@ -327,14 +336,7 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
     """
     exif = EXIF_PREFIX + data.exif if data.exif else b""
     if kind == "JPEG":
-        # disable chroma subsampling, which would blur the colors of small hints
-        options: dict[str, Any] = {"quality": quality, "subsampling": 0, "icc_profile": data.icc}
-        fields = {"exif": exif, "xmp": data.xmp, "comment": data.comment}
-        if data.iptc:
-            body = _PHOTOSHOP_PREFIX + photoshop_resources(data.iptc)
-            fields["extra"] = b"\xff\xed" + struct.pack(">H", 2 + len(body) & 0xFFFF) + body
-        options |= {key: value for key, value in fields.items() if value and fits_jpeg(value)}
-        return options | ({"dpi": data.dpi} if data.dpi else {})
+        return _jpeg_options(data, exif, quality)
     if kind == "PNG":
         return {"pnginfo": _png_texts(data), "icc_profile": data.icc, "exif": exif, "dpi": data.dpi}
     if kind in ("WEBP", "AVIF"):
@@ -349,6 +351,17 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
     if kind == "GIF":
         return {"comment": data.comment} if data.comment else {}
     return {"dpi": data.dpi} if data.dpi else {}
+
+
+def _jpeg_options(data: Metadata, exif: bytes, quality: int) -> dict[str, Any]:
+    # without chroma subsampling, which would blur the colors of small hints
+    options: dict[str, Any] = {"quality": quality, "subsampling": 0, "icc_profile": data.icc}
+    fields = {"exif": exif, "xmp": data.xmp, "comment": data.comment}
+    if data.iptc:
+        body = _PHOTOSHOP_PREFIX + photoshop_resources(data.iptc)
+        fields["extra"] = b"\xff\xed" + struct.pack(">H", 2 + len(body) & 0xFFFF) + body
+    options |= {key: value for key, value in fields.items() if value and fits_jpeg(value)}
+    return options | ({"dpi": data.dpi} if data.dpi else {})
 
 
 def _png_texts(data: Metadata) -> PngImagePlugin.PngInfo:

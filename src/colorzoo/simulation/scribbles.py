@@ -82,18 +82,17 @@ def simulate_scribbles(
         simulation: Distribution of the strokes.
     """
     s = simulation or ScribbleSimulation()
-    batch, strokes = len(ab), s.most
-    host = draw_uniform(generators, batch, 2 + 3 * strokes + 2 * _GRID**2, torch.device("cpu"))
-    lengths = (s.reach[0] + host[:, 2 + strokes : 2 + 2 * strokes] * (s.reach[1] - s.reach[0] + 1)).floor()
-    draws = copy_to(host, ab.device)
-    image, rest = draws[:, :2], draws[:, 2:]
-    stroke, field = rest[:, : 3 * strokes].view(batch, 3, strokes), rest[:, 3 * strokes :]
+    sizes = [2, s.most, s.most, s.most, 2 * _GRID**2]
+    # draw on the CPU, so that lengths can be read without a device synchronization
+    draws = draw_uniform(generators, len(ab), sum(sizes), torch.device("cpu"))
+    lengths = (s.reach[0] + torch.split(draws, sizes, dim=1)[2] * (s.reach[1] - s.reach[0] + 1)).floor()
+    image, seed, _, width, field = torch.split(copy_to(draws, ab.device), sizes, dim=1)
     edges, weight = lost_edges(ab, true_ab, s)
     steps = copy_to(lengths, ab.device)
-    lines = _grow(edges, _draw_seeds(weight, stroke[:, 0]), steps, int(lengths.numpy().max()))
-    counts = (1 + (image[:, :1] * strokes).floor()) * (image[:, 1:] >= s.none)
-    kept = (lines.sum(dim=(2, 3)) >= s.shortest) & (torch.arange(strokes, device=ab.device) < counts)
-    wide = _widen(lines * kept[:, :, None, None], stroke[:, 2], s.widths)
+    lines = _grow(edges, _draw_seeds(weight, seed), steps, int(lengths.numpy().max()))
+    counts = (1 + (image[:, :1] * s.most).floor()) * (image[:, 1:] >= s.none)
+    kept = (lines.sum(dim=(2, 3)) >= s.shortest) & (torch.arange(s.most, device=ab.device) < counts)
+    wide = _widen(lines * kept[:, :, None, None], width, s.widths)
     return Scribbles(_displace(wide.amax(dim=1, keepdim=True), field, s.jitter))
 
 

@@ -8,7 +8,7 @@ order. The method ``propose_points(lightness, guidance)`` returns the row and co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Protocol
 
@@ -172,8 +172,10 @@ def play(
     base = background or Guidance()
     turn = Turn(0, 0, color(target, base), base)
     give_input = None if user is None else user.begin(target, turn.result, model)
-    is_adaptive = user is not None and user.adaptive  # reacts to the result of each interaction
-    for count in range(max(counts, default=-1) + 1) if is_adaptive else sorted(set(counts)):
+    steps: Iterable[int] = sorted(set(counts))
+    if user is not None and user.adaptive:  # reacts to the result of each interaction
+        steps = range(max(counts, default=-1) + 1)
+    for count in steps:
         turn = replace(turn, count=count)
         if give_input is not None and count > 0:
             given = give_input(count, turn.result)

@@ -148,8 +148,7 @@ def check_guidance_moves(card: ModelCard) -> None:
     """Check that guidance can be moved to another device and sliced along the batch axis."""
     guidance = sample_guidance(card.guidance, (8, 9), batch=3)
     require(
-        guidance.to("cpu")[1:].kinds() == guidance.kinds(),
-        f"{card.name}: slicing removes a kind of guidance",
+        guidance.to("cpu")[1:].kinds() == guidance.kinds(), f"{card.name}: slicing removes a kind of guidance"
     )
     for kind in guidance.kinds():
         moved = hint_fields(getattr(guidance.to("meta")[1:], kind)).values()

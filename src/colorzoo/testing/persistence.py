@@ -105,9 +105,7 @@ def check_pretrained_round_trip(card: ModelCard) -> None:
         "settings": loaded.hparams == model.hparams,
         "flags 'trained'": loaded.trained == model.trained,
         "tensors": _equal_tensors(loaded.state_dict(), model.state_dict()),
-        "predictions": torch.equal(
-            *(predict(card, each, lightness, guidance) for each in (loaded, model)),
-        ),
+        "predictions": torch.equal(*(predict(card, each, lightness, guidance) for each in (loaded, model))),
     }
     for name, equal in alike.items():
         require(equal, f"{card.name}: the {name} before save_pretrained and after from_pretrained differ")

@@ -10,14 +10,7 @@ from PIL import Image
 from colorzoo.data import Batch
 from colorzoo.engines.samples import Size, sample_guidance, sample_image, sample_input
 
-__all__ = [
-    "Size",
-    "sample_batch",
-    "sample_guidance",
-    "sample_image",
-    "sample_input",
-    "write_sample_images",
-]
+__all__ = ["Size", "sample_batch", "sample_guidance", "sample_image", "sample_input", "write_sample_images"]
 
 
 def sample_batch(size: Size, *, batch: int = 2, seed: int = 0, labels: bool = False) -> Batch:

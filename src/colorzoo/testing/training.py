@@ -265,12 +265,7 @@ def write_overlay(card: ModelCard, folder: Path, images: Path) -> Path:
     # keep the training stage of the configuration
     small = {name: value for name, value in card.contract_test.hparams.items() if name != "stage"}
     side = card.contract_test.size
-    data = {
-        "root": str(images),
-        "batch_size": _TRAIN_BATCH,
-        "crop": side,
-        "resize": side + 4,
-    }
+    data = {"root": str(images), "batch_size": _TRAIN_BATCH, "crop": side, "resize": side + 4}
     data |= {"labels": True} if _takes_labels(card) else {}
     data |= {"val_size": side, "val_batch_size": 2, "val_limit": 3, "num_workers": 0}
     logger = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": str(folder)}}

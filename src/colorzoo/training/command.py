@@ -306,22 +306,27 @@ def load_initial_weights(model: ColorizationModule, source: str) -> None:
     Raises:
         WeightsError: The weights do not exist or do not match the model.
     """
-    card: ModelCard | None
-    try:
-        card, tag = model_card(source), "default"
-    except UnknownModelError:
-        card, tag = card_of(type(model), model.hparams), source
-    path, published = Path(source), False
-    if card is not None:
-        found = resolve_weights(card, tag)
-        if found is None:
-            raise WeightsError(
-                f"--init_from {source!r}: {card.name} has no weights on this machine. Run "
-                f"`colorzoo weights fetch {card.name}`, or use another model."
-            )
-        path, published = found.path, found.published
+    path, published = _initial_weights_file(model, source)
     content = read_weights(path)
     model.load_weights(content.state_dict, name=source, published=published)
     earlier = Provenance.of(None if published else content.provenance)
     model.record_start({"file": path.name, "sha256": sha256_of(path)}, earlier)
     model.continue_from(earlier.stage)
+
+
+def _initial_weights_file(model: ColorizationModule, source: str) -> tuple[Path, bool]:
+    """Return the file that ``--init_from`` selects, and whether it has the authors' parameter names."""
+    card: ModelCard | None
+    try:
+        card, tag = model_card(source), "default"
+    except UnknownModelError:
+        card, tag = card_of(type(model), model.hparams), source
+    if card is None:
+        return Path(source), False
+    found = resolve_weights(card, tag)
+    if found is None:
+        raise WeightsError(
+            f"--init_from {source!r}: {card.name} has no weights on this machine. Run "
+            f"`colorzoo weights fetch {card.name}`, or use another model."
+        )
+    return found.path, found.published

@@ -212,12 +212,7 @@ class ColorizationModule(LightningModule):
         if stage != "fit":
             return
         self._require_labels()
-        untrained = list(untrained_submodels(self.model))
-        if untrained and not self.allow_untrained:
-            raise WeightsError(
-                f"{type(self).__name__} contains models with random weights: {', '.join(untrained)}. "
-                "Download their weights (see `colorzoo weights list`), or set --allow_untrained true."
-            )
+        self._require_trained_submodels()
 
     def prepare_fit(self) -> None:
         """Load initial weights before the first training step.
@@ -250,6 +245,14 @@ class ColorizationModule(LightningModule):
         For a positive number, ``fit`` raises `DataError` for data without labels or with more classes.
         """
         return self.model.label_count
+
+    def _require_trained_submodels(self) -> None:
+        untrained = list(untrained_submodels(self.model))
+        if untrained and not self.allow_untrained:
+            raise WeightsError(
+                f"{type(self).__name__} contains models with random weights: {', '.join(untrained)}. "
+                "Download their weights (see `colorzoo weights list`), or set --allow_untrained true."
+            )
 
     def _require_labels(self) -> None:
         data = getattr(self._trainer, "datamodule", None)  # the property `trainer` raises without a Trainer

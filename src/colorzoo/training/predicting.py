@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Generator
+from collections import Counter
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -127,23 +128,25 @@ class FullSizePrediction(LightningModule):
         summaries = _gathered(self.summary)
         if not self.trainer.is_global_zero:
             return
-        lines = [*self.originals.errors]
-        lines += [reason for summary in summaries for _, reason in summary.failures]
-        for line in lines:
-            print(f"colorzoo: error: {line}", file=sys.stderr)
+        reasons = [reason for summary in summaries for _, reason in summary.failures]
+        self._report_failures([*self.originals.errors, *reasons])
+        counts = sum((summary.counts for summary in summaries), start=Counter[str]())
+        place = self._bucket.address if self._bucket else self.folder
+        states = f"{counts['colored']} colorized, {counts['skipped']} skipped, {counts['failed']} failed"
+        print(f"{states}; results are in {place}", file=sys.stderr)
+
+    def _report_failures(self, lines: Sequence[str]) -> None:
+        """Print the errors, and write them to the file `FAILED`."""
         self.has_failures = bool(lines)
         failed = self.folder / FAILED
         failed.unlink(missing_ok=True)
-        if lines:
-            text = "".join(f"{line}\n" for line in lines)
-            write_atomic(failed, text.encode("utf-8", "replace"))
-            if self._bucket:
-                self._bucket.upload(failed)
-        words = {"colored": "colorized", "skipped": "skipped", "failed": "failed"}
-        counts = {key: sum(summary.counts[key] for summary in summaries) for key in words}
-        line = ", ".join(f"{counts[key]} {word}" for key, word in words.items())
-        place = self._bucket.address if self._bucket else self.folder
-        print(f"{line}; results are in {place}", file=sys.stderr)
+        if not lines:
+            return
+        for line in lines:
+            print(f"colorzoo: error: {line}", file=sys.stderr)
+        write_atomic(failed, "".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
+        if self._bucket:
+            self._bucket.upload(failed)
 
     def _find(self) -> tuple[Originals, dict[int, Path]]:
         """Return the images, and the output paths of images whose names would be equal without case."""

@@ -283,10 +283,15 @@ def find_weights(
         raise WeightsError(
             f"'weights' must be None for {card.name}, got {_short(weights)}: {known_tags(card)}"
         )
-    if weights != "default":
-        if isinstance(weights, str) and (weights in card.weights or weights == "published"):
-            return fetch(weight_file(card, weights), offline=offline), ""
-        return _resolve_path(card, weights), ""
+    if weights == "default":
+        return _find_default(card, offline)
+    if isinstance(weights, str) and (weights in card.weights or weights == "published"):
+        return fetch(weight_file(card, weights), offline=offline), ""
+    return _resolve_path(card, weights), ""
+
+
+def _find_default(card: ModelCard, offline: bool) -> tuple[ResolvedWeights | None, str]:
+    """Return the first available file of `default_files`, or the reason if none is available."""
     reason = ""
     for file in default_files(card):
         try:

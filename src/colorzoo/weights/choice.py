@@ -18,13 +18,7 @@ from colorzoo.card import GuidanceKind, ModelCard, Quality, Use
 from colorzoo.errors import UnknownModelError
 from colorzoo.files import sha256_of
 from colorzoo.registry import load_model_class, model_card
-from colorzoo.weights.catalog import (
-    ResolvedWeights,
-    WeightFile,
-    cache_home,
-    default_files,
-    find_weights,
-)
+from colorzoo.weights.catalog import ResolvedWeights, WeightFile, cache_home, default_files, find_weights
 from colorzoo.weights.load import model_of_file
 
 USES: tuple[Use, ...] = ("automatic", "sketch", "frames", *get_args(GuidanceKind))

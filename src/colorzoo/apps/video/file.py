@@ -119,20 +119,7 @@ class VideoFile:
         self._av = import_av()
         try:
             with open_media(path) as container:
-                stream = main_video_stream(container)
-                if stream is None:
-                    raise VideoError(f"{path} must be a video, but it has no video stream")
-                self._time_base = stream.time_base
-                self._rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
-                self._aspect = stream.sample_aspect_ratio
-                declared = stream.duration or 0
-                self._duration = declared * stream.time_base or Fraction(container.duration or 0, 1_000_000)
-                self._frames = stream.frames or round(self._duration * self._rate) or None
-                self._codec = stream.codec_context.name
-                # VP8 and VP9 store transparency outside the frames, and FFmpeg decodes them without it
-                self._has_alpha = stream.metadata.get("alpha_mode") == "1"
-                flags = self._av.format.Flags(container.format.flags)
-                self._clock = Clock(self._av.format.Flags.ts_discont in flags)
+                self._read_header(container)
             self._first = next(self._decoded())
             read_luma(self._first)  # raises an error if the pixel format cannot be converted
         except (self._av.FFmpegError, OSError) as error:
@@ -140,32 +127,47 @@ class VideoFile:
         except StopIteration:
             raise VideoError(f"{path} contains no frame that can be decoded") from None
 
+    def _read_header(self, container: Any) -> None:
+        """Set the properties of the main video stream."""
+        stream = main_video_stream(container)
+        if stream is None:
+            raise VideoError(f"{self.path} must be a video, but it has no video stream")
+        self._time_base = stream.time_base
+        self._rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
+        self._aspect = stream.sample_aspect_ratio
+        declared = (stream.duration or 0) * stream.time_base
+        self._duration = declared or Fraction(container.duration or 0, 1_000_000)
+        self._frames = stream.frames or round(self._duration * self._rate) or None
+        self._codec = stream.codec_context.name
+        # VP8 and VP9 store transparency outside the frames, and FFmpeg decodes them without it
+        self._has_alpha = stream.metadata.get("alpha_mode") == "1"
+        flags = self._av.format.Flags(container.format.flags)
+        self._clock = Clock(self._av.format.Flags.ts_discont in flags)
+
     @cached_property
     def plan(self) -> StreamPlan:
         """Properties of the output stream."""
-        first = self._first
-        layout = layout_of(first)
+        first, codec = self._first, self._encoding.codec
         gray = len(first.format.components) < 3 or is_rgb(first.format)
-        size = (first.width, first.height)
-        out, notes = output_layout(layout, gray, size, self._encoding.codec)
+        layout, notes = output_layout(layout_of(first), gray, (first.width, first.height), codec)
         if first.interlaced_frame:
             notes.append("interlaced frames are written as progressive frames; deinterlace the video first")
         if self._has_alpha or any(part.is_alpha for part in first.format.components):
             notes.append("transparency is dropped")
         side_data = side_data_of(first)
-        light, lost = light_params(side_data, self._encoding.codec)
-        notes += lost
-        self.issues.notes += notes
+        light, light_notes = light_params(side_data, codec)
+        self.issues.notes += notes + light_notes
         return StreamPlan(
-            self._encoding,
-            *size,
-            out,
-            self._time_base,
-            self._rate,
-            tags_of(first, out),
-            self._aspect,
-            _display_matrix(side_data),
-            light,
+            encoding=self._encoding,
+            width=first.width,
+            height=first.height,
+            layout=layout,
+            time_base=self._time_base,
+            rate=self._rate,
+            tags=tags_of(first, layout),
+            aspect=self._aspect,
+            matrix=_display_matrix(side_data),
+            light=light,
         )
 
     def describe(self) -> dict[str, Any]:

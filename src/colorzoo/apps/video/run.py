@@ -121,9 +121,7 @@ class PartsFolder:
             VideoError: The result cannot be moved.
         """
         try:
-            if (
-                out.is_dir()
-            ):  # do not replace an existing folder as a whole, because it may contain other files
+            if out.is_dir():  # not replaced as a whole, because it may contain other files
                 for frame in sorted(result.iterdir()):
                     frame.replace(out / frame.name)
             else:
