@@ -243,7 +243,7 @@ class Colorizer:
         setting = recipe.border if border is None else border
         if border is None and setting == "automatic" and "classes" in recipe.extra and recipe.classes.file:
             setting = "none"  # label images require the whole image
-        if self.is_sketch_model:
+        if self._network.is_sketch:
             setting = "none"
             if image.alpha is not None:
                 image = composite_on_white(image)
@@ -257,7 +257,7 @@ class Colorizer:
         about = f"{width} x {height} pixels"
         full = FullLightness(image.levels if inside is None else image.levels[inside.slices])
         lightness = timed(log, preprocess, full, self.size, about=about)
-        drawing = _read_drawing(log, image, recipe, about) if self.is_sketch_model else None
+        drawing = _read_drawing(log, image, recipe, about) if self._network.is_sketch else None
         if inside is not None:
             if not isinstance(guidance, Recipe):
                 raise GuidanceError(_WHOLE_IMAGE)
@@ -410,7 +410,7 @@ class Colorizer:
     @property
     def is_sketch_model(self) -> bool:
         """Whether the model colorizes sketches and predicts the lightness."""
-        return self.model.input_kind == "sketch"
+        return self._network.is_sketch
 
 
 def _healed(log: list[StageRun], image: RasterImage, recipe: Recipe) -> Levels:
