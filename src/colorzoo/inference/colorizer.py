@@ -26,9 +26,8 @@ from colorzoo.drawing.regions import encloses_regions
 from colorzoo.engines.device import choose_device
 from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
-from colorzoo.guidance import Exemplar, Guidance, Recipe
+from colorzoo.guidance import DrawingSettings, Exemplar, Guidance, Recipe
 from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, read_border
-from colorzoo.guidance.drawing import DrawingSettings
 from colorzoo.guidance.recipe import MAX_STRENGTH
 from colorzoo.image_io.raster_image import IN_COLOR, Levels, RasterImage, chroma_note, composite_on_white
 from colorzoo.image_io.read import read_image

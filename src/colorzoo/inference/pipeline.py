@@ -10,8 +10,17 @@ import torch
 from torch import Tensor
 
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Area, Guidance, PaintStroke, PointHint, Points, Recipe, Regions, Scribbles
-from colorzoo.guidance.drawing import DrawingSettings
+from colorzoo.guidance import (
+    Area,
+    DrawingSettings,
+    Guidance,
+    PaintStroke,
+    PointHint,
+    Points,
+    Recipe,
+    Regions,
+    Scribbles,
+)
 from colorzoo.guidance.hints import boxes_of
 from colorzoo.inference.network import (
     States,
