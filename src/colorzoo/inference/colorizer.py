@@ -392,9 +392,7 @@ class Colorizer:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the weights, the settings and the size of the network input."""
-        from colorzoo.engines.digest import model_digest
-
-        return model_digest(self.model, self.size).hex()
+        return self.model.digest(self.size).hex()
 
     @property
     def nbytes(self) -> int:
