@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import warnings
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import torch
 from torch import Tensor, nn
 
+from colorzoo import __version__
 from colorzoo.card import GuidanceKind, InputKind, OutputKind
 from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.guidance import Boxes, Exemplar, Guidance, Regions
@@ -473,6 +475,20 @@ class ColoringModel(nn.Module):
         return ours or {
             key: value for key, value in state_dict.items() if not key.startswith(cls.training_only)
         }
+
+    def digest(self, *more: Any) -> bytes:
+        """Return a hash of 32 bytes of colorzoo's version and the model's class, arguments and weights.
+
+        Args:
+            *more: Additional values that determine the predictions. Values with equal ``repr`` are considered
+                equal.
+        """
+        arguments = sorted(self.hparams.items())
+        digest = hashlib.sha256(repr((__version__, type(self).__qualname__, arguments, *more)).encode())
+        for name, tensor in sorted({**self.borrowed_weights(), **self.state_dict()}.items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+        return digest.digest()
 
     def borrowed_weights(self) -> Mapping[str, Tensor]:
         """Return the weights that this model copies from another registered model.

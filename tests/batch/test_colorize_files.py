@@ -15,7 +15,6 @@ from PIL import Image
 import colorzoo
 from colorzoo.batch import runner
 from colorzoo.data import FolderDataModule
-from colorzoo.engines.digest import model_digest
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_coloring_model
 from colorzoo.files import digest_of
@@ -200,12 +199,12 @@ def test_colorize_files_never_overwrites_sources(album, weights, tmp_path):
 
 def test_model_digest_covers_size_and_backbone_weights():
     model = colorzoo.create_model("kim2021_small").model
-    before = model_digest(model, 256)
-    assert before != model_digest(model, 128)
+    before = model.digest(256)
+    assert before != model.digest(128)
     name, weight = next((n, p) for n, p in model.named_parameters() if n.startswith("backbone."))
     with torch.no_grad():
         weight[(0,) * weight.ndim] += 1
-    assert model_digest(model, 256) != before, name
+    assert model.digest(256) != before, name
     with torch.no_grad():
         weight[(0,) * weight.ndim] -= 1
-    assert model_digest(create_coloring_model("kim2021_small"), 256) == before
+    assert create_coloring_model("kim2021_small").digest(256) == before

@@ -15,8 +15,7 @@ from colorzoo.data.decode import decode_rgb
 from colorzoo.drawing import is_line_art
 from colorzoo.errors import GuidanceError
 from colorzoo.factory import create_coloring_model
-from colorzoo.guidance import PointHint, Recipe, RegionColor
-from colorzoo.guidance.drawing import DrawingSettings
+from colorzoo.guidance import DrawingSettings, PointHint, Recipe, RegionColor
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import full_lightness

@@ -204,19 +204,10 @@ class FileColorizer:
         if task.target.parent not in self._folders:
             self._folders.add(task.target.parent)
             remove_leftovers(task.target.parent)
-        origin = None
-        try:
-            source = task.source if isinstance(task.source, Path) else task.source()
-            with open_source(source) as (file, name):
-                if task.embed_provenance:
-                    digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-                    origin = task.origin(digest, Path(task.name).name, colorizer.size)
-                    if self._skip_done and (existing := _check_existing(task, origin)) is not None:
-                        return existing
-                    file.seek(0)
-                first, frames, others = _read(source, file, name, task)
-        except OSError as error:
-            raise ImageError(f"{task.name} cannot be read: {error.strerror or error}") from error
+        opened = self._open(task, colorizer.size)
+        if isinstance(opened, FileResult):
+            return opened
+        origin, first, frames, others = opened
         note = chroma_note(first.image)
         if note == IN_COLOR:
             if self._skip_colored:
@@ -240,21 +231,43 @@ class FileColorizer:
             colored = replace(colored, prediction=None)
             del prepared  # frees the results of the network before the file is written
             yield
-            try:
-                result = _write_single(task, colored, first.image, record)
-            except ImageError:
-                if task.overwrite or origin is None:
-                    raise
-                if result_state(read_provenance(task.target), origin) != "done":
-                    raise
-                return task.result("skipped", ALREADY_DONE)  # another process has written the same result
+            result = _write_single(task, colored, first.image, record)
         else:
             later = ((prepare(frame.image), frame) for frame in others)
             result = _colorize_frames(task, prepared, first, later, frames, origin)
             yield
+        if result.status != "colored":
+            return result
         if task.bucket:
             task.bucket.upload(task.target)
         return replace(result, notes=(*([note] if note else ()), *result.notes, *lost))
+
+    def _open(
+        self, task: FileTask, size: int
+    ) -> FileResult | tuple[ImageProvenance | None, ImageFrame, Frames | None, Iterator[ImageFrame]]:
+        """Open a file and read its first image.
+
+        Args:
+            task: File to colorize.
+            size: Shorter side of the network input in pixels.
+
+        Returns:
+            The provenance record of the result, and the result of `_read`; or a `FileResult` if the file is
+            already colorized.
+        """
+        origin = None
+        try:
+            source = task.source if isinstance(task.source, Path) else task.source()
+            with open_source(source) as (file, name):
+                if task.embed_provenance:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+                    origin = task.origin(digest, Path(task.name).name, size)
+                    if self._skip_done and (existing := _check_existing(task, origin)) is not None:
+                        return existing
+                    file.seek(0)
+                return origin, *_read(source, file, name, task)
+        except OSError as error:
+            raise ImageError(f"{task.name} cannot be read: {error.strerror or error}") from error
 
 
 def _check_existing(task: FileTask, origin: ImageProvenance) -> FileResult | None:
@@ -306,13 +319,19 @@ def _read(
 def _write_single(
     task: FileTask, colored: ColorizedImage, image: RasterImage, origin: ImageProvenance | None
 ) -> FileResult:
+    """Write a result; skip it if another process has written the same result in the meantime."""
     source = colored.source(image)
     like, not_embedded = embed_provenance(source, task.target, origin)
-    if output_format(task.target) == "OpenRaster":
-        write_layers(task.target, colored.layers(source), like, overwrite=task.overwrite)
-    else:
-        levels, quality = colored.levels(output_bit_depth(task.target, image)), task.settings.quality
-        write_image(task.target, levels, like, quality=quality, overwrite=task.overwrite)
+    try:
+        if output_format(task.target) == "OpenRaster":
+            write_layers(task.target, colored.layers(source), like, overwrite=task.overwrite)
+        else:
+            levels, quality = colored.levels(output_bit_depth(task.target, image)), task.settings.quality
+            write_image(task.target, levels, like, quality=quality, overwrite=task.overwrite)
+    except ImageError:
+        if task.overwrite or origin is None or result_state(read_provenance(task.target), origin) != "done":
+            raise
+        return task.result("skipped", ALREADY_DONE)
     written = update_sidecar(task.target, source.metadata, not_embedded)
     result = task.result("colored", *image.notes, *colored.notes, *written)
     return replace(result, model=colored.task.network.name, stages=tuple(colored.task.log))

@@ -141,7 +141,7 @@ def reduce_chroma(lab: Tensor) -> Tensor:
         # store one plane per channel; three values per pixel would take more than twice the time
         pixels = planes.flatten(1).clone()
         linear = lab_to_linear_rgb(pixels, dim=0)
-        outside = _outside(linear)
+        outside = (~within_cube(linear, _TOLERANCE)).nonzero().squeeze(-1)
         if outside.numel():
             lightness = pixels[0, outside]
             fitted = linear_rgb_to_lab(_fitted(pixels[:, outside], linear[:, outside]))[1:]
@@ -163,7 +163,7 @@ def linear_rgb_in_gamut(lab: Tensor) -> Tensor:
         planes = lab.float().movedim(-3, 0)
         pixels = planes.flatten(1)
         linear = lab_to_linear_rgb(pixels, dim=0)
-        outside = _outside(linear)
+        outside = (~within_cube(linear, _TOLERANCE)).nonzero().squeeze(-1)
         if outside.numel():
             fitted = _fitted(pixels.index_select(1, outside), linear.index_select(1, outside))
             linear = linear.index_copy(1, outside, fitted)
@@ -386,11 +386,6 @@ def _to_oklab(linear: Tensor) -> Tensor:
 
 def _matmul(matrix: Matrix, planes: Tensor) -> Tensor:
     return planes.new_tensor(matrix) @ planes
-
-
-def _outside(linear: Tensor) -> Tensor:
-    """Return the indices of colors outside the sRGB gamut."""
-    return (~within_cube(linear, _TOLERANCE)).nonzero().squeeze(-1)
 
 
 def within_cube(linear: Tensor | Sequence[Tensor], tolerance: float) -> Tensor:

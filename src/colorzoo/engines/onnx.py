@@ -17,7 +17,6 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor
 
-from colorzoo.engines.digest import model_digest
 from colorzoo.engines.export import (
     TOLERANCE,
     Graph,
@@ -58,7 +57,7 @@ class OnnxModel:
             )
         require_onnx()
         self._model, self._name = model, name
-        self._digest = model_digest(model, torch.__version__).hex()
+        self._digest = model.digest(torch.__version__).hex()
         self._graphs: dict[str, Graph] = {}
         self._failed: dict[str, str] = {}
 

@@ -7,7 +7,6 @@ from .border import parse_border as parse_border
 from .color_statistics import ab_histogram as ab_histogram
 from .color_statistics import mean_saturation as mean_saturation
 from .color_statistics import statistics_of as statistics_of
-from .drawing import DrawingSettings as DrawingSettings
 from .edits import ColorReplacement as ColorReplacement
 from .edits import Crop as Crop
 from .edits import PaintStroke as PaintStroke
@@ -30,6 +29,7 @@ from .hints import Scribbles as Scribbles
 from .objects import Division as Division
 from .recipe import MAX_POINTS as MAX_POINTS
 from .recipe import BoxHint as BoxHint
+from .recipe import DrawingSettings as DrawingSettings
 from .recipe import PointHint as PointHint
 from .recipe import Recipe as Recipe
 from .recipe import RegionColor as RegionColor

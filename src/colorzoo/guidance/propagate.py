@@ -94,17 +94,13 @@ class Propagator:
         if len(known) + len(missing) > MOST_COLUMNS:
             known = {pixel: known[pixel] for pixel in pixels if pixel in known}
         if missing:
-            self._inverse = known = known | dict(zip(missing, self._solve(missing), strict=True))
+            # The factorization is not cached: SciPy frees its memory only in the thread that allocated it.
+            solver = _factor(self._weights, self._fade)
+            sources = np.zeros((self._weights.shape[0], len(missing)))
+            sources[missing, range(len(missing))] = 1
+            columns = solver.solve(sources).T.copy()
+            self._inverse = known = known | dict(zip(missing, columns, strict=True))
         return np.stack([known[pixel] for pixel in pixels], axis=1)
-
-    def _solve(self, pixels: list[int]) -> Array:
-        """Return columns of the inverse matrix as rows ``(n, H W)``."""
-        # The factorization is not cached: SciPy frees its memory only in the thread that allocated it.
-        solver = _factor(self._weights, self._fade)
-        sources = np.zeros((self._weights.shape[0], len(pixels)))
-        sources[pixels, range(len(pixels))] = 1
-        columns: Array = solver.solve(sources).T.copy()
-        return columns
 
 
 def _solve_free_pixels(weights: csr_array, ab: Array, given: NDArray[np.bool_], fade: float) -> Array:

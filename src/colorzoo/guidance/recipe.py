@@ -20,7 +20,6 @@ from colorzoo.errors import GuidanceError, OtherImageError, RecipeVersionError
 from colorzoo.files import open_text, whole_file
 from colorzoo.guidance.areas import Area, parse_area
 from colorzoo.guidance.border import BorderSetting, read_border
-from colorzoo.guidance.drawing import DrawingSettings, parse_drawing
 from colorzoo.guidance.edits import (
     ColorReplacement,
     Crop,
@@ -46,6 +45,7 @@ VERSION = 2  # since version 2 the default reach is automatic and scan borders a
 MAX_STRENGTH = 1.5
 MAX_AB = 150.0  # CIE units; sRGB reaches 108
 MAX_POINTS = 2048
+_MAX_PALETTE = 64
 _MAX_LENGTH = 100_000_000  # maximum number of characters in a file
 _MAX_ITEMS = {
     "points": MAX_POINTS,
@@ -163,6 +163,31 @@ class BoxHint:
     def corners(self) -> tuple[float, float, float, float]:
         """Left, top, right and bottom in pixels of the original image."""
         return self.x, self.y, self.x + self.width, self.y + self.height
+
+
+@dataclass(frozen=True)
+class DrawingSettings:
+    """Settings for line art.
+
+    Examples:
+        >>> DrawingSettings(palette=("#c04020", "#f0e0d0")).variant
+        0
+
+    Attributes:
+        gap: Width of the largest gap in a line to close, in pixels of an image with a shorter side of 1,000.
+        palette: Colors ``#rrggbb`` to which the model is limited; empty for no limit.
+        variant: Number of the coloring: 0 for the most likely colors, 1 and more for sampled palettes.
+        shading: Whether colors vary softly within a region, instead of one flat color for each region.
+        flats: Whether the result contains only the flat colors, without the lines.
+        extra: Unrecognized fields, kept when the recipe is saved.
+    """
+
+    gap: Annotated[float, Range(0, 100)] = 4.0
+    palette: tuple[HexColor, ...] = ()
+    variant: NonNegativeInt = 0
+    shading: bool = False
+    flats: bool = False
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -434,7 +459,10 @@ def _parse(fields: Fields) -> Recipe:
     for name, parse in parsers.items():
         if fields.get(name) is not None:
             items[name] = tuple(map(parse, fields.read_list(name, Fields, _MAX_ITEMS[name])))
-    image, drawing = fields.child("image"), fields.read("drawing", Fields)
+    image, drawing, settings = fields.child("image"), fields.read("drawing", Fields), None
+    if drawing is not None:
+        palette = drawing.read_list("palette", HexColor, _MAX_PALETTE)
+        settings = drawing.parse(DrawingSettings, palette=palette)
     recipe = Recipe(
         width=image.read("width", PositiveInt),
         height=image.read("height", PositiveInt),
@@ -446,7 +474,7 @@ def _parse(fields: Fields) -> Recipe:
         finish=fields.read("finish", Finish),
         border=_parse_border(fields, version),
         crop=fields.read("crop", Crop),
-        drawing=None if drawing is None else parse_drawing(drawing),
+        drawing=settings,
         label=fields.read("label", NonNegativeInt),
         extra={**fields.rest(), **({"image": image.rest()} if image.rest() else {})},
     )

@@ -26,9 +26,8 @@ from colorzoo.drawing.regions import encloses_regions
 from colorzoo.engines.device import choose_device
 from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
-from colorzoo.guidance import Exemplar, Guidance, Recipe
+from colorzoo.guidance import DrawingSettings, Exemplar, Guidance, Recipe
 from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, read_border
-from colorzoo.guidance.drawing import DrawingSettings
 from colorzoo.guidance.recipe import MAX_STRENGTH
 from colorzoo.image_io.raster_image import IN_COLOR, Levels, RasterImage, chroma_note, composite_on_white
 from colorzoo.image_io.read import read_image
@@ -243,7 +242,7 @@ class Colorizer:
         setting = recipe.border if border is None else border
         if border is None and setting == "automatic" and "classes" in recipe.extra and recipe.classes.file:
             setting = "none"  # label images require the whole image
-        if self.is_sketch_model:
+        if self._network.is_sketch:
             setting = "none"
             if image.alpha is not None:
                 image = composite_on_white(image)
@@ -257,7 +256,7 @@ class Colorizer:
         about = f"{width} x {height} pixels"
         full = FullLightness(image.levels if inside is None else image.levels[inside.slices])
         lightness = timed(log, preprocess, full, self.size, about=about)
-        drawing = _read_drawing(log, image, recipe, about) if self.is_sketch_model else None
+        drawing = _read_drawing(log, image, recipe, about) if self._network.is_sketch else None
         if inside is not None:
             if not isinstance(guidance, Recipe):
                 raise GuidanceError(_WHOLE_IMAGE)
@@ -393,9 +392,7 @@ class Colorizer:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the weights, the settings and the size of the network input."""
-        from colorzoo.engines.digest import model_digest
-
-        return model_digest(self.model, self.size).hex()
+        return self.model.digest(self.size).hex()
 
     @property
     def nbytes(self) -> int:
@@ -410,7 +407,7 @@ class Colorizer:
     @property
     def is_sketch_model(self) -> bool:
         """Whether the model colorizes sketches and predicts the lightness."""
-        return self.model.input_kind == "sketch"
+        return self._network.is_sketch
 
 
 def _healed(log: list[StageRun], image: RasterImage, recipe: Recipe) -> Levels:

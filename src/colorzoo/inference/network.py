@@ -50,6 +50,7 @@ class NetworkRunner:
     Attributes:
         model: The model.
         name: Name of the model in messages.
+        is_sketch: Whether the model colorizes sketches and predicts the lightness.
         graph: ONNX graph that replaces the model in predictions; None for the engine ``"torch"``.
         device: Device of the model.
         dtype: Preferred numeric precision; predictions that are not finite are repeated in float32.
@@ -66,6 +67,7 @@ class NetworkRunner:
         self, model: ColoringModel, name: str, device: torch.device, precision: Precision, engine: Engine
     ) -> None:
         self.model, self.name = model.to(device).eval(), name
+        self.is_sketch = model.input_kind == "sketch"
         self.graph = _graph_of(model, name) if engine == "onnxruntime" else None
         self._lock = threading.Lock()
         self.device = device

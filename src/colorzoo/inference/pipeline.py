@@ -10,8 +10,17 @@ import torch
 from torch import Tensor
 
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Area, Guidance, PaintStroke, PointHint, Points, Recipe, Regions, Scribbles
-from colorzoo.guidance.drawing import DrawingSettings
+from colorzoo.guidance import (
+    Area,
+    DrawingSettings,
+    Guidance,
+    PaintStroke,
+    PointHint,
+    Points,
+    Recipe,
+    Regions,
+    Scribbles,
+)
 from colorzoo.guidance.hints import boxes_of
 from colorzoo.inference.network import (
     States,
@@ -91,7 +100,7 @@ def colorize_task(task: ColorizeTask) -> ColorizedImage:
         notes += _region_notes(task)
     points = _points(task, recipe.points)
     prediction = _predict(task, points, _squares(recipe.points))
-    if task.is_sketch:
+    if task.network.is_sketch:
         notes += drawing_of(task).notes
         colors = _drawing_colors(task, prediction)
     else:
@@ -101,7 +110,7 @@ def colorize_task(task: ColorizeTask) -> ColorizedImage:
     elif recipe.strength != 1:
         colors = colors.scaled(recipe.strength)
     # guidance disables page detection
-    if not (task.kinds or recipe.areas or task.is_sketch or task.is_frame):
+    if not (task.kinds or recipe.areas or task.network.is_sketch or task.is_frame):
         from colorzoo.inference.steps.pages import is_page
 
         if task.run(is_page, lightness):
@@ -191,14 +200,16 @@ def _hints_key(task: ColorizeTask, points_key: Hashable, *, hinted: bool = True)
         points_key: Key of the points.
         hinted: Whether the prediction uses strokes and region colors.
     """
-    recipe = task.recipe
+    recipe, tensors = task.recipe, task.tensors
     extra = {name: value for name, value in recipe.extra.items() if name != "divisions"}
     is_divided = "divisions" in recipe.extra and task.network.model.supports("propose")
     divisions = recipe.divisions if is_divided else ()
-    regions = recipe.regions if hinted else ()
-    strokes = (repr(recipe.scribbles), task.tensors.kinds()) if hinted else (repr(()), ())
-    others = (_areas(task, "thing"), recipe.boxes, regions, divisions, recipe.label, extra)
-    return points_key, strokes, repr(others)
+    used: tuple[object, ...] = (_areas(task, "thing"), recipe.boxes, divisions, recipe.label, extra)
+    if hinted:
+        used += (recipe.scribbles, recipe.regions, tensors.scribbles is None, tensors.regions is None)
+    else:
+        used += ((), (), True, True)  # the key of a recipe without strokes and region colors
+    return points_key, repr(used)
 
 
 def _points(task: ColorizeTask, hints: Hints) -> Points | None:
@@ -206,7 +217,7 @@ def _points(task: ColorizeTask, hints: Hints) -> Points | None:
     lightness, dense = task.lightness, task.tensors.points
     if dense is not None:
         resized = resize_points(dense, size=task.network_size)
-        return resized if task.is_sketch else fit_points(resized, lightness)
+        return resized if task.network.is_sketch else fit_points(resized, lightness)
     if not hints:
         return None
     return task.run(
@@ -214,7 +225,7 @@ def _points(task: ColorizeTask, hints: Hints) -> Points | None:
         lightness,
         squares=_squares(hints),
         image_size=task.size,
-        fits=not task.is_sketch,
+        fits=not task.network.is_sketch,
     )
 
 
@@ -303,7 +314,7 @@ def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
 def _own_prediction(task: ColorizeTask) -> Prediction:
     """Predict colors without hints; the regions of a drawing have one color each."""
     own = _predict(task, None, "own", hinted=False)
-    if not task.is_sketch:
+    if not task.network.is_sketch:
         return own
     rgb = _predicted_flats(task, own).over(task.network_size).compose(None)
     return RgbPrediction(rgb=torch.from_numpy(rgb).permute(2, 0, 1)[None])
@@ -385,7 +396,7 @@ def _states(task: ColorizeTask) -> States:
 
 def network_input(task: ColorizeTask) -> Tensor:
     """Return the network input: the lightness, or the line drawing for sketch models."""
-    if not task.is_sketch:
+    if not task.network.is_sketch:
         return task.lightness
     return drawing_of(task).sketch(task.network_size)
 
@@ -579,7 +590,7 @@ def _ignored_kinds(task: ColorizeTask) -> tuple[str, ...]:
     if _areas(task, "thing") and not {"boxes", "scribbles"} & set(accepts):
         ignored.append("object areas")
     notes = [f"{name} does not use {kind}; they were ignored" for kind in ignored if kind != "points"]
-    if task.recipe.drawing is not None and not task.is_sketch:
+    if task.recipe.drawing is not None and not task.network.is_sketch:
         notes.append(f"{name} does not use the settings for drawings; they were ignored")
     exemplar = task.reference or task.tensors.exemplar
     strength = task.recipe.exemplar.alpha if "exemplar" in task.recipe.extra else None
@@ -589,6 +600,6 @@ def _ignored_kinds(task: ColorizeTask) -> tuple[str, ...]:
     if only_warps and strength not in (None, 1):
         notes.append(f"{name} does not use the strength (alpha) of references; it was ignored")
     if "points" in ignored:
-        where = "regions" if task.is_sketch else "pixels"
+        where = "regions" if task.network.is_sketch else "pixels"
         notes.append(f"{name} does not use points; they color only their own {where}")
     return tuple(notes)

@@ -179,11 +179,6 @@ class ColorizeTask:
         referred = () if self.reference is None else ("exemplar",)
         return tuple(dict.fromkeys((*self.recipe.kinds(), *self.tensors.kinds(), *referred)))
 
-    @property
-    def is_sketch(self) -> bool:
-        """Whether the model colorizes sketches and predicts the lightness."""
-        return self.network.model.input_kind == "sketch"
-
 
 def preprocess(full: FullLightness, size: int) -> Tensor:
     """Return the lightness ``(1, 1, h, w)`` at the size of the network input.

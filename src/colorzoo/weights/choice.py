@@ -180,7 +180,7 @@ def _shipped_default(wanted: tuple[Use, ...], able: str | None, fast: bool) -> R
         return None
     card = model_card(SHIPPED[wanted[0]])
     supports_all = len(wanted) == 1 or {*wanted} <= {*card.guidance}
-    if not supports_all or not _supports(card, able):
+    if not supports_all or (able is not None and not load_model_class(card).supports(able)):
         return None
     (row,) = rank_models(wanted[0], [card])
     return row if row.available else None
@@ -196,11 +196,8 @@ def _ranked_default(wanted: tuple[Use, ...], able: str | None, fast: bool) -> Ra
         if usable:
             break
     order = sorted(usable, key=lambda row: -len({*row.card.guidance} & {*wanted}))
-    return next((row for row in order if _supports(row.card, able)), None)
-
-
-def _supports(card: ModelCard, able: str | None) -> bool:
-    return able is None or load_model_class(card).supports(able)
+    suitable = (row for row in order if able is None or load_model_class(row.card).supports(able))
+    return next(suitable, None)
 
 
 def rank_models(use: Use, cards: Iterable[ModelCard] | None = None) -> list[RankedModel]:

@@ -160,7 +160,7 @@ def show_base(ab: Tensor, lightness: Tensor) -> Base:
         ab: Prediction ``(1, 2, h, w)`` in CIE units without the points of limited reach.
         lightness: Lightness ``(1, 1, h, w)`` in [0, 100].
     """
-    return Base(ab, _in_gamut(ab, lightness))
+    return Base(ab, reduce_chroma(torch.cat([lightness, ab], dim=1))[:, 1:])
 
 
 def limit_reach(ab: Tensor, base: Base, lightness: Tensor, points: Points, extent: Extent) -> Tensor:
@@ -187,7 +187,7 @@ def limit_reach(ab: Tensor, base: Base, lightness: Tensor, points: Points, exten
     colors, response = _response(change[0], ab[0], extent)
     fill = POINTS.fill * weight * response
     mixed = weight * ((1 - fill) * change + fill * (colors - base.ab))
-    shown = _in_gamut(base.ab + mixed, lightness) - base.shown
+    shown = reduce_chroma(torch.cat([lightness, base.ab + mixed], dim=1))[:, 1:] - base.shown
     given = torch.where(points.mask > 0, points.ab - base.ab, torch.nan)
     # the filter is narrower for points that color a small area
     nearest = extent.nearest.flatten()
@@ -196,10 +196,6 @@ def limit_reach(ab: Tensor, base: Base, lightness: Tensor, points: Points, exten
     widths = (POINTS.blend_small * areas.sqrt()).clamp(min=POINTS.least_blend, max=widest)[extent.nearest]
     smooth = blend(shown[0].numpy(), given[0].numpy(), lightness[0, 0].numpy(), widths.numpy())
     return torch.where(points.mask > 0, points.ab, base.ab + torch.from_numpy(smooth)[None])
-
-
-def _in_gamut(ab: Tensor, lightness: Tensor) -> Tensor:
-    return reduce_chroma(torch.cat([lightness, ab], dim=1))[:, 1:]
 
 
 def blend(change: Map, given: Map, lightness: Map, widths: Map) -> Map:
