@@ -63,6 +63,7 @@ __all__ = [
     "find_border",
     "find_parts",
     "full_lightness",
+    "is_drawing",
     "main_colors",
     "next_point",
     "outline_mask",
