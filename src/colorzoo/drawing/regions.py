@@ -29,7 +29,8 @@ _RECTANGULAR = 0.9  # smallest fraction of its bounding box that a panel covers
 _LEAST_REGION = 0.002  # smallest region that counts as enclosed by lines, as a fraction of the image
 _LEAST_ENCLOSED = 0.03  # fraction of a drawing that such regions cover at least
 _SMALLEST = 1.2e-5  # smallest region as a fraction of the image; smaller regions join a neighbor
-_OPEN = 0.4  # smallest fraction of pixels of openings in a boundary without a line
+_OPEN = 0.5  # smallest fraction of openings in a boundary without a line
+_LONG_OPEN, _LONG = 0.35, 0.4  # the same if the openings are long compared to the root of the smaller area
 
 
 def find_regions(darkness: Darkness, gap: float = GAP) -> Labels:
@@ -84,7 +85,7 @@ def find_open_boundaries(regions: Labels, darkness: Darkness, gap: float = GAP) 
         regions: ``(H, W)``, number of the region of each pixel.
         darkness: ``(H, W)`` from 0 to 255; see `LineArt.darkness`.
         gap: Width of the gaps that are closed, in pixels of an image with a shorter side of 1,000. Openings
-            up to twice this width count as a line.
+            up to twice this width count as a line, because lines can be faint or dashed.
 
     Returns:
         ``(n, 2)``, the numbers of the two regions of each pair.
@@ -99,7 +100,10 @@ def find_open_boundaries(regions: Labels, darkness: Darkness, gap: float = GAP) 
     np.maximum.at(half_widths, opening, heights)
     is_open = (heights > 0) & (half_widths[opening] > gap * min(regions.shape) / _SIDE)
     keys, inverse, contacts = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
-    return keys[np.bincount(inverse.ravel(), is_open, len(keys)) >= _OPEN * contacts]
+    length = np.bincount(inverse.ravel(), is_open, len(keys))
+    side = np.sqrt(np.bincount(regions.ravel()))[keys].min(1)
+    is_long = (length >= _LONG_OPEN * contacts) & (length >= _LONG * side)
+    return keys[is_long | (length >= _OPEN * contacts)]
 
 
 def _chambers(darkness: Darkness) -> tuple[Labels, Map]:

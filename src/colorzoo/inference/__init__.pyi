@@ -59,6 +59,7 @@ __all__ = [
     "find_border",
     "find_parts",
     "full_lightness",
+    "is_drawing",
     "main_colors",
     "next_point",
     "outline_mask",
