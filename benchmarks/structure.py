@@ -16,9 +16,9 @@ from benchmarks._common import Options, Row, share_of, where
 POINT = "60,60=#c04020"
 CLAIMS = {
     "functions": ("functions of the package that run", 330),
-    "files": ("files in which they are", 50),
+    "files": ("files in which they are", 45),
     "modules": ("modules of the package that are imported", 85),
-    "switches": ("calls from one of these files to another", 450),
+    "switches": ("calls from one of these files to another", 300),
 }
 
 
