@@ -103,7 +103,8 @@ def find_open_boundaries(regions: Labels, darkness: Darkness, gap: float = GAP) 
     length = np.bincount(inverse.ravel(), is_open, len(keys))
     side = np.sqrt(np.bincount(regions.ravel()))[keys].min(1)
     is_long = (length >= _LONG_OPEN * contacts) & (length >= _LONG * side)
-    return keys[is_long | (length >= _OPEN * contacts)]
+    opened: Labels = keys[is_long | (length >= _OPEN * contacts)]
+    return opened
 
 
 def _chambers(darkness: Darkness) -> tuple[Labels, Map]:
