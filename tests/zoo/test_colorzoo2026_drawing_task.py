@@ -155,12 +155,12 @@ def test_dull_drawings_get_different_colors(is_dull: bool) -> None:
     """Eight regions are red or blue with equal probability, which is dull, or half of them are mostly red."""
     model, count = task().model, 8
     hues = torch.tensor([[60.0, 50.0, 20.0], [60.0, -50.0, -20.0]])
-    model.centers[:] = scale_lab(torch.cat([hues, torch.tensor([[60.0, 0.0, 0.0]]).repeat(COLORS - 2, 1)]))
-    probabilities = torch.full((count, COLORS), 1e-9)
-    probabilities[:, :2] = 0.5
+    model.centers[:] = scale_lab(hues.repeat(COLORS // 2, 1))
+    hue_probabilities = torch.full((count, 2), 0.5)
     if not is_dull:
-        probabilities[: count // 2, :2] = torch.tensor([0.9, 0.1])
-        probabilities[count // 2 :, :2] = torch.tensor([0.1, 0.9])
+        hue_probabilities[: count // 2] = torch.tensor([0.9, 0.1])
+        hue_probabilities[count // 2 :] = torch.tensor([0.1, 0.9])
+    probabilities = hue_probabilities.repeat(1, COLORS // 2) / (COLORS // 2)
     embedding = torch.eye(count, 64).T.reshape(1, 64, count, 1)  # dissimilar regions, which copy no color
     extras = {"color_log_probabilities": probabilities.log().T[None, :, :, None], "embedding": embedding}
     prediction = RgbPrediction(rgb=torch.zeros(1, 3, count, 1), extras=extras)

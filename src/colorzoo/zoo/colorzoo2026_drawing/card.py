@@ -18,11 +18,11 @@ DRAWING = ModelCard(
     output="rgb",
     weights={
         "default": Weights(
-            sha256="5a73d997ef82e2f1c9e3ab7141ed6edad1af0af1b5ee8621aa09ba68c5d4a2d8",
-            size=5019020,
+            sha256="20504e680692579867171d0c5d8a1dc6fa373cc3d630c0e954836107e5e8d755",
+            size=5019644,
             license="Apache-2.0",
             file="colorzoo2026_drawing.safetensors",
-            trained_on="9,061 openly licensed drawings (see NOTICE), 243,836 crops of 128 to 256 pixels.",
+            trained_on="9,061 openly licensed drawings (see NOTICE), 315,836 crops of 128 to 256 pixels.",
         )
     },
     config="colorzoo2026_drawing/train.yaml",

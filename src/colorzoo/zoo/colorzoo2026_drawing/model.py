@@ -34,10 +34,12 @@ from colorzoo.zoo.colorzoo2026_drawing.regions import (
     PALETTE_TEMPERATURE,
     SAMPLED_SHARE,
     TEMPERATURE,
+    UNCERTAIN,
     best_sample,
     distinct_colors,
     likely_color,
     limit_to_palette,
+    mean_entropy,
     pool_embeddings,
     pool_log_probabilities,
     rank_by_explained_variance,
@@ -156,11 +158,12 @@ class Colorzoo2026Drawing(ColoringModel):
             pooled, temperature = limit_to_palette(pooled, self.centers, colors), PALETTE_TEMPERATURE
         chosen = likely_color(pooled, colors, temperature)
         weights = _colored_weights(unscale_lab(chosen), votes.sum(1))
-        is_dull = False
+        is_one_brown = False
         if palette is None:
             chosen = vivid_color(pooled, colors, temperature)
-            is_dull = bool(weights.any()) and region_colorfulness(unscale_lab(chosen), weights) < DULL
-        if variant or is_dull:
+            dull = region_colorfulness(unscale_lab(chosen), weights) < DULL
+            is_one_brown = dull and mean_entropy(pooled, weights) > UNCERTAIN
+        if variant or is_one_brown:
             similarity = self.region_similarity(prediction, votes)
             order = rank_by_explained_variance(pooled, colors, similarity, votes.sum(1), temperature)
             if variant:

@@ -18,10 +18,10 @@ PALETTE_TEMPERATURE = 0.01
 """Divisor that selects one color of a palette instead of a mean of its colors."""
 SAMPLING_TEMPERATURE = 0.4
 """Divisor of the averaged log-probabilities from which the colors of a variant are sampled."""
-DULL = 12.0
-"""Colorfulness in CIE units below which the likely colors are one brown; a sampled palette is mixed in."""
+UNCERTAIN, DULL = 4.65, 19.0
+"""A sampled palette is mixed in for a larger mean entropy (nats) and a lower colorfulness (CIE units)."""
 SAMPLED_SHARE = 0.5
-"""Share of the sampled palette in the colors of a dull drawing; the rest are the likely colors."""
+"""Share of the sampled palette in the colors of such a drawing; the rest are the likely colors."""
 _MOST_GAIN = 2.5  # limit of the factor by which averaging reduces chroma
 _SAMPLED = 24  # number of regions whose colors are sampled; the other regions follow
 _COPY_POWER = 4  # exponent of the similarity, which is too high between all regions of unusual drawings
@@ -144,6 +144,17 @@ def best_sample(
 
     samples = [sample_colors(pooled, colors, similarity, order, seed) for seed in range(1, _CANDIDATES + 1)]
     return max(samples, key=score)
+
+
+def mean_entropy(pooled: Tensor, weights: Tensor) -> float:
+    """Return the weighted mean entropy of the color distributions ``(n, 256)`` in nats.
+
+    Args:
+        pooled: Averaged log-probabilities.
+        weights: ``(n,)``, weight of each region, with the sum 1.
+    """
+    logs = pooled.log_softmax(1)
+    return float((weights * -(logs.exp() * logs).sum(1)).sum())
 
 
 def region_colorfulness(lab: Tensor, weights: Tensor) -> float:
