@@ -102,7 +102,7 @@ export function createColoringsPanel(pad) {
       setAttr(tile, "disabled", !items[index]);
       if (items[index]) fillVariant(tile, items[index], index, found.lightness, t("Version {n}", { n: index + 1 }));
       setAttr(tile, "aria-pressed", String(index === chosen));
-      setAttr(tile, "title", t("Color the photo like this version. Version 1 is the most likely. This adds a color point, which you can change."));
+      setAttr(tile, "title", pad.fills() ? t("Color the drawing like this version. Version 1 is the most likely.") : t("Color the photo like this version. Version 1 is the most likely. This adds a color point, which you can change."));
     });
   };
   return { el, update };
