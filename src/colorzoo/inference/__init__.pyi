@@ -5,7 +5,6 @@ from .border import find_border as find_border
 from .border import select_part as select_part
 from .colorizer import Colorizer as Colorizer
 from .colorizer import choose_for_guidance as choose_for_guidance
-from .colorizer import is_drawing as is_drawing
 from .full_size import FullLightness as FullLightness
 from .full_size import compose_image as compose_image
 from .full_size import full_lightness as full_lightness
@@ -59,7 +58,6 @@ __all__ = [
     "find_border",
     "find_parts",
     "full_lightness",
-    "is_drawing",
     "main_colors",
     "next_point",
     "outline_mask",

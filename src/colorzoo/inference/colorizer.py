@@ -554,14 +554,11 @@ def choose_for_image(
         image: Image to colorize.
         fast: Whether to select only models with weights in the package.
     """
-    if choice.ranked is None or not is_drawing(image):
+    if choice.ranked is None:
+        return choice
+    levels = composite_on_white(image).levels
+    if chroma_note(image) == IN_COLOR or not (is_line_art(levels) and encloses_regions(levels)):
         return choice
     drawing = choose_model(None, "sketch", fast=fast)
     fits = set(guidance.kinds()) <= set(model_card(drawing.name).guidance)
     return drawing if fits else choice
-
-
-def is_drawing(image: RasterImage) -> bool:
-    """Return whether an image is line art whose lines enclose regions to color."""
-    levels = composite_on_white(image).levels
-    return chroma_note(image) != IN_COLOR and is_line_art(levels) and encloses_regions(levels)

@@ -24,8 +24,12 @@ from colorzoo.inference.full_size import (
 from colorzoo.inference.steps.points import correct_points
 from colorzoo.inference.task import ColorizeTask, Colors, StageRun
 from colorzoo.prediction import Distribution, Prediction
+from colorzoo.weights.choice import SHIPPED
 
-NOTHING_TO_COLOR = "nothing to color: a blank page, text, lines or a color target"
+NOTHING_TO_COLOR = (
+    "nothing to color: a blank page, text, lines or a color target; for a drawing, set the model to "
+    f"{SHIPPED['sketch']}"
+)
 """Note for images without content to colorize; see `.steps.pages.is_page`."""
 AnyLightness = FullLightness | Tensor
 

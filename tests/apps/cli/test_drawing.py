@@ -64,7 +64,7 @@ def test_text_is_not_a_drawing(tmp_path: Path, capsys: pytest.CaptureFixture[str
     path = tmp_path / "text.png"
     image.save(path)
     colorized(path)
-    assert "colorzoo2026_drawing" not in capsys.readouterr().out
+    assert "(colorzoo2026; " in capsys.readouterr().out
 
 
 def test_second_run_skips_a_finished_drawing(drawing: Path, capsys: pytest.CaptureFixture[str]) -> None:

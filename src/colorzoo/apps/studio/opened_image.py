@@ -18,6 +18,7 @@ from torch import Tensor
 from colorzoo.apps.studio.protocol import Limits
 from colorzoo.apps.studio.window import Window
 from colorzoo.color import encoded, lightness_of_levels, lightness_to_luminance
+from colorzoo.drawing import is_line_art
 from colorzoo.errors import ImageError
 from colorzoo.guidance import BorderSetting, Division, DrawingSettings, Recipe, Rectangle, Stroke
 from colorzoo.image_io import (
@@ -33,7 +34,6 @@ from colorzoo.image_io import (
 from colorzoo.inference import (
     FullLightness,
     check_inside,
-    is_drawing,
     select_part,
     shrink_lightness,
     working_size,
@@ -296,7 +296,7 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
     """
     image = read_upload(data, name, limits)
     on_paper = composite_on_white(image)
-    is_sketch = is_drawing(image)
+    is_sketch = chroma_note(on_paper) != IN_COLOR and is_line_art(on_paper.levels)
     shown = on_paper if is_sketch else image
     tint = chroma_note(shown)
     width, height = image.size
