@@ -19,7 +19,7 @@ from colorzoo.card import ModelCard
 from colorzoo.errors import ColorzooError, UntrainedWarning, WeightsError, first_words
 from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.registry import load_model_class, load_task_class, model_card
-from colorzoo.settings import constructor_arguments, flatten_arguments, known_settings, nest_arguments
+from colorzoo.settings import constructor_arguments, known_settings, merge_settings, nest_arguments
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
 from colorzoo.weights.catalog import entry_without_hash, listed_record, record_first_use
 from colorzoo.weights.hub import HUB, hub_weights
@@ -53,7 +53,7 @@ def create_task(
     task = load_task_class(card)
     found = _match_published(card, resolve_weights(card, weights, offline=offline), known_settings(task))
     stored = _stored_settings(card, found, task)
-    settings = _merged_settings(task, card.hparams, stored, hparams)
+    settings = merge_settings(task, card.hparams, stored, hparams)
     created: nn.Module = _create(task, settings, found, record_use=not hparams)
     assert isinstance(created, kind)
     return created
@@ -111,11 +111,9 @@ def create_coloring_model(
             file = _match_published(card, file, known | known_settings(load_task_class(card)))
         if hparams.keys() - known:
             nest_arguments(load_task_class(card), hparams)  # raises an error for unknown settings
-        layers = (card.hparams, _stored_settings(card, file, model_class), hparams)
-        settings = _merged_settings(
-            model_class,
-            *({key: value for key, value in layer.items() if key in known} for layer in layers),
-        )
+        stored = _stored_settings(card, file, model_class)
+        merged = merge_settings(model_class, card.hparams, stored, hparams)
+        settings = {key: value for key, value in merged.items() if key in known}
     return _create(model_class, settings, file, record_use=not hparams)
 
 
@@ -239,14 +237,6 @@ def _create(
         created.provenance = record if found.entry is None else listed_record(record, found.entry)
     model: M = created.eval()
     return model
-
-
-def _merged_settings(kind: type[Any], *layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return flat settings; a later layer replaces settings of earlier layers, grouped or not."""
-    merged: dict[str, Any] = {}
-    for layer in layers:
-        merged |= flatten_arguments(kind, nest_arguments(kind, layer))
-    return merged
 
 
 def _match_published(

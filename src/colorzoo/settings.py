@@ -252,6 +252,11 @@ def flatten_arguments(constructor: type[Any], nested: Mapping[str, Any]) -> dict
     return flat
 
 
+def merge_settings(constructor: type[Any], *layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return flat settings; a later layer replaces settings of earlier layers, grouped or not."""
+    return {key: value for each in layers for key, value in flatten_arguments(constructor, each).items()}
+
+
 def known_settings(constructor: type[Any]) -> frozenset[str]:
     """Return the names of all constructor arguments and of all settings in their groups."""
     return frozenset({*constructor_parameters(constructor), *_group_names(constructor)})

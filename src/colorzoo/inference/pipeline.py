@@ -166,9 +166,9 @@ def _with_points_in_full(
     if not limited:
         return enforced
     small = tuple(hint for hint in limited if is_small(hint))
-    larger = tuple(hint for hint in limited if hint not in small)
+    larger = tuple(hint for hint in limited if not is_small(hint))
     # small points are added last, because the network would spread their colors within larger reaches
-    rest = tuple(hint for hint in hints if hint not in (small or limited))
+    rest = tuple(hint for hint in hints if not (is_small(hint) if small else hint.reach != "everywhere"))
     base = task.run(show_base, _with_some_points(task, rest), lightness, key=_hints_key(task, _reaches(rest)))
     extent = extent_of(task, small or larger)
     if small and larger:

@@ -14,7 +14,7 @@ from colorzoo.card import ModelCard
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.files import sha256_of
 from colorzoo.registry import load_model_class
-from colorzoo.settings import constructor_arguments, flatten_arguments, known_settings
+from colorzoo.settings import constructor_arguments, flatten_arguments, known_settings, merge_settings
 from colorzoo.weights.catalog import entry_without_hash, find_entry, listed_record
 from colorzoo.weights.load import (
     CONVENTIONS,
@@ -125,8 +125,8 @@ def _require_all_weights(content: WeightContent, cls: type[Any], settings: Mappi
 
 def _model_settings(cls: type[Any], *found: Mapping[str, Any]) -> dict[str, Any]:
     """Join settings by name; settings that only training uses are dropped."""
-    joined = {key: value for each in found for key, value in flatten_arguments(cls, each).items()}
-    return {key: value for key, value in joined.items() if key in known_settings(cls)}
+    known = known_settings(cls)
+    return {key: value for key, value in merge_settings(cls, *found).items() if key in known}
 
 
 def _checkpoint_metadata(

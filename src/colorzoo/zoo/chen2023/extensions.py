@@ -40,7 +40,7 @@ class Extensions(ExemplarExtensions):
 
     @property
     def hides(self) -> bool:
-        """Whether training modifies the classes that are matched; see `hide_from_matching`."""
+        """Whether training hides or merges classes before the matching; see `hide_from_matching`."""
         return self.without_reference + self.hide_classes + self.one_class > 0
 
 
