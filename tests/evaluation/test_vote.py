@@ -197,7 +197,7 @@ def test_two_voters_vote_in_the_browser(
         page.on("pageerror", lambda error, problems=problems: problems.append(str(error)))
         page.on("requestfailed", partial(record_missing, problems))
         page.goto(address.as_uri())
-        assert page.inner_text("#progress") == "1 of 20"
+        page.wait_for_selector("#progress:has-text('1 of 20')")
         assert page.is_disabled("#save")
         page.keyboard.press("ArrowDown")
         page.keyboard.press("ArrowUp")
@@ -208,7 +208,7 @@ def test_two_voters_vote_in_the_browser(
             )
             if number == 10:
                 page.reload()  # the votes are stored
-                assert page.inner_text("#progress") == "11 of 20"
+                page.wait_for_selector("#progress:has-text('11 of 20')")
             if voter == 1 and number < 2:
                 page.keyboard.press("ArrowDown")
             elif voter == 1 and number < 5:
