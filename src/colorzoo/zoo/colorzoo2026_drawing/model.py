@@ -30,12 +30,13 @@ from colorzoo.zoo.colorzoo2026_drawing.network import (
     unscale_lab,
 )
 from colorzoo.zoo.colorzoo2026_drawing.regions import (
+    CONTRASTING_SHARE,
+    DISTINCT,
     DULL,
     PALETTE_TEMPERATURE,
-    SAMPLED_SHARE,
     TEMPERATURE,
     UNCERTAIN,
-    best_sample,
+    contrasting_colors,
     distinct_colors,
     likely_color,
     limit_to_palette,
@@ -44,7 +45,6 @@ from colorzoo.zoo.colorzoo2026_drawing.regions import (
     pool_log_probabilities,
     rank_by_explained_variance,
     region_colorfulness,
-    sample_colors,
     vivid_color,
 )
 
@@ -152,25 +152,21 @@ class Colorzoo2026Drawing(ColoringModel):
     ) -> Tensor:
         """Choose the color of each region; see `ColoringModel.region_colors`."""
         pooled = pool_log_probabilities(prediction.extras["color_log_probabilities"][0], votes)
-        colors, temperature = self.centers, TEMPERATURE
-        if palette is not None:
-            colors = scale_lab(rgb_to_lab(palette.mT[None, :, :, None])[0, :, :, 0].mT).to(pooled)
-            pooled, temperature = limit_to_palette(pooled, self.centers, colors), PALETTE_TEMPERATURE
-        chosen = likely_color(pooled, colors, temperature)
-        weights = _colored_weights(unscale_lab(chosen), votes.sum(1))
-        is_one_brown = False
         if palette is None:
-            chosen = vivid_color(pooled, colors, temperature)
-            dull = region_colorfulness(unscale_lab(chosen), weights) < DULL
-            is_one_brown = dull and mean_entropy(pooled, weights) > UNCERTAIN
-        if variant or is_one_brown:
+            colors, distance, share = self.centers, DISTINCT, CONTRASTING_SHARE
+            likely = likely_color(pooled, colors, TEMPERATURE)
+            chosen = vivid_color(pooled, colors, TEMPERATURE)
+        else:
+            colors = scale_lab(rgb_to_lab(palette.mT[None, :, :, None])[0, :, :, 0].mT).to(pooled)
+            distance, share = 0.0, 1.0
+            pooled = limit_to_palette(pooled, self.centers, colors)
+            likely = chosen = likely_color(pooled, colors, PALETTE_TEMPERATURE)
+        weights = _colored_weights(unscale_lab(likely), votes.sum(1))
+        is_dull = palette is None and region_colorfulness(unscale_lab(chosen), weights) < DULL
+        if variant or (is_dull and mean_entropy(pooled, weights) > UNCERTAIN):
             similarity = self.region_similarity(prediction, votes)
-            order = rank_by_explained_variance(pooled, colors, similarity, votes.sum(1), temperature)
-            if variant:
-                chosen = sample_colors(pooled, colors, similarity, order, variant)
-            else:
-                sampled = best_sample(pooled, colors, similarity, order, weights)
-                chosen = torch.lerp(chosen, sampled, SAMPLED_SHARE)
+            found, has_color = contrasting_colors(pooled, colors, similarity, weights, distance, variant)
+            chosen = torch.where(has_color[:, None], torch.lerp(chosen, found, share), chosen)
         return _as_rgb(chosen)
 
     def suggest_colors(

@@ -6,7 +6,9 @@ cells support. The mean of an uncertain distribution would be brown.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from scipy.cluster.hierarchy import fcluster, linkage
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -16,18 +18,19 @@ TEMPERATURE = 0.5
 """Divisor of the averaged log-probabilities; lower values give more colorful regions."""
 PALETTE_TEMPERATURE = 0.01
 """Divisor that selects one color of a palette instead of a mean of its colors."""
-SAMPLING_TEMPERATURE = 0.4
-"""Divisor of the averaged log-probabilities from which the colors of a variant are sampled."""
+DISTINCT_TEMPERATURE = 0.4
+"""Divisor of the averaged log-probabilities for the probabilities of distinct colors."""
 UNCERTAIN, DULL = 4.65, 19.0
-"""A sampled palette is mixed in for a larger mean entropy (nats) and a lower colorfulness (CIE units)."""
-SAMPLED_SHARE = 0.5
-"""Share of the sampled palette in the colors of such a drawing; the rest are the likely colors."""
+"""Objects get contrasting colors for a larger mean entropy (nats) and a lower colorfulness (CIE units)."""
+DISTINCT = 0.35
+"""Distance in scaled Lab of colors that count as different."""
+CONTRASTING_SHARE = 0.8
+"""Share of the contrasting colors in the colors of such a drawing; the rest are the likely colors."""
 _MOST_GAIN = 2.5  # limit of the factor by which averaging reduces chroma
-_SAMPLED = 24  # number of regions whose colors are sampled; the other regions follow
-_COPY_POWER = 4  # exponent of the similarity, which is too high between all regions of unusual drawings
-_CANDIDATES = 64  # number of samples among which `best_sample` selects
-_SPREAD_BONUS, _MOST_SPREAD = 3.0, 0.7  # nats per unit of scaled Lab, and spread without further bonus
-_DISTINCT = 0.35  # distance in scaled Lab of suggested colors
+_SAME_OBJECT = 0.5  # mean probability of one color above which regions form one object
+_MOST_OBJECTS, _CANDIDATES = 24, 8  # number of objects with contrasting colors, and of likely colors of each
+_CONTRAST = 20.0  # penalty in nats for equal colors of two objects with the product of weights 1
+_SWEEPS = 8  # more sweeps rarely change a color
 _NEGLIGIBLE = 1e-3  # probability below which no color is suggested
 _PALETTE_WIDTH = 0.2  # standard deviation in scaled Lab of the classes that count for a palette color
 
@@ -86,64 +89,95 @@ def limit_to_palette(pooled: Tensor, centers: Tensor, palette: Tensor) -> Tensor
     return near - kernel.logsumexp(1)
 
 
-def sample_colors(pooled: Tensor, colors: Tensor, similarity: Tensor, order: list[int], seed: int) -> Tensor:
-    """Sample the colors of the first regions of an order, one after another; return ``(n, 3)``.
+def contrasting_colors(
+    pooled: Tensor,
+    colors: Tensor,
+    similarity: Tensor,
+    weights: Tensor,
+    distance: float = DISTINCT,
+    seed: int = 0,
+) -> tuple[Tensor, Tensor]:
+    """Give each object one of its likely colors, so that different objects have different colors.
 
-    A sampled color is copied to similar regions, so the regions of one object get one color. The noise of a
-    region depends only on the seed and the number of the region, so a changed hint changes few colors.
-
-    Args:
-        pooled: ``(n, K)``, averaged log-probabilities of K colors.
-        colors: ``(K, 3)``.
-        similarity: ``(n, n)``, probability that two regions have one color.
-        order: Regions in the order of sampling; see `rank_by_explained_variance`.
-        seed: Seed of the random numbers.
-    """
-    generator = torch.Generator().manual_seed(stream_seed("region colors", seed))
-    noise = -torch.rand(pooled.shape, generator=generator).clamp(1e-9, 1 - 1e-7).log().neg().log()
-    first = order[:_SAMPLED]
-    copied = similarity**_COPY_POWER
-    probabilities = (pooled / SAMPLING_TEMPERATURE).softmax(1)
-    chosen: list[int] = []
-    own = probabilities[first]
-    for place, region in enumerate(first):
-        index = int((own[place].clamp(min=1e-9).log() + noise[region].to(own)).argmax())
-        share = copied[region, first][:, None]
-        own = own * (1 - share)
-        own[:, index] += share[:, 0]
-        chosen.append(index)
-    kept = torch.cumprod(1 - copied[first].flip(0), 0)  # share that the later regions leave
-    weights = copied[first] * torch.cat([torch.ones_like(kept[:1]), kept[:-1]]).flip(0)
-    mixed = probabilities * kept[-1][:, None]
-    mixed.index_add_(1, torch.tensor(chosen, device=mixed.device), weights.mT)
-    found = likely_color(mixed.clamp(min=1e-9).log(), colors, TEMPERATURE)
-    found[first] = colors[chosen]
-    return found
-
-
-def best_sample(
-    pooled: Tensor, colors: Tensor, similarity: Tensor, order: list[int], weights: Tensor
-) -> Tensor:
-    """Return the likeliest of several samples of `sample_colors`, with a bonus for different colors.
+    An object is a group of similar regions. The colors minimize the sum of the negative log-probabilities,
+    plus a penalty for each pair of objects with nearly the same color, by iterated conditional modes (Besag
+    1986, https://doi.org/10.1111/j.2517-6161.1986.tb01412.x). With a seed, Gumbel noise on the
+    log-probabilities samples other colors. The noise of an object depends only on the seed and the number of
+    its heaviest region, so a changed hint changes few colors.
 
     Args:
         pooled: ``(n, K)``, averaged log-probabilities of K colors.
         colors: ``(K, 3)``, scaled Lab.
         similarity: ``(n, n)``, probability that two regions have one color.
-        order: Regions in the order of sampling.
-        weights: ``(n,)``, weight of each region, with the sum 1.
+        weights: ``(n,)``, weight of each region, with the sum 1. Regions with the weight 0 get no color.
+        distance: See `distinct_colors`.
+        seed: Seed of the noise; 0 for no noise.
+
+    Returns:
+        Colors ``(n, 3)``, and a mask ``(n,)`` of the regions that got a color.
     """
-    scores = pooled.log_softmax(1)
+    members = _find_objects(similarity, weights)
+    importance = members.sum(1)
+    parts = members / importance[:, None]
+    log_probabilities = parts @ pooled.log_softmax(1)
+    candidates, likelihood, owner = _candidates(log_probabilities, colors, distance)
+    if seed:
+        generator = torch.Generator().manual_seed(stream_seed("region colors", seed))
+        uniform = torch.rand(pooled.shape, generator=generator).clamp(1e-9, 1 - 1e-7)
+        classes = torch.cdist(candidates, colors).argmin(1)
+        likelihood = likelihood - uniform.log().neg().log().to(pooled)[parts.argmax(1)[owner], classes]
+    difference = (1 - parts @ similarity @ parts.T).fill_diagonal_(0)
+    pairs = (importance * importance[:, None] * difference)[owner[:, None], owner]
+    closeness = (-torch.cdist(candidates, candidates).square() / (2 * DISTINCT**2)).exp()
+    chosen = _iterate_modes(-importance[owner] * likelihood, _CONTRAST * pairs * closeness, owner)
+    has_color = members.sum(0) > 0
+    return candidates[chosen][members.argmax(0)], has_color
 
-    def score(sample: Tensor) -> float:
-        nearest = torch.cdist(sample, colors).argmin(1)
-        likelihood = (weights * scores.gather(1, nearest[:, None])[:, 0]).sum()
-        deviation = sample - weights @ sample
-        spread = (weights * deviation.square().sum(1)).sum().sqrt()
-        return float(likelihood + _SPREAD_BONUS * spread.clamp(max=_MOST_SPREAD))
 
-    samples = [sample_colors(pooled, colors, similarity, order, seed) for seed in range(1, _CANDIDATES + 1)]
-    return max(samples, key=score)
+def _find_objects(similarity: Tensor, weights: Tensor) -> Tensor:
+    """Group similar regions by average linkage; return the weights of the regions ``(k, n)`` in each object.
+
+    Only the objects with the largest weights are returned. Other entries are 0.
+    """
+    distance = (1 - (similarity + similarity.T) / 2).double().cpu().numpy()
+    joined = np.zeros(1, np.int64)
+    if len(distance) > 1:
+        tree = linkage(distance[np.triu_indices(len(distance), 1)], "average")
+        joined = fcluster(tree, 1 - _SAME_OBJECT, "distance") - 1
+    members = F.one_hot(torch.from_numpy(joined).long()).T.to(weights) * weights
+    importance = members.sum(1)
+    largest = importance.argsort(descending=True, stable=True)[:_MOST_OBJECTS]
+    return members[largest[importance[largest] > 0]]
+
+
+def _candidates(log_probabilities: Tensor, colors: Tensor, distance: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Return likely colors ``(m, 3)`` of all objects, their log-probabilities and their objects ``(m,)``."""
+    found = [distinct_colors(each, colors, _CANDIDATES, distance) for each in log_probabilities]
+    owner = [torch.full((len(shares),), index) for index, (_, shares) in enumerate(found)]
+    candidates, shares = (torch.cat(parts) for parts in zip(*found, strict=True))
+    return candidates, shares.log(), torch.cat(owner).to(candidates.device)
+
+
+def _iterate_modes(cost: Tensor, pair_cost: Tensor, owner: Tensor) -> Tensor:
+    """Choose one candidate for each object, so that the total cost has a local minimum.
+
+    Args:
+        cost: ``(m,)``, cost of each candidate.
+        pair_cost: ``(m, m)``, cost of choosing two candidates; 0 for candidates of one object.
+        owner: ``(m,)``, object of each candidate, in ascending order.
+
+    Returns:
+        ``(k,)``, number of the candidate of each object.
+    """
+    own = [(owner == each).nonzero()[:, 0] for each in range(int(owner[-1]) + 1)]
+    chosen = torch.stack([each[cost[each].argmin()] for each in own])
+    for _ in range(_SWEEPS):
+        before = chosen.clone()
+        for index, each in enumerate(own):
+            chosen[index] = each[(cost[each] + pair_cost[each][:, chosen].sum(1)).argmin()]
+        if chosen.equal(before):
+            break
+    return chosen
 
 
 def mean_entropy(pooled: Tensor, weights: Tensor) -> float:
@@ -171,18 +205,21 @@ def region_colorfulness(lab: Tensor, weights: Tensor) -> float:
     return float((weights @ (ab - mean).square().sum(1)).sqrt() + 0.3 * mean.norm())
 
 
-def distinct_colors(pooled: Tensor, colors: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def distinct_colors(
+    pooled: Tensor, colors: Tensor, count: int, distance: float = DISTINCT
+) -> tuple[Tensor, Tensor]:
     """Return the likely colors ``(k, 3)`` of one region and their shares ``(k,)``, the most likely first.
 
     Classes near a more likely color count for this color.
 
     Args:
-        pooled: ``(256,)``, averaged log-probabilities of the region.
-        colors: ``(256, 3)``, color of each class.
+        pooled: ``(K,)``, averaged log-probabilities of the region.
+        colors: ``(K, 3)``, scaled Lab of each class.
         count: Maximum number of colors.
+        distance: Distance below which classes count as near; 0 to return only colors of ``colors``.
     """
-    probabilities = (pooled / SAMPLING_TEMPERATURE).softmax(0)
-    near = torch.cdist(colors, colors) < _DISTINCT
+    probabilities = (pooled / DISTINCT_TEMPERATURE).softmax(0)
+    near = (torch.cdist(colors, colors) < distance).fill_diagonal_(True)
     found: list[Tensor] = []
     shares: list[Tensor] = []
     left = probabilities.clone()
