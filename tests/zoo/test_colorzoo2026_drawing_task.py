@@ -11,7 +11,7 @@ from colorzoo.factory import build_model
 from colorzoo.prediction import RgbPrediction
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.zoo.colorzoo2026_drawing.network import COLORS, scale_lab
-from colorzoo.zoo.colorzoo2026_drawing.regions import likely_color, vivid_color
+from colorzoo.zoo.colorzoo2026_drawing.regions import contrasting_colors, likely_color, vivid_color
 from colorzoo.zoo.colorzoo2026_drawing.simulation import (
     Simulation,
     cell_colors,
@@ -170,3 +170,16 @@ def test_dull_drawings_get_different_colors(is_dull: bool) -> None:
     assert ab.std(dim=1).max() > 10
     if not is_dull:
         torch.testing.assert_close(ab[:, 0], ab[:, 1])
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_similar_regions_share_a_color_that_other_objects_do_not_have(seed: int) -> None:
+    """Region 0 is red, regions 1 and 2 are one object that can be red or blue, and region 3 is paper."""
+    colors = torch.tensor([[0.5, 1.0, 0.5], [0.5, -1.0, -0.5]])
+    pooled = torch.tensor([[0.999, 0.001], [0.6, 0.4], [0.7, 0.3], [0.5, 0.5]]).log()
+    similarity = torch.eye(4)
+    similarity[1, 2] = similarity[2, 1] = 0.9
+    weights = torch.tensor([0.4, 0.3, 0.3, 0.0])
+    found, has_color = contrasting_colors(pooled, colors, similarity, weights, seed=seed)
+    torch.testing.assert_close(found[:3], colors[[0, 1, 1]])
+    assert has_color.tolist() == [True, True, True, False]

@@ -176,7 +176,7 @@ class DrawingSettings:
     Attributes:
         gap: Width of the largest gap in a line to close, in pixels of an image with a shorter side of 1,000.
         palette: Colors ``#rrggbb`` to which the model is limited; empty for no limit.
-        variant: Number of the coloring: 0 for the most likely colors, 1 and more for sampled palettes.
+        variant: Number of the coloring: 0 for the most likely colors, 1 and more for other colorings.
         shading: Whether colors vary softly within a region, instead of one flat color for each region.
         flats: Whether the result contains only the flat colors, without the lines.
         extra: Unrecognized fields, kept when the recipe is saved.

@@ -17,7 +17,7 @@ from colorzoo.inference import predict_regions
 from colorzoo.inference.steps import Drawing
 
 VARIANTS = 4
-"""Number of versions in the message ``colorings``: the most likely colors, and sampled palettes."""
+"""Number of versions in the message ``colorings``: the most likely colors, and other colorings."""
 _SIMILAR = 0.5  # minimum probability that two regions have one color
 _MOST_REGIONS = np.iinfo(np.uint16).max
 
