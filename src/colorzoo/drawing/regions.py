@@ -56,8 +56,7 @@ def find_regions(darkness: Darkness, gap: float = GAP) -> Labels:
     small = darkness
     if scale < 1:
         small = shrink_darkness(darkness, (round(height * scale), round(width * scale)))
-    narrow = min(1.0, _NARROW * gap / GAP)
-    labels = _merge(*_chambers(small), _panel_sides(small), gap / _SIDE, narrow)
+    labels = _merge(*_chambers(small), _panel_sides(small), gap)
     labels = _join(labels, find_open_boundaries(labels, small, gap))
     if scale < 1:
         labels = _at_full_size(labels, darkness)
@@ -147,37 +146,37 @@ def _watershed(height: NDArray[Any], seeds: Labels, mask: NDArray[Any] | None = 
     return watershed(height, seeds, mask=mask).astype(np.int32)
 
 
-def _merge(labels: Labels, distance: Map, sides: Labels, gap: float, narrow: float) -> Labels:
+def _merge(labels: Labels, distance: Map, sides: Labels, gap: float) -> Labels:
     """Join chambers whose connection is wide; return labels from 0.
+
+    Connections are visited from the widest to the narrowest, as in a watershed by flooding. The narrower of
+    two chambers decides whether they are joined.
 
     Args:
         labels: Chambers.
         distance: Distance to the nearest line in pixels.
         sides: Shorter side in pixels of the panel that contains each pixel.
-        gap: Width of the gaps that are always closed, as a fraction of the shorter side of the image.
-        narrow: Width of a gap relative to the narrower chamber up to which the gap is closed.
+        gap: See `find_regions`.
     """
-    count = int(labels.max()) + 1
-    peaks = np.zeros(count, np.float32)
-    np.maximum.at(peaks, labels.ravel(), distance.ravel())
-    widest = np.full(count, min(labels.shape) * gap * _WIDEST / GAP)
+    widths = np.zeros(int(labels.max()) + 1, np.float32)  # diameter of the largest disc in each chamber
+    np.maximum.at(widths, labels.ravel(), 2 * distance.ravel())
+    panel_sides = np.full(len(widths), min(labels.shape))
     free = distance > 0
-    np.minimum.at(widest, labels[free], sides[free] * gap * _WIDEST / GAP)
-    gap *= min(labels.shape)
+    np.minimum.at(panel_sides, labels[free], sides[free])
+    closed = gap * min(labels.shape) / _SIDE  # width in pixels of the gaps that are always closed
+    open_widths = panel_sides * _WIDEST * gap / GAP / _SIDE  # widths above which gaps are never closed
+    narrow = min(1.0, _NARROW * gap / GAP)
     pairs, saddles, _ = _adjacency(labels, distance)
-    parents = np.arange(count)
+    parents = np.arange(len(widths))
     for index in np.argsort(-saddles, kind="stable"):
-        saddle = float(saddles[index])
-        one, other = (_root(parents, int(each)) for each in pairs[index])
-        if one == other:
-            continue
-        if peaks[one] < peaks[other]:
-            one, other = other, one
-        is_open = saddle > 0 and (saddle >= narrow * peaks[other] or 2 * saddle > widest[other])
-        if is_open and (2 * saddle > gap or 2 * peaks[other] <= gap):
-            parents[other] = one
-    roots = np.array([_root(parents, each) for each in range(count)])
-    return _absorb_small(roots[labels].astype(np.int32), distance)
+        roots = (_root(parents, int(each)) for each in pairs[index])
+        wider, narrower = sorted(roots, key=lambda root: -widths[root])
+        opening = 2 * float(saddles[index])
+        is_wide = opening >= narrow * widths[narrower] or opening > open_widths[narrower]
+        is_gap = opening <= closed < widths[narrower]
+        if opening > 0 and is_wide and not is_gap:
+            parents[narrower] = wider
+    return _absorb_small(_renamed(labels, parents), distance)
 
 
 def _adjacency(labels: Labels, distance: Map) -> tuple[Labels, Map, NDArray[np.int64]]:
@@ -209,6 +208,11 @@ def _join(labels: Labels, pairs: Labels) -> Labels:
     parents = np.arange(int(labels.max()) + 1)
     for one, other in pairs:
         parents[_root(parents, int(one))] = _root(parents, int(other))
+    return _renamed(labels, parents)
+
+
+def _renamed(labels: Labels, parents: NDArray[np.int64]) -> Labels:
+    """Replace each label with the root of its tree."""
     roots = np.array([_root(parents, each) for each in range(len(parents))])
     return roots[labels].astype(np.int32)
 
