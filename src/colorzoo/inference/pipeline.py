@@ -600,6 +600,6 @@ def _ignored_kinds(task: ColorizeTask) -> tuple[str, ...]:
     if only_warps and strength not in (None, 1):
         notes.append(f"{name} does not use the strength (alpha) of references; it was ignored")
     if "points" in ignored:
-        where = "regions" if task.network.is_sketch else "pixels"
-        notes.append(f"{name} does not use points; they color only their own {where}")
+        where = "their regions" if task.network.is_sketch else "nearby pixels up to lightness edges"
+        notes.append(f"{name} does not use points; they color only {where}")
     return tuple(notes)
