@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from colorzoo.randomness import stream_seed
 
-TEMPERATURE = 0.5
+TEMPERATURE = 0.6
 """Divisor of the averaged log-probabilities; lower values give more colorful regions."""
 PALETTE_TEMPERATURE = 0.01
 """Divisor that selects one color of a palette instead of a mean of its colors."""
@@ -24,7 +24,7 @@ UNCERTAIN, DULL = 4.65, 19.0
 """Objects get contrasting colors for a larger mean entropy (nats) and a lower colorfulness (CIE units)."""
 DISTINCT = 0.35
 """Distance in scaled Lab of colors that count as different."""
-CONTRASTING_SHARE = 0.8
+CONTRASTING_SHARE = 0.7
 """Share of the contrasting colors in the colors of such a drawing; the rest are the likely colors."""
 _MOST_GAIN = 2.5  # limit of the factor by which averaging reduces chroma
 _SAME_OBJECT = 0.5  # mean probability of one color above which regions form one object
