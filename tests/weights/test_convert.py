@@ -24,6 +24,7 @@ from colorzoo.testing import sample_guidance, sample_input
 from colorzoo.testing.persistence import save_checkpoint
 from colorzoo.testing.trainer import quiet_trainer
 from colorzoo.weights import read_hparams, read_metadata, read_weights
+from colorzoo.weights.catalog import EMBEDDED_FOLDER
 from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.readers.caffe import is_caffe, read_caffe
 from narrow_weights import narrow_weights
@@ -264,3 +265,11 @@ def test_convert_weights_reads_the_larsson2016_hdf5_file(tmp_path: Path) -> None
     torch.testing.assert_close(weight, torch.from_numpy(wanted))
     with pytest.raises(WeightsError, match="data/loss/0"):
         model.model.load_published_state_dict({**read_weights(HDF5).state_dict, "data/loss/0": weight})
+
+
+def test_converted_embedded_weights_count_as_trained(tmp_path: Path) -> None:
+    """The constant color classes of Zhang 2016 are in the file, although they equal those of a new model."""
+    card = model_card("zhang2016_small")
+    out = tmp_path / "copy.safetensors"
+    convert_weights(EMBEDDED_FOLDER / "zhang2016_small.safetensors", card, out)
+    assert colorzoo.create_model("zhang2016_small", str(out)).model.trained

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ from colorzoo.weights.load import (
 from colorzoo.weights.readers.caffe import is_caffe, read_caffe
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 
 def convert_weights(
@@ -76,9 +77,9 @@ def convert_weights(
     arguments = _model_settings(cls, card.hparams, found_hparams) | dict(hparams or {})
     model = _build(cls, arguments)
     arguments |= flatten_arguments(cls, model.hparams)
-    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    initial = _replace_by_nan(model)
     apply_weights(model, state_dict, name=str(source), published=True)
-    untrained = _untrained_parts(before, dict(model.named_parameters()))
+    untrained = _untrained_parts(initial, _restore_missing(model, initial))
     if source.is_dir():
         source_sha256 = " ".join(f"{name}:{sha256_of(source / name)}" for name in cls.published_files)
     else:
@@ -144,22 +145,38 @@ def _checkpoint_metadata(
     return metadata
 
 
-def _untrained_parts(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> list[str]:
-    """Return the names of the submodules whose weights are missing in a file.
+def _replace_by_nan(model: nn.Module) -> dict[str, Tensor]:
+    """Fill all parameters with NaN, so that parameters that a file lacks can be found; return the values."""
+    initial = {name: value.detach().clone() for name, value in model.named_parameters()}
+    for value in model.parameters():
+        value.detach().fill_(math.nan)
+    return initial
+
+
+def _restore_missing(model: nn.Module, initial: Mapping[str, Tensor]) -> set[str]:
+    """Set the parameters that a file lacks to their initial values; return their names."""
+    missing = {name: value for name, value in model.named_parameters() if value.isnan().all()}
+    for name, value in missing.items():
+        value.detach().copy_(initial[name])
+    return set(missing)
+
+
+def _untrained_parts(initial: Mapping[str, Tensor], missing: Set[str]) -> list[str]:
+    """Return the names of the submodules whose random weights are missing in a file.
 
     Args:
-        before: Parameters of the newly built model.
-        after: Parameters of the model after the file was loaded.
+        initial: Parameters of the newly built model.
+        missing: Names of the parameters that the file lacks.
     """
-    drawn = [name for name, value in before.items() if value.ndim > 1 and value.min() < value.max()]
-    kept = [name for name in drawn if before[name].equal(after[name])]
-    loaded = set(drawn) - set(kept)
+    drawn = [name for name, value in initial.items() if value.ndim > 1 and value.min() < value.max()]
+    loaded = set(drawn) - missing
     found: dict[str, None] = {}
-    for name in kept:
-        pieces = name.split(".")
-        prefixes = [".".join(pieces[:count]) for count in range(1, len(pieces) + 1)]
-        alone = (each for each in prefixes if not any(other.startswith(f"{each}.") for other in loaded))
-        found[next(alone, name)] = None
+    for name in drawn:
+        if name in missing:
+            pieces = name.split(".")
+            prefixes = [".".join(pieces[:count]) for count in range(1, len(pieces) + 1)]
+            alone = (each for each in prefixes if not any(other.startswith(f"{each}.") for other in loaded))
+            found[next(alone, name)] = None
     return list(found)
 
 
