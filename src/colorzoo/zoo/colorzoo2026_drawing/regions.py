@@ -20,7 +20,7 @@ PALETTE_TEMPERATURE = 0.01
 """Divisor that selects one color of a palette instead of a mean of its colors."""
 DISTINCT_TEMPERATURE = 0.4
 """Divisor of the averaged log-probabilities for the probabilities of distinct colors."""
-UNCERTAIN, DULL = 4.65, 19.0
+UNCERTAIN, DULL = 4.65, 16.0
 """Objects get contrasting colors for a larger mean entropy (nats) and a lower colorfulness (CIE units)."""
 DISTINCT = 0.35
 """Distance in scaled Lab of colors that count as different."""
