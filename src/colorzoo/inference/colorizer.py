@@ -554,10 +554,10 @@ def choose_for_image(
         image: Image to colorize.
         fast: Whether to select only models with weights in the package.
     """
-    if choice.ranked is None:
+    if not choice.is_default:
         return choice
     levels = composite_on_white(image).levels
-    if chroma_note(image) == IN_COLOR or not (is_line_art(levels) and encloses_regions(levels)):
+    if not is_line_art(levels) or chroma_note(image) == IN_COLOR or not encloses_regions(levels):
         return choice
     drawing = choose_model(None, "sketch", fast=fast)
     fits = set(guidance.kinds()) <= set(model_card(drawing.name).guidance)
