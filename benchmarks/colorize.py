@@ -40,10 +40,10 @@ from colorzoo.inference.full_size import (
     FullLightness,
     bicubic_matrix,
     compose_image,
+    preprocess,
     shrink_lightness,
     working_size,
 )
-from colorzoo.inference.task import preprocess
 
 SMALL, LARGE, HUGE = (512, 512), (3000, 4000), (6700, 9000)  # height, width
 LIMITS = {SMALL: 0.3, LARGE: 6.0}  # seconds on one core

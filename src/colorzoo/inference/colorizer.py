@@ -33,7 +33,7 @@ from colorzoo.image_io.raster_image import IN_COLOR, Levels, RasterImage, chroma
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import to_pil
 from colorzoo.inference.border import Surroundings, crop_recipe, select_part
-from colorzoo.inference.full_size import FullLightness
+from colorzoo.inference.full_size import FullLightness, preprocess
 from colorzoo.inference.network import NetworkRunner, States, run_network
 from colorzoo.inference.pipeline import colorize_task, network_input
 from colorzoo.inference.references import (
@@ -47,7 +47,6 @@ from colorzoo.inference.task import (
     ColorizeTask,
     GuidanceLike,
     StageRun,
-    preprocess,
     read_guidance,
     recipe_folder,
     recipe_notes,
