@@ -18,10 +18,10 @@ import colorzoo
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.guidance import Guidance, PointHint, Recipe
-from colorzoo.guidance.hints import points_lab
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer, choose_for_guidance
 from colorzoo.inference.full_size import BicubicUpsampler, working_size
+from colorzoo.inference.steps.points import points_lab
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
 from tiny_model import NAME, gray_image, tiny_model, tiny_task, write_tiny_weights

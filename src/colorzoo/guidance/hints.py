@@ -18,7 +18,6 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.export import register_dataclass
 
-from colorzoo.color.gamut import at_lightness
 from colorzoo.color.lab import lab_to_rgb, linear_of, linear_rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance.fields import hex_color
@@ -447,18 +446,6 @@ def boxes_of(boxes: Sequence[BoxHint] | None, width: int, height: int) -> Boxes 
         return None
     scale = torch.tensor([width, height, width, height], dtype=torch.float32)
     return Boxes.of([torch.tensor([box.corners for box in boxes]).reshape(-1, 4) / scale])
-
-
-def points_lab(points: Sequence[PointHint], lightness: Tensor) -> Tensor:
-    """Return the Lab colors ``(N, 3)`` of points at the image lightness ``(N,)``.
-
-    A ``#rrggbb`` color is adapted to the lightness within sRGB; an exact ab is used unchanged.
-    """
-    chosen = torch.tensor([color_lab(point.color) for point in points])
-    moved = at_lightness(chosen.T[:, :, None], lightness[None, :, None])[:, :, 0].T
-    ab = torch.tensor([point.ab or color_lab(point.color)[1:] for point in points])
-    exact = torch.tensor([point.ab is not None for point in points])
-    return torch.where(exact[:, None], torch.cat([lightness[:, None], ab], dim=1), moved)
 
 
 @lru_cache(maxsize=4096)  # while a user edits one point, the other points are unchanged

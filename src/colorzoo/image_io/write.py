@@ -335,8 +335,15 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
         alpha: Whether the source image has an alpha channel.
     """
     exif = EXIF_PREFIX + data.exif if data.exif else b""
+    dpi = {"dpi": data.dpi} if data.dpi else {}
     if kind == "JPEG":
-        return _jpeg_options(data, exif, quality)
+        blocks = {"exif": exif, "xmp": data.xmp, "comment": data.comment}
+        if data.iptc:
+            body = _PHOTOSHOP_PREFIX + photoshop_resources(data.iptc)
+            blocks["extra"] = b"\xff\xed" + struct.pack(">H", 2 + len(body) & 0xFFFF) + body
+        fitting = {name: block for name, block in blocks.items() if block and fits_jpeg(block)}
+        # without chroma subsampling, which would blur the colors of small hints
+        return {"quality": quality, "subsampling": 0, "icc_profile": data.icc, **fitting, **dpi}
     if kind == "PNG":
         return {"pnginfo": _png_texts(data), "icc_profile": data.icc, "exif": exif, "dpi": data.dpi}
     if kind in ("WEBP", "AVIF"):
@@ -350,18 +357,7 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
         return {**options, "quality": 100 if alpha else quality, "subsampling": "4:4:4"}
     if kind == "GIF":
         return {"comment": data.comment} if data.comment else {}
-    return {"dpi": data.dpi} if data.dpi else {}
-
-
-def _jpeg_options(data: Metadata, exif: bytes, quality: int) -> dict[str, Any]:
-    # without chroma subsampling, which would blur the colors of small hints
-    options: dict[str, Any] = {"quality": quality, "subsampling": 0, "icc_profile": data.icc}
-    fields = {"exif": exif, "xmp": data.xmp, "comment": data.comment}
-    if data.iptc:
-        body = _PHOTOSHOP_PREFIX + photoshop_resources(data.iptc)
-        fields["extra"] = b"\xff\xed" + struct.pack(">H", 2 + len(body) & 0xFFFF) + body
-    options |= {key: value for key, value in fields.items() if value and fits_jpeg(value)}
-    return options | ({"dpi": data.dpi} if data.dpi else {})
+    return dpi
 
 
 def _png_texts(data: Metadata) -> PngImagePlugin.PngInfo:

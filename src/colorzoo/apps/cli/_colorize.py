@@ -101,7 +101,7 @@ def color(args: ColorizeOptions) -> int:
     if args.json:
         print(json.dumps([asdict(result) for result in results], indent=1))
     if len(results) > 1:
-        counts = Counter(result.status for result in results)
+        counts: Counter[str] = Counter(result.status for result in results)
         listed = (f"{counts[status]} {word}" for status, word in _COUNTED.items() if counts[status])
         print(f"colorzoo: {', '.join(listed)}", file=sys.stderr)
     if args.failed:

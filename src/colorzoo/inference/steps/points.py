@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import at_lightness, reduce_chroma
 from colorzoo.guidance import PointHint, Points
-from colorzoo.guidance.hints import covered, points_lab, rasterize_points
+from colorzoo.guidance.hints import color_lab, covered, rasterize_points
 from colorzoo.guidance.propagate import Propagator
 from colorzoo.inference.full_size import (
     CUT,
@@ -378,6 +378,18 @@ def correct_points(
         PointCorrection((box[0], box[1]), (box[2], box[3]), wide, amount)
         for box, wide, amount in zip(boxes[kept].tolist(), reach.tolist(), amounts, strict=True)
     ]
+
+
+def points_lab(points: Sequence[PointHint], lightness: Tensor) -> Tensor:
+    """Return the Lab colors ``(N, 3)`` of points at the image lightness ``(N,)``.
+
+    A ``#rrggbb`` color is adapted to the lightness within sRGB; an exact ab is used unchanged.
+    """
+    chosen = torch.tensor([color_lab(point.color) for point in points])
+    moved = at_lightness(chosen.T[:, :, None], lightness[None, :, None])[:, :, 0].T
+    ab = torch.tensor([point.ab or color_lab(point.color)[1:] for point in points])
+    exact = torch.tensor([point.ab is not None for point in points])
+    return torch.where(exact[:, None], torch.cat([lightness[:, None], ab], dim=1), moved)
 
 
 def _room(locked: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
