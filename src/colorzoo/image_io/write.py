@@ -22,7 +22,6 @@ from colorzoo.errors import DiskFullError, ImageError
 from colorzoo.files import whole_file
 from colorzoo.image_io.exif import TIFF_HEADER, read_directory
 from colorzoo.image_io.formats import WRITABLE
-from colorzoo.image_io.layers import encode_layers
 from colorzoo.image_io.metadata import (
     EXIF_PREFIX,
     PNG_COMMENT,
@@ -99,6 +98,8 @@ def write_layers(
     path: Path, steps: Mapping[str, Levels], like: RasterImage, *, overwrite: bool = False
 ) -> Path:
     """Write an OpenRaster file; see `encode_layers` and `write_image` for the arguments and errors."""
+    from colorzoo.image_io.layers import encode_layers  # few results have layers
+
     check_target(path, like, output_format(path), overwrite=overwrite)
     write_whole(path, encode_layers(steps, like), overwrite=overwrite)
     return path
@@ -264,6 +265,8 @@ def encode(rgb: Levels, like: RasterImage, kind: str, quality: int) -> bytes:
         quality: Quality of lossy formats, 1 to 100.
     """
     if kind == "OpenRaster":
+        from colorzoo.image_io.layers import encode_layers
+
         return encode_layers({"Image": rgb}, like)
     depth = 16 if like.bit_depth == 16 and kind in DEEP_FORMATS else 8
     stored = quantized(rgb, like if kind in ALPHA_FORMATS else None, depth)

@@ -22,7 +22,6 @@ from PIL import Image
 from torch import Tensor, nn
 
 from colorzoo.drawing.lines import is_line_art
-from colorzoo.drawing.regions import encloses_regions
 from colorzoo.engines.device import choose_device
 from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
@@ -556,7 +555,11 @@ def choose_for_image(
     if not choice.is_default:
         return choice
     levels = composite_on_white(image).levels
-    if not is_line_art(levels) or chroma_note(image) == IN_COLOR or not encloses_regions(levels):
+    if not is_line_art(levels) or chroma_note(image) == IN_COLOR:
+        return choice
+    from colorzoo.drawing.regions import encloses_regions  # photos do not need it
+
+    if not encloses_regions(levels):
         return choice
     drawing = choose_model(None, "sketch", fast=fast)
     fits = set(guidance.kinds()) <= set(model_card(drawing.name).guidance)
