@@ -171,18 +171,17 @@ def choose_model(
 def _shipped_default(wanted: tuple[Use, ...], able: str | None, fast: bool) -> str | None:
     """Return the name of the default model of the package without reading every model card.
 
-    The result is None if another local model could rank higher (downloaded weights or plugins exist), if the
-    package contains no model for the use case, or if the model does not support all use cases, does not
-    support ``able`` or has no local weights.
+    The weights of this model are in the package. The result is None if another local model could rank higher
+    (downloaded weights or plugins exist), if the package contains no model for the use case, or if the model
+    does not support all use cases or ``able``.
     """
     downloaded = not fast and any((cache_home() / "weights").glob("*"))
     if downloaded or registry.plugins() or wanted[0] not in SHIPPED:
         return None
     card = model_card(SHIPPED[wanted[0]])
     supports_all = len(wanted) == 1 or {*wanted} <= {*card.guidance}
-    if not supports_all or (able is not None and not load_model_class(card).supports(able)):
-        return None
-    return card.name if any(file.where != "missing" for file in default_files(card)) else None
+    is_suitable = supports_all and (able is None or load_model_class(card).supports(able))
+    return card.name if is_suitable else None
 
 
 def _ranked_default(wanted: tuple[Use, ...], able: str | None, fast: bool) -> str | None:
