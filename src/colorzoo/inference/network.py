@@ -85,10 +85,10 @@ class NetworkRunner:
         with self._lock, torch.inference_mode(), low:
             yield self.model
 
-    def run(
+    def run_method(
         self, method: Callable[[Tensor, H, dict[str, Any]], T], image: Tensor, hints: H, states: States
     ) -> T:
-        """Run the model in the preferred precision, and again in float32 if the result is not finite.
+        """Run a method in the preferred precision, and again in float32 if the result is not finite.
 
         Args:
             method: Method of the model to run: `ColoringModel.edit` or `ColoringModel.similarity`.
@@ -211,7 +211,7 @@ def run_network(image: Tensor, guidance: Guidance, states: States, *, network: N
     """
     check_input(network.model, image, guidance)  # some models are not run by a call
     method = network.model.edit if network.graph is None else network.graph
-    return network.run(method, image, guidance, states)
+    return network.run_method(method, image, guidance, states)
 
 
 def compute_similarity(
@@ -226,7 +226,7 @@ def compute_similarity(
         patches: Squares of the points.
     """
     mask = patches.mask((int(lightness.shape[2]), int(lightness.shape[3])))
-    return network.run(network.model.similarity, lightness, mask, states)
+    return network.run_method(network.model.similarity, lightness, mask, states)
 
 
 def find_objects(lightness: Tensor, *, network: NetworkRunner) -> Boxes:

@@ -222,7 +222,7 @@ def _points(task: ColorizeTask, hints: Hints) -> Points | None:
         hints,
         image_size=task.size,
         fits=not task.network.is_sketch,
-        key=_squares(hints),
+        key=(_squares(hints), task.size),
     )
 
 
