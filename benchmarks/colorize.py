@@ -31,7 +31,7 @@ from benchmarks._common import (
     where,
 )
 from colorzoo import Guidance
-from colorzoo.color.gamut import ChromaPath
+from colorzoo.color.gamut import mix_with_gray, to_oklab
 from colorzoo.image_io.raster_image import chroma_note, quantized
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import write_image
@@ -40,10 +40,10 @@ from colorzoo.inference.full_size import (
     FullLightness,
     bicubic_matrix,
     compose_image,
+    preprocess,
     shrink_lightness,
     working_size,
 )
-from colorzoo.inference.task import preprocess
 
 SMALL, LARGE, HUGE = (512, 512), (3000, 4000), (6700, 9000)  # height, width
 LIMITS = {SMALL: 0.3, LARGE: 6.0}  # seconds on one core
@@ -203,13 +203,14 @@ def linear_in_gamut(lightness: Tensor, ab: Tensor) -> Tensor:
     linear = torch.stack([of_x * x + of_y * y + of_z * z for of_x, of_y, of_z in TO_RGB])
     outside = (~within(linear, TOLERANCE)).nonzero().squeeze(-1)
     if outside.numel():
-        path = ChromaPath(linear[:, outside], from_cone((lightness[outside].clamp(0, 100) + 16) / 116))
+        oklab = to_oklab(linear[:, outside])
+        luminance = from_cone((lightness[outside].clamp(0, 100) + 16) / 116)
         low, high = torch.zeros(len(outside)), torch.ones(len(outside))
         for _ in range(STEPS):
             middle = (low + high) / 2
-            inside = within(path.at(middle), TOLERANCE / 2)
+            inside = within(mix_with_gray(oklab, luminance, middle), TOLERANCE / 2)
             low, high = torch.where(inside, middle, low), torch.where(inside, high, middle)
-        linear[:, outside] = path.at(low)
+        linear[:, outside] = mix_with_gray(oklab, luminance, low)
     return linear
 
 

@@ -20,9 +20,8 @@ from benchmarks import reach, small_objects
 from benchmarks._common import Options, Row, SkippedError, where
 from colorzoo.color import rgb_to_lab
 from colorzoo.image_io.read import read_image
-from colorzoo.inference.full_size import FullLightness
+from colorzoo.inference.full_size import FullLightness, preprocess
 from colorzoo.inference.selection import segmenter_features, select_at
-from colorzoo.inference.task import preprocess
 
 SIDE = 256  # shorter side of the images
 SIZES = (1.0, 0.8, 0.64, 1.25, 1.5625)  # the likeliest target, and two smaller and two larger ones

@@ -30,10 +30,9 @@ from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.fields import Reach
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.full_size import FullLightness
+from colorzoo.inference.full_size import FullLightness, preprocess
 from colorzoo.inference.pipeline import paths_from, similarity_to
 from colorzoo.inference.steps.reach import PointPatches, on_grid, starting_reach
-from colorzoo.inference.task import preprocess
 
 FOLDER = Path("data/photos")
 LISTED = Path(__file__).with_suffix(".json")

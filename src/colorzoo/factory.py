@@ -221,8 +221,8 @@ def _create(
             f"the settings in {found.path} do not match {kind.__name__}: {first_words(error)}"
         ) from error
     if found is not None:
-        content = read_weights(found.path)
-        created.load_weights(content.state_dict, name=str(found.path), published=found.published)
+        content, published = read_weights(found.path), found.published
+        created.load_weights(content.state_dict, name=str(found.path), published=published)
         if record_use and found.is_first_use:
             record_first_use(found.path)
         if parts := content.stored.get(UNTRAINED):
@@ -233,7 +233,7 @@ def _create(
             network = coloring_model(created)
             network.trained, network.untrained_reason = False, reason
             warnings.warn(reason, UntrainedWarning, stacklevel=3)
-        record = created.provenance if found.published else Provenance.of(content.provenance)
+        record = created.provenance if published else Provenance.of(content.provenance)
         created.provenance = record if found.entry is None else listed_record(record, found.entry)
     model: M = created.eval()
     return model

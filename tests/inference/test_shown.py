@@ -11,7 +11,7 @@ from torch import Tensor
 from colorzoo.guidance import Recipe
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.full_size import FullLightness, bands_of_ab
+from colorzoo.inference.full_size import BicubicUpsampler, FullLightness
 from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.steps.areas import draw_areas
 from inference.by_hand import Results, color_again
@@ -46,8 +46,12 @@ def colored(document: dict[str, Any]) -> Tensor:
     if shown.colors.shift is not None:
         lightness = shown.colors.shift.apply(lightness)
     corrections, overlays = shown._corrections(lightness[0, 0]), shown._overlays(lightness[0, 0])
-    bands = bands_of_ab(lightness[0, 0], shown.ab, corrections, overlays)
-    ab = torch.cat([band for _, _, band, _ in bands], dim=1)
+    height, width = lightness.shape[2:]
+    ab = BicubicUpsampler(shown.ab, (height, width)).rows(0, height)
+    for correction in corrections:
+        correction.add_to(ab, 0)
+    for overlay in overlays:
+        overlay.add_to(ab, lightness[0, 0], 0)
     return ab[:, 4:SIDE:8, 3:SIDE:9].flatten(1).T
 
 

@@ -156,18 +156,19 @@ def _pixels(task: FileTask) -> int:
     return 0
 
 
+@dataclass(kw_only=True)
 class FileColorizer:
     """Colorizer of image files, which reads, colorizes and writes a file in separate steps.
 
-    Args:
+    Attributes:
         skip_colored: Whether to skip images that are already in color.
         skip_done: Whether to skip files that have a result with the same source and settings.
     """
 
-    def __init__(self, *, skip_colored: bool = False, skip_done: bool = False) -> None:
-        self._skip_colored, self._skip_done = skip_colored, skip_done
-        self._folders: set[Path] = set()
-        self._disk_full = threading.Event()
+    skip_colored: bool = False
+    skip_done: bool = False
+    _folders: set[Path] = field(default_factory=set, init=False)
+    _disk_full: threading.Event = field(default_factory=threading.Event, init=False)
 
     def process_guarded(self, task: FileTask) -> Steps[FileResult]:
         """Process a file; an error in any step gives a result with the status ``"failed"``.
@@ -210,7 +211,7 @@ class FileColorizer:
         origin, first, frames, others = opened
         note = chroma_note(first.image)
         if note == IN_COLOR:
-            if self._skip_colored:
+            if self.skip_colored:
                 return replace(task.result("skipped", f"{IN_COLOR}; skipped"), output="")
             note = f"the input was {IN_COLOR}; its colors were not used"
         # called before the network runs, because unsupported formats raise an error here
@@ -262,7 +263,7 @@ class FileColorizer:
                 if task.embed_provenance:
                     digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
                     origin = task.origin(digest, Path(task.name).name, size)
-                    if self._skip_done and (existing := _check_existing(task, origin)) is not None:
+                    if self.skip_done and (existing := _check_existing(task, origin)) is not None:
                         return existing
                     file.seek(0)
                 return origin, *_read(source, file, name, task)

@@ -217,7 +217,7 @@ class FileTask:
             {name: value for name, value in settings.items() if name != "engine"},  # equal pixels
             {**hashed.to_dict(), "image": None},
         ]
-        if self.choice is not None and self.choice.ranked is not None:  # can color drawings, see `for_image`
+        if self.choice is not None and self.choice.is_default:  # can color drawings, see `for_image`
             decisive.append(choose_model(None, "sketch").sha256)
         options = {name: value for name, value in settings.items() if name not in _IN_RECIPE}
         origin = origin_of_model(

@@ -68,7 +68,8 @@ def bin_centers(count: int) -> tuple[Tensor, Tensor]:
     """
     if count == GRID_SIDE**2:
         return grid_centers(), hull_mask()
-    return hull_centers(), torch.ones(len(hull_centers()), dtype=torch.bool)
+    centers = hull_centers()
+    return centers, torch.ones(len(centers), dtype=torch.bool)
 
 
 def prior_probabilities() -> Tensor:

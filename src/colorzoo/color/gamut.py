@@ -213,16 +213,16 @@ def at_lightness(lab: Tensor, lightness: Tensor) -> Tensor:
         chroma = torch.linalg.vector_norm(pixels[1:], dim=0)
         luminance = lightness_to_luminance(target)
         linear = lab_to_linear_rgb(pixels, dim=0)
-        path = ChromaPath(linear * (luminance / luminance_of(linear).clamp(min=1e-6)), luminance)
+        vivid = to_oklab(linear * (luminance / luminance_of(linear).clamp(min=1e-6)))
         share, step = torch.zeros_like(target), _FARTHEST
         for _ in range(_ROUNDS):  # eight parts instead of two need a third of the operations
             step /= _PARTS
             shares = share + step * torch.arange(1, _PARTS, device=target.device)[:, None]
-            linear = path.at(shares)
+            linear = mix_with_gray(vivid, luminance, shares)
             pale = torch.linalg.vector_norm(linear_rgb_to_lab(linear)[1:], dim=0) <= chroma
             inside = within_cube(linear, _TOLERANCE / 2) & pale
             share = share + step * inside.int().cumprod(dim=0).sum(dim=0)
-        ab = linear_rgb_to_lab(path.at(share))[1:]
+        ab = linear_rgb_to_lab(mix_with_gray(vivid, luminance, share))[1:]
         return torch.cat([target[None], ab]).view_as(lab.movedim(-3, 0)).movedim(0, -3)
 
 
@@ -253,40 +253,41 @@ def snap_to_lightness(rgb: Tensor, lightness: Tensor) -> Tensor:
     return lab
 
 
-class ChromaPath:
-    """Paths from gray to target colors at constant Oklab hue and luminance.
+def to_oklab(linear: Tensor) -> Tensor:
+    """Convert linear sRGB ``(3, N)`` to Oklab ``(3, N)``."""
+    cones = linear.new_tensor(_TO_CONES) @ linear
+    return linear.new_tensor(_TO_OKLAB) @ (cones.sign() * cones.abs().clamp(min=_TINY_CONE).pow(1 / 3))
+
+
+def mix_with_gray(oklab: Tensor, luminance: Tensor, share: Tensor) -> Tensor:
+    """Mix colors with gray at constant Oklab hue and luminance.
 
     Args:
-        linear: ``(3, N)`` target colors in linear sRGB, inside or outside [0, 1].
-        luminance: ``(N,)`` luminance Y of each path in [0, 1].
+        oklab: ``(3, N)`` colors in Oklab, inside or outside sRGB.
+        luminance: ``(N,)`` luminance Y of gray and of the mixed colors in [0, 1].
+        share: ``(..., N)`` fraction of the color: 0 gives gray, 1 the color.
+
+    Returns:
+        ``(3, ..., N)`` linear sRGB.
     """
-
-    def __init__(self, linear: Tensor, luminance: Tensor) -> None:
-        self._luminance = luminance
-        self._gray = _to_oklab(luminance.expand(3, -1))
-        self._difference = _to_oklab(linear) - self._gray
-
-    def at(self, share: Tensor) -> Tensor:
-        """Return linear sRGB ``(3, ..., N)`` at fractions ``(..., N)`` of the paths.
-
-        The fraction 0 is gray, and 1 is the target color.
-        """
-        shape = (3, *[1] * (share.ndim - 1), share.shape[-1])
-        roots = self._gray.view(shape) + share * self._difference.view(shape)
-        linear = _matmul(_FROM_CONES, _matmul(_FROM_OKLAB, roots.flatten(1)) ** 3).view_as(roots)
-        return linear * (self._luminance / luminance_of(linear).clamp(min=_TINY_CONE))
+    shape = (3, *[1] * (share.ndim - 1), share.shape[-1])
+    gray = to_oklab(luminance.expand(3, -1))
+    mixed = gray.view(shape) + share * (oklab - gray).view(shape)
+    cones = (oklab.new_tensor(_FROM_OKLAB) @ mixed.flatten(1)) ** 3
+    linear = (oklab.new_tensor(_FROM_CONES) @ cones).view_as(mixed)
+    return linear * (luminance / luminance_of(linear).clamp(min=_TINY_CONE))
 
 
 def _fitted(lab: Tensor, linear: Tensor) -> Tensor:
     """Reduce the chroma of out-of-gamut colors, given as Lab and linear sRGB ``(3, N)``."""
-    lightness, ab = lab[0], lab[1:]
+    lightness, ab = lab[0].clamp(0, 100), lab[1:]
     negative = linear.amin(dim=0) < -_TOLERANCE
     raised = lab_to_linear_rgb(torch.cat([_lowest_lightness(ab)[None], ab]), dim=0)
-    luminance = lightness_to_luminance(lightness.clamp(0, 100))
+    luminance = lightness_to_luminance(lightness)
     raised = raised * (luminance / luminance_of(raised).clamp(min=_TINY))
     linear = torch.where(negative, raised, linear)
     fits = within_cube(linear, _TOLERANCE / 2)
-    return torch.where(fits, linear, fit_chroma(linear, lightness, _TOLERANCE / 2))
+    return torch.where(fits, linear, fit_chroma(linear, lightness, luminance, _TOLERANCE / 2))
 
 
 def _lowest_lightness(ab: Tensor) -> Tensor:
@@ -305,19 +306,18 @@ def _lowest_lightness(ab: Tensor) -> Tensor:
     return torch.lerp(lines[0], lines[1], down)
 
 
-def fit_chroma(linear: Tensor, lightness: Tensor, tolerance: float) -> Tensor:
+def fit_chroma(linear: Tensor, lightness: Tensor, luminance: Tensor, tolerance: float) -> Tensor:
     """Reduce the chroma of out-of-gamut colors at constant luminance and Oklab hue.
 
     Args:
         linear: ``(3, N)`` linear sRGB of out-of-gamut colors, with values outside [0, 1].
         lightness: ``(N,)`` L of the colors in [0, 100].
+        luminance: ``(N,)`` luminance Y of this lightness.
         tolerance: Maximum distance of a linear RGB value from [0, 1].
 
     Returns:
         ``(3, N)`` linear sRGB.
     """
-    lightness = lightness.clamp(0, 100)
-    luminance = lightness_to_luminance(lightness)
     # the signed cube root with exp2 and log2 takes a third of the time of pow
     cones = [
         torch.copysign(torch.exp2(torch.log2(cone.abs().clamp(min=_TINY_CONE)) / 3), cone)
@@ -377,15 +377,6 @@ def on_curve(slopes: Sequence[Tensor], s: Tensor, luminance: Tensor) -> list[Ten
     *linear, own = weighted_sums(cones, _FROM_CONES_AND_LUMINANCE)
     scale = luminance / own.clamp(min=_TINY_CONE)
     return [plane * scale for plane in linear]
-
-
-def _to_oklab(linear: Tensor) -> Tensor:
-    cones = _matmul(_TO_CONES, linear)
-    return _matmul(_TO_OKLAB, cones.sign() * cones.abs().clamp(min=_TINY_CONE).pow(1 / 3))
-
-
-def _matmul(matrix: Matrix, planes: Tensor) -> Tensor:
-    return planes.new_tensor(matrix) @ planes
 
 
 def within_cube(linear: Tensor | Sequence[Tensor], tolerance: float) -> Tensor:

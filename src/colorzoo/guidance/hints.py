@@ -18,7 +18,6 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.export import register_dataclass
 
-from colorzoo.color.gamut import at_lightness
 from colorzoo.color.lab import lab_to_rgb, linear_of, linear_rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance.fields import hex_color
@@ -416,8 +415,9 @@ def rasterize_points(
     ab, mask, lightness, exact = (torch.zeros(1, channels, *size) for channels in (2, 1, 1, 1))
     for point in points:
         rows, columns = covered((point.x, point.y), point.radius, (width, height), size)
-        ab[:, :, rows, columns] = point_ab(point).view(1, 2, 1, 1)
-        lightness[:, :, rows, columns] = color_lab(point.color)[0]
+        chosen_lightness, *chosen_ab = color_lab(point.color)
+        ab[:, :, rows, columns] = torch.tensor(point.ab or chosen_ab).view(1, 2, 1, 1)
+        lightness[:, :, rows, columns] = chosen_lightness
         exact[:, :, rows, columns] = float(point.ab is not None)
         mask[:, :, rows, columns] = 1
     return Points(ab, mask, lightness, exact)
@@ -446,23 +446,6 @@ def boxes_of(boxes: Sequence[BoxHint] | None, width: int, height: int) -> Boxes 
         return None
     scale = torch.tensor([width, height, width, height], dtype=torch.float32)
     return Boxes.of([torch.tensor([box.corners for box in boxes]).reshape(-1, 4) / scale])
-
-
-def point_ab(point: PointHint) -> Tensor:
-    """Return the exact ab of a point, or else the ab of its color: ``(2,)`` in CIE units."""
-    return torch.tensor(color_lab(point.color)[1:] if point.ab is None else point.ab)
-
-
-def points_lab(points: Sequence[PointHint], lightness: Tensor) -> Tensor:
-    """Return the Lab colors ``(N, 3)`` of points at the image lightness ``(N,)``.
-
-    A ``#rrggbb`` color is adapted to the lightness within sRGB; an exact ab is used unchanged.
-    """
-    chosen = torch.tensor([color_lab(point.color) for point in points])
-    moved = at_lightness(chosen.T[:, :, None], lightness[None, :, None])[:, :, 0].T
-    unchanged = torch.cat([lightness[:, None], torch.stack([point_ab(point) for point in points])], dim=1)
-    exact = torch.tensor([point.ab is not None for point in points])
-    return torch.where(exact[:, None], unchanged, moved)
 
 
 @lru_cache(maxsize=4096)  # while a user edits one point, the other points are unchanged

@@ -104,7 +104,8 @@ def find_images(inputs: Sequence[str | Path], *, exclude: Path | None = None) ->
     images, skipped = [], []
     for absolute, image in found.items():
         path = image.path
-        if _source_of_result(path) in sources:
+        stem = path.stem.removesuffix(RESULT_SUFFIX)
+        if stem not in ("", path.stem) and absolute_path(path.with_name(stem)) in sources:
             if read_provenance(path) is None:  # a file of the user can have such a name
                 skipped.append((path, _NAMED_LIKE_RESULT))
         elif absolute not in named and _is_video(path):
@@ -114,12 +115,6 @@ def find_images(inputs: Sequence[str | Path], *, exclude: Path | None = None) ->
         else:
             images.append(image)
     return Search(images, errors, skipped)
-
-
-def _source_of_result(path: Path) -> str | None:
-    """Return the absolute path of the source without extension; None for a name without `RESULT_SUFFIX`."""
-    stem = path.stem.removesuffix(RESULT_SUFFIX)
-    return None if stem in ("", path.stem) else absolute_path(path.with_name(stem))
 
 
 def is_hidden(name: str) -> bool:

@@ -312,7 +312,7 @@ def _metadata(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
     """Return the metadata of an image, its EXIF orientation, and notes on metadata that cannot be read."""
     info, orientation = image.info, exif_orientation(image)
     texts = dict(getattr(image, "text", {})) if image.format == "PNG" else {}
-    profiles = raw_profiles(texts)
+    profiles = raw_profiles(texts) if texts else {}
     exif = info.get("exif") or profiles.get("exif") or b""
     if not exif and image.format == "TIFF":  # opened by the caller
         exif = image.getexif().tobytes()

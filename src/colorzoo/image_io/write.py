@@ -22,7 +22,6 @@ from colorzoo.errors import DiskFullError, ImageError
 from colorzoo.files import whole_file
 from colorzoo.image_io.exif import TIFF_HEADER, read_directory
 from colorzoo.image_io.formats import WRITABLE
-from colorzoo.image_io.layers import encode_layers
 from colorzoo.image_io.metadata import (
     EXIF_PREFIX,
     PNG_COMMENT,
@@ -99,6 +98,8 @@ def write_layers(
     path: Path, steps: Mapping[str, Levels], like: RasterImage, *, overwrite: bool = False
 ) -> Path:
     """Write an OpenRaster file; see `encode_layers` and `write_image` for the arguments and errors."""
+    from colorzoo.image_io.layers import encode_layers  # few results have layers
+
     check_target(path, like, output_format(path), overwrite=overwrite)
     write_whole(path, encode_layers(steps, like), overwrite=overwrite)
     return path
@@ -264,6 +265,8 @@ def encode(rgb: Levels, like: RasterImage, kind: str, quality: int) -> bytes:
         quality: Quality of lossy formats, 1 to 100.
     """
     if kind == "OpenRaster":
+        from colorzoo.image_io.layers import encode_layers
+
         return encode_layers({"Image": rgb}, like)
     depth = 16 if like.bit_depth == 16 and kind in DEEP_FORMATS else 8
     stored = quantized(rgb, like if kind in ALPHA_FORMATS else None, depth)
@@ -335,8 +338,15 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
         alpha: Whether the source image has an alpha channel.
     """
     exif = EXIF_PREFIX + data.exif if data.exif else b""
+    dpi = {"dpi": data.dpi} if data.dpi else {}
     if kind == "JPEG":
-        return _jpeg_options(data, exif, quality)
+        blocks = {"exif": exif, "xmp": data.xmp, "comment": data.comment}
+        if data.iptc:
+            body = _PHOTOSHOP_PREFIX + photoshop_resources(data.iptc)
+            blocks["extra"] = b"\xff\xed" + struct.pack(">H", 2 + len(body) & 0xFFFF) + body
+        fitting = {name: block for name, block in blocks.items() if block and fits_jpeg(block)}
+        # without chroma subsampling, which would blur the colors of small hints
+        return {"quality": quality, "subsampling": 0, "icc_profile": data.icc, **fitting, **dpi}
     if kind == "PNG":
         return {"pnginfo": _png_texts(data), "icc_profile": data.icc, "exif": exif, "dpi": data.dpi}
     if kind in ("WEBP", "AVIF"):
@@ -350,18 +360,7 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
         return {**options, "quality": 100 if alpha else quality, "subsampling": "4:4:4"}
     if kind == "GIF":
         return {"comment": data.comment} if data.comment else {}
-    return {"dpi": data.dpi} if data.dpi else {}
-
-
-def _jpeg_options(data: Metadata, exif: bytes, quality: int) -> dict[str, Any]:
-    # without chroma subsampling, which would blur the colors of small hints
-    options: dict[str, Any] = {"quality": quality, "subsampling": 0, "icc_profile": data.icc}
-    fields = {"exif": exif, "xmp": data.xmp, "comment": data.comment}
-    if data.iptc:
-        body = _PHOTOSHOP_PREFIX + photoshop_resources(data.iptc)
-        fields["extra"] = b"\xff\xed" + struct.pack(">H", 2 + len(body) & 0xFFFF) + body
-    options |= {key: value for key, value in fields.items() if value and fits_jpeg(value)}
-    return options | ({"dpi": data.dpi} if data.dpi else {})
+    return dpi
 
 
 def _png_texts(data: Metadata) -> PngImagePlugin.PngInfo:

@@ -22,7 +22,6 @@ from PIL import Image
 from torch import Tensor, nn
 
 from colorzoo.drawing.lines import is_line_art
-from colorzoo.drawing.regions import encloses_regions
 from colorzoo.engines.device import choose_device
 from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
@@ -33,7 +32,7 @@ from colorzoo.image_io.raster_image import IN_COLOR, Levels, RasterImage, chroma
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import to_pil
 from colorzoo.inference.border import Surroundings, crop_recipe, select_part
-from colorzoo.inference.full_size import FullLightness
+from colorzoo.inference.full_size import FullLightness, preprocess
 from colorzoo.inference.network import NetworkRunner, States, run_network
 from colorzoo.inference.pipeline import colorize_task, network_input
 from colorzoo.inference.references import (
@@ -47,7 +46,6 @@ from colorzoo.inference.task import (
     ColorizeTask,
     GuidanceLike,
     StageRun,
-    preprocess,
     read_guidance,
     recipe_folder,
     recipe_notes,
@@ -554,10 +552,14 @@ def choose_for_image(
         image: Image to colorize.
         fast: Whether to select only models with weights in the package.
     """
-    if choice.ranked is None:
+    if not choice.is_default:
         return choice
     levels = composite_on_white(image).levels
-    if chroma_note(image) == IN_COLOR or not (is_line_art(levels) and encloses_regions(levels)):
+    if not is_line_art(levels) or chroma_note(image) == IN_COLOR:
+        return choice
+    from colorzoo.drawing.regions import encloses_regions  # photos do not need it
+
+    if not encloses_regions(levels):
         return choice
     drawing = choose_model(None, "sketch", fast=fast)
     fits = set(guidance.kinds()) <= set(model_card(drawing.name).guidance)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -170,37 +170,23 @@ def compose_image(
     """
     kind: Any = np.float32 if depth is None else np.uint16 if depth == 16 else np.uint8
     rgb = np.empty((*lightness.shape, 3), dtype=kind)
-    with torch.inference_mode():
-        for first, last, tile, light in bands_of_ab(lightness, ab, corrections, overlays):
-            linear, out = linear_rgb_in_gamut(torch.cat([light[None], tile])), rgb[first:last]
-            if depth is None:
-                out[:] = encoded(clipped(linear)).permute(1, 2, 0).numpy()
-            else:
-                write_levels(clipped(linear) if depth == 16 else linear, out)
-    return rgb
-
-
-def bands_of_ab(
-    lightness: Tensor | FullLightness,
-    ab: Tensor,
-    corrections: Sequence[PointCorrection],
-    overlays: Sequence[Overlay],
-) -> Iterator[tuple[int, int, Tensor, Tensor]]:
-    """Upsample and correct ab in bands; yield ``(first, last, ab, lightness)`` for each.
-
-    A band contains the rows ``first`` to ``last`` (exclusive). The parameters match the
-    parameters of `compose_image`.
-    """
     height, width = lightness.shape
-    enlarged = BicubicUpsampler(ab, (height, width))
-    for first, last in bands(height, width):
-        tile = enlarged.rows(first, last)
-        for correction in corrections:
-            correction.add_to(tile, first)
-        light = lightness.rows(first, last) if isinstance(lightness, FullLightness) else lightness[first:last]
-        for overlay in overlays:
-            overlay.add_to(tile, light, first)
-        yield first, last, tile, light
+    with torch.inference_mode():
+        upsampler = BicubicUpsampler(ab, (height, width))
+        for first, last in bands(height, width):
+            band = slice(first, last)
+            light = lightness.rows(first, last) if isinstance(lightness, FullLightness) else lightness[band]
+            tile = upsampler.rows(first, last)
+            for correction in corrections:
+                correction.add_to(tile, first)
+            for overlay in overlays:
+                overlay.add_to(tile, light, first)
+            linear = linear_rgb_in_gamut(torch.cat([light[None], tile]))
+            if depth is None:
+                rgb[band] = encoded(clipped(linear)).permute(1, 2, 0).numpy()
+            else:
+                write_levels(clipped(linear) if depth == 16 else linear, rgb[band])
+    return rgb
 
 
 def bands(height: int, width: int) -> Iterator[tuple[int, int]]:
@@ -208,6 +194,16 @@ def bands(height: int, width: int) -> Iterator[tuple[int, int]]:
     step = max(1, BAND_PIXELS // width)
     for first in range(0, height, step):
         yield first, min(first + step, height)
+
+
+def preprocess(full: FullLightness, size: int) -> Tensor:
+    """Return the lightness ``(1, 1, h, w)`` at the size of the network input.
+
+    Args:
+        full: Lightness at full size.
+        size: Shorter side of the network input in pixels.
+    """
+    return full.shrunk(working_size(*full.shape, size))
 
 
 def working_size(height: int, width: int, size: int) -> tuple[int, int]:
@@ -284,22 +280,13 @@ class BicubicUpsampler:
     """
 
     def __init__(self, image: Tensor, size: tuple[int, int]) -> None:
-        self._image = image
         self._rows = bicubic_matrix(image.shape[-2], size[0])
-        self._columns = bicubic_matrix(image.shape[-1], size[1])
-
-    @cached_property
-    def _wide(self) -> Tensor:
-        return self._image @ self._columns.T
+        self._wide = image @ bicubic_matrix(image.shape[-1], size[1]).T
 
     def rows(self, first: int, last: int) -> Tensor:
         """Return rows ``first`` to ``last`` (exclusive) of the result: ``(C, last - first, W)``."""
         used = self._rows[first:last].any(dim=0)  # only a few rows of the map have nonzero weights
         return self._rows[first:last, used] @ self._wide[:, used]
-
-    def pixels(self, rows: Tensor, columns: Tensor) -> Tensor:
-        """Return the result ``(K, C)`` at pixel rows and columns ``(K,)``."""
-        return torch.einsum("kh,chw,kw->kc", self._rows[rows], self._image, self._columns[columns])
 
 
 @dataclass(frozen=True)

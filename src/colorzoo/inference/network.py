@@ -39,7 +39,8 @@ from colorzoo.settings import Engine, Precision
 if TYPE_CHECKING:
     from colorzoo.engines.onnx import OnnxModel
 
-T = TypeVar("T")
+T = TypeVar("T", Tensor, Prediction)
+H = TypeVar("H", Tensor, Guidance)
 States = dict[torch.dtype, dict[str, Any]]
 """Intermediate results of one image by numeric precision; see `ColoringModel.edit`."""
 
@@ -84,23 +85,32 @@ class NetworkRunner:
         with self._lock, torch.inference_mode(), low:
             yield self.model
 
-    def finite(self, compute: Callable[[torch.dtype], T], values: Callable[[T], Tensor]) -> T:
-        """Run the model in the preferred precision, and again in float32 if values are not finite.
+    def run_method(
+        self, method: Callable[[Tensor, H, dict[str, Any]], T], image: Tensor, hints: H, states: States
+    ) -> T:
+        """Run a method in the preferred precision, and again in float32 if the result is not finite.
 
         Args:
-            compute: Function that runs the model in the precision that is its argument.
-            values: Function that returns the values of the result that must be finite.
+            method: Method of the model to run: `ColoringModel.edit` or `ColoringModel.similarity`.
+            image: Network input ``(B, 1, h, w)``, first argument of the method.
+            hints: Second argument of the method.
+            states: Results of earlier edits of the image by precision, updated in place.
+
+        Returns:
+            Result of the method. Its values (`Prediction.colors` of a prediction) are float32 on the CPU.
 
         Raises:
-            ColorzooError: The values are not finite in float32, or the device has too little memory.
+            ColorzooError: The result is not finite in float32, or the device has too little memory.
         """
         try:
             for dtype in dict.fromkeys((self.dtype, torch.float32)):
+                state = states.setdefault(dtype, {})
                 # a system of equations with NaN cannot be solved
                 with suppress(LinAlgError), self.session(dtype):
-                    found = compute(dtype)
-                    if torch.isfinite(values(found)).all():
-                        return found
+                    found = method(image.to(self.device), hints.to(self.device), state)
+                    values = (found.colors if isinstance(found, Prediction) else found).float().cpu()
+                    if torch.isfinite(values).all():
+                        return found.with_colors(values) if isinstance(found, Prediction) else values
         except RuntimeError as error:  # on MPS, exhausted memory raises a plain RuntimeError
             if not isinstance(error, torch.OutOfMemoryError) and "out of memory" not in str(error):
                 raise
@@ -200,16 +210,8 @@ def run_network(image: Tensor, guidance: Guidance, states: States, *, network: N
         ColorzooError: The prediction is not finite in float32, or the device has too little memory.
     """
     check_input(network.model, image, guidance)  # some models are not run by a call
-
-    def compute(dtype: torch.dtype) -> Prediction:
-        lightness, hints = image.to(network.device), guidance.to(network.device)
-        if network.graph is not None:
-            prediction = network.graph(lightness, hints)
-        else:
-            prediction = network.model.edit(lightness, hints, states.setdefault(dtype, {}))
-        return prediction.with_colors(prediction.colors.float().cpu())
-
-    return network.finite(compute, lambda prediction: prediction.colors)
+    method = network.model.edit if network.graph is None else network.graph
+    return network.run_method(method, image, guidance, states)
 
 
 def compute_similarity(
@@ -223,13 +225,8 @@ def compute_similarity(
         network: Runner of the model.
         patches: Squares of the points.
     """
-    mask = patches.mask((int(lightness.shape[2]), int(lightness.shape[3]))).to(network.device)
-
-    def compute(dtype: torch.dtype) -> Tensor:
-        state = states.setdefault(dtype, {})
-        return network.model.similarity(lightness.to(network.device), mask, state).float().cpu()
-
-    return network.finite(compute, lambda similarity: similarity)
+    mask = patches.mask((int(lightness.shape[2]), int(lightness.shape[3])))
+    return network.run_method(network.model.similarity, lightness, mask, states)
 
 
 def find_objects(lightness: Tensor, *, network: NetworkRunner) -> Boxes:

@@ -48,7 +48,6 @@ from colorzoo.inference.steps.areas import (
     strokes_of_areas,
 )
 from colorzoo.inference.steps.points import (
-    Square,
     draw_points,
     enforce_points,
     find_neighbors,
@@ -172,18 +171,15 @@ def _with_points_in_full(
     base = task.run(show_base, _with_some_points(task, rest), lightness, key=_hints_key(task, _reaches(rest)))
     extent = extent_of(task, small or larger)
     if small and larger:
-        own, rivals = (
-            [paths_from(task, patches) for patches in _patches_by_reach(task, some)]
-            for some in (small, larger)
-        )
+        own, rivals = (paths_from(task, PointPatches.of(some, task.size)) for some in (small, larger))
         extent = keep_nearer(extent, own, rivals)
     return task.run(
         limit_reach, enforced, base, lightness, points, extent, key=_hints_key(task, _reaches(hints))
     )
 
 
-def _squares(hints: Sequence[PointHint]) -> tuple[Square, ...]:
-    """Return the fields of points that the network uses; keys of predictions contain them."""
+def _squares(hints: Sequence[PointHint]) -> tuple[object, ...]:
+    """Return the fields of points that the network uses; keys of results contain them."""
     return tuple((hint.x, hint.y, hint.radius, hint.color, hint.ab) for hint in hints)
 
 
@@ -223,21 +219,23 @@ def _points(task: ColorizeTask, hints: Hints) -> Points | None:
     return task.run(
         draw_points,
         lightness,
-        squares=_squares(hints),
+        hints,
         image_size=task.size,
         fits=not task.network.is_sketch,
+        key=(_squares(hints), task.size),
     )
 
 
 def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
     """Compute the pixels to which the colors of points apply; see `limit_extent`."""
-    parts = _patches_by_reach(task, hints)
-    patches, reaches = PointPatches.of(hints, task.size), tuple(hint.reach for hint in hints)
+    reaches = tuple(hint.reach for hint in hints)
+    groups = [[hints[number] for number in group] for group in by_reach(reaches).values()]
+    parts = [PointPatches.of(group, task.size) for group in groups]
     return task.run(
         limit_extent,
         [paths_from(task, part) for part in parts],
         [similarity_to(task, part) for part in parts],
-        patches=patches,
+        patches=PointPatches.of(hints, task.size),
         reaches=reaches,
         size=task.network_size,
     )
@@ -255,11 +253,6 @@ def _paint_reaches(task: ColorizeTask) -> tuple[Tensor | None, ...]:
         return extent_of(task, inside or points).weight
 
     return tuple(None if stroke.reach == "everywhere" else reach(stroke) for stroke in task.recipe.paint)
-
-
-def _patches_by_reach(task: ColorizeTask, hints: Sequence[PointHint]) -> list[PointPatches]:
-    groups = by_reach([hint.reach for hint in hints]).values()
-    return [PointPatches.of([hints[number] for number in group], task.size) for group in groups]
 
 
 def paths_from(task: ColorizeTask, patches: PointPatches) -> Paths:

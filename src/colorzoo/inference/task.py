@@ -19,7 +19,7 @@ from colorzoo.guidance.hints import points_to_hints
 from colorzoo.guidance.recipe import is_recipe_text
 from colorzoo.image_io.raster_image import AlphaArray, RasterImage
 from colorzoo.inference.border import Surroundings
-from colorzoo.inference.full_size import FullLightness, LightnessShift, working_size
+from colorzoo.inference.full_size import FullLightness, LightnessShift
 from colorzoo.inference.network import NetworkRunner
 from colorzoo.inference.steps.points import CORRECTIONS
 
@@ -178,16 +178,6 @@ class ColorizeTask:
         """Kinds of guidance in the task, such as ``"points"``."""
         referred = () if self.reference is None else ("exemplar",)
         return tuple(dict.fromkeys((*self.recipe.kinds(), *self.tensors.kinds(), *referred)))
-
-
-def preprocess(full: FullLightness, size: int) -> Tensor:
-    """Return the lightness ``(1, 1, h, w)`` at the size of the network input.
-
-    Args:
-        full: Lightness at full size.
-        size: Shorter side of the network input in pixels.
-    """
-    return full.shrunk(working_size(*full.shape, size))
 
 
 def recipe_notes(recipe: Recipe, image: RasterImage) -> tuple[str, ...]:

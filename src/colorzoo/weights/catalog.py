@@ -277,21 +277,14 @@ def find_weights(
     """
     if weights is None:
         return None, ""
-    if not card.trainable:
-        if weights == "default":
-            return None, ""
-        raise WeightsError(
-            f"'weights' must be None for {card.name}, got {_short(weights)}: {known_tags(card)}"
-        )
-    if weights == "default":
-        return _find_default(card, offline)
-    if isinstance(weights, str) and (weights in card.weights or weights == "published"):
-        return fetch(weight_file(card, weights), offline=offline), ""
-    return _resolve_path(card, weights), ""
-
-
-def _find_default(card: ModelCard, offline: bool) -> tuple[ResolvedWeights | None, str]:
-    """Return the first available file of `default_files`, or the reason if none is available."""
+    if weights != "default":
+        if not card.trainable:
+            raise WeightsError(
+                f"'weights' must be None for {card.name}, got {_short(weights)}: {known_tags(card)}"
+            )
+        if isinstance(weights, str) and (weights in card.weights or weights == "published"):
+            return fetch(weight_file(card, weights), offline=offline), ""
+        return _resolve_path(card, weights), ""
     reason = ""
     for file in default_files(card):
         try:
@@ -300,6 +293,8 @@ def _find_default(card: ModelCard, offline: bool) -> tuple[ResolvedWeights | Non
             if file.weights.file is not None:  # the installation is damaged
                 raise
             reason = str(error)
+    if not card.trainable:
+        return None, ""
     choices = "a tag or to the path of a file" if card.weights else "the path of a file"
     return None, reason or f"{known_tags(card)}. Set 'weights' to {choices}"
 

@@ -7,8 +7,8 @@ torch. Only `ModelChoice.found` opens network connections.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import get_args
@@ -81,13 +81,13 @@ class ModelChoice:
     Attributes:
         name: Registered name or alias of the model.
         weights: The user's ``weights`` argument; see `resolve_weights`.
-        ranked: The default model with its rank; None if the user, a recipe or a weight file selected the
-            model.
+        is_default: Whether the model is the default model. If False, the user, a recipe or a weight file
+            selected the model.
     """
 
     name: str
     weights: str | Path | None
-    ranked: RankedModel | None = field(default=None, hash=False)
+    is_default: bool = False
 
     @cached_property
     def found(self) -> tuple[ResolvedWeights | None, str]:
@@ -165,29 +165,27 @@ def choose_model(
             f"no model for {names} has weights on this machine. Run `colorzoo weights fetch {wanted[0]}`, or "
             "set --model to download the weights of a model (`colorzoo models` lists all models)."
         )
-    return ModelChoice(chosen.card.name, weights, chosen)
+    return ModelChoice(chosen, weights, is_default=True)
 
 
-def _shipped_default(wanted: tuple[Use, ...], able: str | None, fast: bool) -> RankedModel | None:
-    """Return the default model of the package without reading every model card.
+def _shipped_default(wanted: tuple[Use, ...], able: str | None, fast: bool) -> str | None:
+    """Return the name of the default model of the package without reading every model card.
 
-    The result is None if another local model could rank higher (downloaded weights or plugins exist), if the
-    package contains no model for the use case, or if the model does not support all use cases, does not
-    support ``able`` or has no local weights.
+    The weights of this model are in the package. The result is None if another local model could rank higher
+    (downloaded weights or plugins exist), if the package contains no model for the use case, or if the model
+    does not support all use cases or ``able``.
     """
     downloaded = not fast and any((cache_home() / "weights").glob("*"))
     if downloaded or registry.plugins() or wanted[0] not in SHIPPED:
         return None
     card = model_card(SHIPPED[wanted[0]])
     supports_all = len(wanted) == 1 or {*wanted} <= {*card.guidance}
-    if not supports_all or (able is not None and not load_model_class(card).supports(able)):
-        return None
-    (row,) = rank_models(wanted[0], [card])
-    return row if row.available else None
+    is_suitable = supports_all and (able is None or load_model_class(card).supports(able))
+    return card.name if is_suitable else None
 
 
-def _ranked_default(wanted: tuple[Use, ...], able: str | None, fast: bool) -> RankedModel | None:
-    """Return the model of highest rank among the models that support the most use cases."""
+def _ranked_default(wanted: tuple[Use, ...], able: str | None, fast: bool) -> str | None:
+    """Return the name of the highest-ranked model among the models that support the most use cases."""
     usable: list[RankedModel] = []
     fallback: tuple[Use, ...] = ("automatic",)
     for uses in (wanted, fallback):
@@ -197,19 +195,14 @@ def _ranked_default(wanted: tuple[Use, ...], able: str | None, fast: bool) -> Ra
             break
     order = sorted(usable, key=lambda row: -len({*row.card.guidance} & {*wanted}))
     suitable = (row for row in order if able is None or load_model_class(row.card).supports(able))
-    return next(suitable, None)
+    return next((row.card.name for row in suitable), None)
 
 
-def rank_models(use: Use, cards: Iterable[ModelCard] | None = None) -> list[RankedModel]:
-    """Return the models for a use case by descending rank, with their weight files.
-
-    Args:
-        use: Use case.
-        cards: Cards of the models; None ranks all models.
-    """
+def rank_models(use: Use) -> list[RankedModel]:
+    """Return the models for a use case by descending rank, with their weight files."""
     found = [
         RankedModel(card, quality, next(iter(default_files(card)), None))
-        for card in (registry.all_cards().values() if cards is None else cards)
+        for card in registry.all_cards().values()
         for quality in card.quality
         if quality.use == use
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
@@ -20,14 +21,13 @@ from colorzoo.batch import (
     ALREADY_DONE,
     EXISTS,
     NOT_TRIED,
-    BatchSummary,
     FileResult,
     FileTask,
     plan_outputs,
     run_tasks,
     with_settings,
 )
-from colorzoo.console import print_line, printed_warnings, progress_bar, record_interrupts
+from colorzoo.console import print_line, progress_bar, record_interrupts
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.guidance import (
     DEFAULT_REACH,
@@ -85,7 +85,7 @@ def color(args: ColorizeOptions) -> int:
     signer = _load_signer(Path(args.sign)) if args.sign else None
     shared = _task(args)
     assert shared.choice is not None
-    report = partial(_print_result, args, shared.choice.ranked is None)
+    report = partial(_print_result, args, shared.choice.is_default)
     names = [*args.images, *(read_list(args.from_list) if args.from_list else ())]
     tasks, results = _plan(args, names, shared, report)
     if len(tasks) > _MANY:
@@ -97,25 +97,24 @@ def color(args: ColorizeOptions) -> int:
             report(result)
     elif tasks:
         results += _run(args, tasks, report)
-    summary = BatchSummary()
-    for result in results:
-        summary.add(result)
+    failed = [result.source for result in results if result.failed]
     if args.json:
         print(json.dumps([asdict(result) for result in results], indent=1))
     if len(results) > 1:
-        counts = (f"{summary.counts[key]} {word}" for key, word in _COUNTED.items() if summary.counts[key])
-        print(f"colorzoo: {', '.join(counts)}", file=sys.stderr)
+        counts: Counter[str] = Counter(result.status for result in results)
+        listed = (f"{counts[status]} {word}" for status, word in _COUNTED.items() if counts[status])
+        print(f"colorzoo: {', '.join(listed)}", file=sys.stderr)
     if args.failed:
-        write_whole(Path(args.failed), join_names([name for name, _ in summary.failures]))
+        write_whole(Path(args.failed), join_names(failed))
     if signer:
         _sign(signer, results)
     if args.report:
         with progress_bar("report", len(results)) as advance:
             entries = read_entries(results, advance)
         write_reports(args.report, entries)
-    if not summary.failures:
+    if not failed:
         return 0
-    return 2 if len(summary.failures) == len(results) else 1
+    return 2 if len(failed) == len(results) else 1
 
 
 def _load_signer(key: Path) -> Signer:
@@ -178,23 +177,21 @@ def _task(args: ColorizeOptions) -> FileTask:
         max_pixels=int(args.max_pixels * 1e6),
     )
     references = [path for path, _ in task.references]
-    with printed_warnings():  # such as a warning about weights that do not match
-        choice = choose_for_guidance(args.model, recipe, args.weights, references=references, fast=args.fast)
+    choice = choose_for_guidance(args.model, recipe, args.weights, references=references, fast=args.fast)
     return replace(task, choice=choice)
 
 
-def _print_result(args: ColorizeOptions, names_model: bool, result: FileResult) -> None:
+def _print_result(args: ColorizeOptions, is_default: bool, result: FileResult) -> None:
     """Print a result on standard output, or a failure on standard error.
 
     Args:
         args: Options.
-        names_model: Whether the user selected the model by name. If True, the name is not printed with each
-            result.
+        is_default: Whether the default model was selected. If True, its name is printed with each result.
         result: Result to print.
     """
     if NOT_TRIED in result.notes:
         return
-    model = (result.model,) if result.model and not names_model else ()
+    model = (result.model,) if result.model and is_default else ()
     notes = "; ".join((*model, *result.notes))
     if result.failed:
         print_line(f"colorzoo: error: {' '.join(notes.split())}", sys.stderr)

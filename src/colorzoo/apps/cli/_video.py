@@ -24,7 +24,7 @@ from colorzoo.apps.video.report import shot_entries
 from colorzoo.apps.video.run import PartsFolder, Shot, Source, color_video, gray_frame, parts_path
 from colorzoo.batch import UsedFile, check_report, origin_of_model
 from colorzoo.card import Use
-from colorzoo.console import print_line, printed_warnings, progress_bar, record_interrupts
+from colorzoo.console import print_line, progress_bar, record_interrupts
 from colorzoo.errors import ColorzooError
 from colorzoo.files import sha256_of
 from colorzoo.guidance import Recipe, parse_border
@@ -60,8 +60,7 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
         check_report(Path(path))
     source, out = _open(args), Path(args.output)
     use: Use = "frames" if keys or args.reference else "automatic"
-    with printed_warnings():  # such as a warning about weights that do not match
-        choice = choose_model(args.model, use, args.weights)
+    choice = choose_model(args.model, use, args.weights)
     origin = _origin(args, keys, choice, source.digest())
     summary: dict[str, Any] = {"source": args.source, "output": args.output, "status": "planned"}
     summary |= {"model": choice.name, "description": source.describe(), "notes": []}

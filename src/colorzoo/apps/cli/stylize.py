@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 from colorzoo.apps.cli._file_options import ModelOptions
 from colorzoo.apps.cli._options import Command, check_output
-from colorzoo.console import printed_warnings
 from colorzoo.errors import ColorzooError
 from colorzoo.settings import MODEL, Fraction, Range, argument, option
 from colorzoo.weights import choose_model
@@ -59,8 +58,7 @@ def run(args: StylizeOptions) -> int:
     from colorzoo.image_io import is_gray, read_image, write_image, write_notes
     from colorzoo.inference import Colorizer, read_labels, require_color, stylize
 
-    with printed_warnings():  # such as a warning about weights that do not match
-        choice = choose_model(args.model, "exemplar", args.weights, fast=args.fast, able="stylize")
+    choice = choose_model(args.model, "exemplar", args.weights, fast=args.fast, able="stylize")
     source = args.content
     out = args.output or source.parent / f"{source.stem}.styled{source.suffix}"
     check_output(out, source, args.style, *(args.labels or ()))
@@ -87,7 +85,7 @@ def run(args: StylizeOptions) -> int:
         size=args.size,
     )
     write_image(out, result, content, quality=args.quality, overwrite=args.overwrite)
-    shown = notes if choice.ranked is None else (choice.name, *notes)
+    shown = (choice.name, *notes) if choice.is_default else notes
     print(f"{out} ({'; '.join(shown)})" if shown else out)
     return 0
 

@@ -20,20 +20,18 @@ from torch.nn import functional as F
 
 from colorzoo.color import at_lightness, reduce_chroma
 from colorzoo.guidance import PointHint, Points
-from colorzoo.guidance.hints import covered, points_lab, rasterize_points
+from colorzoo.guidance.hints import color_lab, covered, rasterize_points
 from colorzoo.guidance.propagate import Propagator
 from colorzoo.inference.full_size import (
     CUT,
-    BicubicUpsampler,
     FullLightness,
     PointCorrection,
+    bicubic_matrix,
     distance_outside,
 )
 from colorzoo.inference.steps.reach import Extent, Size
 
 Map = NDArray[np.float32]
-Square = tuple[float, float, float, str, tuple[float, float] | None]
-"""Position, radius, color and exact ab of a point; see `PointHint`."""
 
 
 @dataclass(frozen=True)
@@ -82,18 +80,18 @@ class Base(NamedTuple):
 
 
 def draw_points(
-    lightness: Tensor, *, squares: tuple[Square, ...], image_size: Size, fits: bool = True
+    lightness: Tensor, hints: Sequence[PointHint], *, image_size: Size, fits: bool = True
 ) -> Points:
     """Rasterize points at the size of the network input.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
-        squares: Position, radius, color and exact ab of each point.
+        hints: Points in pixels of the image; at least one.
         image_size: Width and height of the image in pixels.
         fits: Whether to adapt the colors to the lightness of the pixels.
     """
     size = int(lightness.shape[2]), int(lightness.shape[3])
-    points = rasterize_points([PointHint(*square) for square in squares], *image_size, size)
+    points = rasterize_points(hints, *image_size, size)
     assert points is not None
     return fit_points(points, lightness) if fits else points
 
@@ -369,7 +367,8 @@ def correct_points(
     wanted = points_lab([hints[i] for i in kept.tolist()], lightness[homes])
     chosen = wanted * torch.tensor([1.0, strength, strength])
     target = reduce_chroma(chosen.T[:, :, None])[1:, :, 0].T
-    missing = target - BicubicUpsampler(ab, (height, width)).pixels(*homes)
+    rows, columns = bicubic_matrix(ab.shape[1], height), bicubic_matrix(ab.shape[2], width)
+    missing = target - torch.einsum("kh,chw,kw->kc", rows[homes[0]], ab, columns[homes[1]])
     # the weighted sum of the corrections at each point equals the difference there
     weight, amounts = torch.exp(-0.5 * apart / reach.square()), torch.zeros_like(missing)
     for _ in range(CORRECTIONS.rounds):
@@ -379,6 +378,18 @@ def correct_points(
         PointCorrection((box[0], box[1]), (box[2], box[3]), wide, amount)
         for box, wide, amount in zip(boxes[kept].tolist(), reach.tolist(), amounts, strict=True)
     ]
+
+
+def points_lab(points: Sequence[PointHint], lightness: Tensor) -> Tensor:
+    """Return the Lab colors ``(N, 3)`` of points at the image lightness ``(N,)``.
+
+    A ``#rrggbb`` color is adapted to the lightness within sRGB; an exact ab is used unchanged.
+    """
+    chosen = torch.tensor([color_lab(point.color) for point in points])
+    moved = at_lightness(chosen.T[:, :, None], lightness[None, :, None])[:, :, 0].T
+    ab = torch.tensor([point.ab or color_lab(point.color)[1:] for point in points])
+    exact = torch.tensor([point.ab is not None for point in points])
+    return torch.where(exact[:, None], torch.cat([lightness[:, None], ab], dim=1), moved)
 
 
 def _room(locked: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:

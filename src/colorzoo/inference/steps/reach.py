@@ -215,7 +215,7 @@ def is_small(hint: PointHint) -> bool:
     return isinstance(hint.reach, float) and hint.reach <= REACH.probed
 
 
-def keep_nearer(extent: Extent, own: Sequence[Paths], rivals: Sequence[Paths]) -> Extent:
+def keep_nearer(extent: Extent, own: Paths, rivals: Paths) -> Extent:
     """Set the weight of some points to 0 at locations that are nearer to other points.
 
     Args:
@@ -223,8 +223,7 @@ def keep_nearer(extent: Extent, own: Sequence[Paths], rivals: Sequence[Paths]) -
         own: Paths from the points of ``extent``.
         rivals: Paths from the other points.
     """
-    nearest, other = (np.minimum.reduce([each.costs for each in some]) for some in (own, rivals))
-    kept = torch.from_numpy(nearest <= other)[None, None].float()
+    kept = torch.from_numpy(own.costs <= rivals.costs)[None, None].float()
     smooth = F.interpolate(kept, extent.weight.shape, mode="bilinear")[0, 0]
     return replace(extent, weight=extent.weight * smooth)
 
