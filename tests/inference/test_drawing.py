@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from colorzoo.color import rgb_to_lab
 from colorzoo.data.decode import decode_rgb
 from colorzoo.drawing import is_line_art
 from colorzoo.errors import GuidanceError
@@ -104,6 +105,25 @@ def test_a_later_point_changes_no_region_that_copied_an_earlier_point() -> None:
     copies = [(x + 50, y + 40) for x, y in windows if before[y + 40, x + 50].tolist() == [192, 64, 32]]
     assert len(copies) > 1  # the window of the point and at least one other window
     assert all(after[y, x].tolist() == [192, 64, 32] for x, y in copies)
+
+
+@pytest.mark.parametrize("any_colorizer", MODELS, indirect=True)
+def test_the_strength_of_a_point_is_its_share_in_the_color_of_the_region(any_colorizer: Colorizer) -> None:
+    strong, weak, off = (
+        np.asarray(any_colorizer(drawing(), Recipe(points=(PointHint(20, 20, color="#c04020", strength=s),))))
+        for s in (1.0, 0.25, 0.0)
+    )
+    plain = np.asarray(any_colorizer(drawing(), Recipe()))
+    assert np.array_equal(off, plain)
+    expected = plain[20, 20] + 0.25 * (strong[20, 20].astype(float) - plain[20, 20])
+    assert np.abs(weak[20, 20] - expected).max() <= 1
+
+
+def test_exact_ab_of_a_point_fills_its_region(drawing_colorizer: Colorizer) -> None:
+    point = PointHint(20, 20, color="#808080", ab=(40.0, -20.0))
+    result = np.asarray(drawing_colorizer(drawing(), Recipe(points=(point,))))[20, 20]
+    lab = rgb_to_lab(torch.from_numpy(result / np.float32(255)).view(1, 3, 1, 1)).flatten()
+    torch.testing.assert_close(lab, torch.tensor([53.6, 40.0, -20.0]), atol=1.0, rtol=0)
 
 
 @pytest.mark.parametrize("any_colorizer", MODELS, indirect=True)

@@ -97,11 +97,14 @@ def colorize_task(task: ColorizeTask) -> ColorizedImage:
     notes = [*task.notes, *_ignored_kinds(task)]
     if "regions" in task.network.model.accepts:
         notes += _region_notes(task)
-    points = _points(task, recipe.points)
-    prediction = _predict(task, points, _squares(recipe.points))
+    hints = _drawing_hints(task) if task.network.is_sketch else recipe.points
+    points = _points(task, hints)
+    prediction = _predict(task, points, _squares(hints))
     if task.network.is_sketch:
         notes += drawing_of(task).notes
-        colors = _drawing_colors(task, prediction)
+        flats = _filled_flats(task, prediction, hints)
+        lab = flats.at_network_size(task.network_size)
+        colors = Colors(lab[:, 1:], lab[:, :1], flats)
     else:
         colors = Colors(_with_points(task, points, prediction.to_ab()))
     if recipe.areas:
@@ -403,17 +406,37 @@ def drawing_of(task: ColorizeTask) -> Drawing:
     return read_drawing(task.lightness[0, 0].mul(2.55).round().byte().numpy())
 
 
-def _drawing_colors(task: ColorizeTask, prediction: Prediction) -> Colors:
-    """Color the regions of a drawing from a prediction, and fill the regions of points."""
+def _drawing_hints(task: ColorizeTask) -> Hints:
+    """Return the points of a drawing, with the strength 1 and exact ab applied to their colors.
+
+    A weak point, whose strength is below 1, gets a mixture of its color and of the color that its region has
+    without the weak points. Points with the strength 0 are left out.
+    """
+    from colorzoo.inference.steps.drawing import apply_ab, mix_point
+
+    hints = tuple(apply_ab(hint) for hint in task.recipe.points if hint.strength > 0)
+    strong = tuple(hint for hint in hints if hint.strength == 1)
+    if len(strong) == len(hints):
+        return hints
+    prediction = _predict(task, _points(task, strong), _squares(strong))
+    flats = _filled_flats(task, prediction, strong)
+    return tuple(mix_point(hint, flats, task.size) if hint.strength < 1 else hint for hint in hints)
+
+
+def _filled_flats(task: ColorizeTask, prediction: Prediction, hints: Hints) -> FlatColors:
+    """Color the regions of a drawing from a prediction, and fill the regions of points.
+
+    Args:
+        task: Drawing and guidance.
+        prediction: Prediction with the points.
+        hints: Points of `_drawing_hints`.
+    """
     from colorzoo.inference.steps.drawing import copy_points, fill_points
 
     flats = _predicted_flats(task, prediction)
-    if task.recipe.points and task.network.model.supports("region_similarity"):
-        similarity = _region_similarity(task)
-        flats = timed(task.log, copy_points, flats, similarity, task.recipe.points, task.size)
-    flats = timed(task.log, fill_points, flats, task.recipe.points, task.size)
-    lab = flats.at_network_size(task.network_size)
-    return Colors(lab[:, 1:], lab[:, :1], flats)
+    if hints and task.network.model.supports("region_similarity"):
+        flats = timed(task.log, copy_points, flats, _region_similarity(task), hints, task.size)
+    return timed(task.log, fill_points, flats, hints, task.size)
 
 
 def _region_similarity(task: ColorizeTask) -> Tensor:
@@ -436,7 +459,7 @@ def predict_regions(task: ColorizeTask) -> tuple[Prediction, Tensor]:
     """
     from colorzoo.inference.steps.drawing import region_votes
 
-    hints = task.recipe.points
+    hints = _drawing_hints(task)
     prediction = _predict(task, _points(task, hints), _squares(hints))
     return prediction, region_votes(prediction, drawing_of(task), network_input(task))
 

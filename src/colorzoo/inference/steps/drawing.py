@@ -41,6 +41,7 @@ BLANK_NOTE = "no lines were found in the sketch; the colors are arbitrary"
 
 _SOFTNESS = 2.0  # standard deviation in pixels of the network input that smooths the shading
 _COPIED = 0.7  # smallest probability of one color at which a region copies the exact color of a point
+_ROUNDED = 0.7  # distance in CIE units of ab values that the 8 bits of a color can cause
 _VOTE = 0.6  # pixels of the network input below this level are lines and have no vote
 
 
@@ -282,6 +283,31 @@ def soft_shading(rgb: Tensor, drawing: Drawing, sketch: Tensor) -> Tensor:
     return torch.from_numpy(soft).permute(2, 0, 1).contiguous()
 
 
+def apply_ab(point: PointHint) -> PointHint:
+    """Return a point whose color has the exact ab of the point, if any, and the lightness of its color."""
+    if point.ab is None:
+        return point
+    lab = rgb_to_lab(torch.from_numpy(_rgb(point.color)).view(1, 3, 1, 1))
+    ab = torch.tensor(point.ab)
+    if torch.dist(lab[0, 1:, 0, 0], ab) < _ROUNDED:
+        return replace(point, ab=None)
+    rgb = lab_to_rgb(torch.cat([lab[:, :1], ab.view(1, 2, 1, 1)], dim=1)).clamp(0, 1)
+    return replace(point, color=_hex(rgb[0, :, 0, 0].numpy()), ab=None)
+
+
+def mix_point(point: PointHint, flats: FlatColors, size: tuple[int, int]) -> PointHint:
+    """Return a point of strength 1 with a mixture of its color and the color of its region.
+
+    Args:
+        point: Point with a strength below 1, the share of its color.
+        flats: Colors without the point.
+        size: Width and height of the image.
+    """
+    own = flats.colors[flats.drawing.region_at(point.x, point.y, size)]
+    mixed = own + np.float32(point.strength) * (_rgb(point.color) - own)
+    return replace(point, color=_hex(mixed), strength=1.0)
+
+
 def fill_points(flats: FlatColors, points: Sequence[PointHint], size: tuple[int, int]) -> FlatColors:
     """Give regions the exact colors of the points inside them; later points cover earlier points.
 
@@ -361,3 +387,7 @@ def palette_colors(palette: Sequence[str]) -> Tensor | None:
 
 def _rgb(color: str) -> Map:
     return np.asarray(ImageColor.getrgb(color)[:3], np.float32) / np.float32(255)
+
+
+def _hex(rgb: Map) -> str:
+    return "#" + "".join(f"{round(255 * float(value)):02x}" for value in rgb)
