@@ -29,11 +29,9 @@ from colorzoo.color.lab import (
     LUMINANCE_WEIGHTS,
     check_channels,
     lab_to_linear_rgb,
-    lab_to_rgb,
     lightness_to_luminance,
     linear_rgb_to_lab,
     luminance_of,
-    rgb_to_lab,
     weighted_sums,
 )
 
@@ -73,11 +71,8 @@ _TINY = 1e-12
 
 AB_RANGE = 140  # of the table of lowest lightnesses; the largest |a| or |b| of sRGB is 108
 
-_SNAP_STEPS = 20
-_SNAP_CONVERGED = 1.0
 
-
-def in_gamut(lab: Tensor, *, tolerance: float = _TOLERANCE) -> Tensor:
+def in_gamut(lab: Tensor) -> Tensor:
     """Return whether each color lies inside sRGB.
 
     Examples:
@@ -86,39 +81,13 @@ def in_gamut(lab: Tensor, *, tolerance: float = _TOLERANCE) -> Tensor:
 
     Args:
         lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
-        tolerance: Maximum distance of a linear RGB value from [0, 1].
 
     Returns:
         ``(..., 1, H, W)`` bool.
     """
     with torch.autocast(lab.device.type, enabled=False):
         linear = lab_to_linear_rgb(lab.float().movedim(-3, 0), dim=0)
-        return within_cube(linear, tolerance).unsqueeze(-3)
-
-
-def survives_rgb(lab: Tensor, *, eight_bit: bool = True) -> Tensor:
-    """Return whether each color is nearly unchanged by conversion to sRGB and back.
-
-    The result is True for colors that change by less than one CIE unit (gamut test of Zhang et al. 2017).
-
-    Examples:
-        >>> survives_rgb(torch.tensor([50.0, 100.0, -100.0]).view(3, 1, 1))
-        tensor([[[False]]])
-
-    Near the gamut boundary, the result differs from the exact `in_gamut` for about 1 % of the colors.
-
-    Args:
-        lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
-        eight_bit: Whether to truncate the sRGB values to 8-bit levels, as in the authors' code.
-
-    Returns:
-        ``(..., 1, H, W)`` bool.
-    """
-    rgb = lab_to_rgb(lab)
-    if eight_bit:
-        rgb = (rgb * 255).floor() / 255
-    moved: Tensor = torch.linalg.vector_norm(rgb_to_lab(rgb) - lab.float(), dim=-3, keepdim=True)
-    return moved < 1.0
+        return within_cube(linear, _TOLERANCE).unsqueeze(-3)
 
 
 def reduce_chroma(lab: Tensor) -> Tensor:
@@ -224,33 +193,6 @@ def at_lightness(lab: Tensor, lightness: Tensor) -> Tensor:
             share = share + step * inside.int().cumprod(dim=0).sum(dim=0)
         ab = linear_rgb_to_lab(path.at(share))[1:]
         return torch.cat([target[None], ab]).view_as(lab.movedim(-3, 0)).movedim(0, -3)
-
-
-def snap_to_lightness(rgb: Tensor, lightness: Tensor) -> Tensor:
-    """Set the lightness of colors with the iterative method of Zhang et al. 2017.
-
-    Examples:
-        >>> red = torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1)
-        >>> snap_to_lightness(red, torch.full((1, 1, 1), 60.0)).shape
-        torch.Size([3, 1, 1])
-
-    Each iteration sets L, converts to RGB, clips, and converts back. The iterations stop when every color
-    changes by less than 1 (sum of absolute differences), or after 20 iterations, as in the authors' code.
-
-    Args:
-        rgb: ``(..., 3, H, W)`` in [0, 1].
-        lightness: ``(..., 1, H, W)`` in [0, 100].
-
-    Returns:
-        ``(..., 3, H, W)`` Lab of the new colors.
-    """
-    lab = rgb_to_lab(rgb)
-    for _ in range(_SNAP_STEPS):
-        target = torch.cat([lightness.expand_as(lab[..., :1, :, :]), lab[..., 1:, :, :]], dim=-3)
-        previous, lab = lab, rgb_to_lab(lab_to_rgb(target))
-        if bool(((lab - previous).abs().sum(dim=-3) < _SNAP_CONVERGED).all()):
-            break
-    return lab
 
 
 class ChromaPath:

@@ -178,7 +178,7 @@ def canny_sketch(rgb: Tensor) -> Tensor:
     Returns:
         ``(B, 1, H, W)`` in {0, 1}: 1 for paper, 0 for ink.
     """
-    return 1 - canny(rgb_to_gray(rgb)).float()
+    return 1 - canny(rgb_to_gray(rgb))
 
 
 def _per_image(value: float | Sequence[float] | Tensor, batch: int) -> Tensor:
