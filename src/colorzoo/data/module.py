@@ -29,7 +29,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from colorzoo.data.augment import WindowKind, augment_batch, random_windows, white_balance
-from colorzoo.data.check import ValueCache, cache_file, check_table
+from colorzoo.data.check import ValueCache, cache_file, check_table, require_usable
 from colorzoo.data.dataset import Batch, ImageDataset
 from colorzoo.data.degrade import degrade_images
 from colorzoo.data.image_table import ImageTable
@@ -452,11 +452,7 @@ class ImageDataModule(LightningDataModule):
         )
         if split == "val":
             found = found.first(self.hparams.val_limit)
-        if not found:
-            kind, root = "validation" if split == "val" else "training", self.hparams.root
-            raise DataError(
-                f"all {kind} images in {root!r} are broken or gray. Run `colorzoo data verify` for a list."
-            )
+        require_usable(found, "validation" if split == "val" else "training", self.hparams.root)
         return found
 
     def _is_first(self) -> bool:
