@@ -369,16 +369,21 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
         corners = _relative_corners(item.boxes, protocol.resize.window(size))
         boxes = Boxes.of([corners]).to(device)
     if item.lines is not None:
-        decoded = _decode(item.lines, f"the line art of {item.name}")
-        if decoded.shape != image.shape:
-            raise ImageError(
-                f"the line art of {item.name} must have the size of the image ({size[1]} x {size[0]} "
-                f"pixels), got {decoded.shape[2]} x {decoded.shape[1]} pixels"
-            )
-        lines = rgb_to_gray(_resized(decoded, protocol, device))
+        lines = rgb_to_gray(_resized(_decode_lines(item, item.lines, size), protocol, device))
     seed = int(item.sha256[:12], 16) ^ protocol.seed
     rgb = _resized(image, protocol, device)
     return Truth(rgb, size, reference, seed, item.label, boxes, lines, protocol.sketches)
+
+
+def _decode_lines(item: Item, source: StoredImage, size: tuple[int, int]) -> Tensor:
+    """Decode the line art ``(3, H, W)`` of an image; raise an error if its height and width differ."""
+    lines = _decode(source, f"the line art of {item.name}")
+    if lines.shape[1:] != size:
+        raise ImageError(
+            f"the line art of {item.name} must have the size of the image ({size[1]} x {size[0]} "
+            f"pixels), got {lines.shape[2]} x {lines.shape[1]} pixels"
+        )
+    return lines
 
 
 def _relative_corners(boxes: Sequence[tuple[float, ...]], window: tuple[int, int, int, int]) -> Tensor:

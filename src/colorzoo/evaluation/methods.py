@@ -145,20 +145,26 @@ def check_methods(sources: Mapping[str, MethodSource]) -> None:
         ColorzooError: A name is unknown or reserved, or a folder or weight file does not exist.
     """
     for row, source in sources.items():
-        if source is None and row != TRUTH:
-            model_card(row)
-        if source is not None and row in BASELINES:
+        if source is None:
+            if row != TRUTH:
+                model_card(row)
+        elif row in BASELINES:
             raise DataError(f"{row!r} is the name of a baseline. Select another name for this method.")
-        if isinstance(source, str | Path):
-            if not Path(source).exists():
-                raise DataError(f"the folder or weight file of {row!r} does not exist: {str(source)!r}")
-            if existing_file(source) is not None:
-                _card_of_file(row, Path(source))
-        elif source is not None and not isinstance(source, nn.Module):
+        elif isinstance(source, str | Path):
+            _check_path(row, Path(source))
+        elif not isinstance(source, nn.Module):
             raise DataError(
                 f"the method {row!r} must be None, a path, a ColoringModel or a ColorizationModule, got "
                 f"{type(source).__name__}"
             )
+
+
+def _check_path(row: str, path: Path) -> None:
+    """Check that a folder of results or a weight file exists, and that the model of the file is known."""
+    if not path.exists():
+        raise DataError(f"the folder or weight file of {row!r} does not exist: {str(path)!r}")
+    if existing_file(path) is not None:
+        _card_of_file(row, path)
 
 
 def open_methods(
@@ -233,24 +239,35 @@ def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
             by_stem[path.relative_to(folder).with_suffix("")].append(path)
     paths = [path for stem in sorted(by_stem) for path in by_stem[stem]]
 
-    def find_result(item: Item) -> Path:
-        name = Path(item.name)
-        candidates = by_stem.get(name.with_suffix(""), [])
-        if len(candidates) == 1:
-            return candidates[0]
-        if not candidates or folder / name in candidates:
-            return folder / name
-        names = ", ".join(path.name for path in candidates)
-        raise ImageError(f"{folder} must contain one result for {item.name}, got {names}")
-
     def color_function(item: Item, truth: Truth) -> ColorFunction:
-        rgb = read_result(find_result(item), truth, protocol, item.name)
+        candidates = by_stem.get(Path(item.name).with_suffix(""), [])
+        rgb = read_result(_result_of(item, folder, candidates), truth, protocol, item.name)
         result = SessionResult(rgb, rgb_to_lab(rgb)[:, 1:])
         return lambda _scene, _guidance: result
 
     identity = digest(*(f"{path.relative_to(folder)} {sha256_of(path)}" for path in paths))
     about = {"weights": f"{len(paths)} results in {folder.name}", "sha256": identity}
     return Method(name, identity, color_function, about=about)
+
+
+def _result_of(item: Item, folder: Path, candidates: Sequence[Path]) -> Path:
+    """Return the path of the result of an image.
+
+    Args:
+        item: The image.
+        folder: Folder of results.
+        candidates: Results with the name of the image, without the extension.
+
+    Raises:
+        ImageError: There are several results with other extensions than the image.
+    """
+    if len(candidates) == 1:
+        return candidates[0]
+    same_name = folder / item.name
+    if not candidates or same_name in candidates:
+        return same_name
+    names = ", ".join(path.name for path in candidates)
+    raise ImageError(f"{folder} must contain one result for {item.name}, got {names}")
 
 
 def _model_method(

@@ -22,7 +22,7 @@ from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.evaluator import Evaluator
 from colorzoo.evaluation.images import BOXES_FILE, Item, hash_all, select_images
 from colorzoo.evaluation.machine import shared_machine
-from colorzoo.evaluation.measures import choose_measures
+from colorzoo.evaluation.measures import Measure, choose_measures
 from colorzoo.evaluation.methods import (
     IN_MEMORY,
     TRUTH,
@@ -143,18 +143,13 @@ def evaluate(
     torch_device = choose_device(device)
     with _torch_threads(threads), join_processes() as (rank, processes), ExitStack() as stack:
         selected, deviation = select_images(data, loaded, pairs, limit)
-        # weights and networks are downloaded after all files of the user have been opened
-        local = {row: source for row, source in sources.items() if source is not None}
-        opened = open_methods(local, loaded, torch_device)
-        measures, notes = choose_measures(loaded, tuple(metrics) if metrics else None, torch_device)
-        opened |= open_methods({row: None for row in sources if row not in opened}, loaded, torch_device)
-        methods = tuple(opened[row] for row in sources)
+        methods, measures, notes = _open(sources, loaded, tuple(metrics) if metrics else None, torch_device)
         machine = shared_machine(torch_device, processes)
         setup = EvaluationSetup(
             protocol=loaded,
             methods=methods,
             counts={},
-            measures=tuple(measures),
+            measures=measures,
             deviation=deviation,
             notes=(*notes, *_missing_boxes(loaded, data, methods, selected)),
             resamples=resamples,
@@ -164,6 +159,23 @@ def evaluate(
         versions = sorted({measure.version for measure in measures})
         store = Cache(_cache_folder(cache, output, processes, stack), loaded, machine, versions)
         return _run(setup, counts, store, selected, torch_device, output, compare, rank)
+
+
+def _open(
+    sources: Mapping[str, MethodSource],
+    protocol: Protocol,
+    metrics: tuple[str, ...] | None,
+    device: torch.device,
+) -> tuple[tuple[Method, ...], tuple[Measure, ...], tuple[str, ...]]:
+    """Open the methods and build the measures; return both, and a note for each skipped metric.
+
+    Weights and networks are downloaded after all files of the user have been opened.
+    """
+    local = {row: source for row, source in sources.items() if source is not None}
+    opened = open_methods(local, protocol, device)
+    measures, notes = choose_measures(protocol, metrics, device)
+    opened |= open_methods({row: None for row in sources if row not in opened}, protocol, device)
+    return tuple(opened[row] for row in sources), tuple(measures), notes
 
 
 @contextmanager
