@@ -80,12 +80,13 @@ def all_metrics() -> Mapping[str, NamedMetric]:
                 raise ValueError(f"{kind.__name__} and {found[name].kind.__name__} are both named {name!r}")
             found[name] = NamedMetric(kind, options)
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+        name = entry_point.name
         try:
-            if entry_point.name in found:
-                raise DataError(f"the name {entry_point.name!r} is already used")
-            found[entry_point.name] = NamedMetric(_metric_class(entry_point.value, entry_point.load))
+            if name in found:
+                raise DataError(f"the name {name!r} is already used")
+            found[name] = NamedMetric(_metric_class(entry_point.value, entry_point.load))
         except DataError as error:
-            warnings.warn(f"skipped the metric {entry_point.name}: {error}", UserWarning, stacklevel=2)
+            warnings.warn(f"skipped the metric {name}: {error}", UserWarning, stacklevel=2)
     return found
 
 
