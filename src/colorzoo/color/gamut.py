@@ -183,16 +183,26 @@ def at_lightness(lab: Tensor, lightness: Tensor) -> Tensor:
         luminance = lightness_to_luminance(target)
         linear = lab_to_linear_rgb(pixels, dim=0)
         path = ChromaPath(linear * (luminance / luminance_of(linear).clamp(min=1e-6)), luminance)
-        share, step = torch.zeros_like(target), _FARTHEST
-        for _ in range(_ROUNDS):  # eight parts instead of two need a third of the operations
-            step /= _PARTS
-            shares = share + step * torch.arange(1, _PARTS, device=target.device)[:, None]
-            linear = path.at(shares)
-            pale = torch.linalg.vector_norm(linear_rgb_to_lab(linear)[1:], dim=0) <= chroma
-            inside = within_cube(linear, _TOLERANCE / 2) & pale
-            share = share + step * inside.int().cumprod(dim=0).sum(dim=0)
-        ab = linear_rgb_to_lab(path.at(share))[1:]
+        ab = linear_rgb_to_lab(path.at(_farthest_share(path, chroma)))[1:]
         return torch.cat([target[None], ab]).view_as(lab.movedim(-3, 0)).movedim(0, -3)
+
+
+def _farthest_share(path: ChromaPath, chroma: Tensor) -> Tensor:
+    """Return the farthest position ``(N,)`` on each path inside sRGB whose chroma is at most ``chroma``.
+
+    Args:
+        path: N paths from gray.
+        chroma: ``(N,)`` maximum chroma in CIE units.
+    """
+    share, step = torch.zeros_like(chroma), _FARTHEST
+    for _ in range(_ROUNDS):  # eight parts instead of two need a third of the operations
+        step /= _PARTS
+        shares = share + step * torch.arange(1, _PARTS, device=chroma.device)[:, None]
+        linear = path.at(shares)
+        pale = torch.linalg.vector_norm(linear_rgb_to_lab(linear)[1:], dim=0) <= chroma
+        inside = within_cube(linear, _TOLERANCE / 2) & pale
+        share = share + step * inside.int().cumprod(dim=0).sum(dim=0)
+    return share
 
 
 class ChromaPath:
@@ -260,25 +270,41 @@ def fit_chroma(linear: Tensor, lightness: Tensor, tolerance: float) -> Tensor:
     """
     lightness = lightness.clamp(0, 100)
     luminance = lightness_to_luminance(lightness)
-    # the signed cube root with exp2 and log2 takes a third of the time of pow
-    cones = [
-        torch.copysign(torch.exp2(torch.log2(cone.abs().clamp(min=_TINY_CONE)) / 3), cone)
-        for cone in weighted_sums(linear, _TO_CONES)
-    ]
-    a, b = weighted_sums(cones, _TO_OKLAB[1:])
+    a, b = _oklab_ab(linear)
     inverse = (a * a + b * b).clamp(min=_TINY).rsqrt()
     slopes = cone_slopes(a * inverse, b * inverse)
-    # the table contains bounds of the ratio s at which the cell of each color leaves sRGB
-    row = (lightness.detach() * (LIGHTNESS_CELLS / 100)).to(torch.int32).clamp(max=LIGHTNESS_CELLS - 1)
-    turn = torch.atan2(b.detach(), a.detach()) * (HUE_CELLS / math.tau) + HUE_CELLS / 2
-    cell = row * HUE_CELLS + turn.to(torch.int32).clamp(0, HUE_CELLS - 1)
-    low, high = (bound.index_select(0, cell) for bound in _tables(lightness.device)[:2])
+    low, high = _chroma_bounds(lightness.detach(), a.detach(), b.detach())
     inner, outer = (on_curve(slopes, s, luminance) for s in (low, high))
     near = low + _crossing(inner, outer, tolerance) * (high - low)
     outer = on_curve(slopes, near, luminance)
     share = _crossing(inner, outer, tolerance)
     planes = [start + share * (end - start) for start, end in zip(inner, outer, strict=True)]
     return torch.stack(planes).clamp(-tolerance, 1 + tolerance)
+
+
+def _oklab_ab(linear: Tensor) -> list[Tensor]:
+    """Return a and b ``(N,)`` in Oklab of linear sRGB colors ``(3, N)``."""
+    # the signed cube root with exp2 and log2 takes a third of the time of pow
+    cones = [
+        torch.copysign(torch.exp2(torch.log2(cone.abs().clamp(min=_TINY_CONE)) / 3), cone)
+        for cone in weighted_sums(linear, _TO_CONES)
+    ]
+    return weighted_sums(cones, _TO_OKLAB[1:])
+
+
+def _chroma_bounds(lightness: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Return bounds ``(N,)`` of the ratio s at which colors leave sRGB, from the table of cells.
+
+    Args:
+        lightness: ``(N,)`` L in [0, 100].
+        a: ``(N,)`` a in Oklab.
+        b: ``(N,)`` b in Oklab.
+    """
+    row = (lightness * (LIGHTNESS_CELLS / 100)).to(torch.int32).clamp(max=LIGHTNESS_CELLS - 1)
+    turn = torch.atan2(b, a) * (HUE_CELLS / math.tau) + HUE_CELLS / 2
+    cell = row * HUE_CELLS + turn.to(torch.int32).clamp(0, HUE_CELLS - 1)
+    low, high, _ = _tables(lightness.device)
+    return low.index_select(0, cell), high.index_select(0, cell)
 
 
 def _crossing(inner: Sequence[Tensor], outer: Sequence[Tensor], tolerance: float) -> Tensor:
