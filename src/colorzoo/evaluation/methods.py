@@ -280,27 +280,31 @@ def _model_method(
     model = cache(partial(_create_trained, card, weights, device))
     if found is None or file is not None:
         model()  # raises an error if the model needs weights, or if the file does not fit
-    size = _size(model, protocol)
     about = {
         "weights": found.path.name if found else "none (not required)",
         "sha256": sha256,
         "trained_on": _training(found),
         "parameters": str(card.parameters),
-        "size": size,
+        "size": _size(model, protocol),
         "guidance": ", ".join(card.guidance) or "none",
         "paper": card.paper,
     }
-    return Method(
+    settings = repr(sorted(card.hparams.items()))
+    method = Method(
         name=row,
-        identity=digest(card.name, sha256 or "none", repr(sorted(card.hparams.items())), size),
+        identity=digest(card.name, sha256 or "none", settings, about["size"]),
         color_function=_color_function(model, protocol),
         accepts=frozenset(card.guidance),
         input_kind=card.input,
-        module=lambda: proposer_of(model()),
-        detector=lambda: detector_of(model()),
         about=about,
         model=card.name,
     )
+    return _with_proposals(method, model)
+
+
+def _with_proposals(method: Method, model: Callable[[], ColoringModel]) -> Method:
+    """Return a method whose simulated users can use the proposals of its model."""
+    return replace(method, module=lambda: proposer_of(model()), detector=lambda: detector_of(model()))
 
 
 def _create_trained(card: ModelCard, weights: str | Path, device: torch.device) -> ColoringModel:
@@ -318,29 +322,33 @@ def _create_trained(card: ModelCard, weights: str | Path, device: torch.device) 
 def _object_method(row: str, model: ColoringModel, protocol: Protocol) -> Method:
     """Return the method of a model in memory; its results are never reused, because its code can change."""
     card = card_of(type(model), model.hparams)
-    record, recorded = model.provenance, "unknown (no record)"
-    if record != Provenance(model=record.model, stage=record.stage):
-        recorded = json.dumps(asdict(record), sort_keys=True, default=str)
     about = {
         "weights": f"{type(model).__name__} in memory",
         "sha256": "",
-        "trained_on": recorded,
+        "trained_on": _record_of(model),
         "parameters": str(sum(parameter.numel() for parameter in model.parameters())),
         "size": _size(lambda: model, protocol),
         "guidance": ", ".join(sorted(model.accepts)) or "none",
         "paper": card.paper if card else "",
     }
-    return Method(
+    method = Method(
         name=row,
         identity=IN_MEMORY,
         color_function=_color_function(lambda: model, protocol),
         accepts=model.accepts,
         input_kind=model.input_kind,
-        module=lambda: proposer_of(model),
-        detector=lambda: detector_of(model),
         about=about,
         model=card.name if card else "",
     )
+    return _with_proposals(method, lambda: model)
+
+
+def _record_of(model: ColoringModel) -> str:
+    """Return the training record of a model in memory as JSON."""
+    record = model.provenance
+    if record == Provenance(model=record.model, stage=record.stage):
+        return "unknown (no record)"
+    return json.dumps(asdict(record), sort_keys=True, default=str)
 
 
 def _size(model: Callable[[], ColoringModel], protocol: Protocol) -> str:

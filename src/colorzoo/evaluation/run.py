@@ -158,7 +158,10 @@ def evaluate(
         )
         versions = sorted({measure.version for measure in measures})
         store = Cache(_cache_folder(cache, output, processes, stack), loaded, machine, versions)
-        return _run(setup, counts, store, selected, torch_device, output, compare, rank)
+        outcome = _run(setup, counts, store, selected, torch_device, compare, rank)
+        if output is not None and outcome.summary is not None:
+            write_report(outcome.summary, store, output)
+        return outcome
 
 
 def _open(
@@ -211,11 +214,10 @@ def _run(
     cache: Cache,
     selected: Sequence[Item],
     device: torch.device,
-    output: Path | None,
     compare: tuple[str, str] | None,
     rank: int,
 ) -> Outcome:
-    """Evaluate the images of this process; the first process summarizes and reports all images."""
+    """Evaluate the images of this process; the first process summarizes the results of all images."""
     methods = list(setup.methods)
     if any(measure.features for measure in setup.measures) and TRUTH not in {each.name for each in methods}:
         methods.append(truth_method())  # distances between image sets need the features of the truth
@@ -227,8 +229,6 @@ def _run(
     setup = replace(setup, counts={method.name: evaluator.counts_of(method) for method in methods})
     summary = summarize(setup, items, cache, compare)
     summary = replace(summary, skipped=(*unreadable, *summary.skipped))
-    if output is not None:
-        write_report(summary, cache, output)
     return Outcome(summary, summary.skipped, setup.notes)
 
 
