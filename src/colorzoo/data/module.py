@@ -346,14 +346,17 @@ class ImageDataModule(LightningDataModule):
         training = self.trainer is not None and bool(self.trainer.training)
         if training:
             ready = self.augment(ready)
-            hp = self.hparams
-            if hp.white_balance_prob:
-                generators = image_generators(ready["seed"], "white balance")
-                ready["rgb"] = white_balance(ready["rgb"], generators, hp.white_balance_prob)
-            if hp.degrade_prob:
-                generators = image_generators(ready["seed"], "aging")
-                ready["rgb"] = degrade_images(ready["rgb"], generators, hp.degrade_prob)
+            ready["rgb"] = self._with_old_tones(ready["rgb"], ready["seed"])
         return cast(Batch, self.complete(ready, training=training))
+
+    def _with_old_tones(self, rgb: Tensor, seeds: Tensor) -> Tensor:
+        """Remove color casts from random images, and add defects of old photographs to random images."""
+        hp = self.hparams
+        if hp.white_balance_prob:
+            rgb = white_balance(rgb, image_generators(seeds, "white balance"), hp.white_balance_prob)
+        if hp.degrade_prob:
+            rgb = degrade_images(rgb, image_generators(seeds, "aging"), hp.degrade_prob)
+        return rgb
 
     def augment(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Crop and flip a training batch randomly, with its sketches, class maps and boxes."""

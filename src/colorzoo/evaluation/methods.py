@@ -102,26 +102,24 @@ def parse_methods(
         DataError: An entry is repeated.
     """
     entries = [registered_name(entry) for entry in models]
-    if repeated := _first_repeated(entries):
-        raise DataError(f"--models must list each method once, got {repeated!r} twice")
-    if compare is not None:
-        compare = (registered_name(compare[0]), registered_name(compare[1]))
-        known = {*entries, *_row_names(entries).values()}
-        entries += [entry for entry in dict.fromkeys(compare) if entry not in known]
+    _require_unique(entries, "list each method once")
+    compared = () if compare is None else tuple(map(registered_name, compare))
+    known = {*entries, *_row_names(entries).values()}
+    entries += [entry for entry in dict.fromkeys(compared) if entry not in known]
     rows = _row_names(entries)
-    if repeated := _first_repeated(rows.values()):
-        raise DataError(f"--models must list different names, got {repeated!r} twice")
-    sources: dict[str, MethodSource] = {}
-    for entry, row in rows.items():
-        path = entry.partition("=")[2]
-        sources[row] = Path(path) if path else None
-    if compare is not None:
-        compare = (rows.get(compare[0], compare[0]), rows.get(compare[1], compare[1]))
-    return sources, compare
+    _require_unique(rows.values(), "list different names")
+    paths = {row: entry.partition("=")[2] for entry, row in rows.items()}
+    sources: dict[str, MethodSource] = {row: Path(path) if path else None for row, path in paths.items()}
+    if compare is None:
+        return sources, None
+    first, second = (rows.get(entry, entry) for entry in compared)
+    return sources, (first, second)
 
 
-def _first_repeated(names: Iterable[str]) -> str | None:
-    return next((name for name, count in Counter(names).items() if count > 1), None)
+def _require_unique(names: Iterable[str], rule: str) -> None:
+    repeated = next((name for name, count in Counter(names).items() if count > 1), "")
+    if repeated:
+        raise DataError(f"--models must {rule}, got {repeated!r} twice")
 
 
 def _row_names(entries: Sequence[str]) -> dict[str, str]:

@@ -33,7 +33,7 @@ from colorzoo.evaluation.statistics import (
     holm,
     jackknife,
 )
-from colorzoo.metrics.base import Moments, Output, mean_of_moments, value_moments
+from colorzoo.metrics.base import Better, Moments, Output, mean_of_moments, value_moments
 
 SIGNIFICANT = 0.05
 SEEN_MARK = "†"
@@ -402,18 +402,22 @@ def best_methods(
     """
     best = {}
     for output, count in product(outputs, {row.count for row in rows}):
-        sign = 1 if output.better == "higher" else -1
         values = {
-            row.method: sign * round(row.scores[output.key].estimate.value, output.digits)
+            row.method: round(row.scores[output.key].estimate.value, output.digits)
             for row in rows
             if row.count == count and row.method not in excluded
         }
-        finite = {name: value for name, value in values.items() if isfinite(value)}
-        none = output.better == "neither" or len(finite) < 2
-        best[output.key, count] = frozenset(
-            () if none else (name for name, value in finite.items() if value == max(finite.values()))
-        )
+        best[output.key, count] = _best_names(values, output.better)
     return best
+
+
+def _best_names(values: Mapping[str, float], better: Better) -> frozenset[str]:
+    """Return the names with the best finite value; empty if fewer than two values are finite."""
+    finite = {name: value for name, value in values.items() if isfinite(value)}
+    if better == "neither" or len(finite) < 2:
+        return frozenset()
+    best = max(finite.values()) if better == "higher" else min(finite.values())
+    return frozenset(name for name, value in finite.items() if value == best)
 
 
 def _comparisons(
