@@ -241,8 +241,7 @@ def _color_consistency_measure() -> Measure:
     def histograms(result: MeasuredImage) -> Values:
         return [level_histograms(result.rgb[:, None]).flatten().tolist()]
 
-    def consistency(own: Features, truth: Features) -> float:
-        del truth
+    def consistency(own: Features, _: Features) -> float:
         frames = torch.from_numpy(own).double().view(1, len(own), 3, -1)
         return float(histogram_consistency(frames))
 

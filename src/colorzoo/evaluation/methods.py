@@ -222,8 +222,7 @@ def _open(row: str, source: MethodSource, protocol: Protocol, device: torch.devi
 def truth_method() -> Method:
     """Return a method that outputs the ground truth, to show the best possible metric values."""
 
-    def colorize(scene: TargetImage, guidance: Guidance) -> SessionResult:
-        del guidance
+    def colorize(scene: TargetImage, _: Guidance) -> SessionResult:
         return SessionResult(scene.rgb, scene.ab)
 
     return Method(TRUTH, TRUTH, lambda _item, _truth: colorize, about={"weights": "none (ground truth)"})

@@ -213,8 +213,7 @@ class UniformPoints:
     def begin(self, target: TargetImage, first: SessionResult, model: object) -> InputFunction:
         """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
 
-        def give_input(count: int, result: SessionResult) -> UserInput:
-            del result
+        def give_input(count: int, _: SessionResult) -> UserInput:
             generators = image_generators(torch.tensor([target.seed]), "points")
             points = uniform_points(
                 _true_lab(target), count, generators, side=self.side, aligned=self.aligned
@@ -294,8 +293,7 @@ class ProposedPoints:
         side = min(self.side, *target.ab.shape[-2:])
         limit = torch.tensor(target.ab.shape[-2:]) - side
 
-        def choose_corner(result: SessionResult, given: Points) -> Tensor:
-            del result
+        def choose_corner(_: SessionResult, given: Points) -> Tensor:
             center = model.propose_points(target.lightness, Guidance(points=given)).cpu()
             return torch.minimum((center - side // 2).clamp(min=0), limit)[0]
 

@@ -220,8 +220,7 @@ class BledEdgeScribbles:
         random = np.random.default_rng(stream_seed("scribbles", target.seed))
         runs = [self._draw(run, random) for run in bled_runs(first.ab, target.ab)]
 
-        def give_input(count: int, result: SessionResult) -> UserInput:
-            del result
+        def give_input(count: int, _: SessionResult) -> UserInput:
             mask = draw_runs(runs[:count], self.width, target.ab[:, :1])
             return UserInput(Guidance(scribbles=Scribbles(mask)), min(count, len(runs)))
 
