@@ -242,6 +242,8 @@ class FileColorizer:
         result = yield from color(task, opened, prepare)
         if result.status != "colored":
             return result
+        if task.bucket:
+            task.bucket.upload(task.target)
         return replace(result, notes=(*_input_notes(note), *result.notes, *lost))
 
     def _remove_leftovers(self, folder: Path) -> None:
@@ -277,7 +279,8 @@ class FileColorizer:
 
 def _check_existing(task: FileTask, origin: ImageProvenance) -> FileResult | None:
     """Return the result of a file whose target exists and must not be replaced; otherwise None."""
-    state = result_state(read_provenance(task.target), origin)
+    read = task.bucket.read_provenance if task.bucket else read_provenance
+    state = result_state(read(task.target), origin)
     if state == "done":
         return task.result("skipped", ALREADY_DONE)
     if not task.overwrite and os.path.lexists(task.target):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from colorzoo import __version__
 from colorzoo.batch.settings import ColorSettings
@@ -26,6 +26,10 @@ from colorzoo.inference.task import StageRun
 from colorzoo.registry import model_card
 from colorzoo.weights.choice import ModelChoice, choose_model
 from colorzoo.weights.load import existing_file
+
+if TYPE_CHECKING:
+    from colorzoo.batch.bucket import ResultBucket  # imports fsspec
+
 
 Status = Literal["colored", "skipped", "failed", "planned"]
 
@@ -117,6 +121,7 @@ class FileTask:
             size of the image. `colorzoo.batch.runner` writes results at full size only.
         needs_all_frames: Whether to raise an error if the format of ``target`` does not support several
             frames or pages.
+        bucket: Object store to which ``target`` is uploaded; None keeps the local file.
     """
 
     source: Path | Callable[[], bytes] = Path()
@@ -135,6 +140,7 @@ class FileTask:
     max_pixels: int = MAX_PIXELS
     max_side: int | None = None
     needs_all_frames: bool = False
+    bucket: ResultBucket | None = None
 
     @property
     def recipe(self) -> Recipe:

@@ -134,7 +134,7 @@ class ZooCLI(LightningCLI):
             help="Initial weights: a file, a tag from the model card, or the name of a registered model.",
         )
         add("--metrics", help="Metrics for validation and test, such as psnr,lpips:vgg (docs/metrics.md).")
-        add("--output", help="Output folder of predict.")
+        add("--output", help="Output folder of predict: a local path or s3://BUCKET/FOLDER.")
         add = partial(parser.add_argument, default=False, type=bool)
         add(
             "--allow_untrained",

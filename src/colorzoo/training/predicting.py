@@ -7,11 +7,13 @@ import sys
 from collections import Counter
 from collections.abc import Generator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
 
+from colorzoo.batch.bucket import ResultBucket
 from colorzoo.batch.outputs import distinct_paths, output_path
 from colorzoo.batch.runner import BatchSummary, run_tasks
 from colorzoo.batch.task import FileResult, FileTask, Status
@@ -39,8 +41,8 @@ class FullSizePrediction(LightningModule):
     Args:
         model: The task; the weights of ``--ckpt_path`` are loaded into it.
         data: DataModule whose `originals` are colorized.
-        output: Output folder, whose structure mirrors the input folder. None selects ``predictions`` in the
-            run folder.
+        output: Output folder or URL such as ``s3://bucket/folder``. Its structure mirrors the input folder.
+            None selects ``predictions`` in the run folder.
 
     Attributes:
         has_failures: Whether an image failed in any process; set only in the first process.
@@ -50,6 +52,7 @@ class FullSizePrediction(LightningModule):
         super().__init__()
         self.has_failures = False
         self.model, self.data, self.output = model, data, output
+        self._bucket: ResultBucket | None = None
         self.summary: BatchSummary
         self._results: Generator[FileResult, None, None]
 
@@ -70,8 +73,11 @@ class FullSizePrediction(LightningModule):
         # run_folder is a collective call
         output = self.output or f"{run_folder(self.trainer)}/predictions"
         if "://" in output:
-            raise DataError(f"--output must be a folder on this machine, got {output!r}")
-        self.folder = Path(output)
+            self._temporary = TemporaryDirectory(prefix="colorzoo-")  # removed with this object
+            self.folder = Path(self._temporary.name)
+            self._bucket = ResultBucket(output, self.folder)
+        else:
+            self.folder = Path(output)
         self.originals, self._renamed = call_on_rank_zero(self.trainer, self._find)
         limit, found = self.data.hparams.get("val_limit"), len(self.originals)
         self.count = found if limit is None else min(found, limit)
@@ -104,7 +110,7 @@ class FullSizePrediction(LightningModule):
         original = self.originals[index]
         target = self._renamed.get(index) or self._target(original)
         options: dict[str, Any] = {"colorizer": colorizer, "overwrite": True, "needs_all_frames": True}
-        return FileTask(original.source, target, original.name, **options)
+        return FileTask(original.source, target, original.name, bucket=self._bucket, **options)
 
     def _target(self, original: Original) -> Path:
         return output_path(FoundImage(Path(original.name), Path(original.relative)), self.folder)
@@ -125,8 +131,9 @@ class FullSizePrediction(LightningModule):
         reasons = [reason for summary in summaries for _, reason in summary.failures]
         self._report_failures([*self.originals.errors, *reasons])
         counts = sum((summary.counts for summary in summaries), start=Counter[str]())
+        place = self._bucket.address if self._bucket else self.folder
         states = f"{counts['colored']} colorized, {counts['skipped']} skipped, {counts['failed']} failed"
-        print(f"{states}; results are in {self.folder}", file=sys.stderr)
+        print(f"{states}; results are in {place}", file=sys.stderr)
 
     def _report_failures(self, lines: Sequence[str]) -> None:
         """Print the errors, and write them to the file `FAILED`."""
@@ -138,11 +145,15 @@ class FullSizePrediction(LightningModule):
         for line in lines:
             print(f"colorzoo: error: {line}", file=sys.stderr)
         write_atomic(failed, "".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
+        if self._bucket:
+            self._bucket.upload(failed)
 
     def _find(self) -> tuple[Originals, dict[int, Path]]:
         """Return the images, and the output paths of images whose names would be equal without case."""
         results, root = self.folder.resolve(), Path(self.data.hparams.root).resolve()
-        if root in (results, *results.parents):
+        if self._bucket:
+            self._bucket.require_writable(FAILED)  # removes the list of an earlier run
+        elif root in (results, *results.parents):
             raise DataError(f"--output must be outside --data.root, got {str(self.folder)!r}")
         found = self.data.originals()
         if not len(found):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 from lightning.pytorch import Trainer
@@ -16,9 +17,10 @@ from PIL import Image
 from colorzoo.apps.cli.main import main
 from colorzoo.apps.cli.main import run_lightning as run
 from colorzoo.batch import runner
+from colorzoo.batch.bucket import ResultBucket
 from colorzoo.data import FolderDataModule
 from colorzoo.data.originals import relative_name
-from colorzoo.errors import DataError, WeightsError
+from colorzoo.errors import DataError, ImageError, WeightsError
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.pipeline import colorize_task
@@ -251,6 +253,54 @@ def test_relative_name_stays_inside_the_output_folder(name, root, expected):
     assert relative_name(name, root) == expected
 
 
-def test_predict_refuses_an_address_as_output(album):
-    with pytest.raises(DataError, match="--output must be a folder on this machine, got 's3://bucket/out'"):
+def objects(bucket) -> dict[str, bytes]:
+    return {each.key.removeprefix("out/"): each.get()["Body"].read() for each in bucket.objects.all()}
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_interrupted_predict_resumes_in_a_bucket(album, bucket, tmp_path, colored, monkeypatch, capsys):
+    """Finished objects are skipped, changed images are colorized again, and failures are listed."""
+    gray(5, (20, 20)).save(album / "z.gif")  # its provenance is in a sidecar file
+    upload, uploaded = ResultBucket.upload, []
+
+    def killed(self, path):
+        uploaded.append(path)
+        if len(uploaded) == 3:
+            raise SystemExit("the test ends the run here")
+        upload(self, path)
+
+    monkeypatch.setattr(ResultBucket, "upload", killed)
+    with pytest.raises(SystemExit):
         predict(album, "s3://bucket/out")
+    monkeypatch.setattr(ResultBucket, "upload", upload)
+    assert sorted(objects(bucket)) == ["a/x.jpg", "z.gif", "z.gif.xmp"]
+    colored()
+    assert predict(album, "s3://bucket/out/") == 0
+    assert colored() == 4
+    assert sorted(objects(bucket)) == [*IMAGES, "z.gif", "z.gif.xmp"]
+    assert predict(album, tmp_path / "out") == 0
+    assert decoded({name: objects(bucket)[name] for name in IMAGES}) == decoded(
+        {name: results(tmp_path / "out")[name] for name in IMAGES}
+    )
+    colored()
+    gray(9, (40, 56)).save(album / "a" / "x.png")
+    (album / "b" / "tall.webp").write_bytes(b"no image")
+    assert predict(album, "s3://bucket/out") == 1
+    assert colored() == 1
+    assert b"tall.webp" in objects(bucket)["failed.txt"]
+    assert "results are in s3://bucket/out\n" in capsys.readouterr().err
+    (album / "b" / "tall.webp").unlink()
+    assert predict(album, "s3://bucket/out") == 0
+    assert "failed.txt" not in objects(bucket)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_bucket_errors_are_one_line(album, bucket, monkeypatch, capsys):
+    for address in ("nowhere://x/y", "s3://missing/out"):
+        with pytest.raises(DataError, match="--output") as caught:
+            predict(album, address)
+        assert "\n" not in str(caught.value)
+    monkeypatch.setattr(fsspec.filesystem("s3"), "put_file", lambda *_: 1 / 0)
+    with pytest.raises(ImageError, match="cannot be written"):
+        predict(album, "s3://bucket/out")
+    assert "x.jpg: s3://bucket/out/a/x.jpg cannot be written" in capsys.readouterr().err
