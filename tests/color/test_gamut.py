@@ -17,7 +17,6 @@ from colorzoo.color import (
     lab_to_rgb_in_gamut,
     reduce_chroma,
     rgb_to_lab,
-    snap_to_lightness,
 )
 from colorzoo.color.gamut import fit_chroma, mix_with_gray, to_oklab
 from colorzoo.color.gamut_tables import compute_tables, max_chroma
@@ -176,18 +175,6 @@ def test_reduce_chroma_has_finite_gradients() -> None:
     reduce_chroma(lab).square().sum().backward()
     assert lab.grad.isfinite().all()
     assert lab.grad[:, 1:].any()
-
-
-def test_snap_to_lightness_equals_published_iteration() -> None:
-    generator = torch.Generator().manual_seed(0)
-    for rgb in torch.rand(60, 3, 1, 1, generator=generator):
-        lightness = 100 * torch.rand(1, 1, 1, generator=generator)
-        wanted = rgb_to_lab(rgb)
-        for _ in range(20):
-            before, wanted = wanted, rgb_to_lab(lab_to_rgb(torch.cat([lightness, wanted[1:]])))
-            if (wanted - before).abs().sum() < 1:
-                break
-        assert torch.equal(snap_to_lightness(rgb, lightness), wanted)
 
 
 TOLERANCE = 5e-5

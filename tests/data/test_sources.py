@@ -6,7 +6,7 @@ import pytest
 import torch
 from miniatures import write_image
 
-from colorzoo.data.check import split_by_content, split_cache
+from colorzoo.data.check import split_by_content
 from colorzoo.data.sources import Sources, StoredImage, find_sources
 
 
@@ -61,7 +61,7 @@ def test_split_by_content_reads_only_new_and_changed_files(classes_folder, tmp_p
     monkeypatch.setattr(StoredImage, "read", record)
 
     def split() -> list[list[str]]:
-        parts = split_by_content(find_sources(root), 0.3, split_cache(str(root)))
+        parts = split_by_content(find_sources(root), 0.3, root)
         return [[each.path for each in part] for part in parts]
 
     first = split()

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from colorzoo import create_model
-from colorzoo.color import hull_centers, rgb_to_lab, survives_rgb
+from colorzoo.color import hull_centers, in_gamut, rgb_to_lab
 from colorzoo.inference.palette import (
     next_point,
     suggest_colors,
@@ -43,7 +43,7 @@ def test_suggest_colors_are_in_the_gamut_at_the_pixel_lightness() -> None:
         found = suggest_colors(torch.full((313,), 1 / 313), hull_centers(), lightness)
         assert len(found) == 9
         lab = torch.tensor([[lightness, *each.ab] for each in found]).T[None, :, :, None]
-        assert survives_rgb(lab).all()
+        assert in_gamut(lab).all()
         assert sum(each.share for each in found) == pytest.approx(1)
 
 

@@ -38,7 +38,6 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "with_weighted_gradient": (values(2, 16, 16), values(2, 16, 16, high=6.0)),
     "grid_cross_entropy": (logits(529), ab()),
     "bilinear_cross_entropy": (logits(313), ab()[:, :, ::4, ::4]),
-    "soft_cross_entropy": (logits(313), logits(313).softmax(1)),
     "rebalanced_cross_entropy": (logits(313), ab()[:, :, ::4, ::4], values(313, high=6.0)),
     "self_reference_l1": (ab(), ab(61.0), torch.ones(2)),
     "unmatched_perceptual": (values(2, 8, 4, 4), values(2, 8, 4, 4, high=2.0), values(2, 1, 16, 16)),

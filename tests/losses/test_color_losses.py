@@ -4,13 +4,12 @@ import math
 
 import torch
 
-from colorzoo.color import bilinear_bins, grid_index, hull_centers, nearest_bin, soft_encode
+from colorzoo.color import bilinear_bins, grid_index, nearest_bin
 from colorzoo.losses import (
     bilinear_cross_entropy,
     grid_cross_entropy,
     rebalanced_cross_entropy,
     smooth_l1_map,
-    soft_cross_entropy,
 )
 
 
@@ -19,12 +18,6 @@ def test_smooth_l1_map_is_quadratic_then_linear() -> None:
     ab = torch.tensor([0.5, 1.0, 7.0]).expand(1, 2, 1, 3)
     assert smooth_l1_map(ab, target).flatten().tolist() == [0.25, 1.0, 13.0]
     assert smooth_l1_map(ab, target, delta=4.0)[..., -1].item() == 10.0
-
-
-def test_soft_cross_entropy_of_the_target_equals_its_entropy() -> None:
-    target = soft_encode(hull_centers()[:4]).T.view(1, 313, 2, 2)
-    loss = soft_cross_entropy(target.clamp(min=1e-12).log(), target)
-    torch.testing.assert_close(loss, torch.special.entr(target).sum(1))
 
 
 def test_rebalanced_cross_entropy_is_zero_for_gray_and_linear_in_weights() -> None:

@@ -3,7 +3,7 @@
 import timm
 import torch
 
-from colorzoo.networks.imagenet_encoder import HEAD, ImageNetEncoder, folded_lite_weights
+from colorzoo.networks.imagenet_encoder import HEAD, ImageNetEncoder
 
 
 def random_lite2() -> torch.nn.Module:
@@ -19,9 +19,25 @@ def random_lite2() -> torch.nn.Module:
     return network
 
 
+def folded_weights(state_dict: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return timm's weights for one channel, with the BatchNorm layers folded into the convolutions."""
+    tensors = [value for name, value in state_dict.items() if not name.endswith("num_batches_tracked")]
+    names = [name.removesuffix(".weight") for name in ImageNetEncoder().state_dict() if "weight" in name]
+    folded = {}
+    for number, name in enumerate(names):
+        kernel, scale, shift, mean, variance = tensors[5 * number : 5 * number + 5]
+        factor = scale / (variance + 1e-3).sqrt()  # BatchNorm epsilon of EfficientNet-Lite
+        kernel = kernel.sum(1, keepdim=True) if number == 0 else kernel
+        folded |= {
+            f"{name}.weight": kernel * factor[:, None, None, None],
+            f"{name}.bias": shift - mean * factor,
+        }
+    return folded
+
+
 def test_imagenet_encoder_equals_timm_for_gray_images() -> None:
     reference, encoder = random_lite2(), ImageNetEncoder().eval()
-    encoder.load_state_dict(folded_lite_weights(reference.state_dict()))
+    encoder.load_state_dict(folded_weights(reference.state_dict()))
     lightness = 100 * torch.rand(2, 1, 64, 96)
     rgb = ((2.55 * lightness - 127) / 128).expand(-1, 3, -1, -1)
     with torch.no_grad():

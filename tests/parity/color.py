@@ -24,28 +24,14 @@ def lab_rgb(golden: Golden) -> None:
     golden.close("out_rgb", as_rows(color.lab_to_rgb(lab)))
     golden.close("out_rgb_unclipped", as_rows(color.lab_to_rgb(lab, clip=False)))
 
-    survives = color.survives_rgb(lab, eight_bit=False)[0, :, 0]
-    assert (survives == golden.tensor("out_in_gamut").bool()).float().mean() >= 0.99
     check_gamut_mask(golden)
-    check_snapping(golden)
 
 
 def check_gamut_mask(golden: Golden) -> None:
     lightness, mask = golden.tensor("in_gamut_L"), golden.tensor("out_gamut_mask").bool()
     ab = color.grid_centers().T.view(1, 2, *mask.shape[1:]).expand(len(lightness), -1, -1, -1)
     lab = torch.cat([lightness.view(-1, 1, 1, 1).expand_as(ab[:, :1]), ab], dim=1)
-    assert (color.survives_rgb(lab)[:, 0] == mask).float().mean() >= 0.99
-    assert (color.in_gamut(lab)[:, 0] == mask).float().mean() >= 0.98  # exact test, other definition
-
-
-def check_snapping(golden: Golden) -> None:
-    chosen, lightness = golden.tensor("in_snap_rgb") / 255, golden.tensor("in_snap_L")
-    each = [  # one by one: the iteration stops when no pixel of an image changes
-        color.snap_to_lightness(rgb.view(3, 1, 1), level.view(1, 1, 1))
-        for rgb, level in zip(chosen, lightness, strict=True)
-    ]
-    levels = torch.stack([color.lab_to_rgb(lab).view(3) for lab in each]) * 255
-    assert (levels - golden.tensor("out_snap_rgb")).abs().max() <= 2
+    assert (color.in_gamut(lab)[:, 0] == mask).float().mean() >= 0.98  # the code tests a round trip
 
 
 @case("encode_ab")
@@ -82,9 +68,8 @@ def xdog(golden: Golden) -> None:
     rgb = golden.tensor("in_rgb").permute(2, 0, 1)[None] / 255
     assert (color.rgb_to_gray(rgb) - gray).abs().max() * 255 <= golden.meta["tolerance"]["out_gray"]
     widths = {0.3: "s03", 0.4: "s04", 0.5: "s05"}
-    for prefix, weighted in (("out_sketch", True), ("out_plain", False)):
-        sketches = color.xdog(gray.expand(3, -1, -1, -1), tuple(widths), weighted=weighted)
-        for sketch, name in zip(sketches[:, 0], widths.values(), strict=True):
-            expected = golden.tensor(f"{prefix}_{name}")
-            assert 0 < (expected == 0).float().mean() < 1  # both paper and ink are there
-            assert ((sketch * 255).round() != expected).float().mean() <= 0.002
+    sketches = color.xdog(gray.expand(3, -1, -1, -1), tuple(widths))
+    for sketch, name in zip(sketches[:, 0], widths.values(), strict=True):
+        expected = golden.tensor(f"out_sketch_{name}")
+        assert 0 < (expected == 0).float().mean() < 1  # both paper and ink are there
+        assert ((sketch * 255).round() != expected).float().mean() <= 0.002

@@ -1,7 +1,7 @@
 """Losses of Zhang et al. 2016 and 2017 against the authors' code."""
 
 from colorzoo import color
-from colorzoo.losses import rebalanced_cross_entropy, smooth_l1_map, soft_cross_entropy
+from colorzoo.losses import rebalanced_cross_entropy, smooth_l1_map
 from parity.cases import Golden, case
 
 
@@ -16,6 +16,3 @@ def zhang_losses(golden: Golden) -> None:
     logits, ab = golden.tensor("in_logits"), golden.tensor("in_gt_ab")
     weights = color.rebalancing_weights(color.prior_probabilities())
     golden.close("out_weighted_ce", rebalanced_cross_entropy(logits, ab, weights))
-    rows = ab.permute(0, 2, 3, 1).reshape(-1, 2)
-    soft = color.soft_encode(rows).view(len(ab), *ab.shape[2:], -1).permute(0, 3, 1, 2)
-    golden.close("out_soft_ce", soft_cross_entropy(logits, soft))

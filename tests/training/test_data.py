@@ -72,13 +72,13 @@ def test_train_dataloader_does_not_depend_on_num_workers(images):
 
 def test_split_by_content_does_not_depend_on_file_names(tmp_path):
     make_images(tmp_path / "a", 40, side=8)
-    train, val = split_by_content(find_sources(tmp_path / "a"), 0.3)
+    train, val = split_by_content(find_sources(tmp_path / "a"), 0.3, tmp_path / "a")
     contents = {source.read() for source in val}
     assert 0 < len(val) < 40
     for index, path in enumerate(sorted((tmp_path / "a").iterdir())):
         path.rename(path.with_name(f"{(index * 7) % 40:02d}-renamed.png"))
     (tmp_path / "a" / "p00.png").unlink(missing_ok=True)
-    _, renamed = split_by_content(find_sources(tmp_path / "a"), 0.3)
+    _, renamed = split_by_content(find_sources(tmp_path / "a"), 0.3, tmp_path / "a")
     assert {source.read() for source in renamed} == contents
     assert not contents & {source.read() for source in train if source.path.endswith("renamed.png")}
 

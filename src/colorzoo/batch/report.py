@@ -233,11 +233,7 @@ def write_report(path: Path, entries: Sequence[ReportEntry]) -> list[Path]:
         ColorzooError: A file cannot be written, or an HTML page would replace a file that is not a report.
     """
     if path.suffix.lower() == ".csv":
-        is_film = any(entry.first_frame is not None for entry in entries)
-        columns = (*COLUMNS, *SHOT_COLUMNS) if is_film else COLUMNS
-        table = [[getattr(entry, name) for name in columns] for entry in entries]
-        text = _line(columns) + "".join(map(_line, table))
-        write_whole(path, text.encode("utf-8", "surrogateescape"))
+        write_whole(path, _table(entries).encode("utf-8", "surrogateescape"))
         return [path]
     starts = range(0, max(1, len(entries)), PER_PAGE)
     pages = [path, *(path.with_name(f"{path.stem}-{n}{path.suffix}") for n in range(2, len(starts) + 1))]
@@ -301,6 +297,14 @@ def _read_page(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict) or not {"pages", "images"} <= data.keys():
         raise ColorzooError(f"{path} must be a report page written by `colorzoo colorize --report`")
     return data
+
+
+def _table(entries: Sequence[ReportEntry]) -> str:
+    """Return the report as CSV text."""
+    is_film = any(entry.first_frame is not None for entry in entries)
+    columns = (*COLUMNS, *SHOT_COLUMNS) if is_film else COLUMNS
+    rows = ([getattr(entry, name) for name in columns] for entry in entries)
+    return _line(columns) + "".join(map(_line, rows))
 
 
 def _line(cells: Iterable[object]) -> str:

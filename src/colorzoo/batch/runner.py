@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Generic, TypeVar
 
 import torch
 
@@ -156,6 +156,23 @@ def _pixels(task: FileTask) -> int:
     return 0
 
 
+@dataclass(frozen=True)
+class _SourceImages:
+    """Images of a source file, and the record of its result.
+
+    Attributes:
+        first: The first image.
+        frames: Description of all frames or pages; None if only the first image is colorized.
+        later: The images after the first image.
+        origin: Provenance record of the result; None if the result contains no record.
+    """
+
+    first: ImageFrame
+    frames: Frames | None = None
+    later: Iterable[ImageFrame] = ()
+    origin: ImageProvenance | None = None
+
+
 @dataclass(kw_only=True)
 class FileColorizer:
     """Colorizer of image files, which reads, colorizes and writes a file in separate steps.
@@ -202,50 +219,41 @@ class FileColorizer:
                 written.
         """
         colorizer, exemplar = task.load()
-        if task.target.parent not in self._folders:
-            self._folders.add(task.target.parent)
-            remove_leftovers(task.target.parent)
+        self._remove_leftovers(task.target.parent)
         opened = self._open(task, colorizer.size)
         if isinstance(opened, FileResult):
             return opened
-        origin, first, frames, others = opened
-        note = chroma_note(first.image)
-        if note == IN_COLOR:
-            if self.skip_colored:
-                return replace(task.result("skipped", f"{IN_COLOR}; skipped"), output="")
-            note = f"the input was {IN_COLOR}; its colors were not used"
+        image = opened.first.image
+        note = chroma_note(image)
+        if note == IN_COLOR and self.skip_colored:
+            return replace(task.result("skipped", f"{IN_COLOR}; skipped"), output="")
         # called before the network runs, because unsupported formats raise an error here
-        lost = write_notes(task.target, first.image)
-        drawn = task.for_image(first.image)
-        if drawn is not task:
-            task, (colorizer, exemplar) = drawn, drawn.load()
-            if origin is not None:  # the hash of the settings covers both models
-                found = task.origin(origin.source, origin.name, colorizer.size)
-                origin = replace(found, settings=origin.settings)
-        strength = task.settings.strength
-        prepare = partial(colorizer.prepare, guidance=task.guidance, strength=strength, reference=exemplar)
-        prepared = prepare(first.image)
-        yield
-        if frames is None:
-            colored = colorize_task(prepared)
-            record = None if origin is None else with_prediction(origin, colored)
-            colored = replace(colored, prediction=None)
-            del prepared  # frees the results of the network before the file is written
-            yield
-            result = _write_single(task, colored, first.image, record)
-        else:
-            later = ((prepare(frame.image), frame) for frame in others)
-            result = _colorize_frames(task, prepared, first, later, frames, origin)
-            yield
+        lost = write_notes(task.target, image)
+        chosen = task.for_image(image)
+        if chosen is not task:
+            task, (colorizer, exemplar) = chosen, chosen.load()
+            opened = replace(opened, origin=_with_model_of(task, opened.origin, colorizer.size))
+        prepare = partial(
+            colorizer.prepare,
+            guidance=task.guidance,
+            strength=task.settings.strength,
+            reference=exemplar,
+        )
+        color = _color_single if opened.frames is None else _color_frames
+        result = yield from color(task, opened, prepare)
         if result.status != "colored":
             return result
         if task.bucket:
             task.bucket.upload(task.target)
-        return replace(result, notes=(*([note] if note else ()), *result.notes, *lost))
+        return replace(result, notes=(*_input_notes(note), *result.notes, *lost))
 
-    def _open(
-        self, task: FileTask, size: int
-    ) -> FileResult | tuple[ImageProvenance | None, ImageFrame, Frames | None, Iterator[ImageFrame]]:
+    def _remove_leftovers(self, folder: Path) -> None:
+        """Remove incomplete files of earlier runs from an output folder, once for each folder."""
+        if folder not in self._folders:
+            self._folders.add(folder)
+            remove_leftovers(folder)
+
+    def _open(self, task: FileTask, size: int) -> _SourceImages | FileResult:
         """Open a file and read its first image.
 
         Args:
@@ -253,8 +261,7 @@ class FileColorizer:
             size: Shorter side of the network input in pixels.
 
         Returns:
-            The provenance record of the result, and the result of `_read`; or a `FileResult` if the file is
-            already colorized.
+            The images, or a `FileResult` if the file is already colorized.
         """
         origin = None
         try:
@@ -266,7 +273,7 @@ class FileColorizer:
                     if self.skip_done and (existing := _check_existing(task, origin)) is not None:
                         return existing
                     file.seek(0)
-                return origin, *_read(source, file, name, task)
+                return replace(_read(source, file, name, task), origin=origin)
         except OSError as error:
             raise ImageError(f"{task.name} cannot be read: {error.strerror or error}") from error
 
@@ -282,39 +289,75 @@ def _check_existing(task: FileTask, origin: ImageProvenance) -> FileResult | Non
     return None
 
 
-def _read(
-    source: Path | bytes, file: IO[bytes], name: str, task: FileTask
-) -> tuple[ImageFrame, Frames | None, Iterator[ImageFrame]]:
-    """Return the first image of a file, a description of its frames, and the other images.
-
-    If only the first image is colorized, the description is None, and there are no other images.
+def _read(source: Path | bytes, file: IO[bytes], name: str, task: FileTask) -> _SourceImages:
+    """Read the first image of a file; the other images are read when they are colorized.
 
     Raises:
         ImageError: The file cannot be read, or the format of the target does not support several frames and
             the task requires all of them.
     """
-    frames = None
-    uses_frames = task.needs_all_frames or output_format(task.target) in ANIMATED_FORMATS
-    if task.settings.frames == "all" and uses_frames:
-        frames = describe_frames(file, name)
-    if frames is not None and not supports_frames(task.target, frames):
-        if task.needs_all_frames:
-            raise ImageError(
-                f"a result with the extension {task.target.suffix} cannot contain "
-                f"{frames.count} {frames.kind}. Change the extension of the source file to "
-                ".tif, or set --frames first to colorize only the first frame or page."
-            )
-        frames = None
+    frames = _frames_to_color(file, name, task)
     if frames is None:
         file.seek(0)
-        return ImageFrame(read_file(file, name, task.max_pixels)), None, iter(())
+        return _SourceImages(ImageFrame(read_file(file, name, task.max_pixels)))
+    images = read_frames(source, frames, max_pixels=task.max_pixels)
+    return _SourceImages(next(images), frames, images)
+
+
+def _frames_to_color(file: IO[bytes], name: str, task: FileTask) -> Frames | None:
+    """Describe the frames or pages of a file; return None if only the first image is colorized."""
+    uses_frames = task.needs_all_frames or output_format(task.target) in ANIMATED_FORMATS
+    if not uses_frames or task.settings.frames == "first":
+        return None
+    frames = describe_frames(file, name)
+    if frames is None:
+        return None
+    if not supports_frames(task.target, frames):
+        if not task.needs_all_frames:
+            return None
+        raise ImageError(
+            f"a result with the extension {task.target.suffix} cannot contain "
+            f"{frames.count} {frames.kind}. Change the extension of the source file to "
+            ".tif, or set --frames first to colorize only the first frame or page."
+        )
     if frames.count > MOST_FRAMES:
         raise ImageError(
             f"a file must have at most {MOST_FRAMES:,} {frames.kind}, got {frames.count:,}. "
             "Set --frames first to colorize only the first frame or page."
         )
-    images = read_frames(source, frames, max_pixels=task.max_pixels)
-    return next(images), frames, images
+    return frames
+
+
+def _with_model_of(task: FileTask, origin: ImageProvenance | None, size: int) -> ImageProvenance | None:
+    """Return the record of a file with the model that `FileTask.for_image` selected.
+
+    The hash of the settings covers both models, so it does not change.
+    """
+    if origin is None:
+        return None
+    return replace(task.origin(origin.source, origin.name, size), settings=origin.settings)
+
+
+def _input_notes(note: str | None) -> tuple[str, ...]:
+    """Return notes on the colors of the input; see `chroma_note`."""
+    if note == IN_COLOR:
+        return (f"the input was {IN_COLOR}; its colors were not used",)
+    return (note,) if note else ()
+
+
+def _color_single(
+    task: FileTask, opened: _SourceImages, prepare: Callable[[RasterImage], ColorizeTask]
+) -> Steps[FileResult]:
+    """Colorize and write the first image of a file."""
+    image = opened.first.image
+    prepared = prepare(image)
+    yield
+    colored = colorize_task(prepared)
+    record = None if opened.origin is None else with_prediction(opened.origin, colored)
+    colored = replace(colored, prediction=None)
+    del prepared  # frees the results of the network before the file is written
+    yield
+    return _write_single(task, colored, image, record)
 
 
 def _write_single(
@@ -338,32 +381,32 @@ def _write_single(
     return replace(result, model=colored.task.network.name, stages=tuple(colored.task.log))
 
 
-def _colorize_frames(
-    task: FileTask,
-    prepared: ColorizeTask,
-    first: ImageFrame,
-    later: Iterator[tuple[ColorizeTask, ImageFrame]],
-    frames: Frames,
-    origin: ImageProvenance | None,
-) -> FileResult:
+def _color_frames(
+    task: FileTask, opened: _SourceImages, prepare: Callable[[RasterImage], ColorizeTask]
+) -> Steps[FileResult]:
     """Read, colorize and write one frame at a time, so that only one frame is in memory."""
+    first, frames = opened.first, opened.frames
+    assert frames is not None
+    prepared = prepare(first.image)
+    yield
     notes = dict.fromkeys(frames_notes(task.target, frames))
-    like, not_embedded = embed_provenance(first.image, task.target, origin)
+    like, not_embedded = embed_provenance(first.image, task.target, opened.origin)
 
-    def colorize_frame(image_task: ColorizeTask, frame: ImageFrame, like: RasterImage) -> ColoredFrame:
+    def color(image_task: ColorizeTask, frame: ImageFrame, like: RasterImage) -> ColoredFrame:
         colored = colorize_task(image_task)
         notes.update(dict.fromkeys((*frame.image.notes, *colored.notes)))
         levels = colored.levels(output_bit_depth(task.target, like))
         return ColoredFrame(levels, colored.source(like), frame.milliseconds)
 
-    def colorize_all() -> Iterator[ColoredFrame]:
-        yield colorize_frame(prepared, first, like)
-        for image_task, frame in later:
-            yield colorize_frame(image_task, frame, frame.image)
+    def color_all() -> Iterator[ColoredFrame]:
+        yield color(prepared, first, like)
+        for frame in opened.later:
+            yield color(prepare(frame.image), frame, frame.image)
 
     quality, overwrite = task.settings.quality, task.overwrite
-    write_frames(task.target, colorize_all(), frames, quality=quality, overwrite=overwrite)
+    write_frames(task.target, color_all(), frames, quality=quality, overwrite=overwrite)
     written = update_sidecar(task.target, first.image.metadata, not_embedded)
+    yield
     return replace(task.result("colored", *notes, *written), model=prepared.network.name)
 
 
@@ -393,51 +436,74 @@ def overlapped(
     torch.set_num_threads(max(torch_threads - threads, (torch_threads + 1) // 2))
     pool = ThreadPoolExecutor(threads, "colorzoo", initializer=torch.set_num_threads, initargs=(1,))
     try:
-        yield from _results(items, process, size_of, pool, threads, max_size)
+        sized = ((item, size_of(item)) for item in items)
+        yield from _Pipeline(sized, process, pool, threads, max_size).results()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)  # completes files that are being written
         torch.set_num_threads(torch_threads)
 
 
-def _results(
-    items: Iterable[Item],
-    process: Callable[[Item], Steps[Result]],
-    size_of: Callable[[Item], int],
-    pool: ThreadPoolExecutor,
-    threads: int,
-    max_size: int,
-) -> Generator[Result, None, None]:
-    waiting = ((item, size_of(item)) for item in items)
-    head = next(waiting, None)
-    opening: deque[tuple[int, Steps[Result], Future[Result | None]]] = deque()
-    finishing: deque[tuple[int, Future[Result]]] = deque()
-    used = 0
+class _Pipeline(Generic[Item, Result]):
+    """State of `overlapped`: the items in progress and their total size.
 
-    def open_more() -> None:
-        nonlocal head, used
-        while head is not None and len(opening) < threads:
-            item, size = head
-            if used and used + size > max_size:
+    Args:
+        items: Items and their sizes.
+        process: Function that returns the steps of an item.
+        pool: Pool that runs the first and the third steps.
+        threads: Maximum number of items before the second step, and after the second step.
+        max_size: Maximum total size of the items in progress.
+    """
+
+    def __init__(
+        self,
+        items: Iterator[tuple[Item, int]],
+        process: Callable[[Item], Steps[Result]],
+        pool: ThreadPoolExecutor,
+        threads: int,
+        max_size: int,
+    ) -> None:
+        self._items, self._process, self._pool = items, process, pool
+        self._threads, self._max_size = threads, max_size
+        self._next_item = next(items, None)
+        self._size = 0  # of the items in progress
+        self._opening: deque[tuple[int, Steps[Result], Future[Result | None]]] = deque()
+        self._finishing: deque[tuple[int, Future[Result]]] = deque()
+
+    def results(self) -> Generator[Result, None, None]:
+        """Process all items and yield their results in order."""
+        self._open_items()
+        while self._opening or self._finishing:
+            if self._opening:
+                self._run_second_step()
+            while self._finishing and self._must_yield():
+                size, finished = self._finishing.popleft()
+                yield finished.result()
+                self._size -= size
+                self._open_items()
+
+    def _open_items(self) -> None:
+        """Start the first step of further items within the limits."""
+        while self._next_item is not None and len(self._opening) < self._threads:
+            item, size = self._next_item
+            if self._size and self._size + size > self._max_size:
                 return
-            used += size
-            steps = process(item)
-            opening.append((size, steps, pool.submit(run_step, steps)))
-            head = next(waiting, None)
+            self._size += size
+            steps = self._process(item)
+            self._opening.append((size, steps, self._pool.submit(run_step, steps)))
+            self._next_item = next(self._items, None)
 
-    open_more()
-    while opening or finishing:
-        if opening:
-            size, steps, opened = opening.popleft()
-            result = opened.result()
-            open_more()
-            if result is None:
-                result = run_step(steps)
-            finishing.append((size, pool.submit(run_all, steps) if result is None else _done(result)))
-        while finishing and (finishing[0][1].done() or len(finishing) > threads or not opening):
-            size, finished = finishing.popleft()
-            yield finished.result()
-            used -= size
-            open_more()
+    def _run_second_step(self) -> None:
+        """Run the second step of the oldest opened item, and start its third step."""
+        size, steps, opened = self._opening.popleft()
+        result = opened.result()
+        self._open_items()
+        if result is None:
+            result = run_step(steps)
+        self._finishing.append((size, self._pool.submit(run_all, steps) if result is None else _done(result)))
+
+    def _must_yield(self) -> bool:
+        is_done = self._finishing[0][1].done()
+        return is_done or len(self._finishing) > self._threads or not self._opening
 
 
 def _done(result: Result) -> Future[Result]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from colorzoo import __version__
 from colorzoo.batch.settings import ColorSettings
@@ -210,26 +210,29 @@ class FileTask:
         """
         model = self.choice or self.colorizer
         assert model is not None
-        settings, files = self._recorded_settings(), self.used_files
-        recipe = self._recipe_with_files([file.name for file in files])
-        hashed = self._recipe_with_files([file.sha256 for file in files]) if files else recipe
-        decisive: list[object] = [
-            {name: value for name, value in settings.items() if name != "engine"},  # equal pixels
-            {**hashed.to_dict(), "image": None},
-        ]
-        if self.choice is not None and self.choice.is_default:  # can color drawings, see `for_image`
-            decisive.append(choose_model(None, "sketch").sha256)
+        settings = self._recorded_settings()
         options = {name: value for name, value in settings.items() if name not in _IN_RECIPE}
         origin = origin_of_model(
             model,
-            decisive,
+            self._decisive_values(settings),
             options=options if size is None else {"size": size, **options},
             source=source,
-            recipe=recipe.to_json(),
+            recipe=self._recipe_with_files([file.name for file in self.used_files]).to_json(),
             crop="" if self.recipe.crop is None else self.recipe.crop.to_text(),
-            files=files,
+            files=self.used_files,
         )
         return replace(origin, name=name)
+
+    def _decisive_values(self, settings: Mapping[str, Any]) -> list[object]:
+        """Return the values that determine the result, except model and source; see `origin_of_model`."""
+        recipe = self._recipe_with_files([file.sha256 for file in self.used_files])
+        decisive: list[object] = [
+            {name: value for name, value in settings.items() if name != "engine"},  # equal pixels
+            {**recipe.to_dict(), "image": None},
+        ]
+        if self.choice is not None and self.choice.is_default:  # can color drawings, see `for_image`
+            decisive.append(choose_model(None, "sketch").sha256)
+        return decisive
 
     def _recorded_settings(self) -> dict[str, Any]:
         """Return the settings that determine the result, and the engine, by name; None values are omitted.
@@ -267,23 +270,22 @@ class FileTask:
             names: New name for each of `used_files`. File names without folders give the recipe to record:
                 to use it, put these files in the folder of the recipe. Hashes give the recipe to hash.
         """
-        recipe, settings = self.recipe, self.settings
-        references, labels = (
-            [name for name, file in zip(names, self.used_files, strict=True) if file.use == use]
-            for use in get_args(FileUse)
-        )
-        if self.uploaded:
-            recipe = recipe.with_fields("exemplar", {"path": references[0], "more": None})
-        elif self.reference:
-            shares = equal_or_given(settings.reference_weights, len(references))
-            recipe = _with_references(recipe, references, shares)
-        elif references:
-            recipe = recipe.with_references(references)
-        if labels:
+        named = list(zip(self.used_files, names, strict=True))
+        recipe = self._recipe_with_references([name for file, name in named if file.use == "reference"])
+        if labels := [name for file, name in named if file.use == "classes"]:
             recipe = recipe.with_label_files(labels)
         name = recipe.model if self.choice is None else model_card(self.choice.name).name
-        strength = recipe.strength if settings.strength is None else settings.strength
+        strength = recipe.strength if self.settings.strength is None else self.settings.strength
         return replace(recipe, model=name, strength=strength)
+
+    def _recipe_with_references(self, names: Sequence[str]) -> Recipe:
+        """Return the recipe with these names of the references."""
+        if self.uploaded:
+            return self.recipe.with_fields("exemplar", {"path": names[0], "more": None})
+        if self.reference:
+            shares = equal_or_given(self.settings.reference_weights, len(names))
+            return _with_references(self.recipe, names, shares)
+        return self.recipe.with_references(names) if names else self.recipe
 
 
 def load_colorizer(choice: ModelChoice, settings: ColorSettings, **more: Any) -> Colorizer:
@@ -347,17 +349,13 @@ def with_settings(
         if alpha is None and not reassigned and references:
             return guidance
         raise GuidanceError("guidance must be a recipe if alpha or reassigned is set, got tensors")
-    listed = [] if references or folder is None else list(guidance.exemplar.files)
-    if not (references or listed):
+    own = [] if references or folder is None else [file.path for file in guidance.exemplar.files]
+    if not (references or own):
         raise GuidanceError("--alpha, --class and --reference-weights require --reference IMG")
     recipe = guidance if alpha is None else guidance.with_fields("exemplar", {"alpha": alpha})
-    if listed and weights:
-        shares = equal_or_given(weights, len(listed))
-        recipe = _with_references(recipe, [file.path for file in listed], shares)
-    if reassigned:
-        moved = {str(old): new for old, new in recipe.classes.moved.items()}
-        recipe = recipe.with_fields("classes", {"map": {**moved, **dict(map(_parse_reassigned, reassigned))}})
-    return recipe
+    if own and weights:
+        recipe = _with_references(recipe, own, equal_or_given(weights, len(own)))
+    return _with_reassigned(recipe, reassigned) if reassigned else recipe
 
 
 def _with_references(recipe: Recipe, names: Sequence[str], weights: Sequence[float]) -> Recipe:
@@ -365,6 +363,12 @@ def _with_references(recipe: Recipe, names: Sequence[str], weights: Sequence[flo
     first, *more = ({"path": name, "weight": each} for name, each in zip(names, weights, strict=True))
     recipe = replace(recipe, extra={**recipe.extra, "exemplar": {"alpha": recipe.exemplar.alpha}})
     return recipe.with_fields("exemplar", {**first, "more": more or None})
+
+
+def _with_reassigned(recipe: Recipe, reassigned: Sequence[str]) -> Recipe:
+    """Add reassigned classes, written as ``OLD=NEW``, to the classes of a recipe."""
+    moved = {str(old): new for old, new in recipe.classes.moved.items()}
+    return recipe.with_fields("classes", {"map": moved | dict(map(_parse_reassigned, reassigned))})
 
 
 def _parse_reassigned(text: str) -> tuple[str, int]:

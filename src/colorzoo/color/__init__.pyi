@@ -16,8 +16,6 @@ from .gamut import at_lightness as at_lightness
 from .gamut import in_gamut as in_gamut
 from .gamut import lab_to_rgb_in_gamut as lab_to_rgb_in_gamut
 from .gamut import reduce_chroma as reduce_chroma
-from .gamut import snap_to_lightness as snap_to_lightness
-from .gamut import survives_rgb as survives_rgb
 from .lab import encoded as encoded
 from .lab import lab_to_rgb as lab_to_rgb
 from .lab import lightness_of_levels as lightness_of_levels
@@ -51,11 +49,9 @@ __all__ = [
     "reduce_chroma",
     "rgb_to_gray",
     "rgb_to_lab",
-    "snap_to_lightness",
     "sobel",
     "sobel_gradients",
     "soft_encode",
     "soft_neighbors",
-    "survives_rgb",
     "xdog",
 ]

@@ -141,7 +141,7 @@ def _bins_of_nodes() -> Tensor:
     return nearest_bin(nodes).view(_NODES, _NODES)
 
 
-def soft_encode(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA) -> Tensor:
+def soft_encode(ab: Tensor, *, neighbors: int = 10) -> Tensor:
     """Encode colors as Gaussian weights over the nearest bins (Zhang et al. 2016, sec. 2.1).
 
     Examples:
@@ -151,18 +151,17 @@ def soft_encode(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA) -
     Args:
         ab: ``(N, 2)`` in CIE units.
         neighbors: Number of nearest bins with a nonzero weight: 10 in the published code, 5 in the paper.
-        sigma: Standard deviation of the Gaussian in CIE units.
 
     Returns:
         ``(N, 313)`` weights; each row sums to 1.
     """
     squared = torch.cdist(ab.float(), hull_centers().to(ab.device)).square()
     nearest, index = squared.topk(neighbors, dim=1, largest=False)
-    weights = torch.softmax(-nearest / (2 * sigma**2), dim=1)
+    weights = torch.softmax(-nearest / (2 * SOFT_SIGMA**2), dim=1)
     return torch.zeros_like(squared).scatter_(1, index, weights)
 
 
-def soft_neighbors(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA) -> tuple[Tensor, Tensor]:
+def soft_neighbors(ab: Tensor, *, neighbors: int = 10) -> tuple[Tensor, Tensor]:
     """Return the nonzero weights of `soft_encode` and their bins.
 
     This function is ten times faster than `soft_encode`.
@@ -175,7 +174,6 @@ def soft_neighbors(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA
     Args:
         ab: ``(N, 2)`` in CIE units; colors outside the grid are clamped to its border.
         neighbors: Number of nearest bins with a nonzero weight, 1 to 10.
-        sigma: Standard deviation of the Gaussian in CIE units.
 
     Returns:
         ``(N, neighbors)`` bin indices, nearest first, and ``(N, neighbors)`` weights; each row of weights
@@ -186,7 +184,7 @@ def soft_neighbors(ab: Tensor, *, neighbors: int = 10, sigma: float = SOFT_SIGMA
     candidates = _near_bins().to(ab.device)[cell]
     offsets = inside[:, None] - hull_centers().to(ab.device)[candidates]
     nearest, place = offsets.square().sum(dim=2).topk(neighbors, dim=1, largest=False)
-    return candidates.gather(1, place), torch.softmax(-nearest / (2 * sigma**2), dim=1)
+    return candidates.gather(1, place), torch.softmax(-nearest / (2 * SOFT_SIGMA**2), dim=1)
 
 
 @cache

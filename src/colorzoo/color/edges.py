@@ -23,10 +23,8 @@ def sobel(image: Tensor) -> Tensor:
     return magnitude
 
 
-def canny(
-    gray: Tensor, *, low: float = 0.1, high: float = 0.2, sigma: float = 1.0, kernel_size: int = 5
-) -> Tensor:
-    """Detect edges with Canny's method.
+def canny(gray: Tensor) -> Tensor:
+    """Detect edges with Canny's method and the default settings of kornia.
 
     Examples:
         >>> gray = torch.zeros(1, 1, 16, 16)
@@ -36,10 +34,6 @@ def canny(
 
     Args:
         gray: ``(B, 1, H, W)`` in [0, 1].
-        low: Lower hysteresis threshold.
-        high: Upper hysteresis threshold.
-        sigma: Standard deviation of the smoothing Gaussian in pixels.
-        kernel_size: Side of the Gaussian kernel in pixels; odd.
 
     Returns:
         ``(B, 1, H, W)`` float32 in {0, 1}.
@@ -48,7 +42,7 @@ def canny(
 
     with torch.autocast(gray.device.type, enabled=False):
         edges: Tensor
-        _, edges = kornia.filters.canny(gray.float(), low, high, (kernel_size, kernel_size), (sigma, sigma))
+        _, edges = kornia.filters.canny(gray.float())
     return (edges > 0).float()
 
 

@@ -73,9 +73,6 @@ _TINY = 1e-12
 
 AB_RANGE = 140  # of the table of lowest lightnesses; the largest |a| or |b| of sRGB is 108
 
-_SNAP_STEPS = 20
-_SNAP_CONVERGED = 1.0
-
 
 def in_gamut(lab: Tensor, *, tolerance: float = _TOLERANCE) -> Tensor:
     """Return whether each color lies inside sRGB.
@@ -224,33 +221,6 @@ def at_lightness(lab: Tensor, lightness: Tensor) -> Tensor:
             share = share + step * inside.int().cumprod(dim=0).sum(dim=0)
         ab = linear_rgb_to_lab(mix_with_gray(vivid, luminance, share))[1:]
         return torch.cat([target[None], ab]).view_as(lab.movedim(-3, 0)).movedim(0, -3)
-
-
-def snap_to_lightness(rgb: Tensor, lightness: Tensor) -> Tensor:
-    """Set the lightness of colors with the iterative method of Zhang et al. 2017.
-
-    Examples:
-        >>> red = torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1)
-        >>> snap_to_lightness(red, torch.full((1, 1, 1), 60.0)).shape
-        torch.Size([3, 1, 1])
-
-    Each iteration sets L, converts to RGB, clips, and converts back. The iterations stop when every color
-    changes by less than 1 (sum of absolute differences), or after 20 iterations, as in the authors' code.
-
-    Args:
-        rgb: ``(..., 3, H, W)`` in [0, 1].
-        lightness: ``(..., 1, H, W)`` in [0, 100].
-
-    Returns:
-        ``(..., 3, H, W)`` Lab of the new colors.
-    """
-    lab = rgb_to_lab(rgb)
-    for _ in range(_SNAP_STEPS):
-        target = torch.cat([lightness.expand_as(lab[..., :1, :, :]), lab[..., 1:, :, :]], dim=-3)
-        previous, lab = lab, rgb_to_lab(lab_to_rgb(target))
-        if bool(((lab - previous).abs().sum(dim=-3) < _SNAP_CONVERGED).all()):
-            break
-    return lab
 
 
 def to_oklab(linear: Tensor) -> Tensor:

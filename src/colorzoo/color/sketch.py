@@ -21,6 +21,9 @@ from colorzoo.randomness import copy_to
 SIGMAS = (0.3, 0.4, 0.5)
 """Standard deviations of XDoG in pixels for training; larger values give thicker lines."""
 
+_XDOG_RATIO = 4.5  # standard deviation of the wide Gaussian relative to the narrow Gaussian
+_XDOG_SHARPNESS = 19.0  # weight of the difference of Gaussians; p in the papers
+_XDOG_THRESHOLD, _XDOG_SLOPE = 0.01, 1e9  # level at which ink changes to paper, and slope below; phi
 _PEN = 0.6  # standard deviation in pixels that softens the lines of `color_edges`
 
 
@@ -41,36 +44,20 @@ def rgb_to_gray(rgb: Tensor) -> Tensor:
     return (rgb.float() * weights).sum(1, keepdim=True)
 
 
-def xdog(
-    gray: Tensor,
-    sigma: float | Sequence[float] | Tensor = 0.4,
-    *,
-    k: float = 4.5,
-    sharpness: float = 19.0,
-    threshold: float = 0.01,
-    steepness: float = 1e9,
-    weighted: bool = True,
-) -> Tensor:
+def xdog(gray: Tensor, sigma: float | Sequence[float] | Tensor = 0.4) -> Tensor:
     """Extract the lines of an image with an extended difference of Gaussians (XDoG).
 
     Examples:
         >>> xdog(torch.rand(2, 1, 16, 16)).shape
         torch.Size([2, 1, 16, 16])
 
-    The difference of Gaussians is ``U = (1 + sharpness) G(sigma) - sharpness G(k sigma)``. The result is 1
-    (white paper) where ``gray * U`` is at least the threshold. Elsewhere, the result is
-    ``1 + tanh(steepness (gray * U - threshold))``. The defaults are the constants in the public code of the
-    sketch papers. Their large steepness makes the result binary.
+    The difference of Gaussians is ``U = 20 G(sigma) - 19 G(4.5 sigma)``. The result is 1 (white paper) where
+    ``gray * U`` is at least 0.01. Elsewhere, the result is ``1 + tanh(1e9 (gray * U - 0.01))``. The constants
+    come from the public code of the sketch papers. The large slope makes the result binary.
 
     Args:
         gray: ``(B, 1, H, W)`` in [0, 1]; see `rgb_to_gray`.
         sigma: Standard deviation of the narrow Gaussian in pixels: a number, or ``(B,)`` values.
-        k: Standard deviation of the wide Gaussian divided by ``sigma``.
-        sharpness: Weight of the difference of Gaussians; p in the papers.
-        threshold: Value of ``gray * U`` at which ink changes to paper.
-        steepness: Slope below the threshold; phi in the papers.
-        weighted: Whether to multiply U by ``gray``, as the public code does. If False, U replaces
-            ``gray * U`` in the formula.
 
     Returns:
         ``(B, 1, H, W)`` float32 in [0, 1]: 1 for paper, 0 for ink.
@@ -78,12 +65,10 @@ def xdog(
     sigmas = _per_image(sigma, len(gray))
     with torch.autocast(gray.device.type, enabled=False):
         level = gray.float()
-        fine, coarse = _blur(level, sigmas), _blur(level, k * sigmas)
-        lines = (1 + sharpness) * fine - sharpness * coarse
-        if weighted:
-            lines = level * lines
-        soft = 1 + torch.tanh(steepness * (lines - threshold))
-        return torch.where(lines >= threshold, torch.ones_like(lines), soft)
+        fine, coarse = _blur(level, sigmas), _blur(level, _XDOG_RATIO * sigmas)
+        lines = level * ((1 + _XDOG_SHARPNESS) * fine - _XDOG_SHARPNESS * coarse)
+        soft = 1 + torch.tanh(_XDOG_SLOPE * (lines - _XDOG_THRESHOLD))
+        return torch.where(lines >= _XDOG_THRESHOLD, torch.ones_like(lines), soft)
 
 
 def color_edges(rgb: Tensor, threshold: float | Tensor = 10.0, sigma: float | Tensor = 0.8) -> Tensor:
@@ -178,7 +163,7 @@ def canny_sketch(rgb: Tensor) -> Tensor:
     Returns:
         ``(B, 1, H, W)`` in {0, 1}: 1 for paper, 0 for ink.
     """
-    return 1 - canny(rgb_to_gray(rgb)).float()
+    return 1 - canny(rgb_to_gray(rgb))
 
 
 def _per_image(value: float | Sequence[float] | Tensor, batch: int) -> Tensor:

@@ -27,6 +27,7 @@ from colorzoo.data.decode import UNREADABLE, decode_rgb, why_unreadable
 from colorzoo.data.image_table import ImageTable
 from colorzoo.data.sources import Sources, StoredImage, tensor_of
 from colorzoo.environment import core_count
+from colorzoo.errors import DataError
 from colorzoo.files import write_atomic
 from colorzoo.weights.catalog import cache_home
 
@@ -70,23 +71,17 @@ class CheckResult:
         return "\n".join(lines)
 
 
-def check_images(
-    sources: Sequence[StoredImage], *, drop_gray: bool, cache: ValueCache | None = None
-) -> CheckResult:
+def check_images(sources: Sequence[StoredImage], *, drop_gray: bool, cache: ValueCache) -> CheckResult:
     """Decode every image at a small size to exclude broken and, optionally, gray images.
 
     Args:
         sources: The images.
         drop_gray: Whether to exclude images without color.
         cache: Results of earlier checks. Images with a cached result are not decoded again, and new results
-            are added. Broken images are not cached, because the cause can be a temporary disk error. None
-            decodes every image.
+            are added. Broken images are not cached, because the cause can be a temporary disk error.
     """
-    keys = torch.zeros(len(sources), dtype=torch.int64)
-    states = torch.full((len(sources),), _UNKNOWN, dtype=torch.int8)
-    if cache is not None:
-        keys = image_keys(sources)
-        states = cache.get(keys)
+    keys = image_keys(sources)
+    states = cache.get(keys)
     broken: list[tuple[str, str]] = []
     unknown = (states == _UNKNOWN).nonzero()[:, 0]
     shows_progress = len(unknown) >= _MIN_PROGRESS
@@ -97,8 +92,7 @@ def check_images(
                 broken += _check_rows(sources, rows, states, advance)
             finally:  # an interrupted check continues with the remaining images
                 checked = rows[states[rows] != _UNKNOWN]
-                if cache is not None and len(checked):
-                    cache.try_to_add(keys[checked], states[checked])
+                cache.try_to_add(keys[checked], states[checked])
     good = states == _COLORED if drop_gray else states != _UNKNOWN
     gray = (states == _GRAY).nonzero()[:, 0].tolist() if drop_gray else []
     return CheckResult(good.nonzero()[:, 0], broken, [sources[row].name for row in gray])
@@ -205,6 +199,8 @@ class ValueCache:
 
     def try_to_add(self, keys: Tensor, values: Tensor) -> None:
         """Add values as in `add`, but only log a warning if the file cannot be written."""
+        if not len(keys):
+            return
         try:
             self.add(keys, values)
         except OSError as error:
@@ -277,42 +273,54 @@ _SPLIT_METHOD = "sha256"  # the hash is converted to a number in [0, 1)
 _UNREADABLE = 1.0
 
 
-def split_by_content(
-    sources: Sources, val_fraction: float, cache: ValueCache | None = None
-) -> tuple[Sources, Sources]:
+def split_by_content(sources: Sources, val_fraction: float, root: Path) -> tuple[Sources, Sources]:
     """Split images into training and validation images by a hash of their bytes.
 
     Images with identical bytes are always in the same split. Unreadable files are assigned to the training
-    split, where `check_images` reports them.
+    split, where `check_images` reports them. The hashes are cached, so later calls read only new and changed
+    files.
 
     Args:
         sources: All images.
         val_fraction: Expected fraction of validation images, in [0, 1).
-        cache: Hashes of earlier calls; only new and changed files are read, and their hashes are added. None
-            reads all files.
+        root: Data folder, which selects the cache file.
 
     Returns:
         The training images and the validation images.
     """
-    hashes = torch.full((len(sources),), float(_UNKNOWN), dtype=torch.float64)
-    keys = None if cache is None else image_keys(sources, _SPLIT_METHOD)
-    if cache is not None and keys is not None:
-        hashes = cache.get(keys)
+    cache = ValueCache(cache_file(root, "splits"), torch.float64)
+    keys = image_keys(sources, _SPLIT_METHOD)
+    hashes = cache.get(keys)
     unknown = (hashes == _UNKNOWN).nonzero()[:, 0]
     for row in unknown.tolist():
-        try:
-            digest = hashlib.sha256(sources[row].read()).digest()
-        except OSError:
-            hashes[row] = _UNREADABLE
-        else:
-            hashes[row] = int.from_bytes(digest[:8], "big") / 2**64
+        hashes[row] = _content_hash(sources[row])
     found = unknown[hashes[unknown] != _UNREADABLE]
-    if cache is not None and keys is not None and len(found):
-        cache.try_to_add(keys[found], hashes[found])
+    cache.try_to_add(keys[found], hashes[found])
     is_val = hashes < val_fraction
     return sources.select((~is_val).nonzero()[:, 0]), sources.select(is_val.nonzero()[:, 0])
 
 
-def split_cache(root: str) -> ValueCache:
-    """Open the cache of image hashes that `split_by_content` uses for a data folder."""
-    return ValueCache(cache_file(Path(root), "splits"), torch.float64)
+def _content_hash(source: StoredImage) -> float:
+    """Return a hash of the bytes of an image in [0, 1), or `_UNREADABLE`."""
+    try:
+        digest = hashlib.sha256(source.read()).digest()
+    except OSError:
+        return _UNREADABLE
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def require_usable(images: ImageTable, split: str, root: str | Path) -> None:
+    """Raise an error if a check excluded all images.
+
+    Args:
+        images: Images that the check did not exclude.
+        split: Name of the split for the message.
+        root: Data folder for the message.
+
+    Raises:
+        DataError: There are no images.
+    """
+    if not len(images):
+        raise DataError(
+            f"all {split} images in {str(root)!r} are broken or gray. Run `colorzoo data verify` for a list."
+        )

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from colorzoo.errors import ImageError
 from colorzoo.image_io.formats import open_image
-from colorzoo.image_io.raster_image import composite_on_white, unit_range, upright
+from colorzoo.image_io.raster_image import Levels, composite_on_white, unit_range, upright
 from colorzoo.image_io.read import exif_orientation, read_pixels
 
 RESIZE_METHOD = (
@@ -54,19 +54,30 @@ def decode_rgb(data: bytes, short_side: int | None = None) -> Tensor:
     Raises:
         ImageError: The bytes are not an image, or the image is truncated or too large.
     """
-    image = composite_on_white(read_pixels(data, draft_side=None if short_side is None else 2 * short_side))
-    levels = image.levels
-    if short_side is not None:
+    draft_side = None if short_side is None else 2 * short_side
+    image = composite_on_white(read_pixels(data, draft_side=draft_side))
+    if short_side is None:
+        rgb = _planes(image.levels)
+    else:
         left, top, right, bottom = _center_part(image.size)
-        levels = levels[top:bottom, left:right]
+        rgb = _resized(_planes(image.levels[top:bottom, left:right]), short_side)
+    return rgb if len(rgb) == 3 else rgb.repeat(3, 1, 1)
+
+
+def _planes(levels: Levels) -> Tensor:
+    """Return levels of any bit depth as ``(1, H, W)`` or ``(3, H, W)`` uint8."""
     if levels.dtype != np.uint8:
         levels = np.rint(unit_range(levels) * 255).astype(np.uint8)
-    rgb = torch.from_numpy(np.atleast_3d(levels)).permute(2, 0, 1)
-    if short_side is not None and min(rgb.shape[1:]) != short_side:
-        width, height = _scaled((rgb.shape[2], rgb.shape[1]), short_side)
-        # four times as fast as Pillow's resize with the same filter; results differ by at most one level
-        rgb = F.interpolate(rgb[None], (height, width), mode="bicubic", antialias=True)[0]
-    return rgb if len(rgb) == 3 else rgb.repeat(3, 1, 1)
+    return torch.from_numpy(np.atleast_3d(levels)).permute(2, 0, 1)
+
+
+def _resized(planes: Tensor, short_side: int) -> Tensor:
+    """Resize uint8 planes so that the shorter side has ``short_side`` pixels."""
+    if min(planes.shape[1:]) == short_side:
+        return planes
+    width, height = _scaled((planes.shape[2], planes.shape[1]), short_side)
+    # four times as fast as Pillow's resize with the same filter; results differ by at most one level
+    return F.interpolate(planes[None], (height, width), mode="bicubic", antialias=True)[0]
 
 
 class StoredFrame(NamedTuple):

@@ -109,23 +109,33 @@ def random_borders(rgb: Tensor, generators: Generators) -> tuple[Tensor, Tensor]
     side_chance, width_draw = draws[:, 4:8], draws[:, 8:]
     widths = torch.where(side_chance < 0.6, 0.01 + 0.08 * width_draw, 0.0)
     widths = widths * (chance.view(-1, 1) < _BORDER_PROB)
-    top, bottom, left, right = widths.T.reshape(4, -1, 1, 1, 1)
-    rows = ((torch.arange(height, device=rgb.device) + 0.5) / height)[:, None]
-    columns = (torch.arange(width, device=rgb.device) + 0.5) / width
-    covered = (rows < top) | (rows > 1 - bottom) | (columns < left) | (columns > 1 - right)
     tone = torch.where(light < 0.5, 0.15 * tone, 1 - 0.2 * tone)
     noise = 0.03 * grain * draw_normal(generators, count, (1, height, width), rgb.device)
-    return covered, (tone + noise).clamp(0, 1)
+    return _border_mask(widths, (height, width)), (tone + noise).clamp(0, 1)
 
 
-def _blur(lightness: Tensor, params: Tensor, generators: Generators) -> Tensor:
-    del generators
+def _border_mask(widths: Tensor, size: tuple[int, int]) -> Tensor:
+    """Mark the borders of images.
+
+    Args:
+        widths: ``(B, 4)`` width of the top, bottom, left and right border relative to the image size.
+        size: Height and width of the images.
+
+    Returns:
+        ``(B, 1, H, W)`` bool.
+    """
+    top, bottom, left, right = widths.T.reshape(4, -1, 1, 1, 1)
+    rows, columns = ((torch.arange(side, device=widths.device) + 0.5) / side for side in size)
+    rows = rows[:, None]
+    return (rows < top) | (rows > 1 - bottom) | (columns < left) | (columns > 1 - right)
+
+
+def _blur(lightness: Tensor, params: Tensor, _: Generators) -> Tensor:
     means = F.avg_pool2d(F.pad(lightness, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
     return torch.lerp(lightness, means, params[0])
 
 
-def _fade(lightness: Tensor, params: Tensor, generators: Generators) -> Tensor:
-    del generators
+def _fade(lightness: Tensor, params: Tensor, _: Generators) -> Tensor:
     gamma, span = torch.exp(0.9 * (params[0] - 0.5)), 1 - 0.5 * params[1]
     return lightness.clamp(min=1e-4) ** gamma * span + (1 - span) * params[2]
 
@@ -147,9 +157,8 @@ def _scratches(lightness: Tensor, params: Tensor, generators: Generators) -> Ten
     return lightness + 0.8 * ink.sum(dim=1, keepdim=True)
 
 
-def _halftone(lightness: Tensor, params: Tensor, generators: Generators) -> Tensor:
+def _halftone(lightness: Tensor, params: Tensor, _: Generators) -> Tensor:
     """Add a halftone screen (two crossed cosines), strongest at mid gray."""
-    del generators
     height, width = lightness.shape[-2:]
     rows = torch.arange(height, device=lightness.device)[:, None]
     columns = torch.arange(width, device=lightness.device)
@@ -165,8 +174,7 @@ def _grain(lightness: Tensor, params: Tensor, generators: Generators) -> Tensor:
     return lightness + 0.04 * params[0] * torch.where(params[1] < 0.5, coarse, noise)
 
 
-def _jpeg_blocks(lightness: Tensor, params: Tensor, generators: Generators) -> Tensor:
-    del generators
+def _jpeg_blocks(lightness: Tensor, params: Tensor, _: Generators) -> Tensor:
     quality = 25 + 60 * params[0].flatten()
     coded: Tensor = kornia.enhance.jpeg_codec_differentiable(lightness.expand(-1, 3, -1, -1), quality)
     return coded[:, :1]

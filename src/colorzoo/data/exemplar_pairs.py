@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from colorzoo.data.check import require_usable
 from colorzoo.data.dataset import Sample, crop_square, read_rgb
 from colorzoo.data.folder import FolderDataModule
 from colorzoo.data.image_table import ImageTable, Partners
@@ -168,12 +169,8 @@ class ExemplarPairsDataModule(FolderDataModule):
         """Checked images of both splits; references come from the training images."""
         train = self.filter_images(self.find_images("train"), drop_gray=self.hparams.drop_gray)
         val = self.filter_images(self.find_images("val"), drop_gray=False)
-        if not len(train) or not len(val):
-            kind = "validation" if len(train) else "training"
-            raise DataError(
-                f"all {kind} images in {self.hparams.root!r} are broken or gray. Run `colorzoo data verify` "
-                "for a list."
-            )
+        require_usable(train, "training", self.hparams.root)
+        require_usable(val, "validation", self.hparams.root)
         return train, val
 
     def _index(self) -> Neighbors | None:

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from colorzoo.data.check import split_by_content, split_cache
+from colorzoo.data.check import split_by_content
 from colorzoo.data.image_table import ImageTable
-from colorzoo.data.layouts import class_folders, labels_by_folder
+from colorzoo.data.layouts import class_folders, has_splits, labels_by_folder
 from colorzoo.data.module import ImageDataModule, labels_of
 from colorzoo.data.originals import Originals, find_originals
 from colorzoo.data.sources import Sources, find_sources
@@ -99,7 +99,7 @@ class FolderDataModule(ImageDataModule):
     def find_images(self, split: str) -> ImageTable:
         """Return the images of a split, from its subfolder or from the split by a hash."""
         root = Path(self.hparams.root)
-        if (root / "train").is_dir() and (root / "val").is_dir():
+        if has_splits(root):
             return self._label(find_sources(root / split), root / split)
         found = self._split_by_content[split]
         if split == "val" and not found:
@@ -113,7 +113,7 @@ class FolderDataModule(ImageDataModule):
     def _labeled_folder(self) -> Path:
         """Parent of the class folders or source folders."""
         root = Path(self.hparams.root)
-        return root / "train" if (root / "train").is_dir() and (root / "val").is_dir() else root
+        return root / "train" if has_splits(root) else root
 
     @cached_property
     def _sources(self) -> list[str]:
@@ -147,8 +147,8 @@ class FolderDataModule(ImageDataModule):
 
     @cached_property
     def _split_by_content(self) -> dict[str, Sources]:
-        root = self.hparams.root
-        train, val = split_by_content(find_sources(Path(root)), self.hparams.val_fraction, split_cache(root))
+        root = Path(self.hparams.root)
+        train, val = split_by_content(find_sources(root), self.hparams.val_fraction, root)
         return {"train": train, "val": val}
 
 

@@ -19,6 +19,12 @@ from colorzoo.files import open_text
 from colorzoo.image_io.find import is_hidden
 
 Split = Literal["train", "val"]
+SPLITS: tuple[Split, ...] = ("train", "val")
+
+
+def has_splits(root: Path) -> bool:
+    """Return whether a data folder has the subfolders ``train`` and ``val``."""
+    return all((root / split).is_dir() for split in SPLITS)
 
 
 def require_path(name: str, paths: Sequence[Path], help_text: str) -> Path:

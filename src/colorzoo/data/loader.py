@@ -225,17 +225,13 @@ class ResumableDataLoader(DataLoader[Sample]):
             raise DataError(line.removeprefix(f"{DataError.__module__}.{DataError.__name__}: ")) from None
 
 
-def delay_signals(worker: int) -> None:
+def delay_signals(_: int) -> None:
     """Make a worker ignore signals until the main process stops the run.
 
     Ctrl+C and cluster managers send signals to all processes, but the main process needs batches from its
     workers to finish the current step. A worker exits one minute after SIGTERM or SIGUSR1 if the main process
     has not stopped it.
-
-    Args:
-        worker: Number of the worker; unused.
     """
-    del worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "win32":  # Windows has no alarm signal and stops workers with their parent
         return

@@ -29,7 +29,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from colorzoo.data.augment import WindowKind, augment_batch, random_windows, white_balance
-from colorzoo.data.check import ValueCache, cache_file, check_table
+from colorzoo.data.check import ValueCache, cache_file, check_table, require_usable
 from colorzoo.data.dataset import Batch, ImageDataset
 from colorzoo.data.degrade import degrade_images
 from colorzoo.data.image_table import ImageTable
@@ -346,14 +346,17 @@ class ImageDataModule(LightningDataModule):
         training = self.trainer is not None and bool(self.trainer.training)
         if training:
             ready = self.augment(ready)
-            hp = self.hparams
-            if hp.white_balance_prob:
-                generators = image_generators(ready["seed"], "white balance")
-                ready["rgb"] = white_balance(ready["rgb"], generators, hp.white_balance_prob)
-            if hp.degrade_prob:
-                generators = image_generators(ready["seed"], "aging")
-                ready["rgb"] = degrade_images(ready["rgb"], generators, hp.degrade_prob)
+            ready["rgb"] = self._with_old_tones(ready["rgb"], ready["seed"])
         return cast(Batch, self.complete(ready, training=training))
+
+    def _with_old_tones(self, rgb: Tensor, seeds: Tensor) -> Tensor:
+        """Remove color casts from random images, and add defects of old photographs to random images."""
+        hp = self.hparams
+        if hp.white_balance_prob:
+            rgb = white_balance(rgb, image_generators(seeds, "white balance"), hp.white_balance_prob)
+        if hp.degrade_prob:
+            rgb = degrade_images(rgb, image_generators(seeds, "aging"), hp.degrade_prob)
+        return rgb
 
     def augment(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Crop and flip a training batch randomly, with its sketches, class maps and boxes."""
@@ -452,11 +455,7 @@ class ImageDataModule(LightningDataModule):
         )
         if split == "val":
             found = found.first(self.hparams.val_limit)
-        if not found:
-            kind, root = "validation" if split == "val" else "training", self.hparams.root
-            raise DataError(
-                f"all {kind} images in {root!r} are broken or gray. Run `colorzoo data verify` for a list."
-            )
+        require_usable(found, "validation" if split == "val" else "training", self.hparams.root)
         return found
 
     def _is_first(self) -> bool:

@@ -27,10 +27,10 @@ import torch
 from fsspec.core import url_to_fs
 from PIL import Image
 
-from colorzoo.data.check import ValueCache, cache_file, check_images, split_by_content
+from colorzoo.data.check import ValueCache, cache_file, check_images, require_usable, split_by_content
 from colorzoo.data.decode import RESIZE_METHOD, decode_rgb
 from colorzoo.data.image_table import ImageTable
-from colorzoo.data.layouts import class_names
+from colorzoo.data.layouts import SPLITS, class_names, has_splits
 from colorzoo.data.sources import byte_count, find_sources
 from colorzoo.environment import core_count
 from colorzoo.errors import DataError, first_words
@@ -39,7 +39,6 @@ from colorzoo.image_io.formats import open_image
 from colorzoo.weights.catalog import cache_home
 from colorzoo.weights.load import data_digest
 
-SPLITS = ("train", "val")
 INDEX = "index.json"
 """Name of litdata's list of chunks."""
 MANIFEST = "shards.json"
@@ -136,11 +135,11 @@ def shard_folder(
 
 def _find(source: Path, val_fraction: float) -> tuple[dict[str, ImageTable], list[str]]:
     """Return the images of both splits with their class numbers, and the class names."""
-    if all((source / name).is_dir() for name in SPLITS):
+    if has_splits(source):
         found = {name: find_sources(source / name) for name in SPLITS}
         roots = {name: source / name for name in SPLITS}
     else:
-        found = dict(zip(SPLITS, split_by_content(find_sources(source), val_fraction), strict=True))
+        found = dict(zip(SPLITS, split_by_content(find_sources(source), val_fraction, source), strict=True))
         roots = dict.fromkeys(SPLITS, source)
     for name, sources in found.items():
         if not sources:
@@ -164,12 +163,9 @@ def _checked_images(
     checked = check_images(images.sources, drop_gray=drop_gray, cache=cache)
     report.gray += len(checked.gray)
     report.broken += [(os.path.relpath(name, source), reason) for name, reason in checked.broken]
-    if not len(checked.rows):
-        raise DataError(
-            f"all {split} images in {str(source)!r} are broken or gray. Run `colorzoo data verify` for a "
-            "list."
-        )
-    return images.select(checked.rows)
+    usable = images.select(checked.rows)
+    require_usable(usable, split, source)
+    return usable
 
 
 def _pack(images: ImageTable, source: Path, out: Path, options: ShardOptions, workers: int) -> None:

@@ -251,9 +251,7 @@ def tar_sources(path: str) -> Iterator[StoredImage]:
         with tarfile.open(path, "r:") as archive:
             while (member := archive.next()) is not None:
                 archive.members = []  # type: ignore[attr-defined]  # otherwise tarfile keeps one object per member
-                if not member.isfile() or suffix_of(member.name) not in EXTENSIONS:
-                    continue
-                if any(is_hidden(part) for part in member.name.split("/") if part != "."):
+                if not _is_visible_image(member):
                     continue
                 if member.issparse():  # a 512-byte header can declare any size
                     raise DataError(
@@ -268,6 +266,11 @@ def tar_sources(path: str) -> Iterator[StoredImage]:
         raise DataError(f"{path!r} is truncated or not a plain (uncompressed) tar file: {error}") from error
     except OSError as error:
         raise DataError(f"{path!r} cannot be read: {error.strerror or error}") from error
+
+
+def _is_visible_image(member: tarfile.TarInfo) -> bool:
+    is_image = member.isfile() and suffix_of(member.name) in EXTENSIONS
+    return is_image and not any(is_hidden(part) for part in member.name.split("/") if part != ".")
 
 
 def suffix_of(path: str) -> str:

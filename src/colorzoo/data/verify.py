@@ -20,7 +20,7 @@ from colorzoo.data.coco_stuff import coco_stuff_images
 from colorzoo.data.decode import decode_rgb, why_unreadable
 from colorzoo.data.image_table import ImageTable
 from colorzoo.data.imagenet import imagenet_images
-from colorzoo.data.layouts import Split
+from colorzoo.data.layouts import SPLITS, Split, has_splits
 from colorzoo.data.places import places_images
 from colorzoo.data.sources import StoredImage, find_sources, suffix_of
 from colorzoo.environment import core_count
@@ -33,13 +33,11 @@ Fact = tuple[Kind, str]
 TINY = 64
 """Minimum shorter side in pixels; smaller images are reported as tiny, because training enlarges them."""
 
-_SPLITS: tuple[Split, ...] = ("train", "val")
 _SIDE = 32  # pixels; shorter side of the decoded images
 
 
 def _folder_images(root: Path, split: Split) -> ImageTable:
-    has_splits = all((root / name).is_dir() for name in _SPLITS)
-    return ImageTable(find_sources(root / split if has_splits else root))
+    return ImageTable(find_sources(root / split if has_splits(root) else root))
 
 
 LAYOUTS: Mapping[str, Callable[[Path, Split], ImageTable]] = {
@@ -127,8 +125,8 @@ def verify_images(
 def _images(report: VerifyReport) -> Iterator[StoredImage]:
     """Yield the images of both splits; a folder without splits is searched once."""
     root, find = Path(report.root), LAYOUTS[report.layout]
-    is_split = report.layout != "folder" or all((root / name).is_dir() for name in _SPLITS)
-    for split in _SPLITS if is_split else _SPLITS[:1]:
+    is_split = report.layout != "folder" or has_splits(root)
+    for split in SPLITS if is_split else SPLITS[:1]:
         try:
             images = find(root, split)
         except DataError as error:

@@ -98,8 +98,7 @@ def _exemplar(size: Size, batch: int, seed: int) -> Exemplar:
     return Exemplar(sample_image(other, batch=batch, seed=seed + 4))
 
 
-def _statistics(size: Size, batch: int, seed: int) -> GlobalStatistics:
-    del size
+def _statistics(_: Size, batch: int, seed: int) -> GlobalStatistics:
     generator = torch.Generator().manual_seed(seed + 5)
     histogram = torch.rand(batch, _HISTOGRAM_BINS, generator=generator) ** 8
     saturation = torch.rand(batch, 1, generator=generator)
@@ -113,17 +112,15 @@ def _classes(size: Size, batch: int, seed: int) -> ClassMap:
     return ClassMap(target, reference.clone())
 
 
-def _boxes(size: Size, batch: int, seed: int) -> Boxes:
-    del size
+def _boxes(_: Size, batch: int, seed: int) -> Boxes:
     generator = torch.Generator().manual_seed(seed + 6)
     start = 0.5 * torch.rand(batch, 2, 2, generator=generator)
     end = start + 0.2 + 0.3 * torch.rand(batch, 2, 2, generator=generator)
     return Boxes(torch.cat([start, end], dim=2), torch.ones(batch, 2))
 
 
-def _label(size: Size, batch: int, seed: int) -> Tensor:
+def _label(_: Size, batch: int, seed: int) -> Tensor:
     """Return class numbers ``(B,)`` that alternate between 0 and 1; a model has at least two classes."""
-    del size
     return (torch.arange(batch) + seed + 1) % 2
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -28,6 +30,8 @@ from colorzoo.guidance import Boxes
 from colorzoo.image_io.find import natural_sort_key
 from colorzoo.metrics.cdr import TruthClusters, truth_clusters
 from colorzoo.simulation import DrawingRegions, TargetImage
+
+Parsed = TypeVar("Parsed")
 
 _IMAGENET = "ILSVRC2012_val_"
 _MIN_SIDE = 16  # pixels; required by the windows and clusters of metrics
@@ -185,14 +189,8 @@ def _labeled(items: list[Item], folder: Path) -> list[Item]:
     file = folder / LABELS_FILE
     if not file.is_file():
         return items
-    labels: dict[str, int] = {}
-    for row in _rows(file, "label list"):
-        try:
-            labels[row["image"]] = int(row["label"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(
-                f"{str(file)!r} must have the columns 'image' and 'label' (an integer), got the row {row}"
-            ) from error
+    expected = "the columns 'image' and 'label' (an integer)"
+    labels = dict(_parsed_rows(file, "label list", expected, lambda row: int(row["label"])))
     _require_listed(labels, items, file)
     return [replace(item, label=labels.get(item.name)) for item in items]
 
@@ -202,18 +200,37 @@ def _boxed(items: list[Item], folder: Path) -> list[Item]:
     file = folder / BOXES_FILE
     if not file.is_file():
         return items
-    boxes: dict[str, list[tuple[float, ...]]] = {}
-    for row in _rows(file, "list of boxes"):
-        try:
-            corners = tuple(float(row[column]) for column in BOX_COLUMNS)
-            boxes.setdefault(row["image"], []).append(corners)
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(
-                f"{str(file)!r} must have the columns 'image', 'left', 'top', 'right' and 'bottom' (in "
-                f"pixels), got the row {row}"
-            ) from error
+    expected = "the columns 'image', 'left', 'top', 'right' and 'bottom' (in pixels)"
+    boxes = defaultdict[str, list[tuple[float, ...]]](list)
+    for name, corners in _parsed_rows(file, "list of boxes", expected, _corners):
+        boxes[name].append(corners)
     _require_listed(boxes, items, file)
     return [replace(item, boxes=tuple(boxes.get(item.name, ())[:MOST_BOXES])) for item in items]
+
+
+def _corners(row: Mapping[str, str]) -> tuple[float, ...]:
+    return tuple(float(row[column]) for column in BOX_COLUMNS)
+
+
+def _parsed_rows(
+    file: Path, kind: str, expected: str, parse: Callable[[Mapping[str, str]], Parsed]
+) -> Iterator[tuple[str, Parsed]]:
+    """Yield the image name and the parsed value of each row of a CSV file.
+
+    Args:
+        file: The file.
+        kind: Kind of file for the message.
+        expected: Required columns for the message.
+        parse: Function that returns the value of a row.
+
+    Raises:
+        DataError: The file cannot be read, or a row is malformed.
+    """
+    for row in _rows(file, kind):
+        try:
+            yield row["image"], parse(row)
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"{str(file)!r} must have {expected}, got the row {row}") from error
 
 
 def _require_listed(rows: Collection[str], items: Sequence[Item], file: Path) -> None:
@@ -369,16 +386,21 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
         corners = _relative_corners(item.boxes, protocol.resize.window(size))
         boxes = Boxes.of([corners]).to(device)
     if item.lines is not None:
-        decoded = _decode(item.lines, f"the line art of {item.name}")
-        if decoded.shape != image.shape:
-            raise ImageError(
-                f"the line art of {item.name} must have the size of the image ({size[1]} x {size[0]} "
-                f"pixels), got {decoded.shape[2]} x {decoded.shape[1]} pixels"
-            )
-        lines = rgb_to_gray(_resized(decoded, protocol, device))
+        lines = rgb_to_gray(_resized(_decode_lines(item, item.lines, size), protocol, device))
     seed = int(item.sha256[:12], 16) ^ protocol.seed
     rgb = _resized(image, protocol, device)
     return Truth(rgb, size, reference, seed, item.label, boxes, lines, protocol.sketches)
+
+
+def _decode_lines(item: Item, source: StoredImage, size: tuple[int, int]) -> Tensor:
+    """Decode the line art ``(3, H, W)`` of an image; raise an error if its height and width differ."""
+    lines = _decode(source, f"the line art of {item.name}")
+    if lines.shape[1:] != size:
+        raise ImageError(
+            f"the line art of {item.name} must have the size of the image ({size[1]} x {size[0]} "
+            f"pixels), got {lines.shape[2]} x {lines.shape[1]} pixels"
+        )
+    return lines
 
 
 def _relative_corners(boxes: Sequence[tuple[float, ...]], window: tuple[int, int, int, int]) -> Tensor:

@@ -102,26 +102,24 @@ def parse_methods(
         DataError: An entry is repeated.
     """
     entries = [registered_name(entry) for entry in models]
-    if repeated := _first_repeated(entries):
-        raise DataError(f"--models must list each method once, got {repeated!r} twice")
-    if compare is not None:
-        compare = (registered_name(compare[0]), registered_name(compare[1]))
-        known = {*entries, *_row_names(entries).values()}
-        entries += [entry for entry in dict.fromkeys(compare) if entry not in known]
+    _require_unique(entries, "list each method once")
+    compared = () if compare is None else tuple(map(registered_name, compare))
+    known = {*entries, *_row_names(entries).values()}
+    entries += [entry for entry in dict.fromkeys(compared) if entry not in known]
     rows = _row_names(entries)
-    if repeated := _first_repeated(rows.values()):
-        raise DataError(f"--models must list different names, got {repeated!r} twice")
-    sources: dict[str, MethodSource] = {}
-    for entry, row in rows.items():
-        path = entry.partition("=")[2]
-        sources[row] = Path(path) if path else None
-    if compare is not None:
-        compare = (rows.get(compare[0], compare[0]), rows.get(compare[1], compare[1]))
-    return sources, compare
+    _require_unique(rows.values(), "list different names")
+    paths = {row: entry.partition("=")[2] for entry, row in rows.items()}
+    sources: dict[str, MethodSource] = {row: Path(path) if path else None for row, path in paths.items()}
+    if compare is None:
+        return sources, None
+    first, second = (rows.get(entry, entry) for entry in compared)
+    return sources, (first, second)
 
 
-def _first_repeated(names: Iterable[str]) -> str | None:
-    return next((name for name, count in Counter(names).items() if count > 1), None)
+def _require_unique(names: Iterable[str], rule: str) -> None:
+    repeated = next((name for name, count in Counter(names).items() if count > 1), "")
+    if repeated:
+        raise DataError(f"--models must {rule}, got {repeated!r} twice")
 
 
 def _row_names(entries: Sequence[str]) -> dict[str, str]:
@@ -145,20 +143,26 @@ def check_methods(sources: Mapping[str, MethodSource]) -> None:
         ColorzooError: A name is unknown or reserved, or a folder or weight file does not exist.
     """
     for row, source in sources.items():
-        if source is None and row != TRUTH:
-            model_card(row)
-        if source is not None and row in BASELINES:
+        if source is None:
+            if row != TRUTH:
+                model_card(row)
+        elif row in BASELINES:
             raise DataError(f"{row!r} is the name of a baseline. Select another name for this method.")
-        if isinstance(source, str | Path):
-            if not Path(source).exists():
-                raise DataError(f"the folder or weight file of {row!r} does not exist: {str(source)!r}")
-            if existing_file(source) is not None:
-                _card_of_file(row, Path(source))
-        elif source is not None and not isinstance(source, nn.Module):
+        elif isinstance(source, str | Path):
+            _check_path(row, Path(source))
+        elif not isinstance(source, nn.Module):
             raise DataError(
                 f"the method {row!r} must be None, a path, a ColoringModel or a ColorizationModule, got "
                 f"{type(source).__name__}"
             )
+
+
+def _check_path(row: str, path: Path) -> None:
+    """Check that a folder of results or a weight file exists, and that the model of the file is known."""
+    if not path.exists():
+        raise DataError(f"the folder or weight file of {row!r} does not exist: {str(path)!r}")
+    if existing_file(path) is not None:
+        _card_of_file(row, path)
 
 
 def open_methods(
@@ -218,8 +222,7 @@ def _open(row: str, source: MethodSource, protocol: Protocol, device: torch.devi
 def truth_method() -> Method:
     """Return a method that outputs the ground truth, to show the best possible metric values."""
 
-    def colorize(scene: TargetImage, guidance: Guidance) -> SessionResult:
-        del guidance
+    def colorize(scene: TargetImage, _: Guidance) -> SessionResult:
         return SessionResult(scene.rgb, scene.ab)
 
     return Method(TRUTH, TRUTH, lambda _item, _truth: colorize, about={"weights": "none (ground truth)"})
@@ -233,24 +236,35 @@ def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
             by_stem[path.relative_to(folder).with_suffix("")].append(path)
     paths = [path for stem in sorted(by_stem) for path in by_stem[stem]]
 
-    def find_result(item: Item) -> Path:
-        name = Path(item.name)
-        candidates = by_stem.get(name.with_suffix(""), [])
-        if len(candidates) == 1:
-            return candidates[0]
-        if not candidates or folder / name in candidates:
-            return folder / name
-        names = ", ".join(path.name for path in candidates)
-        raise ImageError(f"{folder} must contain one result for {item.name}, got {names}")
-
     def color_function(item: Item, truth: Truth) -> ColorFunction:
-        rgb = read_result(find_result(item), truth, protocol, item.name)
+        candidates = by_stem.get(Path(item.name).with_suffix(""), [])
+        rgb = read_result(_result_of(item, folder, candidates), truth, protocol, item.name)
         result = SessionResult(rgb, rgb_to_lab(rgb)[:, 1:])
         return lambda _scene, _guidance: result
 
     identity = digest(*(f"{path.relative_to(folder)} {sha256_of(path)}" for path in paths))
     about = {"weights": f"{len(paths)} results in {folder.name}", "sha256": identity}
     return Method(name, identity, color_function, about=about)
+
+
+def _result_of(item: Item, folder: Path, candidates: Sequence[Path]) -> Path:
+    """Return the path of the result of an image.
+
+    Args:
+        item: The image.
+        folder: Folder of results.
+        candidates: Results with the name of the image, without the extension.
+
+    Raises:
+        ImageError: There are several results with other extensions than the image.
+    """
+    if len(candidates) == 1:
+        return candidates[0]
+    same_name = folder / item.name
+    if not candidates or same_name in candidates:
+        return same_name
+    names = ", ".join(path.name for path in candidates)
+    raise ImageError(f"{folder} must contain one result for {item.name}, got {names}")
 
 
 def _model_method(
@@ -263,27 +277,31 @@ def _model_method(
     model = cache(partial(_create_trained, card, weights, device))
     if found is None or file is not None:
         model()  # raises an error if the model needs weights, or if the file does not fit
-    size = _size(model, protocol)
     about = {
         "weights": found.path.name if found else "none (not required)",
         "sha256": sha256,
         "trained_on": _training(found),
         "parameters": str(card.parameters),
-        "size": size,
+        "size": _size(model, protocol),
         "guidance": ", ".join(card.guidance) or "none",
         "paper": card.paper,
     }
-    return Method(
+    settings = repr(sorted(card.hparams.items()))
+    method = Method(
         name=row,
-        identity=digest(card.name, sha256 or "none", repr(sorted(card.hparams.items())), size),
+        identity=digest(card.name, sha256 or "none", settings, about["size"]),
         color_function=_color_function(model, protocol),
         accepts=frozenset(card.guidance),
         input_kind=card.input,
-        module=lambda: proposer_of(model()),
-        detector=lambda: detector_of(model()),
         about=about,
         model=card.name,
     )
+    return _with_proposals(method, model)
+
+
+def _with_proposals(method: Method, model: Callable[[], ColoringModel]) -> Method:
+    """Return a method whose simulated users can use the proposals of its model."""
+    return replace(method, module=lambda: proposer_of(model()), detector=lambda: detector_of(model()))
 
 
 def _create_trained(card: ModelCard, weights: str | Path, device: torch.device) -> ColoringModel:
@@ -301,29 +319,33 @@ def _create_trained(card: ModelCard, weights: str | Path, device: torch.device) 
 def _object_method(row: str, model: ColoringModel, protocol: Protocol) -> Method:
     """Return the method of a model in memory; its results are never reused, because its code can change."""
     card = card_of(type(model), model.hparams)
-    record, recorded = model.provenance, "unknown (no record)"
-    if record != Provenance(model=record.model, stage=record.stage):
-        recorded = json.dumps(asdict(record), sort_keys=True, default=str)
     about = {
         "weights": f"{type(model).__name__} in memory",
         "sha256": "",
-        "trained_on": recorded,
+        "trained_on": _record_of(model),
         "parameters": str(sum(parameter.numel() for parameter in model.parameters())),
         "size": _size(lambda: model, protocol),
         "guidance": ", ".join(sorted(model.accepts)) or "none",
         "paper": card.paper if card else "",
     }
-    return Method(
+    method = Method(
         name=row,
         identity=IN_MEMORY,
         color_function=_color_function(lambda: model, protocol),
         accepts=model.accepts,
         input_kind=model.input_kind,
-        module=lambda: proposer_of(model),
-        detector=lambda: detector_of(model),
         about=about,
         model=card.name if card else "",
     )
+    return _with_proposals(method, lambda: model)
+
+
+def _record_of(model: ColoringModel) -> str:
+    """Return the training record of a model in memory as JSON."""
+    record = model.provenance
+    if record == Provenance(model=record.model, stage=record.stage):
+        return "unknown (no record)"
+    return json.dumps(asdict(record), sort_keys=True, default=str)
 
 
 def _size(model: Callable[[], ColoringModel], protocol: Protocol) -> str:

@@ -206,17 +206,22 @@ def parse_protocol(text: str, where: str) -> Protocol:
         lists = {"metrics": tuple(values["metrics"]), "notes": tuple(values.get("notes", ()))}
         known = {"resize": _resize(values["resize"]), "interactions": counts, "text": text}
         protocol = Protocol(**{**values, **users, **lists, **known})
-        _require_one_of("coloring", protocol.coloring, get_args(Coloring))
-        _require_one_of("boxes", protocol.boxes, get_args(BoxUse))
-        _require_one_of("layout", protocol.layout, get_args(Layout))
-        references = get_args(References) if protocol.layout == "clips" else ("none", "pairs")
-        _require_one_of("references", protocol.references, references)
-        allowed = get_args(Sketches) if protocol.layout == "drawings" else ("xdog",)
-        _require_one_of("sketches", protocol.sketches, allowed)
+        _check_choices(protocol)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise DataError(f"protocol {where}: {reason}") from error
     return protocol
+
+
+def _check_choices(protocol: Protocol) -> None:
+    """Raise a ValueError if a field with a fixed set of values has another value."""
+    _require_one_of("coloring", protocol.coloring, get_args(Coloring))
+    _require_one_of("boxes", protocol.boxes, get_args(BoxUse))
+    _require_one_of("layout", protocol.layout, get_args(Layout))
+    references = get_args(References) if protocol.layout == "clips" else ("none", "pairs")
+    _require_one_of("references", protocol.references, references)
+    sketches = get_args(Sketches) if protocol.layout == "drawings" else ("xdog",)
+    _require_one_of("sketches", protocol.sketches, sketches)
 
 
 def check_interactions(values: Any) -> tuple[int, ...]:

@@ -22,7 +22,7 @@ from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.evaluator import Evaluator
 from colorzoo.evaluation.images import BOXES_FILE, Item, hash_all, select_images
 from colorzoo.evaluation.machine import shared_machine
-from colorzoo.evaluation.measures import choose_measures
+from colorzoo.evaluation.measures import Measure, choose_measures
 from colorzoo.evaluation.methods import (
     IN_MEMORY,
     TRUTH,
@@ -143,18 +143,13 @@ def evaluate(
     torch_device = choose_device(device)
     with _torch_threads(threads), join_processes() as (rank, processes), ExitStack() as stack:
         selected, deviation = select_images(data, loaded, pairs, limit)
-        # weights and networks are downloaded after all files of the user have been opened
-        local = {row: source for row, source in sources.items() if source is not None}
-        opened = open_methods(local, loaded, torch_device)
-        measures, notes = choose_measures(loaded, tuple(metrics) if metrics else None, torch_device)
-        opened |= open_methods({row: None for row in sources if row not in opened}, loaded, torch_device)
-        methods = tuple(opened[row] for row in sources)
+        methods, measures, notes = _open(sources, loaded, tuple(metrics) if metrics else None, torch_device)
         machine = shared_machine(torch_device, processes)
         setup = EvaluationSetup(
             protocol=loaded,
             methods=methods,
             counts={},
-            measures=tuple(measures),
+            measures=measures,
             deviation=deviation,
             notes=(*notes, *_missing_boxes(loaded, data, methods, selected)),
             resamples=resamples,
@@ -163,7 +158,27 @@ def evaluate(
         )
         versions = sorted({measure.version for measure in measures})
         store = Cache(_cache_folder(cache, output, processes, stack), loaded, machine, versions)
-        return _run(setup, counts, store, selected, torch_device, output, compare, rank)
+        outcome = _run(setup, counts, store, selected, torch_device, compare, rank)
+        if output is not None and outcome.summary is not None:
+            write_report(outcome.summary, store, output)
+        return outcome
+
+
+def _open(
+    sources: Mapping[str, MethodSource],
+    protocol: Protocol,
+    metrics: tuple[str, ...] | None,
+    device: torch.device,
+) -> tuple[tuple[Method, ...], tuple[Measure, ...], tuple[str, ...]]:
+    """Open the methods and build the measures; return both, and a note for each skipped metric.
+
+    Weights and networks are downloaded after all files of the user have been opened.
+    """
+    local = {row: source for row, source in sources.items() if source is not None}
+    opened = open_methods(local, protocol, device)
+    measures, notes = choose_measures(protocol, metrics, device)
+    opened |= open_methods({row: None for row in sources if row not in opened}, protocol, device)
+    return tuple(opened[row] for row in sources), tuple(measures), notes
 
 
 @contextmanager
@@ -199,11 +214,10 @@ def _run(
     cache: Cache,
     selected: Sequence[Item],
     device: torch.device,
-    output: Path | None,
     compare: tuple[str, str] | None,
     rank: int,
 ) -> Outcome:
-    """Evaluate the images of this process; the first process summarizes and reports all images."""
+    """Evaluate the images of this process; the first process summarizes the results of all images."""
     methods = list(setup.methods)
     if any(measure.features for measure in setup.measures) and TRUTH not in {each.name for each in methods}:
         methods.append(truth_method())  # distances between image sets need the features of the truth
@@ -215,8 +229,6 @@ def _run(
     setup = replace(setup, counts={method.name: evaluator.counts_of(method) for method in methods})
     summary = summarize(setup, items, cache, compare)
     summary = replace(summary, skipped=(*unreadable, *summary.skipped))
-    if output is not None:
-        write_report(summary, cache, output)
     return Outcome(summary, summary.skipped, setup.notes)
 
 

@@ -92,19 +92,27 @@ def difference(
         weights: ``(R, G)`` result of `bootstrap_weights` for G groups.
         groups: ``(N,)`` index of the group of each image; see `estimate`.
     """
+    chosen = _comparable(one, other)
+    images = int(chosen.sum())
+    one, other = (np.where(chosen[:, None], moments, 0.0) for moments in (one, other))
+    with np.errstate(invalid="ignore"):  # infinite minus infinite
+        value = float(finish(one.sum(0)) - finish(other.sum(0)))
+    compared = np.flatnonzero(chosen) if groups is None else np.unique(groups[chosen])
+    if len(compared) < 2 or not np.isfinite(value):
+        return Difference(Estimate(value), float("nan"), images)
+    differences = finish(weights @ _summed(one, groups)) - finish(weights @ _summed(other, groups))
+    return Difference(Estimate(value, *_interval(differences)), _p_value(differences), images)
+
+
+def _comparable(one: Moments, other: Moments) -> NDArray[np.bool_]:
+    """Mark the images with a finite value for both methods, or with two values if no value is finite.
+
+    The mean of one method must not contain an image that the mean of the other method excludes.
+    """
     # the last two metric states, exact and count, are 0 for an image without a value
     both = np.asarray(one[:, -2:].any(1) & other[:, -2:].any(1))
     finite = both & ~((one[:, -2] > 0) | (other[:, -2] > 0))
-    if finite.any():  # the mean of one method must not contain an image that the other mean excludes
-        both = finite
-    one, other = (np.where(both[:, None], moments, 0.0) for moments in (one, other))
-    with np.errstate(invalid="ignore"):  # infinite minus infinite
-        value = float(finish(one.sum(0)) - finish(other.sum(0)))
-    compared = np.flatnonzero(both) if groups is None else np.unique(groups[both])
-    if len(compared) < 2 or not np.isfinite(value):
-        return Difference(Estimate(value), float("nan"), int(both.sum()))
-    differences = finish(weights @ _summed(one, groups)) - finish(weights @ _summed(other, groups))
-    return Difference(Estimate(value, *_interval(differences)), _p_value(differences), int(both.sum()))
+    return finite if finite.any() else both
 
 
 def _p_value(differences: Moments) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress, product
 from math import isfinite
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ from colorzoo.evaluation.statistics import (
     holm,
     jackknife,
 )
-from colorzoo.metrics.base import Moments, Output, mean_of_moments, value_moments
+from colorzoo.metrics.base import Better, Moments, Output, mean_of_moments, value_moments
 
 SIGNIFICANT = 0.05
 SEEN_MARK = "†"
@@ -224,6 +225,18 @@ class Summary:
         )
 
 
+class Resampling(NamedTuple):
+    """Bootstrap resamples of the images.
+
+    Attributes:
+        weights: ``(R, G)`` result of `bootstrap_weights` for G groups.
+        groups: ``(N,)`` index of the group of each image: images with one name, or frames of one clip.
+    """
+
+    weights: Weights
+    groups: Groups
+
+
 def summarize(
     setup: EvaluationSetup, items: Sequence[Item], cache: Cache, compare: tuple[str, str] | None
 ) -> Summary:
@@ -251,16 +264,13 @@ def summarize(
         for name, found in entries.items()
         for count in setup.counts[name]
     }
-    unique_groups = dict.fromkeys(item.group for item in good)  # in the order of the images
-    numbers = {group: number for number, group in enumerate(unique_groups)}
-    groups = np.array([numbers[item.group] for item in good])
-    weights = bootstrap_weights(len(numbers), setup.resamples, setup.protocol.seed)
-    distances = _distances(setup, good, weights, groups, cache)
+    resampling = _resampling(setup, good)
+    distances = _distances(setup, good, resampling, cache)
+    rows = tuple(
+        _row(setup, name, count, table, resampling, distances) for (name, count), table in tables.items()
+    )
     counts = {method.name: count_seen(method.about, good) for method in setup.methods}
     seen = {name: count for name, count in counts.items() if count}
-    rows = tuple(
-        _row(setup, name, count, table, weights, groups, distances) for (name, count), table in tables.items()
-    )
     return Summary(
         setup=setup,
         items=tuple(good),
@@ -271,8 +281,16 @@ def summarize(
         rows=rows,
         best=best_methods(setup.outputs, rows, {*BASELINES, *seen}),
         compared=compare,
-        comparisons=_comparisons(setup, tables, weights, groups, compare),
+        comparisons=() if compare is None else _comparisons(setup, tables, resampling, compare),
     )
+
+
+def _resampling(setup: EvaluationSetup, items: Sequence[Item]) -> Resampling:
+    """Draw the bootstrap resamples of images; the groups have the order of the images."""
+    unique_groups = dict.fromkeys(item.group for item in items)
+    numbers = {group: number for number, group in enumerate(unique_groups)}
+    weights = bootstrap_weights(len(numbers), setup.resamples, setup.protocol.seed)
+    return Resampling(weights, np.array([numbers[item.group] for item in items]))
 
 
 def _small_entries(method: Method, items: Sequence[Item], cache: Cache) -> list[Entry]:
@@ -305,7 +323,7 @@ def _table(setup: EvaluationSetup, count: int, entries: Sequence[Entry]) -> Tabl
 
 
 def _distances(
-    setup: EvaluationSetup, items: Sequence[Item], weights: Weights, groups: Groups, cache: Cache
+    setup: EvaluationSetup, items: Sequence[Item], resampling: Resampling, cache: Cache
 ) -> dict[tuple[str, int, str], Score]:
     """Return set distances such as FID by method, number of interactions and output key."""
     functions: dict[str, Distance] = {}
@@ -314,24 +332,25 @@ def _distances(
             functions |= {output.key: measure.distance for output in measure.outputs}
     if not functions:
         return {}
+    score = _score_clips if setup.protocol.layout == "clips" else _score_set
     truth = _features(truth_method(), 0, functions, items, cache)
     scores = {}
     for method in setup.methods:
         for count in setup.counts[method.name]:
             own = _features(method, count, functions, items, cache)
             for key, distance in functions.items():
-                if setup.protocol.layout == "clips":
-                    score = _mean_over_clips(distance, own[key], truth[key], weights, groups)
-                else:
-                    score = Score(jackknife(distance, own[key], truth[key], groups), len(items), 0, 0)
-                scores[method.name, count, key] = score
+                scores[method.name, count, key] = score(distance, own[key], truth[key], resampling)
     return scores
 
 
-def _mean_over_clips(
-    distance: Distance, own: Features, truth: Features, weights: Weights, groups: Groups
-) -> Score:
-    """Return the mean distance of the clips; clips that are too short for the distance have no value."""
+def _score_set(distance: Distance, own: Features, truth: Features, resampling: Resampling) -> Score:
+    """Return the distance between the features of all images."""
+    return Score(jackknife(distance, own, truth, resampling.groups), len(own), 0, 0)
+
+
+def _score_clips(distance: Distance, own: Features, truth: Features, resampling: Resampling) -> Score:
+    """Return the mean over clips of the distance between the frames of a clip."""
+    weights, groups = resampling
     clips = [groups == clip for clip in range(int(groups.max()) + 1)]
     values = [distance(own[frames], truth[frames]) for frames in clips]
     found = estimate(np.array([value_moments(value) for value in values]), mean_of_moments, weights)
@@ -351,23 +370,22 @@ def _row(
     name: str,
     count: int,
     table: Table,
-    weights: Weights,
-    groups: Groups,
+    resampling: Resampling,
     distances: Mapping[tuple[str, int, str], Score],
 ) -> Row:
     scores = {}
     for output in setup.outputs:
         if output.key in table.moments:
-            scores[output.key] = _score(table.moments[output.key], output, weights, groups)
+            scores[output.key] = _score(table.moments[output.key], output, resampling)
         else:
             scores[output.key] = distances[name, count, output.key]
     return Row(name, count, float(table.actual_interactions.mean()), scores)
 
 
-def _score(moments: Moments, output: Output, weights: Weights, groups: Groups) -> Score:
+def _score(moments: Moments, output: Output, resampling: Resampling) -> Score:
     exact, counted = (moments[:, -2:] > 0).sum(0).tolist()
     excluded = int((~moments[:, -2:].any(1)).sum())
-    return Score(estimate(moments, output.finish, weights, groups), counted, exact, excluded)
+    return Score(estimate(moments, output.finish, *resampling), counted, exact, excluded)
 
 
 def best_methods(
@@ -384,29 +402,31 @@ def best_methods(
     """
     best = {}
     for output, count in product(outputs, {row.count for row in rows}):
-        sign = 1 if output.better == "higher" else -1
         values = {
-            row.method: sign * round(row.scores[output.key].estimate.value, output.digits)
+            row.method: round(row.scores[output.key].estimate.value, output.digits)
             for row in rows
             if row.count == count and row.method not in excluded
         }
-        finite = {name: value for name, value in values.items() if isfinite(value)}
-        none = output.better == "neither" or len(finite) < 2
-        best[output.key, count] = frozenset(
-            () if none else (name for name, value in finite.items() if value == max(finite.values()))
-        )
+        best[output.key, count] = _best_names(values, output.better)
     return best
+
+
+def _best_names(values: Mapping[str, float], better: Better) -> frozenset[str]:
+    """Return the names with the best finite value; empty if fewer than two values are finite."""
+    finite = {name: value for name, value in values.items() if isfinite(value)}
+    if better == "neither" or len(finite) < 2:
+        return frozenset()
+    best = max(finite.values()) if better == "higher" else min(finite.values())
+    return frozenset(name for name, value in finite.items() if value == best)
 
 
 def _comparisons(
     setup: EvaluationSetup,
     tables: Mapping[tuple[str, int], Table],
-    weights: Weights,
-    groups: Groups,
-    compare: tuple[str, str] | None,
+    resampling: Resampling,
+    compare: tuple[str, str],
 ) -> tuple[Comparison, ...]:
-    if compare is None:
-        return ()
+    """Compare two methods for each number of interactions and report column."""
 
     def moments_of(method: str, count: int) -> Mapping[str, Moments]:
         # a method that does not accept the guidance of the user has only an automatic result
@@ -418,7 +438,7 @@ def _comparisons(
         first, second = (moments_of(method, count) for method in compare)
         for output in setup.outputs:
             if output.key in first and not output.detail:
-                found = difference(first[output.key], second[output.key], output.finish, weights, groups)
+                found = difference(first[output.key], second[output.key], output.finish, *resampling)
                 rows.append((count, output, found))
     adjusted = holm([found.p_value for _, _, found in rows])
     return tuple(Comparison(*row, p) for row, p in zip(rows, adjusted, strict=True))

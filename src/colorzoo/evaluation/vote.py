@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 from pathlib import Path
@@ -154,20 +154,11 @@ def count_votes(key: Path, files: Sequence[Path]) -> list[VoteScore]:
         DataError: A file is damaged, repeated or belongs to another vote, or the votes do not connect all
             methods.
     """
-    found = _read_json(key)
-    try:
-        vote, pairs = found["vote"], [(pair["left"], pair["right"]) for pair in found["pairs"]]
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{str(key)!r} is not the key of a vote") from error
+    vote, pairs = _read_key(key)
     names = sorted({name for pair in pairs for name in pair})
     index = {name: number for number, name in enumerate(names)}
     wins, ties = np.zeros((2, len(names), len(names)))  # of the row against the column
-    voters: dict[str, Path] = {}
-    for file in files:
-        voter, choices = _read_votes(file, vote, len(pairs))
-        if voter in voters:
-            raise DataError(f"{str(file)!r} and {str(voters[voter])!r} are files of the same voter")
-        voters[voter] = file
+    for choices in _read_all_votes(files, vote, len(pairs)):
         for (left, right), choice in zip(pairs, choices, strict=False):
             winner, loser = (right, left) if choice == "right" else (left, right)
             counts = ties if choice == "same" else wins
@@ -177,6 +168,26 @@ def count_votes(key: Path, files: Sequence[Path]) -> list[VoteScore]:
     won, same, lost = (votes.astype(int).tolist() for votes in (wins.sum(1), ties.sum(1), wins.sum(0)))
     table = [VoteScore(*row) for row in zip(names, scores, won, same, lost, strict=True)]
     return sorted(table, key=lambda row: -row.score.value)
+
+
+def _read_key(key: Path) -> tuple[str, list[tuple[str, str]]]:
+    """Return the id of a vote, and the methods on the left and on the right of each pair."""
+    found = _read_json(key)
+    try:
+        return found["vote"], [(pair["left"], pair["right"]) for pair in found["pairs"]]
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{str(key)!r} is not the key of a vote") from error
+
+
+def _read_all_votes(files: Sequence[Path], vote: str, pairs: int) -> Iterator[list[str]]:
+    """Yield the votes of each voter; raise an error if a voter has several files."""
+    voters: dict[str, Path] = {}
+    for file in files:
+        voter, choices = _read_votes(file, vote, pairs)
+        if voter in voters:
+            raise DataError(f"{str(file)!r} and {str(voters[voter])!r} are files of the same voter")
+        voters[voter] = file
+        yield choices
 
 
 def _read_votes(file: Path, vote: str, pairs: int) -> tuple[str, list[str]]:
@@ -222,24 +233,44 @@ def bradley_terry(wins: NDArray[np.float64], names: Sequence[str] = ()) -> list[
     """
     wins = np.asarray(wins, dtype=np.float64)
     compared = (wins + wins.T) > 0
-    count, part = connected_components(compared, directed=False)
-    if count > 1:
-        labels = np.array(names or range(len(wins)), dtype=str)
-        groups = " | ".join(", ".join(labels[part == number]) for number in range(count))
-        raise DataError(f"the votes must connect all methods, got separate groups: {groups}")
+    _require_connected(compared, names)
     wins = wins + PRIOR * compared
     votes = wins + wins.T
+    scores = np.log(_strengths(wins, votes))
+    errors = _standard_errors(scores, votes) * ndtri((1 + LEVEL) / 2)
+    return [Estimate(float(s), float(s - e), float(s + e)) for s, e in zip(scores, errors, strict=True)]
+
+
+def _require_connected(compared: NDArray[np.bool_], names: Sequence[str]) -> None:
+    """Raise an error unless the compared pairs ``(M, M)`` connect all methods."""
+    count, part = connected_components(compared, directed=False)
+    if count > 1:
+        labels = np.array(names or range(len(compared)), dtype=str)
+        groups = " | ".join(", ".join(labels[part == number]) for number in range(count))
+        raise DataError(f"the votes must connect all methods, got separate groups: {groups}")
+
+
+def _strengths(wins: NDArray[np.float64], votes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the strengths ``(M,)`` that maximize the likelihood; their geometric mean is 1.
+
+    Args:
+        wins: ``(M, M)`` number of votes for the method of the row against the method of the column.
+        votes: ``(M, M)`` number of votes between two methods.
+    """
     strengths = np.ones(len(wins))
     for _ in range(10_000):
         previous = strengths
         strengths = wins.sum(1) / (votes / (previous[:, None] + previous)).sum(1)
-        strengths /= np.exp(np.log(strengths).mean())  # the scores have mean 0
+        strengths /= np.exp(np.log(strengths).mean())
         if np.allclose(strengths, previous, rtol=1e-12, atol=0):
             break
-    scores = np.log(strengths)
-    likely = expit(scores[:, None] - scores)
-    information = -votes * likely * (1 - likely)
+    return strengths
+
+
+def _standard_errors(scores: NDArray[np.float64], votes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the standard errors ``(M,)`` of scores from the Fisher information of the votes ``(M, M)``."""
+    preferred = expit(scores[:, None] - scores)
+    information = -votes * preferred * (1 - preferred)
     np.fill_diagonal(information, 0)
     np.fill_diagonal(information, -information.sum(1))
-    errors = np.sqrt(np.diag(np.linalg.pinv(information))) * ndtri((1 + LEVEL) / 2)
-    return [Estimate(float(s), float(s - e), float(s + e)) for s, e in zip(scores, errors, strict=True)]
+    return np.sqrt(np.diag(np.linalg.pinv(information)))

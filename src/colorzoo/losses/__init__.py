@@ -5,7 +5,6 @@ from colorzoo.losses.color import (
     grid_cross_entropy,
     rebalanced_cross_entropy,
     smooth_l1_map,
-    soft_cross_entropy,
     weighted_by_chroma,
     with_weighted_gradient,
 )
@@ -40,7 +39,6 @@ __all__ = [
     "relativistic_loss",
     "self_reference_l1",
     "smooth_l1_map",
-    "soft_cross_entropy",
     "soft_histogram",
     "sum_over_processes",
     "total_variation",

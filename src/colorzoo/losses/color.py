@@ -119,26 +119,6 @@ def bilinear_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
 
 
 @in_float32
-def soft_cross_entropy(logits: Tensor, soft_target: Tensor) -> Tensor:
-    """Return the cross-entropy of each pixel with soft targets (Zhang et al. 2016, eq. 2).
-
-    Examples:
-        >>> soft_cross_entropy(torch.zeros(2, 313, 4, 4), torch.full((2, 313, 4, 4), 1 / 313)).shape
-        torch.Size([2, 4, 4])
-
-    The class weights of eq. 2 are not applied. The minimum of the loss is the entropy of the target, not 0.
-
-    Args:
-        logits: ``(B, Q, h, w)``.
-        soft_target: ``(B, Q, h, w)`` probabilities over the Q bins.
-
-    Returns:
-        ``(B, h, w)`` float32.
-    """
-    return -(soft_target * F.log_softmax(logits, dim=1)).sum(dim=1)
-
-
-@in_float32
 def rebalanced_cross_entropy(
     logits: Tensor, ab: Tensor, class_weights: Tensor, *, neighbors: int = 10, gray_below: float = 5.0
 ) -> Tensor:

@@ -277,14 +277,18 @@ class ClusterDiscrepancyRatio(ColorMetric):
         require_images(ab, 2, values=self.validate_args)
         if len(truths) != len(ab):
             raise DataError(f"truths must have one entry per image ({len(ab)}), got {len(truths)}")
-        pairs = zip(ab, truths, strict=True)
-        found = [cluster_discrepancy(*pair, kernel_size=self.kernel_size) for pair in pairs]
-        ratios = torch.stack(found) if found else torch.zeros(0, 2, dtype=torch.float64)
-        values = torch.cat([ratios, ratios.nanmean(dim=1, keepdim=True)], dim=1).to(self.total.device)
+        values = self._ratios(ab, truths).to(self.total.device)
         # Not in place, see `ImageMean.add`.
         self.total = self.total + values.nan_to_num(0.0).sum(dim=0)
         self.count = self.count + values.isfinite().sum(dim=0)
         self.excluded = self.excluded + values[:, 2].isnan().sum()
+
+    def _ratios(self, ab: Tensor, truths: Sequence[TruthClusters]) -> Tensor:
+        """Return the ratio of a, the ratio of b and their mean for each image, ``(B, 3)`` float64."""
+        pairs = zip(ab, truths, strict=True)
+        found = [cluster_discrepancy(*pair, kernel_size=self.kernel_size) for pair in pairs]
+        ratios = torch.stack(found) if found else torch.zeros(0, 2, dtype=torch.float64)
+        return torch.cat([ratios, ratios.nanmean(dim=1, keepdim=True)], dim=1)
 
     def compute(self) -> dict[str, Tensor]:
         """Return ``cdr_a``, ``cdr_b``, ``cdr`` and ``excluded``; ratios are NaN without edges."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,8 @@ from colorzoo.metrics.feature_networks import (
     lite0_network,
     timm_network,
 )
+
+_BEST = (1, 5)  # values of k
 
 
 def classifier_network(name: str = "resnet101.tv_in1k", weights: Path | None = None) -> FeatureNetwork:
@@ -51,10 +52,10 @@ class ClassifierAccuracy(ColorMetric):
     Examples:
         >>> mean = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
         >>> classifier = FeatureNetwork("mine", "whole", mean, 3)
-        >>> accuracy = ClassifierAccuracy(classifier, best=(1,))
+        >>> accuracy = ClassifierAccuracy(classifier)
         >>> reds = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1).expand(2, 3, 8, 8)
         >>> accuracy(reds, torch.tensor([0, 1]))
-        {'top1_mine_whole': tensor(0.5000)}
+        {'top1_mine_whole': tensor(0.5000), 'top5_mine_whole': tensor(1.)}
 
     Plausible colors increase the accuracy of a classifier. Compare the accuracy on results with the accuracy
     on gray images and on the ground truth. EfficientNet-Lite0 (``"efficientnet-lite0"``) requires no
@@ -64,7 +65,6 @@ class ClassifierAccuracy(ColorMetric):
         classifier: Network that returns class logits, or a name for `classifier_network`; None uses
             `default_network`.
         weights: Weight file; used only if ``classifier`` is a name or None.
-        best: Values of k, such as 1 and 5.
         **options: Arguments of `ColorMetric`, such as ``validate_args``.
     """
 
@@ -80,18 +80,15 @@ class ClassifierAccuracy(ColorMetric):
         self,
         classifier: FeatureNetwork | str | None = None,
         weights: Path | None = None,
-        *,
-        best: Sequence[int] = (1, 5),
         **options: Any,
     ) -> None:
         super().__init__(**options)
         if not isinstance(classifier, FeatureNetwork):
             classifier = classifier_network(classifier or self.default_network, weights)
         self.classify = FrozenNetwork(classifier.network)
-        self.best = tuple(best)
         self.title = f"({classifier.name.removeprefix('timm-')})"
-        self.keys = [f"top{k}_{classifier.name}_{classifier.preprocessing}" for k in self.best]
-        self.add_state("hits", torch.zeros(len(self.best), dtype=torch.long), dist_reduce_fx="sum")
+        self.keys = [f"top{k}_{classifier.name}_{classifier.preprocessing}" for k in _BEST]
+        self.add_state("hits", torch.zeros(len(_BEST), dtype=torch.long), dist_reduce_fx="sum")
         self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, rgb: Tensor, labels: Tensor) -> None:
@@ -115,7 +112,7 @@ class ClassifierAccuracy(ColorMetric):
             )
         true_scores = scores.gather(1, labels.to(scores.device)[:, None])
         ranks = (scores > true_scores).sum(dim=1)  # ties count as correct
-        found = torch.stack([(ranks < k).sum() for k in self.best])
+        found = torch.stack([(ranks < k).sum() for k in _BEST])
         # Not in place, see `ImageMean.add`.
         self.hits = self.hits + found.to(self.hits.device)
         self.count = self.count + len(rgb)
@@ -129,13 +126,13 @@ class ClassifierAccuracy(ColorMetric):
 
     def moments(self) -> list[list[float]]:
         """Return the number of correct results and the number of images for each k."""
-        return sums(self.hits.tolist(), [float(self.count)] * len(self.best))
+        return sums(self.hits.tolist(), [float(self.count)] * len(_BEST))
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """Return the report columns of this metric; see `ColorMetric.outputs`."""
         return tuple(
             Output(f"{key}{suffix}_mean", f"Top-{k} {self.title}", "", "higher", mean_of_moments)
-            for key, k in zip(self.keys, self.best, strict=True)
+            for key, k in zip(self.keys, _BEST, strict=True)
         )
 
 

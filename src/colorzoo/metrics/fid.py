@@ -99,15 +99,22 @@ def frechet_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
     """
     if min(len(one), len(other)) < 2:
         return float("nan")
-    factors: list[NDArray[np.float64]] = []
-    means, traces = [], []
-    for features in (one.astype(np.float64), other.astype(np.float64)):
-        centered = (features - features.mean(0)) / np.sqrt(len(features) - 1)
-        means.append(features.mean(0))
-        traces.append(float((centered**2).sum()))
-        if len(centered) > centered.shape[1]:  # replace it with a smaller matrix of equal covariance
-            centered = np.asarray(np.linalg.qr(centered, mode="r"))
-        factors.append(centered)
-    shared = float(np.linalg.svd(factors[0] @ factors[1].T, compute_uv=False).sum())
-    distance = float(((means[0] - means[1]) ** 2).sum()) + sum(traces) - 2 * shared
+    (mean, trace, factor), (other_mean, other_trace, other_factor) = map(_gaussian, (one, other))
+    shared = float(np.linalg.svd(factor @ other_factor.T, compute_uv=False).sum())
+    distance = float(((mean - other_mean) ** 2).sum()) + (trace + other_trace) - 2 * shared
     return max(distance, 0.0)
+
+
+def _gaussian(features: NDArray[Any]) -> tuple[NDArray[np.float64], float, NDArray[np.float64]]:
+    """Fit a Gaussian to features ``(N, D)``.
+
+    Returns:
+        Mean ``(D,)``, trace of the covariance, and a matrix ``(K, D)`` whose product ``A^T A`` is the
+        covariance, with K = min(N, D).
+    """
+    features = features.astype(np.float64)
+    mean = features.mean(0)
+    centered = (features - mean) / np.sqrt(len(features) - 1)
+    trace = float((centered**2).sum())
+    is_tall = len(centered) > centered.shape[1]
+    return mean, trace, np.asarray(np.linalg.qr(centered, mode="r")) if is_tall else centered

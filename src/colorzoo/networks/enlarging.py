@@ -45,13 +45,26 @@ def enlarge_along_edges(ab: Tensor, light: Tensor, lightness: Tensor) -> Tensor:
         sums = rows @ (near[:, None] * torch.cat([ab, torch.ones_like(light)], dim=1)[:, :, None]) @ columns.T
         found = _read_grid(sums, lightness / _STEP)
         alike = (found[:, :-1] + _LEAST * plain) / (found[:, -1:] + _LEAST)
-
-        centered = light - light.mean(dim=(2, 3), keepdim=True)  # avoids cancellation
-        moments = torch.cat([torch.ones_like(light), centered, centered.square()], dim=1)
-        weight, mean, square = (rows @ moments @ columns.T).chunk(3, dim=1)
-        variance = (square / weight - (mean / weight).square()).clamp(min=0)
+        variance = _smoothed_variance(light, rows, columns)
         variance = F.interpolate(variance, size, mode="bilinear", align_corners=True)
         return plain + variance / (variance + _CALM) * (alike - plain)
+
+
+def _smoothed_variance(light: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Return the variance of the cell lightness around each grid node.
+
+    Args:
+        light: ``(B, 1, h, w)``, mean lightness of each cell.
+        rows: ``(h + 1, h)``, weights of the cells for each row of nodes.
+        columns: ``(w + 1, w)``, weights of the cells for each column of nodes.
+
+    Returns:
+        ``(B, 1, h + 1, w + 1)``.
+    """
+    centered = light - light.mean(dim=(2, 3), keepdim=True)  # avoids cancellation
+    moments = torch.cat([torch.ones_like(light), centered, centered.square()], dim=1)
+    weight, mean, square = (rows @ moments @ columns.T).chunk(3, dim=1)
+    return (square / weight - (mean / weight).square()).clamp(min=0)
 
 
 def _gaussians(cells: int, like: Tensor) -> Tensor:

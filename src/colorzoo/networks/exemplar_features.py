@@ -51,13 +51,14 @@ class CaffeVGG19(nn.Module):
         """
         x, hooks = caffe_input(rgb, self.mean), []
         for number, block in enumerate(self.blocks, start=1):
-            for index, layer in enumerate(block.children(), start=1):
+            first, second, *others = block.children()
+            x = F.relu(second(F.relu(first(x))))
+            hooks.append(x)
+            if number == len(self.blocks):
+                break  # the other layers of the last block are unused
+            for layer in others:
                 x = F.relu(layer(x))
-                if index == 2:
-                    hooks.append(x)
-                if index == 2 and number == len(self.blocks):
-                    break
-            x = F.max_pool2d(x, 2) if number < len(self.blocks) else x
+            x = F.max_pool2d(x, 2)
         return tuple(hooks)
 
 

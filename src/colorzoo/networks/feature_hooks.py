@@ -18,14 +18,13 @@ The values have the shape ``(B, C, h, w)``.
 """
 
 
-def unchanged(name: str, activation: Tensor) -> Tensor:
+def unchanged(_: str, activation: Tensor) -> Tensor:
     """Return the activation unchanged, for a network without an add-on model.
 
     Examples:
         >>> unchanged("encoder3", torch.zeros(1, 8, 4, 4)).shape
         torch.Size([1, 8, 4, 4])
     """
-    del name
     return activation
 
 

@@ -139,12 +139,10 @@ class HintAttention(nn.Module):
         cells = ((height + 1) // 2, (width + 1) // 2)
         given = F.adaptive_avg_pool2d(hints.float(), cells)
         weight = given[:, 2:]
-        color = given / weight.clamp(min=1e-6)
-
         fine = self.key(features)
         query = _extend_query(self._embed(fine))
         key = _extend_key(self._embed(F.adaptive_avg_pool2d(fine.float(), cells)), self.bias, weight)
-        colors = color.flatten(2).transpose(1, 2)
+        colors = (given / weight.clamp(min=1e-6)).flatten(2).transpose(1, 2)
         value = torch.cat([colors, torch.zeros_like(colors[:, :1])], dim=1)  # the null cell has color 0
         if not torch.is_grad_enabled() and not is_traced():
             key, value = _hinted_in_some_image(key, value, weight)

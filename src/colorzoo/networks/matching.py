@@ -73,22 +73,35 @@ def match(
 def _match_classes(
     query: Tensor, key: Tensor, values: Tensor, labels: tuple[Tensor, Tensor], tau: float
 ) -> Matched:
+    """Match the positions of each class separately; see `match`."""
     batch, places, _ = query.shape
-    query_sets, key_sets = [], []  # flat positions of each class that both images contain
-    for index, (ours, theirs) in enumerate(zip(*labels, strict=True)):
-        for label in ours[torch.isin(ours, theirs) & (ours >= 0)].unique().tolist():
-            query_sets.append((ours == label).nonzero()[:, 0] + index * places)
-            key_sets.append((theirs == label).nonzero()[:, 0] + index * len(theirs))
+    query_sets, key_sets = _class_positions(*labels)
     found = values.new_zeros(batch * places, values.shape[2] + 1)
     if query_sets:
-        parts = (
-            _split(each, sets) for each, sets in ((query, query_sets), (key, key_sets), (values, key_sets))
-        )
+        parts = (_split(query, query_sets), _split(key, key_sets), _split(values, key_sets))
         matched = [_attend(a[None], b[None], v[None], tau) for a, b, v in zip(*parts, strict=True)]
         rows = [torch.cat([each.values[0], each.similarity[0, :, None]], dim=1) for each in matched]
         found = found.index_copy(0, torch.cat(query_sets), torch.cat(rows))
     found = found.view(batch, places, -1)
     return Matched(found[..., :-1], found[..., -1])
+
+
+def _class_positions(ours: Tensor, theirs: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    """Return the positions of each class that both maps of an image contain.
+
+    Args:
+        ours: ``(B, N)`` classes; negative classes are ignored.
+        theirs: ``(B, M)`` classes.
+
+    Returns:
+        For each image and class, the positions in the flattened ``ours`` and in the flattened ``theirs``.
+    """
+    our_sets, their_sets = [], []
+    for index, (own, other) in enumerate(zip(ours, theirs, strict=True)):
+        for label in own[torch.isin(own, other) & (own >= 0)].unique().tolist():
+            our_sets.append((own == label).nonzero()[:, 0] + index * len(own))
+            their_sets.append((other == label).nonzero()[:, 0] + index * len(other))
+    return our_sets, their_sets
 
 
 def _split(features: Tensor, places: list[Tensor]) -> tuple[Tensor, ...]:

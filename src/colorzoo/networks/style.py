@@ -71,13 +71,11 @@ def by_label(
         fewest: Minimum number of feature positions of a label. A small label can lose all positions at the
             resolution of the features.
     """
-    inside, source = (
-        nearest_labels(labels[0], content.shape[-2:]),
-        nearest_labels(labels[1], style.shape[-2:]),
-    )
+    content_labels = nearest_labels(labels[0], content.shape[-2:])
+    style_labels = nearest_labels(labels[1], style.shape[-2:])
     found = content.clone()
     for label in usable_labels(*labels):
-        here, there = inside == label, source == label
+        here, there = content_labels == label, style_labels == label
         if min(here.sum(), there.sum()) >= fewest:
             found[:, here] = transform(content[:, here][None], style[:, there][None])[0]
     return found

@@ -118,8 +118,7 @@ class DrawingPoints:
         order = self._order(drawing, target, model)
         lab = rgb_to_lab(drawing.colors(target.rgb).T[None, :, :, None])[0, :, :, 0]
 
-        def give_input(count: int, result: SessionResult) -> UserInput:
-            del result
+        def give_input(count: int, _: SessionResult) -> UserInput:
             colors, mask = torch.zeros_like(target.rgb), torch.zeros_like(target.rgb[:, :1])
             for region in dict.fromkeys(order[:count]):
                 rows, columns = drawing.patch(region, self.side)

@@ -77,13 +77,32 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
     largest = int(side.numpy().max())
     reveal, position = image[:, 3] < simulation.reveal_all, patch[:, 1:, :most].mT
     reveal, position, counts, side = (copy_to(each, ab.device) for each in (reveal, position, counts, side))
-    free = torch.stack([height - side, width - side], dim=-1)
-    normal = math.sqrt(2) * torch.erfinv((2 * position - 1).clamp(-1 + 1e-6, 1 - 1e-6))  # inverse normal CDF
-    corner = (free + 1) / 2 + normal * (free + 1) * simulation.spread
-    corner = torch.minimum(corner.clamp(min=0), free).long()
+    corner = _draw_corners(position, side, (height, width), simulation.spread)
     valid = torch.arange(most, device=ab.device) < counts[:, None]
     points = fill_patches(ab, corner, side.long(), valid, largest)
-    reveal = reveal.view(-1, 1, 1, 1)
+    return _with_revealed(points, ab, reveal.view(-1, 1, 1, 1))
+
+
+def _draw_corners(draws: Tensor, side: Tensor, size: tuple[int, int], spread: float) -> Tensor:
+    """Return the top-left pixels of patches with a Gaussian distribution around the image center.
+
+    Args:
+        draws: ``(B, N, 2)`` random numbers in [0, 1).
+        side: ``(B, N)`` side of each patch in pixels.
+        size: Height and width of the images.
+        spread: Standard deviation relative to the free height and width.
+
+    Returns:
+        ``(B, N, 2)`` int64 row and column.
+    """
+    free = torch.stack([size[0] - side, size[1] - side], dim=-1)
+    normal = math.sqrt(2) * torch.erfinv((2 * draws - 1).clamp(-1 + 1e-6, 1 - 1e-6))  # inverse normal CDF
+    corner = (free + 1) / 2 + normal * (free + 1) * spread
+    return torch.minimum(corner.clamp(min=0), free).long()
+
+
+def _with_revealed(points: Points, ab: Tensor, reveal: Tensor) -> Points:
+    """Replace the points of images by the true color of each pixel, where ``reveal`` ``(B, 1, 1, 1)``."""
     return Points(
         torch.where(reveal, ab[:, -2:], points.ab),
         torch.where(reveal, 1.0, points.mask),
@@ -134,14 +153,7 @@ def fill_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor, larges
         largest: Maximum value of ``side``.
     """
     batch, channels, height, width = ab.shape
-    # pixels of all patches, padded to squares with side `largest`: (B, N * largest ** 2)
-    step = torch.arange(largest, device=ab.device)
-    row = (corner[..., 0, None, None] + step[:, None]).clamp(max=height - 1)
-    column = (corner[..., 1, None, None] + step).clamp(max=width - 1)
-    pixel = (row * width + column).flatten(1)
-    within = step < side[..., None]
-    inside = (within[..., :, None] & within[..., None, :] & valid[..., None, None]).flatten(1)
-
+    pixel, inside = _patch_pixels(corner, side, valid, largest, (height, width))
     values = ab.flatten(2).take_along_dim(pixel[:, None], dim=2) * inside[:, None]
     mean = values.view(batch, channels, *side.shape[1:], -1).sum(-1) / side[:, None].square()
 
@@ -153,6 +165,24 @@ def fill_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor, larges
     filled = (mean.take_along_dim((patch - 1).clamp(min=0)[:, None], dim=2) * mask).view_as(ab)
     lightness = filled[:, :1] if channels == _LAB else None
     return Points(filled[:, -2:], mask.view(batch, 1, height, width), lightness)
+
+
+def _patch_pixels(
+    corner: Tensor, side: Tensor, valid: Tensor, largest: int, size: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """Return the pixels of patches, padded to squares with the side ``largest``; see `fill_patches`.
+
+    Returns:
+        Index of each pixel in the flattened image, ``(B, N * largest ** 2)`` int64, and whether the pixel
+        belongs to the patch, bool of the same shape.
+    """
+    height, width = size
+    step = torch.arange(largest, device=corner.device)
+    row = (corner[..., 0, None, None] + step[:, None]).clamp(max=height - 1)
+    column = (corner[..., 1, None, None] + step).clamp(max=width - 1)
+    within = step < side[..., None]
+    inside = within[..., :, None] & within[..., None, :] & valid[..., None, None]
+    return (row * width + column).flatten(1), inside.flatten(1)
 
 
 @dataclass(frozen=True)
@@ -183,8 +213,7 @@ class UniformPoints:
     def begin(self, target: TargetImage, first: SessionResult, model: object) -> InputFunction:
         """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
 
-        def give_input(count: int, result: SessionResult) -> UserInput:
-            del result
+        def give_input(count: int, _: SessionResult) -> UserInput:
             generators = image_generators(torch.tensor([target.seed]), "points")
             points = uniform_points(
                 _true_lab(target), count, generators, side=self.side, aligned=self.aligned
@@ -264,8 +293,7 @@ class ProposedPoints:
         side = min(self.side, *target.ab.shape[-2:])
         limit = torch.tensor(target.ab.shape[-2:]) - side
 
-        def choose_corner(result: SessionResult, given: Points) -> Tensor:
-            del result
+        def choose_corner(_: SessionResult, given: Points) -> Tensor:
             center = model.propose_points(target.lightness, Guidance(points=given)).cpu()
             return torch.minimum((center - side // 2).clamp(min=0), limit)[0]
 

@@ -119,8 +119,7 @@ def _color_in_order(target: TargetImage, proposed: Regions, order: Tensor) -> In
     """Return an input function that fills one region per interaction in the specified order."""
     colors, _ = region_means(proposed.index, target.rgb, proposed.given.shape[1])
 
-    def give_input(count: int, result: SessionResult) -> UserInput:
-        del result
+    def give_input(count: int, _: SessionResult) -> UserInput:
         given = torch.zeros_like(proposed.given)
         given[0, order[:count]] = 1
         regions: Regions = replace(proposed, rgb=colors, given=given)

@@ -81,19 +81,22 @@ def simulate_scribbles(
         generators: A random generator for the batch, or a generator for each image.
         simulation: Distribution of the strokes.
     """
-    s = simulation or ScribbleSimulation()
-    sizes = [2, s.most, s.most, s.most, 2 * _GRID**2]
+    simulation = simulation or ScribbleSimulation()
+    most, (shortest_reach, longest_reach) = simulation.most, simulation.reach
+    sizes = [2, most, most, most, 2 * _GRID**2]
     # draw on the CPU, so that lengths can be read without a device synchronization
     draws = draw_uniform(generators, len(ab), sum(sizes), torch.device("cpu"))
-    lengths = (s.reach[0] + torch.split(draws, sizes, dim=1)[2] * (s.reach[1] - s.reach[0] + 1)).floor()
+    _, _, length, *_ = torch.split(draws, sizes, dim=1)
+    steps = (shortest_reach + length * (longest_reach - shortest_reach + 1)).floor()
     image, seed, _, width, field = torch.split(copy_to(draws, ab.device), sizes, dim=1)
-    edges, weight = lost_edges(ab, true_ab, s)
-    steps = copy_to(lengths, ab.device)
-    lines = _grow(edges, _draw_seeds(weight, seed), steps, int(lengths.numpy().max()))
-    counts = (1 + (image[:, :1] * s.most).floor()) * (image[:, 1:] >= s.none)
-    kept = (lines.sum(dim=(2, 3)) >= s.shortest) & (torch.arange(s.most, device=ab.device) < counts)
-    wide = _widen(lines * kept[:, :, None, None], width, s.widths)
-    return Scribbles(_displace(wide.amax(dim=1, keepdim=True), field, s.jitter))
+    edges, weight = lost_edges(ab, true_ab, simulation)
+    seeds = _draw_seeds(weight, seed)
+    lines = _grow(edges, seeds, copy_to(steps, ab.device), int(steps.numpy().max()))
+    counts = (1 + (image[:, :1] * most).floor()) * (image[:, 1:] >= simulation.none)
+    is_long = lines.sum(dim=(2, 3)) >= simulation.shortest
+    kept = is_long & (torch.arange(most, device=ab.device) < counts)
+    wide = _widen(lines * kept[:, :, None, None], width, simulation.widths)
+    return Scribbles(_displace(wide.amax(dim=1, keepdim=True), field, simulation.jitter))
 
 
 def lost_edges(ab: Tensor, true_ab: Tensor, simulation: ScribbleSimulation) -> tuple[Tensor, Tensor]:
@@ -217,8 +220,7 @@ class BledEdgeScribbles:
         random = np.random.default_rng(stream_seed("scribbles", target.seed))
         runs = [self._draw(run, random) for run in bled_runs(first.ab, target.ab)]
 
-        def give_input(count: int, result: SessionResult) -> UserInput:
-            del result
+        def give_input(count: int, _: SessionResult) -> UserInput:
             mask = draw_runs(runs[:count], self.width, target.ab[:, :1])
             return UserInput(Guidance(scribbles=Scribbles(mask)), min(count, len(runs)))
 

@@ -8,7 +8,7 @@ order. The method ``propose_points(lightness, guidance)`` returns the row and co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Protocol
 
@@ -172,10 +172,7 @@ def play(
     base = background or Guidance()
     turn = Turn(0, 0, color(target, base), base)
     give_input = None if user is None else user.begin(target, turn.result, model)
-    steps: Iterable[int] = sorted(set(counts))
-    if user is not None and user.adaptive:  # reacts to the result of each interaction
-        steps = range(max(counts, default=-1) + 1)
-    for count in steps:
+    for count in _steps(counts, user):
         turn = replace(turn, count=count)
         if give_input is not None and count > 0:
             given = give_input(count, turn.result)
@@ -184,6 +181,13 @@ def play(
                 turn = Turn(count, given.interactions, color(target, guidance), guidance)
         if count in counts:
             yield turn
+
+
+def _steps(counts: Sequence[int], user: SimulatedUser | None) -> Sequence[int]:
+    """Return the numbers of interactions to run; an adaptive user reacts to each interaction."""
+    if user is not None and user.adaptive:
+        return range(max(counts, default=-1) + 1)
+    return sorted(set(counts))
 
 
 def merged(base: Guidance, more: Guidance) -> Guidance:

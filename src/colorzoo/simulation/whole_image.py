@@ -70,8 +70,7 @@ class TrueStatistics:
 def _at_once(guidance: Guidance) -> InputFunction:
     """Return an input function that provides all guidance in one interaction."""
 
-    def give_input(count: int, result: SessionResult) -> UserInput:
-        del result
+    def give_input(count: int, _: SessionResult) -> UserInput:
         return UserInput(guidance if count else Guidance(), min(count, 1))
 
     return give_input

@@ -29,6 +29,7 @@ from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_train
 from colorzoo.training.command import run_command
 from colorzoo.training.configs import find_config as shipped_config
 from colorzoo.training.gan import GANColorizationModule
+from colorzoo.training.module import ColorizationModule
 
 _BATCH = 4
 _TRAIN_BATCH, _STEPS = 3, 2
@@ -127,13 +128,7 @@ def _training_batch(card: ModelCard) -> Batch:
 
 def _training_tensors(card: ModelCard, batch: Batch) -> list[Tensor]:
     """Return the losses of a training step and the tensors of the validation guidance."""
-    torch.manual_seed(0)  # random teacher networks of losses, and dropout
-    with torch.device("cpu"):
-        model = contract_test_model(card).train()
-        model.allow_untrained = True
-        model.trainer = quiet_trainer(".", max_steps=1)
-        model.setup("fit")
-        model.prepare_fit()
+    model = _model_before_training(card)
     logged: list[tuple[Mapping[str, Tensor], int]] = []
     model.log_losses = lambda *given: logged.append(given)  # type: ignore[method-assign]
     if isinstance(model, GANColorizationModule):  # its base class logs both losses
@@ -146,11 +141,27 @@ def _training_tensors(card: ModelCard, batch: Batch) -> list[Tensor]:
     for losses, count in logged:
         require(count == len(batch["rgb"]), f"{card.name}: a training step logs a wrong batch size")
         tensors += losses.values()
+    return [*tensors, *_guidance_tensors(model, batch)]
+
+
+def _model_before_training(card: ModelCard) -> ColorizationModule:
+    """Return the small variant of a model on the CPU, as before the first training step."""
+    torch.manual_seed(0)  # random teacher networks of losses, and dropout
+    with torch.device("cpu"):
+        model = contract_test_model(card).train()
+        model.allow_untrained = True
+        model.trainer = quiet_trainer(".", max_steps=1)
+        model.setup("fit")
+        model.prepare_fit()
+    return model
+
+
+def _guidance_tensors(model: ColorizationModule, batch: Batch) -> Iterator[Tensor]:
+    """Yield the tensors of the guidance for validation."""
     for _, guidance in model.validation_guidances(batch, rgb_to_lab(batch["rgb"])):
         for kind in guidance.kinds():
             values = hint_fields(getattr(guidance, kind)).values()
-            tensors += [value for value in values if isinstance(value, Tensor)]
-    return tensors
+            yield from (value for value in values if isinstance(value, Tensor))
 
 
 def _is_bfloat16(value: object) -> bool:
@@ -264,24 +275,42 @@ def write_overlay(card: ModelCard, folder: Path, images: Path) -> Path:
     unset = {name: None for name in ("start", "trunk") if name in known_settings(model_class)}
     # keep the training stage of the configuration
     small = {name: value for name, value in card.contract_test.hparams.items() if name != "stage"}
-    side = card.contract_test.size
-    data = {"root": str(images), "batch_size": _TRAIN_BATCH, "crop": side, "resize": side + 4}
-    data |= {"labels": True} if _takes_labels(card) else {}
-    data |= {"val_size": side, "val_batch_size": 2, "val_limit": 3, "num_workers": 0}
-    logger = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": str(folder)}}
-    trainer: dict[str, Any] = {"max_epochs": 1, "max_steps": -1, "limit_train_batches": _STEPS}
-    trainer |= {"check_val_every_n_epoch": 1, "val_check_interval": 1.0, "log_every_n_steps": 1}
-    trainer |= {"accelerator": "cpu", "devices": 1, "logger": logger, "default_root_dir": str(folder)}
-    trainer |= {"enable_progress_bar": False, "enable_model_summary": False}
     overlay = {
         "model": {"init_args": nest_arguments(model_class, unset | small)},
-        "data": {"class_path": "colorzoo.data.FolderDataModule", "init_args": data},
-        "trainer": trainer,
+        "data": {"class_path": "colorzoo.data.FolderDataModule", "init_args": _short_data(card, images)},
+        "trainer": _short_trainer(folder),
         "allow_untrained": True,  # frozen parts keep random weights
     }
     path = folder / "overlay.yaml"
     path.write_text(json.dumps(overlay))  # JSON is YAML
     return path
+
+
+def _short_data(card: ModelCard, images: Path) -> dict[str, Any]:
+    """Return the arguments of a DataModule with small images and small batches."""
+    side = card.contract_test.size
+    data = {"root": str(images), "batch_size": _TRAIN_BATCH, "crop": side, "resize": side + 4}
+    data |= {"val_size": side, "val_batch_size": 2, "val_limit": 3, "num_workers": 0}
+    return data | ({"labels": True} if _takes_labels(card) else {})
+
+
+def _short_trainer(folder: Path) -> dict[str, Any]:
+    """Return the arguments of a Trainer for `_STEPS` steps on the CPU, with outputs in a folder."""
+    logger = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": str(folder)}}
+    return {
+        "max_epochs": 1,
+        "max_steps": -1,
+        "limit_train_batches": _STEPS,
+        "check_val_every_n_epoch": 1,
+        "val_check_interval": 1.0,
+        "log_every_n_steps": 1,
+        "accelerator": "cpu",
+        "devices": 1,
+        "logger": logger,
+        "default_root_dir": str(folder),
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
 
 
 def logged(folder: Path, prefix: str) -> list[float]:

@@ -23,14 +23,8 @@ def prepare_words(words: Sequence[str]) -> list[str]:
     Raises:
         ColorzooError: A configuration does not exist or is not a YAML mapping.
     """
-    joined: list[str] = []
-    for word in words:
-        if joined and joined[-1].startswith("-") and "=" not in joined[-1] and not word.startswith("-"):
-            joined[-1] += f"={word}"
-        else:
-            joined.append(word)
     prepared = []
-    for word in joined:
+    for word in _join_values(words):
         flag, _, value = re.sub(r"^-c=", "--config=", word).partition("=")
         if flag == "--config" and value:
             load_config(path := find_config(value))  # its errors contain file and line
@@ -39,6 +33,17 @@ def prepare_words(words: Sequence[str]) -> list[str]:
             word = f"{found[1]}={json.dumps({found[2]: None})}"
         prepared.append(word)
     return prepared
+
+
+def _join_values(words: Sequence[str]) -> list[str]:
+    """Return arguments in which an option and its value are one word."""
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1].startswith("-") and "=" not in joined[-1] and not word.startswith("-"):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def value_of(flag: str, words: Sequence[str]) -> str | None:

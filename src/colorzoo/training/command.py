@@ -60,15 +60,7 @@ def run_command(verb: str, words: Sequence[str]) -> int:
     """
     filter_messages()
     try:
-        prepared = prepare_words(words)
-        if path := value_of("--ckpt_path", prepared):
-            found = find_checkpoint(path, begins=verb == "fit")
-            if verb == "fit" and found != path:
-                _print_once(f"resuming from {found}" if found else f"starting a new run in {path}")
-            prepared = with_value("--ckpt_path", found, prepared)
-        if verb == "predict":
-            prepared = with_registered_model(prepared)
-        prepared = with_folder_data(prepared)
+        prepared = _prepare(verb, words)
         import_tasks(prepared)
         return ZooCLI(verb, prepared).exit_code
     except ColorzooError:
@@ -81,6 +73,19 @@ def run_command(verb: str, words: Sequence[str]) -> int:
         if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning exits with 1
             raise stop.__context__ from None
         raise
+
+
+def _prepare(verb: str, words: Sequence[str]) -> list[str]:
+    """Return arguments in which configurations, checkpoints, models and data folders are resolved."""
+    prepared = prepare_words(words)
+    if path := value_of("--ckpt_path", prepared):
+        found = find_checkpoint(path, begins=verb == "fit")
+        if verb == "fit" and found != path:
+            _print_once(f"resuming from {found}" if found else f"starting a new run in {path}")
+        prepared = with_value("--ckpt_path", found, prepared)
+    if verb == "predict":
+        prepared = with_registered_model(prepared)
+    return with_folder_data(prepared)
 
 
 def _print_once(text: str) -> None:
@@ -175,19 +180,12 @@ class ZooCLI(LightningCLI):
             )
         if self.subcommand != "fit":
             self.save_config_callback = None
-        if config.get("enable_progress_bar") is None:
-            kwargs["enable_progress_bar"] = sys.stderr.isatty()  # a log file would contain every update
-        if config.get("logger") in (None, True):
-            kwargs["logger"] = self._default_loggers(str(config.get("default_root_dir") or Path.cwd()))
-        plugins = _as_list(config.get("plugins"))
-        if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
-            kwargs["plugins"] = [*plugins, CheckpointFile()]
         is_gan = isinstance(self.model, GANColorizationModule)
-        if is_gan:
-            kwargs |= self._manual_optimization(config)
+        manual = self._manual_optimization(config) if is_gan else {}
         self.trainer_defaults = {"callbacks": self._default_callbacks(config)}
         try:
-            trainer: Any = super().instantiate_trainer(**kwargs)
+            arguments = {**kwargs, **self._default_arguments(config), **manual}
+            trainer: Any = super().instantiate_trainer(**arguments)
         except ValueError as error:
             raise ColorzooError(f"--trainer: {error}") from error
         if is_gan and config.get("strategy") == "auto" and trainer.world_size > 1:
@@ -197,6 +195,19 @@ class ZooCLI(LightningCLI):
             key=lambda each: (isinstance(each, Checkpoint), getattr(each, "monitor", None) is None)
         )
         return cast(Trainer, trainer)
+
+    def _default_arguments(self, config: Any) -> dict[str, Any]:
+        """Return the arguments of the Trainer that the configuration leaves open."""
+        arguments: dict[str, Any] = {}
+        if config.get("enable_progress_bar") is None:
+            arguments["enable_progress_bar"] = sys.stderr.isatty()  # a log file would contain every update
+        if config.get("logger") in (None, True):
+            root = str(config.get("default_root_dir") or Path.cwd())
+            arguments["logger"] = self._default_loggers(root)
+        plugins = _as_list(config.get("plugins"))
+        if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
+            arguments["plugins"] = [*plugins, CheckpointFile()]
+        return arguments
 
     def _default_loggers(self, root: str) -> Logger | list[Logger]:
         if self.subcommand == "predict":

@@ -43,9 +43,8 @@ def find_config(name: str) -> Path:
         return Path(name)
     relative = name.removeprefix("./").removeprefix("configs/")
     package, _, file = relative.partition("/")
-    spec = find_spec(package) if package in plugin_packages() else None  # does not import the package
     folders = [(folder, relative) for folder in config_folders()]
-    folders += [(Path(folder), file) for folder in (spec and spec.submodule_search_locations) or ()]
+    folders += [(folder, file) for folder in _plugin_folders(package)]
     for folder, inside in folders:
         if (folder / inside).is_file():
             return folder / inside
@@ -55,6 +54,12 @@ def find_config(name: str) -> Path:
     )
     known = f", such as {', '.join(similar)}" if similar else ""
     raise ColorzooError(f"--config must be a file or a built-in configuration{known}; got {name!r}")
+
+
+def _plugin_folders(package: str) -> list[Path]:
+    """Return the folders of an installed plugin package, without importing the package."""
+    spec = find_spec(package) if package in plugin_packages() else None
+    return [] if spec is None else list(map(Path, spec.submodule_search_locations or ()))
 
 
 def config_folders() -> list[Path]:

@@ -180,13 +180,15 @@ def muon_groups(module: nn.Module, excluded: Sequence[str] = ()) -> list[dict[st
     others: list[nn.Parameter] = []
     factors: list[nn.Parameter] = []
     for name, parameter in module.named_parameters():
-        if parameter.requires_grad:
-            large = parameter.ndim >= 2 and min(parameter.flatten(1).shape) >= _SMALLEST_SIDE
-            hidden = large and not any(part in name for part in excluded)
-            if hidden:
-                matrices.append(parameter)
-            else:
-                (others if parameter.ndim > 1 else factors).append(parameter)
+        if not parameter.requires_grad:
+            continue
+        is_large = parameter.ndim >= 2 and min(parameter.flatten(1).shape) >= _SMALLEST_SIDE
+        if is_large and not any(part in name for part in excluded):
+            matrices.append(parameter)
+        elif parameter.ndim > 1:
+            others.append(parameter)
+        else:
+            factors.append(parameter)
     groups: list[dict[str, Any]] = [
         {"params": matrices, "orthogonalize": True},
         {"params": others},

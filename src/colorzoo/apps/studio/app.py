@@ -256,29 +256,34 @@ async def _websocket(socket: WebSocket) -> None:
     await socket.accept()
     loader: StudioLoader = socket.app.state.loader
     outgoing = Outgoing(lambda message: _send(socket, message))
-    reply, sending = outgoing.reply, outgoing.sending
+    session_id = socket.query_params.get("session")
     try:
         studio = await loader.wait()
         image_path = loader.named(socket.query_params)
-        session = studio.connect(socket.query_params.get("session"), reply, loader.recipe, image_path)
+        session = studio.connect(session_id, outgoing.reply, loader.recipe, image_path)
     except Exception as error:  # loading failed, or there are too many sessions; the client reconnects later
         with contextlib.suppress(RuntimeError, WebSocketDisconnect):
             await _send(socket, error_message(error, None))
             await socket.close(_TRY_LATER)
-        sending.cancel()
+        outgoing.sending.cancel()
         return
     try:
-        while (frame := await _next_frame(socket, sending)) is not None:
-            try:
-                studio.handle(session, unpack(frame), reply)
-            except StudioError as error:  # after an invalid frame, the connection stays open
-                reply(error_message(error, None))
+        await _handle_frames(socket, studio, session, outgoing)
     finally:
         studio.disconnect(session)
-        sending.cancel()
+        outgoing.sending.cancel()
         if socket.client_state == WebSocketState.CONNECTED == socket.application_state:
             with contextlib.suppress(RuntimeError, WebSocketDisconnect):
                 await socket.close(_TRY_LATER)
+
+
+async def _handle_frames(socket: WebSocket, studio: Studio, session: Session, outgoing: Outgoing) -> None:
+    """Process the messages of a drawing pad until the pad disconnects or stops reading."""
+    while (frame := await _next_frame(socket, outgoing.sending)) is not None:
+        try:
+            studio.handle(session, unpack(frame), outgoing.reply)
+        except StudioError as error:  # after an invalid frame, the connection stays open
+            outgoing.reply(error_message(error, None))
 
 
 class Outgoing:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable, MutableMapping
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Any, Literal
 
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 from colorzoo.apps.studio.opened_image import OpenedImage, fit_size, jpeg
 from colorzoo.apps.studio.protocol import Limits
+from colorzoo.apps.studio.window import Window
 from colorzoo.apps.studio.worker_pool import stop_if_cancelled
 from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.inference import (
@@ -27,7 +28,6 @@ from colorzoo.inference import (
 )
 
 Quality = Literal["drag", "final", "full"]
-_STAGES = ("prepare", "network", "join", "encode")
 
 
 def match_of(colored: ColorizedImage) -> Tensor | None:
@@ -141,29 +141,61 @@ def preview(
     Returns:
         The result, the JPEG, and the fields ``width``, ``height`` and ``timing`` of the message ``colored``.
     """
-    times = [time.perf_counter()]
-    # regions and classes depend on the network size, so the size is not halved during a drag
-    kinds = {"regions", "classes"} & set(request.recipe.kinds())
-    halved = quality == "drag" and not kinds and not request.colorizer.is_sketch_model
-    task = request.quick_task(request.colorizer.size // 2) if halved else request.task()
-    times.append(time.perf_counter())
+    stages = _StageTimes()
+    task = _preview_task(request, quality)
+    stages.end("prepare")
     result = _run(task)
-    times.append(time.perf_counter())
+    stages.end("network")
     stop_if_cancelled()
     lightness = _preview_lightness(request.opened.whole or request.opened, quality, limits)
-    surroundings = None
-    if (window := request.opened.window) is not None:
-        inside = window.scaled(int(lightness.shape[3]), int(lightness.shape[2]))
-        surroundings = Surroundings(lightness[0, 0], inside)
-        lightness = lightness[..., *inside.slices]
-    with torch.inference_mode():
-        levels = result.over(lightness[0, 0], surroundings=surroundings).levels()
-    times.append(time.perf_counter())
+    levels = _preview_levels(result, lightness[0, 0], request.opened.window)
+    stages.end("join")
     image = jpeg(Image.fromarray(levels))
-    times.append(time.perf_counter())
-    spent = [round((end - begin) * 1e3, 2) for begin, end in pairwise(times)]
-    timing = dict(zip(_STAGES, spent, strict=True))
-    return result, image, {"width": levels.shape[1], "height": levels.shape[0], "timing": timing}
+    stages.end("encode")
+    return result, image, {"width": levels.shape[1], "height": levels.shape[0], "timing": stages.timing}
+
+
+class _StageTimes:
+    """Durations of successive stages.
+
+    Attributes:
+        timing: Duration of each stage in milliseconds.
+    """
+
+    def __init__(self) -> None:
+        self.timing: dict[str, float] = {}
+        self._began = time.perf_counter()
+
+    def end(self, stage: str) -> None:
+        """Record the duration of a stage; the next stage begins now."""
+        now = time.perf_counter()
+        self.timing[stage] = round((now - self._began) * 1e3, 2)
+        self._began = now
+
+
+def _preview_task(request: PadRequest, quality: Quality) -> ColorizeTask:
+    """Return the task of a preview; during a drag, the network input has half of the usual size."""
+    # regions and classes depend on the network size, so the size is not halved
+    kinds = {"regions", "classes"} & set(request.recipe.kinds())
+    if quality == "drag" and not kinds and not request.colorizer.is_sketch_model:
+        return request.quick_task(request.colorizer.size // 2)
+    return request.task()
+
+
+@torch.inference_mode()
+def _preview_levels(result: ColorizedImage, lightness: Tensor, window: Window | None) -> NDArray[Any]:
+    """Join the colors of a result with the lightness ``(h, w)`` of the whole photo.
+
+    Args:
+        result: Result of the photo, or of the part within the border of a scan.
+        lightness: Lightness of the photo at the size of the preview.
+        window: Position of the colorized part; None if the whole photo is colorized.
+    """
+    if window is None:
+        return result.over(lightness).levels()
+    inside = window.scaled(int(lightness.shape[1]), int(lightness.shape[0]))
+    surroundings = Surroundings(lightness, inside)
+    return result.over(lightness[inside.slices], surroundings=surroundings).levels()
 
 
 def _preview_lightness(opened: OpenedImage, quality: Quality, limits: Limits) -> Tensor:

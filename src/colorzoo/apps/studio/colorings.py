@@ -76,9 +76,7 @@ def find_informative_point(task: ColorizeTask, result: ColorizedImage) -> Inform
     maps = [similarity_to(task, PointPatches.of([point], task.size)) for point in candidates]
     similarities = [similarity for similarity in maps if similarity is not None]
     grid = distribution.probabilities.shape[1:]
-    correlation = torch.cat([F.interpolate(similarity, grid, mode="area") for similarity in similarities])[
-        :, 0
-    ]
+    correlation = torch.cat([F.interpolate(each, grid, mode="area") for each in similarities])[:, 0]
     best = most_informative(correlation, distribution)
     return InformativePoint(
         candidates[best].x,

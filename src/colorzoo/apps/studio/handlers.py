@@ -3,48 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, dataclass, field, replace
-from functools import partial
 from hashlib import sha256
-from pathlib import PurePath
 from typing import Annotated, Any, cast
-
-import cv2
-from numpy.typing import NDArray
 
 from colorzoo.apps.studio import drawings, palette, regions
 from colorzoo.apps.studio.coloring import PadRequest, Quality, match_of, predict, preview
 from colorzoo.apps.studio.colorings import find_informative_point
+from colorzoo.apps.studio.export import ExportOptions, encode_with_layers, encode_with_record, record_of
 from colorzoo.apps.studio.models import ModelPool, describe_model
 from colorzoo.apps.studio.opened_image import OpenedImage, open_upload, read_upload, safe_name, thumbnail
 from colorzoo.apps.studio.protocol import Limits, Message, StudioError
 from colorzoo.apps.studio.sessions import AttachedReference, Session
 from colorzoo.batch import (
-    ColorSettings,
-    FileTask,
     UsedFile,
-    with_prediction,
 )
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, Fields, PointHint, Recipe, Vertices, parse_area, read_reach
 from colorzoo.image_io import (
-    WRITABLE,
-    AlphaArray,
-    RasterImage,
-    add_provenance,
-    color_png,
-    encode,
-    encode_layers,
-    gray_levels,
     is_gray,
-    output_bit_depth,
-    resample_visible,
-    without_positions,
     write_notes,
 )
 from colorzoo.inference import (
-    Colorizer,
     as_reference,
     colorize_task,
     crop_recipe,
@@ -56,22 +37,6 @@ from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, Positi
 MAX_SUGGESTIONS = 32
 """Maximum number of suggested colors for a location."""
 _LEAST_CORNERS = 3  # minimum number of corners of an outline
-_SUFFIXES = {
-    "png": ".color.png",
-    "jpeg": ".color.jpg",
-    "tiff": ".color.tif",
-    "webp": ".color.webp",
-    "layer": ".colors.png",
-    "ora": ".color.ora",
-}
-_MIME_TYPES = {
-    "png": "image/png",
-    "jpeg": "image/jpeg",
-    "tiff": "image/tiff",
-    "webp": "image/webp",
-    "layer": "image/png",
-    "ora": "image/openraster",
-}
 
 
 @dataclass(frozen=True)
@@ -161,8 +126,10 @@ class Context:
         recipe = recipe or self.recipe()
         opened = self.opened(recipe)
         colorizer = self.pool.get(recipe.model)
-        opened = (opened.on_paper() if colorizer.is_sketch_model else opened).healed(recipe.healing)
-        part = opened if colorizer.is_sketch_model else opened.part(recipe.border)
+        if colorizer.is_sketch_model:
+            part = opened.on_paper().healed(recipe.healing)
+        else:
+            part = opened.healed(recipe.healing).part(recipe.border)
         if part.window is None:
             recipe.check_inside(*opened.size)
         else:
@@ -214,8 +181,7 @@ def _attach(ctx: Context) -> Iterator[Message]:
         raise StudioError("bad_message", f"attach.slot must be 'exemplar' or 'statistics', got {slot!r}")
     if fields.take("detach"):
         if slot == "exemplar":
-            with ctx.session.lock:
-                ctx.session.reference = None
+            ctx.session.set_reference(None)
         yield ctx.answer("attached", slot=slot, detached=True)
         return
     data, name = ctx.file()
@@ -224,14 +190,11 @@ def _attach(ctx: Context) -> Iterator[Message]:
     if slot == "statistics":
         facts["statistics"] = describe_statistics(image)
     else:
-        model = ctx.pool.get(fields.read("model", str)).model
-        if model.reference_needs_color:
+        if ctx.pool.get(fields.read("model", str)).model.reference_needs_color:
             require_color(image, repr(name))
         file = UsedFile("reference", name, sha256(data).hexdigest())
         rgb = as_reference(image, ctx.network)
-        reference = AttachedReference(rgb, image.size, file, is_gray(image))
-        with ctx.session.lock:
-            ctx.session.reference = reference
+        ctx.session.set_reference(AttachedReference(rgb, image.size, file, is_gray(image)))
     notes = list(image.notes)
     yield ctx.answer("attached", thumbnail(image), slot=slot, name=name, notes=notes, **facts)
 
@@ -338,22 +301,24 @@ def _select(ctx: Context) -> Iterator[Message]:
     fields = ctx.message.fields()
     size = fields.read("size", Annotated[float, Range(0.1, 10)], 1.0)
     request = ctx.pad_request(ctx.recipe().without_hints())
-    if ctx.message.body.get("path") is not None:
-        path, window = fields.read("path", Vertices, MISSING), request.opened.window
-        if window is not None:
-            path = tuple(map(window.inside.shifted, path))
-        if len(path) < _LEAST_CORNERS:
-            raise StudioError(
-                "bad_message", f"select.path must have at least {_LEAST_CORNERS} corners, got {len(path)}"
-            )
-        if fields.take("exact"):
-            mask = regions.select_outline(request, path, size)
-        else:
-            mask = regions.select_in_outline(request, path, size)
-    else:
+    if ctx.message.body.get("path") is None:
         visible = fields.read("visible", Fraction, 1.0)
         mask = regions.select_at_point(request, _inner(request, ctx.place()), size, visible)
+    else:
+        path = _outline(fields, request)
+        select = regions.select_outline if fields.take("exact") else regions.select_in_outline
+        mask = select(request, path, size)
     yield ctx.answer("selected", mask=mask)
+
+
+def _outline(fields: Fields, request: PadRequest) -> Sequence[tuple[float, float]]:
+    """Read the corners of an outline and convert them to pixels of the colorized part."""
+    path, window = fields.read("path", Vertices, MISSING), request.opened.window
+    if len(path) < _LEAST_CORNERS:
+        raise StudioError(
+            "bad_message", f"select.path must have at least {_LEAST_CORNERS} corners, got {len(path)}"
+        )
+    return path if window is None else [window.inside.shifted(corner) for corner in path]
 
 
 def _parts(ctx: Context) -> Iterator[Message]:
@@ -419,92 +384,30 @@ def _model(ctx: Context) -> Iterator[Message]:
 
 
 def _export(ctx: Context) -> Iterator[Message]:
-    """Colorize the photo like ``colorzoo colorize --recipe``, and encode the result.
-
-    The field ``side`` is the maximum longer side of the result in pixels. The field ``dpi`` is the resolution
-    in its metadata.
-    """
-    fields = ctx.message.fields()
-    kind = fields.read("format", str, "png")
-    quality = fields.read("quality", PositiveInt, 95) or 95
-    side, dpi = fields.read("side", PositiveInt), fields.read("dpi", Annotated[float, Range(1, 9999)])
-    if kind not in _MIME_TYPES or quality > 100:
-        raise StudioError(
-            "bad_message",
-            f"export.format must be one of {', '.join(_MIME_TYPES)}, got {kind!r}, and export.quality "
-            f"must be from 1 to 100, got {quality}",
-        )
+    """Colorize the photo like ``colorzoo colorize --recipe``, and encode the result; see `ExportOptions`."""
+    options = ExportOptions.read(ctx.message.fields())
     recipe = ctx.recipe()
     opened = ctx.opened(recipe)
-    name = PurePath(opened.name).stem + _SUFFIXES[kind]
+    name = options.file_name(opened.name)
     image = opened.decode()
     colorizer, reference = ctx.pool.get(recipe.model), ctx.session.reference_for(recipe)
     exemplar = None if reference is None else Exemplar(reference.rgb)
     task = colorizer.prepare(image, recipe, reference=exemplar)
     colored = colorize_task(ctx.pad_request(recipe).cached(task))
     notes = [*image.notes, *colored.notes]
-    source = colored.source(image)
-    side = side if side is not None and side < max(source.size) else None
-    reduce = partial(_reduced_levels, side=side, alpha=source.alpha)
-    source = _reduced(source, side)
-    if kind == "layer":
-        data = color_png({"Photo": gray_levels(source), "Colors": reduce(colored.levels())}, source)
-    elif kind == "ora":
-        steps = colored.layers(colored.source(image))
-        data = encode_layers({name: reduce(levels) for name, levels in steps.items()}, source)
+    if options.has_layers:
+        data = encode_with_layers(colored, image, options)
     else:
-        task_of_file = _file_task(colorizer, recipe, reference, quality, side)
-        origin = task_of_file.origin(opened.sha256, opened.name, colorizer.size)
-        origin = with_prediction(origin, colored)
-        metadata = source.metadata if dpi is None else replace(source.metadata, dpi=(dpi, dpi))
-        marked = replace(source, metadata=add_provenance(metadata, origin))
-        levels = reduce(colored.levels(output_bit_depth(name, image)))
-        data = encode(levels, marked, WRITABLE[PurePath(name).suffix], quality)
+        size = colored.source(image).size
+        origin = record_of(colorizer, recipe, reference, opened, options, size)
+        data = encode_with_record(colored, image, name, origin, options)
         notes += write_notes(name, image)
-    facts = {"name": name, "mime": _MIME_TYPES[kind], "bytes": len(data), "notes": notes}
+    facts = {"name": name, "mime": options.mime, "bytes": len(data), "notes": notes}
     if ctx.inline_files:
         yield ctx.answer("exported", data, **facts)
         return
     key = ctx.session.add_file(data, name)
     yield ctx.answer("exported", url=f"api/download/{key}?session={ctx.session.id}", **facts)
-
-
-def _reduced(image: RasterImage, side: int | None) -> RasterImage:
-    """Downscale an image to a longer side of at most ``side`` pixels."""
-    alpha = None if image.alpha is None else _reduced_levels(image.alpha, side)
-    levels = _reduced_levels(image.levels, side, image.alpha)
-    metadata = image.metadata
-    if levels is not image.levels:
-        metadata = without_positions(metadata, scaled=True)
-    return replace(image, levels=levels, alpha=alpha, metadata=metadata)
-
-
-def _reduced_levels(levels: NDArray[Any], side: int | None, alpha: AlphaArray | None = None) -> NDArray[Any]:
-    """Downscale ``(H, W[, 3])`` levels to a longer side of at most ``side`` pixels, weighted by alpha."""
-    height, width = levels.shape[:2]
-    scale = 1 if side is None else side / max(height, width)
-    if scale >= 1:
-        return levels
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return resample_visible(levels, alpha, partial(cv2.resize, dsize=size, interpolation=cv2.INTER_AREA))
-
-
-def _file_task(
-    colorizer: Colorizer,
-    recipe: Recipe,
-    reference: AttachedReference | None,
-    quality: int,
-    side: int | None,
-) -> FileTask:
-    """Return the task of an export, whose provenance record the exported file contains."""
-    return FileTask(
-        choice=colorizer.choice,
-        guidance=recipe,
-        settings=ColorSettings(quality=quality),
-        uploaded=(reference.file,) if reference and "exemplar" in colorizer.model.accepts else (),
-        colorizer=colorizer,
-        max_side=side,
-    )
 
 
 def _check(ctx: Context) -> Iterator[Message]:

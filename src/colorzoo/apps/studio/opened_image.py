@@ -301,8 +301,8 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
     tint = chroma_note(shown)
     width, height = image.size
     view = fit_size(height, width, limits.view_side)
-    view_levels = shrink_levels(shown.levels, view)
-    gray = gray_jpeg(lightness_of_levels(view_levels)[None, None])
+    gray, source = _view_jpegs(shown.levels, view)
+    full = FullLightness(image.levels)
     return OpenedImage(
         name=safe_name(name),
         data=data,
@@ -310,17 +310,29 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
         size=image.size,
         colored=tint is not None,
         kind="sketch" if is_sketch else "gray" if tint is None else "color",
-        notes=image.notes if tint is None else (*image.notes, _IN_COLOR if tint == IN_COLOR else _TINTED),
+        notes=(*image.notes, *_color_notes(tint)),
         lightness=lightness_of_levels(shrink_levels(image.levels, view))[None, None],
         border=select_part(image, "automatic"),
-        network_lightnesses={
-            network: FullLightness(image.levels).shrunk(working_size(height, width, network))
-        },
+        network_lightnesses={network: full.shrunk(working_size(height, width, network))},
         gray=gray,
-        source=gray if shown.levels.ndim == 2 else jpeg(_rgb_image(view_levels)),
+        source=source,
         alpha=b"" if shown.alpha is None else _alpha_png(shown.alpha, view),
         opaque=image.alpha is None,
     )
+
+
+def _view_jpegs(levels: Levels, view: tuple[int, int]) -> tuple[bytes, bytes]:
+    """Return JPEGs of the lightness and of the original colors at the size (height, width) of the preview."""
+    small = shrink_levels(levels, view)
+    gray = gray_jpeg(lightness_of_levels(small)[None, None])
+    return gray, gray if levels.ndim == 2 else jpeg(_rgb_image(small))
+
+
+def _color_notes(tint: str | None) -> tuple[str, ...]:
+    """Return a note on the ignored colors of a photo; see `chroma_note`."""
+    if tint is None:
+        return ()
+    return (_IN_COLOR if tint == IN_COLOR else _TINTED,)
 
 
 def read_upload(data: bytes, name: str, limits: Limits) -> RasterImage:

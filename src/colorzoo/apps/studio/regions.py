@@ -81,21 +81,29 @@ def describe_regions(request: PadRequest, result: ColorizedImage) -> tuple[dict[
     shown = lightness[0] if result.predicted_lightness is None else result.predicted_lightness[0]
     colored = lab_to_rgb_in_gamut(torch.cat([shown, result.ab]))[None]
     suggested = mean_region_colors(found, colored)
-    items = []
-    for number in filled_regions(found):
-        inside = (index == number).numpy()
-        row, column = innermost_pixel(inside)
-        items.append(
-            {
-                "index": number,
-                "area": float(inside.mean()),
-                "x": (column + 0.5) * request.opened.size[0] / width,
-                "y": (row + 0.5) * request.opened.size[1] / height,
-                "suggested": suggested[number],
-            }
-        )
+    items = [
+        {
+            "index": number,
+            **_place_of((index == number).numpy(), request.opened.size),
+            "suggested": suggested[number],
+        }
+        for number in filled_regions(found)
+    ]
     facts = {"count": len(items), "width": width, "height": height, "items": items}
     return {**facts, "proposal": proposal_hash(proposed)}, _uint16_bytes(index)
+
+
+def _place_of(inside: NDArray[np.bool_], size: tuple[int, int]) -> dict[str, float]:
+    """Return the share of pixels in a region, and its innermost location in pixels of the photo.
+
+    Args:
+        inside: ``(h, w)`` mask of the region.
+        size: Width and height of the photo.
+    """
+    row, column = innermost_pixel(inside)
+    height, width = inside.shape
+    x, y = (column + 0.5) * size[0] / width, (row + 0.5) * size[1] / height
+    return {"area": float(inside.mean()), "x": x, "y": y}
 
 
 def innermost_pixel(inside: NDArray[np.bool_]) -> tuple[int, int]:
@@ -228,27 +236,36 @@ def locked_colors(request: PadRequest, result: ColorizedImage, area: Area) -> di
         result: Result of the current recipe.
         area: Area with the action ``lock`` (keep the colors inside) or ``only`` (keep the colors outside).
     """
-    lightness = request.lightness()
-    others = (
-        [other for other in request.recipe.shown().areas if other.action == "only"]
-        if area.action == "only"
-        else []
-    )
-    share = locked_share(
-        draw_areas(lightness, areas=[*others, area], image_size=request.opened.size), area.action
-    )
-    predicted, ab = result.predicted_lightness, result.ab.clone()
-    shown, shape = lightness if predicted is None else predicted, lightness.shape[2:]
-    recipe = replace(result.task.recipe, paint=())  # paint also covers locked colors
-    for overlay in overlays_of(recipe, result.task.size, shape, result.colors.locked):
-        overlay.add_to(ab, shown[0, 0], 0)
-    lab = torch.cat([torch.zeros_like(ab[:1]) if predicted is None else predicted[0], ab])
+    lab, share = _colors_without_paint(request, result), _locked_share(request, area)
     if (window := request.opened.window) is not None:
         lab = torch.from_numpy(window.surrounded(lab.permute(1, 2, 0).numpy(), edge=True)).permute(2, 0, 1)
         share = torch.from_numpy(window.surrounded(share.numpy()))
     kept = encode_locked_colors(lab, share)
     fields: dict[str, Any] = replace(area, kept=kept).to_dict()["kept"]
     return fields
+
+
+def _locked_share(request: PadRequest, area: Area) -> Tensor:
+    """Return the weight ``(h, w)`` with which an area locks the color of each pixel."""
+    areas = [area]
+    if area.action == "only":
+        areas = [*(other for other in request.recipe.shown().areas if other.action == "only"), area]
+    drawn = draw_areas(request.lightness(), areas=areas, image_size=request.opened.size)
+    return locked_share(drawn, area.action)
+
+
+def _colors_without_paint(request: PadRequest, result: ColorizedImage) -> Tensor:
+    """Return the current Lab colors ``(3, h, w)`` below the paint, which also covers locked colors.
+
+    L is 0 unless the model predicts the lightness.
+    """
+    predicted, ab = result.predicted_lightness, result.ab.clone()
+    lightness = request.lightness() if predicted is None else predicted
+    recipe = replace(result.task.recipe, paint=())
+    shape = request.lightness().shape[2:]
+    for overlay in overlays_of(recipe, result.task.size, shape, result.colors.locked):
+        overlay.add_to(ab, lightness[0, 0], 0)
+    return torch.cat([torch.zeros_like(ab[:1]) if predicted is None else predicted[0], ab])
 
 
 def reach_overlay(request: PadRequest, point: PointHint) -> bytes:

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -203,13 +204,7 @@ def run_server(loader: StudioLoader, address: Address) -> Iterator[tuple[str, uv
     )
     thread.start()
     try:
-        while not server.started:
-            if not thread.is_alive():
-                raise ColorzooError(
-                    "the server did not start. To print details, set COLORZOO_DEBUG=1 and run the command "
-                    "again."
-                )
-            threading.Event().wait(0.01)
+        _wait_until_started(server, thread)
         if loader.studio is not None:
             loader.studio.warm_up()
         yield url_of(host, port, token), server
@@ -218,26 +213,38 @@ def run_server(loader: StudioLoader, address: Address) -> Iterator[tuple[str, uv
         thread.join(timeout=15)  # the server has already closed the listener
 
 
+def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> None:
+    while not server.started:
+        if not thread.is_alive():
+            raise ColorzooError(
+                "the server did not start. To print details, set COLORZOO_DEBUG=1 and run the command again."
+            )
+        time.sleep(0.01)
+
+
 def _bind(address: Address) -> socket.socket:
     """Return a socket that is bound to the address but does not listen yet."""
-    host = address.host.strip("[]")
     first = FIRST_PORT if address.port is None else address.port
     last = first + _PORTS if address.port is None else first + 1
     reason = ""
     for port in range(first, last):
         try:
-            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-            listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sets NODELAY
-            try:
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                listener.bind((host, port))
-            except OSError:
-                listener.close()
-                raise
-            return listener
+            return _bound_socket(address.host.strip("[]"), port)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
     raise ColorzooError(f"cannot listen on {address.host}, port {first}: {reason}. Set another --port.")
+
+
+def _bound_socket(host: str, port: int) -> socket.socket:
+    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sets NODELAY
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def url_of(host: str, port: int, token: str) -> str:

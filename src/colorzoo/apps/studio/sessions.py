@@ -96,6 +96,11 @@ class Session:
             self.opened = opened
             self.reference = None
 
+    def set_reference(self, reference: AttachedReference | None) -> None:
+        """Attach a reference image, or remove the attached reference image."""
+        with self.lock:
+            self.reference = reference
+
     def release(self) -> None:
         """Close the photo and delete all files."""
         with self.lock:

@@ -18,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from numpy.typing import NDArray
 
 from colorzoo import create_coloring_model
 from colorzoo.card import ModelCard, Weights
@@ -59,22 +60,14 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
         ColorzooError: The folder contains other files or cannot be written, the model cannot run in a page,
             or an image is invalid.
     """
-    if folder.exists() and not folder.is_dir():
-        raise ColorzooError(f"--static must be a folder, but {folder} is a file")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / _SETTINGS).is_file():
-        raise ColorzooError(f"--static must be an empty or new folder, but {folder} contains other files")
+    _check_folder(folder)
     if obstacle := _obstacle(card):
         raise ColorzooError(f"--model {card.name} cannot be used with --static, because {obstacle}")
     static = files("colorzoo.apps.studio") / "static"
     content = {name: (static / name).read_bytes() for name in _FILES}
     content["index.html"] = (static / "page" / "index.html").read_bytes()
-    offered = []
-    for number, image in enumerate(images):
-        read_image(image)  # raises an error if the image is invalid
-        if image.suffix.lower() not in _BROWSER_FORMATS:
-            raise ColorzooError(f"{image}: browsers do not support this format. Convert it to PNG or JPEG.")
-        content[f"photos/{number}{image.suffix}"] = image.read_bytes()
-        offered.append({"file": f"photos/{number}{image.suffix}", "name": image.name})
+    photos = {f"photos/{number}{image.suffix}": image for number, image in enumerate(images)}
+    content |= {file: _read_photo(image) for file, image in photos.items()}
     content |= _runtime_files()
     graph, size = _graph_of(card)
     content[f"{card.name}.onnx.gz"] = gzip.compress(graph, mtime=0)
@@ -83,11 +76,27 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
         "size": size,
         "runtime": f"runtime/{_RUNTIME}",
         "wasm": f"runtime/{_WASM}.gz",
-        "photos": offered,
+        "photos": [{"file": file, "name": image.name} for file, image in photos.items()],
     }
     content[_SETTINGS] = json.dumps(settings).encode()
     _write(folder, content)
     return sum(map(len, content.values()))
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise an error unless the output folder is new, empty, or contains an earlier page."""
+    if folder.exists() and not folder.is_dir():
+        raise ColorzooError(f"--static must be a folder, but {folder} is a file")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / _SETTINGS).is_file():
+        raise ColorzooError(f"--static must be an empty or new folder, but {folder} contains other files")
+
+
+def _read_photo(path: Path) -> bytes:
+    """Return the content of an example image; raise an error if browsers cannot show it."""
+    read_image(path)  # raises an error if the image is invalid
+    if path.suffix.lower() not in _BROWSER_FORMATS:
+        raise ColorzooError(f"{path}: browsers do not support this format. Convert it to PNG or JPEG.")
+    return path.read_bytes()
 
 
 def _obstacle(card: ModelCard) -> str:
@@ -150,18 +159,22 @@ def halve_weights(path: Path) -> bytes:
     model = onnx.load(path)
     tensors, casts = [], []
     for tensor in model.graph.initializer:
-        stored = tensor
-        if tensor.data_type == TensorProto.FLOAT:
-            values = numpy_helper.to_array(tensor)
-            with np.errstate(over="ignore"):
-                half = values.astype(np.float16)
-            largest = float(np.abs(values).max(initial=0))
-            if float(np.abs(half.astype(np.float32) - values).max(initial=0)) <= _MAX_ERROR * largest:
-                stored = numpy_helper.from_array(half, f"{tensor.name}.half")
-                casts.append(helper.make_node("Cast", [stored.name], [tensor.name], to=TensorProto.FLOAT))
-        tensors.append(stored)
+        half = _half(numpy_helper.to_array(tensor)) if tensor.data_type == TensorProto.FLOAT else None
+        if half is None:
+            tensors.append(tensor)
+        else:
+            tensors.append(numpy_helper.from_array(half, f"{tensor.name}.half"))
+            casts.append(helper.make_node("Cast", [tensors[-1].name], [tensor.name], to=TensorProto.FLOAT))
     nodes = [*casts, *model.graph.node]
     for field, entries in ((model.graph.initializer, tensors), (model.graph.node, nodes)):
         del field[:]
         field.extend(entries)
     return bytes(model.SerializeToString())
+
+
+def _half(values: NDArray[np.float32]) -> NDArray[np.float16] | None:
+    """Round values to float16; return None if the rounding error is large."""
+    with np.errstate(over="ignore"):
+        half = values.astype(np.float16)
+    error = float(np.abs(half.astype(np.float32) - values).max(initial=0))
+    return half if error <= _MAX_ERROR * float(np.abs(values).max(initial=0)) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -124,32 +125,37 @@ class Studio:
         session = found or self.sessions.new()
         session.connected = True
         session.connection += 1
-        opened, start = session.opened, self._start
+        start = self._start
         if named is not None:
             self.limits.check_bytes(named.stat().st_size)
             start = TemporaryFile(named.read_bytes(), named.name)
+        hello = self._describe_session(session, start) | {"resumed": found is not None, "recipe": recipe}
+        reply(Message({"type": "hello", **hello}))
+        return session
+
+    def _describe_session(self, session: Session, start: TemporaryFile | None) -> dict[str, Any]:
+        """Return the fields of the message ``hello`` about a session and the server.
+
+        Args:
+            session: Session of the drawing pad.
+            start: Photo that a new drawing pad opens, or None.
+        """
+        offered = start and {
+            "upload": session.offer(start.data, start.name),
+            "name": safe_name(start.name),
+            "sha256": sha256(start.data).hexdigest(),
+        }
         if self._models is None:
             self._models = self.pool.describe()
-        hello = {
-            "type": "hello",
+        return {
             "session": session.id,
             "version": colorzoo.__version__,
-            "resumed": found is not None,
-            "photo": None if opened is None else opened.describe(self.network),
-            "start": None
-            if start is None
-            else {
-                "upload": session.offer(start.data, start.name),
-                "name": safe_name(start.name),
-                "sha256": sha256(start.data).hexdigest(),
-            },
-            "recipe": recipe,
+            "photo": None if session.opened is None else session.opened.describe(self.network),
+            "start": offered,
             "models": self._models,
             "model_selected": self.pool.is_selected,
             "limits": {**self.limits.to_dict(), "points": MAX_POINTS},
         }
-        reply(Message(hello))
-        return session
 
     def disconnect(self, session: Session) -> None:
         """Cancel the requests of a session; a drawing pad can reconnect later."""
@@ -189,6 +195,7 @@ class Studio:
         self._model_worker.cancel(session_id)
 
     def _queue(self, session: Session, message: Message, reply: Reply) -> None:
+        """Queue a request in the worker pool for models or for files."""
         request = REQUESTS.get(message.type)
         if request is None or message.id is None:
             raise StudioError(
@@ -202,46 +209,68 @@ class Studio:
             inline_files=self._inline_files,
             network=self.network,
         )
-
-        connection = session.connection
-
-        def is_cancelled() -> bool:
-            return session.connection != connection or _is_superseded(session, message)
-
-        def run(handler: Handler) -> None:
-            try:
-                with cancellable(is_cancelled):
-                    for answer in handler(context):
-                        reply(answer)
-                        stop_if_cancelled()
-            except RequestCancelledError:
-                drop()  # a disconnected drawing pad does not receive this message
-            except Exception as error:  # as in `handle`
-                reply(error_message(error, message.id))
-
-        def drop() -> None:
-            reply(Message({"type": "dropped", "re": message.id}))
-
-        job = QueuedRequest(
-            message.type,
-            lambda: run(request.handler),
-            drop if request.newest_only else None,
-            request.rank,
-        )
+        processing = _Processing(context, reply)
+        drop = processing.drop if request.newest_only else None
+        job = QueuedRequest(message.type, partial(processing.run, request.handler), drop, request.rank)
         if message.type == "color":
-            self._file_worker.cancel(session.id, "full")
-            session.newest_color = message.id
-            if message.body.get("quality") != "drag":
-                session.newest_final = message.id
-            if message.body.get("quality") == "full":
-                self._file_worker.submit(session.id, replace(job, kind="full"))
-            else:
-                self._model_worker.submit(session.id, job)
+            self._queue_color(session, message.id, message.body.get("quality"), job)
             if isinstance(message.body.get("suggest"), dict):
-                self._model_worker.submit(session.id, QueuedRequest("suggest", lambda: run(suggest), drop))
-            return
-        worker = self._model_worker if request.uses_model else self._file_worker
-        worker.submit(session.id, job)
+                run = partial(processing.run, suggest)
+                self._model_worker.submit(session.id, QueuedRequest("suggest", run, processing.drop))
+        else:
+            worker = self._model_worker if request.uses_model else self._file_worker
+            worker.submit(session.id, job)
+
+    def _queue_color(self, session: Session, number: int, quality: object, job: QueuedRequest) -> None:
+        """Queue a request ``color``; full-size previews run in the worker pool for files.
+
+        Args:
+            session: Session of the drawing pad.
+            number: Id of the request.
+            quality: Quality of the preview.
+            job: Job that processes the request.
+        """
+        self._file_worker.cancel(session.id, "full")
+        session.newest_color = number
+        if quality != "drag":
+            session.newest_final = number
+        if quality == "full":
+            self._file_worker.submit(session.id, replace(job, kind="full"))
+        else:
+            self._model_worker.submit(session.id, job)
+
+
+class _Processing:
+    """Processing of one request, which ends if the request is cancelled.
+
+    Args:
+        context: The request.
+        reply: Thread-safe function that sends a message to the drawing pad.
+    """
+
+    def __init__(self, context: Context, reply: Reply) -> None:
+        self._context, self._reply = context, reply
+        self._connection = context.session.connection
+
+    def run(self, handler: Handler) -> None:
+        """Run a handler and send its responses; errors are sent as messages."""
+        try:
+            with cancellable(self._is_cancelled):
+                for answer in handler(self._context):
+                    self._reply(answer)
+                    stop_if_cancelled()
+        except RequestCancelledError:
+            self.drop()  # a disconnected drawing pad does not receive this message
+        except Exception as error:  # as in `Studio.handle`
+            self._reply(error_message(error, self._context.message.id))
+
+    def drop(self) -> None:
+        """Send the message that the request is not processed."""
+        self._reply(Message({"type": "dropped", "re": self._context.message.id}))
+
+    def _is_cancelled(self) -> bool:
+        session, message = self._context.session, self._context.message
+        return session.connection != self._connection or _is_superseded(session, message)
 
 
 def _is_superseded(session: Session, message: Message) -> bool:

@@ -94,15 +94,7 @@ class StreamPlan:
     def add_to(self, container: Any) -> Any:
         """Add the video stream to an output container, and return the stream."""
         codec = self.encoding.codec
-        crf = self.encoding.crf if self.encoding.crf is not None else _CRF.get(codec)
-        options = {} if crf is None else {"crf": str(crf)}
-        if codec == "h264":
-            options |= {"preset": _PRESET, "x264-params": self.light}
-        elif codec == "hevc":
-            options["x265-params"] = f"log-level=none:{self.light}".rstrip(":")
-        elif codec == "vp9":
-            options |= {"cpu-used": "4", "row-mt": "1"}
-        stream = container.add_stream(CODECS[codec], rate=self.rate, options=options)
+        stream = container.add_stream(CODECS[codec], rate=self.rate, options=self._encoder_options())
         stream.width, stream.height, stream.pix_fmt = self.width, self.height, self.layout.name
         context = stream.codec_context
         context.time_base = self.time_base
@@ -118,6 +110,19 @@ class StreamPlan:
         if self.matrix:
             stream.set_display_matrix(self.matrix)
         return stream
+
+    def _encoder_options(self) -> dict[str, str]:
+        """Return the options of the FFmpeg encoder."""
+        codec = self.encoding.codec
+        crf = self.encoding.crf if self.encoding.crf is not None else _CRF.get(codec)
+        options = {} if crf is None else {"crf": str(crf)}
+        if codec == "h264":
+            options |= {"preset": _PRESET, "x264-params": self.light}
+        elif codec == "hevc":
+            options["x265-params"] = f"log-level=none:{self.light}".rstrip(":")
+        elif codec == "vp9":
+            options |= {"cpu-used": "4", "row-mt": "1"}
+        return options
 
 
 def side_data_of(frame: Any) -> dict[str, bytes]:
@@ -266,16 +271,10 @@ def join_parts(
         VideoError: The output file cannot be written.
     """
     is_matroska = result.suffix.lower() in _MATROSKA
-    # keep timestamps: Matroska would otherwise shift all streams by the audio encoder delay
-    options = {"avoid_negative_ts": "disabled"}
-    if is_matroska:
-        options["default_mode"] = "passthrough"
-    if plan.needs_display_size:
-        options["write_crc32"] = "0"  # a checksum would become invalid, because elements are changed later
     with write_errors(result), open_media(source) as original:
         main = main_video_stream(original)
         streams = OtherStreams(original, main, result.suffix.lower(), sound=plan.encoding.sound)
-        with streams.open_output(result, options) as target:
+        with streams.open_output(result, _muxer_options(plan, is_matroska)) as target:
             video = plan.add_to(target)
             _copy_metadata(original, target, {main.index: video} | streams.add_to(target))
             if plan.needs_display_size:
@@ -283,16 +282,31 @@ def join_parts(
             if origin is not None and is_matroska:
                 target.metadata["DIGITAL_SOURCE_TYPE"] = origin.source_type
             target.start_encoding()
-            with closing(_video_packets(parts, video, last, plan.time_base)) as colored:
-                others = streams.packets(PacketClock(clock, main.index))
-                for packet in heapq.merge(colored, others, key=lambda p: Fraction(p.dts * p.time_base)):
-                    target.mux_one(packet)
+            colored = _video_packets(parts, video, last, plan.time_base)
+            _mux(target, colored, streams.packets(PacketClock(clock, main.index)))
         if plan.needs_display_size and plan.aspect:
             _set_display_size(result, round(plan.width * plan.aspect), plan.height)
     if origin is not None and not is_matroska:
         with write_errors(result), result.open("ab") as file:
             file.write(_xmp_box(add_provenance(Metadata(), origin).xmp or b""))
     return streams.notes
+
+
+def _muxer_options(plan: StreamPlan, is_matroska: bool) -> dict[str, str]:
+    # keep timestamps: Matroska would otherwise shift all streams by the audio encoder delay
+    options = {"avoid_negative_ts": "disabled"}
+    if is_matroska:
+        options["default_mode"] = "passthrough"
+    if plan.needs_display_size:
+        options["write_crc32"] = "0"  # a checksum would become invalid, because elements are changed later
+    return options
+
+
+def _mux(target: Any, colored: Generator[Any], others: Iterator[Any]) -> None:
+    """Write the packets of the video and of the other streams in the order of their timestamps."""
+    with closing(colored):
+        for packet in heapq.merge(colored, others, key=lambda p: Fraction(p.dts * p.time_base)):
+            target.mux_one(packet)
 
 
 def _copy_metadata(original: Any, target: Any, streams: Mapping[int, Any]) -> None:
@@ -315,22 +329,26 @@ def _set_display_size(path: Path, width: int, height: int) -> None:
     """Overwrite the padding of the track name with the display size of a Matroska video track.
 
     FFmpeg would write the display size from ``sample_aspect_ratio``, which PyAV 18 cannot set on a stream.
+    The name becomes shorter, the following bytes move towards it, and the elements of the display size are
+    inserted at the start of the video settings. The length of the file does not change.
     """
     size = struct.pack(">2sBI2sBI", b"\x54\xb0", 0x84, width, b"\x54\xba", 0x84, height)
     with path.open("r+b") as file:
         head = file.read(2**16)
-        end = head.index(_PADDING.encode()) + len(_PADDING)
-        name = head.rindex(b"\x53\x6e", 0, end)  # followed by a length byte and the text
-        video = re.compile(rb"\xe0[\x80-\xef](?=\xb0)").search(head, end)
-        if video is None:
+        name_end = head.index(_PADDING.encode()) + len(_PADDING)
+        name = head.rindex(b"\x53\x6e", 0, name_end) + 2  # position of the length byte; the text follows
+        found = re.compile(rb"\xe0[\x80-\xef](?=\xb0)").search(head, name_end)
+        if found is None:
             raise VideoError(
                 f"{path}: cannot write the pixel aspect ratio, because the file has no video track header"
             )
-        shorter = bytes([head[name + 2] - len(size)]) + head[name + 3 : end - len(size)]
-        start, length = video.start() + 1, head[video.start() + 1] & 0x7F
-        rest = head[start + 1 : start + 1 + length].replace(_UNIT_UNKNOWN, _UNIT_PIXELS)
-        file.seek(name + 2)
-        file.write(shorter + head[end:start] + bytes([0x80 | length + len(size)]) + size + rest)
+        video = found.end()  # start of the video settings, after their length byte
+        length = head[video - 1] & 0x7F
+        short_name = bytes([head[name] - len(size)]) + head[name + 1 : name_end - len(size)]
+        between = head[name_end : video - 1]
+        settings = head[video : video + length].replace(_UNIT_UNKNOWN, _UNIT_PIXELS)
+        file.seek(name)
+        file.write(short_name + between + bytes([0x80 | length + len(size)]) + size + settings)
 
 
 def _stream_tags(stream: Any) -> dict[str, str]:

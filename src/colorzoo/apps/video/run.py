@@ -81,18 +81,23 @@ class PartsFolder:
         self.path = parts_path(out)
         note = self.path / "job.json"
         try:
-            is_ours = note.is_file()
-            if self.path.exists() and not (is_ours and note.read_text(encoding="utf-8") == settings):
-                if any(self.path.iterdir()) and not is_ours:
-                    raise VideoError(
-                        f"{self.path} already exists and was not created by colorzoo. Rename this folder."
-                    )
-                shutil.rmtree(self.path)
+            if not (note.is_file() and note.read_text(encoding="utf-8") == settings):
+                self._remove_other_run(note)
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise VideoError(f"{self.path} cannot be created: {error.strerror}") from error
         if not note.exists():
             write_whole(note, settings.encode())
+
+    def _remove_other_run(self, note: Path) -> None:
+        """Remove the shots of a run with other settings; raise an error for a folder of another program."""
+        if not self.path.exists():
+            return
+        if any(self.path.iterdir()) and not note.is_file():
+            raise VideoError(
+                f"{self.path} already exists and was not created by colorzoo. Rename this folder."
+            )
+        shutil.rmtree(self.path)
 
     def finished(self, first: int) -> Shot | None:
         """Return the shot that starts at frame ``first``, or None if it is not finished."""

@@ -1,0 +1,181 @@
+"""Encoding of exported images: image files with a provenance record, and files with layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import PurePath
+from typing import Annotated, Any
+
+import cv2
+from numpy.typing import NDArray
+
+from colorzoo.apps.studio.opened_image import OpenedImage
+from colorzoo.apps.studio.protocol import StudioError
+from colorzoo.apps.studio.sessions import AttachedReference
+from colorzoo.batch import ColorSettings, FileTask, with_prediction
+from colorzoo.guidance import Fields, Recipe
+from colorzoo.image_io import (
+    WRITABLE,
+    AlphaArray,
+    ImageProvenance,
+    RasterImage,
+    add_provenance,
+    color_png,
+    encode,
+    encode_layers,
+    gray_levels,
+    output_bit_depth,
+    resample_visible,
+    without_positions,
+)
+from colorzoo.inference import ColorizedImage, Colorizer
+from colorzoo.settings import PositiveInt, Range
+
+_FORMATS = {  # suffix of the file name, and MIME type
+    "png": (".color.png", "image/png"),
+    "jpeg": (".color.jpg", "image/jpeg"),
+    "tiff": (".color.tif", "image/tiff"),
+    "webp": (".color.webp", "image/webp"),
+    "layer": (".colors.png", "image/png"),
+    "ora": (".color.ora", "image/openraster"),
+}
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """Options of the message ``export``.
+
+    Attributes:
+        kind: File format, a key of the message field ``format``.
+        quality: Quality of JPEG and WebP, 1 to 100.
+        side: Maximum longer side of the result in pixels; None keeps the size.
+        dpi: Resolution in the metadata; None keeps the resolution of the photo.
+    """
+
+    kind: str
+    quality: int
+    side: int | None
+    dpi: float | None
+
+    @classmethod
+    def read(cls, fields: Fields) -> ExportOptions:
+        """Read the options from the fields of a message.
+
+        Raises:
+            StudioError: The format or the quality is invalid.
+        """
+        kind = fields.read("format", str, "png")
+        quality = fields.read("quality", PositiveInt, 95) or 95
+        side, dpi = fields.read("side", PositiveInt), fields.read("dpi", Annotated[float, Range(1, 9999)])
+        if kind not in _FORMATS or quality > 100:
+            raise StudioError(
+                "bad_message",
+                f"export.format must be one of {', '.join(_FORMATS)}, got {kind!r}, and export.quality "
+                f"must be from 1 to 100, got {quality}",
+            )
+        return cls(kind, quality, side, dpi)
+
+    @property
+    def has_layers(self) -> bool:
+        """Whether the file contains layers or is a layer."""
+        return self.kind in ("layer", "ora")
+
+    @property
+    def mime(self) -> str:
+        """MIME type of the file."""
+        return _FORMATS[self.kind][1]
+
+    def file_name(self, name: str) -> str:
+        """Return the name of the file for a photo with this name."""
+        return PurePath(name).stem + _FORMATS[self.kind][0]
+
+
+def encode_with_layers(colored: ColorizedImage, image: RasterImage, options: ExportOptions) -> bytes:
+    """Encode the colors as a layer over the gray photo, or all steps of a result as layers.
+
+    Args:
+        colored: Result of the photo.
+        image: The photo.
+        options: Options with the format ``layer`` or ``ora``.
+    """
+    source = colored.source(image)
+    reduced = _reduced(source, options.side)
+    reduce = partial(_reduced_levels, side=options.side, alpha=source.alpha)
+    if options.kind == "layer":
+        return color_png({"Photo": gray_levels(reduced), "Colors": reduce(colored.levels())}, reduced)
+    layers = colored.layers(source)
+    return encode_layers({name: reduce(levels) for name, levels in layers.items()}, reduced)
+
+
+def encode_with_record(
+    colored: ColorizedImage, image: RasterImage, name: str, origin: ImageProvenance, options: ExportOptions
+) -> bytes:
+    """Encode a result as an image file with a provenance record.
+
+    Args:
+        colored: Result of the photo.
+        image: The photo.
+        name: Name of the file.
+        origin: Provenance record, without values of the prediction.
+        options: Options with the format of an image.
+    """
+    source = colored.source(image)
+    reduced = _reduced(source, options.side)
+    metadata = reduced.metadata
+    if options.dpi is not None:
+        metadata = replace(metadata, dpi=(options.dpi, options.dpi))
+    marked = replace(reduced, metadata=add_provenance(metadata, with_prediction(origin, colored)))
+    levels = colored.levels(output_bit_depth(name, image))
+    reduced_levels = _reduced_levels(levels, options.side, source.alpha)
+    return encode(reduced_levels, marked, WRITABLE[PurePath(name).suffix], options.quality)
+
+
+def record_of(
+    colorizer: Colorizer,
+    recipe: Recipe,
+    reference: AttachedReference | None,
+    opened: OpenedImage,
+    options: ExportOptions,
+    size: tuple[int, int],
+) -> ImageProvenance:
+    """Return the provenance record of an exported file, as ``colorzoo colorize`` writes it.
+
+    Args:
+        colorizer: Colorizer with the loaded model.
+        recipe: Recipe of the result.
+        reference: Attached reference, or None.
+        opened: The photo.
+        options: Options of the export.
+        size: Width and height of the result before it is reduced.
+    """
+    is_reduced = options.side is not None and options.side < max(size)
+    task = FileTask(
+        choice=colorizer.choice,
+        guidance=recipe,
+        settings=ColorSettings(quality=options.quality),
+        uploaded=(reference.file,) if reference and "exemplar" in colorizer.model.accepts else (),
+        colorizer=colorizer,
+        max_side=options.side if is_reduced else None,
+    )
+    return task.origin(opened.sha256, opened.name, colorizer.size)
+
+
+def _reduced(image: RasterImage, side: int | None) -> RasterImage:
+    """Downscale an image to a longer side of at most ``side`` pixels."""
+    alpha = None if image.alpha is None else _reduced_levels(image.alpha, side)
+    levels = _reduced_levels(image.levels, side, image.alpha)
+    metadata = image.metadata
+    if levels is not image.levels:
+        metadata = without_positions(metadata, scaled=True)
+    return replace(image, levels=levels, alpha=alpha, metadata=metadata)
+
+
+def _reduced_levels(levels: NDArray[Any], side: int | None, alpha: AlphaArray | None = None) -> NDArray[Any]:
+    """Downscale ``(H, W[, 3])`` levels to a longer side of at most ``side`` pixels, weighted by alpha."""
+    height, width = levels.shape[:2]
+    scale = 1 if side is None else side / max(height, width)
+    if scale >= 1:
+        return levels
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return resample_visible(levels, alpha, partial(cv2.resize, dsize=size, interpolation=cv2.INTER_AREA))
