@@ -183,3 +183,18 @@ def test_similar_regions_share_a_color_that_other_objects_do_not_have(seed: int)
     found, has_color = contrasting_colors(pooled, colors, similarity, weights, seed=seed)
     torch.testing.assert_close(found[:3], colors[[0, 1, 1]])
     assert has_color.tolist() == [True, True, True, False]
+
+
+def test_equally_likely_palette_colors_are_not_mixed() -> None:
+    model, count = task().model, 4
+    probabilities = torch.full((count, COLORS), 1 / COLORS)
+    extras = {
+        "color_log_probabilities": probabilities.log().T[None, :, :, None],
+        "embedding": torch.eye(count, 64).T.reshape(1, 64, count, 1),
+    }
+    prediction = RgbPrediction(rgb=torch.zeros(1, 3, count, 1), extras=extras)
+    palette = torch.tensor([[0.8, 0.2, 0.2], [0.2, 0.2, 0.8]])
+    with torch.no_grad():
+        rgb = model.region_colors(prediction, torch.eye(count), palette)
+    assert torch.cdist(rgb, palette).amin(1).max() < 1 / 255
+    assert len(rgb.round(decimals=2).unique(dim=0)) == 2

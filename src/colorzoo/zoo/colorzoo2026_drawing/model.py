@@ -33,7 +33,6 @@ from colorzoo.zoo.colorzoo2026_drawing.regions import (
     CONTRASTING_SHARE,
     DISTINCT,
     DULL,
-    PALETTE_TEMPERATURE,
     TEMPERATURE,
     UNCERTAIN,
     contrasting_colors,
@@ -160,10 +159,11 @@ class Colorzoo2026Drawing(ColoringModel):
             colors = scale_lab(rgb_to_lab(palette.mT[None, :, :, None])[0, :, :, 0].mT).to(pooled)
             distance, share = 0.0, 1.0
             pooled = limit_to_palette(pooled, self.centers, colors)
-            likely = chosen = likely_color(pooled, colors, PALETTE_TEMPERATURE)
+            likely = chosen = colors[pooled.argmax(1)]
         weights = _colored_weights(unscale_lab(likely), votes.sum(1))
-        is_dull = palette is None and region_colorfulness(unscale_lab(chosen), weights) < DULL
-        if variant or (is_dull and mean_entropy(pooled, weights) > UNCERTAIN):
+        is_dull = region_colorfulness(unscale_lab(chosen), weights) < DULL
+        is_one_brown = is_dull and mean_entropy(pooled, weights) > UNCERTAIN
+        if variant or palette is not None or is_one_brown:
             similarity = self.region_similarity(prediction, votes)
             found, has_color = contrasting_colors(pooled, colors, similarity, weights, distance, variant)
             chosen = torch.where(has_color[:, None], torch.lerp(chosen, found, share), chosen)

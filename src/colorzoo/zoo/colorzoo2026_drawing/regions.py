@@ -16,8 +16,6 @@ from colorzoo.randomness import stream_seed
 
 TEMPERATURE = 0.6
 """Divisor of the averaged log-probabilities; lower values give more colorful regions."""
-PALETTE_TEMPERATURE = 0.01
-"""Divisor that selects one color of a palette instead of a mean of its colors."""
 DISTINCT_TEMPERATURE = 0.4
 """Divisor of the averaged log-probabilities for the probabilities of distinct colors."""
 UNCERTAIN, DULL = 4.65, 16.0
