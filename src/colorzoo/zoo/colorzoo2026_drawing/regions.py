@@ -159,6 +159,8 @@ def _candidates(log_probabilities: Tensor, colors: Tensor, distance: float) -> t
 def _iterate_modes(cost: Tensor, pair_cost: Tensor, owner: Tensor) -> Tensor:
     """Choose one candidate for each object, so that the total cost has a local minimum.
 
+    The objects whose best candidate is most certain choose first. Faces therefore keep the color of skin.
+
     Args:
         cost: ``(m,)``, cost of each candidate.
         pair_cost: ``(m, m)``, cost of choosing two candidates; 0 for candidates of one object.
@@ -168,14 +170,17 @@ def _iterate_modes(cost: Tensor, pair_cost: Tensor, owner: Tensor) -> Tensor:
         ``(k,)``, number of the candidate of each object.
     """
     own = [(owner == each).nonzero()[:, 0] for each in range(int(owner[-1]) + 1)]
-    chosen = torch.stack([each[cost[each].argmin()] for each in own])
+    margins = [float(cost[each].sort().values[:2].diff().sum()) for each in own]  # 0 for one candidate
+    order = sorted(range(len(own)), key=lambda index: margins[index], reverse=True)
+    chosen: dict[int, int] = {}
     for _ in range(_SWEEPS):
-        before = chosen.clone()
-        for index, each in enumerate(own):
-            chosen[index] = each[(cost[each] + pair_cost[each][:, chosen].sum(1)).argmin()]
-        if chosen.equal(before):
+        before = chosen.copy()
+        for index in order:
+            total = cost[own[index]] + pair_cost[own[index]][:, list(chosen.values())].sum(1)
+            chosen[index] = int(own[index][total.argmin()])
+        if chosen == before:
             break
-    return chosen
+    return torch.tensor([chosen[index] for index in range(len(own))], device=cost.device)
 
 
 def mean_entropy(pooled: Tensor, weights: Tensor) -> float:
