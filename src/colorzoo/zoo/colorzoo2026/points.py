@@ -279,7 +279,7 @@ def observe(residual: Tensor, mask: Tensor, grid: tuple[int, int]) -> Observatio
     """
     sums = _sum_in_cells(torch.cat([residual * mask, mask], dim=1), grid)
     index = _cells_with_points(count=sums[..., 2])
-    total, count = take_cells(sums, index).split([2, 1], dim=-1)
+    total, count = torch.split(take_cells(sums, index), [2, 1], dim=-1)
     return Observations(index, total / count.clamp(min=1), (count[..., 0] > 0).float())
 
 
