@@ -254,8 +254,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         elif self.stage == "frozen":
             raise WeightsError(
                 "--model.stage frozen requires --model.objective.encoder_weights, because this stage does "
-                "not "
-                "train the convolutions of the encoder"
+                "not train the convolutions of the encoder"
             )
 
     def _discriminator_is_ahead(self, loss: Tensor) -> bool:
