@@ -47,16 +47,38 @@ def find_clusters(
         ``centers``.
     """
     shift = features.mean(dim=0)
-    centered = (features - shift).double()
-    spread, axes = torch.linalg.eigh(centered.T @ centered / len(centered))
-    spread, axes = spread[-code:], axes[:, -code:]
-    projection = (axes * spread.clamp(min=1e-9) ** (-whitening / 2)).T.float()
+    projection = whitening_projection(features - shift, code, whitening)
     points = F.normalize((features - shift) @ projection.T, dim=1)
-    generator = np.random.default_rng(seed)
-    tries = [kmeans2(points.numpy(), clusters, iter=_ROUNDS, minit="++", seed=generator)[0] for _ in range(3)]
-    units = [F.normalize(torch.from_numpy(found).float(), dim=1) for found in tries]
-    centers = max(units, key=lambda found: float((points @ found.T).amax(dim=1).mean()))
+    centers = cosine_kmeans(points, clusters, seed)
     return {"shift": shift, "projection": projection.contiguous(), "centers": centers.contiguous()}
+
+
+def whitening_projection(centered: Tensor, components: int, whitening: float) -> Tensor:
+    """Return the matrix ``(components, C)`` that projects features to scaled principal components.
+
+    Args:
+        centered: ``(N, C)``, features minus their mean.
+        components: Number of principal components.
+        whitening: Degree of whitening; see `find_clusters`.
+    """
+    centered = centered.double()
+    variances, axes = torch.linalg.eigh(centered.T @ centered / len(centered))  # in ascending order
+    variances, axes = variances[-components:], axes[:, -components:]
+    return (axes * variances.clamp(min=1e-9) ** (-whitening / 2)).T.float()
+
+
+def cosine_kmeans(points: Tensor, clusters: int, seed: int) -> Tensor:
+    """Return the unit cluster centers ``(clusters, D)`` of the best of three runs of k-means.
+
+    Args:
+        points: ``(N, D)``, points of unit length.
+        clusters: Number of clusters.
+        seed: Seed for the initial centers.
+    """
+    generator = np.random.default_rng(seed)
+    runs = [kmeans2(points.numpy(), clusters, iter=_ROUNDS, minit="++", seed=generator)[0] for _ in range(3)]
+    centers = [F.normalize(torch.from_numpy(found).float(), dim=1) for found in runs]
+    return max(centers, key=lambda found: float((points @ found.T).amax(dim=1).mean()))
 
 
 @torch.inference_mode()

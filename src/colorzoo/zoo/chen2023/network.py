@@ -318,8 +318,9 @@ def warp_reference(
     values = torch.cat([ab, confidence, torch.ones_like(confidence), centers_of(ab)], dim=1)
     target, reference = (correspondence(unit_features(each.hooks)) for each in features)
     found = correspondence.warp(target, reference, values, (ours.labels, theirs.labels), tau=tau)
-    similarity = found.similarity * found.values[:, 2:3] * ours.confidence
-    return Warped(found.values[:, :2], similarity, found.values[:, 3:4] > 0.5, found.values[:, 4:])
+    warped_ab, warped_confidence, matched, source = torch.split(found.values, [2, 1, 1, 2], dim=1)
+    similarity = found.similarity * warped_confidence * ours.confidence
+    return Warped(warped_ab, similarity, matched > 0.5, source)
 
 
 def with_class_maps(
