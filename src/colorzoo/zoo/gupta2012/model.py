@@ -225,19 +225,19 @@ def match(ours: Features, theirs: Features) -> tuple[Labels, Array]:
     Returns:
         Index of the match and weighted sum of its feature distances, each ``(N,)``.
     """
-    total = np.zeros((len(ours.gabor), len(theirs.gabor)))
-    alive = np.ones(total.shape, dtype=bool)
-    for share, mine, other in zip(_SHARES, ours, theirs, strict=True):
-        distance = cdist(mine, other)
-        most = distance.max(axis=1, keepdims=True)
-        total += share * distance / np.where(most > 0, most, 1)
-        keep = max(1, int(alive[0].sum()) // 2)
-        order = np.argsort(np.where(alive, distance, np.inf), axis=1, kind="stable")[:, :keep]
-        alive = np.zeros_like(alive)
-        np.put_along_axis(alive, order, True, axis=1)
-    total[~alive] = np.inf
-    best = total.argmin(axis=1)
-    return best, total[np.arange(len(best)), best]
+    cost = np.zeros((len(ours.gabor), len(theirs.gabor)))
+    candidates = np.ones(cost.shape, dtype=bool)
+    for weight, own, other in zip(_SHARES, ours, theirs, strict=True):
+        distance = cdist(own, other)
+        largest = distance.max(axis=1, keepdims=True)
+        cost += weight * distance / np.where(largest > 0, largest, 1)
+        kept = max(1, int(candidates[0].sum()) // 2)
+        nearest = np.argsort(np.where(candidates, distance, np.inf), axis=1, kind="stable")[:, :kept]
+        candidates = np.zeros_like(candidates)
+        np.put_along_axis(candidates, nearest, True, axis=1)
+    cost[~candidates] = np.inf
+    best = cost.argmin(axis=1)
+    return best, cost[np.arange(len(best)), best]
 
 
 def segments_of(gray: Array, cells: Superpixels, pixels: int) -> Labels:
