@@ -69,7 +69,7 @@ def affinities(content: FloatImage, epsilon: float = AFFINITY_EPSILON) -> csr_ar
     centered = colors - colors.mean(axis=0)
     inverse = np.linalg.inv(window_covariance(colors) + epsilon / 9 * np.eye(3))
     whitened = np.einsum("hwij,nhwj->nhwi", inverse, centered)
-    shifted = {shift: np.zeros((height, width)) for shift in product(range(-2, 3), repeat=2)}
+    shifted = {shift: np.zeros((height, width)) for shift in product(range(-2, 3), range(-2, 3))}
     for first, second in combinations_with_replacement(range(9), 2):
         added = (1 + np.einsum("hwi,hwi->hw", whitened[first], centered[second])) / 9
         for one, other in {(first, second), (second, first)}:
@@ -135,9 +135,7 @@ def smooth_guided(
     return (content[..., None, :] @ mean(slope))[..., 0, :] + mean(offset)
 
 
-def last_filter(
-    stylized: Tensor, content: Tensor, *, radius: int = FILTER_RADIUS, edge: float = FILTER_EDGE
-) -> Tensor:
+def last_filter(stylized: Tensor, content: Tensor) -> Tensor:
     """Replace a stylized image by local affine functions of content colors, to keep edges.
 
     Functions are fitted in 3 x 3 windows and averaged over nearby positions with similar colors.
@@ -145,13 +143,12 @@ def last_filter(
     Args:
         stylized: Stylized image ``(3, H, W)`` float32 in [0, 1], after the smoothing step.
         content: Content image ``(3, H, W)`` float32 in [0, 1].
-        radius: Radius of the averaging window in pixels.
-        edge: Standard deviation of the Gaussian over color differences, for colors in [0, 1].
 
     Returns:
         Unclipped image ``(3, H, W)``.
     """
-    models = averaged_models(affine_models(stylized, content), content, radius=radius, edge=edge)
+    models = affine_models(stylized, content)
+    models = averaged_models(models, content, radius=FILTER_RADIUS, edge=FILTER_EDGE)
     return apply_models(models, content)
 
 
