@@ -205,7 +205,7 @@ def vqgan(golden: Golden) -> None:
     gray = gray_of(rgb)
     golden.close("out_gray", gray[:, :, :: every["space"], :: every["space"]])
     golden.close("out_h", network.color_features(rgb))
-    features = network.gray_features(gray)
+    features = network.gray_encoder(gray)
     golden.close("out_f_gray", features)
     found = network(rgb)
     equal(golden, "out_indices", found.quantized.codes)
@@ -272,7 +272,7 @@ def sampling(golden: Golden) -> None:
     network = vqgan_of(golden, meta["config"]["vqgan_config"], "vqgan")
     drawer = transformer_of(golden, meta["config"]["hybridtran_config"], "transformer")
     size = tuple(meta["img_size"])
-    gray = network.gray_features(network_input(arrays["in_image"], size))
+    gray = network.gray_encoder(network_input(arrays["in_image"], size))
     decoder = deepcopy(network).double()  # so that levels are rounded as in the file
     rows, columns = gray.shape[-2:]
     for number, run in enumerate(meta["runs"]):
@@ -314,7 +314,7 @@ def second_pass(golden: Golden) -> None:
     network = vqgan_of(golden, meta["config"]["vqgan_config"], "vqgan")
     drawer = transformer_of(golden, meta["config"]["hybridtran_config"], "transformer")
     size = whole_cells(*arrays["in_gray"].shape)
-    gray = network.gray_features(to_signed(resized(arrays["in_gray"], size)))
+    gray = network.gray_encoder(to_signed(resized(arrays["in_gray"], size)))
     codes = network.encode(to_signed(resized(arrays["in_color"], size)))[0]
     equal(golden, "out_tokens_before", codes)
     how = meta["upsample"]
@@ -522,7 +522,7 @@ def transformer_step(golden: Golden) -> None:
     named, rgb = dict(network.named_parameters()), signed(golden)
     with torch.no_grad():
         target = codes_of.encode(rgb)
-        gray = codes_of.gray_features(gray_of(rgb)).flatten(2).mT
+        gray = codes_of.gray_encoder(gray_of(rgb)).flatten(2).mT
     mask = golden.tensor("in_mask")
     cells = [
         [(image, *cell) for cell in candidate_cells(each)] for image, each in enumerate(arrays["in_mask"])

@@ -69,7 +69,7 @@ def test_huang2022_codes_depend_on_seed_and_top_k_but_not_on_passes() -> None:
     found = made(lightness)
     one, vqgan = found.extras["codes"], made.network.vqgan
     small = F.interpolate(lightness, (64, 64), mode="bilinear", antialias=True)
-    gray = vqgan.gray_features(2 * lightness_to_rgb(small)[:, :1] - 1)
+    gray = vqgan.gray_encoder(2 * lightness_to_rgb(small)[:, :1] - 1)
     rgb = vqgan.decode_codes(one[:, 0], gray).clamp(-1, 1) / 2 + 0.5
     wanted = F.interpolate(rgb_to_lab(rgb)[:, 1:], (40, 70), mode="bilinear", antialias=True)
     torch.testing.assert_close(found.ab, wanted)

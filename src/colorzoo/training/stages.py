@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from torch import nn
+from torch import Tensor, nn
 
-from colorzoo.errors import WeightsError
+from colorzoo.errors import ColorzooError, WeightsError
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,27 @@ class Start:
 
     model: str
     weights: str = "default"
+
+
+def copy_layers(layers: Mapping[str, Tensor], network: nn.Module, source: nn.Module, kind: str) -> None:
+    """Copy layers of the model in ``--model.start`` into a network; other layers are unchanged.
+
+    Args:
+        layers: Copied tensors with the parameter names of ``network``; empty if the source lacks the layers.
+        network: The network that is initialized.
+        source: The model or network that contains the layers.
+        kind: Kind of the required model for the error message, such as ``"Local Hints"``.
+
+    Raises:
+        ColorzooError: There are no layers, or a shape differs.
+    """
+    state = network.state_dict()
+    if not layers or any(value.shape != state[key].shape for key, value in layers.items()):
+        raise ColorzooError(
+            f"--model.start must name a {kind} model that has the same width as the model to train, but "
+            f"the layers of {type(source).__name__} differ"
+        )
+    network.load_state_dict({**state, **layers})
 
 
 def freeze(module: nn.Module, stage: Stage) -> None:

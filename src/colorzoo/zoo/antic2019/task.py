@@ -205,14 +205,18 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
 
     def generator_groups(self) -> list[dict[str, Any]]:
         """Return three parameter groups: encoder up to 1/8 scale, rest of the encoder, decoder."""
-        early = ("conv1.", "bn1.", "layer1.", "layer2.")
-        groups: tuple[list[nn.Parameter], ...] = ([], [], [])
+        early = tuple(f"encoder.{name}." for name in ("conv1", "bn1", "layer1", "layer2"))
+        early_layers, late_layers, decoder = [], [], []
         for name, parameter in self.model.network.named_parameters():
-            if parameter.requires_grad:
-                inside = name.startswith("encoder.")
-                index = 2 - inside - name.removeprefix("encoder.").startswith(early) * inside
-                groups[index].append(parameter)
-        return [{"params": group} for group in groups]
+            if not parameter.requires_grad:
+                continue
+            if name.startswith(early):
+                early_layers.append(parameter)
+            elif name.startswith("encoder."):
+                late_layers.append(parameter)
+            else:
+                decoder.append(parameter)
+        return [{"params": group} for group in (early_layers, late_layers, decoder)]
 
     def configure_optimizers(self) -> Any:
         """Return optimizers and learning rate schedules for the networks that the stage trains."""
@@ -254,8 +258,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         elif self.stage == "frozen":
             raise WeightsError(
                 "--model.stage frozen requires --model.objective.encoder_weights, because this stage does "
-                "not "
-                "train the convolutions of the encoder"
+                "not train the convolutions of the encoder"
             )
 
     def _discriminator_is_ahead(self, loss: Tensor) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -79,19 +80,26 @@ class XCNet(nn.Module):
         Returns:
             ab / 110 in [-1, 1] at 1, 1/2, 1/4 and 1/8 times the input size, each ``(B, 2, h, w)``.
         """
-        ours = outputs_of(self.features, target.expand(-1, 3, -1, -1), TAPS)
-        theirs = outputs_of(self.features[: TAPS[4] + 1], reference, TAPS[2:5])
-        skips = [F.relu(layer(x)) for layer, x in zip(self.target_projections, ours, strict=True)]
-        others = [F.relu(layer(x)) for layer, x in zip(self.reference_projections, theirs, strict=True)]
-        pairs = zip(self.attentions, skips[_MATCHED], others, strict=True)
-        fused = [attention(skip, other) for attention, skip, other in pairs]
-        maps, x = [], skips.pop() + fused.pop()
-        for index, (decoder, head) in enumerate(zip(self.decoders, self.heads, strict=True)):
-            x = decoder(x, skips[3 - index])
+        features = outputs_of(self.features, target.expand(-1, 3, -1, -1), TAPS)
+        reference_features = outputs_of(self.features[: TAPS[4] + 1], reference, TAPS[2:5])
+        skips = _project(self.target_projections, features)
+        references = _project(self.reference_projections, reference_features)
+        triples = zip(self.attentions, skips[_MATCHED], references, strict=True)
+        fused4, fused8, fused16 = (attention(skip, other) for attention, skip, other in triples)
+        x = skips[5] + fused16
+        maps = []
+        levels = zip(self.decoders, self.heads, skips[3::-1], (fused8, fused4, None, None), strict=True)
+        for decoder, head, skip, fused in levels:
+            x = decoder(x, skip)
             maps.append(head(x))
-            if fused:
-                x = x + fused.pop()
+            if fused is not None:
+                x = x + fused
         return maps[::-1]
+
+
+def _project(projections: nn.ModuleList, maps: Sequence[Tensor]) -> list[Tensor]:
+    """Apply a 1 x 1 convolution and ReLU to each feature map."""
+    return [F.relu(layer(x)) for layer, x in zip(projections, maps, strict=True)]
 
 
 class FullAttention(nn.Module):

@@ -76,14 +76,19 @@ def hide_from_matching(
     Returns:
         Modified classes of the training images and their references.
     """
-    labels = reference.labels
-    uniform = draw_uniform(image_generators(seeds, "hide"), len(labels), _MOST_CLASSES + 2, labels.device)
-    single = (uniform[:, 0] < extensions.one_class)[:, None, None, None]
-    target = target._replace(labels=torch.where(single, 0, target.labels))
-    labels = torch.where(single, 0, labels)
-    hidden = uniform[:, 2:].gather(1, labels.flatten(1)).view_as(labels) < extensions.hide_classes
-    hidden = (hidden & ~single) | (uniform[:, 1] < extensions.without_reference)[:, None, None, None]
-    return target, reference._replace(labels=torch.where(hidden, -1, labels))
+    draws = draw_uniform(
+        image_generators(seeds, "hide"), len(seeds), 2 + _MOST_CLASSES, reference.labels.device
+    )
+    merge_draw, reference_draw, class_draws = torch.split(draws, [1, 1, _MOST_CLASSES], dim=1)
+    merged = (merge_draw < extensions.one_class)[:, :, None, None]
+    labels = torch.where(merged, 0, reference.labels)
+    hidden = class_draws.gather(1, labels.flatten(1)).view_as(labels) < extensions.hide_classes
+    without_reference = (reference_draw < extensions.without_reference)[:, :, None, None]
+    excluded = (hidden & ~merged) | without_reference
+    return (
+        target._replace(labels=torch.where(merged, 0, target.labels)),
+        reference._replace(labels=torch.where(excluded, -1, labels)),
+    )
 
 
 def warp_with_automatic(

@@ -31,7 +31,7 @@ _ROUNDS = 40
 
 
 def find_clusters(
-    features: Tensor, *, code: int = 48, clusters: int = 27, whitening: float = 0.5, seed: int = 0
+    features: Tensor, *, code: int = 48, clusters: int = 27, whitening: float = 0.5
 ) -> dict[str, Tensor]:
     """Compute the buffers of `ProjectedMaps` from image features.
 
@@ -40,35 +40,54 @@ def find_clusters(
         code: Number of principal components to keep.
         clusters: Number of clusters.
         whitening: Degree of whitening from 0 to 1: 0 keeps the variances of the components; 1 equalizes them.
-        seed: Seed for the initial cluster centers.
 
     Returns:
         State dict with the mean feature ``shift``, the matrix ``projection`` and the cluster centers
         ``centers``.
     """
     shift = features.mean(dim=0)
-    centered = (features - shift).double()
-    spread, axes = torch.linalg.eigh(centered.T @ centered / len(centered))
-    spread, axes = spread[-code:], axes[:, -code:]
-    projection = (axes * spread.clamp(min=1e-9) ** (-whitening / 2)).T.float()
+    projection = whitening_projection(features - shift, code, whitening)
     points = F.normalize((features - shift) @ projection.T, dim=1)
-    generator = np.random.default_rng(seed)
-    tries = [kmeans2(points.numpy(), clusters, iter=_ROUNDS, minit="++", seed=generator)[0] for _ in range(3)]
-    units = [F.normalize(torch.from_numpy(found).float(), dim=1) for found in tries]
-    centers = max(units, key=lambda found: float((points @ found.T).amax(dim=1).mean()))
+    centers = cosine_kmeans(points, clusters)
     return {"shift": shift, "projection": projection.contiguous(), "centers": centers.contiguous()}
 
 
+def whitening_projection(centered: Tensor, components: int, whitening: float) -> Tensor:
+    """Return the matrix ``(components, C)`` that projects features to scaled principal components.
+
+    Args:
+        centered: ``(N, C)``, features minus their mean.
+        components: Number of principal components.
+        whitening: Degree of whitening; see `find_clusters`.
+    """
+    centered = centered.double()
+    variances, axes = torch.linalg.eigh(centered.T @ centered / len(centered))  # in ascending order
+    variances, axes = variances[-components:], axes[:, -components:]
+    return (axes * variances.clamp(min=1e-9) ** (-whitening / 2)).T.float()
+
+
+def cosine_kmeans(points: Tensor, clusters: int) -> Tensor:
+    """Return the unit cluster centers ``(clusters, D)`` of the best of three runs of k-means.
+
+    Args:
+        points: ``(N, D)``, points of unit length.
+        clusters: Number of clusters.
+    """
+    generator = np.random.default_rng(0)
+    runs = [kmeans2(points.numpy(), clusters, iter=_ROUNDS, minit="++", seed=generator)[0] for _ in range(3)]
+    centers = [F.normalize(torch.from_numpy(found).float(), dim=1) for found in runs]
+    return max(centers, key=lambda found: float((points @ found.T).amax(dim=1).mean()))
+
+
 @torch.inference_mode()
-def collect(trunk: Trunk, images: Sequence[Tensor], seed: int = 0) -> Tensor:
+def collect(trunk: Trunk, images: Sequence[Tensor]) -> Tensor:
     """Compute features at random positions of each image and return them as ``(N, C)``.
 
     Args:
         trunk: Frozen feature network.
         images: RGB images ``(3, S, S)`` in [0, 1].
-        seed: Seed for the random positions.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     rows = []
     for start in range(0, len(images), _BATCH):
         rgb = torch.stack(list(images[start : start + _BATCH]))

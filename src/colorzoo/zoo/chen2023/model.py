@@ -248,22 +248,25 @@ class SPColor(ColoringModel):
         return self.warp_reference(self.correspondence, features, ab, classes, self.architecture.tau)
 
     def _warp_guided(self, lightness: Tensor, guidance: Guidance, size: tuple[int, int]) -> Warped:
+        """Warp the colors of the exemplar to padded images of height and width ``size``."""
         features = self.features.of_lightness(lightness)
         if guidance.exemplar is None:
             return self.unmatched(features)
         rgb = guidance.exemplar.rgb.float()
         padded = pad_to_multiple(rgb, MULTIPLE)
         reference = ReferenceImage(padded, rgb_to_lab(padded)[:, 1:])
-        other = self.reference_features(reference)
-        ours, theirs = self.classify(lightness_to_rgb(lightness), features), self.classify(padded, other)
-        sizes = (size, (rgb.shape[-2], rgb.shape[-1]))
-        ours, theirs = with_class_maps((ours, theirs), guidance.classes, sizes)
-        classes = (_without_padding(ours, sizes[0]), _without_padding(theirs, sizes[1]))
-        warped = self.carry_over((features, other), reference, classes)
-        beyond = warped.source.new_tensor(
-            [padded.shape[-1] / rgb.shape[-1], padded.shape[-2] / rgb.shape[-2]]
+        reference_features = self.reference_features(reference)
+        found = (
+            self.classify(lightness_to_rgb(lightness), features),
+            self.classify(padded, reference_features),
         )
-        return warped._replace(source=(warped.source * beyond.view(2, 1, 1)).clamp(0, 1))
+        sizes = (size, (rgb.shape[-2], rgb.shape[-1]))
+        ours, theirs = with_class_maps(found, guidance.classes, sizes)
+        classes = (_without_padding(ours, sizes[0]), _without_padding(theirs, sizes[1]))
+        warped = self.carry_over((features, reference_features), reference, classes)
+        # fractions of the padded exemplar become fractions of the exemplar
+        ratio = warped.source.new_tensor([padded.shape[-1] / rgb.shape[-1], padded.shape[-2] / rgb.shape[-2]])
+        return warped._replace(source=(warped.source * ratio.view(2, 1, 1)).clamp(0, 1))
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Convert a state dict of the authors' networks, including STEGO, to keys of this model."""

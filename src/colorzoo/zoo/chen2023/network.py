@@ -318,8 +318,9 @@ def warp_reference(
     values = torch.cat([ab, confidence, torch.ones_like(confidence), centers_of(ab)], dim=1)
     target, reference = (correspondence(unit_features(each.hooks)) for each in features)
     found = correspondence.warp(target, reference, values, (ours.labels, theirs.labels), tau=tau)
-    similarity = found.similarity * found.values[:, 2:3] * ours.confidence
-    return Warped(found.values[:, :2], similarity, found.values[:, 3:4] > 0.5, found.values[:, 4:])
+    warped_ab, warped_confidence, matched, source = torch.split(found.values, [2, 1, 1, 2], dim=1)
+    similarity = found.similarity * warped_confidence * ours.confidence
+    return Warped(warped_ab, similarity, matched > 0.5, source)
 
 
 def with_class_maps(
@@ -334,14 +335,18 @@ def with_class_maps(
         classes: Class maps of the user; None changes nothing.
         sizes: Height and width of the images and of the references.
     """
-    maps = (None, None) if classes is None else (classes.target, classes.exemplar)
-    ours, theirs = (
-        each
-        if labels is None
-        else each._replace(labels=to_grid(labels, size, (each.labels.shape[-2], each.labels.shape[-1])))
-        for each, labels, size in zip(found, maps, sizes, strict=True)
-    )
-    return ours, theirs
+    if classes is None:
+        return found
+    ours, theirs = found
+    return _with_labels(ours, classes.target, sizes[0]), _with_labels(theirs, classes.exemplar, sizes[1])
+
+
+def _with_labels(found: Classified, labels: Tensor | None, size: tuple[int, int]) -> Classified:
+    """Replace the predicted classes of images of a size with a class map; None changes nothing."""
+    if labels is None:
+        return found
+    grid = (found.labels.shape[-2], found.labels.shape[-1])
+    return found._replace(labels=to_grid(labels, size, grid))
 
 
 def reads_trunk(segmenter: object) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Unpack
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -157,16 +158,17 @@ def copy_ancestor(source: ColorizationModule, task: Chen2023) -> None:
     for part, new in _NEW.items():
         own, theirs = _network(task, part), _network(source, part)
         assert own is not None
-        taken = {} if theirs is None else _without(theirs.state_dict(), new)
-        kept = own.state_dict()
-        if taken.keys() != _without(kept, new).keys() or any(
-            taken[key].shape != kept[key].shape for key in taken
-        ):
+        copied = {} if theirs is None else _without(theirs.state_dict(), new)
+        if _shapes(copied) != _shapes(_without(own.state_dict(), new)):
             raise ColorzooError(
                 "--model.start must name a Zhang et al. 2019 model with the same features and widths as the "
                 f"model to train, but {part!r} differs"
             )
-        own.load_state_dict({**kept, **taken})
+        own.load_state_dict({**own.state_dict(), **copied})
+
+
+def _shapes(state: dict[str, Any]) -> dict[str, torch.Size]:
+    return {key: value.shape for key, value in state.items()}
 
 
 def _without(state: dict[str, Any], new: tuple[str, ...]) -> dict[str, Any]:

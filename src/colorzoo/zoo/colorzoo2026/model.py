@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import hull_centers, rgb_to_lab
-from colorzoo.guidance import ClassMap, Exemplar, Guidance
+from colorzoo.guidance import ClassMap, Exemplar, Guidance, Points
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.enlarging import enlarge_along_edges
@@ -263,17 +263,20 @@ class Colorzoo2026(ColoringModel):
         blocks = Blocks.of(exemplar.embed_by(self.encode_reference).float())
         # only an embedding can contain several references; their number depends on the data
         references = [blocks] if exemplar.embedding is None else blocks.by_reference()
-        mean = analysis.mean.reshape(analysis.light.shape[0], *analysis.grid, 2)
-        variance = analysis.cells.amplitude.square().sum(-1) + self.covariance.noise
-        embeddings = CellEmbeddings(analysis.features, mean, variance.view(*mean.shape[:3], 1))
         labels = None
         if classes is not None and classes.exemplar is not None:
             labels = (classes.target, classes.exemplar)
-        with torch.autocast(mean.device.type, enabled=False):  # matching needs float32
-            found = observe_references(embeddings, references, exemplar.alpha, labels)
+        with torch.autocast(analysis.mean.device.type, enabled=False):  # matching needs float32
+            found = observe_references(self._embeddings(analysis), references, exemplar.alpha, labels)
             moved = analysis.mean + found.change.flatten(1, 2)
             logits = self._narrowed(analysis.logits, moved, 0.5 * found.precision.flatten(1))
         return analysis._replace(mean=moved, logits=logits, match=found.match)
+
+    def _embeddings(self, analysis: Analysis) -> CellEmbeddings:
+        """Return the features, mean colors and variances of the cells for `observe_references`."""
+        mean = analysis.mean.reshape(analysis.light.shape[0], *analysis.grid, 2)
+        variance = analysis.cells.amplitude.square().sum(-1) + self.covariance.noise
+        return CellEmbeddings(analysis.features, mean, variance.view(*mean.shape[:3], 1))
 
     def _color(
         self,
@@ -291,28 +294,33 @@ class Colorzoo2026(ColoringModel):
             columns: Cached covariance columns of the cells; None computes the columns of the points.
         """
         analysis = automatic.analysis
-        points = None if guidance is None else guidance.points
         extras = {} if analysis.match is None else {"match": analysis.match}
-        if points is None:
+        if guidance is None or guidance.points is None:
             logits = _maps(analysis.logits, analysis.grid)
             return AbPrediction(ab=automatic.ab, extras={"logits": logits, **extras})
+        posterior = self._posterior(automatic, guidance.points, columns)
+        ab = _enlarge(analysis.mean + posterior.change, analysis, lightness)
+        return AbPrediction(ab=ab, extras=extras, compute_logits=partial(self._logits, analysis, posterior))
+
+    def _posterior(
+        self, automatic: Automatic, points: Points, columns: CovarianceColumns | None
+    ) -> Posterior:
+        """Condition the cell colors on color points; for arguments, see `_color`."""
+        analysis = automatic.analysis
         # relative to the automatic color at full size, so that a point with exactly this color has no effect
         residual = (points.ab - automatic.ab) / AB_SCALE
         observations = observe(residual, points.mask, analysis.grid)
-        with torch.autocast(lightness.device.type, enabled=False):
+        point_colors = observe(points.ab / AB_SCALE, points.mask, analysis.grid).residual
+        with torch.autocast(residual.device.type, enabled=False):
             # float64, because nearby points amplify rounding error of the covariance up to a million times
             if columns is None:
                 across = cell_covariance(analysis.cells.double(), observations.cell)
             else:
                 across = columns.of(observations.cell)
             posterior = self.covariance.posterior(across, observations)
-            point_colors = observe(points.ab / AB_SCALE, points.mask, analysis.grid).residual
             change = posterior.change.to(analysis.mean)
-            posterior = posterior._replace(
-                change=bound_change(analysis.mean, change, point_colors, observations.valid)
-            )
-        ab = _enlarge(analysis.mean + posterior.change, analysis, lightness)
-        return AbPrediction(ab=ab, extras=extras, compute_logits=partial(self._logits, analysis, posterior))
+            limited = bound_change(analysis.mean, change, point_colors, observations.valid)
+            return posterior._replace(change=limited)
 
     def _logits(self, analysis: Analysis, posterior: Posterior) -> Tensor:
         """Return the logits ``(B, 313, h, w)`` of the distribution conditioned on points."""

@@ -277,25 +277,41 @@ def observe(residual: Tensor, mask: Tensor, grid: tuple[int, int]) -> Observatio
         mask: ``(B, 1, H, W)``, 1 at pixels with a point, else 0.
         grid: Number of rows and columns of cells.
     """
-    batch, _, height, width = residual.shape
-    rows = torch.arange(height, device=residual.device) * grid[0] // height
-    columns = torch.arange(width, device=residual.device) * grid[1] // width
-    cell = (rows[:, None] * grid[1] + columns).view(1, -1, 1).expand(batch, -1, 3)
-    values = torch.cat([residual * mask, mask], dim=1).flatten(2).mT.float()
-    sums = values.new_zeros(batch, grid[0] * grid[1], 3).scatter_add_(1, cell, values)
-    count = sums[..., 2]
+    sums = _sum_in_cells(torch.cat([residual * mask, mask], dim=1), grid)
+    index = _cells_with_points(count=sums[..., 2])
+    total, count = torch.split(take_cells(sums, index), [2, 1], dim=-1)
+    return Observations(index, total / count.clamp(min=1), (count[..., 0] > 0).float())
+
+
+def _sum_in_cells(maps: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Sum maps ``(B, C, H, W)`` over the pixels of each of N cells, and return ``(B, N, C)``."""
+    batch, channels, height, width = maps.shape
+    rows = torch.arange(height, device=maps.device) * grid[0] // height
+    columns = torch.arange(width, device=maps.device) * grid[1] // width
+    cell = (rows[:, None] * grid[1] + columns).view(1, -1, 1).expand(batch, -1, channels)
+    values = maps.flatten(2).mT.float()
+    return values.new_zeros(batch, grid[0] * grid[1], channels).scatter_add_(1, cell, values)
+
+
+def _cells_with_points(count: Tensor) -> Tensor:
+    """Return the indices ``(B, n)`` of the cells that contain points, at most `MAX_CELLS` for each image.
+
+    The image with the most of these cells determines n, which is at least 1. Indices of cells without points
+    pad the rows of the other images.
+
+    Args:
+        count: ``(B, N)``, number of pixels with a point in each cell.
+    """
     cells = count.shape[1]
     numbers = torch.arange(cells, device=count.device)
     order = torch.where(count > 0, numbers - cells, numbers).argsort(dim=1)  # cells with points first
     largest = (count > 0).sum(1).max().clamp(min=1)
-    step = (largest + MAX_CELLS - 1) // MAX_CELLS
+    step = (largest + MAX_CELLS - 1) // MAX_CELLS  # rounded up
     picked = ((largest + step - 1) // step).item()
     if is_traced():
         # torch.export cannot infer this; outside of tracing, the call would import sympy
         torch._check(picked >= 1)
-    index = order[:, torch.arange(picked, device=order.device) * step]
-    found = take_cells(sums, index)
-    return Observations(index, found[..., :2] / found[..., 2:].clamp(min=1), (found[..., 2] > 0).float())
+    return order[:, torch.arange(picked, device=order.device) * step]
 
 
 SLACK = 0.1

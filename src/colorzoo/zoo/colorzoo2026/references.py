@@ -161,33 +161,47 @@ def observe_references(
             blocks of equal class are matched. Image blocks of a class that is missing from the reference keep
             their predicted colors. None matches blocks regardless of their class.
     """
-    grid = (embeddings.mean.shape[1], embeddings.mean.shape[2])
-    mean, variance = (_blocks(part) for part in (embeddings.mean, embeddings.variance))
+    mean = _blocks(embeddings.mean)
     size = (mean.shape[1], mean.shape[2])
-    mean, variance = mean.flatten(1, 2), variance.flatten(1, 2)
+    mean, variance = mean.flatten(1, 2), _blocks(embeddings.variance).flatten(1, 2)
     matched = [_match(embeddings, each, labels) for each in references]
-    # weighted by the odds, so that a reference without matches has no weight
-    trust = torch.stack([each.trust for each in matched])
-    odds = trust / (1 - trust).clamp(min=_EPSILON)
-    weight = torch.stack([each.weight[:, :1, 0] for each in references])
-    weights = weight * odds / (weight * odds).sum(0).clamp(min=_EPSILON)
-    odds = (weights * odds).sum(0)[..., None]
-    colors = (weights[..., None] * torch.stack([each.colors for each in matched])).sum(0)
+    colors, odds = _average_references(matched, references)
     gain = alpha * odds / (1 + odds)
     change = gain * (colors - mean)
     precision = gain / ((1 - gain).clamp(min=math.exp(-6)) * variance)
-    both = torch.cat([change, precision], dim=-1).mT.reshape(change.shape[0], 3, *size)
-    wide = F.interpolate(both, grid, mode="bilinear").permute(0, 2, 3, 1)
-    match = None
-    if len(matched) == 1:
-        source, reliable = matched[0].source, matched[0].trust[..., None] >= 0.5
-        match = torch.where(reliable, source, torch.nan).mT.reshape(change.shape[0], 2, *size)
-    return Observed(wide[..., :2], wide[..., 2:], match)
+    in_blocks = torch.cat([change, precision], dim=-1).mT.reshape(change.shape[0], 3, *size)
+    grid = (embeddings.mean.shape[1], embeddings.mean.shape[2])
+    in_cells = F.interpolate(in_blocks, grid, mode="bilinear").permute(0, 2, 3, 1)
+    match = _match_map(matched[0], size) if len(matched) == 1 else None
+    return Observed(in_cells[..., :2], in_cells[..., 2:], match)
+
+
+def _average_references(matched: Sequence[_Matched], references: Sequence[Blocks]) -> tuple[Tensor, Tensor]:
+    """Average the matched colors of several references.
+
+    The weight of a reference is the user's weight times the odds of its trust, so that a reference without
+    matches has no weight.
+
+    Returns:
+        Colors ``(B, N, 2)``, and odds ``(B, N, 1)`` of the averaged trust.
+    """
+    trust = torch.stack([each.trust for each in matched])
+    odds = trust / (1 - trust).clamp(min=_EPSILON)
+    weights = odds * torch.stack([each.weight[:, :1, 0] for each in references])
+    weights = weights / weights.sum(0).clamp(min=_EPSILON)
+    colors = (weights[..., None] * torch.stack([each.colors for each in matched])).sum(0)
+    return colors, (weights * odds).sum(0)[..., None]
+
+
+def _match_map(matched: _Matched, size: tuple[int, int]) -> Tensor:
+    """Return the source ``(B, 2, *size)`` of each block; NaN for a trust below 0.5. See `Observed.match`."""
+    source = torch.where(matched.trust[..., None] >= 0.5, matched.source, torch.nan)
+    return source.mT.reshape(source.shape[0], 2, *size)
 
 
 def _match(embeddings: CellEmbeddings, reference: Blocks, labels: tuple[Tensor, Tensor] | None) -> _Matched:
     """Match image blocks with the blocks of one reference; see `observe_references`."""
-    blocks, variance = _blocks(embeddings.features), _blocks(embeddings.variance).flatten(1)
+    blocks = _blocks(embeddings.features)
     similarity = _directions(blocks) @ reference.directions.mT
     comparable = torch.ones_like(similarity, dtype=torch.bool)
     if labels is not None:
@@ -197,11 +211,25 @@ def _match(embeddings: CellEmbeddings, reference: Blocks, labels: tuple[Tensor, 
     weights = (similarity / _TEMPERATURE).softmax(-1)
     colors = weights @ reference.colors
     spread = (weights @ reference.colors.square() - colors.square()).clamp(min=0).sum(-1)
-    best, known = similarity.amax(2), comparable.any(2)
+    trust = _trust(similarity, comparable, spread, _blocks(embeddings.variance).flatten(1))
+    source = similarity.argmax(2, keepdim=True).expand(-1, -1, 2)
+    return _Matched(colors, trust, reference.centers.gather(1, source))
+
+
+def _trust(similarity: Tensor, comparable: Tensor, spread: Tensor, variance: Tensor) -> Tensor:
+    """Compute the weight ``(B, N)`` of the matched colors in the prediction by logistic regression.
+
+    Args:
+        similarity: ``(B, N, R)``, similarity of each image block to each reference block.
+        comparable: ``(B, N, R)`` bool, False for two blocks of different classes.
+        spread: ``(B, N)``, variance of the reference colors that were averaged to a matched color.
+        variance: ``(B, N)``, variance of the error of the colors predicted without a reference.
+    """
+    best, has_match = similarity.amax(2), comparable.any(2)
     quality = torch.stack(
         [
             best,
-            _mean(best, known).expand_as(best),
+            _mean(best, has_match).expand_as(best),
             _mean(similarity.amax(1), comparable.any(1)).expand_as(best),
             (spread + _EPSILON).log(),
             (variance + _EPSILON).log(),
@@ -210,8 +238,7 @@ def _match(embeddings: CellEmbeddings, reference: Blocks, labels: tuple[Tensor, 
     )
     centered = quality - quality.new_tensor(_CENTERS)
     log_ratio = centered @ quality.new_tensor(_FACTORS) + _BIAS + STRENGTH
-    index = similarity.argmax(2, keepdim=True).expand(-1, -1, 2)
-    return _Matched(colors, known * log_ratio.sigmoid(), reference.centers.gather(1, index))
+    return has_match * log_ratio.sigmoid()
 
 
 def _blocks(maps: Tensor) -> Tensor:

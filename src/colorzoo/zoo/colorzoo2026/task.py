@@ -108,20 +108,35 @@ class Colorzoo2026Task(MuonModule):
     def _point_losses(self, analysis: Analysis, target: Tensor, seeds: Tensor) -> dict[str, Tensor]:
         """Return the losses on colors and variance after conditioning on random points."""
         target = target.flatten(1, 2)
-        index, valid = random_cells(seeds, target.shape[1], target.device)
         residual = target - analysis.mean
+        index, valid = random_cells(seeds, target.shape[1], target.device)
         points = Observations(index, take_cells(residual, index), valid)
         with torch.autocast(target.device.type, enabled=False):
             across = cell_covariance(analysis.cells, points.cell)
-            found = self.model.covariance.posterior(across, points)
-            prior, variance = self.model.covariance.variances(analysis.cells, found)
-        colors = F.smooth_l1_loss(analysis.mean + found.change, target, beta=self.objective.delta)
+            posterior = self.model.covariance.posterior(across, points)
+            prior, variance = self.model.covariance.variances(analysis.cells, posterior)
+        colors = analysis.mean + posterior.change
         queries, _ = random_cells(seeds, target.shape[1], target.device, _QUERIES, "queries")
-        before = take_cells(residual, queries).detach().square().sum(-1)
-        after = take_cells(residual - found.change, queries).detach().square().sum(-1)
-        prior, variance = take_cells(prior, queries), take_cells(variance, queries)
-        likelihood = (before / prior + after / variance) / 2 + prior.log() + variance.log()
-        return {"points": colors, "variance": likelihood.mean()}
+        errors, errors_after, prior, variance = (
+            take_cells(values, queries) for values in (residual, residual - posterior.change, prior, variance)
+        )
+        return {
+            "points": F.smooth_l1_loss(colors, target, beta=self.objective.delta),
+            "variance": variance_loss(errors.detach(), errors_after.detach(), prior, variance),
+        }
+
+
+def variance_loss(errors: Tensor, errors_after: Tensor, prior: Tensor, variance: Tensor) -> Tensor:
+    """Return the mean negative log-likelihood of color errors without and with points.
+
+    Args:
+        errors: ``(B, n, 2)``, true color minus the color predicted without points, of n cells.
+        errors_after: ``(B, n, 2)``, true color minus the color predicted with points.
+        prior: ``(B, n)``, predicted variance of ``errors``.
+        variance: ``(B, n)``, predicted variance of ``errors_after``.
+    """
+    before, after = errors.square().sum(-1), errors_after.square().sum(-1)
+    return ((before / prior + after / variance) / 2 + prior.log() + variance.log()).mean()
 
 
 def random_cells(

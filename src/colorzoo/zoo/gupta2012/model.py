@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -140,15 +141,13 @@ def gabor(gray: Array) -> Array:
     shape = [fft.next_fast_len(side) for side in padded.shape]
     spectrum = fft.fft2(padded - padded.mean(), shape)
     rows, columns = np.meshgrid(*(fft.fftfreq(side) for side in shape), indexing="ij")
-    found = []
-    for period in _PERIODS:
-        spread = _OCTAVE / period
-        for index in range(_ORIENTATIONS):
-            angle = index * math.pi / _ORIENTATIONS
-            away = (rows - math.sin(angle) / period) ** 2 + (columns - math.cos(angle) / period) ** 2
-            response = np.abs(fft.ifft2(spectrum * np.exp(-away / (2 * spread**2))))
-            found.append(response[reach : reach + gray.shape[0], reach : reach + gray.shape[1]])
-    return np.stack(found)
+    magnitudes = []
+    for period, orientation in product(_PERIODS, range(_ORIENTATIONS)):
+        angle, deviation = orientation * math.pi / _ORIENTATIONS, _OCTAVE / period
+        distance = (rows - math.sin(angle) / period) ** 2 + (columns - math.cos(angle) / period) ** 2
+        response = fft.ifft2(spectrum * np.exp(-distance / (2 * deviation**2)))
+        magnitudes.append(np.abs(response[reach : reach + gray.shape[0], reach : reach + gray.shape[1]]))
+    return np.stack(magnitudes)
 
 
 def descriptors(gray: Array) -> Array:
@@ -226,19 +225,19 @@ def match(ours: Features, theirs: Features) -> tuple[Labels, Array]:
     Returns:
         Index of the match and weighted sum of its feature distances, each ``(N,)``.
     """
-    total = np.zeros((len(ours.gabor), len(theirs.gabor)))
-    alive = np.ones(total.shape, dtype=bool)
-    for share, mine, other in zip(_SHARES, ours, theirs, strict=True):
-        distance = cdist(mine, other)
-        most = distance.max(axis=1, keepdims=True)
-        total += share * distance / np.where(most > 0, most, 1)
-        keep = max(1, int(alive[0].sum()) // 2)
-        order = np.argsort(np.where(alive, distance, np.inf), axis=1, kind="stable")[:, :keep]
-        alive = np.zeros_like(alive)
-        np.put_along_axis(alive, order, True, axis=1)
-    total[~alive] = np.inf
-    best = total.argmin(axis=1)
-    return best, total[np.arange(len(best)), best]
+    cost = np.zeros((len(ours.gabor), len(theirs.gabor)))
+    candidates = np.ones(cost.shape, dtype=bool)
+    for weight, own, other in zip(_SHARES, ours, theirs, strict=True):
+        distance = cdist(own, other)
+        largest = distance.max(axis=1, keepdims=True)
+        cost += weight * distance / np.where(largest > 0, largest, 1)
+        kept = max(1, int(candidates[0].sum()) // 2)
+        nearest = np.argsort(np.where(candidates, distance, np.inf), axis=1, kind="stable")[:, :kept]
+        candidates = np.zeros_like(candidates)
+        np.put_along_axis(candidates, nearest, True, axis=1)
+    cost[~candidates] = np.inf
+    best = cost.argmin(axis=1)
+    return best, cost[np.arange(len(best)), best]
 
 
 def segments_of(gray: Array, cells: Superpixels, pixels: int) -> Labels:
@@ -273,16 +272,23 @@ def vote(colors: Array, segments: Labels) -> Array:
     voted = colors.copy()
     for segment in np.unique(segments):
         inside = np.flatnonzero(segments == segment)
-        if len(inside) < 3:
-            continue
-        points = torch.from_numpy(colors[inside])[None]
-        spread = (points[0] - points[0].mean(dim=0)).square().sum(dim=1)
-        first = int(spread.argmax())
-        second = int((points[0] - points[0, first]).square().sum(dim=1).argmax())
-        groups = kmeans(points, torch.tensor([[first, second]], device=points.device))[0].numpy()
-        larger = groups == int(np.bincount(groups, minlength=2).argmax())
-        voted[inside[~larger]] = colors[inside[larger]].mean(axis=0)
+        if len(inside) >= 3:
+            majority = majority_of(colors[inside])
+            voted[inside[~majority]] = colors[inside[majority]].mean(axis=0)
     return voted
+
+
+def majority_of(colors: Array) -> NDArray[np.bool_]:
+    """Return a mask ``(N,)`` of the larger of two clusters of colors ``(N, 2)``.
+
+    Clustering starts with the color farthest from the mean and the color farthest from this color.
+    """
+    points = torch.from_numpy(colors)
+    first = int((points - points.mean(dim=0)).square().sum(dim=1).argmax())
+    second = int((points - points[first]).square().sum(dim=1).argmax())
+    clusters = kmeans(points[None], torch.tensor([[first, second]], device=points.device))[0].numpy()
+    largest = int(np.bincount(clusters, minlength=2).argmax())
+    return np.asarray(clusters == largest)
 
 
 def scribbles(
@@ -302,10 +308,21 @@ def scribbles(
     given, ab = np.zeros((height, width), dtype=bool), np.zeros((2, height, width))
     boxes = ndimage.find_objects(cells.labels + 1)
     for index in chosen:
-        place = np.argwhere(cells.labels[boxes[index]] == index)
-        away = np.abs(place - place.mean(axis=0)).max(axis=1)
-        near = place[away <= max(_REACH, away.min())]
-        rows, columns = (near + [boxes[index][axis].start for axis in (0, 1)]).T
+        rows, columns = center_pixels(cells.labels, index, boxes[index])
         given[rows, columns] = True
         ab[:, rows, columns] = colors[index][:, None]
     return given, ab
+
+
+def center_pixels(labels: Labels, index: int, box: tuple[slice, ...]) -> tuple[Labels, Labels]:
+    """Return rows and columns of the pixels of a superpixel that are nearest to its center.
+
+    Args:
+        labels: Superpixel index of each pixel, ``(H, W)``.
+        index: Index of the superpixel.
+        box: Bounding box of the superpixel.
+    """
+    pixels = np.argwhere(labels[box] == index)
+    distance = np.abs(pixels - pixels.mean(axis=0)).max(axis=1)
+    near = pixels[distance <= max(_REACH, distance.min())]
+    return near[:, 0] + box[0].start, near[:, 1] + box[1].start

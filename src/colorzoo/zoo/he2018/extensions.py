@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -47,11 +48,11 @@ def _best_of_all(ours: Tensor, theirs: Tensor) -> Tensor:
     return found.round().long().transpose(1, 2).reshape(len(ours), 2, *ours.shape[-2:])
 
 
-def _best_nearby(ours: Tensor, theirs: Tensor, matches: Tensor, reach: int = 2) -> Tensor:
-    """Replace each match with the most similar position within ``reach`` positions."""
+def _best_nearby(ours: Tensor, theirs: Tensor, matches: Tensor) -> Tensor:
+    """Replace each match with the most similar position in a window of 5 x 5 positions."""
     rows, other = _rows(ours), _rows(theirs)
     height, width = theirs.shape[-2:]
-    shifts = sorted((dx * dx + dy * dy, dx, dy) for dx in _around(reach) for dy in _around(reach))
+    shifts = sorted((dx * dx + dy * dy, dx, dy) for dx, dy in product(range(-2, 3), range(-2, 3)))
     best, found = None, matches
     for _, dx, dy in shifts:  # nearest first, so that the nearest position wins a tie
         x = (matches[:, :1] + dx).clamp(0, width - 1)
@@ -62,10 +63,6 @@ def _best_nearby(ours: Tensor, theirs: Tensor, matches: Tensor, reach: int = 2) 
         found = candidate if best is None else torch.where(score > best, candidate, found)
         best = score if best is None else torch.maximum(score, best)
     return found
-
-
-def _around(reach: int) -> range:
-    return range(-reach, reach + 1)
 
 
 def _enlarge(matches: Tensor, size: Size, other: Size, times: int) -> Tensor:

@@ -153,18 +153,22 @@ def feature_distances(
     Returns:
         Maps ``(B, 1, H, W)`` for the first image and ``(B, 1, h, w)`` for the second image.
     """
-    sizes = [(each.shape[2], each.shape[3]) for each in (there, back)]
-    rows = rows_of(there, sizes[1]), rows_of(back, sizes[0])
-    dots = [ours.new_zeros(len(ours), 1, *size) for size in sizes]
-    squares = [torch.zeros_like(each) for each in dots]
-    for parts in zip(*(torch.split(each, _CHANNELS, dim=1) for each in (ours, theirs)), strict=True):
-        a, b = (_at_pixels(part, size, scale) for part, size in zip(parts, sizes, strict=True))
-        for index, (own, other) in enumerate(((a, b), (b, a))):
-            dots[index] += (own * _gather(other, rows[index])).sum(dim=1, keepdim=True)
-            squares[index] += own.square().sum(dim=1, keepdim=True)
-    length = [each.sqrt().clamp(min=_TINY) for each in squares]
-    forward = -dots[0] / (length[0] * _gather(length[1], rows[0]))
-    return forward, -dots[1] / (length[1] * _gather(length[0], rows[1]))
+    size, other_size = (there.shape[2], there.shape[3]), (back.shape[2], back.shape[3])
+    rows_there, rows_back = rows_of(there, other_size), rows_of(back, size)
+    dots_there = squares = ours.new_zeros(len(ours), 1, *size)
+    dots_back = other_squares = ours.new_zeros(len(ours), 1, *other_size)
+    for part, other_part in zip(
+        *(torch.split(each, _CHANNELS, dim=1) for each in (ours, theirs)), strict=True
+    ):
+        own, other = _at_pixels(part, size, scale), _at_pixels(other_part, other_size, scale)
+        dots_there = dots_there + (own * _gather(other, rows_there)).sum(dim=1, keepdim=True)
+        dots_back = dots_back + (other * _gather(own, rows_back)).sum(dim=1, keepdim=True)
+        squares = squares + own.square().sum(dim=1, keepdim=True)
+        other_squares = other_squares + other.square().sum(dim=1, keepdim=True)
+    length, other_length = (each.sqrt().clamp(min=_TINY) for each in (squares, other_squares))
+    forward = -dots_there / (length * _gather(other_length, rows_there))
+    backward = -dots_back / (other_length * _gather(length, rows_back))
+    return forward, backward
 
 
 def _at_pixels(maps: Tensor, size: Size, scale: int) -> Tensor:

@@ -96,12 +96,9 @@ class ExemplarColorization(ColoringModel):
         [0, 1].
         """
         if guidance is None or guidance.exemplar is None:
-            errors = lightness.new_full((1, 2 * len(SCALES), 1, 1), 255.0).expand(
-                len(lightness), -1, *lightness.shape[-2:]
-            )
-            return AbPrediction(
-                ab=self.generate(lightness, torch.zeros_like(lightness).repeat(1, 2, 1, 1), errors)
-            )
+            no_colors = torch.zeros_like(lightness).repeat(1, 2, 1, 1)
+            no_matches = torch.full_like(lightness, 255.0).repeat(1, 2 * len(SCALES), 1, 1)
+            return AbPrediction(ab=self.generate(lightness, no_colors, no_matches))
         rgb = guidance.exemplar.rgb
         aligned = self.align(lightness, rgb)
         ab = aligned_colors(rgb, aligned)

@@ -8,6 +8,7 @@ values.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import cast
 
 import torch
@@ -67,21 +68,22 @@ def sample_cached(
     Returns:
         Codes ``(rows, columns)``.
     """
-    codes, cache = codes.clone(), KeyValueCache(transformer, gray, hints)
-    rates: list[float] = []
-    age = 0  # steps since the last full pass
-    for step, cell in enumerate(cells):
-        code, guess = None, None
-        if age:
-            around = [*cells[step - 1 : step], *_neighbors(cell, *codes.shape)]
-            guess = cache.recall(codes, [cell, *around], step)
-            if len(rates) >= _MEASURED:
-                code = clear_winner(guess, draw, step, _CAUTION * max(rates[-_MEASURED:]) * age)
+    codes = codes.clone()
+    if not cells:
+        return codes
+    cache = KeyValueCache(transformer, gray, hints)
+    codes.view(-1)[cells[0]] = draw(cache.refresh(codes, cells[0]), 0)
+    age = 1  # steps since the last full pass
+    rates: list[float] = []  # logit errors, divided by the age
+    for step, (previous, cell) in enumerate(pairwise(cells), start=1):
+        code = None
+        guess = cache.recall(codes, [cell, previous, *_neighbors(cell, *codes.shape)], step)
+        if len(rates) >= _MEASURED:
+            code = clear_winner(guess, draw, step, _CAUTION * max(rates[-_MEASURED:]) * age)
         if code is None:
             logits = cache.refresh(codes, cell)
             code = draw(logits, step)
-            if guess is not None:
-                rates.append(_error(guess, logits, draw.top_k) / age)
+            rates.append(_error(guess, logits, draw.top_k) / age)
             age = 0
         codes.view(-1)[cell] = code
         age += 1
@@ -127,8 +129,7 @@ class KeyValueCache:
             self._kept.append(key_value)
             if len(self._kept) == len(self.blocks):  # only one token of the last block is read
                 x, normalized = x[:, row : row + 1], normalized[:, row : row + 1]
-            x = x + block.attn(normalized, *key_value)
-            x = x + block.mlp(block.ln2(x))
+            x = block.attend(x, normalized, *key_value)
         return self.transformer.logits(x[0, 0])
 
     def recall(self, codes: Tensor, cells: Sequence[int], step: int) -> Tensor:
@@ -144,21 +145,33 @@ class KeyValueCache:
         Returns:
             Logits ``(codes,)`` of the first cell.
         """
-        x = self.transformer.embed(self.gray, codes[None], self.hints)
-        count, offset = x.shape[1], self.gray.shape[1]
+        tokens = self.transformer.embed(self.gray, codes[None], self.hints)
+        count, offset = tokens.shape[1], self.gray.shape[1]
         every = max(1, count // _WITNESSES)
         witnesses = range(step % every, count, every)
-        ours = dict.fromkeys([*(offset + cell for cell in cells), *witnesses])
-        rows, seen_by_all = (torch.tensor([*each], device=x.device) for each in (ours, witnesses))
-        seeing, x = torch.isin(rows, seen_by_all), x[:, rows]
+        indices = [*dict.fromkeys([*(offset + cell for cell in cells), *witnesses])]
+        is_witness = torch.tensor([index in witnesses for index in indices], device=tokens.device)
+        rows = torch.tensor(indices, device=tokens.device)
+        x = tokens[:, rows]
         for block, key_value in zip(self.blocks, self._kept, strict=True):
             normalized = block.ln1(x)
             for old, new in zip(key_value, block.attn.keys_and_values(normalized), strict=True):
-                old += (new - old[:, :, rows])[:, :, seeing].mean(dim=2, keepdim=True)
-                old[:, :, rows] = new
-            x = x + block.attn(normalized, *key_value)
-            x = x + block.mlp(block.ln2(x))
+                _replace_tokens(old, new, rows, is_witness)
+            x = block.attend(x, normalized, *key_value)
         return self.transformer.logits(x[0, 0])
+
+
+def _replace_tokens(cached: Tensor, new: Tensor, rows: Tensor, is_witness: Tensor) -> None:
+    """Update cached keys or values of all tokens in place.
+
+    Args:
+        cached: Keys or values ``(1, heads, N, c)`` of all tokens; the mean change of the witnesses is added.
+        new: Keys or values ``(1, heads, n, c)`` of the recomputed tokens.
+        rows: Indices ``(n,)`` of the recomputed tokens.
+        is_witness: ``(n,)`` bool, whether each recomputed token is a witness.
+    """
+    cached += (new - cached[:, :, rows])[:, :, is_witness].mean(dim=2, keepdim=True)
+    cached[:, :, rows] = new
 
 
 def clear_winner(logits: Tensor, draw: GumbelDraw, step: int, error: float) -> int | None:

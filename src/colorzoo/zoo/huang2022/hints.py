@@ -253,6 +253,14 @@ def patch_color(superpixels: NDArray[np.uint8], cell: tuple[int, int]) -> NDArra
     return (colors[counts.argmax()].astype(np.float64) / 255 * 2 - 1).astype(np.float32)
 
 
+def patch_colors(rgb: Pixels, cells: Sequence[Cell]) -> list[NDArray[np.float32]]:
+    """Return the color from `patch_color` for each cell of an image ``(H, W, 3)``."""
+    if not cells:
+        return []
+    superpixels = superpixels_of(rgb)
+    return [patch_color(superpixels, cell) for cell in cells]
+
+
 def superpixels_of(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Replace each pixel of an image ``(H, W, 3)`` with its superpixel's mean color.
 
@@ -289,14 +297,15 @@ def simulate(rgb: Tensor, seeds: Sequence[int], shape: tuple[int, int], users: U
     """
     masks, cells, colors = [], [], []
     levels = (rgb.detach().float() * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-    for image, seed in enumerate(seeds):
+    for index, (image, seed) in enumerate(zip(levels, seeds, strict=True)):
         numbers: Any = np.random.RandomState(stream_seed("hints", seed) % 2**32)
         mask = draw_mask(random.Random(stream_seed("mask", seed)), numbers, shape, users)
         masks.append(torch.from_numpy(mask))
-        if chosen := choose_candidates(mask, numbers, users):
-            superpixels, candidates = superpixels_of(levels[image]), candidate_cells(mask)
-            for cell in (candidates[index] for index in chosen):
-                cells.append((image, *cell))
-                colors.append(torch.from_numpy(patch_color(superpixels, cell)))
-    hints = Hints(torch.tensor(cells, device="cpu"), torch.stack(colors)) if cells else Hints.none(rgb.device)
+        candidates = candidate_cells(mask)
+        hinted = [candidates[number] for number in choose_candidates(mask, numbers, users)]
+        cells += [(index, *cell) for cell in hinted]
+        colors += patch_colors(image, hinted)
+    hints = Hints.none()
+    if cells:
+        hints = Hints(torch.tensor(cells, device="cpu"), torch.from_numpy(np.stack(colors)))
     return torch.stack(masks).to(rgb.device), hints.to(rgb.device)

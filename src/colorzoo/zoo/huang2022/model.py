@@ -187,7 +187,7 @@ class UniColor(ColoringModel):
         """Return ab ``(1, 2, H, W)`` and codes ``(1, 1, rows, columns)`` of an image."""
         vqgan = self.network.vqgan
         with torch.autocast(lightness.device.type, enabled=False):  # rounding error may change a code
-            features = vqgan.gray_features(self._gray(lightness))
+            features = vqgan.gray_encoder(self._gray(lightness))
             drawn = self._draw(features, codes, cells, self.hints(lightness, guidance))[None]
             rgb = vqgan.decode_codes(drawn, features).clamp(-1, 1)
             ab = rgb_to_lab((rgb + 1) / 2)[:, 1:]

@@ -89,7 +89,7 @@ class Huang2022(SingleOptimizerModule):
         rgb, network = batch["rgb"], self.model.network
         with torch.no_grad():
             target = network.vqgan.encode(2 * rgb - 1)
-            gray = network.vqgan.gray_features(gray_of(2 * rgb - 1)).flatten(2).mT
+            gray = network.vqgan.gray_encoder(gray_of(2 * rgb - 1)).flatten(2).mT
         shape = (rgb.shape[2] // CELL, rgb.shape[3] // CELL)
         mask, hints = simulate(rgb, batch["seed"].tolist(), shape, self.users)
         logits = network.transformer(gray, fed_codes(target, mask, network.transformer.mask_token), hints)

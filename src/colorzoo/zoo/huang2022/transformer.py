@@ -146,7 +146,18 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Apply the block to tokens ``(B, N, C)`` and return tokens of this shape."""
         normalized = self.ln1(x)
-        x = x + self.attn(normalized, *self.attn.keys_and_values(normalized))
+        return self.attend(x, normalized, *self.attn.keys_and_values(normalized))
+
+    def attend(self, x: Tensor, normalized: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Apply the attention and the MLP, each with a residual connection.
+
+        Args:
+            x: Tokens ``(B, n, C)``.
+            normalized: Tokens ``(B, n, C)`` after the first layer normalization.
+            key: Keys ``(B, heads, N, c)``.
+            value: Values ``(B, heads, N, c)``.
+        """
+        x = x + self.attn(normalized, key, value)
         return x + self.mlp(self.ln2(x))
 
 

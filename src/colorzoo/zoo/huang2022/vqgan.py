@@ -103,10 +103,6 @@ class ChromaVQGAN(nn.Module):
         """Return color features ``(B, C, h, w)``, before quantization, of RGB in [-1, 1]."""
         return self.quant_conv(self.encoder(rgb))
 
-    def gray_features(self, gray: Tensor) -> Tensor:
-        """Return gray features ``(B, C, h, w)`` of gray images ``(B, 1, H, W)`` in [-1, 1]."""
-        return self.gray_encoder(gray)
-
     def encode(self, rgb: Tensor) -> Tensor:
         """Return the color codes ``(B, h, w)`` of RGB ``(B, 3, H, W)`` in [-1, 1]."""
         return self.quantize.nearest(self.color_features(rgb))

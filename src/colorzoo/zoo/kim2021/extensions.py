@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Any
 
 import torch
@@ -92,24 +93,38 @@ class ExtendedEdgeNetwork(EdgeNetwork):
 
         See `EdgeNetwork.refine` for the arguments.
         """
-        near = scribbles.amax(dim=(1, 2, 3), keepdim=True)
-        if self.reach is not None:
-            near = self._fading(scribbles, self.reach)
-
-        def residual(index: int, activation: Tensor) -> Tensor:
-            stride, branch = self.strides[index], self.branches[index]
-            beside = [pooled(scribbles, stride, activation, F.max_pool2d)]
-            if self.read_lightness:
-                beside.append(pooled((lightness - 50) / 100, stride, activation, F.avg_pool2d))
-            window = near if self.reach is None else pooled(near, stride, activation, F.avg_pool2d)
-            read, window = torch.cat(beside, dim=1), window.to(activation)
-            if self.reach is None or self._everywhere():
-                change: Tensor = branch(activation, read)
-                return change * window
-            return _run_around(branch, activation, read, window)
-
+        if self.reach is None:
+            window = scribbles.amax(dim=(1, 2, 3), keepdim=True)
+        else:
+            window = self._fading(scribbles, self.reach)
+        residual = partial(self._residual, window, scribbles, lightness)
         image, residuals = run_refined(hooked, state, residual)
         return self.propagate(image, lightness, scribbles), residuals
+
+    def _residual(
+        self, window: Tensor, scribbles: Tensor, lightness: Tensor, index: int, activation: Tensor
+    ) -> Tensor:
+        """Return the residual of a feature map, multiplied by a window.
+
+        Args:
+            window: Factors in [0, 1]: ``(B, 1, H, W)``, or ``(B, 1, 1, 1)`` if E changes all positions.
+            scribbles: ``(B, 1, H, W)`` in {0, 1}.
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+            index: Index of the feature hook.
+            activation: Feature map ``(B, C, h, w)`` of the hook.
+        """
+        stride, branch = self.strides[index], self.branches[index]
+        beside = pooled(scribbles, stride, activation, F.max_pool2d)
+        if self.read_lightness:
+            gray = pooled((lightness - 50) / 100, stride, activation, F.avg_pool2d)
+            beside = torch.cat([beside, gray], dim=1)
+        if self.reach is not None:
+            window = pooled(window, stride, activation, F.avg_pool2d)
+        window = window.to(activation)
+        if self.reach is not None and not self._everywhere():
+            return _run_around(branch, activation, beside, window)
+        change: Tensor = branch(activation, beside)
+        return change * window
 
     def propagate(self, ab: Tensor, lightness: Tensor, scribbles: Tensor) -> Tensor:
         """Return ab with propagated colors near scribbles, or unchanged ab without `Propagation`.
@@ -242,22 +257,19 @@ class Propagation(nn.Module):
         """Return the mean color of similar pixels within the radius."""
         height, width = ab.shape[-2:]
         reach = self.radius // STEP * STEP
-        padded = F.pad(
-            torch.cat([key, trust, trust * ab], dim=1), (reach,) * 4
-        )  # zero padding: pixels outside of the image have no weight
-        channels = key.shape[1]
+        values = torch.cat([key, trust, trust * ab], dim=1)
+        padded = F.pad(values, (reach,) * 4)  # pixels outside of the image have no weight
         total = torch.zeros_like(ab)
         weight = torch.full_like(trust, 1e-6)
-        for row in range(-reach, reach + 1, STEP):
-            for column in range(-reach, reach + 1, STEP):
-                if row * row + column * column > self.radius**2:
-                    continue
-                top, left = reach + row, reach + column
-                other = padded[..., top : top + height, left : left + width]
-                apart = (other[:, :channels] - key).square().sum(dim=1, keepdim=True)
-                alike = torch.exp(-apart / 2)
-                total = total + alike * other[:, channels + 1 :]
-                weight = weight + alike * other[:, channels : channels + 1]
+        for row, column in product(range(-reach, reach + 1, STEP), repeat=2):
+            if row * row + column * column > self.radius**2:
+                continue
+            top, left = reach + row, reach + column
+            shifted = padded[..., top : top + height, left : left + width]
+            other_key, other_trust, other_ab = torch.split(shifted, [key.shape[1], 1, 2], dim=1)
+            alike = torch.exp(-(other_key - key).square().sum(dim=1, keepdim=True) / 2)
+            total = total + alike * other_ab
+            weight = weight + alike * other_trust
         return total / weight
 
 

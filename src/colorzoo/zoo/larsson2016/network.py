@@ -12,6 +12,8 @@ import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from itertools import chain
 from typing import Literal, NamedTuple, cast
 
 import torch
@@ -120,12 +122,13 @@ def to_rgb(
     Returns:
         RGB ``(B, 3, H, W)`` in [0, 1].
     """
-    level, angle_and_fade = gray[:, 0], hue_of(hue_shares, hue)
-    angle, fade = angle_and_fade
-    ring = chroma_of(chroma_shares, chroma) * fade
-    total = 2 * level + ring  # 0 only for black without chroma
-    saturation = (2 * ring / torch.where(total > 0, total, 1.0) * boost).clamp(0, 1)
-    return hsv_to_rgb(angle, saturation, (level + ring / 2).clamp(0, 1))
+    level = gray[:, 0]
+    angle, fading = hue_of(hue_shares, hue)
+    faded = chroma_of(chroma_shares, chroma) * fading
+    total = 2 * level + faded  # 0 only for black without chroma
+    saturation = (2 * faded / torch.where(total > 0, total, 1.0) * boost).clamp(0, 1)
+    value = (level + faded / 2).clamp(0, 1)
+    return hsv_to_rgb(angle, saturation, value)
 
 
 def keep_gray(rgb: Tensor, gray: Tensor) -> Tensor:
@@ -215,6 +218,18 @@ class Architecture:
     boost: Positive = 1.0
 
 
+def _trunk_layer(name: str, fan_in: int, fan_out: int, architecture: Architecture) -> nn.Sequential:
+    """Build a layer of VGG-16; the layers fc6 and fc7 have dropout."""
+    kernel = _KERNELS.get(name, 3)
+    layers = OrderedDict[str, nn.Module](conv=nn.Conv2d(fan_in, fan_out, kernel, padding=kernel // 2))
+    if architecture.normalization:
+        layers["norm"] = RunningNorm(fan_out)
+    layers["relu"] = nn.ReLU(inplace=True)
+    if name in _KERNELS:
+        layers["dropout"] = nn.Dropout(architecture.dropout)
+    return nn.Sequential(layers)
+
+
 class HypercolumnNetwork(nn.Module):
     """Fully convolutional VGG-16 with a prediction head on hypercolumns.
 
@@ -226,18 +241,11 @@ class HypercolumnNetwork(nn.Module):
         super().__init__()
         self.mean, self.dropout, width = architecture.mean, architecture.dropout, architecture.width
         self.trunk = nn.ModuleDict()
-        fan_in, self.channels = 1, [1]
-        for name, base in (layer for block in BLOCKS for layer in block):
-            fan_out, kernel = max(1, round(base * width)), _KERNELS.get(name, 3)
-            layers = OrderedDict[str, nn.Module](conv=nn.Conv2d(fan_in, fan_out, kernel, padding=kernel // 2))
-            if architecture.normalization:
-                layers["norm"] = RunningNorm(fan_out)
-            layers["relu"] = nn.ReLU(inplace=True)
-            if name in _KERNELS:
-                layers["dropout"] = nn.Dropout(self.dropout)
-            self.trunk[name] = nn.Sequential(layers)
+        self.channels = [1]
+        for name, base in chain(*BLOCKS):
+            fan_out = max(1, round(base * width))
+            self.trunk[name] = _trunk_layer(name, self.channels[-1], fan_out, architecture)
             self.channels.append(fan_out)
-            fan_in = fan_out
         hidden = max(1, round(_HIDDEN * width))
         self.hidden = nn.Conv2d(sum(self.channels), hidden, 1)
         self.hue, self.chroma = nn.Conv2d(hidden, BINS, 1), nn.Conv2d(hidden, BINS, 1)
@@ -282,16 +290,15 @@ class HypercolumnNetwork(nn.Module):
         Returns:
             Hidden features ``(B, 1024 * width, H/4, W/4)``.
         """
-        total, start = None, 0
-        for scale in (QUARTER, *sorted({each for each in SCALES if each > QUARTER})):
-            chosen = [at_quarter(m, s) for m, s in zip(maps, SCALES, strict=True) if max(s, QUARTER) == scale]
-            stacked = torch.cat(chosen, dim=1)
-            weight = self.hidden.weight[:, start : start + stacked.shape[1]]
-            start += stacked.shape[1]
-            bias = self.hidden.bias if total is None else None
-            part = enlarge(F.conv2d(stacked, weight, bias), scale // QUARTER)
-            total = part if total is None else total + part
-        return cast(Tensor, total).relu()
+        scales = sorted({max(scale, QUARTER) for scale in SCALES})
+        groups = [torch.cat(_maps_at(scale, maps), dim=1) for scale in scales]
+        weights = torch.split(self.hidden.weight, [group.shape[1] for group in groups], dim=1)
+        biases = [self.hidden.bias, *[None] * (len(groups) - 1)]  # the sum contains the bias once
+        parts = (
+            enlarge(F.conv2d(group, weight, bias), scale // QUARTER)
+            for group, weight, bias, scale in zip(groups, weights, biases, scales, strict=True)
+        )
+        return reduce(torch.add, parts).relu()
 
     def logits_at(self, gray: Tensor, positions: Tensor) -> Histograms:
         """Return hue and chroma logits, each ``(B P, 32)``, at sampled positions.
@@ -307,6 +314,12 @@ class HypercolumnNetwork(nn.Module):
         hidden = F.linear(column, self.hidden.weight.flatten(1), self.hidden.bias).relu()
         hidden = F.dropout(hidden, self.dropout, self.training)[:, :, None, None]
         return Histograms(self.hue(hidden).float().flatten(1), self.chroma(hidden).float().flatten(1))
+
+
+def _maps_at(scale: int, maps: Sequence[Tensor]) -> list[Tensor]:
+    """Return the maps of a stride; maps of a stride below 4 belong to stride 4. See `at_quarter`."""
+    pairs = zip(maps, SCALES, strict=True)
+    return [at_quarter(each, stride) for each, stride in pairs if max(stride, QUARTER) == scale]
 
 
 def at_quarter(maps: Tensor, scale: int) -> Tensor:

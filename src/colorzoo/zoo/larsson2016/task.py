@@ -172,15 +172,15 @@ def window_shares(bins: Tensor, places: Tensor, window: int) -> Tensor:
         Histograms ``(B P, 32)``, float32.
     """
     size = torch.tensor(bins.shape[-2:], device=bins.device)
-    steps = torch.arange(window, device=bins.device) - window // 2
-    at = places.long()[:, :, None] + steps[:, None]  # (B, P, window, 2)
-    inside = (at >= 0) & (at < size)
-    at = at.clamp(min=0).minimum(size - 1)
-    batch = torch.arange(len(bins), device=bins.device)[:, None, None, None]
-    found = bins[batch, at[..., None, 0], at[:, :, None, :, 1]]
-    counts = F.one_hot(found, BINS) * (inside[..., None, 0] & inside[:, :, None, :, 1])[..., None]
-    shares = counts.sum((2, 3)).flatten(0, 1).float()
-    return shares / shares.sum(1, keepdim=True)
+    offsets = torch.arange(window, device=bins.device) - window // 2
+    lines = places.long()[:, :, None] + offsets[:, None]  # rows and columns of the windows, (B, P, window, 2)
+    inside_rows, inside_columns = ((lines >= 0) & (lines < size)).unbind(3)
+    rows, columns = lines.clamp(min=0).minimum(size - 1).unbind(3)
+    image = torch.arange(len(bins), device=bins.device)[:, None, None, None]
+    found = bins[image, rows[..., None], columns[:, :, None]]  # (B, P, window, window)
+    inside = inside_rows[..., None] & inside_columns[:, :, None]
+    counts = (F.one_hot(found, BINS) * inside[..., None]).sum((2, 3)).flatten(0, 1).float()
+    return counts / counts.sum(1, keepdim=True)
 
 
 @in_float32

@@ -138,12 +138,14 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
         made = make_reference(batch["rgb"], batch["seed"], self.users.color_shift)
         generated = self.model(sketches_of(batch), Guidance(exemplar=Exemplar(made.reference)))
         query, key = generated.extras["query"], generated.extras["key"]
-        index = made.positive[..., None].expand_as(key), made.negative[..., None].expand_as(key)
+        positive, negative = (
+            key.gather(1, index[..., None].expand_as(key)) for index in (made.positive, made.negative)
+        )
         extras = {
             "target": made.target,
             "query": query,
-            "positive": key.gather(1, index[0]),
-            "negative": key.gather(1, index[1]),
+            "positive": positive,
+            "negative": negative,
             "present": made.present,
         }
         return RgbPrediction(rgb=generated.rgb, extras=extras)
@@ -234,16 +236,18 @@ def make_reference(rgb: Tensor, seeds: Tensor, color_shift: float) -> MadeRefere
         color_shift: Maximum shift of each RGB channel, up or down.
     """
     rows, columns = (cells(side, STRIDE) for side in rgb.shape[-2:])
+    count = rows * columns  # positions of the attention map
     generators = image_generators(seeds, "reference")
-    draws = draw_uniform(generators, len(rgb), 3 + 4 * TRIES + rows * columns, torch.device("cpu"))
-    shifts, tries, others = torch.split(draws, [3, 4 * TRIES, rows * columns], dim=1)
-    moves = diagonal_moves(tries.view(len(rgb), TRIES, 4))
+    draws = draw_uniform(generators, len(rgb), 3 + 4 * TRIES + count, torch.device("cpu"))
+    shift_draws, move_draws, negative_draws = torch.split(draws, [3, 4 * TRIES, count], dim=1)
+    shifts = color_shift * (2 * shift_draws - 1).to(rgb)
+    target = (rgb + shifts[..., None, None]).clamp(0, 1)
+    moves = diagonal_moves(move_draws.view(len(rgb), TRIES, 4))
     theta = spline(moves)
-    target = (rgb + color_shift * (2 * shifts - 1).to(rgb)[..., None, None]).clamp(0, 1)
     reference = warp(target, theta, moves).clamp(0, 1)
     sources = source_positions(theta, moves, (rgb.shape[-2], rgb.shape[-1])).permute(0, 3, 1, 2)
     positive, present = corresponding_places(F.adaptive_avg_pool2d(sources, (rows, columns)))
-    negative = (positive + 1 + (others * (rows * columns - 1)).long()) % (rows * columns)
+    negative = (positive + 1 + (negative_draws * (count - 1)).long()) % count
     return MadeReference(target, reference, *(each.to(rgb.device) for each in (positive, negative, present)))
 
 

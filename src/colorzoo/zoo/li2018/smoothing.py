@@ -5,6 +5,7 @@ Images are ``(H, W, 3)`` float64 RGB in [0, 1] unless stated otherwise.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import combinations_with_replacement, product
 
 import cv2
@@ -63,25 +64,40 @@ def affinities(content: FloatImage, epsilon: float = AFFINITY_EPSILON) -> csr_ar
         epsilon: Regularization; epsilon / 9 is added to the diagonal of each covariance matrix.
     """
     height, width = content.shape[:2]
-    rows, columns = height - 2, width - 2
-    windows = np.stack([content[y : y + rows, x : x + columns] for y, x in _WINDOW])
-    mean = windows.mean(axis=0)
-    covariance = np.einsum("nhwi,nhwj->hwij", windows, windows) / 9 - mean[..., :, None] * mean[..., None, :]
-    inverse = np.linalg.inv(covariance + epsilon / 9 * np.eye(3))
-    away = windows - mean
-    whitened = np.einsum("hwij,nhwj->nhwi", inverse, away)
-    diagonals = {shift: np.zeros((height, width)) for shift in product(range(-2, 3), range(-2, 3))}
+    rows, columns = height - 2, width - 2  # numbers of windows
+    colors = np.stack([content[y : y + rows, x : x + columns] for y, x in _WINDOW])
+    centered = colors - colors.mean(axis=0)
+    inverse = np.linalg.inv(window_covariance(colors) + epsilon / 9 * np.eye(3))
+    whitened = np.einsum("hwij,nhwj->nhwi", inverse, centered)
+    shifted = {shift: np.zeros((height, width)) for shift in product(range(-2, 3), range(-2, 3))}
     for first, second in combinations_with_replacement(range(9), 2):
-        added = (1 + np.einsum("hwi,hwi->hw", whitened[first], away[second])) / 9
+        added = (1 + np.einsum("hwi,hwi->hw", whitened[first], centered[second])) / 9
         for one, other in {(first, second), (second, first)}:
             (y, x), (y_other, x_other) = _WINDOW[one], _WINDOW[other]
-            diagonals[y_other - y, x_other - x][y : y + rows, x : x + columns] += added
-    offsets = [dy * width + dx for dy, dx in diagonals]
-    data = np.stack(
-        [np.roll(each.ravel(), offset) for each, offset in zip(diagonals.values(), offsets, strict=True)]
-    )
-    size = height * width
-    return csr_array(dia_array((data, offsets), shape=(size, size)))
+            shifted[y_other - y, x_other - x][y : y + rows, x : x + columns] += added
+    return sparse_affinities(shifted, (height, width))
+
+
+def window_covariance(colors: FloatImage) -> FloatImage:
+    """Return the covariance ``(h, w, 3, 3)`` of the colors ``(9, h, w, 3)`` in each window."""
+    mean = colors.mean(axis=0)
+    return np.einsum("nhwi,nhwj->hwij", colors, colors) / 9 - mean[..., :, None] * mean[..., None, :]
+
+
+def sparse_affinities(shifted: Mapping[tuple[int, int], FloatImage], size: tuple[int, int]) -> csr_array:
+    """Build a sparse affinity matrix for all pairs of pixels.
+
+    Args:
+        shifted: Dict that maps a shift (dy, dx) to a map ``(H, W)``: the affinity of each pixel (y, x) and
+            the pixel (y + dy, x + dx).
+        size: Height and width of the image.
+    """
+    height, width = size
+    offsets = [dy * width + dx for dy, dx in shifted]
+    diagonals = [
+        np.roll(each.ravel(), offset) for each, offset in zip(shifted.values(), offsets, strict=True)
+    ]
+    return csr_array(dia_array((np.stack(diagonals), offsets), shape=(height * width, height * width)))
 
 
 def smooth_guided(
@@ -119,9 +135,7 @@ def smooth_guided(
     return (content[..., None, :] @ mean(slope))[..., 0, :] + mean(offset)
 
 
-def last_filter(
-    stylized: Tensor, content: Tensor, *, radius: int = FILTER_RADIUS, edge: float = FILTER_EDGE
-) -> Tensor:
+def last_filter(stylized: Tensor, content: Tensor) -> Tensor:
     """Replace a stylized image by local affine functions of content colors, to keep edges.
 
     Functions are fitted in 3 x 3 windows and averaged over nearby positions with similar colors.
@@ -129,13 +143,12 @@ def last_filter(
     Args:
         stylized: Stylized image ``(3, H, W)`` float32 in [0, 1], after the smoothing step.
         content: Content image ``(3, H, W)`` float32 in [0, 1].
-        radius: Radius of the averaging window in pixels.
-        edge: Standard deviation of the Gaussian over color differences, for colors in [0, 1].
 
     Returns:
         Unclipped image ``(3, H, W)``.
     """
-    models = averaged_models(affine_models(stylized, content), content, radius=radius, edge=edge)
+    models = affine_models(stylized, content)
+    models = averaged_models(models, content, radius=FILTER_RADIUS, edge=FILTER_EDGE)
     return apply_models(models, content)
 
 

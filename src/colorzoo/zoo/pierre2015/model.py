@@ -173,22 +173,22 @@ def choose(
         U and V, ``(2, H, W)``.
     """
     edges = math.sqrt(coupling) * luminance
-    most = colors.new_tensor([MOST_U, MOST_V]).view(2, 1, 1)
-    share = torch.full_like(colors[:, 0], 1 / len(colors))
-    found = ahead = colors.mean(dim=0)
-    dual = gradient(torch.cat([found, edges])).mul(0)
+    limit = colors.new_tensor([MOST_U, MOST_V]).view(2, 1, 1)
+    weights = torch.full_like(colors[:, 0], 1 / len(colors))
+    uv = extrapolated = colors.mean(dim=0)
+    dual = gradient(torch.cat([uv, edges])).mul(0)
     for _ in range(iterations):
-        dual = dual + sigma * gradient(torch.cat([ahead, edges]))
+        dual = dual + sigma * gradient(torch.cat([extrapolated, edges]))
         dual = dual / dual.square().sum(dim=(0, 1)).sqrt().clamp(min=1)
-        away = (ahead - colors).square().sum(dim=1)
-        best = (share - rho * fidelity * away).argmax(dim=0, keepdim=True)
-        share = torch.zeros_like(share).scatter_(0, best, 1.0)
-        chosen = (share[:, None] * colors).sum(dim=0)
-        before = found
-        found = (found + tau * (divergence(dual[:, :2]) + fidelity * chosen)) / (1 + tau * fidelity)
-        found = found.clamp(-most, most)
-        ahead = 2 * found - before
-    return found
+        distance = (extrapolated - colors).square().sum(dim=1)
+        best = (weights - rho * fidelity * distance).argmax(dim=0, keepdim=True)
+        weights = torch.zeros_like(weights).scatter_(0, best, 1.0)
+        chosen = (weights[:, None] * colors).sum(dim=0)
+        previous = uv
+        uv = (uv + tau * (divergence(dual[:, :2]) + fidelity * chosen)) / (1 + tau * fidelity)
+        uv = uv.clamp(-limit, limit)
+        extrapolated = 2 * uv - previous
+    return uv
 
 
 class CoupledVariation(ColoringModel):

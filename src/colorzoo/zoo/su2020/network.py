@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import EllipsisType
 from typing import NamedTuple, cast
 
 import torch
@@ -42,6 +43,7 @@ FUSED: tuple[tuple[str, int, int], ...] = (
     ("10_2", 128, 1),
 )
 _STRIDES = {name: stride for name, _, stride in FUSED}
+_ALL_STRIDES = sorted(set(_STRIDES.values()))
 _BOXES_AT_A_TIME = 4  # boxes per forward pass in inference, to limit memory
 
 HIDDEN = 16
@@ -80,6 +82,11 @@ class Rectangle(NamedTuple):
     width: int
     height: int
 
+    @property
+    def region(self) -> tuple[EllipsisType, slice, slice]:
+        """Index of the rectangle in a map ``(..., H, W)``."""
+        return ..., slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+
 
 def to_rectangles(corners: Tensor, size: tuple[int, int], stride: int = 1) -> list[Rectangle]:
     """Convert boxes to rectangles of whole feature-map cells, as in the authors' code.
@@ -107,38 +114,45 @@ def _cells(start: float, end: float, length: float, cells: int) -> tuple[int, in
     return (first, 1) if cells - first > 1 else (max(0, min(first, cells) - 1), 1)
 
 
-def cut(
-    image: Tensor, rectangles: list[Rectangle], size: tuple[int, int], *, mode: str = "bilinear"
-) -> Tensor:
-    """Crop rectangles from an image and resize the crops to one size.
+class InstanceBox(NamedTuple):
+    """Box of an object in an image of a batch.
+
+    Attributes:
+        image: Index of the image in the batch.
+        rectangles: Dict that maps the strides of feature maps to the rectangle of the box on these maps.
+    """
+
+    image: int
+    rectangles: dict[int, Rectangle]
+
+
+def instance_boxes(corners: Sequence[Tensor], size: tuple[int, int]) -> list[InstanceBox]:
+    """Return all boxes of a batch.
+
+    Args:
+        corners: Box corners ``(K, 4)`` of each image; see `to_rectangles`.
+        size: Height and width of the images in pixels.
+    """
+    boxes = []
+    for image, each in enumerate(corners):
+        rectangles = zip(*(to_rectangles(each, size, stride) for stride in _ALL_STRIDES), strict=True)
+        boxes += [InstanceBox(image, dict(zip(_ALL_STRIDES, box, strict=True))) for box in rectangles]
+    return boxes
+
+
+def cut(image: Tensor, rectangle: Rectangle, size: tuple[int, int], *, mode: str = "bilinear") -> Tensor:
+    """Crop a rectangle from an image and resize the crop.
 
     Args:
         image: Image or hint map ``(1, C, H, W)``.
-        rectangles: N rectangles in pixels of the image.
-        size: Height and width of the resized crops; as in the paper, the aspect ratio may change.
+        rectangle: Rectangle in pixels of the image.
+        size: Height and width of the resized crop; as in the paper, the aspect ratio may change.
         mode: Mode of `torch.nn.functional.interpolate`.
 
     Returns:
-        Crops ``(N, C, *size)``.
+        Crop ``(1, C, *size)``.
     """
-    crops = [image[:, :, p.top : p.top + p.height, p.left : p.left + p.width] for p in rectangles]
-    return torch.cat([F.interpolate(crop, size, mode=mode) for crop in crops])
-
-
-def cut_points(points: Points, rectangles: list[Rectangle], size: tuple[int, int]) -> Points:
-    """Crop rectangles from point maps, and resize with nearest-neighbor interpolation.
-
-    Args:
-        points: Color points of a single image.
-        rectangles: N rectangles in pixels of the image.
-        size: Height and width of the resized crops.
-
-    Returns:
-        Color points of the N crops.
-    """
-    return Points(
-        cut(points.ab, rectangles, size, mode="nearest"), cut(points.mask, rectangles, size, mode="nearest")
-    )
+    return F.interpolate(image[rectangle.region], size, mode=mode)
 
 
 def paste(crop: Tensor, rectangle: Rectangle, size: tuple[int, int]) -> Tensor:
@@ -199,12 +213,7 @@ class FusionLayer(nn.Module):
         score = paste(self.instance(instance).float(), rectangle, size)
         features = paste(instance.float(), rectangle, size)
         inside = torch.zeros_like(score, dtype=torch.bool)
-        inside[
-            :,
-            :,
-            rectangle.top : rectangle.top + rectangle.height,
-            rectangle.left : rectangle.left + rectangle.width,
-        ] = True
+        inside[rectangle.region] = True
         if sums is None:
             return InstanceSums(score, torch.ones_like(score), features, inside)
         largest = torch.maximum(sums.largest, score)
@@ -357,39 +366,45 @@ class InstanceNetworks(nn.Module):
         self, lightness: Tensor, points: Points, corners: Sequence[Tensor]
     ) -> list[dict[str, InstanceSums]]:
         """Run the instance network on all crops and accumulate the feature maps per image."""
-        size = (lightness.shape[-2], lightness.shape[-1])
+        boxes = instance_boxes(corners, (lightness.shape[-2], lightness.shape[-1]))
         gray = pad_to_multiple(lightness, STRIDE)
         hints = Points(pad_with_zeros(points.ab, STRIDE), pad_with_zeros(points.mask, STRIDE))
-        crop = (gray.shape[-2], gray.shape[-1])
-        rectangles = {
-            stride: [to_rectangles(each, size, stride) for each in corners] for stride in (1, 2, 4, 8)
-        }
-        boxes = [(row, number) for row, each in enumerate(rectangles[1]) for number in range(len(each))]
         step = max(1, len(boxes)) if torch.is_grad_enabled() else _BOXES_AT_A_TIME
         sums: list[dict[str, InstanceSums]] = [{} for _ in corners]
         for first in range(0, len(boxes), step):
             group = boxes[first : first + step]
-            crops = [cut(gray[row : row + 1], [rectangles[1][row][number]], crop) for row, number in group]
-            given = [
-                cut_points(hints[row : row + 1], [rectangles[1][row][number]], crop) for row, number in group
-            ]
-            ab, mask = torch.cat([each.ab for each in given]), torch.cat([each.mask for each in given])
-            features = self.instance_features(torch.cat(crops), Points(ab, mask))
+            features = self.instance_features(*_crops(gray, hints, group))
             for name in list(features):
-                maps, layer = features.pop(name), cast(FusionLayer, self.layers[name])
-                for i, (row, number) in enumerate(group):
-                    rectangle, area = (
-                        rectangles[_STRIDES[name]][row][number],
-                        (maps.shape[-2], maps.shape[-1]),
-                    )
-                    sums[row][name] = layer.add(sums[row].get(name), maps[i : i + 1], rectangle, area)
+                maps = features.pop(name)  # frees the memory of each map after its use
+                self._add_instances(name, maps, group, sums)
         return sums
+
+    def _add_instances(
+        self, name: str, maps: Tensor, boxes: Sequence[InstanceBox], sums: list[dict[str, InstanceSums]]
+    ) -> None:
+        """Add a feature map ``(N, C, h, w)`` of the crops of N boxes to the sums of their images."""
+        layer = cast(FusionLayer, self.layers[name])
+        size = (maps.shape[-2], maps.shape[-1])
+        for box, instance in zip(boxes, torch.split(maps, 1), strict=True):
+            own = sums[box.image]
+            own[name] = layer.add(own.get(name), instance, box.rectangles[_STRIDES[name]], size)
 
     def _fused(self, sums: Sequence[Mapping[str, InstanceSums]], name: str, activation: Tensor) -> Tensor:
         """Fuse a map ``(B, C, h, w)`` with instance sums; images without boxes are unchanged."""
         layer = cast(FusionLayer, self.layers[name])
         pairs = zip(torch.split(activation, 1), sums, strict=True)
         return torch.cat([layer.finish(whole, own[name]) if own else whole for whole, own in pairs])
+
+
+def _crops(lightness: Tensor, points: Points, boxes: Sequence[InstanceBox]) -> tuple[Tensor, Points]:
+    """Return the lightness and the color points in all boxes, resized to the size of the images."""
+    size = (lightness.shape[-2], lightness.shape[-1])
+
+    def crops(maps: Tensor, mode: str) -> Tensor:
+        cuts = [cut(maps[box.image, None], box.rectangles[1], size, mode=mode) for box in boxes]
+        return torch.cat(cuts)
+
+    return crops(lightness, "bilinear"), Points(crops(points.ab, "nearest"), crops(points.mask, "nearest"))
 
 
 def _corners(boxes: Boxes | None, lightness: Tensor) -> list[Tensor]:

@@ -215,7 +215,7 @@ def one_object_each(lab: Tensor, boxes: Sequence[Tensor], batch: Batch) -> Tenso
     crops = []
     for row, generator in enumerate(image_generators(batch["seed"], "instance")):
         chosen = int(torch.randint(len(boxes[row]), (1,), generator=generator))
-        place = to_rectangles(boxes[row][chosen : chosen + 1], size)
+        (place,) = to_rectangles(boxes[row][chosen : chosen + 1], size)
         crops.append(cut(lab[row : row + 1], place, size))
     return torch.cat(crops)
 

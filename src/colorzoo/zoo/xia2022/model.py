@@ -76,15 +76,15 @@ def anchor_bins(logits: Tensor) -> list[Tensor]:
     """
     bins = logits.topk(_LIKELIEST, dim=1).indices.mT  # (B, N, 10)
     colors = hull_centers().to(logits.device)[bins]
-    away = torch.zeros_like(colors[..., 0])
-    place = torch.zeros_like(bins[..., :1])
-    chosen = [bins[..., 0]]
+    distance = torch.zeros_like(colors[..., 0])  # sum of the distances to the selected colors
+    index = torch.zeros_like(bins[..., :1])
+    selected = [bins[..., 0]]
     for _ in range(ALTERNATIVES - 1):
-        taken = colors.gather(2, place[..., None].expand(-1, -1, -1, 2))
-        away = away + (colors - taken).square().sum(dim=3).sqrt()
-        place = away.argmax(dim=2, keepdim=True)
-        chosen.append(bins.gather(2, place)[..., 0])
-    return chosen
+        latest = colors.gather(2, index[..., None].expand(-1, -1, -1, 2))
+        distance = distance + (colors - latest).square().sum(dim=3).sqrt()
+        index = distance.argmax(dim=2, keepdim=True)
+        selected.append(bins.gather(2, index)[..., 0])
+    return selected
 
 
 @dataclass(frozen=True)

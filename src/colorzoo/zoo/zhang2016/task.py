@@ -22,7 +22,7 @@ from colorzoo.losses import rebalanced_cross_entropy
 from colorzoo.settings import Fraction, PositiveInt
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
-from colorzoo.training.stages import Start
+from colorzoo.training.stages import Start, copy_layers
 from colorzoo.zoo.zhang2016.model import LOGIT_STRIDE, Architecture, ColorfulColorization
 
 _SAME = tuple(f"block{index}." for index in range(1, 8))
@@ -136,13 +136,7 @@ def copy_trunk(model: nn.Module, network: nn.Module) -> None:
     source = {key.removeprefix(_PREFIX): value for key, value in state.items() if key.startswith(_PREFIX)}
     has_layers = "class_head.weight" in source and "up8.weight" in source
     copied = {**_trunk(source), **_class_head(source)} if has_layers else {}
-    target = network.state_dict()
-    if not copied or any(value.shape != target[key].shape for key, value in copied.items()):
-        raise ColorzooError(
-            "--model.start must name a zhang2017 model that has the same width as the model to train, but "
-            f"the layers of {type(model).__name__} differ"
-        )
-    network.load_state_dict({**target, **copied})
+    copy_layers(copied, network, model, "zhang2017")
 
 
 def _trunk(source: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -21,7 +21,7 @@ from colorzoo.settings import Fraction, NonNegativeFloat, Positive, Probability
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
-from colorzoo.training.stages import Stage, Start
+from colorzoo.training.stages import Stage, Start, copy_layers
 from colorzoo.zoo.zhang2017.extensions import (
     EXTENSION_STAGES,
     ExtensionStage,
@@ -291,15 +291,11 @@ def copy_shared_layers(source: nn.Module, network: nn.Module) -> None:
         ColorzooError: The source is not a Local Hints network, or its width differs.
     """
     trained, target = source.state_dict(), network.state_dict()
-    copied = {ours: trained[theirs] for ours in target if (theirs := _named(ours)) in trained}
-    if _FIRST in copied:
+    copied = {}
+    if _FIRST in trained:
+        copied = {ours: trained[theirs] for ours in target if (theirs := _named(ours)) in trained}
         copied[_FIRST] = copied[_FIRST][:, : target[_FIRST].shape[1]]
-    if _FIRST not in copied or any(value.shape != target[key].shape for key, value in copied.items()):
-        raise ColorzooError(
-            "--model.start must name a Local Hints model that has the same width as the model to train, but "
-            f"the layers of {type(source).__name__} differ"
-        )
-    network.load_state_dict({**target, **copied})
+    copy_layers(copied, network, source, "Local Hints")
 
 
 def _named(key: str) -> str:
