@@ -16,8 +16,11 @@ from colorzoo.errors import WeightsError
 from colorzoo.evaluation.cache import Cache, Entry
 from colorzoo.evaluation.machine import shared_machine
 from colorzoo.evaluation.protocol import load_protocol
+from colorzoo.factory import create_coloring_model
 from colorzoo.registry import list_models, refresh
 from colorzoo.testing import write_sample_images
+from colorzoo.testing.persistence import save_checkpoint
+from colorzoo.testing.trainer import quiet_trainer
 from throwaway_paper import install, write_paper
 
 
@@ -116,6 +119,33 @@ def test_from_pretrained_finds_the_class_of_an_installed_package(
         refresh()
     with pytest.raises(WeightsError, match=r"shared2031, which is not registered. .* package shared_paper"):
         colorzoo.ColoringModel.from_pretrained(tmp_path / "saved")
+
+
+def test_checkpoint_of_a_model_without_arguments_is_loaded_and_converted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_paper(tmp_path / "plain_paper", "plain_paper", "plain2031")
+    constant = {"self, width: int = 8": "self", "4, width": "4, 8", "width, 2": "8, 2", "(width": "("}
+    for module in ("model.py", "task.py"):
+        file = tmp_path / "plain_paper" / module
+        text = file.read_text()
+        for old, new in constant.items():
+            text = text.replace(old, new)
+        file.write_text(text)
+    install(tmp_path, "plain_paper.card")
+    monkeypatch.syspath_prepend(tmp_path)
+    refresh()
+    try:
+        task = colorzoo.create_model("plain2031", None)
+        checkpoint, converted = tmp_path / "last.ckpt", tmp_path / "out.safetensors"
+        save_checkpoint(quiet_trainer(tmp_path), task, checkpoint)
+        assert main(["weights", "convert", "plain2031", str(checkpoint), str(converted)]) == 0
+        for file in (checkpoint, converted):
+            loaded = create_coloring_model("plain2031", file)
+            torch.testing.assert_close(loaded.state_dict(), task.model.state_dict())
+    finally:
+        monkeypatch.undo()
+        refresh()
 
 
 CARD = """

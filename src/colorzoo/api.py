@@ -260,7 +260,7 @@ def _colorizer_for(
         references = [path for path, _ in recipe_reference_files(guidance, folder)]
     choice = choose_for_guidance(model, guidance, weights, references=references, fast=fast)
     if image is not None:
-        choice = choose_for_image(choice, guidance, image, fast=fast)
+        choice = choose_for_image(choice, guidance, image)
     if device != "auto":
         settings = replace(settings, device=device)
     return load_colorizer(choice, settings, **hparams)

@@ -260,7 +260,7 @@ def _stored_settings(card: ModelCard, found: ResolvedWeights | None, kind: type[
     known = known_settings(kind)
     if unknown := [key for key in found.hparams if key not in known]:
         owner = model_of_file(found.path)
-        if owner is not None or not found.hparams.keys() & known:
+        if owner is not None or (known and not found.hparams.keys() & known):
             raise WeightsError(
                 f"{found.path} does not match {card.name}: the model has no setting {', '.join(unknown)}. "
                 f"The file belongs to {owner or 'another model'}. Use that model."

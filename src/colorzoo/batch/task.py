@@ -230,8 +230,8 @@ class FileTask:
             {name: value for name, value in settings.items() if name != "engine"},  # equal pixels
             {**recipe.to_dict(), "image": None},
         ]
-        if self.choice is not None and self.choice.is_default:  # can color drawings, see `for_image`
-            decisive.append(choose_model(None, "sketch").sha256)
+        if self.choice is not None and self.choice.is_replaceable:  # can color drawings, see `for_image`
+            decisive.append(choose_model(None, "sketch", fast=self.choice.fast).sha256)
         return decisive
 
     def _recorded_settings(self) -> dict[str, Any]:

@@ -538,21 +538,18 @@ def choose_for_guidance(
     return choose_model(name, uses, weights, fast=fast, able=able)
 
 
-def choose_for_image(
-    choice: ModelChoice, guidance: Guidance | Recipe, image: RasterImage, *, fast: bool = False
-) -> ModelChoice:
+def choose_for_image(choice: ModelChoice, guidance: Guidance | Recipe, image: RasterImage) -> ModelChoice:
     """Replace the default model by the default model for drawings if an image is line art.
 
-    A model that the user, the recipe or a weight file selected is not replaced, nor is a model whose guidance
-    the model for drawings does not support.
+    A model or a weight file that the user or the recipe selected is not replaced, nor is a model whose
+    guidance the model for drawings does not support.
 
     Args:
         choice: Model for images of any kind; see `choose_for_guidance`.
         guidance: Guidance or recipe.
         image: Image to colorize.
-        fast: Whether to select only models with weights in the package.
     """
-    if not choice.is_default:
+    if not choice.is_replaceable:
         return choice
     levels = composite_on_white(image).levels
     if not is_line_art(levels) or chroma_note(image) == IN_COLOR:
@@ -561,6 +558,6 @@ def choose_for_image(
 
     if not encloses_regions(levels):
         return choice
-    drawing = choose_model(None, "sketch", fast=fast)
+    drawing = choose_model(None, "sketch", fast=choice.fast)
     fits = set(guidance.kinds()) <= set(model_card(drawing.name).guidance)
     return drawing if fits else choice

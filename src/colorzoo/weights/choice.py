@@ -83,11 +83,18 @@ class ModelChoice:
         weights: The user's ``weights`` argument; see `resolve_weights`.
         is_default: Whether the model is the default model. If False, the user, a recipe or a weight file
             selected the model.
+        fast: Whether only models with weights in the package can replace the default model.
     """
 
     name: str
     weights: str | Path | None
     is_default: bool = False
+    fast: bool = False
+
+    @property
+    def is_replaceable(self) -> bool:
+        """Whether an image can select another default model, because the user chose no weights either."""
+        return self.is_default and self.weights == "default"
 
     @cached_property
     def found(self) -> tuple[ResolvedWeights | None, str]:
@@ -165,7 +172,7 @@ def choose_model(
             f"no model for {names} has weights on this machine. Run `colorzoo weights fetch {wanted[0]}`, or "
             "set --model to download the weights of a model (`colorzoo models` lists all models)."
         )
-    return ModelChoice(chosen, weights, is_default=True)
+    return ModelChoice(chosen, weights, is_default=True, fast=fast)
 
 
 def _shipped_default(wanted: tuple[Use, ...], able: str | None, fast: bool) -> str | None:

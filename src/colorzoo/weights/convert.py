@@ -104,8 +104,10 @@ def _read_checkpoint(source: Path, card: ModelCard, cls: type[Any]) -> WeightCon
     """Return the content of a checkpoint that stores settings of the model, or None."""
     if not source.is_file() or (not is_safetensors(source) and is_caffe(source)) or find_entry(card, source):
         return None
-    content = read_weights(source)
-    return content if flatten_arguments(cls, content.hparams).keys() & known_settings(cls) else None
+    content, known = read_weights(source), known_settings(cls)
+    if flatten_arguments(cls, content.hparams).keys() & known or (not known and content.provenance):
+        return content
+    return None
 
 
 def _build(cls: type[Any], settings: Mapping[str, Any]) -> Any:

@@ -9,11 +9,15 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageDraw
 
 import colorzoo
 from colorzoo.apps.cli.main import main
+from colorzoo.guidance import Recipe
 from colorzoo.image_io.provenance import read_provenance
+from colorzoo.image_io.read import read_image
+from colorzoo.inference.colorizer import choose_for_guidance, choose_for_image
 
 CPU = ["--device", "cpu"]
 
@@ -54,6 +58,16 @@ def test_model_option_and_guidance_for_photos_override_the_recognition(
     colorized(drawing, "--saturation", "0.2")
     assert "(colorzoo2026" in (printed := capsys.readouterr().out.splitlines()[-1])
     assert "drawing" not in printed
+
+
+def test_weights_of_the_user_are_not_replaced_for_drawings(drawing: Path, tmp_path: Path) -> None:
+    file = tmp_path / "last.ckpt"
+    torch.save({"state_dict": {}}, file)
+    image = read_image(drawing)
+    default = choose_for_guidance(None, Recipe())
+    assert choose_for_image(default, Recipe(), image).name == "colorzoo2026_drawing"
+    own = choose_for_guidance(None, Recipe(), file)
+    assert choose_for_image(own, Recipe(), image) is own
 
 
 def test_text_is_not_a_drawing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
