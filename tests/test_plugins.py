@@ -138,6 +138,7 @@ def test_checkpoint_of_a_model_without_arguments_is_loaded_and_converted(
     try:
         task = colorzoo.create_model("plain2031", None)
         checkpoint, converted = tmp_path / "last.ckpt", tmp_path / "out.safetensors"
+        task.hparams["optimizer"] = {"class_path": "torch.optim.SGD"}  # as `colorzoo fit` stores it
         save_checkpoint(quiet_trainer(tmp_path), task, checkpoint)
         assert main(["weights", "convert", "plain2031", str(checkpoint), str(converted)]) == 0
         for file in (checkpoint, converted):
