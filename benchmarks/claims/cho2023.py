@@ -39,9 +39,9 @@ architecture, trained with points.
 
 The last rows repeat claims with pairs of drawn lines and color images at 256 pixels. *Drawn lines* come from
 the artist or the vector file, and *XDoG lines* from the color image. XDoG with a small standard deviation
-keeps the tone of surfaces, and the network was trained on XDoG lines.
+keeps the tone of surfaces. The network was trained on drawn lines and on extracted lines without tone.
 
-The claims hold for both kinds of lines, but the effects are smaller with drawn lines. A likely reason is that
+The claims hold for both kinds of lines, but most effects are smaller with drawn lines. A likely reason is that
 drawn lines do not show the lightness of a surface. Therefore, PSNR values measured on XDoG lines are too high
 for drawings."""
 NAME = "cho2023_small"
