@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,7 @@ from colorzoo.data.decode import decode_rgb
 from colorzoo.drawing import is_line_art
 from colorzoo.errors import GuidanceError
 from colorzoo.factory import create_coloring_model
-from colorzoo.guidance import DrawingSettings, PointHint, Recipe, RegionColor
+from colorzoo.guidance import Area, DrawingSettings, PointHint, Recipe, RegionColor
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import full_lightness
@@ -117,6 +118,21 @@ def test_the_strength_of_a_point_is_its_share_in_the_color_of_the_region(any_col
     assert np.array_equal(off, plain)
     expected = plain[20, 20] + 0.25 * (strong[20, 20].astype(float) - plain[20, 20])
     assert np.abs(weak[20, 20] - expected).max() <= 1
+
+
+@pytest.mark.parametrize("any_colorizer", MODELS, indirect=True)
+def test_area_fills_a_drawing_below_the_lines_except_regions_of_points(any_colorizer: Colorizer) -> None:
+    """The area covers the two upper regions; the second one contains a point."""
+    area = Area("color", path=((4, 4), (76, 4), (76, 28), (4, 28)), color="#20a040")
+    recipe = Recipe(areas=(area,), points=(PointHint(60, 20, color="#c04020"),))
+    image, plain = drawing(), np.asarray(any_colorizer(drawing(), replace(recipe, areas=())))
+    filled = np.asarray(any_colorizer(image, recipe))
+    assert np.abs(filled[18, 24].astype(int) - (32, 160, 64)).max() <= 8
+    assert filled[20, 60].tolist() == [192, 64, 32]
+    assert np.array_equal(filled[45, 20], plain[45, 20])
+    assert filled[image[..., 0] == 0].max() <= 2  # lines stay black
+    gray = np.asarray(any_colorizer(image, replace(recipe, strength=0.0)))[18, 24].astype(int)
+    assert np.ptp(gray) <= 2
 
 
 def test_exact_ab_of_a_point_fills_its_region(drawing_colorizer: Colorizer) -> None:

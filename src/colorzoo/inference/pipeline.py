@@ -277,34 +277,58 @@ def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
 
 
 def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
-    """Fill the areas of a recipe, apply the strength of the recipe, and lock areas."""
-    recipe = task.recipe
-    filled = _areas(task, "color")
-    if filled:
-        drawn = _drawn(task, filled)
-        inside = _points_inside(task, drawn)
-        colors = task.run(
-            fill_areas,
-            colors,
-            task.lightness,
-            drawn,
-            _seeded(task, _masks(task, filled)),  # this prediction does not depend on the opacity
-            extent_of(task, inside) if inside else None,
-            strengths=tuple(hint.strength for hint in inside),
-            key=_hints_key(task, repr((recipe.points, filled, recipe.drawing, recipe.divisions))),
-        )
-    colors = colors.scaled(recipe.strength)
-    locks = _areas(task, "gray", "only", "lock")
-    if locks:
-        own = None
-        if any(area.kept is None for area in locks if area.action != "gray"):
-            own = _own_prediction(task)
-        colors = lock_areas(colors, _drawn(task, locks), own, strength=recipe.strength)
-    if colors.flats is not None and colors.lightness is not None:
-        from colorzoo.inference.steps.drawing import add_areas
+    """Fill the areas of a recipe, apply the strength of the recipe, and lock areas.
 
-        colors = replace(colors, flats=add_areas(colors.flats, colors.ab, colors.lightness))
-    return colors
+    The strength multiplies the chroma of filled areas, too, but not of stored locked colors.
+    """
+    fill = _fill_areas if colors.flats is None else _fill_drawing_areas
+    return _lock_areas(task, fill(task, colors).scaled(task.recipe.strength))
+
+
+def _fill_areas(task: ColorizeTask, colors: Colors) -> Colors:
+    """Fill the areas of a photo with their colors."""
+    areas = _areas(task, "color")
+    if not areas:
+        return colors
+    drawn = _drawn(task, areas)
+    inside = _points_inside(task, drawn)
+    return task.run(
+        fill_areas,
+        colors,
+        task.lightness,
+        drawn,
+        _seeded(task, _masks(task, areas)),  # this prediction does not depend on the opacity
+        extent_of(task, inside) if inside else None,
+        strengths=tuple(hint.strength for hint in inside),
+        key=_hints_key(task, repr((task.recipe.points, areas))),
+    )
+
+
+def _fill_drawing_areas(task: ColorizeTask, colors: Colors) -> Colors:
+    """Fill the areas of a drawing with their colors."""
+    from colorzoo.inference.steps.drawing import fill_drawing_areas
+
+    areas = _areas(task, "color")
+    if not areas or colors.flats is None:
+        return colors
+    flats = fill_drawing_areas(colors.flats, _drawn(task, areas), task.recipe.points, task.size)
+    lab = flats.at_network_size(task.network_size)
+    return replace(colors, ab=lab[:, 1:], lightness=lab[:, :1], flats=flats)
+
+
+def _lock_areas(task: ColorizeTask, colors: Colors) -> Colors:
+    """Restore or remove the colors of locked areas."""
+    areas = _areas(task, "gray", "only", "lock")
+    if not areas:
+        return colors
+    needs_prediction = any(area.kept is None for area in areas if area.action != "gray")
+    own = _own_prediction(task) if needs_prediction else None
+    colors = lock_areas(colors, _drawn(task, areas), own, strength=task.recipe.strength)
+    if colors.flats is None or colors.lightness is None:
+        return colors
+    from colorzoo.inference.steps.drawing import add_areas
+
+    return replace(colors, flats=add_areas(colors.flats, colors.ab, colors.lightness))
 
 
 def _own_prediction(task: ColorizeTask) -> Prediction:

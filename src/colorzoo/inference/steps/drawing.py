@@ -34,6 +34,7 @@ from colorzoo.drawing.regions import GAP, Labels, find_regions
 from colorzoo.guidance import PointHint
 from colorzoo.guidance.objects import Division
 from colorzoo.inference.full_size import BicubicUpsampler, Overlay, bands
+from colorzoo.inference.steps.areas import DrawnArea
 from colorzoo.prediction import Prediction
 
 PHOTO_NOTE = "this looks like a photo or a painting instead of a sketch; lines were extracted from it first"
@@ -359,8 +360,31 @@ def copy_points(
     return replace(flats, colors=copied)
 
 
+def fill_drawing_areas(
+    flats: FlatColors, drawn: Sequence[DrawnArea], points: Sequence[PointHint], size: tuple[int, int]
+) -> FlatColors:
+    """Fill areas below the lines; regions with a point keep the color of the point.
+
+    Args:
+        flats: Region colors without areas.
+        drawn: Areas with colors; later areas cover earlier areas.
+        points: Points in pixels of the image.
+        size: Width and height of the image.
+    """
+    rows, columns = drawn[0].share.shape
+    before = replace(flats, has_lines=False).at_network_size((rows, columns))[0]
+    pointed = [flats.drawing.region_at(point.x, point.y, size) for point in points]
+    is_free = torch.from_numpy(~np.isin(flats.drawing.resized((rows, columns)).regions, pointed))
+    lab = before
+    for each in drawn:
+        assert each.area.color is not None
+        color = rgb_to_lab(torch.from_numpy(_rgb(each.area.color)).view(1, 3, 1, 1))[0]
+        lab = lab + each.area.opacity * each.share * is_free * (color - lab)
+    return _with_change(flats, lab - before)
+
+
 def add_areas(flats: FlatColors, ab: Tensor, lightness: Tensor) -> FlatColors:
-    """Return region colors that are changed by areas, such as filled or locked areas.
+    """Return region colors that are changed by locked areas.
 
     Args:
         flats: Region colors without areas.
@@ -368,16 +392,23 @@ def add_areas(flats: FlatColors, ab: Tensor, lightness: Tensor) -> FlatColors:
         lightness: ``(1, 1, h, w)`` with areas.
     """
     before = flats.at_network_size((int(ab.shape[2]), int(ab.shape[3])))
-    change = (torch.cat([lightness, ab], dim=1) - before)[0]
+    return _with_change(flats, (torch.cat([lightness, ab], dim=1) - before)[0])
+
+
+def _with_change(flats: FlatColors, change: Tensor) -> FlatColors:
+    """Add a change in Lab ``(3, h, w)`` to the shading."""
     return replace(flats, shading=change if flats.shading is None else flats.shading + change)
 
 
-def scale_chroma(flats: FlatColors, strength: float) -> FlatColors:
-    """Multiply the chroma of all region colors by a factor."""
+def scale_chroma(flats: FlatColors, factor: float) -> FlatColors:
+    """Multiply the chroma of all region colors and of the shading by a factor."""
     lab = rgb_to_lab(torch.from_numpy(flats.colors).T.reshape(1, 3, -1, 1))
-    lab[:, 1:] *= strength
+    lab[:, 1:] *= factor
     rgb = lab_to_rgb(lab).clamp(0, 1)[0, :, :, 0].T.contiguous()
-    return replace(flats, colors=rgb.numpy())
+    shading = flats.shading
+    if shading is not None:
+        shading = torch.cat([shading[:1], factor * shading[1:]])
+    return replace(flats, colors=rgb.numpy(), shading=shading)
 
 
 def palette_colors(palette: Sequence[str]) -> Tensor | None:
