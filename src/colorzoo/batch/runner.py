@@ -305,16 +305,20 @@ def _read(source: Path | bytes, file: IO[bytes], name: str, task: FileTask) -> _
 
 
 def _frames_to_color(file: IO[bytes], name: str, task: FileTask) -> Frames | None:
-    """Describe the frames or pages of a file; return None if only the first image is colorized."""
-    uses_frames = task.needs_all_frames or output_format(task.target) in ANIMATED_FORMATS
-    if not uses_frames or task.settings.frames == "first":
+    """Describe the frames or pages of a file; return None if only the first image is colorized.
+
+    Raises:
+        ImageError: The target cannot contain the frames that the task requires, or there are too many frames.
+    """
+    if task.settings.frames == "first":
+        return None
+    if not (task.needs_all_frames or output_format(task.target) in ANIMATED_FORMATS):
         return None
     frames = describe_frames(file, name)
-    if frames is None:
+    is_supported = frames is not None and supports_frames(task.target, frames)
+    if frames is None or not (is_supported or task.needs_all_frames):
         return None
-    if not supports_frames(task.target, frames):
-        if not task.needs_all_frames:
-            return None
+    if not is_supported:
         raise ImageError(
             f"a result with the extension {task.target.suffix} cannot contain "
             f"{frames.count} {frames.kind}. Change the extension of the source file to "

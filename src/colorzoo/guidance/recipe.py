@@ -389,6 +389,15 @@ class Recipe:
             )
         return self
 
+    def check_extra(self) -> None:
+        """Check the fields that `extra` stores and that only some models use.
+
+        Raises:
+            GuidanceError: A field is invalid.
+        """
+        for name in ("divisions", "exemplar", "statistics", "classes"):
+            getattr(self, name)  # these properties parse the field
+
     def check_inside(self, width: int, height: int) -> None:
         """Check that the recipe fits an image of ``width`` x ``height`` pixels.
 
@@ -439,12 +448,38 @@ def _load(source: str | Path) -> dict[str, Any]:
 
 
 def _parse(fields: Fields) -> Recipe:
+    """Read the fields of a recipe; unknown fields are kept in `Recipe.extra`."""
     version = fields.read("version", PositiveInt, VERSION)
     if version > VERSION:
         raise RecipeVersionError(
             f"recipe.version must be at most {VERSION}, got {version}. Install a newer version of colorzoo."
         )
-    reach = "everywhere" if version == 1 else DEFAULT_REACH
+    image = fields.child("image")
+    known: dict[str, Any] = {
+        "width": image.read("width", PositiveInt),
+        "height": image.read("height", PositiveInt),
+        "sha256": image.read("sha256", str),
+        "model": fields.read("model", str),
+        "strength": fields.read("strength", Annotated[float, Range(0, MAX_STRENGTH)], 1.0),
+        "proposal": fields.read("proposal", str),
+        **_parse_lists(fields, version),
+        "finish": fields.read("finish", Finish),
+        "border": _parse_border(fields, version),
+        "crop": fields.read("crop", Crop),
+        "drawing": _parse_drawing(fields.read("drawing", Fields)),
+        "label": fields.read("label", NonNegativeInt),
+    }
+    unknown, unknown_image = fields.rest(), image.rest()  # fields that were not read above
+    recipe = Recipe(**known, extra={**unknown, **({"image": unknown_image} if unknown_image else {})})
+    recipe.check_extra()
+    if recipe.width is not None and recipe.height is not None:
+        recipe.check_inside(recipe.width, recipe.height)
+    return recipe
+
+
+def _parse_lists(fields: Fields, version: int) -> dict[str, tuple[Any, ...]]:
+    """Read the lists of points, strokes, areas and other hints that a recipe contains."""
+    reach: ReachName = "everywhere" if version == 1 else DEFAULT_REACH
     parsers: Mapping[str, Callable[[Fields], Any]] = {
         "points": lambda item: _parse_point(item, reach),
         "scribbles": lambda item: item.parse(Stroke),
@@ -455,33 +490,18 @@ def _parse(fields: Fields) -> Recipe:
         "paint": parse_paint,
         "replacements": parse_replacement,
     }
-    items: dict[str, Any] = {}
-    for name, parse in parsers.items():
-        if fields.get(name) is not None:
-            items[name] = tuple(map(parse, fields.read_list(name, Fields, _MAX_ITEMS[name])))
-    image, drawing, settings = fields.child("image"), fields.read("drawing", Fields), None
-    if drawing is not None:
-        palette = drawing.read_list("palette", HexColor, _MAX_PALETTE)
-        settings = drawing.parse(DrawingSettings, palette=palette)
-    recipe = Recipe(
-        width=image.read("width", PositiveInt),
-        height=image.read("height", PositiveInt),
-        sha256=image.read("sha256", str),
-        model=fields.read("model", str),
-        strength=fields.read("strength", Annotated[float, Range(0, MAX_STRENGTH)], 1.0),
-        proposal=fields.read("proposal", str),
-        **items,
-        finish=fields.read("finish", Finish),
-        border=_parse_border(fields, version),
-        crop=fields.read("crop", Crop),
-        drawing=settings,
-        label=fields.read("label", NonNegativeInt),
-        extra={**fields.rest(), **({"image": image.rest()} if image.rest() else {})},
-    )
-    _ = recipe.divisions, recipe.exemplar, recipe.statistics, recipe.classes  # parsing validates them
-    if recipe.width is not None and recipe.height is not None:
-        recipe.check_inside(recipe.width, recipe.height)
-    return recipe
+    present = {name: parse for name, parse in parsers.items() if fields.get(name) is not None}
+    return {
+        name: tuple(map(parse, fields.read_list(name, Fields, _MAX_ITEMS[name])))
+        for name, parse in present.items()
+    }
+
+
+def _parse_drawing(fields: Fields | None) -> DrawingSettings | None:
+    """Read the settings of a drawing; None without settings."""
+    if fields is None:
+        return None
+    return fields.parse(DrawingSettings, palette=fields.read_list("palette", HexColor, _MAX_PALETTE))
 
 
 def _parse_border(fields: Fields, version: int) -> BorderSetting:

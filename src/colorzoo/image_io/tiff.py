@@ -179,30 +179,56 @@ def _samples(page: Any, file_size: int) -> Samples:
     Raises:
         SamplesError: Samples are missing, or the color type or the number of channels is not supported.
     """
-    color = _color_channels(page)
-    bits = page.bitspersample if isinstance(page.bitspersample, int) else max(page.bitspersample)
-    if color is None:
+    color_channels, bits = _check_supported(page), _bits_of(page)
+    _check_complete(page, file_size)
+    stored = _channels_last(page)
+    if page.photometric == PHOTOMETRIC.PALETTE:
+        stored = _apply_palette(stored, page.colormap)
+        color_channels, bits = 3, 8
+    channels = stored.shape[2]
+    if channels < color_channels:
+        raise SamplesError(f"is a TIFF with {channels} channels instead of {color_channels}. Save it as RGB.")
+    alpha, multiplied = _alpha_of(page, color_channels, channels)
+    # without the tag, tifffile assumes inverted gray
+    inverted = Base.PhotometricInterpretation in page.tags and page.photometric == PHOTOMETRIC.MINISWHITE
+    return Samples(stored, bits, color_channels, inverted, alpha, multiplied)
+
+
+def _bits_of(page: Any) -> int:
+    """Return the largest bit depth of the channels."""
+    bits: int | tuple[int, ...] = page.bitspersample
+    return bits if isinstance(bits, int) else max(bits)
+
+
+def _check_supported(page: Any) -> int:
+    """Return the number of color channels.
+
+    Raises:
+        SamplesError: The color type is not supported, or the page is a volume.
+    """
+    color_channels = _color_channels(page)
+    if color_channels is None:
         raise SamplesError(
-            f"is a {bits}-bit {page.photometric.name} TIFF, which is not supported. Save it as RGB."
+            f"is a {_bits_of(page)}-bit {page.photometric.name} TIFF, which is not supported. Save it as RGB."
         )
     if page.imagedepth > 1:
         raise SamplesError("is a volumetric TIFF, which is not supported. Save each slice as a page.")
-    ends = (start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True))
-    if max(ends, default=file_size + 1) > file_size:  # tifffile reads missing samples as zeros
+    return color_channels
+
+
+def _check_complete(page: Any, file_size: int) -> None:
+    """Raise `SamplesError` if samples are missing, which tifffile would read as zeros."""
+    ends = [start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True)]
+    if not ends or max(ends) > file_size:
         raise SamplesError("is truncated: some pixels are missing")
+
+
+def _channels_last(page: Any) -> NDArray[Any]:
+    """Decode the samples of a page as ``(H, W, C)``."""
     stored: NDArray[Any] = page.asarray()
     if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and stored.ndim == 3:
         stored = np.moveaxis(stored, 0, -1)
-    stored = stored.reshape(*stored.shape[:2], -1)
-    if page.photometric == PHOTOMETRIC.PALETTE:
-        stored = _apply_palette(stored, page.colormap)
-        color, bits = 3, 8
-    if stored.shape[2] < color:
-        raise SamplesError(f"is a TIFF with {stored.shape[2]} channels instead of {color}. Save it as RGB.")
-    alpha, multiplied = _alpha_of(page, color, stored.shape[2])
-    # without the tag, tifffile assumes inverted gray
-    inverted = Base.PhotometricInterpretation in page.tags and page.photometric == PHOTOMETRIC.MINISWHITE
-    return Samples(stored, bits, color, inverted, alpha, multiplied)
+    return stored.reshape(*stored.shape[:2], -1)
 
 
 def _color_channels(page: Any) -> int | None:

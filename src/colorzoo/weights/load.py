@@ -23,7 +23,7 @@ import json
 import re
 import threading
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -265,39 +265,53 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
     Raises:
         WeightsError: Keys are missing or unexpected, or a shape differs.
     """
+    own = model.state_dict()
+    tensors = {key: own[key] for key in _borrowed_keys(model)} | _as_float32(state_dict)
+    # without a hash, only the names distinguish the authors' file from a converted file
+    if published and not tensors.keys() <= own.keys():
+        _load_published(model, tensors, name)
+        return
+    training_only = _training_only_keys(model, own)
+    if not training_only & tensors.keys():  # a file contains all of these weights, or none
+        tensors |= {key: own[key] for key in training_only}
+    expected, found = ({key: value.shape for key, value in each.items()} for each in (own, tensors))
+    if found != expected:
+        reason = f"{_mismatch(expected, found)}{_remedy(model, name, found)}"
+        raise WeightsError(f"{name} does not match {type(model).__name__}: {reason}")
+    model.load_state_dict(tensors)
+
+
+def _as_float32(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Convert tensors of half precision to float32."""
     import torch
 
-    low = (torch.float16, torch.bfloat16)
-    wide = {key: value.float() if value.dtype in low else value for key, value in state_dict.items()}
-    own = model.state_dict()
-    borrowed = (
-        f"{path}.{key}" if path else key
-        for path, module in model.named_modules()
-        for key in getattr(module, "borrowed_keys", ())  # set by `colorzoo.networks.shared_weights.borrow`
-    )
-    wide = {key: own[key] for key in borrowed} | wide
-    # without a hash, only the names distinguish the authors' file from a converted file
-    if published and not wide.keys() <= own.keys():
-        loader: Any = model
-        try:
-            loader.load_published_state_dict(wide)
-        except WeightsError as error:
-            raise WeightsError(f"{name}: {error}") from error
-        except (KeyError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            raise WeightsError(f"{name} does not match {type(model).__name__}: {reason}") from error
-        return
-    used: Any = getattr(model, "for_inference", dict)(own)
-    spare = own.keys() - used.keys()
-    if not spare & wide.keys():
-        wide |= {key: own[key] for key in spare}
-    expected, found = ({key: value.shape for key, value in each.items()} for each in (own, wide))
-    if found != expected:
-        reason = _mismatch(expected, found)
-        raise WeightsError(
-            f"{name} does not match {type(model).__name__}: {reason}{_remedy(model, name, found)}"
-        )
-    model.load_state_dict(wide)
+    half = (torch.float16, torch.bfloat16)
+    return {key: value.float() if value.dtype in half else value for key, value in state_dict.items()}
+
+
+def _borrowed_keys(model: nn.Module) -> Iterator[str]:
+    """Yield the names of tensors that `colorzoo.networks.shared_weights.borrow` copied from another model."""
+    for path, module in model.named_modules():
+        for key in getattr(module, "borrowed_keys", ()):
+            yield f"{path}.{key}" if path else key
+
+
+def _training_only_keys(model: nn.Module, own: Mapping[str, Tensor]) -> Set[str]:
+    """Return the names of the tensors of a model that are used only in training."""
+    for_inference: Any = getattr(model, "for_inference", None)
+    return set() if for_inference is None else own.keys() - for_inference(own).keys()
+
+
+def _load_published(model: nn.Module, tensors: dict[str, Tensor], name: str) -> None:
+    """Load tensors with the parameter names of the authors' code; see `apply_weights`."""
+    loader: Any = model
+    try:
+        loader.load_published_state_dict(tensors)
+    except WeightsError as error:
+        raise WeightsError(f"{name}: {error}") from error
+    except (KeyError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise WeightsError(f"{name} does not match {type(model).__name__}: {reason}") from error
 
 
 def save_weights(

@@ -86,37 +86,47 @@ def save_model(
         results: Measured values by name for the model card.
         source: Repository for the example in the model card; None uses the folder.
     """
-    kind, record = type(model), model.provenance
-    record = replace(record, license=terms) if terms else record
-    described = card_of(kind, model.hparams) or next(iter(cards_of(kind)), None)
-    metadata = {
-        "hparams": json.dumps(flatten_arguments(kind, model.hparams), sort_keys=True),
-        "conventions": CONVENTIONS,
-        "license": record.license,
-        "provenance": json.dumps(record.to_dict(), sort_keys=True),
-    }
-    if described is not None:
-        metadata["model"] = described.name
-    if not model.trained:
-        metadata[UNTRAINED] = "network"
+    record = replace(model.provenance, license=terms) if terms else model.provenance
+    card = _card_of(model)
     weights = folder / WEIGHTS_FILE
     try:
-        save_weights(weights, model.state_dict(), metadata)
+        save_weights(weights, model.state_dict(), _metadata(model, record, card))
         config = PretrainedConfig(
             colorzoo_version=colorzoo.__version__,
-            model=None if described is None else described.name,
-            model_class=_class_path(kind),
+            model=None if card is None else card.name,
+            model_class=_class_path(type(model)),
             hparams=model.hparams,
             trained=model.trained,
             untrained_reason=model.untrained_reason,
             provenance=record.to_dict(),
             sha256=sha256_of(weights),
         )
-        page = _model_page(model, record, described, results or {}, source or str(folder))
+        page = _model_page(model, record, card, results or {}, source or str(folder))
         write_atomic(folder / _CARD_FILE, page.encode())
         write_atomic(folder / _CONFIG_FILE, f"{json.dumps(asdict(config), indent=2)}\n".encode())
     except OSError as error:
         raise WeightsError(f"cannot write {folder}: {error.strerror or error}") from error
+
+
+def _card_of(model: Any) -> ModelCard | None:
+    """Return the card with the settings of a model, else any card of its class; None without a card."""
+    kind = type(model)
+    return card_of(kind, model.hparams) or next(iter(cards_of(kind)), None)
+
+
+def _metadata(model: Any, record: Provenance, card: ModelCard | None) -> dict[str, str]:
+    """Return the metadata of ``model.safetensors``."""
+    metadata = {
+        "hparams": json.dumps(flatten_arguments(type(model), model.hparams), sort_keys=True),
+        "conventions": CONVENTIONS,
+        "license": record.license,
+        "provenance": json.dumps(record.to_dict(), sort_keys=True),
+    }
+    if card is not None:
+        metadata["model"] = card.name
+    if not model.trained:
+        metadata[UNTRAINED] = "network"
+    return metadata
 
 
 def push_model(
@@ -142,16 +152,7 @@ def push_model(
 
 def load_model(kind: type[M], source: str | Path, *, revision: str | None, offline: bool) -> M:
     """Load a `ColoringModel` from a folder or the Hub; see `ColoringModel.from_pretrained`."""
-    folder = Path(source).expanduser()
-    if folder.is_dir():
-        config_path, weights = folder / _CONFIG_FILE, folder / WEIGHTS_FILE
-    elif _REPOSITORY.fullmatch(repository := str(source).removeprefix(HUB)):
-        config_path = download_file(repository, _CONFIG_FILE, revision=revision, offline=offline)
-        weights = download_file(repository, WEIGHTS_FILE, revision=revision, offline=offline)
-    else:
-        raise WeightsError(
-            f"'source' must be a folder that save_pretrained wrote or OWNER/NAME, got {source}"
-        )
+    config_path, weights = _find_files(source, revision, offline=offline)
     config = _read_config(config_path)
     model: Any = _build(_class_of(kind, config, source), config, source)
     content = read_weights(weights)
@@ -163,6 +164,20 @@ def load_model(kind: type[M], source: str | Path, *, revision: str | None, offli
     model.trained, model.untrained_reason = config.trained, config.untrained_reason
     model.provenance = Provenance.of(config.provenance)
     return model.eval()
+
+
+def _find_files(source: str | Path, revision: str | None, *, offline: bool) -> tuple[Path, Path]:
+    """Return the paths of ``config.json`` and ``model.safetensors``; download the files of a repository."""
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        return folder / _CONFIG_FILE, folder / WEIGHTS_FILE
+    repository = str(source).removeprefix(HUB)
+    if not _REPOSITORY.fullmatch(repository):
+        raise WeightsError(
+            f"'source' must be a folder that save_pretrained wrote or OWNER/NAME, got {source}"
+        )
+    config_path = download_file(repository, _CONFIG_FILE, revision=revision, offline=offline)
+    return config_path, download_file(repository, WEIGHTS_FILE, revision=revision, offline=offline)
 
 
 def _class_path(kind: type[Any]) -> str:

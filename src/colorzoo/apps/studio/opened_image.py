@@ -191,30 +191,34 @@ class OpenedImage:
         Raises:
             GuidanceError: The rectangle does not lie within the photo.
         """
-        inside = self.border if setting == "automatic" else None
         if isinstance(setting, Rectangle):
-            inside = check_inside(setting, self.size)
+            inside: Rectangle | None = check_inside(setting, self.size)
+        else:
+            inside = self.border if setting == "automatic" else None
         if inside is None:
             return self
-        part = self.parts.get(inside)
-        if part is None:
-            window = Window(inside, self.size)
-            part = replace(
-                self,
-                size=(inside.width, inside.height),
-                lightness=self.lightness[..., *window.scaled(*self.view).slices],
-                network_lightnesses={},
-                approximate_lightnesses={},
-                window=window,
-                whole=self,
-                parts={},
-                around={},
-                last_healed=[],
-                last_on_paper=[],
-            )
+        if inside not in self.parts:
             self.parts.clear()
-            self.parts[inside] = part
-        return part
+            self.parts[inside] = self._cropped(inside)
+        return self.parts[inside]
+
+    def _cropped(self, inside: Rectangle) -> OpenedImage:
+        """Return the part of the photo in a rectangle, with empty caches."""
+        window = Window(inside, self.size)
+        return replace(
+            self,
+            size=(inside.width, inside.height),
+            lightness=self.lightness[..., *window.scaled(*self.view).slices],
+            network_lightnesses={},
+            approximate_lightnesses={},
+            drawings={},
+            window=window,
+            whole=self,
+            parts={},
+            around={},
+            last_healed=[],
+            last_on_paper=[],
+        )
 
     def network_lightness(self, size: int) -> Tensor:
         """Return the lightness ``(1, 1, h, w)`` at the size of a network input.

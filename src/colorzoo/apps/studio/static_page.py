@@ -70,9 +70,10 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
     content |= {file: _read_photo(image) for file, image in photos.items()}
     content |= _runtime_files()
     graph, size = _graph_of(card)
-    content[f"{card.name}.onnx.gz"] = gzip.compress(graph, mtime=0)
+    graph_file = f"{card.name}.onnx.gz"
+    content[graph_file] = gzip.compress(graph, mtime=0)
     settings = {
-        "graph": f"{card.name}.onnx.gz",
+        "graph": graph_file,
         "size": size,
         "runtime": f"runtime/{_RUNTIME}",
         "wasm": f"runtime/{_WASM}.gz",

@@ -104,6 +104,7 @@ class Network(nn.Module):
         self.stage32 = nn.Sequential(*(AttentionBlock(coarsest) for _ in range(count32)))
         self.vector_norm = nn.LayerNorm(coarsest)
         self.vector = nn.Linear(coarsest, vector)
+        # fusion with the maps of the frozen encoder
         self.known8 = FeatureFusion(LITE2[2].width, eighth)
         self.known16 = FeatureFusion(LITE2[4].width, sixteenth)
         self.known32 = FeatureFusion(LITE2[6].width, coarsest)
@@ -114,7 +115,7 @@ class Network(nn.Module):
         self.head_norm = nn.LayerNorm(decoder)
         self.mean = nn.Linear(decoder, 2)
         self.classes = nn.Linear(decoder, BINS)
-        with torch.no_grad():
+        with torch.no_grad():  # the first predictions are nearly gray and uncertain
             self.mean.weight.mul_(INITIAL_SCALE)
             self.classes.weight.mul_(INITIAL_SCALE)
         self.encoder = frozen_imagenet_encoder(architecture.encoder)
