@@ -291,9 +291,7 @@ def _short_data(card: ModelCard, images: Path) -> dict[str, Any]:
     side = card.contract_test.size
     data = {"root": str(images), "batch_size": _TRAIN_BATCH, "crop": side, "resize": side + 4}
     data |= {"val_size": side, "val_batch_size": 2, "val_limit": 3, "num_workers": 0}
-    if _takes_labels(card):
-        return data | {"labels": True}
-    return data | {"labels": False, "class_power": 1.0}  # a configuration can use classes for sampling alone
+    return data | ({"labels": True} if _takes_labels(card) else {})
 
 
 def _short_trainer(folder: Path) -> dict[str, Any]:
