@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -34,8 +34,10 @@ from colorzoo.drawing.regions import GAP, Labels, find_regions
 from colorzoo.guidance import PointHint
 from colorzoo.guidance.objects import Division
 from colorzoo.inference.full_size import BicubicUpsampler, Overlay, bands
-from colorzoo.inference.steps.areas import DrawnArea
 from colorzoo.prediction import Prediction
+
+if TYPE_CHECKING:
+    from colorzoo.inference.steps.areas import DrawnArea
 
 PHOTO_NOTE = "this looks like a photo or a painting instead of a sketch; lines were extracted from it first"
 BLANK_NOTE = "no lines were found in the sketch; the colors are arbitrary"
