@@ -224,28 +224,29 @@ class FileColorizer:
         if isinstance(opened, FileResult):
             return opened
         image = opened.first.image
-        note = chroma_note(image)
-        if note == IN_COLOR and self.skip_colored:
+        color_note = chroma_note(image)
+        if color_note == IN_COLOR and self.skip_colored:
             return replace(task.result("skipped", f"{IN_COLOR}; skipped"), output="")
         # called before the network runs, because unsupported formats raise an error here
-        lost = write_notes(task.target, image)
-        chosen = task.for_image(image)
-        if chosen is not task:
-            task, (colorizer, exemplar) = chosen, chosen.load()
-            opened = replace(opened, origin=_with_model_of(task, opened.origin, colorizer.size))
+        format_notes = write_notes(task.target, image)
+        selected_task = task.for_image(image)
+        if selected_task is not task:
+            colorizer, exemplar = selected_task.load()
+            origin = _with_model_of(selected_task, opened.origin, colorizer.size)
+            opened = replace(opened, origin=origin)
         prepare = partial(
             colorizer.prepare,
-            guidance=task.guidance,
-            strength=task.settings.strength,
+            guidance=selected_task.guidance,
+            strength=selected_task.settings.strength,
             reference=exemplar,
         )
         color = _color_single if opened.frames is None else _color_frames
-        result = yield from color(task, opened, prepare)
+        result = yield from color(selected_task, opened, prepare)
         if result.status != "colored":
             return result
-        if task.bucket:
-            task.bucket.upload(task.target)
-        return replace(result, notes=(*_input_notes(note), *result.notes, *lost))
+        if selected_task.bucket:
+            selected_task.bucket.upload(selected_task.target)
+        return replace(result, notes=(*_input_notes(color_note), *result.notes, *format_notes))
 
     def _remove_leftovers(self, folder: Path) -> None:
         """Remove incomplete files of earlier runs from an output folder, once for each folder."""
@@ -315,21 +316,27 @@ def _frames_to_color(file: IO[bytes], name: str, task: FileTask) -> Frames | Non
     if not (task.needs_all_frames or output_format(task.target) in ANIMATED_FORMATS):
         return None
     frames = describe_frames(file, name)
-    is_supported = frames is not None and supports_frames(task.target, frames)
-    if frames is None or not (is_supported or task.needs_all_frames):
+    if frames is None:
         return None
-    if not is_supported:
+    if supports_frames(task.target, frames):
+        _check_frame_count(frames)
+        return frames
+    if task.needs_all_frames:
         raise ImageError(
             f"a result with the extension {task.target.suffix} cannot contain "
             f"{frames.count} {frames.kind}. Change the extension of the source file to "
             ".tif, or set --frames first to colorize only the first frame or page."
         )
+    return None
+
+
+def _check_frame_count(frames: Frames) -> None:
+    """Raise `ImageError` if a file has more than `MOST_FRAMES` frames or pages."""
     if frames.count > MOST_FRAMES:
         raise ImageError(
             f"a file must have at most {MOST_FRAMES:,} {frames.kind}, got {frames.count:,}. "
             "Set --frames first to colorize only the first frame or page."
         )
-    return frames
 
 
 def _with_model_of(task: FileTask, origin: ImageProvenance | None, size: int) -> ImageProvenance | None:
@@ -389,29 +396,50 @@ def _color_frames(
     task: FileTask, opened: _SourceImages, prepare: Callable[[RasterImage], ColorizeTask]
 ) -> Steps[FileResult]:
     """Read, colorize and write one frame at a time, so that only one frame is in memory."""
-    first, frames = opened.first, opened.frames
+    first, frames = opened.first.image, opened.frames
     assert frames is not None
-    prepared = prepare(first.image)
+    prepared = prepare(first)
     yield
-    notes = dict.fromkeys(frames_notes(task.target, frames))
-    like, not_embedded = embed_provenance(first.image, task.target, opened.origin)
-
-    def color(image_task: ColorizeTask, frame: ImageFrame, like: RasterImage) -> ColoredFrame:
-        colored = colorize_task(image_task)
-        notes.update(dict.fromkeys((*frame.image.notes, *colored.notes)))
-        levels = colored.levels(output_bit_depth(task.target, like))
-        return ColoredFrame(levels, colored.source(like), frame.milliseconds)
-
-    def color_all() -> Iterator[ColoredFrame]:
-        yield color(prepared, first, like)
-        for frame in opened.later:
-            yield color(prepare(frame.image), frame, frame.image)
-
+    like, not_embedded = embed_provenance(first, task.target, opened.origin)
+    colored = _ColoredFrames(task.target, opened, prepare, prepared, like)
     quality, overwrite = task.settings.quality, task.overwrite
-    write_frames(task.target, color_all(), frames, quality=quality, overwrite=overwrite)
-    written = update_sidecar(task.target, first.image.metadata, not_embedded)
+    write_frames(task.target, colored, frames, quality=quality, overwrite=overwrite)
+    written = update_sidecar(task.target, first.metadata, not_embedded)
     yield
+    notes = dict.fromkeys((*frames_notes(task.target, frames), *colored.notes))
     return replace(task.result("colored", *notes, *written), model=prepared.network.name)
+
+
+@dataclass
+class _ColoredFrames:
+    """Iterable that colorizes each frame of a file when the frame is requested.
+
+    Attributes:
+        target: Output file.
+        opened: Source frames.
+        prepare: Function that preprocesses an image.
+        first_task: Preprocessed first frame.
+        first_like: First frame with the metadata of the result.
+        notes: Notes for the user on the frames that have been colorized, in order.
+    """
+
+    target: Path
+    opened: _SourceImages
+    prepare: Callable[[RasterImage], ColorizeTask]
+    first_task: ColorizeTask
+    first_like: RasterImage
+    notes: list[str] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[ColoredFrame]:
+        yield self._color(self.first_task, self.opened.first, self.first_like)
+        for frame in self.opened.later:
+            yield self._color(self.prepare(frame.image), frame, frame.image)
+
+    def _color(self, image_task: ColorizeTask, frame: ImageFrame, like: RasterImage) -> ColoredFrame:
+        colored = colorize_task(image_task)
+        self.notes += [*frame.image.notes, *colored.notes]
+        levels = colored.levels(output_bit_depth(self.target, like))
+        return ColoredFrame(levels, colored.source(like), frame.milliseconds)
 
 
 def overlapped(

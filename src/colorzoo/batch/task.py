@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from colorzoo import __version__
 from colorzoo.batch.settings import ColorSettings
@@ -428,29 +428,50 @@ def origin_of_model(
     Raises:
         ColorzooError: The model does not exist, or its weights cannot be downloaded.
     """
-    if isinstance(model, Colorizer):
-        name, weights, identity = type(model.model).__name__, "", model.digest
-        trained = next(model.model.parameters(), None) is not None
-    else:
-        card = model_card(model.name)
-        name, weights, identity, trained = card.name, model.sha256, model.sha256, card.trainable
+    identity = _identify(model)
     # settings of custom models can be any objects
-    hashed = json.dumps([name, identity, *decisive], sort_keys=True, default=repr)
-    shown = {key: value for key, value in options.items() if value is not None}
+    hashed = json.dumps([identity.name, identity.digest, *decisive], sort_keys=True, default=repr)
+    selected = {key: value for key, value in options.items() if value is not None}
     return ImageProvenance(
         source=source,
         date=current_date() if source else "",
         settings=hashlib.sha256(hashed.encode()).hexdigest(),
-        model=name,
-        weights=weights,
+        model=identity.name,
+        weights=identity.weights,
         version=__version__,
         recipe=recipe,
-        trained=trained,
-        engine=str(shown.get("engine", "torch")),
+        trained=identity.trained,
+        engine=str(selected.get("engine", "torch")),
         crop=crop,
-        options=json.dumps(shown, default=repr),
+        options=json.dumps(selected, default=repr),
         files=json.dumps([asdict(file) for file in files]) if files else "",
     )
+
+
+class _ModelIdentity(NamedTuple):
+    """Identity of a model in a provenance record.
+
+    Attributes:
+        name: Registered name, or name of the class of a custom module.
+        weights: SHA-256 of the weight file; empty for a custom module or a model without weights.
+        digest: Hash of the weights of a registered model, or of a custom module.
+        trained: Whether the model has trainable parameters.
+    """
+
+    name: str
+    weights: str
+    digest: str
+    trained: bool
+
+
+def _identify(model: ModelChoice | Colorizer) -> _ModelIdentity:
+    """Return the identity of a registered model, or of a colorizer with a custom module."""
+    if isinstance(model, Colorizer):
+        module = model.model
+        has_parameters = next(module.parameters(), None) is not None
+        return _ModelIdentity(type(module).__name__, "", model.digest, has_parameters)
+    card = model_card(model.name)
+    return _ModelIdentity(card.name, model.sha256, model.sha256, card.trainable)
 
 
 def with_prediction(origin: ImageProvenance, colored: ColorizedImage) -> ImageProvenance:

@@ -272,15 +272,15 @@ def _model_method(
 ) -> Method:
     """Return the method of a registered model with a weight file, or with its default weights."""
     weights = "default" if file is None else file
-    found, _ = find_weights(card, weights)
-    sha256 = (found.sha256 or sha256_of(found.path)) if found else ""
+    resolved, _ = find_weights(card, weights)
+    sha256 = "" if resolved is None else resolved.sha256 or sha256_of(resolved.path)
     model = cache(partial(_create_trained, card, weights, device))
-    if found is None or file is not None:
+    if resolved is None or file is not None:
         model()  # raises an error if the model needs weights, or if the file does not fit
     about = {
-        "weights": found.path.name if found else "none (not required)",
+        "weights": resolved.path.name if resolved else "none (not required)",
         "sha256": sha256,
-        "trained_on": _training(found),
+        "trained_on": _training(resolved),
         "parameters": str(card.parameters),
         "size": _size(model, protocol),
         "guidance": ", ".join(card.guidance) or "none",
@@ -349,6 +349,7 @@ def _record_of(model: ColoringModel) -> str:
 
 
 def _size(model: Callable[[], ColoringModel], protocol: Protocol) -> str:
+    """Return the size of the network input for the report."""
     return "the images'" if protocol.coloring == "network" else f"{model().working_size} pixels"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from base64 import b64encode
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
@@ -36,8 +37,7 @@ def page(summary: Summary, cache: Cache) -> str:
     """Return the HTML report of an evaluation, with thumbnails from the cache."""
     setup = summary.setup
     counts = {row.count for row in summary.rows}
-    shown = [each for each in setup.outputs if not each.detail and curves_of(summary, each)]
-    ranked_by = next((each for each in setup.outputs if each.per_image and each.better != "neither"), None)
+    ranking_output = _ranking_output(setup.outputs)
     return render_template(
         "report.html",
         summary=summary,
@@ -46,15 +46,28 @@ def page(summary: Summary, cache: Cache) -> str:
         outputs=setup.outputs,
         notes=_notes(summary),
         most=max(counts),
-        curves=[(each, draw(summary, each)) for each in shown[:MAX_CURVES]] if len(counts) > 1 else [],
-        ranked_by=ranked_by,
-        gallery=() if ranked_by is None else _gallery(summary, cache, ranked_by),
+        curves=_charts(summary) if len(counts) > 1 else [],
+        ranked_by=ranking_output,
+        gallery=() if ranking_output is None else _gallery(summary, cache, ranking_output),
         metric_heading=metric_heading,
         details=details,
         format_interval=format_interval,
         format_number=format_number,
         of_sets=of_sets,
     )
+
+
+def _ranking_output(outputs: Sequence[Output]) -> Output | None:
+    """Return the first report column that can rank single images."""
+    ranking = (output for output in outputs if output.per_image and output.better != "neither")
+    return next(ranking, None)
+
+
+def _charts(summary: Summary) -> list[tuple[Output, str]]:
+    """Return the first report columns with finite values, and the URLs of their charts."""
+    outputs = (output for output in summary.setup.outputs if not output.detail)
+    charted = [output for output in outputs if curves_of(summary, output)]
+    return [(output, draw(summary, output)) for output in charted[:MAX_CURVES]]
 
 
 def render_template(name: str, **values: Any) -> str:
@@ -89,9 +102,9 @@ def curves_of(summary: Summary, output: Output) -> list[Curve]:
     """
     points: dict[str, list[tuple[float, ...]]] = {method.name: [] for method in summary.setup.methods}
     for row in summary.rows:
-        found = row.scores[output.key].estimate
-        if math.isfinite(found.value):
-            points[row.method].append((row.count, found.value, found.low, found.high))
+        estimate = row.scores[output.key].estimate
+        if math.isfinite(estimate.value):
+            points[row.method].append((row.count, estimate.value, estimate.low, estimate.high))
     return [Curve(name, *zip(*rows, strict=True)) for name, rows in points.items() if rows]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from colorzoo.environment import describe_run
 from colorzoo.evaluation.bibtex import bibtex, cited_keys
 from colorzoo.evaluation.cache import Cache
+from colorzoo.evaluation.images import Item
 from colorzoo.evaluation.page import page
 from colorzoo.evaluation.summary import Comparison, Row, Summary
 from colorzoo.evaluation.tables import latex, markdown, per_image, plain
@@ -53,18 +54,13 @@ def manifest(summary: Summary) -> dict[str, Any]:
 
     The manifests of repeated evaluations differ only in the key ``run``.
     """
-    setup, run, machine = summary.setup, describe_run(), vars(summary.setup.machine).copy()
-    versions = machine.pop("versions")
-    images = []
-    for item in summary.items:
-        image: dict[str, Any] = {"name": item.name, "sha256": item.sha256}
-        if item.reference_sha256:
-            image |= {"reference": item.reference_name, "reference_sha256": item.reference_sha256}
-        images.append(image)
+    setup, run = summary.setup, describe_run()
+    machine = vars(setup.machine)
+    hardware = {name: value for name, value in machine.items() if name != "versions"}
     return {
         "schema": SCHEMA,
-        "versions": {"python": run["python"], **versions},
-        "machine": {**machine, "system": run["platform"]},
+        "versions": {"python": run["python"], **machine["versions"]},
+        "machine": {**hardware, "system": run["platform"]},
         "seed": setup.protocol.seed,
         "run": {
             "command": [word.replace(str(Path.home()), "~") for word in run["command"]],
@@ -78,23 +74,31 @@ def manifest(summary: Summary) -> dict[str, Any]:
         "metrics": [setup.full_key(output) for output in setup.outputs],
         "resamples": setup.resamples,
         "deviation": setup.deviation,
-        "images": images,
+        "images": [_image(item) for item in summary.items],
         "skipped": [{"name": name, "reason": reason} for name, reason in summary.skipped],
         "gray": list(summary.gray),
     }
 
 
+def _image(item: Item) -> dict[str, str]:
+    """Return the names and hashes of an image and, if present, its reference."""
+    image = {"name": item.name, "sha256": item.sha256}
+    if item.reference_sha256:
+        image |= {"reference": item.reference_name, "reference_sha256": item.reference_sha256}
+    return image
+
+
 def results(summary: Summary) -> dict[str, Any]:
     """Return the content of ``results.json``; metric keys include the protocol's resizing."""
     setup = summary.setup
+    models = [method.model for method in setup.methods]
+    measures = [measure.name for measure in setup.measures]
     keys = {output.key: setup.full_key(output) for output in setup.outputs}
     return {
         "schema": SCHEMA,
         "protocol": setup.protocol.label,
         "deviation": setup.deviation,
-        "references": cited_keys(
-            [method.model for method in setup.methods], [measure.name for measure in setup.measures]
-        ),
+        "references": cited_keys(models, measures),
         "images": len(summary.items),
         "skipped": len(summary.skipped),
         "gray": len(summary.gray),
@@ -105,7 +109,7 @@ def results(summary: Summary) -> dict[str, Any]:
         },
         "results": [_row(row, keys, summary) for row in summary.rows],
         "compared": list(summary.compared or ()),
-        "comparisons": [_comparison(found, keys) for found in summary.comparisons],
+        "comparisons": [_comparison(comparison, keys) for comparison in summary.comparisons],
     }
 
 
@@ -129,14 +133,14 @@ def _row(row: Row, keys: dict[str, str], summary: Summary) -> dict[str, Any]:
     }
 
 
-def _comparison(found: Comparison, keys: dict[str, str]) -> dict[str, Any]:
+def _comparison(comparison: Comparison, keys: dict[str, str]) -> dict[str, Any]:
     return {
-        "metric": keys[found.output.key],
-        "interactions": found.count,
-        **vars(found.difference.estimate),
-        "p": found.difference.p_value,
-        "p_adjusted": found.adjusted,
-        "significant": found.significant,
-        "verdict": found.verdict,
-        "images": found.difference.images,
+        "metric": keys[comparison.output.key],
+        "interactions": comparison.count,
+        **vars(comparison.difference.estimate),
+        "p": comparison.difference.p_value,
+        "p_adjusted": comparison.adjusted,
+        "significant": comparison.significant,
+        "verdict": comparison.verdict,
+        "images": comparison.difference.images,
     }

@@ -127,14 +127,10 @@ def evaluate(
         ColorzooError: An argument is invalid, or a file is missing. Arguments are checked before the
             first download and the first image.
     """
-    if isinstance(models, Mapping):
-        sources = dict(models)
-    else:
-        sources, compare = parse_methods(models, compare)
-    if not sources:
-        raise DataError("'models' must contain at least one method")
+    sources, compare = _parse_sources(models, compare)
     loaded = protocol if isinstance(protocol, Protocol) else load_protocol(protocol)
-    data, output = Path(data), None if output is None else Path(output)
+    data = Path(data)
+    output = None if output is None else Path(output)
     counts = _counts(loaded, interactions)
     _check_compared(compare, sources)
     check_methods(sources)
@@ -148,7 +144,7 @@ def evaluate(
         setup = EvaluationSetup(
             protocol=loaded,
             methods=methods,
-            counts={},
+            counts={},  # set by `_run`
             measures=measures,
             deviation=deviation,
             notes=(*notes, *_missing_boxes(loaded, data, methods, selected)),
@@ -156,12 +152,30 @@ def evaluate(
             machine=machine,
             processes=processes,
         )
-        versions = sorted({measure.version for measure in measures})
-        store = Cache(_cache_folder(cache, output, processes, stack), loaded, machine, versions)
+        store = _open_cache(setup, _cache_folder(cache, output, processes, stack))
         outcome = _run(setup, counts, store, selected, torch_device, compare, rank)
         if output is not None and outcome.summary is not None:
             write_report(outcome.summary, store, output)
         return outcome
+
+
+def _parse_sources(
+    models: Mapping[str, MethodSource] | Sequence[str], compare: tuple[str, str] | None
+) -> tuple[dict[str, MethodSource], tuple[str, str] | None]:
+    """Return the sources by row name and the row names of the compared methods; see `evaluate`."""
+    if isinstance(models, Mapping):
+        sources = dict(models)
+    else:
+        sources, compare = parse_methods(models, compare)
+    if not sources:
+        raise DataError("'models' must contain at least one method")
+    return sources, compare
+
+
+def _open_cache(setup: EvaluationSetup, folder: Path) -> Cache:
+    """Open the cache for the protocol, the machine and the versions of the measures."""
+    versions = sorted({measure.version for measure in setup.measures})
+    return Cache(folder, setup.protocol, setup.machine, versions)
 
 
 def _open(
@@ -219,7 +233,8 @@ def _run(
 ) -> Outcome:
     """Evaluate the images of this process; the first process summarizes the results of all images."""
     methods = list(setup.methods)
-    if any(measure.features for measure in setup.measures) and TRUTH not in {each.name for each in methods}:
+    names = {method.name for method in methods}
+    if any(measure.features for measure in setup.measures) and TRUTH not in names:
         methods.append(truth_method())  # distances between image sets need the features of the truth
     items, unreadable = hash_all(selected)
     evaluator = Evaluator(setup.protocol, methods, setup.measures, counts, cache, device)

@@ -253,27 +253,21 @@ def summarize(
     """
     entries = {method.name: _small_entries(method, items, cache) for method in setup.methods}
     reasons, gray = _skipped_and_gray(items, entries)
-    evaluated = [not reason for reason in reasons]
-    good = list(compress(items, evaluated))
-    if not good:
-        raise DataError(
-            f"no image could be evaluated; first error: {next(iter(reasons), 'all are unreadable')}"
-        )
-    tables = {
-        (name, count): _table(setup, count, list(compress(found, evaluated)))
-        for name, found in entries.items()
-        for count in setup.counts[name]
-    }
-    resampling = _resampling(setup, good)
-    distances = _distances(setup, good, resampling, cache)
+    is_evaluated = [not reason for reason in reasons]
+    evaluated_items = tuple(compress(items, is_evaluated))
+    if not evaluated_items:
+        first_error = next(iter(reasons), "all are unreadable")
+        raise DataError(f"no image could be evaluated; first error: {first_error}")
+    tables = _tables(setup, entries, is_evaluated)
+    resampling = _resampling(setup, evaluated_items)
+    distances = _distances(setup, evaluated_items, resampling, cache)
     rows = tuple(
         _row(setup, name, count, table, resampling, distances) for (name, count), table in tables.items()
     )
-    counts = {method.name: count_seen(method.about, good) for method in setup.methods}
-    seen = {name: count for name, count in counts.items() if count}
+    seen = _seen_counts(setup.methods, evaluated_items)
     return Summary(
         setup=setup,
-        items=tuple(good),
+        items=evaluated_items,
         skipped=tuple((item.name, reason) for item, reason in zip(items, reasons, strict=True) if reason),
         gray=tuple(gray),
         seen=seen,
@@ -283,6 +277,30 @@ def summarize(
         compared=compare,
         comparisons=() if compare is None else _comparisons(setup, tables, resampling, compare),
     )
+
+
+def _tables(
+    setup: EvaluationSetup, entries: Mapping[str, Sequence[Entry]], is_evaluated: Sequence[bool]
+) -> dict[tuple[str, int], Table]:
+    """Return the metric states of the evaluated images by method and number of interactions.
+
+    Args:
+        setup: Setup of the evaluation.
+        entries: Cached results of all images by method.
+        is_evaluated: Whether each image is evaluated.
+    """
+    tables = {}
+    for name, method_entries in entries.items():
+        evaluated_entries = list(compress(method_entries, is_evaluated))
+        for count in setup.counts[name]:
+            tables[name, count] = _table(setup, count, evaluated_entries)
+    return tables
+
+
+def _seen_counts(methods: Sequence[Method], items: Sequence[Item]) -> dict[str, int]:
+    """Return the number of training images among the items by method, without methods that have none."""
+    counts = {method.name: count_seen(method.about, items) for method in methods}
+    return {name: count for name, count in counts.items() if count}
 
 
 def _resampling(setup: EvaluationSetup, items: Sequence[Item]) -> Resampling:

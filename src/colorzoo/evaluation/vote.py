@@ -19,9 +19,9 @@ from scipy.special import expit, ndtri
 from colorzoo.console import progress_bar
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.images import Item, Truth, digest, hash_all, read_truth, select_images
-from colorzoo.evaluation.methods import Method, check_methods, open_methods, parse_methods
+from colorzoo.evaluation.methods import Method, MethodSource, check_methods, open_methods, parse_methods
 from colorzoo.evaluation.page import render_template
-from colorzoo.evaluation.protocol import Resize, load_protocol
+from colorzoo.evaluation.protocol import Protocol, Resize, load_protocol
 from colorzoo.evaluation.statistics import LEVEL, Estimate
 from colorzoo.files import write_atomic
 from colorzoo.guidance import Guidance
@@ -82,27 +82,47 @@ def write_vote(
         ColorzooError: Fewer than two methods, a missing file, a vote in ``folder``, or no readable image.
     """
     sources, _ = parse_methods(models)
+    _check_vote(sources, folder)
+    protocol = replace(load_protocol("automatic"), resize=Resize("fit", SIZE))
+    items, unreadable = hash_all(select_images(data, protocol, None, limit)[0])
+    torch_device = torch.device(device)
+    methods = list(open_methods(sources, protocol, torch_device).values())
+    results, failed = _colorize_all(items, methods, protocol, torch_device)
+    skipped = (*unreadable, *failed)
+    if not results:
+        raise DataError(f"no image could be colorized; first error: {skipped[0][1]}")
+    _write_pairs(results, methods, folder, seed)
+    return skipped
+
+
+def _check_vote(sources: Mapping[str, MethodSource], folder: Path) -> None:
+    """Check the number, names and files of the methods, and that the folder contains no vote."""
     if len(sources) < 2:
         raise DataError(f"a vote requires at least two methods, got {', '.join(sources) or 'none'}")
     if (folder / KEY_FILE).exists():
         raise DataError(f"{str(folder)!r} already contains a vote. Select another folder.")
     check_methods(sources)
-    protocol = replace(load_protocol("automatic"), resize=Resize("fit", SIZE))
-    items, skipped = hash_all(select_images(data, protocol, None, limit)[0])
-    methods = [*open_methods(sources, protocol, torch.device(device)).values()]
-    results = []
+
+
+def _colorize_all(
+    items: Sequence[Item], methods: Sequence[Method], protocol: Protocol, device: torch.device
+) -> tuple[list[tuple[Item, dict[str, NDArray[np.uint8]]]], list[tuple[str, str]]]:
+    """Colorize all images with all methods.
+
+    Returns:
+        The images with their results by method, and the name and reason for each skipped image.
+    """
+    results, skipped = [], []
     with progress_bar("colorizing", len(items)) as step:
         for item in items:
             try:
-                truth = read_truth(item, protocol, torch.device(device))
-                results.append((item, {method.name: _colorize(method, item, truth) for method in methods}))
+                truth = read_truth(item, protocol, device)
+                colorized = {method.name: _colorize(method, item, truth) for method in methods}
+                results.append((item, colorized))
             except ImageError as error:
                 skipped.append((item.name, str(error)))
             step()
-    if not results:
-        raise DataError(f"no image could be colorized; first error: {skipped[0][1]}")
-    _write_pairs(results, methods, folder, seed)
-    return tuple(skipped)
+    return results, skipped
 
 
 def _colorize(method: Method, item: Item, truth: Truth) -> NDArray[np.uint8]:

@@ -7,7 +7,7 @@ import itertools
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -91,6 +91,25 @@ def find_images(inputs: Sequence[str | Path], *, exclude: Path | None = None) ->
         inputs: Paths and globs. An existing path is used literally, even if it contains ``*`` or ``[``.
         exclude: Folder that is not searched, such as the output folder.
     """
+    found, errors = _resolve_all(inputs, exclude)
+    named = {absolute_path(Path(name)) for name in inputs}
+    sources = {absolute_path(image.path.with_suffix("")) for image in found.values()}
+    images, skipped = [], []
+    for absolute, image in found.items():
+        if _is_named_like_result(image.path, sources):
+            if read_provenance(image.path) is None:  # a file of the user can have such a name
+                skipped.append((image.path, _NAMED_LIKE_RESULT))
+        elif absolute not in named and (reason := _skip_reason(image.path)):
+            skipped.append((image.path, reason))
+        else:
+            images.append(image)
+    return Search(images, errors, skipped)
+
+
+def _resolve_all(
+    inputs: Sequence[str | Path], exclude: Path | None
+) -> tuple[dict[str, FoundImage], list[tuple[str, ImageError]]]:
+    """Return the images and videos of all inputs by absolute path, and the errors; see `Search`."""
     found: dict[str, FoundImage] = {}
     errors: list[tuple[str, ImageError]] = []
     for name in map(str, inputs):
@@ -99,22 +118,25 @@ def find_images(inputs: Sequence[str | Path], *, exclude: Path | None = None) ->
                 found.setdefault(absolute_path(image.path), image)
         except ImageError as error:
             errors.append((name, error))
-    named = {absolute_path(Path(name)) for name in inputs}
-    sources = {absolute_path(image.path.with_suffix("")) for image in found.values()}
-    images, skipped = [], []
-    for absolute, image in found.items():
-        path = image.path
-        stem = path.stem.removesuffix(RESULT_SUFFIX)
-        if stem not in ("", path.stem) and absolute_path(path.with_name(stem)) in sources:
-            if read_provenance(path) is None:  # a file of the user can have such a name
-                skipped.append((path, _NAMED_LIKE_RESULT))
-        elif absolute not in named and _is_video(path):
-            skipped.append((path, _VIDEO))
-        elif absolute not in named and read_provenance(path) is not None:
-            skipped.append((path, _OWN_RESULT))
-        else:
-            images.append(image)
-    return Search(images, errors, skipped)
+    return found, errors
+
+
+def _is_named_like_result(path: Path, sources: Collection[str]) -> bool:
+    """Return whether a file is named ``NAME.color.*`` and a source ``NAME.*`` exists.
+
+    Args:
+        path: Path of the file.
+        sources: Absolute paths of all images without their extensions.
+    """
+    source_stem = path.stem.removesuffix(RESULT_SUFFIX)
+    return source_stem not in ("", path.stem) and absolute_path(path.with_name(source_stem)) in sources
+
+
+def _skip_reason(path: Path) -> str | None:
+    """Return why a file that the user did not name is skipped; None for an image to colorize."""
+    if _is_video(path):
+        return _VIDEO
+    return None if read_provenance(path) is None else _OWN_RESULT
 
 
 def is_hidden(name: str) -> bool:

@@ -48,6 +48,7 @@ OTHER_FORMATS = {
 
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _JXL_STREAM, _JXL_BOX = b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"
+_JXL_SIDE_BITS = (9, 13, 18, 30)  # possible bit counts of a width or height
 _JXL_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 _RAW_SIGNATURES = (b"FUJIFILMCCD-RAW", b"IIRO", b"MMOR", b"IIU\0")
 
@@ -149,22 +150,36 @@ def jxl_size(file: IO[bytes]) -> tuple[int, int] | None:
     stream = _jxl_stream(file)
     if stream[:2] != _JXL_STREAM:
         return None
-    bits = int.from_bytes(stream[2:14], "little")
-
-    def take(count: int) -> int:
-        nonlocal bits
-        value, bits = bits & ((1 << count) - 1), bits >> count
-        return value
-
-    def side(small: int) -> int:
-        return 8 * (take(5) + 1) if small else take((9, 13, 18, 30)[take(2)]) + 1
-
-    small = take(1)
-    height, ratio = side(small), take(3)
+    reader = _BitReader(stream[2:14])
+    is_small = reader.read(1) == 1
+    height = _jxl_side(reader, is_small)
+    ratio = reader.read(3)
     if ratio == 0:
-        return side(small), height
-    across, down = _JXL_RATIOS[ratio - 1]
-    return height * across // down, height
+        width = _jxl_side(reader, is_small)
+        return width, height
+    numerator, denominator = _JXL_RATIOS[ratio - 1]
+    return height * numerator // denominator, height
+
+
+def _jxl_side(reader: _BitReader, is_small: bool) -> int:
+    """Read the width or height of a JPEG XL image in pixels."""
+    if is_small:
+        return 8 * (reader.read(5) + 1)
+    bit_count = _JXL_SIDE_BITS[reader.read(2)]
+    return reader.read(bit_count) + 1
+
+
+class _BitReader:
+    """Reader of unsigned integers that are stored with the least significant bit first."""
+
+    def __init__(self, data: bytes) -> None:
+        self._remaining = int.from_bytes(data, "little")
+
+    def read(self, count: int) -> int:
+        """Return the integer of the next ``count`` bits."""
+        value = self._remaining & ((1 << count) - 1)
+        self._remaining >>= count
+        return value
 
 
 def _jxl_stream(file: IO[bytes]) -> bytes:

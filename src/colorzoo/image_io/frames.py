@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -236,29 +236,43 @@ def _write_pages(file: IO[bytes], frames: Iterable[ColoredFrame]) -> None:
 def _write_animation(
     file: IO[bytes], frames: Iterable[ColoredFrame], source: Frames, kind: str, quality: int
 ) -> None:
-    is_gif, has_still = kind == "GIF", source.still and kind == "PNG"
-    step = 10 if is_gif else 1  # a GIF stores durations in hundredths of a second
+    """Write the frames of an animation with the metadata of the first image."""
     frames = iter(frames)
     first = next(frames)  # every file has at least one frame
+    has_still = source.still and kind == "PNG"  # the other formats do not support a still image
     written = frames if source.still and not has_still else itertools.chain([first], frames)
     images, durations = list[Image.Image](), list[int]()
     for frame in written:
-        stored = quantized(frame.rgb, frame.like, 8)
-        images.append(_gif_frame(stored) if is_gif else _with_alpha(stored, alpha=source.alpha))
-        durations.append(min(step * round(frame.milliseconds / step), _MAX_DURATION))
+        images.append(_animation_image(frame, source, kind))
+        durations.append(_duration(frame, kind))
     options = save_options(kind, first.like.metadata, quality, alpha=first.like.alpha is not None)
-    plays = min(source.plays, _MAX_PLAYS)
-    if is_gif:
-        is_clear = any("transparency" in image.info for image in images)
-        options["disposal"] = _CLEAR if is_clear else _KEEP
-        if plays != 1:  # a GIF stores the number of repetitions
-            options["loop"] = max(0, plays - 1)
-    else:
-        options["loop"] = plays
+    options |= _gif_options(images, source) if kind == "GIF" else {"loop": min(source.plays, _MAX_PLAYS)}
     if has_still:
         options["default_image"] = True
-        del durations[0]
+        durations = durations[1:]  # a still image has no duration
     images[0].save(file, kind, save_all=True, append_images=images[1:], duration=durations, **options)
+
+
+def _animation_image(frame: ColoredFrame, source: Frames, kind: str) -> Image.Image:
+    """Convert a frame to 8 bits and to the mode of all frames of the animation."""
+    stored = quantized(frame.rgb, frame.like, 8)
+    return _gif_frame(stored) if kind == "GIF" else _with_alpha(stored, alpha=source.alpha)
+
+
+def _duration(frame: ColoredFrame, kind: str) -> int:
+    """Return the display duration of a frame in milliseconds, rounded as the format requires."""
+    step = 10 if kind == "GIF" else 1  # a GIF stores durations in hundredths of a second
+    return min(step * round(frame.milliseconds / step), _MAX_DURATION)
+
+
+def _gif_options(images: Sequence[Image.Image], source: Frames) -> dict[str, Any]:
+    """Return the options of Pillow's ``save`` method for the disposal and the repetitions of a GIF."""
+    is_transparent = any("transparency" in image.info for image in images)
+    options: dict[str, Any] = {"disposal": _CLEAR if is_transparent else _KEEP}
+    plays = min(source.plays, _MAX_PLAYS)
+    if plays != 1:  # a GIF stores the number of repetitions
+        options["loop"] = max(0, plays - 1)
+    return options
 
 
 def _gif_frame(stored: NDArray[Any]) -> Image.Image:

@@ -20,7 +20,7 @@ from colorzoo.image_io.raster_image import Levels, RasterImage, quantized
 
 Bytes = NDArray[np.uint8]
 
-_THUMBNAIL = 256
+_THUMBNAIL = 256  # maximum side of the thumbnail in pixels
 _ROWS = 256  # number of rows per step, because intermediate values take 16 times the memory of the pixels
 
 
@@ -128,27 +128,43 @@ def _png(levels: Bytes) -> bytes:
 
 def _open_raster(layers: dict[str, Bytes], result: Bytes) -> bytes:
     """Encode layers and their composite as an OpenRaster file; ``layers`` starts with the lowest layer."""
-    small = Image.fromarray(result)
-    small.thumbnail((_THUMBNAIL, _THUMBNAIL))
-    thumbnail = io.BytesIO()
-    small.save(thumbnail, "PNG")
-    stack = "".join(
-        f"<layer name='{name}' src='data/{name.lower()}.png' x='0' y='0' opacity='1.0' visibility='visible' "
-        "composite-op='svg:src-over'/>"
-        for name in reversed(layers)
-    )
-    height, width = result.shape[:2]
-    image = f"<image version='0.0.3' w='{width}' h='{height}'><stack>{stack}</stack></image>"
+    paths = {name: f"data/{name.lower()}.png" for name in layers}
     parts = {
-        "stack.xml": f"<?xml version='1.0' encoding='UTF-8'?>{image}".encode(),
-        **{f"data/{name.lower()}.png": _png(levels) for name, levels in layers.items()},
+        "stack.xml": _stack_xml(paths, result).encode(),
+        **{paths[name]: _png(levels) for name, levels in layers.items()},
         "mergedimage.png": _png(result),
-        "Thumbnails/thumbnail.png": thumbnail.getvalue(),
+        "Thumbnails/thumbnail.png": _thumbnail(result),
     }
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as pack:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         # the specification requires this entry to be first and uncompressed
-        pack.writestr("mimetype", "image/openraster")
-        for name, data in parts.items():
-            pack.writestr(name, data)
+        archive.writestr("mimetype", "image/openraster")
+        for path, data in parts.items():
+            archive.writestr(path, data)
+    return file.getvalue()
+
+
+def _stack_xml(paths: dict[str, str], result: Bytes) -> str:
+    """Return the list of layers, from top to bottom, in the format of OpenRaster.
+
+    Args:
+        paths: Path of each layer in the archive by name, starting with the lowest layer.
+        result: Composite, which provides the size of the image.
+    """
+    height, width = result.shape[:2]
+    layers = "".join(
+        f"<layer name='{name}' src='{path}' x='0' y='0' opacity='1.0' visibility='visible' "
+        "composite-op='svg:src-over'/>"
+        for name, path in reversed(paths.items())
+    )
+    image = f"<image version='0.0.3' w='{width}' h='{height}'><stack>{layers}</stack></image>"
+    return f"<?xml version='1.0' encoding='UTF-8'?>{image}"
+
+
+def _thumbnail(result: Bytes) -> bytes:
+    """Return an image as a PNG of at most 256 x 256 pixels."""
+    image = Image.fromarray(result)
+    image.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    file = io.BytesIO()
+    image.save(file, "PNG")
     return file.getvalue()

@@ -26,6 +26,9 @@ Levels = NDArray[Any]  # uint8, uint16 or float32
 
 _TINT_SIDE = 256  # tint detection samples at most 256 x 256 pixels
 _GRAY_SIDE = 1024  # gray detection samples at most 1024 x 1024 pixels
+_LIGHTNESS_BINS = 16
+_MAX_TINT_CHROMA = 50  # maximum 95th percentile of the chroma of a tinted image, in CIE units
+_MAX_DEVIATION = 1.2  # maximum deviation of mean ab from a parabola in a tinted image, in CIE units
 _MIN_SAMPLES = 64  # fewer samples cannot distinguish a tint from colors
 _MAX_SCATTER = 2.5  # maximum deviation of ab from its mean at each lightness in a tinted image, in CIE units
 IN_COLOR = "already in color"
@@ -235,14 +238,13 @@ def _is_tinted(lab: NDArray[np.float64]) -> bool:
     tinted.
     """
     ab = lab[:, 1:]
-    if np.percentile(np.hypot(ab[:, 0], ab[:, 1]), 95) > 50:
+    if np.percentile(np.hypot(ab[:, 0], ab[:, 1]), 95) > _MAX_TINT_CHROMA:
         return False
-    bins = np.clip(lab[:, 0] / 100 * 16, 0, 15).astype(int)
-    weight = np.bincount(bins, minlength=16)
-    means = np.stack([np.bincount(bins, ab[:, i], 16) / np.maximum(weight, 1) for i in (0, 1)], axis=1)
+    bins = np.clip(lab[:, 0] / 100 * _LIGHTNESS_BINS, 0, _LIGHTNESS_BINS - 1).astype(int)
     degrees_of_freedom = len(ab) - len(np.unique(bins))
     if degrees_of_freedom < _MIN_SAMPLES:
         return False
+    counts, means = _bin_means(ab, bins)
     scatter = np.sqrt(np.sum((ab - means[bins]) ** 2) / (2 * degrees_of_freedom))
     if scatter >= _MAX_SCATTER:
         return False
@@ -251,11 +253,35 @@ def _is_tinted(lab: NDArray[np.float64]) -> bool:
         return _has_single_hue(ab)
     if color_count <= 256 and scatter >= _MAX_SCATTER / 2:
         return False
-    # weighted least squares fit of a parabola to the means
-    powers = np.vander(np.linspace(-1, 1, 16), 3) * np.sqrt(weight)[:, None]
-    target = means * np.sqrt(weight)[:, None]
+    return _parabola_deviation(means, counts) < _MAX_DEVIATION
+
+
+def _bin_means(
+    ab: NDArray[np.float64], bins: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the number of pixels ``(16,)`` and the mean ab ``(16, 2)`` in each lightness bin.
+
+    Args:
+        ab: ``(N, 2)`` ab of the pixels.
+        bins: ``(N,)`` lightness bin of each pixel.
+    """
+    counts = np.bincount(bins, minlength=_LIGHTNESS_BINS)
+    sums = [np.bincount(bins, ab[:, channel], _LIGHTNESS_BINS) for channel in (0, 1)]
+    return counts, np.stack([channel_sums / np.maximum(counts, 1) for channel_sums in sums], axis=1)
+
+
+def _parabola_deviation(means: NDArray[np.float64], counts: NDArray[np.int64]) -> float:
+    """Return the root mean square deviation of mean ab from a parabola over lightness, in CIE units.
+
+    Args:
+        means: ``(16, 2)`` mean ab in each lightness bin.
+        counts: ``(16,)`` number of pixels in each bin, which are the weights of the least squares fit.
+    """
+    weights = np.sqrt(counts)[:, None]
+    powers = np.vander(np.linspace(-1, 1, _LIGHTNESS_BINS), 3) * weights
+    target = means * weights
     residual = powers @ np.linalg.lstsq(powers, target, rcond=None)[0] - target
-    return bool(np.sqrt(np.sum(residual**2) / (2 * len(ab))) < 1.2)
+    return float(np.sqrt(np.sum(residual**2) / (2 * counts.sum())))
 
 
 def _has_single_hue(ab: NDArray[np.float64]) -> bool:

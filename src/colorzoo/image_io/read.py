@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -261,14 +261,10 @@ def open_pil(file: IO[bytes], name: str, plugin: Plugin | None = None) -> Iterat
     """
     if plugin is not None:
         plugin.load(name)
+    formats = (*FORMATS, plugin.reader) if plugin else FORMATS
     file.seek(0)
     try:
-        with _pixel_limit_lock:  # `check_pixel_count` replaces the global limit of Pillow
-            limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-            try:
-                image = Image.open(file, formats=(*FORMATS, plugin.reader) if plugin else FORMATS)
-            finally:
-                Image.MAX_IMAGE_PIXELS = limit
+        image = _open_without_limit(file, formats)
     except UnidentifiedImageError:
         raise ImageError(
             f"{name} is not an image that can be read. Use JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF or JPEG "
@@ -278,11 +274,26 @@ def open_pil(file: IO[bytes], name: str, plugin: Plugin | None = None) -> Iterat
         raise ImageError(f"{name} is damaged and cannot be read ({_one_line(error)})") from error
     with image:
         if image.format in ("GIF", "JPEG2000", "JXL"):
-            position = file.tell()
-            file.seek(0)
-            image.info.update(unread_metadata(file.read(), image.format))
-            file.seek(position)
+            _add_unread_metadata(image, file, image.format)
         yield image
+
+
+def _open_without_limit(file: IO[bytes], formats: tuple[str, ...]) -> Image.Image:
+    """Open an image without the global pixel limit of Pillow, which `check_pixel_count` replaces."""
+    with _pixel_limit_lock:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(file, formats=formats)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _add_unread_metadata(image: Image.Image, file: IO[bytes], image_format: str) -> None:
+    """Add metadata that Pillow does not read to ``image.info``; the file position does not change."""
+    position = file.tell()
+    file.seek(0)
+    image.info.update(unread_metadata(file.read(), image_format))
+    file.seek(position)
 
 
 def _one_line(error: Exception) -> str:
@@ -310,30 +321,50 @@ def from_pil(
 
 def _metadata(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
     """Return the metadata of an image, its EXIF orientation, and notes on metadata that cannot be read."""
-    info, orientation = image.info, exif_orientation(image)
+    orientation = exif_orientation(image)
     texts = dict(getattr(image, "text", {})) if image.format == "PNG" else {}
-    profiles = raw_profiles(texts) if texts else {}
-    exif = info.get("exif") or profiles.get("exif") or b""
-    if not exif and image.format == "TIFF":  # opened by the caller
-        exif = image.getexif().tobytes()
-    block, notes = clean_exif(exif.removeprefix(EXIF_PREFIX)) if exif else (None, ())
-    if any(data.startswith(EXTENDED_XMP_PREFIX) for _, data in getattr(image, "applist", ())):
-        notes += ("the extended XMP (above 64 KB) is dropped",)
-    comment = info.get("comment")
-    if comment is None and (text := texts.pop(PNG_COMMENT, None)):
-        comment = str(text).encode()
-    iptc = (info.get("photoshop") or {}).get(IPTC_RESOURCE) or profiles.get("iptc")
-    dpi, xmp = _resolution(image), info.get("xmp") or profiles.get("xmp")
+    profiles = raw_profiles(texts)
+    exif, exif_notes = _exif(image, profiles)
+    comment, texts = _split_comment(image, texts)
+    xmp = image.info.get("xmp") or profiles.get("xmp")
+    iptc = (image.info.get("photoshop") or {}).get(IPTC_RESOURCE) or profiles.get("iptc")
+    dpi = _resolution(image)
     metadata = Metadata(
-        exif=block,
+        exif=exif,
         xmp=clean_xmp(xmp) if isinstance(xmp, bytes) else None,
         dpi=dpi[::-1] if dpi and orientation >= 5 else dpi,
         text=tuple((key, str(value)) for key, value in texts.items() if not key.startswith(_SKIPPED_TEXT)),
-        comment=comment if isinstance(comment, bytes) else None,
+        comment=comment,
         iptc=iptc if isinstance(iptc, bytes) else None,
         format="JPEG" if image.format == "MPO" else image.format,
     )
-    return metadata, orientation, notes
+    return metadata, orientation, exif_notes + _extended_xmp_notes(image)
+
+
+def _exif(image: Image.Image, profiles: Mapping[str, bytes]) -> tuple[bytes | None, tuple[str, ...]]:
+    """Return the cleaned EXIF block of an image or of its raw profiles, and notes on damaged tags."""
+    exif = image.info.get("exif") or profiles.get("exif") or b""
+    if not exif and image.format == "TIFF":  # opened by the caller
+        exif = image.getexif().tobytes()
+    return clean_exif(exif.removeprefix(EXIF_PREFIX)) if exif else (None, ())
+
+
+def _split_comment(image: Image.Image, texts: dict[str, Any]) -> tuple[bytes | None, dict[str, Any]]:
+    """Return the comment of an image, and its PNG texts without the comment."""
+    comment = image.info.get("comment")
+    if comment is not None:
+        return comment if isinstance(comment, bytes) else None, texts
+    text = texts.get(PNG_COMMENT)
+    others = {key: value for key, value in texts.items() if key != PNG_COMMENT}
+    return str(text).encode() if text else None, others
+
+
+def _extended_xmp_notes(image: Image.Image) -> tuple[str, ...]:
+    """Return a note for a JPEG whose XMP packet spans several segments."""
+    segments = getattr(image, "applist", ())
+    if any(data.startswith(EXTENDED_XMP_PREFIX) for _, data in segments):
+        return ("the extended XMP (above 64 KB) is dropped",)
+    return ()
 
 
 def exif_orientation(image: Image.Image) -> int:

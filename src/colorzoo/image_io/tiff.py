@@ -32,6 +32,7 @@ from colorzoo.image_io.exif import (
     read_directory,
     tag_of,
 )
+from colorzoo.image_io.exif import Directory as TagDirectory
 from colorzoo.image_io.metadata import (
     IPTC,
     ORIENTATION,
@@ -275,41 +276,51 @@ def encode_page(stored: NDArray[Any], data: Metadata, offset: int) -> tuple[byte
     Raises:
         ImageError: The file would exceed the limit of 4 GB.
     """
-    height, width, channels = stored.shape
-    little_endian = stored.astype(stored.dtype.newbyteorder("<"), copy=False)
-    differences = imagecodecs.delta_encode(little_endian, axis=1)
-    # the encoder accepts any buffer, although it is typed as bytes; tobytes() would copy the whole page
-    strip = bytes(imagecodecs.deflate_encode(cast(bytes, differences)))
+    strip = _compress(stored)
     if offset + len(strip) > _MAX_TIFF:
         raise ImageError("a TIFF must be smaller than 4 GB. Set --frames first to write only the first page.")
     directory = read_directory(data.exif or TIFF_HEADER)[0]
-    directory |= {
+    directory |= _pixel_tags(stored, len(strip))
+    directory |= _metadata_tags(data)
+    # the strip follows the directory, whose length does not depend on the value of the offset
+    strip_offset = offset + len(encode_directory(directory, offset))
+    directory[Base.StripOffsets] = tag_of(LONG, strip_offset)
+    return encode_directory(directory, offset), strip
+
+
+def _compress(stored: NDArray[Any]) -> bytes:
+    """Compress pixels with Deflate, after horizontal differencing."""
+    little_endian = stored.astype(stored.dtype.newbyteorder("<"), copy=False)
+    differences = imagecodecs.delta_encode(little_endian, axis=1)
+    # the encoder accepts any buffer, although it is typed as bytes; tobytes() would copy the whole page
+    return bytes(imagecodecs.deflate_encode(cast(bytes, differences)))
+
+
+def _pixel_tags(stored: NDArray[Any], strip_length: int) -> TagDirectory:
+    """Return the tags that describe pixels ``(H, W, C)`` and their strip; the strip offset is 0."""
+    height, width, channels = stored.shape
+    tags: TagDirectory = {
         Base.ImageWidth: tag_of(LONG, width),
         Base.ImageLength: tag_of(LONG, height),
         Base.BitsPerSample: tag_of(SHORT, *[stored.dtype.itemsize * 8] * channels),
         Base.Compression: tag_of(SHORT, COMPRESSION.ADOBE_DEFLATE),
         Base.PhotometricInterpretation: tag_of(SHORT, PHOTOMETRIC.RGB),
-        Base.StripOffsets: tag_of(LONG, 0),  # set below
+        Base.StripOffsets: tag_of(LONG, 0),
         Base.SamplesPerPixel: tag_of(SHORT, channels),
         Base.RowsPerStrip: tag_of(LONG, height),
-        Base.StripByteCounts: tag_of(LONG, len(strip)),
+        Base.StripByteCounts: tag_of(LONG, strip_length),
         Base.Predictor: tag_of(SHORT, PREDICTOR.HORIZONTAL),
     }
     if channels == 4:
-        directory[Base.ExtraSamples] = tag_of(SHORT, EXTRASAMPLE.UNASSALPHA)
-    if data.dpi:
-        directory |= resolution_tags(data.dpi)
-    for number, kind, value in (
-        (XMP, BYTE, data.xmp),
-        (IPTC, UNDEFINED, data.iptc),
-        (PROFILE, UNDEFINED, data.icc),
-    ):
-        if value:
-            directory[number] = Tag(kind, value)
-    # the strip follows the directory, whose length does not depend on the value of the offset
-    strip_offset = offset + len(encode_directory(directory, offset))
-    directory[Base.StripOffsets] = tag_of(LONG, strip_offset)
-    return encode_directory(directory, offset), strip
+        tags[Base.ExtraSamples] = tag_of(SHORT, EXTRASAMPLE.UNASSALPHA)
+    return tags
+
+
+def _metadata_tags(data: Metadata) -> TagDirectory:
+    """Return the tags of resolution, XMP packet, IPTC record and color profile, if present."""
+    tags = dict(resolution_tags(data.dpi)) if data.dpi else {}
+    blocks = ((XMP, BYTE, data.xmp), (IPTC, UNDEFINED, data.iptc), (PROFILE, UNDEFINED, data.icc))
+    return tags | {number: Tag(value_type, value) for number, value_type, value in blocks if value}
 
 
 class SamplesError(ValueError):

@@ -121,8 +121,15 @@ def write_notes(path: str | Path, like: RasterImage) -> tuple[str, ...]:
         notes.append(f"transparency was discarded, because {kind} files cannot contain it")
     if like.bit_depth == 16 and kind not in DEEP_FORMATS:
         notes.append(f"reduced to 8 bits: {kind} does not support 16 bits; use PNG or TIFF")
-    data = like.metadata
-    fields: dict[str, object] = {
+    for title, value in _metadata_by_title(like.metadata).items():
+        if value and not _can_contain(kind, title, value):
+            notes.append(f"{title} was not saved, because the {kind} file cannot contain it")
+    return tuple(notes)
+
+
+def _metadata_by_title(data: Metadata) -> dict[str, object]:
+    """Return metadata by its title in notes for the user."""
+    return {
         "EXIF": data.exif,
         "color profile": data.icc,
         "XMP": data.xmp,
@@ -131,10 +138,6 @@ def write_notes(path: str | Path, like: RasterImage) -> tuple[str, ...]:
         "PNG text": data.text,
         "resolution": data.dpi,
     }
-    for title, value in fields.items():
-        if value and not _can_contain(kind, title, value):
-            notes.append(f"{title} was not saved, because the {kind} file cannot contain it")
-    return tuple(notes)
 
 
 def _can_contain(kind: str, title: str, value: object) -> bool:
@@ -270,24 +273,30 @@ def encode(rgb: Levels, like: RasterImage, kind: str, quality: int) -> bytes:
         return encode_layers({"Image": rgb}, like)
     depth = 16 if like.bit_depth == 16 and kind in DEEP_FORMATS else 8
     stored = quantized(rgb, like if kind in ALPHA_FORMATS else None, depth)
-    data = like.metadata
     if kind == "TIFF":
-        return TIFF_HEADER + b"".join(encode_page(stored, data, len(TIFF_HEADER)))
+        return TIFF_HEADER + b"".join(encode_page(stored, like.metadata, len(TIFF_HEADER)))
     if depth == 16:
-        return _encode_deep_png(stored, data)
+        return _encode_deep_png(stored, like.metadata)
+    options = save_options(kind, like.metadata, quality, alpha=like.alpha is not None)
     if kind == "GIF":
-        image, options = gif_image(stored)
-    else:
-        image, options = Image.fromarray(stored), {}
-    options |= save_options(kind, data, quality, alpha=like.alpha is not None)
-    # on Linux, the file in memory has a descriptor, so Pillow releases the GIL
-    memory: IO[bytes] = (
-        os.fdopen(os.memfd_create("image"), "w+b") if hasattr(os, "memfd_create") else io.BytesIO()
-    )
-    with memory as file:
+        image, palette_options = gif_image(stored)
+        return _encode_with_pillow(image, kind, palette_options | options)
+    return _encode_with_pillow(Image.fromarray(stored), kind, options)
+
+
+def _encode_with_pillow(image: Image.Image, kind: str, options: Mapping[str, Any]) -> bytes:
+    """Encode a PIL image with keyword arguments of its ``save`` method."""
+    with _open_memory() as file:
         image.save(file, kind, **options)
         file.seek(0)
         return file.read()
+
+
+def _open_memory() -> IO[bytes]:
+    """Open a file in memory; on Linux, the file has a descriptor, so Pillow releases the GIL."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("image"), "w+b")
+    return io.BytesIO()
 
 
 def _encode_deep_png(stored: NDArray[Any], data: Metadata) -> bytes:
@@ -337,30 +346,45 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
         quality: Quality of lossy formats, 1 to 100.
         alpha: Whether the source image has an alpha channel.
     """
-    exif = EXIF_PREFIX + data.exif if data.exif else b""
-    dpi = {"dpi": data.dpi} if data.dpi else {}
     if kind == "JPEG":
-        blocks = {"exif": exif, "xmp": data.xmp, "comment": data.comment}
-        if data.iptc:
-            body = _PHOTOSHOP_PREFIX + photoshop_resources(data.iptc)
-            blocks["extra"] = b"\xff\xed" + struct.pack(">H", 2 + len(body) & 0xFFFF) + body
-        fitting = {name: block for name, block in blocks.items() if block and fits_jpeg(block)}
-        # without chroma subsampling, which would blur the colors of small hints
-        return {"quality": quality, "subsampling": 0, "icc_profile": data.icc, **fitting, **dpi}
+        return _jpeg_options(data, quality)
     if kind == "PNG":
-        return {"pnginfo": _png_texts(data), "icc_profile": data.icc, "exif": exif, "dpi": data.dpi}
-    if kind in ("WEBP", "AVIF"):
-        if data.dpi:  # these formats store the resolution as EXIF
-            directory = read_directory(data.exif or TIFF_HEADER)[0] | resolution_tags(data.dpi)
-            exif = EXIF_PREFIX + (encode_exif(directory) or b"")
-        options = {"quality": quality, "icc_profile": data.icc or b"", "exif": exif, "xmp": data.xmp or b""}
-        if kind == "WEBP":
-            return {**options, "lossless": quality >= 100, "exact": alpha}
+        texts, exif = _png_texts(data), _exif_of(data)
+        return {"pnginfo": texts, "icc_profile": data.icc, "exif": exif, "dpi": data.dpi}
+    if kind == "WEBP":
+        return {**_web_options(data), "quality": quality, "lossless": quality >= 100, "exact": alpha}
+    if kind == "AVIF":
         # AVIF applies the quality to alpha too; alpha is lossless only at 100
-        return {**options, "quality": 100 if alpha else quality, "subsampling": "4:4:4"}
+        return {**_web_options(data), "quality": 100 if alpha else quality, "subsampling": "4:4:4"}
     if kind == "GIF":
         return {"comment": data.comment} if data.comment else {}
-    return dpi
+    return {"dpi": data.dpi} if data.dpi else {}
+
+
+def _jpeg_options(data: Metadata, quality: int) -> dict[str, Any]:
+    """Return the keyword arguments for a JPEG, without metadata blocks that are too long."""
+    blocks = {"exif": _exif_of(data), "xmp": data.xmp, "comment": data.comment}
+    if data.iptc:
+        body = _PHOTOSHOP_PREFIX + photoshop_resources(data.iptc)
+        blocks["extra"] = b"\xff\xed" + struct.pack(">H", 2 + len(body) & 0xFFFF) + body
+    fitting = {name: block for name, block in blocks.items() if block and fits_jpeg(block)}
+    resolution = {"dpi": data.dpi} if data.dpi else {}
+    # without chroma subsampling, which would blur the colors of small hints
+    return {"quality": quality, "subsampling": 0, "icc_profile": data.icc, **fitting, **resolution}
+
+
+def _web_options(data: Metadata) -> dict[str, Any]:
+    """Return the metadata arguments for WebP and AVIF, which store the resolution as EXIF."""
+    exif = _exif_of(data)
+    if data.dpi:
+        directory = read_directory(data.exif or TIFF_HEADER)[0] | resolution_tags(data.dpi)
+        exif = EXIF_PREFIX + (encode_exif(directory) or b"")
+    return {"icc_profile": data.icc or b"", "exif": exif, "xmp": data.xmp or b""}
+
+
+def _exif_of(data: Metadata) -> bytes:
+    """Return the EXIF block with the prefix that Pillow requires; empty without EXIF."""
+    return EXIF_PREFIX + data.exif if data.exif else b""
 
 
 def _png_texts(data: Metadata) -> PngImagePlugin.PngInfo:

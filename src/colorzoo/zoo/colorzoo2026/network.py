@@ -93,6 +93,7 @@ class Network(nn.Module):
         (half, quarter), (eighth, sixteenth, coarsest) = architecture.stem, architecture.widths
         count8, count16, count32 = architecture.blocks
         vector, decoder = architecture.vector, architecture.decoder
+        # encoder
         self.stem_half = nn.Conv2d(1, half, 5, stride=2, padding=2)
         self.stem_quarter = nn.Conv2d(half, quarter, 3, stride=2, padding=1)
         self.stem_norm = nn.LayerNorm(quarter)
@@ -102,6 +103,7 @@ class Network(nn.Module):
         self.stage16 = nn.Sequential(*(ResidualBlock(sixteenth) for _ in range(count16)))
         self.down32 = Downscale(sixteenth, coarsest)
         self.stage32 = nn.Sequential(*(AttentionBlock(coarsest) for _ in range(count32)))
+        # global vector
         self.vector_norm = nn.LayerNorm(coarsest)
         self.vector = nn.Linear(coarsest, vector)
         # fusion with the maps of the frozen encoder
@@ -109,10 +111,12 @@ class Network(nn.Module):
         self.known16 = FeatureFusion(LITE2[4].width, sixteenth)
         self.known32 = FeatureFusion(LITE2[6].width, coarsest)
         self.known_vector = FeatureFusion(HEAD, vector)
+        # decoder
         self.up16 = Upscale(coarsest, sixteenth, sixteenth, vector)
         self.up8 = Upscale(sixteenth, eighth, eighth, vector)
         self.up4 = Upscale(eighth, quarter, decoder, vector)
         self.head_norm = nn.LayerNorm(decoder)
+        # heads
         self.mean = nn.Linear(decoder, 2)
         self.classes = nn.Linear(decoder, BINS)
         with torch.no_grad():  # the first predictions are nearly gray and uncertain

@@ -81,6 +81,7 @@ class Network(nn.Module):
         (half, quarter), (eighth, sixteenth, coarsest) = architecture.stem, architecture.widths
         count8, count16, count32 = architecture.blocks
         vector, decoder = architecture.vector, architecture.decoder
+        # encoder
         self.stem_half = nn.Conv2d(5, half, 5, stride=2, padding=2)
         self.stem_quarter = nn.Conv2d(half, quarter, 3, stride=2, padding=1)
         self.stem_norm = nn.LayerNorm(quarter)
@@ -90,17 +91,20 @@ class Network(nn.Module):
         self.stage16 = nn.Sequential(*(ResidualBlock(sixteenth) for _ in range(count16)))
         self.down32 = Downscale(sixteenth, coarsest)
         self.stage32 = nn.Sequential(*(AttentionBlock(coarsest) for _ in range(count32)))
+        # global vector
         self.vector_norm = nn.LayerNorm(coarsest)
         self.vector = nn.Linear(coarsest, vector)
+        # decoder
         self.up16 = Upscale(coarsest, sixteenth, sixteenth, vector)
         self.up8 = Upscale(sixteenth, eighth, eighth, vector)
         self.up4 = Upscale(eighth, quarter, decoder, vector)
         self.head_norm = nn.LayerNorm(decoder)
+        # heads
         self.classes = nn.Linear(decoder, COLORS)
         self.mean = nn.Linear(decoder, 3)
         self.embed_in = nn.Linear(decoder, _HIDDEN)
         self.embed_out = nn.Linear(_HIDDEN, architecture.embedding)
-        with torch.no_grad():
+        with torch.no_grad():  # the first predictions are nearly gray and uncertain
             self.classes.weight.mul_(INITIAL_SCALE)
             self.mean.weight.mul_(INITIAL_SCALE)
 

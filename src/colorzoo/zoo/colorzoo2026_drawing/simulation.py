@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -99,33 +100,82 @@ def random_views(rgb: Tensor, sketch: Tensor, seeds: Tensor, simulation: Simulat
         seeds: ``(B,)`` random seed of each drawing.
         simulation: Fractions of the drawings.
     """
-    draws = draw_uniform(image_generators(seeds, "views"), len(rgb), 5, _CPU)
+    choices = _draw_choices(seeds, simulation)
+    rgb = _rotate_hues(rgb, choices.turns)
+    second = choices.paired.nonzero()[:, 0]  # drawings with a second view
+    drawing = torch.cat([torch.arange(len(rgb), device="cpu"), second])
+    view_seeds = torch.cat([seeds, ~seeds[second]])  # the complement has other random numbers
+    hinted = _draw_hinted(view_seeds, choices.paired[drawing], choices.hinted[drawing], simulation)
+    warped = copy_to(second, rgb.device)
+    warped_rgb, warped_sketch = _warped(rgb[warped], sketch[warped], view_seeds[len(rgb) :])
+    lab = rgb_to_lab(torch.cat([rgb, warped_rgb]))
+    return Views(
+        drawings=len(rgb),
+        drawing=copy_to(drawing, rgb.device),
+        sketch=torch.cat([sketch, warped_sketch]),
+        color=scale_lab(lab.movedim(1, -1)).movedim(-1, 1),
+        seeds=view_seeds,
+        other=copy_to(_other_views(len(rgb), second), rgb.device),
+        hinted=copy_to(hinted.float(), rgb.device),
+        copied=copy_to(choices.copied[drawing].float(), rgb.device),
+    )
+
+
+class _Choices(NamedTuple):
+    """Random choices ``(B,)`` for each drawing, on the CPU.
+
+    Attributes:
+        paired: Whether the drawing has a second view.
+        hinted: Whether a drawing without a second view has hints.
+        copied: Whether the hints are observations.
+        turns: Rotation of the hue in turns; 0 for an unchanged hue.
+    """
+
+    paired: Tensor
+    hinted: Tensor
+    copied: Tensor
+    turns: Tensor
+
+
+def _draw_choices(seeds: Tensor, simulation: Simulation) -> _Choices:
+    """Draw the choices for each drawing."""
+    draws = draw_uniform(image_generators(seeds, "views"), len(seeds), 5, _CPU)
     paired = draws[:, 0] < simulation.paired
     hinted = ~paired & (draws[:, 1] < simulation.hinted)
     copied = paired | (draws[:, 2] < simulation.copied)
     recolored = (paired | hinted) & (draws[:, 3] < simulation.recolored)
-    turns = copy_to(torch.where(recolored, draws[:, 4], 0.0), rgb.device)
-    rgb = torch.where(turns[:, None, None, None] > 0, rotate_hue(rgb, turns), rgb)
+    return _Choices(paired, hinted, copied, turns=torch.where(recolored, draws[:, 4], 0.0))
 
-    first, second = torch.arange(len(rgb), device="cpu"), paired.nonzero()[:, 0]
-    drawing = torch.cat([first, second])
-    other = torch.cat([first, second])
-    other[second] = len(rgb) + torch.arange(len(second), device="cpu")
-    view_seeds = torch.cat([seeds, ~seeds[second]])  # the complement has other random numbers
-    chance = draw_uniform(image_generators(view_seeds, "hinted"), len(drawing), 1, _CPU)[:, 0]
-    view_hinted = torch.where(paired[drawing], chance < simulation.paired_hinted, hinted[drawing])
-    own = copy_to(second, rgb.device)
-    warped_rgb, warped_sketch = _warped(rgb[own], sketch[own], view_seeds[len(rgb) :])
-    return Views(
-        len(rgb),
-        copy_to(drawing, rgb.device),
-        torch.cat([sketch, warped_sketch]),
-        scale_lab(rgb_to_lab(torch.cat([rgb, warped_rgb])).movedim(1, -1)).movedim(-1, 1),
-        view_seeds,
-        copy_to(other, rgb.device),
-        copy_to(view_hinted.float(), rgb.device),
-        copy_to(copied[drawing].float(), rgb.device),
-    )
+
+def _rotate_hues(rgb: Tensor, turns: Tensor) -> Tensor:
+    """Rotate the hue of drawings ``(B, 3, H, W)``; drawings with 0 turns are returned unchanged."""
+    turns = copy_to(turns, rgb.device)
+    return torch.where(turns[:, None, None, None] > 0, rotate_hue(rgb, turns), rgb)
+
+
+def _draw_hinted(seeds: Tensor, paired: Tensor, hinted: Tensor, simulation: Simulation) -> Tensor:
+    """Return whether each view has hints, ``(V,)`` bool.
+
+    Args:
+        seeds: ``(V,)`` random seed of each view.
+        paired: ``(V,)``, whether the drawing has a second view; its views draw hints independently.
+        hinted: ``(V,)``, whether a drawing without a second view has hints.
+        simulation: Fractions of the drawings.
+    """
+    draws = draw_uniform(image_generators(seeds, "hinted"), len(seeds), 1, _CPU)[:, 0]
+    return torch.where(paired, draws < simulation.paired_hinted, hinted)
+
+
+def _other_views(drawings: int, second: Tensor) -> Tensor:
+    """Return the index of the other view of each drawing, ``(V,)``; the own index if there is none.
+
+    Args:
+        drawings: Number of drawings.
+        second: Indices of the drawings with a second view.
+    """
+    first = torch.arange(drawings, device="cpu")
+    first[second] = drawings + torch.arange(len(second), device="cpu")
+    return torch.cat([first, second])
 
 
 def _warped(rgb: Tensor, sketch: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:

@@ -74,20 +74,30 @@ def sample_cached(
     cache = KeyValueCache(transformer, gray, hints)
     codes.view(-1)[cells[0]] = draw(cache.refresh(codes, cells[0]), 0)
     age = 1  # steps since the last full pass
-    rates: list[float] = []  # logit errors, divided by the age
+    error_rates: list[float] = []  # measured logit errors, divided by the age
     for step, (previous, cell) in enumerate(pairwise(cells), start=1):
-        code = None
-        guess = cache.recall(codes, [cell, previous, *_neighbors(cell, *codes.shape)], step)
-        if len(rates) >= _MEASURED:
-            code = clear_winner(guess, draw, step, _CAUTION * max(rates[-_MEASURED:]) * age)
+        recomputed = [cell, previous, *_neighbors(cell, *codes.shape)]
+        approximate = cache.recall(codes, recomputed, step)
+        max_error = _predict_error(error_rates, age)
+        code = None if max_error is None else clear_winner(approximate, draw, step, max_error)
         if code is None:
-            logits = cache.refresh(codes, cell)
-            code = draw(logits, step)
-            rates.append(_error(guess, logits, draw.top_k) / age)
+            exact = cache.refresh(codes, cell)
+            code = draw(exact, step)
+            error_rates.append(_error(approximate, exact, draw.top_k) / age)
             age = 0
         codes.view(-1)[cell] = code
         age += 1
     return codes
+
+
+def _predict_error(rates: Sequence[float], age: int) -> float | None:
+    """Return an upper limit of the logit error; None before enough errors have been measured.
+
+    Args:
+        rates: Measured errors per step since the last full pass.
+        age: Steps since the last full pass.
+    """
+    return _CAUTION * max(rates[-_MEASURED:]) * age if len(rates) >= _MEASURED else None
 
 
 class KeyValueCache:
@@ -194,14 +204,14 @@ def clear_winner(logits: Tensor, draw: GumbelDraw, step: int, error: float) -> i
     return best if first - sums.max() > 2 * error else None
 
 
-def _error(guess: Tensor, logits: Tensor, top_k: int) -> float:
-    """Return half the error range of the largest logits.
+def _error(approximate: Tensor, exact: Tensor, top_k: int) -> float:
+    """Return half the error range of the largest logits ``(codes,)``.
 
     A constant error of all logits does not change the sample.
     """
-    counting = logits.topk(min(2 * top_k, len(logits))).indices
-    missed = (guess - logits)[counting]
-    return float(missed.max() - missed.min()) / 2
+    largest = exact.topk(min(2 * top_k, len(exact))).indices
+    errors = (approximate - exact)[largest]
+    return float(errors.max() - errors.min()) / 2
 
 
 def _neighbors(cell: int, rows: int, columns: int) -> list[int]:

@@ -81,25 +81,25 @@ class JointPriorNetwork(nn.Module):
             scaled_width(base, width) for base in (32, 64, 128, 256, 512, 1024)
         )
         self.scene_channels, self.style_channels = c512, c256
-        self.normalization = norm = normalization
+        self.normalization = normalization
         self.register_buffer("mean", torch.tensor(_MEAN))
         self.low = nn.Sequential(
-            convolutions((1, c64, c128, c128, c256, c256, c512), (2, 1, 2, 1, 2, 1), norm)
+            convolutions((1, c64, c128, c128, c256, c256, c512), (2, 1, 2, 1, 2, 1), normalization)
         )
-        self.mid = nn.Sequential(convolutions((c512, c512, c256), (1, 1), norm))
+        self.mid = nn.Sequential(convolutions((c512, c512, c256), (1, 1), normalization))
         self.scene = nn.Sequential(
-            convolutions((c512,) * 5, (2, 1, 2, 1), norm)
+            convolutions((c512,) * 5, (2, 1, 2, 1), normalization)
             | OrderedDict(flat=nn.Flatten())
-            | linear("fc1", c512 * (scene_side // 32) ** 2, c1024, norm)
-            | linear("fc2", c1024, c512, norm)
+            | linear("fc1", c512 * (scene_side // 32) ** 2, c1024, normalization)
+            | linear("fc2", c1024, c512, normalization)
         )
-        self.style = nn.Sequential(linear("fc3", c512, c256, norm))
+        self.style = nn.Sequential(linear("fc3", c512, c256, normalization))
         self.color = nn.Sequential(
-            convolutions((2 * c256, c256, c128), (1, 1), norm)
+            convolutions((2 * c256, c256, c128), (1, 1), normalization)
             | OrderedDict(up1=nn.Upsample(scale_factor=2))
-            | convolutions((c128, c64, c64), (1, 1), norm, first=3)
+            | convolutions((c128, c64, c64), (1, 1), normalization, first=3)
             | OrderedDict(up2=nn.Upsample(scale_factor=2))
-            | convolutions((c64, c32), (1,), norm, first=5)
+            | convolutions((c64, c32), (1,), normalization, first=5)
             | OrderedDict(conv6=nn.Conv2d(c32, 2, 3, padding=1), sigmoid=nn.Sigmoid())
         )
 

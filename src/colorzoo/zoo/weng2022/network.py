@@ -180,20 +180,24 @@ class ColorTokenTransformer(nn.Module):
     ) -> None:
         super().__init__()
         self.temperature = temperature
+        # tokens of image patches and colors
         self.encoder = Encoder(width, encoder_depth, drop_path)
         self.project = nn.Linear(width, width)
         self.patch_position = nn.Conv2d(width, width, 3, padding=1, groups=width)
         self.color_tokens = ColorTokens(width)
+        # color attention
         self.blocks = nn.ModuleList(MaskedBlock(width, dropout) for _ in range(decoder_depth))
         self.patch_conv = conv3x3(width, width)
         self.color_linear = nn.Linear(width, width)
         self.norm = nn.LayerNorm(width)
+        # color query
         self.upsampler = upsampler((width,) * 5)
         self.patch_query = nn.Linear(width, width, bias=False)
         self.color_query = nn.Linear(width, width, bias=False)
         self.logit_norm = nn.LayerNorm(len(hull_centers()))
-        narrowing = tuple(max(width // 4**level, 4) for level in range(5))
-        self.regression = nn.Sequential(*upsampler(narrowing), conv3x3(narrowing[-1], 2), nn.Tanh())
+        # regression head
+        channels = tuple(max(width // 4**level, 4) for level in range(5))
+        self.regression = nn.Sequential(*upsampler(channels), conv3x3(channels[-1], 2), nn.Tanh())
         self.register_buffer("centers", hull_centers(), persistent=False)
         self.register_buffer("possible", possible_bins(ranges), persistent=False)
         self.apply(initialize)
