@@ -311,7 +311,12 @@ def _fill_drawing_areas(task: ColorizeTask, colors: Colors) -> Colors:
     areas = _areas(task, "color")
     if not areas or colors.flats is None:
         return colors
-    flats = fill_drawing_areas(colors.flats, _drawn(task, areas), task.recipe.points, task.size)
+    fills = [
+        (color, area.opacity * each.share)
+        for each, area in zip(_masks(task, areas), areas, strict=True)
+        if (color := area.color) is not None
+    ]
+    flats = fill_drawing_areas(colors.flats, fills, task.recipe.points, task.size)
     lab = flats.at_network_size(task.network_size)
     return replace(colors, ab=lab[:, 1:], lightness=lab[:, :1], flats=flats)
 

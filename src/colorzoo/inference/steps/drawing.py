@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,9 +35,6 @@ from colorzoo.guidance import PointHint
 from colorzoo.guidance.objects import Division
 from colorzoo.inference.full_size import BicubicUpsampler, Overlay, bands
 from colorzoo.prediction import Prediction
-
-if TYPE_CHECKING:
-    from colorzoo.inference.steps.areas import DrawnArea
 
 PHOTO_NOTE = "this looks like a photo or a painting instead of a sketch; lines were extracted from it first"
 BLANK_NOTE = "no lines were found in the sketch; the colors are arbitrary"
@@ -363,25 +360,28 @@ def copy_points(
 
 
 def fill_drawing_areas(
-    flats: FlatColors, drawn: Sequence[DrawnArea], points: Sequence[PointHint], size: tuple[int, int]
+    flats: FlatColors,
+    fills: Sequence[tuple[str, Tensor]],
+    points: Sequence[PointHint],
+    size: tuple[int, int],
 ) -> FlatColors:
     """Fill areas below the lines; regions with a point keep the color of the point.
 
     Args:
         flats: Region colors without areas.
-        drawn: Areas with colors; later areas cover earlier areas.
+        fills: Color ``#rrggbb`` and soft mask ``(h, w)`` in [0, 1] of each area, at the size of the network
+            input; later areas cover earlier areas.
         points: Points in pixels of the image.
         size: Width and height of the image.
     """
-    rows, columns = drawn[0].share.shape
+    rows, columns = fills[0][1].shape
     before = replace(flats, has_lines=False).at_network_size((rows, columns))[0]
     pointed = [flats.drawing.region_at(point.x, point.y, size) for point in points]
     is_free = torch.from_numpy(~np.isin(flats.drawing.resized((rows, columns)).regions, pointed))
     lab = before
-    for each in drawn:
-        assert each.area.color is not None
-        color = rgb_to_lab(torch.from_numpy(_rgb(each.area.color)).view(1, 3, 1, 1))[0]
-        lab = lab + each.area.opacity * each.share * is_free * (color - lab)
+    for color, mask in fills:
+        filled = rgb_to_lab(torch.from_numpy(_rgb(color)).view(1, 3, 1, 1))[0]
+        lab = lab + mask * is_free * (filled - lab)
     return _with_change(flats, lab - before)
 
 
