@@ -50,6 +50,7 @@ from colorzoo.inference.steps.areas import (
     strokes_of_areas,
 )
 from colorzoo.inference.steps.points import (
+    Base,
     draw_points,
     enforce_points,
     find_neighbors,
@@ -188,7 +189,7 @@ def _with_points_in_full(
     return task.run(limit_reach, enforced, base, task.lightness, points, extent, key=reaches_key)
 
 
-def _base_of_limited(task: ColorizeTask, hints: Hints, limited: Hints) -> Tensor:
+def _base_of_limited(task: ColorizeTask, hints: Hints, limited: Hints) -> Base:
     """Return the colors outside the reach of limited points.
 
     Small points are added last, because the network would spread their colors within larger reaches. The base

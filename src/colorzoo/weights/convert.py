@@ -76,7 +76,7 @@ def convert_weights(
 
 
 def _convert_checkpoint(
-    checkpoint: WeightContent, card: ModelCard, model_class: type[Any], overrides: Mapping[str, Any]
+    checkpoint: WeightContent, card: ModelCard, model_class: type[Any], overrides: dict[str, Any]
 ) -> tuple[Mapping[str, Tensor], dict[str, str]]:
     """Return the state dict for inference, and the metadata, of a checkpoint."""
     settings = _model_settings(model_class, card.hparams, checkpoint.hparams) | overrides
@@ -86,7 +86,7 @@ def _convert_checkpoint(
 
 
 def _convert_published(
-    source: Path, card: ModelCard, model_class: type[Any], overrides: Mapping[str, Any]
+    source: Path, card: ModelCard, model_class: type[Any], overrides: dict[str, Any]
 ) -> tuple[Mapping[str, Tensor], dict[str, str]]:
     """Return the state dict with the names of the model, and the metadata, of published weights."""
     state_dict, stored_hparams, record = _read_source(source, card, model_class)
