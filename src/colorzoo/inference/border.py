@@ -458,17 +458,19 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
         height=inside.height,
         border="none",
         points=points,
-        scribbles=tuple(replace(s, path=_shift_path(s.path, inside)) for s in recipe.scribbles),
+        scribbles=tuple(
+            replace(scribble, path=_shift_path(scribble.path, inside)) for scribble in recipe.scribbles
+        ),
         boxes=_crop_boxes(recipe.boxes, inside),
         areas=tuple(_crop_area(area, size, inside) for area in recipe.areas),
         paint=tuple(replace(stroke, path=_shift_path(stroke.path, inside)) for stroke in recipe.paint),
         crop=None,  # the crop applies to the whole image
         extra=_crop_extra(recipe.extra, inside),
     )
-    dropped = len(recipe.points) - len(points)
-    if not dropped:
+    dropped_count = len(recipe.points) - len(points)
+    if not dropped_count:
         return cropped, ()
-    note = f"{dropped} of {len(recipe.points)} points were ignored, because they lie on the scan border"
+    note = f"{dropped_count} of {len(recipe.points)} points were ignored, because they lie on the scan border"
     return cropped, (note,)
 
 
