@@ -141,12 +141,13 @@ def colorize_file(
         Path of the target.
     """
     source, target = Path(source), Path(target)
-    settings, folder = _with_strength(settings, strength), recipe_folder(guidance)
+    settings = _with_strength(settings, strength)
+    folder = recipe_folder(guidance)
     references = listed_references(reference)
     recipe = with_settings(read_guidance(guidance), settings, folder=folder, references=references)
     colorizer = _colorizer_for(model, recipe, folder, reference, fast, weights, device, settings, **hparams)
-    reference_files = tuple(str(each) for each in references if isinstance(each, str | Path))
-    is_recordable = isinstance(recipe, Recipe) and len(reference_files) == len(references)
+    reference_paths = tuple(str(path) for path in references if isinstance(path, str | Path))
+    has_only_paths = len(reference_paths) == len(references)
     task = FileTask(
         source,
         target,
@@ -154,11 +155,11 @@ def colorize_file(
         colorizer.choice,
         recipe,
         folder,
-        reference=reference_files,
+        reference=reference_paths,
         settings=replace(settings, frames=frames or settings.frames),
         colorizer=colorizer,
         exemplar=colorizer.exemplar_of(reference, recipe, folder, settings.reference_weights),
-        embed_provenance=is_recordable,
+        embed_provenance=isinstance(recipe, Recipe) and has_only_paths,
         overwrite=overwrite,
     )
     for note in run_all(FileColorizer().process(task)).notes:

@@ -103,18 +103,43 @@ def create_coloring_model(
         file: ResolvedWeights | None = weights
     else:
         file = resolve_weights(card, weights, offline=offline)
-    settings: dict[str, Any] = {}
-    if card.hparams or hparams or (file is not None and file.hparams):
-        known = known_settings(model_class)
-        # the task class imports Lightning, so it is loaded only for settings that the model does not have
-        if file is not None and file.entry is None and file.hparams.keys() - known:
-            file = _match_published(card, file, known | known_settings(load_task_class(card)))
-        if hparams.keys() - known:
-            nest_arguments(load_task_class(card), hparams)  # raises an error for unknown settings
-        stored = _stored_settings(card, file, model_class)
-        merged = merge_settings(model_class, card.hparams, stored, hparams)
-        settings = {key: value for key, value in merged.items() if key in known}
+    file = _match_model_file(card, file, model_class)
+    settings = _model_settings(card, file, model_class, hparams)
     return _create(model_class, settings, file, record_use=not hparams)
+
+
+def _match_model_file(
+    card: ModelCard, file: ResolvedWeights | None, model_class: type[ColoringModel]
+) -> ResolvedWeights | None:
+    """Apply `_match_published` to a file that stores settings which the model does not have."""
+    if file is None or file.entry is not None or not file.hparams:
+        return file
+    known = known_settings(model_class)
+    if not file.hparams.keys() - known:
+        return file
+    # the task class imports Lightning, so it is loaded only for settings that the model does not have
+    return _match_published(card, file, known | known_settings(load_task_class(card)))
+
+
+def _model_settings(
+    card: ModelCard,
+    file: ResolvedWeights | None,
+    model_class: type[ColoringModel],
+    hparams: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Join the settings of a card, a weight file and the user; settings that only training uses are dropped.
+
+    Raises:
+        ColorzooError: A setting is unknown to both the model and the task.
+    """
+    if not (card.hparams or hparams or (file is not None and file.hparams)):
+        return {}
+    known = known_settings(model_class)
+    if hparams.keys() - known:
+        nest_arguments(load_task_class(card), hparams)  # raises an error for unknown settings
+    stored = _stored_settings(card, file, model_class)
+    merged = merge_settings(model_class, card.hparams, stored, hparams)
+    return {key: value for key, value in merged.items() if key in known}
 
 
 def create_backbone(
@@ -209,34 +234,43 @@ def build_model(model_class: type[M], settings: Mapping[str, Any]) -> M:
 
 
 def _create(
-    kind: type[M], settings: Mapping[str, Any], found: ResolvedWeights | None, *, record_use: bool
+    model_class: type[M], settings: Mapping[str, Any], file: ResolvedWeights | None, *, record_use: bool
 ) -> M:
-    """Create a model or a task and load its weights."""
-    try:
-        created: Any = build_model(kind, settings)
-    except (TypeError, ValueError, RuntimeError) as error:
-        if isinstance(error, ColorzooError) or found is None or not found.hparams:
-            raise
-        raise WeightsError(
-            f"the settings in {found.path} do not match {kind.__name__}: {first_words(error)}"
-        ) from error
-    if found is not None:
-        content, published = read_weights(found.path), found.published
-        created.load_weights(content.state_dict, name=str(found.path), published=published)
-        if record_use and found.is_first_use:
-            record_first_use(found.path)
-        if parts := content.stored.get(UNTRAINED):
+    """Create a model or a task in evaluation mode and load its weights."""
+    created: Any = _build_for_file(model_class, settings, file)
+    if file is not None:
+        content = read_weights(file.path)
+        created.load_weights(content.state_dict, name=str(file.path), published=file.published)
+        if record_use and file.is_first_use:
+            record_first_use(file.path)
+        if untrained_parts := content.stored.get(UNTRAINED):
             reason = (
-                f"{type(created).__name__} is untrained: {found.path} does not contain trained weights of "
-                f"{parts}. Train the model with --init_from {found.path}."
+                f"{type(created).__name__} is untrained: {file.path} does not contain trained weights of "
+                f"{untrained_parts}. Train the model with --init_from {file.path}."
             )
             network = coloring_model(created)
             network.trained, network.untrained_reason = False, reason
             warnings.warn(reason, UntrainedWarning, stacklevel=3)
-        record = created.provenance if published else Provenance.of(content.provenance)
-        created.provenance = record if found.entry is None else listed_record(record, found.entry)
+        record = created.provenance if file.published else Provenance.of(content.provenance)
+        created.provenance = record if file.entry is None else listed_record(record, file.entry)
     model: M = created.eval()
     return model
+
+
+def _build_for_file(model_class: type[M], settings: Mapping[str, Any], file: ResolvedWeights | None) -> M:
+    """Create a model or a task with random weights.
+
+    Raises:
+        WeightsError: The weight file stores settings, and the model cannot be built.
+    """
+    try:
+        return build_model(model_class, settings)
+    except (TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, ColorzooError) or file is None or not file.hparams:
+            raise
+        raise WeightsError(
+            f"the settings in {file.path} do not match {model_class.__name__}: {first_words(error)}"
+        ) from error
 
 
 def _match_published(

@@ -526,43 +526,66 @@ def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | No
         ColorzooError: The input has a wrong shape, type or range, the guidance does not match the input, or
             the weights are not float32.
     """
-    kind = "lightness L in [0, 100]" if model.input_kind == "gray" else "a sketch in [0, 1]"
-    expected = f"the input of {type(model).__name__} must be {kind} as float32 (B, 1, H, W)"
-    if not isinstance(lightness, Tensor):
-        raise ColorzooError(f"{expected}, got {type(lightness).__name__}.")
-    if lightness.ndim != 4 or lightness.shape[1] != 1 or lightness.dtype != torch.float32:
-        found = f"{lightness.dtype} {tuple(lightness.shape)}".removeprefix("torch.")
-        raise ColorzooError(f"{expected}, got {found}. Compute lightness with rgb_to_lab(rgb)[:, :1].")
-    if guidance is not None and not isinstance(guidance, Guidance):
-        raise ColorzooError(
-            f"'guidance' must be a Guidance object, got {type(guidance).__name__}. Load a recipe with "
-            "Guidance.from_json."
-        )
+    _check_types(model, lightness, guidance)
     if is_traced():
         return
-    if other := {each.dtype for each in model.parameters() if each.is_floating_point()} - {torch.float32}:
-        found = str(other.pop()).removeprefix("torch.")
-        raise ColorzooError(
-            f"the weights of {type(model).__name__} must be float32, got {found}. Call model.float(). For a "
-            "lower precision, use Colorizer(precision='bfloat16') or torch.autocast."
-        )
+    _check_weights(model)
     if guidance is not None:
         guidance.check_matches(lightness, model.accepts)
     if model.training or lightness.is_meta or not lightness.numel():
         return
     if guidance is not None and guidance.label is not None and "label" in model.accepts:
-        first, last = (int(value) for value in guidance.label.aminmax())
-        if not -1 <= first <= last < model.label_count:
-            raise GuidanceError(
-                f"the label must be from 0 to {model.label_count - 1} for {type(model).__name__}, or -1 for "
-                f"an unknown class, got {first if first < -1 else last}"
-            )
+        _check_labels(model, guidance.label)
     low, high = (float(value) for value in lightness.detach().aminmax())
-    most = 100.0 if model.input_kind == "gray" else 1.0
-    if not (low >= -0.01 * most and high <= 1.01 * most):
-        raise ColorzooError(f"{expected}, got values from {low:g} to {high:g}")
+    limit = 100.0 if model.input_kind == "gray" else 1.0
+    if not (low >= -0.01 * limit and high <= 1.01 * limit):
+        raise ColorzooError(f"{_expected_input(model)}, got values from {low:g} to {high:g}")
     if model.input_kind == "gray" and 0.5 < high <= 1:  # lower values may come from a black image
-        warnings.warn(f"{expected}; the largest value is {high:g}.", UserWarning, stacklevel=3)
+        message = f"{_expected_input(model)}; the largest value is {high:g}."
+        warnings.warn(message, UserWarning, stacklevel=3)
+
+
+def _expected_input(model: ColoringModel) -> str:
+    """Return the requirement on the input of a model, the start of error messages."""
+    content = "lightness L in [0, 100]" if model.input_kind == "gray" else "a sketch in [0, 1]"
+    return f"the input of {type(model).__name__} must be {content} as float32 (B, 1, H, W)"
+
+
+def _check_types(model: ColoringModel, lightness: object, guidance: object) -> None:
+    """Raise `ColorzooError` if the input has a wrong type or number of dimensions."""
+    if not isinstance(lightness, Tensor):
+        raise ColorzooError(f"{_expected_input(model)}, got {type(lightness).__name__}.")
+    if lightness.ndim != 4 or lightness.shape[1] != 1 or lightness.dtype != torch.float32:
+        actual = f"{lightness.dtype} {tuple(lightness.shape)}".removeprefix("torch.")
+        raise ColorzooError(
+            f"{_expected_input(model)}, got {actual}. Compute lightness with rgb_to_lab(rgb)[:, :1]."
+        )
+    if guidance is not None and not isinstance(guidance, Guidance):
+        raise ColorzooError(
+            f"'guidance' must be a Guidance object, got {type(guidance).__name__}. Load a recipe with "
+            "Guidance.from_json."
+        )
+
+
+def _check_weights(model: ColoringModel) -> None:
+    """Raise `ColorzooError` if a floating-point parameter is not float32."""
+    dtypes = {parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()}
+    if other_dtypes := dtypes - {torch.float32}:
+        dtype = str(other_dtypes.pop()).removeprefix("torch.")
+        raise ColorzooError(
+            f"the weights of {type(model).__name__} must be float32, got {dtype}. Call model.float(). For a "
+            "lower precision, use Colorizer(precision='bfloat16') or torch.autocast."
+        )
+
+
+def _check_labels(model: ColoringModel, labels: Tensor) -> None:
+    """Raise `GuidanceError` if a class number is outside the classes of the model."""
+    lowest, highest = (int(value) for value in labels.aminmax())
+    if not -1 <= lowest <= highest < model.label_count:
+        raise GuidanceError(
+            f"the label must be from 0 to {model.label_count - 1} for {type(model).__name__}, or -1 for "
+            f"an unknown class, got {lowest if lowest < -1 else highest}"
+        )
 
 
 def coloring_model(module: nn.Module) -> ColoringModel:

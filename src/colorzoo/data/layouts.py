@@ -113,28 +113,25 @@ def read_image_list(file: Path, folder: Path) -> ImageTable:
     Raises:
         DataError: A line is malformed, or the first image does not exist.
     """
-    labels = array("q")
-
-    def images() -> Iterator[StoredImage]:  # `Sources` packs the images one at a time
-        for path, label in _labeled_paths(file):
-            labels.append(label)
-            yield StoredImage(os.path.join(folder, path))  # noqa: PTH118 - called per image
-
+    # the file is read twice, because a list of all its lines would need much memory
     try:
-        found = Sources.of(images(), folder)
+        paths = (os.path.join(folder, path) for path, _ in _labeled_paths(file))  # noqa: PTH118 - per image
+        sources = Sources.of(map(StoredImage, paths), folder)
+        labels = array("q", (label for _, label in _labeled_paths(file)))
     except UnicodeError as error:
         raise DataError(f"the image list {str(file)!r} cannot be read ({error})") from error
-    if not found:
+    if not sources:
         raise DataError(
             f"{str(file)!r} lists no image; each line must contain a path and a class number, such as "
             "'a/abbey/1.jpg 0'"
         )
-    if not Path(found[0].path).is_file():
+    first_path = sources[0].path
+    if not Path(first_path).is_file():
         raise DataError(
-            f"{found[0].path!r}, the first image listed in {str(file)!r}, does not exist. Unpack the data "
+            f"{first_path!r}, the first image listed in {str(file)!r}, does not exist. Unpack the data "
             f"set into {str(folder)!r}."
         )
-    return ImageTable(found, labels=tensor_of(labels, torch.int64))
+    return ImageTable(sources, labels=tensor_of(labels, torch.int64))
 
 
 def _labeled_paths(file: Path) -> Iterator[tuple[str, int]]:

@@ -111,19 +111,14 @@ def shard_folder(
     """
     options = options or ShardOptions()
     load_litdata()  # raises an error before the images are checked
-    if out.resolve().is_relative_to(source.resolve()):
-        raise DataError(f"the output folder {str(out)!r} must be outside the input folder {str(source)!r}")
-    if out.exists() and any(out.iterdir()):
-        raise DataError(f"the output folder {str(out)!r} must be empty. Delete it, or choose another folder.")
-    found, classes = _find(source, options.val_fraction)
+    _check_output(source, out)
+    tables, classes = _find(source, options.val_fraction)
     report = ShardReport({}, {}, 0, 0, [], classes, {})
     for split in SPLITS:
-        images = _checked_images(found[split], split, source, options, report)
+        images = _checked_images(tables[split], split, source, options, report)
         if split == "train":
             images = images.select(torch.randperm(len(images), generator=torch.Generator().manual_seed(0)))
-            report.digest = data_digest(
-                [f"{os.path.relpath(each.name, source)}\0{byte_count(each)}" for each in images.sources]
-            )
+            report.digest = _digest(images, source)
         _pack(images, source, out / split, options, workers or core_count())
         chunks = json.loads((out / split / INDEX).read_text())["chunks"]
         report.images[split], report.chunks[split] = len(images), len(chunks)
@@ -131,6 +126,21 @@ def shard_folder(
     manifest = {"version": 2, "resize": RESIZE_METHOD, **asdict(options), **asdict(report)}
     write_atomic(out / MANIFEST, json.dumps(manifest, indent=1).encode())
     return report
+
+
+def _check_output(source: Path, out: Path) -> None:
+    """Raise `DataError` if the output folder lies in the input folder or is not empty."""
+    if out.resolve().is_relative_to(source.resolve()):
+        raise DataError(f"the output folder {str(out)!r} must be outside the input folder {str(source)!r}")
+    if out.exists() and any(out.iterdir()):
+        raise DataError(f"the output folder {str(out)!r} must be empty. Delete it, or choose another folder.")
+
+
+def _digest(images: ImageTable, source: Path) -> dict[str, Any]:
+    """Return the number of images, and a hash of their relative names and file sizes."""
+    return data_digest(
+        [f"{os.path.relpath(image.name, source)}\0{byte_count(image)}" for image in images.sources]
+    )
 
 
 def _find(source: Path, val_fraction: float) -> tuple[dict[str, ImageTable], list[str]]:

@@ -269,6 +269,7 @@ def _write_onnx(
     outputs: Iterable[str],
     metadata: Mapping[str, str],
 ) -> Graph:
+    """Convert an exported program to ONNX, write it to a file, and load the file for inference."""
     from onnxscript.optimizer import optimize_ir
 
     from colorzoo.engines.onnx_linalg import TRANSLATIONS  # imports onnxscript

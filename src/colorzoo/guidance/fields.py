@@ -199,37 +199,50 @@ class Fields:
         return Fields(self.take(key, {}), f"{self.name}.{key}")
 
 
-def _convert(value: Any, kind: Any, name: str) -> Any:
+def _convert(value: Any, annotation: Any, name: str) -> Any:
     """Validate a JSON value; return an instance of a type, for example a tuple for a list.
 
     Raises:
         GuidanceError: The value is invalid; the message starts with ``name``.
     """
-    if kind is Fields:
+    if annotation is Fields:
         return Fields(value, name)
-    if kind == Reach:
+    if annotation == Reach:
         return read_reach(value, name)
-    if NoneType in get_args(kind):
-        kind = get_args(kind)[0]
-    if is_dataclass(kind):
-        return Fields(value, name).parse(cast(Any, kind))
-    if kind == HexColor:
+    if NoneType in get_args(annotation):
+        annotation = get_args(annotation)[0]
+    if is_dataclass(annotation):
+        return Fields(value, name).parse(cast(Any, annotation))
+    if annotation == HexColor:
         return hex_color(_convert(value, str, name), name)
-    if kind == Vertices:
+    if annotation == Vertices:
         return _vertices(value, name)
-    if get_origin(kind) is tuple:
-        if not isinstance(value, list) or len(value) != len(get_args(kind)):
-            raise _wrong(name, f"a list of {len(get_args(kind))} numbers", value)
-        return tuple(_convert(each, part, name) for each, part in zip(value, get_args(kind), strict=True))
-    if get_origin(kind) is Literal:
-        if value not in get_args(kind):
-            raise _wrong(name, f"one of {', '.join(get_args(kind))}", value)
-        return value
-    number, limits = get_args(kind) if get_origin(kind) is Annotated else (kind, _ANYTHING)
-    if number in (int, float):
-        return _number(value, number, limits, name)
-    if not isinstance(value, kind):
-        raise _wrong(name, "true or false" if kind is bool else "a string", value)
+    if get_origin(annotation) is tuple:
+        return _tuple(value, get_args(annotation), name)
+    if get_origin(annotation) is Literal:
+        return _choice(value, get_args(annotation), name)
+    if get_origin(annotation) is Annotated:
+        value_type, limits = get_args(annotation)
+    else:
+        value_type, limits = annotation, _ANYTHING
+    if value_type in (int, float):
+        return _number(value, value_type, limits, name)
+    if not isinstance(value, annotation):
+        raise _wrong(name, "true or false" if annotation is bool else "a string", value)
+    return value
+
+
+def _tuple(value: Any, item_types: tuple[Any, ...], name: str) -> tuple[Any, ...]:
+    """Validate a list of fixed length and convert each item to its type."""
+    if not isinstance(value, list) or len(value) != len(item_types):
+        raise _wrong(name, f"a list of {len(item_types)} numbers", value)
+    return tuple(_convert(item, item_type, name) for item, item_type in zip(value, item_types, strict=True))
+
+
+def _choice(value: Any, choices: tuple[str, ...], name: str) -> Any:
+    """Validate a value that must be one of several strings."""
+    if value not in choices:
+        raise _wrong(name, f"one of {', '.join(choices)}", value)
     return value
 
 

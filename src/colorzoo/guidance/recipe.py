@@ -469,8 +469,10 @@ def _parse(fields: Fields) -> Recipe:
         "drawing": _parse_drawing(fields.read("drawing", Fields)),
         "label": fields.read("label", NonNegativeInt),
     }
-    unknown, unknown_image = fields.rest(), image.rest()  # fields that were not read above
-    recipe = Recipe(**known, extra={**unknown, **({"image": unknown_image} if unknown_image else {})})
+    extra = fields.rest()  # fields that were not read above
+    if unknown_image := image.rest():
+        extra["image"] = unknown_image
+    recipe = Recipe(**known, extra=extra)
     recipe.check_extra()
     if recipe.width is not None and recipe.height is not None:
         recipe.check_inside(recipe.width, recipe.height)

@@ -99,28 +99,42 @@ def find_border(lightness: Array) -> Rectangle | None:
     Returns:
         Rectangle inside the border, in pixels; None if no border is detected reliably.
     """
+    small = _downscaled(lightness)
+    small_height, small_width = small.shape
+    layers = _inside_layers(small)
+    if layers == (0, 0, small_width, small_height):
+        return None
+    left, top, right, bottom = _without_bars(small, *layers)
+    if right - left < _LEAST_INSIDE * small_width or bottom - top < _LEAST_INSIDE * small_height:
+        return None
+    height, width = lightness.shape
+    scale_x, scale_y = width / small_width, height / small_height
+    x, y = round(left * scale_x), round(top * scale_y)
+    return Rectangle(x, y, round(right * scale_x) - x, round(bottom * scale_y) - y)
+
+
+def _downscaled(lightness: Array) -> Array:
+    """Return the lightness as float32, with a longer side of at most `_LONGEST` pixels."""
     height, width = lightness.shape
     small: Array = lightness.astype(np.float32)
     factor = _LONGEST / max(height, width)
-    if factor < 1:
-        size = (max(1, round(width * factor)), max(1, round(height * factor)))
-        small = np.asarray(Image.fromarray(small).resize(size, Image.Resampling.BOX))
-    left, top, right, bottom = 0, 0, small.shape[1], small.shape[0]
+    if factor >= 1:
+        return small
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return np.asarray(Image.fromarray(small).resize(size, Image.Resampling.BOX))
+
+
+def _inside_layers(lightness: Array) -> tuple[int, int, int, int]:
+    """Return the left, top, right and bottom of the part inside all nested borders."""
+    left, top, right, bottom = 0, 0, lightness.shape[1], lightness.shape[0]
     for least_sides in _LAYERS:
-        depths = _find_layer(small[top:bottom, left:right], least_sides)
+        depths = _find_layer(lightness[top:bottom, left:right], least_sides)
         if depths is None:
             break
-        above, outer_left, below, outer_right = depths
-        left, right = left + outer_left, right - outer_right
-        top, bottom = top + above, bottom - below
-    if (left, top, right, bottom) == (0, 0, small.shape[1], small.shape[0]):
-        return None
-    left, top, right, bottom = _without_bars(small, left, top, right, bottom)
-    if right - left < _LEAST_INSIDE * small.shape[1] or bottom - top < _LEAST_INSIDE * small.shape[0]:
-        return None
-    across, down = width / small.shape[1], height / small.shape[0]
-    x, y = round(left * across), round(top * down)
-    return Rectangle(x, y, round(right * across) - x, round(bottom * down) - y)
+        top_depth, left_depth, bottom_depth, right_depth = depths
+        left, right = left + left_depth, right - right_depth
+        top, bottom = top + top_depth, bottom - bottom_depth
+    return left, top, right, bottom
 
 
 def _without_bars(small: Array, left: int, top: int, right: int, bottom: int) -> tuple[int, int, int, int]:
@@ -166,11 +180,7 @@ def _find_layer(lightness: Array, least_sides: int) -> Depths | None:
     sides = [np.rot90(lightness, -quarter) for quarter in range(4)]  # each side at the top
     lines = _find_lines(sides)
     tone, alike = _of_one_tone(lines, _FAIR, _ALIKE)
-    if not alike:
-        return None
-    clear = [line for line in alike if line.support >= _CLEAR]
-    extreme = tone <= _DARK or tone >= _LIGHT
-    if len(alike) < 4 and not (extreme and (len(clear) >= least_sides or _same_tone(lines))):
+    if not alike or (len(alike) < 4 and not _is_clear(lines, alike, tone, least_sides)):
         return None
     even, deepest = max(line.even for line in alike), max(line.inside for line in alike)
     depths = []
@@ -181,6 +191,13 @@ def _find_layer(lightness: Array, least_sides: int) -> Depths | None:
             depths.append(min(_even_rows(side, tone, even), deepest))
     top, left, bottom, right = depths
     return top, left, bottom, right
+
+
+def _is_clear(lines: list[_Line | None], alike: list[_Line], tone: float, least_sides: int) -> bool:
+    """Return whether a border on fewer than four sides is dark or light and has enough clear sides."""
+    is_extreme = tone <= _DARK or tone >= _LIGHT
+    clear_count = sum(line.support >= _CLEAR for line in alike)
+    return is_extreme and (clear_count >= least_sides or _same_tone(lines))
 
 
 def _find_lines(sides: list[Array]) -> list[_Line | None]:
@@ -246,32 +263,58 @@ def _straightest(lines: list[_Line | None]) -> _Line | None:
 def _best_depth(image: Array, rise: int, start: int, stop: int) -> _Line | None:
     """Return the outermost line with a given rise and nearly maximum support."""
     strip = _sheared(image, rise)[:, start:stop:2]
-    rows = len(strip) - _FAR
-    if rows < 4 or strip.shape[1] < 16:
+    least_inside = len(strip) - _FAR
+    if least_inside < 4 or strip.shape[1] < 16:
         return None
-    sums = np.cumsum(np.vstack([np.zeros((1, strip.shape[1]), np.float32), strip]), axis=0)
-    middle = np.median(strip, axis=1)
-    noise = np.median(np.abs(strip - middle[:, None]), axis=1)
-    depth = np.arange(2, rows)
-    tone = (np.cumsum(middle) / np.arange(1, len(middle) + 1))[depth - 1]
-    even = np.clip(4 * (np.cumsum(noise) / np.arange(1, len(noise) + 1))[depth - 2], *_EVEN)
-    first = np.maximum(depth - 3, 0)
-    outside = (sums[depth] - sums[first]) / (depth - first)[:, None]
-    near = (sums[depth + _NEAR + 1] - sums[depth + 1]) / _NEAR
-    far = (sums[depth + _FAR] - sums[depth + 1]) / (_FAR - 1)
-    limit = even[:, None]
-    steps = (np.abs(near - outside) > limit + 2) & (np.abs(outside - tone[:, None]) < limit)
-    steps &= np.abs(far - tone[:, None]) > 0.6 * limit
-    support = steps.mean(axis=1)
+    depths = np.arange(2, least_inside)
+    medians = np.median(strip, axis=1)
+    noise = np.median(np.abs(strip - medians[:, None]), axis=1)
+    tones = _running_mean(medians)[depths - 1]
+    limits = np.clip(4 * _running_mean(noise)[depths - 2], *_EVEN)
+    support = _step_fractions(strip, depths, tones, limits)
     enough = support >= max(_CLOSE * float(support.max()), _FAINT)
     for place in np.flatnonzero(enough):  # lines further inside belong to the image or to another border
-        above = slice(0, depth[place] - 1)
-        dirt = np.mean(np.abs(strip[above] - tone[place]) > even[place])
-        drift = np.quantile(np.abs(middle[above] - tone[place]), 0.9)
-        if dirt <= _MOST_DIRT and drift <= even[place]:
+        border_rows = slice(0, depths[place] - 1)
+        if _is_uniform(strip[border_rows], medians[border_rows], tones[place], limits[place]):
             peak = place + int(np.argmax(support[place : place + 4]))
-            return _Line(int(depth[peak]), rise, float(support[peak]), float(tone[peak]), float(even[peak]))
+            return _Line(
+                int(depths[peak]), rise, float(support[peak]), float(tones[peak]), float(limits[peak])
+            )
     return None
+
+
+def _running_mean(values: Array) -> Array:
+    """Return the mean of the values up to each position."""
+    means: Array = np.cumsum(values) / np.arange(1, len(values) + 1)
+    return means
+
+
+def _step_fractions(strip: Array, depths: Array, tones: Array, limits: Array) -> Array:
+    """Return the fraction of columns with a step from the tone of the border, for each depth.
+
+    Args:
+        strip: Lightness ``(h, w)`` with the side at the top.
+        depths: Rows ``(N,)`` at which the border could end.
+        tones: Lightness ``(N,)`` of the border above each depth.
+        limits: Maximum deviation ``(N,)`` from each tone.
+    """
+    sums = np.cumsum(np.vstack([np.zeros((1, strip.shape[1]), np.float32), strip]), axis=0)
+    first = np.maximum(depths - 3, 0)
+    outside = (sums[depths] - sums[first]) / (depths - first)[:, None]
+    near = (sums[depths + _NEAR + 1] - sums[depths + 1]) / _NEAR
+    far = (sums[depths + _FAR] - sums[depths + 1]) / (_FAR - 1)
+    tone, limit = tones[:, None], limits[:, None]
+    steps = (np.abs(near - outside) > limit + 2) & (np.abs(outside - tone) < limit)
+    steps &= np.abs(far - tone) > 0.6 * limit
+    fractions: Array = steps.mean(axis=1)
+    return fractions
+
+
+def _is_uniform(border: Array, medians: Array, tone: float, limit: float) -> bool:
+    """Return whether few pixels of a border and few medians of its rows deviate from its tone."""
+    dirt = np.mean(np.abs(border - tone) > limit)
+    drift = np.quantile(np.abs(medians - tone), 0.9)
+    return bool(dirt <= _MOST_DIRT and drift <= limit)
 
 
 def _sheared(image: Array, rise: int) -> Array:
@@ -415,17 +458,19 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
         height=inside.height,
         border="none",
         points=points,
-        scribbles=tuple(replace(s, path=_shift_path(s.path, inside)) for s in recipe.scribbles),
+        scribbles=tuple(
+            replace(scribble, path=_shift_path(scribble.path, inside)) for scribble in recipe.scribbles
+        ),
         boxes=_crop_boxes(recipe.boxes, inside),
         areas=tuple(_crop_area(area, size, inside) for area in recipe.areas),
         paint=tuple(replace(stroke, path=_shift_path(stroke.path, inside)) for stroke in recipe.paint),
         crop=None,  # the crop applies to the whole image
         extra=_crop_extra(recipe.extra, inside),
     )
-    dropped = len(recipe.points) - len(points)
-    if not dropped:
+    dropped_count = len(recipe.points) - len(points)
+    if not dropped_count:
         return cropped, ()
-    note = f"{dropped} of {len(recipe.points)} points were ignored, because they lie on the scan border"
+    note = f"{dropped_count} of {len(recipe.points)} points were ignored, because they lie on the scan border"
     return cropped, (note,)
 
 

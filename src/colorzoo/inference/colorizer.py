@@ -8,7 +8,7 @@ compression when the result is saved.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from functools import cached_property
@@ -26,7 +26,7 @@ from colorzoo.engines.device import choose_device
 from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import DrawingSettings, Exemplar, Guidance, Recipe
-from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, read_border
+from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, Rectangle, read_border
 from colorzoo.guidance.recipe import MAX_STRENGTH
 from colorzoo.image_io.raster_image import IN_COLOR, Levels, RasterImage, chroma_note, composite_on_white
 from colorzoo.image_io.read import read_image
@@ -237,32 +237,29 @@ class Colorizer:
         log: list[StageRun] = []
         recipe = guidance if isinstance(guidance, Recipe) else Recipe(border="none")
         notes = recipe_notes(recipe, image)
-        setting = recipe.border if border is None else border
-        if border is None and setting == "automatic" and "classes" in recipe.extra and recipe.classes.file:
-            setting = "none"  # label images require the whole image
-        if self._network.is_sketch:
-            setting = "none"
-            if image.alpha is not None:
-                image = composite_on_white(image)
-                notes += ("transparent parts were filled with white paper",)
-        if setting not in BORDER_NAMES:
-            setting = read_border(setting, "border")
+        setting = _border_setting(recipe, border, is_sketch=self._network.is_sketch)
+        if self._network.is_sketch and image.alpha is not None:
+            image = composite_on_white(image)
+            notes += ("transparent parts were filled with white paper",)
         inside = timed(log, select_part, image, setting)
         if recipe.healing:  # healing does not change the border
             image = replace(image, levels=_healed(log, image, recipe))
+
         width, height = image.size
         about = f"{width} x {height} pixels"
         full = FullLightness(image.levels if inside is None else image.levels[inside.slices])
         lightness = timed(log, preprocess, full, self.size, about=about)
         drawing = _read_drawing(log, image, recipe, about) if self._network.is_sketch else None
-        if inside is not None:
-            if not isinstance(guidance, Recipe):
-                raise GuidanceError(_WHOLE_IMAGE)
-            guidance, lost = crop_recipe(guidance, (width, height), inside)
-            notes = (f"only the image inside the scan border was colored ({inside})", *lost, *notes)
-        else:
+        if inside is None:
             recipe.check_inside(width, height)
-        size = (width, height) if inside is None else (inside.width, inside.height)
+            size, surroundings = (width, height), None
+        else:
+            guidance, crop_notes = _crop_guidance(guidance, (width, height), inside)
+            notes = (*crop_notes, *notes)
+            size, surroundings = (
+                (inside.width, inside.height),
+                Surroundings(FullLightness(image.levels), inside),
+            )
         task = self.prepare_lightness(lightness, size, guidance, reference, strength=strength)
         return replace(
             task,
@@ -270,7 +267,7 @@ class Colorizer:
             crop=recipe.crop,
             alpha=image.alpha,
             full=full,
-            surroundings=None if inside is None else Surroundings(FullLightness(image.levels), inside),
+            surroundings=surroundings,
             drawing=drawing,
             log=log,
         )
@@ -408,6 +405,30 @@ class Colorizer:
         return self._network.is_sketch
 
 
+def _border_setting(recipe: Recipe, border: BorderSetting | None, *, is_sketch: bool) -> BorderSetting:
+    """Return the validated border setting, by default of the recipe; sketches have no border."""
+    setting = recipe.border if border is None else border
+    if border is None and setting == "automatic" and "classes" in recipe.extra and recipe.classes.file:
+        setting = "none"  # label images require the whole image
+    if is_sketch:
+        return "none"
+    return setting if setting in BORDER_NAMES else read_border(setting, "border")
+
+
+def _crop_guidance(
+    guidance: Guidance | Recipe, size: tuple[int, int], inside: Rectangle
+) -> tuple[Recipe, tuple[str, ...]]:
+    """Return a recipe for the part inside the border, and notes for the user.
+
+    Raises:
+        GuidanceError: The guidance is not a recipe.
+    """
+    if not isinstance(guidance, Recipe):
+        raise GuidanceError(_WHOLE_IMAGE)
+    recipe, notes = crop_recipe(guidance, size, inside)
+    return recipe, (f"only the image inside the scan border was colored ({inside})", *notes)
+
+
 def _healed(log: list[StageRun], image: RasterImage, recipe: Recipe) -> Levels:
     """Return the pixels of an image with the damage inpainted that a recipe marks."""
     from colorzoo.inference.steps.healing import heal  # few images need it
@@ -472,28 +493,42 @@ def load_model(
     Raises:
         ColorzooError: The model or a setting is unknown, or the weights are missing or untrained.
     """
-    choice: ModelChoice | None = None
     if isinstance(model, nn.Module):
-        name = type(model).__name__
-        if settings:
-            raise ColorzooError(
-                f"'model' must be a registered name if {', '.join(settings)} is set, got a module ({name})"
-            )
-        loaded, reason = coloring_model(model), ""
+        choice, name = None, type(model).__name__
+        loaded, untrained_reason = _wrap_module(model, settings), ""
     else:
         choice = model if isinstance(model, ModelChoice) else choose_model(model, weights=weights, fast=fast)
-        file, unavailable = choice.found
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UntrainedWarning)  # the error below contains the reason
-            loaded = create_coloring_model(choice.name, file, **settings)
-        name, reason = choice.name, loaded.untrained_reason
-        if unavailable:
-            reason = f"{choice.name} is untrained here: {unavailable}"
-        if reason and not model_card(choice.name).weights:  # a new paper has no weights yet
-            reason += "; allow_untrained=True (--allow-untrained) colorizes with random weights"
+        name = choice.name
+        loaded, untrained_reason = _load_registered(choice, settings)
     if not (loaded.trained or allow_untrained):
-        raise ColorzooError(reason or _UNTRAINED.format(name))
+        raise ColorzooError(untrained_reason or _UNTRAINED.format(name))
     return loaded, choice
+
+
+def _wrap_module(module: nn.Module, settings: Mapping[str, Any]) -> ColoringModel:
+    """Return the coloring model of a custom module.
+
+    Raises:
+        ColorzooError: There are settings, which only registered models have.
+    """
+    if settings:
+        raise ColorzooError(
+            f"'model' must be a registered name if {', '.join(settings)} is set, got a module "
+            f"({type(module).__name__})"
+        )
+    return coloring_model(module)
+
+
+def _load_registered(choice: ModelChoice, settings: dict[str, Any]) -> tuple[ColoringModel, str]:
+    """Load a registered model; return it with the reason if it is untrained."""
+    file, unavailable = choice.found
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UntrainedWarning)  # the error of `load_model` contains the reason
+        loaded = create_coloring_model(choice.name, file, **settings)
+    reason = f"{choice.name} is untrained here: {unavailable}" if unavailable else loaded.untrained_reason
+    if reason and not model_card(choice.name).weights:  # a new paper has no weights yet
+        reason += "; allow_untrained=True (--allow-untrained) colorizes with random weights"
+    return loaded, reason
 
 
 def choose_for_guidance(

@@ -114,7 +114,8 @@ def _smooth(share: Tensor) -> Tensor:
     return share * share * (3 - 2 * share)
 
 
-Cover = tuple[slice, slice, Map]
+Cover = tuple[slice, slice, Map]  # rows, columns and coverage
+Coat = list[tuple[PaintStroke, BicubicUpsampler | None]]  # strokes with their reach
 
 
 _PAINT_PLACES = 64  # maximum number of points along a stroke that determine its reach
@@ -150,28 +151,34 @@ class Painting:
             lightness: ``(rows, W)`` lightness of the result in the band.
             first: First row of the band.
         """
-        scale = self.image_size[0] / self.shape[1], self.image_size[1] / self.shape[0]
-        erases = any(stroke.color is None for stroke in self.strokes)
-        below = ab.clone() if erases else ab
+        has_erasers = any(stroke.color is None for stroke in self.strokes)
+        unpainted = ab.clone() if has_erasers else ab
         for coat in self._coats():
-            covers = []
-            for stroke, reach in coat:
-                brushed = _cover(stroke, scale, (first, first + ab.shape[1]), ab.shape[2])
-                if brushed[2].size:
-                    covers.append(brushed if reach is None else _within(reach, brushed, first))
+            covers = self._covers(coat, (first, first + ab.shape[1]), ab.shape[2])
             if not covers:
                 continue
-            rows, columns, cover = _joined(covers)
-            top = coat[0][0]
-            part, color = ab[:, rows, columns], top.color
-            if color is None:
-                wanted = below[:, rows, columns]
+            rows, columns, coverage = _joined(covers)
+            stroke = coat[0][0]  # all strokes of a coat have the same color and blend mode
+            below = ab[:, rows, columns]
+            if stroke.color is None:
+                target = unpainted[:, rows, columns]
             else:
-                painted = ab_in_light(color, lightness[rows, columns]) * self.strength
-                wanted = _blended(top.blend, painted, part)
-            part += torch.from_numpy(top.opacity * cover) * (wanted - part)
+                painted = ab_in_light(stroke.color, lightness[rows, columns]) * self.strength
+                target = _blended(stroke.blend, painted, below)
+            below += torch.from_numpy(stroke.opacity * coverage) * (target - below)
 
-    def _coats(self) -> Iterator[list[tuple[PaintStroke, BicubicUpsampler | None]]]:
+    def _covers(self, coat: Coat, band: tuple[int, int], width: int) -> list[Cover]:
+        """Return the coverage of each stroke of a coat that touches a band of rows."""
+        scale = self.image_size[0] / self.shape[1], self.image_size[1] / self.shape[0]
+        covers = []
+        for stroke, reach in coat:
+            cover = _cover(stroke, scale, band, width)
+            _, _, coverage = cover
+            if coverage.size:
+                covers.append(cover if reach is None else _within(reach, cover, band[0]))
+        return covers
+
+    def _coats(self) -> Iterator[Coat]:
         """Yield groups of consecutive strokes of one layer; each group is blended as one stroke."""
 
         def coat(number: int) -> tuple[object, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,9 @@ from torch import Tensor
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import (
     Area,
+    ClassMap,
     DrawingSettings,
+    Exemplar,
     Guidance,
     PaintStroke,
     PointHint,
@@ -48,6 +50,7 @@ from colorzoo.inference.steps.areas import (
     strokes_of_areas,
 )
 from colorzoo.inference.steps.points import (
+    Base,
     draw_points,
     enforce_points,
     find_neighbors,
@@ -93,33 +96,51 @@ def colorize_task(task: ColorizeTask) -> ColorizedImage:
         GuidanceError: The recipe is invalid for this image or model.
         ColorzooError: The prediction is not finite.
     """
-    recipe, lightness = task.recipe, task.lightness
-    notes = [*task.notes, *_ignored_kinds(task)]
+    recipe = task.recipe
+    notes = [*task.notes, *_ignored_notes(task)]
     if "regions" in task.network.model.accepts:
         notes += _region_notes(task)
-    hints = _drawing_hints(task) if task.network.is_sketch else recipe.points
-    points = _points(task, hints)
-    prediction = _predict(task, points, _squares(hints))
     if task.network.is_sketch:
+        prediction, colors = _color_drawing(task)
         notes += drawing_of(task).notes
-        flats = _filled_flats(task, prediction, hints)
-        lab = flats.at_network_size(task.network_size)
-        colors = Colors(lab[:, 1:], lab[:, :1], flats)
     else:
-        colors = Colors(_with_points(task, points, prediction.to_ab()))
+        prediction, colors = _color_photo(task)
     if recipe.areas:
         colors = _with_areas(task, colors)
     elif recipe.strength != 1:
         colors = colors.scaled(recipe.strength)
-    # guidance disables page detection
-    if not (task.kinds or recipe.areas or task.network.is_sketch or task.is_frame):
-        from colorzoo.inference.steps.pages import is_page
-
-        if task.run(is_page, lightness):
-            colors, notes = colors.scaled(0), [*notes, NOTHING_TO_COLOR]
+    if _has_nothing_to_color(task):
+        colors = colors.scaled(0)
+        notes.append(NOTHING_TO_COLOR)
     is_limited_paint = any(stroke.reach != "everywhere" for stroke in recipe.paint)
     reaches = _paint_reaches(task) if is_limited_paint else ()
     return ColorizedImage(colors, replace(task, results={}), (*notes, *prediction.notes), prediction, reaches)
+
+
+def _color_photo(task: ColorizeTask) -> tuple[Prediction, Colors]:
+    """Return the prediction for a photo, and the colors with the points of the recipe."""
+    hints = task.recipe.points
+    points = _points(task, hints)
+    prediction = _predict(task, points, _squares(hints))
+    return prediction, Colors(_with_points(task, points, prediction.to_ab()))
+
+
+def _color_drawing(task: ColorizeTask) -> tuple[Prediction, Colors]:
+    """Return the prediction for a drawing, and the colors of its regions."""
+    hints = _drawing_hints(task)
+    prediction = _predict(task, _points(task, hints), _squares(hints))
+    flats = _filled_flats(task, prediction, hints)
+    lab = flats.at_network_size(task.network_size)
+    return prediction, Colors(lab[:, 1:], lab[:, :1], flats)
+
+
+def _has_nothing_to_color(task: ColorizeTask) -> bool:
+    """Return whether the image is a page of text; guidance disables page detection."""
+    if task.kinds or task.recipe.areas or task.network.is_sketch or task.is_frame:
+        return False
+    from colorzoo.inference.steps.pages import is_page
+
+    return task.run(is_page, task.lightness)
 
 
 def _with_points(task: ColorizeTask, points: Points | None, predicted: Tensor) -> Tensor:
@@ -154,31 +175,52 @@ def _with_points_in_full(
     task: ColorizeTask, hints: Hints, points: Points | None, predicted: Tensor
 ) -> Tensor:
     """Return a prediction with the colors of points at full strength within their reach."""
-    lightness = task.lightness
     if points is None:
         return predicted
-    enforced = task.run(
-        enforce_points,
-        predicted,
-        points,
-        task.run(find_neighbors, lightness),
-        key=_hints_key(task, _squares(hints)),
-    )
+    neighbors = task.run(find_neighbors, task.lightness)
+    squares_key = _hints_key(task, _squares(hints))
+    enforced = task.run(enforce_points, predicted, points, neighbors, key=squares_key)
     limited = tuple(hint for hint in hints if hint.reach != "everywhere")
     if not limited:
         return enforced
+    base = _base_of_limited(task, hints, limited)
+    extent = _limited_extent(task, limited)
+    reaches_key = _hints_key(task, _reaches(hints))
+    return task.run(limit_reach, enforced, base, task.lightness, points, extent, key=reaches_key)
+
+
+def _base_of_limited(task: ColorizeTask, hints: Hints, limited: Hints) -> Base:
+    """Return the colors outside the reach of limited points.
+
+    Small points are added last, because the network would spread their colors within larger reaches. The base
+    of small points therefore contains the larger points.
+
+    Args:
+        task: Image and guidance.
+        hints: All points.
+        limited: Points with a limited reach.
+    """
+    if any(is_small(hint) for hint in limited):
+        others = tuple(hint for hint in hints if not is_small(hint))
+    else:
+        others = tuple(hint for hint in hints if hint.reach == "everywhere")
+    base = _with_some_points(task, others)
+    return task.run(show_base, base, task.lightness, key=_hints_key(task, _reaches(others)))
+
+
+def _limited_extent(task: ColorizeTask, limited: Hints) -> Extent:
+    """Return the pixels within the reach of the limited points that are added to the base.
+
+    Small points color only the pixels that are nearer to them than to larger points.
+    """
     small = tuple(hint for hint in limited if is_small(hint))
     larger = tuple(hint for hint in limited if not is_small(hint))
-    # small points are added last, because the network would spread their colors within larger reaches
-    rest = tuple(hint for hint in hints if not (is_small(hint) if small else hint.reach != "everywhere"))
-    base = task.run(show_base, _with_some_points(task, rest), lightness, key=_hints_key(task, _reaches(rest)))
     extent = extent_of(task, small or larger)
-    if small and larger:
-        own, rivals = (paths_from(task, PointPatches.of(some, task.size)) for some in (small, larger))
-        extent = keep_nearer(extent, own, rivals)
-    return task.run(
-        limit_reach, enforced, base, lightness, points, extent, key=_hints_key(task, _reaches(hints))
-    )
+    if not (small and larger):
+        return extent
+    small_paths = paths_from(task, PointPatches.of(small, task.size))
+    larger_paths = paths_from(task, PointPatches.of(larger, task.size))
+    return keep_nearer(extent, small_paths, larger_paths)
 
 
 def _squares(hints: Sequence[PointHint]) -> tuple[object, ...]:
@@ -539,7 +581,7 @@ def _guidance(task: ColorizeTask, points: Points | None, *, hinted: bool) -> Gui
     boxes = recipe.boxes if "boxes" in model.accepts else None
     if _areas(task, "thing") and "boxes" in model.accepts:
         boxes = boxes or ()  # an empty tuple disables object detection
-    added = dict(_added_guidance(task, hinted=hinted))
+    added = _added_guidance(task, hinted=hinted)
     if boxes is not None:
         added["boxes"] = boxes_of(boxes, *task.size)
     unboxed = "boxes" in model.accepts and boxes is None and tensors.boxes is None
@@ -549,33 +591,55 @@ def _guidance(task: ColorizeTask, points: Points | None, *, hinted: bool) -> Gui
     return replace(tensors, points=points, scribbles=strokes, **added)
 
 
-def _added_guidance(task: ColorizeTask, *, hinted: bool) -> Iterator[tuple[str, Any]]:
-    """Yield fields of `Guidance` that need no resizing, such as the exemplar."""
+def _added_guidance(task: ColorizeTask, *, hinted: bool) -> dict[str, Any]:
+    """Return fields of `Guidance` that need no resizing, such as the exemplar."""
     recipe, model = task.recipe, task.network.model
     accepts, kinds = model.accepts, recipe.kinds()
-    exemplar = task.reference if "exemplar" in accepts else None
+    added: dict[str, Any] = {}
+    exemplar = _embedded_exemplar(task)
     if exemplar is not None:
-        if exemplar.embedding is None and model.supports("encode_reference"):
-            exemplar = task.run(embed_exemplar, exemplar, network=task.network)
         alpha = recipe.exemplar.alpha
-        yield "exemplar", exemplar if alpha is None else replace(exemplar, alpha=alpha)
+        added["exemplar"] = exemplar if alpha is None else replace(exemplar, alpha=alpha)
     if "statistics" in accepts and "statistics" in kinds:
-        yield "statistics", set_statistics(wanted=recipe.statistics)
+        added["statistics"] = set_statistics(wanted=recipe.statistics)
     if "label" in accepts and recipe.label is not None and task.tensors.label is None:
-        yield "label", torch.tensor([recipe.label])
-    if "classes" in accepts and "classes" in kinds and task.tensors.classes is None:
-        from colorzoo.inference.steps.classes import lacks_classes, read_classes  # few recipes have classes
-
-        if not lacks_classes(model, recipe):
-            kept = {name: value for name, value in recipe.extra.items() if name == "classes"}
-            only = Recipe(width=recipe.width, height=recipe.height, extra=kept)
-            settings = {"network": task.network, "recipe": only}
-            yield "classes", task.run(read_classes, task.lightness, exemplar, **settings)
+        added["label"] = torch.tensor([recipe.label])
+    if _uses_classes(task) and task.tensors.classes is None:
+        added["classes"] = _read_classes(task, exemplar)
     if "regions" in accepts and model.supports("propose"):
         if not hinted:
-            yield "regions", proposed_regions(task)
+            added["regions"] = proposed_regions(task)
         elif task.tensors.regions is None:
-            yield "regions", _colored_regions(task)
+            added["regions"] = _colored_regions(task)
+    return added
+
+
+def _embedded_exemplar(task: ColorizeTask) -> Exemplar | None:
+    """Return the reference with its embedding if the model encodes references; None without reference."""
+    model, exemplar = task.network.model, task.reference
+    if exemplar is None or "exemplar" not in model.accepts:
+        return None
+    if exemplar.embedding is None and model.supports("encode_reference"):
+        return task.run(embed_exemplar, exemplar, network=task.network)
+    return exemplar
+
+
+def _uses_classes(task: ColorizeTask) -> bool:
+    """Return whether the recipe has classes that the model can use."""
+    if "classes" not in task.network.model.accepts or "classes" not in task.recipe.kinds():
+        return False
+    from colorzoo.inference.steps.classes import lacks_classes  # few recipes have classes
+
+    return not lacks_classes(task.network.model, task.recipe)
+
+
+def _read_classes(task: ColorizeTask, exemplar: Exemplar | None) -> ClassMap | None:
+    """Return the classes of the recipe, as `class_map` does; other fields of the recipe have no effect."""
+    from colorzoo.inference.steps.classes import read_classes
+
+    extra = {name: value for name, value in task.recipe.extra.items() if name == "classes"}
+    classes = Recipe(width=task.recipe.width, height=task.recipe.height, extra=extra)
+    return task.run(read_classes, task.lightness, exemplar, network=task.network, recipe=classes)
 
 
 def proposed_regions(task: ColorizeTask) -> Regions:
@@ -622,29 +686,40 @@ def _region_notes(task: ColorizeTask) -> tuple[str, ...]:
     return () if proposal_hash(proposed_regions(task)) == chosen_for else (OTHER_PROPOSAL,)
 
 
-def _ignored_kinds(task: ColorizeTask) -> tuple[str, ...]:
+def _ignored_notes(task: ColorizeTask) -> list[str]:
     """Return a note for each kind of guidance that the model does not support."""
-    accepts, name = task.network.model.accepts, task.network.name
-    names = {"exemplar": "references", "label": "image labels"}
-    ignored = [names.get(kind, kind) for kind in task.kinds if kind not in accepts]
-    if "classes" in task.recipe.kinds() and "classes" in accepts:
-        from colorzoo.inference.steps.classes import lacks_classes
+    name, is_sketch = task.network.name, task.network.is_sketch
+    ignored = _ignored_guidance(task)
+    notes = [f"{name} does not use {guidance}; they were ignored" for guidance in ignored]
+    if task.recipe.drawing is not None and not is_sketch:
+        notes.append(f"{name} does not use the settings for drawings; they were ignored")
+    if _ignores_reference_strength(task):
+        notes.append(f"{name} does not use the strength (alpha) of references; it was ignored")
+    if "points" in task.kinds and "points" not in task.network.model.accepts:
+        where = "their regions" if is_sketch else "nearby pixels up to lightness edges"
+        notes.append(f"{name} does not use points; they color only {where}")
+    return notes
 
-        if lacks_classes(task.network.model, task.recipe):
-            ignored.append("classes without label images")
+
+def _ignored_guidance(task: ColorizeTask) -> list[str]:
+    """Return the names of guidance without effect; points are not included."""
+    accepts = task.network.model.accepts
+    names = {"exemplar": "references", "label": "image labels"}
+    unsupported = (kind for kind in task.kinds if kind not in accepts and kind != "points")
+    ignored = [names.get(kind, kind) for kind in unsupported]
+    if "classes" in accepts and "classes" in task.recipe.kinds() and not _uses_classes(task):
+        ignored.append("classes without label images")
     if _areas(task, "thing") and not {"boxes", "scribbles"} & set(accepts):
         ignored.append("object areas")
-    notes = [f"{name} does not use {kind}; they were ignored" for kind in ignored if kind != "points"]
-    if task.recipe.drawing is not None and not task.network.is_sketch:
-        notes.append(f"{name} does not use the settings for drawings; they were ignored")
+    return ignored
+
+
+def _ignores_reference_strength(task: ColorizeTask) -> bool:
+    """Return whether a strength of references is set, but the model only warps references."""
+    model = task.network.model
     exemplar = task.reference or task.tensors.exemplar
     strength = task.recipe.exemplar.alpha if "exemplar" in task.recipe.extra else None
     if exemplar is not None and strength is None:
         strength = exemplar.alpha
-    only_warps = "exemplar" in accepts and not task.network.model.supports("encode_reference")
-    if only_warps and strength not in (None, 1):
-        notes.append(f"{name} does not use the strength (alpha) of references; it was ignored")
-    if "points" in ignored:
-        where = "their regions" if task.network.is_sketch else "nearby pixels up to lightness edges"
-        notes.append(f"{name} does not use points; they color only {where}")
-    return tuple(notes)
+    only_warps = "exemplar" in model.accepts and not model.supports("encode_reference")
+    return only_warps and strength not in (None, 1)

@@ -30,24 +30,26 @@ def check_state_dict_round_trip(card: ModelCard) -> None:
     The state dict must contain all parameters. If ``limits`` of the model card contains ``"training"``, the
     state dict must be empty, and the predictions must not depend on the seed.
     """
-    model, fresh = contract_test_model(card), contract_test_model(card, seed=1)
+    model, other_model = contract_test_model(card), contract_test_model(card, seed=1)
     lightness, guidance = sample_call(card, _SIZE)
     expected = predict(card, model, lightness, guidance)
-    apart = difference(card, expected, predict(card, fresh, lightness, guidance))
-    require(apart > 1e-3 or not card.trainable, f"{card.name}: the prediction does not depend on the weights")
-    held = list(model.state_dict())
-    missing = sorted(dict(model.named_parameters()).keys() - held)
+    distance = difference(card, expected, predict(card, other_model, lightness, guidance))
+    require(
+        distance > 1e-3 or not card.trainable, f"{card.name}: the prediction does not depend on the weights"
+    )
+    keys = list(model.state_dict())
+    missing = sorted(dict(model.named_parameters()).keys() - keys)
     require(not missing, f"{card.name}: the state dict does not contain the parameters {missing}")
     require(
-        card.trainable or not held,
-        f"{card.name}: the card lists 'training' in its limits, but the state dict contains {held}",
+        card.trainable or not keys,
+        f"{card.name}: the card lists 'training' in its limits, but the state dict contains {keys}",
     )
     with TemporaryDirectory() as folder:
         path = Path(folder) / "weights.pt"
         torch.save(model.state_dict(), path)
-        fresh.load_state_dict(torch.load(path, weights_only=True))
+        other_model.load_state_dict(torch.load(path, weights_only=True))
     require(
-        torch.equal(predict(card, fresh, lightness, guidance), expected),
+        torch.equal(predict(card, other_model, lightness, guidance), expected),
         f"{card.name}: a loaded state dict does not restore the predictions",
     )
 

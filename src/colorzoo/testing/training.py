@@ -100,19 +100,20 @@ def check_losses_under_autocast(card: ModelCard) -> None:
 @contextmanager
 def _autocast_outside_networks() -> Iterator[None]:
     """Enable bfloat16 autocast, but compute the forward passes of all modules in float32."""
-    exits: list[ExitStack] = []
+    float32_contexts: list[ExitStack] = []  # one for each module whose forward pass is running
 
-    def enter(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        exits.append(ExitStack())
-        exits[-1].enter_context(torch.autocast("cpu", enabled=False))
-        return tuple(each.float() if _is_bfloat16(each) else each for each in inputs)
+    def enter_float32(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        context = ExitStack()
+        context.enter_context(torch.autocast("cpu", enabled=False))
+        float32_contexts.append(context)
+        return tuple(value.float() if _is_bfloat16(value) else value for value in inputs)
 
-    def leave(*_: object) -> None:
-        exits.pop().close()
+    def leave_float32(*_: object) -> None:
+        float32_contexts.pop().close()
 
     hooks = (
-        register_module_forward_pre_hook(cast(Any, enter)),
-        register_module_forward_hook(leave, always_call=True),
+        register_module_forward_pre_hook(cast(Any, enter_float32)),
+        register_module_forward_hook(leave_float32, always_call=True),
     )
     try:
         with torch.autocast("cpu", torch.bfloat16):

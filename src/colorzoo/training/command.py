@@ -181,19 +181,16 @@ class ZooCLI(LightningCLI):
         if self.subcommand != "fit":
             self.save_config_callback = None
         is_gan = isinstance(self.model, GANColorizationModule)
-        manual = self._manual_optimization(config) if is_gan else {}
+        gan_arguments = self._manual_optimization(config) if is_gan else {}
         self.trainer_defaults = {"callbacks": self._default_callbacks(config)}
         try:
-            arguments = {**kwargs, **self._default_arguments(config), **manual}
+            arguments = {**kwargs, **self._default_arguments(config), **gan_arguments}
             trainer: Any = super().instantiate_trainer(**arguments)
         except ValueError as error:
             raise ColorzooError(f"--trainer: {error}") from error
         if is_gan and config.get("strategy") == "auto" and trainer.world_size > 1:
             raise ColorzooError(f"--trainer.strategy must be ddp for {type(self.model).__name__}, got auto")
-        # the best checkpoint is saved first, because later checkpoints store its score
-        trainer.callbacks.sort(
-            key=lambda each: (isinstance(each, Checkpoint), getattr(each, "monitor", None) is None)
-        )
+        trainer.callbacks.sort(key=_callback_order)
         return cast(Trainer, trainer)
 
     def _default_arguments(self, config: Any) -> dict[str, Any]:
@@ -299,6 +296,14 @@ class ZooCLI(LightningCLI):
         options = {**options, "return_predictions": False}
         self.trainer.predict(task, **options)
         self.exit_code = int(task.has_failures)
+
+
+def _callback_order(callback: Callback) -> tuple[bool, bool]:
+    """Return the sort key of a callback: checkpoints last, and checkpoints without a score at the end.
+
+    The best checkpoint is saved first, because later checkpoints store its score.
+    """
+    return isinstance(callback, Checkpoint), getattr(callback, "monitor", None) is None
 
 
 def _as_list(value: Any) -> list[Any]:

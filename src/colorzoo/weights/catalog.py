@@ -277,26 +277,31 @@ def find_weights(
     """
     if weights is None:
         return None, ""
-    if weights != "default":
-        if not card.trainable:
-            raise WeightsError(
-                f"'weights' must be None for {card.name}, got {_short(weights)}: {known_tags(card)}"
-            )
-        if isinstance(weights, str) and (weights in card.weights or weights == "published"):
-            return fetch(weight_file(card, weights), offline=offline), ""
-        return _resolve_path(card, weights), ""
-    reason = ""
+    if weights == "default":
+        return _find_default(card, offline=offline)
+    if not card.trainable:
+        raise WeightsError(
+            f"'weights' must be None for {card.name}, got {_short(weights)}: {known_tags(card)}"
+        )
+    if isinstance(weights, str) and (weights in card.weights or weights == "published"):
+        return fetch(weight_file(card, weights), offline=offline), ""
+    return _resolve_path(card, weights), ""
+
+
+def _find_default(card: ModelCard, *, offline: bool) -> tuple[ResolvedWeights | None, str]:
+    """Return the default weights of a card, and the reason if they are missing; see `find_weights`."""
+    failure = ""
     for file in default_files(card):
         try:
             return fetch(file, offline=offline), ""
         except WeightsError as error:
             if file.weights.file is not None:  # the installation is damaged
                 raise
-            reason = str(error)
+            failure = str(error)
     if not card.trainable:
         return None, ""
     choices = "a tag or to the path of a file" if card.weights else "the path of a file"
-    return None, reason or f"{known_tags(card)}. Set 'weights' to {choices}"
+    return None, failure or f"{known_tags(card)}. Set 'weights' to {choices}"
 
 
 def _resolve_path(card: ModelCard, weights: str | Path) -> ResolvedWeights:
@@ -368,29 +373,47 @@ def fetch(file: WeightFile, *, offline: bool = False) -> ResolvedWeights:
 
 def _replace(file: WeightFile, problem: str, offline: bool) -> None:
     """Download a missing or damaged file; see `fetch`."""
+    _require_replaceable(file, problem)
+    urls, size = file.weights.urls, megabytes(file.weights.size)
+    if offline or is_offline():
+        failures = ["COLORZOO_OFFLINE is set"]
+    elif not urls:
+        failures = ["the model card contains no URL"]
+    else:
+        try:
+            failures = _try_downloads(file)
+        except OSError as error:
+            raise WeightsError(f"cannot write {file.path} ({size}): {error.strerror or error}") from error
+    if not failures:
+        return
+    source = f" from {urls[0]}" if urls else ""
+    raise WeightsError(
+        f"cannot download {file.path.name} ({size}): {'; '.join(failures)}. Copy the file{source} to "
+        f"{file.path}."
+    )
+
+
+def _require_replaceable(file: WeightFile, problem: str) -> None:
+    """Raise `WeightsError` if a file is part of the package, or changed and without a published hash."""
     if file.weights.file is not None:
         raise WeightsError(f"{file.path} is invalid: {problem}. Reinstall colorzoo.")
     if problem != "missing" and file.weights.sha256 is None:
         raise WeightsError(f"{file.path} is invalid: {problem}")
-    urls, size = file.weights.urls, megabytes(file.weights.size)
-    if offline or is_offline():
-        reasons = ["COLORZOO_OFFLINE is set"]
-    elif not urls:
-        reasons = ["the model card contains no URL"]
-    else:
-        reasons = []
-        try:
-            for url in urls:
-                if not (reason := _download(url, file)):
-                    return
-                reasons.append(f"{url}: {reason}")
-        except OSError as error:
-            raise WeightsError(f"cannot write {file.path} ({size}): {error.strerror or error}") from error
-    source = f" from {urls[0]}" if urls else ""
-    raise WeightsError(
-        f"cannot download {file.path.name} ({size}): {'; '.join(reasons)}. Copy the file{source} to "
-        f"{file.path}."
-    )
+
+
+def _try_downloads(file: WeightFile) -> list[str]:
+    """Download a file from its first working URL; return the failures, or an empty list after a success.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    failures = []
+    for url in file.weights.urls:
+        reason = _download(url, file)
+        if not reason:
+            return []
+        failures.append(f"{url}: {reason}")
+    return failures
 
 
 def _download(url: str, file: WeightFile) -> str:
@@ -403,19 +426,26 @@ def _download(url: str, file: WeightFile) -> str:
     import requests
 
     pooch.get_logger().setLevel("ERROR")
-    load = pooch.HTTPDownloader(
+    downloader = pooch.HTTPDownloader(
         progressbar=sys.stderr.isatty(), timeout=_TIMEOUT, headers={"User-Agent": "colorzoo"}
     )
-    expected, path = file.weights.sha256, file.path
+    path = file.path
     path.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         try:
-            part = Path(pooch.retrieve(url, None, path.name, folder, downloader=load))
+            download = Path(pooch.retrieve(url, None, path.name, folder, downloader=downloader))
         except (requests.RequestException, ValueError) as error:
             return " ".join(str(error).split())[:300]
-        if expected is not None and (found := sha256_of(part)) != expected:
-            return f"expected SHA-256 {expected}, got {found}"
-        if begins_with(part, b"<"):
-            return "got a web page instead of the file"
-        part.replace(path)
+        problem = _download_problem(download, file.weights.sha256)
+        if not problem:
+            download.replace(path)
+    return problem
+
+
+def _download_problem(download: Path, expected_sha256: str | None) -> str:
+    """Check the hash and the first byte of a download; return the problem, or an empty string."""
+    if expected_sha256 is not None and (sha256 := sha256_of(download)) != expected_sha256:
+        return f"expected SHA-256 {expected_sha256}, got {sha256}"
+    if begins_with(download, b"<"):
+        return "got a web page instead of the file"
     return ""

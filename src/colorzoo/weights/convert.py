@@ -65,39 +65,57 @@ def convert_weights(
     """
     if out.exists() and out.samefile(source):
         raise WeightsError(f"the output file must differ from the source file, got {out} for both")
-    cls = load_model_class(card)
-    checkpoint = _read_checkpoint(source, card, cls)
-    if checkpoint is not None:
-        settings = _model_settings(cls, card.hparams, checkpoint.hparams) | dict(hparams or {})
-        _require_all_weights(checkpoint, cls, settings)
-        metadata = _checkpoint_metadata(checkpoint, card, settings)
-        save_weights(out, cls.for_inference(checkpoint.state_dict), metadata, half=half)
-        return metadata
-    state_dict, found_hparams, record = _read_source(source, card, cls)
-    arguments = _model_settings(cls, card.hparams, found_hparams) | dict(hparams or {})
-    model = _build(cls, arguments)
-    arguments |= flatten_arguments(cls, model.hparams)
+    model_class, overrides = load_model_class(card), dict(hparams or {})
+    checkpoint = _read_checkpoint(source, card, model_class)
+    if checkpoint is None:
+        state_dict, metadata = _convert_published(source, card, model_class, overrides)
+    else:
+        state_dict, metadata = _convert_checkpoint(checkpoint, card, model_class, overrides)
+    save_weights(out, state_dict, metadata, half=half)
+    return metadata
+
+
+def _convert_checkpoint(
+    checkpoint: WeightContent, card: ModelCard, model_class: type[Any], overrides: dict[str, Any]
+) -> tuple[Mapping[str, Tensor], dict[str, str]]:
+    """Return the state dict for inference, and the metadata, of a checkpoint."""
+    settings = _model_settings(model_class, card.hparams, checkpoint.hparams) | overrides
+    _require_all_weights(checkpoint, model_class, settings)
+    metadata = _checkpoint_metadata(checkpoint, card, settings)
+    return model_class.for_inference(checkpoint.state_dict), metadata
+
+
+def _convert_published(
+    source: Path, card: ModelCard, model_class: type[Any], overrides: dict[str, Any]
+) -> tuple[Mapping[str, Tensor], dict[str, str]]:
+    """Return the state dict with the names of the model, and the metadata, of published weights."""
+    state_dict, stored_hparams, record = _read_source(source, card, model_class)
+    settings = _model_settings(model_class, card.hparams, stored_hparams) | overrides
+    model = _build(model_class, settings)
+    settings |= flatten_arguments(model_class, model.hparams)
     initial = _replace_by_nan(model)
     apply_weights(model, state_dict, name=str(source), published=True)
     untrained = _untrained_parts(initial, _restore_missing(model, initial))
-    if source.is_dir():
-        source_sha256 = " ".join(f"{name}:{sha256_of(source / name)}" for name in cls.published_files)
-    else:
-        source_sha256 = sha256_of(source)
     metadata = {
         "model": card.name,
-        "hparams": json.dumps(arguments, sort_keys=True),
+        "hparams": json.dumps(settings, sort_keys=True),
         "conventions": CONVENTIONS,
         "source": source.name,
-        "source_sha256": source_sha256,
+        "source_sha256": _source_sha256(source, model_class),
         "license": "as the source" if record is None else record.license,
     }
     if record is not None:
         metadata["provenance"] = json.dumps(record.to_dict(), sort_keys=True)
     if untrained:
         metadata[UNTRAINED] = " ".join(untrained)
-    save_weights(out, model.state_dict(), metadata, half=half)
-    return metadata
+    return model.state_dict(), metadata
+
+
+def _source_sha256(source: Path, model_class: type[Any]) -> str:
+    """Return the hash of a published file, or the name and the hash of each file in a folder."""
+    if not source.is_dir():
+        return sha256_of(source)
+    return " ".join(f"{name}:{sha256_of(source / name)}" for name in model_class.published_files)
 
 
 def _read_checkpoint(source: Path, card: ModelCard, cls: type[Any]) -> WeightContent | None:

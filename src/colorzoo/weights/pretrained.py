@@ -199,35 +199,43 @@ def _read_config(path: Path) -> PretrainedConfig:
     return PretrainedConfig(**found)
 
 
-def _class_of(kind: type[Any], config: PretrainedConfig, source: str | Path) -> type[Any]:
-    """Return the class to build: ``kind`` itself, or a registered subclass.
+def _class_of(base_class: type[Any], config: PretrainedConfig, source: str | Path) -> type[Any]:
+    """Return the class to build: ``base_class`` itself, or a registered subclass.
 
     The path in ``config.json`` is only compared, never imported, because importing a module executes code.
     """
-    if config.model_class == _class_path(kind):
-        return kind
+    if config.model_class == _class_path(base_class):
+        return base_class
     name = config.model_class.rpartition(":")[2]
     if config.model is None:
-        if name == kind.__qualname__:  # such as a class of a notebook, whose module has another name here
-            return kind
+        if name == base_class.__qualname__:  # such as a class of a notebook, whose module has another name
+            return base_class
         raise WeightsError(
             f"{source} contains the class {config.model_class}, which is not registered. Import {name} and "
             f"call {name}.from_pretrained."
         )
-    try:
-        found = load_model_class(model_card(config.model))
-    except UnknownModelError as error:
-        package = config.model_class.partition(".")[0]
+    model_class = _registered_class(config.model, config.model_class, source)
+    if not issubclass(model_class, base_class):
         raise WeightsError(
-            f"{source} contains the model {config.model}, which is not registered. Install its package "
-            f"{package}."
-        ) from error
-    if not issubclass(found, kind):
-        raise WeightsError(
-            f"{source} contains the class {name}, which is not a {kind.__name__}. Call "
+            f"{source} contains the class {name}, which is not a {base_class.__name__}. Call "
             f"{name}.from_pretrained or ColoringModel.from_pretrained."
         )
-    return found
+    return model_class
+
+
+def _registered_class(name: str, class_path: str, source: str | Path) -> type[Any]:
+    """Return the class of a registered model.
+
+    Raises:
+        WeightsError: The model is not registered; the message names the package in the class path.
+    """
+    try:
+        return load_model_class(model_card(name))
+    except UnknownModelError as error:
+        package = class_path.partition(".")[0]
+        raise WeightsError(
+            f"{source} contains the model {name}, which is not registered. Install its package {package}."
+        ) from error
 
 
 def _build(kind: type[Any], config: PretrainedConfig, source: str | Path) -> Any:
@@ -248,24 +256,17 @@ def _model_page(
     from jinja2 import Environment, PackageLoader, StrictUndefined  # only models that are saved need it
 
     name = type(model).__name__ if card is None else card.name
-    front: dict[str, Any] = {
+    front_matter = {
         "library_name": "colorzoo",
         "pipeline_tag": "image-to-image",
         "tags": ["image-colorization", name],
-        "license": "unknown",
+        **_license_fields(record.license),
     }
-    if _LICENSE_NAME.fullmatch(record.license):
-        front["license"] = record.license.lower()
-    elif record.license:
-        front |= {"license": "other", "license_name": record.license}
-    summary = "" if card is None else f"{card.summary}\n"
-    if card is not None and card.paper:
-        summary = f"{card.summary} The paper is [{card.title}]({card.paper}), {card.year}.\n"
     environment = Environment(loader=PackageLoader("colorzoo.weights"), undefined=StrictUndefined)
     return environment.get_template("model_card.md.jinja").render(
-        front_matter=yaml.safe_dump(front, sort_keys=False, width=1000),
+        front_matter=yaml.safe_dump(front_matter, sort_keys=False, width=1000),
         name=name,
-        summary=summary,
+        summary=_summary(card),
         source=source,
         model=model,
         model_class=_class_path(type(model)),
@@ -275,6 +276,24 @@ def _model_page(
         results=_result_lines(record, card, results),
         hparams=json.dumps(model.hparams, indent=2),
     )
+
+
+def _license_fields(terms: str) -> dict[str, str]:
+    """Return the license fields of the metadata block."""
+    if _LICENSE_NAME.fullmatch(terms):
+        return {"license": terms.lower()}
+    if terms:
+        return {"license": "other", "license_name": terms}
+    return {"license": "unknown"}
+
+
+def _summary(card: ModelCard | None) -> str:
+    """Return the summary of a card with a link to its paper; an empty string without a card."""
+    if card is None:
+        return ""
+    if not card.paper:
+        return f"{card.summary}\n"
+    return f"{card.summary} The paper is [{card.title}]({card.paper}), {card.year}.\n"
 
 
 def _training_lines(record: Provenance) -> list[str]:

@@ -81,30 +81,41 @@ def class_map(
     """
     if "classes" not in recipe.kinds() or lacks_classes(model, recipe):
         return None
+    labels = _edited_labels(model, recipe, lightness)
+    if reference is None:
+        return ClassMap(labels)
+    return ClassMap(labels, _reference_labels(model, recipe, reference))
+
+
+def _edited_labels(model: ColoringModel, recipe: Recipe, lightness: Tensor) -> Tensor:
+    """Return the classes of an image with the edits of the recipe."""
     hints = recipe.classes
-    file, reference_file = hints.file, hints.reference_file
-    count = None if file else getattr(model, "class_count", None)
-    target = read_labels(file, lightness) if file else find_classes(model, lightness)
-    moved = target.clone()
+    class_count = None if hints.file else getattr(model, "class_count", None)
+    labels = read_labels(hints.file, lightness) if hints.file else find_classes(model, lightness)
+    edited = labels.clone()
     for old, new in hints.moved.items():
         for number in (old, new):
-            _check_class(number, count, "recipe.classes.map")
-        moved[target == old] = new
-    _fill_polygons(moved, hints.painted, recipe, count)
-    if reference is None:
-        return ClassMap(moved)
-    if reference_file:
+            _check_class(number, class_count, "recipe.classes.map")
+        edited[labels == old] = new
+    _fill_polygons(edited, hints.painted, recipe, class_count)
+    return edited
+
+
+def _reference_labels(model: ColoringModel, recipe: Recipe, reference: Tensor) -> Tensor:
+    """Return the classes of the reference image from its label image or from the model."""
+    hints = recipe.classes
+    if hints.reference_file:
         if reference.shape[2:] == (1, 1):  # an exemplar without an image
             raise GuidanceError(
                 "--reference-classes requires exactly one reference image; embeddings are not supported"
             )
-        return ClassMap(moved, read_labels(reference_file, reference))
-    if file:
+        return read_labels(hints.reference_file, reference)
+    if hints.file:
         raise GuidanceError(
             "recipe.classes.file requires recipe.classes.reference_file (--reference-classes), because "
             "colors are transferred between equal classes of the image and the reference"
         )
-    return ClassMap(moved, find_classes(model, rgb_to_lab(reference)[:, :1]))
+    return find_classes(model, rgb_to_lab(reference)[:, :1])
 
 
 def read_label_image(path: str | Path) -> NDArray[np.int64]:

@@ -219,29 +219,36 @@ def _divided_regions(
     art: LineArt, gap: float, divisions: Sequence[Division], size: tuple[int, int] | None
 ) -> Labels:
     """Find the regions of a drawing and apply the divisions of the user."""
+    if not divisions:
+        return find_regions(art.darkness, gap)
     scale = np.array([1.0, 1.0]) if size is None else np.array(art.shape[::-1]) / np.array(size)
-    paths = [
-        (division, np.floor(np.asarray(division.path) * scale).astype(np.int32)) for division in divisions
-    ]
-    walls = art.darkness
-    for division, path in paths:
+    paths = [np.floor(np.asarray(division.path) * scale).astype(np.int32) for division in divisions]
+    walls = art.darkness.copy()
+    for division, path in zip(divisions, paths, strict=True):
         if not (division.closed or division.join):
-            walls = walls.copy() if walls is art.darkness else walls
             cv2.polylines(walls, [path], isClosed=False, color=255, thickness=max(1, min(art.shape) // 500))
     regions = find_regions(walls, gap)
-    for division, path in paths:
-        if division.closed or division.join:
-            marked = np.zeros(art.shape, np.uint8)
-            if division.closed:
-                cv2.fillPoly(marked, [path], 1)
-                regions = np.where(marked > 0, regions.max() + 1, regions)
-            else:
-                cv2.polylines(marked, [path], isClosed=False, color=1)
-                crossed = np.unique(regions[marked > 0])
-                regions = np.where(np.isin(regions, crossed), crossed[:1], regions)
-    if not paths:
-        return regions
+    for division, path in zip(divisions, paths, strict=True):
+        if division.closed:
+            regions = _with_new_region(regions, path)
+        elif division.join:
+            regions = _with_joined_regions(regions, path)
     return np.unique(regions, return_inverse=True)[1].reshape(art.shape).astype(np.int32)
+
+
+def _with_new_region(regions: NDArray[Any], polygon: NDArray[np.int32]) -> NDArray[Any]:
+    """Return the regions with the inside of a polygon as a new region."""
+    inside = np.zeros(regions.shape, np.uint8)
+    cv2.fillPoly(inside, [polygon], 1)
+    return np.where(inside > 0, regions.max() + 1, regions)
+
+
+def _with_joined_regions(regions: NDArray[Any], path: NDArray[np.int32]) -> NDArray[Any]:
+    """Return the regions with all regions that a path crosses joined into one."""
+    line = np.zeros(regions.shape, np.uint8)
+    cv2.polylines(line, [path], isClosed=False, color=1)
+    crossed = np.unique(regions[line > 0])
+    return np.where(np.isin(regions, crossed), crossed[:1], regions)
 
 
 def region_votes(prediction: Prediction, drawing: Drawing, sketch: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -46,15 +47,12 @@ def heal(levels: Levels, strokes: Sequence[Stroke]) -> Levels:
     """
     height, width = levels.shape[:2]
     boxed = [(_box(stroke, width, height), stroke) for stroke in map(_grown, strokes)]
-    boxed = [(box, stroke) for box, stroke in boxed if box[0] < box[2] and box[1] < box[3]]
+    visible = [(box, stroke) for box, stroke in boxed if box[0] < box[2] and box[1] < box[3]]
     healed = levels
-    for group in _joined([box for box, _ in boxed]):  # the masks of a group need less memory than the image
-        left, top, right, bottom = group
-        moved = [
-            replace(stroke, path=tuple((x - left, y - top) for x, y in stroke.path))
-            for box, stroke in boxed
-            if _overlap(box, group)
-        ]
+    # the masks of a group of overlapping strokes need less memory than masks of the image
+    for window in _joined([box for box, _ in visible]):
+        left, top, right, bottom = window
+        moved = [_moved(stroke, -left, -top) for box, stroke in visible if _overlap(box, window)]
         size = (bottom - top, right - left)
         covered = _drawn(moved, size)
         if not covered.any():
@@ -64,6 +62,11 @@ def heal(levels: Levels, strokes: Sequence[Stroke]) -> Levels:
         objects = _drawn([stroke for stroke in moved if stroke.width >= _HEALING_WIDE], size)
         _fill_components(healed[top:bottom, left:right], covered, objects)
     return healed
+
+
+def _moved(stroke: Stroke, right: int, down: int) -> Stroke:
+    """Return a stroke moved by a number of pixels."""
+    return replace(stroke, path=tuple((x + right, y + down) for x, y in stroke.path))
 
 
 def _drawn(strokes: Sequence[Stroke], size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -82,28 +85,41 @@ def _fill_components(levels: Levels, covered: NDArray[np.bool_], objects: NDArra
     """
     planes = levels[..., None] if levels.ndim == 2 else levels
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(covered.astype(np.uint8))
-    touched = np.unique(labels[objects])
+    object_numbers = np.unique(labels[objects])
     for number in range(1, count):
         left, top, width, height = boxes[number, :4].tolist()
-        is_object, margin = number in touched, _HEALING_AROUND
+        component = labels[top : top + height, left : left + width] == number
+        is_object, margin = number in object_numbers, _HEALING_AROUND
         if is_object:
-            inside = labels[top : top + height, left : left + width] == number
-            depth = cv2.distanceTransform(np.pad(inside.astype(np.uint8), 1), cv2.DIST_L2, 5).max()
-            margin = max(margin, math.ceil(depth))
+            margin = max(margin, math.ceil(_depth(component)))
         rows = slice(max(top - margin, 0), top + height + margin)
         columns = slice(max(left - margin, 0), left + width + margin)
-        own, unknown = labels[rows, columns] == number, covered[rows, columns].copy()
+        replaced = labels[rows, columns] == number
+        unknown = covered[rows, columns]
         if is_object:  # the coarse levels of the fill would spread the colors of distant pixels
-            unknown |= cv2.distanceTransform((~own).astype(np.uint8), cv2.DIST_L2, 5) > margin
+            outside = (~replaced).astype(np.uint8)
+            unknown = unknown | (cv2.distanceTransform(outside, cv2.DIST_L2, 5) > margin)
         for channel in range(planes.shape[2]):
             part = planes[rows, columns, channel]
-            plane = np.ascontiguousarray(part)
-            if is_object:
-                filled = _fill_smoothly(plane.astype(np.float32), unknown)
-                filled = filled if plane.dtype.kind == "f" else filled.round()
-            else:
-                filled = cv2.inpaint(plane, unknown.astype(np.uint8), _HEALING_RADIUS, cv2.INPAINT_NS)
-            part[own] = filled[own]
+            fill = _fill_object if is_object else _fill_scratch
+            part[replaced] = fill(np.ascontiguousarray(part), unknown)[replaced]
+
+
+def _depth(component: NDArray[np.bool_]) -> float:
+    """Return the largest distance of a pixel of a component from its edge."""
+    padded = np.pad(component.astype(np.uint8), 1)
+    return float(cv2.distanceTransform(padded, cv2.DIST_L2, 5).max())
+
+
+def _fill_object(plane: NDArray[Any], unknown: NDArray[np.bool_]) -> NDArray[Any]:
+    """Fill the unknown pixels of a plane smoothly, rounded if the plane has integers."""
+    filled = _fill_smoothly(plane.astype(np.float32), unknown)
+    return filled if plane.dtype.kind == "f" else filled.round()
+
+
+def _fill_scratch(plane: NDArray[Any], unknown: NDArray[np.bool_]) -> NDArray[Any]:
+    """Inpaint the unknown pixels of a plane, continuing its edges (Navier-Stokes)."""
+    return cv2.inpaint(plane, unknown.astype(np.uint8), _HEALING_RADIUS, cv2.INPAINT_NS)
 
 
 def _grown(stroke: Stroke) -> Stroke:

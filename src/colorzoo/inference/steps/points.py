@@ -343,41 +343,105 @@ def correct_points(
     if not 0 < len(hints) <= CORRECTIONS.most_points:
         return []
     height, width = lightness.shape
-    covers = [covered((h.x, h.y), h.radius, (width, height), (height, width)) for h in hints]
-    boxes = torch.tensor([(y.start, y.stop - 1, x.start, x.stop - 1) for y, x in covers])
-    y0, y1, x0, x1 = boxes.T
-    y = torch.tensor([min(int(h.y), height - 1) for h in hints])
-    x = torch.tensor([min(int(h.x), width - 1) for h in hints])
-    # squared distance of the home pixel of point i (row) from the rectangle of point j (column)
-    apart = distance_outside(y[:, None], y0, y1).square() + distance_outside(x[:, None], x0, x1).square()
-    count = len(hints)
-    covered_later = ((apart == 0) & (torch.arange(count)[:, None] < torch.arange(count))).any(dim=1)
-    cell = max(height / ab.shape[1], width / ab.shape[2])
-    room = torch.full((count,), torch.inf)
-    if locked is not None:
-        room = _room(locked, boxes, (height, width))
-    kept = (~covered_later & (room > 0)).nonzero().flatten()
-    if not len(kept):
+    rows, columns = _center_pixels(hints, (height, width))
+    boxes = _pixel_boxes(hints, (height, width))
+    squared_distances = _squared_distances(rows, columns, boxes)
+    lock_distances = _lock_distances(locked, boxes, (height, width))
+    is_corrected = ~_covered_by_later(squared_distances) & (lock_distances > 0)
+    corrected = is_corrected.nonzero().flatten()
+    if not len(corrected):
         return []
-    apart, homes = apart[kept][:, kept], (y[kept], x[kept])
-    # a smaller standard deviation near other points preserves their colors
-    others = apart.masked_fill(apart == 0, torch.inf).min(dim=0).values.sqrt()
-    reach = (others / CORRECTIONS.apart).clamp(min=CORRECTIONS.narrowest, max=CORRECTIONS.reach * cell)
-    reach = torch.minimum(reach, (room[kept] / CUT).clamp(min=CORRECTIONS.narrowest))
-    wanted = points_lab([hints[i] for i in kept.tolist()], lightness[homes])
-    chosen = wanted * torch.tensor([1.0, strength, strength])
-    target = reduce_chroma(chosen.T[:, :, None])[1:, :, 0].T
-    rows, columns = bicubic_matrix(ab.shape[1], height), bicubic_matrix(ab.shape[2], width)
-    missing = target - torch.einsum("kh,chw,kw->kc", rows[homes[0]], ab, columns[homes[1]])
-    # the weighted sum of the corrections at each point equals the difference there
-    weight, amounts = torch.exp(-0.5 * apart / reach.square()), torch.zeros_like(missing)
-    for _ in range(CORRECTIONS.rounds):
-        for i in range(len(missing)):
-            amounts[i] += missing[i] - weight[i] @ amounts
+
+    rows, columns, boxes = rows[corrected], columns[corrected], boxes[corrected]
+    squared_distances = squared_distances[corrected][:, corrected]
+    cell_size = max(height / ab.shape[1], width / ab.shape[2])
+    deviations = _standard_deviations(squared_distances, lock_distances[corrected], cell_size)
+    corrected_hints = [hints[index] for index in corrected.tolist()]
+    target_ab = _target_ab(corrected_hints, lightness[rows, columns], strength)
+    missing_ab = target_ab - _upsampled_at(ab, rows, columns, (height, width))
+    weights = torch.exp(-0.5 * squared_distances / deviations.square())
+    amounts = _solve_amounts(weights, missing_ab)
     return [
-        PointCorrection((box[0], box[1]), (box[2], box[3]), wide, amount)
-        for box, wide, amount in zip(boxes[kept].tolist(), reach.tolist(), amounts, strict=True)
+        PointCorrection((first_row, last_row), (first_column, last_column), deviation, amount)
+        for (first_row, last_row, first_column, last_column), deviation, amount in zip(
+            boxes.tolist(), deviations.tolist(), amounts, strict=True
+        )
     ]
+
+
+def _center_pixels(hints: Sequence[PointHint], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Return the row and the column of the pixel that contains the center of each point."""
+    height, width = size
+    rows = torch.tensor([min(int(hint.y), height - 1) for hint in hints])
+    columns = torch.tensor([min(int(hint.x), width - 1) for hint in hints])
+    return rows, columns
+
+
+def _pixel_boxes(hints: Sequence[PointHint], size: tuple[int, int]) -> Tensor:
+    """Return the rectangle of each point ``(K, 4)``: first and last row, first and last column."""
+    height, width = size
+    slices = [covered((hint.x, hint.y), hint.radius, (width, height), size) for hint in hints]
+    return torch.tensor(
+        [(rows.start, rows.stop - 1, columns.start, columns.stop - 1) for rows, columns in slices]
+    )
+
+
+def _squared_distances(rows: Tensor, columns: Tensor, boxes: Tensor) -> Tensor:
+    """Return the squared distance of the center of point i (row) from the rectangle of point j (column)."""
+    first_rows, last_rows, first_columns, last_columns = boxes.T
+    down = distance_outside(rows[:, None], first_rows, last_rows)
+    across = distance_outside(columns[:, None], first_columns, last_columns)
+    return down.square() + across.square()
+
+
+def _covered_by_later(squared_distances: Tensor) -> Tensor:
+    """Return whether the center of each point lies in the rectangle of a later point."""
+    order = torch.arange(len(squared_distances))
+    return ((squared_distances == 0) & (order[:, None] < order)).any(dim=1)
+
+
+def _standard_deviations(squared_distances: Tensor, lock_distances: Tensor, cell_size: float) -> Tensor:
+    """Return the standard deviation of the falloff of each correction, in pixels of the image.
+
+    A smaller standard deviation near other points and locks preserves their colors.
+
+    Args:
+        squared_distances: ``(K, K)`` of `_squared_distances`.
+        lock_distances: Distance ``(K,)`` of each point from the nearest locked pixel.
+        cell_size: Size of a pixel of the network output, in pixels of the image.
+    """
+    other_points = squared_distances.masked_fill(squared_distances == 0, torch.inf)
+    distances = other_points.min(dim=0).values.sqrt()
+    narrowest, widest = CORRECTIONS.narrowest, CORRECTIONS.reach * cell_size
+    deviations = (distances / CORRECTIONS.apart).clamp(min=narrowest, max=widest)
+    return torch.minimum(deviations, (lock_distances / CUT).clamp(min=narrowest))
+
+
+def _target_ab(hints: Sequence[PointHint], lightness: Tensor, strength: float) -> Tensor:
+    """Return the ab ``(K, 2)`` of points at a lightness ``(K,)``, scaled by a strength, within sRGB."""
+    lab = points_lab(hints, lightness) * torch.tensor([1.0, strength, strength])
+    return reduce_chroma(lab.T[:, :, None])[1:, :, 0].T
+
+
+def _upsampled_at(ab: Tensor, rows: Tensor, columns: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the ab ``(K, 2)`` of a prediction, upsampled to a size, at some pixels."""
+    row_weights = bicubic_matrix(ab.shape[1], size[0])[rows]
+    column_weights = bicubic_matrix(ab.shape[2], size[1])[columns]
+    return torch.einsum("kh,chw,kw->kc", row_weights, ab, column_weights)
+
+
+def _solve_amounts(weights: Tensor, missing_ab: Tensor) -> Tensor:
+    """Return amounts whose weighted sum at each point is approximately the missing color (Gauss-Seidel).
+
+    Args:
+        weights: ``(K, K)``, weight of each correction (column) at each point (row).
+        missing_ab: ``(K, 2)`` in CIE units.
+    """
+    amounts = torch.zeros_like(missing_ab)
+    for _ in range(CORRECTIONS.rounds):
+        for index in range(len(missing_ab)):
+            amounts[index] += missing_ab[index] - weights[index] @ amounts
+    return amounts
 
 
 def points_lab(points: Sequence[PointHint], lightness: Tensor) -> Tensor:
@@ -392,22 +456,22 @@ def points_lab(points: Sequence[PointHint], lightness: Tensor) -> Tensor:
     return torch.where(exact[:, None], torch.cat([lightness[:, None], ab], dim=1), moved)
 
 
-def _room(locked: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
+def _lock_distances(locked: Tensor | None, boxes: Tensor, size: tuple[int, int]) -> Tensor:
     """Return the distance ``(K,)`` in pixels from each rectangle to the nearest locked pixel.
 
     Args:
-        locked: Mask ``(h, w)`` of locked colors.
+        locked: Mask ``(h, w)`` of locked colors; None without locks.
         boxes: ``(K, 4)``: first and last row, first and last column.
         size: Height and width of the image.
     """
-    if not locked.any():
+    if locked is None or not locked.any():
         return torch.full((len(boxes),), torch.inf)
     cells = (locked > 0).nonzero()
-    tall, wide = size[0] / locked.shape[0], size[1] / locked.shape[1]
-    top, left = cells[:, 0] * tall, cells[:, 1] * wide
-    room = []
-    for y0, y1, x0, x1 in boxes.tolist():
-        down = torch.maximum(top - (y1 + 1), y0 - (top + tall)).clamp(min=0)
-        across = torch.maximum(left - (x1 + 1), x0 - (left + wide)).clamp(min=0)
-        room.append(torch.hypot(down, across).min())
-    return torch.stack(room)
+    cell_height, cell_width = size[0] / locked.shape[0], size[1] / locked.shape[1]
+    top, left = cells[:, 0] * cell_height, cells[:, 1] * cell_width
+    distances = []
+    for first_row, last_row, first_column, last_column in boxes.tolist():
+        down = torch.maximum(top - (last_row + 1), first_row - (top + cell_height)).clamp(min=0)
+        across = torch.maximum(left - (last_column + 1), first_column - (left + cell_width)).clamp(min=0)
+        distances.append(torch.hypot(down, across).min())
+    return torch.stack(distances)

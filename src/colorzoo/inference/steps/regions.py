@@ -150,24 +150,25 @@ def _cut(index: Index, corners: NDArray[np.int32], ink: NDArray[np.bool_], count
     """Cut the region that a line crosses most; the smaller parts become new regions."""
     from scipy import ndimage  # imported here, because few recipes have lines that cut regions
 
-    drawn = np.zeros(index.shape, np.uint8)
-    cv2.polylines(drawn, [corners], isClosed=False, color=1)
-    line = drawn > 0
+    canvas = np.zeros(index.shape, np.uint8)
+    cv2.polylines(canvas, [corners], isClosed=False, color=1)
+    line = canvas > 0
     if not line.any():
         return
     region = index == np.bincount(index[line]).argmax()
     labels, _ = ndimage.label(region & ~ink & ~line)
-    beside = np.unique(labels[ndimage.binary_dilation(line, np.ones((3, 3))) & (labels > 0)])
+    beside_line = ndimage.binary_dilation(line, np.ones((3, 3))) & (labels > 0)
     sizes = np.bincount(labels.ravel())
-    parts = sorted((part for part in beside if sizes[part] >= _LEAST_PIXELS), key=lambda part: -sizes[part])
-    if len(parts) < 2:
+    large_parts = [part for part in np.unique(labels[beside_line]) if sizes[part] >= _LEAST_PIXELS]
+    if len(large_parts) < 2:
         return
     nearest = ndimage.distance_transform_edt(labels == 0, return_distances=False, return_indices=True)
-    owner = labels[tuple(nearest)]  # lines belong to the nearest part
-    for part in parts[1:]:
+    nearest_part = labels[tuple(nearest)]  # lines belong to the nearest part
+    _, *smaller_parts = sorted(large_parts, key=lambda part: -sizes[part])
+    for part in smaller_parts:
         number = _free_number(index, count)
         if number is not None:
-            index[region & (owner == part)] = number
+            index[region & (nearest_part == part)] = number
 
 
 def _free_number(index: Index, count: int) -> int | None:

@@ -182,19 +182,20 @@ def read_caffe_hdf5(path: Path) -> dict[str, Tensor]:
         raise WeightsError(
             f"{path} is an HDF5 file, which requires h5py. Run `python -m pip install h5py`."
         ) from error
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
 
-    def add(name: str, item: Any) -> None:
+    def add_float_array(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and item.dtype.kind == "f":
-            found[name] = torch.from_numpy(item[()].astype(item.dtype.newbyteorder("=")))
+            native_array = item[()].astype(item.dtype.newbyteorder("="))
+            tensors[name] = torch.from_numpy(native_array)
 
     try:
         with h5py.File(path) as file:
-            file.visititems(add)
+            file.visititems(add_float_array)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise WeightsError(
             f"{path} is truncated or not a Caffe model in HDF5 ({error}). Download or copy the file again."
         ) from error
-    if not found:
+    if not tensors:
         raise WeightsError(f"{path} contains no arrays; expected a Caffe model in HDF5 (.caffemodel.h5)")
-    return found
+    return tensors
