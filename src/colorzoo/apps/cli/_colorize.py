@@ -267,9 +267,10 @@ def _input_identities(
     args: ColorizeOptions, images: Sequence[Path], shared: FileTask
 ) -> set[tuple[int, int] | None]:
     """Return the identities of all existing input files; see `file_identity`."""
-    option_files = [name for name in (args.recipe, args.from_list) if name]
-    guidance_files = [path for _, path in shared.files]
-    return {file_identity(path) for path in (*option_files, *images, *guidance_files)} - {None}
+    paths: list[str | Path] = [name for name in (args.recipe, args.from_list) if name]
+    paths += images
+    paths += [path for _, path in shared.files]
+    return {file_identity(path) for path in paths} - {None}
 
 
 def _result_of_obstacle(
