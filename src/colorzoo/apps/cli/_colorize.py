@@ -355,7 +355,10 @@ def _color_statistics(args: GuidanceOptions) -> dict[str, object]:
 
 
 def _boxes(args: GuidanceOptions, recipe_boxes: tuple[BoxHint, ...] | None) -> tuple[BoxHint, ...] | None:
-    """Return the boxes of a recipe and of ``--box``; ``--box none`` only replaces None by no boxes."""
+    """Return the boxes of a recipe and of ``--box``.
+
+    With only ``--box none``, the result is not None, which disables object detection.
+    """
     if not args.box:
         return recipe_boxes
     return (recipe_boxes or ()) + tuple(_parse_box(text) for text in args.box if text != "none")

@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _ignore_image_warnings() -> None:
-    """Suppress warnings about single images, which users of commands cannot use."""
+    """Suppress warnings about the content of single images."""
     warnings.filterwarnings("ignore", module=r"PIL\.")  # colorzoo reports damaged images itself
     # the warning is for tensors that are not scaled to [0, 1], but a dark scan can trigger it
     warnings.filterwarnings("ignore", ".*nearly black")
