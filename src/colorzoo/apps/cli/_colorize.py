@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
@@ -34,6 +34,7 @@ from colorzoo.guidance import (
     BoxHint,
     DrawingSettings,
     PointHint,
+    Reach,
     Recipe,
     parse_border,
     parse_crop_text,
@@ -78,10 +79,7 @@ def color(args: ColorizeOptions) -> int:
     `colorzoo.apps.cli.colorize.run` documents the exit codes.
     """
     if args.report:
-        from colorzoo.batch import check_report, read_entries
-
-        for path in args.report:
-            check_report(Path(path))
+        _check_reports(args.report)
     signer = _load_signer(Path(args.sign)) if args.sign else None
     shared = _task(args)
     assert shared.choice is not None
@@ -91,30 +89,51 @@ def color(args: ColorizeOptions) -> int:
     if len(tasks) > _MANY:
         print_line(f"colorzoo: {len(tasks):,} images will be colorized", sys.stderr)
     if args.dry_run:
-        planned = [task.result("planned") for task in tasks]
-        results += planned
-        for result in planned:
-            report(result)
+        results += _report_planned(tasks, report)
     elif tasks:
         results += _run(args, tasks, report)
-    failed = [result.source for result in results if result.failed]
     if args.json:
         print(json.dumps([asdict(result) for result in results], indent=1))
     if len(results) > 1:
-        counts: Counter[str] = Counter(result.status for result in results)
-        listed = (f"{counts[status]} {word}" for status, word in _COUNTED.items() if counts[status])
-        print(f"colorzoo: {', '.join(listed)}", file=sys.stderr)
+        _print_counts(results)
     if args.failed:
-        write_whole(Path(args.failed), join_names(failed))
+        write_whole(Path(args.failed), join_names([result.source for result in results if result.failed]))
     if signer:
         _sign(signer, results)
     if args.report:
-        with progress_bar("report", len(results)) as advance:
-            entries = read_entries(results, advance)
-        write_reports(args.report, entries)
-    if not failed:
+        _report_results(args.report, results)
+    return _exit_code(results)
+
+
+def _check_reports(paths: Sequence[str]) -> None:
+    """Raise an error if a report would replace a file that is not a report."""
+    from colorzoo.batch import check_report
+
+    for path in paths:
+        check_report(Path(path))
+
+
+def _report_planned(tasks: Sequence[FileTask], report: Report) -> list[FileResult]:
+    """Report the images that a run without ``--dry-run`` would colorize, and return their results."""
+    results = [task.result("planned") for task in tasks]
+    for result in results:
+        report(result)
+    return results
+
+
+def _print_counts(results: Sequence[FileResult]) -> None:
+    """Print how many images were colorized, were skipped, failed or are planned."""
+    counts: Counter[str] = Counter(result.status for result in results)
+    listed = (f"{counts[status]} {word}" for status, word in _COUNTED.items() if counts[status])
+    print(f"colorzoo: {', '.join(listed)}", file=sys.stderr)
+
+
+def _exit_code(results: Sequence[FileResult]) -> int:
+    """Return 0 if no image failed, 1 if some images failed, 2 if all images failed."""
+    failures = sum(result.failed for result in results)
+    if not failures:
         return 0
-    return 2 if len(failed) == len(results) else 1
+    return 2 if failures == len(results) else 1
 
 
 def _load_signer(key: Path) -> Signer:
@@ -132,12 +151,21 @@ def _sign(signer: Signer, results: Sequence[FileResult]) -> None:
     from colorzoo.batch import sign_results
 
     with progress_bar("signatures", len(results)) as advance:
-        left = sign_results(results, signer, advance)
-    for name in left:
+        unsigned = sign_results(results, signer, advance)
+    for name in unsigned:
         print_line(
             f"colorzoo: not signed: {name} has no provenance record or cannot store a signature",
             sys.stderr,
         )
+
+
+def _report_results(paths: Sequence[str], results: Sequence[FileResult]) -> None:
+    """Read the results of the run and write the reports."""
+    from colorzoo.batch import read_entries
+
+    with progress_bar("report", len(results)) as advance:
+        entries = read_entries(results, advance)
+    write_reports(paths, entries)
 
 
 def write_reports(paths: Sequence[str], entries: Sequence[ReportEntry]) -> None:
@@ -215,29 +243,53 @@ def _plan(
     """
     search = find_images(names, exclude=Path(args.output) if args.output else None)
     results = [FileResult(name, "", "failed", (str(error),)) for name, error in search.errors]
-    tasks = [replace(shared, source=found.path, name=str(found.path)) for found in search.found]
-    inputs: list[str | Path] = [name for name in (args.recipe, args.from_list) if name]
-    inputs += [image.path for image in search.found] + [path for _, path in shared.files]
-    kept = {*map(file_identity, inputs)} - {None}
+    tasks = [replace(shared, source=image.path, name=str(image.path)) for image in search.found]
+    inputs = _input_identities(args, [image.path for image in search.found], shared)
     extension = f".{args.format}" if args.format else None
     outputs = plan_outputs(search.found, tasks, args.output, overwrite=args.overwrite, extension=extension)
-    planned = []
-    for task, place in zip(tasks, outputs, strict=True):
-        task, target = replace(task, target=place.path), str(place.path)
-        if file_identity(place.path) in kept:
-            results.append(task.result("failed", f"{target} {_IS_INPUT}"))
-        elif place.state == "missing":
-            planned.append(task)
-        elif place.state == "done":
-            results.append(task.result("skipped", ALREADY_DONE))
+    planned_tasks = []
+    for task, output in zip(tasks, outputs, strict=True):
+        task = replace(task, target=output.path)
+        result = _result_of_obstacle(task, output.state, inputs)
+        if result is None:
+            planned_tasks.append(task)
         else:
-            results.append(task.result("failed", f"{target} {EXISTS[place.state]}"))
+            results.append(result)
     for result in results:
         report(result)
     if search.skipped:
         print_line(f"colorzoo: {skipped_files_message(search.skipped)}", sys.stderr)
     results += [FileResult(str(path), "", "skipped", (reason,)) for path, reason in search.skipped]
-    return planned, results
+    return planned_tasks, results
+
+
+def _input_identities(
+    args: ColorizeOptions, images: Sequence[Path], shared: FileTask
+) -> set[tuple[int, int] | None]:
+    """Return the identities of all existing input files; see `file_identity`."""
+    paths: list[str | Path] = [name for name in (args.recipe, args.from_list) if name]
+    paths += images
+    paths += [path for _, path in shared.files]
+    return {file_identity(path) for path in paths} - {None}
+
+
+def _result_of_obstacle(
+    task: FileTask, output_state: str, inputs: Container[tuple[int, int] | None]
+) -> FileResult | None:
+    """Return the result of an image whose output file must not be written; None if it can be written.
+
+    Args:
+        task: Task with source and target files.
+        output_state: State of the target file, from `plan_outputs`.
+        inputs: Identities of the input files.
+    """
+    if file_identity(task.target) in inputs:
+        return task.result("failed", f"{task.target} {_IS_INPUT}")
+    if output_state == "missing":
+        return None
+    if output_state == "done":
+        return task.result("skipped", ALREADY_DONE)
+    return task.result("failed", f"{task.target} {EXISTS[output_state]}")
 
 
 def _run(args: ColorizeOptions, tasks: Sequence[FileTask], report: Report) -> list[FileResult]:
@@ -266,9 +318,32 @@ def _recipe(args: GuidanceOptions) -> Recipe:
         GuidanceError: The file is not a recipe, or an option value is malformed.
     """
     recipe = read_recipe(Path(args.recipe)) if args.recipe else Recipe()
-    labels = {"file": args.classes, "reference_file": args.reference_classes}
-    if labels := {name: path for name, path in labels.items() if path}:
-        recipe = recipe.with_fields("classes", labels)
+    recipe = recipe.with_fields("classes", _label_files(args))
+    recipe = recipe.with_fields("statistics", _color_statistics(args))
+    return replace(
+        recipe,
+        points=recipe.points + tuple(parse_point(text, args.reach) for text in args.point),
+        boxes=_boxes(args, recipe.boxes),
+        border=recipe.border if args.border is None else parse_border(args.border, "--border"),
+        crop=recipe.crop if args.crop is None else parse_crop_text(args.crop, "--crop"),
+        finish=recipe.finish if args.finish is None else parse_finish_text(args.finish, "--finish"),
+        label=recipe.label if args.label is None else args.label,
+        drawing=_drawing_settings(args, recipe.drawing),
+    )
+
+
+def _label_files(args: GuidanceOptions) -> dict[str, str]:
+    """Return the label maps of the options, by field name of ``classes`` in a recipe."""
+    files = {"file": args.classes, "reference_file": args.reference_classes}
+    return {name: path for name, path in files.items() if path}
+
+
+def _color_statistics(args: GuidanceOptions) -> dict[str, object]:
+    """Return the histogram and saturation of the options, by field name of ``statistics`` in a recipe.
+
+    Raises:
+        ColorzooError: The image of ``--histogram-of`` cannot be read or is gray.
+    """
     statistics: dict[str, object] = {}
     if args.histogram_of:
         image = read_image(Path(args.histogram_of))
@@ -276,25 +351,17 @@ def _recipe(args: GuidanceOptions) -> Recipe:
         statistics["histogram"] = describe_statistics(image)["histogram"]
     if args.saturation is not None:
         statistics["saturation"] = args.saturation
-    if statistics:
-        recipe = recipe.with_fields("statistics", statistics)
-    points = tuple(parse_point(text, args.reach) for text in args.point)
-    boxes = recipe.boxes
-    if args.box:
-        boxes = (boxes or ()) + tuple(_parse_box(text) for text in args.box if text != "none")
-    border = recipe.border if args.border is None else parse_border(args.border, "--border")
-    crop = recipe.crop if args.crop is None else parse_crop_text(args.crop, "--crop")
-    finish = recipe.finish if args.finish is None else parse_finish_text(args.finish, "--finish")
-    return replace(
-        recipe,
-        points=recipe.points + points,
-        boxes=boxes,
-        border=border,
-        crop=crop,
-        finish=finish,
-        label=recipe.label if args.label is None else args.label,
-        drawing=_drawing_settings(args, recipe.drawing),
-    )
+    return statistics
+
+
+def _boxes(args: GuidanceOptions, recipe_boxes: tuple[BoxHint, ...] | None) -> tuple[BoxHint, ...] | None:
+    """Return the boxes of a recipe and of ``--box``.
+
+    With only ``--box none``, the result is not None, which disables object detection.
+    """
+    if not args.box:
+        return recipe_boxes
+    return (recipe_boxes or ()) + tuple(_parse_box(text) for text in args.box if text != "none")
 
 
 def _drawing_settings(args: GuidanceOptions, given: DrawingSettings | None) -> DrawingSettings | None:
@@ -335,23 +402,27 @@ def parse_point(text: str, reach: str | None = None) -> PointHint:
         GuidanceError: The value is malformed.
     """
     match = _POINT.fullmatch(text)
-    own = match["reach"] if match else None
-    given = own or reach
-    name = f"--point {text!r}: the reach" if own else "--reach"
-    far = DEFAULT_REACH if given is None else parse_reach(given, name)
+    spread = _parse_point_reach(text, match["reach"] if match else None, reach)
     try:
         if match is None:
             raise ValueError
         radius = float(match["radius"]) if match["radius"] else 3.0
         red, green, blue = ImageColor.getrgb(match["color"])[:3]
         color = f"#{red:02x}{green:02x}{blue:02x}"
-        return PointHint(float(match["x"]), float(match["y"]), radius, color, reach=far)
+        return PointHint(float(match["x"]), float(match["y"]), radius, color, reach=spread)
     except ValueError:
         raise GuidanceError(
             f"--point must be X,Y[,RADIUS]=COLOR[@REACH], for example 120,80=#c04020@0.5, got {text!r}. "
             "COLOR is #rrggbb, #rgb or an HTML name such as teal. RADIUS is in pixels. REACH is how far the "
             "color spreads."
         ) from None
+
+
+def _parse_point_reach(text: str, point_reach: str | None, default_reach: str | None) -> Reach:
+    """Parse the reach in the value ``text`` of ``--point``, or else the value of ``--reach``."""
+    if point_reach:
+        return parse_reach(point_reach, f"--point {text!r}: the reach")
+    return DEFAULT_REACH if default_reach is None else parse_reach(default_reach, "--reach")
 
 
 def _parse_box(text: str) -> BoxHint:

@@ -51,11 +51,11 @@ class Command:
             allow_abbrev=False,  # a new option could make existing abbreviations ambiguous
         )
         hints, groups = get_type_hints(self.options), {"": parser}
-        for each in fields(self.options):
-            title = each.metadata["group"]
+        for field in fields(self.options):
+            title = field.metadata["group"]
             if title not in groups:
                 groups[title] = parser.add_argument_group(title)
-            _add_option(groups[title], each, hints[each.name])
+            _add_option(groups[title], field, hints[field.name])
         return parser
 
     def parse(self, name: str, words: Sequence[str]) -> Any:
@@ -68,20 +68,10 @@ class Command:
         Raises:
             ColorzooError: An option is unknown, or a value is empty, has the wrong type or is out of range.
         """
-        for before, word in zip(["", *words], words, strict=False):
-            flag, sign, value = word.partition("=")
-            if not word or (flag.startswith("--") and sign and not value):
-                empty = flag or (before if before.startswith("-") else "an argument")
-                raise ColorzooError(f"{empty} must not be empty. Pass a value, or omit this argument.")
-        joined: list[str] = []
-        for word in words:
-            if joined and _NEGATIVE.match(word) and re.fullmatch("--[a-z][a-z-]*", joined[-1]):
-                joined[-1] += f"={word}"  # argparse would parse a value such as -5,10 as an option
-            else:
-                joined.append(word)
-        found = self.parser(name).parse_args(joined)
-        names = [each.name for each in fields(self.options)]
-        values = {key: found[key] for key in names if found[key] is not None}
+        _check_not_empty(words)
+        parsed = self.parser(name).parse_args(_join_negative_values(words))
+        names = [field.name for field in fields(self.options)]
+        values = {name: parsed[name] for name in names if parsed[name] is not None}
         for option_name, limits, number in out_of_range(self.options, values):
             raise ColorzooError(f"--{option_name.replace('_', '-')} must be {limits}, got {number:g}")
         return self.options(**values)
@@ -98,29 +88,78 @@ class _Parser(jsonargparse.ArgumentParser):  # type: ignore[misc]
         raise ColorzooError(f"{text.rstrip('.')}. See `{self.prog} --help`.") from ex
 
 
-def _add_option(parser: Any, each: Field[Any], hint: Any) -> None:
-    """Add an option without its default, which the dataclass sets if the option is omitted."""
-    metadata, kind = each.metadata, hint
-    if NoneType in get_args(hint):
-        kind = next(part for part in get_args(hint) if part is not NoneType)
-    how = {name: metadata[name] for name in ("help", "metavar", "nargs") if metadata[name] is not None}
-    if get_origin(kind) is Literal:
-        how["choices"] = get_args(kind)
-    elif kind == list[float]:
-        how["type"] = numbers
-    elif kind in (int, float, Path, list[Path]):
-        how["type"] = get_args(kind)[0] if get_origin(kind) is list else kind
-    elif kind is bool:
-        how["action"] = "store_true"
-    elif kind == list[str] and "nargs" not in how:
-        how["action"] = "append"
-    names = metadata["flags"] or (f"--{each.name.replace('_', '-')}",)
-    is_required = each.default is MISSING and each.default_factory is MISSING
+def _check_not_empty(words: Sequence[str]) -> None:
+    """Raise an error if an argument is empty or an option has an empty value."""
+    for before, word in zip(["", *words], words, strict=False):
+        flag, sign, value = word.partition("=")
+        if not word or (flag.startswith("--") and sign and not value):
+            empty = flag or (before if before.startswith("-") else "an argument")
+            raise ColorzooError(f"{empty} must not be empty. Pass a value, or omit this argument.")
+
+
+def _join_negative_values(words: Sequence[str]) -> list[str]:
+    """Join each option and its negative value to one word, such as ``--point=-5,10``.
+
+    Otherwise, argparse would parse the value as an option.
+    """
+    joined: list[str] = []
+    for word in words:
+        if joined and _NEGATIVE.match(word) and re.fullmatch("--[a-z][a-z-]*", joined[-1]):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
+def _add_option(parser: Any, field: Field[Any], hint: Any) -> None:
+    """Add an option without its default, which the dataclass sets if the option is omitted.
+
+    Args:
+        parser: Parser of the command.
+        field: Field of the dataclass of options.
+        hint: Type of the field.
+    """
+    given = {name: field.metadata[name] for name in ("help", "metavar", "nargs")}
+    settings = {name: value for name, value in given.items() if value is not None}
+    settings |= _conversion(_without_none(hint), has_count="nargs" in settings)
+    names = field.metadata["flags"] or (f"--{field.name.replace('_', '-')}",)
+    is_required = field.default is MISSING and field.default_factory is MISSING
     if names[0].startswith("-"):
-        parser.add_argument(*names, dest=each.name, required=is_required, **how)
+        parser.add_argument(*names, dest=field.name, required=is_required, **settings)
     else:
         optional = {} if is_required else {"nargs": "?"}
-        parser.add_argument(each.name, metavar=names[0], **optional | how)
+        parser.add_argument(field.name, metavar=names[0], **optional | settings)
+
+
+def _without_none(hint: Any) -> Any:
+    """Return the type ``T`` of ``T | None``; return other types unchanged."""
+    alternatives = get_args(hint)
+    if NoneType not in alternatives:
+        return hint
+    return next(alternative for alternative in alternatives if alternative is not NoneType)
+
+
+def _conversion(value_type: Any, *, has_count: bool) -> dict[str, Any]:
+    """Return the arguments of `argparse` that convert the words of an option to its type.
+
+    Args:
+        value_type: Type of the option. Words of other types stay text.
+        has_count: Whether the option has a number of values. Otherwise, an option with a list of texts may be
+            repeated.
+    """
+    if get_origin(value_type) is Literal:
+        return {"choices": get_args(value_type)}
+    if value_type == list[float]:
+        return {"type": numbers}
+    if value_type == list[Path]:
+        return {"type": Path}
+    if value_type in (int, float, Path):
+        return {"type": value_type}
+    if value_type is bool:
+        return {"action": "store_true"}
+    if value_type == list[str] and not has_count:
+        return {"action": "append"}
+    return {}
 
 
 def numbers(text: str | list[float]) -> list[float]:

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from colorzoo.card import Use
 from colorzoo.console import print_line, progress_bar, record_interrupts
 from colorzoo.errors import ColorzooError
 from colorzoo.files import sha256_of
-from colorzoo.guidance import Recipe, parse_border
+from colorzoo.guidance import BorderSetting, Recipe, parse_border
 from colorzoo.image_io import (
     ImageProvenance,
     Metadata,
@@ -54,10 +54,7 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
     Returns:
         Exit code of `colorzoo.apps.cli.video.run`.
     """
-    if args.report and args.dry_run:
-        raise ColorzooError("--report cannot be combined with --dry-run")
-    for path in args.report:
-        check_report(Path(path))
+    _check_reports(args)
     source, out = _open(args), Path(args.output)
     use: Use = "frames" if keys or args.reference else "automatic"
     choice = choose_model(args.model, use, args.weights)
@@ -67,16 +64,12 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
     shots: list[Shot] = []
     if not args.overwrite and os.path.lexists(out):
         _require_same_origin(out, origin)
-        note = "already exists with the same source and settings"
-        note += "; --report requires --overwrite" if args.report else ""
-        summary |= {"status": "skipped", "notes": [note]}
+        summary |= {"status": "skipped", "notes": [_skipped_note(args)]}
     elif args.dry_run:
-        parts = parts_path(out)
-        resumed = [f"resumes from {parts.name}"] if parts.exists() else []
-        summary["notes"] = [*source.issues.notes, *resumed]
+        summary["notes"] = [*source.issues.notes, *_resume_notes(out)]
     else:
-        shots, found = _colorize(args, keys, source, choice, origin)
-        summary |= found
+        shots, outcome = _colorize(args, keys, source, choice, origin)
+        summary |= outcome
     _print_summary(summary, args)
     if shots and args.report:
         with progress_bar("report", len(shots)) as advance:
@@ -85,6 +78,25 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
     if args.json:
         print(json.dumps(summary, indent=1))
     return 1 if source.issues.broken or source.issues.incomplete else 0
+
+
+def _check_reports(args: VideoOptions) -> None:
+    """Raise an error if a report cannot be written."""
+    if args.report and args.dry_run:
+        raise ColorzooError("--report cannot be combined with --dry-run")
+    for path in args.report:
+        check_report(Path(path))
+
+
+def _skipped_note(args: VideoOptions) -> str:
+    note = "already exists with the same source and settings"
+    return f"{note}; --report requires --overwrite" if args.report else note
+
+
+def _resume_notes(out: Path) -> list[str]:
+    """Return a note if shots of an interrupted run are stored."""
+    parts = parts_path(out)
+    return [f"resumes from {parts.name}"] if parts.exists() else []
 
 
 def write_frame(args: VideoOptions) -> None:
@@ -142,8 +154,8 @@ def _origin(
 
 
 def _require_same_origin(out: Path, origin: ImageProvenance) -> None:
-    found = read_provenance(out)
-    if found is None or (found.source, found.settings) != (origin.source, origin.settings):
+    stored = read_provenance(out)
+    if stored is None or (stored.source, stored.settings) != (origin.source, origin.settings):
         raise VideoError(
             f"{out} already exists and has a different source or settings. Set --overwrite to replace OUT."
         )
@@ -157,11 +169,10 @@ def _colorize(
     origin: ImageProvenance,
 ) -> tuple[list[Shot], dict[str, Any]]:
     """Colorize the video; return the shots and the corresponding fields of the summary."""
-    out, started = Path(args.output), time.monotonic()
+    started = time.monotonic()
+    out = Path(args.output)
     colorer = _frame_colorer(args, keys, choice)
-    border = parse_border(args.border, "--border")
-    if keys and border == "automatic":
-        border = "none"  # key frames are images of whole frames
+    border = _border(args, keys)
     parts = PartsFolder(out, f"{origin.source} {origin.settings}")
     interrupts = record_interrupts()
     with progress_bar("colorizing frames", source.describe().get("frames"), log_every=10.0) as advance:
@@ -171,7 +182,7 @@ def _colorize(
             if interrupts:
                 raise KeyboardInterrupt
 
-        shots, resumed = color_video(
+        shots, resumed_count = color_video(
             source,
             colorer,
             parts,
@@ -184,15 +195,37 @@ def _colorize(
         )
     if args.provenance == "embed":
         write_sidecar(out, Metadata(), origin)
-    count = shots[-1].last + 1
-    notes = [*source.issues.lines(), *dict.fromkeys(note for shot in shots for note in shot.notes)]
-    notes += [
-        f"--key {number}: the video has no frame {number}" for number in sorted(keys) if number >= count
+    outcome = {
+        "status": "colored",
+        "frames": _frame_count(shots),
+        "shots": [shot.first for shot in shots],
+        "resumed": resumed_count,
+        "broken": source.issues.broken,
+        "notes": _notes(source, shots, keys),
+        "seconds": round(time.monotonic() - started, 1),
+        "incomplete": bool(source.issues.incomplete),
+    }
+    return shots, outcome
+
+
+def _border(args: VideoOptions, keys: Mapping[int, Path]) -> BorderSetting:
+    """Return the border setting; with key frames, whole frames are colorized by default."""
+    border = parse_border(args.border, "--border")
+    return "none" if keys and border == "automatic" else border  # key frames are images of whole frames
+
+
+def _frame_count(shots: Sequence[Shot]) -> int:
+    return shots[-1].last + 1
+
+
+def _notes(source: Source, shots: Sequence[Shot], keys: Mapping[int, Path]) -> list[str]:
+    """Return the notes on the source, on the shots without duplicates, and on key frames after the end."""
+    missing = [number for number in sorted(keys) if number >= _frame_count(shots)]
+    return [
+        *source.issues.lines(),
+        *dict.fromkeys(note for shot in shots for note in shot.notes),
+        *(f"--key {number}: the video has no frame {number}" for number in missing),
     ]
-    found = {"status": "colored", "frames": count, "shots": [shot.first for shot in shots]}
-    found |= {"resumed": resumed, "broken": source.issues.broken, "notes": notes}
-    found |= {"seconds": round(time.monotonic() - started, 1), "incomplete": bool(source.issues.incomplete)}
-    return shots, found
 
 
 def _frame_colorer(args: VideoOptions, keys: Mapping[int, Path], choice: ModelChoice) -> FrameColorer:

@@ -40,11 +40,7 @@ def _run_prior(args: PriorOptions) -> int:
     Raises:
         ColorzooError: The folder contains no images, or the output file cannot be written.
     """
-    if args.output.suffix != ".npy":
-        raise ColorzooError(f"--output must end in .npy, got {args.output}")
-    if not args.output.parent.is_dir():
-        raise ColorzooError(f"--output: the folder {args.output.parent} does not exist. Create it first.")
-    check_output(args.output, overwrite=args.overwrite)
+    _check_prior_file(args.output, overwrite=args.overwrite)
     import numpy as np
 
     from colorzoo.data import find_sources, measure_prior
@@ -60,6 +56,15 @@ def _run_prior(args: PriorOptions) -> int:
     for name in prior.broken:
         print_line(f"skipped {name}: the file cannot be read", sys.stderr)
     return 1 if prior.broken else 0
+
+
+def _check_prior_file(path: Path, *, overwrite: bool) -> None:
+    """Raise an error if the file of a color prior cannot be written."""
+    if path.suffix != ".npy":
+        raise ColorzooError(f"--output must end in .npy, got {path}")
+    if not path.parent.is_dir():
+        raise ColorzooError(f"--output: the folder {path.parent} does not exist. Create it first.")
+    check_output(path, overwrite=overwrite)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,31 +54,49 @@ def diagnose() -> tuple[dict[str, str], list[str]]:
         Dict that maps names, such as ``"python"`` and ``"device"``, to facts as text, and a list with one
         message per problem.
     """
-    facts = {"colorzoo": installed_version("colorzoo") or "not installed as a package"}
-    facts |= {"python": platform.python_version()}
+    device, device_problems = _find_device()
+    weight_facts, weight_problems = _examine_weights()
     missing = missing_packages()
-    facts |= {name: installed_version(name) or "not installed" for name in _CORE}
-    facts |= {"system": f"{platform.platform()} {platform.machine()}"}
-    facts["device"], problems = _find_device()
-    facts["cache"] = str(cache_home())
-    problems += [
-        f"{name} is not installed. Run `python -m pip install {name}`." for name in missing.pop("", [])
+    facts = {
+        "colorzoo": installed_version("colorzoo") or "not installed as a package",
+        "python": platform.python_version(),
+        **{name: installed_version(name) or "not installed" for name in _CORE},
+        "system": f"{platform.platform()} {platform.machine()}",
+        "device": device,
+        "cache": str(cache_home()),
+        **weight_facts,
+        **{f"extra {extra}": _extra_state(extra, missing[extra]) for extra in missing if extra},
+    }
+    problems = [
+        *device_problems,
+        *(f"{name} is not installed. Run `python -m pip install {name}`." for name in missing.get("", [])),
+        *weight_problems,
+        *(f"{reason}. Repair or uninstall this package." for reason in skipped_packages()),
     ]
-    for row in list_weights():
-        is_embedded = row.weights.file is not None
-        if not is_embedded and row.where != "cached":
-            continue
-        problem = file_problem(row)
-        facts[f"weights of {row.model} ({row.tag})"] = f"{problem or row.where}, {row.path}"
-        if problem:
-            fetch = f"Run `colorzoo weights fetch {row.model} --tag {row.tag}`."
-            remedy = "Reinstall colorzoo." if is_embedded else fetch
-            problems.append(f"{row.path} is not used: {problem}. {remedy}")
-    problems += [f"{each}. Repair or uninstall this package." for each in skipped_packages()]
-    for extra, packages in missing.items():
-        install = f'python -m pip install "colorzoo[{extra}]"'
-        facts[f"extra {extra}"] = f"missing {', '.join(packages)}; {install}" if packages else "installed"
     return facts, problems
+
+
+def _examine_weights() -> tuple[dict[str, str], list[str]]:
+    """Return the states of the embedded and downloaded weights, by title, and problems with these files."""
+    facts, problems = {}, []
+    for entry in list_weights():
+        is_embedded = entry.weights.file is not None
+        if not is_embedded and entry.where != "cached":
+            continue
+        problem = file_problem(entry)
+        facts[f"weights of {entry.model} ({entry.tag})"] = f"{problem or entry.where}, {entry.path}"
+        if problem:
+            fetch = f"Run `colorzoo weights fetch {entry.model} --tag {entry.tag}`."
+            remedy = "Reinstall colorzoo." if is_embedded else fetch
+            problems.append(f"{entry.path} is not used: {problem}. {remedy}")
+    return facts, problems
+
+
+def _extra_state(extra: str, missing: list[str]) -> str:
+    """Return whether an extra is installed, or its missing packages and the command that installs them."""
+    if not missing:
+        return "installed"
+    return f'missing {", ".join(missing)}; python -m pip install "colorzoo[{extra}]"'
 
 
 def _find_device() -> tuple[str, list[str]]:
@@ -104,15 +122,15 @@ def missing_packages() -> dict[str, list[str]]:
         lines = requires("colorzoo") or []
     except PackageNotFoundError:
         return {}
-    found: dict[str, list[str]] = {}
+    missing_by_extra: dict[str, list[str]] = {}
     for line in lines:
         match = _REQUIREMENT.match(line)
         if match is None or match["package"] == "colorzoo":
             continue
-        missing = found.setdefault(match["extra"] or "", [])
+        missing = missing_by_extra.setdefault(match["extra"] or "", [])
         if installed_version(match["package"]) is None:
             missing.append(match["package"])
-    return found
+    return missing_by_extra
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, DoctorOptions, run)}

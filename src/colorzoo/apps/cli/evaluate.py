@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -87,39 +88,41 @@ def run(args: EvaluateOptions) -> int:
     Raises:
         ColorzooError: A model, file or folder does not exist, or nothing could be evaluated.
     """
-    from colorzoo.evaluation import (
-        check_interactions,
-        evaluate,
-        list_metrics,
-        list_protocols,
-        load_protocol,
-        print_notes,
-    )
-
     if args.list_all:
-        protocols = [load_protocol(name) for name in list_protocols()]
-        print_table(("protocol", "version", "title"), [(p.name, str(p.version), p.title) for p in protocols])
-        print(f"\nmetrics: {', '.join(list_metrics())}")
+        _list_protocols_and_metrics()
         return 0
-    if args.votes is not None or args.vote is not None:
-        return _vote(args)
+    if args.votes is not None:
+        _print_vote_scores(args.votes, args.vote or args.votes[0].parent)
+        return 0
+    if args.vote is not None:
+        return _write_vote_page(args, args.vote)
+    return _evaluate(args)
+
+
+def _list_protocols_and_metrics() -> None:
+    from colorzoo.evaluation import list_metrics, list_protocols, load_protocol
+
+    protocols = [load_protocol(name) for name in list_protocols()]
+    print_table(
+        ("protocol", "version", "title"),
+        [(protocol.name, str(protocol.version), protocol.title) for protocol in protocols],
+    )
+    print(f"\nmetrics: {', '.join(list_metrics())}")
+
+
+def _evaluate(args: EvaluateOptions) -> int:
+    """Evaluate the models and write a report; return 1 if images were skipped."""
+    from colorzoo.evaluation import evaluate, print_notes
+
     models = _names(args.models) or args.compare
     if not models or args.data is None or args.output is None:
         raise ColorzooError("--models A,B (or --compare A B), --data DIR and -o REPORT are required")
-    try:
-        counts = [int(word) for word in args.interactions.split(",")] if args.interactions else None
-        interactions = None if counts is None else check_interactions(counts)
-    except ValueError as error:
-        raise ColorzooError(
-            f"--interactions must be a list of whole numbers (for example 0,1,10), got {args.interactions!r} "
-            f"({error})"
-        ) from error
     outcome = evaluate(
         models,
         args.data,
         args.protocol,
         output=args.output,
-        interactions=interactions,
+        interactions=_parse_interactions(args.interactions),
         metrics=_names(args.metrics) or None,
         compare=(args.compare[0], args.compare[1]) if args.compare else None,
         pairs=args.pairs,
@@ -136,46 +139,61 @@ def run(args: EvaluateOptions) -> int:
     return 1 if outcome.skipped else 0
 
 
-def _vote(args: EvaluateOptions) -> int:
-    """Write the page of a blind vote (``--vote``), or print the scores from votes (``--votes``)."""
-    from colorzoo.engines import choose_device
-    from colorzoo.evaluation import (
-        KEY_FILE,
-        PAGE_FOLDER,
-        count_votes,
-        format_interval,
-        format_number,
-        write_vote,
-    )
+def _parse_interactions(text: str | None) -> tuple[int, ...] | None:
+    """Return the numbers of hints in the value of ``--interactions``; None if the option is omitted."""
+    from colorzoo.evaluation import check_interactions
 
-    if args.votes is not None:
-        key = (args.vote or args.votes[0].parent) / KEY_FILE
-        if not key.is_file():
-            raise ColorzooError(f"{str(key)!r} does not exist. Set --vote to the folder of the vote.")
-        rows = [
-            (
-                row.name,
-                format_number(row.score.value, 2),
-                format_interval(row.score, 2),
-                *map(str, (row.won, row.same, row.lost)),
-            )
-            for row in count_votes(key, args.votes)
-        ]
-        print_table(("method", "score", "95 % interval", "won", "same", "lost"), rows)
-        return 0
-    assert args.vote is not None, "run tests this"
+    if not text:
+        return None
+    try:
+        return check_interactions([int(word) for word in text.split(",")])
+    except ValueError as error:
+        raise ColorzooError(
+            f"--interactions must be a list of whole numbers (for example 0,1,10), got {text!r} ({error})"
+        ) from error
+
+
+def _print_vote_scores(votes: Sequence[Path], folder: Path) -> None:
+    """Print the scores of a blind vote.
+
+    Args:
+        votes: Files of votes.
+        folder: Folder of the vote.
+
+    Raises:
+        ColorzooError: The folder contains no vote, or the votes cannot be counted.
+    """
+    from colorzoo.evaluation import KEY_FILE, count_votes, format_interval, format_number
+
+    key = folder / KEY_FILE
+    if not key.is_file():
+        raise ColorzooError(f"{str(key)!r} does not exist. Set --vote to the folder of the vote.")
+    rows = [
+        (
+            row.name,
+            format_number(row.score.value, 2),
+            format_interval(row.score, 2),
+            str(row.won),
+            str(row.same),
+            str(row.lost),
+        )
+        for row in count_votes(key, votes)
+    ]
+    print_table(("method", "score", "95 % interval", "won", "same", "lost"), rows)
+
+
+def _write_vote_page(args: EvaluateOptions, folder: Path) -> int:
+    """Write the page of a blind vote and print its path; return 1 if images were skipped."""
+    from colorzoo.engines import choose_device
+    from colorzoo.evaluation import PAGE_FOLDER, write_vote
+
     if args.data is None:
         raise ColorzooError("--vote requires --models A,B and --data DIR")
-    skipped = write_vote(
-        _names(args.models),
-        args.data,
-        args.vote,
-        limit=args.limit,
-        device=choose_device(args.device),
-    )
+    device = choose_device(args.device)
+    skipped = write_vote(_names(args.models), args.data, folder, limit=args.limit, device=device)
     for _, reason in skipped:
         print_line(f"colorzoo: skipped: {' '.join(reason.split())}", sys.stderr)
-    print_line(str(args.vote / PAGE_FOLDER / "index.html"), sys.stdout)
+    print_line(str(folder / PAGE_FOLDER / "index.html"), sys.stdout)
     return 1 if skipped else 0
 
 
@@ -198,10 +216,10 @@ def print_scores(outcome: Outcome, folder: Path) -> None:
         ]
         rows.append((outcome.summary.label(row.method), str(row.count), *cells))
     print_table(("method", "interactions", *(metric_heading(output) for output in outputs)), rows)
-    for found in outcome.summary.comparisons:
-        one, other = outcome.summary.compared or ("", "")
-        name = f"{one} minus {other}, {found.output.title} at {found.count}"
-        print(f"{name}: {found.difference.estimate.value:+.4g}, {found.verdict}")
+    for comparison in outcome.summary.comparisons:
+        first, second = outcome.summary.compared or ("", "")
+        name = f"{first} minus {second}, {comparison.output.title} at {comparison.count}"
+        print(f"{name}: {comparison.difference.estimate.value:+.4g}, {comparison.verdict}")
     print_line(str(folder / "report.html"), sys.stdout)
 
 

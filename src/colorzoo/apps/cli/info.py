@@ -39,41 +39,53 @@ def run(args: InfoOptions) -> int:
     Raises:
         ImageError: A file or folder does not exist.
     """
-    from colorzoo.image_io import images_and_videos
-
     paths = [Path(name) for name in args.images]
     for path in paths:
         if not path.exists():
             raise ImageError(f"{path}: no such file or folder")
-    rows, complete = [], True
+    all_records, is_complete = [], True
     for path in paths:
-        found = [_row(path)]
-        if path.is_dir() and not found[0]["origin"]:  # else the folder contains the frames of a video
-            files, errors = images_and_videos(path)
-            found = [_row(file) for file in files]
-            complete &= not errors
-            for _, error in errors:
-                print_line(f"colorzoo: error: {error}", sys.stderr)
-        complete &= any(row["origin"] for row in found)
-        for row in found if not args.json else ():
-            _print_record(row)
-        rows += found
+        records, errors = _read_records(path)
+        for error in errors:
+            print_line(f"colorzoo: error: {error}", sys.stderr)
+        if errors or not any(record["origin"] for record in records):
+            is_complete = False
+        if not args.json:
+            for record in records:
+                _print_record(record)
+        all_records += records
     if args.json:
-        print(json.dumps(rows, indent=1))
-    return 0 if complete else 1
+        print(json.dumps(all_records, indent=1))
+    return 0 if is_complete else 1
 
 
-def _row(path: Path) -> dict[str, Any]:
+def _read_records(path: Path) -> tuple[list[dict[str, Any]], list[ImageError]]:
+    """Return the records of a file, or of all files in a folder, and errors of folders that cannot be read.
+
+    A folder with frames of a video has one record, which is stored in the folder.
+    """
+    from colorzoo.image_io import images_and_videos
+
+    record = _read_record(path)
+    if record["origin"] or not path.is_dir():
+        return [record], []
+    files, errors = images_and_videos(path)
+    return [_read_record(file) for file in files], [error for _, error in errors]
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    """Return the path and the provenance of a file; the provenance is None if it is not recorded."""
     from colorzoo.image_io import read_provenance
 
-    found = read_provenance(path)
-    origin = None if found is None else asdict(found) | {"source_type": found.source_type}
-    return {"file": str(path), "origin": origin}
+    provenance = read_provenance(path)
+    if provenance is None:
+        return {"file": str(path), "origin": None}
+    return {"file": str(path), "origin": asdict(provenance) | {"source_type": provenance.source_type}}
 
 
-def _print_record(row: dict[str, Any]) -> None:
-    origin = row["origin"]
-    print_line(f"{row['file']}:{'' if origin else ' no provenance record'}", sys.stdout)
+def _print_record(record: dict[str, Any]) -> None:
+    origin = record["origin"]
+    print_line(f"{record['file']}:{'' if origin else ' no provenance record'}", sys.stdout)
     for title, value in (origin or {}).items():
         if value != "":
             print_line(f"  {title:<11} {' '.join(str(value).split())}", sys.stdout)

@@ -27,6 +27,7 @@ _VERBS = {
     for module in pkgutil.iter_modules(colorzoo.apps.cli.__path__)
     if not module.name.startswith("_") and module.name != "main"
 }
+_HELP_FLAGS = ("-h", "--help")
 _ABOUT = "image colorization models from papers: train, evaluate and colorize"
 LIGHTNING_VERBS = {  # parsed by LightningCLI
     "fit": "train a model",
@@ -68,9 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     escape_unencodable()
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"PIL\.")  # colorzoo reports damaged images itself
-            # the warning is for tensors that are not scaled to [0, 1], but a dark scan can trigger it
-            warnings.filterwarnings("ignore", ".*nearly black")
+            _ignore_image_warnings()
             code = _dispatch(words)
         sys.stdout.flush()  # raises here, inside the `try`, if the pipe is closed
     except ColorzooError as error:
@@ -92,18 +91,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+def _ignore_image_warnings() -> None:
+    """Suppress warnings about the content of single images."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # colorzoo reports damaged images itself
+    # the warning is for tensors that are not scaled to [0, 1], but a dark scan can trigger it
+    warnings.filterwarnings("ignore", ".*nearly black")
+
+
 def _dispatch(words: list[str]) -> int:
+    """Run the command that the arguments select and return the exit code."""
     name, rest = (words[0], words[1:]) if words else ("", [])
-    if name in ("", "-h", "--help"):  # without a command, exit code 2 makes a broken script fail
-        print(_overview("colorzoo", _ABOUT, all_verbs()), file=sys.stdout if name else sys.stderr)
-        return 0 if name else 2
+    if not name:  # exit code 2 makes a script fail that passes no command by mistake
+        print(_overview("colorzoo", _ABOUT, all_verbs()), file=sys.stderr)
+        return 2
+    if name in _HELP_FLAGS:
+        print(_overview("colorzoo", _ABOUT, all_verbs()))
+        return 0
     if name == "--version":
         print(f"colorzoo {installed_version('colorzoo') or '(not installed as a package)'}")
         return 0
     if plugins():
         with printed_warnings():  # such as a warning about packages whose models cannot be imported
             all_cards()
-    asks_help = rest in (["-h"], ["--help"])
+    asks_help = len(rest) == 1 and rest[0] in _HELP_FLAGS
     if name in LIGHTNING_VERBS:
         if asks_help:
             print(_TRAINING_HELP.format(verb=name, about=LIGHTNING_VERBS[name].capitalize()))
@@ -113,10 +123,21 @@ def _dispatch(words: list[str]) -> int:
     if verb is None:
         raise ColorzooError(f"unknown command {name!r}. Run `colorzoo --help` to list all commands.")
     if asks_help and "" not in verb.COMMANDS:
-        print(_overview(f"colorzoo {name}", verb.HELP, {k: c.help for k, c in verb.COMMANDS.items()}))
+        helps = {subcommand: command.help for subcommand, command in verb.COMMANDS.items()}
+        print(_overview(f"colorzoo {name}", verb.HELP, helps))
         return 0
-    program, command, rest = find_command(verb, words)
-    options = command.parse(program, rest)
+    return _run_verb(verb, words)
+
+
+def _run_verb(verb: ModuleType, words: list[str]) -> int:
+    """Parse the options of a command and run it; report unexpected errors as `ColorzooError`.
+
+    Args:
+        verb: Module of the command.
+        words: Name of the command and its arguments.
+    """
+    program, command, arguments = find_command(verb, words)
+    options = command.parse(program, arguments)
     try:
         return command.run(options)
     except (ColorzooError, BrokenPipeError):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from colorzoo.apps.cli._options import Command
-from colorzoo.card import GuidanceKind
+from colorzoo.card import GuidanceKind, ModelCard
 from colorzoo.console import print_table
 from colorzoo.registry import list_models, model_card
 from colorzoo.settings import argument, option
@@ -41,33 +42,46 @@ def run(args: ModelsOptions) -> int:
     is_pattern = any(sign in args.pattern for sign in "*?[")
     pattern = args.pattern if is_pattern else model_card(args.pattern).name
     cards = [model_card(name) for name in list_models(pattern, args.guidance)]
-    defaults = all_defaults()
     if args.json:
-        uses = {card.name: {u: d.why for u, d in defaults.items() if d.model == card.name} for card in cards}
-        print(json.dumps([card.to_dict() | {"default_for": uses[card.name]} for card in cards], indent=2))
-        return 0
-    if not cards:
+        _print_json(cards)
+    elif cards:
+        print_table(_HEADERS, [_table_row(card) for card in cards])
+        _print_defaults(cards)
+    else:
         print("colorzoo: no matching model", file=sys.stderr)
-        return 0
-    rows = [
-        (
-            card.name,
-            ", ".join(card.aliases),
-            str(card.year),
-            f"{card.input} -> {card.output}",
-            ", ".join(card.guidance) or "none",
-            f"{card.parameters / 1e6:.1f} M" if card.parameters else "0",
-            ", ".join(card.weights) or ("none" if card.trainable else "not needed"),
-            card.summary,
-        )
-        for card in cards
-    ]
-    print_table(_HEADERS, rows)
-    served = {quality.use for card in cards for quality in card.quality}
-    if found := [(use, default.model, default.why) for use, default in defaults.items() if use in served]:
-        print()
-        print_table(("use", "default model", "reason"), found)
     return 0
+
+
+def _print_json(cards: Sequence[ModelCard]) -> None:
+    """Print the cards, each with the use cases of which the model is the default."""
+    defaults = all_defaults()
+    entries = []
+    for card in cards:
+        reasons = {use: default.why for use, default in defaults.items() if default.model == card.name}
+        entries.append(card.to_dict() | {"default_for": reasons})
+    print(json.dumps(entries, indent=2))
+
+
+def _table_row(card: ModelCard) -> tuple[str, ...]:
+    return (
+        card.name,
+        ", ".join(card.aliases),
+        str(card.year),
+        f"{card.input} -> {card.output}",
+        ", ".join(card.guidance) or "none",
+        f"{card.parameters / 1e6:.1f} M" if card.parameters else "0",
+        ", ".join(card.weights) or ("none" if card.trainable else "not needed"),
+        card.summary,
+    )
+
+
+def _print_defaults(cards: Sequence[ModelCard]) -> None:
+    """Print the default model for each use case that one of the models supports."""
+    supported = {quality.use for card in cards for quality in card.quality}
+    rows = [(use, default.model, default.why) for use, default in all_defaults().items() if use in supported]
+    if rows:
+        print()
+        print_table(("use", "default model", "reason"), rows)
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, ModelsOptions, run)}

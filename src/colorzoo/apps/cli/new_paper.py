@@ -20,6 +20,7 @@ colorzoo new-paper smith2030 --zoo
 """
 
 _TEMPLATE_NAME = "toy2030"
+_TEST = f"test_{_TEMPLATE_NAME}.py"
 _NAME = re.compile(r"[a-z][a-z_]*(?P<year>\d{4})[a-z0-9_]*")
 _ZOO = Path("src/colorzoo/zoo")
 _MODULES = ("__init__.py", "card.py", "model.py", "task.py", "README.md")
@@ -83,21 +84,31 @@ def paper_files(name: str, *, zoo: bool, gan: bool = False) -> dict[Path, str]:
         )
     if name in list_models():
         raise ColorzooError(f"model {name} already exists. Choose another NAME.")
-    test = f"test_{_TEMPLATE_NAME}.py"
-    if zoo:
-        places = {module: _ZOO / name / module for module in _MODULES}
-        places |= {
-            "tiny.yaml": Path("configs", name, "tiny.yaml"),
-            test: Path("tests/zoo", f"test_{name}.py"),
-        }
-    else:
-        # the configuration is stored inside the package, so that a wheel contains it
-        places = {file: Path(name, name, file) for file in (*_MODULES, "tiny.yaml")}
-        places |= {file: Path(name, file) for file in ("pyproject.toml", "test_contract.py")}
-        places[test] = Path(name, f"test_{name}.py")
     package = f"colorzoo.zoo.{name}" if zoo else name
+    paths = _checkout_paths(name) if zoo else _package_paths(name)
     return {
-        path: _filled(_template(file, gan), name, package, match["year"]) for file, path in places.items()
+        path: _filled(_template(template, gan), name, package, match["year"])
+        for template, path in paths.items()
+    }
+
+
+def _checkout_paths(name: str) -> dict[str, Path]:
+    """Return the paths of the files in a colorzoo checkout, by template name."""
+    return {
+        **{module: _ZOO / name / module for module in _MODULES},
+        "tiny.yaml": Path("configs", name, "tiny.yaml"),
+        _TEST: Path("tests/zoo", f"test_{name}.py"),
+    }
+
+
+def _package_paths(name: str) -> dict[str, Path]:
+    """Return the paths of the files in a new package, by template name."""
+    return {
+        **{module: Path(name, name, module) for module in _MODULES},
+        "tiny.yaml": Path(name, name, "tiny.yaml"),  # inside the package, so that a wheel contains it
+        "pyproject.toml": Path(name, "pyproject.toml"),
+        "test_contract.py": Path(name, "test_contract.py"),
+        _TEST: Path(name, f"test_{name}.py"),
     }
 
 
@@ -112,8 +123,9 @@ def _filled(text: str, name: str, package: str, year: str) -> str:
     text = re.sub(rf"\b{_TEMPLATE_NAME}(?=\.(task|model|card)\b)", package, text)
     if name == _TEMPLATE_NAME:
         return text
-    kind = "".join(part.capitalize() for part in name.split("_"))
-    return text.replace(_TEMPLATE_NAME, name).replace(_TEMPLATE_NAME.capitalize(), kind).replace("2030", year)
+    class_name = "".join(part.capitalize() for part in name.split("_"))
+    text = text.replace(_TEMPLATE_NAME, name).replace(_TEMPLATE_NAME.capitalize(), class_name)
+    return text.replace("2030", year)
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, NewPaperOptions, run)}

@@ -262,9 +262,7 @@ async def _websocket(socket: WebSocket) -> None:
         image_path = loader.named(socket.query_params)
         session = studio.connect(session_id, outgoing.reply, loader.recipe, image_path)
     except Exception as error:  # loading failed, or there are too many sessions; the client reconnects later
-        with contextlib.suppress(RuntimeError, WebSocketDisconnect):
-            await _send(socket, error_message(error, None))
-            await socket.close(_TRY_LATER)
+        await _refuse(socket, error)
         outgoing.sending.cancel()
         return
     try:
@@ -272,9 +270,21 @@ async def _websocket(socket: WebSocket) -> None:
     finally:
         studio.disconnect(session)
         outgoing.sending.cancel()
-        if socket.client_state == WebSocketState.CONNECTED == socket.application_state:
-            with contextlib.suppress(RuntimeError, WebSocketDisconnect):
-                await socket.close(_TRY_LATER)
+        await _close_if_open(socket)
+
+
+async def _refuse(socket: WebSocket, error: Exception) -> None:
+    """Send an error to a drawing pad and close the websocket."""
+    with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+        await _send(socket, error_message(error, None))
+        await socket.close(_TRY_LATER)
+
+
+async def _close_if_open(socket: WebSocket) -> None:
+    """Close the websocket unless the drawing pad or the server has already closed it."""
+    if socket.client_state == WebSocketState.CONNECTED == socket.application_state:
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+            await socket.close(_TRY_LATER)
 
 
 async def _handle_frames(socket: WebSocket, studio: Studio, session: Session, outgoing: Outgoing) -> None:

@@ -22,10 +22,13 @@ from colorzoo.batch import (
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, Fields, PointHint, Recipe, Vertices, parse_area, read_reach
 from colorzoo.image_io import (
+    RasterImage,
     is_gray,
     write_notes,
 )
 from colorzoo.inference import (
+    ColorizedImage,
+    Colorizer,
     as_reference,
     colorize_task,
     crop_recipe,
@@ -190,26 +193,39 @@ def _attach(ctx: Context) -> Iterator[Message]:
     if slot == "statistics":
         facts["statistics"] = describe_statistics(image)
     else:
-        if ctx.pool.get(fields.read("model", str)).model.reference_needs_color:
-            require_color(image, repr(name))
         file = UsedFile("reference", name, sha256(data).hexdigest())
-        rgb = as_reference(image, ctx.network)
-        ctx.session.set_reference(AttachedReference(rgb, image.size, file, is_gray(image)))
+        _attach_reference(ctx, image, file)
     notes = list(image.notes)
     yield ctx.answer("attached", thumbnail(image), slot=slot, name=name, notes=notes, **facts)
 
 
+def _attach_reference(ctx: Context, image: RasterImage, file: UsedFile) -> None:
+    """Set the reference image of the session.
+
+    Args:
+        ctx: Request, which names the coloring model.
+        image: Decoded reference.
+        file: Name and hash of the file.
+
+    Raises:
+        GuidanceError: The reference is gray although the model requires a color reference.
+    """
+    colorizer = ctx.pool.get(ctx.message.fields().read("model", str))
+    if colorizer.model.reference_needs_color:
+        require_color(image, repr(file.name))
+    rgb = as_reference(image, ctx.network)
+    ctx.session.set_reference(AttachedReference(rgb, image.size, file, is_gray(image)))
+
+
 def _color(ctx: Context) -> Iterator[Message]:
     """Colorize the photo in one of the qualities ``drag``, ``final`` and ``full``."""
-    quality = ctx.message.body.get("quality", "final")
-    if quality not in ("drag", "final", "full"):
-        raise StudioError("bad_message", f"color.quality must be 'drag', 'final' or 'full', got {quality!r}")
+    quality = _read_quality(ctx)
     began = time.perf_counter()
     recipe = ctx.recipe()
     if not ctx.pool.has(recipe.model):
         yield Message({"type": "model", **describe_model(ctx.pool.get(recipe.model))})
     request = ctx.pad_request(recipe)
-    result, image, facts = preview(request, cast(Quality, quality), ctx.limits)
+    result, image, facts = preview(request, quality, ctx.limits)
     facts["timing"]["wait"] = round((began - ctx.received) * 1e3, 2)
     facts["timing"]["total"] = round((time.perf_counter() - ctx.received) * 1e3, 2)
     yield ctx.answer(
@@ -221,6 +237,13 @@ def _color(ctx: Context) -> Iterator[Message]:
         notes=list(result.notes),
         **facts,
     )
+
+
+def _read_quality(ctx: Context) -> Quality:
+    quality = ctx.message.body.get("quality", "final")
+    if quality not in ("drag", "final", "full"):
+        raise StudioError("bad_message", f"color.quality must be 'drag', 'final' or 'full', got {quality!r}")
+    return cast(Quality, quality)
 
 
 def suggest(ctx: Context) -> Iterator[Message]:
@@ -391,9 +414,7 @@ def _export(ctx: Context) -> Iterator[Message]:
     name = options.file_name(opened.name)
     image = opened.decode()
     colorizer, reference = ctx.pool.get(recipe.model), ctx.session.reference_for(recipe)
-    exemplar = None if reference is None else Exemplar(reference.rgb)
-    task = colorizer.prepare(image, recipe, reference=exemplar)
-    colored = colorize_task(ctx.pad_request(recipe).cached(task))
+    colored = _colorize_full_size(ctx, recipe, image, colorizer, reference)
     notes = [*image.notes, *colored.notes]
     if options.has_layers:
         data = encode_with_layers(colored, image, options)
@@ -403,11 +424,29 @@ def _export(ctx: Context) -> Iterator[Message]:
         data = encode_with_record(colored, image, name, origin, options)
         notes += write_notes(name, image)
     facts = {"name": name, "mime": options.mime, "bytes": len(data), "notes": notes}
+    yield _exported(ctx, data, name, facts)
+
+
+def _colorize_full_size(
+    ctx: Context,
+    recipe: Recipe,
+    image: RasterImage,
+    colorizer: Colorizer,
+    reference: AttachedReference | None,
+) -> ColorizedImage:
+    """Colorize the decoded photo at full size; reuse cached results of the previews."""
+    exemplar = None if reference is None else Exemplar(reference.rgb)
+    task = colorizer.prepare(image, recipe, reference=exemplar)
+    return colorize_task(ctx.pad_request(recipe).cached(task))
+
+
+def _exported(ctx: Context, data: bytes, name: str, facts: dict[str, Any]) -> Message:
+    """Return the message ``exported`` with the file, or with an address to download the file."""
     if ctx.inline_files:
-        yield ctx.answer("exported", data, **facts)
-        return
+        return ctx.answer("exported", data, **facts)
     key = ctx.session.add_file(data, name)
-    yield ctx.answer("exported", url=f"api/download/{key}?session={ctx.session.id}", **facts)
+    url = f"api/download/{key}?session={ctx.session.id}"
+    return ctx.answer("exported", url=url, **facts)
 
 
 def _check(ctx: Context) -> Iterator[Message]:

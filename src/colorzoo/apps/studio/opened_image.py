@@ -313,7 +313,7 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
         sha256=sha256(data).hexdigest(),
         size=image.size,
         colored=tint is not None,
-        kind="sketch" if is_sketch else "gray" if tint is None else "color",
+        kind=_photo_kind(is_sketch, tint),
         notes=(*image.notes, *_color_notes(tint)),
         lightness=lightness_of_levels(shrink_levels(image.levels, view))[None, None],
         border=select_part(image, "automatic"),
@@ -323,6 +323,13 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
         alpha=b"" if shown.alpha is None else _alpha_png(shown.alpha, view),
         opaque=image.alpha is None,
     )
+
+
+def _photo_kind(is_sketch: bool, tint: str | None) -> str:
+    """Return the kind of a photo; ``tint`` is the result of `chroma_note`."""
+    if is_sketch:
+        return "sketch"
+    return "gray" if tint is None else "color"
 
 
 def _view_jpegs(levels: Levels, view: tuple[int, int]) -> tuple[bytes, bytes]:

@@ -187,18 +187,7 @@ def run_server(loader: StudioLoader, address: Address) -> Iterator[tuple[str, uv
     listener = _bind(address)
     host, port = address.host, listener.getsockname()[1]
     token = secrets.token_urlsafe(24)
-    config = uvicorn.Config(
-        build_app(loader, Access(host, token, address.names)),
-        log_level="warning",  # URLs are not logged, because they contain the token
-        ws_max_size=loader.limits.message_bytes,
-        ws_per_message_deflate=False,  # images are already compressed
-        http=_HttpProtocol,
-        h11_max_incomplete_event_size=2**16,
-        limit_concurrency=_CONNECTIONS,
-        timeout_graceful_shutdown=2,
-        server_header=False,
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(_server_config(loader, Access(host, token, address.names)))
     thread = threading.Thread(
         target=server.run, kwargs={"sockets": [listener]}, name="studio-server", daemon=True
     )
@@ -211,6 +200,21 @@ def run_server(loader: StudioLoader, address: Address) -> Iterator[tuple[str, uv
     finally:
         server.should_exit = True
         thread.join(timeout=15)  # the server has already closed the listener
+
+
+def _server_config(loader: StudioLoader, access: Access) -> uvicorn.Config:
+    """Return the application and the settings of the HTTP server."""
+    return uvicorn.Config(
+        build_app(loader, access),
+        log_level="warning",  # URLs are not logged, because they contain the token
+        ws_max_size=loader.limits.message_bytes,
+        ws_per_message_deflate=False,  # images are already compressed
+        http=_HttpProtocol,
+        h11_max_incomplete_event_size=2**16,
+        limit_concurrency=_CONNECTIONS,
+        timeout_graceful_shutdown=2,
+        server_header=False,
+    )
 
 
 def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> None:

@@ -61,11 +61,8 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
             or an image is invalid.
     """
     _check_folder(folder)
-    if obstacle := _obstacle(card):
-        raise ColorzooError(f"--model {card.name} cannot be used with --static, because {obstacle}")
-    static = files("colorzoo.apps.studio") / "static"
-    content = {name: (static / name).read_bytes() for name in _FILES}
-    content["index.html"] = (static / "page" / "index.html").read_bytes()
+    _check_model(card)
+    content = _interface_files()
     photos = {f"photos/{number}{image.suffix}": image for number, image in enumerate(images)}
     content |= {file: _read_photo(image) for file, image in photos.items()}
     content |= _runtime_files()
@@ -100,15 +97,30 @@ def _read_photo(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _obstacle(card: ModelCard) -> str:
-    """Return the reason why a model cannot run in a web page; empty if it can run."""
+def _check_model(card: ModelCard) -> None:
+    """Raise an error if a model cannot run in a web page."""
+    obstacle = _obstacle(card)
+    if obstacle is not None:
+        raise ColorzooError(f"--model {card.name} cannot be used with --static, because {obstacle}")
+
+
+def _obstacle(card: ModelCard) -> str | None:
+    """Return the reason why a model cannot run in a web page; None if it can run."""
     if "export" in card.limits:
         return "it cannot be exported to ONNX"
     if card.input != "gray" or card.output != "ab":
         return "it does not predict ab from gray images"
-    if not any(row.where == "embedded" for row in list_weights([card])):
+    if not any(entry.where == "embedded" for entry in list_weights([card])):
         return "its weights are not included in the package"
-    return ""
+    return None
+
+
+def _interface_files() -> dict[str, bytes]:
+    """Return the HTML, scripts and styles of the page by file name."""
+    static = files("colorzoo.apps.studio") / "static"
+    content = {name: (static / name).read_bytes() for name in _FILES}
+    content["index.html"] = (static / "page" / "index.html").read_bytes()
+    return content
 
 
 def _write(folder: Path, content: dict[str, bytes]) -> None:

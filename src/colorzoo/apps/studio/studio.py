@@ -201,15 +201,7 @@ class Studio:
             raise StudioError(
                 "bad_message", f"a request must have a known type and an id, got {message.type[:40]!r}"
             )
-        context = Context(
-            session=session,
-            message=message,
-            pool=self.pool,
-            limits=self.limits,
-            inline_files=self._inline_files,
-            network=self.network,
-        )
-        processing = _Processing(context, reply)
+        processing = _Processing(self._context(session, message), reply)
         drop = processing.drop if request.newest_only else None
         job = QueuedRequest(message.type, partial(processing.run, request.handler), drop, request.rank)
         if message.type == "color":
@@ -217,9 +209,21 @@ class Studio:
             if isinstance(message.body.get("suggest"), dict):
                 run = partial(processing.run, suggest)
                 self._model_worker.submit(session.id, QueuedRequest("suggest", run, processing.drop))
+        elif request.uses_model:
+            self._model_worker.submit(session.id, job)
         else:
-            worker = self._model_worker if request.uses_model else self._file_worker
-            worker.submit(session.id, job)
+            self._file_worker.submit(session.id, job)
+
+    def _context(self, session: Session, message: Message) -> Context:
+        """Combine a request with the services of the server."""
+        return Context(
+            session=session,
+            message=message,
+            pool=self.pool,
+            limits=self.limits,
+            inline_files=self._inline_files,
+            network=self.network,
+        )
 
     def _queue_color(self, session: Session, number: int, quality: object, job: QueuedRequest) -> None:
         """Queue a request ``color``; full-size previews run in the worker pool for files.

@@ -79,34 +79,49 @@ class PacketClock:
             Whether the packet is part of the output. The packets of the main stream and sound that is played
             before or after the frames of its section are excluded.
         """
-        index, time_base = packet.stream_index, packet.time_base
-        stored, duration = packet.dts * time_base, (packet.duration or 0) * time_base
-        if self._clock.jumps(stored, self._stored.get(index)):
-            self._current[index] = self._section_of(index, stored)
-        self._stored[index] = stored
-        section = self._clock.sections[self._current[index]]
-        if index == self._main:
-            self._now = stored + section.offset
+        section = self._enter_section(packet)
+        if packet.stream_index == self._main:
+            self._now = _stored_time(packet) + section.offset
             return False
         is_sound = packet.stream.type == "audio"
-        if is_sound and not self._is_inside(index, stored, duration):
-            self.dropped += duration
+        if is_sound and not self._is_inside(packet):
+            self.dropped += _duration(packet)
             return False
-        dts = packet.dts + round(section.offset / time_base)
-        if index in self._shifted:
-            step = math.ceil(_STEP / time_base) if is_sound else 0  # muxers refuse equal timestamps of sound
-            dts = max(dts, self._shifted[index] + step)
-        self._shifted[index] = dts
+        dts = self._shifted_dts(packet, section, is_sound=is_sound)
         # AVI stores only decoding timestamps, which are equal for sound and subtitles
         packet.pts = dts if packet.pts is None else packet.pts + dts - packet.dts
         packet.dts = dts
         return True
 
-    def _is_inside(self, index: int, stored: Fraction, duration: Fraction) -> bool:
+    def _enter_section(self, packet: Any) -> Section:
+        """Record the timestamp of a packet, and return the section of the packet."""
+        index, stored = packet.stream_index, _stored_time(packet)
+        if self._clock.jumps(stored, self._stored.get(index)):
+            self._current[index] = self._section_of(index, stored)
+        self._stored[index] = stored
+        return self._clock.sections[self._current[index]]
+
+    def _is_inside(self, packet: Any) -> bool:
         """Return whether sound is played during the current section of its stream."""
-        own, *later = self._clock.sections[self._current[index] :]
-        start = stored + own.offset
-        return start + duration > own.start and (not later or start < later[0].start)
+        section, *later = self._clock.sections[self._current[packet.stream_index] :]
+        start = _stored_time(packet) + section.offset
+        return start + _duration(packet) > section.start and (not later or start < later[0].start)
+
+    def _shifted_dts(self, packet: Any, section: Section, *, is_sound: bool) -> int:
+        """Return and record the shifted decoding timestamp of a packet, which does not decrease.
+
+        Args:
+            packet: Packet of a stream that is part of the output.
+            section: Section of the packet.
+            is_sound: Whether the timestamp must increase, because muxers refuse equal timestamps of sound.
+        """
+        index = packet.stream_index
+        dts: int = packet.dts + round(section.offset / packet.time_base)
+        if index in self._shifted:
+            step = math.ceil(_STEP / packet.time_base) if is_sound else 0
+            dts = max(dts, self._shifted[index] + step)
+        self._shifted[index] = dts
+        return dts
 
     def _section_of(self, index: int, stored: Fraction) -> int:
         """Return the index of the section of a packet after a jump of its stream.
@@ -118,4 +133,19 @@ class PacketClock:
         if index == self._main:
             return min(current + 1, len(sections) - 1)
         candidates = range(current, min(self._current[self._main] + 2, len(sections)))
-        return min(candidates, key=lambda k: abs(stored + sections[k].offset - self._now), default=current)
+
+        def distance(candidate: int) -> Fraction:
+            """Return the seconds between the shifted packet and the last packet of the main stream."""
+            return abs(stored + sections[candidate].offset - self._now)
+
+        return min(candidates, key=distance, default=current)
+
+
+def _stored_time(packet: Any) -> Fraction:
+    """Return the decoding timestamp of a packet in seconds."""
+    return Fraction(packet.dts * packet.time_base)
+
+
+def _duration(packet: Any) -> Fraction:
+    """Return the duration of a packet in seconds; 0 if it is unknown."""
+    return Fraction((packet.duration or 0) * packet.time_base)

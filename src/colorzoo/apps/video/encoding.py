@@ -273,23 +273,43 @@ def join_parts(
     is_matroska = result.suffix.lower() in _MATROSKA
     with write_errors(result), open_media(source) as original:
         main = main_video_stream(original)
-        streams = OtherStreams(original, main, result.suffix.lower(), sound=plan.encoding.sound)
-        with streams.open_output(result, _muxer_options(plan, is_matroska)) as target:
-            video = plan.add_to(target)
-            _copy_metadata(original, target, {main.index: video} | streams.add_to(target))
-            if plan.needs_display_size:
-                video.metadata["title"] = video.metadata.get("title", "") + _PADDING
+        others = OtherStreams(original, main, result.suffix.lower(), sound=plan.encoding.sound)
+        with others.open_output(result, _muxer_options(plan, is_matroska)) as target:
+            video = _add_streams(original, main, target, plan, others)
             if origin is not None and is_matroska:
                 target.metadata["DIGITAL_SOURCE_TYPE"] = origin.source_type
             target.start_encoding()
             colored = _video_packets(parts, video, last, plan.time_base)
-            _mux(target, colored, streams.packets(PacketClock(clock, main.index)))
+            _mux(target, colored, others.packets(PacketClock(clock, main.index)))
         if plan.needs_display_size and plan.aspect:
             _set_display_size(result, round(plan.width * plan.aspect), plan.height)
     if origin is not None and not is_matroska:
-        with write_errors(result), result.open("ab") as file:
-            file.write(_xmp_box(add_provenance(Metadata(), origin).xmp or b""))
-    return streams.notes
+        _append_provenance(result, origin)
+    return others.notes
+
+
+def _add_streams(original: Any, main: Any, target: Any, plan: StreamPlan, others: OtherStreams) -> Any:
+    """Add all streams with their metadata to the output container; return the video stream.
+
+    Args:
+        original: Container of the source.
+        main: Main video stream of the source.
+        target: Output container.
+        plan: Properties of the video stream.
+        others: Other streams of the source.
+    """
+    video = plan.add_to(target)
+    other_outputs = others.add_to(target)
+    _copy_metadata(original, target, {main.index: video} | other_outputs)
+    if plan.needs_display_size:
+        video.metadata["title"] = video.metadata.get("title", "") + _PADDING
+    return video
+
+
+def _append_provenance(path: Path, origin: ImageProvenance) -> None:
+    """Append a provenance record to an MP4 or QuickTime file."""
+    with write_errors(path), path.open("ab") as file:
+        file.write(_xmp_box(add_provenance(Metadata(), origin).xmp or b""))
 
 
 def _muxer_options(plan: StreamPlan, is_matroska: bool) -> dict[str, str]:

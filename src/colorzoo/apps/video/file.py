@@ -146,17 +146,13 @@ class VideoFile:
 
     @cached_property
     def plan(self) -> StreamPlan:
-        """Properties of the output stream."""
+        """Properties of the output stream; the first access adds notes on lost properties to `issues`."""
         first, codec = self._first, self._encoding.codec
         gray = len(first.format.components) < 3 or is_rgb(first.format)
-        layout, notes = output_layout(layout_of(first), gray, (first.width, first.height), codec)
-        if first.interlaced_frame:
-            notes.append("interlaced frames are written as progressive frames; deinterlace the video first")
-        if self._has_alpha or any(part.is_alpha for part in first.format.components):
-            notes.append("transparency is dropped")
+        layout, layout_notes = output_layout(layout_of(first), gray, (first.width, first.height), codec)
         side_data = side_data_of(first)
         light, light_notes = light_params(side_data, codec)
-        self.issues.notes += notes + light_notes
+        self.issues.notes += [*layout_notes, *self._frame_notes(), *light_notes]
         return StreamPlan(
             encoding=self._encoding,
             width=first.width,
@@ -169,6 +165,15 @@ class VideoFile:
             matrix=_display_matrix(side_data),
             light=light,
         )
+
+    def _frame_notes(self) -> list[str]:
+        """Return notes on properties of the source frames that the output does not have."""
+        notes = []
+        if self._first.interlaced_frame:
+            notes.append("interlaced frames are written as progressive frames; deinterlace the video first")
+        if self._has_alpha or any(part.is_alpha for part in self._first.format.components):
+            notes.append("transparency is dropped")
+        return notes
 
     def describe(self) -> dict[str, Any]:
         """Return frame size, frame count, frame rate, and formats of source and result."""

@@ -110,22 +110,21 @@ class OtherStreams:
         """
         if not self._targets:
             return
-        converted = {stream.index: stream for stream in self._converted}
+        converted = [stream.index for stream in self._converted]
         streams = [self._main, *(self._original.streams[index] for index in self._targets)]
         try:
             for packet in self._original.demux(streams):
-                index = packet.stream_index
                 if packet.dts is None or not clock.shift(packet):
                     continue
-                if index in converted:
-                    yield from self._encoded(index, packet)
+                if packet.stream_index in converted:
+                    yield from self._encoded(packet.stream_index, packet)
                 else:
-                    packet.stream = self._targets[index]
+                    packet.stream = self._targets[packet.stream_index]
                     yield packet
         except import_av().FFmpegError as error:
             self.notes.append(f"the audio of the source cannot be read to the end ({error.strerror})")
         for index in converted:
-            yield from self._encoded(index, None)
+            yield from self._encoded(index, None)  # the sound that decoder and encoder buffer
         if clock.dropped >= _AUDIBLE:
             self.notes.append(f"{float(clock.dropped):.1f} s of sound at jumps of the clock is dropped")
 
@@ -136,14 +135,17 @@ class OtherStreams:
             frames = self._original.streams[index].decode(packet)
         except import_av().FFmpegError:
             note = f"stream {index} (audio) has damaged packets, which are dropped"
-            self.notes += [note] if note not in self.notes else []
+            if note not in self.notes:
+                self.notes.append(note)
             return
-        for frame in [*frames, None] if packet is None else frames:
-            for made in target.encode(frame):
-                if made.pts is None:  # the last packets, because flushed frames have no timestamps
-                    made.pts = made.dts = self._ends[index]
-                self._ends[index] = made.pts + (made.duration or target.frame_size)
-                yield made
+        if packet is None:
+            frames = [*frames, None]  # flushes the encoder
+        for frame in frames:
+            for encoded in target.encode(frame):
+                if encoded.pts is None:  # the last packets, because flushed frames have no timestamps
+                    encoded.pts = encoded.dts = self._ends[index]
+                self._ends[index] = encoded.pts + (encoded.duration or target.frame_size)
+                yield encoded
 
 
 def _open_output(path: str, muxer: str, options: Mapping[str, str], *, is_wrapped: bool) -> Any:

@@ -32,9 +32,9 @@ def shot_entries(
     result = source.result(out)
     digest = result.digest()
     entries = []
-    middles = {shot.first + shot.count // 2: shot for shot in shots}
-    for frame in chosen_frames(result, middles.keys()):
-        shot = middles[frame.number]
+    shots_by_middle = {shot.first + shot.count // 2: shot for shot in shots}
+    for frame in chosen_frames(result, shots_by_middle.keys()):
+        shot = shots_by_middle[frame.number]
         entry = ReportEntry(
             absolute_path(source.path),
             absolute_path(out),

@@ -102,8 +102,8 @@ class PartsFolder:
     def finished(self, first: int) -> Shot | None:
         """Return the shot that starts at frame ``first``, or None if it is not finished."""
         try:
-            found = Shot(**json.loads(self._note(first).read_text(encoding="utf-8")))
-            return replace(found, notes=tuple(found.notes))
+            shot = Shot(**json.loads(self._note(first).read_text(encoding="utf-8")))
+            return replace(shot, notes=tuple(shot.notes))
         except (OSError, ValueError, TypeError):
             return None
 
@@ -182,15 +182,16 @@ def color_video(
     reused_count = 0
     for frames in group_shots(source.frames()):
         first = next(frames)
+        shot_frames = itertools.chain([first], frames)
         shot = parts.finished(first.number)
         if shot is None:
             active = _ActiveShot(source, colorer, parts, first, steady, size, border)
-            for frame in itertools.chain([first], frames):
+            for frame in shot_frames:
                 active.add(frame)
                 tick()
             shot = active.finish()
         else:
-            for _ in itertools.chain([first], frames):
+            for _ in shot_frames:  # frames must be read to reach the next shot
                 reused_count += 1
                 tick()
         shots.append(shot)
