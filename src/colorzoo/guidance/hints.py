@@ -329,23 +329,14 @@ class Guidance(TensorFields):
             GuidanceError: A hint has another batch size, height or width, or a tensor of floating-point
                 numbers is not float32.
         """
-        for kind in (each for each in self.kinds() if each in kinds):
+        for kind in self.kinds():
+            if kind not in kinds:
+                continue
             for name, value in hint_fields(getattr(self, kind)).items():
-                if not isinstance(value, Tensor):
-                    continue
-                path = f"guidance.{kind}" if name == kind else f"guidance.{kind}.{name}"
-                is_map = value.ndim == 4 and "exemplar" not in (kind, name)  # references have their own size
-                axes = (0, 2, 3) if is_map else (0,)
-                is_shared = "exemplar" in (kind, name) and len(value) == 1  # the images share a reference
-                if not is_shared and [value.shape[k] for k in axes] != [images.shape[k] for k in axes]:
-                    match = "batch size, height and width" if is_map else "batch size"
-                    raise GuidanceError(
-                        f"{path} {tuple(value.shape)} must have the {match} of the image "
-                        f"{tuple(images.shape)}"
-                    )
-                if value.is_floating_point() and value.dtype != torch.float32:
-                    found = str(value.dtype).removeprefix("torch.")
-                    raise GuidanceError(f"{path} must be float32, got {found}")
+                if isinstance(value, Tensor):
+                    path = f"guidance.{kind}" if name == kind else f"guidance.{kind}.{name}"
+                    _check_size(path, value, images, is_reference="exemplar" in (kind, name))
+                    _check_float32(path, value)
 
     @classmethod
     def from_recipe(
@@ -389,6 +380,28 @@ class Guidance(TensorFields):
         if recipe.width is None or recipe.height is None:
             raise GuidanceError("recipe.image must contain 'width' and 'height'")
         return cls.from_recipe(recipe, recipe.width, recipe.height, size)
+
+
+def _check_size(path: str, value: Tensor, images: Tensor, *, is_reference: bool) -> None:
+    """Raise an error if a tensor of a hint and a batch of images ``(B, C, H, W)`` differ in size.
+
+    References have their own height and width, and a single reference is shared by all images.
+    """
+    if is_reference and len(value) == 1:
+        return
+    is_map = value.ndim == 4 and not is_reference
+    axes, match = ((0, 2, 3), "batch size, height and width") if is_map else ((0,), "batch size")
+    if [value.shape[axis] for axis in axes] != [images.shape[axis] for axis in axes]:
+        raise GuidanceError(
+            f"{path} {tuple(value.shape)} must have the {match} of the image {tuple(images.shape)}"
+        )
+
+
+def _check_float32(path: str, value: Tensor) -> None:
+    """Raise an error if a tensor of floating-point numbers is not float32."""
+    if value.is_floating_point() and value.dtype != torch.float32:
+        found = str(value.dtype).removeprefix("torch.")
+        raise GuidanceError(f"{path} must be float32, got {found}")
 
 
 def hint_fields(hint: Any) -> dict[str, Any]:

@@ -253,7 +253,7 @@ def _cover(stroke: PaintStroke, scale: tuple[float, float], band: tuple[int, int
     squared = np.full((rows.stop - rows.start, columns.stop - columns.start), np.inf, np.float32)
     if squared.size:
         for start, end in pairwise(path):
-            _approach(squared, (start, end), outer, scale, (rows, columns))
+            _lower_to_segment(squared, (start, end), outer, scale, (rows, columns))
     away = (outer - np.sqrt(squared)) / (outer - inner)
     share = np.clip(away, 0, 1, out=away)
     covered: Map = (share * share * (3 - 2 * share)).astype(np.float32)
@@ -267,31 +267,52 @@ def _covered(low: float, high: float, scale: float, limits: tuple[int, int]) -> 
     return slice(first, max(first, last))
 
 
-def _approach(
+def _lower_to_segment(
     squared: Map,
-    line: tuple[tuple[float, float], tuple[float, float]],
+    segment: tuple[tuple[float, float], tuple[float, float]],
     outer: float,
     scale: tuple[float, float],
     window: tuple[slice, slice],
 ) -> None:
-    """Update squared distances in a window with the distances to a line, in place."""
-    (x0, y0), (x1, y1) = line
+    """Lower squared distances in a window to the squared distances to a segment of a path, in place.
+
+    Args:
+        squared: Squared distance of each pixel center of the window.
+        segment: Start and end of the segment in pixels of the image.
+        outer: Distance up to which the segment covers pixels.
+        scale: Number of image pixels per pixel of the copy, horizontally and vertically.
+        window: Rows and columns of the window.
+    """
+    (x0, y0), (x1, y1) = segment
     rows, columns = window
     down = _covered(min(y0, y1) - outer, max(y0, y1) + outer, scale[1], (rows.start, rows.stop))
     across = _covered(min(x0, x1) - outer, max(x0, x1) + outer, scale[0], (columns.start, columns.stop))
-    dx, dy = x1 - x0, y1 - y0
     right = ((np.arange(across.start, across.stop) + 0.5) * scale[0] - x0).astype(np.float32)
     below = ((np.arange(down.start, down.stop) + 0.5) * scale[1] - y0).astype(np.float32)[:, None]
-    length = dx * dx + dy * dy
-    along: Map = np.zeros((), np.float32)
-    if length > 0:
-        along = np.clip((right * np.float32(dx) + below * np.float32(dy)) / np.float32(length), 0, 1)
-    distance = np.square(right - along * np.float32(dx)) + np.square(below - along * np.float32(dy))
-    part = squared[
+    near = squared[
         down.start - rows.start : down.stop - rows.start,
         across.start - columns.start : across.stop - columns.start,
     ]
-    np.minimum(part, distance, out=part)
+    np.minimum(near, _squared_distance(right, below, x1 - x0, y1 - y0), out=near)
+
+
+def _squared_distance(right: Map, below: Map, dx: float, dy: float) -> Map:
+    """Return the squared distances ``(h, w)`` to a segment from the origin to (dx, dy).
+
+    Args:
+        right: Horizontal positions ``(w,)``.
+        below: Vertical positions ``(h, 1)``.
+        dx: Horizontal extent of the segment.
+        dy: Vertical extent of the segment.
+    """
+    squared_length = dx * dx + dy * dy
+    fraction: Map = np.zeros((), np.float32)  # of the segment, at the nearest point
+    if squared_length > 0:
+        projection = (right * np.float32(dx) + below * np.float32(dy)) / np.float32(squared_length)
+        fraction = np.clip(projection, 0, 1)
+    horizontal, vertical = right - fraction * np.float32(dx), below - fraction * np.float32(dy)
+    squared: Map = np.square(horizontal) + np.square(vertical)
+    return squared
 
 
 _FINISH_WARMEST = (5.0, 20.0)  # change of a and b in CIE units at a temperature of 100 and a lightness of 50

@@ -243,15 +243,16 @@ def decode(
         heads: Layers that predict ab / 110 from the output of each level.
         given: Reference features that are added to the input of each level, or None.
     """
-    x, found = maps[5], []
-    for index, (level, head) in enumerate(zip(levels, heads, strict=True)):
+    skips = maps[2::-1]  # from coarse to fine
+    x, colors = maps[-1], []
+    for index, (level, head, skip) in enumerate(zip(levels, heads, skips, strict=True)):
         if given is not None:
-            step = 4 >> index
+            step = (4, 2, 1)[index]  # the gate has the size of the finest level
             gate = given.gate[:, :, ::step, ::step]
             x = x + given.matched[index] * gate + given.general[index] * (1 - gate)
-        x = level(x, maps[2 - index])
-        found.append(head(x))
-    return found
+        x = level(x, skip)
+        colors.append(head(x))
+    return colors
 
 
 class ColorMaps(nn.Module):

@@ -278,9 +278,10 @@ def even_reaches(costs: Map, alike: Map | None, count: int) -> list[float]:
         Increasing factors in (0, 10].
     """
     factors = np.geomspace(REACH.least, MAX_REACH, REACH.factors)
-    areas = np.log(_covered_shares(costs, alike, factors))
-    wanted = np.interp(np.linspace(areas[0], areas[-1], count), areas, np.log(factors))
-    return [round(min(float(factor), MAX_REACH), 3) for factor in np.exp(wanted)]
+    log_areas = np.log(_covered_shares(costs, alike, factors))
+    even_log_areas = np.linspace(log_areas[0], log_areas[-1], count)
+    log_factors = np.interp(even_log_areas, log_areas, np.log(factors))  # inverse of the area as a function
+    return [round(min(float(factor), MAX_REACH), 3) for factor in np.exp(log_factors)]
 
 
 def starting_reach(costs: Map, alike: Map) -> Reach:

@@ -90,9 +90,9 @@ def descriptions(luminance: Tensor, step: int) -> Iterator[Tensor]:
     for window in DEVIATION_WINDOWS:
         yield patches(luminance, window, step).std(dim=1, correction=0)[:, None]
     for window in FREQUENCY_WINDOWS:
-        square = torch.unflatten(patches(luminance, window, step), 1, (window, window))
-        amplitude = torch.fft.rfft2(square).abs()
-        amplitude[..., 1:] *= 2  # the conjugate half has equal amplitudes
+        grids = torch.unflatten(patches(luminance, window, step), 1, (window, window))
+        amplitude = torch.fft.rfft2(grids).abs()
+        amplitude[..., 1:] *= 2  # conjugates of all columns but the first; windows are odd
         yield amplitude.flatten(1)
     for window in HISTOGRAM_WINDOWS:
         yield patches(luminance, window, step).sort(dim=1).values / window**2
