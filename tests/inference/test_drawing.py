@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -196,6 +197,16 @@ def test_palette_limits_the_colors_of_all_regions(drawing_colorizer: Colorizer) 
     allowed = {tuple(int(color[i : i + 2], 16) for i in (1, 3, 5)) for color in palette}
     found = {tuple(map(int, pixel)) for pixel in result[paper]}
     assert all(min(max(abs(a - b) for a, b in zip(x, y, strict=True)) for y in allowed) <= 1 for x in found)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("settings", [{"variant": 1}, {"palette": ("#ffffff",)}], ids=["variant", "palette"])
+def test_a_page_without_objects_stays_paper(settings: dict[str, Any], drawing_colorizer: Colorizer) -> None:
+    page = np.full((60, 80, 3), 255, np.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        result = np.asarray(drawing_colorizer(page, Recipe(drawing=DrawingSettings(**settings))))
+    assert np.ptp(result.reshape(-1, 3), axis=0).max() == 0
 
 
 def test_variants_differ_and_are_reproducible(drawing_colorizer: Colorizer) -> None:

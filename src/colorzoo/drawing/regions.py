@@ -158,23 +158,23 @@ def _merge(labels: Labels, distance: Map, sides: Labels, gap: float) -> Labels:
         sides: Shorter side in pixels of the panel that contains each pixel.
         gap: See `find_regions`.
     """
-    widths = np.zeros(int(labels.max()) + 1, np.float32)  # diameter of the largest disc in each chamber
-    np.maximum.at(widths, labels.ravel(), 2 * distance.ravel())
-    panel_sides = np.full(len(widths), min(labels.shape))
+    radii = np.zeros(int(labels.max()) + 1, np.float32)  # of the largest disc in each chamber
+    np.maximum.at(radii, labels.ravel(), distance.ravel())
+    panel_sides = np.full(len(radii), min(labels.shape))
     free = distance > 0
     np.minimum.at(panel_sides, labels[free], sides[free])
     closed = gap * min(labels.shape) / _SIDE  # width in pixels of the gaps that are always closed
     open_widths = panel_sides * _WIDEST * gap / GAP / _SIDE  # widths above which gaps are never closed
     narrow = min(1.0, _NARROW * gap / GAP)
     pairs, saddles, _ = _adjacency(labels, distance)
-    parents = np.arange(len(widths))
+    parents = np.arange(len(radii))
     for index in np.argsort(-saddles, kind="stable"):
         roots = (_root(parents, int(each)) for each in pairs[index])
-        wider, narrower = sorted(roots, key=lambda root: -widths[root])
-        opening = 2 * float(saddles[index])
-        is_wide = opening >= narrow * widths[narrower] or opening > open_widths[narrower]
-        is_gap = opening <= closed < widths[narrower]
-        if opening > 0 and is_wide and not is_gap:
+        wider, narrower = sorted(roots, key=lambda root: -radii[root])
+        saddle = float(saddles[index])
+        is_wide = saddle >= narrow * radii[narrower] or 2 * saddle > open_widths[narrower]
+        is_gap = 2 * saddle <= closed < 2 * radii[narrower]
+        if saddle > 0 and is_wide and not is_gap:
             parents[narrower] = wider
     return _absorb_small(_renamed(labels, parents), distance)
 

@@ -115,6 +115,9 @@ def contrasting_colors(
         Colors ``(n, 3)``, and a mask ``(n,)`` of the regions that got a color.
     """
     members = _find_objects(similarity, weights)
+    has_color = members.sum(0) > 0
+    if not has_color.any():  # all regions are paper
+        return colors.new_zeros(len(weights), 3), has_color
     importance = members.sum(1)
     parts = members / importance[:, None]
     log_probabilities = parts @ pooled.log_softmax(1)
@@ -128,7 +131,6 @@ def contrasting_colors(
     pairs = (importance * importance[:, None] * difference)[owner[:, None], owner]
     closeness = (-torch.cdist(candidates, candidates).square() / (2 * DISTINCT**2)).exp()
     chosen = _iterate_modes(-importance[owner] * likelihood, _CONTRAST * pairs * closeness, owner)
-    has_color = members.sum(0) > 0
     return candidates[chosen][members.argmax(0)], has_color
 
 
