@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from inspect import Parameter
@@ -50,6 +50,11 @@ def hex_color(value: str, name: str) -> str:
     if not _HEX.fullmatch(value):
         raise GuidanceError(f"{name} must be a color '#rrggbb', got {value!r}")
     return value.lower()
+
+
+def format_hex(levels: Iterable[int]) -> str:
+    """Return the ``#rrggbb`` color of red, green and blue levels from 0 to 255."""
+    return "#" + "".join(f"{level:02x}" for level in levels)
 
 
 def read_reach(value: object, name: str, default: ReachName = DEFAULT_REACH) -> Reach:

@@ -20,7 +20,7 @@ from torch.export import register_dataclass
 
 from colorzoo.color.lab import lab_to_rgb, linear_of, linear_rgb_to_lab
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance.fields import hex_color
+from colorzoo.guidance.fields import format_hex, hex_color
 from colorzoo.guidance.recipe import BoxHint, PointHint, Recipe, Stroke
 
 _MAX_WIDTH = 1e5  # stroke width in pixels; covers any image
@@ -546,8 +546,12 @@ def _largest_square(free: Tensor, keys: Tensor, row: int, column: int) -> int:
 
 def _square_hint(row: int, column: int, side: int, lab: Tensor, exact: bool) -> PointHint:
     levels = (lab_to_rgb(lab.view(3, 1, 1)).flatten() * 255).round().int().tolist()
-    shown = "#" + "".join(f"{level:02x}" for level in levels)
     _, a, b = lab.tolist()
     return PointHint(
-        column + side / 2, row + side / 2, side / 2, shown, (a, b) if exact else None, "everywhere"
+        column + side / 2,
+        row + side / 2,
+        side / 2,
+        format_hex(levels),
+        (a, b) if exact else None,
+        "everywhere",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -129,9 +129,13 @@ def _color_drawing(task: ColorizeTask) -> tuple[Prediction, Colors]:
     """Return the prediction for a drawing, and the colors of its regions."""
     hints = _drawing_hints(task)
     prediction = _predict(task, _points(task, hints), _squares(hints))
-    flats = _filled_flats(task, prediction, hints)
+    return prediction, _flat_colors(task, _filled_flats(task, prediction, hints))
+
+
+def _flat_colors(task: ColorizeTask, flats: FlatColors) -> Colors:
+    """Return region colors with their Lab at the size of the network input."""
     lab = flats.at_network_size(task.network_size)
-    return prediction, Colors(lab[:, 1:], lab[:, :1], flats)
+    return Colors(lab[:, 1:], lab[:, :1], flats)
 
 
 def _has_nothing_to_color(task: ColorizeTask) -> bool:
@@ -323,16 +327,20 @@ def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
 
     The strength multiplies the chroma of filled areas, too, but not of stored locked colors.
     """
-    fill = _fill_areas if colors.flats is None else _fill_drawing_areas
-    return _lock_areas(task, fill(task, colors).scaled(task.recipe.strength))
+    return _lock_areas(task, _fill_areas(task, colors).scaled(task.recipe.strength))
 
 
 def _fill_areas(task: ColorizeTask, colors: Colors) -> Colors:
-    """Fill the areas of a photo with their colors."""
+    """Fill areas with their colors."""
     areas = _areas(task, "color")
     if not areas:
         return colors
     drawn = _drawn(task, areas)
+    if colors.flats is not None:
+        from colorzoo.inference.steps.drawing import fill_drawing_areas
+
+        fills = [(cast(str, each.area.color), each.area.opacity * each.share) for each in drawn]
+        return _flat_colors(task, fill_drawing_areas(colors.flats, fills, task.recipe.points, task.size))
     inside = _points_inside(task, drawn)
     return task.run(
         fill_areas,
@@ -344,23 +352,6 @@ def _fill_areas(task: ColorizeTask, colors: Colors) -> Colors:
         strengths=tuple(hint.strength for hint in inside),
         key=_hints_key(task, repr((task.recipe.points, areas))),
     )
-
-
-def _fill_drawing_areas(task: ColorizeTask, colors: Colors) -> Colors:
-    """Fill the areas of a drawing with their colors."""
-    from colorzoo.inference.steps.drawing import fill_drawing_areas
-
-    areas = _areas(task, "color")
-    if not areas or colors.flats is None:
-        return colors
-    fills = [
-        (color, area.opacity * each.share)
-        for each, area in zip(_masks(task, areas), areas, strict=True)
-        if (color := area.color) is not None
-    ]
-    flats = fill_drawing_areas(colors.flats, fills, task.recipe.points, task.size)
-    lab = flats.at_network_size(task.network_size)
-    return replace(colors, ab=lab[:, 1:], lightness=lab[:, :1], flats=flats)
 
 
 def _lock_areas(task: ColorizeTask, colors: Colors) -> Colors:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, Recipe, statistics_of
+from colorzoo.guidance.fields import format_hex
 from colorzoo.image_io.find import explain_irregular_file
 from colorzoo.image_io.raster_image import RasterImage, is_gray
 from colorzoo.image_io.read import read_image
@@ -193,4 +194,4 @@ def main_colors(image: RasterImage, count: int = 12) -> tuple[str, ...]:
     small = small.quantize(count).convert("RGB")
     values, counts = np.unique(np.asarray(small).reshape(-1, 3), axis=0, return_counts=True)
     ordered = values[np.argsort(-counts, kind="stable")]
-    return tuple(f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in ordered.tolist())
+    return tuple(map(format_hex, ordered.tolist()))

@@ -6,6 +6,7 @@ colors become one color for each region, and the result is the product of the fl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -32,6 +33,8 @@ from colorzoo.drawing.lines import (
 )
 from colorzoo.drawing.regions import GAP, Labels, find_regions
 from colorzoo.guidance import PointHint
+from colorzoo.guidance.fields import format_hex
+from colorzoo.guidance.hints import color_lab
 from colorzoo.guidance.objects import Division
 from colorzoo.inference.full_size import BicubicUpsampler, Overlay, bands
 from colorzoo.prediction import Prediction
@@ -294,12 +297,11 @@ def apply_ab(point: PointHint) -> PointHint:
     """Return a point whose color has the exact ab of the point, if any, and the lightness of its color."""
     if point.ab is None:
         return point
-    lab = rgb_to_lab(torch.from_numpy(_rgb(point.color)).view(1, 3, 1, 1))
-    ab = torch.tensor(point.ab)
-    if torch.dist(lab[0, 1:, 0, 0], ab) < _ROUNDED:
+    lightness, *color_ab = color_lab(point.color)
+    if math.dist(color_ab, point.ab) < _ROUNDED:
         return replace(point, ab=None)
-    rgb = lab_to_rgb(torch.cat([lab[:, :1], ab.view(1, 2, 1, 1)], dim=1)).clamp(0, 1)
-    return replace(point, color=_hex(rgb[0, :, 0, 0].numpy()), ab=None)
+    rgb = lab_to_rgb(torch.tensor([lightness, *point.ab]).view(3, 1, 1)).clamp(0, 1)
+    return replace(point, color=_hex(rgb.flatten().numpy()), ab=None)
 
 
 def mix_point(point: PointHint, flats: FlatColors, size: tuple[int, int]) -> PointHint:
@@ -387,7 +389,7 @@ def fill_drawing_areas(
     is_free = torch.from_numpy(~np.isin(flats.drawing.resized((rows, columns)).regions, pointed))
     lab = before
     for color, mask in fills:
-        filled = rgb_to_lab(torch.from_numpy(_rgb(color)).view(1, 3, 1, 1))[0]
+        filled = torch.tensor(color_lab(color)).view(3, 1, 1)
         lab = lab + mask * is_free * (filled - lab)
     return _with_change(flats, lab - before)
 
@@ -430,4 +432,4 @@ def _rgb(color: str) -> Map:
 
 
 def _hex(rgb: Map) -> str:
-    return "#" + "".join(f"{round(255 * float(value)):02x}" for value in rgb)
+    return format_hex(round(255 * float(value)) for value in rgb)

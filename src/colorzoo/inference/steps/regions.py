@@ -15,6 +15,7 @@ from torch import Tensor
 from colorzoo.errors import OtherImageError
 from colorzoo.guidance import RegionColor, Regions
 from colorzoo.guidance.color_statistics import region_means
+from colorzoo.guidance.fields import format_hex
 from colorzoo.guidance.objects import Division
 
 _INK = 0.5  # darker pixels are lines of a sketch
@@ -105,7 +106,7 @@ def mean_region_colors(regions: Regions, rgb: Tensor) -> list[str]:
     """
     colors, _ = region_means(regions.index, rgb, regions.rgb.shape[1])
     levels = (colors[0].clamp(0, 1) * 255).round().int().tolist()
-    return ["#" + "".join(f"{level:02x}" for level in color) for color in levels]
+    return [format_hex(color) for color in levels]
 
 
 def divide_regions(
