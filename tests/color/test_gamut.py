@@ -193,13 +193,14 @@ def colors_outside(count: int, deviation: float, seed: int = 0) -> tuple[torch.T
 def bisected(linear: torch.Tensor, lightness: torch.Tensor) -> torch.Tensor:
     """Bisect the path of each color in double precision."""
     oklab, luminance = to_oklab(linear.double()), lightness_to_luminance(lightness.double())
+    gray = to_oklab(luminance.expand(3, -1))
     low, high = torch.zeros_like(lightness).double(), torch.ones_like(lightness).double()
     for _ in range(40):
         middle = (low + high) / 2
-        color = mix_with_gray(oklab, luminance, middle)
+        color = mix_with_gray(oklab, gray, luminance, middle)
         fits = (color.amin(dim=0) >= -TOLERANCE) & (color.amax(dim=0) <= 1 + TOLERANCE)
         low, high = torch.where(fits, middle, low), torch.where(fits, high, middle)
-    return mix_with_gray(oklab, luminance, low).float()
+    return mix_with_gray(oklab, gray, luminance, low).float()
 
 
 def levels(linear: torch.Tensor) -> torch.Tensor:

@@ -210,16 +210,17 @@ def at_lightness(lab: Tensor, lightness: Tensor) -> Tensor:
         chroma = torch.linalg.vector_norm(pixels[1:], dim=0)
         luminance = lightness_to_luminance(target)
         linear = lab_to_linear_rgb(pixels, dim=0)
+        gray = to_oklab(luminance.expand(3, -1))
         vivid = to_oklab(linear * (luminance / luminance_of(linear).clamp(min=1e-6)))
         share, step = torch.zeros_like(target), _FARTHEST
         for _ in range(_ROUNDS):  # eight parts instead of two need a third of the operations
             step /= _PARTS
             shares = share + step * torch.arange(1, _PARTS, device=target.device)[:, None]
-            linear = mix_with_gray(vivid, luminance, shares)
+            linear = mix_with_gray(vivid, gray, luminance, shares)
             pale = torch.linalg.vector_norm(linear_rgb_to_lab(linear)[1:], dim=0) <= chroma
             inside = within_cube(linear, _TOLERANCE / 2) & pale
             share = share + step * inside.int().cumprod(dim=0).sum(dim=0)
-        ab = linear_rgb_to_lab(mix_with_gray(vivid, luminance, share))[1:]
+        ab = linear_rgb_to_lab(mix_with_gray(vivid, gray, luminance, share))[1:]
         return torch.cat([target[None], ab]).view_as(lab.movedim(-3, 0)).movedim(0, -3)
 
 
@@ -229,11 +230,12 @@ def to_oklab(linear: Tensor) -> Tensor:
     return linear.new_tensor(_TO_OKLAB) @ (cones.sign() * cones.abs().clamp(min=_TINY_CONE).pow(1 / 3))
 
 
-def mix_with_gray(oklab: Tensor, luminance: Tensor, share: Tensor) -> Tensor:
+def mix_with_gray(oklab: Tensor, gray: Tensor, luminance: Tensor, share: Tensor) -> Tensor:
     """Mix colors with gray at constant Oklab hue and luminance.
 
     Args:
         oklab: ``(3, N)`` colors in Oklab, inside or outside sRGB.
+        gray: ``(3, N)`` gray of this luminance in Oklab.
         luminance: ``(N,)`` luminance Y of gray and of the mixed colors in [0, 1].
         share: ``(..., N)`` fraction of the color: 0 gives gray, 1 the color.
 
@@ -241,7 +243,6 @@ def mix_with_gray(oklab: Tensor, luminance: Tensor, share: Tensor) -> Tensor:
         ``(3, ..., N)`` linear sRGB.
     """
     shape = (3, *[1] * (share.ndim - 1), share.shape[-1])
-    gray = to_oklab(luminance.expand(3, -1))
     mixed = gray.view(shape) + share * (oklab - gray).view(shape)
     cones = (oklab.new_tensor(_FROM_OKLAB) @ mixed.flatten(1)) ** 3
     linear = (oklab.new_tensor(_FROM_CONES) @ cones).view_as(mixed)

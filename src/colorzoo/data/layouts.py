@@ -113,11 +113,15 @@ def read_image_list(file: Path, folder: Path) -> ImageTable:
     Raises:
         DataError: A line is malformed, or the first image does not exist.
     """
-    # the file is read twice, because a list of all its lines would need much memory
+    labels = array("q")
+
+    def images() -> Iterator[StoredImage]:  # `Sources` packs the images one at a time
+        for path, label in _labeled_paths(file):
+            labels.append(label)
+            yield StoredImage(os.path.join(folder, path))  # noqa: PTH118 - called per image
+
     try:
-        paths = (os.path.join(folder, path) for path, _ in _labeled_paths(file))  # noqa: PTH118 - per image
-        sources = Sources.of(map(StoredImage, paths), folder)
-        labels = array("q", (label for _, label in _labeled_paths(file)))
+        sources = Sources.of(images(), folder)
     except UnicodeError as error:
         raise DataError(f"the image list {str(file)!r} cannot be read ({error})") from error
     if not sources:
