@@ -93,7 +93,10 @@ class ModelChoice:
 
     @property
     def is_replaceable(self) -> bool:
-        """Whether an image can select another default model, because the user chose no weights either."""
+        """Return whether an image can select another default model.
+
+        This requires that the user chose neither a model nor weights.
+        """
         return self.is_default and self.weights == "default"
 
     @cached_property

@@ -192,11 +192,12 @@ def _untrained_parts(initial: Mapping[str, Tensor], missing: Set[str]) -> list[s
     loaded = set(drawn) - missing
     found: dict[str, None] = {}
     for name in drawn:
-        if name in missing:
-            pieces = name.split(".")
-            prefixes = [".".join(pieces[:count]) for count in range(1, len(pieces) + 1)]
-            alone = (each for each in prefixes if not any(other.startswith(f"{each}.") for other in loaded))
-            found[next(alone, name)] = None
+        if name in loaded:
+            continue
+        pieces = name.split(".")
+        prefixes = [".".join(pieces[:count]) for count in range(1, len(pieces) + 1)]
+        alone = (each for each in prefixes if not any(other.startswith(f"{each}.") for other in loaded))
+        found[next(alone, name)] = None
     return list(found)
 
 

@@ -79,7 +79,7 @@ def color(args: ColorizeOptions) -> int:
     `colorzoo.apps.cli.colorize.run` documents the exit codes.
     """
     if args.report:
-        _check_reports(args.report)
+        check_reports(args.report)
     signer = _load_signer(Path(args.sign)) if args.sign else None
     shared = _task(args)
     assert shared.choice is not None
@@ -105,7 +105,7 @@ def color(args: ColorizeOptions) -> int:
     return _exit_code(results)
 
 
-def _check_reports(paths: Sequence[str]) -> None:
+def check_reports(paths: Sequence[str]) -> None:
     """Raise an error if a report would replace a file that is not a report."""
     from colorzoo.batch import check_report
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from colorzoo.apps.cli._colorize import write_reports
+from colorzoo.apps.cli._colorize import check_reports, write_reports
 from colorzoo.apps.cli._file_options import VideoOptions
 from colorzoo.apps.cli._options import check_output
 from colorzoo.apps.video.colorer import FrameColorer
@@ -22,7 +22,7 @@ from colorzoo.apps.video.folder import FrameFolder
 from colorzoo.apps.video.frames import VideoError
 from colorzoo.apps.video.report import shot_entries
 from colorzoo.apps.video.run import PartsFolder, Shot, Source, color_video, gray_frame, parts_path
-from colorzoo.batch import UsedFile, check_report, origin_of_model
+from colorzoo.batch import UsedFile, origin_of_model
 from colorzoo.card import Use
 from colorzoo.console import print_line, progress_bar, record_interrupts
 from colorzoo.errors import ColorzooError
@@ -84,8 +84,7 @@ def _check_reports(args: VideoOptions) -> None:
     """Raise an error if a report cannot be written."""
     if args.report and args.dry_run:
         raise ColorzooError("--report cannot be combined with --dry-run")
-    for path in args.report:
-        check_report(Path(path))
+    check_reports(args.report)
 
 
 def _skipped_note(args: VideoOptions) -> str:

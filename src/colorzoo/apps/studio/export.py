@@ -78,7 +78,7 @@ class ExportOptions:
 
     @property
     def has_layers(self) -> bool:
-        """Whether the file contains layers or is a layer."""
+        """Return whether the file contains layers or is a layer."""
         return self.kind in ("layer", "ora")
 
     @property

@@ -40,7 +40,7 @@ class Extensions(ExemplarExtensions):
 
     @property
     def hides(self) -> bool:
-        """Whether training hides or merges classes before the matching; see `hide_from_matching`."""
+        """Return whether training hides or merges classes before the matching; see `hide_from_matching`."""
         return self.without_reference + self.hide_classes + self.one_class > 0
 
 
