@@ -2,6 +2,8 @@
 
 The pairs of drawn lines and color images come from ``val`` of the drawings data set, at 256 pixels. A colored
 region gets the mean of its true colors. The baseline fills the largest regions of a white drawing.
+
+A reference is a mirrored and warped copy of the color image.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import csv
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.pipeline import colorize_task
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.steps.drawing import FlatColors, region_votes
+from colorzoo.networks.splines import TRIES, diagonal_moves, spline, warp
 
 FOLDER = Path("data/drawings/val")
 SIDE = 256  # longer side of the pairs
@@ -35,6 +38,9 @@ GOALS = {"proposed": (15.5, 20.5, 23.5, 23.5), "points": (16.0, 18.5, 22.0, 25.0
 COLORFUL = 0.7
 PREVIEW = 1600  # longer side of the preview of the drawing pad
 SECONDS = {"first colors": 4.0, "a click": 0.4}
+
+SAME, SAME_GOAL = 15.0, 0.6  # largest CIE76 difference of equal colors; fraction of regions with equal colors
+PAPER = 92.0  # CIE lightness above which a region of the color image is paper
 
 Rgb = NDArray[np.float32]
 
@@ -54,6 +60,7 @@ def run(options: Options) -> list[Row]:
     ours, true = (statistics.fmean(each[name] for each in found) for name in ("colorfulness", "true"))
     claim = "automatic colorfulness against the true colorfulness"
     rows.append(Row(claim, ours, true, ours / true, COLORFUL, "higher", place))
+    rows.extend(reference_rows(colorizer, pairs))
     return [*rows, *_precision_rows(colorizer), *_time_rows(colorizer)]
 
 
@@ -135,6 +142,48 @@ def proposed_order(colorizer: Colorizer, automatic: ColorizedImage) -> list[int]
         areas = torch.from_numpy(flats.drawing.areas)
         order: list[int] = colorizer.model.rank_regions(prediction, votes, areas)
     return order
+
+
+def reference_rows(colorizer: Colorizer, pairs: Sequence[tuple[Rgb, NDArray[np.uint8]]]) -> list[Row]:
+    """Return the fractions of regions and of their area with the color of the same part of a reference."""
+    copies = [warped_copy(truth, seed) for seed, (truth, _) in enumerate(pairs)]
+    equal = [equal_regions(colorizer, *pair, copy) for pair, copy in zip(pairs, copies, strict=True)]
+    alone = [equal_regions(colorizer, *pair) for pair in pairs]
+    rows = []
+    for index, unit in enumerate(("regions", "area")):
+        ours, without = (statistics.fmean(each[index] for each in found if each) for found in (equal, alone))
+        claim = f"{unit} within {SAME:g} CIE units of the same part of a reference, against no reference"
+        rows.append(Row(claim, ours, without, ours, SAME_GOAL, "higher", f"{len(pairs)} pairs, {where()}"))
+    return rows
+
+
+def equal_regions(
+    colorizer: Colorizer, truth: Rgb, lines: NDArray[np.uint8], reference: NDArray[np.uint8] | None = None
+) -> tuple[float, float] | None:
+    """Return the fractions of regions and of area with the true color; None if all regions are paper."""
+    flats = colorizer.colorize(lines, reference=reference).colors.flats
+    assert flats is not None
+    means, _ = region_truths(flats, truth)
+    true, found = (lab_of(colors) for colors in (means, flats.colors))
+    colored = true[:, 0] < PAPER
+    if not colored.any():
+        return None
+    is_equal = np.linalg.norm(true - found, axis=1)[colored] < SAME
+    return float(is_equal.mean()), float(np.average(is_equal, weights=flats.drawing.areas[colored]))
+
+
+def warped_copy(image: Rgb, seed: int) -> NDArray[np.uint8]:
+    """Mirror an image ``(H, W, 3)`` in [0, 1] and warp it with a random thin plate spline."""
+    draws = torch.rand(1, TRIES, 4, generator=torch.Generator().manual_seed(seed))
+    moves = diagonal_moves(draws)
+    mirrored = torch.from_numpy(image[:, ::-1].copy()).permute(2, 0, 1)[None]
+    warped = 1 - warp(1 - mirrored, spline(moves), moves)[0].clamp(0, 1)  # white outside the image
+    return np.round(255 * warped.permute(1, 2, 0).numpy()).astype(np.uint8)
+
+
+def lab_of(colors: Rgb) -> Rgb:
+    """Convert colors ``(N, 3)`` in [0, 1] to CIE Lab."""
+    return cv2.cvtColor(colors[None].astype(np.float32), cv2.COLOR_RGB2LAB)[0]
 
 
 def psnr(rgb: Rgb, truth: Rgb) -> float:

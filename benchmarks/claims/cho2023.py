@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.claims._claim import Claim, Earlier, Result, estimate, make_claim
+from benchmarks.claims._claim import Claim, Result, estimate, make_claim
 from benchmarks.claims._experiment import ENOUGH, Experiment, Item, Measure, Setup
 from benchmarks.claims._images import evenly
 from colorzoo import Guidance
@@ -24,6 +23,7 @@ from colorzoo.evaluation.statistics import Estimate
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance.color_statistics import region_means
 from colorzoo.metrics.psnr import psnr_8bit
+from colorzoo.model import ColoringModel
 from colorzoo.simulation import make_user, play
 from colorzoo.zoo.cho2023.extensions import cut_segments
 
@@ -34,8 +34,9 @@ regions with the mean true color of the region. The metric is PSNR.
 
 In the paper, a network learns the order of the regions. `cho2023_small` splits the network's segments into
 regions, which are sorted in descending order of area times segment weight. The weight of a segment is the
-generator's mean error on training images if the segment has no hint. The *control* is a generator of the same
-architecture, trained with points.
+generator's mean error on training images if the segment has no hint. The *control* `cho2023_points_small` is
+a generator of the same architecture, trained with points on the same drawings. A point has the mean true
+color of 6 x 6 pixels at a random place.
 
 The last rows repeat claims with pairs of drawn lines and color images at 256 pixels. *Drawn lines* come from
 the artist or the vector file, and *XDoG lines* from the color image. XDoG with a small standard deviation
@@ -45,42 +46,48 @@ The claims hold for both kinds of lines, and both give nearly the same PSNR. Ear
 trained on XDoG lines, had a PSNR that was 1.7 dB lower with ten colors on drawn lines: such a network reads
 colors from the tone. Therefore, PSNR values of networks that were trained on XDoG lines are too high for
 drawings."""
-NAME = "cho2023_small"
+NAME, CONTROL = "cho2023_small", "cho2023_points_small"
 SIDE, COUNT, REGIONS = 128, 24, 30
 SET = "sketch/val"
 COUNTS = (0, 1, 2, 3, 5, 10, 20, 30)
-ARMS = {
-    "asked": "cho2023-regions",
-    "shuffled": "cho2023-regions-shuffled",
-    "superpixels": "cho2023-regions-superpixels",
+ARMS = {  # measurement -> model and protocol
+    "asked": (NAME, "cho2023-regions"),
+    "shuffled": (NAME, "cho2023-regions-shuffled"),
+    "superpixels": (NAME, "cho2023-regions-superpixels"),
+    "points": (CONTROL, "cho2023-points"),
 }
 PAIRS = "drawings/val"
 LINES: dict[str, Sketches] = {"drawn lines": "drawn", "XDoG lines": "xdog"}
 LINES_COUNTS = (0, 1, 3, 5, 10)
-CONTROL = "[the paper's page](../../src/colorzoo/zoo/cho2023/README.md), control"
 
 
 def begin_order(setup: Setup) -> Measure:
     """Return the measurement of PSNR by number of answers and by the order of the regions."""
-    model: Any = create_coloring_model(NAME)
-    protocols = {arm: load_protocol(name) for arm, name in ARMS.items()}
-    size = min(SIDE, setup.side)
-    protocols = {a: replace(p, resize=replace(p.resize, size=size)) for a, p in protocols.items()}
+    models = {name: create_coloring_model(name) for name in (NAME, CONTROL)}
+    protocol = load_protocol("cho2023-regions")
+    protocol = replace(protocol, resize=replace(protocol.resize, size=min(SIDE, setup.side)))
 
     @torch.inference_mode()
     def measure(item: Item) -> Mapping[str, float]:
         image = PairedImage("", StoredImage(str(item.files[0]))).hashed()
-        truth = read_truth(image, protocols["asked"], torch.device("cpu"))
-        paint = model_function(model)
-        found = {}
-        for arm, protocol in protocols.items():
-            assert protocol.user is not None
-            user = make_user(protocol.user.name, **protocol.user.options)
-            for turn in play(paint, user, truth.sketch_scene, COUNTS, model=model):
-                found[f"{arm} {turn.count}"] = float(psnr_8bit(turn.result.rgb, truth.rgb))
-        return found | psnr_of_controls(model, truth)
+        truth = read_truth(image, protocol, torch.device("cpu"))
+        return psnr_of_arms(models, truth, COUNTS) | psnr_of_controls(models[NAME], truth)
 
     return measure
+
+
+def psnr_of_arms(
+    models: Mapping[str, ColoringModel], truth: Truth, counts: Sequence[int]
+) -> dict[str, float]:
+    """Return PSNR by arm and number of answers, such as ``asked 3``."""
+    psnr = {}
+    for arm, (name, protocol) in ARMS.items():
+        options = load_protocol(protocol).user
+        assert options is not None
+        user, paint = make_user(options.name, **options.options), model_function(models[name])
+        for turn in play(paint, user, truth.sketch_scene, counts, model=models[name]):
+            psnr[f"{arm} {turn.count}"] = float(psnr_8bit(turn.result.rgb, truth.rgb))
+    return psnr
 
 
 def psnr_of_controls(model: Any, truth: Truth) -> dict[str, float]:
@@ -104,7 +111,7 @@ def psnr_of_controls(model: Any, truth: Truth) -> dict[str, float]:
     return found
 
 
-ORDER = Experiment("cho2023-order", (NAME,), SET, evenly(SET, COUNT, count=ENOUGH), begin_order)
+ORDER = Experiment("cho2023-order", (NAME, CONTROL), SET, evenly(SET, COUNT, count=ENOUGH), begin_order)
 
 
 def find_line_pairs(setup: Setup) -> Sequence[Item]:
@@ -118,7 +125,7 @@ def find_line_pairs(setup: Setup) -> Sequence[Item]:
 
 def begin_lines(setup: Setup) -> Measure:
     """Return the measurement of PSNR by number of answers, on drawn lines and on XDoG lines."""
-    model: Any = create_coloring_model(NAME)
+    models = {name: create_coloring_model(name) for name in (NAME, CONTROL)}
     drawings = load_protocol("drawings-regions")
     resize = replace(drawings.resize, size=min(drawings.resize.size, setup.side))
 
@@ -126,32 +133,28 @@ def begin_lines(setup: Setup) -> Measure:
     def measure(item: Item) -> Mapping[str, float]:
         image, lines = (StoredImage(str(file)) for file in item.files)
         pair = PairedImage("", image, lines=lines).hashed()
-        paint, found = model_function(model), {}
+        psnr = {}
         for name, sketches in LINES.items():
             truth = read_truth(pair, replace(drawings, resize=resize, sketches=sketches), torch.device("cpu"))
-            for arm, protocol in ARMS.items():
-                options = load_protocol(protocol).user
-                assert options is not None
-                user = make_user(options.name, **options.options)
-                for turn in play(paint, user, truth.sketch_scene, LINES_COUNTS, model=model):
-                    found[f"{name} {arm} {turn.count}"] = float(psnr_8bit(turn.result.rgb, truth.rgb))
-        return found
+            psnr |= {f"{name} {arm}": v for arm, v in psnr_of_arms(models, truth, LINES_COUNTS).items()}
+        return psnr
 
     return measure
 
 
-DRAWN = Experiment("cho2023-lines", (NAME,), PAIRS, find_line_pairs, begin_lines)
+DRAWN = Experiment("cho2023-lines", (NAME, CONTROL), PAIRS, find_line_pairs, begin_lines)
 EXPERIMENTS = (ORDER, DRAWN)
 
 
 def claims(results: Mapping[str, Result]) -> list[Claim]:
-    """Return the claims of the paper; those against points are from an earlier measurement."""
+    """Return the claims of the paper and their controls."""
     result = results[ORDER.name]
     words = {count: "1 color" if count == 1 else f"{count} colors" for count in COUNTS}
     rows: list[tuple[str, Estimate]] = []
     for text, other, counts in (
         ("the model's order is better than a random order after {}", "shuffled", (1, 3, 10)),
         ("regions are better than superpixels after {}", "superpixels", (1, 10)),
+        ("regions are better than random points after {}", "points", (1, 3, 10)),
         ("the model's order is better than an order by area after {} (not in the paper)", "by area", (1, 10)),
         (
             "regions of the network are better than regions between lines after {} (not in the paper)",
@@ -165,21 +168,8 @@ def claims(results: Mapping[str, Result]) -> list[Claim]:
     later = (result.column("asked 10") - result.column("asked 5")) / 5
     text = "each of colors 1 to 3 gains more than each of colors 6 to 10"
     rows.append((text, estimate(first - later)))
+    rows.append(("2 region colors are better than 10 random points", result.gain("asked 2", "points 10")))
     found = [make_claim(text, ours, "dB", result, paper_number="not found") for text, ours in rows]
-    earlier = Earlier(159, CONTROL)
-    found.append(
-        make_claim(
-            "2 region colors reach the PSNR of 10 points",
-            Estimate(8.0, math.nan, math.nan),
-            "interactions",
-            earlier,
-            paper_number="not found",
-            note="mean curve; 97 % of the images reach this PSNR with regions, 68 % with points",
-        )
-    )
-    for count, values in ((1, (0.77, 0.54, 1.02)), (3, (2.15, 1.86, 2.48)), (10, (3.84, 3.45, 4.29))):
-        text = f"regions are better than random points after {words[count]}"
-        found.append(make_claim(text, Estimate(*values), "dB", earlier, paper_number="not found"))
     return [*found, *line_claims(results[DRAWN.name])]
 
 
@@ -190,6 +180,7 @@ def line_claims(result: Result) -> list[Claim]:
         ("the model's order is better than a random order after 3 colors", "asked 3", "shuffled 3"),
         ("the model's order is better than a random order after 10 colors", "asked 10", "shuffled 10"),
         ("regions are better than superpixels after 10 colors", "asked 10", "superpixels 10"),
+        ("regions are better than random points after 10 colors", "asked 10", "points 10"),
         ("10 colors are better than none", "asked 10", "asked 0"),
     ):
         for name in LINES:

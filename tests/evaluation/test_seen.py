@@ -71,7 +71,7 @@ def test_files_made_from_embedded_weights_keep_the_training_images(items: list[I
     converted, again, folder = (
         tmp_path / name for name in ("once.safetensors", "twice.safetensors", "folder")
     )
-    convert_weights(weights_path(card, "default"), card, converted, half=True)
+    convert_weights(weights_path(card, "default"), card, converted, dtype="float16")
     convert_weights(converted, card, again)
     create_model("colorzoo2026", converted).model.save_pretrained(folder)
     sources = {path.stem: path for path in (converted, again, folder / "model.safetensors")}

@@ -104,7 +104,7 @@ def test_save_weights_is_lossless_or_stores_float16_except_values_out_of_range(t
     save_weights(tmp_path / "exact.safetensors", state, METADATA)
     exact = load_state_dict_file(tmp_path / "exact.safetensors")
     assert all(torch.equal(exact[key].nan_to_num(), value.nan_to_num()) for key, value in state.items())
-    save_weights(tmp_path / "new" / "a.safetensors", state, METADATA, half=True)
+    save_weights(tmp_path / "new" / "a.safetensors", state, METADATA, dtype="float16")
     found = load_state_dict_file(tmp_path / "new" / "a.safetensors")
     kinds = {key: value.dtype for key, value in found.items()}
     half = {"conv.weight": torch.float16, "view": torch.float16, "nan": torch.float16}
@@ -112,6 +112,20 @@ def test_save_weights_is_lossless_or_stores_float16_except_values_out_of_range(t
     torch.testing.assert_close(found["view"].float(), state["view"], atol=1e-3, rtol=0)
     assert torch.equal(found["big"], state["big"])
     assert torch.equal(found["seen"], state["seen"])
+
+
+def test_save_weights_rounds_each_output_channel_to_8_bits(tmp_path: Path):
+    magnitude = torch.tensor([1e-3, 1.0, 0.0, 50.0]).view(4, 1, 1, 1)
+    weight, broken = torch.randn(4, 64, 3, 3) * magnitude, torch.full((64, 64), torch.nan)
+    state = {"weight": weight, "small": torch.randn(8, 8), "broken": broken, "steps": torch.tensor(2**40)}
+    save_weights(tmp_path / "a.safetensors", state, {}, dtype="int8")
+    assert (tmp_path / "a.safetensors").stat().st_size < 1.5 * weight.numel() + 2 * broken.numel()
+    found = load_state_dict_file(tmp_path / "a.safetensors")
+    step = weight.abs().amax((1, 2, 3), keepdim=True) / 127
+    assert ((found["weight"] - weight).abs() <= 0.501 * step).all()
+    torch.testing.assert_close(found["small"], state["small"].half())
+    assert found["broken"].isnan().all()
+    assert torch.equal(found["steps"], state["steps"])
 
 
 def test_save_weights_keeps_metadata_and_is_deterministic(tmp_path: Path):
@@ -204,8 +218,6 @@ def test_load_state_dict_file_prefixes_keys_of_several_networks(tmp_path: Path) 
 def test_load_state_dict_file_dequantizes_int8_tensors(tmp_path: Path):
     levels = torch.randint(-127, 128, (3, 2, 1, 1), dtype=torch.int8)
     scales, plain = torch.tensor([0.5, 2.0, 4.0]), torch.randn(5)
-    save_weights(
-        tmp_path / "a.safetensors", {"w": levels, "w.int8_scale": scales, "b": plain}, {}, half=False
-    )
+    save_weights(tmp_path / "a.safetensors", {"w": levels, "w.int8_scale": scales, "b": plain}, {})
     found = load_state_dict_file(tmp_path / "a.safetensors")
     assert _same(found, {"w": levels.float() * scales.view(3, 1, 1, 1), "b": plain})

@@ -109,7 +109,7 @@ def test_su2020_stage_copies_the_full_network_to_untrained_networks(
     saved = model(stage=before or "full")
     path = tmp_path / "before.safetensors"
     trained_in = {} if before is None else {"provenance": json.dumps({"stage": before})}
-    save_weights(path, saved.state_dict(), {"model": "su2020", **trained_in}, half=False)
+    save_weights(path, saved.state_dict(), {"model": "su2020", **trained_in})
     networks = build_model(Su2020, {**TINY, "stage": stage})
     load_initial_weights(networks, str(path))
     networks.prepare_fit()
@@ -126,7 +126,7 @@ def local_hints(folder: Path, **settings: Any) -> Path:
     settings = {**TINY, **settings}
     local = build_model(load_task_class(card), settings)
     metadata = {"model": card.name, "hparams": json.dumps(settings)}
-    save_weights(folder / "local.safetensors", local.state_dict(), metadata, half=False)
+    save_weights(folder / "local.safetensors", local.state_dict(), metadata)
     return folder / "local.safetensors"
 
 

@@ -100,7 +100,7 @@ def local_hints(folder: Path, **settings: Any) -> Start:
     card = model_card("zhang2017_local")
     local = build_model(load_task_class(card), {"width": 0.125, **settings})
     metadata = {"model": card.name, "hparams": json.dumps({"width": 0.125, **settings})}
-    save_weights(folder / "local.safetensors", local.state_dict(), metadata, half=False)
+    save_weights(folder / "local.safetensors", local.state_dict(), metadata)
     return Start("zhang2017_local", str(folder / "local.safetensors"))
 
 
@@ -125,7 +125,7 @@ def test_xu2020_start_requires_local_hints_with_equal_settings(tmp_path: Path) -
 def test_xu2020_small_weight_file_omits_backbone_weights(small: Xu2020, tmp_path: Path) -> None:
     whole = small.state_dict()
     kept = {key: value for key, value in whole.items() if "unet.block5" not in key}
-    save_weights(tmp_path / "small.safetensors", kept, {"model": "xu2020_small"}, half=False)
+    save_weights(tmp_path / "small.safetensors", kept, {"model": "xu2020_small"})
     again = create_model("xu2020_small", tmp_path / "small.safetensors").state_dict()
     assert all(torch.equal(value, again[name]) for name, value in whole.items())
 

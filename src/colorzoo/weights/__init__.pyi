@@ -15,6 +15,7 @@ from .choice import choose_model as choose_model
 from .choice import rank_models as rank_models
 from .convert import convert_weights as convert_weights
 from .load import UNTRAINED as UNTRAINED
+from .load import StoredType as StoredType
 from .load import apply_weights as apply_weights
 from .load import load_state_dict_file as load_state_dict_file
 from .load import model_of_file as model_of_file
@@ -28,6 +29,7 @@ __all__ = [
     "USES",
     "ModelChoice",
     "ResolvedWeights",
+    "StoredType",
     "WeightFile",
     "all_defaults",
     "apply_weights",

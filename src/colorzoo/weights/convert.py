@@ -21,6 +21,7 @@ from colorzoo.weights.load import (
     CONVENTIONS,
     UNTRAINED,
     Provenance,
+    StoredType,
     WeightContent,
     apply_weights,
     is_safetensors,
@@ -40,7 +41,7 @@ def convert_weights(
     out: Path,
     *,
     hparams: Mapping[str, Any] | None = None,
-    half: bool = False,
+    dtype: StoredType | None = None,
 ) -> dict[str, str]:
     """Convert published weights or a checkpoint to safetensors; return the metadata.
 
@@ -58,7 +59,7 @@ def convert_weights(
             ``load_published_state_dict`` or ``convert_caffe``.
         out: Path of the new file, with the extension ``.safetensors``.
         hparams: Constructor arguments, which override the arguments on the card and in the file.
-        half: Whether to store the weights as float16.
+        dtype: Type of the stored weights; see `save_weights`.
 
     Raises:
         WeightsError: The file cannot be read or belongs to another model, or an argument is unknown.
@@ -71,7 +72,7 @@ def convert_weights(
         state_dict, metadata = _convert_published(source, card, model_class, overrides)
     else:
         state_dict, metadata = _convert_checkpoint(checkpoint, card, model_class, overrides)
-    save_weights(out, state_dict, metadata, half=half)
+    save_weights(out, state_dict, metadata, dtype=dtype)
     return metadata
 
 

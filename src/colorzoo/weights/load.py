@@ -29,7 +29,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from textwrap import shorten
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Self, cast, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, Self, cast, get_args, get_origin, get_type_hints
 
 from safetensors import SafetensorError, safe_open
 
@@ -52,6 +52,8 @@ WRAPPERS = ("params_ema", "params", "model", "state_dict")
 _EXPECTED = "expected safetensors, a PyTorch state dict or a Lightning checkpoint"
 _SHOWN_KEYS = 3  # per list in an error message
 _OWN_PREFIXES = ("network.", "model.network.")
+StoredType = Literal["float16", "int8"]
+_LEAST_INT8, _INT8_MAX = 1024, 127
 _SCALE = ".int8_scale"  # suffix of the scales of 8-bit weights, one for each output channel
 _MAX_HEADER = 100_000_000  # bytes, the limit of safetensors
 _DATA_PARALLEL = "module."  # prefix that DataParallel adds to every name
@@ -315,7 +317,11 @@ def _load_published(model: nn.Module, tensors: dict[str, Tensor], name: str) -> 
 
 
 def save_weights(
-    path: Path, state_dict: Mapping[str, Tensor], metadata: Mapping[str, str], *, half: bool = False
+    path: Path,
+    state_dict: Mapping[str, Tensor],
+    metadata: Mapping[str, str],
+    *,
+    dtype: StoredType | None = None,
 ) -> None:
     """Write a safetensors file atomically and deterministically.
 
@@ -328,11 +334,20 @@ def save_weights(
         path: Path of the file; missing folders are created.
         state_dict: Tensors by name, on any device. Integer tensors keep their type.
         metadata: Metadata of the file, such as ``model``, ``hparams`` and ``provenance`` (JSON).
-        half: Whether to store tensors as float16; tensors with values above 65504 keep their type.
+        dtype: Type of stored floating-point tensors; None keeps their type. With ``float16``, tensors with
+            values above 65504 keep their type. ``int8`` rounds tensors of at least 1,024 elements to 8 bits
+            with one scale for each output channel, and stores smaller tensors as float16.
     """
     from safetensors.torch import save
 
-    tensors = {name: _stored_tensor(tensor, half) for name, tensor in state_dict.items()}
+    tensors: dict[str, Tensor] = {}
+    for name, tensor in state_dict.items():
+        # a copy, because safetensors rejects tensors that share memory
+        stored = tensor.detach().cpu().contiguous().clone()
+        if dtype == "int8" and _fits_int8(stored):
+            tensors[name], tensors[name + _SCALE] = _round_to_int8(stored)
+        else:
+            tensors[name] = stored if dtype is None else _to_float16(stored)
     write_atomic(path, _sort_metadata(save(tensors, metadata=dict(metadata))))
 
 
@@ -492,13 +507,27 @@ def _mismatch(expected: Mapping[str, torch.Size], found: Mapping[str, torch.Size
     return f"{key} must have the shape {tuple(expected[key])}, got {tuple(found[key])}"
 
 
-def _stored_tensor(tensor: Tensor, half: bool) -> Tensor:
-    # a copy, because safetensors rejects tensors that share memory
-    copy = tensor.detach().cpu().contiguous().clone()
-    if not (half and copy.is_floating_point()):
-        return copy
-    halved = copy.half()
-    return halved if halved.isfinite().equal(copy.isfinite()) else copy
+def _fits_int8(tensor: Tensor) -> bool:
+    is_large = tensor.ndim > 1 and tensor.numel() >= _LEAST_INT8
+    return is_large and tensor.is_floating_point() and bool(tensor.isfinite().all())
+
+
+def _round_to_int8(tensor: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a tensor rounded to 8 bits, and the scale of each of its slices along the first dimension."""
+    import torch
+
+    tensor = tensor.float()
+    scale = tensor.flatten(1).abs().amax(1).clamp(min=torch.finfo(torch.float32).tiny) / _INT8_MAX
+    rounded = (tensor / scale.view(-1, *[1] * (tensor.ndim - 1))).round().to(torch.int8)
+    return rounded, scale
+
+
+def _to_float16(tensor: Tensor) -> Tensor:
+    """Return a floating-point tensor as float16 if no value overflows, and other tensors unchanged."""
+    if not tensor.is_floating_point():
+        return tensor
+    halved = tensor.half()
+    return halved if halved.isfinite().equal(tensor.isfinite()) else tensor
 
 
 def _sort_metadata(data: bytes) -> bytes:

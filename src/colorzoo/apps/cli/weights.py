@@ -19,6 +19,7 @@ from colorzoo.settings import argument, option
 from colorzoo.weights import (
     UNTRAINED,
     USES,
+    StoredType,
     WeightFile,
     fetch,
     file_problem,
@@ -71,7 +72,9 @@ class ConvertOptions:
         "FILE",
     )
     out: Path = argument("output file, NAME.safetensors", "OUT")
-    half: bool = option(False, "store the weights as float16, which halves the file size")
+    dtype: StoredType | None = option(
+        None, "type of the stored weights: float16 halves the file size, int8 quarters it"
+    )
     set: list[str] = option(
         [],
         "model setting that FILE does not contain, such as mask_center=0.5; may be repeated",
@@ -139,7 +142,7 @@ def _convert(args: ConvertOptions) -> int:
     from colorzoo.weights import convert_weights
 
     settings = dict(map(_setting, args.set))
-    metadata = convert_weights(args.source, card, args.out, hparams=settings, half=args.half)
+    metadata = convert_weights(args.source, card, args.out, hparams=settings, dtype=args.dtype)
     size = args.out.stat().st_size
     print(f"{args.out} sha256={sha256_of(args.out)} size={size} hparams={metadata['hparams']}")
     if random := metadata.get(UNTRAINED):
@@ -232,7 +235,7 @@ COMMANDS = {
     "convert": Command(
         "convert a weight file of the authors or a checkpoint to safetensors, and store the model settings",
         "colorzoo weights convert zhang2017_local model.caffemodel local.safetensors\n"
-        "colorzoo weights convert zhang2017_local last.ckpt local.safetensors --half",
+        "colorzoo weights convert zhang2017_local last.ckpt local.safetensors --dtype float16",
         ConvertOptions,
         _convert,
     ),

@@ -84,9 +84,19 @@ POINTS = replace(
 POINTS_SMALL = replace(
     POINTS,
     name="cho2023_points_small",
-    summary="Colorizes a sketch with color points. Baseline for cho2023_small; requires training.",
+    summary="Colorizes a sketch with color points. Baseline for cho2023_small; weights included.",
     parameters=609_591,
     hparams={"width": 0.1875, "hint_residual": True},
+    weights={
+        "default": Weights(
+            sha256="28593116e7151cfa8ea11cdf14d60c480cb774b227d8de449ac26eccfd4a543f",
+            size=632_486,
+            license="Apache-2.0",
+            file="cho2023_points_small.safetensors",
+            trained_on="9,061 openly licensed drawings, 4,000 steps; see the model page and NOTICE.",
+        )
+    },
+    quality=(Quality("sketch", 15, "Baseline with included weights; gray results without points."),),
     config="cho2023/points_small.yaml",
 )
 

@@ -43,8 +43,8 @@ SMALL = replace(
     },
     weights={
         "default": Weights(
-            sha256="df179d155a846907eb91b3a4894439cda85982ecadaef74db9170281b2c63a8c",
-            size=1_329_664,
+            sha256="18ac582d9003a95b7c2e3665887dfb1c495666c323c25289f217f939dbcf8f01",
+            size=693_592,
             license="Apache-2.0",
             file="su2020_small.safetensors",
             trained_on="Random boxes in images, 24,000 and 4,800 crops; see the model page.",

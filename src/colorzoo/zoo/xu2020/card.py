@@ -43,8 +43,8 @@ XU_SMALL = replace(
     contract_test=ContractTestConfig(hparams={**_SMOKE, "hint_attention": False, "scene_blocks": 1}),
     weights={
         "default": Weights(
-            sha256="29bd5b6b4ebb155b8969b176fb68b41e33d9096452641b1f043eb7729c2f612d",
-            size=1_076_942,
+            sha256="1c0bd19649e904da2214ee3bf601d7cd1e5acb35ca0b5eb2071a51d6b522189e",
+            size=547_414,
             license="Apache-2.0",
             file="xu2020_small.safetensors",
             trained_on="Transfer sub-net: 800 steps of 8 images. The colorization sub-net is "
