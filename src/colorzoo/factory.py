@@ -51,7 +51,9 @@ def create_task(
         name, weights = _of_hub(name, weights, offline)
     card = model_card(name)
     task = load_task_class(card)
-    found = _match_published(card, resolve_weights(card, weights, offline=offline), known_settings(task))
+    found = resolve_weights(card, weights, offline=offline)
+    if found is not None:
+        found = _match_published(card, found, known_settings(task))
     stored = _stored_settings(card, found, task)
     settings = merge_settings(task, card.hparams, stored, hparams)
     created: nn.Module = _create(task, settings, found, record_use=not hparams)
@@ -103,17 +105,18 @@ def create_coloring_model(
         file: ResolvedWeights | None = weights
     else:
         file = resolve_weights(card, weights, offline=offline)
-    file = _match_model_file(card, file, model_class)
-    settings = _model_settings(card, file, model_class, hparams)
+    stored = {} if file is None else file.hparams
+    if file is not None and file.entry is None and stored:
+        file = _match_model_file(card, file, model_class)
+    has_settings = card.hparams or stored or hparams
+    settings = _model_settings(card, file, model_class, hparams) if has_settings else {}
     return _create(model_class, settings, file, record_use=not hparams)
 
 
 def _match_model_file(
-    card: ModelCard, file: ResolvedWeights | None, model_class: type[ColoringModel]
-) -> ResolvedWeights | None:
+    card: ModelCard, file: ResolvedWeights, model_class: type[ColoringModel]
+) -> ResolvedWeights:
     """Apply `_match_published` to a file that stores settings which the model does not have."""
-    if file is None or file.entry is not None or not file.hparams:
-        return file
     known = known_settings(model_class)
     if not file.hparams.keys() - known:
         return file
@@ -132,8 +135,6 @@ def _model_settings(
     Raises:
         ColorzooError: A setting is unknown to both the model and the task.
     """
-    if not (card.hparams or hparams or (file is not None and file.hparams)):
-        return {}
     known = known_settings(model_class)
     if hparams.keys() - known:
         nest_arguments(load_task_class(card), hparams)  # raises an error for unknown settings
@@ -236,8 +237,19 @@ def build_model(model_class: type[M], settings: Mapping[str, Any]) -> M:
 def _create(
     model_class: type[M], settings: Mapping[str, Any], file: ResolvedWeights | None, *, record_use: bool
 ) -> M:
-    """Create a model or a task in evaluation mode and load its weights."""
-    created: Any = _build_for_file(model_class, settings, file)
+    """Create a model or a task in evaluation mode and load its weights.
+
+    Raises:
+        WeightsError: The weight file stores settings, and the model cannot be built.
+    """
+    try:
+        created: Any = build_model(model_class, settings)
+    except (TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, ColorzooError) or file is None or not file.hparams:
+            raise
+        raise WeightsError(
+            f"the settings in {file.path} do not match {model_class.__name__}: {first_words(error)}"
+        ) from error
     if file is not None:
         content = read_weights(file.path)
         created.load_weights(content.state_dict, name=str(file.path), published=file.published)
@@ -257,27 +269,9 @@ def _create(
     return model
 
 
-def _build_for_file(model_class: type[M], settings: Mapping[str, Any], file: ResolvedWeights | None) -> M:
-    """Create a model or a task with random weights.
-
-    Raises:
-        WeightsError: The weight file stores settings, and the model cannot be built.
-    """
-    try:
-        return build_model(model_class, settings)
-    except (TypeError, ValueError, RuntimeError) as error:
-        if isinstance(error, ColorzooError) or file is None or not file.hparams:
-            raise
-        raise WeightsError(
-            f"the settings in {file.path} do not match {model_class.__name__}: {first_words(error)}"
-        ) from error
-
-
-def _match_published(
-    card: ModelCard, found: ResolvedWeights | None, known: frozenset[str]
-) -> ResolvedWeights | None:
+def _match_published(card: ModelCard, found: ResolvedWeights, known: frozenset[str]) -> ResolvedWeights:
     """Mark a Lightning checkpoint as published by the authors if it has no known setting."""
-    if found is None or found.entry is not None or found.hparams.keys() & known:
+    if found.entry is not None or found.hparams.keys() & known:
         return found
     entry = entry_without_hash(card, found.path)
     return found if entry is None else replace(found, entry=entry, hparams=entry.hparams)

@@ -262,7 +262,12 @@ class FileColorizer:
             size: Shorter side of the network input in pixels.
 
         Returns:
-            The images, or a `FileResult` if the file is already colorized.
+            The images, or a `FileResult` if the file is already colorized. Images after the first image are
+            read when they are colorized.
+
+        Raises:
+            ImageError: The file cannot be read, or the format of the target does not support several frames
+                and the task requires all of them.
         """
         origin = None
         try:
@@ -274,7 +279,12 @@ class FileColorizer:
                     if self.skip_done and (existing := _check_existing(task, origin)) is not None:
                         return existing
                     file.seek(0)
-                return replace(_read(source, file, name, task), origin=origin)
+                frames = _frames_to_color(file, name, task)
+                if frames is None:
+                    file.seek(0)
+                    return _SourceImages(ImageFrame(read_file(file, name, task.max_pixels)), origin=origin)
+                images = read_frames(source, frames, max_pixels=task.max_pixels)
+                return _SourceImages(next(images), frames, images, origin)
         except OSError as error:
             raise ImageError(f"{task.name} cannot be read: {error.strerror or error}") from error
 
@@ -288,21 +298,6 @@ def _check_existing(task: FileTask, origin: ImageProvenance) -> FileResult | Non
     if not task.overwrite and os.path.lexists(task.target):
         return task.result("failed", f"{task.target} {EXISTS[state]}")
     return None
-
-
-def _read(source: Path | bytes, file: IO[bytes], name: str, task: FileTask) -> _SourceImages:
-    """Read the first image of a file; the other images are read when they are colorized.
-
-    Raises:
-        ImageError: The file cannot be read, or the format of the target does not support several frames and
-            the task requires all of them.
-    """
-    frames = _frames_to_color(file, name, task)
-    if frames is None:
-        file.seek(0)
-        return _SourceImages(ImageFrame(read_file(file, name, task.max_pixels)))
-    images = read_frames(source, frames, max_pixels=task.max_pixels)
-    return _SourceImages(next(images), frames, images)
 
 
 def _frames_to_color(file: IO[bytes], name: str, task: FileTask) -> Frames | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from colorzoo import __version__
 from colorzoo.batch.settings import ColorSettings
@@ -270,22 +270,20 @@ class FileTask:
             names: New name for each of `used_files`. File names without folders give the recipe to record:
                 to use it, put these files in the folder of the recipe. Hashes give the recipe to hash.
         """
-        named = list(zip(self.used_files, names, strict=True))
-        recipe = self._recipe_with_references([name for file, name in named if file.use == "reference"])
+        recipe, named = self.recipe, list(zip(self.used_files, names, strict=True))
+        references = [name for file, name in named if file.use == "reference"]
+        if self.uploaded:
+            recipe = recipe.with_fields("exemplar", {"path": references[0], "more": None})
+        elif self.reference:
+            shares = equal_or_given(self.settings.reference_weights, len(references))
+            recipe = _with_references(recipe, references, shares)
+        elif references:
+            recipe = recipe.with_references(references)
         if labels := [name for file, name in named if file.use == "classes"]:
             recipe = recipe.with_label_files(labels)
         name = recipe.model if self.choice is None else model_card(self.choice.name).name
         strength = recipe.strength if self.settings.strength is None else self.settings.strength
         return replace(recipe, model=name, strength=strength)
-
-    def _recipe_with_references(self, names: Sequence[str]) -> Recipe:
-        """Return the recipe with these names of the references."""
-        if self.uploaded:
-            return self.recipe.with_fields("exemplar", {"path": names[0], "more": None})
-        if self.reference:
-            shares = equal_or_given(self.settings.reference_weights, len(names))
-            return _with_references(self.recipe, names, shares)
-        return self.recipe.with_references(names) if names else self.recipe
 
 
 def load_colorizer(choice: ModelChoice, settings: ColorSettings, **more: Any) -> Colorizer:
@@ -428,50 +426,30 @@ def origin_of_model(
     Raises:
         ColorzooError: The model does not exist, or its weights cannot be downloaded.
     """
-    identity = _identify(model)
+    if isinstance(model, Colorizer):  # with a custom module
+        module = model.model
+        name, weights, digest = type(module).__name__, "", model.digest
+        is_trained = next(module.parameters(), None) is not None
+    else:
+        card = model_card(model.name)
+        name, weights, digest, is_trained = card.name, model.sha256, model.sha256, card.trainable
     # settings of custom models can be any objects
-    hashed = json.dumps([identity.name, identity.digest, *decisive], sort_keys=True, default=repr)
+    hashed = json.dumps([name, digest, *decisive], sort_keys=True, default=repr)
     selected = {key: value for key, value in options.items() if value is not None}
     return ImageProvenance(
         source=source,
         date=current_date() if source else "",
         settings=hashlib.sha256(hashed.encode()).hexdigest(),
-        model=identity.name,
-        weights=identity.weights,
+        model=name,
+        weights=weights,
         version=__version__,
         recipe=recipe,
-        trained=identity.trained,
+        trained=is_trained,
         engine=str(selected.get("engine", "torch")),
         crop=crop,
         options=json.dumps(selected, default=repr),
         files=json.dumps([asdict(file) for file in files]) if files else "",
     )
-
-
-class _ModelIdentity(NamedTuple):
-    """Identity of a model in a provenance record.
-
-    Attributes:
-        name: Registered name, or name of the class of a custom module.
-        weights: SHA-256 of the weight file; empty for a custom module or a model without weights.
-        digest: Hash of the weights of a registered model, or of a custom module.
-        trained: Whether the model has trainable parameters.
-    """
-
-    name: str
-    weights: str
-    digest: str
-    trained: bool
-
-
-def _identify(model: ModelChoice | Colorizer) -> _ModelIdentity:
-    """Return the identity of a registered model, or of a colorizer with a custom module."""
-    if isinstance(model, Colorizer):
-        module = model.model
-        has_parameters = next(module.parameters(), None) is not None
-        return _ModelIdentity(type(module).__name__, "", model.digest, has_parameters)
-    card = model_card(model.name)
-    return _ModelIdentity(card.name, model.sha256, model.sha256, card.trainable)
 
 
 def with_prediction(origin: ImageProvenance, colored: ColorizedImage) -> ImageProvenance:

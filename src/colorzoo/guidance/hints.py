@@ -336,7 +336,9 @@ class Guidance(TensorFields):
                 if isinstance(value, Tensor):
                     path = f"guidance.{kind}" if name == kind else f"guidance.{kind}.{name}"
                     _check_size(path, value, images, is_reference="exemplar" in (kind, name))
-                    _check_float32(path, value)
+                    if value.is_floating_point() and value.dtype != torch.float32:
+                        found = str(value.dtype).removeprefix("torch.")
+                        raise GuidanceError(f"{path} must be float32, got {found}")
 
     @classmethod
     def from_recipe(
@@ -395,13 +397,6 @@ def _check_size(path: str, value: Tensor, images: Tensor, *, is_reference: bool)
         raise GuidanceError(
             f"{path} {tuple(value.shape)} must have the {match} of the image {tuple(images.shape)}"
         )
-
-
-def _check_float32(path: str, value: Tensor) -> None:
-    """Raise an error if a tensor of floating-point numbers is not float32."""
-    if value.is_floating_point() and value.dtype != torch.float32:
-        found = str(value.dtype).removeprefix("torch.")
-        raise GuidanceError(f"{path} must be float32, got {found}")
 
 
 def hint_fields(hint: Any) -> dict[str, Any]:

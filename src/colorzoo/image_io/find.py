@@ -91,7 +91,14 @@ def find_images(inputs: Sequence[str | Path], *, exclude: Path | None = None) ->
         inputs: Paths and globs. An existing path is used literally, even if it contains ``*`` or ``[``.
         exclude: Folder that is not searched, such as the output folder.
     """
-    found, errors = _resolve_all(inputs, exclude)
+    found: dict[str, FoundImage] = {}  # by absolute path
+    errors: list[tuple[str, ImageError]] = []
+    for name in map(str, inputs):
+        try:
+            for image in _resolve(name, exclude, errors):
+                found.setdefault(absolute_path(image.path), image)
+        except ImageError as error:
+            errors.append((name, error))
     named = {absolute_path(Path(name)) for name in inputs}
     sources = {absolute_path(image.path.with_suffix("")) for image in found.values()}
     images, skipped = [], []
@@ -104,21 +111,6 @@ def find_images(inputs: Sequence[str | Path], *, exclude: Path | None = None) ->
         else:
             images.append(image)
     return Search(images, errors, skipped)
-
-
-def _resolve_all(
-    inputs: Sequence[str | Path], exclude: Path | None
-) -> tuple[dict[str, FoundImage], list[tuple[str, ImageError]]]:
-    """Return the images and videos of all inputs by absolute path, and the errors; see `Search`."""
-    found: dict[str, FoundImage] = {}
-    errors: list[tuple[str, ImageError]] = []
-    for name in map(str, inputs):
-        try:
-            for image in _resolve(name, exclude, errors):
-                found.setdefault(absolute_path(image.path), image)
-        except ImageError as error:
-            errors.append((name, error))
-    return found, errors
 
 
 def _is_named_like_result(path: Path, sources: Collection[str]) -> bool:

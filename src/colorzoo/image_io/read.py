@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -323,8 +323,16 @@ def _metadata(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
     """Return the metadata of an image, its EXIF orientation, and notes on metadata that cannot be read."""
     orientation = exif_orientation(image)
     texts = dict(getattr(image, "text", {})) if image.format == "PNG" else {}
-    profiles = raw_profiles(texts)
-    exif, exif_notes = _exif(image, profiles)
+    profiles = raw_profiles(texts) if texts else {}
+    exif: bytes | None = None
+    notes: tuple[str, ...] = ()
+    stored_exif = image.info.get("exif") or profiles.get("exif") or b""
+    if not stored_exif and image.format == "TIFF":  # opened by the caller
+        stored_exif = image.getexif().tobytes()
+    if stored_exif:
+        exif, notes = clean_exif(stored_exif.removeprefix(EXIF_PREFIX))
+    if any(data.startswith(EXTENDED_XMP_PREFIX) for _, data in getattr(image, "applist", ())):
+        notes += ("the extended XMP (above 64 KB) is dropped",)  # spans several segments of a JPEG
     comment, texts = _split_comment(image, texts)
     xmp = image.info.get("xmp") or profiles.get("xmp")
     iptc = (image.info.get("photoshop") or {}).get(IPTC_RESOURCE) or profiles.get("iptc")
@@ -338,15 +346,7 @@ def _metadata(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
         iptc=iptc if isinstance(iptc, bytes) else None,
         format="JPEG" if image.format == "MPO" else image.format,
     )
-    return metadata, orientation, exif_notes + _extended_xmp_notes(image)
-
-
-def _exif(image: Image.Image, profiles: Mapping[str, bytes]) -> tuple[bytes | None, tuple[str, ...]]:
-    """Return the cleaned EXIF block of an image or of its raw profiles, and notes on damaged tags."""
-    exif = image.info.get("exif") or profiles.get("exif") or b""
-    if not exif and image.format == "TIFF":  # opened by the caller
-        exif = image.getexif().tobytes()
-    return clean_exif(exif.removeprefix(EXIF_PREFIX)) if exif else (None, ())
+    return metadata, orientation, notes
 
 
 def _split_comment(image: Image.Image, texts: dict[str, Any]) -> tuple[bytes | None, dict[str, Any]]:
@@ -357,14 +357,6 @@ def _split_comment(image: Image.Image, texts: dict[str, Any]) -> tuple[bytes | N
     text = texts.get(PNG_COMMENT)
     others = {key: value for key, value in texts.items() if key != PNG_COMMENT}
     return str(text).encode() if text else None, others
-
-
-def _extended_xmp_notes(image: Image.Image) -> tuple[str, ...]:
-    """Return a note for a JPEG whose XMP packet spans several segments."""
-    segments = getattr(image, "applist", ())
-    if any(data.startswith(EXTENDED_XMP_PREFIX) for _, data in segments):
-        return ("the extended XMP (above 64 KB) is dropped",)
-    return ()
 
 
 def exif_orientation(image: Image.Image) -> int:

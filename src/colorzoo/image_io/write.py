@@ -11,7 +11,7 @@ import os
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -121,15 +121,8 @@ def write_notes(path: str | Path, like: RasterImage) -> tuple[str, ...]:
         notes.append(f"transparency was discarded, because {kind} files cannot contain it")
     if like.bit_depth == 16 and kind not in DEEP_FORMATS:
         notes.append(f"reduced to 8 bits: {kind} does not support 16 bits; use PNG or TIFF")
-    for title, value in _metadata_by_title(like.metadata).items():
-        if value and not _can_contain(kind, title, value):
-            notes.append(f"{title} was not saved, because the {kind} file cannot contain it")
-    return tuple(notes)
-
-
-def _metadata_by_title(data: Metadata) -> dict[str, object]:
-    """Return metadata by its title in notes for the user."""
-    return {
+    data = like.metadata
+    values: dict[str, object] = {
         "EXIF": data.exif,
         "color profile": data.icc,
         "XMP": data.xmp,
@@ -138,6 +131,10 @@ def _metadata_by_title(data: Metadata) -> dict[str, object]:
         "PNG text": data.text,
         "resolution": data.dpi,
     }
+    for title, value in values.items():
+        if value and not _can_contain(kind, title, value):
+            notes.append(f"{title} was not saved, because the {kind} file cannot contain it")
+    return tuple(notes)
 
 
 def _can_contain(kind: str, title: str, value: object) -> bool:
@@ -286,17 +283,12 @@ def encode(rgb: Levels, like: RasterImage, kind: str, quality: int) -> bytes:
 
 def _encode_with_pillow(image: Image.Image, kind: str, options: Mapping[str, Any]) -> bytes:
     """Encode a PIL image with keyword arguments of its ``save`` method."""
-    with _open_memory() as file:
+    # on Linux, the file in memory has a descriptor, so Pillow releases the GIL
+    memory = os.fdopen(os.memfd_create("image"), "w+b") if hasattr(os, "memfd_create") else io.BytesIO()
+    with memory as file:
         image.save(file, kind, **options)
         file.seek(0)
         return file.read()
-
-
-def _open_memory() -> IO[bytes]:
-    """Open a file in memory; on Linux, the file has a descriptor, so Pillow releases the GIL."""
-    if hasattr(os, "memfd_create"):
-        return os.fdopen(os.memfd_create("image"), "w+b")
-    return io.BytesIO()
 
 
 def _encode_deep_png(stored: NDArray[Any], data: Metadata) -> bytes:

@@ -269,8 +269,9 @@ def _best_depth(image: Array, rise: int, start: int, stop: int) -> _Line | None:
     depths = np.arange(2, least_inside)
     medians = np.median(strip, axis=1)
     noise = np.median(np.abs(strip - medians[:, None]), axis=1)
-    tones = _running_mean(medians)[depths - 1]
-    limits = np.clip(4 * _running_mean(noise)[depths - 2], *_EVEN)
+    counts = np.arange(1, len(strip) + 1)
+    tones = (np.cumsum(medians) / counts)[depths - 1]  # means of the rows above each depth
+    limits = np.clip(4 * (np.cumsum(noise) / counts)[depths - 2], *_EVEN)
     support = _step_fractions(strip, depths, tones, limits)
     enough = support >= max(_CLOSE * float(support.max()), _FAINT)
     for place in np.flatnonzero(enough):  # lines further inside belong to the image or to another border
@@ -281,12 +282,6 @@ def _best_depth(image: Array, rise: int, start: int, stop: int) -> _Line | None:
                 int(depths[peak]), rise, float(support[peak]), float(tones[peak]), float(limits[peak])
             )
     return None
-
-
-def _running_mean(values: Array) -> Array:
-    """Return the mean of the values up to each position."""
-    means: Array = np.cumsum(values) / np.arange(1, len(values) + 1)
-    return means
 
 
 def _step_fractions(strip: Array, depths: Array, tones: Array, limits: Array) -> Array:

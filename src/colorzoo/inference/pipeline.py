@@ -104,7 +104,9 @@ def colorize_task(task: ColorizeTask) -> ColorizedImage:
         prediction, colors = _color_drawing(task)
         notes += drawing_of(task).notes
     else:
-        prediction, colors = _color_photo(task)
+        points = _points(task, recipe.points)
+        prediction = _predict(task, points, _squares(recipe.points))
+        colors = Colors(_with_points(task, points, prediction.to_ab()))
     if recipe.areas:
         colors = _with_areas(task, colors)
     elif recipe.strength != 1:
@@ -115,14 +117,6 @@ def colorize_task(task: ColorizeTask) -> ColorizedImage:
     is_limited_paint = any(stroke.reach != "everywhere" for stroke in recipe.paint)
     reaches = _paint_reaches(task) if is_limited_paint else ()
     return ColorizedImage(colors, replace(task, results={}), (*notes, *prediction.notes), prediction, reaches)
-
-
-def _color_photo(task: ColorizeTask) -> tuple[Prediction, Colors]:
-    """Return the prediction for a photo, and the colors with the points of the recipe."""
-    hints = task.recipe.points
-    points = _points(task, hints)
-    prediction = _predict(task, points, _squares(hints))
-    return prediction, Colors(_with_points(task, points, prediction.to_ab()))
 
 
 def _color_drawing(task: ColorizeTask) -> tuple[Prediction, Colors]:
@@ -595,7 +589,8 @@ def _added_guidance(task: ColorizeTask, *, hinted: bool) -> dict[str, Any]:
         added["statistics"] = set_statistics(wanted=recipe.statistics)
     if "label" in accepts and recipe.label is not None and task.tensors.label is None:
         added["label"] = torch.tensor([recipe.label])
-    if _uses_classes(task) and task.tensors.classes is None:
+    uses_classes = "classes" in accepts and "classes" in kinds and not _lacks_classes(task)
+    if uses_classes and task.tensors.classes is None:
         added["classes"] = _read_classes(task, exemplar)
     if "regions" in accepts and model.supports("propose"):
         if not hinted:
@@ -615,13 +610,11 @@ def _embedded_exemplar(task: ColorizeTask) -> Exemplar | None:
     return exemplar
 
 
-def _uses_classes(task: ColorizeTask) -> bool:
-    """Return whether the recipe has classes that the model can use."""
-    if "classes" not in task.network.model.accepts or "classes" not in task.recipe.kinds():
-        return False
+def _lacks_classes(task: ColorizeTask) -> bool:
+    """Return whether the model needs label images to use the classes of the recipe; see `lacks_classes`."""
     from colorzoo.inference.steps.classes import lacks_classes  # few recipes have classes
 
-    return not lacks_classes(task.network.model, task.recipe)
+    return lacks_classes(task.network.model, task.recipe)
 
 
 def _read_classes(task: ColorizeTask, exemplar: Exemplar | None) -> ClassMap | None:
@@ -679,30 +672,23 @@ def _region_notes(task: ColorizeTask) -> tuple[str, ...]:
 
 def _ignored_notes(task: ColorizeTask) -> list[str]:
     """Return a note for each kind of guidance that the model does not support."""
-    name, is_sketch = task.network.name, task.network.is_sketch
-    ignored = _ignored_guidance(task)
+    name, is_sketch, accepts = task.network.name, task.network.is_sketch, task.network.model.accepts
+    titles = {"exemplar": "references", "label": "image labels"}
+    unsupported = (kind for kind in task.kinds if kind not in accepts and kind != "points")
+    ignored = [titles.get(kind, kind) for kind in unsupported]
+    if "classes" in accepts and "classes" in task.recipe.kinds() and _lacks_classes(task):
+        ignored.append("classes without label images")
+    if _areas(task, "thing") and not {"boxes", "scribbles"} & set(accepts):
+        ignored.append("object areas")
     notes = [f"{name} does not use {guidance}; they were ignored" for guidance in ignored]
     if task.recipe.drawing is not None and not is_sketch:
         notes.append(f"{name} does not use the settings for drawings; they were ignored")
     if _ignores_reference_strength(task):
         notes.append(f"{name} does not use the strength (alpha) of references; it was ignored")
-    if "points" in task.kinds and "points" not in task.network.model.accepts:
+    if "points" in task.kinds and "points" not in accepts:
         where = "their regions" if is_sketch else "nearby pixels up to lightness edges"
         notes.append(f"{name} does not use points; they color only {where}")
     return notes
-
-
-def _ignored_guidance(task: ColorizeTask) -> list[str]:
-    """Return the names of guidance without effect; points are not included."""
-    accepts = task.network.model.accepts
-    names = {"exemplar": "references", "label": "image labels"}
-    unsupported = (kind for kind in task.kinds if kind not in accepts and kind != "points")
-    ignored = [names.get(kind, kind) for kind in unsupported]
-    if "classes" in accepts and "classes" in task.recipe.kinds() and not _uses_classes(task):
-        ignored.append("classes without label images")
-    if _areas(task, "thing") and not {"boxes", "scribbles"} & set(accepts):
-        ignored.append("object areas")
-    return ignored
 
 
 def _ignores_reference_strength(task: ColorizeTask) -> bool:

@@ -209,12 +209,13 @@ def file_problem(file: WeightFile) -> str:
     """Check that a weight file exists and matches its hash; return the problem, or ``""``."""
     if file.where == "missing":
         return "missing"
-    if file.sha256 is None or (found := sha256_of(file.path)) == file.sha256:
+    expected = file.sha256
+    if expected is None or (found := sha256_of(file.path)) == expected:
         return ""
     if file.weights.sha256 is None:
         record = _record_of(file.path)
-        return f"changed since its first use: expected SHA-256 {file.sha256}, got {found}. Remove {record}"
-    return f"expected SHA-256 {file.sha256}, got {found}"
+        return f"changed since its first use: expected SHA-256 {expected}, got {found}. Remove {record}"
+    return f"expected SHA-256 {expected}, got {found}"
 
 
 def recorded_sha256(path: Path) -> str | None:

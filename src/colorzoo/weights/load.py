@@ -23,7 +23,7 @@ import json
 import re
 import threading
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -267,13 +267,17 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
     Raises:
         WeightsError: Keys are missing or unexpected, or a shape differs.
     """
-    own = model.state_dict()
-    tensors = {key: own[key] for key in _borrowed_keys(model)} | _as_float32(state_dict)
+    import torch
+
+    own, half = model.state_dict(), (torch.float16, torch.bfloat16)
+    tensors = {key: own[key] for key in _borrowed_keys(model)}
+    tensors |= {key: value.float() if value.dtype in half else value for key, value in state_dict.items()}
     # without a hash, only the names distinguish the authors' file from a converted file
     if published and not tensors.keys() <= own.keys():
         _load_published(model, tensors, name)
         return
-    training_only = _training_only_keys(model, own)
+    for_inference: Any = getattr(model, "for_inference", None)
+    training_only = set[str]() if for_inference is None else own.keys() - for_inference(own).keys()
     if not training_only & tensors.keys():  # a file contains all of these weights, or none
         tensors |= {key: own[key] for key in training_only}
     expected, found = ({key: value.shape for key, value in each.items()} for each in (own, tensors))
@@ -283,25 +287,11 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
     model.load_state_dict(tensors)
 
 
-def _as_float32(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Convert tensors of half precision to float32."""
-    import torch
-
-    half = (torch.float16, torch.bfloat16)
-    return {key: value.float() if value.dtype in half else value for key, value in state_dict.items()}
-
-
 def _borrowed_keys(model: nn.Module) -> Iterator[str]:
     """Yield the names of tensors that `colorzoo.networks.shared_weights.borrow` copied from another model."""
     for path, module in model.named_modules():
         for key in getattr(module, "borrowed_keys", ()):
             yield f"{path}.{key}" if path else key
-
-
-def _training_only_keys(model: nn.Module, own: Mapping[str, Tensor]) -> Set[str]:
-    """Return the names of the tensors of a model that are used only in training."""
-    for_inference: Any = getattr(model, "for_inference", None)
-    return set() if for_inference is None else own.keys() - for_inference(own).keys()
 
 
 def _load_published(model: nn.Module, tensors: dict[str, Tensor], name: str) -> None:

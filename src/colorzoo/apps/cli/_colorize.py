@@ -318,8 +318,11 @@ def _recipe(args: GuidanceOptions) -> Recipe:
         GuidanceError: The file is not a recipe, or an option value is malformed.
     """
     recipe = read_recipe(Path(args.recipe)) if args.recipe else Recipe()
-    recipe = recipe.with_fields("classes", _label_files(args))
-    recipe = recipe.with_fields("statistics", _color_statistics(args))
+    labels = {"file": args.classes, "reference_file": args.reference_classes}
+    if label_files := {name: path for name, path in labels.items() if path}:
+        recipe = recipe.with_fields("classes", label_files)
+    if statistics := _color_statistics(args):
+        recipe = recipe.with_fields("statistics", statistics)
     return replace(
         recipe,
         points=recipe.points + tuple(parse_point(text, args.reach) for text in args.point),
@@ -330,12 +333,6 @@ def _recipe(args: GuidanceOptions) -> Recipe:
         label=recipe.label if args.label is None else args.label,
         drawing=_drawing_settings(args, recipe.drawing),
     )
-
-
-def _label_files(args: GuidanceOptions) -> dict[str, str]:
-    """Return the label maps of the options, by field name of ``classes`` in a recipe."""
-    files = {"file": args.classes, "reference_file": args.reference_classes}
-    return {name: path for name, path in files.items() if path}
 
 
 def _color_statistics(args: GuidanceOptions) -> dict[str, object]:
@@ -402,7 +399,11 @@ def parse_point(text: str, reach: str | None = None) -> PointHint:
         GuidanceError: The value is malformed.
     """
     match = _POINT.fullmatch(text)
-    spread = _parse_point_reach(text, match["reach"] if match else None, reach)
+    spread: Reach = DEFAULT_REACH
+    if match and match["reach"]:
+        spread = parse_reach(match["reach"], f"--point {text!r}: the reach")
+    elif reach is not None:
+        spread = parse_reach(reach, "--reach")
     try:
         if match is None:
             raise ValueError
@@ -416,13 +417,6 @@ def parse_point(text: str, reach: str | None = None) -> PointHint:
             "COLOR is #rrggbb, #rgb or an HTML name such as teal. RADIUS is in pixels. REACH is how far the "
             "color spreads."
         ) from None
-
-
-def _parse_point_reach(text: str, point_reach: str | None, default_reach: str | None) -> Reach:
-    """Parse the reach in the value ``text`` of ``--point``, or else the value of ``--reach``."""
-    if point_reach:
-        return parse_reach(point_reach, f"--point {text!r}: the reach")
-    return DEFAULT_REACH if default_reach is None else parse_reach(default_reach, "--reach")
 
 
 def _parse_box(text: str) -> BoxHint:

@@ -121,7 +121,7 @@ def _add_option(parser: Any, field: Field[Any], hint: Any) -> None:
     """
     given = {name: field.metadata[name] for name in ("help", "metavar", "nargs")}
     settings = {name: value for name, value in given.items() if value is not None}
-    settings |= _conversion(_without_none(hint), has_count="nargs" in settings)
+    settings |= _conversion(hint, has_count="nargs" in settings)
     names = field.metadata["flags"] or (f"--{field.name.replace('_', '-')}",)
     is_required = field.default is MISSING and field.default_factory is MISSING
     if names[0].startswith("-"):
@@ -131,22 +131,17 @@ def _add_option(parser: Any, field: Field[Any], hint: Any) -> None:
         parser.add_argument(field.name, metavar=names[0], **optional | settings)
 
 
-def _without_none(hint: Any) -> Any:
-    """Return the type ``T`` of ``T | None``; return other types unchanged."""
-    alternatives = get_args(hint)
-    if NoneType not in alternatives:
-        return hint
-    return next(alternative for alternative in alternatives if alternative is not NoneType)
-
-
-def _conversion(value_type: Any, *, has_count: bool) -> dict[str, Any]:
+def _conversion(hint: Any, *, has_count: bool) -> dict[str, Any]:
     """Return the arguments of `argparse` that convert the words of an option to its type.
 
     Args:
-        value_type: Type of the option. Words of other types stay text.
+        hint: Type of the option, ``T`` or ``T | None``. Words of types that are not listed below stay text.
         has_count: Whether the option has a number of values. Otherwise, an option with a list of texts may be
             repeated.
     """
+    value_type = hint
+    if NoneType in get_args(hint):
+        value_type = next(member for member in get_args(hint) if member is not NoneType)
     if get_origin(value_type) is Literal:
         return {"choices": get_args(value_type)}
     if value_type == list[float]:

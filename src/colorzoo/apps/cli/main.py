@@ -69,7 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     escape_unencodable()
     try:
         with warnings.catch_warnings():
-            _ignore_image_warnings()
+            warnings.filterwarnings("ignore", module=r"PIL\.")  # colorzoo reports damaged images itself
+            # the warning is for tensors that are not scaled to [0, 1], but a dark scan can trigger it
+            warnings.filterwarnings("ignore", ".*nearly black")
             code = _dispatch(words)
         sys.stdout.flush()  # raises here, inside the `try`, if the pipe is closed
     except ColorzooError as error:
@@ -89,13 +91,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return stop.code or 0
     return code
-
-
-def _ignore_image_warnings() -> None:
-    """Suppress warnings about the content of single images."""
-    warnings.filterwarnings("ignore", module=r"PIL\.")  # colorzoo reports damaged images itself
-    # the warning is for tensors that are not scaled to [0, 1], but a dark scan can trigger it
-    warnings.filterwarnings("ignore", ".*nearly black")
 
 
 def _dispatch(words: list[str]) -> int:

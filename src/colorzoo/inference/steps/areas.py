@@ -32,7 +32,6 @@ from colorzoo.guidance.areas import KeptColors
 from colorzoo.guidance.hints import color_lab, covered, rasterize_points
 from colorzoo.image_io.formats import open_image
 from colorzoo.inference.full_size import LightnessShift, Matte
-from colorzoo.inference.overlays import ab_at_lightness
 from colorzoo.inference.steps.reach import Extent, Map
 from colorzoo.inference.task import Colors
 from colorzoo.prediction import Prediction, RgbPrediction
@@ -303,6 +302,8 @@ def fill_areas(
             point colors override the area colors.
         strengths: Strength of each point inside the areas.
     """
+    from colorzoo.inference.overlays import ab_at_lightness  # few recipes have areas
+
     shift = None if colors.lightness is not None else _lightness_shift(drawn, lightness)
     shown = colors.lightness
     if shown is None:

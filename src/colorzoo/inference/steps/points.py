@@ -343,12 +343,15 @@ def correct_points(
     if not 0 < len(hints) <= CORRECTIONS.most_points:
         return []
     height, width = lightness.shape
-    rows, columns = _center_pixels(hints, (height, width))
+    # row and column of the pixel that contains the center of each point
+    rows = torch.tensor([min(int(hint.y), height - 1) for hint in hints])
+    columns = torch.tensor([min(int(hint.x), width - 1) for hint in hints])
     boxes = _pixel_boxes(hints, (height, width))
     squared_distances = _squared_distances(rows, columns, boxes)
     lock_distances = _lock_distances(locked, boxes, (height, width))
-    is_corrected = ~_covered_by_later(squared_distances) & (lock_distances > 0)
-    corrected = is_corrected.nonzero().flatten()
+    order = torch.arange(len(hints))
+    is_covered = ((squared_distances == 0) & (order[:, None] < order)).any(dim=1)  # by a later point
+    corrected = (~is_covered & (lock_distances > 0)).nonzero().flatten()
     if not len(corrected):
         return []
 
@@ -369,14 +372,6 @@ def correct_points(
     ]
 
 
-def _center_pixels(hints: Sequence[PointHint], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Return the row and the column of the pixel that contains the center of each point."""
-    height, width = size
-    rows = torch.tensor([min(int(hint.y), height - 1) for hint in hints])
-    columns = torch.tensor([min(int(hint.x), width - 1) for hint in hints])
-    return rows, columns
-
-
 def _pixel_boxes(hints: Sequence[PointHint], size: tuple[int, int]) -> Tensor:
     """Return the rectangle of each point ``(K, 4)``: first and last row, first and last column."""
     height, width = size
@@ -392,12 +387,6 @@ def _squared_distances(rows: Tensor, columns: Tensor, boxes: Tensor) -> Tensor:
     down = distance_outside(rows[:, None], first_rows, last_rows)
     across = distance_outside(columns[:, None], first_columns, last_columns)
     return down.square() + across.square()
-
-
-def _covered_by_later(squared_distances: Tensor) -> Tensor:
-    """Return whether the center of each point lies in the rectangle of a later point."""
-    order = torch.arange(len(squared_distances))
-    return ((squared_distances == 0) & (order[:, None] < order)).any(dim=1)
 
 
 def _standard_deviations(squared_distances: Tensor, lock_distances: Tensor, cell_size: float) -> Tensor:
