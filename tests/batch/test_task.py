@@ -17,8 +17,10 @@ from colorzoo.errors import GuidanceError
 from colorzoo.files import digest_of
 from colorzoo.guidance import Mask, Recipe
 from colorzoo.image_io.provenance import ImageProvenance
+from colorzoo.inference.colorizer import Colorizer
 from colorzoo.weights.choice import ModelChoice
-from tiny_model import NAME
+from colorzoo.weights.load import UNTRAINED, save_weights
+from tiny_model import HPARAMS, NAME, tiny_model, write_tiny_weights
 
 CHOICE = ModelChoice(NAME, None)
 MASK = Mask.of(np.eye(8, 10, dtype=bool)).to_dict()
@@ -149,6 +151,25 @@ def test_each_setting_changes_the_settings_hash_except_device_and_engine() -> No
     assert settings_hash(max_side=20) != settings_hash()
 
 
+def test_record_of_random_weights_is_not_trained(here: Path) -> None:
+    trained, converted = Path("trained.safetensors"), Path("converted.safetensors")
+    write_tiny_weights(trained)
+    metadata = {"model": NAME, "hparams": json.dumps(HPARAMS), UNTRAINED: "network.unet"}
+    save_weights(converted, tiny_model().state_dict(), metadata)
+    choices = [ModelChoice(NAME, weights) for weights in (trained, converted, None)]
+    choices.append(ModelChoice("welsh2002", "default"))  # an algorithm without weights
+    assert [FileTask(choice=choice).origin().trained for choice in choices] == [True, False, False, False]
+
+
+def test_record_of_a_module_with_random_weights_is_not_trained() -> None:
+    module = tiny_model()
+    records = []
+    for module.trained in (True, False):
+        colorizer = Colorizer(module, device="cpu", allow_untrained=True)
+        records.append(FileTask(colorizer=colorizer).origin().trained)
+    assert records == [True, False]
+
+
 def test_settings_hash_depends_on_the_content_and_role_of_files_but_not_on_their_names(here: Path) -> None:
     for name in ("warm", "cold", "labels", "more"):
         Path(f"{name}.png").write_text(name)
@@ -209,6 +230,7 @@ def test_file_task_origin_records_model_settings_recipe_and_files(here: Path) ->
     assert json.loads(task.origin().options) == shown
     assert replace(task.origin(), recipe="", options="", settings="") == ImageProvenance(
         *("", "", NAME, "", colorzoo.__version__),
+        trained=False,  # the weights of CHOICE are random
         engine="onnxruntime",
         files=json.dumps([{"use": use, "name": name, "sha256": digest_of(Path(name))} for use, name in used]),
         crop="10,12,40,30,2",

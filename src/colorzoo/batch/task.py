@@ -455,7 +455,7 @@ class _ModelIdentity(NamedTuple):
         name: Registered name, or name of the class of a custom module.
         weights: SHA-256 of the weight file; empty for a custom module or a model without weights.
         digest: Hash of the weights of a registered model, or of a custom module.
-        trained: Whether the model has trainable parameters.
+        trained: Whether the weights were trained; False for random weights and for a model without weights.
     """
 
     name: str
@@ -469,9 +469,8 @@ def _identify(model: ModelChoice | Colorizer) -> _ModelIdentity:
     if isinstance(model, Colorizer):
         module = model.model
         has_parameters = next(module.parameters(), None) is not None
-        return _ModelIdentity(type(module).__name__, "", model.digest, has_parameters)
-    card = model_card(model.name)
-    return _ModelIdentity(card.name, model.sha256, model.sha256, card.trainable)
+        return _ModelIdentity(type(module).__name__, "", model.digest, has_parameters and module.trained)
+    return _ModelIdentity(model_card(model.name).name, model.sha256, model.sha256, model.is_trained)
 
 
 def with_prediction(origin: ImageProvenance, colored: ColorizedImage) -> ImageProvenance:
