@@ -2,17 +2,19 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import MISSING, fields, is_dataclass, replace
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+import torch
 
 import colorzoo
 from colorzoo.batch.settings import ColorSettings
-from colorzoo.batch.task import FileTask, with_settings
+from colorzoo.batch.task import FileTask, origin_of_model, with_settings
 from colorzoo.errors import GuidanceError
 from colorzoo.files import digest_of
 from colorzoo.guidance import Mask, Recipe
@@ -72,6 +74,13 @@ OTHERS: dict[str, Any] = {
     "model": "colorzoo2026",
     "png": "iVBORw0KGg8=",
 }
+
+
+@dataclass(frozen=True)
+class HintMap:
+    """Setting of a custom model."""
+
+    values: np.ndarray
 
 
 def changed(key: Any, value: Any) -> Any:
@@ -168,6 +177,19 @@ def test_record_of_a_module_with_random_weights_is_not_trained() -> None:
         colorizer = Colorizer(module, device="cpu", allow_untrained=True)
         records.append(FileTask(colorizer=colorizer).origin().trained)
     assert records == [True, False]
+
+
+@pytest.mark.parametrize("convert", [np.asarray, torch.from_numpy, HintMap, lambda values: {"map": [values]}])
+def test_each_element_of_an_array_changes_the_identity_of_a_result(convert: Callable[[Any], Any]) -> None:
+    first = np.arange(2000, dtype=np.float32)
+    second = first.copy()
+    second[1000] += 1e-3  # the repr of an array contains neither the middle nor all digits
+    hashes = [
+        origin_of_model(CHOICE, [{"own": convert(each)}], options={}).settings for each in (first, second)
+    ]
+    assert hashes[0] != hashes[1]
+    model = tiny_model()
+    assert model.digest(convert(first)) != model.digest(convert(second))
 
 
 def test_settings_hash_depends_on_the_content_and_role_of_files_but_not_on_their_names(here: Path) -> None:

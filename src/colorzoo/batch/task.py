@@ -24,6 +24,7 @@ from colorzoo.inference.references import ReadReference, equal_or_given, recipe_
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import StageRun
 from colorzoo.registry import model_card
+from colorzoo.settings import full_repr
 from colorzoo.weights.choice import ModelChoice, choose_model
 from colorzoo.weights.load import existing_file
 
@@ -430,7 +431,7 @@ def origin_of_model(
     """
     identity = _identify(model)
     # settings of custom models can be any objects
-    hashed = json.dumps([identity.name, identity.digest, *decisive], sort_keys=True, default=repr)
+    hashed = json.dumps([identity.name, identity.digest, *decisive], sort_keys=True, default=full_repr)
     selected = {key: value for key, value in options.items() if value is not None}
     return ImageProvenance(
         source=source,
