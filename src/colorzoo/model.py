@@ -21,7 +21,7 @@ from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.guidance import Boxes, Exemplar, Guidance, Regions
 from colorzoo.networks.blocks import is_traced
 from colorzoo.prediction import Prediction
-from colorzoo.settings import check_arguments, constructor_parameters, plain_arguments
+from colorzoo.settings import check_arguments, constructor_parameters, full_repr, plain_arguments
 from colorzoo.weights import apply_weights
 from colorzoo.weights.load import Provenance
 from colorzoo.weights.pretrained import load_model, push_model, save_model
@@ -480,11 +480,12 @@ class ColoringModel(nn.Module):
         """Return a hash of 32 bytes of colorzoo's version and the model's class, arguments and weights.
 
         Args:
-            *more: Additional values that determine the predictions. Values with equal ``repr`` are considered
-                equal.
+            *more: Additional values that determine the predictions. Values are compared by ``repr``; all
+                elements of arrays and tensors count.
         """
         arguments = sorted(self.hparams.items())
-        digest = hashlib.sha256(repr((__version__, type(self).__qualname__, arguments, *more)).encode())
+        values = (__version__, type(self).__qualname__, arguments, *more)
+        digest = hashlib.sha256(full_repr(values).encode())
         for name, tensor in sorted({**self.borrowed_weights(), **self.state_dict()}.items()):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)

@@ -2,23 +2,27 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import MISSING, fields, is_dataclass, replace
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+import torch
 
 import colorzoo
 from colorzoo.batch.settings import ColorSettings
-from colorzoo.batch.task import FileTask, with_settings
+from colorzoo.batch.task import FileTask, origin_of_model, with_settings
 from colorzoo.errors import GuidanceError
 from colorzoo.files import digest_of
 from colorzoo.guidance import Mask, Recipe
 from colorzoo.image_io.provenance import ImageProvenance
+from colorzoo.inference.colorizer import Colorizer
 from colorzoo.weights.choice import ModelChoice
-from tiny_model import NAME
+from colorzoo.weights.load import UNTRAINED, save_weights
+from tiny_model import HPARAMS, NAME, tiny_model, write_tiny_weights
 
 CHOICE = ModelChoice(NAME, None)
 MASK = Mask.of(np.eye(8, 10, dtype=bool)).to_dict()
@@ -70,6 +74,13 @@ OTHERS: dict[str, Any] = {
     "model": "colorzoo2026",
     "png": "iVBORw0KGg8=",
 }
+
+
+@dataclass(frozen=True)
+class HintMap:
+    """Setting of a custom model."""
+
+    values: np.ndarray
 
 
 def changed(key: Any, value: Any) -> Any:
@@ -149,6 +160,38 @@ def test_each_setting_changes_the_settings_hash_except_device_and_engine() -> No
     assert settings_hash(max_side=20) != settings_hash()
 
 
+def test_record_of_random_weights_is_not_trained(here: Path) -> None:
+    trained, converted = Path("trained.safetensors"), Path("converted.safetensors")
+    write_tiny_weights(trained)
+    metadata = {"model": NAME, "hparams": json.dumps(HPARAMS), UNTRAINED: "network.unet"}
+    save_weights(converted, tiny_model().state_dict(), metadata)
+    choices = [ModelChoice(NAME, weights) for weights in (trained, converted, None)]
+    choices.append(ModelChoice("welsh2002", "default"))  # an algorithm without weights
+    assert [FileTask(choice=choice).origin().trained for choice in choices] == [True, False, False, False]
+
+
+def test_record_of_a_module_with_random_weights_is_not_trained() -> None:
+    module = tiny_model()
+    records = []
+    for module.trained in (True, False):
+        colorizer = Colorizer(module, device="cpu", allow_untrained=True)
+        records.append(FileTask(colorizer=colorizer).origin().trained)
+    assert records == [True, False]
+
+
+@pytest.mark.parametrize("convert", [np.asarray, torch.from_numpy, HintMap, lambda values: {"map": [values]}])
+def test_each_element_of_an_array_changes_the_identity_of_a_result(convert: Callable[[Any], Any]) -> None:
+    first = np.arange(2000, dtype=np.float32)
+    second = first.copy()
+    second[1000] += 1e-3  # the repr of an array contains neither the middle nor all digits
+    hashes = [
+        origin_of_model(CHOICE, [{"own": convert(each)}], options={}).settings for each in (first, second)
+    ]
+    assert hashes[0] != hashes[1]
+    model = tiny_model()
+    assert model.digest(convert(first)) != model.digest(convert(second))
+
+
 def test_settings_hash_depends_on_the_content_and_role_of_files_but_not_on_their_names(here: Path) -> None:
     for name in ("warm", "cold", "labels", "more"):
         Path(f"{name}.png").write_text(name)
@@ -209,6 +252,7 @@ def test_file_task_origin_records_model_settings_recipe_and_files(here: Path) ->
     assert json.loads(task.origin().options) == shown
     assert replace(task.origin(), recipe="", options="", settings="") == ImageProvenance(
         *("", "", NAME, "", colorzoo.__version__),
+        trained=False,  # the weights of CHOICE are random
         engine="onnxruntime",
         files=json.dumps([{"use": use, "name": name, "sha256": digest_of(Path(name))} for use, name in used]),
         crop="10,12,40,30,2",

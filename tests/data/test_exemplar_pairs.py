@@ -146,6 +146,18 @@ def test_exemplar_pairs_finds_nearest_references_and_rebuilds_stale_index(tmp_pa
     assert len(again.train_data.candidates) == 7
 
 
+def test_neighbors_are_searched_again_after_an_image_was_replaced(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    for index in range(6):
+        tint(tmp_path / "train", f"{index}.png", (200, 20, 20) if index % 2 else (20, 20, 200), rng)
+    tint(tmp_path / "val", "v.png", (210, 10, 10), rng)
+    options = {"pairing": "nearest", "neighbors": 2, "val_size": 32, "num_workers": 0}
+    ByColor(str(tmp_path), **options).prepare_data()
+    colorful(rng, (60, 60)).save(tmp_path / "train" / "0.png")
+    with pytest.raises(DataError, match="prepare_data"):
+        ByColor(str(tmp_path), **options).setup("fit")
+
+
 def test_thin_plate_grid_interpolates_its_control_points() -> None:
     still = thin_plate_grid(torch.zeros(1, 9, 2), 3, (6, 8)).view(6, 8, 2)
     assert still[0, :, 0].tolist() == pytest.approx([-0.875 + 0.25 * i for i in range(8)], abs=1e-6)

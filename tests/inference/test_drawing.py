@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from colorzoo.color import rgb_to_lab
+from colorzoo.color import reduce_chroma, rgb_to_lab
 from colorzoo.data.decode import decode_rgb
 from colorzoo.drawing import is_line_art
 from colorzoo.errors import GuidanceError
@@ -141,6 +141,17 @@ def test_exact_ab_of_a_point_fills_its_region(drawing_colorizer: Colorizer) -> N
     result = np.asarray(drawing_colorizer(drawing(), Recipe(points=(point,))))[20, 20]
     lab = rgb_to_lab(torch.from_numpy(result / np.float32(255)).view(1, 3, 1, 1)).flatten()
     torch.testing.assert_close(lab, torch.tensor([53.6, 40.0, -20.0]), atol=1.0, rtol=0)
+
+
+@pytest.mark.parametrize("strength", [0.5, 1.0])
+def test_exact_ab_outside_srgb_is_limited_as_in_photos(drawing_colorizer: Colorizer, strength: float) -> None:
+    point = PointHint(20, 20, color="#808080", ab=(-100.0, 90.0))
+    recipe = Recipe(points=(point,), strength=strength)
+    result = np.asarray(drawing_colorizer(drawing(), recipe))[20, 20]
+    lab = rgb_to_lab(torch.from_numpy(result / np.float32(255)).view(1, 3, 1, 1)).flatten()
+    limited = reduce_chroma(torch.tensor([53.6, -100.0, 90.0]).view(3, 1, 1)).flatten()
+    expected = limited * torch.tensor([1.0, strength, strength])
+    torch.testing.assert_close(lab, expected, atol=1.0, rtol=0)
 
 
 @pytest.mark.parametrize("any_colorizer", MODELS, indirect=True)

@@ -20,6 +20,7 @@ from colorzoo.factory import build_model
 from colorzoo.registry import list_models, load_task_class, model_card
 from colorzoo.settings import NonNegativeFloat, NonNegativeInt, check_arguments, nest_arguments
 from colorzoo.testing.models import contract_test_model
+from colorzoo.testing.trainer import quiet_trainer
 from colorzoo.training.configs import config_folders
 from colorzoo.zoo.chen2023.network import load_segmenter
 from colorzoo.zoo.zhang2017.extensions import LocalExtensions
@@ -117,14 +118,15 @@ def test_missing_cluster_file_error_names_the_find_clusters_command():
         load_segmenter(segmenter, "nowhere.safetensors")
 
 
-def test_untrained_backbone_requires_allow_untrained():
+def test_untrained_backbone_requires_allow_untrained(tmp_path):
     card = model_card("kim2021")
     model = contract_test_model(card)
     model.model.backbone.model.trained = False
+    model.trainer = quiet_trainer(tmp_path, max_steps=1)
     with pytest.raises(WeightsError, match="--allow_untrained true"):
-        model.setup("fit")
+        model.on_fit_start()
     model.allow_untrained = True
-    model.setup("fit")
+    model.on_fit_start()
 
 
 class Plain(LightningDataModule):

@@ -92,6 +92,7 @@ MISSING = "deleted.safetensors"
         ("zhang2017_local", {}, {"start": {"model": "zhang2017_local", "weights": MISSING}}),
         ("antic2019", {"stage": "critic"}, {}),  # without trained weights, the stage requires --init_from
         ("chen2023", {}, {"segmenter_weights": MISSING}),
+        ("kim2021", {"backbone_weights": None}, {}),  # without a checkpoint, the backbone is untrained
     ],
 )
 def test_resumed_training_does_not_need_initial_weights(name, settings, missing, tmp_path):

@@ -24,6 +24,7 @@ from colorzoo.inference.references import ReadReference, equal_or_given, recipe_
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import StageRun
 from colorzoo.registry import model_card
+from colorzoo.settings import full_repr
 from colorzoo.weights.choice import ModelChoice, choose_model
 from colorzoo.weights.load import existing_file
 
@@ -429,12 +430,12 @@ def origin_of_model(
     if isinstance(model, Colorizer):  # with a custom module
         module = model.model
         name, weights, digest = type(module).__name__, "", model.digest
-        is_trained = next(module.parameters(), None) is not None
+        is_trained = next(module.parameters(), None) is not None and module.trained
     else:
-        card = model_card(model.name)
-        name, weights, digest, is_trained = card.name, model.sha256, model.sha256, card.trainable
+        name, weights, digest = model_card(model.name).name, model.sha256, model.sha256
+        is_trained = model.is_trained
     # settings of custom models can be any objects
-    hashed = json.dumps([name, digest, *decisive], sort_keys=True, default=repr)
+    hashed = json.dumps([name, digest, *decisive], sort_keys=True, default=full_repr)
     selected = {key: value for key, value in options.items() if value is not None}
     return ImageProvenance(
         source=source,

@@ -257,6 +257,6 @@ def read_squares(folder: Path, side: int, limit: int) -> Iterator[Tensor]:
     The images are evenly spaced in the sorted list of all images.
     """
     sources = find_sources(folder)
-    step = max(1, len(sources) // limit)
-    for source in sources[::step][:limit]:
-        yield read_square(source, side)
+    count = min(limit, len(sources))
+    for number in range(count):
+        yield read_square(sources[number * len(sources) // count], side)

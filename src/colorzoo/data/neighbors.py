@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from colorzoo.console import progress_bar
 from colorzoo.data.dataset import crop_square, read_rgb
-from colorzoo.data.sources import StoredImage
+from colorzoo.data.sources import StoredImage, byte_count
 from colorzoo.errors import DataError
 from colorzoo.files import write_atomic
 
@@ -163,12 +163,13 @@ def load_neighbors(
 
 
 def images_hash(*lists: Sequence[StoredImage]) -> str:
-    """Return a hash of lists of images, which depends on the names and their order."""
+    """Return a hash of lists of images, which depends on names, sizes in bytes and order."""
     digest = hashlib.sha256()
     for sources in lists:
         digest.update(b"list")
         for source in sources:
-            digest.update(source.name.encode("utf-8", "surrogateescape") + b"\0")
+            text = f"{source.name}\0{byte_count(source)}\0"
+            digest.update(text.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 

@@ -16,6 +16,7 @@ from .metadata import without_positions as without_positions
 from .provenance import ImageProvenance as ImageProvenance
 from .provenance import add_provenance as add_provenance
 from .provenance import read_provenance as read_provenance
+from .provenance import update_sidecar as update_sidecar
 from .provenance import write_sidecar as write_sidecar
 from .raster_image import IN_COLOR as IN_COLOR
 from .raster_image import AlphaArray as AlphaArray
@@ -74,6 +75,7 @@ __all__ = [
     "result_name",
     "skipped_files_message",
     "to_pil",
+    "update_sidecar",
     "visible_entries",
     "without_positions",
     "write_image",

@@ -64,7 +64,8 @@ class ImageProvenance:
         version: Version of colorzoo.
         recipe: Recipe as JSON, including all command-line options that have a recipe field; empty if the JSON
             has more than 16,000 characters.
-        trained: Whether the colors come from a trained model; False for an algorithm without learning.
+        trained: Whether the colors come from a trained model; False for an algorithm without learning and for
+            random weights.
         engine: Inference engine; empty in files of earlier versions.
         options: JSON object of the settings that a recipe does not contain, by command-line option.
             ``max_side`` is the maximum side in pixels to which the drawing pad reduced the image.
@@ -202,11 +203,12 @@ def embed_provenance(
 
 
 def update_sidecar(path: Path, metadata: Metadata, provenance: ImageProvenance | None) -> tuple[str, ...]:
-    """Write the sidecar file of a colorized image, or delete the sidecar file of an earlier result.
+    """Write the sidecar file of a colorized image, or remove the record of an earlier result.
 
-    Sidecar files of other software are neither replaced nor deleted. Call this function after the image has
-    been written. If the process is killed before the sidecar file is written, the next run finds no matching
-    provenance and writes both files again.
+    A record of an earlier result would describe the new image wrongly. A sidecar file without a record of
+    colorzoo belongs to other software and is neither replaced nor deleted. Call this function after the image
+    has been written. If the process is killed before the sidecar file is written, the next run finds no
+    matching provenance and writes both files again.
 
     Args:
         path: Colorized image.
@@ -223,9 +225,25 @@ def update_sidecar(path: Path, metadata: Metadata, provenance: ImageProvenance |
         return (f"provenance written to {write_sidecar(path, metadata, provenance).name}",)
     sidecar = sidecar_path(path)
     with suppress(OSError):  # no sidecar file of an earlier result
-        if parse_provenance(sidecar.read_bytes()) is not None:
-            sidecar.unlink()
+        _remove_record(sidecar, sidecar.read_bytes(), metadata)
     return ()
+
+
+def _remove_record(sidecar: Path, packet: bytes, metadata: Metadata) -> None:
+    """Delete a sidecar file that only colorzoo wrote, or remove the record from an edited sidecar file.
+
+    Args:
+        sidecar: Sidecar file.
+        packet: Content of the file.
+        metadata: Metadata of the source image, whose XMP properties colorzoo copies to sidecar files.
+    """
+    record = parse_provenance(packet)
+    if record is None:
+        return
+    if packet in (add_provenance(source, record).xmp for source in (metadata, Metadata())):
+        sidecar.unlink()
+    else:
+        write_whole(sidecar, _OWN_PATTERN.sub("", packet.decode("utf-8", "replace")).encode())
 
 
 def read_provenance(path: Path) -> ImageProvenance | None:

@@ -156,7 +156,8 @@ class ColorizeTask:
             *inputs: Positional arguments of the function.
             key: Parts of the recipe on which the inputs and settings depend. None uses the settings, for
                 stages whose inputs depend only on the image.
-            **settings: Keyword arguments of the function.
+            **settings: Keyword arguments of the function. Without a key, their ``repr`` identifies the
+                result. Arrays and tensors must be positional inputs, because their ``repr`` is shortened.
         """
         key = stage.__name__, self.image_key, repr(settings) if key is None else key
         try:

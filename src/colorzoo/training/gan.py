@@ -148,7 +148,6 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
 
         Raises:
             ColorzooError: The precision of the Trainer scales gradients.
-            WeightsError: A submodel has random weights.
         """
         super().setup(stage)
         if stage == "fit" and self._trainer is not None:

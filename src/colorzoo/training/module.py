@@ -200,19 +200,16 @@ class ColorizationModule(LightningModule):
         return self
 
     def setup(self, stage: str) -> None:
-        """Before ``fit``, check labels and frozen networks.
+        """Before ``fit``, check labels.
 
         Subclasses build networks here that checkpoints do not contain, such as the VGG-19 of a perceptual
         loss. `prepare_fit` loads initial weights.
 
         Raises:
-            WeightsError: A submodel has random weights.
             DataError: The model predicts image classes, and the data has no labels or more classes.
         """
-        if stage != "fit":
-            return
-        self._require_labels()
-        self._require_trained_submodels()
+        if stage == "fit":
+            self._require_labels()
 
     def prepare_fit(self) -> None:
         """Load initial weights before the first training step.
@@ -301,9 +298,14 @@ class ColorizationModule(LightningModule):
 
         The training mode is set because `create_model` returns a model in evaluation mode. The metrics are
         built here so that missing metric weights raise an error before the first step.
+
+        Raises:
+            WeightsError: Initial weights are not available, or a submodel has random weights. The checkpoint
+                of a resumed training contains the weights of submodels.
         """
         if self.trainer.ckpt_path is None:
             self.prepare_fit()
+        self._require_trained_submodels()
         if self.training:
             set_frozen_layers_to_eval(self)  # other layers keep the mode that the caller has set
         else:

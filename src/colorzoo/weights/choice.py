@@ -19,7 +19,7 @@ from colorzoo.errors import UnknownModelError
 from colorzoo.files import sha256_of
 from colorzoo.registry import load_model_class, model_card
 from colorzoo.weights.catalog import ResolvedWeights, WeightFile, cache_home, default_files, find_weights
-from colorzoo.weights.load import model_of_file
+from colorzoo.weights.load import model_of_file, untrained_parts
 
 USES: tuple[Use, ...] = ("automatic", "sketch", "frames", *get_args(GuidanceKind))
 
@@ -120,6 +120,16 @@ class ModelChoice:
         """
         file, _ = self.found
         return "" if file is None else file.sha256 or sha256_of(file.path)
+
+    @cached_property
+    def is_trained(self) -> bool:
+        """Whether the model has trained weights; False for random weights and for a model without weights.
+
+        Raises:
+            WeightsError: The requested weights do not exist or are not available.
+        """
+        file, _ = self.found
+        return file is not None and not untrained_parts(file.path)
 
 
 @dataclass(frozen=True)

@@ -237,6 +237,17 @@ def model_of_file(path: str | Path | None) -> str | None:
     return read_metadata(file).get("model") if file and is_safetensors(file) else None
 
 
+def untrained_parts(path: Path) -> str:
+    """Return the names of the parts with random weights in a weight file; empty if all parts are trained.
+
+    Raises:
+        WeightsError: The file cannot be read; see `read_weights`.
+    """
+    _require_file(path)
+    stored = read_metadata(path) if is_safetensors(path) else read_weights(path).stored
+    return str(stored.get(UNTRAINED, ""))
+
+
 def is_safetensors(path: Path) -> bool:
     """Return whether a file starts with a safetensors header: 8 bytes of length, then ``{``."""
     with path.open("rb") as file:

@@ -55,8 +55,10 @@ def test_video_colorizes_all_frames(tmp_path: Path, weights: str, capsys: pytest
     others = write_video(tmp_path / "others.mp4", SCENES[:2])
     assert video(others, out, "--weights", weights) == 2
     assert "already exists" in capsys.readouterr().err
-    assert video(source, out, "--weights", weights, "--strength", "0", "--overwrite") == 0
+    gray = ("--strength", "0", "--overwrite", "--provenance", "none")
+    assert video(source, out, "--weights", weights, *gray) == 0
     assert max(chroma(out)) < 0.02
+    assert read_provenance(out) is None  # the record of the earlier result was removed
     within = ("--border", "32,0,32,48")
     assert video(source, out, "--weights", weights, *within, "--overwrite") == 0
     left, right = (chroma(out, half) for half in (slice(0, 28), slice(36, None)))

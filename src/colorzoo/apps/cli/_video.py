@@ -33,8 +33,8 @@ from colorzoo.image_io import (
     Metadata,
     read_image,
     read_provenance,
+    update_sidecar,
     write_image,
-    write_sidecar,
 )
 from colorzoo.inference import Colorizer
 from colorzoo.registry import model_card
@@ -169,7 +169,7 @@ def _colorize(
 ) -> tuple[list[Shot], dict[str, Any]]:
     """Colorize the video; return the shots and the corresponding fields of the summary."""
     started = time.monotonic()
-    out = Path(args.output)
+    out, record = Path(args.output), origin if args.provenance == "embed" else None
     colorer = _frame_colorer(args, keys, choice)
     border = _border(args, keys)
     parts = PartsFolder(out, f"{origin.source} {origin.settings}")
@@ -190,10 +190,9 @@ def _colorize(
             size=colorer.size,
             border=border,
             tick=tick,
-            origin=origin if args.provenance == "embed" else None,
+            origin=record,
         )
-    if args.provenance == "embed":
-        write_sidecar(out, Metadata(), origin)
+    update_sidecar(out, Metadata(), record)
     outcome = {
         "status": "colored",
         "frames": _frame_count(shots),

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import ImageColor
 from torch import Tensor
 
-from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.color import lab_to_rgb, lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.drawing.lines import (
     FEWEST_INK,
     INK,
@@ -294,13 +294,16 @@ def soft_shading(rgb: Tensor, drawing: Drawing, sketch: Tensor) -> Tensor:
 
 
 def apply_ab(point: PointHint) -> PointHint:
-    """Return a point whose color has the exact ab of the point, if any, and the lightness of its color."""
+    """Return a point whose color has the exact ab of the point, if any, and the lightness of its color.
+
+    The chroma of the ab is limited to sRGB, as in photos.
+    """
     if point.ab is None:
         return point
     lightness, *color_ab = color_lab(point.color)
     if math.dist(color_ab, point.ab) < _ROUNDED:
         return replace(point, ab=None)
-    rgb = lab_to_rgb(torch.tensor([lightness, *point.ab]).view(3, 1, 1)).clamp(0, 1)
+    rgb = lab_to_rgb_in_gamut(torch.tensor([lightness, *point.ab]).view(3, 1, 1))
     return replace(point, color=_hex(rgb.flatten().numpy()), ab=None)
 
 

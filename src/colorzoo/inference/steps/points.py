@@ -436,13 +436,14 @@ def _solve_amounts(weights: Tensor, missing_ab: Tensor) -> Tensor:
 def points_lab(points: Sequence[PointHint], lightness: Tensor) -> Tensor:
     """Return the Lab colors ``(N, 3)`` of points at the image lightness ``(N,)``.
 
-    A ``#rrggbb`` color is adapted to the lightness within sRGB; an exact ab is used unchanged.
+    A ``#rrggbb`` color is adapted to the lightness within sRGB. The chroma of an exact ab is limited to sRGB.
     """
     chosen = torch.tensor([color_lab(point.color) for point in points])
     moved = at_lightness(chosen.T[:, :, None], lightness[None, :, None])[:, :, 0].T
     ab = torch.tensor([point.ab or color_lab(point.color)[1:] for point in points])
+    limited = reduce_chroma(torch.cat([lightness[:, None], ab], dim=1).T[:, :, None])[:, :, 0].T
     exact = torch.tensor([point.ab is not None for point in points])
-    return torch.where(exact[:, None], torch.cat([lightness[:, None], ab], dim=1), moved)
+    return torch.where(exact[:, None], limited, moved)
 
 
 def _lock_distances(locked: Tensor | None, boxes: Tensor, size: tuple[int, int]) -> Tensor:

@@ -40,6 +40,7 @@ from colorzoo.zoo.colorzoo2026_drawing.regions import (
     likely_color,
     limit_to_palette,
     mean_entropy,
+    near_colors,
     pool_embeddings,
     pool_log_probabilities,
     rank_by_explained_variance,
@@ -185,7 +186,7 @@ class Colorzoo2026Drawing(ColoringModel):
         """
         log_probabilities = prediction.extras["color_log_probabilities"][0]
         pooled = pool_log_probabilities(log_probabilities, votes[region : region + 1])
-        colors, shares = distinct_colors(pooled[0], self.centers, count)
+        colors, shares = distinct_colors(pooled[0], self.centers, near_colors(self.centers), count)
         return _as_rgb(colors), shares
 
     def rank_regions(self, prediction: Prediction, votes: Tensor, areas: Tensor) -> list[int]:
@@ -201,7 +202,12 @@ class Colorzoo2026Drawing(ColoringModel):
         return rank_by_explained_variance(pooled, self.centers, similarity, areas, TEMPERATURE)
 
     def region_similarity(self, prediction: Prediction, votes: Tensor) -> Tensor:
-        """Return the probability that two regions have one color; see `ColoringModel.region_similarity`."""
+        """Return the probability that two regions have one color; see `ColoringModel.region_similarity`.
+
+        The probability of regions with equal embeddings is below 1, because regions that look alike can have
+        different colors: it is 0.95 with the included weights, and about 0.9 for copies of a small shape,
+        whose embeddings differ by their position.
+        """
         embedding = pool_embeddings(prediction.extras["embedding"][0], votes)
         similarity = self.copying.similarity(embedding @ embedding.mT).sigmoid()
         return similarity.fill_diagonal_(1)

@@ -108,7 +108,7 @@ def contrasting_colors(
         colors: ``(K, 3)``, scaled Lab.
         similarity: ``(n, n)``, probability that two regions have one color.
         weights: ``(n,)``, weight of each region, with the sum 1. Regions with the weight 0 get no color.
-        distance: See `distinct_colors`.
+        distance: See `near_colors`.
         seed: Seed of the noise; 0 for no noise.
 
     Returns:
@@ -152,7 +152,8 @@ def _find_objects(similarity: Tensor, weights: Tensor) -> Tensor:
 
 def _candidates(log_probabilities: Tensor, colors: Tensor, distance: float) -> tuple[Tensor, Tensor, Tensor]:
     """Return likely colors ``(m, 3)`` of all objects, their log-probabilities and their objects ``(m,)``."""
-    found = [distinct_colors(each, colors, _CANDIDATES, distance) for each in log_probabilities]
+    near = near_colors(colors, distance)
+    found = [distinct_colors(each, colors, near, _CANDIDATES) for each in log_probabilities]
     owner = [torch.full((len(shares),), index) for index, (_, shares) in enumerate(found)]
     candidates, shares = (torch.cat(parts) for parts in zip(*found, strict=True))
     return candidates, shares.log(), torch.cat(owner).to(candidates.device)
@@ -210,9 +211,17 @@ def region_colorfulness(lab: Tensor, weights: Tensor) -> float:
     return float((weights @ (ab - mean).square().sum(1)).sqrt() + 0.3 * mean.norm())
 
 
-def distinct_colors(
-    pooled: Tensor, colors: Tensor, count: int, distance: float = DISTINCT
-) -> tuple[Tensor, Tensor]:
+def near_colors(colors: Tensor, distance: float = DISTINCT) -> Tensor:
+    """Return which colors ``(K, 3)`` count as one color, ``(K, K)`` bool.
+
+    Args:
+        colors: Scaled Lab of each class.
+        distance: Distance below which colors count as one color; 0 to join no colors.
+    """
+    return (torch.cdist(colors, colors) < distance).fill_diagonal_(True)
+
+
+def distinct_colors(pooled: Tensor, colors: Tensor, near: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Return the likely colors ``(k, 3)`` of one region and their shares ``(k,)``, the most likely first.
 
     Classes near a more likely color count for this color.
@@ -220,11 +229,10 @@ def distinct_colors(
     Args:
         pooled: ``(K,)``, averaged log-probabilities of the region.
         colors: ``(K, 3)``, scaled Lab of each class.
+        near: Result of `near_colors`.
         count: Maximum number of colors.
-        distance: Distance below which classes count as near; 0 to return only colors of ``colors``.
     """
     probabilities = (pooled / DISTINCT_TEMPERATURE).softmax(0)
-    near = (torch.cdist(colors, colors) < distance).fill_diagonal_(True)
     found: list[Tensor] = []
     shares: list[Tensor] = []
     left = probabilities.clone()

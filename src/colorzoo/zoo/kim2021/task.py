@@ -84,10 +84,10 @@ class Kim2021(SingleOptimizerModule):
         self.users = users
 
     def setup(self, stage: str) -> None:
-        """Check at the start of ``fit`` that the backbone is trained and colorizes photos.
+        """Check at the start of ``fit`` that the backbone colorizes photos.
 
         Raises:
-            ColorzooError: The backbone expects sketches or is not trained.
+            ColorzooError: The backbone expects sketches.
         """
         if stage == "fit" and self.input_kind != "gray":
             backbone = self.model.hparams["backbone"]
