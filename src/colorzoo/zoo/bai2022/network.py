@@ -23,20 +23,22 @@ class ResidualBlock(nn.Module):
     """Pre-activation residual block whose output is divided by sqrt(2).
 
     Args:
-        fan_in: Number of input channels, and of output channels of the first convolution.
-        fan_out: Number of output channels.
+        in_channels: Number of input channels, and of output channels of the first convolution.
+        out_channels: Number of output channels.
         halve: Whether to halve height and width.
     """
 
-    def __init__(self, fan_in: int, fan_out: int, *, halve: bool = False) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, halve: bool = False) -> None:
         super().__init__()
-        self.norm1, self.norm2 = nn.BatchNorm2d(fan_in), nn.BatchNorm2d(fan_in)
-        self.conv1, self.conv2 = conv3x3(fan_in, fan_in), conv3x3(fan_in, fan_out)
+        self.norm1, self.norm2 = nn.BatchNorm2d(in_channels), nn.BatchNorm2d(in_channels)
+        self.conv1, self.conv2 = conv3x3(in_channels, in_channels), conv3x3(in_channels, out_channels)
         self.pool = nn.AvgPool2d(2) if halve else nn.Identity()
-        self.conv1x1 = nn.Conv2d(fan_in, fan_out, 1, bias=False) if fan_in != fan_out else nn.Identity()
+        self.conv1x1: nn.Module = nn.Identity()
+        if in_channels != out_channels:
+            self.conv1x1 = nn.Conv2d(in_channels, out_channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, fan_in, H, W)`` to ``(B, fan_out, h, w)``.
+        """Map ``(B, in_channels, H, W)`` to ``(B, out_channels, h, w)``.
 
         With ``halve``, h and w are H / 2 and W / 2. Otherwise, the size does not change.
         """
@@ -149,9 +151,9 @@ class StyleDecoder(nn.Module):
         return content
 
 
-def _reflected(fan_in: int, fan_out: int) -> list[nn.Module]:
+def _reflected(in_channels: int, out_channels: int) -> list[nn.Module]:
     """Build a 3 x 3 convolution with reflection padding."""
-    return [nn.ReflectionPad2d(1), nn.Conv2d(fan_in, fan_out, 3)]
+    return [nn.ReflectionPad2d(1), nn.Conv2d(in_channels, out_channels, 3)]
 
 
 def _doubled(*channels: int) -> nn.Sequential:

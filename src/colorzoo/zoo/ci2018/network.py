@@ -98,8 +98,8 @@ class SketchFeatures(nn.Sequential):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.channels = channels
-        for fan_in, fan_out in pairwise((1, channels // 8, channels // 4, channels // 2, channels)):
-            self.extend(_down(fan_in, fan_out))
+        for in_channels, out_channels in pairwise((1, channels // 8, channels // 4, channels // 2, channels)):
+            self.extend(_down(in_channels, out_channels))
 
 
 class StrokeNetwork(nn.Module):
@@ -235,20 +235,20 @@ def _i2v_layers() -> nn.Sequential:
     return layers
 
 
-def _down(fan_in: int, fan_out: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(fan_in, fan_out, 4, stride=2, padding=1), nn.LeakyReLU(_SLOPE))
+def _down(in_channels: int, out_channels: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(in_channels, out_channels, 4, stride=2, padding=1), nn.LeakyReLU(_SLOPE))
 
 
 def _up(
-    fan_in: int, between: int, fan_out: int, cardinality: int, dilations: Sequence[int], blocks: int
+    in_channels: int, between: int, out_channels: int, cardinality: int, dilations: Sequence[int], blocks: int
 ) -> nn.Sequential:
     """Build a fusion convolution, residual blocks with cycling dilations, and 2x upsampling."""
     each = islice(cycle(dilations), blocks)
     return nn.Sequential(
-        nn.Conv2d(fan_in, between, 3, padding=1),
+        nn.Conv2d(in_channels, between, 3, padding=1),
         nn.LeakyReLU(_SLOPE),
         nn.Sequential(*(ResNeXtBlock(between, cardinality, dilation=dilation) for dilation in each)),
-        nn.Conv2d(between, 4 * fan_out, 3, padding=1),
+        nn.Conv2d(between, 4 * out_channels, 3, padding=1),
         nn.PixelShuffle(2),
         nn.LeakyReLU(_SLOPE),
     )

@@ -173,18 +173,20 @@ class JointPriorNetwork(nn.Module):
         return self.low(self.scene_input(local))
 
 
-def linear(name: str, fan_in: int, fan_out: int, normalization: bool) -> OrderedDict[str, nn.Module]:
+def linear(
+    name: str, in_features: int, out_features: int, normalization: bool
+) -> OrderedDict[str, nn.Module]:
     """Return a dict with a linear layer, optional batch normalization and a ReLU.
 
     Args:
         name: Name of the linear layer. The other modules have the names ``norm_NAME`` and ``relu_NAME``.
-        fan_in: Number of input features.
-        fan_out: Number of output features.
+        in_features: Number of input features.
+        out_features: Number of output features.
         normalization: Whether to add batch normalization.
     """
-    layers: OrderedDict[str, nn.Module] = OrderedDict({name: nn.Linear(fan_in, fan_out)})
+    layers: OrderedDict[str, nn.Module] = OrderedDict({name: nn.Linear(in_features, out_features)})
     if normalization:
-        layers[f"norm_{name}"] = nn.BatchNorm1d(fan_out)
+        layers[f"norm_{name}"] = nn.BatchNorm1d(out_features)
     layers[f"relu_{name}"] = nn.ReLU(inplace=True)
     return layers
 
@@ -203,10 +205,12 @@ def convolutions(
         first: Number N of the first convolution.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    for index, ((fan_in, fan_out), stride) in enumerate(zip(pairwise(channels), strides, strict=True), first):
-        layers[f"conv{index}"] = nn.Conv2d(fan_in, fan_out, 3, stride=stride, padding=1)
+    for index, ((in_channels, out_channels), stride) in enumerate(
+        zip(pairwise(channels), strides, strict=True), first
+    ):
+        layers[f"conv{index}"] = nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1)
         if normalization:
-            layers[f"norm{index}"] = nn.BatchNorm2d(fan_out)
+            layers[f"norm{index}"] = nn.BatchNorm2d(out_channels)
         layers[f"relu{index}"] = nn.ReLU(inplace=True)
     return layers
 

@@ -168,13 +168,16 @@ class ColorDiscriminator(nn.Module):
         super().__init__()
         first, *wider = (scaled_width(base, width) for base in _CHANNELS)
         blocks = [_block(3, first, 4, stride=2)]
-        fan_in = first
-        for index, fan_out in enumerate(wider):
-            attention = [StoredSpectralAttention(fan_out)] if index == 0 else []
-            blocks += [_block(fan_in, fan_in, 3), _block(fan_in, fan_out, 4, *attention, stride=2)]
-            fan_in = fan_out
-        last = nn.Sequential(StoredSpectralConv(fan_in, 1, (4, 4), bias=False))
-        self.layers = nn.Sequential(*blocks, _block(fan_in, fan_in, 3), last)
+        in_channels = first
+        for index, out_channels in enumerate(wider):
+            attention = [StoredSpectralAttention(out_channels)] if index == 0 else []
+            blocks += [
+                _block(in_channels, in_channels, 3),
+                _block(in_channels, out_channels, 4, *attention, stride=2),
+            ]
+            in_channels = out_channels
+        last = nn.Sequential(StoredSpectralConv(in_channels, 1, (4, 4), bias=False))
+        self.layers = nn.Sequential(*blocks, _block(in_channels, in_channels, 3), last)
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Return scores ``(B, n)`` for RGB ``(B, 3, H, W)`` in [0, 1]; H and W are at least 64."""
@@ -234,6 +237,8 @@ def adversarial_loss(scores: Tensor, real: bool) -> Tensor:
     return F.binary_cross_entropy_with_logits(scores, torch.full_like(scores, float(real)))
 
 
-def _block(fan_in: int, fan_out: int, side: int, *last: nn.Module, stride: int = 1) -> nn.Sequential:
-    conv = StoredSpectralConv(fan_in, fan_out, (side, side), stride=stride, padding=1)
+def _block(
+    in_channels: int, out_channels: int, side: int, *last: nn.Module, stride: int = 1
+) -> nn.Sequential:
+    conv = StoredSpectralConv(in_channels, out_channels, (side, side), stride=stride, padding=1)
     return nn.Sequential(conv, nn.ReLU(), *last)

@@ -218,12 +218,14 @@ class Architecture:
     boost: Positive = 1.0
 
 
-def _trunk_layer(name: str, fan_in: int, fan_out: int, architecture: Architecture) -> nn.Sequential:
+def _trunk_layer(name: str, in_channels: int, out_channels: int, architecture: Architecture) -> nn.Sequential:
     """Build a layer of VGG-16; the layers fc6 and fc7 have dropout."""
     kernel = _KERNELS.get(name, 3)
-    layers = OrderedDict[str, nn.Module](conv=nn.Conv2d(fan_in, fan_out, kernel, padding=kernel // 2))
+    layers = OrderedDict[str, nn.Module](
+        conv=nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2)
+    )
     if architecture.normalization:
-        layers["norm"] = RunningNorm(fan_out)
+        layers["norm"] = RunningNorm(out_channels)
     layers["relu"] = nn.ReLU(inplace=True)
     if name in _KERNELS:
         layers["dropout"] = nn.Dropout(architecture.dropout)
@@ -243,9 +245,9 @@ class HypercolumnNetwork(nn.Module):
         self.trunk = nn.ModuleDict()
         self.channels = [1]
         for name, base in chain(*BLOCKS):
-            fan_out = max(1, round(base * width))
-            self.trunk[name] = _trunk_layer(name, self.channels[-1], fan_out, architecture)
-            self.channels.append(fan_out)
+            out_channels = max(1, round(base * width))
+            self.trunk[name] = _trunk_layer(name, self.channels[-1], out_channels, architecture)
+            self.channels.append(out_channels)
         hidden = max(1, round(_HIDDEN * width))
         self.hidden = nn.Conv2d(sum(self.channels), hidden, 1)
         self.hue, self.chroma = nn.Conv2d(hidden, BINS, 1), nn.Conv2d(hidden, BINS, 1)

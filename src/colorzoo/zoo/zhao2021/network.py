@@ -56,11 +56,11 @@ class ColorEncoder(nn.Module):
     def __init__(self, features: nn.Module, width: float = 1.0) -> None:
         super().__init__()
         self.features = features
-        wide, narrow, fan_in = scaled_width(512, width), scaled_width(256, width), features.channels
-        assert isinstance(fan_in, int)
+        wide, narrow, in_channels = scaled_width(512, width), scaled_width(256, width), features.channels
+        assert isinstance(in_channels, int)
         self.size = wide
         self.to_vector = nn.Sequential(
-            *_convolution(nn.Conv2d(fan_in, wide, 4, stride=2, padding=2)),
+            *_convolution(nn.Conv2d(in_channels, wide, 4, stride=2, padding=2)),
             *_convolution(nn.Conv2d(wide, wide, 3, padding=1)),
             *_convolution(nn.Conv2d(wide, wide, 4, stride=2, padding=2)),
             *_convolution(nn.Conv2d(wide, wide, 3, padding=1)),
@@ -122,23 +122,25 @@ class Down(nn.Module):
     """Downsampling block with stride 2, a 1 x 1 convolution and a residual branch.
 
     Args:
-        fan_in: Input channels.
-        fan_out: Output channels.
+        in_channels: Input channels.
+        out_channels: Output channels.
     """
 
-    def __init__(self, fan_in: int, fan_out: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.halve = nn.Sequential(nn.Conv2d(fan_in, fan_in, 4, stride=2, padding=1), nn.LeakyReLU(0.1))
-        self.widen = nn.Conv2d(fan_in, fan_out, 1)
+        self.halve = nn.Sequential(
+            nn.Conv2d(in_channels, in_channels, 4, stride=2, padding=1), nn.LeakyReLU(0.1)
+        )
+        self.widen = nn.Conv2d(in_channels, out_channels, 1)
         self.refine = nn.Sequential(
-            nn.Conv2d(fan_out, fan_out, 3, padding=1),
-            nn.BatchNorm2d(fan_out),
+            nn.Conv2d(out_channels, out_channels, 3, padding=1),
+            nn.BatchNorm2d(out_channels),
             nn.LeakyReLU(0.2),
-            nn.Conv2d(fan_out, fan_out, 3, padding=1),
+            nn.Conv2d(out_channels, out_channels, 3, padding=1),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map features ``(B, fan_in, H, W)`` to features ``(B, fan_out, H/2, W/2)``."""
+        """Map features ``(B, in_channels, H, W)`` to features ``(B, out_channels, H/2, W/2)``."""
         x = self.widen(self.halve(x))
         return (x + self.refine(x)) / math.sqrt(2)
 
@@ -149,29 +151,29 @@ class Up(nn.Module):
     Only every fourth channel of the skip connection is used.
 
     Args:
-        fan_in: Input channels.
+        in_channels: Input channels.
         skip: Channels of the skip connection before the selection.
-        fan_out: Output channels.
+        out_channels: Output channels.
         kernel: Kernel size of the modulated convolution.
         vector: Length of the modulation vector.
     """
 
-    def __init__(self, fan_in: int, skip: int, fan_out: int, *, kernel: int, vector: int) -> None:
+    def __init__(self, in_channels: int, skip: int, out_channels: int, *, kernel: int, vector: int) -> None:
         super().__init__()
         self.join = nn.Sequential(
-            nn.Conv2d(fan_in + -(-skip // _SKIP_STEP), fan_out, 1),
+            nn.Conv2d(in_channels + -(-skip // _SKIP_STEP), out_channels, 1),
             nn.LeakyReLU(0.2),
-            nn.Conv2d(fan_out, fan_out, 3, padding=1),
+            nn.Conv2d(out_channels, out_channels, 3, padding=1),
             nn.LeakyReLU(0.2),
         )
-        self.shortcut = nn.Conv2d(fan_in, fan_out, 1)
-        self.modulated = ModulatedConvolution(fan_out, kernel, vector)
+        self.shortcut = nn.Conv2d(in_channels, out_channels, 1)
+        self.modulated = ModulatedConvolution(out_channels, kernel, vector)
 
     def forward(self, x: Tensor, skip: Tensor, vector: Tensor) -> Tensor:
-        """Return the feature map ``(B, fan_out, 2H, 2W)``.
+        """Return the feature map ``(B, out_channels, 2H, 2W)``.
 
         Args:
-            x: Decoder map ``(B, fan_in, H, W)``.
+            x: Decoder map ``(B, in_channels, H, W)``.
             skip: Encoder map ``(B, C, 2H, 2W)`` of the skip connection.
             vector: Modulation vectors ``(B, V)`` or a single vector.
         """
