@@ -49,18 +49,19 @@ def condition(
     Returns:
         Changed mean colors ``(B, N, 2)`` and logits ``(B, N, 313)``.
     """
-    reached = torch.full_like(mean[:, :1, :1], _REACHED)
+    # fraction of the target saturation that is applied, (B, 1, 1)
+    saturation_fraction = torch.full_like(mean[:, :1, :1], _REACHED)
     if statistics.histogram is not None:
-        histogram = statistics.histogram.to(logits)[:, None]
-        known = histogram.sum(dim=2, keepdim=True) > 0
-        matched = match_histogram(logits, histogram)
-        mean = torch.where(known, matched.softmax(dim=2) @ centers, mean)
-        logits = torch.where(known, matched, logits)
-        reached = torch.where(known, _REACHED_BESIDE_HISTOGRAM, reached)
+        histogram = statistics.histogram.to(logits)[:, None]  # (B, 1, 313)
+        has_histogram = histogram.sum(dim=2, keepdim=True) > 0
+        matched_logits = match_histogram(logits, histogram)
+        mean = torch.where(has_histogram, matched_logits.softmax(dim=2) @ centers, mean)
+        logits = torch.where(has_histogram, matched_logits, logits)
+        saturation_fraction = torch.where(has_histogram, _REACHED_BESIDE_HISTOGRAM, saturation_fraction)
     if statistics.saturation is not None:
-        saturation = statistics.saturation.to(mean)[..., None]
-        scaled = match_saturation(mean, light, reached * saturation)
-        mean = torch.where(saturation >= 0, scaled, mean)
+        saturation = statistics.saturation.to(mean)[..., None]  # (B, 1, 1)
+        scaled_mean = match_saturation(mean, light, saturation_fraction * saturation)
+        mean = torch.where(saturation >= 0, scaled_mean, mean)
     return mean, logits
 
 
@@ -74,11 +75,11 @@ def match_histogram(logits: Tensor, histogram: Tensor) -> Tensor:
     Returns:
         Logits ``(B, N, 313)`` of the changed distributions.
     """
-    shares = (_EXPONENT * logits).softmax(dim=2)
+    probabilities = (_EXPONENT * logits).softmax(dim=2)
     weights = torch.ones_like(histogram)
     for _ in range(_ROUNDS):
-        totals = (shares @ weights.mT).clamp(min=_EPSILON)
-        current = weights * ((1 / totals).mT @ shares) / shares.shape[1]
+        totals = (probabilities @ weights.mT).clamp(min=_EPSILON)  # (B, N, 1), normalizes each cell
+        current = weights * ((1 / totals).mT @ probabilities) / probabilities.shape[1]
         weights = (weights * (histogram + _HISTOGRAM_OFFSET) / (current + _HISTOGRAM_OFFSET)).clamp(
             1 / _MAX_WEIGHT, _MAX_WEIGHT
         )
