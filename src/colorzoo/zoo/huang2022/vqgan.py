@@ -219,7 +219,18 @@ class Decoder(nn.Module):
 
 
 class _Level(nn.Module):
-    """Residual blocks at one scale, with optional attention and resampling."""
+    """Residual blocks at one scale, with optional attention and resampling.
+
+    Attribute names are keys of the published state dict.
+
+    Args:
+        in_channels: Number of input channels of the first block.
+        out_channels: Number of output channels of all blocks.
+        blocks: Number of residual blocks.
+        attends: Whether self-attention follows each block.
+        downsample: Whether a convolution halves the resolution after the blocks.
+        upsample: Whether the resolution is doubled after the blocks.
+    """
 
     def __init__(
         self,
@@ -232,14 +243,13 @@ class _Level(nn.Module):
         upsample: bool = False,
     ) -> None:
         super().__init__()
-        widths = [in_channels, *[out_channels] * (blocks - 1)]
-        self.block = nn.ModuleList([_ResidualBlock(width, out_channels) for width in widths])
-        self.attn = nn.ModuleList([_Attention(out_channels) for _ in widths if attends])
+        block_inputs = [in_channels, *[out_channels] * (blocks - 1)]
+        self.block = nn.ModuleList([_ResidualBlock(channels, out_channels) for channels in block_inputs])
+        self.attn = nn.ModuleList([_Attention(out_channels) for _ in range(blocks if attends else 0)])
         if downsample:
             pad = nn.ZeroPad2d((0, 1, 0, 1))  # only at the right and bottom
-            self.downsample = nn.Sequential(
-                OrderedDict(pad=pad, conv=nn.Conv2d(out_channels, out_channels, 3, stride=2))
-            )
+            conv = nn.Conv2d(out_channels, out_channels, 3, stride=2)
+            self.downsample = nn.Sequential(OrderedDict(pad=pad, conv=conv))
         if upsample:
             up = nn.Upsample(scale_factor=2)
             self.upsample = nn.Sequential(OrderedDict(up=up, conv=conv3x3(out_channels, out_channels)))
