@@ -122,7 +122,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         return weighted_sum(terms, self.objective)
 
     def generator_terms(self, lab: Tensor, generated: AbPrediction) -> dict[str, Tensor]:
-        """Return a dict that maps the names of the generator losses to unweighted values.
+        """Return a dict that maps the names of the generator losses to unweighted values (section 3.5).
 
         Losses with the weight 0 are omitted.
 
@@ -130,19 +130,21 @@ class Kang2023(GANColorizationModule[AbPrediction]):
             lab: Ground truth Lab ``(B, 3, H, W)`` in CIE units.
             generated: Predicted ab of these images.
         """
-        weigh = self.objective
-        colored = generated.to_rgb(lab[:, :1])
+        objective = self.objective
+        lightness, target_ab = lab[:, :1], lab[:, 1:]
+        rgb = generated.to_rgb(lightness)
         terms = {}
-        if weigh.pixel_weight:
-            terms["pixel"] = self.pixel_loss(generated.ab, lab[:, 1:])
-        if weigh.perceptual_weight:
+        if objective.pixel_weight:
+            terms["pixel"] = self.pixel_loss(generated.ab, target_ab)
+        if objective.perceptual_weight:
             with torch.no_grad():
-                target = self.vgg(normalized(saturate(lab_to_rgb(lab), weigh.saturation)))
-            terms["perceptual"] = perceptual(self.vgg(normalized(colored)), target)
-        if weigh.adversarial_weight:
-            terms["adversarial"] = adversarial_loss(self.discriminator(colored).float(), real=True)
-        if weigh.colorfulness_weight:
-            terms["colorfulness"] = colorfulness_loss(colored)
+                target_rgb = saturate(lab_to_rgb(lab), objective.saturation)
+                target_features = self.vgg(normalized(target_rgb))
+            terms["perceptual"] = perceptual(self.vgg(normalized(rgb)), target_features)
+        if objective.adversarial_weight:
+            terms["adversarial"] = adversarial_loss(self.discriminator(rgb).float(), real=True)
+        if objective.colorfulness_weight:
+            terms["colorfulness"] = colorfulness_loss(rgb)
         return terms
 
     def discriminator_loss(self, batch: Batch, generated: AbPrediction) -> Tensor:
