@@ -86,8 +86,9 @@ class ClosedFormStylization(ColoringModel):
         """
         if transform != "wct":
             raise ColorzooError(f"--transform must be wct for li2018, got {transform}. Set --transform wct.")
-        rgb = self._restyled(content, style, None if labels is None else ([labels[0]], [labels[1]]))
-        return alpha * rgb + (1 - alpha) * content
+        label_lists = None if labels is None else ([labels[0]], [labels[1]])  # one image per list
+        stylized = self._restyled(content, style, label_lists)
+        return alpha * stylized + (1 - alpha) * content
 
     @torch.no_grad()
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
