@@ -234,15 +234,16 @@ def match_histogram(shares: Tensor, histogram: Tensor) -> Tensor:
     """
     weights = torch.ones_like(histogram)
     for _ in range(_ROUNDS):
-        found = weights * torch.bmm(_scales(shares, weights), shares.mT).squeeze(1) / shares.shape[2]
-        weights = weights * (histogram + _FAINT) / (found + _FAINT)
+        current = weights * torch.bmm(_scales(shares, weights), shares.mT).squeeze(1) / shares.shape[2]
+        weights = weights * (histogram + _FAINT) / (current + _FAINT)
     return weights
 
 
 def match_saturation(shares: Tensor, saturations: Tensor, saturation: Tensor) -> Tensor:
     """Return bin weights for which the mean expected saturation equals a target.
 
-    The weight of a bin is an exponential function of its chroma. The exponent is computed by bisection.
+    The weight of a bin is an exponential function of its chroma: weight = exp(slope * chroma). The slope is
+    computed by bisection for each image, because the mean saturation increases with the slope.
 
     Args:
         shares: Bin probabilities ``(B, 313, N)`` at N positions.
@@ -252,15 +253,16 @@ def match_saturation(shares: Tensor, saturations: Tensor, saturation: Tensor) ->
     Returns:
         Bin weights ``(B, 313)``.
     """
-    saturated = shares * saturations
-    chroma = torch.linalg.vector_norm(hull_centers(), dim=1).to(shares) / _CHROMA_UNIT
+    weighted_saturations = shares * saturations
+    chroma = torch.linalg.vector_norm(hull_centers(), dim=1).to(shares) / _CHROMA_UNIT  # (313,)
     low, high = torch.full_like(saturation, -_STEEPEST), torch.full_like(saturation, _STEEPEST)
     for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        weights = torch.exp(middle * chroma)
-        expected = torch.bmm(weights.unsqueeze(1), saturated) * _scales(shares, weights)
-        pale = expected.mean(dim=2) < saturation
-        low, high = torch.where(pale, middle, low), torch.where(pale, high, middle)
+        slope = (low + high) / 2  # (B, 1)
+        weights = torch.exp(slope * chroma)
+        expected = torch.bmm(weights.unsqueeze(1), weighted_saturations) * _scales(shares, weights)
+        is_too_pale = expected.mean(dim=2) < saturation
+        low = torch.where(is_too_pale, slope, low)
+        high = torch.where(is_too_pale, high, slope)
     return torch.exp((low + high) / 2 * chroma)
 
 
