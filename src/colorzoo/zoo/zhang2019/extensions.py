@@ -52,10 +52,13 @@ def take_layers(donor: str, correspondence: nn.Module, network: nn.Module) -> No
     source: Any = create_backbone(donor, "donor", offline=True)
     correspondence.load_state_dict(source.correspondence.state_dict())
     borrow(correspondence, correspondence.state_dict())
-    state = source.network.state_dict()
-    state[_FIRST] = F.pad(state[_FIRST], (0, 0, 0, 0, 0, 3))
-    network.load_state_dict(state)
-    borrow(network, [key for key in state if not key.startswith(_OWN)])
+
+    state_dict = source.network.state_dict()
+    # three more input channels with the weight 0, for the Lab colors of the previous frame
+    state_dict[_FIRST] = F.pad(state_dict[_FIRST], (0, 0, 0, 0, 0, 3))
+    network.load_state_dict(state_dict)
+    frozen = [key for key in state_dict if not key.startswith(_OWN)]
+    borrow(network, frozen)
 
 
 def simulated_frames(
