@@ -192,23 +192,28 @@ class ColorUNet(nn.Module):
 
     def __init__(self, width: float = 1.0, vector: int = 512) -> None:
         super().__init__()
-        c1, c2, c3, c4 = (scaled_width(base, width) for base in (64, 128, 256, 512))
+        c64, c128, c256, c512 = (scaled_width(base, width) for base in (64, 128, 256, 512))
         self.inc = nn.Sequential(
-            *(nn.Conv2d(1, c1, 3, padding=1), nn.BatchNorm2d(c1), nn.LeakyReLU(0.1)),
-            *(nn.Conv2d(c1, c1, 3, padding=1), nn.BatchNorm2d(c1), nn.LeakyReLU(0.1)),
+            nn.Conv2d(1, c64, 3, padding=1),
+            nn.BatchNorm2d(c64),
+            nn.LeakyReLU(0.1),
+            nn.Conv2d(c64, c64, 3, padding=1),
+            nn.BatchNorm2d(c64),
+            nn.LeakyReLU(0.1),
         )
-        self.down1, self.down2, self.down3, self.down4 = (
-            Down(c1, c2),
-            Down(c2, c3),
-            Down(c3, c4),
-            Down(c4, c4),
-        )
-        self.up1 = Up(c4, c4, c3, kernel=3, vector=vector)
-        self.up2 = Up(c3, c3, c2, kernel=3, vector=vector)
-        self.up3 = Up(c2, c2, c1, kernel=5, vector=vector)
-        self.up4 = Up(c1, c1, c1, kernel=5, vector=vector)
+        self.down1 = Down(c64, c128)
+        self.down2 = Down(c128, c256)
+        self.down3 = Down(c256, c512)
+        self.down4 = Down(c512, c512)
+        self.up1 = Up(c512, c512, c256, kernel=3, vector=vector)
+        self.up2 = Up(c256, c256, c128, kernel=3, vector=vector)
+        self.up3 = Up(c128, c128, c64, kernel=5, vector=vector)
+        self.up4 = Up(c64, c64, c64, kernel=5, vector=vector)
         self.outc = nn.Sequential(
-            nn.Conv2d(c1, c1, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(c1, 2, 3, padding=1), nn.Tanh()
+            nn.Conv2d(c64, c64, 3, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(c64, 2, 3, padding=1),
+            nn.Tanh(),
         )
 
     def forward(self, lightness: Tensor, vector: Tensor) -> Tensor:
