@@ -314,7 +314,7 @@ def warp_reference(
         tau: Softmax temperature of the matching.
 
     Returns:
-        Warped colors and similarity maps at 1/4 scale.
+        Warped colors, similarity, and matched reference positions, at 1/4 scale.
     """
     target_features, reference_features = features
     target = correspondence(unit_features(target_features.hooks))
@@ -322,15 +322,16 @@ def warp_reference(
     target_classes, reference_classes = classes
     labels = (target_classes.labels, reference_classes.labels)
 
-    # a warped 1 marks positions that have a match; unmatched positions get 0
+    # warp ab, the confidence, a constant and the position; positions without a match get 0
     confidence = reference_classes.confidence
-    values = torch.cat([ab, confidence, torch.ones_like(confidence), centers_of(ab)], dim=1)
+    ones = torch.ones_like(confidence)
+    values = torch.cat([ab, confidence, ones, centers_of(ab)], dim=1)
     match = correspondence.warp(target, reference, values, labels, tau=tau)
-    warped_ab, warped_confidence, matched, source = torch.split(match.values, [2, 1, 1, 2], dim=1)
+    warped_ab, warped_confidence, warped_ones, source = torch.split(match.values, [2, 1, 1, 2], dim=1)
 
     # cosine similarity, weighted by the confidences of both classes
     similarity = match.similarity * warped_confidence * target_classes.confidence
-    return Warped(warped_ab, similarity, matched > 0.5, source)
+    return Warped(warped_ab, similarity, matched=warped_ones > 0.5, source=source)
 
 
 def with_class_maps(

@@ -81,7 +81,7 @@ class Chen2023(ExemplarGANModule):
         self.simulation = simulation
         self.extensions = extensions
         self.classes_of: ClassesOf = self.classify
-        if extensions.hides:
+        if extensions.hides:  # not in the paper
             self.classes_of = partial(incomplete_classes, self.classify, extensions)
         self.matching_lr = matching_lr
         self.discriminator = AttentionDiscriminator(

@@ -220,7 +220,8 @@ class DDColorNetwork(nn.Module):
         with torch.autocast(colors.device.type, enabled=False):
             ab_embeddings = query_weight @ colors.float()  # (B, 2, C)
 
-        # multiply by the pixel features before the pixel shuffle, which only moves values
+        # multiply before the pixel shuffle, which only moves values: channel c * factor**2 + i of the
+        # convolution becomes subpixel i of feature c
         last = self.pixel_decoder.last
         features = F.relu(last.conv(finest))  # (B, C * factor**2, h, w)
         batch, _, height, width = features.shape

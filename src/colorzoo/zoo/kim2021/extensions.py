@@ -107,7 +107,7 @@ class ExtendedEdgeNetwork(EdgeNetwork):
         """Return the residual of a feature map, multiplied by a window.
 
         Args:
-            window: Factors in [0, 1]: ``(B, 1, H, W)``, or ``(B, 1, 1, 1)`` if `reach` is None.
+            window: Factors in [0, 1]: ``(B, 1, H, W)``, or ``(B, 1, 1, 1)`` if E changes all positions.
             scribbles: ``(B, 1, H, W)`` in {0, 1}.
             lightness: ``(B, 1, H, W)`` in [0, 100].
             index: Index of the feature hook.

@@ -89,8 +89,8 @@ class EdgeAwareColorization(ColoringModel):
         super().__init__(supported.build(model.hooks, architecture.hidden))
         self.architecture = architecture
         self.extensions = extensions
-        # the model accepts scribbles in addition to the guidance of the backbone
         self.backbone = BorrowedModel(model)
+        # input, output and feature layers are those of the backbone; scribbles are an additional guidance
         self.accepts = model.accepts | {"scribbles"}
         self.feature_layers = tuple(f"backbone.model.{layer}" for layer in model.feature_layers)
         self.input_kind, self.output_kind = model.input_kind, model.output_kind

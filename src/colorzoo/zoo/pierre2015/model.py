@@ -98,7 +98,7 @@ def patch_descriptors(luminance: Tensor, step: int) -> Iterator[Tensor]:
         deviation = patches(luminance, window, step).std(dim=1, correction=0)
         yield deviation[:, None]
     for window in FREQUENCY_WINDOWS:
-        values = patches(luminance, window, step).unflatten(1, (window, window))
+        values = torch.unflatten(patches(luminance, window, step), 1, (window, window))
         # rfft2 omits the columns of negative frequencies, which have the same amplitudes as the positive
         # ones, so all columns but the zero frequency count twice; windows are odd
         amplitude = torch.fft.rfft2(values).abs()

@@ -153,7 +153,7 @@ class Xia2022(SingleOptimizerModule):
         # the largest superpixel of each color cluster is an anchor
         clusters = kmeans(cell_colors.flatten(2).mT, starts)
         anchors = anchors_of(clusters, sizes(encoded.shares).flatten(1), starts.shape[1])
-        anchor_mask = anchors.to(gray)[:, None].unflatten(2, cell_colors.shape[-2:])
+        anchor_mask = torch.unflatten(anchors.to(gray)[:, None], 2, cell_colors.shape[-2:])
 
         logits, ab = network.decode(gray, encoded, anchor_mask, target_bins)
         losses = {
