@@ -184,11 +184,11 @@ def block_shapes(decoder: Decoder, nf_factor: float, encoder: Sequence[int]) -> 
     """
     shape = deep_shape if decoder == "deep" else wide_shape
     *skips, in_channels = encoder
-    found: list[BlockShape] = []
+    shapes: list[BlockShape] = []
     for index, skip in enumerate(reversed(skips)):
-        found.append(shape(in_channels, skip, nf_factor, last=index == 3))
-        in_channels = found[-1].out_channels
-    return found
+        shapes.append(shape(in_channels, skip, nf_factor, last=index == 3))
+        in_channels = shapes[-1].out_channels
+    return shapes
 
 
 class Refinement(nn.Module):

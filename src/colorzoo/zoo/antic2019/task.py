@@ -192,9 +192,8 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
 
     def _optimizer_of(self, name: str) -> LightningOptimizer:
         """Return the optimizer of the generator or discriminator; only the ``gan`` stage has both."""
-        found: Any = self.optimizers()
-        optimizer: LightningOptimizer = found[name == "discriminator"] if isinstance(found, list) else found
-        return optimizer
+        optimizers: Any = self.optimizers()
+        return optimizers[name == "discriminator"] if isinstance(optimizers, list) else optimizers
 
     def _step_scheduler(self, optimizer: LightningOptimizer) -> None:
         """Advance the learning rate schedule of an optimizer, if any."""

@@ -278,11 +278,11 @@ class Decoder(nn.Module):
             maps: Feature maps of lightness and rough colors at full, 1/2, 1/4 and 1/8 scale.
             carried: Transferred reference features at 1/8, 1/4 and 1/2 scale; see `Aligner`.
         """
-        x, found = maps[3], []
+        x, decoded = maps[3], []
         for index, level in enumerate(self.levels):
             x = level(x + carried[index], maps[2 - index])
-            found.append(x)
-        return torch.tanh(self.ab(x)), self.logits(found[0])
+            decoded.append(x)
+        return torch.tanh(self.ab(x)), self.logits(decoded[0])
 
 
 def _level(channels: int, skip: int, out: int, convolutions: int, *last: nn.Module) -> DecoderLevel:
@@ -325,9 +325,11 @@ class SparseNetworks(nn.Module):
         rough = self.style_decoder(self.content(lightness), reference.style)
         maps, _ = self.encoder(torch.cat([lightness, rough], dim=1))
         size = maps[2].shape[-2:]
-        ours, theirs = (all_depths(each[:4], size).flatten(2) for each in (maps, reference.maps))
-        chosen = theirs.gather(2, positions[:, None].expand(-1, theirs.shape[1], -1))
-        carried = self.aligner(chosen, shares(cosines(ours, chosen)).to(chosen.dtype), size)
+        query = all_depths(maps[:4], size).flatten(2)  # (B, C, N)
+        key = all_depths(reference.maps[:4], size).flatten(2)
+        selected = key.gather(2, positions[:, None].expand(-1, key.shape[1], -1))  # (B, C, n)
+        attention = shares(cosines(query, selected)).to(selected.dtype)
+        carried = self.aligner(selected, attention, size)
         ab, logits = self.decoder(maps, carried)
         return Colored(rough, ab, logits, reference.classes)
 

@@ -162,8 +162,8 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
     def content_loss(self, generated: Tensor, true: Tensor) -> Tensor:
         """Return the mean squared error between the relu2_2 features of generated and true images."""
         with torch.no_grad():
-            wanted = self.content_maps(true)
-        return F.mse_loss(self.content_maps(generated), wanted)
+            target_features = self.content_maps(true)
+        return F.mse_loss(self.content_maps(generated), target_features)
 
     def content_maps(self, rgb: Tensor) -> Tensor:
         """Return relu2_2 features of VGG-16 for images ``(B, 3, H, W)`` in [0, 1]."""

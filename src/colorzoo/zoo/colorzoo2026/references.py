@@ -29,7 +29,7 @@ _EXCLUDED = -4.0  # similarity of blocks of different classes: softmax weight e^
 
 # Fitted by L-BFGS to the mean log squared error of ab over 600 pairs of training images: halves of an image,
 # neighbors in an album, images of one category, and unrelated images. The fit was validated on 300 pairs.
-_CENTERS = (0.85, 0.85, 0.85, -4.9, -3.0)
+_CENTERS = (0.85, 0.85, 0.85, -4.9, -3.0)  # means of the predictors in `_trust`
 _FACTORS = (2.17, 23.20, 16.58, -0.42, 0.53)
 _BIAS = -1.85
 

@@ -63,10 +63,10 @@ def superpixels(gray: Array, pixels: int) -> Superpixels:
     """
     from skimage.segmentation import slic  # slow import
 
-    found = slic(
+    slic_labels = slic(
         gray, n_segments=max(1, round(gray.size / pixels)), compactness=_COMPACTNESS, channel_axis=None
     )
-    labels = np.unique(found, return_inverse=True)[1].reshape(gray.shape).astype(np.int64)
+    labels = np.unique(slic_labels, return_inverse=True)[1].reshape(gray.shape).astype(np.int64)
     return of_labels(labels)
 
 
@@ -165,8 +165,8 @@ def descriptors(gray: Array) -> Array:
     from skimage.feature import daisy
 
     padded = np.pad(gray, _DAISY_REACH, mode="symmetric")
-    found = daisy(padded, step=1, radius=_DAISY_REACH, histograms=5)
-    return np.moveaxis(found, 2, 0)
+    descriptor_maps = daisy(padded, step=1, radius=_DAISY_REACH, histograms=5)
+    return np.moveaxis(descriptor_maps, 2, 0)
 
 
 _SHARES = (0.2, 0.5, 0.2, 0.1)  # cost weights of Gabor, descriptor, intensity and deviation

@@ -131,8 +131,8 @@ class ExemplarColorization(ColoringModel):
         See `network_input` for the shapes and ranges of the arguments.
         """
         height, width = lightness.shape[-2:]
-        found: Tensor = self.network(pad_to_multiple(network_input(lightness, ab, errors), STRIDE))
-        return found[:, :, :height, :width]
+        predicted: Tensor = self.network(pad_to_multiple(network_input(lightness, ab, errors), STRIDE))
+        return predicted[:, :, :height, :width]
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the authors' parameters.

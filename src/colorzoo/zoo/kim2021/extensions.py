@@ -308,8 +308,9 @@ class ExtendedEdgeLoss(EdgeLoss):
 
     def total(self, terms: dict[str, Tensor]) -> Tensor:
         """Return the weighted sum of the terms from `terms`."""
-        ours = self.extensions
-        return super().total(terms) + ours.color_weight * terms["color"] + ours.hold_weight * terms["hold"]
+        color = self.extensions.color_weight * terms["color"]
+        hold = self.extensions.hold_weight * terms["hold"]
+        return super().total(terms) + color + hold
 
 
 def image_weights(lost: Tensor, relative: bool) -> Tensor:

@@ -45,20 +45,20 @@ class ReferenceColorization(HypercolumnColorization):
         return histograms_of(rgb.float())
 
 
-def like_reference(found: Histograms, reference: Tensor, inside: Tensor, alpha: float) -> Histograms:
+def like_reference(predicted: Histograms, reference: Tensor, inside: Tensor, alpha: float) -> Histograms:
     """Change the image's mean histograms to the reference's histograms.
 
     In the mean hue histogram, positions are weighted by their chroma.
 
     Args:
-        found: Predicted histograms of an image.
+        predicted: Predicted histograms of an image.
         reference: Output of `histograms_of` for the reference.
         inside: Fraction of each position that is inside the image, ``(B, 1, h, w)``.
         alpha: Strength of the reference; see `transfer`.
     """
-    chroma = transfer(found.chroma, reference[:, 1], inside, alpha)
+    chroma = transfer(predicted.chroma, reference[:, 1], inside, alpha)
     weight = inside * chroma_of(chroma, "expectation")[:, None]
-    return Histograms(transfer(found.hue, reference[:, 0], weight, alpha), chroma)
+    return Histograms(transfer(predicted.hue, reference[:, 0], weight, alpha), chroma)
 
 
 def histograms_of(rgb: Tensor) -> Tensor:

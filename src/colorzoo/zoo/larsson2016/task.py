@@ -129,8 +129,8 @@ class Larsson2016(SingleOptimizerModule):
                 "--model.objective.margin."
             )
         inner = batch["rgb"].new_tensor([height - 2 * margin, width - 2 * margin])
-        drawn = [torch.rand(count, 2, generator=each) for each in image_generators(batch["seed"], "places")]
-        return margin + (torch.stack(drawn).to(inner) * inner).floor()
+        draws = [torch.rand(count, 2, generator=each) for each in image_generators(batch["seed"], "places")]
+        return margin + (torch.stack(draws).to(inner) * inner).floor()
 
 
 def network_input(rgb: Tensor, mean: float) -> Tensor:

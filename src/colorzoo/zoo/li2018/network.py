@@ -51,9 +51,9 @@ def whiten_and_color(content: Tensor, style: Tensor) -> Tensor:
         style: Style features ``(B, C, M)`` at M positions.
     """
     centered, _, covariance = covariance_of(content)
-    _, mean, wanted = covariance_of(style)
+    _, mean, style_covariance = covariance_of(style)
     identity = torch.eye(content.shape[1], dtype=torch.float64, device=content.device)
-    matrix = power_of(wanted.double(), 0.5) @ power_of(covariance.double() + identity, -0.5)
+    matrix = power_of(style_covariance.double(), 0.5) @ power_of(covariance.double() + identity, -0.5)
     return torch.baddbmm(mean, matrix.to(content.dtype), centered)
 
 
@@ -196,13 +196,13 @@ def _steps_to(level: int) -> tuple[str, ...]:
 
 def _convolutions(steps: tuple[str, ...], width: float) -> list[tuple[str, int, int]]:
     """Return the name, input channels and output channels of each encoder convolution."""
-    found, in_channels = [], 3
+    convolutions, in_channels = [], 3
     for name in steps:
         if name != _POOL:
             out_channels = scaled_width(_BASES[name[4]], width)
-            found.append((name, in_channels, out_channels))
+            convolutions.append((name, in_channels, out_channels))
             in_channels = out_channels
-    return found
+    return convolutions
 
 
 def _reflect_conv(in_channels: int, out_channels: int) -> nn.Conv2d:

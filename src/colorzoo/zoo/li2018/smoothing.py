@@ -184,8 +184,8 @@ def affine_models(stylized: Tensor, content: Tensor) -> Tensor:
     common = _window_sums(terms[:, None] * stylized[None])
     ridge = torch.diag(torch.tensor(_RIDGE, dtype=torch.float64, device=content.device))
     matrix = squares.permute(2, 3, 0, 1) + ridge
-    found: Tensor = torch.linalg.solve(matrix, common.permute(2, 3, 0, 1))
-    return found.permute(3, 2, 0, 1).to(content.dtype).contiguous()
+    coefficients: Tensor = torch.linalg.solve(matrix, common.permute(2, 3, 0, 1))
+    return coefficients.permute(3, 2, 0, 1).to(content.dtype).contiguous()
 
 
 def averaged_models(models: Tensor, content: Tensor, *, radius: int, edge: float) -> Tensor:

@@ -123,8 +123,8 @@ def patches(luminance: Tensor, window: int, step: int) -> Tensor:
     rows, columns = (_mirrored(side, window // 2, luminance.device) for side in (height, width))
     padded = luminance[:, :, rows][..., columns]
     start = step // 2 if step > 1 else 0
-    found = padded[0, 0].unfold(0, window, 1).unfold(1, window, 1)[start::step, start::step]
-    return found.reshape(-1, window**2)
+    windows = padded[0, 0].unfold(0, window, 1).unfold(1, window, 1)[start::step, start::step]
+    return windows.reshape(-1, window**2)
 
 
 def _mirrored(side: int, reach: int, device: torch.device) -> Tensor:

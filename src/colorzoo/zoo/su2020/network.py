@@ -99,12 +99,12 @@ def to_rectangles(corners: Tensor, size: tuple[int, int], stride: int = 1) -> li
         stride: Image pixels per cell.
     """
     rows, columns = max(1, size[0] // stride), max(1, size[1] // stride)
-    found = []
+    rectangles = []
     for left, top, right, bottom in corners.double().clamp(0, 1).tolist():
         x, width = _cells(left, right, size[1] / stride, columns)
         y, height = _cells(top, bottom, size[0] / stride, rows)
-        found.append(Rectangle(x, y, width, height))
-    return found
+        rectangles.append(Rectangle(x, y, width, height))
+    return rectangles
 
 
 def _cells(start: float, end: float, length: float, cells: int) -> tuple[int, int]:
@@ -359,14 +359,14 @@ class InstanceNetworks(nn.Module):
             lightness: Lightness of the crops, ``(N, 1, h, w)`` in [0, 100].
             points: Color points in the crops.
         """
-        found: dict[str, Tensor] = {}
+        features: dict[str, Tensor] = {}
 
         def keep(name: str, activation: Tensor) -> Tensor:
-            found[name] = torch.relu(activation) if name.endswith("_up") else activation
+            features[name] = torch.relu(activation) if name.endswith("_up") else activation
             return activation
 
         self.instance(hint_input(lightness, points, self.mask_center), visit=keep)
-        return found
+        return features
 
     def _instance_sums(
         self, lightness: Tensor, points: Points, corners: Sequence[Tensor]

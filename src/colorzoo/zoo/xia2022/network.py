@@ -123,21 +123,21 @@ def spread(cells: Tensor, shares: Tensor, cell: int = CELL) -> Tensor:
     """
     height, width = cells.shape[-2:]
     padded = F.pad(cells, (1, 1, 1, 1))
-    found = torch.zeros_like(shares[:, :1])
+    pixels = torch.zeros_like(shares[:, :1])
     for index, (down, right) in enumerate(_AROUND):
-        there = padded[:, :, 1 + down : 1 + down + height, 1 + right : 1 + right + width]
-        found = found + F.interpolate(there, scale_factor=cell) * shares[:, index, None]
-    return found
+        neighbors = padded[:, :, 1 + down : 1 + down + height, 1 + right : 1 + right + width]
+        pixels = pixels + F.interpolate(neighbors, scale_factor=cell) * shares[:, index, None]
+    return pixels
 
 
 def _gathered(maps: Tensor, shares: Tensor, cell: int) -> Tensor:
     """Return the weighted sum of maps over each superpixel, divided by the cell area."""
     height, width = (side // cell for side in maps.shape[-2:])
-    found = maps.new_zeros(1, 1, 1, 1)
+    total = maps.new_zeros(1, 1, 1, 1)
     for index, (down, right) in enumerate(_AROUND):
         mean = F.pad(F.avg_pool2d(maps * shares[:, index, None], cell), (1, 1, 1, 1))
-        found = found + mean[:, :, 1 - down : 1 - down + height, 1 - right : 1 - right + width]
-    return found
+        total = total + mean[:, :, 1 - down : 1 - down + height, 1 - right : 1 - right + width]
+    return total
 
 
 AB_SCALE = 110.0

@@ -308,14 +308,14 @@ class TransferNetwork(nn.Module):
         Args:
             rgb: References ``(B, 3, H, W)`` in [0, 1].
         """
-        found: dict[str, Tensor] = {}
+        maps_by_layer: dict[str, Tensor] = {}
 
         def record(place: str, maps: Tensor) -> Tensor:
-            found[place] = maps
+            maps_by_layer[place] = maps
             return maps
 
         self.decoder.body(self.encoder(pad_to_multiple(rgb, STRIDE, SMALLEST), record), record)
-        return found
+        return maps_by_layer
 
     def split_embedding(self, embedding: Tensor) -> dict[str, Moments]:
         """Split an embedding ``(B, 2, C)`` into a dict of feature statistics by layer name."""
