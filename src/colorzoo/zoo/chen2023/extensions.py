@@ -18,7 +18,7 @@ from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Fraction
 from colorzoo.zoo.chen2023.network import ClassPair, warp_reference
 
-_MOST_CLASSES = 256
+_MAX_CLASSES = 256
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ def hide_from_matching(
         Modified classes of the training images and their references.
     """
     generators = image_generators(seeds, "hide")
-    draws = draw_uniform(generators, len(seeds), 2 + _MOST_CLASSES, reference.labels.device)
-    merge_draw, reference_draw, class_draws = torch.split(draws, [1, 1, _MOST_CLASSES], dim=1)
+    draws = draw_uniform(generators, len(seeds), 2 + _MAX_CLASSES, reference.labels.device)
+    merge_draw, reference_draw, class_draws = torch.split(draws, [1, 1, _MAX_CLASSES], dim=1)
 
     # images whose positions all have class 0, (B, 1, 1, 1)
     is_merged = (merge_draw < extensions.one_class)[:, :, None, None]

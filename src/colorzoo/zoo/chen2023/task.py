@@ -38,7 +38,7 @@ from colorzoo.zoo.chen2023.extensions import ClassesOf, Extensions, incomplete_c
 from colorzoo.zoo.chen2023.model import Architecture, Segmentation, SPColor
 from colorzoo.zoo.chen2023.network import ClassPair, load_segmenter, reads_trunk
 
-_NEW = {
+_NEW_LAYERS = {
     "features": (),
     "correspondence": ("theta.", "phi."),
     "network": ("conv1.0.", "conv1.1."),
@@ -162,7 +162,7 @@ def copy_ancestor(source: ColorizationModule, task: Chen2023) -> None:
     Raises:
         ColorzooError: The parameter names or shapes of ``source`` do not match ``task``.
     """
-    for network_name, new_layers in _NEW.items():
+    for network_name, new_layers in _NEW_LAYERS.items():
         network = _network(task, network_name)
         source_network = _network(source, network_name)
         assert network is not None

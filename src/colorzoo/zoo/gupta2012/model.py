@@ -169,7 +169,7 @@ def descriptors(gray: Array) -> Array:
     return np.moveaxis(descriptor_maps, 2, 0)
 
 
-_SHARES = (0.2, 0.5, 0.2, 0.1)  # cost weights of Gabor, descriptor, intensity and deviation
+_FEATURE_WEIGHTS = (0.2, 0.5, 0.2, 0.1)  # cost weights of Gabor, descriptor, intensity and deviation
 _SEGMENT = 20  # minimum superpixels of a segment
 _REACH = 1  # pixels of a scribble around its center
 
@@ -232,7 +232,7 @@ def match(target: Features, reference: Features) -> tuple[Labels, Array]:
     """
     cost = np.zeros((len(target.gabor), len(reference.gabor)))  # (N, M)
     is_candidate = np.ones(cost.shape, dtype=bool)
-    for weight, target_features, reference_features in zip(_SHARES, target, reference, strict=True):
+    for weight, target_features, reference_features in zip(_FEATURE_WEIGHTS, target, reference, strict=True):
         distance = cdist(target_features, reference_features)
         largest = distance.max(axis=1, keepdims=True)
         cost += weight * distance / np.where(largest > 0, largest, 1)

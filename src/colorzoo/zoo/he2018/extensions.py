@@ -14,7 +14,7 @@ from colorzoo.networks.matching import match
 from colorzoo.zoo.he2018.matching import Size, pixel_grid, rows_of
 from colorzoo.zoo.he2018.network import SCALES
 
-_MATCHED = SCALES[:-1]  # relu1_1 is not matched, as in Deep Image Analogy
+_MATCHED_SCALES = SCALES[:-1]  # relu1_1 is not matched, as in Deep Image Analogy
 _BEST_ONLY = 1e-10  # softmax temperature that selects the best match
 
 
@@ -37,10 +37,10 @@ def dense_matches(
         x and y coordinates ``(B, 2, H, W)`` int64, all inside the second image.
     """
     matches = _best_of_all(_directions(features[0]), _directions(other_features[0]))  # relu5_1
-    for level, scale in enumerate(_MATCHED[1:], start=1):
+    for level, scale in enumerate(_MATCHED_SCALES[1:], start=1):
         matches = _enlarge(matches, _map_size(size, scale), _map_size(other_size, scale), 2)
         matches = _best_nearby(_directions(features[level]), _directions(other_features[level]), matches)
-    return _enlarge(matches, size, other_size, _MATCHED[-1])
+    return _enlarge(matches, size, other_size, _MATCHED_SCALES[-1])
 
 
 def _map_size(size: Size, scale: int) -> Size:

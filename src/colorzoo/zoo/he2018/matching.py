@@ -22,8 +22,8 @@ Match = Callable[[Sequence[Tensor], Sequence[Tensor], Size, Size], Tensor]
 The arguments are the VGG-19 feature maps of both images, coarse first, and the sizes of both images.
 """
 
-_VOTERS = tuple((dx, dy) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
-_TINY = 1e-8  # minimum norm of a feature vector
+_NEIGHBORS = tuple((dx, dy) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
+_MIN_NORM = 1e-8  # minimum norm of a feature vector
 _CHANNELS = 16  # number of channels that are compared at once, which limits memory
 
 
@@ -79,7 +79,7 @@ def warp(image: Tensor, matches: Tensor) -> Tensor:
     height, width = matches.shape[-2:]
     color_sum = image.new_zeros(len(matches), image.shape[1], height, width)
     votes = image.new_zeros(len(matches), 1, height, width)
-    for dx, dy in _VOTERS:
+    for dx, dy in _NEIGHBORS:
         neighbor_matches = padded[:, :, 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
         offset = torch.tensor([dx, dy], device=matches.device).view(2, 1, 1)
         sources = neighbor_matches - offset
@@ -181,8 +181,8 @@ def feature_distances(
         target_squares = target_squares + target_pixels.square().sum(dim=1, keepdim=True)
         reference_squares = reference_squares + reference_pixels.square().sum(dim=1, keepdim=True)
 
-    target_norm = target_squares.sqrt().clamp(min=_TINY)
-    reference_norm = reference_squares.sqrt().clamp(min=_TINY)
+    target_norm = target_squares.sqrt().clamp(min=_MIN_NORM)
+    reference_norm = reference_squares.sqrt().clamp(min=_MIN_NORM)
     forward_distance = -forward_dots / (target_norm * _gather(reference_norm, forward_rows))
     backward_distance = -backward_dots / (reference_norm * _gather(target_norm, backward_rows))
     return forward_distance, backward_distance

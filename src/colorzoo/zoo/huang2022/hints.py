@@ -36,8 +36,9 @@ from colorzoo.zoo.huang2022.vqgan import CELL
 Cell = tuple[int, int]
 Pixels = NDArray[np.uint8]
 
-_LEAST_PIXELS = 12  # minimum number of covered pixels, of 256, in a hinted cell, as published
-_SURE, _AT_LEAST = 0.23, 5  # similarity threshold for exemplar hints, and minimum number of hinted cells
+_MIN_PIXELS = 12  # minimum number of covered pixels, of 256, in a hinted cell, as published
+_MIN_SIMILARITY = 0.23  # for exemplar hints
+_MIN_HINTS = 5  # cells that get an exemplar hint, even if their similarity is lower
 
 
 def point_hints(lightness: Tensor, points: Points, cells: tuple[int, int]) -> Hints:
@@ -62,7 +63,7 @@ def point_hints(lightness: Tensor, points: Points, cells: tuple[int, int]) -> Hi
 
     # number of covered pixels at the size of the network input, at most 256
     covered = count * (CELL**2 * cells[0] * cells[1]) / (height * width)
-    is_hinted = ((covered >= _LEAST_PIXELS) | small_points(covered))[:, 0]
+    is_hinted = ((covered >= _MIN_PIXELS) | small_points(covered))[:, 0]
     rgb = lab_to_rgb(lab_sum / count.clamp(min=1)).permute(0, 2, 3, 1)
     return Hints(is_hinted.nonzero(), 2 * rgb[is_hinted] - 1)
 
@@ -79,8 +80,8 @@ def exemplar_hints(warped: Pixels, similarity: NDArray[np.float32]) -> Hints:
     """
     rows, columns = warped.shape[0] // CELL, warped.shape[1] // CELL
     cell_similarity = shrink_similarity(similarity, (rows, columns))
-    fifth_largest = float(np.sort(cell_similarity, axis=None)[-min(_AT_LEAST, cell_similarity.size)])
-    cells = np.argwhere(cell_similarity >= min(_SURE, fifth_largest))  # (n, 2)
+    fifth_largest = float(np.sort(cell_similarity, axis=None)[-min(_MIN_HINTS, cell_similarity.size)])
+    cells = np.argwhere(cell_similarity >= min(_MIN_SIMILARITY, fifth_largest))  # (n, 2)
     means = warped.reshape(rows, CELL, columns, CELL, 3).astype(np.float64).mean(axis=(1, 3))
     rgb = torch.from_numpy(means[cells[:, 0], cells[:, 1]].astype(np.float32))
     return Hints(torch.from_numpy(np.insert(cells, 0, 0, axis=1)), rgb / 255 * 2 - 1)  # image index 0

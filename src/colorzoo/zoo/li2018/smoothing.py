@@ -24,7 +24,7 @@ GUIDED_RADIUS, GUIDED_EPSILON = 35, 0.001  # epsilon for values in [0, 255]
 FILTER_RADIUS, FILTER_EDGE = 15, 0.1
 
 _WINDOW = tuple(product(range(3), range(3)))
-_RESIDUAL = 1e-7  # relative tolerance of the solver
+_TOLERANCE = 1e-7  # relative tolerance of the solver
 _RIDGE = (1e-3, 1e-3, 1e-3, 0.0)
 
 
@@ -50,7 +50,7 @@ def smooth_closed_form(
     system = csr_array(-beta * normalized)
     system.setdiag(system.diagonal() + 1)  # I - beta S
     channels = stylized.reshape(-1, 3).T
-    smoothed = [cg(system, (1 - beta) * channel, x0=channel, rtol=_RESIDUAL)[0] for channel in channels]
+    smoothed = [cg(system, (1 - beta) * channel, x0=channel, rtol=_TOLERANCE)[0] for channel in channels]
     return np.stack(smoothed, axis=1).reshape(stylized.shape)
 
 

@@ -25,7 +25,7 @@ DEVIATION_WINDOWS, FREQUENCY_WINDOWS, HISTOGRAM_WINDOWS = (7, 9), (7, 9, 11), (7
 MOST_U, MOST_V = 0.436 * 255, 0.615 * 255
 _YUV = ((0.299, 0.587, 0.114), (-0.14713, -0.28886, 0.436), (0.615, -0.51499, -0.10001))
 _CHUNK = 4096  # patches per matrix product
-_LEAST = 1e-3  # minimum deviation of the luminance, in [0, 255] levels
+_MIN_DEVIATION = 1e-3  # minimum deviation of the luminance, in [0, 255] levels
 
 
 def rgb_to_yuv(rgb: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ def candidates(luminance: Tensor, reference: Tensor, step: int) -> Tensor:
     """
     # linear transform of the reference luminance to the mean and standard deviation of the image
     reference_luminance = reference[:, :1]
-    scale = luminance.std(correction=0) / reference_luminance.std(correction=0).clamp(min=_LEAST)
+    scale = luminance.std(correction=0) / reference_luminance.std(correction=0).clamp(min=_MIN_DEVIATION)
     remapped = scale * (reference_luminance - reference_luminance.mean()) + luminance.mean()
 
     # U and V at the centers of the reference patches, (2, M)

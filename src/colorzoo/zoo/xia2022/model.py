@@ -29,7 +29,7 @@ ALTERNATIVES = 3
 """Number of alternative results per image."""
 
 _SIZE_WEIGHT = 0.01
-_LIKELIEST = 10
+_LIKELY_BINS = 10
 
 
 def starts_of(draws: Tensor, count: int) -> Tensor:
@@ -74,7 +74,7 @@ def anchor_bins(logits: Tensor) -> list[Tensor]:
     Args:
         logits: Color logits ``(B, 313, N)`` of N superpixels.
     """
-    likely_bins = logits.topk(_LIKELIEST, dim=1).indices.mT  # (B, N, 10), most likely first
+    likely_bins = logits.topk(_LIKELY_BINS, dim=1).indices.mT  # (B, N, 10), most likely first
     colors = hull_centers().to(logits.device)[likely_bins]  # (B, N, 10, 2)
     distance_sum = torch.zeros_like(colors[..., 0])  # to the selected colors, (B, N, 10)
     rank = torch.zeros_like(likely_bins[..., :1])  # of the color selected last, (B, N, 1)

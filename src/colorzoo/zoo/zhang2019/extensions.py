@@ -19,8 +19,8 @@ from colorzoo.networks.shared_weights import borrow
 from colorzoo.precision import in_float32
 from colorzoo.randomness import draw_uniform, image_generators
 
-_FIRST = "conv1.0.weight"
-_OWN = ("conv1.", "conv2.", "up10.", "skip1.", "conv10.", "ab.")  # trainable with a donor
+_FIRST_WEIGHT = "conv1.0.weight"
+_TRAINABLE = ("conv1.", "conv2.", "up10.", "skip1.", "conv10.", "ab.")  # trainable with a donor
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ def take_layers(donor: str, correspondence: nn.Module, network: nn.Module) -> No
 
     state_dict = source.network.state_dict()
     # three more input channels with the weight 0, for the Lab colors of the previous frame
-    state_dict[_FIRST] = F.pad(state_dict[_FIRST], (0, 0, 0, 0, 0, 3))
+    state_dict[_FIRST_WEIGHT] = F.pad(state_dict[_FIRST_WEIGHT], (0, 0, 0, 0, 0, 3))
     network.load_state_dict(state_dict)
-    frozen = [key for key in state_dict if not key.startswith(_OWN)]
+    frozen = [key for key in state_dict if not key.startswith(_TRAINABLE)]
     borrow(network, frozen)
 
 
