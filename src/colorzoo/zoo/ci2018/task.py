@@ -192,7 +192,9 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
     def discriminator_terms(
         self, true: Tensor, fake: Tensor, features: Tensor, share: Tensor
     ) -> dict[str, Tensor]:
-        """Return a dict of the three weighted discriminator losses (WGAN-GP with drift).
+        """Return a dict of the three weighted discriminator losses: WGAN-GP with drift.
+
+        WGAN-GP is the Wasserstein loss with gradient penalty (Gulrajani et al. 2017).
 
         Args:
             true: Real images ``(B, 3, H, W)`` in [0, 1].

@@ -237,6 +237,7 @@ def _trust(similarity: Tensor, comparable: Tensor, spread: Tensor, variance: Ten
     has_match = comparable.any(2)
     image_mean = _mean(best, has_match)  # (B, 1)
     reference_mean = _mean(similarity.amax(1), comparable.any(1))  # (B, 1)
+    # how well the block, the whole image and the whole reference match, and how certain the colors are
     predictors = torch.stack(
         [
             best,

@@ -148,7 +148,8 @@ def feature_distances(
 ) -> tuple[Tensor, Tensor]:
     """Return negative cosine similarities of matches in both directions.
 
-    The features are compared at pixel resolution, and a few channels at a time, which limits memory.
+    The features are upsampled to pixel resolution before the comparison. Dot products and norms are sums over
+    groups of channels, because all upsampled channels would need too much memory.
 
     Args:
         target: Features of the target, ``(B, C, ceil(H/scale), ceil(W/scale))``.
@@ -166,7 +167,7 @@ def feature_distances(
     reference_size = (backward.shape[2], backward.shape[3])
     forward_rows, backward_rows = rows_of(forward, reference_size), rows_of(backward, target_size)
 
-    # dot products of matched features, and squared lengths of the features
+    # sums over the channels: dot products of matched features, and squared norms
     forward_dots = target_squares = target.new_zeros(len(target), 1, *target_size)
     backward_dots = reference_squares = target.new_zeros(len(target), 1, *reference_size)
     target_parts = torch.split(target, _CHANNELS, dim=1)

@@ -166,6 +166,7 @@ class KeyValueCache:
         is_witness = torch.tensor([token in witnesses for token in recomputed], device=embeddings.device)
         tokens = torch.tensor(recomputed, device=embeddings.device)
 
+        # each recomputed token attends to the cached keys and values of all tokens
         x = embeddings[:, tokens]
         for block, (key, value) in zip(self.blocks, self._keys_values, strict=True):
             normalized = block.ln1(x)

@@ -106,6 +106,8 @@ class ExtendedEdgeNetwork(EdgeNetwork):
     ) -> Tensor:
         """Return the residual of a feature map, multiplied by a window.
 
+        In inference with a limited reach, the branch runs only on the region around the scribbles.
+
         Args:
             window: Factors in [0, 1]: ``(B, 1, H, W)``, or ``(B, 1, 1, 1)`` if E changes all positions.
             scribbles: ``(B, 1, H, W)`` in {0, 1}.

@@ -81,8 +81,8 @@ def histograms_of(rgb: Tensor) -> Tensor:
 def transfer(histograms: Tensor, target: Tensor, weight: Tensor, alpha: float = 1.0) -> Tensor:
     """Reweight the bins of predicted histograms so that the image's mean matches a target.
 
-    Each bin has one factor for all positions, computed by iterative proportional fitting. The factors are
-    equivalent to a bias on the logits.
+    Each bin has one factor for all positions, computed by iterative proportional fitting (Deming and Stephan
+    1940). The factors are equivalent to a bias on the logits.
 
     Args:
         histograms: Predicted hue or chroma histograms ``(B, 32, H, W)``.

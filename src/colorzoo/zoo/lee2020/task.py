@@ -245,7 +245,7 @@ def make_reference(rgb: Tensor, seeds: Tensor, color_shift: float) -> MadeRefere
 
     # spatial transform: warp with a thin plate spline
     moves = diagonal_moves(move_draws.view(len(rgb), TRIES, 4))
-    theta = spline(moves)
+    theta = spline(moves)  # coefficients of the spline
     reference = warp(target, theta, moves).clamp(0, 1)
 
     # triplets: the corresponding position is positive, a random other position is negative
