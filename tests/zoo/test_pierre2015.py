@@ -1,4 +1,4 @@
-"""Pierre et al. 2015: gradient operators, descriptions, candidates, color choice, and gamut."""
+"""Pierre et al. 2015: gradient operators, patch descriptors, candidates, color choice, and gamut."""
 
 from itertools import product
 
@@ -14,10 +14,10 @@ from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.pierre2015.model import (
     candidates,
     choose,
-    descriptions,
     divergence,
     gradient,
     into_gamut,
+    patch_descriptors,
     rgb_to_yuv,
     yuv_to_rgb,
 )
@@ -32,14 +32,14 @@ def test_divergence_is_the_negative_adjoint_of_the_gradient() -> None:
 
 def test_description_distances_equal_histogram_and_spectrum_distances() -> None:
     levels = torch.randint(0, 256, (1, 1, 24, 30)).float()
-    *_, ours = descriptions(levels, 1)  # windows of 11
+    *_, ours = patch_descriptors(levels, 1)  # windows of 11
     counts = []
     for row, column in ((5, 5), (12, 20)):
         window = levels[0, 0, row - 5 : row + 6, column - 5 : column + 6].numpy()
         counts.append(np.histogram(window, bins=np.arange(257))[0].cumsum() / 121)
     distance = (ours[5 * 30 + 5] - ours[12 * 30 + 20]).abs().sum()
     np.testing.assert_allclose(distance, np.abs(counts[0] - counts[1]).sum(), rtol=1e-4)
-    amplitudes = list(descriptions(levels, 1))[2]  # windows of 7
+    amplitudes = list(patch_descriptors(levels, 1))[2]  # windows of 7
     whole = [
         np.abs(np.fft.fft2(levels[0, 0, row - 3 : row + 4, column - 3 : column + 4].numpy()))
         for row, column in ((9, 9), (14, 22))

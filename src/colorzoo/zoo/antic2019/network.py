@@ -57,8 +57,10 @@ class ResNetEncoder(nn.Module):
         self.bn1 = nn.BatchNorm2d(stem)
         self.channels = (stem, *(each * block.expansion for each in planes))
         groups = [
-            residual_group(block, fan_in, each, count, stride=2 if index else 1)
-            for index, (fan_in, each, count) in enumerate(zip(self.channels, planes, counts, strict=False))
+            residual_group(block, in_channels, width, count, stride=2 if index else 1)
+            for index, (in_channels, width, count) in enumerate(
+                zip(self.channels, planes, counts, strict=False)
+            )
         ]
         self.layer1, self.layer2, self.layer3, self.layer4 = groups
         for layer in self.modules():
@@ -76,25 +78,26 @@ class ResNetEncoder(nn.Module):
 
 
 def residual_group(
-    block: type[BasicBlock | Bottleneck], fan_in: int, planes: int, count: int, *, stride: int
+    block: type[BasicBlock | Bottleneck], in_channels: int, planes: int, count: int, *, stride: int
 ) -> nn.Sequential:
-    """Build a ResNet stage; only its first block can change resolution and channel count.
+    """Build a ResNet stage (He et al. 2016); only its first block changes resolution and channel count.
 
     Args:
         block: Block class.
-        fan_in: Number of input channels.
+        in_channels: Number of input channels.
         planes: Base channel count of the blocks; the stage has ``planes * block.expansion`` output channels.
         count: Number of blocks.
         stride: Stride of the first block; the other blocks have stride 1.
     """
-    fan_out = planes * block.expansion
-    shortcut = None
-    if stride != 1 or fan_in != fan_out:
-        shortcut = nn.Sequential(
-            nn.Conv2d(fan_in, fan_out, 1, stride=stride, bias=False), nn.BatchNorm2d(fan_out)
+    out_channels = planes * block.expansion
+    downsample = None  # projection of the shortcut; None is the identity
+    if stride != 1 or in_channels != out_channels:
+        downsample = nn.Sequential(
+            nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False), nn.BatchNorm2d(out_channels)
         )
-    rest = [block(fan_out, planes) for _ in range(count - 1)]
-    return nn.Sequential(block(fan_in, planes, stride, shortcut), *rest)
+    first_block = block(in_channels, planes, stride, downsample)
+    other_blocks = [block(out_channels, planes) for _ in range(count - 1)]
+    return nn.Sequential(first_block, *other_blocks)
 
 
 class DeepBlock(SkipJoin):
@@ -103,27 +106,27 @@ class DeepBlock(SkipJoin):
     The base class `SkipJoin` upsamples the input and concatenates the skip connection.
 
     Args:
-        fan_in: Number of input channels.
+        in_channels: Number of input channels.
         skip: Number of channels of the skip connection.
         up: Number of channels of the input after upsampling.
-        fan_out: Number of output channels.
+        out_channels: Number of output channels.
         last: Modules that run after the second convolution, such as self-attention.
     """
 
-    def __init__(self, fan_in: int, skip: int, up: int, fan_out: int, *last: nn.Module) -> None:
-        super().__init__(fan_in, skip, up)
-        self.conv1 = spectral_block(up + skip, fan_out)
-        self.conv2 = spectral_block(fan_out, fan_out).extend(last)
+    def __init__(self, in_channels: int, skip: int, up: int, out_channels: int, *last: nn.Module) -> None:
+        super().__init__(in_channels, skip, up)
+        self.conv1 = spectral_block(up + skip, out_channels)
+        self.conv2 = spectral_block(out_channels, out_channels).extend(last)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """Upsample a feature map and fuse it with a skip connection.
 
         Args:
-            x: ``(B, fan_in, h, w)``, feature map.
+            x: ``(B, in_channels, h, w)``, feature map.
             skip: ``(B, S, H, W)``, features of the skip connection with S channels.
 
         Returns:
-            ``(B, fan_out, H, W)``.
+            ``(B, out_channels, H, W)``.
         """
         return self.conv2(self.conv1(self.join(x, skip)))
 
@@ -132,43 +135,43 @@ class BlockShape(NamedTuple):
     """Channel counts of a decoder block.
 
     Attributes:
-        fan_in: Number of input channels.
+        in_channels: Number of input channels.
         skip: Number of channels of the skip connection.
         up: Number of channels of the input after upsampling.
-        fan_out: Number of output channels.
+        out_channels: Number of output channels.
     """
 
-    fan_in: int
+    in_channels: int
     skip: int
     up: int
-    fan_out: int
+    out_channels: int
 
 
-def deep_shape(fan_in: int, skip: int, nf_factor: float, *, last: bool) -> BlockShape:
+def deep_shape(in_channels: int, skip: int, nf_factor: float, *, last: bool) -> BlockShape:
     """Return the channel counts of a `DeepBlock`.
 
     Args:
-        fan_in: Number of input channels.
+        in_channels: Number of input channels.
         skip: Number of channels of the skip connection.
         nf_factor: Multiplier for the decoder's channel counts.
         last: Whether the block is the last block of the decoder, which has half as many output channels.
     """
-    up = fan_in // 2
+    up = in_channels // 2
     joined = up + skip
-    return BlockShape(fan_in, skip, up, int((joined // 2 if last else joined) * nf_factor))
+    return BlockShape(in_channels, skip, up, int((joined // 2 if last else joined) * nf_factor))
 
 
-def wide_shape(fan_in: int, skip: int, nf_factor: float, *, last: bool) -> BlockShape:
+def wide_shape(in_channels: int, skip: int, nf_factor: float, *, last: bool) -> BlockShape:
     """Return the channel counts of a `WideBlock`.
 
     Args:
-        fan_in: Number of input channels.
+        in_channels: Number of input channels.
         skip: Number of channels of the skip connection.
         nf_factor: Multiplier for the decoder's channel counts.
         last: Whether the block is the last block of the decoder, which has half as many output channels.
     """
     up = int(_WIDE * nf_factor) // (4 if last else 2)
-    return BlockShape(fan_in, skip, up, up)
+    return BlockShape(in_channels, skip, up, up)
 
 
 def block_shapes(decoder: Decoder, nf_factor: float, encoder: Sequence[int]) -> list[BlockShape]:
@@ -180,12 +183,12 @@ def block_shapes(decoder: Decoder, nf_factor: float, encoder: Sequence[int]) -> 
         encoder: Channel counts of the five encoder maps; see `ResNetEncoder.channels`.
     """
     shape = deep_shape if decoder == "deep" else wide_shape
-    *skips, fan_in = encoder
-    found: list[BlockShape] = []
+    *skips, in_channels = encoder
+    shapes: list[BlockShape] = []
     for index, skip in enumerate(reversed(skips)):
-        found.append(shape(fan_in, skip, nf_factor, last=index == 3))
-        fan_in = found[-1].fan_out
-    return found
+        shapes.append(shape(in_channels, skip, nf_factor, last=index == 3))
+        in_channels = shapes[-1].out_channels
+    return shapes
 
 
 class Refinement(nn.Module):
@@ -226,10 +229,10 @@ class DeOldifyNetwork(nn.Module):
         )
         block: type[DeepBlock | WideBlock] = DeepBlock if decoder == "deep" else WideBlock
         shapes = block_shapes(decoder, nf_factor, self.encoder.channels)
-        attention = StoredSpectralAttention(shapes[1].fan_out)
+        attention = StoredSpectralAttention(shapes[1].out_channels)
         ends: list[tuple[nn.Module, ...]] = [(), (attention,), (), ()]
         self.blocks = nn.ModuleList([block(*shape, *end) for shape, end in zip(shapes, ends, strict=True)])
-        channels = shapes[-1].fan_out
+        channels = shapes[-1].out_channels
         self.up = weighted_shuffle(channels)
         self.refine = Refinement(channels + 3)
         self.head = StoredSpectralConv(channels + 3, 3, (1, 1))

@@ -192,9 +192,8 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
 
     def _optimizer_of(self, name: str) -> LightningOptimizer:
         """Return the optimizer of the generator or discriminator; only the ``gan`` stage has both."""
-        found: Any = self.optimizers()
-        optimizer: LightningOptimizer = found[name == "discriminator"] if isinstance(found, list) else found
-        return optimizer
+        optimizers: Any = self.optimizers()
+        return optimizers[name == "discriminator"] if isinstance(optimizers, list) else optimizers
 
     def _step_scheduler(self, optimizer: LightningOptimizer) -> None:
         """Advance the learning rate schedule of an optimizer, if any."""
@@ -248,18 +247,18 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         super().prepare_fit()
         if self.trained or self.allow_untrained:
             return
-        source = self.objective.encoder_weights
         if self.stage in ADVERSARIAL:
             raise WeightsError(f"--model.stage {self.stage} requires trained weights. Add --init_from FILE.")
-        if source is not None:
-            kind = self.model.architecture.encoder
-            weights = torchvision_weights(source, str(_ENCODERS[kind].url))
-            load_torchvision(self.model.network.encoder, weights, f"the encoder ({kind})")
-        elif self.stage == "frozen":
+        encoder_weights = self.objective.encoder_weights
+        if encoder_weights is None and self.stage == "frozen":
             raise WeightsError(
                 "--model.stage frozen requires --model.objective.encoder_weights, because this stage does "
                 "not train the convolutions of the encoder"
             )
+        if encoder_weights is not None:
+            encoder_name = self.model.architecture.encoder
+            state_dict = torchvision_weights(encoder_weights, str(_ENCODERS[encoder_name].url))
+            load_torchvision(self.model.network.encoder, state_dict, f"the encoder ({encoder_name})")
 
     def _discriminator_is_ahead(self, loss: Tensor) -> bool:
         """Return whether the mean loss of all processes is below ``discriminator_threshold``."""
@@ -308,21 +307,24 @@ def content_terms(
     The terms match FeatureLoss in the author's code.
 
     Args:
-        generated: Normalized generated images ``(B, 3, H, W)``.
-        truth: Normalized ground truth ``(B, 3, H, W)``, without gradient.
-        vgg: VGG-16 with BatchNorm; None omits the distances between features.
-        weights: Factors of the distances between features, one for each VGG layer.
+        generated: Generated images ``(B, 3, H, W)`` with ImageNet normalization.
+        truth: Ground truth ``(B, 3, H, W)`` with ImageNet normalization, without gradient.
+        vgg: VGG-16 with BatchNorm, which returns three feature maps; None omits the feature distances.
+        weights: Weight of the feature distance at each VGG layer.
 
     Returns:
-        The distance between pixels, followed by the three weighted distances between features.
+        Scalars: the pixel distance, followed by the three weighted feature distances.
     """
-    terms = [F.l1_loss(generated, truth)]
-    if vgg is not None:
-        with torch.no_grad():
-            wanted = vgg(truth)
-        for weight, found, other in zip(weights, vgg(generated), wanted, strict=True):
-            terms.append(weight * F.l1_loss(found.float(), other.float()))
-    return terms
+    pixel_loss = F.l1_loss(generated, truth)
+    if vgg is None:
+        return [pixel_loss]
+    with torch.no_grad():
+        target_features = vgg(truth)
+    feature_losses = [
+        weight * F.l1_loss(features.float(), target.float())
+        for weight, features, target in zip(weights, vgg(generated), target_features, strict=True)
+    ]
+    return [pixel_loss, *feature_losses]
 
 
 @in_float32
@@ -371,9 +373,9 @@ def torchvision_weights(source: str, url: str) -> dict[str, Tensor]:
     return published_weights(url) if source == TORCHVISION else load_state_dict_file(Path(source))
 
 
-def _strided(fan_in: int, fan_out: int) -> nn.Sequential:
+def _strided(in_channels: int, out_channels: int) -> nn.Sequential:
     return nn.Sequential(
-        StoredSpectralConv(fan_in, fan_out, (4, 4), stride=2, padding=1), nn.LeakyReLU(_SLOPE)
+        StoredSpectralConv(in_channels, out_channels, (4, 4), stride=2, padding=1), nn.LeakyReLU(_SLOPE)
     )
 
 

@@ -61,9 +61,9 @@ class SparseColorization(ColoringModel):
         exemplar = (guidance or Guidance()).exemplar
         reference = lightness_to_rgb(lightness) if exemplar is None else exemplar.rgb
         target = scaled_lightness(squashed(lightness, self.working_size))
-        found = self.color(target, scaled_lab(squashed(reference, self.working_size)), self.scattered)
-        ab = F.interpolate(AB_SCALE * found.ab.float(), size=lightness.shape[-2:], mode="bicubic")
-        return AbPrediction(ab=ab, extras={"logits": found.logits})
+        colored = self.color(target, scaled_lab(squashed(reference, self.working_size)), self.scattered)
+        ab = F.interpolate(AB_SCALE * colored.ab.float(), size=lightness.shape[-2:], mode="bicubic")
+        return AbPrediction(ab=ab, extras={"logits": colored.logits})
 
     def color(self, lightness: Tensor, reference: Tensor, scattered: Tensor) -> Colored:
         """Colorize images at the input size of the networks.

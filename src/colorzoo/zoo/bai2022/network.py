@@ -23,20 +23,22 @@ class ResidualBlock(nn.Module):
     """Pre-activation residual block whose output is divided by sqrt(2).
 
     Args:
-        fan_in: Number of input channels, and of output channels of the first convolution.
-        fan_out: Number of output channels.
+        in_channels: Number of input channels, and of output channels of the first convolution.
+        out_channels: Number of output channels.
         halve: Whether to halve height and width.
     """
 
-    def __init__(self, fan_in: int, fan_out: int, *, halve: bool = False) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, halve: bool = False) -> None:
         super().__init__()
-        self.norm1, self.norm2 = nn.BatchNorm2d(fan_in), nn.BatchNorm2d(fan_in)
-        self.conv1, self.conv2 = conv3x3(fan_in, fan_in), conv3x3(fan_in, fan_out)
+        self.norm1, self.norm2 = nn.BatchNorm2d(in_channels), nn.BatchNorm2d(in_channels)
+        self.conv1, self.conv2 = conv3x3(in_channels, in_channels), conv3x3(in_channels, out_channels)
         self.pool = nn.AvgPool2d(2) if halve else nn.Identity()
-        self.conv1x1 = nn.Conv2d(fan_in, fan_out, 1, bias=False) if fan_in != fan_out else nn.Identity()
+        self.conv1x1: nn.Module = nn.Identity()
+        if in_channels != out_channels:
+            self.conv1x1 = nn.Conv2d(in_channels, out_channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, fan_in, H, W)`` to ``(B, fan_out, h, w)``.
+        """Map ``(B, in_channels, H, W)`` to ``(B, out_channels, h, w)``.
 
         With ``halve``, h and w are H / 2 and W / 2. Otherwise, the size does not change.
         """
@@ -149,9 +151,9 @@ class StyleDecoder(nn.Module):
         return content
 
 
-def _reflected(fan_in: int, fan_out: int) -> list[nn.Module]:
+def _reflected(in_channels: int, out_channels: int) -> list[nn.Module]:
     """Build a 3 x 3 convolution with reflection padding."""
-    return [nn.ReflectionPad2d(1), nn.Conv2d(fan_in, fan_out, 3)]
+    return [nn.ReflectionPad2d(1), nn.Conv2d(in_channels, out_channels, 3)]
 
 
 def _doubled(*channels: int) -> nn.Sequential:
@@ -276,11 +278,11 @@ class Decoder(nn.Module):
             maps: Feature maps of lightness and rough colors at full, 1/2, 1/4 and 1/8 scale.
             carried: Transferred reference features at 1/8, 1/4 and 1/2 scale; see `Aligner`.
         """
-        x, found = maps[3], []
+        x, decoded = maps[3], []
         for index, level in enumerate(self.levels):
             x = level(x + carried[index], maps[2 - index])
-            found.append(x)
-        return torch.tanh(self.ab(x)), self.logits(found[0])
+            decoded.append(x)
+        return torch.tanh(self.ab(x)), self.logits(decoded[0])
 
 
 def _level(channels: int, skip: int, out: int, convolutions: int, *last: nn.Module) -> DecoderLevel:
@@ -323,9 +325,11 @@ class SparseNetworks(nn.Module):
         rough = self.style_decoder(self.content(lightness), reference.style)
         maps, _ = self.encoder(torch.cat([lightness, rough], dim=1))
         size = maps[2].shape[-2:]
-        ours, theirs = (all_depths(each[:4], size).flatten(2) for each in (maps, reference.maps))
-        chosen = theirs.gather(2, positions[:, None].expand(-1, theirs.shape[1], -1))
-        carried = self.aligner(chosen, shares(cosines(ours, chosen)).to(chosen.dtype), size)
+        query = all_depths(maps[:4], size).flatten(2)  # (B, C, N)
+        key = all_depths(reference.maps[:4], size).flatten(2)
+        selected = key.gather(2, positions[:, None].expand(-1, key.shape[1], -1))  # (B, C, n)
+        attention = shares(cosines(query, selected)).to(selected.dtype)
+        carried = self.aligner(selected, attention, size)
         ab, logits = self.decoder(maps, carried)
         return Colored(rough, ab, logits, reference.classes)
 

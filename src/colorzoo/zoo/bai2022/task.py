@@ -78,26 +78,26 @@ class Bai2022(SelfReferenced, SingleOptimizerModule):
             scaled_lab(squashed(each, self.model.architecture.side)) for each in (rgb, copies)
         )
         scattered = self.model.by_chance(image_generators(seeds, "places")).to(rgb.device)
-        found = self.model.color(truth[:, :1], reference, scattered)
-        terms = self.losses(found, truth[:, 1:], batch["label"] if self.objective.class_weight else None)
+        colored = self.model.color(truth[:, :1], reference, scattered)
+        terms = self.losses(colored, truth[:, 1:], batch["label"] if self.objective.class_weight else None)
         loss = weighted_sum(terms, self.objective)
         self.log_losses({"loss": loss, **terms}, len(rgb))
         return loss
 
-    def losses(self, found: Colored, ab: Tensor, label: Tensor | None) -> dict[str, Tensor]:
+    def losses(self, colored: Colored, target: Tensor, label: Tensor | None) -> dict[str, Tensor]:
         """Return a dict that maps the names of the losses to their unweighted values.
 
         Args:
-            found: Output of the networks.
-            ab: ``(B, 2, side, side)``, ground truth ab / 110.
+            colored: Output of the networks.
+            target: ``(B, 2, side, side)``, ground truth ab / 110.
             label: ``(B,)``, classes of the references; None omits the classification loss.
         """
         terms = {
-            "rough": F.smooth_l1_loss(found.rough, ab),
-            "fine": F.smooth_l1_loss(found.ab, ab),
-            "variation": total_variation(found.ab),
-            "bin": grid_cross_entropy(found.logits, AB_SCALE * ab, stride=CELL),
+            "rough": F.smooth_l1_loss(colored.rough, target),
+            "fine": F.smooth_l1_loss(colored.ab, target),
+            "variation": total_variation(colored.ab),
+            "bin": grid_cross_entropy(colored.logits, AB_SCALE * target, stride=CELL),
         }
         if label is not None:
-            terms["class"] = F.cross_entropy(found.classes, label)
+            terms["class"] = F.cross_entropy(colored.classes, label)
         return terms

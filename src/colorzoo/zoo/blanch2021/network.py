@@ -73,6 +73,8 @@ class XCNet(nn.Module):
     def forward(self, target: Tensor, reference: Tensor) -> list[Tensor]:
         """Colorize square images.
 
+        Reference features are fused at 1/4, 1/8 and 1/16 scale. Each decoder level doubles the resolution.
+
         Args:
             target: ``(B, 1, side, side)``, L / 50 - 1.
             reference: ``(B, 3, side, side)``, L / 50 - 1 and ab / 110.
@@ -80,21 +82,27 @@ class XCNet(nn.Module):
         Returns:
             ab / 110 in [-1, 1] at 1, 1/2, 1/4 and 1/8 times the input size, each ``(B, 2, h, w)``.
         """
-        features = outputs_of(self.features, target.expand(-1, 3, -1, -1), TAPS)
+        target_features = outputs_of(self.features, target.expand(-1, 3, -1, -1), TAPS)
+        target_maps = _project(self.target_projections, target_features)
         reference_features = outputs_of(self.features[: TAPS[4] + 1], reference, TAPS[2:5])
-        skips = _project(self.target_projections, features)
-        references = _project(self.reference_projections, reference_features)
-        triples = zip(self.attentions, skips[_MATCHED], references, strict=True)
-        fused4, fused8, fused16 = (attention(skip, other) for attention, skip, other in triples)
-        x = skips[5] + fused16
-        maps = []
-        levels = zip(self.decoders, self.heads, skips[3::-1], (fused8, fused4, None, None), strict=True)
-        for decoder, head, skip, fused in levels:
+        reference_maps = _project(self.reference_projections, reference_features)
+
+        queries = target_maps[_MATCHED]
+        fused4, fused8, fused16 = (
+            attention(query, key)
+            for attention, query, key in zip(self.attentions, queries, reference_maps, strict=True)
+        )
+
+        x = target_maps[5] + fused16  # relu5_4 and relu5_1 have 1/16 scale
+        predictions = []
+        skips = target_maps[3::-1]  # relu4_1 to relu1_1, at 1/8, 1/4, 1/2 and full scale
+        fused_maps = (fused8, fused4, None, None)
+        for decoder, head, skip, fused in zip(self.decoders, self.heads, skips, fused_maps, strict=True):
             x = decoder(x, skip)
-            maps.append(head(x))
+            predictions.append(head(x))
             if fused is not None:
                 x = x + fused
-        return maps[::-1]
+        return predictions[::-1]
 
 
 def _project(projections: nn.ModuleList, maps: Sequence[Tensor]) -> list[Tensor]:
@@ -122,9 +130,10 @@ class FullAttention(nn.Module):
             plain_key: Not used; accepted because `BothAxes` requires this argument.
         """
         del plain_key
-        ours, theirs = (each.flatten(2).transpose(1, 2) for each in (query, key))
-        found: Tensor = self.attention(ours, theirs, theirs, need_weights=False)[0]
-        return found.transpose(1, 2).reshape(query.shape)
+        query_tokens = query.flatten(2).transpose(1, 2)  # (B, H W, C)
+        key_tokens = key.flatten(2).transpose(1, 2)
+        attended: Tensor = self.attention(query_tokens, key_tokens, key_tokens, need_weights=False)[0]
+        return attended.transpose(1, 2).reshape(query.shape)
 
 
 class ReferenceAttention(nn.Module):
@@ -152,8 +161,8 @@ class ReferenceAttention(nn.Module):
             ``(B, C, H, W)``.
         """
         for _ in range(self.passes):
-            found = self.attend(self.target_norm(target), self.reference_norm(reference), reference)
-            target = F.relu(found + target)
+            attended = self.attend(self.target_norm(target), self.reference_norm(reference), reference)
+            target = F.relu(attended + target)
         return target
 
 

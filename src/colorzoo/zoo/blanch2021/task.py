@@ -123,10 +123,11 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
 
     def generate(self, batch: Batch) -> ScaledPrediction:
         """Resize a training batch to the network input size and colorize it with its references."""
-        given, _ = references_of(batch)
-        rgb, reference = (squashed(each, self.model.side) for each in (batch["rgb"], given.rgb))
-        found = self.model(rgb_to_lab(rgb)[:, :1], Guidance(exemplar=Exemplar(reference)))
-        return self.scaled_prediction(found.extras.values(), scaled_lab(rgb), scaled_lab(reference))
+        exemplars, _ = references_of(batch)
+        rgb = squashed(batch["rgb"], self.model.side)
+        reference = squashed(exemplars.rgb, self.model.side)
+        prediction = self.model(rgb_to_lab(rgb)[:, :1], Guidance(exemplar=Exemplar(reference)))
+        return self.scaled_prediction(prediction.extras.values(), scaled_lab(rgb), scaled_lab(reference))
 
     def scaled_prediction(self, maps: Iterable[Tensor], truth: Tensor, reference: Tensor) -> ScaledPrediction:
         """Combine the network's output with the ground truth and the references at four scales.
@@ -137,9 +138,11 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
             reference: References ``(B, 3, side, side)``, L / 50 - 1 and ab / 110.
         """
         maps = [_precise(each) for each in maps]
-        wanted, given = _pyramid(truth), _pyramid(reference)
-        generated = [torch.cat([lab[:, :1], ab], dim=1) for lab, ab in zip(wanted, maps, strict=True)]
-        return ScaledPrediction(ab=AB_SCALE * maps[0], generated=generated, truth=wanted, reference=given)
+        truths, references = _pyramid(truth), _pyramid(reference)
+        generated = [torch.cat([lab[:, :1], ab], dim=1) for lab, ab in zip(truths, maps, strict=True)]
+        return ScaledPrediction(
+            ab=AB_SCALE * maps[0], generated=generated, truth=truths, reference=references
+        )
 
     def generator_loss(self, batch: Batch, generated: ScaledPrediction) -> Tensor:
         """Return the weighted sum of the generator losses and log each unweighted loss."""

@@ -18,7 +18,7 @@ from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Fraction
 from colorzoo.zoo.chen2023.network import ClassPair, warp_reference
 
-_MOST_CLASSES = 256
+_MAX_CLASSES = 256
 
 
 @dataclass(frozen=True)
@@ -68,27 +68,29 @@ def hide_from_matching(
     match.
 
     Args:
-        target: Classes of the training images.
-        reference: Classes of the references.
+        target: Classes of the training images, labels ``(B, 1, h, w)``.
+        reference: Classes of the references, labels ``(B, 1, h', w')``.
         seeds: ``(B,)``, per-image seeds.
         extensions: Fractions and probabilities of the three cases.
 
     Returns:
         Modified classes of the training images and their references.
     """
-    draws = draw_uniform(
-        image_generators(seeds, "hide"), len(seeds), 2 + _MOST_CLASSES, reference.labels.device
-    )
-    merge_draw, reference_draw, class_draws = torch.split(draws, [1, 1, _MOST_CLASSES], dim=1)
-    merged = (merge_draw < extensions.one_class)[:, :, None, None]
-    labels = torch.where(merged, 0, reference.labels)
-    hidden = class_draws.gather(1, labels.flatten(1)).view_as(labels) < extensions.hide_classes
+    generators = image_generators(seeds, "hide")
+    draws = draw_uniform(generators, len(seeds), 2 + _MAX_CLASSES, reference.labels.device)
+    merge_draw, reference_draw, class_draws = torch.split(draws, [1, 1, _MAX_CLASSES], dim=1)
+
+    # images whose positions all have class 0, (B, 1, 1, 1)
+    is_merged = (merge_draw < extensions.one_class)[:, :, None, None]
+    target_labels = torch.where(is_merged, 0, target.labels)
+    reference_labels = torch.where(is_merged, 0, reference.labels)
+
+    # the draw of a position is the draw of its class, so a class is hidden as a whole
+    position_draws = class_draws.gather(1, reference_labels.flatten(1)).view_as(reference_labels)
+    is_hidden = (position_draws < extensions.hide_classes) & ~is_merged
     without_reference = (reference_draw < extensions.without_reference)[:, :, None, None]
-    excluded = (hidden & ~merged) | without_reference
-    return (
-        target._replace(labels=torch.where(merged, 0, target.labels)),
-        reference._replace(labels=torch.where(excluded, -1, labels)),
-    )
+    reference_labels = torch.where(is_hidden | without_reference, -1, reference_labels)
+    return target._replace(labels=target_labels), reference._replace(labels=reference_labels)
 
 
 def warp_with_automatic(

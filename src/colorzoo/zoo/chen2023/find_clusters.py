@@ -33,7 +33,7 @@ _ROUNDS = 40
 def find_clusters(
     features: Tensor, *, code: int = 48, clusters: int = 27, whitening: float = 0.5
 ) -> dict[str, Tensor]:
-    """Compute the buffers of `ProjectedMaps` from image features.
+    """Compute the buffers of `ProjectedMaps` by principal component analysis and spherical k-means.
 
     Args:
         features: ``(N, C)``, features at N sampled image positions.
@@ -42,13 +42,14 @@ def find_clusters(
         whitening: Degree of whitening from 0 to 1: 0 keeps the variances of the components; 1 equalizes them.
 
     Returns:
-        State dict with the mean feature ``shift``, the matrix ``projection`` and the cluster centers
-        ``centers``.
+        State dict with the mean feature ``shift`` ``(C,)``, the matrix ``projection`` ``(code, C)`` and the
+        cluster centers ``centers`` ``(clusters, code)``.
     """
     shift = features.mean(dim=0)
-    projection = whitening_projection(features - shift, code, whitening)
-    points = F.normalize((features - shift) @ projection.T, dim=1)
-    centers = cosine_kmeans(points, clusters)
+    centered = features - shift
+    projection = whitening_projection(centered, code, whitening)
+    codes = F.normalize(centered @ projection.T, dim=1)  # (N, code), unit length
+    centers = cosine_kmeans(codes, clusters)
     return {"shift": shift, "projection": projection.contiguous(), "centers": centers.contiguous()}
 
 

@@ -18,7 +18,7 @@ from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.factory import build_trunk
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
-from colorzoo.networks.blocks import pad_to_multiple
+from colorzoo.networks.blocks import cells, pad_to_multiple
 from colorzoo.networks.clusters import Classified
 from colorzoo.networks.exemplar import (
     MULTIPLE,
@@ -154,10 +154,12 @@ class SPColor(ColoringModel):
         with torch.autocast(lightness.device.type, enabled=False):  # matching needs float32
             warped = self._warp_guided(padded.float(), guidance, (height, width))
         ab = self.colorize_warped(padded, warped)[:, :, :height, :width].float()
-        common = warped.matched[:, :, : -(-height // STRIDE), : -(-width // STRIDE)]
-        extras = {"matched": common.flatten(1).float().mean(dim=1)}
-        extras |= maps_of(warped, height, width)
-        return AbPrediction(ab=ab, extras=extras, notes=_notes(guidance, extras["matched"]))
+
+        # positions of the 1/4 scale grid that are not padding
+        matched = warped.matched[:, :, : cells(height, STRIDE), : cells(width, STRIDE)]
+        matched_fraction = matched.flatten(1).float().mean(dim=1)
+        extras = {"matched": matched_fraction, **maps_of(warped, height, width)}
+        return AbPrediction(ab=ab, extras=extras, notes=_notes(guidance, matched_fraction))
 
     @property
     def class_count(self) -> int:
@@ -180,9 +182,9 @@ class SPColor(ColoringModel):
             lightness: ``(B, 1, H, W)`` in [0, 100].
         """
         padded = pad_to_multiple(lightness.float(), MULTIPLE)
-        found = self.classify(lightness_to_rgb(padded), self.features.of_lightness(padded))
+        classes = self.classify(lightness_to_rgb(padded), self.features.of_lightness(padded))
         height, width = lightness.shape[-2:]
-        return enlarge(found.labels)[:, :, :height, :width]
+        return enlarge(classes.labels)[:, :, :height, :width]
 
     def classify(self, rgb: Tensor, features: TrunkFeatures) -> Classified:
         """Return the class and confidence of each position at 1/4 scale.
@@ -196,9 +198,9 @@ class SPColor(ColoringModel):
             labels = torch.zeros(len(rgb), 1, *grid, dtype=torch.int64, device=rgb.device)
             return Classified(labels, torch.ones_like(labels, dtype=rgb.dtype))
         with torch.no_grad():
-            found = self.segmenter(rgb, features.deep)
+            classes = self.segmenter(rgb, features.deep)
         size = (rgb.shape[-2], rgb.shape[-1])
-        return Classified(to_grid(found.labels, size, grid), to_grid(found.confidence, size, grid))
+        return Classified(to_grid(classes.labels, size, grid), to_grid(classes.confidence, size, grid))
 
     def warp(self, lightness: Tensor, reference: ReferenceImage, classes: ClassPair) -> Warped:
         """Warp reference colors to image positions of the same class.
@@ -208,8 +210,8 @@ class SPColor(ColoringModel):
             reference: Reference images, whose height and width are multiples of 32.
             classes: Classes of the images and classes of the references, at 1/4 scale.
         """
-        target, other = self.features.of_lightness(lightness), self.reference_features(reference)
-        return self.carry_over((target, other), reference, classes)
+        features = (self.features.of_lightness(lightness), self.reference_features(reference))
+        return self.carry_over(features, reference, classes)
 
     def colorize_warped(self, lightness: Tensor, warped: Warped) -> Tensor:
         """Predict ab ``(B, 2, H, W)`` from lightness and warped colors.
@@ -248,25 +250,39 @@ class SPColor(ColoringModel):
         return self.warp_reference(self.correspondence, features, ab, classes, self.architecture.tau)
 
     def _warp_guided(self, lightness: Tensor, guidance: Guidance, size: tuple[int, int]) -> Warped:
-        """Warp the colors of the exemplar to padded images of height and width ``size``."""
-        features = self.features.of_lightness(lightness)
+        """Warp the colors of the exemplar to image positions of the same class.
+
+        Args:
+            lightness: Padded lightness ``(B, 1, H, W)`` in [0, 100]; H and W are multiples of 32.
+            guidance: Guidance with an exemplar and class maps of the user, each optional.
+            size: Height and width of the images before padding.
+        """
+        target_features = self.features.of_lightness(lightness)
         if guidance.exemplar is None:
-            return self.unmatched(features)
-        rgb = guidance.exemplar.rgb.float()
-        padded = pad_to_multiple(rgb, MULTIPLE)
+            return self.unmatched(target_features)
+        exemplar = guidance.exemplar.rgb.float()
+        exemplar_size = (exemplar.shape[-2], exemplar.shape[-1])
+        padded = pad_to_multiple(exemplar, MULTIPLE)
         reference = ReferenceImage(padded, rgb_to_lab(padded)[:, 1:])
         reference_features = self.reference_features(reference)
-        found = (
-            self.classify(lightness_to_rgb(lightness), features),
+
+        predicted_classes = (
+            self.classify(lightness_to_rgb(lightness), target_features),
             self.classify(padded, reference_features),
         )
-        sizes = (size, (rgb.shape[-2], rgb.shape[-1]))
-        ours, theirs = with_class_maps(found, guidance.classes, sizes)
-        classes = (_without_padding(ours, sizes[0]), _without_padding(theirs, sizes[1]))
-        warped = self.carry_over((features, reference_features), reference, classes)
-        # fractions of the padded exemplar become fractions of the exemplar
-        ratio = warped.source.new_tensor([padded.shape[-1] / rgb.shape[-1], padded.shape[-2] / rgb.shape[-2]])
-        return warped._replace(source=(warped.source * ratio.view(2, 1, 1)).clamp(0, 1))
+        target_classes, reference_classes = with_class_maps(
+            predicted_classes, guidance.classes, (size, exemplar_size)
+        )
+        classes = (
+            _without_padding(target_classes, size),
+            _without_padding(reference_classes, exemplar_size),
+        )
+        warped = self.carry_over((target_features, reference_features), reference, classes)
+
+        # x and y as fractions of the padded exemplar become fractions of the exemplar
+        scale_x, scale_y = padded.shape[-1] / exemplar.shape[-1], padded.shape[-2] / exemplar.shape[-2]
+        scale = warped.source.new_tensor([scale_x, scale_y]).view(2, 1, 1)
+        return warped._replace(source=(warped.source * scale).clamp(0, 1))
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Convert a state dict of the authors' networks, including STEGO, to keys of this model."""
@@ -279,10 +295,11 @@ def _notes(guidance: Guidance, matched: Tensor) -> tuple[str, ...]:
     return ("image and reference have no object type in common; the reference was not used",)
 
 
-def _without_padding(found: Classified, size: tuple[int, int]) -> Classified:
+def _without_padding(classes: Classified, size: tuple[int, int]) -> Classified:
     """Set the class to -1 outside the image of height and width ``size``."""
-    rows, columns = (
-        torch.arange(count, device=found.labels.device) * STRIDE < side
-        for side, count in zip(size, found.labels.shape[-2:], strict=True)
-    )
-    return found._replace(labels=torch.where(rows[:, None] & columns, found.labels, -1))
+    labels = classes.labels
+    height, width = size
+    is_row_inside = torch.arange(labels.shape[-2], device=labels.device) * STRIDE < height
+    is_column_inside = torch.arange(labels.shape[-1], device=labels.device) * STRIDE < width
+    is_inside = is_row_inside[:, None] & is_column_inside
+    return classes._replace(labels=torch.where(is_inside, labels, -1))

@@ -122,8 +122,8 @@ class ClusterSegmenter(nn.Module):
         merged = merge_clusters(centers, self.classes)
         if self.merging == "pre":
             return classify(features, merged.centers)
-        found = classify(features, centers)
-        return found._replace(labels=merged.first[found.labels])
+        classes = classify(features, centers)
+        return classes._replace(labels=merged.first[classes.labels])
 
 
 class ProjectedMaps(nn.Module):
@@ -266,7 +266,7 @@ class SupervisedStego(nn.Module):
 def build_segmenter(
     kind: str | None, trunk: nn.Module, classes: int, merging: Merging
 ) -> ClusterSegmenter | SupervisedStego | None:
-    """Build a frozen segmenter, a network that predicts classes.
+    """Build a frozen segmenter, a network that predicts the class of each image position.
 
     Args:
         kind: ``stego``, ``stego_supervised``, ``clusters`` (based on feature maps of ``trunk``) or None (no
@@ -278,21 +278,21 @@ def build_segmenter(
     Raises:
         ColorzooError: ``kind`` is unknown or incompatible with ``trunk``.
     """
-    segmenter: ClusterSegmenter | SupervisedStego | None
+    if kind is None:
+        return None
+    segmenter: ClusterSegmenter | SupervisedStego
     if kind == "stego":
         segmenter = ClusterSegmenter(StegoEncoder(), classes=classes, merging=merging)
     elif kind == "stego_supervised":
         segmenter = SupervisedStego()
     elif kind == "clusters" and isinstance(trunk, BorrowedTrunk):
         segmenter = ClusterSegmenter(ProjectedMaps(trunk.deep_channels), classes=classes, merging=merging)
-    elif kind is None:
-        segmenter = None
     else:
         raise ColorzooError(
             f"'segmenter' must be 'stego', 'stego_supervised' or None, got {kind!r}. 'clusters' is also "
             "allowed if 'features' is the name of a registered model."
         )
-    return None if segmenter is None else segmenter.requires_grad_(False).eval()
+    return segmenter.requires_grad_(False).eval()
 
 
 def warp_reference(
@@ -312,41 +312,56 @@ def warp_reference(
         ab: Reference ab ``(B, 2, h, w)`` at 1/4 scale.
         classes: Classes of the target and of the reference at 1/4 scale.
         tau: Softmax temperature of the matching.
+
+    Returns:
+        Warped colors, similarity, and matched reference positions, at 1/4 scale.
     """
-    ours, theirs = classes
-    confidence = theirs.confidence
-    values = torch.cat([ab, confidence, torch.ones_like(confidence), centers_of(ab)], dim=1)
-    target, reference = (correspondence(unit_features(each.hooks)) for each in features)
-    found = correspondence.warp(target, reference, values, (ours.labels, theirs.labels), tau=tau)
-    warped_ab, warped_confidence, matched, source = torch.split(found.values, [2, 1, 1, 2], dim=1)
-    similarity = found.similarity * warped_confidence * ours.confidence
-    return Warped(warped_ab, similarity, matched > 0.5, source)
+    target_features, reference_features = features
+    target = correspondence(unit_features(target_features.hooks))
+    reference = correspondence(unit_features(reference_features.hooks))
+    target_classes, reference_classes = classes
+    labels = (target_classes.labels, reference_classes.labels)
+
+    # warp ab, the confidence, a constant and the position; positions without a match get 0
+    confidence = reference_classes.confidence
+    ones = torch.ones_like(confidence)
+    values = torch.cat([ab, confidence, ones, centers_of(ab)], dim=1)
+    match = correspondence.warp(target, reference, values, labels, tau=tau)
+    warped_ab, warped_confidence, warped_ones, source = torch.split(match.values, [2, 1, 1, 2], dim=1)
+
+    # cosine similarity, weighted by the confidences of both classes
+    similarity = match.similarity * warped_confidence * target_classes.confidence
+    return Warped(warped_ab, similarity, matched=warped_ones > 0.5, source=source)
 
 
 def with_class_maps(
-    found: ClassPair, classes: ClassMap | None, sizes: tuple[tuple[int, int], tuple[int, int]]
+    predicted: ClassPair, classes: ClassMap | None, sizes: tuple[tuple[int, int], tuple[int, int]]
 ) -> ClassPair:
     """Replace predicted classes with the class maps of the user (class mapping, section III-D).
 
     The confidences do not change.
 
     Args:
-        found: Predicted classes of images and references.
+        predicted: Predicted classes of images and references.
         classes: Class maps of the user; None changes nothing.
         sizes: Height and width of the images and of the references.
     """
     if classes is None:
-        return found
-    ours, theirs = found
-    return _with_labels(ours, classes.target, sizes[0]), _with_labels(theirs, classes.exemplar, sizes[1])
+        return predicted
+    target, reference = predicted
+    target_size, reference_size = sizes
+    return (
+        _with_labels(target, classes.target, target_size),
+        _with_labels(reference, classes.exemplar, reference_size),
+    )
 
 
-def _with_labels(found: Classified, labels: Tensor | None, size: tuple[int, int]) -> Classified:
+def _with_labels(predicted: Classified, labels: Tensor | None, size: tuple[int, int]) -> Classified:
     """Replace the predicted classes of images of a size with a class map; None changes nothing."""
     if labels is None:
-        return found
-    grid = (found.labels.shape[-2], found.labels.shape[-1])
-    return found._replace(labels=to_grid(labels, size, grid))
+        return predicted
+    grid = (predicted.labels.shape[-2], predicted.labels.shape[-1])
+    return predicted._replace(labels=to_grid(labels, size, grid))
 
 
 def reads_trunk(segmenter: object) -> bool:
@@ -365,15 +380,16 @@ def load_segmenter(segmenter: object, path: str) -> None:
         WeightsError: The segmenter is None, the file does not exist, or its weights do not match the
             segmenter.
     """
-    encode = getattr(segmenter, "encode", None)
-    if not isinstance(encode, nn.Module):
+    encoder = getattr(segmenter, "encode", None)
+    if not isinstance(encoder, nn.Module):
         raise WeightsError("'segmenter_weights' requires that 'segmenter' is 'stego' or 'clusters'")
-    if isinstance(encode, ProjectedMaps) and not Path(path).is_file():
+    uses_clusters = isinstance(encoder, ProjectedMaps)
+    if uses_clusters and not Path(path).is_file():
         raise WeightsError(
             f"'segmenter_weights' {path!r} does not exist. To create the file from your photos, run "
             f"`python -m colorzoo.zoo.chen2023.find_clusters PHOTOS -o {path}`."
         )
-    state = load_state_dict_file(Path(path))
-    if not isinstance(encode, ProjectedMaps):
-        state = convert_stego_encoder(state)
-    apply_weights(encode, state, name=path, published=False)
+    state_dict = load_state_dict_file(Path(path))
+    if not uses_clusters:
+        state_dict = convert_stego_encoder(state_dict)
+    apply_weights(encoder, state_dict, name=path, published=False)

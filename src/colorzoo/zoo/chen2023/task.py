@@ -38,7 +38,7 @@ from colorzoo.zoo.chen2023.extensions import ClassesOf, Extensions, incomplete_c
 from colorzoo.zoo.chen2023.model import Architecture, Segmentation, SPColor
 from colorzoo.zoo.chen2023.network import ClassPair, load_segmenter, reads_trunk
 
-_NEW = {
+_NEW_LAYERS = {
     "features": (),
     "correspondence": ("theta.", "phi."),
     "network": ("conv1.0.", "conv1.1."),
@@ -81,17 +81,18 @@ class Chen2023(ExemplarGANModule):
         self.simulation = simulation
         self.extensions = extensions
         self.classes_of: ClassesOf = self.classify
-        if extensions.hides:
+        if extensions.hides:  # not in the paper
             self.classes_of = partial(incomplete_classes, self.classify, extensions)
         self.matching_lr = matching_lr
-        untrained = {
-            "VGG-19": architecture.features == "vgg19",
-            "STEGO": segmentation.segmenter in ("stego", "stego_supervised"),
-        }
-        self.missing_weights = {name for name, is_untrained in untrained.items() if is_untrained}
         self.discriminator = AttentionDiscriminator(
             3, discriminator_config.discriminator_width, layers=discriminator_config.discriminator_layers
         )
+        # pretrained networks whose weights the user must provide
+        self.missing_weights = set()
+        if architecture.features == "vgg19":
+            self.missing_weights.add("VGG-19")
+        if segmentation.segmenter in ("stego", "stego_supervised"):
+            self.missing_weights.add("STEGO")
 
     def prepare_fit(self) -> None:
         """Load the segmenter weights if the model has no trained weights."""
@@ -138,11 +139,17 @@ class Chen2023(ExemplarGANModule):
             reference: References of the batch.
             features: Outputs of the feature network for the images with noise and for the references.
         """
-        rgb, lightness, (target, other) = batch["rgb"], rgb_to_lab(batch["rgb"])[:, :1], features
-        shown = rgb if self.model.segmentation.segmented_target == "color" else lightness_to_rgb(lightness)
+        target_features, reference_features = features
+        target_rgb = batch["rgb"]
+        lightness = rgb_to_lab(target_rgb)[:, :1]
+        if self.model.segmentation.segmented_target != "color":
+            target_rgb = lightness_to_rgb(lightness)
         if self.simulation.lightness_noise and reads_trunk(self.model.segmenter):
-            target = self.model.features.of_lightness(lightness)
-        return self.model.classify(shown, target), self.model.classify(reference.rgb, other)
+            target_features = self.model.features.of_lightness(lightness)
+        return (
+            self.model.classify(target_rgb, target_features),
+            self.model.classify(reference.rgb, reference_features),
+        )
 
 
 def copy_ancestor(source: ColorizationModule, task: Chen2023) -> None:
@@ -155,24 +162,26 @@ def copy_ancestor(source: ColorizationModule, task: Chen2023) -> None:
     Raises:
         ColorzooError: The parameter names or shapes of ``source`` do not match ``task``.
     """
-    for part, new in _NEW.items():
-        own, theirs = _network(task, part), _network(source, part)
-        assert own is not None
-        copied = {} if theirs is None else _without(theirs.state_dict(), new)
-        if _shapes(copied) != _shapes(_without(own.state_dict(), new)):
+    for network_name, new_layers in _NEW_LAYERS.items():
+        network = _network(task, network_name)
+        source_network = _network(source, network_name)
+        assert network is not None
+        initial = network.state_dict()
+        copied = {} if source_network is None else _without(source_network.state_dict(), new_layers)
+        if _shapes(copied) != _shapes(_without(initial, new_layers)):
             raise ColorzooError(
                 "--model.start must name a Zhang et al. 2019 model with the same features and widths as the "
-                f"model to train, but {part!r} differs"
+                f"model to train, but {network_name!r} differs"
             )
-        own.load_state_dict({**own.state_dict(), **copied})
+        network.load_state_dict({**initial, **copied})
 
 
 def _shapes(state: dict[str, Any]) -> dict[str, torch.Size]:
     return {key: value.shape for key, value in state.items()}
 
 
-def _without(state: dict[str, Any], new: tuple[str, ...]) -> dict[str, Any]:
-    return {key: value for key, value in state.items() if not key.startswith(new)}
+def _without(state: dict[str, Any], prefixes: tuple[str, ...]) -> dict[str, Any]:
+    return {key: value for key, value in state.items() if not key.startswith(prefixes)}
 
 
 def _network(task: ColorizationModule, name: str) -> nn.Module | None:

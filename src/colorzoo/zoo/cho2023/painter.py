@@ -53,7 +53,7 @@ class Cho2023Painter(Cho2023):
         return super().discriminator_loss({**batch, "rgb": generated.extras["truth"]}, generated)
 
 
-def recolor_hinted(rgb: Tensor, index: Tensor, given: Tensor, seeds: Tensor, share: float) -> Tensor:
+def recolor_hinted(rgb: Tensor, index: Tensor, hinted: Tensor, seeds: Tensor, fraction: float) -> Tensor:
     """Replace the mean colors of hinted regions with random colors in some images.
 
     Random colors train the generator to use hints with unusual colors.
@@ -61,17 +61,21 @@ def recolor_hinted(rgb: Tensor, index: Tensor, given: Tensor, seeds: Tensor, sha
     Args:
         rgb: Training images ``(B, 3, H, W)`` in [0, 1].
         index: ``(B, 1, H, W)`` int64, region of each pixel.
-        given: ``(B, N)`` in {0, 1}, 1 for regions with a hint.
+        hinted: ``(B, N)`` in {0, 1}, 1 for regions with a hint.
         seeds: ``(B,)``, per-image seeds.
-        share: Fraction of images whose colors are replaced.
+        fraction: Fraction of images whose colors are replaced.
 
     Returns:
         Images ``(B, 3, H, W)`` in [0, 1]. Clipping can change a mean color slightly.
     """
-    if not share:
+    if not fraction:
         return rgb
-    means, _ = region_means(index, rgb, SEGMENTS)
     draws = draw_uniform(image_generators(seeds, "recolored"), len(rgb), 1 + 3 * SEGMENTS, rgb.device)
-    moved = given * (draws[:, :1] < share)
-    shift = look_up_hints(index, draws[:, 1:].view(-1, SEGMENTS, 3) - means, moved).color
+    image_draw, color_draws = torch.split(draws, [1, 3 * SEGMENTS], dim=1)
+    recolored = hinted * (image_draw < fraction)  # 1 for regions with a new color, (B, N)
+    new_colors = color_draws.view(-1, SEGMENTS, 3)
+
+    # the same shift for all pixels of a region preserves its shading
+    mean_colors, _ = region_means(index, rgb, SEGMENTS)
+    shift = look_up_hints(index, new_colors - mean_colors, recolored).color
     return (rgb + shift).clamp(0, 1)

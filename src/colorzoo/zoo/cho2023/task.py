@@ -128,9 +128,9 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
     def generate_drawn(
         self, sketch: Tensor, rgb: Tensor, draws: Draws, temperature: float | None = None
     ) -> RgbPrediction:
-        """Generate images from sketches with the random numbers in ``draws``.
+        """Generate images from sketches with the random numbers in ``draws`` (sections 3.2 to 3.4).
 
-        Gradients flow to the segmenter and the generator.
+        Gradients flow to the segmenter f and the generator g.
 
         Args:
             sketch: ``(B, 1, H, W)`` in [0, 1].
@@ -142,12 +142,13 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
             Generated images. ``extras`` contains the segment logits as ``logits``, and ``filled``: images in
             [-1, 1] in which each segment has its mean color.
         """
-        logits = self.model.network.divide(sketch)
+        network = self.model.network
         tau = self.temperature() if temperature is None else temperature
+        logits = network.divide(sketch)
         segments = draw_segments(logits, draws.noise, tau)
-        given = first_given(draws.counts, SEGMENTS)
-        filled, color, mask = fill_hints(segments, 2 * rgb - 1, given)
-        generated = self.model.network.generate(sketch, Hints(color, mask), segments)
+        is_hinted = first_given(draws.counts, SEGMENTS)
+        filled, hint_color, hint_mask = fill_hints(segments, 2 * rgb - 1, is_hinted)
+        generated = network.generate(sketch, Hints(hint_color, hint_mask), segments)  # in [-1, 1]
         return RgbPrediction(rgb=(generated + 1) / 2, extras={"logits": logits, "filled": filled})
 
     def regenerate(self, batch: Batch, generated: RgbPrediction) -> RgbPrediction:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import cycle, islice, pairwise
+from itertools import chain, cycle, islice, pairwise
 
 import torch
 from torch import Tensor, nn
@@ -98,8 +98,8 @@ class SketchFeatures(nn.Sequential):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.channels = channels
-        for fan_in, fan_out in pairwise((1, channels // 8, channels // 4, channels // 2, channels)):
-            self.extend(_down(fan_in, fan_out))
+        for in_channels, out_channels in pairwise((1, channels // 8, channels // 4, channels // 2, channels)):
+            self.extend(_down(in_channels, out_channels))
 
 
 class StrokeNetwork(nn.Module):
@@ -117,12 +117,11 @@ class StrokeNetwork(nn.Module):
         super().__init__()
         c32, c64, c128, c256, c512 = (scaled_width(base, width) for base in (32, 64, 128, 256, 512))
         self.features = Illustration2Vec() if features is None else features
-        given = self.features.channels
         self.toH = nn.Sequential(nn.Conv2d(4, c64, 7, padding=3), nn.LeakyReLU(_SLOPE))
         self.to0 = nn.Sequential(nn.Conv2d(1, c32, 3, padding=1), nn.LeakyReLU(_SLOPE))
         self.to1, self.to2 = _down(c32, c64), _down(c64, c128)
         self.to3, self.to4 = _down(c128 + c64, c256), _down(c256, c512)
-        self.tunnel4 = _up(c512 + given, c512, c256, 32, (1,), blocks[0])
+        self.tunnel4 = _up(c512 + self.features.channels, c512, c256, 32, (1,), blocks[0])
         self.tunnel3 = _up(2 * c256, c256, c128, 32, _DILATIONS, blocks[1])
         self.tunnel2 = _up(2 * c128, c128, c64, 32, _DILATIONS, blocks[2])
         self.tunnel1 = _up(2 * c64, c64, c32, 16, _LAST_DILATIONS, blocks[3])
@@ -155,10 +154,10 @@ class StrokeNetwork(nn.Module):
         half = self.to1(full)
         quarter = self.to2(half)
         eighth = self.to3(torch.cat([quarter, self.toH(hints)], dim=1))
-        found = self.tunnel4(torch.cat([self.to4(eighth), features], dim=1))
+        x = self.tunnel4(torch.cat([self.to4(eighth), features], dim=1))
         for tunnel, skip in ((self.tunnel3, eighth), (self.tunnel2, quarter), (self.tunnel1, half)):
-            found = tunnel(torch.cat([found, skip], dim=1))
-        generated = self.exit(torch.cat([found, full], dim=1))
+            x = tunnel(torch.cat([x, skip], dim=1))
+        generated = self.exit(torch.cat([x, full], dim=1))
         return torch.tanh(generated.to(torch.promote_types(generated.dtype, torch.float32)))
 
 
@@ -174,21 +173,23 @@ class Discriminator(nn.Module):
     def __init__(self, width: float, side: int, features: int) -> None:
         super().__init__()
         c64, c128, c256, c512 = (scaled_width(base, width) for base in (64, 128, 256, 512))
+        # image features at 1/16 scale, the scale of the local features
         self.feed = nn.Sequential(
-            *(nn.Conv2d(3, c64, 7, padding=3, bias=False), nn.LeakyReLU(_SLOPE)),
-            *(nn.Conv2d(c64, c64, 4, stride=2, padding=1, bias=False), nn.LeakyReLU(_SLOPE)),
+            *_conv(3, c64, 7, padding=3),
+            *_conv(c64, c64, 4, stride=2, padding=1),
             *_halving(c64),
-            *(nn.Conv2d(c64, c128, 1, bias=False), nn.LeakyReLU(_SLOPE)),
+            *_conv(c64, c128, 1),
             *_halving(c128),
-            *(nn.Conv2d(c128, c256, 1, bias=False), nn.LeakyReLU(_SLOPE)),
+            *_conv(c128, c256, 1),
             *_halving(c256),
         )
+        # side / 16 is halved to 4, the kernel size of the last convolution
         halvings = (side // 64).bit_length() - 1
         self.feed2 = nn.Sequential(
-            *(nn.Conv2d(c256 + features, c512, 3, padding=1, bias=False), nn.LeakyReLU(_SLOPE)),
-            *(block for _ in range(halvings) for block in _halving(c512)),
+            *_conv(c256 + features, c512, 3, padding=1),
+            *chain.from_iterable(_halving(c512) for _ in range(halvings)),
             ResNeXtBlock(c512, _DISCRIMINATOR_CARDINALITY),
-            *(nn.Conv2d(c512, c512, 4, bias=False), nn.LeakyReLU(_SLOPE)),
+            *_conv(c512, c512, 4),
         )
         self.out = nn.Linear(c512, 1)
 
@@ -199,8 +200,8 @@ class Discriminator(nn.Module):
             image: ``(B, 3, side, side)`` in [-1, 1].
             features: ``(B, C, side / 16, side / 16)``, local features of the line art.
         """
-        found = self.feed2(torch.cat([self.feed(image), features], dim=1))
-        return self.out(found.flatten(1))
+        x = self.feed2(torch.cat([self.feed(image), features], dim=1))
+        return self.out(x.flatten(1))
 
 
 def quarter_hints(color: Tensor, mask: Tensor) -> Tensor:
@@ -235,23 +236,30 @@ def _i2v_layers() -> nn.Sequential:
     return layers
 
 
-def _down(fan_in: int, fan_out: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(fan_in, fan_out, 4, stride=2, padding=1), nn.LeakyReLU(_SLOPE))
+def _down(in_channels: int, out_channels: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(in_channels, out_channels, 4, stride=2, padding=1), nn.LeakyReLU(_SLOPE))
 
 
 def _up(
-    fan_in: int, between: int, fan_out: int, cardinality: int, dilations: Sequence[int], blocks: int
+    in_channels: int, between: int, out_channels: int, cardinality: int, dilations: Sequence[int], blocks: int
 ) -> nn.Sequential:
     """Build a fusion convolution, residual blocks with cycling dilations, and 2x upsampling."""
     each = islice(cycle(dilations), blocks)
     return nn.Sequential(
-        nn.Conv2d(fan_in, between, 3, padding=1),
+        nn.Conv2d(in_channels, between, 3, padding=1),
         nn.LeakyReLU(_SLOPE),
         nn.Sequential(*(ResNeXtBlock(between, cardinality, dilation=dilation) for dilation in each)),
-        nn.Conv2d(between, 4 * fan_out, 3, padding=1),
+        nn.Conv2d(between, 4 * out_channels, 3, padding=1),
         nn.PixelShuffle(2),
         nn.LeakyReLU(_SLOPE),
     )
+
+
+def _conv(
+    in_channels: int, out_channels: int, kernel: int, *, stride: int = 1, padding: int = 0
+) -> tuple[nn.Conv2d, nn.LeakyReLU]:
+    conv = nn.Conv2d(in_channels, out_channels, kernel, stride=stride, padding=padding, bias=False)
+    return conv, nn.LeakyReLU(_SLOPE)
 
 
 def _halving(channels: int) -> tuple[ResNeXtBlock, ResNeXtBlock]:

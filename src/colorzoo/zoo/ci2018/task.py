@@ -162,8 +162,8 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
     def content_loss(self, generated: Tensor, true: Tensor) -> Tensor:
         """Return the mean squared error between the relu2_2 features of generated and true images."""
         with torch.no_grad():
-            wanted = self.content_maps(true)
-        return F.mse_loss(self.content_maps(generated), wanted)
+            target_features = self.content_maps(true)
+        return F.mse_loss(self.content_maps(generated), target_features)
 
     def content_maps(self, rgb: Tensor) -> Tensor:
         """Return relu2_2 features of VGG-16 for images ``(B, 3, H, W)`` in [0, 1]."""
@@ -192,32 +192,39 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
     def discriminator_terms(
         self, true: Tensor, fake: Tensor, features: Tensor, share: Tensor
     ) -> dict[str, Tensor]:
-        """Return a dict of the three weighted discriminator losses (WGAN-GP with drift).
+        """Return a dict of the three weighted discriminator losses: WGAN-GP with drift.
+
+        WGAN-GP is the Wasserstein loss with gradient penalty (Gulrajani et al. 2017).
 
         Args:
             true: Real images ``(B, 3, H, W)`` in [0, 1].
             fake: Generated images ``(B, 3, H, W)`` in [0, 1].
-            features: Local features of the images' line art.
+            features: Local features ``(B, C, H/16, W/16)`` of the images' line art.
             share: Weight ``(B, 1, 1, 1)`` of the real image in the interpolated image for the gradient
                 penalty.
         """
-        weigh = self.objective
-        scores = self.discriminator(2 * true - 1, features)
-        count = scores.new_tensor([len(scores)])
-        mean = sum_over_processes(scores.sum()) / sum_over_processes(count)[0]  # mean of the global batch
-        mixed = 2 * torch.lerp(fake, true, share) - 1
+        real_scores = self.discriminator(2 * true - 1, features)
+        fake_scores = self.discriminator(2 * fake - 1, features)
+
+        # drift: squared mean score of the real images in the global batch
+        count = real_scores.new_tensor([len(real_scores)])
+        global_mean = sum_over_processes(real_scores.sum()) / sum_over_processes(count)[0]
+        drift = global_mean.square()
+
+        interpolated = 2 * torch.lerp(fake, true, share) - 1
+        penalty = self._penalty(interpolated.detach().requires_grad_(), features)
         return {
-            "fake": self.discriminator(2 * fake - 1, features).mean(),
-            "true": -scores.mean() + weigh.drift_weight * mean.square(),
-            "penalty": weigh.penalty_weight * self._penalty(mixed.detach().requires_grad_(), features),
+            "fake": fake_scores.mean(),
+            "true": -real_scores.mean() + self.objective.drift_weight * drift,
+            "penalty": self.objective.penalty_weight * penalty,
         }
 
     @in_float32
-    def _penalty(self, mixed: Tensor, features: Tensor) -> Tensor:
+    def _penalty(self, interpolated: Tensor, features: Tensor) -> Tensor:
         """Return the gradient penalty with per-pixel norms, as in the published code."""
         with torch.enable_grad():
-            score = self.discriminator(mixed, features).sum()
-            (gradient,) = torch.autograd.grad(score, mixed, create_graph=True)
+            score = self.discriminator(interpolated, features).sum()
+            (gradient,) = torch.autograd.grad(score, interpolated, create_graph=True)
         distance: Tensor = torch.linalg.vector_norm(gradient, dim=1) - 1
         return distance.square().mean()
 
@@ -270,7 +277,7 @@ def hint_thresholds(normal: Tensor) -> Tensor:
 
 
 def random_cells(seeds: Tensor, like: Tensor, share: float) -> Tensor:
-    """Draw a hint mask ``(B, 1, H, W)`` of 4 x 4 pixel cells, as in the paper.
+    """Draw a hint mask ``(B, 1, H, W)`` in {0, 1} of 4 x 4 pixel cells, as in the paper.
 
     A cell has a hint if a uniform random number in [0, 1) is at least the threshold of the image.
     `hint_thresholds` computes the thresholds.
@@ -281,13 +288,14 @@ def random_cells(seeds: Tensor, like: Tensor, share: float) -> Tensor:
         share: Fraction of the images with hints.
     """
     height, width = like.shape[-2:]
-    shape = (1, 1, cells(height, HINT_STRIDE), cells(width, HINT_STRIDE))
-    masks = []
+    grid = (1, 1, cells(height, HINT_STRIDE), cells(width, HINT_STRIDE))
+    cell_masks = []
     for generator in image_generators(seeds, "strokes"):
         threshold = hint_thresholds(torch.randn(1, generator=generator))
-        hinted = torch.rand(shape, generator=generator) >= threshold
-        masks.append(hinted & (torch.rand(1, generator=generator) < share))
-    mask = F.interpolate(torch.cat(masks).float(), scale_factor=HINT_STRIDE)
+        cell_mask = torch.rand(grid, generator=generator) >= threshold
+        has_hints = torch.rand(1, generator=generator) < share
+        cell_masks.append(cell_mask & has_hints)
+    mask = F.interpolate(torch.cat(cell_masks).float(), scale_factor=HINT_STRIDE)
     return mask[..., :height, :width].to(like)
 
 

@@ -338,14 +338,16 @@ def bound_change(mean: Tensor, change: Tensor, point_colors: Tensor, valid: Tens
         ``(B, N, 2)``, the limited change.
     """
     angles = torch.arange(DIRECTIONS, device=mean.device) * (2 * torch.pi / DIRECTIONS)
-    directions = torch.stack([angles.cos(), angles.sin()]).to(mean)  # (2, D)
+    directions = torch.stack([angles.cos(), angles.sin()]).to(mean)  # unit vectors (2, D)
     # a color lies in the hull if its extent in each direction is at most the extent of the hull
     point_extents = (point_colors @ directions).masked_fill(valid[..., None] == 0, -torch.inf)
     hull_extents = torch.maximum(mean @ directions, point_extents.amax(1, keepdim=True))
+    limits = hull_extents + SLACK  # (B, N, D)
     color = mean + change
     for _ in range(LIMIT_ROUNDS):  # near a corner of the hull, one correction can violate another limit
-        excess, worst = (color @ directions - (hull_extents + SLACK)).max(-1, keepdim=True)
-        color = color - excess.clamp(min=0) * directions.T[worst[..., 0]]
+        excess, worst = (color @ directions - limits).max(-1, keepdim=True)
+        worst_direction = directions.T[worst[..., 0]]  # (B, N, 2)
+        color = color - excess.clamp(min=0) * worst_direction
     return color - mean
 
 
@@ -382,13 +384,18 @@ def pool_logits(mean: Tensor, logits: Tensor, cells: Cells, grid: tuple[int, int
         Colors ``(B, N, 2)``, ab / 50.
     """
     blocks = Cells(*(_pool(values, grid) for values in cells))
-    weights = cell_correlation(cells, blocks).clamp(min=1e-6) ** SHARPNESS
+    weights = cell_correlation(cells, blocks).clamp(min=1e-6) ** SHARPNESS  # (B, N, N / 16)
     weights = weights / weights.sum(-1, keepdim=True)
-    pooled = torch.cat([_pool(logits.log_softmax(-1), grid), _pool(mean, grid)], dim=-1)
-    averages = weights @ F.pad(pooled, (0, -pooled.shape[-1] % _ALIGNED))
+
+    # one matrix product averages log-probabilities and mean colors; padding columns are ignored
+    block_values = torch.cat([_pool(logits.log_softmax(-1), grid), _pool(mean, grid)], dim=-1)
+    averages = weights @ F.pad(block_values, (0, -block_values.shape[-1] % _ALIGNED))
     bins = logits.shape[-1]
-    pooled_mean = averages[..., :bins].softmax(-1) @ centers
-    return pooled_mean + mean - averages[..., bins : bins + 2]
+    average_log_probability = averages[..., :bins]
+    average_mean = averages[..., bins : bins + 2]
+
+    pooled_mean = average_log_probability.softmax(-1) @ centers
+    return pooled_mean + mean - average_mean
 
 
 def boost_chroma(colors: Tensor) -> Tensor:

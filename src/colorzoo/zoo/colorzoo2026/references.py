@@ -29,7 +29,7 @@ _EXCLUDED = -4.0  # similarity of blocks of different classes: softmax weight e^
 
 # Fitted by L-BFGS to the mean log squared error of ab over 600 pairs of training images: halves of an image,
 # neighbors in an album, images of one category, and unrelated images. The fit was validated on 300 pairs.
-_CENTERS = (0.85, 0.85, 0.85, -4.9, -3.0)
+_CENTERS = (0.85, 0.85, 0.85, -4.9, -3.0)  # means of the predictors in `_trust`
 _FACTORS = (2.17, 23.20, 16.58, -0.42, 0.53)
 _BIAS = -1.85
 
@@ -161,19 +161,24 @@ def observe_references(
             blocks of equal class are matched. Image blocks of a class that is missing from the reference keep
             their predicted colors. None matches blocks regardless of their class.
     """
-    mean = _blocks(embeddings.mean)
-    size = (mean.shape[1], mean.shape[2])
-    mean, variance = mean.flatten(1, 2), _blocks(embeddings.variance).flatten(1, 2)
-    matched = [_match(embeddings, each, labels) for each in references]
-    colors, odds = _average_references(matched, references)
-    gain = alpha * odds / (1 + odds)
-    change = gain * (colors - mean)
+    block_means = _blocks(embeddings.mean)
+    block_grid = (block_means.shape[1], block_means.shape[2])
+    mean = block_means.flatten(1, 2)  # (B, N, 2) for N blocks
+    variance = _blocks(embeddings.variance).flatten(1, 2)
+
+    matches = [_match(embeddings, reference, labels) for reference in references]
+    matched_colors, odds = _average_references(matches, references)
+    gain = alpha * odds / (1 + odds)  # weight of the matched colors, (B, N, 1)
+    change = gain * (matched_colors - mean)
+    # solves gain = precision * variance / (1 + precision * variance), the gain of a Bayesian update
     precision = gain / ((1 - gain).clamp(min=math.exp(-6)) * variance)
-    in_blocks = torch.cat([change, precision], dim=-1).mT.reshape(change.shape[0], 3, *size)
-    grid = (embeddings.mean.shape[1], embeddings.mean.shape[2])
-    in_cells = F.interpolate(in_blocks, grid, mode="bilinear").permute(0, 2, 3, 1)
-    match = _match_map(matched[0], size) if len(matched) == 1 else None
-    return Observed(in_cells[..., :2], in_cells[..., 2:], match)
+
+    # interpolate from blocks to cells
+    block_maps = torch.cat([change, precision], dim=-1).mT.reshape(change.shape[0], 3, *block_grid)
+    cell_grid = (embeddings.mean.shape[1], embeddings.mean.shape[2])
+    cell_maps = F.interpolate(block_maps, cell_grid, mode="bilinear").permute(0, 2, 3, 1)
+    match_map = _match_map(matches[0], block_grid) if len(matches) == 1 else None
+    return Observed(cell_maps[..., :2], cell_maps[..., 2:], match_map)
 
 
 def _average_references(matched: Sequence[_Matched], references: Sequence[Blocks]) -> tuple[Tensor, Tensor]:
@@ -205,8 +210,9 @@ def _match(embeddings: CellEmbeddings, reference: Blocks, labels: tuple[Tensor, 
     similarity = _directions(blocks) @ reference.directions.mT
     comparable = torch.ones_like(similarity, dtype=torch.bool)
     if labels is not None:
-        ours, theirs = _labels_at(labels[0], _centers(blocks)), _labels_at(labels[1], reference.centers)
-        comparable = ours[:, :, None] == theirs[:, None, :]
+        image_labels = _labels_at(labels[0], _centers(blocks))
+        reference_labels = _labels_at(labels[1], reference.centers)
+        comparable = image_labels[:, :, None] == reference_labels[:, None, :]
         similarity = torch.where(comparable, similarity, _EXCLUDED)
     weights = (similarity / _TEMPERATURE).softmax(-1)
     colors = weights @ reference.colors
@@ -217,7 +223,9 @@ def _match(embeddings: CellEmbeddings, reference: Blocks, labels: tuple[Tensor, 
 
 
 def _trust(similarity: Tensor, comparable: Tensor, spread: Tensor, variance: Tensor) -> Tensor:
-    """Compute the weight ``(B, N)`` of the matched colors in the prediction by logistic regression.
+    """Compute the weight ``(B, N)`` in [0, 1] of the matched colors by logistic regression.
+
+    The weight of a block without a comparable reference block is 0.
 
     Args:
         similarity: ``(B, N, R)``, similarity of each image block to each reference block.
@@ -225,20 +233,24 @@ def _trust(similarity: Tensor, comparable: Tensor, spread: Tensor, variance: Ten
         spread: ``(B, N)``, variance of the reference colors that were averaged to a matched color.
         variance: ``(B, N)``, variance of the error of the colors predicted without a reference.
     """
-    best, has_match = similarity.amax(2), comparable.any(2)
-    quality = torch.stack(
+    best = similarity.amax(2)  # best similarity of each image block, (B, N)
+    has_match = comparable.any(2)
+    image_mean = _mean(best, has_match)  # (B, 1)
+    reference_mean = _mean(similarity.amax(1), comparable.any(1))  # (B, 1)
+    # how well the block, the whole image and the whole reference match, and how certain the colors are
+    predictors = torch.stack(
         [
             best,
-            _mean(best, has_match).expand_as(best),
-            _mean(similarity.amax(1), comparable.any(1)).expand_as(best),
+            image_mean.expand_as(best),
+            reference_mean.expand_as(best),
             (spread + _EPSILON).log(),
             (variance + _EPSILON).log(),
         ],
         dim=-1,
     )
-    centered = quality - quality.new_tensor(_CENTERS)
-    log_ratio = centered @ quality.new_tensor(_FACTORS) + _BIAS + STRENGTH
-    return has_match * log_ratio.sigmoid()
+    centered = predictors - predictors.new_tensor(_CENTERS)
+    logit = centered @ predictors.new_tensor(_FACTORS) + _BIAS + STRENGTH
+    return has_match * logit.sigmoid()
 
 
 def _blocks(maps: Tensor) -> Tensor:

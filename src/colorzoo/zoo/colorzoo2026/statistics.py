@@ -24,7 +24,7 @@ _HISTOGRAM_OFFSET = 1e-4  # added to histograms, which limits the weight of rare
 _MAX_WEIGHT = 1e6  # maximum weight of a bin; the minimum is its inverse
 # Fraction of the target saturation that is applied, without and with a histogram. It is below 1, because the
 # error of a wrong hue grows with chroma.
-_REACHED, _REACHED_BESIDE_HISTOGRAM = 0.85, 0.95
+_FRACTION, _FRACTION_WITH_HISTOGRAM = 0.85, 0.95
 _MAX_FACTOR = 2.5  # maximum factor on the automatic colors
 _STEPS = 3  # iterations of the factor search
 _EPSILON = 1e-30
@@ -32,7 +32,7 @@ _MIN_SATURATION = 1e-3
 
 
 def condition(
-    mean: Tensor, logits: Tensor, light: Tensor, centers: Tensor, statistics: GlobalStatistics
+    mean: Tensor, logits: Tensor, lightness: Tensor, centers: Tensor, statistics: GlobalStatistics
 ) -> tuple[Tensor, Tensor]:
     """Match the mean colors and distributions of the cells to target statistics.
 
@@ -42,25 +42,26 @@ def condition(
     Args:
         mean: ``(B, N, 2)``, mean color of each cell, ab / `AB_SCALE`.
         logits: ``(B, N, 313)``, logits of the color distribution of each cell.
-        light: ``(B, 1, h, w)``, lightness of each cell in [0, 100].
+        lightness: ``(B, 1, h, w)``, lightness of each cell in [0, 100].
         centers: ``(313, 2)``, centers of the ab bins, ab / `AB_SCALE`.
         statistics: Target histogram, target saturation or both, for each image.
 
     Returns:
         Changed mean colors ``(B, N, 2)`` and logits ``(B, N, 313)``.
     """
-    reached = torch.full_like(mean[:, :1, :1], _REACHED)
+    # fraction of the target saturation that is applied, (B, 1, 1)
+    saturation_fraction = torch.full_like(mean[:, :1, :1], _FRACTION)
     if statistics.histogram is not None:
-        histogram = statistics.histogram.to(logits)[:, None]
-        known = histogram.sum(dim=2, keepdim=True) > 0
-        matched = match_histogram(logits, histogram)
-        mean = torch.where(known, matched.softmax(dim=2) @ centers, mean)
-        logits = torch.where(known, matched, logits)
-        reached = torch.where(known, _REACHED_BESIDE_HISTOGRAM, reached)
+        histogram = statistics.histogram.to(logits)[:, None]  # (B, 1, 313)
+        has_histogram = histogram.sum(dim=2, keepdim=True) > 0
+        matched_logits = match_histogram(logits, histogram)
+        mean = torch.where(has_histogram, matched_logits.softmax(dim=2) @ centers, mean)
+        logits = torch.where(has_histogram, matched_logits, logits)
+        saturation_fraction = torch.where(has_histogram, _FRACTION_WITH_HISTOGRAM, saturation_fraction)
     if statistics.saturation is not None:
-        saturation = statistics.saturation.to(mean)[..., None]
-        scaled = match_saturation(mean, light, reached * saturation)
-        mean = torch.where(saturation >= 0, scaled, mean)
+        saturation = statistics.saturation.to(mean)[..., None]  # (B, 1, 1)
+        scaled_mean = match_saturation(mean, lightness, saturation_fraction * saturation)
+        mean = torch.where(saturation >= 0, scaled_mean, mean)
     return mean, logits
 
 
@@ -74,29 +75,29 @@ def match_histogram(logits: Tensor, histogram: Tensor) -> Tensor:
     Returns:
         Logits ``(B, N, 313)`` of the changed distributions.
     """
-    shares = (_EXPONENT * logits).softmax(dim=2)
+    probabilities = (_EXPONENT * logits).softmax(dim=2)
     weights = torch.ones_like(histogram)
     for _ in range(_ROUNDS):
-        totals = (shares @ weights.mT).clamp(min=_EPSILON)
-        current = weights * ((1 / totals).mT @ shares) / shares.shape[1]
+        totals = (probabilities @ weights.mT).clamp(min=_EPSILON)  # (B, N, 1), normalizes each cell
+        current = weights * ((1 / totals).mT @ probabilities) / probabilities.shape[1]
         weights = (weights * (histogram + _HISTOGRAM_OFFSET) / (current + _HISTOGRAM_OFFSET)).clamp(
             1 / _MAX_WEIGHT, _MAX_WEIGHT
         )
     return _EXPONENT * logits + weights.log()
 
 
-def match_saturation(mean: Tensor, light: Tensor, saturation: Tensor) -> Tensor:
+def match_saturation(mean: Tensor, lightness: Tensor, saturation: Tensor) -> Tensor:
     """Multiply the colors of each image by one factor to match a mean saturation.
 
     Args:
         mean: ``(B, N, 2)``, mean color of each cell, ab / `AB_SCALE`.
-        light: ``(B, 1, h, w)``, lightness of each cell in [0, 100].
+        lightness: ``(B, 1, h, w)``, lightness of each cell in [0, 100].
         saturation: ``(B, 1, 1)``, target mean HSV saturation in [0, 1].
     """
     ab = AB_SCALE * mean.mT
     factor = torch.ones_like(saturation)
     for _ in range(_STEPS):
-        lab = torch.cat([light.flatten(2), factor * ab], dim=1)
+        lab = torch.cat([lightness.flatten(2), factor * ab], dim=1)
         current = pixel_saturation(lab_to_rgb(lab[..., None])).mean(dim=1, keepdim=True)
         factor = (factor * saturation / current.clamp(min=_MIN_SATURATION)).clamp(max=_MAX_FACTOR)
     return factor * mean

@@ -84,24 +84,27 @@ class Colorzoo2026Task(MuonModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compute and log the losses of a batch, and return their weighted sum.
 
-        The losses compare the true colors with predictions without color points and with random points.
+        The losses compare the true colors with predictions without color points and with random points. The
+        keys of ``losses`` are the names of the weights in `Objective`.
         """
         del batch_idx
-        objective = self.objective
         lab = rgb_to_lab(batch["rgb"])
         lightness = lab[:, :1]
-        truth = F.avg_pool2d(lab[:, 1:], STRIDE)
+        target_ab = F.avg_pool2d(lab[:, 1:], STRIDE)  # true cell colors (B, 2, h, w) in CIE units
+        target = target_ab.permute(0, 2, 3, 1) / AB_SCALE  # (B, h, w, 2), the unit of the network
+
         maps = self.model.network(lightness)
-        target = truth.permute(0, 2, 3, 1) / AB_SCALE
         losses = {
-            "classes": bilinear_cross_entropy(maps.logits.permute(0, 3, 1, 2), truth),
-            "colors": F.smooth_l1_loss(maps.mean.float(), target, beta=objective.delta),
+            "classes": bilinear_cross_entropy(maps.logits.permute(0, 3, 1, 2), target_ab),
+            "colors": F.smooth_l1_loss(maps.mean.float(), target, beta=self.objective.delta),
         }
         if self.label_head is not None and "label" in batch:
-            scores = self.label_head(maps.vector).float()
-            losses["labels"] = F.cross_entropy(scores, batch["label"], label_smoothing=0.1)
+            label_logits = self.label_head(maps.vector).float()
+            losses["labels"] = F.cross_entropy(label_logits, batch["label"], label_smoothing=0.1)
         losses |= self._point_losses(self.model.embed(maps, lightness), target, batch["seed"])
-        loss = torch.stack([getattr(objective, name) * value for name, value in losses.items()]).sum()
+
+        weighted = [getattr(self.objective, name) * value for name, value in losses.items()]
+        loss = torch.stack(weighted).sum()
         self.log_losses({**losses, "loss": loss}, len(lightness))
         return loss
 
@@ -159,6 +162,8 @@ def random_cells(
     """
     maximum = min(maximum, cells)
     draws = draw_uniform(image_generators(seeds, purpose), len(seeds), cells + 1, device)
-    index = draws[:, 1:].topk(maximum, dim=1).indices
-    count = torch.exp(draws[:, :1] * math.log(maximum + 1)).floor().clamp(1, maximum)
-    return index, (torch.arange(maximum, device=device)[None] < count).float()
+    count_draw, cell_draws = draws[:, :1], draws[:, 1:]
+    index = cell_draws.topk(maximum, dim=1).indices  # distinct cells in random order
+    count = torch.exp(count_draw * math.log(maximum + 1)).floor().clamp(1, maximum)  # log-uniform
+    mask = torch.arange(maximum, device=device)[None] < count
+    return index, mask.float()

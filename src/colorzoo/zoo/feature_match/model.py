@@ -51,8 +51,8 @@ class FeatureMatching(ColoringModel):
         with torch.autocast(lightness.device.type, enabled=False):  # matching needs float32
             lab = rgb_to_lab(pad_to_multiple(guidance.exemplar.rgb.float(), 2 * CELL))
             target = self._features(pad_to_multiple(lightness.float(), 2 * CELL))
-            found = match_colors(target, self._features(lab[:, :1]), F.avg_pool2d(lab[:, 1:], CELL))
-            ab = F.interpolate(found, scale_factor=CELL, mode="bilinear", align_corners=False)
+            matched_ab = match_colors(target, self._features(lab[:, :1]), F.avg_pool2d(lab[:, 1:], CELL))
+            ab = F.interpolate(matched_ab, scale_factor=CELL, mode="bilinear", align_corners=False)
         return AbPrediction(ab=ab[:, :, :height, :width])
 
     def _features(self, lightness: Tensor) -> Tensor:
@@ -87,11 +87,11 @@ def match_colors(target: Tensor, source: Tensor, ab: Tensor) -> Tensor:
     """
     query, key = _directions(target), _directions(source)
     colors = ab.flatten(2)
-    found = []
+    matched = []
     for part in torch.split(query, _CHUNK, dim=1):
         nearest = (part @ key.transpose(1, 2)).argmax(dim=2)
-        found.append(colors.gather(2, nearest[:, None].expand(-1, 2, -1)))
-    return torch.cat(found, dim=2).view(ab.shape[0], 2, *target.shape[-2:])
+        matched.append(colors.gather(2, nearest[:, None].expand(-1, 2, -1)))
+    return torch.cat(matched, dim=2).view(ab.shape[0], 2, *target.shape[-2:])
 
 
 def _directions(features: Tensor) -> Tensor:

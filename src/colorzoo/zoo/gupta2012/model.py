@@ -63,10 +63,10 @@ def superpixels(gray: Array, pixels: int) -> Superpixels:
     """
     from skimage.segmentation import slic  # slow import
 
-    found = slic(
+    slic_labels = slic(
         gray, n_segments=max(1, round(gray.size / pixels)), compactness=_COMPACTNESS, channel_axis=None
     )
-    labels = np.unique(found, return_inverse=True)[1].reshape(gray.shape).astype(np.int64)
+    labels = np.unique(slic_labels, return_inverse=True)[1].reshape(gray.shape).astype(np.int64)
     return of_labels(labels)
 
 
@@ -113,20 +113,24 @@ def features(gray: Array, cells: Superpixels) -> Features:
         cells: Superpixels of the image.
     """
 
-    def mean(maps: Array) -> Array:
+    def superpixel_means(maps: Array) -> Array:
+        """Average C maps ``(C, H, W)`` over each superpixel and return ``(N, C)``."""
         return cells.means @ maps.reshape(-1, gray.size).T
 
-    def with_neighbors(one: Array) -> Array:
-        own = mean(one)
-        return np.concatenate([own, cells.neighbors @ own], axis=1)
+    def with_neighbors(values: Array) -> Array:
+        """Return the mean of a map ``(H, W)`` in each superpixel and in its neighbors, ``(N, 2)``."""
+        means = superpixel_means(values)
+        return np.concatenate([means, cells.neighbors @ means], axis=1)
 
-    average = ndimage.uniform_filter(gray, _WINDOW)
-    variance = ndimage.uniform_filter(gray**2, _WINDOW) - average**2
+    # local variance in windows of 5 x 5 pixels; rounding can make it negative
+    local_mean = ndimage.uniform_filter(gray, _WINDOW)
+    local_variance = ndimage.uniform_filter(gray**2, _WINDOW) - local_mean**2
+    local_deviation = np.sqrt(np.maximum(local_variance, 0))
     return Features(
-        mean(gabor(gray)),
-        mean(descriptors(gray)),
-        with_neighbors(gray),
-        with_neighbors(np.sqrt(np.maximum(variance, 0))),
+        gabor=superpixel_means(gabor(gray)),
+        descriptor=superpixel_means(descriptors(gray)),
+        intensity=with_neighbors(gray),
+        deviation=with_neighbors(local_deviation),
     )
 
 
@@ -161,11 +165,11 @@ def descriptors(gray: Array) -> Array:
     from skimage.feature import daisy
 
     padded = np.pad(gray, _DAISY_REACH, mode="symmetric")
-    found = daisy(padded, step=1, radius=_DAISY_REACH, histograms=5)
-    return np.moveaxis(found, 2, 0)
+    descriptor_maps = daisy(padded, step=1, radius=_DAISY_REACH, histograms=5)
+    return np.moveaxis(descriptor_maps, 2, 0)
 
 
-_SHARES = (0.2, 0.5, 0.2, 0.1)  # cost weights of Gabor, descriptor, intensity and deviation
+_FEATURE_WEIGHTS = (0.2, 0.5, 0.2, 0.1)  # cost weights of Gabor, descriptor, intensity and deviation
 _SEGMENT = 20  # minimum superpixels of a segment
 _REACH = 1  # pixels of a scribble around its center
 
@@ -190,10 +194,10 @@ class SuperpixelColorization(ColoringModel):
         """Predict ab for lightness ``(B, 1, H, W)`` in [0, 100]; ab is 0 without an exemplar."""
         if guidance is None or guidance.exemplar is None:
             return AbPrediction.gray(lightness)
-        lab = rgb_to_lab(guidance.exemplar.rgb).cpu().double().numpy()
+        references = rgb_to_lab(guidance.exemplar.rgb).cpu().double().numpy()
         grays = lightness[:, 0].cpu().double().numpy()
-        found = [self.color(gray, one[0], one[1:]) for gray, one in zip(grays, lab, strict=True)]
-        return AbPrediction(ab=torch.from_numpy(np.stack(found)).float().to(lightness.device))
+        ab = [self.color(gray, lab[0], lab[1:]) for gray, lab in zip(grays, references, strict=True)]
+        return AbPrediction(ab=torch.from_numpy(np.stack(ab)).float().to(lightness.device))
 
     def color(self, gray: Array, other: Array, ab: Array) -> Array:
         """Colorize an image; return ab ``(2, H, W)`` in CIE units.
@@ -203,39 +207,42 @@ class SuperpixelColorization(ColoringModel):
             other: Reference lightness ``(H', W')`` in [0, 100].
             ab: Reference ab ``(2, H', W')`` in CIE units.
         """
-        ours, theirs = (superpixels(each / 100, self.pixels) for each in (gray, other))
-        matches, costs = match(features(gray / 100, ours), features(other / 100, theirs))
-        colors = (theirs.means @ ab.reshape(2, -1).T)[matches]
-        colors = vote(colors, segments_of(gray / 100, ours, self.pixels))
-        sure = np.flatnonzero(costs <= np.quantile(costs, self.confident))  # includes ties
-        given, scribbled = scribbles(ours, colors, sure)
-        return propagate(gray, scribbled, given)
+        target_cells = superpixels(gray / 100, self.pixels)
+        reference_cells = superpixels(other / 100, self.pixels)
+        matches, costs = match(features(gray / 100, target_cells), features(other / 100, reference_cells))
+        reference_colors = reference_cells.means @ ab.reshape(2, -1).T  # (M, 2)
+        colors = vote(reference_colors[matches], segments_of(gray / 100, target_cells, self.pixels))
+        confident = np.flatnonzero(costs <= np.quantile(costs, self.confident))  # includes ties
+        mask, scribbled_ab = scribbles(target_cells, colors, confident)
+        return propagate(gray, scribbled_ab, mask)
 
 
-def match(ours: Features, theirs: Features) -> tuple[Labels, Array]:
-    """Find the best reference superpixel for each superpixel of the image.
+def match(target: Features, reference: Features) -> tuple[Labels, Array]:
+    """Find the best reference superpixel for each superpixel of the image (cascade matching).
 
     Each of the four feature types discards half of the remaining candidates. The match is the remaining
     candidate with the smallest weighted sum of feature distances.
 
     Args:
-        ours: Features of the N superpixels of the image.
-        theirs: Features of the superpixels of the reference.
+        target: Features of the N superpixels of the image.
+        reference: Features of the M superpixels of the reference.
 
     Returns:
         Index of the match and weighted sum of its feature distances, each ``(N,)``.
     """
-    cost = np.zeros((len(ours.gabor), len(theirs.gabor)))
-    candidates = np.ones(cost.shape, dtype=bool)
-    for weight, own, other in zip(_SHARES, ours, theirs, strict=True):
-        distance = cdist(own, other)
+    cost = np.zeros((len(target.gabor), len(reference.gabor)))  # (N, M)
+    is_candidate = np.ones(cost.shape, dtype=bool)
+    for weight, target_features, reference_features in zip(_FEATURE_WEIGHTS, target, reference, strict=True):
+        distance = cdist(target_features, reference_features)
         largest = distance.max(axis=1, keepdims=True)
         cost += weight * distance / np.where(largest > 0, largest, 1)
-        kept = max(1, int(candidates[0].sum()) // 2)
-        nearest = np.argsort(np.where(candidates, distance, np.inf), axis=1, kind="stable")[:, :kept]
-        candidates = np.zeros_like(candidates)
-        np.put_along_axis(candidates, nearest, True, axis=1)
-    cost[~candidates] = np.inf
+
+        # keep the nearer half of the candidates; each row has equally many
+        kept = max(1, int(is_candidate[0].sum()) // 2)
+        order = np.argsort(np.where(is_candidate, distance, np.inf), axis=1, kind="stable")
+        is_candidate = np.zeros_like(is_candidate)
+        np.put_along_axis(is_candidate, order[:, :kept], True, axis=1)
+    cost[~is_candidate] = np.inf
     best = cost.argmin(axis=1)
     return best, cost[np.arange(len(best)), best]
 
@@ -292,26 +299,27 @@ def majority_of(colors: Array) -> NDArray[np.bool_]:
 
 
 def scribbles(
-    cells: Superpixels, colors: Array, chosen: Sequence[int] | Labels
+    cells: Superpixels, colors: Array, selected: Sequence[int] | Labels
 ) -> tuple[NDArray[np.bool_], Array]:
     """Draw the colors of selected superpixels as dots of about 3 x 3 pixels at their centers.
 
     Args:
         cells: Superpixels of the image.
         colors: Colors of the superpixels, ``(N, 2)``.
-        chosen: Indices of the selected superpixels.
+        selected: Indices of the superpixels to draw.
 
     Returns:
         Bool mask of the drawn pixels, ``(H, W)``, and ab ``(2, H, W)``, which is 0 at other pixels.
     """
     height, width = cells.labels.shape
-    given, ab = np.zeros((height, width), dtype=bool), np.zeros((2, height, width))
-    boxes = ndimage.find_objects(cells.labels + 1)
-    for index in chosen:
+    mask = np.zeros((height, width), dtype=bool)
+    ab = np.zeros((2, height, width))
+    boxes = ndimage.find_objects(cells.labels + 1)  # bounding boxes; SciPy ignores the label 0
+    for index in selected:
         rows, columns = center_pixels(cells.labels, index, boxes[index])
-        given[rows, columns] = True
+        mask[rows, columns] = True
         ab[:, rows, columns] = colors[index][:, None]
-    return given, ab
+    return mask, ab
 
 
 def center_pixels(labels: Labels, index: int, box: tuple[slice, ...]) -> tuple[Labels, Labels]:

@@ -14,11 +14,13 @@ from colorzoo.networks.matching import match
 from colorzoo.zoo.he2018.matching import Size, pixel_grid, rows_of
 from colorzoo.zoo.he2018.network import SCALES
 
-_MATCHED = SCALES[:-1]  # relu1_1 is not matched, as in Deep Image Analogy
+_MATCHED_SCALES = SCALES[:-1]  # relu1_1 is not matched, as in Deep Image Analogy
 _BEST_ONLY = 1e-10  # softmax temperature that selects the best match
 
 
-def dense_matches(ours: Sequence[Tensor], theirs: Sequence[Tensor], size: Size, other: Size) -> Tensor:
+def dense_matches(
+    features: Sequence[Tensor], other_features: Sequence[Tensor], size: Size, other_size: Size
+) -> Tensor:
     """Match every pixel with a position of another image, coarse to fine.
 
     The search covers all positions at relu5_1, then a window around the coarser match at each finer level
@@ -26,51 +28,60 @@ def dense_matches(ours: Sequence[Tensor], theirs: Sequence[Tensor], size: Size, 
     positions and centered.
 
     Args:
-        ours: Five VGG-19 feature maps of the first image with the strides in `SCALES`.
-        theirs: Five VGG-19 feature maps of the second image with the same strides.
+        features: Five VGG-19 feature maps of the first image with the strides in `SCALES`.
+        other_features: Five VGG-19 feature maps of the second image with the same strides.
         size: Height and width of the first image.
-        other: Height and width of the second image.
+        other_size: Height and width of the second image.
 
     Returns:
         x and y coordinates ``(B, 2, H, W)`` int64, all inside the second image.
     """
-    matches = _best_of_all(_directions(ours[0]), _directions(theirs[0]))
-    for index, scale in enumerate(_MATCHED[1:], start=1):
-        ours_size, theirs_size = ((cells(each[0], scale), cells(each[1], scale)) for each in (size, other))
-        matches = _enlarge(matches, ours_size, theirs_size, 2)
-        matches = _best_nearby(_directions(ours[index]), _directions(theirs[index]), matches)
-    return _enlarge(matches, size, other, _MATCHED[-1])
+    matches = _best_of_all(_directions(features[0]), _directions(other_features[0]))  # relu5_1
+    for level, scale in enumerate(_MATCHED_SCALES[1:], start=1):
+        matches = _enlarge(matches, _map_size(size, scale), _map_size(other_size, scale), 2)
+        matches = _best_nearby(_directions(features[level]), _directions(other_features[level]), matches)
+    return _enlarge(matches, size, other_size, _MATCHED_SCALES[-1])
 
 
-def _best_of_all(ours: Tensor, theirs: Tensor) -> Tensor:
-    positions = pixel_grid((theirs.shape[2], theirs.shape[3]), theirs.device).expand(len(theirs), -1, -1, -1)
-    found = match(_rows(ours), _rows(theirs), _rows(positions), tau=_BEST_ONLY).values
-    return found.round().long().transpose(1, 2).reshape(len(ours), 2, *ours.shape[-2:])
+def _map_size(size: Size, scale: int) -> Size:
+    """Return the height and width of a feature map with stride ``scale``."""
+    return cells(size[0], scale), cells(size[1], scale)
 
 
-def _best_nearby(ours: Tensor, theirs: Tensor, matches: Tensor) -> Tensor:
+def _best_of_all(query: Tensor, key: Tensor) -> Tensor:
+    """Match each query position ``(B, C, H, W)`` with the most similar of all key positions."""
+    positions = pixel_grid((key.shape[2], key.shape[3]), key.device).expand(len(key), -1, -1, -1)
+    matches = match(_rows(query), _rows(key), _rows(positions), tau=_BEST_ONLY).values
+    return matches.round().long().transpose(1, 2).reshape(len(query), 2, *query.shape[-2:])
+
+
+def _best_nearby(query: Tensor, key: Tensor, matches: Tensor) -> Tensor:
     """Replace each match with the most similar position in a window of 5 x 5 positions."""
-    rows, other = _rows(ours), _rows(theirs)
-    height, width = theirs.shape[-2:]
+    query_rows, key_rows = _rows(query), _rows(key)
+    height, width = key.shape[-2:]
     shifts = sorted((dx * dx + dy * dy, dx, dy) for dx, dy in product(range(-2, 3), range(-2, 3)))
-    best, found = None, matches
+    best_score, best_match = None, matches
     for _, dx, dy in shifts:  # nearest first, so that the nearest position wins a tie
         x = (matches[:, :1] + dx).clamp(0, width - 1)
         y = (matches[:, 1:] + dy).clamp(0, height - 1)
         candidate = torch.cat([x, y], dim=1)
-        score = torch.linalg.vecdot(rows, _take(other, rows_of(candidate, (height, width)).flatten(1)))
-        score = score.view(len(ours), 1, *ours.shape[-2:])
-        found = candidate if best is None else torch.where(score > best, candidate, found)
-        best = score if best is None else torch.maximum(score, best)
-    return found
+        candidate_rows = _take(key_rows, rows_of(candidate, (height, width)).flatten(1))
+        score = torch.linalg.vecdot(query_rows, candidate_rows).view(len(query), 1, *query.shape[-2:])
+        if best_score is None:
+            best_score, best_match = score, candidate
+        else:
+            best_match = torch.where(score > best_score, candidate, best_match)
+            best_score = torch.maximum(score, best_score)
+    return best_match
 
 
-def _enlarge(matches: Tensor, size: Size, other: Size, times: int) -> Tensor:
-    """Upsample matches; keep each pixel's offset in its coarse cell."""
+def _enlarge(matches: Tensor, size: Size, other_size: Size, times: int) -> Tensor:
+    """Upsample matches to ``size``; keep each pixel's offset in its coarse cell."""
     fine = pixel_grid(size, matches.device)
     coarse = fine // times
-    found = matches[:, :, coarse[0, 1], coarse[0, 0]] * times + fine % times
-    x, y = found[:, :1].clamp(0, other[1] - 1), found[:, 1:].clamp(0, other[0] - 1)
+    enlarged = matches[:, :, coarse[0, 1], coarse[0, 0]] * times + fine % times
+    x = enlarged[:, :1].clamp(0, other_size[1] - 1)
+    y = enlarged[:, 1:].clamp(0, other_size[0] - 1)
     return torch.cat([x, y], dim=1)
 
 

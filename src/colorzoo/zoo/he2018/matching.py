@@ -22,8 +22,8 @@ Match = Callable[[Sequence[Tensor], Sequence[Tensor], Size, Size], Tensor]
 The arguments are the VGG-19 feature maps of both images, coarse first, and the sizes of both images.
 """
 
-_VOTERS = tuple((dx, dy) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
-_TINY = 1e-8  # minimum norm of a feature vector
+_NEIGHBORS = tuple((dx, dy) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
+_MIN_NORM = 1e-8  # minimum norm of a feature vector
 _CHANNELS = 16  # number of channels that are compared at once, which limits memory
 
 
@@ -62,7 +62,9 @@ def read_at(maps: Tensor, matches: Tensor) -> Tensor:
 
 
 def warp(image: Tensor, matches: Tensor) -> Tensor:
-    """Warp an image with matches by averaging overlapping 3 x 3 patches.
+    """Warp an image with matches by averaging overlapping 3 x 3 patches (patch voting).
+
+    The match of each of the nine neighbors of a pixel, shifted back to the pixel, gives one vote.
 
     Args:
         image: Source image ``(B, C, h, w)``.
@@ -72,17 +74,18 @@ def warp(image: Tensor, matches: Tensor) -> Tensor:
         Warped image ``(B, C, H, W)``, 0 where all patches lie outside the source image.
     """
     size = (image.shape[2], image.shape[3])
-    nowhere = -2 - max(size)  # match of padding pixels, outside of the image for every shift
-    padded = F.pad(matches, (1, 1, 1, 1), value=nowhere)
+    outside = -2 - max(size)  # match of padding pixels, outside of the image for every shift
+    padded = F.pad(matches, (1, 1, 1, 1), value=outside)
     height, width = matches.shape[-2:]
-    total = image.new_zeros(len(matches), image.shape[1], height, width)
+    color_sum = image.new_zeros(len(matches), image.shape[1], height, width)
     votes = image.new_zeros(len(matches), 1, height, width)
-    for dx, dy in _VOTERS:
-        shift = torch.tensor([dx, dy], device=matches.device).view(2, 1, 1)
-        shown = padded[:, :, 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width] - shift
-        total += read_at(image, shown)
-        votes += inside(shown, size).to(votes.dtype)
-    return total / votes.clamp(min=1)
+    for dx, dy in _NEIGHBORS:
+        neighbor_matches = padded[:, :, 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
+        offset = torch.tensor([dx, dy], device=matches.device).view(2, 1, 1)
+        sources = neighbor_matches - offset
+        color_sum += read_at(image, sources)
+        votes += inside(sources, size).to(votes.dtype)
+    return color_sum / votes.clamp(min=1)
 
 
 def round_trip(there: Tensor, back: Tensor) -> Tensor:
@@ -101,28 +104,32 @@ def round_trip(there: Tensor, back: Tensor) -> Tensor:
 
 
 def distances(
-    ours: Sequence[Tensor], theirs: Sequence[Tensor], there: Tensor, back: Tensor
+    target: Sequence[Tensor], reference: Sequence[Tensor], forward: Tensor, backward: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return feature distances of matches in both directions (section 3.1).
 
     Args:
-        ours: Five feature maps of the first image, ``(B, C, ceil(H/s), ceil(W/s))`` for each stride s in
+        target: Five feature maps of the target, ``(B, C, ceil(H/s), ceil(W/s))`` for each stride s in
             `SCALES`.
-        theirs: Five feature maps of the second image with the same strides.
-        there: Matches of the first image in the second image, ``(B, 2, H, W)``.
-        back: Matches of the second image in the first image, ``(B, 2, h, w)``.
+        reference: Five feature maps of the reference with the same strides.
+        forward: Matches of the target in the reference, ``(B, 2, H, W)``.
+        backward: Matches of the reference in the target, ``(B, 2, h, w)``.
 
     Returns:
         Two maps ``(B, 5, H, W)`` of negative cosine similarities, one channel for each stride; 0 for matches
         outside the image. The first map compares each pixel with its match, and the second map compares the
-        match with its own match in the first image.
+        match with its own match in the target.
     """
-    levels = zip(ours, theirs, SCALES, strict=True)
-    pairs = [feature_distances(a, b, there, back, scale) for a, b, scale in levels]
-    forward, backward = (torch.cat(each, dim=1) for each in zip(*pairs, strict=True))
-    forward = forward * inside(there, (back.shape[2], back.shape[3]))
-    backward = backward * inside(back, (there.shape[2], there.shape[3]))
-    return forward, read_at(backward, there)
+    forward_maps, backward_maps = [], []
+    for target_map, reference_map, scale in zip(target, reference, SCALES, strict=True):
+        forward_map, backward_map = feature_distances(target_map, reference_map, forward, backward, scale)
+        forward_maps.append(forward_map)
+        backward_maps.append(backward_map)
+    target_size = (forward.shape[2], forward.shape[3])
+    reference_size = (backward.shape[2], backward.shape[3])
+    forward_distances = torch.cat(forward_maps, dim=1) * inside(forward, reference_size)
+    backward_distances = torch.cat(backward_maps, dim=1) * inside(backward, target_size)
+    return forward_distances, read_at(backward_distances, forward)
 
 
 def errors_of(distance: Tensor) -> Tensor:
@@ -137,38 +144,49 @@ def errors_of(distance: Tensor) -> Tensor:
 
 
 def feature_distances(
-    ours: Tensor, theirs: Tensor, there: Tensor, back: Tensor, scale: int
+    target: Tensor, reference: Tensor, forward: Tensor, backward: Tensor, scale: int
 ) -> tuple[Tensor, Tensor]:
     """Return negative cosine similarities of matches in both directions.
 
+    The features are upsampled to pixel resolution before the comparison. Dot products and norms are sums over
+    groups of channels, because all upsampled channels would need too much memory.
+
     Args:
-        ours: Features of the first image, ``(B, C, ceil(H/scale), ceil(W/scale))``.
-        theirs: Features of the second image, ``(B, C, ceil(h/scale), ceil(w/scale))``.
-        there: Matches of the first image in the second image, ``(B, 2, H, W)``. Coordinates outside the
-            second image are clamped.
-        back: Matches of the second image in the first image, ``(B, 2, h, w)``. Coordinates outside the first
-            image are clamped.
+        target: Features of the target, ``(B, C, ceil(H/scale), ceil(W/scale))``.
+        reference: Features of the reference, ``(B, C, ceil(h/scale), ceil(w/scale))``.
+        forward: Matches of the target in the reference, ``(B, 2, H, W)``. Coordinates outside the reference
+            are clamped.
+        backward: Matches of the reference in the target, ``(B, 2, h, w)``. Coordinates outside the target
+            are clamped.
         scale: Stride of the features in pixels.
 
     Returns:
-        Maps ``(B, 1, H, W)`` for the first image and ``(B, 1, h, w)`` for the second image.
+        Maps ``(B, 1, H, W)`` for the target and ``(B, 1, h, w)`` for the reference.
     """
-    size, other_size = (there.shape[2], there.shape[3]), (back.shape[2], back.shape[3])
-    rows_there, rows_back = rows_of(there, other_size), rows_of(back, size)
-    dots_there = squares = ours.new_zeros(len(ours), 1, *size)
-    dots_back = other_squares = ours.new_zeros(len(ours), 1, *other_size)
-    for part, other_part in zip(
-        *(torch.split(each, _CHANNELS, dim=1) for each in (ours, theirs)), strict=True
-    ):
-        own, other = _at_pixels(part, size, scale), _at_pixels(other_part, other_size, scale)
-        dots_there = dots_there + (own * _gather(other, rows_there)).sum(dim=1, keepdim=True)
-        dots_back = dots_back + (other * _gather(own, rows_back)).sum(dim=1, keepdim=True)
-        squares = squares + own.square().sum(dim=1, keepdim=True)
-        other_squares = other_squares + other.square().sum(dim=1, keepdim=True)
-    length, other_length = (each.sqrt().clamp(min=_TINY) for each in (squares, other_squares))
-    forward = -dots_there / (length * _gather(other_length, rows_there))
-    backward = -dots_back / (other_length * _gather(length, rows_back))
-    return forward, backward
+    target_size = (forward.shape[2], forward.shape[3])
+    reference_size = (backward.shape[2], backward.shape[3])
+    forward_rows, backward_rows = rows_of(forward, reference_size), rows_of(backward, target_size)
+
+    # sums over the channels: dot products of matched features, and squared norms
+    forward_dots = target_squares = target.new_zeros(len(target), 1, *target_size)
+    backward_dots = reference_squares = target.new_zeros(len(target), 1, *reference_size)
+    target_parts = torch.split(target, _CHANNELS, dim=1)
+    reference_parts = torch.split(reference, _CHANNELS, dim=1)
+    for target_part, reference_part in zip(target_parts, reference_parts, strict=True):
+        target_pixels = _at_pixels(target_part, target_size, scale)
+        reference_pixels = _at_pixels(reference_part, reference_size, scale)
+        forward_products = target_pixels * _gather(reference_pixels, forward_rows)
+        backward_products = reference_pixels * _gather(target_pixels, backward_rows)
+        forward_dots = forward_dots + forward_products.sum(dim=1, keepdim=True)
+        backward_dots = backward_dots + backward_products.sum(dim=1, keepdim=True)
+        target_squares = target_squares + target_pixels.square().sum(dim=1, keepdim=True)
+        reference_squares = reference_squares + reference_pixels.square().sum(dim=1, keepdim=True)
+
+    target_norm = target_squares.sqrt().clamp(min=_MIN_NORM)
+    reference_norm = reference_squares.sqrt().clamp(min=_MIN_NORM)
+    forward_distance = -forward_dots / (target_norm * _gather(reference_norm, forward_rows))
+    backward_distance = -backward_dots / (reference_norm * _gather(target_norm, backward_rows))
+    return forward_distance, backward_distance
 
 
 def _at_pixels(maps: Tensor, size: Size, scale: int) -> Tensor:

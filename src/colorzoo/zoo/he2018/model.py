@@ -115,12 +115,15 @@ class ExemplarColorization(ColoringModel):
             reference: References ``(B, 3, h, w)`` in [0, 1].
         """
         with torch.autocast(lightness.device.type, enabled=False):  # matching needs float32
-            other = rgb_to_lab(reference)[:, :1]
-            ours, theirs = self.features(lightness.float()), self.features(other)
-            sizes = (lightness.shape[2], lightness.shape[3]), (other.shape[2], other.shape[3])
-            there, back = self.match(ours, theirs, *sizes), self.match(theirs, ours, *sizes[::-1])
-            errors = errors_of(torch.cat(distances(ours, theirs, there, back), dim=1))
-        return Aligned(there, back, errors)
+            target_features = self.features(lightness.float())
+            reference_features = self.features(rgb_to_lab(reference)[:, :1])
+            target_size = (lightness.shape[2], lightness.shape[3])
+            reference_size = (reference.shape[2], reference.shape[3])
+            forward = self.match(target_features, reference_features, target_size, reference_size)
+            backward = self.match(reference_features, target_features, reference_size, target_size)
+            both_distances = distances(target_features, reference_features, forward, backward)
+            errors = errors_of(torch.cat(both_distances, dim=1))
+        return Aligned(forward, backward, errors)
 
     def generate(self, lightness: Tensor, ab: Tensor, errors: Tensor) -> Tensor:
         """Predict ab ``(B, 2, H, W)`` from lightness, warped ab and matching errors.
@@ -128,8 +131,8 @@ class ExemplarColorization(ColoringModel):
         See `network_input` for the shapes and ranges of the arguments.
         """
         height, width = lightness.shape[-2:]
-        found: Tensor = self.network(pad_to_multiple(network_input(lightness, ab, errors), STRIDE))
-        return found[:, :, :height, :width]
+        predicted: Tensor = self.network(pad_to_multiple(network_input(lightness, ab, errors), STRIDE))
+        return predicted[:, :, :height, :width]
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the authors' parameters.

@@ -35,12 +35,12 @@ class GrayVGG(nn.Module):
         super().__init__()
         self.scale = nn.BatchNorm2d(3)  # Caffe's layers data/bn and data/scale
         self.blocks = nn.ModuleList()
-        fan_in = 3
+        in_channels = 3
         for count, base in zip(_CONVOLUTIONS, _CHANNELS, strict=True):
-            fan_out = scaled_width(base, width)
-            widths = [fan_in, *[fan_out] * count]
+            out_channels = scaled_width(base, width)
+            widths = [in_channels, *[out_channels] * count]
             self.blocks.append(nn.ModuleList(_normalized(i, o) for i, o in pairwise(widths)))
-            fan_in = fan_out
+            in_channels = out_channels
         initialize(self, None)
         self.requires_grad_(False).eval()
 
@@ -105,8 +105,8 @@ class ColorNet(nn.Module):
         return _AB_RANGE * torch.tanh(self.ab(F.leaky_relu(self.conv10(deep), 0.2)).float())
 
 
-def _normalized(fan_in: int, fan_out: int) -> nn.Sequential:
-    return nn.Sequential(conv3x3(fan_in, fan_out), nn.BatchNorm2d(fan_out, affine=False))
+def _normalized(in_channels: int, out_channels: int) -> nn.Sequential:
+    return nn.Sequential(conv3x3(in_channels, out_channels), nn.BatchNorm2d(out_channels, affine=False))
 
 
 def _block(*channels: int, dilation: int = 1) -> nn.Sequential:

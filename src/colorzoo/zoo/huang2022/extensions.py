@@ -72,20 +72,21 @@ def sample_cached(
     if not cells:
         return codes
     cache = KeyValueCache(transformer, gray, hints)
-    codes.view(-1)[cells[0]] = draw(cache.refresh(codes, cells[0]), 0)
+    flat_codes = codes.view(-1)
+    flat_codes[cells[0]] = draw(cache.refresh(codes, cells[0]), 0)
     age = 1  # steps since the last full pass
     error_rates: list[float] = []  # measured logit errors, divided by the age
     for step, (previous, cell) in enumerate(pairwise(cells), start=1):
         recomputed = [cell, previous, *_neighbors(cell, *codes.shape)]
-        approximate = cache.recall(codes, recomputed, step)
+        approximate_logits = cache.recall(codes, recomputed, step)
         max_error = _predict_error(error_rates, age)
-        code = None if max_error is None else clear_winner(approximate, draw, step, max_error)
-        if code is None:
-            exact = cache.refresh(codes, cell)
-            code = draw(exact, step)
-            error_rates.append(_error(approximate, exact, draw.top_k) / age)
+        code = None if max_error is None else clear_winner(approximate_logits, draw, step, max_error)
+        if code is None:  # the error could change the code, or is not known yet
+            logits = cache.refresh(codes, cell)
+            code = draw(logits, step)
+            error_rates.append(_error(approximate_logits, logits, draw.top_k) / age)
             age = 0
-        codes.view(-1)[cell] = code
+        flat_codes[cell] = code
         age += 1
     return codes
 
@@ -117,7 +118,7 @@ class KeyValueCache:
         self.blocks = cast(list[Block], list(transformer.blocks))
         self.gray, self.hints = gray, hints
         self.passes = 0
-        self._kept: list[tuple[Tensor, Tensor]] = []
+        self._keys_values: list[tuple[Tensor, Tensor]] = []  # of each block
 
     def refresh(self, codes: Tensor, cell: int) -> Tensor:
         """Compute all tokens, fill the cache and return the logits of a cell.
@@ -130,16 +131,17 @@ class KeyValueCache:
             Logits ``(codes,)``.
         """
         self.passes += 1
-        self._kept.clear()
-        x = self.transformer.embed(self.gray, codes[None], self.hints)
-        row = self.gray.shape[1] + cell
+        self._keys_values.clear()
+        x = self.transformer.embed(self.gray, codes[None], self.hints)  # (1, tokens, channels)
+        token = self.gray.shape[1] + cell  # color tokens follow the gray tokens
+        last_block = self.blocks[-1]
         for block in self.blocks:
             normalized = block.ln1(x)
-            key_value = block.attn.keys_and_values(normalized)
-            self._kept.append(key_value)
-            if len(self._kept) == len(self.blocks):  # only one token of the last block is read
-                x, normalized = x[:, row : row + 1], normalized[:, row : row + 1]
-            x = block.attend(x, normalized, *key_value)
+            key, value = block.attn.keys_and_values(normalized)
+            self._keys_values.append((key, value))
+            if block is last_block:  # only the token of the cell is read
+                x, normalized = x[:, token : token + 1], normalized[:, token : token + 1]
+            x = block.attend(x, normalized, key, value)
         return self.transformer.logits(x[0, 0])
 
     def recall(self, codes: Tensor, cells: Sequence[int], step: int) -> Tensor:
@@ -155,33 +157,38 @@ class KeyValueCache:
         Returns:
             Logits ``(codes,)`` of the first cell.
         """
-        tokens = self.transformer.embed(self.gray, codes[None], self.hints)
-        count, offset = tokens.shape[1], self.gray.shape[1]
-        every = max(1, count // _WITNESSES)
-        witnesses = range(step % every, count, every)
-        indices = [*dict.fromkeys([*(offset + cell for cell in cells), *witnesses])]
-        is_witness = torch.tensor([index in witnesses for index in indices], device=tokens.device)
-        rows = torch.tensor(indices, device=tokens.device)
-        x = tokens[:, rows]
-        for block, key_value in zip(self.blocks, self._kept, strict=True):
+        embeddings = self.transformer.embed(self.gray, codes[None], self.hints)  # (1, tokens, channels)
+        token_count, gray_count = embeddings.shape[1], self.gray.shape[1]
+        spacing = max(1, token_count // _WITNESSES)
+        witnesses = range(step % spacing, token_count, spacing)
+        cell_tokens = [gray_count + cell for cell in cells]  # color tokens follow the gray tokens
+        recomputed = list(dict.fromkeys([*cell_tokens, *witnesses]))  # without duplicates, in this order
+        is_witness = torch.tensor([token in witnesses for token in recomputed], device=embeddings.device)
+        tokens = torch.tensor(recomputed, device=embeddings.device)
+
+        # each recomputed token attends to the cached keys and values of all tokens
+        x = embeddings[:, tokens]
+        for block, (key, value) in zip(self.blocks, self._keys_values, strict=True):
             normalized = block.ln1(x)
-            for old, new in zip(key_value, block.attn.keys_and_values(normalized), strict=True):
-                _replace_tokens(old, new, rows, is_witness)
-            x = block.attend(x, normalized, *key_value)
+            new_key, new_value = block.attn.keys_and_values(normalized)
+            _replace_tokens(key, new_key, tokens, is_witness)
+            _replace_tokens(value, new_value, tokens, is_witness)
+            x = block.attend(x, normalized, key, value)
         return self.transformer.logits(x[0, 0])
 
 
-def _replace_tokens(cached: Tensor, new: Tensor, rows: Tensor, is_witness: Tensor) -> None:
+def _replace_tokens(cached: Tensor, new: Tensor, tokens: Tensor, is_witness: Tensor) -> None:
     """Update cached keys or values of all tokens in place.
 
     Args:
         cached: Keys or values ``(1, heads, N, c)`` of all tokens; the mean change of the witnesses is added.
         new: Keys or values ``(1, heads, n, c)`` of the recomputed tokens.
-        rows: Indices ``(n,)`` of the recomputed tokens.
+        tokens: Indices ``(n,)`` of the recomputed tokens.
         is_witness: ``(n,)`` bool, whether each recomputed token is a witness.
     """
-    cached += (new - cached[:, :, rows])[:, :, is_witness].mean(dim=2, keepdim=True)
-    cached[:, :, rows] = new
+    change = new - cached[:, :, tokens]
+    cached += change[:, :, is_witness].mean(dim=2, keepdim=True)
+    cached[:, :, tokens] = new
 
 
 def clear_winner(logits: Tensor, draw: GumbelDraw, step: int, error: float) -> int | None:

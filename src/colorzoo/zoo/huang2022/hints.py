@@ -36,8 +36,9 @@ from colorzoo.zoo.huang2022.vqgan import CELL
 Cell = tuple[int, int]
 Pixels = NDArray[np.uint8]
 
-_LEAST_PIXELS = 12  # minimum number of covered pixels, of 256, in a hinted cell, as published
-_SURE, _AT_LEAST = 0.23, 5  # similarity threshold for exemplar hints, and minimum number of hinted cells
+_MIN_PIXELS = 12  # minimum number of covered pixels, of 256, in a hinted cell, as published
+_MIN_SIMILARITY = 0.23  # for exemplar hints
+_MIN_HINTS = 5  # cells that get an exemplar hint, even if their similarity is lower
 
 
 def point_hints(lightness: Tensor, points: Points, cells: tuple[int, int]) -> Hints:
@@ -50,17 +51,21 @@ def point_hints(lightness: Tensor, points: Points, cells: tuple[int, int]) -> Hi
         points: Points at image resolution.
         cells: Rows and columns of the cell grid.
     """
-    chosen = lightness if points.lightness is None else points.lightness
-    lab = torch.cat([chosen, points.ab], dim=1).float() * points.mask
+    point_lightness = lightness if points.lightness is None else points.lightness
+    lab = torch.cat([point_lightness, points.ab], dim=1).float() * points.mask
+
+    # sums over the pixels of each cell, (B, 4, rows, columns)
     height, width = lightness.shape[-2:]
-    down, across = membership(height, cells[0], lab), membership(width, cells[1], lab)
-    sums = down @ torch.cat([lab, points.mask.float()], dim=1) @ across.T
-    count = sums[:, 3:]
+    row_membership = membership(height, cells[0], lab)  # (rows, H)
+    column_membership = membership(width, cells[1], lab)  # (columns, W)
+    sums = row_membership @ torch.cat([lab, points.mask.float()], dim=1) @ column_membership.T
+    lab_sum, count = sums[:, :3], sums[:, 3:]
+
+    # number of covered pixels at the size of the network input, at most 256
     covered = count * (CELL**2 * cells[0] * cells[1]) / (height * width)
-    hinted = (covered >= _LEAST_PIXELS) | small_points(covered)
-    rgb = lab_to_rgb(sums[:, :3] / count.clamp(min=1))
-    places = hinted[:, 0].nonzero()
-    return Hints(places, 2 * rgb.permute(0, 2, 3, 1)[hinted[:, 0]] - 1)
+    is_hinted = ((covered >= _MIN_PIXELS) | small_points(covered))[:, 0]
+    rgb = lab_to_rgb(lab_sum / count.clamp(min=1)).permute(0, 2, 3, 1)
+    return Hints(is_hinted.nonzero(), 2 * rgb[is_hinted] - 1)
 
 
 def exemplar_hints(warped: Pixels, similarity: NDArray[np.float32]) -> Hints:
@@ -74,12 +79,12 @@ def exemplar_hints(warped: Pixels, similarity: NDArray[np.float32]) -> Hints:
         similarity: Cosine similarity between image positions and matched exemplar positions, ``(h, w)``.
     """
     rows, columns = warped.shape[0] // CELL, warped.shape[1] // CELL
-    small = shrink_similarity(similarity, (rows, columns))
-    least = min(_SURE, float(np.sort(small, axis=None)[-min(_AT_LEAST, small.size)]))
+    cell_similarity = shrink_similarity(similarity, (rows, columns))
+    fifth_largest = float(np.sort(cell_similarity, axis=None)[-min(_MIN_HINTS, cell_similarity.size)])
+    cells = np.argwhere(cell_similarity >= min(_MIN_SIMILARITY, fifth_largest))  # (n, 2)
     means = warped.reshape(rows, CELL, columns, CELL, 3).astype(np.float64).mean(axis=(1, 3))
-    cells = np.argwhere(small >= least)
     rgb = torch.from_numpy(means[cells[:, 0], cells[:, 1]].astype(np.float32))
-    return Hints(torch.from_numpy(np.insert(cells, 0, 0, axis=1)), rgb / 255 * 2 - 1)
+    return Hints(torch.from_numpy(np.insert(cells, 0, 0, axis=1)), rgb / 255 * 2 - 1)  # image index 0
 
 
 def shrink_similarity(similarity: NDArray[np.float32], cells: Cell) -> NDArray[np.float32]:
@@ -147,12 +152,12 @@ class Matcher(nn.Module):
         """
         small = F.avg_pool2d(lightness, _HALF)
         lab = F.avg_pool2d(rgb_to_lab(exemplar), _HALF)
-        ours, theirs = (
-            self.correspondence(unit_features(each.hooks))
-            for each in (self.features.of_lightness(small), self.features.of_rgb(lab_to_rgb(lab)))
-        )
-        found = self.correspondence.warp(ours, theirs, F.avg_pool2d(lab, STRIDE), tau=_TAU)
-        return WarpedExemplar(found.values, found.similarity, lightness)
+        target_features = self.features.of_lightness(small)
+        exemplar_features = self.features.of_rgb(lab_to_rgb(lab))
+        query = self.correspondence(unit_features(target_features.hooks))
+        key = self.correspondence(unit_features(exemplar_features.hooks))
+        match = self.correspondence.warp(query, key, F.avg_pool2d(lab, STRIDE), tau=_TAU)
+        return WarpedExemplar(match.values, match.similarity, lightness)
 
 
 SEEN, MASKED, CANDIDATE = 1, 0, -1
@@ -187,6 +192,7 @@ def draw_mask(
 ) -> NDArray[np.int8]:
     """Draw the cell states of a training image.
 
+    All cells are masked with probability ``users.everything``; otherwise, a random number of cells is masked.
     The order of random draws matches the authors' code.
 
     Args:
@@ -199,17 +205,18 @@ def draw_mask(
         Cell states ``(rows, columns)``: `SEEN` (known code), `MASKED` (code to predict) or `CANDIDATE`
         (masked cell that can receive a hint).
     """
-    count = shape[0] * shape[1]
-    (full,) = modes.choices((True, False), weights=(users.everything, 1 - users.everything))
-    if full:
-        masked = np.arange(count)
+    cell_count = shape[0] * shape[1]
+    (masks_all,) = modes.choices((True, False), weights=(users.everything, 1 - users.everything))
+    if masks_all:
+        masked_cells = np.arange(cell_count)
     else:
-        size = numbers.randint(min(users.fewest, count - 1), count)
-        masked = numbers.permutation(count)[:size]
-    mask = np.full(count, SEEN, dtype=np.int8)
-    mask[masked] = MASKED
-    mask[numbers.permutation(masked)[: users.strokes]] = CANDIDATE
-    return mask.reshape(shape)
+        masked_count = numbers.randint(min(users.fewest, cell_count - 1), cell_count)
+        masked_cells = numbers.permutation(cell_count)[:masked_count]
+    candidates = numbers.permutation(masked_cells)[: users.strokes]
+    states = np.full(cell_count, SEEN, dtype=np.int8)
+    states[masked_cells] = MASKED
+    states[candidates] = CANDIDATE
+    return states.reshape(shape)
 
 
 def choose_candidates(mask: NDArray[np.int8], draws: np.random.RandomState, users: Users) -> list[int]:
@@ -262,7 +269,7 @@ def patch_colors(rgb: Pixels, cells: Sequence[Cell]) -> list[NDArray[np.float32]
 
 
 def superpixels_of(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Replace each pixel of an image ``(H, W, 3)`` with its superpixel's mean color.
+    """Replace each pixel of an 8-bit image ``(H, W, 3)`` with its superpixel's mean color.
 
     Mean colors are truncated to integers. Superpixels are computed with scikit-image's SLIC algorithm; the
     authors use OpenCV's implementation.
@@ -278,9 +285,10 @@ def superpixels_of(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         convert2lab=False,
         start_label=0,
     ).ravel()
-    counts = np.bincount(labels)[:, None]
-    sums = np.stack([np.bincount(labels, rgb[..., channel].ravel()) for channel in range(3)], axis=1)
-    return np.asarray((sums / counts).astype(np.uint8)[labels].reshape(rgb.shape))
+    pixel_counts = np.bincount(labels)[:, None]  # (N, 1) for N superpixels
+    channel_sums = [np.bincount(labels, rgb[..., channel].ravel()) for channel in range(3)]
+    mean_colors = (np.stack(channel_sums, axis=1) / pixel_counts).astype(np.uint8)  # (N, 3)
+    return np.asarray(mean_colors[labels].reshape(rgb.shape))
 
 
 def simulate(rgb: Tensor, seeds: Sequence[int], shape: tuple[int, int], users: Users) -> tuple[Tensor, Hints]:
@@ -295,17 +303,18 @@ def simulate(rgb: Tensor, seeds: Sequence[int], shape: tuple[int, int], users: U
     Returns:
         Cell states ``(B, rows, columns)`` as in `draw_mask`, and hints; both are on the device of ``rgb``.
     """
-    masks, cells, colors = [], [], []
-    levels = (rgb.detach().float() * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-    for index, (image, seed) in enumerate(zip(levels, seeds, strict=True)):
+    states, hint_cells, hint_colors = [], [], []
+    images = (rgb.detach().float() * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    for index, (image, seed) in enumerate(zip(images, seeds, strict=True)):
+        modes = random.Random(stream_seed("mask", seed))
         numbers: Any = np.random.RandomState(stream_seed("hints", seed) % 2**32)
-        mask = draw_mask(random.Random(stream_seed("mask", seed)), numbers, shape, users)
-        masks.append(torch.from_numpy(mask))
-        candidates = candidate_cells(mask)
-        hinted = [candidates[number] for number in choose_candidates(mask, numbers, users)]
-        cells += [(index, *cell) for cell in hinted]
-        colors += patch_colors(image, hinted)
+        image_states = draw_mask(modes, numbers, shape, users)
+        states.append(torch.from_numpy(image_states))
+        candidates = candidate_cells(image_states)
+        hinted = [candidates[number] for number in choose_candidates(image_states, numbers, users)]
+        hint_cells += [(index, row, column) for row, column in hinted]
+        hint_colors += patch_colors(image, hinted)
     hints = Hints.none()
-    if cells:
-        hints = Hints(torch.tensor(cells, device="cpu"), torch.from_numpy(np.stack(colors)))
-    return torch.stack(masks).to(rgb.device), hints.to(rgb.device)
+    if hint_cells:
+        hints = Hints(torch.tensor(hint_cells, device="cpu"), torch.from_numpy(np.stack(hint_colors)))
+    return torch.stack(states).to(rgb.device), hints.to(rgb.device)

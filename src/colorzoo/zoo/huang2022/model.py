@@ -114,11 +114,13 @@ class UniColor(ColoringModel):
         super().__init__(UniColorNetwork(vqgan, transformer))
         self.sampling = sampling
         self.matching = matching
-        self._sample = sample if sampling.passes == "published" else sample_cached
+        # rows and columns of the code grid, and the network input size in pixels
         self.cells = (transformer.rows, transformer.columns)
         self.size = (CELL * transformer.rows, CELL * transformer.columns)
         self.working_size = min(self.size)
-        self._matchers: list[BorrowedModel[Matcher]] = []  # a list, so that the state dict does not change
+        self._sample = sample if sampling.passes == "published" else sample_cached
+        # empty until the first use; a list, because its networks must not be in the state dict
+        self._matchers: list[BorrowedModel[Matcher]] = []
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch and return ab, with the cells' color codes in ``extras["codes"]``."""
@@ -169,17 +171,22 @@ class UniColor(ColoringModel):
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
             guidance: Points and exemplar, or None.
-            codes: Codes of each image; cells to sample contain the mask token.
-            cells: Numbers of the cells to sample in each image.
+            codes: Codes ``(rows, columns)`` of each image; cells to sample contain the mask token.
+            cells: Row-major indices of the cells to sample in each image, in sampling order.
+
+        Returns:
+            ab ``(B, 2, H, W)`` in CIE units; ``extras["codes"]`` contains codes ``(B, 1, rows, columns)``.
         """
         guidance = guidance or Guidance()
-        all_ab, all_codes = [], []
+        ab, sampled_codes = [], []
         for index in range(len(lightness)):
-            one = slice(index, index + 1)
-            ab, sampled = self._color_one(lightness[one], guidance[one], codes[index], cells[index])
-            all_ab.append(ab)
-            all_codes.append(sampled)
-        return AbPrediction(ab=torch.cat(all_ab), extras={"codes": torch.cat(all_codes)})
+            image = slice(index, index + 1)  # keeps the batch dimension
+            image_ab, image_codes = self._color_one(
+                lightness[image], guidance[image], codes[index], cells[index]
+            )
+            ab.append(image_ab)
+            sampled_codes.append(image_codes)
+        return AbPrediction(ab=torch.cat(ab), extras={"codes": torch.cat(sampled_codes)})
 
     def _color_one(
         self, lightness: Tensor, guidance: Guidance, codes: Tensor, cells: Sequence[int]
@@ -201,13 +208,13 @@ class UniColor(ColoringModel):
             lightness: ``(1, 1, H, W)`` in [0, 100].
             guidance: Guidance for this image.
         """
-        found = Hints.none(lightness.device)
+        hints = Hints.none(lightness.device)
         if guidance.exemplar is not None:
-            found = self._exemplar_hints(lightness, guidance.exemplar)
+            hints = self._exemplar_hints(lightness, guidance.exemplar)
         if guidance.points is not None:  # the last hint of a cell takes effect
-            given = point_hints(lightness, guidance.points, self.cells)
-            found = Hints(torch.cat([found.cells, given.cells]), torch.cat([found.rgb, given.rgb]))
-        return found
+            points = point_hints(lightness, guidance.points, self.cells)
+            hints = Hints(torch.cat([hints.cells, points.cells]), torch.cat([hints.rgb, points.rgb]))
+        return hints
 
     def _draw(self, features: Tensor, codes: Tensor, cells: Sequence[int], hints: Hints) -> Tensor:
         """Sample the codes of an image; all images use the same random numbers."""

@@ -25,7 +25,7 @@ def sample(
     hints: Hints,
     draw: Draw,
 ) -> Tensor:
-    """Sample codes cell by cell with a full transformer pass per cell.
+    """Sample codes cell by cell with a full transformer pass per cell, as in the published code.
 
     Args:
         transformer: Transformer.

@@ -157,15 +157,15 @@ class Encoder(nn.Module):
     """Encoder with residual blocks at five resolution levels.
 
     Args:
-        fan_in: Number of input channels.
-        fan_out: Number of output channels.
+        in_channels: Number of input channels.
+        out_channels: Number of output channels.
         sizes: Channel counts and block counts of the resolution levels.
     """
 
-    def __init__(self, fan_in: int, fan_out: int, sizes: VQGANSizes) -> None:
+    def __init__(self, in_channels: int, out_channels: int, sizes: VQGANSizes) -> None:
         super().__init__()
         widths = [sizes.channels * each for each in sizes.multipliers]
-        self.conv_in = conv3x3(fan_in, widths[0])
+        self.conv_in = conv3x3(in_channels, widths[0])
         self.down = nn.ModuleList()
         before = widths[0]
         for level, width in enumerate(widths):
@@ -175,10 +175,10 @@ class Encoder(nn.Module):
             before = width
         self.mid = _Middle(before)
         self.norm_out = _norm(before)
-        self.conv_out = conv3x3(before, fan_out)
+        self.conv_out = conv3x3(before, out_channels)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Encode images ``(B, fan_in, H, W)`` as features ``(B, fan_out, H/16, W/16)``."""
+        """Encode images ``(B, in_channels, H, W)`` as features ``(B, out_channels, H/16, W/16)``."""
         x = self.conv_in(image)
         for level in self.down:
             x = level(x)
@@ -189,15 +189,15 @@ class Decoder(nn.Module):
     """Decoder that mirrors `Encoder`.
 
     Args:
-        fan_in: Number of input channels.
+        in_channels: Number of input channels.
         sizes: Channel counts and block counts of the resolution levels.
     """
 
-    def __init__(self, fan_in: int, sizes: VQGANSizes) -> None:
+    def __init__(self, in_channels: int, sizes: VQGANSizes) -> None:
         super().__init__()
         widths = [sizes.channels * each for each in sizes.multipliers]
         before = widths[-1]
-        self.conv_in = conv3x3(fan_in, before)
+        self.conv_in = conv3x3(in_channels, before)
         self.mid = _Middle(before)
         levels: list[nn.Module] = []
         for level in reversed(range(len(widths))):
@@ -211,7 +211,7 @@ class Decoder(nn.Module):
         self.conv_out = conv3x3(before, 3)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Decode features ``(B, fan_in, h, w)`` to unclipped RGB ``(B, 3, 16 h, 16 w)``."""
+        """Decode features ``(B, in_channels, h, w)`` to unclipped RGB ``(B, 3, 16 h, 16 w)``."""
         x = self.mid(self.conv_in(features))
         for level in reversed(self.up):
             x = level(x)
@@ -219,12 +219,23 @@ class Decoder(nn.Module):
 
 
 class _Level(nn.Module):
-    """Residual blocks at one scale, with optional attention and resampling."""
+    """Residual blocks at one scale, with optional attention and resampling.
+
+    Attribute names are keys of the published state dict.
+
+    Args:
+        in_channels: Number of input channels of the first block.
+        out_channels: Number of output channels of all blocks.
+        blocks: Number of residual blocks.
+        attends: Whether self-attention follows each block.
+        downsample: Whether a convolution halves the resolution after the blocks.
+        upsample: Whether the resolution is doubled after the blocks.
+    """
 
     def __init__(
         self,
-        fan_in: int,
-        fan_out: int,
+        in_channels: int,
+        out_channels: int,
         blocks: int,
         *,
         attends: bool,
@@ -232,17 +243,16 @@ class _Level(nn.Module):
         upsample: bool = False,
     ) -> None:
         super().__init__()
-        widths = [fan_in, *[fan_out] * (blocks - 1)]
-        self.block = nn.ModuleList([_ResidualBlock(width, fan_out) for width in widths])
-        self.attn = nn.ModuleList([_Attention(fan_out) for _ in widths if attends])
+        block_inputs = [in_channels, *[out_channels] * (blocks - 1)]
+        self.block = nn.ModuleList([_ResidualBlock(channels, out_channels) for channels in block_inputs])
+        self.attn = nn.ModuleList([_Attention(out_channels) for _ in range(blocks if attends else 0)])
         if downsample:
             pad = nn.ZeroPad2d((0, 1, 0, 1))  # only at the right and bottom
-            self.downsample = nn.Sequential(
-                OrderedDict(pad=pad, conv=nn.Conv2d(fan_out, fan_out, 3, stride=2))
-            )
+            conv = nn.Conv2d(out_channels, out_channels, 3, stride=2)
+            self.downsample = nn.Sequential(OrderedDict(pad=pad, conv=conv))
         if upsample:
             up = nn.Upsample(scale_factor=2)
-            self.upsample = nn.Sequential(OrderedDict(up=up, conv=conv3x3(fan_out, fan_out)))
+            self.upsample = nn.Sequential(OrderedDict(up=up, conv=conv3x3(out_channels, out_channels)))
 
     def forward(self, x: Tensor) -> Tensor:
         for index, block in enumerate(self.block):
@@ -267,12 +277,12 @@ class _Middle(nn.Module):
 
 
 class _ResidualBlock(nn.Module):
-    def __init__(self, fan_in: int, fan_out: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.norm1, self.conv1 = _norm(fan_in), conv3x3(fan_in, fan_out)
-        self.norm2, self.conv2 = _norm(fan_out), conv3x3(fan_out, fan_out)
-        if fan_in != fan_out:
-            self.nin_shortcut = nn.Conv2d(fan_in, fan_out, 1)
+        self.norm1, self.conv1 = _norm(in_channels), conv3x3(in_channels, out_channels)
+        self.norm2, self.conv2 = _norm(out_channels), conv3x3(out_channels, out_channels)
+        if in_channels != out_channels:
+            self.nin_shortcut = nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         inner = self.conv1(F.silu(self.norm1(x)))

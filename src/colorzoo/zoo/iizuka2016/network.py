@@ -83,10 +83,12 @@ class JointPriorNetwork(nn.Module):
         self.scene_channels, self.style_channels = c512, c256
         self.normalization = normalization
         self.register_buffer("mean", torch.tensor(_MEAN))
+        # shared low-level features at 1/8 scale, then mid-level features of the local branch
         self.low = nn.Sequential(
             convolutions((1, c64, c128, c128, c256, c256, c512), (2, 1, 2, 1, 2, 1), normalization)
         )
         self.mid = nn.Sequential(convolutions((c512, c512, c256), (1, 1), normalization))
+        # global branch: scene features, which the scene classifier uses, and the global vector
         self.scene = nn.Sequential(
             convolutions((c512,) * 5, (2, 1, 2, 1), normalization)
             | OrderedDict(flat=nn.Flatten())
@@ -94,6 +96,7 @@ class JointPriorNetwork(nn.Module):
             | linear("fc2", c1024, c512, normalization)
         )
         self.style = nn.Sequential(linear("fc3", c512, c256, normalization))
+        # decoder of the fused local and global features, from 1/8 to 1/2 scale
         self.color = nn.Sequential(
             convolutions((2 * c256, c256, c128), (1, 1), normalization)
             | OrderedDict(up1=nn.Upsample(scale_factor=2))
@@ -173,18 +176,20 @@ class JointPriorNetwork(nn.Module):
         return self.low(self.scene_input(local))
 
 
-def linear(name: str, fan_in: int, fan_out: int, normalization: bool) -> OrderedDict[str, nn.Module]:
+def linear(
+    name: str, in_features: int, out_features: int, normalization: bool
+) -> OrderedDict[str, nn.Module]:
     """Return a dict with a linear layer, optional batch normalization and a ReLU.
 
     Args:
         name: Name of the linear layer. The other modules have the names ``norm_NAME`` and ``relu_NAME``.
-        fan_in: Number of input features.
-        fan_out: Number of output features.
+        in_features: Number of input features.
+        out_features: Number of output features.
         normalization: Whether to add batch normalization.
     """
-    layers: OrderedDict[str, nn.Module] = OrderedDict({name: nn.Linear(fan_in, fan_out)})
+    layers: OrderedDict[str, nn.Module] = OrderedDict({name: nn.Linear(in_features, out_features)})
     if normalization:
-        layers[f"norm_{name}"] = nn.BatchNorm1d(fan_out)
+        layers[f"norm_{name}"] = nn.BatchNorm1d(out_features)
     layers[f"relu_{name}"] = nn.ReLU(inplace=True)
     return layers
 
@@ -203,11 +208,13 @@ def convolutions(
         first: Number N of the first convolution.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    for index, ((fan_in, fan_out), stride) in enumerate(zip(pairwise(channels), strides, strict=True), first):
-        layers[f"conv{index}"] = nn.Conv2d(fan_in, fan_out, 3, stride=stride, padding=1)
+    number = first
+    for (in_channels, out_channels), stride in zip(pairwise(channels), strides, strict=True):
+        layers[f"conv{number}"] = nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1)
         if normalization:
-            layers[f"norm{index}"] = nn.BatchNorm2d(fan_out)
-        layers[f"relu{index}"] = nn.ReLU(inplace=True)
+            layers[f"norm{number}"] = nn.BatchNorm2d(out_channels)
+        layers[f"relu{number}"] = nn.ReLU(inplace=True)
+        number += 1
     return layers
 
 
@@ -239,16 +246,18 @@ def scale(maps: Tensor, size: tuple[int, int]) -> Tensor:
     Returns:
         Maps ``(B, C, *size)``, float32.
     """
+    height, width = size
     with torch.autocast(maps.device.type, enabled=False):
         maps = maps.float()
-        if is_traced() or maps.shape[-1] != size[1]:
-            maps = maps @ _weights(maps.shape[-1], size[1], maps).T
-        if is_traced() or maps.shape[-2] != size[0]:
-            maps = _weights(maps.shape[-2], size[0], maps) @ maps
+        # separable: one matrix product along the width and one along the height
+        if is_traced() or maps.shape[-1] != width:
+            maps = maps @ _resampling_matrix(maps.shape[-1], width, maps).T
+        if is_traced() or maps.shape[-2] != height:
+            maps = _resampling_matrix(maps.shape[-2], height, maps) @ maps
         return maps
 
 
-def _weights(old: int, new: int, like: Tensor) -> Tensor:
+def _resampling_matrix(old: int, new: int, like: Tensor) -> Tensor:
     """Return the resampling matrix ``(new, old)``.
 
     Sizes are computed from tensors so that exported graphs support any size.

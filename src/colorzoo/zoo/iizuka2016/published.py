@@ -35,17 +35,22 @@ def convert_published(state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor
     Raises:
         WeightsError: The file contains a different network.
     """
-    layers = [key.removesuffix(".weight") for key in state_dict if key.endswith(".weight")]
-    layers = [key for index, key in enumerate(layers) if not _is_copy(key, layers[:index], state_dict)]
-    if len(layers) != len(LAYERS):
-        raise WeightsError(f"the file must have {len(LAYERS)} weight layers, got {len(layers)}")
-    ours = {"network.mean": torch.as_tensor(state_dict.get("mean", own["network.mean"]))}
-    for theirs, name in zip(layers, LAYERS, strict=True):
-        ours |= {f"network.{name}.{part}": state_dict[f"{theirs}.{part}"] for part in ("weight", "bias")}
-    return reshape_like(ours, own)
+    published_layers: list[str] = []
+    for key in state_dict:
+        layer, dot, parameter = key.rpartition(".")
+        if dot and parameter == "weight" and not _is_copy(layer, published_layers, state_dict):
+            published_layers.append(layer)
+    if len(published_layers) != len(LAYERS):
+        raise WeightsError(f"the file must have {len(LAYERS)} weight layers, got {len(published_layers)}")
+
+    converted = {"network.mean": torch.as_tensor(state_dict.get("mean", own["network.mean"]))}
+    for published_layer, layer in zip(published_layers, LAYERS, strict=True):
+        for parameter in ("weight", "bias"):
+            converted[f"network.{layer}.{parameter}"] = state_dict[f"{published_layer}.{parameter}"]
+    return reshape_like(converted, own)
 
 
-def _is_copy(key: str, earlier: list[str], state_dict: Mapping[str, Tensor]) -> bool:
+def _is_copy(layer: str, earlier_layers: list[str], state_dict: Mapping[str, Tensor]) -> bool:
     """Return whether an earlier layer has an equal weight."""
-    weight = state_dict[f"{key}.weight"]
-    return any(torch.equal(weight, state_dict[f"{each}.weight"]) for each in earlier)
+    weight = state_dict[f"{layer}.weight"]
+    return any(torch.equal(weight, state_dict[f"{earlier}.weight"]) for earlier in earlier_layers)

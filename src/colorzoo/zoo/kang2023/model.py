@@ -65,14 +65,15 @@ class DDColor(ColoringModel):
     ) -> None:
         encoder: Encoder
         if extensions.trunk is None:
-            from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
+            from colorzoo.zoo.kang2023.convnext import ConvNextEncoder  # slow import
 
             encoder = ConvNextEncoder(architecture.size, architecture.width, architecture.depth)
         else:
             encoder = TrunkEncoder(create_backbone(extensions.trunk, "trunk"))
+        pixel_channels = [scaled_width(base, architecture.width) for base in PIXEL_CHANNELS]
         network = DDColorNetwork(
             encoder,
-            [scaled_width(base, architecture.width) for base in PIXEL_CHANNELS],
+            pixel_channels,
             queries=architecture.queries,
             layers=architecture.layers,
             feed=scaled_width(FEED_CHANNELS, architecture.width),

@@ -213,14 +213,19 @@ class DDColorNetwork(nn.Module):
         Returns:
             ab ``(B, 2, H, W)`` in CIE units.
         """
+        # the 1 x 1 convolution reads one map for each query, and the three channels of the image
         weight = self.refine.divided_weight().flatten(1).float()
         queries = colors.shape[1]
+        query_weight, image_weight = weight[:, :queries], weight[:, queries:]
         with torch.autocast(colors.device.type, enabled=False):
-            ab_colors = weight[:, :queries] @ colors.float()  # (B, 2, C)
+            ab_embeddings = query_weight @ colors.float()  # (B, 2, C)
+
+        # multiply before the pixel shuffle, which only moves values: channel c * factor**2 + i of the
+        # convolution becomes subpixel i of feature c
         last = self.pixel_decoder.last
-        unshuffled = F.relu(last.conv(finest))  # pixel features (B, C * factor**2, h, w)
-        batch, _, height, width = unshuffled.shape
-        features = unshuffled.reshape(batch, ab_colors.shape[2], last.factor**2 * height * width)
-        product = torch.bmm(ab_colors.to(features.dtype), features).view(batch, -1, height, width)
-        ab = blur(F.pixel_shuffle(product, last.factor))
-        return ab + F.conv2d(image, weight[:, queries:, None, None], self.refine.bias)
+        features = F.relu(last.conv(finest))  # (B, C * factor**2, h, w)
+        batch, _, height, width = features.shape
+        flat_features = features.reshape(batch, ab_embeddings.shape[2], last.factor**2 * height * width)
+        product = torch.bmm(ab_embeddings.to(features.dtype), flat_features)
+        ab = blur(F.pixel_shuffle(product.view(batch, -1, height, width), last.factor))
+        return ab + F.conv2d(image, image_weight[..., None, None], self.refine.bias)

@@ -122,7 +122,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         return weighted_sum(terms, self.objective)
 
     def generator_terms(self, lab: Tensor, generated: AbPrediction) -> dict[str, Tensor]:
-        """Return a dict that maps the names of the generator losses to unweighted values.
+        """Return a dict that maps the names of the generator losses to unweighted values (section 3.5).
 
         Losses with the weight 0 are omitted.
 
@@ -130,19 +130,21 @@ class Kang2023(GANColorizationModule[AbPrediction]):
             lab: Ground truth Lab ``(B, 3, H, W)`` in CIE units.
             generated: Predicted ab of these images.
         """
-        weigh = self.objective
-        colored = generated.to_rgb(lab[:, :1])
+        objective = self.objective
+        lightness, target_ab = lab[:, :1], lab[:, 1:]
+        rgb = generated.to_rgb(lightness)
         terms = {}
-        if weigh.pixel_weight:
-            terms["pixel"] = self.pixel_loss(generated.ab, lab[:, 1:])
-        if weigh.perceptual_weight:
+        if objective.pixel_weight:
+            terms["pixel"] = self.pixel_loss(generated.ab, target_ab)
+        if objective.perceptual_weight:
             with torch.no_grad():
-                target = self.vgg(normalized(saturate(lab_to_rgb(lab), weigh.saturation)))
-            terms["perceptual"] = perceptual(self.vgg(normalized(colored)), target)
-        if weigh.adversarial_weight:
-            terms["adversarial"] = adversarial_loss(self.discriminator(colored).float(), real=True)
-        if weigh.colorfulness_weight:
-            terms["colorfulness"] = colorfulness_loss(colored)
+                target_rgb = saturate(lab_to_rgb(lab), objective.saturation)
+                target_features = self.vgg(normalized(target_rgb))
+            terms["perceptual"] = perceptual(self.vgg(normalized(rgb)), target_features)
+        if objective.adversarial_weight:
+            terms["adversarial"] = adversarial_loss(self.discriminator(rgb).float(), real=True)
+        if objective.colorfulness_weight:
+            terms["colorfulness"] = colorfulness_loss(rgb)
         return terms
 
     def discriminator_loss(self, batch: Batch, generated: AbPrediction) -> Tensor:
@@ -168,13 +170,16 @@ class ColorDiscriminator(nn.Module):
         super().__init__()
         first, *wider = (scaled_width(base, width) for base in _CHANNELS)
         blocks = [_block(3, first, 4, stride=2)]
-        fan_in = first
-        for index, fan_out in enumerate(wider):
-            attention = [StoredSpectralAttention(fan_out)] if index == 0 else []
-            blocks += [_block(fan_in, fan_in, 3), _block(fan_in, fan_out, 4, *attention, stride=2)]
-            fan_in = fan_out
-        last = nn.Sequential(StoredSpectralConv(fan_in, 1, (4, 4), bias=False))
-        self.layers = nn.Sequential(*blocks, _block(fan_in, fan_in, 3), last)
+        in_channels = first
+        for index, out_channels in enumerate(wider):
+            attention = [StoredSpectralAttention(out_channels)] if index == 0 else []
+            blocks += [
+                _block(in_channels, in_channels, 3),
+                _block(in_channels, out_channels, 4, *attention, stride=2),
+            ]
+            in_channels = out_channels
+        last = nn.Sequential(StoredSpectralConv(in_channels, 1, (4, 4), bias=False))
+        self.layers = nn.Sequential(*blocks, _block(in_channels, in_channels, 3), last)
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Return scores ``(B, n)`` for RGB ``(B, 3, H, W)`` in [0, 1]; H and W are at least 64."""
@@ -234,6 +239,8 @@ def adversarial_loss(scores: Tensor, real: bool) -> Tensor:
     return F.binary_cross_entropy_with_logits(scores, torch.full_like(scores, float(real)))
 
 
-def _block(fan_in: int, fan_out: int, side: int, *last: nn.Module, stride: int = 1) -> nn.Sequential:
-    conv = StoredSpectralConv(fan_in, fan_out, (side, side), stride=stride, padding=1)
+def _block(
+    in_channels: int, out_channels: int, side: int, *last: nn.Module, stride: int = 1
+) -> nn.Sequential:
+    conv = StoredSpectralConv(in_channels, out_channels, (side, side), stride=stride, padding=1)
     return nn.Sequential(conv, nn.ReLU(), *last)

@@ -106,6 +106,8 @@ class ExtendedEdgeNetwork(EdgeNetwork):
     ) -> Tensor:
         """Return the residual of a feature map, multiplied by a window.
 
+        In inference with a limited reach, the branch runs only on the region around the scribbles.
+
         Args:
             window: Factors in [0, 1]: ``(B, 1, H, W)``, or ``(B, 1, 1, 1)`` if E changes all positions.
             scribbles: ``(B, 1, H, W)`` in {0, 1}.
@@ -114,17 +116,16 @@ class ExtendedEdgeNetwork(EdgeNetwork):
             activation: Feature map ``(B, C, h, w)`` of the hook.
         """
         stride, branch = self.strides[index], self.branches[index]
-        beside = pooled(scribbles, stride, activation, F.max_pool2d)
+        branch_input = pooled(scribbles, stride, activation, F.max_pool2d)
         if self.read_lightness:
             gray = pooled((lightness - 50) / 100, stride, activation, F.avg_pool2d)
-            beside = torch.cat([beside, gray], dim=1)
+            branch_input = torch.cat([branch_input, gray], dim=1)
         if self.reach is not None:
             window = pooled(window, stride, activation, F.avg_pool2d)
-        window = window.to(activation)
-        if self.reach is not None and not self._everywhere():
-            return _run_around(branch, activation, beside, window)
-        change: Tensor = branch(activation, beside)
-        return change * window
+            if not self._processes_whole_image():
+                return _run_around(branch, activation, branch_input, window.to(activation))
+        residual: Tensor = branch(activation, branch_input)
+        return residual * window.to(activation)
 
     def propagate(self, ab: Tensor, lightness: Tensor, scribbles: Tensor) -> Tensor:
         """Return ab with propagated colors near scribbles, or unchanged ab without `Propagation`.
@@ -137,7 +138,7 @@ class ExtendedEdgeNetwork(EdgeNetwork):
         if self.propagation is None:
             return ab
         window = self._fading(scribbles, self.propagation.radius)
-        if self._everywhere():
+        if self._processes_whole_image():
             return ab + window * self.propagation(ab, lightness, scribbles)
         part = _around(window, self.propagation.radius + PROPAGATION_FIELD)
         if part is None:
@@ -146,12 +147,12 @@ class ExtendedEdgeNetwork(EdgeNetwork):
         changed[part] += window[part] * self.propagation(ab[part], lightness[part], scribbles[part])
         return changed
 
-    def _everywhere(self) -> bool:
-        """Return whether to process the whole image, as training and exported graphs require."""
+    def _processes_whole_image(self) -> bool:
+        """Return whether the whole image is processed, as training and exported graphs require."""
         return self.training or is_traced()
 
     def _fading(self, scribbles: Tensor, reach: int) -> Tensor:
-        if self._everywhere():
+        if self._processes_whole_image():
             return fading(scribbles, reach)
         faded = torch.zeros_like(scribbles)
         part = _around(scribbles, reach + reach // 2)  # margin for complete averages within the reach
@@ -285,29 +286,33 @@ class ExtendedEdgeLoss(EdgeLoss):
         super().__init__(objective)
         self.extensions = extensions
 
-    def terms(self, found: Prediction, ab: Tensor, first: Tensor, drawn: Tensor) -> dict[str, Tensor]:
+    def terms(
+        self, prediction: Prediction, target: Tensor, backbone_ab: Tensor, scribbles: Tensor
+    ) -> dict[str, Tensor]:
         """Return the unweighted terms of the loss; see `EdgeLoss.terms` for the arguments.
 
         Returns:
             The terms of `EdgeLoss.terms`, ``color`` (color error near the scribbles) and ``hold`` (color
             change elsewhere). Color terms are mean squared differences of ab / 110.
         """
-        ours, kind, image = self.extensions, self.objective.gradient, found.to_ab()
-        near = widened(drawn, ours.edge_band)
-        of_edges = image_weights(edge_error(first, ab, near, kind=kind), ours.relative)
-        of_colors = image_weights(color_error(first, ab, near), ours.relative)
+        ab, gradient = prediction.to_ab(), self.objective.gradient
+        near = widened(scribbles, self.extensions.edge_band)
+        relative = self.extensions.relative
+        edge_weights = image_weights(edge_error(backbone_ab, target, near, kind=gradient), relative)
+        color_weights = image_weights(color_error(backbone_ab, target, near), relative)
         return {
-            **super().terms(found, ab, first, drawn),
-            "edge": (edge_error(image, ab, near, kind=kind) * of_edges).mean(),
-            "con": (edge_error(image, first, 1 - near, kind=kind) * of_edges).mean(),
-            "color": (color_error(image, ab, near) * of_colors).mean(),
-            "hold": (color_error(image, first, 1 - near) * of_colors).mean(),
+            **super().terms(prediction, target, backbone_ab, scribbles),
+            "edge": (edge_error(ab, target, near, kind=gradient) * edge_weights).mean(),
+            "con": (edge_error(ab, backbone_ab, 1 - near, kind=gradient) * edge_weights).mean(),
+            "color": (color_error(ab, target, near) * color_weights).mean(),
+            "hold": (color_error(ab, backbone_ab, 1 - near) * color_weights).mean(),
         }
 
     def total(self, terms: dict[str, Tensor]) -> Tensor:
         """Return the weighted sum of the terms from `terms`."""
-        ours = self.extensions
-        return super().total(terms) + ours.color_weight * terms["color"] + ours.hold_weight * terms["hold"]
+        color = self.extensions.color_weight * terms["color"]
+        hold = self.extensions.hold_weight * terms["hold"]
+        return super().total(terms) + color + hold
 
 
 def image_weights(lost: Tensor, relative: bool) -> Tensor:

@@ -39,25 +39,28 @@ class EdgeLoss:
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
 
-    def terms(self, found: Prediction, ab: Tensor, first: Tensor, drawn: Tensor) -> dict[str, Tensor]:
+    def terms(
+        self, prediction: Prediction, target: Tensor, backbone_ab: Tensor, scribbles: Tensor
+    ) -> dict[str, Tensor]:
         """Return the unweighted terms of the loss.
 
         Args:
-            found: Prediction with scribbles, whose ``extras`` contain the residuals of the feature maps.
-            ab: Ground truth ab ``(B, 2, H, W)``.
-            first: Predicted ab ``(B, 2, H, W)`` without scribbles.
-            drawn: Scribbles ``(B, 1, H, W)`` in {0, 1}.
+            prediction: Prediction with scribbles, whose ``extras`` contain the residuals of the feature maps.
+            target: Ground truth ab ``(B, 2, H, W)`` in CIE units.
+            backbone_ab: Predicted ab ``(B, 2, H, W)`` without scribbles.
+            scribbles: ``(B, 1, H, W)`` in {0, 1}.
 
         Returns:
             ``edge`` is L_edge, the color gradient error under the scribbles. ``con`` is L_con, the change of
             the color gradients elsewhere. ``reg`` is L_reg, the mean square of the residuals for feature
             maps, divided by `FeatureHook.scale`.
         """
-        image, kind = found.to_ab(), self.objective.gradient
+        ab, gradient = prediction.to_ab(), self.objective.gradient
+        residual_squares = [residual.float().square().mean() for residual in prediction.extras.values()]
         return {
-            "edge": edge_error(image, ab, drawn, kind=kind).mean(),
-            "con": edge_error(image, first, 1 - drawn, kind=kind).mean(),
-            "reg": torch.stack([change.float().square().mean() for change in found.extras.values()]).mean(),
+            "edge": edge_error(ab, target, scribbles, kind=gradient).mean(),
+            "con": edge_error(ab, backbone_ab, 1 - scribbles, kind=gradient).mean(),
+            "reg": torch.stack(residual_squares).mean(),
         }
 
     def total(self, terms: dict[str, Tensor]) -> Tensor:

@@ -83,11 +83,14 @@ class EdgeAwareColorization(ColoringModel):
             raise ColorzooError(
                 f"'backbone' must name a model with feature hooks (ColoringModel.hooks), got {backbone!r}"
             )
-        used = replace(extensions, propagation=0) if model.output_kind == "rgb" else extensions
-        super().__init__(used.build(model.hooks, architecture.hidden))
+        supported = extensions
+        if model.output_kind == "rgb":
+            supported = replace(extensions, propagation=0)  # propagation requires ab
+        super().__init__(supported.build(model.hooks, architecture.hidden))
         self.architecture = architecture
         self.extensions = extensions
         self.backbone = BorrowedModel(model)
+        # input, output and feature layers are those of the backbone; scribbles are an additional guidance
         self.accepts = model.accepts | {"scribbles"}
         self.feature_layers = tuple(f"backbone.model.{layer}" for layer in model.feature_layers)
         self.input_kind, self.output_kind = model.input_kind, model.output_kind

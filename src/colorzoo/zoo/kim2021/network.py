@@ -101,12 +101,12 @@ class EdgeNetwork(nn.Module):
         Returns:
             Output of the backbone, and the residual of each feature map, divided by `FeatureHook.scale`.
         """
-        drawn_at_all = scribbles.amax(dim=(1, 2, 3), keepdim=True)
+        has_scribbles = scribbles.amax(dim=(1, 2, 3), keepdim=True)  # (B, 1, 1, 1) in {0, 1}
 
         def residual(index: int, activation: Tensor) -> Tensor:
-            drawn = pooled(scribbles, self.strides[index], activation, F.max_pool2d)
-            change: Tensor = self.branches[index](activation, drawn)
-            return change * drawn_at_all.to(activation)
+            pooled_scribbles = pooled(scribbles, self.strides[index], activation, F.max_pool2d)
+            change: Tensor = self.branches[index](activation, pooled_scribbles)
+            return change * has_scribbles.to(activation)
 
         return run_refined(hooked, state, residual)
 
@@ -116,23 +116,25 @@ def run_refined(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Run a backbone from the first feature hook and add a residual to each feature map.
 
+    Each residual is multiplied by `FeatureHook.scale` before the addition.
+
     Args:
         hooked: Backbone.
         state: Backbone activations at the first feature hook.
         residual: Function that returns the residual for the index of a hook and its feature map.
 
     Returns:
-        Output of the backbone, and the residuals by the name of the hook.
+        Output of the backbone, and a dict that maps the name of each hook to its residual.
     """
-    hooks = {hook.name: (index, hook) for index, hook in enumerate(hooked.hooks)}
+    indices = {hook.name: index for index, hook in enumerate(hooked.hooks)}
     residuals: dict[str, Tensor] = {}
 
     def visit(name: str, activation: Tensor) -> Tensor:
-        if name not in hooks:
+        if name not in indices:
             return activation
-        index, hook = hooks[name]
+        index = indices[name]
         residuals[name] = residual(index, activation)
-        return activation + hook.scale * residuals[name]
+        return activation + hooked.hooks[index].scale * residuals[name]
 
     return hooked.after_hooks(state, visit), residuals
 

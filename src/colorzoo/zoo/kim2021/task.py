@@ -103,14 +103,15 @@ class Kim2021(SingleOptimizerModule):
         with torch.no_grad():
             guidance = self._training_guidance(ab, batch)
             encoded = self.model.encode(lightness, guidance)
-            first = self.model.backbone.model.after_hooks(encoded.state, unchanged)
+            backbone_ab = self.model.backbone.model.after_hooks(encoded.state, unchanged)
             users = self.users
             simulation = ScribbleSimulation(
                 lost=users.lost, most=users.strokes, jitter=users.jitter, none=users.empty
             )
-            drawn = simulate_scribbles(first, ab, image_generators(batch["seed"], "strokes"), simulation)
-        found = self.model(lightness, replace(guidance, scribbles=drawn), encoded)
-        terms = self.loss.terms(found, ab, first, drawn.mask)
+            generators = image_generators(batch["seed"], "strokes")
+            scribbles = simulate_scribbles(backbone_ab, ab, generators, simulation)
+        prediction = self.model(lightness, replace(guidance, scribbles=scribbles), encoded)
+        terms = self.loss.terms(prediction, ab, backbone_ab, scribbles.mask)
         loss = self.loss.total(terms)
         self.log_losses({"loss": loss, **terms}, len(lab))
         return loss

@@ -34,31 +34,31 @@ class ReferenceColorization(HypercolumnColorization):
 
     def histograms(self, gray: Tensor, padding: tuple[int, int, int, int], guidance: Guidance) -> Histograms:
         """Predict histograms and match them to the exemplar, if the guidance has one."""
-        found, exemplar = super().histograms(gray, padding, guidance), guidance.exemplar
+        predicted, exemplar = super().histograms(gray, padding, guidance), guidance.exemplar
         if exemplar is None:
-            return found
+            return predicted
         inside = F.avg_pool2d(F.pad(torch.ones_like(gray), padding), QUARTER)
-        return like_reference(found, exemplar.embed_by(self.encode_reference), inside, exemplar.alpha)
+        return like_reference(predicted, exemplar.embed_by(self.encode_reference), inside, exemplar.alpha)
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
         """Return the global hue and chroma histograms ``(B, 2, 32)`` of RGB in [0, 1]."""
         return histograms_of(rgb.float())
 
 
-def like_reference(found: Histograms, reference: Tensor, inside: Tensor, alpha: float) -> Histograms:
+def like_reference(predicted: Histograms, reference: Tensor, inside: Tensor, alpha: float) -> Histograms:
     """Change the image's mean histograms to the reference's histograms.
 
     In the mean hue histogram, positions are weighted by their chroma.
 
     Args:
-        found: Predicted histograms of an image.
+        predicted: Predicted histograms of an image.
         reference: Output of `histograms_of` for the reference.
         inside: Fraction of each position that is inside the image, ``(B, 1, h, w)``.
         alpha: Strength of the reference; see `transfer`.
     """
-    chroma = transfer(found.chroma, reference[:, 1], inside, alpha)
+    chroma = transfer(predicted.chroma, reference[:, 1], inside, alpha)
     weight = inside * chroma_of(chroma, "expectation")[:, None]
-    return Histograms(transfer(found.hue, reference[:, 0], weight, alpha), chroma)
+    return Histograms(transfer(predicted.hue, reference[:, 0], weight, alpha), chroma)
 
 
 def histograms_of(rgb: Tensor) -> Tensor:
@@ -78,14 +78,14 @@ def histograms_of(rgb: Tensor) -> Tensor:
     return torch.stack([colored / colored.sum(1, keepdim=True).clamp(min=_GRAY), counted], dim=1)
 
 
-def transfer(shares: Tensor, target: Tensor, weight: Tensor, alpha: float = 1.0) -> Tensor:
+def transfer(histograms: Tensor, target: Tensor, weight: Tensor, alpha: float = 1.0) -> Tensor:
     """Reweight the bins of predicted histograms so that the image's mean matches a target.
 
-    Each bin has one factor for all positions, computed by iterative proportional fitting. The factors are
-    equivalent to a bias on the logits.
+    Each bin has one factor for all positions, computed by iterative proportional fitting (Deming and Stephan
+    1940). The factors are equivalent to a bias on the logits.
 
     Args:
-        shares: Predicted hue or chroma histograms ``(B, 32, H, W)``.
+        histograms: Predicted hue or chroma histograms ``(B, 32, H, W)``.
         target: Target histogram ``(B, 32)``; zeros leave the histograms unchanged.
         weight: Weight of each position in the mean histogram, ``(B, 1, H, W)``.
         alpha: Exponent of the factors: 0 leaves the histograms unchanged, 1 matches the target.
@@ -95,17 +95,18 @@ def transfer(shares: Tensor, target: Tensor, weight: Tensor, alpha: float = 1.0)
     """
     weight = weight / weight.sum((2, 3), keepdim=True).clamp(min=1e-12)
 
-    def mean(each: Tensor) -> Tensor:
-        return (each * weight).sum((2, 3), keepdim=True)
+    def image_mean(maps: Tensor) -> Tensor:
+        return (maps * weight).sum((2, 3), keepdim=True)
 
-    before = mean(shares)
-    wanted = target[:, :, None, None] + _SMOOTHING * before  # keep a minimum in empty bins
-    wanted = wanted / wanted.sum(1, keepdim=True)
-    factors = torch.ones_like(before)
+    predicted_mean = image_mean(histograms)  # (B, 32, 1, 1)
+    smoothed = target[:, :, None, None] + _SMOOTHING * predicted_mean  # positive in empty target bins
+    target_mean = smoothed / smoothed.sum(1, keepdim=True)
+    factors = torch.ones_like(predicted_mean)
     for _ in range(_STEPS):
-        factors = factors * wanted / mean(_normalized(shares * factors)).clamp(min=1e-12)
-    return _normalized(shares * factors**alpha)
+        current_mean = image_mean(_normalized(histograms * factors)).clamp(min=1e-12)
+        factors = factors * target_mean / current_mean
+    return _normalized(histograms * factors**alpha)
 
 
-def _normalized(shares: Tensor) -> Tensor:
-    return shares / shares.sum(1, keepdim=True).clamp(min=1e-12)
+def _normalized(histograms: Tensor) -> Tensor:
+    return histograms / histograms.sum(1, keepdim=True).clamp(min=1e-12)

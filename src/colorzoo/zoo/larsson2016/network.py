@@ -85,13 +85,16 @@ def hue_of(shares: Tensor, rule: HueRule) -> tuple[Tensor, Tensor]:
         return _without_fading((shares.argmax(1).to(shares) + 0.5) / BINS)
     if rule == "median":
         return _without_fading(_quantile(shares, 0.5))
+    # hue is circular, so its expectation is the direction of the mean unit vector
     angle = 2 * math.pi * _centers(shares)
     x, y = (shares * angle.cos()).sum(1), (shares * angle.sin()).sum(1)
     hue = (torch.atan2(y, x) / (2 * math.pi)) % 1
     if rule == "expectation":
         return _without_fading(hue)
+    # a short mean vector means an uncertain hue, whose chroma fades
     length = torch.linalg.vector_norm(torch.stack([x, y]), dim=0)  # ONNX has no hypot
-    return hue, (length / BINS).clamp(max=_FADED_BELOW) / _FADED_BELOW
+    fading = (length / BINS).clamp(max=_FADED_BELOW) / _FADED_BELOW
+    return hue, fading
 
 
 def _without_fading(hue: Tensor) -> tuple[Tensor, Tensor]:
@@ -123,12 +126,13 @@ def to_rgb(
         RGB ``(B, 3, H, W)`` in [0, 1].
     """
     level = gray[:, 0]
-    angle, fading = hue_of(hue_shares, hue)
-    faded = chroma_of(chroma_shares, chroma) * fading
-    total = 2 * level + faded  # 0 only for black without chroma
-    saturation = (2 * faded / torch.where(total > 0, total, 1.0) * boost).clamp(0, 1)
-    value = (level + faded / 2).clamp(0, 1)
-    return hsv_to_rgb(angle, saturation, value)
+    decoded_hue, fading = hue_of(hue_shares, hue)
+    faded_chroma = chroma_of(chroma_shares, chroma) * fading
+    # HSV of lightness L and chroma C: V = L + C / 2, and S = C / V = 2 C / (2 L + C)
+    value = (level + faded_chroma / 2).clamp(0, 1)
+    denominator = 2 * level + faded_chroma  # 0 only for black without chroma
+    saturation = 2 * faded_chroma / torch.where(denominator > 0, denominator, 1.0)
+    return hsv_to_rgb(decoded_hue, (saturation * boost).clamp(0, 1), value)
 
 
 def keep_gray(rgb: Tensor, gray: Tensor) -> Tensor:
@@ -218,12 +222,14 @@ class Architecture:
     boost: Positive = 1.0
 
 
-def _trunk_layer(name: str, fan_in: int, fan_out: int, architecture: Architecture) -> nn.Sequential:
+def _trunk_layer(name: str, in_channels: int, out_channels: int, architecture: Architecture) -> nn.Sequential:
     """Build a layer of VGG-16; the layers fc6 and fc7 have dropout."""
     kernel = _KERNELS.get(name, 3)
-    layers = OrderedDict[str, nn.Module](conv=nn.Conv2d(fan_in, fan_out, kernel, padding=kernel // 2))
+    layers = OrderedDict[str, nn.Module](
+        conv=nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2)
+    )
     if architecture.normalization:
-        layers["norm"] = RunningNorm(fan_out)
+        layers["norm"] = RunningNorm(out_channels)
     layers["relu"] = nn.ReLU(inplace=True)
     if name in _KERNELS:
         layers["dropout"] = nn.Dropout(architecture.dropout)
@@ -243,9 +249,9 @@ class HypercolumnNetwork(nn.Module):
         self.trunk = nn.ModuleDict()
         self.channels = [1]
         for name, base in chain(*BLOCKS):
-            fan_out = max(1, round(base * width))
-            self.trunk[name] = _trunk_layer(name, self.channels[-1], fan_out, architecture)
-            self.channels.append(fan_out)
+            out_channels = max(1, round(base * width))
+            self.trunk[name] = _trunk_layer(name, self.channels[-1], out_channels, architecture)
+            self.channels.append(out_channels)
         hidden = max(1, round(_HIDDEN * width))
         self.hidden = nn.Conv2d(sum(self.channels), hidden, 1)
         self.hue, self.chroma = nn.Conv2d(hidden, BINS, 1), nn.Conv2d(hidden, BINS, 1)
@@ -281,8 +287,8 @@ class HypercolumnNetwork(nn.Module):
     def hidden_map(self, maps: Sequence[Tensor]) -> Tensor:
         """Apply the hidden layer of the prediction head at stride 4.
 
-        The layer is applied before the maps are upsampled, so the 12,417 hypercolumn channels are never
-        stored at stride 4.
+        The hidden layer is a 1 x 1 convolution, so it can be applied to each map before the upsampling. The
+        12,417 hypercolumn channels are then never stored at stride 4.
 
         Args:
             maps: Output of `features`.
@@ -290,15 +296,17 @@ class HypercolumnNetwork(nn.Module):
         Returns:
             Hidden features ``(B, 1024 * width, H/4, W/4)``.
         """
+        # maps of equal stride form a group, whose channels are adjacent in the hypercolumn
         scales = sorted({max(scale, QUARTER) for scale in SCALES})
         groups = [torch.cat(_maps_at(scale, maps), dim=1) for scale in scales]
-        weights = torch.split(self.hidden.weight, [group.shape[1] for group in groups], dim=1)
-        biases = [self.hidden.bias, *[None] * (len(groups) - 1)]  # the sum contains the bias once
-        parts = (
+        group_weights = torch.split(self.hidden.weight, [group.shape[1] for group in groups], dim=1)
+        group_biases = [self.hidden.bias, *[None] * (len(groups) - 1)]  # the sum contains the bias once
+        # a generator, so that the addition needs only two outputs at a time
+        group_outputs = (
             enlarge(F.conv2d(group, weight, bias), scale // QUARTER)
-            for group, weight, bias, scale in zip(groups, weights, biases, scales, strict=True)
+            for group, weight, bias, scale in zip(groups, group_weights, group_biases, scales, strict=True)
         )
-        return reduce(torch.add, parts).relu()
+        return reduce(torch.add, group_outputs).relu()
 
     def logits_at(self, gray: Tensor, positions: Tensor) -> Histograms:
         """Return hue and chroma logits, each ``(B P, 32)``, at sampled positions.

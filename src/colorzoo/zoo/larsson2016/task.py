@@ -108,9 +108,9 @@ class Larsson2016(SingleOptimizerModule):
             places: Integer rows and columns of the sampled positions in pixels, ``(B, P, 2)``.
         """
         target = target_of(rgb, places, self.objective.window)
-        found = self.model.network.logits_at(network_input(rgb, self.model.network.mean), places)
-        hue = divergence(found.hue, target.shares.hue, target.hue_weight)
-        chroma = divergence(found.chroma, target.shares.chroma, target.chroma_weight)
+        logits = self.model.network.logits_at(network_input(rgb, self.model.network.mean), places)
+        hue = divergence(logits.hue, target.shares.hue, target.hue_weight)
+        chroma = divergence(logits.chroma, target.shares.chroma, target.chroma_weight)
         return {"loss": self.objective.hue_weight * hue + chroma, "hue": hue, "chroma": chroma}
 
     def places_of(self, batch: Batch) -> Tensor:
@@ -129,8 +129,8 @@ class Larsson2016(SingleOptimizerModule):
                 "--model.objective.margin."
             )
         inner = batch["rgb"].new_tensor([height - 2 * margin, width - 2 * margin])
-        drawn = [torch.rand(count, 2, generator=each) for each in image_generators(batch["seed"], "places")]
-        return margin + (torch.stack(drawn).to(inner) * inner).floor()
+        draws = [torch.rand(count, 2, generator=each) for each in image_generators(batch["seed"], "places")]
+        return margin + (torch.stack(draws).to(inner) * inner).floor()
 
 
 def network_input(rgb: Tensor, mean: float) -> Tensor:
@@ -171,15 +171,16 @@ def window_shares(bins: Tensor, places: Tensor, window: int) -> Tensor:
     Returns:
         Histograms ``(B P, 32)``, float32.
     """
-    size = torch.tensor(bins.shape[-2:], device=bins.device)
+    height, width = bins.shape[-2:]
     offsets = torch.arange(window, device=bins.device) - window // 2
-    lines = places.long()[:, :, None] + offsets[:, None]  # rows and columns of the windows, (B, P, window, 2)
-    inside_rows, inside_columns = ((lines >= 0) & (lines < size)).unbind(3)
-    rows, columns = lines.clamp(min=0).minimum(size - 1).unbind(3)
+    rows = (places[..., :1].long() + offsets)[..., :, None]  # (B, P, window, 1)
+    columns = (places[..., 1:].long() + offsets)[..., None, :]  # (B, P, 1, window)
+    is_inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+
     image = torch.arange(len(bins), device=bins.device)[:, None, None, None]
-    found = bins[image, rows[..., None], columns[:, :, None]]  # (B, P, window, window)
-    inside = inside_rows[..., None] & inside_columns[:, :, None]
-    counts = (F.one_hot(found, BINS) * inside[..., None]).sum((2, 3)).flatten(0, 1).float()
+    window_bins = bins[image, rows.clamp(0, height - 1), columns.clamp(0, width - 1)]
+    one_hot = F.one_hot(window_bins, BINS) * is_inside[..., None]  # (B, P, window, window, 32)
+    counts = one_hot.sum((2, 3)).flatten(0, 1).float()
     return counts / counts.sum(1, keepdim=True)
 
 

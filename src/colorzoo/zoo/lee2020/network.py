@@ -40,8 +40,8 @@ class Encoder(nn.Module):
         channels = (in_channels, *(scaled_width(base, width) for base in _ENCODER))
         self.channels = channels[1:]
         self.layers = nn.ModuleList(
-            _conv_norm(fan_in, fan_out, stride=2 if index in _HALVING else 1)
-            for index, (fan_in, fan_out) in enumerate(pairwise(channels))
+            _conv_norm(in_channels, out_channels, stride=2 if index in _HALVING else 1)
+            for index, (in_channels, out_channels) in enumerate(pairwise(channels))
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -206,11 +206,11 @@ class SketchDiscriminator(nn.Module):
         self.layers = nn.Sequential(
             *(
                 nn.Sequential(
-                    SpectralConv(fan_in, fan_out, (3, 3), stride=2, padding=1),
-                    nn.BatchNorm2d(fan_out),
+                    SpectralConv(in_channels, out_channels, (3, 3), stride=2, padding=1),
+                    nn.BatchNorm2d(out_channels),
                     nn.LeakyReLU(_SLOPE),
                 )
-                for fan_in, fan_out in pairwise(channels)
+                for in_channels, out_channels in pairwise(channels)
             ),
             nn.Conv2d(channels[-1], 1, 3, padding=1),
         )
@@ -224,7 +224,9 @@ class SketchDiscriminator(nn.Module):
         return self.layers(x)
 
 
-def _conv_norm(fan_in: int, fan_out: int, *, stride: int = 1) -> nn.Sequential:
+def _conv_norm(in_channels: int, out_channels: int, *, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(fan_in, fan_out, 3, stride=stride, padding=1), nn.BatchNorm2d(fan_out), nn.LeakyReLU(_SLOPE)
+        nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1),
+        nn.BatchNorm2d(out_channels),
+        nn.LeakyReLU(_SLOPE),
     )

@@ -137,15 +137,12 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
         """
         made = make_reference(batch["rgb"], batch["seed"], self.users.color_shift)
         generated = self.model(sketches_of(batch), Guidance(exemplar=Exemplar(made.reference)))
-        query, key = generated.extras["query"], generated.extras["key"]
-        positive, negative = (
-            key.gather(1, index[..., None].expand_as(key)) for index in (made.positive, made.negative)
-        )
+        query, key = generated.extras["query"], generated.extras["key"]  # each (B, N, C)
         extras = {
             "target": made.target,
             "query": query,
-            "positive": positive,
-            "negative": negative,
+            "positive": key.gather(1, made.positive[..., None].expand_as(key)),
+            "negative": key.gather(1, made.negative[..., None].expand_as(key)),
             "present": made.present,
         }
         return RgbPrediction(rgb=generated.rgb, extras=extras)
@@ -175,8 +172,8 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
         terms = {"reconstruction": 2 * (generated.rgb - extras["target"]).abs().mean()}
         if self.compares_features():
             with torch.no_grad():
-                wanted = self.vgg(2 * extras["target"] - 1)
-            terms |= feature_terms(self.vgg(2 * generated.rgb - 1), wanted)
+                target_features = self.vgg(2 * extras["target"] - 1)
+            terms |= feature_terms(self.vgg(2 * generated.rgb - 1), target_features)
         if self.is_adversarial():
             terms["adversarial"] = least_squares_loss(self._scores(sketch, generated.rgb))
         if weigh.triplet_weight:
@@ -209,7 +206,7 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
 
 
 @in_float32
-def feature_terms(found: list[Tensor], wanted: list[Tensor]) -> dict[str, Tensor]:
+def feature_terms(features: list[Tensor], target_features: list[Tensor]) -> dict[str, Tensor]:
     """Return a dict with the losses ``perceptual`` and ``style``, each summed over layers.
 
     The perceptual loss is the L1 distance between feature maps. The style loss is the L1 distance between
@@ -218,13 +215,13 @@ def feature_terms(found: list[Tensor], wanted: list[Tensor]) -> dict[str, Tensor
     Each image has a separate Gram matrix; the re-implementation computes one Gram matrix per batch.
 
     Args:
-        found: VGG-19 feature maps ``(B, C, h, w)`` of generated images, one per layer.
-        wanted: VGG-19 feature maps ``(B, C, h, w)`` of the target images, one per layer.
+        features: VGG-19 feature maps ``(B, C, h, w)`` of generated images, one per layer.
+        target_features: VGG-19 feature maps ``(B, C, h, w)`` of the target images, one per layer.
     """
-    pairs = list(zip(found, wanted, strict=True))
-    features = torch.stack([(a - b).abs().mean() for a, b in pairs])
-    styles = torch.stack([(gram_matrix(a) - gram_matrix(b)).abs().mean() for a, b in pairs])
-    return {"perceptual": features.sum(), "style": styles.sum()}
+    layers = list(zip(features, target_features, strict=True))
+    perceptual = torch.stack([(layer - target).abs().mean() for layer, target in layers])
+    style = torch.stack([(gram_matrix(layer) - gram_matrix(target)).abs().mean() for layer, target in layers])
+    return {"perceptual": perceptual.sum(), "style": style.sum()}
 
 
 def make_reference(rgb: Tensor, seeds: Tensor, color_shift: float) -> MadeReference:
@@ -235,20 +232,28 @@ def make_reference(rgb: Tensor, seeds: Tensor, color_shift: float) -> MadeRefere
         seeds: ``(B,)``, per-image seeds.
         color_shift: Maximum shift of each RGB channel, up or down.
     """
-    rows, columns = (cells(side, STRIDE) for side in rgb.shape[-2:])
+    height, width = rgb.shape[-2:]
+    rows, columns = cells(height, STRIDE), cells(width, STRIDE)
     count = rows * columns  # positions of the attention map
     generators = image_generators(seeds, "reference")
     draws = draw_uniform(generators, len(rgb), 3 + 4 * TRIES + count, torch.device("cpu"))
     shift_draws, move_draws, negative_draws = torch.split(draws, [3, 4 * TRIES, count], dim=1)
+
+    # appearance transform: add a random shift to each RGB channel
     shifts = color_shift * (2 * shift_draws - 1).to(rgb)
     target = (rgb + shifts[..., None, None]).clamp(0, 1)
+
+    # spatial transform: warp with a thin plate spline
     moves = diagonal_moves(move_draws.view(len(rgb), TRIES, 4))
-    theta = spline(moves)
+    theta = spline(moves)  # coefficients of the spline
     reference = warp(target, theta, moves).clamp(0, 1)
-    sources = source_positions(theta, moves, (rgb.shape[-2], rgb.shape[-1])).permute(0, 3, 1, 2)
+
+    # triplets: the corresponding position is positive, a random other position is negative
+    sources = source_positions(theta, moves, (height, width)).permute(0, 3, 1, 2)
     positive, present = corresponding_places(F.adaptive_avg_pool2d(sources, (rows, columns)))
     negative = (positive + 1 + (negative_draws * (count - 1)).long()) % count
-    return MadeReference(target, reference, *(each.to(rgb.device) for each in (positive, negative, present)))
+    device = rgb.device
+    return MadeReference(target, reference, positive.to(device), negative.to(device), present.to(device))
 
 
 def corresponding_places(sources: Tensor) -> tuple[Tensor, Tensor]:

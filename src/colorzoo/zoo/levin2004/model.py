@@ -37,7 +37,7 @@ class ColorizationByOptimization(ColoringModel):
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch by propagating color points; images without points stay gray."""
         points = points_of(guidance, lightness)
-        found = [
+        ab_maps = [
             propagate(
                 _to_numpy(gray[0]),
                 _to_numpy(ab),
@@ -46,7 +46,7 @@ class ColorizationByOptimization(ColoringModel):
             )
             for gray, ab, mask in zip(lightness, points.ab, points.mask, strict=True)
         ]
-        return AbPrediction(ab=torch.from_numpy(np.stack(found)).float().to(lightness.device))
+        return AbPrediction(ab=torch.from_numpy(np.stack(ab_maps)).float().to(lightness.device))
 
 
 def _to_numpy(tensor: Tensor) -> Array:

@@ -86,8 +86,9 @@ class ClosedFormStylization(ColoringModel):
         """
         if transform != "wct":
             raise ColorzooError(f"--transform must be wct for li2018, got {transform}. Set --transform wct.")
-        rgb = self._restyled(content, style, None if labels is None else ([labels[0]], [labels[1]]))
-        return alpha * rgb + (1 - alpha) * content
+        label_lists = None if labels is None else ([labels[0]], [labels[1]])  # one image per list
+        stylized = self._restyled(content, style, label_lists)
+        return alpha * stylized + (1 - alpha) * content
 
     @torch.no_grad()
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
@@ -110,8 +111,8 @@ class ClosedFormStylization(ColoringModel):
             height, width = content.shape[-2:]
             guide = pad_to_multiple(content.float(), 1, SMALLEST)
             images = self.network(guide, pad_to_multiple(style.float(), 1, SMALLEST), labels)
-            found = torch.stack([self._smoothed(*pair) for pair in zip(images[-1], guide, strict=True)])
-        return found[:, :, :height, :width].clamp(0, 1)
+            stylized = torch.stack([self._smoothed(*pair) for pair in zip(images[-1], guide, strict=True)])
+        return stylized[:, :, :height, :width].clamp(0, 1)
 
     def _smoothed(self, image: Tensor, guide: Tensor) -> Tensor:
         """Smooth a stylized image ``(3, H, W)`` but preserve edges of the content ``guide``."""
@@ -119,10 +120,10 @@ class ClosedFormStylization(ColoringModel):
         if self.architecture.smoothing != "none":
             planes = [each.permute(1, 2, 0).cpu().double().numpy() for each in (image, guide)]
             if self.architecture.smoothing == "guided":
-                found = smooth_guided(255 * planes[0], 255 * planes[1]) / 255
+                smoothed = smooth_guided(255 * planes[0], 255 * planes[1]) / 255
             else:
-                found = smooth_closed_form(*planes)
-            image = torch.from_numpy(np.ascontiguousarray(found)).permute(2, 0, 1).to(image).clamp(0, 1)
+                smoothed = smooth_closed_form(*planes)
+            image = torch.from_numpy(np.ascontiguousarray(smoothed)).permute(2, 0, 1).to(image).clamp(0, 1)
         return last_filter(image, guide) if self.architecture.last_filter else image
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:

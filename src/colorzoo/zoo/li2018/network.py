@@ -51,9 +51,9 @@ def whiten_and_color(content: Tensor, style: Tensor) -> Tensor:
         style: Style features ``(B, C, M)`` at M positions.
     """
     centered, _, covariance = covariance_of(content)
-    _, mean, wanted = covariance_of(style)
+    _, mean, style_covariance = covariance_of(style)
     identity = torch.eye(content.shape[1], dtype=torch.float64, device=content.device)
-    matrix = power_of(wanted.double(), 0.5) @ power_of(covariance.double() + identity, -0.5)
+    matrix = power_of(style_covariance.double(), 0.5) @ power_of(covariance.double() + identity, -0.5)
     return torch.baddbmm(mean, matrix.to(content.dtype), centered)
 
 
@@ -107,8 +107,8 @@ class Encoder(nn.Module):
         super().__init__()
         self.steps = _steps_to(level)
         self.conv0 = nn.Conv2d(3, 3, 1)
-        for name, fan_in, fan_out in _convolutions(self.steps, width):
-            self.add_module(name, _reflect_conv(fan_in, fan_out))
+        for name, in_channels, out_channels in _convolutions(self.steps, width):
+            self.add_module(name, _reflect_conv(in_channels, out_channels))
 
     def forward(self, rgb: Tensor) -> Encoded:
         """Compute VGG-19 feature maps and pooling positions of RGB ``(B, 3, H, W)`` in [0, 1]."""
@@ -136,8 +136,8 @@ class Decoder(nn.Module):
     def __init__(self, level: int, width: float = 1.0) -> None:
         super().__init__()
         self.steps = tuple(reversed(_steps_to(level)))
-        for name, fan_in, fan_out in _convolutions(_steps_to(level), width):
-            self.add_module(name, _reflect_conv(fan_out, fan_in))
+        for name, in_channels, out_channels in _convolutions(_steps_to(level), width):
+            self.add_module(name, _reflect_conv(out_channels, in_channels))
 
     def forward(self, features: Tensor, pools: tuple[Pooled, ...]) -> Tensor:
         """Decode features to unclipped RGB ``(B, 3, H, W)``.
@@ -196,17 +196,17 @@ def _steps_to(level: int) -> tuple[str, ...]:
 
 def _convolutions(steps: tuple[str, ...], width: float) -> list[tuple[str, int, int]]:
     """Return the name, input channels and output channels of each encoder convolution."""
-    found, fan_in = [], 3
+    convolutions, in_channels = [], 3
     for name in steps:
         if name != _POOL:
-            fan_out = scaled_width(_BASES[name[4]], width)
-            found.append((name, fan_in, fan_out))
-            fan_in = fan_out
-    return found
+            out_channels = scaled_width(_BASES[name[4]], width)
+            convolutions.append((name, in_channels, out_channels))
+            in_channels = out_channels
+    return convolutions
 
 
-def _reflect_conv(fan_in: int, fan_out: int) -> nn.Conv2d:
-    return nn.Conv2d(fan_in, fan_out, 3, padding=1, padding_mode="reflect")
+def _reflect_conv(in_channels: int, out_channels: int) -> nn.Conv2d:
+    return nn.Conv2d(in_channels, out_channels, 3, padding=1, padding_mode="reflect")
 
 
 def _unpool(maps: Tensor, pooled: Pooled) -> Tensor:

@@ -24,17 +24,17 @@ GUIDED_RADIUS, GUIDED_EPSILON = 35, 0.001  # epsilon for values in [0, 255]
 FILTER_RADIUS, FILTER_EDGE = 15, 0.1
 
 _WINDOW = tuple(product(range(3), range(3)))
-_RESIDUAL = 1e-7  # relative tolerance of the solver
+_TOLERANCE = 1e-7  # relative tolerance of the solver
 _RIDGE = (1e-3, 1e-3, 1e-3, 0.0)
 
 
 def smooth_closed_form(
     stylized: FloatImage, content: FloatImage, *, beta: float = BETA, epsilon: float = AFFINITY_EPSILON
 ) -> FloatImage:
-    """Smooth a stylized image but preserve edges of the content image (closed form).
+    """Smooth a stylized image but preserve edges of the content image (closed form, section 3.2).
 
     The smoothed image is r = (1 - beta) (I - beta S)^-1 y, where S contains the normalized matting affinities
-    of the content. Conjugate gradients solve the linear system.
+    of the content. Conjugate gradients solve the linear system for each color channel.
 
     Args:
         stylized: Stylized image y.
@@ -42,14 +42,16 @@ def smooth_closed_form(
         beta: Weight of the smoothness in [0, 1); 0 returns the stylized image.
         epsilon: Regularization of the matting affinities; see `affinities`.
     """
-    weights = affinities(content, epsilon)
-    scale = 1 / np.sqrt(weights.sum(axis=0))
-    normalized = weights.multiply(scale[:, None]).multiply(scale[None]).tocsr()
-    planes = stylized.reshape(-1, 3)
+    # S = D^-1/2 W D^-1/2, where D is the diagonal matrix of the row sums of the affinities W
+    affinity = affinities(content, epsilon)
+    scale = 1 / np.sqrt(affinity.sum(axis=0))
+    normalized = affinity.multiply(scale[:, None]).multiply(scale[None]).tocsr()
+
     system = csr_array(-beta * normalized)
-    system.setdiag(system.diagonal() + 1)
-    solved = [cg(system, (1 - beta) * plane, x0=plane, rtol=_RESIDUAL)[0] for plane in planes.T]
-    return np.stack(solved, axis=1).reshape(stylized.shape)
+    system.setdiag(system.diagonal() + 1)  # I - beta S
+    channels = stylized.reshape(-1, 3).T
+    smoothed = [cg(system, (1 - beta) * channel, x0=channel, rtol=_TOLERANCE)[0] for channel in channels]
+    return np.stack(smoothed, axis=1).reshape(stylized.shape)
 
 
 def affinities(content: FloatImage, epsilon: float = AFFINITY_EPSILON) -> csr_array:
@@ -64,17 +66,19 @@ def affinities(content: FloatImage, epsilon: float = AFFINITY_EPSILON) -> csr_ar
         epsilon: Regularization; epsilon / 9 is added to the diagonal of each covariance matrix.
     """
     height, width = content.shape[:2]
-    rows, columns = height - 2, width - 2  # numbers of windows
-    colors = np.stack([content[y : y + rows, x : x + columns] for y, x in _WINDOW])
-    centered = colors - colors.mean(axis=0)
-    inverse = np.linalg.inv(window_covariance(colors) + epsilon / 9 * np.eye(3))
-    whitened = np.einsum("hwij,nhwj->nhwi", inverse, centered)
+    rows, columns = height - 2, width - 2  # of the grid of windows
+    colors = np.stack([content[y : y + rows, x : x + columns] for y, x in _WINDOW])  # (9, rows, columns, 3)
+    centered = colors - colors.mean(axis=0)  # c_i - m
+    inverse_covariance = np.linalg.inv(window_covariance(colors) + epsilon / 9 * np.eye(3))  # C^-1
+    whitened = np.einsum("hwij,nhwj->nhwi", inverse_covariance, centered)  # C^-1 (c_i - m)
+
+    # affinity of each pixel and the pixel at a shift (dy, dx)
     shifted = {shift: np.zeros((height, width)) for shift in product(range(-2, 3), range(-2, 3))}
-    for first, second in combinations_with_replacement(range(9), 2):
-        added = (1 + np.einsum("hwi,hwi->hw", whitened[first], centered[second])) / 9
-        for one, other in {(first, second), (second, first)}:
-            (y, x), (y_other, x_other) = _WINDOW[one], _WINDOW[other]
-            shifted[y_other - y, x_other - x][y : y + rows, x : x + columns] += added
+    for i, j in combinations_with_replacement(range(9), 2):
+        affinity = (1 + np.einsum("hwc,hwc->hw", whitened[i], centered[j])) / 9
+        for start, end in {(i, j), (j, i)}:  # symmetric; a set, because i can equal j
+            (y, x), (y_end, x_end) = _WINDOW[start], _WINDOW[end]
+            shifted[y_end - y, x_end - x][y : y + rows, x : x + columns] += affinity
     return sparse_affinities(shifted, (height, width))
 
 
@@ -115,24 +119,36 @@ def smooth_guided(
     """
 
     def mean(maps: FloatImage) -> FloatImage:
-        flat = maps.reshape(*maps.shape[:2], -1)
-        side = (2 * radius + 1, 2 * radius + 1)
-        planes = [
-            cv2.blur(np.ascontiguousarray(flat[..., i]), side, borderType=cv2.BORDER_REFLECT)
-            for i in range(flat.shape[2])
-        ]
-        return np.stack(planes, axis=2).reshape(maps.shape)
+        return _box_filter(maps, radius)
 
-    def covariance(one: FloatImage, other: FloatImage) -> FloatImage:
-        product = mean(one[..., :, None] * other[..., None, :])
-        product -= mean(one)[..., :, None] * mean(other)[..., None, :]
-        return product
+    def covariance(a: FloatImage, b: FloatImage) -> FloatImage:
+        """Return E[a b^T] - E[a] E[b]^T in the window around each pixel, ``(H, W, 3, 3)``."""
+        result = mean(a[..., :, None] * b[..., None, :])
+        result -= mean(a)[..., :, None] * mean(b)[..., None, :]
+        return result
 
     # linear regression of the stylized colors on the content colors in each window
     variance = covariance(content, content) + epsilon * np.eye(3)
     slope: FloatImage = np.asarray(np.linalg.solve(variance, covariance(content, stylized)), np.float64)
-    offset: FloatImage = mean(stylized) - (mean(content)[..., None, :] @ slope)[..., 0, :]
-    return (content[..., None, :] @ mean(slope))[..., 0, :] + mean(offset)
+    offset: FloatImage = mean(stylized) - _transformed(mean(content), slope)
+    # each pixel uses the mean of the regressions of all windows that contain the pixel
+    return _transformed(content, mean(slope)) + mean(offset)
+
+
+def _box_filter(maps: FloatImage, radius: int) -> FloatImage:
+    """Average maps ``(H, W, ...)`` over square windows with mirrored borders."""
+    flat = maps.reshape(*maps.shape[:2], -1)
+    side = (2 * radius + 1, 2 * radius + 1)
+    means = [
+        cv2.blur(np.ascontiguousarray(flat[..., index]), side, borderType=cv2.BORDER_REFLECT)
+        for index in range(flat.shape[2])
+    ]
+    return np.stack(means, axis=2).reshape(maps.shape)
+
+
+def _transformed(colors: FloatImage, matrices: FloatImage) -> FloatImage:
+    """Multiply the color ``(3,)`` of each pixel, a row vector, by the matrix ``(3, 3)`` of the pixel."""
+    return (colors[..., None, :] @ matrices)[..., 0, :]
 
 
 def last_filter(stylized: Tensor, content: Tensor) -> Tensor:
@@ -168,37 +184,40 @@ def affine_models(stylized: Tensor, content: Tensor) -> Tensor:
     common = _window_sums(terms[:, None] * stylized[None])
     ridge = torch.diag(torch.tensor(_RIDGE, dtype=torch.float64, device=content.device))
     matrix = squares.permute(2, 3, 0, 1) + ridge
-    found: Tensor = torch.linalg.solve(matrix, common.permute(2, 3, 0, 1))
-    return found.permute(3, 2, 0, 1).to(content.dtype).contiguous()
+    coefficients: Tensor = torch.linalg.solve(matrix, common.permute(2, 3, 0, 1))
+    return coefficients.permute(3, 2, 0, 1).to(content.dtype).contiguous()
 
 
 def averaged_models(models: Tensor, content: Tensor, *, radius: int, edge: float) -> Tensor:
-    """Average the affine functions of nearby pixels with similar colors.
-
-    The weights are those of a bilateral filter.
+    """Average the affine functions of nearby pixels with similar colors (bilateral filter).
 
     Args:
         models: Coefficients ``(3, 4, H, W)`` of the functions from `affine_models`.
         content: Content image ``(3, H, W)`` in [0, 1].
         radius: Radius of the window in pixels; the spatial standard deviation is radius / 3.
         edge: Standard deviation of the Gaussian over color differences, for colors in [0, 1].
+
+    Returns:
+        Averaged coefficients ``(3, 4, H, W)``.
     """
     height, width = content.shape[-2:]
-    flat = models.flatten(0, 1)
-    total, weights = flat.clone(), torch.ones_like(content[0])
+    coefficients = models.flatten(0, 1)
+    # the weight of the pixel itself is 1
+    weighted_sum, weight_sum = coefficients.clone(), torch.ones_like(content[0])
     for dy, dx in product(range(radius + 1), range(-radius, radius + 1)):
         if (dy == 0 and dx <= 0) or dy >= height or abs(dx) >= width:
-            continue  # symmetric pairs are processed once
-        here = (..., slice(0, height - dy), slice(max(0, -dx), width - max(0, dx)))
-        there = (..., slice(dy, height), slice(max(0, dx), width + min(0, dx)))
-        apart = (content[here] - content[there]).square().mean(dim=0)
-        near = -(dx * dx + dy * dy) / (2 * (radius / 3) ** 2)
-        weight = torch.exp(near - apart / (2 * edge**2))
-        total[here].addcmul_(weight, flat[there])
-        total[there].addcmul_(weight, flat[here])
-        weights[here] += weight
-        weights[there] += weight
-    return (total / weights).view(models.shape)
+            continue  # each unordered pair of pixels is processed once
+        # all pixels (y, x) whose neighbor (y + dy, x + dx) lies in the image, and these neighbors
+        pixel = (..., slice(0, height - dy), slice(max(0, -dx), width - max(0, dx)))
+        neighbor = (..., slice(dy, height), slice(max(0, dx), width + min(0, dx)))
+        color_distance = (content[pixel] - content[neighbor]).square().mean(dim=0)
+        log_spatial_weight = -(dx * dx + dy * dy) / (2 * (radius / 3) ** 2)
+        weight = torch.exp(log_spatial_weight - color_distance / (2 * edge**2))
+        weighted_sum[pixel].addcmul_(weight, coefficients[neighbor])
+        weighted_sum[neighbor].addcmul_(weight, coefficients[pixel])
+        weight_sum[pixel] += weight
+        weight_sum[neighbor] += weight
+    return (weighted_sum / weight_sum).view(models.shape)
 
 
 def apply_models(models: Tensor, content: Tensor) -> Tensor:

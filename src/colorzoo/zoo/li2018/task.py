@@ -72,10 +72,10 @@ class Li2018(SelfReferenced, SingleOptimizerModule):
     def _rebuilding(self, network: PhotoWCT, rgb: Tensor, level: int) -> Tensor:
         """Return the pixel error plus the weighted feature error of reconstructed images."""
         encoder = network.encoders[level - 1]
-        wanted = encoder(rgb)
-        found = network.decoders[level - 1](wanted.hooks[-1], wanted.pools)
-        features = F.mse_loss(encoder(found).hooks[-1].float(), wanted.hooks[-1].float())
-        return F.mse_loss(found.float(), rgb) + self.objective.feature_weight * features
+        encoded = encoder(rgb)
+        reconstructed = network.decoders[level - 1](encoded.hooks[-1], encoded.pools)
+        features = F.mse_loss(encoder(reconstructed).hooks[-1].float(), encoded.hooks[-1].float())
+        return F.mse_loss(reconstructed.float(), rgb) + self.objective.feature_weight * features
 
     def validation_settings(self) -> tuple[str, ...]:
         """Return the only validation setting, ``reference``."""

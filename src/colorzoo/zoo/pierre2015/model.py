@@ -25,7 +25,7 @@ DEVIATION_WINDOWS, FREQUENCY_WINDOWS, HISTOGRAM_WINDOWS = (7, 9), (7, 9, 11), (7
 MOST_U, MOST_V = 0.436 * 255, 0.615 * 255
 _YUV = ((0.299, 0.587, 0.114), (-0.14713, -0.28886, 0.436), (0.615, -0.51499, -0.10001))
 _CHUNK = 4096  # patches per matrix product
-_LEAST = 1e-3  # minimum deviation of the luminance, in [0, 255] levels
+_MIN_DEVIATION = 1e-3  # minimum deviation of the luminance, in [0, 255] levels
 
 
 def rgb_to_yuv(rgb: Tensor) -> Tensor:
@@ -63,39 +63,50 @@ def candidates(luminance: Tensor, reference: Tensor, step: int) -> Tensor:
     Returns:
         U and V of the candidates, ``(8, 2, H, W)``.
     """
-    own = reference[:, :1]
-    spread = luminance.std(correction=0) / own.std(correction=0).clamp(min=_LEAST)
-    own = spread * (own - own.mean()) + luminance.mean()
-    colors = reference[0, 1:, step // 2 :: step, step // 2 :: step].flatten(1)
-    if not colors.numel():
-        step, colors = 1, reference[0, 1:].flatten(1)
-    found = []
-    for ours, theirs in zip(descriptions(luminance, 1), descriptions(own, step), strict=True):
-        nearest = [torch.cdist(part, theirs, p=1.0).argmin(dim=1) for part in torch.split(ours, _CHUNK)]
-        found.append(colors[:, torch.cat(nearest)].view(2, *luminance.shape[-2:]))
-    return torch.stack(found)
+    # linear transform of the reference luminance to the mean and standard deviation of the image
+    reference_luminance = reference[:, :1]
+    scale = luminance.std(correction=0) / reference_luminance.std(correction=0).clamp(min=_MIN_DEVIATION)
+    remapped = scale * (reference_luminance - reference_luminance.mean()) + luminance.mean()
+
+    # U and V at the centers of the reference patches, (2, M)
+    center_colors = reference[0, 1:, step // 2 :: step, step // 2 :: step].flatten(1)
+    if not center_colors.numel():  # the reference is too small for this step
+        step, center_colors = 1, reference[0, 1:].flatten(1)
+
+    selected = []
+    image_descriptors = patch_descriptors(luminance, 1)
+    reference_descriptors = patch_descriptors(remapped, step)
+    for query, key in zip(image_descriptors, reference_descriptors, strict=True):
+        # in chunks, because the distances of all patches would need too much memory
+        nearest = [torch.cdist(chunk, key, p=1.0).argmin(dim=1) for chunk in torch.split(query, _CHUNK)]
+        selected.append(center_colors[:, torch.cat(nearest)].view(2, *luminance.shape[-2:]))
+    return torch.stack(selected)
 
 
-def descriptions(luminance: Tensor, step: int) -> Iterator[Tensor]:
+def patch_descriptors(luminance: Tensor, step: int) -> Iterator[Tensor]:
     """Yield eight descriptors of luminance patches, each ``(N, D)`` for N patches.
 
-    The descriptors are standard deviations, Fourier amplitudes and sorted values in windows of several sizes.
-    The L1 distance between sorted values equals the L1 distance between cumulative histograms. Image borders
-    are mirrored.
+    The descriptors are two standard deviations, three Fourier amplitude spectra and three sorted lists of
+    values, each in a window of a different size. Descriptors are compared by the L1 distance. The L1 distance
+    between sorted values equals the L1 distance between cumulative histograms. Image borders are mirrored.
 
     Args:
         luminance: Luminance ``(1, 1, H, W)`` in [0, 255].
         step: Distance in pixels between patch centers.
     """
     for window in DEVIATION_WINDOWS:
-        yield patches(luminance, window, step).std(dim=1, correction=0)[:, None]
+        deviation = patches(luminance, window, step).std(dim=1, correction=0)
+        yield deviation[:, None]
     for window in FREQUENCY_WINDOWS:
-        grids = torch.unflatten(patches(luminance, window, step), 1, (window, window))
-        amplitude = torch.fft.rfft2(grids).abs()
-        amplitude[..., 1:] *= 2  # conjugates of all columns but the first; windows are odd
+        values = torch.unflatten(patches(luminance, window, step), 1, (window, window))
+        # rfft2 omits the columns of negative frequencies, which have the same amplitudes as the positive
+        # ones, so all columns but the zero frequency count twice; windows are odd
+        amplitude = torch.fft.rfft2(values).abs()
+        amplitude[..., 1:] *= 2
         yield amplitude.flatten(1)
     for window in HISTOGRAM_WINDOWS:
-        yield patches(luminance, window, step).sort(dim=1).values / window**2
+        sorted_values = patches(luminance, window, step).sort(dim=1).values
+        yield sorted_values / window**2
 
 
 def patches(luminance: Tensor, window: int, step: int) -> Tensor:
@@ -112,8 +123,8 @@ def patches(luminance: Tensor, window: int, step: int) -> Tensor:
     rows, columns = (_mirrored(side, window // 2, luminance.device) for side in (height, width))
     padded = luminance[:, :, rows][..., columns]
     start = step // 2 if step > 1 else 0
-    found = padded[0, 0].unfold(0, window, 1).unfold(1, window, 1)[start::step, start::step]
-    return found.reshape(-1, window**2)
+    windows = padded[0, 0].unfold(0, window, 1).unfold(1, window, 1)[start::step, start::step]
+    return windows.reshape(-1, window**2)
 
 
 def _mirrored(side: int, reach: int, device: torch.device) -> Tensor:
@@ -156,8 +167,8 @@ def choose(
 ) -> Tensor:
     """Select one candidate color per pixel and return smoothed U and V maps.
 
-    A primal-dual algorithm minimizes the total variation of Y, U and V plus the distance to the selected
-    candidates.
+    A primal-dual algorithm minimizes, over U and V and the selection of the candidates c_i,
+    sum sqrt(gamma |grad Y|^2 + |grad U|^2 + |grad V|^2) + lambda / 2 sum |(U, V) - c_i|^2.
 
     Args:
         luminance: Luminance ``(1, H, W)`` in [0, 255].
@@ -172,20 +183,23 @@ def choose(
     Returns:
         U and V, ``(2, H, W)``.
     """
-    edges = math.sqrt(coupling) * luminance
+    scaled_luminance = math.sqrt(coupling) * luminance
     limit = colors.new_tensor([MOST_U, MOST_V]).view(2, 1, 1)
     weights = torch.full_like(colors[:, 0], 1 / len(colors))
     uv = extrapolated = colors.mean(dim=0)
-    dual = gradient(torch.cat([uv, edges])).mul(0)
+    dual = gradient(torch.cat([uv, scaled_luminance])).mul(0)  # zeros, (2, 3, H, W)
     for _ in range(iterations):
-        dual = dual + sigma * gradient(torch.cat([extrapolated, edges]))
+        # dual step, and projection on the unit ball of each pixel
+        dual = dual + sigma * gradient(torch.cat([extrapolated, scaled_luminance]))
         dual = dual / dual.square().sum(dim=(0, 1)).sqrt().clamp(min=1)
+        # step of the weights, and projection on the nearest corner of the simplex: one candidate
         distance = (extrapolated - colors).square().sum(dim=1)
         best = (weights - rho * fidelity * distance).argmax(dim=0, keepdim=True)
         weights = torch.zeros_like(weights).scatter_(0, best, 1.0)
-        chosen = (weights[:, None] * colors).sum(dim=0)
+        selected = (weights[:, None] * colors).sum(dim=0)
+        # primal step, and projection on the range of U and V
         previous = uv
-        uv = (uv + tau * (divergence(dual[:, :2]) + fidelity * chosen)) / (1 + tau * fidelity)
+        uv = (uv + tau * (divergence(dual[:, :2]) + fidelity * selected)) / (1 + tau * fidelity)
         uv = uv.clamp(-limit, limit)
         extrapolated = 2 * uv - previous
     return uv
@@ -222,12 +236,14 @@ class CoupledVariation(ColoringModel):
         if guidance is None or guidance.exemplar is None:
             return AbPrediction.gray(lightness)
         with torch.autocast(lightness.device.type, enabled=False):  # float32 for small patch distances
-            gray, other = lightness_to_rgb(lightness.float()), rgb_to_yuv(guidance.exemplar.rgb.float())
-            pairs = zip(torch.split(255 * gray[:, :1], 1), torch.split(other, 1), strict=True)
-            yuv = torch.cat([self._color(*pair) for pair in pairs])
+            luminance = 255 * lightness_to_rgb(lightness.float())[:, :1]
+            references = rgb_to_yuv(guidance.exemplar.rgb.float())
+            pairs = zip(torch.split(luminance, 1), torch.split(references, 1), strict=True)
+            yuv = torch.cat([self._color(image, reference) for image, reference in pairs])
             return AbPrediction(ab=rgb_to_lab(yuv_to_rgb(yuv).clamp(0, 1))[:, 1:])
 
     def _color(self, luminance: Tensor, reference: Tensor) -> Tensor:
         """Return YUV ``(1, 3, H, W)`` of a colorized image inside the sRGB gamut."""
-        chosen = choose(luminance[0], candidates(luminance, reference, self.step), **self.options)
-        return into_gamut(torch.cat([luminance, chosen[None]], dim=1))
+        colors = candidates(luminance, reference, self.step)
+        uv = choose(luminance[0], colors, **self.options)
+        return into_gamut(torch.cat([luminance, uv[None]], dim=1))

@@ -47,15 +47,15 @@ def torchvision_detector(path: str) -> Detector:
     Raises:
         WeightsError: The file is missing or contains the weights of a different network.
     """
-    from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2
+    from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2  # slow import
 
     model = fasterrcnn_resnet50_fpn_v2(weights_backbone=None).eval()
     apply_weights(model, load_state_dict_file(Path(path)), name=path, published=False)
 
     def detect(image: Tensor) -> tuple[Tensor, Tensor]:
         with torch.inference_mode():
-            found = model([image])[0]
-        return found["boxes"], found["scores"]
+            detections = model([image])[0]
+        return detections["boxes"], detections["scores"]
 
     return detect
 

@@ -99,12 +99,12 @@ def to_rectangles(corners: Tensor, size: tuple[int, int], stride: int = 1) -> li
         stride: Image pixels per cell.
     """
     rows, columns = max(1, size[0] // stride), max(1, size[1] // stride)
-    found = []
+    rectangles = []
     for left, top, right, bottom in corners.double().clamp(0, 1).tolist():
         x, width = _cells(left, right, size[1] / stride, columns)
         y, height = _cells(top, bottom, size[0] / stride, rows)
-        found.append(Rectangle(x, y, width, height))
-    return found
+        rectangles.append(Rectangle(x, y, width, height))
+    return rectangles
 
 
 def _cells(start: float, end: float, length: float, cells: int) -> tuple[int, int]:
@@ -202,7 +202,9 @@ class FusionLayer(nn.Module):
     def add(
         self, sums: InstanceSums | None, instance: Tensor, rectangle: Rectangle, size: tuple[int, int]
     ) -> InstanceSums:
-        """Add an instance to the running sums and return the new sums.
+        """Add an instance to the running sums and return the new sums (online softmax).
+
+        When the largest score increases, the previous sums are rescaled to the new largest score.
 
         Args:
             sums: Sums of the previous instances; None for the first instance.
@@ -217,9 +219,14 @@ class FusionLayer(nn.Module):
         if sums is None:
             return InstanceSums(score, torch.ones_like(score), features, inside)
         largest = torch.maximum(sums.largest, score)
-        before, now = (sums.largest - largest).exp(), (score - largest).exp()
-        total, features = sums.total * before + now, sums.features * before + features * now
-        return InstanceSums(largest, total, features, sums.inside | inside)
+        rescale = (sums.largest - largest).exp()
+        weight = (score - largest).exp()
+        return InstanceSums(
+            largest=largest,
+            total=sums.total * rescale + weight,
+            features=sums.features * rescale + features * weight,
+            inside=sums.inside | inside,
+        )
 
     def finish(self, whole: Tensor, sums: InstanceSums) -> Tensor:
         """Return fused features ``(1, C, h, w)``, equal to ``whole`` outside all boxes.
@@ -230,8 +237,9 @@ class FusionLayer(nn.Module):
         """
         background = self.background(whole).float() + OUTSIDE * ~sums.inside
         largest = torch.maximum(sums.largest, background)
-        instances, rest = (sums.largest - largest).exp(), (background - largest).exp()
-        fused: Tensor = (sums.features * instances + whole.float() * rest) / (sums.total * instances + rest)
+        rescale = (sums.largest - largest).exp()
+        weight = (background - largest).exp()
+        fused: Tensor = (sums.features * rescale + whole.float() * weight) / (sums.total * rescale + weight)
         return fused.to(whole.dtype)
 
 
@@ -288,12 +296,10 @@ class InstanceNetworks(nn.Module):
             ab ``(B, 2, H, W)`` in CIE units and logits ``(B, 529, ceil(H/4), ceil(W/4))`` over the ab grid.
         """
         state = self.before_hooks(lightness, points, boxes)
-        rows, columns = cells(lightness.shape[-2], 4), cells(lightness.shape[-1], 4)
-        logits = _selected(
-            state.boxed,
-            None if state.full is None else self.full.distribution(state.full.trunk),
-            None if state.fusion is None else self.fusion.distribution(state.fusion.trunk),
-        )
+        full_logits = None if state.full is None else self.full.distribution(state.full.trunk)
+        fusion_logits = None if state.fusion is None else self.fusion.distribution(state.fusion.trunk)
+        logits = _selected(state.boxed, full_logits, fusion_logits)
+        rows, columns = cells(lightness.shape[-2], 4), cells(lightness.shape[-1], 4)  # without padding
         ab = self.after_hooks(state, unchanged)
         return PointNetworkOutput(ab, logits[:, :, :rows, :columns].float())
 
@@ -353,14 +359,14 @@ class InstanceNetworks(nn.Module):
             lightness: Lightness of the crops, ``(N, 1, h, w)`` in [0, 100].
             points: Color points in the crops.
         """
-        found: dict[str, Tensor] = {}
+        features: dict[str, Tensor] = {}
 
         def keep(name: str, activation: Tensor) -> Tensor:
-            found[name] = torch.relu(activation) if name.endswith("_up") else activation
+            features[name] = torch.relu(activation) if name.endswith("_up") else activation
             return activation
 
         self.instance(hint_input(lightness, points, self.mask_center), visit=keep)
-        return found
+        return features
 
     def _instance_sums(
         self, lightness: Tensor, points: Points, corners: Sequence[Tensor]

@@ -85,9 +85,11 @@ class Su2020(SingleOptimizerModule):
         super().__init__(model, stage=stage, start=start, **optimization)
         self.extensions = extensions
         self.most_boxes = most_boxes
+        # as in the paper: no points, smooth L1 loss, and one box for images without objects
         self.training_points: Callable[[Tensor, Batch], Points] = no_points
         self.errors: Callable[[Tensor, Tensor], Tensor] = partial(smooth_l1_map, delta=delta)
         self.boxes_without_objects: Callable[[torch.Generator], Tensor] = whole_image
+        # not in the paper
         if extensions.hints:
             self.training_points = partial(random_points, share=extensions.hints)
         if extensions.colorfulness:

@@ -179,27 +179,33 @@ class ColorTokenTransformer(nn.Module):
         temperature: float,
     ) -> None:
         super().__init__()
+        centers = hull_centers()  # ab bins (313, 2)
         self.temperature = temperature
-        # tokens of image patches and colors
+        self.register_buffer("centers", centers, persistent=False)
+        self.register_buffer("possible", possible_bins(ranges), persistent=False)
+
+        # image patches: ViT features with a convolutional position encoding
         self.encoder = Encoder(width, encoder_depth, drop_path)
         self.project = nn.Linear(width, width)
         self.patch_position = nn.Conv2d(width, width, 3, padding=1, groups=width)
+
+        # color attention: transformer blocks over patches and color tokens
         self.color_tokens = ColorTokens(width)
-        # color attention
         self.blocks = nn.ModuleList(MaskedBlock(width, dropout) for _ in range(decoder_depth))
         self.patch_conv = conv3x3(width, width)
         self.color_linear = nn.Linear(width, width)
         self.norm = nn.LayerNorm(width)
-        # color query
+
+        # color query: cosine similarity of upsampled patches and color tokens
         self.upsampler = upsampler((width,) * 5)
         self.patch_query = nn.Linear(width, width, bias=False)
         self.color_query = nn.Linear(width, width, bias=False)
-        self.logit_norm = nn.LayerNorm(len(hull_centers()))
-        # regression head
+        self.logit_norm = nn.LayerNorm(len(centers))
+
+        # regression branch: ab from the patches, with fewer channels at each level
         channels = tuple(max(width // 4**level, 4) for level in range(5))
         self.regression = nn.Sequential(*upsampler(channels), conv3x3(channels[-1], 2), nn.Tanh())
-        self.register_buffer("centers", hull_centers(), persistent=False)
-        self.register_buffer("possible", possible_bins(ranges), persistent=False)
+
         self.apply(initialize)
         for query in (self.patch_query, self.color_query):
             nn.init.normal_(query.weight, std=width**-0.5)

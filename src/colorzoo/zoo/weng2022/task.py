@@ -114,13 +114,16 @@ def classification_loss(logits: Tensor, ab: Tensor, class_weights: Tensor, *, ne
     Returns:
         ``(B H W,)`` float32.
     """
+    # indices and probabilities of the bins nearest to each true color, (B H W, neighbors)
     bins, target = soft_neighbors(ab.movedim(1, -1).reshape(-1, 2), neighbors=neighbors)
-    log_probability = logits.float().log_softmax(dim=1).movedim(1, -1).flatten(0, 2).gather(1, bins)
+    log_probabilities = logits.float().log_softmax(dim=1).movedim(1, -1).flatten(0, 2)  # (B H W, 313)
+    log_probability = log_probabilities.gather(1, bins)
     log_probability = log_probability.where(log_probability > EXCLUDED_LOGIT / 2, 0.0)
-    losses = (torch.xlogy(target, target) - target * log_probability).sum(dim=1)
-    return with_weighted_gradient(losses, class_weights[bins[:, 0]])
+    divergence = (torch.xlogy(target, target) - target * log_probability).sum(dim=1)
+    nearest_bin = bins[:, 0]
+    return with_weighted_gradient(divergence, class_weights[nearest_bin])
 
 
-def regression_loss(found: Tensor, true: Tensor) -> Tensor:
+def regression_loss(predicted: Tensor, target: Tensor) -> Tensor:
     """Return the mean smooth L1 loss of ab ``(B, 2, H, W)`` in CIE units, divided by 110."""
-    return F.smooth_l1_loss(found / AB_SCALE, true / AB_SCALE)
+    return F.smooth_l1_loss(predicted / AB_SCALE, target / AB_SCALE)

@@ -29,7 +29,7 @@ ALTERNATIVES = 3
 """Number of alternative results per image."""
 
 _SIZE_WEIGHT = 0.01
-_LIKELIEST = 10
+_LIKELY_BINS = 10
 
 
 def starts_of(draws: Tensor, count: int) -> Tensor:
@@ -74,16 +74,16 @@ def anchor_bins(logits: Tensor) -> list[Tensor]:
     Args:
         logits: Color logits ``(B, 313, N)`` of N superpixels.
     """
-    bins = logits.topk(_LIKELIEST, dim=1).indices.mT  # (B, N, 10)
-    colors = hull_centers().to(logits.device)[bins]
-    distance = torch.zeros_like(colors[..., 0])  # sum of the distances to the selected colors
-    index = torch.zeros_like(bins[..., :1])
-    selected = [bins[..., 0]]
+    likely_bins = logits.topk(_LIKELY_BINS, dim=1).indices.mT  # (B, N, 10), most likely first
+    colors = hull_centers().to(logits.device)[likely_bins]  # (B, N, 10, 2)
+    distance_sum = torch.zeros_like(colors[..., 0])  # to the selected colors, (B, N, 10)
+    rank = torch.zeros_like(likely_bins[..., :1])  # of the color selected last, (B, N, 1)
+    selected = [likely_bins[..., 0]]
     for _ in range(ALTERNATIVES - 1):
-        latest = colors.gather(2, index[..., None].expand(-1, -1, -1, 2))
-        distance = distance + (colors - latest).square().sum(dim=3).sqrt()
-        index = distance.argmax(dim=2, keepdim=True)
-        selected.append(bins.gather(2, index)[..., 0])
+        last_color = colors.gather(2, rank[..., None].expand(-1, -1, -1, 2))
+        distance_sum = distance_sum + (colors - last_color).square().sum(dim=3).sqrt()
+        rank = distance_sum.argmax(dim=2, keepdim=True)
+        selected.append(likely_bins.gather(2, rank)[..., 0])
     return selected
 
 

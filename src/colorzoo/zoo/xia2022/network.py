@@ -42,9 +42,9 @@ class SuperpixelNetwork(nn.Module):
         outs = [scaled_width(each, width) for each in _CHANNELS]
         self.depth = len(outs)
         layers: dict[str, nn.Module] = {}
-        for level, (fan_in, fan_out) in enumerate(zip([1, *outs], outs, strict=False)):
-            layers[f"conv{level}a"] = _convolution(fan_in, fan_out, stride=2 if level else 1)
-            layers[f"conv{level}b"] = _convolution(fan_out, fan_out)
+        for level, (in_channels, out_channels) in enumerate(zip([1, *outs], outs, strict=False)):
+            layers[f"conv{level}a"] = _convolution(in_channels, out_channels, stride=2 if level else 1)
+            layers[f"conv{level}b"] = _convolution(out_channels, out_channels)
         for level in range(self.depth - 1):
             up = upconv4x4(outs[level + 1], outs[level])
             layers[f"deconv{level}"] = nn.Sequential(up, nn.LeakyReLU(_SUPERPIXEL_SLOPE))
@@ -67,9 +67,9 @@ class SuperpixelNetwork(nn.Module):
         return self.layers["pred_mask0"](x).softmax(dim=1)
 
 
-def _convolution(fan_in: int, fan_out: int, *, stride: int = 1) -> nn.Sequential:
-    convolution = nn.Conv2d(fan_in, fan_out, 3, stride=stride, padding=1, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(fan_out), nn.LeakyReLU(_SUPERPIXEL_SLOPE))
+def _convolution(in_channels: int, out_channels: int, *, stride: int = 1) -> nn.Sequential:
+    convolution = nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(out_channels), nn.LeakyReLU(_SUPERPIXEL_SLOPE))
 
 
 def pool(maps: Tensor, shares: Tensor, cell: int = CELL) -> Tensor:
@@ -123,21 +123,21 @@ def spread(cells: Tensor, shares: Tensor, cell: int = CELL) -> Tensor:
     """
     height, width = cells.shape[-2:]
     padded = F.pad(cells, (1, 1, 1, 1))
-    found = torch.zeros_like(shares[:, :1])
+    pixels = torch.zeros_like(shares[:, :1])
     for index, (down, right) in enumerate(_AROUND):
-        there = padded[:, :, 1 + down : 1 + down + height, 1 + right : 1 + right + width]
-        found = found + F.interpolate(there, scale_factor=cell) * shares[:, index, None]
-    return found
+        neighbors = padded[:, :, 1 + down : 1 + down + height, 1 + right : 1 + right + width]
+        pixels = pixels + F.interpolate(neighbors, scale_factor=cell) * shares[:, index, None]
+    return pixels
 
 
 def _gathered(maps: Tensor, shares: Tensor, cell: int) -> Tensor:
     """Return the weighted sum of maps over each superpixel, divided by the cell area."""
     height, width = (side // cell for side in maps.shape[-2:])
-    found = maps.new_zeros(1, 1, 1, 1)
+    total = maps.new_zeros(1, 1, 1, 1)
     for index, (down, right) in enumerate(_AROUND):
         mean = F.pad(F.avg_pool2d(maps * shares[:, index, None], cell), (1, 1, 1, 1))
-        found = found + mean[:, :, 1 - down : 1 - down + height, 1 - right : 1 - right + width]
-    return found
+        total = total + mean[:, :, 1 - down : 1 - down + height, 1 - right : 1 - right + width]
+    return total
 
 
 AB_SCALE = 110.0
@@ -188,15 +188,15 @@ class FeatureNetwork(nn.Module):
 
 def _spectral_block(channels: tuple[int, ...], *, stride: int = 1) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for index, (fan_in, fan_out) in enumerate(pairwise(channels)):
+    for index, (in_channels, out_channels) in enumerate(pairwise(channels)):
         first = stride if index == 0 else 1
-        layers += [StoredSpectralConv(fan_in, fan_out, (3, 3), stride=first, padding=1)]
+        layers += [StoredSpectralConv(in_channels, out_channels, (3, 3), stride=first, padding=1)]
         layers += [nn.LeakyReLU(_SLOPE)]
     return nn.Sequential(*layers, nn.BatchNorm2d(channels[-1]))
 
 
-def _up(fan_in: int, fan_out: int) -> nn.Sequential:
-    return nn.Sequential(nn.Upsample(scale_factor=2), conv3x3(fan_in, fan_out))
+def _up(in_channels: int, out_channels: int) -> nn.Sequential:
+    return nn.Sequential(nn.Upsample(scale_factor=2), conv3x3(in_channels, out_channels))
 
 
 class TransformerLayer(nn.Module):
@@ -275,8 +275,10 @@ class Refinement(nn.Module):
         return ab.tanh()
 
 
-def _down(fan_in: int, fan_out: int) -> nn.Sequential:
-    return nn.Sequential(conv3x3(fan_in, fan_out, stride=2), nn.ReLU(), *conv_block((fan_out, fan_out)))
+def _down(in_channels: int, out_channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        conv3x3(in_channels, out_channels, stride=2), nn.ReLU(), *conv_block((out_channels, out_channels))
+    )
 
 
 class ResidualBlock(nn.Module):
@@ -302,22 +304,22 @@ class Rise(nn.Module):
     """Decoder level: 2x upsampling, skip connection and convolutions.
 
     Args:
-        fan_in: Input channels.
-        fan_out: Channels of the skip connection and the output.
+        in_channels: Input channels.
+        out_channels: Channels of the skip connection and the output.
     """
 
-    def __init__(self, fan_in: int, fan_out: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.conv1 = conv3x3(fan_in, fan_out)
-        self.combine = conv3x3(2 * fan_out, fan_out)
-        self.conv2 = conv_block((fan_out,) * 3)
+        self.conv1 = conv3x3(in_channels, out_channels)
+        self.combine = conv3x3(2 * out_channels, out_channels)
+        self.conv2 = conv_block((out_channels,) * 3)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Return the upsampled map ``(B, fan_out, H, W)``.
+        """Return the upsampled map ``(B, out_channels, H, W)``.
 
         Args:
-            x: ``(B, fan_in, H/2, W/2)``.
-            skip: ``(B, fan_out, H, W)``.
+            x: ``(B, in_channels, H/2, W/2)``.
+            skip: ``(B, out_channels, H, W)``.
         """
         up = F.interpolate(self.conv1(x), scale_factor=2)
         return self.conv2(F.relu(self.combine(torch.cat([up, skip], dim=1))))

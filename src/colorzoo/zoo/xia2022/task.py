@@ -142,17 +142,23 @@ class Xia2022(SingleOptimizerModule):
             lab: Ground truth Lab ``(B, 3, H, W)``; H and W are multiples of 16.
             starts: Indices of the superpixels that initialize k-means, ``(B, k)``.
         """
-        gray, network = network_input(lab[:, :1]), self.model.network
+        network = self.model.network
+        gray = network_input(lab[:, :1])
         encoded = network.encode(gray)
-        cells = pool(lab[:, 1:] / AB_SCALE, encoded.shares)
-        bins = true_bins(cells)
-        clusters = kmeans(cells.flatten(2).mT, starts)
+
+        # true mean color of each superpixel, (B, 2, h, w), and its bin
+        cell_colors = pool(lab[:, 1:] / AB_SCALE, encoded.shares)
+        target_bins = true_bins(cell_colors)
+
+        # the largest superpixel of each color cluster is an anchor
+        clusters = kmeans(cell_colors.flatten(2).mT, starts)
         anchors = anchors_of(clusters, sizes(encoded.shares).flatten(1), starts.shape[1])
-        mask = torch.unflatten(anchors.to(gray)[:, None], 2, (cells.shape[-2], cells.shape[-1]))
-        logits, ab = network.decode(gray, encoded, mask, bins)
+        anchor_mask = torch.unflatten(anchors.to(gray)[:, None], 2, cell_colors.shape[-2:])
+
+        logits, ab = network.decode(gray, encoded, anchor_mask, target_bins)
         losses = {
-            "palette": self.color_loss(encoded.palette, bins),
-            "reference": self.color_loss(logits, bins),
+            "palette": self.color_loss(encoded.palette, target_bins),
+            "reference": self.color_loss(logits, target_bins),
         }
         losses |= self.image_losses(lab, ab)
         return {"loss": torch.stack(list(losses.values())).sum(), **losses}, ab
@@ -189,10 +195,11 @@ class Xia2022(SingleOptimizerModule):
             ab: Predicted ab ``(B, 2, H, W)`` in CIE units.
             truth: Ground truth ab ``(B, 2, H, W)`` in CIE units.
         """
-        found, wanted = (lab_to_rgb(torch.cat([lightness, each], dim=1), clip=False) for each in (ab, truth))
+        rgb = lab_to_rgb(torch.cat([lightness, ab], dim=1), clip=False)
+        target_rgb = lab_to_rgb(torch.cat([lightness, truth], dim=1), clip=False)
         with torch.no_grad():
-            true = self.vgg(wanted)
-        return feature_distance(self.vgg(found), true)
+            target_features = self.vgg(target_rgb)
+        return feature_distance(self.vgg(rgb), target_features)
 
 
 def true_bins(cells: Tensor) -> Tensor:

@@ -43,21 +43,21 @@ class DenseEncoding(nn.Module):
     """Four densely connected convolutions; the first output is added to the last output.
 
     Args:
-        fan_in: Input channels.
+        in_channels: Input channels.
         channels: Output channels.
         kernel: Kernel size of the two middle convolutions.
     """
 
-    def __init__(self, fan_in: int, channels: int, kernel: int) -> None:
+    def __init__(self, in_channels: int, channels: int, kernel: int) -> None:
         super().__init__()
-        sizes = ((fan_in, 1), (channels, kernel), (2 * channels, kernel), (3 * channels, 1))
+        sizes = ((in_channels, 1), (channels, kernel), (2 * channels, kernel), (3 * channels, 1))
         self.convolutions = nn.ModuleList(
             nn.Conv2d(wide, channels, side, padding=side // 2) for wide, side in sizes
         )
         self.norms = nn.ModuleList(RunningNorm(channels) for _ in sizes)
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Encode maps ``(B, fan_in, h, w)`` as ``(B, channels, h, w)``."""
+        """Encode maps ``(B, in_channels, h, w)`` as ``(B, channels, h, w)``."""
         maps: list[Tensor] = []
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             found = convolution(torch.cat(maps, dim=1) if maps else codes)

@@ -115,10 +115,14 @@ def weigh_transfer(
     Returns:
         Averaged ab ``(B, 2, H, W)`` in CIE units.
     """
-    variance = F.interpolate(_variance(logits, centers), size=transferred.shape[-2:], mode="bilinear")
-    apart = (transferred - automatic).square().mean(dim=1, keepdim=True)
-    excess = (apart - variance).mean(dim=(1, 2, 3), keepdim=True).clamp(min=error**2)
-    return automatic + variance / (variance + excess) * (transferred - automatic)
+    automatic_variance = F.interpolate(
+        _variance(logits, centers), size=transferred.shape[-2:], mode="bilinear"
+    )
+    squared_difference = (transferred - automatic).square().mean(dim=1, keepdim=True)
+    excess = (squared_difference - automatic_variance).mean(dim=(1, 2, 3), keepdim=True)
+    transfer_variance = excess.clamp(min=error**2)  # (B, 1, 1, 1)
+    weight = automatic_variance / (automatic_variance + transfer_variance)  # of the transferred colors
+    return automatic + weight * (transferred - automatic)
 
 
 def _variance(logits: Tensor, centers: Tensor) -> Tensor:
@@ -231,16 +235,19 @@ def exposed_hints(
         lab: Ground truth ``(B, 3, H, W)``.
         batch: Training batch with per-image seeds.
     """
+    # one draw for each image selects transferred colors, true colors or no grid
     draws = draw_uniform(image_generators(batch["seed"], "hints"), len(lab), 1, lab.device)
-    share = draws[..., None, None]
-    colors = lab[:, 1:]
+    image_draw = draws[..., None, None]  # (B, 1, 1, 1)
+    is_transferred = image_draw < extensions.transferred_share
+    is_grid = image_draw < extensions.transferred_share + extensions.grid_share
+
+    lightness, colors = lab[:, :1], lab[:, 1:]
     if extensions.transferred_share:
-        colors = torch.where(
-            share < extensions.transferred_share, _transferred(network, lab[:, :1], batch), colors
-        )
+        colors = torch.where(is_transferred, _transferred(network, lightness, batch), colors)
     grid = grid_hints(colors)
-    is_grid = share < extensions.transferred_share + extensions.grid_share
-    return Points(torch.where(is_grid, grid.ab, drawn.ab), torch.where(is_grid, grid.mask, drawn.mask))
+    ab = torch.where(is_grid, grid.ab, drawn.ab)
+    mask = torch.where(is_grid, grid.mask, drawn.mask)
+    return Points(ab, mask)
 
 
 def _transferred(network: ExemplarNetwork, lightness: Tensor, batch: Batch) -> Tensor:

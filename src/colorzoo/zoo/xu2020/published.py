@@ -36,12 +36,12 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _from_vgg19(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    ours = {}
+    converted = {}
     for key, value in state_dict.items():
         layer, _, parameter = key.rpartition(".")
         if layer in VGG19_LAYERS:
-            ours[_transfer_key("encoder", f"{VGG19_LAYERS[layer]}.{parameter}")] = value
-    return ours
+            converted[_transfer_key("encoder", f"{VGG19_LAYERS[layer]}.{parameter}")] = value
+    return converted
 
 
 def _transfer_key(part: str, key: str) -> str:

@@ -96,6 +96,7 @@ class Xu2020(SingleOptimizerModule):
         super().__init__(model, stage=stage, start=start, **optimization)
         self.objective = objective
         self.points = PointSimulation(stop_probability, reveal_all=0.0, none=extensions.none_share)
+        # loss function of each stage
         self.losses: dict[str | None, Callable[[Batch], dict[str, Tensor]]] = {
             "decoder": self.decoder_losses,
             "color": self.color_losses,
@@ -103,6 +104,7 @@ class Xu2020(SingleOptimizerModule):
             "encoder": partial(recoloring_losses, model.network),
             "exposure": self.color_losses,
         }
+        # not in the paper: hints on a grid in some training images
         self.replace_hints: Callable[[Points, Tensor, Batch], Points] | None = None
         if extensions.grid_share + extensions.transferred_share:
             self.replace_hints = partial(exposed_hints, model.network, extensions)
@@ -136,8 +138,11 @@ class Xu2020(SingleOptimizerModule):
                 f"--model.start must name an xu2020 model for the stage 'decoder', got "
                 f"{type(source).__name__}"
             )
-        unet, theirs = self.model.network.color.unet, source.model.network
-        unet.load_state_dict(fitting_unet(theirs, unet, mask_center=MASK_CENTER, purpose="--model.start"))
+        unet = self.model.network.color.unet
+        state_dict = fitting_unet(
+            source.model.network, unet, mask_center=MASK_CENTER, purpose="--model.start"
+        )
+        unet.load_state_dict(state_dict)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of the current stage; see `Xu2020` for the stages."""
@@ -211,6 +216,6 @@ def reconstruction_losses(encoder: Encoder, rgb: Tensor, target: Tensor) -> tupl
         rgb: Reconstructed images ``(B, 3, H, W)``.
         target: Ground truth ``(B, 3, H, W)`` in [0, 1], without gradient.
     """
-    found = encoder(pad_to_multiple(rgb, STRIDE, SMALLEST), keep).bottom.float()
-    wanted = encoder(pad_to_multiple(target, STRIDE, SMALLEST), keep).bottom.detach().float()
-    return F.mse_loss(rgb, target), F.mse_loss(found, wanted)
+    features = encoder(pad_to_multiple(rgb, STRIDE, SMALLEST), keep).bottom.float()
+    target_features = encoder(pad_to_multiple(target, STRIDE, SMALLEST), keep).bottom.detach().float()
+    return F.mse_loss(rgb, target), F.mse_loss(features, target_features)

@@ -100,7 +100,7 @@ def adain(content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
 
 
 def wct(content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
-    """Apply the whitening and coloring transform and return the new content map.
+    """Apply the whitening and coloring transform (Li et al. 2017) and return the new content map.
 
     The identity matrix is added to the covariance matrices, and the result is clamped to the content map's
     range.
@@ -110,14 +110,15 @@ def wct(content: Tensor, style: Tensor, alpha: float = 1.0) -> Tensor:
         style: Style map ``(B, C, H', W')``.
         alpha: Interpolation weight between the content (0) and the full transform (1).
     """
-    flat = content.flatten(2).float()
+    flat = content.flatten(2).float()  # (B, C, H W)
     centered, _, covariance = covariance_of(flat)
-    _, style_mean, wanted = covariance_of(style.flatten(2).float())
+    _, style_mean, style_covariance = covariance_of(style.flatten(2).float())
     identity = torch.eye(flat.shape[1], device=flat.device)
-    matrix = power_of(wanted + identity, 0.5) @ power_of(covariance + identity, -0.5)
-    moved = matrix @ centered + style_mean
-    moved = moved.clamp(flat.amin((1, 2), keepdim=True), flat.amax((1, 2), keepdim=True))
-    blended = alpha * moved + (1 - alpha) * flat
+    whitening = power_of(covariance + identity, -0.5)
+    coloring = power_of(style_covariance + identity, 0.5)
+    transformed = (coloring @ whitening) @ centered + style_mean
+    transformed = transformed.clamp(flat.amin((1, 2), keepdim=True), flat.amax((1, 2), keepdim=True))
+    blended = alpha * transformed + (1 - alpha) * flat
     return blended.view(content.shape).to(content.dtype)
 
 
@@ -307,14 +308,14 @@ class TransferNetwork(nn.Module):
         Args:
             rgb: References ``(B, 3, H, W)`` in [0, 1].
         """
-        found: dict[str, Tensor] = {}
+        maps_by_layer: dict[str, Tensor] = {}
 
         def record(place: str, maps: Tensor) -> Tensor:
-            found[place] = maps
+            maps_by_layer[place] = maps
             return maps
 
         self.decoder.body(self.encoder(pad_to_multiple(rgb, STRIDE, SMALLEST), record), record)
-        return found
+        return maps_by_layer
 
     def split_embedding(self, embedding: Tensor) -> dict[str, Moments]:
         """Split an embedding ``(B, 2, C)`` into a dict of feature statistics by layer name."""

@@ -96,6 +96,9 @@ class AttentionNet(GatedNetwork):
     def transfer(self, maps: list[Tensor], reference: Reference) -> Transferred:
         """Compute matched colors and common colors, and encode the colors as features.
 
+        Matched colors are reference colors at similar positions (semantic alignment). Common colors result
+        from attention to the color histogram of the reference (histogram attention).
+
         Args:
             maps: Encoder maps of the image; see `encode`.
             reference: Network input computed from the reference.
@@ -103,20 +106,22 @@ class AttentionNet(GatedNetwork):
         Returns:
             Features of the matched and common colors, and the gate that blends the features.
         """
-        ab = reference.ab.flatten(2)
+        reference_ab = reference.ab.flatten(2)  # (B, 2, M) at M reference positions
 
-        def read(similarity: Tensor) -> tuple[Tensor, Tensor]:
-            taken = shares(similarity, tau=self.tau).to(ab.dtype)
-            trust = self.matched_trust(taken) - self.histogram_trust(taken)
-            return ab @ taken, torch.sigmoid(_GATE_SHARPNESS * trust)  # equals a softmax over both sources
+        def matched_colors_and_gate(similarity: Tensor) -> tuple[Tensor, Tensor]:
+            """Return ab ``(B, 2, N)`` and the gate ``(B, 1, N)`` for similarities ``(B, M, N)``."""
+            attention = shares(similarity, tau=self.tau).to(reference_ab.dtype)
+            # the sigmoid of the difference equals a softmax over both confidences
+            confidence = self.matched_trust(attention) - self.histogram_trust(attention)
+            return reference_ab @ attention, torch.sigmoid(_GATE_SHARPNESS * confidence)
 
-        matched, gate = self.match(maps, reference, read)
-        attended = self.histogram(maps[5], reference.histogram)
-        attended = F.interpolate(attended, scale_factor=2, mode="bilinear")
+        matched_ab, gate = self.match(maps, reference, matched_colors_and_gate)
+        common_ab = self.histogram(maps[5], reference.histogram)
+        common_ab = F.interpolate(common_ab, scale_factor=2, mode="bilinear")
         return Transferred(
-            self.matched_colors.deeper(self.matched_colors.first(matched)),
-            self.histogram_colors.deeper(self.histogram_colors.first(attended)),
-            gate,
+            matched=self.matched_colors.deeper(self.matched_colors.first(matched_ab)),
+            general=self.histogram_colors.deeper(self.histogram_colors.first(common_ab)),
+            gate=gate,
         )
 
 
@@ -160,8 +165,8 @@ class HistogramAttention(nn.Module):
             ab / 110, ``(B, 2, 2h, 2w)``.
         """
         logits = self.logits(self.body(x * self.vector(histogram[:, :, None, None])))
-        chosen = torch.softmax(_BIN_SHARPNESS * logits, dim=1)
-        ab: Tensor = self.colors.to(chosen) @ chosen.flatten(2)
+        weights = torch.softmax(_BIN_SHARPNESS * logits, dim=1)
+        ab: Tensor = self.colors.to(weights) @ weights.flatten(2)
         return torch.unflatten(ab, 2, logits.shape[-2:])
 
 

@@ -94,16 +94,16 @@ class Yun2023(SingleOptimizerModule):
         self.log_losses({"loss": loss, "huber": loss}, len(lightness))
         return loss
 
-    def huber(self, found: Tensor, ab: Tensor) -> Tensor:
+    def huber(self, predicted: Tensor, target: Tensor) -> Tensor:
         """Return the Huber loss of ab / 110, divided by delta.
 
         The loss is a sum over a and b and a mean over pixels.
 
         Args:
-            found: Predicted ab ``(B, 2, H, W)`` in CIE units.
-            ab: Ground truth ab ``(B, 2, H, W)`` in CIE units.
+            predicted: Predicted ab ``(B, 2, H, W)`` in CIE units.
+            target: Ground truth ab ``(B, 2, H, W)`` in CIE units.
         """
-        return smooth_l1_map(found / AB_SCALE, ab / AB_SCALE, delta=self.objective.delta).mean()
+        return smooth_l1_map(predicted / AB_SCALE, target / AB_SCALE, delta=self.objective.delta).mean()
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
         """Sample a fixed number of hints per image, identical in every epoch.

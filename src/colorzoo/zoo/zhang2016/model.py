@@ -183,12 +183,13 @@ def convert_published(state_dict: Mapping[str, Tensor], temperature: float) -> d
         temperature: Temperature of this model. With the converted weights, the model predicts the published
             colors.
     """
-    ours = {}
+    converted = {}
     for key, value in state_dict.items():
-        if re.match(r"model8\.6\.", key):
-            ours[f"network.class_head.{key.rpartition('.')[2]}"] = value * temperature
-        elif key == "model_out.weight":
-            ours["network.centers"] = value[:, :, 0, 0].T * AB_SCALE
+        if key.startswith("model8.6."):  # the layer that predicts the logits
+            parameter = key.rpartition(".")[2]
+            converted[f"network.class_head.{parameter}"] = value * temperature
+        elif key == "model_out.weight":  # centers of the bins, ab / 110
+            converted["network.centers"] = value[:, :, 0, 0].T * AB_SCALE
         else:
-            ours[re.sub(r"^model(\d)\.", r"network.block\1.", key)] = value
-    return ours
+            converted[re.sub(r"^model(\d)\.", r"network.block\1.", key)] = value
+    return converted

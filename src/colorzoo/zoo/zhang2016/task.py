@@ -142,9 +142,9 @@ def copy_trunk(model: nn.Module, network: nn.Module) -> None:
 def _trunk(source: Mapping[str, Tensor]) -> dict[str, Tensor]:
     copied = {key: value for key, value in source.items() if key.startswith(_SAME)}
     copied["block1.0.weight"] = copied["block1.0.weight"][:, :1]  # keep the lightness channel only
-    for theirs, ours in _RENAMED.items():
-        for part in ("weight", "bias"):
-            copied[ours + part] = source[theirs + part]
+    for source_layer, layer in _RENAMED.items():
+        for parameter in ("weight", "bias"):
+            copied[layer + parameter] = source[source_layer + parameter]
     return copied
 
 

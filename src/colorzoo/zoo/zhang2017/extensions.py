@@ -34,8 +34,8 @@ _FAINT_VECTOR = 0.1  # initial scale of the branch, so training starts near the 
 _CELL = 4  # stride of the distribution in pixels
 _ROUNDS = 2  # iterations of histogram fitting; more iterations do not improve the fit
 _FAINT = 1e-4  # added to probabilities to bound the weights
-_STEEPEST = 16.0  # maximum exponent of the weight of a color with chroma 40
-_HALVINGS = 12  # bisection steps; resolves the exponent to 0.01
+_MAX_SLOPE = 16.0  # maximum exponent of the weight of a color with chroma 40
+_BISECTIONS = 12  # bisection steps; resolves the exponent to 0.01
 _CHROMA_UNIT = 40.0
 _LIGHTNESS_STEP = 5.0  # lightness step of the saturation table
 _LEAST = 1e-30
@@ -234,15 +234,16 @@ def match_histogram(shares: Tensor, histogram: Tensor) -> Tensor:
     """
     weights = torch.ones_like(histogram)
     for _ in range(_ROUNDS):
-        found = weights * torch.bmm(_scales(shares, weights), shares.mT).squeeze(1) / shares.shape[2]
-        weights = weights * (histogram + _FAINT) / (found + _FAINT)
+        current = weights * torch.bmm(_normalizers(shares, weights), shares.mT).squeeze(1) / shares.shape[2]
+        weights = weights * (histogram + _FAINT) / (current + _FAINT)
     return weights
 
 
 def match_saturation(shares: Tensor, saturations: Tensor, saturation: Tensor) -> Tensor:
     """Return bin weights for which the mean expected saturation equals a target.
 
-    The weight of a bin is an exponential function of its chroma. The exponent is computed by bisection.
+    The weight of a bin is an exponential function of its chroma: weight = exp(slope * chroma). The slope is
+    computed by bisection for each image, because the mean saturation increases with the slope.
 
     Args:
         shares: Bin probabilities ``(B, 313, N)`` at N positions.
@@ -252,15 +253,16 @@ def match_saturation(shares: Tensor, saturations: Tensor, saturation: Tensor) ->
     Returns:
         Bin weights ``(B, 313)``.
     """
-    saturated = shares * saturations
-    chroma = torch.linalg.vector_norm(hull_centers(), dim=1).to(shares) / _CHROMA_UNIT
-    low, high = torch.full_like(saturation, -_STEEPEST), torch.full_like(saturation, _STEEPEST)
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        weights = torch.exp(middle * chroma)
-        expected = torch.bmm(weights.unsqueeze(1), saturated) * _scales(shares, weights)
-        pale = expected.mean(dim=2) < saturation
-        low, high = torch.where(pale, middle, low), torch.where(pale, high, middle)
+    weighted_saturations = shares * saturations
+    chroma = torch.linalg.vector_norm(hull_centers(), dim=1).to(shares) / _CHROMA_UNIT  # (313,)
+    low, high = torch.full_like(saturation, -_MAX_SLOPE), torch.full_like(saturation, _MAX_SLOPE)
+    for _ in range(_BISECTIONS):
+        slope = (low + high) / 2  # (B, 1)
+        weights = torch.exp(slope * chroma)
+        expected = torch.bmm(weights.unsqueeze(1), weighted_saturations) * _normalizers(shares, weights)
+        is_too_pale = expected.mean(dim=2) < saturation
+        low = torch.where(is_too_pale, slope, low)
+        high = torch.where(is_too_pale, high, slope)
     return torch.exp((low + high) / 2 * chroma)
 
 
@@ -272,7 +274,7 @@ def mean_colors(shares: Tensor, weights: Tensor) -> Tensor:
         weights: Bin weights ``(B, 313)``.
     """
     weighted = weights[:, :, None] * hull_centers().to(shares)
-    return torch.bmm(weighted.mT, shares) * _scales(shares, weights)
+    return torch.bmm(weighted.mT, shares) * _normalizers(shares, weights)
 
 
 def saturation_at(lightness: Tensor, table: Tensor) -> Tensor:
@@ -306,6 +308,6 @@ def saturation_table() -> Tensor:
         return pixel_saturation(lab_to_rgb(planes[None]).clamp(0, 1))[0]
 
 
-def _scales(shares: Tensor, weights: Tensor) -> Tensor:
+def _normalizers(shares: Tensor, weights: Tensor) -> Tensor:
     """Return normalization factors ``(B, 1, N)`` of reweighted distributions."""
     return 1 / torch.bmm(weights.unsqueeze(1), shares).clamp_min(_LEAST)

@@ -65,7 +65,9 @@ _TRUNK: tuple[Pattern, ...] = (
 def convert_local(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Convert the Caffe file of the Local Hints network (``model.caffemodel``).
 
-    The Caffe network has no classification head, so the head's weights are set to 0 (uniform distribution).
+    The Caffe network adds the outputs of separate first layers for L and for the hints. A single layer for
+    the concatenated input replaces these layers. The Caffe network has no classification head, so the head's
+    weights are set to 0 (uniform distribution).
 
     Args:
         layers: Output of `read_caffe`.
@@ -78,10 +80,12 @@ def convert_local(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any
     """
     named = _named(layers, "Local Hints", (_LIGHTNESS, _HINTS, "conv8_3"))
     tensors = {key: value for key, value in named.items() if key.startswith("model")}
-    weights = _LIGHTNESS_UNIT * named[f"{_LIGHTNESS}.weight"], _AB_UNIT * named[f"{_HINTS}.weight"]
-    tensors["model1.0.weight"] = torch.cat(weights, dim=1)
+    lightness_weight = _LIGHTNESS_UNIT * named[f"{_LIGHTNESS}.weight"]
+    hint_weight = _AB_UNIT * named[f"{_HINTS}.weight"]
+    tensors["model1.0.weight"] = torch.cat([lightness_weight, hint_weight], dim=1)
     tensors["model1.0.bias"] = named[f"{_LIGHTNESS}.bias"] + named[f"{_HINTS}.bias"]
-    tensors["model_class.0.weight"] = torch.zeros(GRID_BINS, tensors["model8.3.bias"].numel(), 1, 1)
+    head_channels = tensors["model8.3.bias"].numel()
+    tensors["model_class.0.weight"] = torch.zeros(GRID_BINS, head_channels, 1, 1)
     tensors["model_class.0.bias"] = torch.zeros(GRID_BINS)
     return tensors, {"mask_center": 0.0, "ab_scale": ab_scale_of(layers)}
 

@@ -116,13 +116,11 @@ class Zhang2017Local(SingleOptimizerModule):
         self.points = PointSimulation(
             users.stop_probability, reveal_all=users.reveal_all, none=1 - users.hints, many=extensions.many
         )
+        self.classification_loss: Loss = partial(grid_cross_entropy, stride=LOGIT_STRIDE)
+        if architecture.hypercolumn:
+            self.classification_loss = hull_cross_entropy
         self.regression_loss: Loss = partial(smooth_l1, delta=objective.delta)
-        self.classification_loss: Loss = (
-            hull_cross_entropy
-            if architecture.hypercolumn
-            else partial(grid_cross_entropy, stride=LOGIT_STRIDE)
-        )
-        if extensions.colorfulness:
+        if extensions.colorfulness:  # not in the paper
             self.regression_loss = partial(
                 chroma_weighted_l1, delta=objective.delta, colorfulness=extensions.colorfulness
             )

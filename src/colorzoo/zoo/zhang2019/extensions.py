@@ -19,8 +19,8 @@ from colorzoo.networks.shared_weights import borrow
 from colorzoo.precision import in_float32
 from colorzoo.randomness import draw_uniform, image_generators
 
-_FIRST = "conv1.0.weight"
-_OWN = ("conv1.", "conv2.", "up10.", "skip1.", "conv10.", "ab.")  # trainable with a donor
+_FIRST_WEIGHT = "conv1.0.weight"
+_TRAINABLE = ("conv1.", "conv2.", "up10.", "skip1.", "conv10.", "ab.")  # trainable with a donor
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,13 @@ def take_layers(donor: str, correspondence: nn.Module, network: nn.Module) -> No
     source: Any = create_backbone(donor, "donor", offline=True)
     correspondence.load_state_dict(source.correspondence.state_dict())
     borrow(correspondence, correspondence.state_dict())
-    state = source.network.state_dict()
-    state[_FIRST] = F.pad(state[_FIRST], (0, 0, 0, 0, 0, 3))
-    network.load_state_dict(state)
-    borrow(network, [key for key in state if not key.startswith(_OWN)])
+
+    state_dict = source.network.state_dict()
+    # three more input channels with the weight 0, for the Lab colors of the previous frame
+    state_dict[_FIRST_WEIGHT] = F.pad(state_dict[_FIRST_WEIGHT], (0, 0, 0, 0, 0, 3))
+    network.load_state_dict(state_dict)
+    frozen = [key for key in state_dict if not key.startswith(_TRAINABLE)]
+    borrow(network, frozen)
 
 
 def simulated_frames(

@@ -99,21 +99,24 @@ class DeepExemplar(ColoringModel):
             lightness: ``(B, 1, H, W)`` in [0, 100].
             guidance: Guidance with an exemplar; None colorizes without reference colors.
             previous: Lab ``(B, 3, H, W)`` of the previous colorized frame; None for the first frame.
+
+        Returns:
+            ab ``(B, 2, H, W)`` in CIE units; ``extras`` contains the maps from `maps_of`.
         """
-        guidance = guidance or Guidance()
+        exemplar = None if guidance is None else guidance.exemplar
         height, width = lightness.shape[-2:]
-        padded = pad_to_multiple(lightness, MULTIPLE)
-        before = None if previous is None else pad_to_multiple(previous, MULTIPLE)
+        padded_lightness = pad_to_multiple(lightness, MULTIPLE)
+        padded_previous = None if previous is None else pad_to_multiple(previous, MULTIPLE)
         with torch.autocast(lightness.device.type, enabled=False):  # matching requires float32
-            features = self.features.of_lightness(padded.float())
-            if guidance.exemplar is None:
+            features = self.features.of_lightness(padded_lightness.float())
+            if exemplar is None:
                 warped = self.unmatched(features)
             else:
-                rgb = pad_to_multiple(guidance.exemplar.rgb.float(), MULTIPLE)
+                rgb = pad_to_multiple(exemplar.rgb.float(), MULTIPLE)
                 reference = ReferenceImage(rgb, rgb_to_lab(rgb)[:, 1:])
                 warped = self.warp(features, reference, self.architecture.tau)
-        ab = self.colorize_warped(padded, warped, before)[:, :, :height, :width]
-        return AbPrediction(ab=ab, extras=maps_of(warped, height, width))
+        ab = self.colorize_warped(padded_lightness, warped, padded_previous)
+        return AbPrediction(ab=ab[:, :, :height, :width], extras=maps_of(warped, height, width))
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
         """Return the feature network's maps at 1/2, 1/4, 1/8 and 1/16 scale.
@@ -150,12 +153,13 @@ class DeepExemplar(ColoringModel):
             reference: Reference images.
             tau: Softmax temperature of the matching.
         """
-        other = self.features.of_rgb(reference.rgb)
-        ours, theirs = (self.correspondence(unit_features(each.hooks)) for each in (features, other))
+        reference_features = self.features.of_rgb(reference.rgb)
+        query = self.correspondence(unit_features(features.hooks))
+        key = self.correspondence(unit_features(reference_features.hooks))
         ab = F.avg_pool2d(reference.ab, STRIDE)
-        found = self.correspondence.warp(ours, theirs, torch.cat([ab, centers_of(ab)], dim=1), tau=tau)
-        everywhere = torch.ones_like(found.similarity, dtype=torch.bool)
-        return Warped(found.values[:, :2], found.similarity, everywhere, found.values[:, 2:])
+        match = self.correspondence.warp(query, key, torch.cat([ab, centers_of(ab)], dim=1), tau=tau)
+        everywhere = torch.ones_like(match.similarity, dtype=torch.bool)
+        return Warped(match.values[:, :2], match.similarity, everywhere, match.values[:, 2:])
 
     def colorize_warped(self, lightness: Tensor, warped: Warped, previous: Tensor | None) -> Tensor:
         """Predict ab ``(B, 2, H, W)`` in CIE units from warped colors and the previous frame.

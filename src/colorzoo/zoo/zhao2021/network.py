@@ -56,11 +56,11 @@ class ColorEncoder(nn.Module):
     def __init__(self, features: nn.Module, width: float = 1.0) -> None:
         super().__init__()
         self.features = features
-        wide, narrow, fan_in = scaled_width(512, width), scaled_width(256, width), features.channels
-        assert isinstance(fan_in, int)
+        wide, narrow, in_channels = scaled_width(512, width), scaled_width(256, width), features.channels
+        assert isinstance(in_channels, int)
         self.size = wide
         self.to_vector = nn.Sequential(
-            *_convolution(nn.Conv2d(fan_in, wide, 4, stride=2, padding=2)),
+            *_convolution(nn.Conv2d(in_channels, wide, 4, stride=2, padding=2)),
             *_convolution(nn.Conv2d(wide, wide, 3, padding=1)),
             *_convolution(nn.Conv2d(wide, wide, 4, stride=2, padding=2)),
             *_convolution(nn.Conv2d(wide, wide, 3, padding=1)),
@@ -122,23 +122,25 @@ class Down(nn.Module):
     """Downsampling block with stride 2, a 1 x 1 convolution and a residual branch.
 
     Args:
-        fan_in: Input channels.
-        fan_out: Output channels.
+        in_channels: Input channels.
+        out_channels: Output channels.
     """
 
-    def __init__(self, fan_in: int, fan_out: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.halve = nn.Sequential(nn.Conv2d(fan_in, fan_in, 4, stride=2, padding=1), nn.LeakyReLU(0.1))
-        self.widen = nn.Conv2d(fan_in, fan_out, 1)
+        self.halve = nn.Sequential(
+            nn.Conv2d(in_channels, in_channels, 4, stride=2, padding=1), nn.LeakyReLU(0.1)
+        )
+        self.widen = nn.Conv2d(in_channels, out_channels, 1)
         self.refine = nn.Sequential(
-            nn.Conv2d(fan_out, fan_out, 3, padding=1),
-            nn.BatchNorm2d(fan_out),
+            nn.Conv2d(out_channels, out_channels, 3, padding=1),
+            nn.BatchNorm2d(out_channels),
             nn.LeakyReLU(0.2),
-            nn.Conv2d(fan_out, fan_out, 3, padding=1),
+            nn.Conv2d(out_channels, out_channels, 3, padding=1),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map features ``(B, fan_in, H, W)`` to features ``(B, fan_out, H/2, W/2)``."""
+        """Map features ``(B, in_channels, H, W)`` to features ``(B, out_channels, H/2, W/2)``."""
         x = self.widen(self.halve(x))
         return (x + self.refine(x)) / math.sqrt(2)
 
@@ -149,29 +151,29 @@ class Up(nn.Module):
     Only every fourth channel of the skip connection is used.
 
     Args:
-        fan_in: Input channels.
+        in_channels: Input channels.
         skip: Channels of the skip connection before the selection.
-        fan_out: Output channels.
+        out_channels: Output channels.
         kernel: Kernel size of the modulated convolution.
         vector: Length of the modulation vector.
     """
 
-    def __init__(self, fan_in: int, skip: int, fan_out: int, *, kernel: int, vector: int) -> None:
+    def __init__(self, in_channels: int, skip: int, out_channels: int, *, kernel: int, vector: int) -> None:
         super().__init__()
         self.join = nn.Sequential(
-            nn.Conv2d(fan_in + -(-skip // _SKIP_STEP), fan_out, 1),
+            nn.Conv2d(in_channels + -(-skip // _SKIP_STEP), out_channels, 1),
             nn.LeakyReLU(0.2),
-            nn.Conv2d(fan_out, fan_out, 3, padding=1),
+            nn.Conv2d(out_channels, out_channels, 3, padding=1),
             nn.LeakyReLU(0.2),
         )
-        self.shortcut = nn.Conv2d(fan_in, fan_out, 1)
-        self.modulated = ModulatedConvolution(fan_out, kernel, vector)
+        self.shortcut = nn.Conv2d(in_channels, out_channels, 1)
+        self.modulated = ModulatedConvolution(out_channels, kernel, vector)
 
     def forward(self, x: Tensor, skip: Tensor, vector: Tensor) -> Tensor:
-        """Return the feature map ``(B, fan_out, 2H, 2W)``.
+        """Return the feature map ``(B, out_channels, 2H, 2W)``.
 
         Args:
-            x: Decoder map ``(B, fan_in, H, W)``.
+            x: Decoder map ``(B, in_channels, H, W)``.
             skip: Encoder map ``(B, C, 2H, 2W)`` of the skip connection.
             vector: Modulation vectors ``(B, V)`` or a single vector.
         """
@@ -190,23 +192,28 @@ class ColorUNet(nn.Module):
 
     def __init__(self, width: float = 1.0, vector: int = 512) -> None:
         super().__init__()
-        c1, c2, c3, c4 = (scaled_width(base, width) for base in (64, 128, 256, 512))
+        c64, c128, c256, c512 = (scaled_width(base, width) for base in (64, 128, 256, 512))
         self.inc = nn.Sequential(
-            *(nn.Conv2d(1, c1, 3, padding=1), nn.BatchNorm2d(c1), nn.LeakyReLU(0.1)),
-            *(nn.Conv2d(c1, c1, 3, padding=1), nn.BatchNorm2d(c1), nn.LeakyReLU(0.1)),
+            nn.Conv2d(1, c64, 3, padding=1),
+            nn.BatchNorm2d(c64),
+            nn.LeakyReLU(0.1),
+            nn.Conv2d(c64, c64, 3, padding=1),
+            nn.BatchNorm2d(c64),
+            nn.LeakyReLU(0.1),
         )
-        self.down1, self.down2, self.down3, self.down4 = (
-            Down(c1, c2),
-            Down(c2, c3),
-            Down(c3, c4),
-            Down(c4, c4),
-        )
-        self.up1 = Up(c4, c4, c3, kernel=3, vector=vector)
-        self.up2 = Up(c3, c3, c2, kernel=3, vector=vector)
-        self.up3 = Up(c2, c2, c1, kernel=5, vector=vector)
-        self.up4 = Up(c1, c1, c1, kernel=5, vector=vector)
+        self.down1 = Down(c64, c128)
+        self.down2 = Down(c128, c256)
+        self.down3 = Down(c256, c512)
+        self.down4 = Down(c512, c512)
+        self.up1 = Up(c512, c512, c256, kernel=3, vector=vector)
+        self.up2 = Up(c256, c256, c128, kernel=3, vector=vector)
+        self.up3 = Up(c128, c128, c64, kernel=5, vector=vector)
+        self.up4 = Up(c64, c64, c64, kernel=5, vector=vector)
         self.outc = nn.Sequential(
-            nn.Conv2d(c1, c1, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(c1, 2, 3, padding=1), nn.Tanh()
+            nn.Conv2d(c64, c64, 3, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(c64, 2, 3, padding=1),
+            nn.Tanh(),
         )
 
     def forward(self, lightness: Tensor, vector: Tensor) -> Tensor:

@@ -112,8 +112,8 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
         """Return the feature distance between predicted and true images ``(B, 3, H, W)``."""
         network = self.perceptual or self.model.network.encoder.features
         with torch.no_grad():
-            wanted = network(true)
-        return feature_distance(network(colored), wanted)
+            target_features = network(true)
+        return feature_distance(network(colored), target_features)
 
     def made_reference(self, rgb: Tensor, seeds: Tensor) -> Tensor:
         """Generate references from images; see the function `made_reference`."""
@@ -173,8 +173,8 @@ def mirror_and_rotate(images: Tensor, mirrored: Tensor, degrees: Tensor) -> Tens
     column = torch.where(mirrored[:, :1, None], width - 1 - column, column)
     row = torch.where(mirrored[:, 1:, None], height - 1 - row, row)
     index = (row * width + column).where(inside, 0).flatten(1)[:, None].to(images.device)
-    found = images.flatten(2).gather(2, index.expand(-1, images.shape[1], -1)).view(images.shape)
-    return found * inside[:, None].to(found)
+    rotated = images.flatten(2).gather(2, index.expand(-1, images.shape[1], -1)).view(images.shape)
+    return rotated * inside[:, None].to(rotated)
 
 
 def rotated_positions(height: int, width: int, degrees: Tensor) -> tuple[Tensor, Tensor]:
@@ -187,14 +187,15 @@ def rotated_positions(height: int, width: int, degrees: Tensor) -> tuple[Tensor,
         width: Image width in pixels.
         degrees: Counterclockwise rotation angles in degrees, ``(B,)``.
     """
-    lines = (torch.arange(length, device=degrees.device) for length in (height, width))
-    y, x = torch.meshgrid(*lines, indexing="ij")
+    x = torch.arange(width, device=degrees.device)
+    y = torch.arange(height, device=degrees.device)[:, None]
     center_x, center_y = width / 2, height / 2
     angle = torch.deg2rad(degrees.double())[:, None, None]
-    cos, sin = angle.cos().round(decimals=15), angle.sin().round(decimals=15)
-    # source position of the center of the first pixel
+    cos, sin = angle.cos().round(decimals=15), angle.sin().round(decimals=15)  # as in Pillow
+    # source position of the center of the top-left pixel, rotated about the image center
     start_x = (0.5 - center_x) * cos - (0.5 - center_y) * sin + center_x
     start_y = (0.5 - center_x) * sin + (0.5 - center_y) * cos + center_y
+    # the source position is an affine function of x and y; the division rounds down to whole pixels
     column = (_fixed(start_x) + _fixed(cos) * x + _fixed(-sin) * y) // _FIXED
     row = (_fixed(start_y) + _fixed(sin) * x + _fixed(cos) * y) // _FIXED
     return column, row
