@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality
+from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
 
 FULL = ModelCard(
     name="ci2018",
@@ -43,13 +43,22 @@ FULL = ModelCard(
 SMALL = replace(
     FULL,
     name="ci2018_small",
-    summary="Colorizes a sketch with color points. AlacGAN's generator, small; requires training.",
+    summary="Colorizes a sketch with color points. AlacGAN's generator, small; weights included.",
     task="colorzoo.zoo.ci2018.task:Ci2018Pixels",
     parameters=712_407,
     aliases=("alacgan_small",),
     hparams={"width": 0.1875, "blocks": (4, 2, 2, 1), "local_features": "trained"},
+    weights={
+        "default": Weights(
+            sha256="7bf0990715de8382d991ee22f2a6f911135bc2f5df6eb323f8db40e73182ebd7",
+            size=734_854,
+            license="Apache-2.0",
+            file="ci2018_small.safetensors",
+            trained_on="9,061 openly licensed drawings, 8,000 steps; see the model page and NOTICE.",
+        )
+    },
     config="ci2018/small.yaml",
-    quality=(),
+    quality=(Quality("sketch", 15, "Included weights; gray results without points."),),
     contract_test=ContractTestConfig(hparams={"width": 0.125, "blocks": (1, 1, 1, 1)}),
 )
 
