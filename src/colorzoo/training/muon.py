@@ -63,7 +63,7 @@ class Muon(Optimizer):
         max_steps = len(_POLAR_EXPRESS)
         if not 1 <= steps <= max_steps:
             raise ValueError(f"'steps' must be between 1 and {max_steps}, got {steps}")
-        # settings of parameter groups that do not override them; such groups use AdamW
+        # settings of a parameter group that does not override them; by default, a group uses AdamW
         defaults = {
             "lr": lr,
             "momentum": momentum,
@@ -145,10 +145,11 @@ def clipped_parameters(optimizer: Optimizer) -> list[Tensor]:
 
 
 def orthogonalize(matrix: Tensor, steps: int = 4) -> Tensor:
-    """Approximate the orthogonal matrix that is nearest to a matrix, with Polar Express (Amsel et al. 2025).
+    """Approximate the orthogonal matrix that is nearest to a matrix, with Polar Express.
 
-    Each iteration applies an odd polynomial of degree 5 that moves all singular values toward 1. Matrix
-    products are computed in bfloat16 if the hardware supports it, otherwise in float32.
+    The method is from Amsel et al. 2025. Each iteration applies an odd polynomial of degree 5 that moves all
+    singular values toward 1. Matrix products are computed in bfloat16 if the hardware supports it, otherwise
+    in float32.
 
     Args:
         matrix: ``(M, N)``.
