@@ -49,6 +49,9 @@ class Muon(Optimizer):
         betas: Decay rates of AdamW's running averages.
         weight_decay: Decoupled weight decay of Muon and AdamW.
         steps: Number of orthogonalization iterations per update, 1 to 5; see `orthogonalize`.
+
+    Raises:
+        ValueError: ``steps`` is out of range.
     """
 
     def __init__(
