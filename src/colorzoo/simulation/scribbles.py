@@ -283,7 +283,7 @@ def bled_edges(ab: Tensor, true_ab: Tensor) -> Tensor:
     Returns:
         ``(B, 1, H, W)`` float32 in {0, 1}: 8-connected runs of at least `MIN_RUN` pixels.
     """
-    pairs = zip(ab.split(1), true_ab.split(1), strict=True)
+    pairs = zip(torch.split(ab, 1), torch.split(true_ab, 1), strict=True)
     maps = [_edge_map(image_ab, image_true_ab) for image_ab, image_true_ab in pairs]
     return torch.from_numpy(np.stack(maps)[:, None]).float().to(ab.device)
 
