@@ -80,10 +80,10 @@ def colorize(
     Raises:
         ColorzooError: The image, the guidance or the weights cannot be used.
     """
-    settings, folder = _with_strength(settings, strength), recipe_folder(guidance)
-    recipe = with_settings(
-        read_guidance(guidance), settings, folder=folder, references=listed_references(reference)
-    )
+    settings = _with_strength(settings, strength)
+    folder = recipe_folder(guidance)
+    references = listed_references(reference)
+    recipe = with_settings(read_guidance(guidance), settings, folder=folder, references=references)
     raster = as_image(image)
     colorizer = _colorizer_for(
         model, recipe, folder, reference, fast, weights, device, settings, raster, **hparams
@@ -149,12 +149,12 @@ def colorize_file(
     reference_paths = tuple(str(path) for path in references if isinstance(path, str | Path))
     has_only_paths = len(reference_paths) == len(references)
     task = FileTask(
-        source,
-        target,
-        str(source),
-        colorizer.choice,
-        recipe,
-        folder,
+        source=source,
+        target=target,
+        name=str(source),
+        choice=colorizer.choice,
+        guidance=recipe,
+        folder=folder,
         reference=reference_paths,
         settings=replace(settings, frames=frames or settings.frames),
         colorizer=colorizer,
@@ -214,23 +214,29 @@ def colorize_files(
     """
     choice = choose_for_guidance(model, Recipe(), weights)
     colorizer = load_colorizer(choice, ColorSettings(), device=device, **settings)
-    folder = Path(output)
-    results: list[FileResult | None] = []
+    failures: list[FileResult | None] = []  # for each path; None for a path with a task
     tasks = []
     for path in map(Path, paths):
-        if (relative := _path_inside(Path(root), path)) is None:
-            results.append(FileResult(str(path), "", "failed", (f"{path} is not inside root ({root})",)))
-        elif reason := explain_irregular_file(path):
-            results.append(FileResult(str(path), "", "failed", (reason,)))
-        else:
-            target = output_path(FoundImage(path, relative), folder)
-            shared: dict[str, Any] = {"choice": choice, "colorizer": colorizer, "overwrite": overwrite}
-            tasks.append(FileTask(path, target, str(path), **shared, needs_all_frames=True))
-            results.append(None)
+        relative = _path_inside(Path(root), path)
+        reason = f"{path} is not inside root ({root})" if relative is None else explain_irregular_file(path)
+        if relative is None or reason:
+            failures.append(FileResult(str(path), "", "failed", (reason,)))
+            continue
+        failures.append(None)
+        task = FileTask(
+            source=path,
+            target=output_path(FoundImage(path, relative), Path(output)),
+            name=str(path),
+            choice=choice,
+            colorizer=colorizer,
+            overwrite=overwrite,
+            needs_all_frames=True,
+        )
+        tasks.append(task)
     if overwrite:
         check_sources_are_kept((Path(task.name) for task in tasks), (task.target for task in tasks))
-    work = run_tasks(tasks, skip_done=True)
-    return [result or next(work) for result in results]
+    results = run_tasks(tasks, skip_done=True)
+    return [failure or next(results) for failure in failures]
 
 
 def _path_inside(root: Path, path: Path) -> Path | None:
@@ -256,6 +262,20 @@ def _colorizer_for(
     image: RasterImage | None = None,
     **hparams: Any,
 ) -> Colorizer:
+    """Select a model for the guidance and return a `Colorizer` with its weights.
+
+    Args:
+        model: Registered model name; None selects a model as in `colorize`.
+        guidance: Guidance or recipe.
+        folder: Folder of the recipe file, to which the paths of its references are relative.
+        reference: References of the caller, which replace the references of the recipe.
+        fast: Whether to select the default model only among models whose weights ship with the package.
+        weights: Weights as in `colorize`.
+        device: Device name; ``"auto"`` uses the device of ``settings``.
+        settings: Options of ``colorzoo colorize``.
+        image: The image; None skips the selection of the default model for drawings.
+        **hparams: Arguments of `Colorizer`.
+    """
     references: list[object] = [*listed_references(reference)]
     if not references and folder is not None and isinstance(guidance, Recipe):
         references = [path for path, _ in recipe_reference_files(guidance, folder)]

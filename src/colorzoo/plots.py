@@ -80,13 +80,22 @@ def report_curves(results: str | Path, metric: str) -> list[Curve]:
         raise ColorzooError(
             f"'metric' must be a metric key in {results} ({known}), or the beginning of a key, got {metric!r}"
         )
-    points: dict[str, list[tuple[float, ...]]] = {}
+    points: dict[str, list[tuple[float, ...]]] = {}  # position, value, low and high, by method
     for row in report["results"]:
-        score = [row["scores"][key][part] for part in ("value", "low", "high")]
-        numbers = [math.nan if number is None else float(number) for number in score]  # "inf" is infinite
-        if math.isfinite(numbers[0]):
-            points.setdefault(row["method"], []).append((row["interactions"], *numbers))
-    return [Curve(name, *zip(*sorted(found), strict=True)) for name, found in points.items()]
+        score = row["scores"][key]
+        value, low, high = (_parse_number(score[part]) for part in ("value", "low", "high"))
+        if math.isfinite(value):
+            points.setdefault(row["method"], []).append((row["interactions"], value, low, high))
+    curves = []
+    for method, method_points in points.items():
+        at, values, lows, highs = zip(*sorted(method_points), strict=True)
+        curves.append(Curve(method, at, values, lows, highs))
+    return curves
+
+
+def _parse_number(number: float | str | None) -> float:
+    """Convert a number of a report to float; None is NaN, and ``"inf"`` is infinite."""
+    return math.nan if number is None else float(number)
 
 
 def draw_curves(
@@ -160,15 +169,16 @@ def draw_difference(
     axes = _axes(axes)
     lab, true_lab = _lab(image), _lab(truth)
     if lab.shape != true_lab.shape:
-        sizes = " and ".join(f"{each.shape[2]}x{each.shape[1]}" for each in (lab, true_lab))
+        sizes = " and ".join(f"{width}x{height}" for _, height, width in (lab.shape, true_lab.shape))
         raise ColorzooError(f"both images must have the same size, got {sizes}. Resize one image.")
-    distance = np.hypot(*(lab[1:] - true_lab[1:]))
-    drawn = axes.imshow(distance, cmap="inferno", vmin=0, vmax=largest)
+    difference_a, difference_b = lab[1:] - true_lab[1:]
+    distance = np.hypot(difference_a, difference_b)
+    mappable = axes.imshow(distance, cmap="inferno", vmin=0, vmax=largest)
     axes.set_axis_off()
     axes.set_title(f"mean {distance.mean():.1f}")
     figure = axes.get_figure()
     if figure is not None:
-        figure.colorbar(drawn, ax=axes, label="distance in ab", shrink=0.8)
+        figure.colorbar(mappable, ax=axes, label="distance in ab", shrink=0.8)
     return axes
 
 
@@ -185,12 +195,12 @@ def draw_gamut(image: ImageLike, *, axes: Axes | None = None) -> Axes:
         image: 8-bit sRGB array ``(H, W, 3)``, or a Pillow image.
         axes: Axes to draw into; None creates a new figure.
     """
-    axes = _axes(axes)
     centers = hull_centers()
-    lab = torch.cat([torch.full((1, len(centers)), _SWATCH_LIGHTNESS), centers.T])[:, None]
-    colors = lab_to_rgb(lab).clamp(0, 1)[:, 0].T.numpy()
     bins = nearest_bin(torch.from_numpy(_lab(image)[1:].reshape(2, -1).T))
     fractions = np.bincount(bins.numpy(), minlength=len(centers)) / len(bins)
+    swatches = torch.cat([torch.full((1, len(centers)), _SWATCH_LIGHTNESS), centers.T])[:, None]  # Lab
+    colors = lab_to_rgb(swatches).clamp(0, 1)[:, 0].T.numpy()
+    axes = _axes(axes)
     axes.scatter(centers[:, 1], centers[:, 0], s=2, color="0.88")
     axes.scatter(centers[:, 1], centers[:, 0], s=_MAX_AREA * np.sqrt(fractions), c=colors)
     axes.set(xlabel="b", ylabel="a", xlim=(-120, 120), ylim=(-120, 120))

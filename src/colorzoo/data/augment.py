@@ -55,15 +55,17 @@ def augment_batch(batch: dict[str, Any], windows: Sequence[Window], size: int) -
     Returns:
         A new dict with the transformed entries and the other entries of ``batch``.
     """
-    names = [name for name in ("rgb", "sketch") if name in batch]
-    cut: dict[str, Any] = {name: cut_windows(batch[name], windows, size) for name in names}
+    transformed: dict[str, Any] = {}
+    for name in ("rgb", "sketch"):
+        if name in batch:
+            transformed[name] = cut_windows(batch[name], windows, size)
     if "classes" in batch:
         classes = cut_windows(batch["classes"].float(), windows, size, mode="nearest-exact")
-        cut["classes"] = classes.to(torch.uint8)
+        transformed["classes"] = classes.to(torch.uint8)
     if "boxes" in batch:
         pairs = zip(batch["boxes"], windows, strict=True)
-        cut["boxes"] = [cut_boxes(boxes, window, size) for boxes, window in pairs]
-    return {**batch, **cut}
+        transformed["boxes"] = [cut_boxes(boxes, window, size) for boxes, window in pairs]
+    return {**batch, **transformed}
 
 
 def jitter_colors(rgb: Tensor, generators: Generators, degrees: float = 40.0) -> Tensor:
@@ -81,16 +83,14 @@ def jitter_colors(rgb: Tensor, generators: Generators, degrees: float = 40.0) ->
     Returns:
         ``(B, 3, H, W)`` in [0, 1].
     """
-    draws = draw_uniform(generators, len(rgb), 7, rgb.device)
-    light, tint = (draws[:, :2] < 0.5).float().unbind(1)
-    shifts = (2 * draws[:, 2:] - 1)[..., None, None, None]
-    brightness, contrast, hue, saturation, value = shifts.unbind(1)
-    light, tint = light[:, None, None, None], tint[:, None, None, None]
-    rgb = (rgb * (1 + 0.2 * light * contrast) + 0.2 * light * brightness).clamp(0, 1)
+    draws = draw_uniform(generators, len(rgb), 7, rgb.device)[..., None, None, None]
+    changes_rgb, changes_hsv = (draws[:, :2] < 0.5).float().unbind(1)  # (B, 1, 1, 1) each
+    brightness, contrast, hue, saturation, value = (2 * draws[:, 2:] - 1).unbind(1)  # in [-1, 1]
+    rgb = (rgb * (1 + 0.2 * changes_rgb * contrast) + 0.2 * changes_rgb * brightness).clamp(0, 1)
     h, s, v = rgb_to_hsv(rgb).split(1, dim=1)
-    h = (h + tint * hue * math.radians(degrees)) % (2 * math.pi)
-    s = (s + tint * saturation * 30 / 255).clamp(0, 1)
-    v = (v + tint * value * 20 / 255).clamp(0, 1)
+    h = (h + changes_hsv * hue * math.radians(degrees)) % (2 * math.pi)
+    s = (s + changes_hsv * saturation * 30 / 255).clamp(0, 1)
+    v = (v + changes_hsv * value * 20 / 255).clamp(0, 1)
     jittered: Tensor = hsv_to_rgb(torch.cat([h, s, v], dim=1))
     return jittered.clamp(0, 1)
 
@@ -135,13 +135,13 @@ def random_windows(
     """
     draws = draw_uniform(generators, count, 3 + 2 * _TRIES, torch.device("cpu"))
     windows = []
-    for x, y, mirror, *sizes in draws.tolist():
+    for x, y, mirror, *size_draws in draws.tolist():
         if kind == "crop":
             width = height = crop
-        elif kind == "zoom":
-            width = height = round(side * crop / (crop + (side - crop) * sizes[0]))
+        elif kind == "zoom":  # as if a crop were cut from an image resized to a side between crop and side
+            width = height = round(side * crop / (crop + (side - crop) * size_draws[0]))
         else:
-            width, height = _window_size(sizes, side, kind, min_scale, max_stretch)
+            width, height = _window_size(size_draws, side, kind, min_scale, max_stretch)
         left, top = int(x * (side - width + 1)), int(y * (side - height + 1))
         windows.append(Window(left, top, width, height, mirror < 0.5))
     return windows
@@ -182,8 +182,8 @@ def cut_windows(
     """
     cut = []
     for image, window in zip(images, windows, strict=True):
-        part = image[None, :, window.top : window.top + window.height]
-        part = part[..., window.left : window.left + window.width]
+        bottom, right = window.top + window.height, window.left + window.width
+        part = image[None, :, window.top : bottom, window.left : right]
         if mode == "bicubic":
             part = F.interpolate(part, (size, size), mode=mode, antialias=True).clamp(0, 1)
         else:
@@ -244,10 +244,10 @@ def white_balance(rgb: Tensor, generators: Generators, prob: float) -> Tensor:
     Returns:
         ``(B, 3, H, W)`` in [0, 1].
     """
-    chance, draw = draw_uniform(generators, len(rgb), 2, rgb.device).T
+    chance, strength = draw_uniform(generators, len(rgb), 2, rgb.device).T
     chosen = (chance < prob) & has_warm_cast(rgb)
     means = rgb.mean(dim=(2, 3)).clamp(min=_MIN_MEAN)
-    exponent = _MIN_EXPONENT + (1 - _MIN_EXPONENT) * draw[:, None]
+    exponent = _MIN_EXPONENT + (1 - _MIN_EXPONENT) * strength[:, None]
     gains = (means.mean(dim=1, keepdim=True) / means) ** exponent
     corrected = rgb * gains[:, :, None, None]
     values = corrected.flatten(1)  # torch.quantile does not support large batches

@@ -82,20 +82,23 @@ def check_images(sources: Sequence[StoredImage], *, drop_gray: bool, cache: Valu
     """
     keys = image_keys(sources)
     states = cache.get(keys)
+    unchecked = (states == _UNKNOWN).nonzero()[:, 0]
+    show_progress = len(unchecked) >= _MIN_PROGRESS
+    bar = progress_bar("checking images", len(unchecked)) if show_progress else nullcontext(lambda _: None)
     broken: list[tuple[str, str]] = []
-    unknown = (states == _UNKNOWN).nonzero()[:, 0]
-    shows_progress = len(unknown) >= _MIN_PROGRESS
-    bar = progress_bar("checking images", len(unknown)) if shows_progress else nullcontext(lambda _: None)
     with bar as advance:
-        for rows in torch.split(unknown, _BLOCK):
+        for rows in torch.split(unchecked, _BLOCK):
             try:
-                broken += _check_rows(sources, rows, states, advance)
-            finally:  # an interrupted check continues with the remaining images
+                broken += _check_rows(sources, rows, states, advance)  # sets states[rows]
+            finally:  # store partial results, so an interrupted check continues with the remaining images
                 checked = rows[states[rows] != _UNKNOWN]
                 cache.try_to_add(keys[checked], states[checked])
-    good = states == _COLORED if drop_gray else states != _UNKNOWN
-    gray = (states == _GRAY).nonzero()[:, 0].tolist() if drop_gray else []
-    return CheckResult(good.nonzero()[:, 0], broken, [sources[row].name for row in gray])
+    if not drop_gray:
+        readable = (states != _UNKNOWN).nonzero()[:, 0]
+        return CheckResult(readable, broken, gray=[])
+    colored = (states == _COLORED).nonzero()[:, 0]
+    gray = (states == _GRAY).nonzero()[:, 0].tolist()
+    return CheckResult(colored, broken, [sources[row].name for row in gray])
 
 
 def _check_rows(
@@ -276,7 +279,8 @@ _UNREADABLE = 1.0
 def split_by_content(sources: Sources, val_fraction: float, root: Path) -> tuple[Sources, Sources]:
     """Split images into training and validation images by a hash of their bytes.
 
-    Images with identical bytes are always in the same split. Unreadable files are assigned to the training
+    The hash is a number in [0, 1); images with a hash below ``val_fraction`` are validation images. Images
+    with identical bytes are always in the same split. Unreadable files are assigned to the training
     split, where `check_images` reports them. The hashes are cached, so later calls read only new and changed
     files.
 
@@ -291,11 +295,11 @@ def split_by_content(sources: Sources, val_fraction: float, root: Path) -> tuple
     cache = ValueCache(cache_file(root, "splits"), torch.float64)
     keys = image_keys(sources, _SPLIT_METHOD)
     hashes = cache.get(keys)
-    unknown = (hashes == _UNKNOWN).nonzero()[:, 0]
-    for row in unknown.tolist():
+    unhashed = (hashes == _UNKNOWN).nonzero()[:, 0]
+    for row in unhashed.tolist():
         hashes[row] = _content_hash(sources[row])
-    found = unknown[hashes[unknown] != _UNREADABLE]
-    cache.try_to_add(keys[found], hashes[found])
+    readable = unhashed[hashes[unhashed] != _UNREADABLE]
+    cache.try_to_add(keys[readable], hashes[readable])
     is_val = hashes < val_fraction
     return sources.select((~is_val).nonzero()[:, 0]), sources.select(is_val.nonzero()[:, 0])
 

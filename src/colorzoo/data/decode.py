@@ -109,14 +109,17 @@ def decoded_boxes(boxes: Tensor, frame: StoredFrame) -> Tensor:
         Boxes ``(K, 4)`` as fractions of the decoded width and height. Boxes in the cropped part of a thin
         image are outside [0, 1].
     """
-    part = boxes.new_tensor(_center_part(frame.size)).view(2, 2)
-    corners = (boxes.view(-1, 2, 2) * boxes.new_tensor(frame.size) - part[0]) / (part[1] - part[0])
+    # to fractions of the center part, which `decode_rgb` keeps
+    size = boxes.new_tensor(frame.size)
+    part_start, part_end = boxes.new_tensor(_center_part(frame.size)).view(2, 2)
+    corners = (boxes.view(-1, 2, 2) * size - part_start) / (part_end - part_start)
     left, top, right, bottom = corners.flatten(1).unbind(1)
+    # an EXIF orientation is a transposition, followed by flips
     if frame.orientation >= 5:
         left, top, right, bottom = top, left, bottom, right
-    if frame.orientation in (3, 4, 7, 8):
+    if frame.orientation in (3, 4, 7, 8):  # vertical flip
         top, bottom = 1 - bottom, 1 - top
-    if frame.orientation in (2, 3, 6, 7):
+    if frame.orientation in (2, 3, 6, 7):  # horizontal flip
         left, right = 1 - right, 1 - left
     return torch.stack([left, top, right, bottom], dim=1)
 
@@ -140,9 +143,10 @@ def decode_classes(
     with open_image(BytesIO(data)) as image:
         if image.mode not in ("L", "P"):
             raise ValueError(f"expected one 8-bit channel, got mode {image.mode}")
-        stored = size if orientation < 5 else size[::-1]
-        part = image.resize(stored, Image.Resampling.NEAREST, box=_center_part(image.size))
-        return np.ascontiguousarray(upright(np.asarray(part), orientation))
+        is_transposed = orientation >= 5
+        stored_size = size[::-1] if is_transposed else size
+        resized = image.resize(stored_size, Image.Resampling.NEAREST, box=_center_part(image.size))
+        return np.ascontiguousarray(upright(np.asarray(resized), orientation))
 
 
 def _center_part(size: tuple[int, int]) -> tuple[int, int, int, int]:

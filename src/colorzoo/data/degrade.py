@@ -42,14 +42,17 @@ def degrade_images(rgb: Tensor, generators: Generators, prob: float) -> Tensor:
     chosen = (draws.numpy()[:, 0] < prob).nonzero()[0].tolist()
     if not chosen:
         return rgb
-    own = generators if isinstance(generators, torch.Generator) else [generators[i] for i in chosen]
+    if not isinstance(generators, torch.Generator):
+        generators = [generators[row] for row in chosen]
     index = copy_to(torch.tensor(chosen, device="cpu"), rgb.device)
-    selected = rgb.index_select(0, index)
-    lab = rgb_to_lab(selected)
-    lightness = degrade_lightness(simulate_emulsion(selected, lab[:, :1], own), own)
-    covered, border = random_borders(selected, own)  # before the gamut mapping, which waits for the GPU
+    images = rgb.index_select(0, index)
+    lab = rgb_to_lab(images)
+    lightness = simulate_emulsion(images, lab[:, :1], generators)
+    lightness = degrade_lightness(lightness, generators)
+    # before the gamut mapping, which waits for the GPU
+    is_border, border = random_borders(images, generators)
     degraded = lab_to_rgb_in_gamut(torch.cat([lightness, lab[:, 1:]], dim=1))
-    return rgb.index_copy(0, index, torch.where(covered, border, degraded))
+    return rgb.index_copy(0, index, torch.where(is_border, border, degraded))
 
 
 def degrade_lightness(lightness: Tensor, generators: Generators) -> Tensor:
@@ -105,11 +108,12 @@ def random_borders(rgb: Tensor, generators: Generators) -> tuple[Tensor, Tensor]
     """
     count, _, height, width = rgb.shape
     draws = draw_uniform(generators, count, 12, rgb.device)
-    chance, light, tone, grain = draws[:, :4].T.reshape(4, -1, 1, 1, 1)
+    # four random numbers of the image, four of the presence and four of the width of each side's border
+    image_chance, is_dark_draw, tone_draw, grain = draws[:, :4].T.reshape(4, -1, 1, 1, 1)
     side_chance, width_draw = draws[:, 4:8], draws[:, 8:]
-    widths = torch.where(side_chance < 0.6, 0.01 + 0.08 * width_draw, 0.0)
-    widths = widths * (chance.view(-1, 1) < _BORDER_PROB)
-    tone = torch.where(light < 0.5, 0.15 * tone, 1 - 0.2 * tone)
+    widths = torch.where(side_chance < 0.6, 0.01 + 0.08 * width_draw, 0.0)  # relative to the image size
+    widths = widths * (image_chance.view(-1, 1) < _BORDER_PROB)
+    tone = torch.where(is_dark_draw < 0.5, 0.15 * tone_draw, 1 - 0.2 * tone_draw)
     noise = 0.03 * grain * draw_normal(generators, count, (1, height, width), rgb.device)
     return _border_mask(widths, (height, width)), (tone + noise).clamp(0, 1)
 

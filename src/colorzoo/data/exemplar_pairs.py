@@ -269,13 +269,19 @@ def read_pairs(
     train: list[Pair] = []
     val: list[Pair] = []
     for split, pair in rows:
-        path = Path(pair.target.path)
-        name = (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
-        digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
-        number = int.from_bytes(digest[:8], "big") / 2**64
-        is_val = split == "val" if split else number < val_fraction
-        (val if is_val else train).append(pair)
+        is_val = split == "val" if split else _path_hash(root, Path(pair.target.path)) < val_fraction
+        if is_val:
+            val.append(pair)
+        else:
+            train.append(pair)
     return train, val
+
+
+def _path_hash(root: Path, path: Path) -> float:
+    """Return a hash in [0, 1) of a path; paths in the folder ``root`` are hashed relative to it."""
+    name = (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
 
 
 def _read_rows(root: Path, name: str) -> list[tuple[str, Pair]]:

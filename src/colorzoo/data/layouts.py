@@ -60,7 +60,7 @@ def labeled_by_folder(folder: Path, classes: Sequence[str] | None = None) -> Ima
 
 
 def labels_by_folder(sources: Sources, folder: Path, classes: Sequence[str], depth: int = 1) -> Tensor:
-    """Return the class numbers ``(N,)`` int64 of images from their folders or tar files.
+    """Return the class numbers ``(N,)`` int64 of images, determined by their folders or tar files.
 
     Args:
         sources: The images.
@@ -113,9 +113,9 @@ def read_image_list(file: Path, folder: Path) -> ImageTable:
     Raises:
         DataError: A line is malformed, or the first image does not exist.
     """
-    labels = array("q")
+    labels = array("q")  # filled while `Sources` reads the images
 
-    def images() -> Iterator[StoredImage]:  # `Sources` packs the images one at a time
+    def images() -> Iterator[StoredImage]:
         for path, label in _labeled_paths(file):
             labels.append(label)
             yield StoredImage(os.path.join(folder, path))  # noqa: PTH118 - called per image
@@ -177,21 +177,21 @@ def pair_sketches(colors: Path, sketches: Sequence[Path], *, required: bool = Tr
     Raises:
         DataError: An image has no sketch.
     """
-    drawn = [
-        {_stem(source, folder): source for source in find_sources(folder)}
-        for folder in sketches
-        if required or folder.is_dir()
+    folders = [folder for folder in sketches if required or folder.is_dir()]
+    sketches_by_stem = [
+        {_stem(sketch, folder): sketch for sketch in find_sources(folder)} for folder in folders
     ]
-    pairs: list[tuple[StoredImage, list[StoredImage]]] = []
-    for source in find_sources(colors):
-        stem = _stem(source, colors)
-        partners = [found[stem] for found in drawn if stem in found]
-        if required and not partners:
+    images: list[StoredImage] = []
+    partners: list[list[StoredImage]] = []  # sketches of each image
+    for image in find_sources(colors):
+        stem = _stem(image, colors)
+        image_sketches = [by_stem[stem] for by_stem in sketches_by_stem if stem in by_stem]
+        if required and not image_sketches:
             where = " or ".join(repr(str(folder)) for folder in sketches)
-            raise DataError(f"{source.name!r} has no sketch; expected an image named {stem!r} in {where}")
-        pairs.append((source, partners))
-    sources = Sources.of((source for source, _ in pairs), colors)
-    return ImageTable(sources, partners=Partners.of(partners for _, partners in pairs))
+            raise DataError(f"{image.name!r} has no sketch; expected an image named {stem!r} in {where}")
+        images.append(image)
+        partners.append(image_sketches)
+    return ImageTable(Sources.of(images, colors), partners=Partners.of(partners))
 
 
 def _stem(source: StoredImage, folder: Path) -> str:

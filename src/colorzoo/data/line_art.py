@@ -33,16 +33,18 @@ def random_lines(rgb: Tensor, seeds: Tensor) -> Tensor:
     Returns:
         ``(B, 1, H, W)`` in [0, 1]: 1 for paper, 0 for ink.
     """
-    chosen, has_blacks, black, *style = draw_uniform(image_generators(seeds, "lines"), len(rgb), 6, _CPU).T
-    kinds = (chosen > 0.42).long() + (chosen > 0.76)
+    draws = draw_uniform(image_generators(seeds, "lines"), len(rgb), 6, _CPU)
+    extractor_draw, black_chance, black_draw, *style_draws = draws.T
+    extractors = (extractor_draw > 0.42).long() + (extractor_draw > 0.76)  # index into _EXTRACTORS
     lines = torch.empty_like(rgb[:, :1])
-    for kind, extract in enumerate(_EXTRACTORS):
-        rows = (kinds == kind).nonzero()[:, 0]
+    for index, extract in enumerate(_EXTRACTORS):
+        rows = (extractors == index).nonzero()[:, 0]
         if len(rows):
-            own = copy_to(rows, rgb.device)
-            lines[own] = extract(rgb[own], *(draws[rows] for draws in style))
-    level = torch.where(has_blacks < 0.2, _between(black, 0.06, 0.24), -1.0)
-    return torch.minimum(lines, 1 - _solid_blacks(rgb, level))
+            device_rows = copy_to(rows, rgb.device)
+            lines[device_rows] = extract(rgb[device_rows], *(draw[rows] for draw in style_draws))
+    # gray level below which surfaces stay black; no pixel is below -1
+    black_level = torch.where(black_chance < 0.2, _between(black_draw, 0.06, 0.24), -1.0)
+    return torch.minimum(lines, 1 - _solid_blacks(rgb, black_level))
 
 
 def vary_lines(lines: Tensor, seeds: Tensor) -> Tensor:

@@ -150,16 +150,17 @@ class ImageDataModule(LightningDataModule):
         super().__init__()
         self.save_hyperparameters()
         # checkpoints store the hparams; paths and NumPy numbers could not be loaded without executing code
-        single = {name: value for name, value in self.hparams.items() if isinstance(value, PurePath | Real)}
-        self.hparams.update(plain_arguments(single))
+        scalars = {name: value for name, value in self.hparams.items() if isinstance(value, PurePath | Real)}
+        self.hparams.update(plain_arguments(scalars))
         check_arguments(type(self), self.hparams)
         if not (_listed(crop) and _listed(batch_size)):
             raise DataError(
                 "--data.crop and --data.batch_size must each be a number or a nonempty list, got crop "
                 f"{crop} and batch_size {batch_size}"
             )
-        if resize is not None and resize < (largest := max(_listed(crop))):
-            raise DataError(f"--data.resize must be at least --data.crop ({largest}), got {resize}")
+        max_crop = max(_listed(crop))
+        if resize is not None and resize < max_crop:
+            raise DataError(f"--data.resize must be at least --data.crop ({max_crop}), got {resize}")
         self.train_data: Dataset[Any] | None = None
         self.val_data: Dataset[Any] | None = None
         self._checked: dict[str, ImageTable] = {}  # images that `prepare_data` has checked, by split
@@ -469,6 +470,7 @@ class ImageDataModule(LightningDataModule):
         *,
         drop_last: bool,
     ) -> ResumableDataLoader:
+        """Build the DataLoader of a split; a ``batch_size`` of None means that the sampler forms batches."""
         workers = self.hparams.num_workers
         return ResumableDataLoader(
             data,

@@ -109,18 +109,20 @@ def build_neighbors(
         )
     k = min(k, len(train) - 1)
     with progress_bar(f"features of {encoder.name}", len(train) + len(val)) as advance:
-        library = _features(train, encoder, batch, advance)
-        queries = _features(val, encoder, batch, advance)
-    train_neighbors = _search(library, library, k, exclude_self=True)
-    found = Neighbors(train_neighbors, _search(queries, library, k, exclude_self=False))
+        train_features = _features(train, encoder, batch, advance)
+        val_features = _features(val, encoder, batch, advance)
+    neighbors = Neighbors(
+        train=_search(train_features, train_features, k, exclude_self=True),
+        val=_search(val_features, train_features, k, exclude_self=False),
+    )
     meta = {"version": 1, "encoder": encoder.name, "images_sha256": images_hash(train, val)}
     try:
-        _write_index(file, found, meta)
+        _write_index(file, neighbors, meta)
     except OSError as error:
         raise DataError(
             f"cannot write the index {str(file)!r} ({error}). Set --data.index_file to another path."
         ) from error
-    return found
+    return neighbors
 
 
 def _write_index(file: Path, neighbors: Neighbors, meta: Mapping[str, Any]) -> None:
@@ -151,15 +153,16 @@ def load_neighbors(
     try:
         with np.load(file) as arrays:
             meta: dict[str, Any] = json.loads(str(arrays["meta"]))
-            found = Neighbors(*(torch.from_numpy(arrays[name]).long() for name in ("train", "val")))
+            train_neighbors = torch.from_numpy(arrays["train"]).long()
+            val_neighbors = torch.from_numpy(arrays["val"]).long()
     except (OSError, ValueError, KeyError):
         return None
     is_current = (
         meta.get("encoder") == encoder
         and meta.get("images_sha256") == images_hash(train, val)
-        and found.train.shape[1] >= min(k, len(train) - 1)
+        and train_neighbors.shape[1] >= min(k, len(train) - 1)
     )
-    return Neighbors(found.train[:, :k], found.val[:, :k]) if is_current else None
+    return Neighbors(train_neighbors[:, :k], val_neighbors[:, :k]) if is_current else None
 
 
 def images_hash(*lists: Sequence[StoredImage]) -> str:

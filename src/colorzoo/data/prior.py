@@ -45,18 +45,19 @@ def measure_prior(sources: Iterable[StoredImage], *, threads: int, tick: Callabl
     Raises:
         DataError: No image could be decoded.
     """
-    total, images = torch.zeros(len(hull_centers()), dtype=torch.float64), 0
+    total = torch.zeros(len(hull_centers()), dtype=torch.float64)
+    images = 0
     broken = []
     for name, frequencies in bounded_map(_frequencies_of, sources, threads):
         if frequencies is None:
             broken.append(name)
         else:
-            total, images = total + frequencies, images + 1
+            total = total + frequencies
+            images += 1
         tick()
     if not images:
         raise DataError("no image could be read. Run `colorzoo data verify` to see the reasons.")
-    smooth = smooth_frequencies(total / images)
-    return Prior(smooth, images, tuple(broken))
+    return Prior(smooth_frequencies(total / images), images, tuple(broken))
 
 
 def smooth_frequencies(frequencies: Tensor, sigma: float = SMOOTHING_SIGMA) -> Tensor:

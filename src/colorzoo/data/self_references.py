@@ -34,13 +34,16 @@ def crop_flip_reference(
     """
     batch = len(rgb)
     draws = draw_uniform(generators, batch, 5, rgb.device)
-    area = scale[0] + (scale[1] - scale[0]) * draws[:, 0]
-    stretch = torch.exp(math.log(ratio[0]) + math.log(ratio[1] / ratio[0]) * draws[:, 1]).sqrt()
+    area_draw, ratio_draw, flip_draw, position_draws = draws[:, 0], draws[:, 1], draws[:, 2], draws[:, 3:]
+    area = scale[0] + (scale[1] - scale[0]) * area_draw
+    aspect = torch.exp(math.log(ratio[0]) + math.log(ratio[1] / ratio[0]) * ratio_draw)  # log-uniform
+    stretch = aspect.sqrt()
     sides = torch.stack([area.sqrt() * stretch, area.sqrt() / stretch], 1).clamp(max=1)
+    # an affine map from the crop to the image, whose coordinates range from -1 to 1
     theta = torch.zeros(batch, 2, 3, device=rgb.device)
-    theta[:, 0, 0] = sides[:, 0] * torch.where(draws[:, 2] < 0.5, -1.0, 1.0)
+    theta[:, 0, 0] = sides[:, 0] * torch.where(flip_draw < 0.5, -1.0, 1.0)
     theta[:, 1, 1] = sides[:, 1]
-    theta[:, :, 2] = (1 - sides) * (2 * draws[:, 3:] - 1)
+    theta[:, :, 2] = (1 - sides) * (2 * position_draws - 1)
     grid = F.affine_grid(theta, list(rgb.shape), align_corners=False)
     return F.grid_sample(rgb.float(), grid, padding_mode="border", align_corners=False)
 
@@ -72,19 +75,20 @@ def warp_jitter_reference(
     """
     batch, _, height, width = rgb.shape
     draws = draw_uniform(generators, batch, 2 * points**2 + 6, rgb.device)
-    shifts = 2 * bend * (2 * draws[:, 6:].view(batch, -1, 2) - 1)
-    grid = thin_plate_grid(shifts, points, (height, width))
-    grid = grid @ _rotations(degrees * draws[:, 0], draws[:, 1:3] < 0.5).transpose(1, 2)
+    angle_draw, flip_draws, color_draws, point_draws = draws[:, 0], draws[:, 1:3], draws[:, 3:6], draws[:, 6:]
+    point_shifts = 2 * bend * (2 * point_draws.view(batch, -1, 2) - 1)  # the image side has length 2
+    grid = thin_plate_grid(point_shifts, points, (height, width))
+    grid = grid @ _rotations(degrees * angle_draw, flip_draws < 0.5).transpose(1, 2)
     grid = grid.view(batch, height, width, 2)
     warped = F.grid_sample(rgb.float(), grid, padding_mode="reflection", align_corners=False)
-    shift = jitter * (2 * draws[:, 3:6, None, None] - 1)
-    return (warped + shift).clamp(0, 1)
+    color_shift = jitter * (2 * color_draws[:, :, None, None] - 1)
+    return (warped + color_shift).clamp(0, 1)
 
 
 def thin_plate_grid(shifts: Tensor, points: int, size: tuple[int, int]) -> Tensor:
-    """Return the sampling grid of a thin-plate-spline warp.
+    """Return the sampling grid of a thin-plate-spline warp (Bookstein 1989).
 
-    The control points form a regular grid.
+    The control points form a regular grid over the image.
 
     Args:
         shifts: ``(B, points ** 2, 2)`` x and y shift of each control point; the image side has length 2.
@@ -97,14 +101,16 @@ def thin_plate_grid(shifts: Tensor, points: int, size: tuple[int, int]) -> Tenso
     device = shifts.device
     control = _lattice((points, points), device, ends=True)
     count = len(control)
+    affine = torch.cat([torch.ones_like(control[:, :1]), control], 1)
+    # the linear system [[K, P], [P^T, 0]] weights = [shifted points, 0]
     system = torch.zeros(count + 3, count + 3, dtype=torch.float64, device=device)
     system[:count, :count] = _radial(control, control)
-    plane = torch.cat([torch.ones_like(control[:, :1]), control], 1)
-    system[:count, count:], system[count:, :count] = plane, plane.T
-    goal = torch.cat([control + shifts.double(), shifts.new_zeros(len(shifts), 3, 2).double()], 1)
-    weights = torch.linalg.inv(system) @ goal
-    points_xy = _lattice(size, device, ends=False)
-    basis = torch.cat([_radial(points_xy, control), torch.ones_like(points_xy[:, :1]), points_xy], 1)
+    system[:count, count:] = affine
+    system[count:, :count] = affine.T
+    shifted = torch.cat([control + shifts.double(), shifts.new_zeros(len(shifts), 3, 2).double()], 1)
+    weights = torch.linalg.inv(system) @ shifted
+    pixels = _lattice(size, device, ends=False)
+    basis = torch.cat([_radial(pixels, control), torch.ones_like(pixels[:, :1]), pixels], 1)
     return basis.float() @ weights.float()
 
 

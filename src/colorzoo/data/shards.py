@@ -112,12 +112,13 @@ def shard_folder(
     options = options or ShardOptions()
     load_litdata()  # raises an error before the images are checked
     _check_output(source, out)
-    tables, classes = _find(source, options.val_fraction)
-    report = ShardReport({}, {}, 0, 0, [], classes, {})
+    tables, classes = _find_splits(source, options.val_fraction)
+    report = ShardReport(images={}, chunks={}, size=0, gray=0, broken=[], classes=classes, digest={})
     for split in SPLITS:
         images = _checked_images(tables[split], split, source, options, report)
         if split == "train":
-            images = images.select(torch.randperm(len(images), generator=torch.Generator().manual_seed(0)))
+            order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
+            images = images.select(order)
             report.digest = _digest(images, source)
         _pack(images, source, out / split, options, workers or core_count())
         chunks = json.loads((out / split / INDEX).read_text())["chunks"]
@@ -143,7 +144,7 @@ def _digest(images: ImageTable, source: Path) -> dict[str, Any]:
     )
 
 
-def _find(source: Path, val_fraction: float) -> tuple[dict[str, ImageTable], list[str]]:
+def _find_splits(source: Path, val_fraction: float) -> tuple[dict[str, ImageTable], list[str]]:
     """Return the images of both splits with their class numbers, and the class names."""
     if has_splits(source):
         found = {name: find_sources(source / name) for name in SPLITS}

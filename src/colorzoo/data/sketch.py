@@ -103,8 +103,10 @@ class SketchDataModule(FolderDataModule):
         if layout == "drawings":
             images = root / split / "images"
             table = pair_sketches(images, [root / split / "lines"], required=False)
-            labeled = split == "train"
-            return replace(table, labels=self._label(table.sources, images).labels) if labeled else table
+            if split == "train":
+                table = replace(table, labels=self._label(table.sources, images).labels)
+            return table
+        # the layout of Tag2Pix
         if split == "val":
             return pair_sketches(root / "benchmark", [root / "keras_test"])
         folders = [root / name for name in TAG2PIX_SKETCHES if (root / name).is_dir()]

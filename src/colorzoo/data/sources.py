@@ -79,21 +79,21 @@ class Sources(Sequence[StoredImage]):
             root: Common parent folder, which is stored only once.
         """
         prefix = f"{root}{os.sep}" if root else ""
-        archives: dict[str, int] = {}
-        columns = array("q")
+        archives: dict[str, int] = {}  # number of each tar file by path
+        locations = array("q")  # tar file number, offset and size of each image
 
-        def names() -> Iterator[str]:
+        def names() -> Iterator[str]:  # also fills `archives` and `locations`, so `sources` is read once
             for source in sources:
                 if source.member:
                     number = archives.setdefault(source.path, len(archives))
-                    columns.extend((number, source.offset, source.size))
+                    locations.extend((number, source.offset, source.size))
                     yield source.member
-                else:
-                    columns.extend((-1, 0, -1))
+                else:  # not in a tar file
+                    locations.extend((-1, 0, -1))
                     yield source.path.removeprefix(prefix)
 
         packed = PackedStrings.of(names())
-        members = tensor_of(columns, torch.int64).view(-1, 3) if archives else None
+        members = tensor_of(locations, torch.int64).view(-1, 3) if archives else None
         return cls(prefix, packed, tuple(archives), members)
 
     def __len__(self) -> int:
@@ -179,7 +179,7 @@ def find_sources(folder: Path) -> Sources:
     """
     require_folder(folder)
 
-    def sources() -> Iterator[StoredImage]:
+    def locations() -> Iterator[StoredImage]:
         for path in walk_files(str(folder)):
             suffix = suffix_of(path)
             if suffix in EXTENSIONS:
@@ -187,11 +187,11 @@ def find_sources(folder: Path) -> Sources:
             elif suffix == ".tar":
                 yield from tar_sources(path)
 
-    found = Sources.of(sources(), folder)
-    if not found:
+    sources = Sources.of(locations(), folder)
+    if not sources:
         extensions = ", ".join(sorted(EXTENSIONS))
         raise DataError(f"no image below {str(folder)!r}; expected {extensions}, or .tar files with images")
-    return found
+    return sources
 
 
 def require_folder(folder: Path) -> None:
@@ -223,10 +223,11 @@ def walk_files(folder: str, above: frozenset[str] = frozenset()) -> Iterator[str
 
     Args:
         folder: The folder.
-        above: Real paths of the parent folders; symbolic links to a parent are skipped.
+        above: Real paths of the parent folders. A symbolic link to a parent is skipped, because following it
+            would never end.
     """
-    here = os.path.realpath(folder)
-    if here in above:
+    real_path = os.path.realpath(folder)
+    if real_path in above:
         return
     with os.scandir(folder) as listing:
         entries = sorted((entry.name, entry.is_dir()) for entry in listing)
@@ -235,7 +236,7 @@ def walk_files(folder: str, above: frozenset[str] = frozenset()) -> Iterator[str
         if is_hidden(name):
             continue
         if is_folder:
-            yield from walk_files(path, above | {here})
+            yield from walk_files(path, above | {real_path})
         else:
             yield path
 
@@ -258,9 +259,10 @@ def tar_sources(path: str) -> Iterator[StoredImage]:
                         f"{member.name!r} in {path!r} is a sparse file. Run tar without --sparse."
                     )
                 yield StoredImage(path, member.name, member.offset_data, member.size)
+            # tarfile treats a damaged header as the end, but only a block of zeros marks the end
             stream: Any = archive.fileobj
             stream.seek(archive.offset)
-            if any(stream.read(tarfile.BLOCKSIZE)):  # tarfile treats a damaged header as the end
+            if any(stream.read(tarfile.BLOCKSIZE)):
                 raise tarfile.ReadError(f"damaged or truncated at byte {archive.offset:,}")
     except tarfile.TarError as error:
         raise DataError(f"{path!r} is truncated or not a plain (uncompressed) tar file: {error}") from error

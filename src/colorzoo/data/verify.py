@@ -28,7 +28,7 @@ from colorzoo.errors import DataError
 from colorzoo.image_io.formats import open_image
 
 Kind = Literal["broken", "wrong extension", "gray", "tiny"]
-Fact = tuple[Kind, str]
+Problem = tuple[Kind, str]
 
 TINY = 64
 """Minimum shorter side in pixels; smaller images are reported as tiny, because training enlarges them."""
@@ -112,13 +112,13 @@ def verify_images(
     if layout not in LAYOUTS:
         raise DataError(f"layout must be one of {', '.join(LAYOUTS)}, got {layout!r}")
     report = VerifyReport(str(root), layout)
-    by_content: dict[bytes, list[str]] = defaultdict(list)
-    for name, digest, facts in bounded_map(_examine, _images(report), threads or core_count()):
-        name = os.path.relpath(name, root)
-        by_content[digest].append(name)
-        report.findings.extend(Finding(name, kind, detail) for kind, detail in facts)
+    names_by_digest: dict[bytes, list[str]] = defaultdict(list)
+    for path, digest, problems in bounded_map(_examine, _images(report), threads or core_count()):
+        name = os.path.relpath(path, root)
+        names_by_digest[digest].append(name)
+        report.findings.extend(Finding(name, kind, detail) for kind, detail in problems)
         tick()
-    report.duplicates = [group for group in by_content.values() if len(group) > 1]
+    report.duplicates = [names for names in names_by_digest.values() if len(names) > 1]
     return report
 
 
@@ -136,7 +136,7 @@ def _images(report: VerifyReport) -> Iterator[StoredImage]:
         yield from images.sources
 
 
-def _examine(source: StoredImage) -> tuple[str, bytes, list[Fact]]:
+def _examine(source: StoredImage) -> tuple[str, bytes, list[Problem]]:
     try:
         data = source.read()
     except OSError as error:
@@ -145,7 +145,7 @@ def _examine(source: StoredImage) -> tuple[str, bytes, list[Fact]]:
     return source.name, digest, examine(source.name, data)
 
 
-def examine(name: str, data: bytes) -> list[Fact]:
+def examine(name: str, data: bytes) -> list[Problem]:
     """Return the problems of an encoded image as ``(kind, detail)`` pairs; see `Finding`.
 
     The list of a broken image contains only the problem ``broken``.
@@ -156,17 +156,18 @@ def examine(name: str, data: bytes) -> list[Fact]:
     """
     try:
         with open_image(BytesIO(data)) as image:
-            size, kind = image.size, "JPEG" if image.format == "MPO" else image.format
+            size = image.size
+            file_format = "JPEG" if image.format == "MPO" else image.format  # MPO: several JPEG images
         with torch.inference_mode():
             gray = is_gray(decode_rgb(data, _SIDE))
     except Exception as error:  # damaged files can raise any type of exception
         return [("broken", why_unreadable(error))]
-    facts: list[Fact] = []
+    problems: list[Problem] = []
     suffix = suffix_of(name)
-    if Image.registered_extensions().get(suffix) != kind:
-        facts.append(("wrong extension", f"{kind} file with extension {suffix or '(none)'}"))
+    if Image.registered_extensions().get(suffix) != file_format:
+        problems.append(("wrong extension", f"{file_format} file with extension {suffix or '(none)'}"))
     if min(size) < TINY:
-        facts.append(("tiny", f"{size[0]} x {size[1]}"))
+        problems.append(("tiny", f"{size[0]} x {size[1]}"))
     if gray:
-        facts.append(("gray", "no color"))
-    return facts
+        problems.append(("gray", "no color"))
+    return problems

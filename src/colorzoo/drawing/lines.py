@@ -146,16 +146,19 @@ def is_line_art(levels: Levels) -> bool:
     if art.paper.mean(2).std() > _UNEVEN:  # excludes most photos before their lines are extracted
         return False
     ink = (art.darkness >= INK).astype(np.uint8)
-    if not FEWEST_INK <= ink.mean() <= _MOST_INK or has_midtones(art):
+    if not FEWEST_INK <= ink.mean() <= _MOST_INK:
         return False
+    if has_midtones(art) or not _is_mostly_paper(art):
+        return False
+    is_thin = cv2.distanceTransform(ink, cv2.DIST_L2, 3)[ink > 0] < _THIN
+    return bool(is_thin.mean() > _LEAST_THIN)
+
+
+def _is_mostly_paper(art: LineArt) -> bool:
+    """Return whether most pixels have the gray level of paper."""
     if art.inverted:  # stricter, because photos have dark backgrounds
-        is_even = (art.transmission(0, art.shape[0]).min(2) > _CLEAN).mean() > _LEAST_CLEAN
-    else:
-        is_even = (_unit_rgb(art.levels).mean(2) > _PAPER).mean() > _LEAST_PAPER
-    if not is_even:
-        return False
-    thin = cv2.distanceTransform(ink, cv2.DIST_L2, 3)[ink > 0] < _THIN
-    return bool(thin.mean() > _LEAST_THIN)
+        return bool((art.transmission(0, art.shape[0]).min(2) > _CLEAN).mean() > _LEAST_CLEAN)
+    return bool((_unit_rgb(art.levels).mean(2) > _PAPER).mean() > _LEAST_PAPER)
 
 
 def has_midtones(art: LineArt) -> bool:

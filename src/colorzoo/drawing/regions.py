@@ -56,7 +56,8 @@ def find_regions(darkness: Darkness, gap: float = GAP) -> Labels:
     small = darkness
     if scale < 1:
         small = shrink_darkness(darkness, (round(height * scale), round(width * scale)))
-    labels = _merge(*_chambers(small), _panel_sides(small), gap)
+    chambers, distance = _chambers(small)
+    labels = _merge_chambers(chambers, distance, _panel_sides(small), gap)
     labels = _join(labels, find_open_boundaries(labels, small, gap))
     if scale < 1:
         labels = _at_full_size(labels, darkness)
@@ -90,20 +91,24 @@ def find_open_boundaries(regions: Labels, darkness: Darkness, gap: float = GAP) 
         ``(n, 2)``, the numbers of the two regions of each pair.
     """
     distance = cv2.distanceTransform((darkness < INK).astype(np.uint8), cv2.DIST_L2, 5)
-    pixels, pairs, heights = _boundary_pixels(regions, distance)
-    boundary = np.zeros(regions.size, np.uint8)
-    boundary[pixels[heights > 0]] = 1
-    count, openings = cv2.connectedComponents(boundary.reshape(regions.shape))
-    opening = openings.ravel()[pixels]
-    half_widths = np.zeros(count, np.float32)
-    np.maximum.at(half_widths, opening, heights)
-    is_open = (heights > 0) & (half_widths[opening] > gap * min(regions.shape) / _SIDE)
-    keys, inverse, contacts = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
-    length = np.bincount(inverse.ravel(), is_open, len(keys))
-    side = np.sqrt(np.bincount(regions.ravel()))[keys].min(1)
-    is_long = (length >= _LONG_OPEN * contacts) & (length >= _LONG * side)
-    opened: Labels = keys[is_long | (length >= _OPEN * contacts)]
-    return opened
+    pixels, pixel_pairs, distances = _boundary_pixels(regions, distance)
+    # an opening is a connected part of the boundaries that no line covers
+    uncovered = np.zeros(regions.size, np.uint8)
+    uncovered[pixels[distances > 0]] = 1
+    count, openings = cv2.connectedComponents(uncovered.reshape(regions.shape))
+    pixel_openings = openings.ravel()[pixels]
+    half_widths = np.zeros(count, np.float32)  # of each opening: the largest distance to a line
+    np.maximum.at(half_widths, pixel_openings, distances)
+    is_open = (distances > 0) & (half_widths[pixel_openings] > gap * min(regions.shape) / _SIDE)
+
+    # compare the length of the openings with the length of the boundary and with the smaller region
+    pairs, pair_indices, lengths = np.unique(pixel_pairs, axis=0, return_inverse=True, return_counts=True)
+    open_lengths = np.bincount(pair_indices.ravel(), is_open, len(pairs))
+    sides = np.sqrt(np.bincount(regions.ravel()))[pairs].min(1)
+    is_mostly_open = open_lengths >= _OPEN * lengths
+    is_long = (open_lengths >= _LONG_OPEN * lengths) & (open_lengths >= _LONG * sides)
+    open_pairs: Labels = pairs[is_long | is_mostly_open]
+    return open_pairs
 
 
 def _chambers(darkness: Darkness) -> tuple[Labels, Map]:
@@ -146,34 +151,36 @@ def _watershed(height: NDArray[Any], seeds: Labels, mask: NDArray[Any] | None = 
     return watershed(height, seeds, mask=mask).astype(np.int32)
 
 
-def _merge(labels: Labels, distance: Map, sides: Labels, gap: float) -> Labels:
+def _merge_chambers(labels: Labels, distance: Map, sides: Labels, gap: float) -> Labels:
     """Join chambers whose connection is wide; return labels from 0.
 
     Connections are visited from the widest to the narrowest, as in a watershed by flooding. The narrower of
     two chambers decides whether they are joined.
 
     Args:
-        labels: Chambers.
-        distance: Distance to the nearest line in pixels.
-        sides: Shorter side in pixels of the panel that contains each pixel.
+        labels: Chambers, ``(H, W)``.
+        distance: ``(H, W)`` distance to the nearest line in pixels.
+        sides: ``(H, W)`` shorter side in pixels of the panel that contains each pixel.
         gap: See `find_regions`.
     """
-    radii = np.zeros(int(labels.max()) + 1, np.float32)  # of the largest disc in each chamber
+    count = int(labels.max()) + 1
+    radii = np.zeros(count, np.float32)  # of the largest disc in each chamber
     np.maximum.at(radii, labels.ravel(), distance.ravel())
-    panel_sides = np.full(len(radii), min(labels.shape))
-    free = distance > 0
-    np.minimum.at(panel_sides, labels[free], sides[free])
-    closed = gap * min(labels.shape) / _SIDE  # width in pixels of the gaps that are always closed
-    open_widths = panel_sides * _WIDEST * gap / GAP / _SIDE  # widths above which gaps are never closed
-    narrow = min(1.0, _NARROW * gap / GAP)
-    pairs, saddles, _ = _adjacency(labels, distance)
-    parents = np.arange(len(radii))
+    panel_sides = np.full(count, min(labels.shape))  # of the smallest panel that each chamber touches
+    is_paper = distance > 0
+    np.minimum.at(panel_sides, labels[is_paper], sides[is_paper])
+
+    max_closed_width = gap * min(labels.shape) / _SIDE  # up to this width, gaps are always closed
+    min_open_widths = panel_sides * _WIDEST * gap / GAP / _SIDE  # above these widths, gaps are never closed
+    min_open_ratio = min(1.0, _NARROW * gap / GAP)  # relative to the narrower chamber
+    pairs, saddles, _ = _adjacency(labels, distance)  # a saddle is half the width of a gap
+    parents = np.arange(count)  # union-find forest of joined chambers
     for index in np.argsort(-saddles, kind="stable"):
-        roots = (_root(parents, int(each)) for each in pairs[index])
+        roots = [_root(parents, int(label)) for label in pairs[index]]
         wider, narrower = sorted(roots, key=lambda root: -radii[root])
         saddle = float(saddles[index])
-        is_wide = saddle >= narrow * radii[narrower] or 2 * saddle > open_widths[narrower]
-        is_gap = 2 * saddle <= closed < 2 * radii[narrower]
+        is_wide = saddle >= min_open_ratio * radii[narrower] or 2 * saddle > min_open_widths[narrower]
+        is_gap = 2 * saddle <= max_closed_width < 2 * radii[narrower]
         if saddle > 0 and is_wide and not is_gap:
             parents[narrower] = wider
     return _absorb_small(_renamed(labels, parents), distance)

@@ -160,14 +160,15 @@ def write_graph(
         OSError: The file cannot be written.
     """
     inputs = ("lightness", *guidance_tensors(traced[1]))
-    with _atomic_file(out) as part:
+    with _atomic_file(out) as temporary:
         with torch.inference_mode():
             outputs = _outputs_of(model, traced)
         with _one_line("the model cannot be traced and written"):
             program = trace(model, *traced)
-            graph = _write_onnx(program, part, inputs, outputs, {**metadata, **_metadata(model, outputs)})
-        found = _differences(model, graph, others)
-    return ExportedGraph(out, inputs, tuple(outputs), found)
+            all_metadata = {**metadata, **_metadata(model, outputs)}
+            graph = _write_onnx(program, temporary, inputs, outputs, all_metadata)
+        differences = _differences(model, graph, others)
+    return ExportedGraph(out, inputs, tuple(outputs), differences)
 
 
 def compare_traced(
@@ -313,9 +314,10 @@ def load_onnx(path: Path, inputs: Sequence[str]) -> Graph:
     outputs = [value.name for value in session.get_outputs()]
 
     def run(tensors: Sequence[Tensor]) -> Mapping[str, Tensor]:
-        values = dict(zip(inputs, tensors, strict=True))
-        found = session.run(outputs, {name: values[name].contiguous().numpy() for name in used})
-        return dict(zip(outputs, map(torch.from_numpy, found), strict=True))
+        tensors_by_name = dict(zip(inputs, tensors, strict=True))
+        feeds = {name: tensors_by_name[name].contiguous().numpy() for name in used}
+        results = session.run(outputs, feeds)
+        return {name: torch.from_numpy(result) for name, result in zip(outputs, results, strict=True)}
 
     return run
 

@@ -74,18 +74,19 @@ class OnnxModel:
                 its default.
             ColorzooError: The export failed, or the predictions of graph and model differ.
         """
-        unused = [kind for kind in guidance.kinds() if kind not in self._model.accepts]
-        used = replace(guidance, **dict.fromkeys(unused))
-        _refuse_settings(used)
-        key = self.graph_key(used)
+        ignored = [kind for kind in guidance.kinds() if kind not in self._model.accepts]
+        guidance = replace(guidance, **dict.fromkeys(ignored))
+        _refuse_settings(guidance)
+        key = self.graph_key(guidance)
         if key in self._failed:
             raise ColorzooError(self._failed[key])
         if key not in self._graphs:
-            self._graphs[key] = self._graph(key, used)
-        found = dict(self._graphs[key]([lightness, *guidance_tensors(used).values()]))
+            self._graphs[key] = self._load_or_export(key, guidance)
+        graph = self._graphs[key]
+        outputs = dict(graph([lightness, *guidance_tensors(guidance).values()]))
         if self._model.output_kind == "rgb":
-            return RgbPrediction(rgb=found.pop("rgb"), extras=found)
-        return AbPrediction(ab=found.pop("ab"), extras=found)
+            return RgbPrediction(rgb=outputs.pop("rgb"), extras=outputs)
+        return AbPrediction(ab=outputs.pop("ab"), extras=outputs)
 
     def graph_key(self, given: Guidance) -> str:
         """Return the cache key of the graph that has the guidance tensors ``given`` as inputs.
@@ -97,10 +98,18 @@ class OnnxModel:
         text = json.dumps([self._digest, *shapes])
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
-    def _graph(self, key: str, given: Guidance) -> Graph:
-        """Load the cached graph; export the graph if it is missing or damaged."""
+    def _load_or_export(self, key: str, guidance: Guidance) -> Graph:
+        """Load the graph from the cache folder; export the graph if it is missing or damaged.
+
+        Args:
+            key: Cache key from `graph_key`.
+            guidance: Guidance whose tensors are inputs of the graph.
+
+        Raises:
+            ColorzooError: The export failed, or the cache folder is not writable.
+        """
         path = cache_home() / "graphs" / f"{self._name}-{key}.onnx"
-        inputs = ["lightness", *guidance_tensors(given)]
+        inputs = ["lightness", *guidance_tensors(guidance)]
         if path.is_file():
             # onnxruntime raises its own exception classes for a damaged file
             with suppress(Exception):
@@ -108,7 +117,7 @@ class OnnxModel:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(dir=path.parent, prefix=f".{key}.") as folder:
-                self._export(Path(folder) / path.name, given).replace(path)
+                self._export(Path(folder) / path.name, guidance).replace(path)
         except ColorzooError as error:  # not tried again, because the export would fail for every image
             self._failed[key] = str(error)
             raise

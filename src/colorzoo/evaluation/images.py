@@ -128,7 +128,9 @@ def select_images(
         items = _frames(folder, protocol)
     else:
         items = [Item(_relative(source.name, folder), source) for source in find_sources(folder)]
-    items, deviation = _subset(_boxed(_labeled(items, folder), folder), protocol.subset)
+    items = _labeled(items, folder)
+    items = _boxed(items, folder)
+    items, deviation = _subset(items, protocol.subset)
     if limit is not None and limit < len(items):
         items = items[:limit]
         deviation = "; ".join(filter(None, (deviation, f"limited to the first {limit} images")))
@@ -269,12 +271,13 @@ def _subset(items: list[Item], subset: str | None) -> tuple[list[Item], str]:
 def subset_names(subset: str) -> list[str]:
     """Return the file names, without extension, or the names of the clips in a subset of a data set.
 
-    The subsets ``ctest10k`` (Larsson et al. 2016) and ``first5k`` contain validation images of ImageNet.
+    The subsets ``ctest10k`` (Larsson et al. 2016) and ``first5k`` contain validation images of ImageNet. The
+    suffix ``-firstN`` limits a subset to its first N names.
 
     Raises:
         DataError: The subset is unknown.
     """
-    base, _, first = subset.partition("-first")
+    base, _, limit = subset.partition("-first")
     if base == "ctest10k":
         names = [f"{_IMAGENET}{index + 1:08d}" for index in _subset_numbers("ilsvrclin12_val_inds.npy")]
     elif base == "first5k":
@@ -290,7 +293,7 @@ def subset_names(subset: str) -> list[str]:
             "the subset of a protocol must be ctest10k, first5k, coco-val2017, ade20k-val or davis2017-val, "
             f"optionally followed by -firstN, got {subset!r}"
         )
-    return names[: int(first) if first else None]
+    return names[: int(limit)] if limit else names
 
 
 def _subset_numbers(file: str) -> list[int]:
@@ -378,18 +381,27 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
         raise ImageError(
             f"{item.name} must be at least {_MIN_SIDE} pixels per side, got {size[1]} x {size[0]}"
         )
-    reference = boxes = lines = None
+    reference: Tensor | None = None
     if item.reference is not None:
         decoded = _decode(item.reference, f"the reference of {item.name}")
         reference = _resized(decoded, protocol, device)
+    boxes: Boxes | None = None
     if item.boxes is not None:
         corners = _relative_corners(item.boxes, protocol.resize.window(size))
         boxes = Boxes.of([corners]).to(device)
+    lines: Tensor | None = None
     if item.lines is not None:
         lines = rgb_to_gray(_resized(_decode_lines(item, item.lines, size), protocol, device))
-    seed = int(item.sha256[:12], 16) ^ protocol.seed
-    rgb = _resized(image, protocol, device)
-    return Truth(rgb, size, reference, seed, item.label, boxes, lines, protocol.sketches)
+    return Truth(
+        rgb=_resized(image, protocol, device),
+        size=size,
+        reference=reference,
+        seed=int(item.sha256[:12], 16) ^ protocol.seed,  # different for each image
+        label=item.label,
+        boxes=boxes,
+        lines=lines,
+        sketches=protocol.sketches,
+    )
 
 
 def _decode_lines(item: Item, source: StoredImage, size: tuple[int, int]) -> Tensor:

@@ -123,26 +123,30 @@ _INPUTS: Mapping[str, Callable[[MeasuredImage], Any]] = {
 
 
 def metric_measure(name: str, metric: Metric, suffix: str = "") -> Measure:
-    """Convert a metric to a measure of single results.
+    """Create a `Measure` that computes a metric for single images.
 
-    The value is NaN for an image without a required input of the metric, such as a class label. The measure
-    of a metric that is not a `ColorMetric` with outputs averages ``compute`` over single images.
+    The value is NaN for an image without a required input of the metric, such as a class label. A third-party
+    metric, which is not a `ColorMetric`, is computed for each image, and its values are averaged.
 
     Args:
         name: Name in protocols.
         metric: Metric to compute.
         suffix: Suffix of the report keys; see `ColorMetric.outputs`.
+
+    Raises:
+        DataError: The metric defines no output for reports.
     """
     version = _version(type(metric))
     if not isinstance(metric, ColorMetric):
         output = _mean_output(name, metric)
         run = _image_function(metric, partial(_single_moments, name, metric), outputs=1)
-        return Measure(name, (output,), run, None, version)
+        return Measure(name, (output,), run, distance=None, version=version)
     outputs = metric.outputs(suffix)
     if not outputs:
         raise DataError(f"the metric {name} is available only in training. Remove this metric.")
     run = _image_function(metric, metric.image_moments, outputs=len(outputs), needs_color=metric.needs_color)
-    return Measure(name, outputs, run, metric.distance if metric.of_whole_set else None, version)
+    distance = metric.distance if metric.of_whole_set else None
+    return Measure(name, outputs, run, distance=distance, version=version)
 
 
 def _image_function(
@@ -152,7 +156,9 @@ def _image_function(
     outputs: int,
     needs_color: bool = False,
 ) -> Callable[[MeasuredImage], Values]:
-    """Return a function that computes the states of a metric for one image; NaN without a required input.
+    """Return a function that computes the states of a metric (moments) for one image.
+
+    The states of an image without a required input represent the value NaN.
 
     Args:
         metric: The metric, whose method ``update`` determines the inputs.
@@ -209,7 +215,7 @@ def _version(kind: type[Metric]) -> str:
 
 
 def own_measures() -> Mapping[str, Callable[[], Measure]]:
-    """Return a dict that maps names to constructors of the measures that are not metrics.
+    """Return functions that create the measures that are not metrics, by name.
 
     These measures compare a result with the method's result before the first interaction, the regions of a
     drawing with the ground truth, or the frames of a clip with each other.
@@ -217,20 +223,9 @@ def own_measures() -> Mapping[str, Callable[[], Measure]]:
     return {
         "psnr_k7_gain": partial(_psnr_gain_measure, "k7", "K=7", 7),
         "psnr_kfull_gain": partial(_psnr_gain_measure, "kfull", "K=Full", None),
-        "cdr_gain": lambda: _mean_measure(
-            "cdr_gain", f"cdr_{clusters_name()}_gain", "Gain, CDR", "higher", _cdr_gain, digits=4
-        ),
-        "drift": lambda: _mean_measure(
-            "drift", "drift_beyond_16_px_mean", "Drift beyond 16 px", "lower", _drift, digits=3
-        ),
-        "region_accuracy": lambda: _mean_measure(
-            "region_accuracy",
-            "region_area_within_de10",
-            "Region accuracy",
-            "higher",
-            _region_accuracy,
-            digits=3,
-        ),
+        "cdr_gain": _cdr_gain_measure,
+        "drift": _drift_measure,
+        "region_accuracy": _region_accuracy_measure,
         CLIP_MEASURE: _color_consistency_measure,
     }
 
@@ -276,10 +271,20 @@ def _psnr_gain_measure(name: str, title: str, kernel_size: int | None) -> Measur
     return _mean_measure(f"psnr_{name}_gain", key, f"Gain, PSNR {title}", "higher", gain, digits=3)
 
 
+def _cdr_gain_measure() -> Measure:
+    key = f"cdr_{clusters_name()}_gain"
+    return _mean_measure("cdr_gain", key, "Gain, CDR", "higher", _cdr_gain, digits=4)
+
+
 def _cdr_gain(result: MeasuredImage) -> Tensor:
     if result.truth.is_gray or not result.bleeding.edges.any():
         return torch.tensor(torch.nan)
     return cluster_discrepancy(result.ab[0], result.truth.clusters).nanmean() - result.bleeding.cdr
+
+
+def _drift_measure() -> Measure:
+    key = "drift_beyond_16_px_mean"
+    return _mean_measure("drift", key, "Drift beyond 16 px", "lower", _drift, digits=3)
 
 
 def _drift(result: MeasuredImage) -> Tensor:
@@ -289,6 +294,11 @@ def _drift(result: MeasuredImage) -> Tensor:
     near = edge_band(result.guidance.scribbles.mask, 2 * SCRIBBLE_RADIUS + 1) > 0
     distance = torch.linalg.vector_norm(result.ab - result.bleeding.first.ab, dim=1, keepdim=True)
     return distance[~near].mean()  # NaN if all pixels are near
+
+
+def _region_accuracy_measure() -> Measure:
+    key = "region_area_within_de10"
+    return _mean_measure("region_accuracy", key, "Region accuracy", "higher", _region_accuracy, digits=3)
 
 
 def _region_accuracy(result: MeasuredImage) -> Tensor:
@@ -322,8 +332,11 @@ def named_measure(name: str, device: torch.device | str = "cpu") -> Measure:
         return own[name]()
     parsed = parse_name(name)
     metric = named_metric(parsed)
-    for module in metric.children() if isinstance(metric, ColorMetric) else (metric,):
-        module.to(device)
+    if isinstance(metric, ColorMetric):
+        for network in metric.children():  # measures do not use the states
+            network.to(device)
+    else:
+        metric.to(device)
     suffix = "" if parsed.weights is None else f"_weights-{sha256_of(parsed.weights)[:8]}"
     return metric_measure(parsed.base, metric, suffix)
 
@@ -363,13 +376,13 @@ def choose_measures(
         DataError: A metric does not exist.
         WeightsError: Network weights are missing for a metric selected by the user.
     """
-    measures, notes = [], []
-    names = list(dict.fromkeys(metrics or protocol.metrics))
+    names = list(dict.fromkeys(metrics or protocol.metrics))  # without repeated names
     if CLIP_MEASURE in names and protocol.layout != "clips":
         raise DataError(f"the metric {CLIP_MEASURE} requires a protocol for clips, such as davis-video")
     for name in names:
         if name not in own_measures():
             parse_name(name)  # raises an error for an unknown name before networks are downloaded
+    measures, notes = [], []
     for name in names:
         try:
             measures.append(named_measure(name, device))

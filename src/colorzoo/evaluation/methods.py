@@ -103,16 +103,21 @@ def parse_methods(
     """
     entries = [registered_name(entry) for entry in models]
     _require_unique(entries, "list each method once")
-    compared = () if compare is None else tuple(map(registered_name, compare))
-    known = {*entries, *_row_names(entries).values()}
-    entries += [entry for entry in dict.fromkeys(compared) if entry not in known]
-    rows = _row_names(entries)
-    _require_unique(rows.values(), "list different names")
-    paths = {row: entry.partition("=")[2] for entry, row in rows.items()}
-    sources: dict[str, MethodSource] = {row: Path(path) if path else None for row, path in paths.items()}
+    compared = [] if compare is None else [registered_name(entry) for entry in compare]
+    listed = {*entries, *_row_names(entries).values()}
+    for entry in compared:
+        if entry not in listed:
+            entries.append(entry)
+            listed.add(entry)
+    row_names = _row_names(entries)
+    _require_unique(row_names.values(), "list different names")
+    sources: dict[str, MethodSource] = {}
+    for entry, row in row_names.items():
+        _, _, path = entry.partition("=")
+        sources[row] = Path(path) if path else None
     if compare is None:
         return sources, None
-    first, second = (rows.get(entry, entry) for entry in compared)
+    first, second = (row_names.get(entry, entry) for entry in compared)
     return sources, (first, second)
 
 
@@ -274,7 +279,7 @@ def _model_method(
     weights = "default" if file is None else file
     resolved, _ = find_weights(card, weights)
     sha256 = "" if resolved is None else resolved.sha256 or sha256_of(resolved.path)
-    model = cache(partial(_create_trained, card, weights, device))
+    model = cache(partial(_create_trained, card, weights, device))  # created at the first call
     if resolved is None or file is not None:
         model()  # raises an error if the model needs weights, or if the file does not fit
     about = {
@@ -394,15 +399,16 @@ def colorizer_function(model: ColoringModel) -> ColorFunction:
     device = str(model.device)
     colorizer = Colorizer(model, device=device, precision="float32")
 
-    def colorize(scene: TargetImage, guidance: Guidance) -> SessionResult:
-        image = scene.rgb if model.input_kind == "gray" else scene.lightness.expand(-1, 3, -1, -1)
+    def colorize(target: TargetImage, guidance: Guidance) -> SessionResult:
+        # a sketch is stored as the lightness of the target
+        image = target.rgb if model.input_kind == "gray" else target.lightness.expand(-1, 3, -1, -1)
         exemplar = None
         if guidance.exemplar is not None:
             exemplar = colorizer.exemplar([ReadReference(_image(guidance.exemplar.rgb))])
-        rest = replace(guidance, exemplar=None).to("cpu")
-        colored = colorizer.colorize(_image(image), rest if rest.kinds() else None, reference=exemplar)
-        # a model without weights has no device, but the truth is on the device that the user selected
-        rgb = torch.from_numpy(colored.rgb).permute(2, 0, 1)[None].to(scene.rgb.device)
+        hints = replace(guidance, exemplar=None).to("cpu")
+        colorized = colorizer.colorize(_image(image), hints if hints.kinds() else None, reference=exemplar)
+        # a model without weights has no device, but the target is on the device that the user selected
+        rgb = torch.from_numpy(colorized.rgb).permute(2, 0, 1)[None].to(target.rgb.device)
         return SessionResult(rgb, rgb_to_lab(rgb)[:, 1:])
 
     return colorize

@@ -34,7 +34,12 @@ _STYLE: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "colorzoo", "f
 
 
 def page(summary: Summary, cache: Cache) -> str:
-    """Return the HTML report of an evaluation, with thumbnails from the cache."""
+    """Render the HTML report of an evaluation: tables, curves and a gallery of thumbnails.
+
+    Args:
+        summary: Results of the evaluation.
+        cache: Cache with the thumbnails.
+    """
     setup = summary.setup
     counts = {row.count for row in summary.rows}
     ranking_output = _ranking_output(setup.outputs)

@@ -144,7 +144,7 @@ def evaluate(
         setup = EvaluationSetup(
             protocol=loaded,
             methods=methods,
-            counts={},  # set by `_run`
+            counts={},  # set by `_measure_and_summarize`
             measures=measures,
             deviation=deviation,
             notes=(*notes, *_missing_boxes(loaded, data, methods, selected)),
@@ -153,7 +153,7 @@ def evaluate(
             processes=processes,
         )
         store = _open_cache(setup, _cache_folder(cache, output, processes, stack))
-        outcome = _run(setup, counts, store, selected, torch_device, compare, rank)
+        outcome = _measure_and_summarize(setup, counts, store, selected, torch_device, compare, rank)
         if output is not None and outcome.summary is not None:
             write_report(outcome.summary, store, output)
         return outcome
@@ -222,7 +222,7 @@ def join_processes() -> Iterator[tuple[int, int]]:
             dist.destroy_process_group()
 
 
-def _run(
+def _measure_and_summarize(
     setup: EvaluationSetup,
     counts: tuple[int, ...],
     cache: Cache,
@@ -231,7 +231,17 @@ def _run(
     compare: tuple[str, str] | None,
     rank: int,
 ) -> Outcome:
-    """Evaluate the images of this process; the first process summarizes the results of all images."""
+    """Measure the results for the images of this process; the first process summarizes all images.
+
+    Args:
+        setup: Setup of the evaluation, except ``counts``.
+        counts: Requested numbers of interactions.
+        cache: Cache for results of single images, which all processes share.
+        selected: The images.
+        device: Device of the models.
+        compare: Names of two methods to compare, or None.
+        rank: Rank of this process.
+    """
     methods = list(setup.methods)
     names = {method.name for method in methods}
     if any(measure.features for measure in setup.measures) and TRUTH not in names:

@@ -78,41 +78,43 @@ def estimate(moments: Moments, finish: Finish, weights: Weights, groups: Groups 
 
 
 def difference(
-    one: Moments, other: Moments, finish: Finish, weights: Weights, groups: Groups | None = None
+    first: Moments, second: Moments, finish: Finish, weights: Weights, groups: Groups | None = None
 ) -> Difference:
-    """Compare two methods on the images with a finite value for both methods.
+    """Return the value of a method minus the value of another method, with a paired bootstrap interval.
 
-    An image with zero error has an infinite PSNR. If all images with two values have zero error for one of
-    the methods, the difference is infinite, or NaN if the images have zero error for both methods.
+    Only images with a finite value for both methods are compared. An image with zero error has an infinite
+    PSNR. If all images with two values have zero error for one of the methods, the difference is infinite, or
+    NaN if the images have zero error for both methods.
 
     Args:
-        one: ``(N, k)`` metric states of the first method.
-        other: ``(N, k)`` metric states of the second method, for the same images in the same order.
+        first: ``(N, k)`` metric states of the first method.
+        second: ``(N, k)`` metric states of the second method, for the same images in the same order.
         finish: Function that computes the metric value from states summed over images.
         weights: ``(R, G)`` result of `bootstrap_weights` for G groups.
         groups: ``(N,)`` index of the group of each image; see `estimate`.
     """
-    chosen = _comparable(one, other)
-    images = int(chosen.sum())
-    one, other = (np.where(chosen[:, None], moments, 0.0) for moments in (one, other))
+    is_compared = _comparable(first, second)
+    images = int(is_compared.sum())
+    first = np.where(is_compared[:, None], first, 0.0)
+    second = np.where(is_compared[:, None], second, 0.0)
     with np.errstate(invalid="ignore"):  # infinite minus infinite
-        value = float(finish(one.sum(0)) - finish(other.sum(0)))
-    compared = np.flatnonzero(chosen) if groups is None else np.unique(groups[chosen])
-    if len(compared) < 2 or not np.isfinite(value):
+        value = float(finish(first.sum(0)) - finish(second.sum(0)))
+    units = images if groups is None else len(np.unique(groups[is_compared]))  # units that are resampled
+    if units < 2 or not np.isfinite(value):
         return Difference(Estimate(value), float("nan"), images)
-    differences = finish(weights @ _summed(one, groups)) - finish(weights @ _summed(other, groups))
+    differences = finish(weights @ _summed(first, groups)) - finish(weights @ _summed(second, groups))
     return Difference(Estimate(value, *_interval(differences)), _p_value(differences), images)
 
 
-def _comparable(one: Moments, other: Moments) -> NDArray[np.bool_]:
+def _comparable(first: Moments, second: Moments) -> NDArray[np.bool_]:
     """Mark the images with a finite value for both methods, or with two values if no value is finite.
 
     The mean of one method must not contain an image that the mean of the other method excludes.
     """
     # the last two metric states, exact and count, are 0 for an image without a value
-    both = np.asarray(one[:, -2:].any(1) & other[:, -2:].any(1))
-    finite = both & ~((one[:, -2] > 0) | (other[:, -2] > 0))
-    return finite if finite.any() else both
+    has_values = np.asarray(first[:, -2:].any(1) & second[:, -2:].any(1))
+    finite = has_values & ~((first[:, -2] > 0) | (second[:, -2] > 0))
+    return finite if finite.any() else has_values
 
 
 def _p_value(differences: Moments) -> float:
@@ -144,17 +146,21 @@ def jackknife(
         The distance over all images; its interval is NaN for fewer than `MIN_GROUPS` targets.
     """
     clusters = np.arange(len(results)) if clusters is None else clusters
-    value, groups = distance(results, truths), min(GROUPS, int(clusters.max()) + 1)
-    if groups < MIN_GROUPS or not np.isfinite(value):
+    value = distance(results, truths)
+    count = min(GROUPS, int(clusters.max()) + 1)
+    if count < MIN_GROUPS or not np.isfinite(value):
         return Estimate(value)
-    group = clusters % groups
-    others = np.array([distance(results[group != one], truths[group != one]) for one in range(groups)])
-    sizes = np.bincount(group)
-    ratio = len(results) / sizes
-    pseudo = ratio * value - (ratio - 1) * others
-    variance = np.mean((pseudo - np.average(pseudo, weights=sizes)) ** 2 / (ratio - 1))
-    half = float(np.sqrt(variance) * stdtrit(groups - 1, (1 + LEVEL) / 2))
-    return Estimate(value, value - half, value + half)
+    groups = clusters % count
+    kept = [groups != left_out for left_out in range(count)]
+    leave_one_out = np.array([distance(results[mask], truths[mask]) for mask in kept])
+    # pseudovalues and variance of the delete-m jackknife, with h_j = N / m_j as in the paper
+    sizes = np.bincount(groups)
+    h = len(results) / sizes
+    pseudovalues = h * value - (h - 1) * leave_one_out
+    mean = np.average(pseudovalues, weights=sizes)
+    variance = np.mean((pseudovalues - mean) ** 2 / (h - 1))
+    half_width = float(np.sqrt(variance) * stdtrit(count - 1, (1 + LEVEL) / 2))
+    return Estimate(value, value - half_width, value + half_width)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -240,7 +240,7 @@ class Resampling(NamedTuple):
 def summarize(
     setup: EvaluationSetup, items: Sequence[Item], cache: Cache, compare: tuple[str, str] | None
 ) -> Summary:
-    """Compute all results from the cache.
+    """Compute the scores of all methods from the cached results of single images.
 
     Args:
         setup: Setup of the evaluation.
@@ -253,7 +253,7 @@ def summarize(
     """
     entries = {method.name: _small_entries(method, items, cache) for method in setup.methods}
     reasons, gray = _skipped_and_gray(items, entries)
-    is_evaluated = [not reason for reason in reasons]
+    is_evaluated = [not reason for reason in reasons]  # an evaluated image has an empty skip reason
     evaluated_items = tuple(compress(items, is_evaluated))
     if not evaluated_items:
         first_error = next(iter(reasons), "all are unreadable")
@@ -264,11 +264,12 @@ def summarize(
     rows = tuple(
         _row(setup, name, count, table, resampling, distances) for (name, count), table in tables.items()
     )
+    skipped = [(item.name, reason) for item, reason in zip(items, reasons, strict=True) if reason]
     seen = _seen_counts(setup.methods, evaluated_items)
     return Summary(
         setup=setup,
         items=evaluated_items,
-        skipped=tuple((item.name, reason) for item, reason in zip(items, reasons, strict=True) if reason),
+        skipped=tuple(skipped),
         gray=tuple(gray),
         seen=seen,
         tables=tables,
@@ -451,12 +452,14 @@ def _comparisons(
         automatic = tables[method, setup.counts[method][0]]
         return tables.get((method, count), automatic).moments
 
+    compared_counts = sorted({count for method in compare for count in setup.counts[method]})
     rows = []
-    for count in sorted({count for method in compare for count in setup.counts[method]}):
+    for count in compared_counts:
         first, second = (moments_of(method, count) for method in compare)
         for output in setup.outputs:
-            if output.key in first and not output.detail:
-                found = difference(first[output.key], second[output.key], output.finish, *resampling)
-                rows.append((count, output, found))
-    adjusted = holm([found.p_value for _, _, found in rows])
-    return tuple(Comparison(*row, p) for row, p in zip(rows, adjusted, strict=True))
+            if output.key not in first or output.detail:  # a distance between image sets, or a detail
+                continue
+            row_difference = difference(first[output.key], second[output.key], output.finish, *resampling)
+            rows.append((count, output, row_difference))
+    adjusted = holm([row_difference.p_value for _, _, row_difference in rows])
+    return tuple(Comparison(*row, p_value) for row, p_value in zip(rows, adjusted, strict=True))

@@ -144,24 +144,29 @@ def score_rows(summary: Summary) -> list[dict[str, Any]]:
 
 
 def image_rows(summary: Summary) -> list[dict[str, Any]]:
-    """Return the values of single images, with a row for each image, method and number of interactions."""
-    outputs = {summary.setup.full_key(output): output for output in summary.setup.outputs if output.per_image}
-    paired = any(item.reference_name for item in summary.items)
+    """Return metric values of single images as rows of `per_image`.
+
+    There is a row for each image, method and number of interactions. The key ``reference`` exists only if
+    images have references.
+    """
+    outputs = [output for output in summary.setup.outputs if output.per_image]
+    has_references = any(item.reference_name for item in summary.items)
     rows = []
     for (method, count), table in summary.tables.items():
-        values = {key: output.finish(table.moments[output.key]) for key, output in outputs.items()}
+        values = {  # of all images, by metric key
+            summary.setup.full_key(output): output.finish(table.moments[output.key]) for output in outputs
+        }
         for index, item in enumerate(summary.items):
-            rows.append(
-                {
-                    "image": item.name,
-                    **({"reference": item.reference_name} if paired else {}),
-                    "sha256": item.sha256,
-                    "method": method,
-                    "interactions": count,
-                    "actual_interactions": int(table.actual_interactions[index]),
-                    **{key: float(found[index]) for key, found in values.items()},
-                }
-            )
+            row: dict[str, Any] = {"image": item.name}
+            if has_references:
+                row["reference"] = item.reference_name
+            row["sha256"] = item.sha256
+            row["method"] = method
+            row["interactions"] = count
+            row["actual_interactions"] = int(table.actual_interactions[index])
+            for key, values_of_images in values.items():
+                row[key] = float(values_of_images[index])
+            rows.append(row)
     return rows
 
 
@@ -192,18 +197,16 @@ def latex(summary: Summary, references: Sequence[str]) -> str:
         summary: Results of the evaluation.
         references: Citation keys of the models and metrics.
     """
-    head, *rows = _rows(summary, _latex_cell)
-    lines = [
-        rf"% \cite{{{','.join(references)}}}",
-        *[f"% {note}" for note in summary.seen_notes],
-        r"\begin{tabular}{l" + "r" * (len(head) - 1) + "}",
-        r"\toprule",
-        " & ".join(text.translate(_LATEX) for text in head) + r" \\",
-        r"\midrule",
-        *(" & ".join([method.translate(_LATEX), *cells]) + r" \\" for method, *cells in rows),
-        r"\bottomrule",
-        r"\end{tabular}",
-    ]
+    header, *rows = _rows(summary, _latex_cell)  # the cells are already LaTeX, names and headings are not
+    lines = [rf"% \cite{{{','.join(references)}}}"]
+    lines += [f"% {note}" for note in summary.seen_notes]
+    lines.append(r"\begin{tabular}{l" + "r" * (len(header) - 1) + "}")
+    lines.append(r"\toprule")
+    lines.append(" & ".join(heading.translate(_LATEX) for heading in header) + r" \\")
+    lines.append(r"\midrule")
+    for method, *cells in rows:
+        lines.append(" & ".join([method.translate(_LATEX), *cells]) + r" \\")
+    lines += [r"\bottomrule", r"\end{tabular}"]
     return "\n".join(lines) + "\n"
 
 

@@ -84,7 +84,8 @@ def write_vote(
     sources, _ = parse_methods(models)
     _check_vote(sources, folder)
     protocol = replace(load_protocol("automatic"), resize=Resize("fit", SIZE))
-    items, unreadable = hash_all(select_images(data, protocol, None, limit)[0])
+    selected, _ = select_images(data, protocol, None, limit)
+    items, unreadable = hash_all(selected)
     torch_device = torch.device(device)
     methods = list(open_methods(sources, protocol, torch_device).values())
     results, failed = _colorize_all(items, methods, protocol, torch_device)
@@ -138,24 +139,32 @@ def _write_pairs(
     folder: Path,
     seed: int,
 ) -> None:
-    """Write the images, the page and the key."""
-    random = np.random.default_rng(seed)
-    names = [method.name for method in methods]
-    pairs = list(product(results, combinations(names, 2)))
+    """Write the images and the page for the voters, and the key that names the methods.
+
+    Args:
+        results: Images with their results ``(H, W, 3)`` by method name.
+        methods: The methods.
+        folder: Output folder.
+        seed: Seed for the order of the pairs and for the sides.
+    """
+    generator = np.random.default_rng(seed)
+    method_pairs = list(combinations([method.name for method in methods], 2))
+    comparisons = list(product(results, method_pairs))
     page = folder / PAGE_FOLDER
     (page / "images").mkdir(parents=True, exist_ok=True)
-    rows = []
-    for number, index in enumerate(random.permutation(len(pairs)), start=1):
-        (item, images), sides = pairs[index]
-        left, right = sides[::-1] if random.random() < 0.5 else sides
+    pairs = []
+    for number, index in enumerate(generator.permutation(len(comparisons)), start=1):
+        (item, images), (left, right) = comparisons[index]
+        if generator.random() < 0.5:
+            left, right = right, left
         for side, name in (("left", left), ("right", right)):
             path = page / "images" / f"{number:04d}-{side}.png"
             Image.fromarray(images[name]).save(path, compress_level=1)
-        rows.append({"image": item.name, "sha256": item.sha256, "left": left, "right": right})
-    vote = digest(json.dumps(rows), str(seed))[:12]
+        pairs.append({"image": item.name, "sha256": item.sha256, "left": left, "right": right})
+    vote = digest(json.dumps(pairs), str(seed))[:12]
     about = [{"name": method.name, **method.about} for method in methods]
-    key = {"schema": SCHEMA, "vote": vote, "seed": seed, "methods": about, "pairs": rows}
-    text = render_template("vote.html", vote=vote, count=len(rows))
+    key = {"schema": SCHEMA, "vote": vote, "seed": seed, "methods": about, "pairs": pairs}
+    text = render_template("vote.html", vote=vote, count=len(pairs))
     write_atomic(page / "index.html", text.encode())
     write_atomic(folder / KEY_FILE, (json.dumps(key, indent=1) + "\n").encode())
 
@@ -177,13 +186,19 @@ def count_votes(key: Path, files: Sequence[Path]) -> list[VoteScore]:
     vote, pairs = _read_key(key)
     names = sorted({name for pair in pairs for name in pair})
     index = {name: number for number, name in enumerate(names)}
-    wins, ties = np.zeros((2, len(names), len(names)))  # of the row against the column
+    wins = np.zeros((len(names), len(names)))  # votes for the method of the row against the column
+    ties = np.zeros_like(wins)
     for choices in _read_all_votes(files, vote, len(pairs)):
+        # a voter can stop early, so the list of choices can be shorter
         for (left, right), choice in zip(pairs, choices, strict=False):
-            winner, loser = (right, left) if choice == "right" else (left, right)
-            counts = ties if choice == "same" else wins
-            counts[index[winner], index[loser]] += 1
-    ties = ties + ties.T
+            first, second = index[left], index[right]
+            if choice == "left":
+                wins[first, second] += 1
+            elif choice == "right":
+                wins[second, first] += 1
+            else:
+                ties[first, second] += 1
+                ties[second, first] += 1
     scores = bradley_terry(wins + ties / 2, names)
     won, same, lost = (votes.astype(int).tolist() for votes in (wins.sum(1), ties.sum(1), wins.sum(0)))
     table = [VoteScore(*row) for row in zip(names, scores, won, same, lost, strict=True)]
@@ -257,8 +272,9 @@ def bradley_terry(wins: NDArray[np.float64], names: Sequence[str] = ()) -> list[
     wins = wins + PRIOR * compared
     votes = wins + wins.T
     scores = np.log(_strengths(wins, votes))
-    errors = _standard_errors(scores, votes) * ndtri((1 + LEVEL) / 2)
-    return [Estimate(float(s), float(s - e), float(s + e)) for s, e in zip(scores, errors, strict=True)]
+    half_widths = _standard_errors(scores, votes) * ndtri((1 + LEVEL) / 2)  # normal approximation
+    lows, highs = scores - half_widths, scores + half_widths
+    return [Estimate(*map(float, row)) for row in zip(scores, lows, highs, strict=True)]
 
 
 def _require_connected(compared: NDArray[np.bool_], names: Sequence[str]) -> None:

@@ -55,7 +55,8 @@ def weighted_by_chroma(errors: Tensor, ab: Tensor, colorfulness: float) -> Tenso
     Returns:
         ``(B, 1, H, W)`` weighted errors.
     """
-    weight = 1 + colorfulness * torch.linalg.vector_norm(ab, dim=1, keepdim=True) / _CHROMA_UNIT
+    chroma = torch.linalg.vector_norm(ab, dim=1, keepdim=True)
+    weight = 1 + colorfulness * chroma / _CHROMA_UNIT
     return errors * weight / weight.mean(dim=(1, 2, 3), keepdim=True)
 
 
@@ -143,10 +144,11 @@ def rebalanced_cross_entropy(
         ``(B, h, w)`` float32.
     """
     batch, _, height, width = ab.shape
-    index, share = soft_neighbors(ab.permute(0, 2, 3, 1).reshape(-1, 2), neighbors=neighbors)
-    index = index.view(batch, height, width, -1).permute(0, 3, 1, 2)
-    share = share.view(batch, height, width, -1).permute(0, 3, 1, 2)
-    weight = class_weights.to(share)[index[:, 0]]
-    colorful = (ab.abs() > gray_below).flatten(1).any(dim=1).view(batch, 1, 1)
-    cross_entropy = -(share * F.log_softmax(logits, dim=1).gather(1, index)).sum(dim=1)
-    return cross_entropy * weight * colorful
+    bins, probabilities = soft_neighbors(ab.permute(0, 2, 3, 1).reshape(-1, 2), neighbors=neighbors)
+    bins = bins.view(batch, height, width, -1).permute(0, 3, 1, 2)  # nearest bin first
+    probabilities = probabilities.view(batch, height, width, -1).permute(0, 3, 1, 2)
+    log_predicted = F.log_softmax(logits, dim=1).gather(1, bins)
+    cross_entropy = -(probabilities * log_predicted).sum(dim=1)
+    weight = class_weights.to(probabilities)[bins[:, 0]]
+    is_colorful = (ab.abs() > gray_below).flatten(1).any(dim=1).view(batch, 1, 1)
+    return cross_entropy * weight * is_colorful

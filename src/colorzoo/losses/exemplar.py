@@ -137,13 +137,16 @@ def contextual_loss(
     Returns:
         ``(B,)`` losses.
     """
-    ours, theirs = features.flatten(2), reference.flatten(2)
-    center = theirs.mean(dim=2, keepdim=True)
-    ours, theirs = (F.normalize(part - center, dim=1) for part in (ours, theirs))
-    distance = (1 - ours.transpose(1, 2) @ theirs).abs()
+    features, reference = features.flatten(2), reference.flatten(2)
+    center = reference.mean(dim=2, keepdim=True)
+    features = F.normalize(features - center, dim=1)
+    reference = F.normalize(reference - center, dim=1)
+    # cosine distances between positions of the prediction (rows) and of the reference (columns)
+    distance = (1 - features.transpose(1, 2) @ reference).abs()
     relative = distance / (distance.amin(dim=2, keepdim=True) + _EPSILON)
-    affinity = torch.softmax((1 - relative) / bandwidth, dim=2)
-    return -affinity.amax(dim=2 if every == "result" else 1).mean(dim=1).log()
+    affinity = torch.softmax((1 - relative) / bandwidth, dim=2)  # contextual similarity
+    best = affinity.amax(dim=2) if every == "result" else affinity.amax(dim=1)
+    return -best.mean(dim=1).log()
 
 
 @in_float32
@@ -164,11 +167,11 @@ def relativistic_loss(better: Tensor, worse: Tensor) -> Tensor:
         worse: ``(B, 1)`` scores of the generated images for the discriminator loss, or of the real images for
             the generator loss.
     """
-    better_sum, worse_sum, count = sum_over_processes(
-        torch.stack([better.sum(), worse.sum(), better.new_tensor(float(len(better)))])
-    )
-    above = (better - worse_sum / count - 1).square().mean()
-    return (above + (worse - better_sum / count + 1).square().mean()) / 2
+    local_sums = torch.stack([better.sum(), worse.sum(), better.new_tensor(float(len(better)))])
+    better_sum, worse_sum, count = sum_over_processes(local_sums)
+    better_loss = (better - worse_sum / count - 1).square().mean()
+    worse_loss = (worse - better_sum / count + 1).square().mean()
+    return (better_loss + worse_loss) / 2
 
 
 @in_float32
@@ -194,7 +197,8 @@ def triplet_loss(
     """
     difference = (query * (negative - positive)).sum(dim=2) / math.sqrt(query.shape[2])
     losses = F.relu(difference + margin) * present
-    return (losses.sum(dim=1) / present.sum(dim=1).clamp(min=1)).mean()
+    image_means = losses.sum(dim=1) / present.sum(dim=1).clamp(min=1)
+    return image_means.mean()
 
 
 @in_float32

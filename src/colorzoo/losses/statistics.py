@@ -8,12 +8,12 @@ from torch import Tensor
 from colorzoo.precision import in_float32
 
 _BINS = 21  # number of bins per axis, from -1 to 1
-_STEP = 0.1
+_STEP = 0.1  # distance between bin centers
 
 
 @in_float32
 def soft_histogram(ab: Tensor) -> Tensor:
-    """Return the soft ab histogram of each image over 21 x 21 bins.
+    """Return the soft ab histogram of each image over 21 x 21 bins (Gorriz Blanch et al. 2021).
 
     Examples:
         >>> soft_histogram(torch.zeros(2, 2, 8, 8)).shape
@@ -30,9 +30,11 @@ def soft_histogram(ab: Tensor) -> Tensor:
         values are in [-1, 1].
     """
     centers = torch.linspace(-1, 1, _BINS, dtype=ab.dtype, device=ab.device).view(1, 1, -1, 1)
-    near = (_STEP - (centers - ab.flatten(2).unsqueeze(2)).abs()).clamp(min=0) / _STEP
-    counts: Tensor = near[:, 0] @ near[:, 1].transpose(1, 2)
-    return counts / near.shape[-1]
+    distance = (centers - ab.flatten(2).unsqueeze(2)).abs()  # (B, 2, 21, pixels)
+    weights = (_STEP - distance).clamp(min=0) / _STEP
+    pixels = weights.shape[-1]
+    sums: Tensor = weights[:, 0] @ weights[:, 1].transpose(1, 2)
+    return sums / pixels
 
 
 @in_float32

@@ -284,12 +284,13 @@ def right_hues(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
         colored if its true chroma is above 15 CIE units. Its hue is close to the true hue if the result has a
         chroma above 6 CIE units and the hues differ by at most 35 degrees.
     """
-    ours, true = chroma(ab), chroma(target_ab)
-    along = (ab.float() * target_ab.float()).sum(dim=1, keepdim=True)
-    near = along >= math.cos(HUE_TOLERANCE) * ours * true
-    colored = true > COLORED_ABOVE
-    right = near & (ours > VISIBLE_ABOVE) & colored
-    return right.sum(dim=(1, 2, 3)), colored.sum(dim=(1, 2, 3))
+    result_chroma, true_chroma = chroma(ab), chroma(target_ab)
+    # the hue difference is the angle between the ab vectors: cos(angle) = dot product / (chroma * chroma)
+    dot_product = (ab.float() * target_ab.float()).sum(dim=1, keepdim=True)
+    is_close = dot_product >= math.cos(HUE_TOLERANCE) * result_chroma * true_chroma
+    is_colored = true_chroma > COLORED_ABOVE
+    is_right = is_close & (result_chroma > VISIBLE_ABOVE) & is_colored
+    return is_right.sum(dim=(1, 2, 3)), is_colored.sum(dim=(1, 2, 3))
 
 
 class RightHue(Ratio):
@@ -330,11 +331,11 @@ def gray_gain(rgb: Tensor, target: Tensor) -> Tensor:
     Returns:
         ``(B,)`` in dB; inf for a result without error, and NaN if the 8-bit ground truth is gray.
     """
-    gray = rgb_to_lab(target)
-    gray[:, 1:] = 0
+    gray_lab = rgb_to_lab(target)
+    gray_lab[:, 1:] = 0
+    gain = psnr_8bit(rgb, target) - psnr_8bit(lab_to_rgb(gray_lab), target)
     levels = to_8bit(target)
     is_gray = (levels == levels[:, :1]).flatten(1).all(dim=1)
-    gain = psnr_8bit(rgb, target) - psnr_8bit(lab_to_rgb(gray), target)
     return gain.masked_fill(is_gray, torch.nan)
 
 

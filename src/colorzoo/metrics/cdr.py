@@ -169,23 +169,28 @@ def edge_scores(
         ``(N,)`` scores in [0, 1], in row-major order of the edge pixels; 1 where A is empty, and in row 0 and
         column 0, where the published window is empty.
     """
-    width = edges.shape[1] + 2 * kernel_size
+    # flat padded planes, in which an integer addresses a pixel; the padding has the label 0
+    padded_width = edges.shape[1] + 2 * kernel_size
+    truth = np.pad(truth_labels, kernel_size).ravel()
+    result = np.pad(labels, kernel_size).ravel()
     rows, columns = np.nonzero(edges)
-    middle = (rows + kernel_size) * width + columns + kernel_size
-    truth, result = (np.pad(plane, kernel_size).ravel() for plane in (truth_labels, labels))
-    truth_here, result_here = truth[middle], result[middle]
-    others, merged = (np.zeros(len(middle), dtype=np.uint32) for _ in range(2))
+    edge_pixels = (rows + kernel_size) * padded_width + columns + kernel_size
+    truth_label, result_label = truth[edge_pixels], result[edge_pixels]
+
+    size_a = np.zeros(len(edge_pixels), dtype=np.uint32)
+    size_b = np.zeros_like(size_a)
     # One pass over all edge pixels per window offset; all offsets at once would need too much memory.
-    for down in range(-kernel_size, kernel_size):
-        for right in range(-kernel_size, kernel_size):
-            there = middle + (down * width + right)
-            differs = truth.take(there) != truth_here
-            others += differs
-            differs &= result.take(there) == result_here
-            merged += differs
-    counted = (rows > 0) & (columns > 0) & (others > 0)
-    scores = np.ones(len(middle))
-    scores[counted] -= merged[counted] / others[counted]
+    for row_offset in range(-kernel_size, kernel_size):
+        for column_offset in range(-kernel_size, kernel_size):
+            window_pixels = edge_pixels + (row_offset * padded_width + column_offset)
+            in_a = truth.take(window_pixels) != truth_label
+            in_b = in_a & (result.take(window_pixels) == result_label)
+            size_a += in_a
+            size_b += in_b
+
+    has_score = (rows > 0) & (columns > 0) & (size_a > 0)
+    scores = np.ones(len(edge_pixels))
+    scores[has_score] -= size_b[has_score] / size_a[has_score]
     return scores
 
 
@@ -213,9 +218,11 @@ def cluster_discrepancy(ab: Tensor, truth: TruthClusters, *, kernel_size: int = 
         raise DataError(
             f"ab must have the shape of the ground truth {truth.edges.shape}, got {tuple(ab.shape)}"
         )
-    planes = zip(truth.labels, cluster_ab(ab), truth.edges, strict=True)
-    scores = [edge_scores(true, found, edge, kernel_size=kernel_size) for true, found, edge in planes]
-    return torch.from_numpy(np.array([score.mean() if len(score) else np.nan for score in scores]))
+    ratios = []
+    for truth_labels, labels, edges in zip(truth.labels, cluster_ab(ab), truth.edges, strict=True):
+        scores = edge_scores(truth_labels, labels, edges, kernel_size=kernel_size)
+        ratios.append(scores.mean() if len(scores) else np.nan)
+    return torch.from_numpy(np.array(ratios))
 
 
 def clusters_name() -> str:

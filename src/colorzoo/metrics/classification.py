@@ -111,10 +111,10 @@ class ClassifierAccuracy(ColorMetric):
                 f"got shape {tuple(labels.shape)} and type {labels.dtype}"
             )
         true_scores = scores.gather(1, labels.to(scores.device)[:, None])
-        ranks = (scores > true_scores).sum(dim=1)  # ties count as correct
-        found = torch.stack([(ranks < k).sum() for k in _BEST])
+        ranks = (scores > true_scores).sum(dim=1)  # from 0; ties count as correct
+        hits = torch.stack([(ranks < k).sum() for k in _BEST])
         # Not in place, see `ImageMean.add`.
-        self.hits = self.hits + found.to(self.hits.device)
+        self.hits = self.hits + hits.to(self.hits.device)
         self.count = self.count + len(rgb)
 
     def compute(self) -> dict[str, Tensor]:

@@ -200,15 +200,15 @@ def lite0_network(weights: Path | None, *, classify: bool = False) -> TimmNetwor
     """
     import timm
 
-    state = load_state_dict_file(_lite0_file() if weights is None else weights)
+    stored = load_state_dict_file(_lite0_file() if weights is None else weights)
     model = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=1000 if classify else 0)
-    # timm uses other names but the same layer order; the last two tensors belong to the classifier
-    found = [tensor for name, tensor in state.items() if not name.endswith(_BATCHES)]
-    names = [name for name in model.state_dict() if not name.endswith(_BATCHES)]
-    found = found[: len(names)]
-    if [tensor.shape for tensor in found] != [model.state_dict()[name].shape for name in names]:
+    # timm uses other names but the same order of tensors. The last two tensors of the file belong to the
+    # classifier, which a model without classes lacks.
+    expected = {name: tensor for name, tensor in model.state_dict().items() if not name.endswith(_BATCHES)}
+    tensors = [tensor for name, tensor in stored.items() if not name.endswith(_BATCHES)][: len(expected)]
+    if [tensor.shape for tensor in tensors] != [tensor.shape for tensor in expected.values()]:
         raise WeightsError(f"{weights or LITE0_PACKAGE} does not contain the weights of {LITE0}")
-    model.load_state_dict(dict(zip(names, found, strict=True)), strict=False)
+    model.load_state_dict(dict(zip(expected, tensors, strict=True)), strict=False)
     config = timm.data.resolve_model_data_config(model)
     # 8-bit levels x are normalized as (x - 127) / 128, whereas timm uses 127.5
     return TimmNetwork(model, {**config, "mean": (127 / 255,) * 3, "std": (128 / 255,) * 3}, crop=classify)
@@ -301,29 +301,29 @@ def _download(url: str, path: Path) -> None:
 
 
 def load_by_name(
-    network: nn.Module, names: Mapping[str, str], found: Mapping[str, Tensor], what: str
+    network: nn.Module, names: Mapping[str, str], state_dict: Mapping[str, Tensor], title: str
 ) -> None:
     """Load weights from a state dict whose parameter names differ from the network.
 
     Args:
         network: Network whose weights are replaced.
-        names: Dict that maps parameter names of the network to parameter names in ``found``.
-        found: State dict; weights that are not in ``names`` are ignored.
-        what: Description of the network for error messages.
+        names: Dict that maps parameter names of the network to parameter names in ``state_dict``.
+        state_dict: Weights by parameter name; weights that are not in ``names`` are ignored.
+        title: Description of the network for error messages.
 
     Raises:
         WeightsError: A name is missing, or a shape does not match.
     """
-    missing = [name for name in names.values() if name not in found]
+    missing = [name for name in names.values() if name not in state_dict]
     if missing:
         raise WeightsError(
-            f"the weight file for {what} must use torchvision's parameter names, but the parameter "
+            f"the weight file for {title} must use torchvision's parameter names, but the parameter "
             f"{missing[0]} is missing"
         )
     try:
-        network.load_state_dict({key: found[name] for key, name in names.items()})
+        network.load_state_dict({own_name: state_dict[name] for own_name, name in names.items()})
     except RuntimeError as error:
-        raise WeightsError(f"the weights do not match {what}: {_last_line(error)}") from error
+        raise WeightsError(f"the weights do not match {title}: {_last_line(error)}") from error
 
 
 def _last_line(error: RuntimeError) -> str:

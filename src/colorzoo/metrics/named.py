@@ -66,32 +66,33 @@ class NamedMetric:
 
 @cache
 def all_metrics() -> Mapping[str, NamedMetric]:
-    """Return a dict that maps all metric names to their class and constructor options.
+    """Return the class and the constructor options of each metric name.
 
     Invalid metrics of installed packages are skipped with a warning.
 
     Raises:
         ValueError: Two classes define the same name.
     """
-    found: dict[str, NamedMetric] = {}
-    for kind in _metric_classes():
-        for name, options in kind.names.items():
-            if name in found:
-                raise ValueError(f"{kind.__name__} and {found[name].kind.__name__} are both named {name!r}")
-            found[name] = NamedMetric(kind, options)
+    named: dict[str, NamedMetric] = {}
+    for metric_class in _metric_classes():
+        for name, options in metric_class.names.items():
+            if name in named:
+                classes = f"{metric_class.__name__} and {named[name].kind.__name__}"
+                raise ValueError(f"{classes} are both named {name!r}")
+            named[name] = NamedMetric(metric_class, options)
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):
         try:
-            _add_plugin(found, entry_point)
+            _add_plugin(named, entry_point)
         except DataError as error:
             warnings.warn(f"skipped the metric {entry_point.name}: {error}", UserWarning, stacklevel=2)
-    return found
+    return named
 
 
-def _add_plugin(found: dict[str, NamedMetric], entry_point: EntryPoint) -> None:
+def _add_plugin(named: dict[str, NamedMetric], entry_point: EntryPoint) -> None:
     """Add the metric of an installed package; raise a `DataError` if it is invalid."""
-    if entry_point.name in found:
+    if entry_point.name in named:
         raise DataError(f"the name {entry_point.name!r} is already used")
-    found[entry_point.name] = NamedMetric(_metric_class(entry_point.value, entry_point.load))
+    named[entry_point.name] = NamedMetric(_metric_class(entry_point.value, entry_point.load))
 
 
 def _metric_class(path: str, load: Callable[[], object]) -> type[Metric]:
@@ -105,20 +106,21 @@ def _metric_class(path: str, load: Callable[[], object]) -> type[Metric]:
         DataError: The class cannot be imported, is not a metric, or requires unknown inputs.
     """
     try:
-        kind = load()
+        loaded = load()
     except Exception as error:  # a third-party module may raise any exception
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise DataError(f"the metric {path!r} cannot be imported ({reason})") from error
-    if not (inspect.isclass(kind) and issubclass(kind, Metric)):
-        raise DataError(f"the metric {path!r} must be a subclass of torchmetrics.Metric, got {kind!r}")
-    inputs = inputs_of(kind)
+    if not (inspect.isclass(loaded) and issubclass(loaded, Metric)):
+        raise DataError(f"the metric {path!r} must be a subclass of torchmetrics.Metric, got {loaded!r}")
+    inputs = inputs_of(loaded)
     unknown = [name for name, required in inputs.items() if required and name not in METRIC_INPUTS]
-    if unknown or not inputs.keys() & METRIC_INPUTS:
+    has_known_input = any(name in METRIC_INPUTS for name in inputs)
+    if unknown or not has_known_input:
         raise DataError(
             f"the arguments of {path}.update must be among {', '.join(sorted(METRIC_INPUTS))}, got "
             f"{', '.join(unknown or inputs) or 'no argument'}"
         )
-    return kind
+    return loaded
 
 
 def find_metric(name: str) -> NamedMetric:
@@ -200,11 +202,12 @@ def named_metric(name: str | MetricName) -> Metric:
         WeightsError: The weights of the metric's network are missing.
     """
     parsed = parse_name(name) if isinstance(name, str) else name
-    found = find_metric(parsed.base)
-    default = found.default_network
-    network = (parsed.network or default, parsed.weights) if default else ()
+    metric = find_metric(parsed.base)
+    arguments: tuple[object, ...] = ()
+    if metric.default_network:
+        arguments = (parsed.network or metric.default_network, parsed.weights)
     try:
-        return found.kind(*network, **found.options)
+        return metric.kind(*arguments, **metric.options)
     except ColorzooError:
         raise
     except Exception as error:  # a third-party class may raise any exception
@@ -235,11 +238,11 @@ def image_metrics(names: Sequence[str]) -> MetricCollection:
         DataError: A metric does not exist or is listed twice.
         WeightsError: The weights of a metric's network are missing.
     """
-    parsed = [parse_name(name) for name in names]
-    keys = [each.key for each in parsed]
-    if len(set(keys)) < len(keys):
+    parsed_names = [parse_name(name) for name in names]
+    if len({parsed.key for parsed in parsed_names}) < len(names):
         raise DataError(f"each metric must be listed once, got {', '.join(names)}")
-    return MetricCollection({each.key: named_metric(each) for each in parsed}, compute_groups=False)
+    metrics_by_key = {parsed.key: named_metric(parsed) for parsed in parsed_names}
+    return MetricCollection(metrics_by_key, compute_groups=False)
 
 
 def inputs_of(metric: Metric | type[Metric]) -> dict[str, bool]:

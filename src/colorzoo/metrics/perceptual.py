@@ -101,12 +101,15 @@ def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bo
     }
     if net not in published:
         raise WeightsError(f"the LPIPS backbone must be one of {', '.join(get_args(Net))}, got {net!r}")
-    network = _LPIPS(pretrained=True, net=net, spatial=spatial, pnet_rand=True)
-    found = published_weights(str(published[net].url)) if weights is None else load_state_dict_file(weights)
+    network = _LPIPS(pretrained=True, net=net, spatial=spatial, pnet_rand=True)  # random backbone
+    if weights is None:
+        backbone_weights = published_weights(str(published[net].url))
+    else:
+        backbone_weights = load_state_dict_file(weights)
     # LPIPS splits torchvision's ``features.N...`` into slices and does not use the classifier
     slices = re.compile(r"^(slice\d+|slices\.\d+)\.")
     names = {key: slices.sub("features.", key) for key in network.net.state_dict()}
-    load_by_name(network.net, names, found, f"the {net} backbone of LPIPS")
+    load_by_name(network.net, names, backbone_weights, f"the {net} backbone of LPIPS")
     return FrozenNetwork(network)
 
 

@@ -42,13 +42,16 @@ def opencv_flow(first: Tensor, second: Tensor) -> Tensor:
     Returns:
         ``(B, 2, H, W)`` float32 in pixels; positive values point right and down.
     """
-    search: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    grays = [
+    estimator: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    first_gray, second_gray = (
         (frames.float().mean(dim=1) * 255).round().clamp(0, 255).byte().cpu().numpy()
         for frames in (first, second)
+    )
+    flows = [
+        torch.from_numpy(estimator.calc(first_frame, second_frame, None))
+        for first_frame, second_frame in zip(first_gray, second_gray, strict=True)
     ]
-    found = [torch.from_numpy(search.calc(*pair, None)) for pair in zip(*grays, strict=True)]
-    return torch.stack(found).permute(0, 3, 1, 2).to(first.device)
+    return torch.stack(flows).permute(0, 3, 1, 2).to(first.device)
 
 
 def warp(image: Tensor, flow: Tensor) -> Tensor:
@@ -82,14 +85,17 @@ def visible_in_both(forward: Tensor, backward: Tensor) -> Tensor:
     Returns:
         ``(B, 1, H, W)`` bool.
     """
-    back = warp(backward, forward)
-    inside = warp(torch.ones_like(forward[:, :1]), forward) > 0.999
-    size, apart = _squared(forward), _squared(forward + back)
-    returns = apart <= 0.01 * (size + _squared(back)) + 0.5
-    down = F.pad(forward.diff(dim=2), (0, 0, 0, 1))
-    right = F.pad(forward.diff(dim=3), (0, 1))
-    smooth = _squared(down) + _squared(right) <= 0.01 * size + 0.002
-    return inside & returns & smooth
+    is_inside = warp(torch.ones_like(forward[:, :1]), forward) > 0.999
+    # eq. 5: the backward flow leads back to the pixel
+    warped_backward = warp(backward, forward)
+    forward_squared = _squared(forward)
+    inconsistency = _squared(forward + warped_backward)
+    is_consistent = inconsistency <= 0.01 * (forward_squared + _squared(warped_backward)) + 0.5
+    # eq. 6: the gradient of the flow is small
+    vertical = F.pad(forward.diff(dim=2), (0, 0, 0, 1))
+    horizontal = F.pad(forward.diff(dim=3), (0, 1))
+    is_smooth = _squared(vertical) + _squared(horizontal) <= 0.01 * forward_squared + 0.002
+    return is_inside & is_consistent & is_smooth
 
 
 def _squared(vectors: Tensor) -> Tensor:
@@ -217,9 +223,8 @@ def chroma_flicker(frames: Tensor, target_frames: Tensor, flow: Flow = opencv_fl
     """
     _require_truth(frames, target_frames)
     lab = rgb_to_lab(frames.float().flatten(0, 1)).view(frames.shape)
-    return _mean_over_pairs(
-        lab[:, :, 1:], target_frames, flow, lambda change: change.norm(dim=1, keepdim=True)
-    )
+    ab = lab[:, :, 1:]
+    return _mean_over_pairs(ab, target_frames, flow, lambda change: change.norm(dim=1, keepdim=True))
 
 
 def _mean_over_pairs(

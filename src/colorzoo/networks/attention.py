@@ -43,15 +43,15 @@ class AttentionStep(nn.Module):
         Returns:
             ``(B, N, hidden)``.
         """
-        # nn.MultiheadAttention transposes batch and sequence; its exported graph rejects batch size 1
+        # the module itself transposes batch and sequence, and its exported graph rejects batch size 1
         weights = self.attention.in_proj_weight.chunk(3)
         biases = self.attention.in_proj_bias.chunk(3)
         inputs = (query, key, value)
-        q, k, v = (_split(F.linear(x, w, b)) for x, w, b in zip(inputs, weights, biases, strict=True))
-        dropped = self.dropout.p if self.training else 0.0
-        taken = F.scaled_dot_product_attention(q, k, v, dropout_p=dropped).transpose(1, 2).flatten(2)
-        added = self.dropout(self.attention.out_proj(taken))
-        return self.norm(state + added)
+        q, k, v = (_split_heads(F.linear(x, w, b)) for x, w, b in zip(inputs, weights, biases, strict=True))
+        dropout = self.dropout.p if self.training else 0.0
+        attended = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
+        joined_heads = attended.transpose(1, 2).flatten(2)
+        return self.norm(state + self.dropout(self.attention.out_proj(joined_heads)))
 
 
 class FeedStep(nn.Module):
@@ -80,30 +80,42 @@ class FeedStep(nn.Module):
 
 
 def positions(height: int, width: int, channels: int, device: torch.device) -> Tensor:
-    """Return the sinusoidal position encoding of a feature map.
+    """Return the sinusoidal position encoding of a feature map (Carion et al. 2020).
 
-    The first half of the channels encodes the row, and the second half encodes the column. Rows and columns
-    are numbered from 1, and the numbers are scaled so that the last number is 2 pi. The shape of the encoding
-    is ``(1, height * width, channels)``.
+    The first half of the channels encodes the row, and the second half encodes the column.
 
     Examples:
         >>> positions(3, 4, 16, torch.device("cpu")).shape
         torch.Size([1, 12, 16])
+
+    Args:
+        height: Number of rows.
+        width: Number of columns.
+        channels: Number of channels of the encoding, a multiple of 4.
+        device: Device of the result.
+
+    Returns:
+        ``(1, height * width, channels)``, in row-major order.
     """
-    half = channels // 2
-    pairs = torch.arange(half, device=device) // 2
-    frequency = _TEMPERATURE ** (-2 * pairs / half)
-
-    def along(length: int) -> Tensor:
-        place = torch.arange(1, length + 1, device=device, dtype=torch.float32)
-        angle = (place / length * (2 * math.pi))[:, None] * frequency
-        return torch.stack([angle[:, ::2].sin(), angle[:, 1::2].cos()], dim=2).flatten(1)
-
-    rows = along(height)[:, None].expand(-1, width, -1)
-    columns = along(width)[None].expand(height, -1, -1)
-    return torch.cat([rows, columns], dim=2).flatten(0, 1)[None]
+    rows = _encode_positions(height, channels // 2, device)
+    columns = _encode_positions(width, channels // 2, device)
+    grid = torch.cat([rows[:, None].expand(-1, width, -1), columns[None].expand(height, -1, -1)], dim=2)
+    return grid.flatten(0, 1)[None]
 
 
-def _split(tokens: Tensor) -> Tensor:
+def _encode_positions(length: int, channels: int, device: torch.device) -> Tensor:
+    """Return the encoding ``(length, channels)`` of positions on one axis.
+
+    The positions 1 to ``length`` are scaled so that the last position is 2 pi. Even channels contain sines,
+    and odd channels contain cosines of the same frequencies.
+    """
+    pairs = torch.arange(channels, device=device) // 2
+    frequencies = _TEMPERATURE ** (-2 * pairs / channels)
+    position = torch.arange(1, length + 1, device=device, dtype=torch.float32)
+    angles = (position / length * (2 * math.pi))[:, None] * frequencies
+    return torch.stack([angles[:, ::2].sin(), angles[:, 1::2].cos()], dim=2).flatten(1)
+
+
+def _split_heads(tokens: Tensor) -> Tensor:
     """Split channels into heads: ``(B, n, C)`` to ``(B, heads, n, C / heads)``."""
     return tokens.reshape(*tokens.shape[:2], HEADS, -1).transpose(1, 2)

@@ -17,9 +17,9 @@ from colorzoo.errors import ColorzooError
 
 SHARPNESS = 10.0  # inverse temperature of the softmax over cosines
 _SEED = 122  # seed of the published code
-_ROUNDS = 50  # k-means iterations; a few dozen centers converge after about ten
-_BATCH_ROUNDS = 20
-_STILL = 1e-4  # convergence threshold: squared sum of the center shifts
+_MERGE_ITERATIONS = 50  # a few dozen centers converge after about ten
+_MAX_ITERATIONS = 20
+_TOLERANCE = 1e-4  # convergence threshold: squared sum of the center shifts
 
 
 class Classified(NamedTuple):
@@ -82,16 +82,19 @@ def merge_clusters(centers: Tensor, count: int, *, seeds: Tensor | None = None) 
         drawn = np.random.RandomState(_SEED).choice(total, count, replace=False)
         seeds = torch.from_numpy(drawn)
     points = centers.cpu().double().numpy()
-    means, found = kmeans2(points, points[seeds.cpu().numpy()], iter=_ROUNDS, minit="matrix")
-    groups = torch.from_numpy(found).to(centers.device).long()
-    firsts = torch.stack([(groups == group).nonzero()[:1].sum() for group in range(count)])
-    return Merged(torch.from_numpy(means).to(centers), groups, firsts[groups])
+    initial = points[seeds.cpu().numpy()]
+    means, labels = kmeans2(points, initial, iter=_MERGE_ITERATIONS, minit="matrix")
+    groups = torch.from_numpy(labels).to(centers.device).long()
+    # the index of the first member of each group; the sum is 0 for an empty group
+    first_of_group = torch.stack([(groups == group).nonzero()[:1].sum() for group in range(count)])
+    return Merged(torch.from_numpy(means).to(centers), groups, first_of_group[groups])
 
 
 def kmeans(points: Tensor, starts: Tensor) -> Tensor:
     """Cluster the points of each image by k-means (Xia et al. 2022).
 
-    The number of iterations is at most 20. An empty cluster keeps its center.
+    An image converges independently of the other images in the batch, after at most 20 iterations. An empty
+    cluster keeps its center.
 
     Examples:
         >>> points = torch.tensor([[[0.0], [1.0], [9.0], [8.0]]])
@@ -106,18 +109,18 @@ def kmeans(points: Tensor, starts: Tensor) -> Tensor:
         ``(B, N)`` int64, the cluster of each point.
     """
     points = points.detach().float()
-    number = torch.arange(starts.shape[1], device=points.device)
+    clusters = torch.arange(starts.shape[1], device=points.device)
     centers = points.gather(1, starts[..., None].expand(-1, -1, points.shape[2]))
     labels = torch.zeros_like(points[..., 0], dtype=torch.int64)
-    still = torch.zeros_like(starts[:, :1], dtype=torch.bool)
-    for _ in range(_BATCH_ROUNDS):
-        labels = torch.where(still, labels, _nearest(points, centers))
-        member = (labels[..., None] == number).to(points)
-        count = member.sum(dim=1)[..., None]
-        means = torch.where(count > 0, member.mT @ points / count, centers)
+    converged = torch.zeros_like(starts[:, :1], dtype=torch.bool)  # for each image
+    for _ in range(_MAX_ITERATIONS):
+        labels = torch.where(converged, labels, _nearest(points, centers))
+        is_member = (labels[..., None] == clusters).to(points)  # (B, N, k)
+        size = is_member.sum(dim=1)[..., None]
+        means = torch.where(size > 0, is_member.mT @ points / size, centers)
         shift = (means - centers).square().sum(dim=2).sqrt().sum(dim=1, keepdim=True)
-        centers = torch.where(still[..., None], centers, means)
-        still = still | (shift.square() < _STILL)
+        centers = torch.where(converged[..., None], centers, means)
+        converged = converged | (shift.square() < _TOLERANCE)
     return labels
 
 

@@ -37,17 +37,23 @@ def enlarge_along_edges(ab: Tensor, light: Tensor, lightness: Tensor) -> Tensor:
     with torch.autocast(lightness.device.type, enabled=False):
         ab, light, lightness = ab.float(), light.float(), lightness.float()
         size = lightness.shape[2:]
-        plain = F.interpolate(ab, size, mode="bicubic")
-        rows, columns = (_gaussians(cells, lightness) for cells in ab.shape[2:])
+        bicubic = F.interpolate(ab, size, mode="bicubic")
 
+        # fill the grid: weighted sums of color, with the sum of weights in the last channel
+        rows, columns = (_gaussians(cells, lightness) for cells in ab.shape[2:])
         levels = torch.arange(0, 100 + _STEP, _STEP, device=lightness.device).view(-1, 1, 1)
-        near = (1 - (light - levels).abs() / _STEP).clamp(min=0)
-        sums = rows @ (near[:, None] * torch.cat([ab, torch.ones_like(light)], dim=1)[:, :, None]) @ columns.T
-        found = _read_grid(sums, lightness / _STEP)
-        alike = (found[:, :-1] + _LEAST * plain) / (found[:, -1:] + _LEAST)
+        level_weights = (1 - (light - levels).abs() / _STEP).clamp(min=0)  # of the two nearest levels
+        color_and_one = torch.cat([ab, torch.ones_like(light)], dim=1)
+        grid = rows @ (level_weights[:, None] * color_and_one[:, :, None]) @ columns.T
+
+        # read the grid at each pixel and divide by the weights
+        sums = _read_grid(grid, lightness / _STEP)
+        edge_aware = (sums[:, :-1] + _LEAST * bicubic) / (sums[:, -1:] + _LEAST)
+
+        # use bicubic interpolation where the lightness is nearly constant
         variance = _smoothed_variance(light, rows, columns)
         variance = F.interpolate(variance, size, mode="bilinear", align_corners=True)
-        return plain + variance / (variance + _CALM) * (alike - plain)
+        return bicubic + variance / (variance + _CALM) * (edge_aware - bicubic)
 
 
 def _smoothed_variance(light: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -77,27 +83,27 @@ def _gaussians(cells: int, like: Tensor) -> Tensor:
     return torch.exp(-0.5 * (away - 0.5).square()).to(like)
 
 
-def _read_grid(sums: Tensor, level: Tensor) -> Tensor:
+def _read_grid(grid: Tensor, level: Tensor) -> Tensor:
     """Interpolate the bilateral grid trilinearly at the position and lightness of each pixel.
 
     The lightness levels are stacked vertically into one 2D map, because some devices do not support
     ``grid_sample`` in 3D.
 
     Args:
-        sums: ``(B, C, levels, rows, columns)``; the outer nodes lie on the image border.
+        grid: ``(B, C, levels, rows, columns)``; the outer nodes lie on the image border.
         level: ``(B, 1, H, W)``, lightness of each pixel in units of grid levels, not rounded.
 
     Returns:
         ``(B, C, H, W)``.
     """
-    count, rows = sums.shape[2:4]
+    levels, rows = grid.shape[2:4]
     y, x = (((torch.arange(side, device=level.device) + 0.5) / side).to(level) for side in level.shape[2:])
-    column = (2 * x - 1).expand_as(level[:, 0])
-    row = (y * (rows - 1))[:, None]
-    below = level[:, 0].floor().clamp(0, count - 2)
-    stacked = sums.flatten(2, 3)
+    row = (y * (rows - 1))[:, None]  # in units of grid rows
+    sample_x = (2 * x - 1).expand_as(level[:, 0])  # in [-1, 1], as grid_sample requires
+    stacked = grid.flatten(2, 3)
+    lower = level[:, 0].floor().clamp(0, levels - 2)
     samples = []
-    for number in (below, below + 1):
-        place = 2 * (number * rows + row) / (count * rows - 1) - 1
-        samples.append(F.grid_sample(stacked, torch.stack([column, place], dim=-1), align_corners=True))
-    return torch.lerp(samples[0], samples[1], (level[:, 0] - below)[:, None])
+    for index in (lower, lower + 1):
+        sample_y = 2 * (index * rows + row) / (levels * rows - 1) - 1
+        samples.append(F.grid_sample(stacked, torch.stack([sample_x, sample_y], dim=-1), align_corners=True))
+    return torch.lerp(samples[0], samples[1], (level[:, 0] - lower)[:, None])

@@ -126,6 +126,7 @@ class ColorNet(nn.Module):
         c32, c64, c128, c256, c512 = (
             max(_NARROWEST, scaled_width(base, width)) for base in (32, 64, 128, 256, 512)
         )
+        # encoder
         self.conv1 = nn.ModuleList([conv3x3(in_channels, c32), conv3x3(c32, c64), conv3x3(c64, c64)])
         self.conv2 = _stack(c64, c128, 2)
         self.conv3 = _stack(c128, c256, 3)
@@ -136,6 +137,7 @@ class ColorNet(nn.Module):
         self.down = nn.ModuleList(
             [nn.Conv2d(c, c, 1, stride=2, groups=c, bias=False) for c in (c64, c128, c256)]
         )
+        # decoder: upsampling, skip connection and block
         self.up8, self.skip3, self.conv8 = conv3x3(c512, c256), conv3x3(c256, c256), _stack(c256, c256, 2)
         self.up9, self.skip2, self.conv9 = conv3x3(c256, c128), conv3x3(c128, c128), _stack(c128, c128, 1)
         self.up10, self.skip1 = conv3x3(c128, c128), conv3x3(c64, c128)

@@ -150,10 +150,10 @@ class GatedNetwork(nn.Module):
             reference: Network input computed from the reference. If None, no reference features are added.
         """
         maps = self.encode(lightness)
-        given = None if reference is None else self.transfer(maps, reference)
-        found = decode(maps, self.levels, self.heads, given)
+        transferred = None if reference is None else self.transfer(maps, reference)
+        ab = decode(maps, self.levels, self.heads, transferred)
         logits = self.classifier(maps[5].amax(dim=(2, 3)))
-        return Colored(found, logits, None if given is None else given.gate)
+        return Colored(ab, logits, None if transferred is None else transferred.gate)
 
     def encode(self, lightness: Tensor) -> list[Tensor]:
         """Return the six encoder maps ``(B, C, h, w)`` of an image."""
@@ -233,26 +233,30 @@ class GatedColorization:
 
 
 def decode(
-    maps: Sequence[Tensor], levels: nn.ModuleList, heads: nn.ModuleList, given: Transferred | None
+    maps: Sequence[Tensor], levels: nn.ModuleList, heads: nn.ModuleList, transferred: Transferred | None
 ) -> list[Tensor]:
-    """Decode encoder maps and return ab / 110 at three sizes, from coarse to fine.
+    """Run the three decoder levels of a `GatedNetwork` and return the ab / 110 that each level predicts.
 
     Args:
-        maps: Output of `encoder_maps`.
-        levels: Output of `gated_levels`.
+        maps: Six encoder maps ``(B, C, h, w)`` from fine to coarse; see `encoder_maps`.
+        levels: Three decoder levels from coarse to fine; see `gated_levels`.
         heads: Layers that predict ab / 110 from the output of each level.
-        given: Reference features that are added to the input of each level, or None.
+        transferred: Reference features that are added to the input of each level; None adds no features.
+
+    Returns:
+        Three maps ``(B, 2, h, w)``, from coarse to fine.
     """
-    skips = maps[2::-1]  # from coarse to fine
-    x, colors = maps[-1], []
+    skips = (maps[2], maps[1], maps[0])
+    gate_steps = (4, 2, 1)  # subsampling of the gate, which has the size of the finest level
+    x, predictions = maps[-1], []
     for index, (level, head, skip) in enumerate(zip(levels, heads, skips, strict=True)):
-        if given is not None:
-            step = (4, 2, 1)[index]  # the gate has the size of the finest level
-            gate = given.gate[:, :, ::step, ::step]
-            x = x + given.matched[index] * gate + given.general[index] * (1 - gate)
+        if transferred is not None:
+            step = gate_steps[index]
+            gate = transferred.gate[:, :, ::step, ::step]
+            x = x + transferred.matched[index] * gate + transferred.general[index] * (1 - gate)
         x = level(x, skip)
-        colors.append(head(x))
-    return colors
+        predictions.append(head(x))
+    return predictions
 
 
 class ColorMaps(nn.Module):

@@ -51,6 +51,7 @@ class ExtendedHintUNet(HintUNet):
         super().__init__(4, width)
         c256, c512 = self.up9.in_channels, self.up8.in_channels
         self.mask_center = mask_center
+        # new modules are created in the order of the layers; see `_move_to_end`
         self.rank_layers = RankLayers(c512, rank_layers) if rank_layers else None
         self.scene = SceneBlocks((c256, c512, c512), 2 * c512, scene_blocks) if scene_blocks else None
         self._move_to_end("up8", "skip3", "block8")
@@ -137,12 +138,14 @@ class HintAttention(nn.Module):
         """
         batch, _, height, width = features.shape
         cells = ((height + 1) // 2, (width + 1) // 2)
-        given = F.adaptive_avg_pool2d(hints.float(), cells)
-        weight = given[:, 2:]
-        fine = self.key(features)
-        query = _extend_query(self._embed(fine))
-        key = _extend_key(self._embed(F.adaptive_avg_pool2d(fine.float(), cells)), self.bias, weight)
-        colors = (given / weight.clamp(min=1e-6)).flatten(2).transpose(1, 2)
+        cell_hints = F.adaptive_avg_pool2d(hints.float(), cells)
+        weight = cell_hints[:, 2:]  # fraction of hinted pixels
+        projected = self.key(features)
+        projected_cells = F.adaptive_avg_pool2d(projected.float(), cells)
+        query = _extend_query(self._embed(projected))
+        key = _extend_key(self._embed(projected_cells), self.bias, weight)
+        # dividing by the fraction gives the mean color of the hinted pixels, and 1 as the third channel
+        colors = (cell_hints / weight.clamp(min=1e-6)).flatten(2).transpose(1, 2)
         value = torch.cat([colors, torch.zeros_like(colors[:, :1])], dim=1)  # the null cell has color 0
         if not torch.is_grad_enabled() and not is_traced():
             key, value = _hinted_in_some_image(key, value, weight)
@@ -164,7 +167,7 @@ class HintAttention(nn.Module):
 
 
 def _extend_query(query: Tensor) -> Tensor:
-    """Return ``[2 q, -|q|^2, 1]``."""
+    """Return ``[2 q, -|q|^2, 1]``, whose product with `_extend_key` is ``bias - |q - k|^2``."""
     norm = query.square().sum(-1, keepdim=True)
     return torch.cat([2 * query, -norm, torch.ones_like(norm)], dim=-1)
 

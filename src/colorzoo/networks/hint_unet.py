@@ -157,10 +157,10 @@ class HintUNet(nn.Module):
     def forward(
         self, x: Tensor, *, context: Tensor | None = None, detach: Detach = "none", visit: Visit = unchanged
     ) -> HintUNetOutput:
-        """Predict ab and the color distribution.
+        """Predict ab and the logits of the ab bins.
 
         Args:
-            x: ``(B, in_channels, H, W)``, where H and W are multiples of 8.
+            x: ``(B, in_channels, H, W)``, the output of `hint_input`; H and W are multiples of 8.
             context: ``(B, C, 1, 1)``, global features added to the output of block 4.
             detach: Output branch (``"regression"`` or ``"classification"``) whose gradient does not reach the
                 layers that both branches share, or ``"none"``.
@@ -320,7 +320,7 @@ def initialize(module: nn.Module, std: float | None) -> None:
 
 
 def fitting_unet(source: nn.Module, unet: HintUNet, *, mask_center: float, purpose: str) -> dict[str, Tensor]:
-    """Return the U-Net weights of a trained network if another U-Net can use them.
+    """Return the U-Net weights of a trained network, or raise an error if another U-Net cannot use them.
 
     The function compares the shapes of all weights and the normalization of hints. For example, weights that
     were trained with mask value 0 for "no hint" are wrong for a network that uses -0.5 for "no hint".
@@ -335,21 +335,23 @@ def fitting_unet(source: nn.Module, unet: HintUNet, *, mask_center: float, purpo
         ColorzooError: The networks differ in ``mask_center``, in the output scale or in the shapes of the
             weights.
     """
-    found: Any = getattr(source, "unet", None)
-    wanted = {key: value.shape for key, value in unet.state_dict().items()}
-    state = found.state_dict() if isinstance(found, HintUNet) else {}
-    if {key: value.shape for key, value in state.items()} != wanted:
+    source_unet: Any = getattr(source, "unet", None)
+    weights = source_unet.state_dict() if isinstance(source_unet, HintUNet) else {}
+    shapes = {name: weight.shape for name, weight in weights.items()}
+    expected_shapes = {name: weight.shape for name, weight in unet.state_dict().items()}
+    if shapes != expected_shapes:
         raise ColorzooError(
             f"{purpose} must name a Local Hints model whose settings 'width', 'hint_attention' and "
             f"'scene_blocks' match this model, but the layers of {type(source).__name__} differ"
         )
-    theirs = (getattr(source, "mask_center", 0.0), getattr(source, "ab_scale", AB_SCALE))
-    if theirs != (mask_center, AB_SCALE):
+    source_center = getattr(source, "mask_center", 0.0)
+    source_scale = getattr(source, "ab_scale", AB_SCALE)
+    if (source_center, source_scale) != (mask_center, AB_SCALE):
         raise ColorzooError(
             f"{purpose} must name a model with mask_center {mask_center} and ab_scale {AB_SCALE}, got "
-            f"mask_center {theirs[0]} and ab_scale {theirs[1]}"
+            f"mask_center {source_center} and ab_scale {source_scale}"
         )
-    return dict(state)
+    return dict(weights)
 
 
 HINT_UNET_NAMES: tuple[Pattern, ...] = (

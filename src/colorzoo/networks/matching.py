@@ -48,9 +48,10 @@ def match(
 ) -> Matched:
     """Match each position with positions of the same class by cosine similarity.
 
-    Before the comparison, the mean feature of the class is subtracted, separately for each image. If an image
-    contains only one position of a class, its centered features are 0, and so are all of its cosines. A
-    single query therefore receives the mean of the values. A single key provides its values to all queries.
+    Each position receives the mean of the values, weighted by the softmax of cosine / ``tau``. Before the
+    comparison, the mean feature of the class is subtracted, separately for each image. If an image contains
+    only one position of a class, its centered features are 0, and so are all of its cosines. A single query
+    therefore receives the mean of the values. A single key provides its values to all queries.
 
     Args:
         query: ``(B, N, C)`` features of the image that receives values.
@@ -178,12 +179,13 @@ class WarpNet(nn.Module):
         Returns:
             Values ``(B, V, h, w)`` and similarity ``(B, 1, h, w)``.
         """
-        rows = None if labels is None else (labels[0].flatten(1), labels[1].flatten(1))
-        matched = match(self.theta(_rows(target)), self.phi(_rows(reference)), _rows(values), rows, tau=tau)
-        size = target.shape[-2:]
+        query, key = self.theta(_rows(target)), self.phi(_rows(reference))
+        flat_labels = None if labels is None else (labels[0].flatten(1), labels[1].flatten(1))
+        matched = match(query, key, _rows(values), flat_labels, tau=tau)
         batch, _, channels = matched.values.shape
-        warped = matched.values.transpose(1, 2).reshape(batch, channels, *size)
-        return Matched(warped, matched.similarity.view(batch, 1, *size))
+        height, width = target.shape[-2:]
+        warped = matched.values.transpose(1, 2).reshape(batch, channels, height, width)
+        return Matched(warped, matched.similarity.view(batch, 1, height, width))
 
 
 def unit_features(hooks: Sequence[Tensor]) -> tuple[Tensor, ...]:

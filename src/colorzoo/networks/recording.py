@@ -15,8 +15,8 @@ def record(model: nn.Module, layers: Sequence[str], run: Callable[[], object]) -
     Examples:
         >>> model = torch.nn.Sequential(torch.nn.Conv2d(1, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 2, 3))
         >>> maps = record(model, ("1",), lambda: model(torch.zeros(1, 1, 16, 16)))
-        >>> [each.shape for each in maps]
-        [torch.Size([1, 8, 14, 14])]
+        >>> maps[0].shape
+        torch.Size([1, 8, 14, 14])
 
     Args:
         model: The model.
@@ -24,16 +24,21 @@ def record(model: nn.Module, layers: Sequence[str], run: Callable[[], object]) -
             contributes all of them.
         run: Callable that runs the model.
     """
-    found: dict[str, Any] = {}
+    outputs: dict[str, Tensor | Sequence[Tensor]] = {}
 
-    def keep(layer: str, *call: Any) -> None:
-        found.setdefault(layer, call[-1])
+    def store_first_output(name: str, _module: nn.Module, _inputs: Any, output: Any) -> None:
+        outputs.setdefault(name, output)
 
-    handles = [model.get_submodule(name).register_forward_hook(partial(keep, name)) for name in layers]
+    handles = [
+        model.get_submodule(name).register_forward_hook(partial(store_first_output, name)) for name in layers
+    ]
     try:
         run()
     finally:
         for handle in handles:
             handle.remove()
-    outputs = [found[name] for name in layers]
-    return tuple(each for output in outputs for each in ((output,) if isinstance(output, Tensor) else output))
+    tensors: list[Tensor] = []
+    for name in layers:
+        output = outputs[name]
+        tensors.extend([output] if isinstance(output, Tensor) else output)
+    return tuple(tensors)

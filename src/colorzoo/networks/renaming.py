@@ -58,23 +58,25 @@ def _rows(value: Tensor) -> torch.Size:
 def name_caffe_blobs(blobs: Mapping[str, Tensor], norm: str) -> dict[str, Tensor]:
     """Rename Caffe blobs such as ``LAYER.0`` to PyTorch parameter names.
 
-    A Caffe BatchNorm layer stores the mean, the variance and a factor. This function divides the mean and the
-    variance by the factor. Names that do not end in a number are unchanged.
+    The blobs of a layer are the weight and the bias. A BatchNorm layer stores the mean, the variance and a
+    factor by which both are multiplied; this function divides them by the factor. Names that do not end in a
+    number are unchanged.
 
     Args:
         blobs: The blobs by name.
         norm: Suffix by which BatchNorm layers are recognized in the names.
     """
-    named: dict[str, Tensor] = {}
-    for key, value in blobs.items():
+    parameters: dict[str, Tensor] = {}
+    for key, blob in blobs.items():
         layer, _, number = key.rpartition(".")
         if not number.isdigit():
-            named[key] = value
+            parameters[key] = blob
         elif not layer.endswith(norm):
-            part = "bias" if int(number) else "weight"
-            named[f"{layer}.{part}"] = value if value.ndim > 1 else value.flatten()
+            name = "weight" if int(number) == 0 else "bias"
+            parameters[f"{layer}.{name}"] = blob if blob.ndim > 1 else blob.flatten()
         elif int(number) < 2:
+            name = "running_mean" if int(number) == 0 else "running_var"
             factor = float(blobs[f"{layer}.2"].flatten()[0])
-            scaled = value.flatten() / factor if factor else torch.zeros_like(value.flatten())
-            named[f"{layer}.{'running_var' if int(number) else 'running_mean'}"] = scaled
-    return named
+            statistic = blob.flatten()
+            parameters[f"{layer}.{name}"] = statistic / factor if factor else torch.zeros_like(statistic)
+    return parameters

@@ -42,9 +42,10 @@ def diagonal_moves(draws: Tensor) -> Tensor:
 
 
 def spline(moves: Tensor) -> Tensor:
-    """Fit thin plate splines that map the shifted points back to their sources.
+    """Fit thin plate splines that map the shifted points back to their sources (Bookstein 1989).
 
-    The corners of the image are fixed.
+    The splines interpolate displacements at six control points: 0 at the corners of the image, and the
+    negative shifts at the two shifted points.
 
     Args:
         moves: ``(B, 4)``, points and shifts; see `diagonal_moves`.
@@ -55,13 +56,15 @@ def spline(moves: Tensor) -> Tensor:
     """
     moves = moves.double()
     control = _control(moves)
+    affine = torch.cat([torch.ones_like(control[..., :1]), control], dim=2)
+    # the linear system [[K, P], [P^T, 0]] theta = [displacements, 0]
     system = moves.new_zeros(len(moves), 9, 9)
     system[:, :6, :6] = _radial(control, control)
-    plane = torch.cat([torch.ones_like(control[..., :1]), control], dim=2)
-    system[:, :6, 6:], system[:, 6:, :6] = plane, plane.mT
-    back = moves.new_zeros(len(moves), 9, 2)
-    back[:, 4:6] = -moves[:, 2:, None]
-    return torch.linalg.solve(system, back)
+    system[:, :6, 6:] = affine
+    system[:, 6:, :6] = affine.mT
+    displacements = moves.new_zeros(len(moves), 9, 2)
+    displacements[:, 4:6] = -moves[:, 2:, None]  # equal in x and y, because the points move on the diagonal
+    return torch.linalg.solve(system, displacements)
 
 
 def warp(images: Tensor, theta: Tensor, moves: Tensor) -> Tensor:
@@ -96,13 +99,13 @@ def source_positions(theta: Tensor, moves: Tensor, size: tuple[int, int]) -> Ten
     Returns:
         ``(B, H, W, 2)``: x and y as fractions of width and height.
     """
-    lines = [torch.linspace(0, 1, length, dtype=theta.dtype, device=theta.device) for length in size]
-    y, x = torch.meshgrid(*lines, indexing="ij")
+    rows, columns = (torch.linspace(0, 1, length, dtype=theta.dtype, device=theta.device) for length in size)
+    y, x = torch.meshgrid(rows, columns, indexing="ij")
     pixels = torch.stack([x.flatten(), y.flatten()], dim=1).expand(len(theta), -1, -1)
-    basis = torch.cat(
-        [_radial(pixels, _control(moves.to(theta))), torch.ones_like(pixels[..., :1]), pixels], 2
-    )
-    return (pixels + basis @ theta).view(len(theta), *size, 2)
+    radial = _radial(pixels, _control(moves.to(theta)))
+    basis = torch.cat([radial, torch.ones_like(pixels[..., :1]), pixels], dim=2)
+    displacements = basis @ theta
+    return (pixels + displacements).view(len(theta), *size, 2)
 
 
 def _control(moves: Tensor) -> Tensor:

@@ -63,7 +63,8 @@ def by_label(
     A label is used if `usable_labels` returns it. Features at positions with other labels do not change.
 
     Args:
-        transform: Function that maps content ``(1, C, N)`` and style ``(1, C, M)`` to ``(1, C, N)``.
+        transform: Function that maps content ``(1, C, N)`` and style ``(1, C, M)`` to ``(1, C, N)``, such as
+            whitening and coloring.
         content: ``(C, h, w)``.
         style: ``(C, h', w')``.
         labels: Integer label maps ``(H, W)`` and ``(H', W')`` of content and style, at least as large as the
@@ -73,12 +74,15 @@ def by_label(
     """
     content_labels = nearest_labels(labels[0], content.shape[-2:])
     style_labels = nearest_labels(labels[1], style.shape[-2:])
-    found = content.clone()
+    transformed = content.clone()
     for label in usable_labels(*labels):
-        here, there = content_labels == label, style_labels == label
-        if min(here.sum(), there.sum()) >= fewest:
-            found[:, here] = transform(content[:, here][None], style[:, there][None])[0]
-    return found
+        content_mask = content_labels == label
+        style_mask = style_labels == label
+        if min(content_mask.sum(), style_mask.sum()) < fewest:
+            continue
+        pair = (content[:, content_mask][None], style[:, style_mask][None])
+        transformed[:, content_mask] = transform(*pair)[0]
+    return transformed
 
 
 def usable_labels(content: Tensor, style: Tensor) -> list[int]:

@@ -70,16 +70,20 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
     batch, _, height, width = ab.shape
     # draw on the CPU, so that patch sizes can be read without a device synchronization
     draws = draw_uniform(generators, batch, _IMAGE_DRAWS + 3 * MAX_POINTS, torch.device("cpu"))
-    image, patch = draws[:, :_IMAGE_DRAWS], draws[:, _IMAGE_DRAWS:].view(batch, 3, MAX_POINTS)
-    counts = _draw_counts(image, simulation)
-    most = max(1, int(counts.numpy().max()))
-    side = 1 + (patch[:, 0, :most] * min(simulation.max_side, height, width)).floor()
-    largest = int(side.numpy().max())
-    reveal, position = image[:, 3] < simulation.reveal_all, patch[:, 1:, :most].mT
-    reveal, position, counts, side = (copy_to(each, ab.device) for each in (reveal, position, counts, side))
-    corner = _draw_corners(position, side, (height, width), simulation.spread)
-    valid = torch.arange(most, device=ab.device) < counts[:, None]
-    points = fill_patches(ab, corner, side.long(), valid, largest)
+    image_draws = draws[:, :_IMAGE_DRAWS]
+    patch_draws = draws[:, _IMAGE_DRAWS:].view(batch, 3, MAX_POINTS)  # side, row and column
+    counts = _draw_counts(image_draws, simulation)
+    max_count = max(1, int(counts.numpy().max()))
+    side = 1 + (patch_draws[:, 0, :max_count] * min(simulation.max_side, height, width)).floor()
+    max_side = int(side.numpy().max())
+
+    counts, side = copy_to(counts, ab.device), copy_to(side, ab.device)
+    position_draws = copy_to(patch_draws[:, 1:, :max_count].mT, ab.device)
+    corner = _draw_corners(position_draws, side, (height, width), simulation.spread)
+    valid = torch.arange(max_count, device=ab.device) < counts[:, None]
+    points = fill_patches(ab, corner, side.long(), valid, max_side)
+
+    reveal = copy_to(image_draws[:, 3] < simulation.reveal_all, ab.device)
     return _with_revealed(points, ab, reveal.view(-1, 1, 1, 1))
 
 
@@ -124,14 +128,14 @@ def uniform_points(
         side: Side of a patch in pixels.
         aligned: Whether patches are cells of a grid with this side, as in Yun et al. 2023.
     """
-    batch, _, height, width = ab.shape
     if count == 0:
         return Points.none(ab)
+    batch, _, height, width = ab.shape
     side = min(side, height, width)
-    step = side if aligned else 1
-    free = torch.tensor([(height - side) // step + 1, (width - side) // step + 1], device=ab.device)
-    draws = draw_uniform(generators, batch, 2 * count, ab.device)
-    corner = (draws.view(batch, count, 2) * free).long() * step
+    step = side if aligned else 1  # distance between possible rows and columns
+    rows, columns = (height - side) // step + 1, (width - side) // step + 1
+    draws = draw_uniform(generators, batch, 2 * count, ab.device).view(batch, count, 2)
+    corner = (draws * torch.tensor([rows, columns], device=ab.device)).long() * step
     return _equal_patches(ab, corner, side)
 
 
@@ -141,7 +145,7 @@ def _equal_patches(ab: Tensor, corner: Tensor, side: int) -> Points:
 
 
 def fill_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor, largest: int) -> Points:
-    """Return points: square patches filled with the mean color of the image in each patch.
+    """Create points: square patches, filled with the mean color of the image in each patch.
 
     Later patches cover earlier patches.
 
@@ -153,18 +157,21 @@ def fill_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor, larges
         largest: Maximum value of ``side``.
     """
     batch, channels, height, width = ab.shape
-    pixel, inside = _patch_pixels(corner, side, valid, largest, (height, width))
-    values = ab.flatten(2).take_along_dim(pixel[:, None], dim=2) * inside[:, None]
-    mean = values.view(batch, channels, *side.shape[1:], -1).sum(-1) / side[:, None].square()
+    patches = side.shape[1]
+    pixels, inside = _patch_pixels(corner, side, valid, largest, (height, width))
+    values = ab.flatten(2).take_along_dim(pixels[:, None], dim=2) * inside[:, None]
+    mean = values.view(batch, channels, patches, -1).sum(-1) / side[:, None].square()
 
     # number of the last patch that covers each pixel, starting at 1; 0 without a patch
-    number = torch.arange(1, side.shape[1] + 1, device=ab.device).repeat_interleave(largest**2)
-    patch = torch.zeros(batch, height * width, dtype=torch.long, device=ab.device)
-    patch.scatter_reduce_(1, pixel, number * inside, reduce="amax")
-    mask = (patch > 0)[:, None].to(ab.dtype)
-    filled = (mean.take_along_dim((patch - 1).clamp(min=0)[:, None], dim=2) * mask).view_as(ab)
-    lightness = filled[:, :1] if channels == _LAB else None
-    return Points(filled[:, -2:], mask.view(batch, 1, height, width), lightness)
+    numbers = torch.arange(1, patches + 1, device=ab.device).repeat_interleave(largest**2)
+    top_patch = torch.zeros(batch, height * width, dtype=torch.long, device=ab.device)
+    top_patch.scatter_reduce_(1, pixels, numbers * inside, reduce="amax")
+
+    mask = (top_patch > 0)[:, None].to(ab.dtype)
+    index = (top_patch - 1).clamp(min=0)  # the mask removes the color of patch 0 where no patch is
+    colors = (mean.take_along_dim(index[:, None], dim=2) * mask).view_as(ab)
+    lightness = colors[:, :1] if channels == _LAB else None
+    return Points(colors[:, -2:], mask.view(batch, 1, height, width), lightness)
 
 
 def _patch_pixels(
@@ -254,7 +261,7 @@ class MostWrongPoints:
             means = F.avg_pool2d(error * (1 - given.mask), side, stride=1)
             return torch.tensor(divmod(int(means.flatten().argmax()), means.shape[-1]))
 
-        return _one_by_one(target, side, choose_corner)
+        return _add_patches_one_by_one(target, side, choose_corner)
 
 
 @dataclass(frozen=True)
@@ -297,28 +304,32 @@ class ProposedPoints:
             center = model.propose_points(target.lightness, Guidance(points=given)).cpu()
             return torch.minimum((center - side // 2).clamp(min=0), limit)[0]
 
-        return _one_by_one(target, side, choose_corner)
+        return _add_patches_one_by_one(target, side, choose_corner)
 
 
-def _one_by_one(
+def _add_patches_one_by_one(
     target: TargetImage, side: int, choose_corner: Callable[[SessionResult, Points], Tensor]
 ) -> InputFunction:
     """Return an input function that adds one patch per interaction.
 
-    ``choose_corner`` returns the row and column of the top-left pixel of the next patch.
+    Args:
+        target: Image to colorize, with the ground truth that fills the patches.
+        side: Side of a patch in pixels.
+        choose_corner: Function that returns the row and column of the top-left pixel of the next patch from
+            the current result and the existing points.
     """
     corners: list[Tensor] = []
     lab = _true_lab(target)
 
-    def points() -> Points:
+    def current_points() -> Points:
         if not corners:
             return Points.none(lab)
         return _equal_patches(lab, torch.stack(corners)[None].to(lab.device), side)
 
     def give_input(count: int, result: SessionResult) -> UserInput:
         while len(corners) < count:
-            corners.append(choose_corner(result, points()))
-        return UserInput(Guidance(points=points()), len(corners))
+            corners.append(choose_corner(result, current_points()))
+        return UserInput(Guidance(points=current_points()), len(corners))
 
     return give_input
 

@@ -82,27 +82,35 @@ def simulate_scribbles(
         simulation: Distribution of the strokes.
     """
     simulation = simulation or ScribbleSimulation()
-    most, (shortest_reach, longest_reach) = simulation.most, simulation.reach
-    sizes = [2, most, most, most, 2 * _GRID**2]
+    strokes = simulation.most
+    min_reach, max_reach = simulation.reach
+    # random numbers for the image, for the seed, reach and width of each stroke, and for the displacements
+    sizes = [2, strokes, strokes, strokes, 2 * _GRID**2]
     # draw on the CPU, so that lengths can be read without a device synchronization
     draws = draw_uniform(generators, len(ab), sum(sizes), torch.device("cpu"))
-    _, _, length, *_ = torch.split(draws, sizes, dim=1)
-    steps = (shortest_reach + length * (longest_reach - shortest_reach + 1)).floor()
-    image, seed, _, width, field = torch.split(copy_to(draws, ab.device), sizes, dim=1)
+    _, _, reach_draws, _, _ = torch.split(draws, sizes, dim=1)
+    reach = (min_reach + reach_draws * (max_reach - min_reach + 1)).floor()
+    image_draws, seed_draws, _, width_draws, field_draws = torch.split(
+        copy_to(draws, ab.device), sizes, dim=1
+    )
+
     edges, weight = lost_edges(ab, true_ab, simulation)
-    seeds = _draw_seeds(weight, seed)
-    lines = _grow(edges, seeds, copy_to(steps, ab.device), int(steps.numpy().max()))
-    counts = (1 + (image[:, :1] * most).floor()) * (image[:, 1:] >= simulation.none)
+    seeds = _draw_seeds(weight, seed_draws)
+    lines = _grow(edges, seeds, copy_to(reach, ab.device), int(reach.numpy().max()))
+
+    counts = (1 + (image_draws[:, :1] * strokes).floor()) * (image_draws[:, 1:] >= simulation.none)
+    is_drawn = torch.arange(strokes, device=ab.device) < counts
     is_long = lines.sum(dim=(2, 3)) >= simulation.shortest
-    kept = is_long & (torch.arange(most, device=ab.device) < counts)
-    wide = _widen(lines * kept[:, :, None, None], width, simulation.widths)
-    return Scribbles(_displace(wide.amax(dim=1, keepdim=True), field, simulation.jitter))
+    kept_lines = lines * (is_drawn & is_long)[:, :, None, None]
+    mask = _widen(kept_lines, width_draws, simulation.widths).amax(dim=1, keepdim=True)
+    return Scribbles(_displace(mask, field_draws, simulation.jitter))
 
 
 def lost_edges(ab: Tensor, true_ab: Tensor, simulation: ScribbleSimulation) -> tuple[Tensor, Tensor]:
     """Find true color edges that are missing in a colorized image, for training.
 
-    The edges are about one pixel wide.
+    The edges are about one pixel wide. For an image without missing edges, all true edges are returned, with
+    their true magnitude.
 
     Args:
         ab: ``(B, 2, H, W)`` ab of the colorized images in CIE units.
@@ -112,15 +120,16 @@ def lost_edges(ab: Tensor, true_ab: Tensor, simulation: ScribbleSimulation) -> t
     Returns:
         Edge mask ``(B, 1, H, W)`` in {0, 1}, and the missing magnitude ``(B, 1, H, W)`` at each edge pixel.
     """
-    true = sobel_gradients(true_ab / _AB_SCALE)
-    strength, result = _magnitude(true), _magnitude(sobel_gradients(ab / _AB_SCALE))
+    true_gradients = sobel_gradients(true_ab / _AB_SCALE)
+    strength = _magnitude(true_gradients)
+    missing = strength - _magnitude(sobel_gradients(ab / _AB_SCALE))
     threshold = torch.quantile(strength.flatten(1), simulation.quantile, dim=1).clamp(min=simulation.least)
-    edge = (strength >= threshold.view(-1, 1, 1, 1)) & _ridge(strength, true)
-    lost = strength - result
-    bled = edge & (lost >= simulation.lost * strength)
-    none = ~bled.flatten(1).any(dim=1).view(-1, 1, 1, 1)
-    edges = torch.where(none, edge, bled).float()
-    return edges, torch.where(none, strength, lost) * edges
+    is_edge = (strength >= threshold.view(-1, 1, 1, 1)) & _ridge(strength, true_gradients)
+    is_lost = is_edge & (missing >= simulation.lost * strength)
+    # without a lost edge, all edges are returned, weighted with their true magnitude
+    has_lost = is_lost.flatten(1).any(dim=1).view(-1, 1, 1, 1)
+    edges = torch.where(has_lost, is_lost, is_edge).float()
+    return edges, torch.where(has_lost, missing, strength) * edges
 
 
 def _magnitude(gradients: Tensor) -> Tensor:
@@ -274,8 +283,8 @@ def bled_edges(ab: Tensor, true_ab: Tensor) -> Tensor:
     Returns:
         ``(B, 1, H, W)`` float32 in {0, 1}: 8-connected runs of at least `MIN_RUN` pixels.
     """
-    pairs = zip(ab, true_ab, strict=True)
-    maps = [_edge_map(one[None], true[None]) for one, true in pairs]
+    pairs = zip(torch.split(ab, 1), torch.split(true_ab, 1), strict=True)
+    maps = [_edge_map(image_ab, image_true_ab) for image_ab, image_true_ab in pairs]
     return torch.from_numpy(np.stack(maps)[:, None]).float().to(ab.device)
 
 
@@ -298,9 +307,11 @@ def bled_runs(ab: Tensor, true_ab: Tensor) -> list[Run]:
     Returns:
         Row and column ``(N, 2)`` of the pixels of each stroke, with N from `MIN_RUN` to `MAX_RUN`.
     """
-    lost = _lost_strength(ab, true_ab)
-    runs = [run for part in _components(_edge_map(ab, true_ab)) for run in _cut(part)]
-    return sorted(runs, key=lambda run: -float(lost[run[:, 0], run[:, 1]].sum()))
+    missing = _lost_strength(ab, true_ab)
+    runs: list[Run] = []
+    for component in _components(_edge_map(ab, true_ab)):
+        runs += _cut(component)
+    return sorted(runs, key=lambda run: -float(missing[run[:, 0], run[:, 1]].sum()))
 
 
 def _edge_strength(ab: Tensor) -> Tensor:

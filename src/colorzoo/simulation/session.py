@@ -170,16 +170,16 @@ def play(
         GuidanceError: The image or the model lacks data required by the user.
     """
     base = background or Guidance()
-    turn = Turn(0, 0, color(target, base), base)
+    turn = Turn(0, 0, color(target, base), base)  # the automatic result
     give_input = None if user is None else user.begin(target, turn.result, model)
     for count in _steps(counts, user):
         turn = replace(turn, count=count)
         if give_input is not None and count > 0:
-            given = give_input(count, turn.result)
-            if given.interactions > turn.interactions:
-                guidance = merged(base, given.guidance)
-                turn = Turn(count, given.interactions, color(target, guidance), guidance)
-        if count in counts:
+            user_input = give_input(count, turn.result)
+            if user_input.interactions > turn.interactions:
+                guidance = merged(base, user_input.guidance)
+                turn = Turn(count, user_input.interactions, color(target, guidance), guidance)
+        if count in counts:  # an adaptive user also plays the turns between the requested counts
             yield turn
 
 

@@ -75,90 +75,107 @@ def check_two_processes_equal_one(card: ModelCard, steps: int = 3) -> None:
         zoo = list(colorzoo.zoo.__path__)
         codes = in_processes(_train_and_save, card, folder, steps, zoo, processes=_PROCESSES)
         require(codes == [0] * _PROCESSES, f"{card.name}: processes have exit codes {codes}; see stderr")
-        both = [_Run(**torch.load(folder / f"{rank}.pt", weights_only=True)) for rank in range(_PROCESSES)]
-        alone = _train(card, folder, steps)
-    for result in both:
-        require_same_metrics(card, result.metrics, alone.metrics)
-        require_same_gradients(card, result.gradients, alone.gradients)
-    _require_same_losses(card, both, alone)
+        stored = [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(_PROCESSES)]
+        distributed_runs = [_Run(**results) for results in stored]
+        single_run = _train(card, folder, steps)
+    for run in distributed_runs:
+        require_same_metrics(card, run.metrics, single_run.metrics)
+        require_same_gradients(card, run.gradients, single_run.gradients)
+    _require_same_losses(card, distributed_runs, single_run)
 
 
-def require_same_metrics(card: ModelCard, found: dict[str, float], wanted: dict[str, float]) -> None:
+def require_same_metrics(card: ModelCard, distributed: dict[str, float], expected: dict[str, float]) -> None:
     """Raise an error if metrics from two processes differ from metrics of one process.
 
     Args:
         card: Model card.
-        found: Metrics from two processes, by name.
-        wanted: Metrics from one process, by name.
+        distributed: Metrics from two processes, by name.
+        expected: Metrics from one process, by name.
 
     Raises:
         ContractError: A metric differs by more than rounding errors, or the names differ.
     """
     require(
-        found.keys() == wanted.keys(),
+        distributed.keys() == expected.keys(),
         f"{card.name}: the metric names of one process and two processes differ",
     )
-    for key, expected in wanted.items():
+    for name, one in expected.items():
+        two = distributed[name]
         # the batch size determines the order of summation, which changes the last bit
-        same = math.isclose(found[key], expected, rel_tol=_SAME_METRIC, abs_tol=_SAME_METRIC)
+        is_close = math.isclose(two, one, rel_tol=_SAME_METRIC, abs_tol=_SAME_METRIC)
+        are_nan = math.isnan(two) and math.isnan(one)  # a metric without images
         require(
-            same or (math.isnan(found[key]) and math.isnan(expected)),  # NaN is a metric without images
-            f"{card.name}: {key} must be equal in one process and two processes, got {expected} and "
-            f"{found[key]}",
+            is_close or are_nan,
+            f"{card.name}: {name} must be equal in one process and two processes, got {one} and {two}",
         )
 
 
-def require_same_gradients(card: ModelCard, found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+def require_same_gradients(
+    card: ModelCard, distributed: dict[str, Tensor], expected: dict[str, Tensor]
+) -> None:
     """Raise an error if gradients from two processes differ from gradients of one process.
 
     Args:
         card: Model card.
-        found: Gradients from two processes, by parameter name.
-        wanted: Gradients from one process, by parameter name.
+        distributed: Gradients from two processes, by parameter name.
+        expected: Gradients from one process, by parameter name.
 
     Raises:
         ContractError: A gradient differs by more than 1 % of the largest gradient in its layer, or the names
             differ.
     """
     require(
-        found.keys() == wanted.keys() != set(),
+        distributed.keys() == expected.keys() != set(),
         f"{card.name}: the set of parameters with gradients differs between one process and two processes",
     )
     # Compare with the largest gradient of the layer, because the gradient of a bias before a normalization
     # consists of rounding errors. Compare with the network, because the gradients of a discriminator can be a
     # million times larger than the gradients of the generator.
-    modules = _largest(wanted, lambda key: key.rpartition(".")[0])
-    networks = _largest(wanted, lambda key: key.partition(".")[0])
-    for key, expected in wanted.items():
-        scale = modules[key.rpartition(".")[0]] + _ROUNDING * networks[key.partition(".")[0]]
-        moved = float((found[key] - expected).abs().max())
+    largest_in_layer = _largest(expected, _layer_of)
+    largest_in_network = _largest(expected, _network_of)
+    for name, gradient in expected.items():
+        scale = largest_in_layer[_layer_of(name)] + _ROUNDING * largest_in_network[_network_of(name)]
+        change = float((distributed[name] - gradient).abs().max())
         require(
-            moved <= _SAME_GRADIENT * scale,
-            f"{card.name}: the gradient of {key} in two processes differs by {moved:.1e}, more than "
+            change <= _SAME_GRADIENT * scale,
+            f"{card.name}: the gradient of {name} in two processes differs by {change:.1e}, more than "
             f"{_SAME_GRADIENT:.0%} of the largest gradient in its layer ({scale:.1e}); {_BY_IMAGE}",
         )
 
 
-def _largest(gradients: dict[str, Tensor], group: Callable[[str], str]) -> dict[str, float]:
+def _layer_of(parameter: str) -> str:
+    """Return ``model.body.0`` for the parameter name ``model.body.0.weight``."""
+    return parameter.rpartition(".")[0]
+
+
+def _network_of(parameter: str) -> str:
+    """Return ``model`` for the parameter name ``model.body.0.weight``."""
+    return parameter.partition(".")[0]
+
+
+def _largest(gradients: dict[str, Tensor], group_of: Callable[[str], str]) -> dict[str, float]:
     """Return the largest absolute gradient of each group of parameters."""
-    found: dict[str, float] = {}
-    for key, gradient in gradients.items():
-        found[group(key)] = max(found.get(group(key), 0.0), float(gradient.abs().max()))
-    return found
+    largest: dict[str, float] = {}
+    for name, gradient in gradients.items():
+        group = group_of(name)
+        largest[group] = max(largest.get(group, 0.0), float(gradient.abs().max()))
+    return largest
 
 
-def _require_same_losses(card: ModelCard, both: list[_Run], alone: _Run) -> None:
-    one, other, expected = (torch.tensor(trial.losses) for trial in (*both, alone))
+def _require_same_losses(card: ModelCard, distributed_runs: list[_Run], single_run: _Run) -> None:
+    """Raise an error if the mean loss of two processes differs from the loss of one process in any step."""
+    first, second = (torch.tensor(run.losses) for run in distributed_runs)
+    expected = torch.tensor(single_run.losses)
     require(
-        one.shape == expected.shape,
-        f"{card.name}: two processes must run {len(expected)} steps, got {len(one)}",
+        first.shape == expected.shape,
+        f"{card.name}: two processes must run {len(expected)} steps, got {len(first)}",
     )
-    moved = ((one + other) / 2 - expected).abs() / expected.abs().clamp(min=1)
-    worst = int(moved.amax(1).argmax())
+    change = ((first + second) / 2 - expected).abs() / expected.abs().clamp(min=1)
+    worst = int(change.amax(1).argmax())
+    largest = float(change.max())
     require(
-        float(moved.max()) < _SAME_LOSS,
-        f"{card.name}: the loss of two processes differs by {float(moved[worst].max()):.1e} in step {worst}; "
-        f"{_BY_IMAGE}",
+        largest < _SAME_LOSS,
+        f"{card.name}: the loss of two processes differs by {largest:.1e} in step {worst}; {_BY_IMAGE}",
     )
 
 

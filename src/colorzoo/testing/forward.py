@@ -122,19 +122,20 @@ def check_guidance(card: ModelCard) -> None:
     """
     model = contract_test_model(card)
     lightness, _ = sample_call(card, _SIZE)
-    plain = predict(card, model, lightness, Guidance())
+    automatic = predict(card, model, lightness, Guidance())
     require(
-        torch.equal(plain, predict(card, model, lightness, None)),
+        torch.equal(automatic, predict(card, model, lightness, None)),
         f"{card.name}: guidance=None and guidance=Guidance() give different predictions",
     )
     for kind in get_args(GuidanceKind):
-        given = predict(card, model, lightness, sample_guidance([kind], _SIZE))
+        guided = predict(card, model, lightness, sample_guidance([kind], _SIZE))
         if kind in card.guidance:
-            alone = difference(card, given, plain)
-            used = alone > _ROUNDING or _changes_others(card, model, kind)
-            require(used, f"{card.name} accepts {kind} but ignores it")
+            has_effect = difference(card, guided, automatic) > _ROUNDING
+            require(
+                has_effect or _changes_others(card, model, kind), f"{card.name} accepts {kind} but ignores it"
+            )
         else:
-            require(torch.equal(given, plain), f"{card.name} does not accept {kind} but depends on it")
+            require(torch.equal(guided, automatic), f"{card.name} does not accept {kind} but depends on it")
 
 
 def _changes_others(card: ModelCard, model: ColorizationModule, kind: GuidanceKind) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-_PATIENCE = 300.0  # timeout in seconds, which ends deadlocks
+_TIMEOUT = 300.0  # seconds; ends deadlocks
 _PRELOADED = ("timm", "torchvision", "kornia", "torchmetrics")  # imported once for all processes
 
 
@@ -31,21 +31,21 @@ def in_processes(work: Callable[..., int | None], *args: Any, processes: int = 1
         processes: Number of processes.
     """
     context, port = _fork_server(), _free_port()
-    started = []
+    workers = []
     for rank in range(processes):
         # PYTEST_CURRENT_TEST can change while it is read
         environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
         if processes > 1:
             environment |= _torchrun_environment(rank, processes, port)
-        started.append(context.Process(target=_work, args=(environment, Path.cwd(), work, args)))
-    for each in started:
-        each.start()
-    for each in started:
-        each.join(_PATIENCE)
-    for each in started:
-        each.kill()  # a process hangs if another process ended early
-        each.join()
-    return [each.exitcode for each in started]
+        workers.append(context.Process(target=_work, args=(environment, Path.cwd(), work, args)))
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(_TIMEOUT)
+    for worker in workers:
+        worker.kill()  # a process hangs if another process ended early
+        worker.join()
+    return [worker.exitcode for worker in workers]
 
 
 def _free_port() -> int:

@@ -31,10 +31,10 @@ def sample_batch(size: Size, *, batch: int = 2, seed: int = 0, labels: bool = Fa
     """
     seeds = torch.arange(batch) + 1000 * seed
     names = [f"sample {index}" for index in seeds.tolist()]
-    made = Batch(rgb=sample_image(size, batch=batch, seed=seed), seed=seeds, name=names)
+    samples = Batch(rgb=sample_image(size, batch=batch, seed=seed), seed=seeds, name=names)
     if labels:
-        made["label"] = seeds % 2
-    return made
+        samples["label"] = seeds % 2
+    return samples
 
 
 def write_sample_images(folder: Path, count: int = 4, size: Size = (40, 48), classes: int = 0) -> list[Path]:
@@ -54,9 +54,11 @@ def write_sample_images(folder: Path, count: int = 4, size: Size = (40, 48), cla
     """
     paths = []
     for index in range(count):
-        path = folder / ("train" if index % 2 == 0 else "val")
-        path = path / (f"class{index // 2 % classes}" if classes else "") / f"sample{index}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        image_folder = folder / ("train" if index % 2 == 0 else "val")
+        if classes:
+            image_folder = image_folder / f"class{index // 2 % classes}"
+        image_folder.mkdir(parents=True, exist_ok=True)
+        path = image_folder / f"sample{index}.png"
         rgb = (sample_image(size, seed=index)[0] * 255).byte().permute(1, 2, 0)
         Image.fromarray(rgb.numpy()).save(path)
         paths.append(path)

@@ -37,7 +37,7 @@ class Check:
 
 
 def contract_checks(configs: Path | str | None = None, images: Path | str | None = None) -> list[Check]:
-    """Return the checks that every model must pass, such as gradients and export.
+    """Return the checks that every model must pass: the functions ``check_*`` of this package.
 
     Examples:
         >>> len(contract_checks()) > 10
@@ -49,14 +49,15 @@ def contract_checks(configs: Path | str | None = None, images: Path | str | None
             three in ``val``; None generates random images. A configuration with ``labels: true`` requires
             class folders in ``train`` and ``val``.
     """
-    given = {"configs": configs, "images": images}
-    arguments = {name: Path(folder) for name, folder in given.items() if folder is not None}
-    found: list[Check] = []
+    folders = {"configs": configs, "images": images}
+    arguments = {name: Path(folder) for name, folder in folders.items() if folder is not None}
+    checks: list[Check] = []
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
         members = vars(importlib.import_module(f"colorzoo.testing.{module.name}"))
-        own = [value for key, value in members.items() if key.startswith("check_")]
-        found += [_as_check(function, arguments) for function in own if inspect.isfunction(function)]
-    return found
+        for name, member in members.items():
+            if name.startswith("check_") and inspect.isfunction(member):
+                checks.append(_as_check(member, arguments))
+    return checks
 
 
 def _as_check(function: Callable[..., None], arguments: Mapping[str, Path]) -> Check:

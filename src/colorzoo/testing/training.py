@@ -52,15 +52,13 @@ def check_gradients(card: ModelCard) -> None:
     with TemporaryDirectory() as folder, silent_lightning():
         trainer = quiet_trainer(folder, max_epochs=1, callbacks=[recorder])
         trainer.fit(model, batch_loader([batch]))
-    names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
-    idle = {name for name in names if not _is_alive(recorder.gradients.get(name))}
+    trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    without_gradient = {name for name in trained if not _is_alive(recorder.gradients.get(name))}
     patterns = card.contract_test.without_gradient
-    excepted = {name for name in names for pattern in patterns if fnmatchcase(name, pattern)}
-    require(
-        not idle - excepted,
-        f"{card.name}: the gradient of {sorted(idle - excepted)} is zero, missing or not finite",
-    )
-    require(not excepted - idle, f"{card.name}: without_gradient must not match {sorted(excepted - idle)}")
+    listed = {name for name in trained if any(fnmatchcase(name, pattern) for pattern in patterns)}
+    missing, surplus = sorted(without_gradient - listed), sorted(listed - without_gradient)
+    require(not missing, f"{card.name}: the gradient of {missing} is zero, missing or not finite")
+    require(not surplus, f"{card.name}: without_gradient must not match {surplus}")
 
 
 def check_training_device(card: ModelCard) -> None:
@@ -212,16 +210,17 @@ def train_config(card: ModelCard, config: Path, images: Path | None = None) -> N
         overlay = write_overlay(card, folder, images)
         code = run_command("fit", ["--config", str(config), "--config", str(overlay)])
         losses = logged(folder, "train/")
-        measured = logged(folder, "val/")
-        kept = {path.name for path in folder.rglob("*.ckpt")}
-        generated = card.input == "sketch" or any(folder.rglob("images/step-*.png"))
-    require(code == 0, f"{card.name}: {config} ended with exit code {code}")
-    ok = len(losses) >= _STEPS and all(math.isfinite(value) for value in losses)
-    require(ok, f"{card.name}: {config} logged {losses} in two steps")
-    require(bool(measured), f"{card.name}: {config} logged no validation metric")
-    require("last.ckpt" in kept, f"{card.name}: {config} does not save the last checkpoint, only {kept}")
-    require(len(kept) > 1, f"{card.name}: {config} does not save the best checkpoint, only {kept}")
-    require(generated, f"{card.name}: {config} wrote no example image in validation")
+        metrics = logged(folder, "val/")
+        checkpoints = {path.name for path in folder.rglob("*.ckpt")}
+        has_examples = any(folder.rglob("images/step-*.png"))
+    run = f"{card.name}: {config}"
+    require(code == 0, f"{run} ended with exit code {code}")
+    are_finite = all(math.isfinite(value) for value in losses)
+    require(len(losses) >= _STEPS and are_finite, f"{run} logged {losses} in two steps")
+    require(bool(metrics), f"{run} logged no validation metric")
+    require("last.ckpt" in checkpoints, f"{run} does not save the last checkpoint, only {checkpoints}")
+    require(len(checkpoints) > 1, f"{run} does not save the best checkpoint, only {checkpoints}")
+    require(has_examples or card.input == "sketch", f"{run} wrote no example image in validation")
 
 
 def _takes_labels(card: ModelCard) -> bool:
@@ -274,10 +273,10 @@ def write_overlay(card: ModelCard, folder: Path, images: Path) -> Path:
     model_class = load_task_class(card)
     # initial weights do not match the small model and may not be available
     unset = {name: None for name in ("start", "trunk") if name in known_settings(model_class)}
-    # keep the training stage of the configuration
-    small = {name: value for name, value in card.contract_test.hparams.items() if name != "stage"}
+    # the training stage of the configuration is kept
+    small_settings = {name: value for name, value in card.contract_test.hparams.items() if name != "stage"}
     overlay = {
-        "model": {"init_args": nest_arguments(model_class, unset | small)},
+        "model": {"init_args": nest_arguments(model_class, unset | small_settings)},
         "data": {"class_path": "colorzoo.data.FolderDataModule", "init_args": _short_data(card, images)},
         "trainer": _short_trainer(folder),
         "allow_untrained": True,  # frozen parts keep random weights

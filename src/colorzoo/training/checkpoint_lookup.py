@@ -36,17 +36,16 @@ def find_checkpoint(path: str, *, begins: bool) -> str | None:
         fs, root = url_to_fs(path)
         if fs.isfile(root):
             return path
-        found = {file: fs.modified(file) for file in fs.find(root) if file.endswith(SUFFIX)}
+        times = {file: fs.modified(file) for file in fs.find(root) if file.endswith(SUFFIX)}
     except Exception as error:  # OSError, ImportError, and errors of botocore, which have no common base
         raise WeightsError(f"--ckpt_path {path!r} cannot be read ({first_words(error)})") from error
-    if found:
-        newest: str = fs.unstrip_protocol(max(found, key=lambda file: (found[file], file)))
-        return newest.removeprefix("file://")
-    if not begins or path.endswith(SUFFIX):
-        raise WeightsError(
-            f"--ckpt_path must contain a checkpoint, got the folder {path!r} without checkpoints"
-        )
-    return None
+    if times:
+        newest = max(times, key=lambda file: (times[file], file))  # equal times: the last name
+        url: str = fs.unstrip_protocol(newest)
+        return url.removeprefix("file://")
+    if begins and not path.endswith(SUFFIX):
+        return None
+    raise WeightsError(f"--ckpt_path must contain a checkpoint, got the folder {path!r} without checkpoints")
 
 
 def with_folder_data(words: Sequence[str]) -> list[str]:
@@ -57,17 +56,20 @@ def with_folder_data(words: Sequence[str]) -> list[str]:
 
 
 def with_registered_model(words: Sequence[str]) -> list[str]:
-    """Return arguments in which a registered name in ``--model`` is resolved.
+    """Replace a registered name in ``--model`` by the class and the settings of the model.
 
-    The name is replaced by the class and settings of the model. Unless the arguments select weights,
-    ``--init_from`` with the weights of the model is added. If the arguments do not set a model, the default
-    model is used.
+    Unless the arguments select weights, ``--init_from`` with the name of the model is added. If no argument
+    determines a model, the default model is used. Other arguments are unchanged.
+
+    Args:
+        words: Command-line arguments of ``colorzoo predict``.
 
     Raises:
         ColorzooError: No model has weights on this machine.
     """
     name = value_of("--model", words)
-    if name not in {name for card in all_cards().values() for name in (card.name, *card.aliases)}:
+    if name not in _registered_names():
+        # the model is a class path, or a configuration or checkpoint determines the model
         if any(word.startswith(("--model", "--config=", "--ckpt_path=", "--init_from=")) for word in words):
             return list(words)
         name = choose_for_guidance(None, Recipe(), "default").name
@@ -79,3 +81,8 @@ def with_registered_model(words: Sequence[str]) -> list[str]:
     if not any(word.startswith(("--init_from=", "--ckpt_path=")) for word in words):
         added.append(f"--init_from={card.name}")
     return [*added, *with_value("--model", None, words)]
+
+
+def _registered_names() -> set[str]:
+    """Return the names and aliases of all registered models."""
+    return {name for card in all_cards().values() for name in (card.name, *card.aliases)}

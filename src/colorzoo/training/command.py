@@ -66,11 +66,12 @@ def run_command(verb: str, words: Sequence[str]) -> int:
     except ColorzooError:
         raise
     except Exception as error:
-        if (ours := translated(error)) is None:
+        colorzoo_error = translated(error)
+        if colorzoo_error is None:
             raise
-        raise ours from error
+        raise colorzoo_error from error
     except SystemExit as stop:
-        if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning exits with 1
+        if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning exits with 1 after Ctrl-C
             raise stop.__context__ from None
         raise
 
@@ -171,7 +172,11 @@ class ZooCLI(LightningCLI):
                     arguments["version"] = arguments["version"] or self._version
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Build the Trainer; add default callbacks and loggers if none are configured."""
+        """Build the Trainer; add default callbacks and loggers if none are configured.
+
+        Raises:
+            ColorzooError: An option of ``--trainer`` is invalid or not supported by the model.
+        """
         config = self._get(self.config_init, "trainer", default={})
         if config.get("overfit_batches"):
             raise ColorzooError(

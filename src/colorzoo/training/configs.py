@@ -43,17 +43,17 @@ def find_config(name: str) -> Path:
         return Path(name)
     relative = name.removeprefix("./").removeprefix("configs/")
     package, _, file = relative.partition("/")
-    folders = [(folder, relative) for folder in config_folders()]
-    folders += [(folder, file) for folder in _plugin_folders(package)]
-    for folder, inside in folders:
-        if (folder / inside).is_file():
-            return folder / inside
+    plugin_folders = _plugin_folders(package)
+    candidates = [folder / relative for folder in config_folders()]
+    candidates += [folder / file for folder in plugin_folders]
+    for path in candidates:
+        if path.is_file():
+            return path
     group = Path(relative).parent
-    similar = sorted(
-        f"{group}/{path.name}" for folder, _ in folders for path in (folder / group).glob("*.yaml")
-    )
-    known = f", such as {', '.join(similar)}" if similar else ""
-    raise ColorzooError(f"--config must be a file or a built-in configuration{known}; got {name!r}")
+    group_folders = [folder / group for folder in (*config_folders(), *plugin_folders)]
+    similar = sorted(f"{group}/{path.name}" for folder in group_folders for path in folder.glob("*.yaml"))
+    examples = f", such as {', '.join(similar)}" if similar else ""
+    raise ColorzooError(f"--config must be a file or a built-in configuration{examples}; got {name!r}")
 
 
 def _plugin_folders(package: str) -> list[Path]:

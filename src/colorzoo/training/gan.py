@@ -130,18 +130,20 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Train the generator and then the discriminator on the same batch."""
-        steps, adversarial = self.ends_group(batch_idx), self.is_adversarial()
+        should_step, adversarial = self.ends_group(batch_idx), self.is_adversarial()
         generator, discriminator = cast(list[LightningOptimizer], self.optimizers())
-        with generator.toggle_model(sync_grad=steps):
+        with generator.toggle_model(sync_grad=should_step):
             generated = self.generate(batch)
             loss = self.generator_loss(batch, generated)
-            self._descend(generator, loss, steps=steps, counts=not adversarial)
+            self._backward_and_step(generator, loss, should_step=should_step, is_counted=not adversarial)
         discriminator_loss = loss.new_zeros(())
         if adversarial:
-            with discriminator.toggle_model(sync_grad=steps):
+            with discriminator.toggle_model(sync_grad=should_step):
                 discriminator_loss = self.discriminator_loss(batch, self.regenerate(batch, generated))
-                self._descend(discriminator, discriminator_loss, steps=steps)
-        return self._end_step(batch, loss, discriminator_loss, steps=steps, adversarial=adversarial)
+                self._backward_and_step(discriminator, discriminator_loss, should_step=should_step)
+        return self._end_step(
+            batch, loss, discriminator_loss, should_step=should_step, adversarial=adversarial
+        )
 
     def setup(self, stage: str) -> None:
         """Check that the Trainer supports two optimizers.
@@ -197,38 +199,39 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
                 scheduler.step()
 
     def _end_step(
-        self, batch: Batch, loss: Tensor, discriminator_loss: Tensor, *, steps: bool, adversarial: bool
+        self, batch: Batch, loss: Tensor, discriminator_loss: Tensor, *, should_step: bool, adversarial: bool
     ) -> dict[str, Tensor]:
         """Step the schedules after the last accumulated batch; log and return both losses."""
-        if steps:
+        if should_step:
             self._step_schedules(adversarial=adversarial)
         losses = {"generator": loss.detach(), "discriminator": discriminator_loss.detach()}
         self.log_losses(losses, len(batch["rgb"]))
         return {"loss": losses["generator"], "discriminator": losses["discriminator"]}
 
-    def _descend(
-        self, optimizer: LightningOptimizer, loss: Tensor, *, steps: bool, counts: bool = True
+    def _backward_and_step(
+        self, optimizer: LightningOptimizer, loss: Tensor, *, should_step: bool, is_counted: bool = True
     ) -> None:
-        """Accumulate the gradients of a batch; step after the last accumulated batch.
+        """Accumulate the gradients of a loss, and optionally clip them and step the optimizer.
 
         Args:
             optimizer: Optimizer of the trained network.
-            loss: Loss of the batch.
-            steps: Whether the optimizer steps after this batch.
-            counts: Whether the step increases ``trainer.global_step``.
+            loss: Mean loss of the batch. Its gradients are divided by the number of accumulated batches.
+            should_step: Whether the optimizer steps; True for the last accumulated batch.
+            is_counted: Whether the step increases ``trainer.global_step``. Only one of two optimizers may
+                count, so that the global step is the number of training steps.
         """
         # training_step runs under autocast, which would compute gradients of float32 losses in bfloat16
         with torch.autocast(self.device.type, enabled=False):
             self.manual_backward(loss / self.accumulate)
-        if not steps:
+        if not should_step:
             return
         if self.clip:
             self.clip_gradients(
                 cast(Any, optimizer), gradient_clip_val=self.clip, gradient_clip_algorithm="norm"
             )
-        if counts:
+        if is_counted:
             optimizer.step()
-        else:  # the Trainer counts the steps of a LightningOptimizer only
+        else:  # the Trainer counts the steps of a LightningOptimizer, but not of the optimizer inside
             self.trainer.strategy.optimizer_step(optimizer.optimizer, closure=lambda: None)
         optimizer.zero_grad()
 
@@ -247,19 +250,23 @@ class DiscriminatorFirst(GANColorizationModule[P]):
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Train the discriminator and then the generator on the same batch."""
-        steps, adversarial = self.ends_group(batch_idx), self.is_adversarial()
+        should_step, adversarial = self.ends_group(batch_idx), self.is_adversarial()
         generator, discriminator = cast(list[LightningOptimizer], self.optimizers())
-        with generator.toggle_model(sync_grad=steps):
+        with generator.toggle_model(sync_grad=should_step):
             generated = self.generate(batch)
         discriminator_loss = batch["rgb"].new_zeros(())
         if adversarial:
-            with discriminator.toggle_model(sync_grad=steps):
+            with discriminator.toggle_model(sync_grad=should_step):
                 discriminator_loss = self.discriminator_loss(batch, self.regenerate(batch, generated))
-                self._descend(discriminator, discriminator_loss, steps=steps, counts=False)
-        with generator.toggle_model(sync_grad=steps):
+                self._backward_and_step(
+                    discriminator, discriminator_loss, should_step=should_step, is_counted=False
+                )
+        with generator.toggle_model(sync_grad=should_step):
             loss = self.generator_loss(batch, generated)
-            self._descend(generator, loss, steps=steps)
-        return self._end_step(batch, loss, discriminator_loss, steps=steps, adversarial=adversarial)
+            self._backward_and_step(generator, loss, should_step=should_step)
+        return self._end_step(
+            batch, loss, discriminator_loss, should_step=should_step, adversarial=adversarial
+        )
 
 
 def require_unscaled_gradients(trainer: Trainer) -> None:

@@ -6,6 +6,7 @@ training code; the model pages cite the sources of the losses and their weights.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Unpack
 
@@ -61,12 +62,12 @@ class GatedPrediction(AbPrediction):
     """Prediction for a training batch, with other inputs of the losses.
 
     Attributes:
-        found: Output of the network: ab at three resolutions, and class logits.
+        output: Output of the network: ab at three resolutions, and class logits.
         truth: ``(B, 3, H, W)`` ground truth with the channels L / 50 - 1, a / 110 and b / 110.
         histogram: ``(B, 441)`` ab histograms of the references over 21 x 21 bins; None without references.
     """
 
-    found: Colored
+    output: Colored
     truth: Tensor
     histogram: Tensor | None
 
@@ -113,9 +114,9 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
         truth = scaled_lab(batch["rgb"])
         reference, histogram = self.read_references(batch) or (None, None)
         height, width = truth.shape[-2:]
-        found = self.model.generate(50 * (truth[:, :1] + 1), reference)
-        ab = AB_SCALE * found.ab[2][:, :, :height, :width]
-        return GatedPrediction(ab=ab, found=found, truth=truth, histogram=histogram)
+        output = self.model.generate(50 * (truth[:, :1] + 1), reference)
+        ab = AB_SCALE * output.ab[2][:, :, :height, :width]
+        return GatedPrediction(ab=ab, output=output, truth=truth, histogram=histogram)
 
     def generator_loss(self, batch: Batch, generated: GatedPrediction) -> Tensor:
         """Return the weighted sum of the generator losses."""
@@ -124,32 +125,44 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
         return weighted_sum(terms, self.objective)
 
     def losses(self, generated: GatedPrediction, label: Tensor | None) -> dict[str, Tensor]:
-        """Return a dict of the generator losses without their weights.
+        """Return the generator losses by name, without their weights; see `GatedTransferObjective`.
 
         Args:
             generated: Prediction for the batch.
             label: ``(B,)`` int64 image classes; None omits the classification loss.
         """
-        truth, ab = generated.truth, generated.ab / AB_SCALE
-        scales = [each.shape[-2:] for each in generated.found.ab[:2]]
-        wanted = [F.interpolate(truth[:, 1:], size=size, mode="area") for size in scales]
-        pairs = zip([*generated.found.ab[:2], ab], [*wanted, truth[:, 1:]], strict=True)
-        terms = {
-            "pixel": torch.stack([F.smooth_l1_loss(*pair) for pair in pairs]).sum(),
+        output, ab = generated.output, generated.ab / AB_SCALE
+        lightness, true_ab = generated.truth[:, :1], generated.truth[:, 1:]
+        losses = {
+            "pixel": _multiscale_smooth_l1([*output.ab[:2], ab], true_ab),
             "variation": total_variation(ab),
         }
         if generated.histogram is not None:
             histogram = soft_histogram(ab).flatten(1)
-            terms["histogram"] = chi_square_distance(histogram, generated.histogram, epsilon=_TINY).mean()
+            losses["histogram"] = chi_square_distance(histogram, generated.histogram, epsilon=_TINY).mean()
         if label is not None:
-            terms["class"] = F.cross_entropy(generated.found.logits.float(), label)
+            losses["class"] = F.cross_entropy(output.logits.float(), label)
         if self.is_adversarial():
-            fake = torch.cat([truth[:, :1], ab], dim=1)
-            terms["adversarial"] = least_squares_loss(self.discriminator(fake).float())
-        return terms
+            fake = torch.cat([lightness, ab], dim=1)
+            losses["adversarial"] = least_squares_loss(self.discriminator(fake).float())
+        return losses
 
     def discriminator_loss(self, batch: Batch, generated: GatedPrediction) -> Tensor:
         """Return the least-squares loss of the discriminator."""
         fake = torch.cat([generated.truth[:, :1], generated.ab.detach() / AB_SCALE], dim=1)
         scores = [self.discriminator(each).float() for each in (fake, generated.truth)]
         return least_squares_discriminator_loss(*scores)
+
+
+def _multiscale_smooth_l1(predictions: Sequence[Tensor], target: Tensor) -> Tensor:
+    """Return the sum of the smooth L1 losses of predictions at several resolutions.
+
+    Args:
+        predictions: Predicted ab / 110, ``(B, 2, h, w)`` each.
+        target: ``(B, 2, H, W)`` true ab / 110, which is averaged over areas to the size of each prediction.
+    """
+    losses = [
+        F.smooth_l1_loss(prediction, F.interpolate(target, size=prediction.shape[-2:], mode="area"))
+        for prediction in predictions
+    ]
+    return torch.stack(losses).sum()

@@ -132,7 +132,7 @@ class ColorizationModule(LightningModule):
         self.stage = stage
         self.start = Start(start) if isinstance(start, str) else start
         self.allow_untrained = False
-        self._stored_trained: bool | None = None
+        self._stored_trained: bool | None = None  # `trained` of the loaded checkpoint
         self.register_load_state_dict_post_hook(_restore_trained)  # type: ignore[no-untyped-call]
         self.provenance = Provenance(model=type(self).__name__, stage=stage)
         self.measurement = nn.ModuleDict()
@@ -223,17 +223,18 @@ class ColorizationModule(LightningModule):
         Raises:
             WeightsError: Initial weights are not available.
         """
-        if self.provenance.steps or self.provenance.trained_on:  # weights that `create_model` loaded
+        has_loaded_weights = self.provenance.steps or self.provenance.trained_on
+        if has_loaded_weights:  # `create_model` loaded them with their training record
             earlier = self.provenance
             self.provenance = Provenance(model=type(self).__name__, stage=self.stage)
             self.record_start({"model": earlier.model}, earlier)
             self.continue_from(earlier.stage)
         if self.start is not None and not self.trained:
-            name = self.start.model
-            source = create_task(name, self.start.weights, kind=ColorizationModule)
+            name, weights = self.start.model, self.start.weights
+            source = create_task(name, weights, kind=ColorizationModule)
             require_trained(source, f"start={name!r}", name)
             self.initialize_from(source)
-            self.record_start({"model": self.start.model, "weights": self.start.weights}, source.provenance)
+            self.record_start({"model": name, "weights": weights}, source.provenance)
 
     @property
     def label_count(self) -> int:

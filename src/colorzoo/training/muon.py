@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 from colorzoo.engines.device import choose_dtype
 from colorzoo.training.module import SingleOptimizerModule
 
+# coefficients of X, X X^T X and (X X^T)^2 X in each iteration
 _POLAR_EXPRESS = (
     (8.28721201814563, -23.595886519098837, 17.300387312530933),
     (4.107059111542203, -2.9478499167379106, 0.5448431082926601),
@@ -48,6 +49,9 @@ class Muon(Optimizer):
         betas: Decay rates of AdamW's running averages.
         weight_decay: Decoupled weight decay of Muon and AdamW.
         steps: Number of orthogonalization iterations per update, 1 to 5; see `orthogonalize`.
+
+    Raises:
+        ValueError: ``steps`` is out of range.
     """
 
     def __init__(
@@ -59,12 +63,14 @@ class Muon(Optimizer):
         weight_decay: float = 0.05,
         steps: int = 4,
     ) -> None:
-        if not 1 <= steps <= len(_POLAR_EXPRESS):
-            raise ValueError(f"'steps' must be between 1 and {len(_POLAR_EXPRESS)}, got {steps}")
+        max_steps = len(_POLAR_EXPRESS)
+        if not 1 <= steps <= max_steps:
+            raise ValueError(f"'steps' must be between 1 and {max_steps}, got {steps}")
+        # settings of a parameter group that does not override them; by default, a group uses AdamW
         defaults = {
             "lr": lr,
             "momentum": momentum,
-            "betas": tuple(betas),
+            "betas": tuple(betas),  # YAML configurations pass a list
             "weight_decay": weight_decay,
             "steps": steps,
             "orthogonalize": False,
@@ -144,7 +150,9 @@ def clipped_parameters(optimizer: Optimizer) -> list[Tensor]:
 def orthogonalize(matrix: Tensor, steps: int = 4) -> Tensor:
     """Approximate the orthogonal matrix that is nearest to a matrix, with Polar Express.
 
-    Matrix products are computed in bfloat16 if the hardware supports it, otherwise in float32.
+    The method is from Amsel et al. 2025. Each iteration applies an odd polynomial of degree 5 that moves all
+    singular values toward 1. Matrix products are computed in bfloat16 if the hardware supports it, otherwise
+    in float32.
 
     Args:
         matrix: ``(M, N)``.
@@ -153,15 +161,16 @@ def orthogonalize(matrix: Tensor, steps: int = 4) -> Tensor:
     Returns:
         ``(M, N)`` matrix with singular values near 1.
     """
-    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    dtype = choose_dtype("auto", matrix.device)
-    found: Tensor = (wide / (wide.norm() * 1.02 + 1e-7)).to(dtype)
+    is_tall = matrix.shape[0] > matrix.shape[1]
+    wide = matrix.T if is_tall else matrix  # has the smaller Gram matrix
+    # the polynomials require singular values of at most 1
+    x: Tensor = (wide / (wide.norm() * 1.02 + 1e-7)).to(choose_dtype("auto", matrix.device))
     for linear, cubic, quintic in _POLAR_EXPRESS[:steps]:
-        found = found / _SAFETY
-        gram = found @ found.mT
-        found = linear * found + (cubic * gram + quintic * gram @ gram) @ found
-    found = found.to(matrix.dtype)
-    return found if wide is matrix else found.mT
+        x = x / _SAFETY
+        gram = x @ x.mT
+        x = linear * x + (cubic * gram + quintic * gram @ gram) @ x
+    x = x.to(matrix.dtype)
+    return x.mT if is_tall else x
 
 
 def muon_groups(module: nn.Module, excluded: Sequence[str] = ()) -> list[dict[str, Any]]:
@@ -176,22 +185,22 @@ def muon_groups(module: nn.Module, excluded: Sequence[str] = ()) -> list[dict[st
         excluded: Substrings of parameter names. AdamW optimizes the parameters that contain a substring, such
             as the first and last layers.
     """
-    matrices: list[nn.Parameter] = []
-    others: list[nn.Parameter] = []
-    factors: list[nn.Parameter] = []
+    muon: list[nn.Parameter] = []
+    adamw: list[nn.Parameter] = []
+    adamw_without_decay: list[nn.Parameter] = []
     for name, parameter in module.named_parameters():
         if not parameter.requires_grad:
             continue
         is_large = parameter.ndim >= 2 and min(parameter.flatten(1).shape) >= _SMALLEST_SIDE
         if is_large and not any(part in name for part in excluded):
-            matrices.append(parameter)
+            muon.append(parameter)
         elif parameter.ndim > 1:
-            others.append(parameter)
+            adamw.append(parameter)
         else:
-            factors.append(parameter)
+            adamw_without_decay.append(parameter)
     groups: list[dict[str, Any]] = [
-        {"params": matrices, "orthogonalize": True},
-        {"params": others},
-        {"params": factors, "weight_decay": 0.0},
+        {"params": muon, "orthogonalize": True},
+        {"params": adamw},
+        {"params": adamw_without_decay, "weight_decay": 0.0},
     ]
     return [group for group in groups if group["params"]]

@@ -132,7 +132,8 @@ def schedule(
 ) -> LRScheduler | None:
     """Build the learning rate schedule of an optimizer; return None if ``make`` is None.
 
-    If ``total_steps`` of a `RunSchedule` is None, the function sets it to the number of steps of the run.
+    If the attribute ``total_steps`` of a `RunSchedule` is None, it is set to the number of optimizer steps of
+    the run.
 
     Args:
         make: Function that builds the schedule; None keeps the learning rate constant.
@@ -167,18 +168,18 @@ def planned_steps(trainer: Trainer, *, accumulate: int = 1) -> int:
     Raises:
         ColorzooError: The run has neither a step limit nor an epoch limit.
     """
-    limit = trainer.max_steps if trainer.max_steps != -1 else None
-    epochs = trainer.max_epochs
-    if epochs is None or epochs == -1:
-        if limit is None:
+    max_steps = None if trainer.max_steps == -1 else trainer.max_steps
+    max_epochs = None if trainer.max_epochs == -1 else trainer.max_epochs
+    if max_epochs is None:
+        if max_steps is None:
             raise ColorzooError(
                 "--model.lr_scheduler requires the number of training steps. Set --trainer.max_steps, "
                 "--trainer.max_epochs or the argument total_steps of the scheduler."
             )
-        return limit
-    # the Trainer sets up the data here; the result ignores accumulation under manual optimization
-    automatic = int(trainer.estimated_stepping_batches)
+        return max_steps
+    # this property sets up the data, so it must be read before num_training_batches
+    steps_without_accumulation = int(trainer.estimated_stepping_batches)
     if accumulate == 1:
-        return automatic
-    steps = math.ceil(trainer.num_training_batches / accumulate) * max(1, epochs)
-    return steps if limit is None else min(steps, limit)
+        return steps_without_accumulation
+    steps = math.ceil(trainer.num_training_batches / accumulate) * max(1, max_epochs)
+    return steps if max_steps is None else min(steps, max_steps)

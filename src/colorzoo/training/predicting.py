@@ -70,7 +70,7 @@ class FullSizePrediction(LightningModule):
         Raises:
             DataError: There are no images, or the output folder is invalid.
         """
-        # run_folder is a collective call
+        # all processes must call run_folder together
         output = self.output or f"{run_folder(self.trainer)}/predictions"
         if "://" in output:
             self._temporary = TemporaryDirectory(prefix="colorzoo-")  # removed with this object
@@ -79,13 +79,17 @@ class FullSizePrediction(LightningModule):
         else:
             self.folder = Path(output)
         self.originals, self._renamed = call_on_rank_zero(self.trainer, self._find)
-        limit, found = self.data.hparams.get("val_limit"), len(self.originals)
-        self.count = found if limit is None else min(found, limit)
+        total, limit = len(self.originals), self.data.hparams.get("val_limit")
+        self.count = total if limit is None else min(total, limit)
         if self.trainer.is_global_zero:
-            what, root = self.data.originals_title, self.data.hparams.root
-            print(f"colorzoo: colorizing {self.count} of {found} {what} in {root}", file=sys.stderr)
-            if skipped := self.originals.skipped:
-                print(f"colorzoo: {skipped_files_message(skipped)}", file=sys.stderr)
+            self._print_plan(total)
+
+    def _print_plan(self, total: int) -> None:
+        """Print the number of images to colorize and the skipped files to standard error."""
+        title, root = self.data.originals_title, self.data.hparams.root
+        print(f"colorzoo: colorizing {self.count} of {total} {title} in {root}", file=sys.stderr)
+        if skipped := self.originals.skipped:
+            print(f"colorzoo: {skipped_files_message(skipped)}", file=sys.stderr)
 
     def predict_dataloader(self) -> range:
         """Return the indices of the images that this process colorizes."""

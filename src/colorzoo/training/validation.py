@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, cast
 
 import torch
@@ -71,8 +71,10 @@ class StageMetrics(nn.Module):
                 missing = required - inputs.keys()
                 if "labels" in missing:
                     raise DataError(f"the metric {name} requires image classes. Set --data.labels true.")
-                if not missing:
-                    metric.update(**{key: inputs[key] for key in self.inputs[name] if key in inputs})
+                if missing:  # the guidance contains no exemplar
+                    continue
+                arguments = {key: inputs[key] for key in self.inputs[name] if key in inputs}
+                metric.update(**arguments)
 
     def used_inputs(self) -> frozenset[str]:
         """Return the argument names of all metrics, such as ``rgb`` and ``target``."""
@@ -118,19 +120,15 @@ def metric_inputs(
         A dict that maps ``rgb``, and the names in ``used`` for which the batch or the guidance contains data,
         to tensors.
     """
-    makers: dict[str, Callable[[], Tensor]] = {
-        "rgb": lambda: colors[0],
-        "preds": lambda: colors[0],
-        "target": lambda: batch["rgb"],
-        "ab": lambda: colors[1],
-        "target_ab": lambda: lab[:, 1:],
-    }
+    rgb, ab = colors
+    inputs = {"rgb": rgb, "preds": rgb, "target": batch["rgb"], "ab": ab, "target_ab": lab[:, 1:]}
     if "label" in batch:
-        makers["labels"] = lambda: batch["label"]
-    if (exemplar := guidance.exemplar) is not None:
-        makers["reference_rgb"] = lambda: exemplar.rgb
-        makers["reference_ab"] = lambda: rgb_to_lab(exemplar.rgb)[:, 1:]
-    return {key: make() for key, make in makers.items() if key in used or key == "rgb"}
+        inputs["labels"] = batch["label"]
+    if guidance.exemplar is not None:
+        inputs["reference_rgb"] = guidance.exemplar.rgb
+        if "reference_ab" in used:  # the conversion to Lab takes time
+            inputs["reference_ab"] = rgb_to_lab(guidance.exemplar.rgb)[:, 1:]
+    return {name: value for name, value in inputs.items() if name in used or name == "rgb"}
 
 
 def require_images(batch: object) -> None:

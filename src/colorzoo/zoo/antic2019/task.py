@@ -183,7 +183,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
                 loss = self.discriminator_loss(batch, generated)
             else:
                 loss = self.generator_loss(batch, self.generate(batch))
-            self._descend(optimizer, loss, steps=updates)
+            self._backward_and_step(optimizer, loss, should_step=updates)
         if updates:
             self._step_scheduler(optimizer)
             self.generators_turn = trains_discriminator and self._discriminator_is_ahead(loss)
