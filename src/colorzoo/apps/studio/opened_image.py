@@ -257,6 +257,14 @@ class OpenedImage:
             self.around[pixel] = lightness_around(self.lightness[0, 0], *pixel)
         return self.around[pixel]
 
+    def photo_location(self, place: tuple[float, float]) -> tuple[float, float]:
+        """Convert x and y to pixels of the whole photo, if this object is a part of a photo."""
+        return place if self.window is None else self.window.inside.outer(place)
+
+    def part_location(self, place: tuple[float, float]) -> tuple[float, float]:
+        """Convert x and y from pixels of the whole photo, if this object is a part of a photo."""
+        return place if self.window is None else self.window.inside.inner(place)
+
     def view_pixel(self, place: tuple[float, float]) -> tuple[int, int]:
         """Convert x and y in pixels of the photo to row and column of the preview."""
         columns, rows = self.view
