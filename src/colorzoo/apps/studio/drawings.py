@@ -93,11 +93,9 @@ def describe_similar_regions(request: PadRequest, place: tuple[float, float]) ->
     region = _drawing(request).region_at(*place, request.opened.size)
     model, prediction, votes = _predict(request)
     with torch.inference_mode():
-        similarity = model.region_similarity(prediction, votes)[region]
+        is_similar = model.region_similarity(prediction, votes)[region] >= _SIMILAR
     excluded = _regions_with_points(request) | {region}
-    similar = [
-        other for other, p in enumerate(similarity.tolist()) if p >= _SIMILAR and other not in excluded
-    ]
+    similar = [other for other in is_similar.nonzero()[:, 0].tolist() if other not in excluded]
     color = _flat_color(request, place)
     return {"color": _hex(torch.from_numpy(color)), "places": [place, *_inner_locations(request, similar)]}
 
