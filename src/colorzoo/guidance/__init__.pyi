@@ -16,6 +16,7 @@ from .fields import DEFAULT_REACH as DEFAULT_REACH
 from .fields import Fields as Fields
 from .fields import Reach as Reach
 from .fields import Vertices as Vertices
+from .fields import format_hex as format_hex
 from .fields import parse_reach as parse_reach
 from .fields import read_reach as read_reach
 from .hints import Boxes as Boxes
@@ -64,6 +65,7 @@ __all__ = [
     "Stroke",
     "Vertices",
     "ab_histogram",
+    "format_hex",
     "mean_saturation",
     "parse_area",
     "parse_border",

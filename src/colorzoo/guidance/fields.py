@@ -53,7 +53,12 @@ def hex_color(value: str, name: str) -> str:
 
 
 def format_hex(levels: Iterable[int]) -> str:
-    """Return the ``#rrggbb`` color of red, green and blue levels from 0 to 255."""
+    """Return the ``#rrggbb`` color of red, green and blue levels from 0 to 255.
+
+    Examples:
+        >>> format_hex([192, 64, 32])
+        '#c04020'
+    """
     return "#" + "".join(f"{level:02x}" for level in levels)
 
 

@@ -275,7 +275,7 @@ def test_reconnected_pad_resumes_its_image_but_duplicated_tab_does_not(studio: S
 
 
 def test_offered_image_can_be_opened_repeatedly(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(studio, "_start", None)
+    monkeypatch.setattr(studio, "_offered", None)
     studio.offer(photo_file(), "old.png")
     pad = DirectPad(studio)
     for _ in range(2):

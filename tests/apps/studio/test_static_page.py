@@ -52,7 +52,7 @@ def test_halve_weights_keeps_the_results_of_the_graph(tmp_path: Path) -> None:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder for a page, and replace runtime and graph with fake files."""
     monkeypatch.setattr(static_page, "_runtime_files", lambda: {"runtime/ort.mjs": b"run"})
-    monkeypatch.setattr(static_page, "_graph_of", lambda _: (b"graph", 256))
+    monkeypatch.setattr(static_page, "_export_graph", lambda _: (b"graph", 256))
     return tmp_path / "page"
 
 

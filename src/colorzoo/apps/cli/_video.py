@@ -6,7 +6,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,22 +60,26 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
     use: Use = "frames" if keys or args.reference else "automatic"
     choice = choose_model(args.model, use, args.weights)
     origin = _origin(args, keys, choice, source.digest())
-    summary: dict[str, Any] = {"source": args.source, "output": args.output, "status": "planned"}
-    summary |= {"model": choice.name, "description": source.describe(), "notes": []}
+    summary: dict[str, Any] = {
+        "source": args.source,
+        "output": args.output,
+        "status": "planned",
+        "model": choice.name,
+        "description": source.describe(),
+        "notes": [],
+    }
     shots: list[Shot] = []
     if not args.overwrite and os.path.lexists(out):
         _require_same_origin(out, origin)
         summary |= {"status": "skipped", "notes": [_skipped_note(args)]}
     elif args.dry_run:
-        summary["notes"] = [*source.issues.notes, *_resume_notes(out)]
+        summary |= {"notes": [*source.issues.notes, *_resume_notes(out)]}
     else:
         shots, outcome = _colorize(args, keys, source, choice, origin)
         summary |= outcome
     _print_summary(summary, args)
     if shots and args.report:
-        with progress_bar("report", len(shots)) as advance:
-            entries = shot_entries(source, out, shots, origin, advance)
-        write_reports(args.report, entries)
+        _write_reports(args, source, shots, origin)
     if args.json:
         print(json.dumps(summary, indent=1))
     return 1 if source.issues.broken or source.issues.incomplete else 0
@@ -87,7 +92,17 @@ def _check_reports(args: VideoOptions) -> None:
     check_reports(args.report)
 
 
+def _write_reports(
+    args: VideoOptions, source: Source, shots: Sequence[Shot], origin: ImageProvenance
+) -> None:
+    """Write the reports (``--report``) about the shots of a colorized video."""
+    with progress_bar("report", len(shots)) as advance:
+        entries = shot_entries(source, Path(args.output), shots, origin, advance)
+    write_reports(args.report, entries)
+
+
 def _skipped_note(args: VideoOptions) -> str:
+    """Return the note about a video that is not colorized again."""
     note = "already exists with the same source and settings"
     return f"{note}; --report requires --overwrite" if args.report else note
 
@@ -117,6 +132,7 @@ def write_frame(args: VideoOptions) -> None:
 
 
 def _open(args: VideoOptions) -> Source:
+    """Open the source; raise an error if the options do not match a video file or a folder of frames."""
     source, out = _existing_source(args), Path(args.output)
     if not source.is_dir():
         return VideoFile(source, choose_encoding(out, args.codec, args.crf, sound=not args.no_sound))
@@ -128,6 +144,7 @@ def _open(args: VideoOptions) -> Source:
 
 
 def _existing_source(args: VideoOptions) -> Path:
+    """Return the path of the source; raise an error if it is missing or is also the output."""
     source, out = Path(args.source), Path(args.output)
     if not source.exists():
         raise VideoError(f"{source}: no such file or folder")
@@ -153,6 +170,7 @@ def _origin(
 
 
 def _require_same_origin(out: Path, origin: ImageProvenance) -> None:
+    """Raise an error if an existing result has another source or other settings."""
     stored = read_provenance(out)
     if stored is None or (stored.source, stored.settings) != (origin.source, origin.settings):
         raise VideoError(
@@ -167,20 +185,25 @@ def _colorize(
     choice: ModelChoice,
     origin: ImageProvenance,
 ) -> tuple[list[Shot], dict[str, Any]]:
-    """Colorize the video; return the shots and the corresponding fields of the summary."""
-    started = time.monotonic()
-    out, record = Path(args.output), origin if args.provenance == "embed" else None
+    """Colorize the video, and write its provenance record unless ``--provenance none`` is set.
+
+    Args:
+        args: Options of the command line.
+        keys: Color image of each key frame, by frame number.
+        source: Source video.
+        choice: Model and weights.
+        origin: Provenance of the result.
+
+    Returns:
+        The shots, and the corresponding fields of the summary.
+    """
+    start = time.monotonic()
+    out = Path(args.output)
     colorer = _frame_colorer(args, keys, choice)
     border = _border(args, keys)
     parts = PartsFolder(out, f"{origin.source} {origin.settings}")
-    interrupts = record_interrupts()
-    with progress_bar("colorizing frames", source.describe().get("frames"), log_every=10.0) as advance:
-
-        def tick() -> None:
-            advance()
-            if interrupts:
-                raise KeyboardInterrupt
-
+    record = origin if args.provenance == "embed" else None
+    with _frame_progress(source) as tick:
         shots, resumed_count = color_video(
             source,
             colorer,
@@ -200,10 +223,27 @@ def _colorize(
         "resumed": resumed_count,
         "broken": source.issues.broken,
         "notes": _notes(source, shots, keys),
-        "seconds": round(time.monotonic() - started, 1),
+        "seconds": round(time.monotonic() - start, 1),
         "incomplete": bool(source.issues.incomplete),
     }
     return shots, outcome
+
+
+@contextmanager
+def _frame_progress(source: Source) -> Iterator[Callable[[], None]]:
+    """Show a progress bar, and yield a function to call after each frame.
+
+    The function raises `KeyboardInterrupt` if Ctrl+C was pressed; see `record_interrupts`.
+    """
+    interrupts = record_interrupts()
+    with progress_bar("colorizing frames", source.describe().get("frames"), log_every=10.0) as advance:
+
+        def tick() -> None:
+            advance()
+            if interrupts:
+                raise KeyboardInterrupt
+
+        yield tick
 
 
 def _border(args: VideoOptions, keys: Mapping[int, Path]) -> BorderSetting:
@@ -227,6 +267,7 @@ def _notes(source: Source, shots: Sequence[Shot], keys: Mapping[int, Path]) -> l
 
 
 def _frame_colorer(args: VideoOptions, keys: Mapping[int, Path], choice: ModelChoice) -> FrameColorer:
+    """Load the model, the key frames and the reference."""
     if (keys or args.reference) and "exemplar" not in model_card(choice.name).guidance:
         raise VideoError(
             f"--key and --reference require a model that supports references, got {choice.name}. Run "
@@ -242,9 +283,9 @@ def _frame_colorer(args: VideoOptions, keys: Mapping[int, Path], choice: ModelCh
 
 
 def _print_summary(summary: Mapping[str, Any], args: VideoOptions) -> None:
-    line, about = summary["output"], summary["description"]
+    line, video = summary["output"], summary["description"]
     if summary["status"] == "planned":
-        line += f": {about['width']}x{about['height']}, {about['from']} to {about['to']}, {summary['model']}"
+        line += f": {video['width']}x{video['height']}, {video['from']} to {video['to']}, {summary['model']}"
     elif summary["status"] == "colored":
         line += f": {summary['frames']} frames in {len(summary['shots'])} shots by {summary['model']}"
         line += f", {summary['resumed']} from an earlier run" if summary["resumed"] else ""

@@ -202,25 +202,38 @@ def _names(text: str | None) -> list[str]:
 
 
 def print_scores(outcome: Outcome, folder: Path) -> None:
-    """Print the scores of an evaluation and the path of ``report.html`` in ``folder``."""
-    from colorzoo.evaluation import format_number, metric_heading
+    """Print the scores of an evaluation, its comparisons, and the path of ``report.html``.
 
-    assert outcome.summary is not None
-    outputs = outcome.summary.setup.outputs
+    Args:
+        outcome: Outcome with a summary.
+        folder: Folder of the report.
+    """
+    from colorzoo.evaluation import metric_heading
+
+    summary = outcome.summary
+    assert summary is not None
+    outputs = summary.setup.outputs
     rows = []
-    for row in outcome.summary.rows:
-        scores = [(row.scores[output.key], output.digits) for output in outputs]
-        cells = [
-            f"{format_number(score.estimate.value, digits)}{f' ({score.omitted})' * bool(score.omitted)}"
-            for score, digits in scores
-        ]
-        rows.append((outcome.summary.label(row.method), str(row.count), *cells))
-    print_table(("method", "interactions", *(metric_heading(output) for output in outputs)), rows)
-    for comparison in outcome.summary.comparisons:
-        first, second = outcome.summary.compared or ("", "")
+    for row in summary.rows:
+        cells = []
+        for output in outputs:
+            score = row.scores[output.key]
+            cells.append(_score_cell(score.estimate.value, output.digits, score.omitted))
+        rows.append((summary.label(row.method), str(row.count), *cells))
+    print_table(("method", "interactions", *map(metric_heading, outputs)), rows)
+    first, second = summary.compared or ("", "")
+    for comparison in summary.comparisons:
         name = f"{first} minus {second}, {comparison.output.title} at {comparison.count}"
         print(f"{name}: {comparison.difference.estimate.value:+.4g}, {comparison.verdict}")
     print_line(str(folder / "report.html"), sys.stdout)
+
+
+def _score_cell(value: float, digits: int, omitted: str) -> str:
+    """Return the text of a score and, in parentheses, the numbers of images that it does not include."""
+    from colorzoo.evaluation import format_number
+
+    text = format_number(value, digits)
+    return f"{text} ({omitted})" if omitted else text
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, EvaluateOptions, run)}

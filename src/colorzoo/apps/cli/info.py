@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -43,20 +44,21 @@ def run(args: InfoOptions) -> int:
     for path in paths:
         if not path.exists():
             raise ImageError(f"{path}: no such file or folder")
-    all_records, is_complete = [], True
+    all_records = []
+    exit_code = 0
     for path in paths:
         records, errors = _read_records(path)
         for error in errors:
             print_line(f"colorzoo: error: {error}", sys.stderr)
-        if errors or not any(record["origin"] for record in records):
-            is_complete = False
         if not args.json:
-            for record in records:
-                _print_record(record)
+            _print_records(records)
         all_records += records
+        has_record = any(record["origin"] for record in records)
+        if errors or not has_record:
+            exit_code = 1
     if args.json:
         print(json.dumps(all_records, indent=1))
-    return 0 if is_complete else 1
+    return exit_code
 
 
 def _read_records(path: Path) -> tuple[list[dict[str, Any]], list[ImageError]]:
@@ -83,12 +85,14 @@ def _read_record(path: Path) -> dict[str, Any]:
     return {"file": str(path), "origin": asdict(provenance) | {"source_type": provenance.source_type}}
 
 
-def _print_record(record: dict[str, Any]) -> None:
-    origin = record["origin"]
-    print_line(f"{record['file']}:{'' if origin else ' no provenance record'}", sys.stdout)
-    for title, value in (origin or {}).items():
-        if value != "":
-            print_line(f"  {title:<11} {' '.join(str(value).split())}", sys.stdout)
+def _print_records(records: Sequence[dict[str, Any]]) -> None:
+    """Print the file and the fields of each record."""
+    for record in records:
+        origin = record["origin"]
+        print_line(f"{record['file']}:{'' if origin else ' no provenance record'}", sys.stdout)
+        for title, value in (origin or {}).items():
+            if value != "":
+                print_line(f"  {title:<11} {' '.join(str(value).split())}", sys.stdout)
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, InfoOptions, run)}

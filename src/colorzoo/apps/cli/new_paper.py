@@ -86,10 +86,10 @@ def paper_files(name: str, *, zoo: bool, gan: bool = False) -> dict[Path, str]:
         raise ColorzooError(f"model {name} already exists. Choose another NAME.")
     package = f"colorzoo.zoo.{name}" if zoo else name
     paths = _checkout_paths(name) if zoo else _package_paths(name)
-    return {
-        path: _filled(_template(template, gan), name, package, match["year"])
-        for template, path in paths.items()
-    }
+    contents = {}
+    for template, path in paths.items():
+        contents[path] = _fill_template(_read_template(template, gan), name, package, match["year"])
+    return contents
 
 
 def _checkout_paths(name: str) -> dict[str, Path]:
@@ -112,13 +112,16 @@ def _package_paths(name: str) -> dict[str, Path]:
     }
 
 
-def _template(file: str, gan: bool) -> str:
+def _read_template(file: str, gan: bool) -> str:
+    """Return the text of a template, or of its variant for adversarial training if there is one."""
     folder = files("colorzoo.apps.cli") / "paper_template"
-    special = folder / "gan" / f"{file}.txt"
-    return (special if gan and special.is_file() else folder / f"{file}.txt").read_text(encoding="utf-8")
+    template, gan_template = folder / f"{file}.txt", folder / "gan" / f"{file}.txt"
+    if gan and gan_template.is_file():
+        template = gan_template
+    return template.read_text(encoding="utf-8")
 
 
-def _filled(text: str, name: str, package: str, year: str) -> str:
+def _fill_template(text: str, name: str, package: str, year: str) -> str:
     """Replace the name, package and year in a template."""
     text = re.sub(rf"\b{_TEMPLATE_NAME}(?=\.(task|model|card)\b)", package, text)
     if name == _TEMPLATE_NAME:

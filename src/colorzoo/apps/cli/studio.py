@@ -112,6 +112,7 @@ def _check_options(args: StudioOptions) -> None:
 
 
 def _read_report(args: StudioOptions, path: Path) -> ServedReport:
+    """Read the report passed as IMAGE; raise an error if it cannot be combined with another option."""
     from colorzoo.apps.studio.access import is_loopback
     from colorzoo.batch import serve_report
 
@@ -137,10 +138,11 @@ def _make_studio(args: StudioOptions, image_path: Path | None) -> tuple[Studio, 
 
     choose_device(args.device)  # raises an error for an unknown device
     recipe = Recipe.from_json(args.recipe).to_dict() if args.recipe else None
-    name = args.model or (recipe or {}).get("model")
-    choice = choose_model(name, "points", args.weights, fast=args.fast)
-    own = None if args.weights == "default" else Colorizer(choice, device=args.device)
-    studio = Studio(own, model=name, fast=args.fast, device=args.device, tune=True)
+    model_name = args.model or (recipe or {}).get("model")
+    choice = choose_model(model_name, "points", args.weights, fast=args.fast)
+    # the studio loads registered weights itself, and only when they are used
+    colorizer = None if args.weights == "default" else Colorizer(choice, device=args.device)
+    studio = Studio(colorizer, model=model_name, fast=args.fast, device=args.device, tune=True)
     if image_path is not None:
         try:
             check_image(image_path, max_pixels=studio.limits.pixels)  # raises here, not in the page
@@ -151,6 +153,7 @@ def _make_studio(args: StudioOptions, image_path: Path | None) -> tuple[Studio, 
 
 
 def _write_static(args: StudioOptions, folder: Path) -> int:
+    """Write the web page of ``--static`` and print its size."""
     from colorzoo.apps.studio.static_page import write_page
     from colorzoo.engines import require_onnx
 

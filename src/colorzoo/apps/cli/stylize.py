@@ -82,8 +82,9 @@ def run(args: StylizeOptions) -> int:
         size=args.size,
     )
     write_image(out, result, content, quality=args.quality, overwrite=args.overwrite)
-    shown = (choice.name, *notes) if choice.is_default else notes
-    print(f"{out} ({'; '.join(shown)})" if shown else out)
+    if choice.is_default:
+        notes = (choice.name, *notes)
+    print(f"{out} ({'; '.join(notes)})" if notes else out)
     return 0
 
 

@@ -47,13 +47,13 @@ def run(args: VideoOptions) -> int:
 
 def _parse_keys(texts: list[str]) -> dict[int, Path]:
     """Return the image file of each key frame, by frame number."""
-    found: dict[int, Path] = {}
+    keys: dict[int, Path] = {}
     for text in texts:
         match = _KEY.fullmatch(text)
         if match is None:
             raise GuidanceError(f"--key must be FRAME=FILE such as 0=first.png, got {text!r}")
-        found[int(match[1])] = Path(match[2])
-    return found
+        keys[int(match[1])] = Path(match[2])
+    return keys
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, VideoOptions, run)}

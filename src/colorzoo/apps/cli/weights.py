@@ -127,12 +127,12 @@ def _fetch(args: FetchOptions) -> int:
 
 def _best_files(uses: Sequence[Use]) -> list[WeightFile]:
     """Return the published weight files of the best models for uses such as ``"points"``."""
-    found: dict[str, WeightFile] = {}
+    files: dict[str, WeightFile] = {}
     for use in uses:
         best = next((row for row in rank_models(use) if row.file is not None), None)
         if best is not None and best.file is not None and not best.embedded:
-            found[best.card.name] = best.file
-    return list(found.values())
+            files[best.card.name] = best.file
+    return list(files.values())
 
 
 def _convert(args: ConvertOptions) -> int:
@@ -204,12 +204,12 @@ def _fetch_metrics() -> int:
     from colorzoo.metrics import all_metrics, named_metric
 
     failed = False
-    for name, found in all_metrics().items():
-        if not found.default_network:
+    for name, metric in all_metrics().items():
+        if not metric.default_network:
             continue
         try:
             named_metric(name)
-            print(f"{name}: {found.default_network} is available")
+            print(f"{name}: {metric.default_network} is available")
         except WeightsError as error:
             failed = True
             print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)

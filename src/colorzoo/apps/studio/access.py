@@ -54,27 +54,33 @@ class Access:
             scope: ASGI scope of the request.
         """
         headers = Headers(scope=scope)
-        host = headers.get("host", "")
+        host = headers.get("host", "")  # with the port
         try:
-            name = (urlsplit(f"//{host}").hostname or "").lower()
-            page = urlsplit(headers.get("origin", ""))
+            host_name = (urlsplit(f"//{host}").hostname or "").lower()
+            origin = urlsplit(headers.get("origin", ""))
         except ValueError:  # for example, an IPv6 address without the closing bracket
             return "the Host or Origin header of the request is invalid; open the printed address"
-        if not self._accepts_host(name):
+        if not self._accepts_host(host_name):
             if is_loopback(self.host):
                 return "this server accepts only requests from its own machine; open the printed address"
             return "this host name is not allowed; open the printed address, or start with --allow-host NAME"
-        # behind a TLS proxy, X-Forwarded-Proto is the scheme that the browser used
+        # behind a TLS proxy, uvicorn sets the scheme from X-Forwarded-Proto, the scheme that the browser used
         scheme = _PAGE_SCHEMES.get(scope["scheme"], scope["scheme"])
-        if "origin" in headers and (page.netloc, page.scheme) != (host, scheme):
+        if "origin" in headers and (origin.scheme, origin.netloc) != (scheme, host):
             return "requests from other sites are not allowed"
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         if path.startswith(("/api", "/report")) and not self._carries_token(scope, headers):
             return "the token is missing or wrong; open the complete address that the server printed"
         return None
 
+    def token_cookie(self, scope: Scope) -> str | None:
+        """Return the header ``Set-Cookie`` that stores the token; None if the request URL has no token."""
+        if self.token is None or not self.has_token(scope):
+            return None
+        return f"{self.cookie_name}={self.token}; Path=/; HttpOnly; SameSite=Strict"
+
     @property
-    def cookie(self) -> str:
+    def cookie_name(self) -> str:
         """Name of the cookie that stores the token; the name contains a hash of the token.
 
         Browsers share cookies between the ports of a host, so each server requires a different cookie name.
@@ -86,14 +92,15 @@ class Access:
         return self._equals_token(QueryParams(scope.get("query_string", b"")).get("token", ""))
 
     def _carries_token(self, scope: Scope, headers: Headers) -> bool:
-        cookie = HTTPConnection(scope).cookies.get(self.cookie, "")
+        cookie = HTTPConnection(scope).cookies.get(self.cookie_name, "")
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
         return self.has_token(scope) or self._equals_token(cookie) or self._equals_token(bearer)
 
-    def _equals_token(self, given: str) -> bool:
-        return self.token is None or hmac.compare_digest(
-            given.encode("utf-8", "replace"), self.token.encode()
-        )
+    def _equals_token(self, text: str) -> bool:
+        """Return whether a text equals the token; True for any text if the check is disabled."""
+        if self.token is None:
+            return True
+        return hmac.compare_digest(text.encode("utf-8", "replace"), self.token.encode())
 
     def _accepts_host(self, name: str) -> bool:
         """Return whether a host name belongs to this server; prevents DNS rebinding."""
@@ -118,19 +125,14 @@ class AccessMiddleware:
         self._app, self._access = app, access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request or websocket."""
+        """Serve one request or websocket, or refuse it with status 403."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         refusal = self._access.refusal(scope)
         if refusal is None:
-            access = self._access
-            token = access.token if access.has_token(scope) else None
-            await self._app(
-                scope,
-                receive,
-                _with_headers(send, token and f"{access.cookie}={token}; Path=/; HttpOnly; SameSite=Strict"),
-            )
+            cookie = self._access.token_cookie(scope)
+            await self._app(scope, receive, _with_headers(send, cookie))
         elif scope["type"] == "websocket":
             # closing before accepting gives the response 403
             await send({"type": "websocket.close", "code": 1008})
@@ -140,7 +142,9 @@ class AccessMiddleware:
 
 
 def _with_headers(send: Send, cookie: str | None = None) -> Send:
-    async def sender(message: Message) -> None:
+    """Return a ``send`` function that adds the security headers and a cookie to the response."""
+
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
@@ -149,7 +153,7 @@ def _with_headers(send: Send, cookie: str | None = None) -> Send:
                 headers.append("Set-Cookie", cookie)
         await send(message)
 
-    return sender
+    return send_with_headers
 
 
 def is_loopback(host: str) -> bool:

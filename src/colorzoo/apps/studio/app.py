@@ -78,16 +78,16 @@ class StudioLoader:
         done = self._future.done() and self._future.exception() is None
         return self._future.result() if done else None
 
-    def named(self, address: QueryParams) -> Path | None:
-        """Return the path of the photo that the URL of a drawing pad names; None without a name.
+    def photo_path(self, query: QueryParams) -> Path | None:
+        """Return the path of the photo in the URL of a drawing pad; None if the URL contains no photo.
 
         Args:
-            address: Query of the URL; the parameter ``photo`` is the path.
+            query: Query of the URL; the parameter ``photo`` is the path.
 
         Raises:
             StudioError: The photo does not exist or is not in the report.
         """
-        name = address.get("photo")
+        name = query.get("photo")
         if name is None:
             return None
         if self.report is None or name not in self.report.sources:
@@ -128,9 +128,9 @@ def build_app(loader: StudioLoader, access: Access) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        cleaning = asyncio.create_task(_expire_sessions(loader))
+        expiring = asyncio.create_task(_expire_sessions(loader))
         yield
-        cleaning.cancel()
+        expiring.cancel()
         if loader.studio is not None:
             await asyncio.to_thread(loader.studio.close)
 
@@ -150,6 +150,7 @@ def build_app(loader: StudioLoader, access: Access) -> Starlette:
 
 
 async def _expire_sessions(loader: StudioLoader) -> None:
+    """Remove expired sessions at least once a minute, until the task is cancelled."""
     with contextlib.suppress(Exception):  # the caller of the loader reports the error
         studio = await loader.wait()
     while loader.studio is not None:
@@ -160,7 +161,7 @@ async def _expire_sessions(loader: StudioLoader) -> None:
 async def _page(request: Request) -> Response:
     loader: StudioLoader = request.app.state.loader
     try:
-        loader.named(request.query_params)
+        loader.photo_path(request.query_params)
     except StudioError as error:
         return _error_response(error)
     return FileResponse(STATIC / "index.html")
@@ -212,25 +213,30 @@ async def _upload(request: Request) -> Response:
 
 
 async def _read_body(request: Request, studio: Studio) -> bytes:
-    """Read the body of an upload; raise an error if it exceeds a limit of the studio."""
-    limits, body = studio.limits, bytearray()
-    stated = request.headers.get("content-length", "")
-    if stated.isdigit():
-        limits.check_bytes(int(stated))
+    """Read the body of an upload.
+
+    Raises:
+        StudioError: The upload exceeds a limit of the studio, or the client disconnected.
+    """
+    limits = studio.limits
+    content_length = request.headers.get("content-length", "")
+    if content_length.isdigit():
+        limits.check_bytes(int(content_length))
+    body = bytearray()
     try:
         async with asyncio.timeout(limits.upload_seconds):
             async for chunk in request.stream():
                 body += chunk
-                studio.arriving += len(chunk)
+                studio.uploading_bytes += len(chunk)
                 limits.check_bytes(len(body))
-                if studio.arriving > limits.memory_bytes // 4:
+                if studio.uploading_bytes > limits.memory_bytes // 4:
                     raise StudioError("busy", "too many uploads are in progress. Try again in a moment.")
     except TimeoutError:
         raise StudioError("timeout", "the upload was too slow. Try again.") from None
     except ClientDisconnect:
         raise StudioError("cancelled", "the upload was cancelled") from None
     finally:
-        studio.arriving -= len(body)
+        studio.uploading_bytes -= len(body)
     return bytes(body)
 
 
@@ -259,8 +265,8 @@ async def _websocket(socket: WebSocket) -> None:
     session_id = socket.query_params.get("session")
     try:
         studio = await loader.wait()
-        image_path = loader.named(socket.query_params)
-        session = studio.connect(session_id, outgoing.reply, loader.recipe, image_path)
+        photo_path = loader.photo_path(socket.query_params)
+        session = studio.connect(session_id, outgoing.reply, loader.recipe, photo_path)
     except Exception as error:  # loading failed, or there are too many sessions; the client reconnects later
         await _refuse(socket, error)
         outgoing.sending.cancel()

@@ -127,9 +127,26 @@ def _run(task: ColorizeTask) -> ColorizedImage:
         return colorize_task(task)
 
 
-def preview(
-    request: PadRequest, quality: Quality, limits: Limits
-) -> tuple[ColorizedImage, bytes, dict[str, Any]]:
+@dataclass(frozen=True)
+class Preview:
+    """Preview of a colorized photo.
+
+    Attributes:
+        jpeg: Encoded image.
+        width: Width of the image in pixels.
+        height: Height of the image in pixels.
+        notes: Notes for the user about the colorization.
+        timing: Duration of each stage in milliseconds.
+    """
+
+    jpeg: bytes
+    width: int
+    height: int
+    notes: tuple[str, ...]
+    timing: dict[str, float]
+
+
+def color_preview(request: PadRequest, quality: Quality, limits: Limits) -> Preview:
     """Colorize a photo and encode the result as a JPEG preview.
 
     Args:
@@ -137,9 +154,6 @@ def preview(
         quality: ``drag`` for a small preview, ``final`` for the standard preview, or ``full`` for a preview
             at full size.
         limits: Limits on the sizes of previews.
-
-    Returns:
-        The result, the JPEG, and the fields ``width``, ``height`` and ``timing`` of the message ``colored``.
     """
     stages = _StageTimes()
     task = _preview_task(request, quality)
@@ -147,12 +161,14 @@ def preview(
     result = _run(task)
     stages.end("network")
     stop_if_cancelled()
-    lightness = _preview_lightness(request.opened.whole or request.opened, quality, limits)
+    photo = request.opened.whole or request.opened
+    lightness = _preview_lightness(photo, quality, limits)
     levels = _preview_levels(result, lightness[0, 0], request.opened.window)
     stages.end("join")
-    image = jpeg(Image.fromarray(levels))
+    data = jpeg(Image.fromarray(levels))
     stages.end("encode")
-    return result, image, {"width": levels.shape[1], "height": levels.shape[0], "timing": stages.timing}
+    height, width = levels.shape[:2]
+    return Preview(data, width, height, tuple(result.notes), stages.timing)
 
 
 class _StageTimes:
@@ -164,13 +180,13 @@ class _StageTimes:
 
     def __init__(self) -> None:
         self.timing: dict[str, float] = {}
-        self._began = time.perf_counter()
+        self._start = time.perf_counter()
 
     def end(self, stage: str) -> None:
         """Record the duration of a stage; the next stage begins now."""
         now = time.perf_counter()
-        self.timing[stage] = round((now - self._began) * 1e3, 2)
-        self._began = now
+        self.timing[stage] = round((now - self._start) * 1e3, 2)
+        self._start = now
 
 
 def _preview_task(request: PadRequest, quality: Quality) -> ColorizeTask:
@@ -199,6 +215,7 @@ def _preview_levels(result: ColorizedImage, lightness: Tensor, window: Window | 
 
 
 def _preview_lightness(opened: OpenedImage, quality: Quality, limits: Limits) -> Tensor:
+    """Return the lightness ``(1, 1, h, w)`` of the whole photo at the size of the preview."""
     width, height = opened.view
     if quality == "drag":
         return shrink_lightness(opened.lightness, fit_size(height, width, limits.view_side * 3 // 8))

@@ -13,6 +13,7 @@ a power of ``r_ij``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -70,20 +71,22 @@ def find_informative_point(task: ColorizeTask, result: ColorizedImage) -> Inform
     Returns:
         The location; None if the model predicts no correlations or no color distribution.
     """
-    if not task.network.model.supports("similarity") or (distribution := result.distribution) is None:
+    distribution = result.distribution
+    if distribution is None or not task.network.model.supports("similarity"):
         return None
     candidates = _candidate_points(task.size)
-    maps = [similarity_to(task, PointPatches.of([point], task.size)) for point in candidates]
-    similarities = [similarity for similarity in maps if similarity is not None]
-    grid = distribution.probabilities.shape[1:]
-    correlation = torch.cat([F.interpolate(each, grid, mode="area") for each in similarities])[:, 0]
+    output_size = distribution.probabilities.shape[1:]
+    correlation = torch.cat([_correlation(task, point, output_size) for point in candidates])
     best = most_informative(correlation, distribution)
-    return InformativePoint(
-        candidates[best].x,
-        candidates[best].y,
-        shared_distribution(correlation[best], distribution),
-        distribution.centers,
-    )
+    probabilities = mean_distribution(correlation[best], distribution)
+    return InformativePoint(candidates[best].x, candidates[best].y, probabilities, distribution.centers)
+
+
+def _correlation(task: ColorizeTask, point: PointHint, output_size: Sequence[int]) -> Tensor:
+    """Return the color correlation ``(1, h, w)`` between a point and all positions of the network output."""
+    similarity = similarity_to(task, PointPatches.of([point], task.size))
+    assert similarity is not None  # the model supports it
+    return F.interpolate(similarity, list(output_size), mode="area")[:, 0]
 
 
 def most_informative(correlation: Tensor, distribution: Distribution) -> int:
@@ -96,13 +99,13 @@ def most_informative(correlation: Tensor, distribution: Distribution) -> int:
             the network output.
         distribution: Color distribution at these positions.
     """
-    colors, shares = distribution.centers, distribution.probabilities
-    mean_square = torch.einsum("qhw,q->hw", shares, colors.square().sum(dim=1))
-    variance = mean_square - torch.einsum("qhw,qc->chw", shares, colors).square().sum(dim=0)
+    colors, probabilities = distribution.centers, distribution.probabilities
+    mean_square = torch.einsum("qhw,q->hw", probabilities, colors.square().sum(dim=1))
+    variance = mean_square - torch.einsum("qhw,qc->chw", probabilities, colors).square().sum(dim=0)
     return int((correlation.square() * variance).sum(dim=(1, 2)).argmax())
 
 
-def shared_distribution(correlation: Tensor, distribution: Distribution) -> Tensor:
+def mean_distribution(correlation: Tensor, distribution: Distribution) -> Tensor:
     """Return the mean color distribution ``(Q,)``, weighted by a power of the correlation.
 
     Args:

@@ -11,8 +11,10 @@ from torch import Tensor
 
 from colorzoo.apps.studio.coloring import PadRequest, predict
 from colorzoo.apps.studio.protocol import StudioError
-from colorzoo.apps.studio.regions import innermost_pixel
+from colorzoo.apps.studio.regions import innermost_location
 from colorzoo.color import rgb_to_lab
+from colorzoo.guidance import format_hex
+from colorzoo.image_io import FloatArray
 from colorzoo.inference import predict_regions
 from colorzoo.inference.steps import Drawing
 
@@ -28,12 +30,21 @@ def describe_drawing(request: PadRequest) -> tuple[dict[str, Any], bytes]:
     The numbers have the size of the preview and are encoded as little-endian uint16.
     """
     labels = _preview_of(request).regions.clip(max=_MOST_REGIONS)
-    facts = {"count": int(labels.max()) + 1, "width": labels.shape[1], "height": labels.shape[0]}
-    return {**facts, "items": [], "proposal": None}, labels.astype("<u2").tobytes()
+    fields = {
+        "count": int(labels.max()) + 1,
+        "width": labels.shape[1],
+        "height": labels.shape[0],
+        "items": [],
+        "proposal": None,
+    }
+    return fields, labels.astype("<u2").tobytes()
 
 
-def likely_region_colors(request: PadRequest, place: tuple[float, float], count: int) -> dict[str, Any]:
+def describe_region_colors(request: PadRequest, place: tuple[float, float], count: int) -> dict[str, Any]:
     """Return the fields of the message ``suggestions`` for the region at a location.
+
+    The fields are ``items`` (likely colors of the region, the most likely first), ``lightness`` (of the most
+    likely color, in [0, 100]) and ``entropy`` (None).
 
     Args:
         request: Drawing and recipe.
@@ -41,31 +52,32 @@ def likely_region_colors(request: PadRequest, place: tuple[float, float], count:
         count: Maximum number of colors.
     """
     region = _drawing(request).region_at(*place, request.opened.size)
-    model, prediction, votes = _predicted(request)
+    model, prediction, votes = _predict(request)
     with torch.inference_mode():
-        colors, shares = model.suggest_colors(prediction, votes, region, count)
-        order = shares.argsort(descending=True, stable=True)
-        colors, shares = colors[order], shares[order]
-        lab = rgb_to_lab(colors.mT[None, :, :, None])[0, :, :, 0].mT
+        rgb, probabilities = model.suggest_colors(prediction, votes, region, count)
+        order = probabilities.argsort(descending=True, stable=True)
+        rgb, probabilities = rgb[order], probabilities[order]
+        lab = _to_lab(rgb)
     items = [
-        {"ab": each[1:].tolist(), "color": _hex(rgb), "share": float(share)}
-        for each, rgb, share in zip(lab, colors, shares, strict=True)
+        {"ab": lab[i, 1:].tolist(), "color": _hex(rgb[i]), "share": float(probabilities[i])}
+        for i in range(len(rgb))
     ]
     return {"lightness": float(lab[0, 0]) if items else None, "items": items, "entropy": None}
 
 
-def next_region(request: PadRequest) -> dict[str, Any]:
+def describe_next_region(request: PadRequest) -> dict[str, Any]:
     """Return the fields of the message ``next``: a location in the most useful region without a point."""
-    drawing = _drawing(request)
-    model, prediction, votes = _predicted(request)
+    areas = torch.from_numpy(_drawing(request).areas)
+    model, prediction, votes = _predict(request)
     with torch.inference_mode():
-        ranked = model.rank_regions(prediction, votes, torch.from_numpy(drawing.areas))
-    taken = _regions_of_points(request)
-    x, y = next(_places(request, (each for each in ranked if each not in taken)), (None, None))
+        ranked = model.rank_regions(prediction, votes, areas)
+    with_points = _regions_with_points(request)
+    locations = _inner_locations(request, (region for region in ranked if region not in with_points))
+    x, y = next(locations, (None, None))
     return {"x": x, "y": y, "entropy": None}
 
 
-def similar_regions(request: PadRequest, place: tuple[float, float]) -> dict[str, Any]:
+def describe_similar_regions(request: PadRequest, place: tuple[float, float]) -> dict[str, Any]:
     """Return the fields of the message ``same``.
 
     The fields are the color of the region at a location, a location in the region, and a location in each
@@ -79,19 +91,29 @@ def similar_regions(request: PadRequest, place: tuple[float, float]) -> dict[str
         StudioError: The model does not compare regions.
     """
     region = _drawing(request).region_at(*place, request.opened.size)
-    model, prediction, votes = _predicted(request)
+    model, prediction, votes = _predict(request)
     with torch.inference_mode():
-        similarity = model.region_similarity(prediction, votes)[region]
-    taken = _regions_of_points(request) | {region}
-    alike = [each for each in (similarity >= _SIMILAR).nonzero()[:, 0].tolist() if each not in taken]
+        is_similar = model.region_similarity(prediction, votes)[region] >= _SIMILAR
+    excluded = _regions_with_points(request) | {region}
+    similar = [other for other in is_similar.nonzero()[:, 0].tolist() if other not in excluded]
+    color = _flat_color(request, place)
+    return {"color": _hex(torch.from_numpy(color)), "places": [place, *_inner_locations(request, similar)]}
+
+
+def _flat_color(request: PadRequest, place: tuple[float, float]) -> FloatArray:
+    """Return the current RGB ``(3,)`` in [0, 1] of the region at a location."""
     flats = predict(request).colors.flats
     assert flats is not None
-    color = flats.colors[flats.drawing.region_at(*place, request.opened.size)]
-    return {"color": _hex(torch.from_numpy(color)), "places": [place, *_places(request, alike)]}
+    color: FloatArray = flats.colors[flats.drawing.region_at(*place, request.opened.size)]
+    return color
 
 
-def _predicted(request: PadRequest) -> tuple[Any, Any, Tensor]:
-    """Return the model, its prediction, and the weight of each cell in each region."""
+def _predict(request: PadRequest) -> tuple[Any, Any, Tensor]:
+    """Return the model, its prediction, and the weight ``(n, h * w)`` of each cell in each region.
+
+    Raises:
+        StudioError: The model does not predict colors of regions.
+    """
     model = request.colorizer.model
     if not model.supports("region_colors"):
         raise StudioError("unsupported", "this coloring model does not compare the regions of a drawing")
@@ -104,29 +126,34 @@ def _drawing(request: PadRequest) -> Drawing:
 
 
 def _preview_of(request: PadRequest) -> Drawing:
+    """Return the drawing at the size of the preview."""
     columns, rows = request.opened.view
     return _drawing(request).resized((rows, columns))
 
 
-def _regions_of_points(request: PadRequest) -> set[int]:
+def _regions_with_points(request: PadRequest) -> set[int]:
     return {
         _drawing(request).region_at(point.x, point.y, request.opened.size) for point in request.recipe.points
     }
 
 
-def _places(request: PadRequest, regions: Iterable[int]) -> Iterator[tuple[float, float]]:
-    """Yield the location in each region that is farthest from its boundary.
+def _inner_locations(request: PadRequest, regions: Iterable[int]) -> Iterator[tuple[float, float]]:
+    """Yield the location (x, y) in each region that is farthest from its boundary, in photo pixels.
 
     Regions without a pixel in the preview are skipped.
     """
     labels = _preview_of(request).regions
-    width, height = request.opened.size
     for region in regions:
         inside = labels == region
         if inside.any():
-            row, column = innermost_pixel(inside)
-            yield (column + 0.5) * width / labels.shape[1], (row + 0.5) * height / labels.shape[0]
+            yield innermost_location(inside, request.opened.size)
+
+
+def _to_lab(rgb: Tensor) -> Tensor:
+    """Convert RGB ``(n, 3)`` in [0, 1] to Lab ``(n, 3)``."""
+    image = rgb.mT[None, :, :, None]
+    return rgb_to_lab(image)[0, :, :, 0].mT
 
 
 def _hex(rgb: Tensor) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*rgb.mul(255).round().int().tolist())
+    return format_hex(rgb.mul(255).round().int().tolist())

@@ -100,15 +100,16 @@ def encode_with_layers(colored: ColorizedImage, image: RasterImage, options: Exp
         options: Options with the format ``layer`` or ``ora``.
     """
     source = colored.source(image)
-    reduced = _reduced(source, options.side)
-    reduce = partial(_reduced_levels, side=options.side, alpha=source.alpha)
+    downscaled = _downscale(source, options.side)
+    downscale_layer = partial(_downscale_levels, side=options.side, alpha=source.alpha)
     if options.kind == "layer":
-        return color_png({"Photo": gray_levels(reduced), "Colors": reduce(colored.levels())}, reduced)
+        colors = downscale_layer(colored.levels())
+        return color_png({"Photo": gray_levels(downscaled), "Colors": colors}, downscaled)
     layers = colored.layers(source)
-    return encode_layers({name: reduce(levels) for name, levels in layers.items()}, reduced)
+    return encode_layers({name: downscale_layer(levels) for name, levels in layers.items()}, downscaled)
 
 
-def encode_with_record(
+def encode_with_provenance(
     colored: ColorizedImage, image: RasterImage, name: str, origin: ImageProvenance, options: ExportOptions
 ) -> bytes:
     """Encode a result as an image file with a provenance record.
@@ -117,21 +118,22 @@ def encode_with_record(
         colored: Result of the photo.
         image: The photo.
         name: Name of the file.
-        origin: Provenance record, without values of the prediction.
+        origin: Provenance record, without the values that the colorization computes.
         options: Options with the format of an image.
     """
     source = colored.source(image)
-    reduced = _reduced(source, options.side)
-    metadata = reduced.metadata
+    downscaled = _downscale(source, options.side)
+    metadata = downscaled.metadata
     if options.dpi is not None:
         metadata = replace(metadata, dpi=(options.dpi, options.dpi))
-    marked = replace(reduced, metadata=add_provenance(metadata, with_prediction(origin, colored)))
+    metadata = add_provenance(metadata, with_prediction(origin, colored))
     levels = colored.levels(output_bit_depth(name, image))
-    reduced_levels = _reduced_levels(levels, options.side, source.alpha)
-    return encode(reduced_levels, marked, WRITABLE[PurePath(name).suffix], options.quality)
+    levels = _downscale_levels(levels, options.side, source.alpha)
+    file_format = WRITABLE[PurePath(name).suffix]
+    return encode(levels, replace(downscaled, metadata=metadata), file_format, options.quality)
 
 
-def record_of(
+def export_provenance(
     colorizer: Colorizer,
     recipe: Recipe,
     reference: AttachedReference | None,
@@ -147,31 +149,34 @@ def record_of(
         reference: Attached reference, or None.
         opened: The photo.
         options: Options of the export.
-        size: Width and height of the result before it is reduced.
+        size: Width and height of the result in pixels, before it is downscaled.
     """
-    is_reduced = options.side is not None and options.side < max(size)
+    is_downscaled = options.side is not None and options.side < max(size)
+    uses_reference = reference is not None and "exemplar" in colorizer.model.accepts
     task = FileTask(
         choice=colorizer.choice,
         guidance=recipe,
         settings=ColorSettings(quality=options.quality),
-        uploaded=(reference.file,) if reference and "exemplar" in colorizer.model.accepts else (),
+        uploaded=(reference.file,) if reference is not None and uses_reference else (),
         colorizer=colorizer,
-        max_side=options.side if is_reduced else None,
+        max_side=options.side if is_downscaled else None,
     )
     return task.origin(opened.sha256, opened.name, colorizer.size)
 
 
-def _reduced(image: RasterImage, side: int | None) -> RasterImage:
+def _downscale(image: RasterImage, side: int | None) -> RasterImage:
     """Downscale an image to a longer side of at most ``side`` pixels."""
-    alpha = None if image.alpha is None else _reduced_levels(image.alpha, side)
-    levels = _reduced_levels(image.levels, side, image.alpha)
+    alpha = None if image.alpha is None else _downscale_levels(image.alpha, side)
+    levels = _downscale_levels(image.levels, side, image.alpha)
     metadata = image.metadata
     if levels is not image.levels:
         metadata = without_positions(metadata, scaled=True)
     return replace(image, levels=levels, alpha=alpha, metadata=metadata)
 
 
-def _reduced_levels(levels: NDArray[Any], side: int | None, alpha: AlphaArray | None = None) -> NDArray[Any]:
+def _downscale_levels(
+    levels: NDArray[Any], side: int | None, alpha: AlphaArray | None = None
+) -> NDArray[Any]:
     """Downscale ``(H, W[, 3])`` levels to a longer side of at most ``side`` pixels, weighted by alpha."""
     height, width = levels.shape[:2]
     scale = 1 if side is None else side / max(height, width)

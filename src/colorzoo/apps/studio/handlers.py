@@ -9,23 +9,22 @@ from hashlib import sha256
 from typing import Annotated, Any, cast
 
 from colorzoo.apps.studio import drawings, palette, regions
-from colorzoo.apps.studio.coloring import PadRequest, Quality, match_of, predict, preview
+from colorzoo.apps.studio.coloring import PadRequest, Quality, color_preview, match_of, predict
 from colorzoo.apps.studio.colorings import find_informative_point
-from colorzoo.apps.studio.export import ExportOptions, encode_with_layers, encode_with_record, record_of
+from colorzoo.apps.studio.export import (
+    ExportOptions,
+    encode_with_layers,
+    encode_with_provenance,
+    export_provenance,
+)
 from colorzoo.apps.studio.models import ModelPool, describe_model
 from colorzoo.apps.studio.opened_image import OpenedImage, open_upload, read_upload, safe_name, thumbnail
 from colorzoo.apps.studio.protocol import Limits, Message, StudioError
 from colorzoo.apps.studio.sessions import AttachedReference, Session
-from colorzoo.batch import (
-    UsedFile,
-)
+from colorzoo.batch import UsedFile
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, Fields, PointHint, Recipe, Vertices, parse_area, read_reach
-from colorzoo.image_io import (
-    RasterImage,
-    is_gray,
-    write_notes,
-)
+from colorzoo.image_io import RasterImage, is_gray, write_notes
 from colorzoo.inference import (
     ColorizedImage,
     Colorizer,
@@ -35,6 +34,7 @@ from colorzoo.inference import (
     describe_statistics,
     require_color,
 )
+from colorzoo.model import ColoringModel
 from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt, Range
 
 MAX_SUGGESTIONS = 32
@@ -127,22 +127,20 @@ class Context:
             StudioError: No photo is open, or the recipe is for another photo.
         """
         recipe = recipe or self.recipe()
-        opened = self.opened(recipe)
+        photo = self.opened(recipe)
         colorizer = self.pool.get(recipe.model)
         if colorizer.is_sketch_model:
-            part = opened.on_paper().healed(recipe.healing)
+            part = photo.on_paper().healed(recipe.healing)
         else:
-            part = opened.healed(recipe.healing).part(recipe.border)
+            part = photo.healed(recipe.healing).part(recipe.border)
         if part.window is None:
-            recipe.check_inside(*opened.size)
+            recipe.check_inside(*photo.size)
         else:
-            recipe, _ = crop_recipe(recipe, opened.size, part.window.inside)
+            recipe, _ = crop_recipe(recipe, photo.size, part.window.inside)
         reference = self.session.reference_for(recipe)
         if reference is None:
             return PadRequest(colorizer, part, recipe, cache=self.pool.cache)
-        model = colorizer.model
-        if reference.gray and "exemplar" in model.accepts and model.reference_needs_color:
-            raise GuidanceError(f"the reference {reference.file.name!r} has no color. Choose a color image.")
+        _check_reference(colorizer.model, reference)
         exemplar = Exemplar(reference.rgb)
         return PadRequest(colorizer, part, recipe, exemplar, reference.file.sha256, self.pool.cache)
 
@@ -189,14 +187,13 @@ def _attach(ctx: Context) -> Iterator[Message]:
         return
     data, name = ctx.file()
     image = read_upload(data, name, ctx.limits)
-    facts: dict[str, Any] = {"width": image.size[0], "height": image.size[1]}
+    width, height = image.size
+    response: dict[str, Any] = {"name": name, "width": width, "height": height, "notes": list(image.notes)}
     if slot == "statistics":
-        facts["statistics"] = describe_statistics(image)
+        response["statistics"] = describe_statistics(image)
     else:
-        file = UsedFile("reference", name, sha256(data).hexdigest())
-        _attach_reference(ctx, image, file)
-    notes = list(image.notes)
-    yield ctx.answer("attached", thumbnail(image), slot=slot, name=name, notes=notes, **facts)
+        _attach_reference(ctx, image, UsedFile("reference", name, sha256(data).hexdigest()))
+    yield ctx.answer("attached", thumbnail(image), slot=slot, **response)
 
 
 def _attach_reference(ctx: Context, image: RasterImage, file: UsedFile) -> None:
@@ -218,24 +215,26 @@ def _attach_reference(ctx: Context, image: RasterImage, file: UsedFile) -> None:
 
 
 def _color(ctx: Context) -> Iterator[Message]:
-    """Colorize the photo in one of the qualities ``drag``, ``final`` and ``full``."""
+    """Colorize the photo and send a preview in one of the qualities ``drag``, ``final`` and ``full``."""
+    start = time.perf_counter()
     quality = _read_quality(ctx)
-    began = time.perf_counter()
     recipe = ctx.recipe()
     if not ctx.pool.has(recipe.model):
         yield Message({"type": "model", **describe_model(ctx.pool.get(recipe.model))})
     request = ctx.pad_request(recipe)
-    result, image, facts = preview(request, quality, ctx.limits)
-    facts["timing"]["wait"] = round((began - ctx.received) * 1e3, 2)
-    facts["timing"]["total"] = round((time.perf_counter() - ctx.received) * 1e3, 2)
+    preview = color_preview(request, quality, ctx.limits)
+    waiting, total = start - ctx.received, time.perf_counter() - ctx.received
+    timing = preview.timing | {"wait": round(waiting * 1e3, 2), "total": round(total * 1e3, 2)}
     yield ctx.answer(
         "colored",
-        image,
+        preview.jpeg,
         quality=quality,
         model=request.colorizer.name,
         mime="image/jpeg",
-        notes=list(result.notes),
-        **facts,
+        notes=list(preview.notes),
+        width=preview.width,
+        height=preview.height,
+        timing=timing,
     )
 
 
@@ -256,54 +255,35 @@ def suggest(ctx: Context) -> Iterator[Message]:
     if exclude is not None:
         recipe = replace(recipe, points=recipe.points[:exclude] + recipe.points[exclude + 1 :])
     request = ctx.pad_request(recipe)
-    place = _inner(request, _inside(x, y, ctx.opened()))
+    place = request.opened.part_location(_inside(x, y, ctx.opened()))
     if _colors_regions(request):
-        reach, found = None, drawings.likely_region_colors(request, place, count)
+        reach = None
+        colors = drawings.describe_region_colors(request, place, count)
     else:
-        reach, found = regions.starting_reach(request, place), _likely_colors(request, place, count)
-    yield ctx.answer("suggestions", x=x, y=y, reach=reach, **found)
-
-
-def _likely_colors(request: PadRequest, place: tuple[float, float], count: int) -> dict[str, Any]:
-    """Return the suggested colors at a location of a photo."""
-    result = predict(request)
-    distribution = result.distribution
-    if distribution is None:
-        return {"lightness": None, "items": [], "entropy": None}
-    shape = (result.ab.shape[1], result.ab.shape[2])
-    return palette.suggestions(distribution, request.opened, place, shape, count)
+        reach = regions.default_reach(request, place)
+        colors = palette.describe_likely_colors(predict(request), request.opened, place, count)
+    yield ctx.answer("suggestions", x=x, y=y, reach=reach, **colors)
 
 
 def _next(ctx: Context) -> Iterator[Message]:
     """Find the location with the most uncertain color, as a proposal for the next point."""
     request = ctx.pad_request()
     if _colors_regions(request):
-        yield ctx.answer("next", **drawings.next_region(request))
-        return
-    result = predict(request)
-    found: dict[str, Any] = {"x": None, "y": None, "entropy": None}
-    if (distribution := result.distribution) is not None:
-        shape = (result.ab.shape[1], result.ab.shape[2])
-        found = palette.suggest_next_point(distribution, request.opened, request.recipe, shape)
-        if request.opened.window is not None:
-            found["x"], found["y"] = request.opened.window.inside.outer((found["x"], found["y"]))
-    yield ctx.answer("next", **found)
+        proposal = drawings.describe_next_region(request)
+    else:
+        proposal = palette.describe_next_point(predict(request), request.opened, request.recipe)
+    yield ctx.answer("next", **proposal)
 
 
 def _colorings(ctx: Context) -> Iterator[Message]:
     """Find the location whose color determines most other colors, and its likely colors."""
     request = ctx.pad_request()
-    found: dict[str, Any] = {"x": None, "y": None, "lightness": None, "items": []}
     if _colors_regions(request):
         versions = [{"variant": number} for number in range(drawings.VARIANTS)]
-        yield ctx.answer("colorings", **found | {"items": versions})
+        yield ctx.answer("colorings", x=None, y=None, lightness=None, items=versions)
         return
-    place = find_informative_point(request.task(), predict(request))
-    if place is not None:
-        found = palette.likely_colorings(place, request.opened)
-        if request.opened.window is not None:
-            found["x"], found["y"] = request.opened.window.inside.outer((found["x"], found["y"]))
-    yield ctx.answer("colorings", **found)
+    point = find_informative_point(request.task(), predict(request))
+    yield ctx.answer("colorings", **palette.describe_colorings(point, request.opened))
 
 
 def _extent(ctx: Context) -> Iterator[Message]:
@@ -314,7 +294,7 @@ def _extent(ctx: Context) -> Iterator[Message]:
     reach = read_reach(fields.take("reach"), "extent.reach")
     recipe = ctx.recipe() if "recipe" in ctx.message.body else Recipe()
     request = ctx.pad_request(recipe)
-    point = PointHint(*_inner(request, (x, y)), radius, reach=reach)
+    point = PointHint(*request.opened.part_location((x, y)), radius, reach=reach)
     overlay, steps = regions.reach_overlay(request, point), regions.reach_steps(request, point)
     yield ctx.answer("extent", overlay, x=x, y=y, reach=reach, steps=steps)
 
@@ -326,7 +306,8 @@ def _select(ctx: Context) -> Iterator[Message]:
     request = ctx.pad_request(ctx.recipe().without_hints())
     if ctx.message.body.get("path") is None:
         visible = fields.read("visible", Fraction, 1.0)
-        mask = regions.select_at_point(request, _inner(request, ctx.place()), size, visible)
+        place = request.opened.part_location(ctx.place())
+        mask = regions.select_at_point(request, place, size, visible)
     else:
         path = _outline(fields, request)
         select = regions.select_outline if fields.take("exact") else regions.select_in_outline
@@ -363,24 +344,24 @@ def _propose(ctx: Context) -> Iterator[Message]:
     """Return the regions that the model proposes to fill with colors, or the regions of a drawing."""
     request = ctx.pad_request()
     if "regions" in request.colorizer.model.accepts:
-        facts, buffer = regions.describe_regions(request, predict(request))
+        description, indices = regions.describe_regions(request, predict(request))
     elif request.colorizer.is_sketch_model:
-        facts, buffer = drawings.describe_drawing(request)
+        description, indices = drawings.describe_drawing(request)
     else:
         raise StudioError("unsupported", "this coloring model does not support regions")
-    yield ctx.answer("regions", buffer, **facts)
+    yield ctx.answer("regions", indices, **description)
 
 
 def _same(ctx: Context) -> Iterator[Message]:
     """Find the regions of a drawing that probably have the color of the region at a location."""
     place = ctx.place()
-    yield ctx.answer("same", **drawings.similar_regions(ctx.pad_request(), place))
+    yield ctx.answer("same", **drawings.describe_similar_regions(ctx.pad_request(), place))
 
 
 def _classes(ctx: Context) -> Iterator[Message]:
     """Return the object classes in the photo and the reference as label maps."""
-    facts, buffers = regions.describe_classes(ctx.pad_request())
-    yield ctx.answer("classes", *buffers, **facts)
+    description, class_maps = regions.describe_classes(ctx.pad_request())
+    yield ctx.answer("classes", *class_maps, **description)
 
 
 def _match(ctx: Context) -> Iterator[Message]:
@@ -388,16 +369,15 @@ def _match(ctx: Context) -> Iterator[Message]:
     fields = ctx.message.fields()
     x, y = (fields.read(key, float, MISSING) for key in "xy")
     request = ctx.pad_request()
-    result = predict(request)
     reference = ctx.session.reference_for(ctx.recipe())
-    found: tuple[float, float] | None = None
-    match = match_of(result)
+    matched: tuple[float | None, float | None] = (None, None)
+    match = match_of(predict(request))
     if match is not None and reference is not None:
         place, window = _inside(x, y, ctx.opened()), request.opened.window
         if window is None or window.inside.contains(place, window.size):
-            inner = _inner(request, place)
-            found = regions.matched_place(match, inner, request.opened.size, reference.size)
-    yield ctx.answer("matched", x=found and found[0], y=found and found[1])
+            place = request.opened.part_location(place)
+            matched = regions.matched_place(match, place, request.opened.size, reference.size) or matched
+    yield ctx.answer("matched", x=matched[0], y=matched[1])
 
 
 def _model(ctx: Context) -> Iterator[Message]:
@@ -420,11 +400,11 @@ def _export(ctx: Context) -> Iterator[Message]:
         data = encode_with_layers(colored, image, options)
     else:
         size = colored.source(image).size
-        origin = record_of(colorizer, recipe, reference, opened, options, size)
-        data = encode_with_record(colored, image, name, origin, options)
+        origin = export_provenance(colorizer, recipe, reference, opened, options, size)
+        data = encode_with_provenance(colored, image, name, origin, options)
         notes += write_notes(name, image)
-    facts = {"name": name, "mime": options.mime, "bytes": len(data), "notes": notes}
-    yield _exported(ctx, data, name, facts)
+    fields = {"name": name, "mime": options.mime, "bytes": len(data), "notes": notes}
+    yield _exported(ctx, data, name, fields)
 
 
 def _colorize_full_size(
@@ -440,13 +420,13 @@ def _colorize_full_size(
     return colorize_task(ctx.pad_request(recipe).cached(task))
 
 
-def _exported(ctx: Context, data: bytes, name: str, facts: dict[str, Any]) -> Message:
+def _exported(ctx: Context, data: bytes, name: str, fields: dict[str, Any]) -> Message:
     """Return the message ``exported`` with the file, or with an address to download the file."""
     if ctx.inline_files:
-        return ctx.answer("exported", data, **facts)
+        return ctx.answer("exported", data, **fields)
     key = ctx.session.add_file(data, name)
     url = f"api/download/{key}?session={ctx.session.id}"
-    return ctx.answer("exported", url=url, **facts)
+    return ctx.answer("exported", url=url, **fields)
 
 
 def _check(ctx: Context) -> Iterator[Message]:
@@ -516,12 +496,14 @@ def _colors_regions(request: PadRequest) -> bool:
     return request.colorizer.model.supports("region_colors")
 
 
-def _inner(request: PadRequest, place: tuple[float, float]) -> tuple[float, float]:
-    """Convert x and y from pixels of the photo to pixels of the colorized part."""
-    return place if request.opened.window is None else request.opened.window.inside.inner(place)
+def _check_reference(model: ColoringModel, reference: AttachedReference) -> None:
+    """Raise an error if the reference is gray although the model requires a color reference."""
+    if reference.gray and "exemplar" in model.accepts and model.reference_needs_color:
+        raise GuidanceError(f"the reference {reference.file.name!r} has no color. Choose a color image.")
 
 
 def _inside(x: float, y: float, opened: OpenedImage) -> tuple[float, float]:
+    """Return ``(x, y)``; raise an error if the location is outside the photo."""
     width, height = opened.size
     if not (0 <= x <= width and 0 <= y <= height):
         raise StudioError("bad_message", f"({x:g}, {y:g}) lies outside the photo ({width} x {height} pixels)")

@@ -97,17 +97,22 @@ class ModelPool:
         if self._own is not None and name in (None, self._own.name):
             return self._own
         name = model_card(name or self.default).name
-        if (found := self._find(name)) is not None:
-            return found
+        colorizer = self._find(name)
+        if colorizer is not None:
+            return colorizer
         with self._loading:
-            if (found := self._find(name)) is None:
-                found = self._load(name)
-                _make_cancellable(found)
-                with self._lock:
-                    self._loaded[name] = found
-                    if len(self._loaded) > _MAX_LOADED:
-                        self._loaded.popitem(last=False)
-            return found
+            # another thread may have loaded the model in the meantime
+            return self._find(name) or self._load_and_store(name)
+
+    def _load_and_store(self, name: str) -> Colorizer:
+        """Load a model and store it; remove the least recently used model if necessary."""
+        colorizer = self._load(name)
+        _make_cancellable(colorizer)
+        with self._lock:
+            self._loaded[name] = colorizer
+            if len(self._loaded) > _MAX_LOADED:
+                self._loaded.popitem(last=False)
+        return colorizer
 
     def has(self, name: str | None) -> bool:
         """Return whether a model is loaded."""
@@ -116,6 +121,7 @@ class ModelPool:
         return self._find(model_card(name or self.default).name) is not None
 
     def _find(self, name: str) -> Colorizer | None:
+        """Return a loaded model, which becomes the most recently used model; None if it is not loaded."""
         with self._lock:
             if name in self._loaded:
                 self._loaded.move_to_end(name)
@@ -148,6 +154,7 @@ class ModelPool:
 
 
 def _make_cancellable(colorizer: Colorizer) -> None:
+    """Stop the model between two layers when its request is cancelled."""
     for layer in colorizer.model.modules():
         layer.register_forward_pre_hook(stop_if_cancelled)
 
@@ -183,7 +190,7 @@ def menu_entry(card: ModelCard) -> dict[str, Any]:
         "parameters": card.parameters,
         "group": _group(card.input, card.plain_guidance),
         "purpose": _purpose(card.input, card.plain_guidance) if card.parameters else None,
-        "rank": max((each.rank for each in card.quality), default=0),
+        "rank": max((quality.rank for quality in card.quality), default=0),
     }
 
 

@@ -113,13 +113,18 @@ class OpenedImage:
     @property
     def nbytes(self) -> int:
         """Memory used by the uploaded file and the cached lightness maps, in bytes."""
+        files = sum(map(len, (self.data, self.gray, self.source, self.alpha)))
         maps = [self.lightness, *self.network_lightnesses.values(), *self.approximate_lightnesses.values()]
-        files = (self.data, self.gray, self.source, self.alpha)
-        parts = [m for part in list(self.parts.values()) for m in part.network_lightnesses.values()]
-        others = [*self.last_healed, *self.last_on_paper]
-        healed = sum(opened.nbytes - sum(map(len, files)) for opened in others)
-        drawn = sum(each.regions.nbytes + each.art.levels.nbytes for each in list(self.drawings.values()))
-        return sum(len(file) for file in files) + sum(m.nbytes for m in (*maps, *parts)) + healed + drawn
+        for part in list(self.parts.values()):
+            maps += part.network_lightnesses.values()
+        copies = [*self.last_healed, *self.last_on_paper]  # share the files of this object
+        drawings = list(self.drawings.values())
+        return (
+            files
+            + sum(lightness.nbytes for lightness in maps)
+            + sum(copy.nbytes - files for copy in copies)
+            + sum(drawing.regions.nbytes + drawing.art.levels.nbytes for drawing in drawings)
+        )
 
     def decode(self) -> RasterImage:
         """Decode the file at full size and inpaint the pixels under healing strokes."""
@@ -171,12 +176,12 @@ class OpenedImage:
         """
         gap = (recipe.drawing or DrawingSettings()).gap
         key = gap, recipe.divisions
-        found = self.drawings.get(key)
-        if found is None:
-            found = read_drawing(self.decode().levels, gap, recipe.divisions)
+        drawing = self.drawings.get(key)
+        if drawing is None:
+            drawing = read_drawing(self.decode().levels, gap, recipe.divisions)
             self.drawings.clear()
-            self.drawings[key] = found
-        return found
+            self.drawings[key] = drawing
+        return drawing
 
     def part(self, setting: BorderSetting) -> OpenedImage:
         """Return the part of a scanned photo inside its border.
@@ -191,10 +196,11 @@ class OpenedImage:
         Raises:
             GuidanceError: The rectangle does not lie within the photo.
         """
+        inside: Rectangle | None = None
         if isinstance(setting, Rectangle):
-            inside: Rectangle | None = check_inside(setting, self.size)
-        else:
-            inside = self.border if setting == "automatic" else None
+            inside = check_inside(setting, self.size)
+        elif setting == "automatic":
+            inside = self.border
         if inside is None:
             return self
         if inside not in self.parts:
@@ -257,6 +263,14 @@ class OpenedImage:
             self.around[pixel] = lightness_around(self.lightness[0, 0], *pixel)
         return self.around[pixel]
 
+    def photo_location(self, place: tuple[float, float]) -> tuple[float, float]:
+        """Convert x and y to pixels of the whole photo, if this object is a part of a photo."""
+        return place if self.window is None else self.window.inside.outer(place)
+
+    def part_location(self, place: tuple[float, float]) -> tuple[float, float]:
+        """Convert x and y from pixels of the whole photo, if this object is a part of a photo."""
+        return place if self.window is None else self.window.inside.inner(place)
+
     def view_pixel(self, place: tuple[float, float]) -> tuple[int, int]:
         """Convert x and y in pixels of the photo to row and column of the preview."""
         columns, rows = self.view
@@ -299,14 +313,14 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
         ImageError: The file is not an image, is damaged, or has too many pixels.
     """
     image = read_upload(data, name, limits)
-    on_paper = composite_on_white(image)
-    is_sketch = chroma_note(on_paper) != IN_COLOR and is_line_art(on_paper.levels)
-    shown = on_paper if is_sketch else image
-    tint = chroma_note(shown)
+    on_white = composite_on_white(image)
+    is_sketch = chroma_note(on_white) != IN_COLOR and is_line_art(on_white.levels)
+    displayed = on_white if is_sketch else image
+    tint = chroma_note(displayed)
     width, height = image.size
     view = fit_size(height, width, limits.view_side)
-    gray, source = _view_jpegs(shown.levels, view)
-    full = FullLightness(image.levels)
+    gray, source = _view_jpegs(displayed.levels, view)
+    network_input = FullLightness(image.levels).shrunk(working_size(height, width, network))
     return OpenedImage(
         name=safe_name(name),
         data=data,
@@ -317,10 +331,10 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
         notes=(*image.notes, *_color_notes(tint)),
         lightness=lightness_of_levels(shrink_levels(image.levels, view))[None, None],
         border=select_part(image, "automatic"),
-        network_lightnesses={network: full.shrunk(working_size(height, width, network))},
+        network_lightnesses={network: network_input},
         gray=gray,
         source=source,
-        alpha=b"" if shown.alpha is None else _alpha_png(shown.alpha, view),
+        alpha=b"" if displayed.alpha is None else _alpha_png(displayed.alpha, view),
         opaque=image.alpha is None,
     )
 
@@ -362,6 +376,7 @@ def read_upload(data: bytes, name: str, limits: Limits) -> RasterImage:
 
 
 def _alpha_png(alpha: NDArray[Any], size: tuple[int, ...]) -> bytes:
+    """Encode an alpha channel ``(H, W)`` of 8 or 16 bits as an 8-bit PNG of a size (height, width)."""
     small = cv2.resize(alpha, (size[1], size[0]), interpolation=cv2.INTER_AREA)
     memory = io.BytesIO()
     Image.fromarray((small // (257 if small.dtype == np.uint16 else 1)).astype(np.uint8)).save(memory, "PNG")

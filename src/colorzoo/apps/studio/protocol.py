@@ -201,6 +201,9 @@ def pack(message: Message) -> str | bytes:
 def unpack(frame: str | bytes) -> Message:
     """Decode a WebSocket frame to a message.
 
+    A text frame is the JSON object of the message. A binary frame consists of the length of the JSON object
+    (little-endian uint32), the JSON object with the lengths of the buffers, and the buffers.
+
     Raises:
         StudioError: The frame is not a valid message.
     """
@@ -208,17 +211,21 @@ def unpack(frame: str | bytes) -> Message:
         return Message(_parse_object(frame))
     if len(frame) < _HEADER.size:
         raise StudioError("bad_message", "a binary message must begin with the length of its JSON part")
-    (length,) = _HEADER.unpack_from(frame)
-    start = _HEADER.size + length
-    if start > len(frame):
+    (json_length,) = _HEADER.unpack_from(frame)
+    json_end = _HEADER.size + json_length
+    if json_end > len(frame):
         raise StudioError("bad_message", "a binary message must contain the stated number of JSON bytes")
-    body = _parse_object(frame[_HEADER.size : start])
+    body = _parse_object(frame[_HEADER.size : json_end])
     lengths = body.pop("buffers", [])
-    valid = isinstance(lengths, list) and all(type(length) is int and length >= 0 for length in lengths)
-    if not valid or start + sum(lengths) != len(frame):
+    if not _are_lengths(lengths) or json_end + sum(lengths) != len(frame):
         raise StudioError("bad_message", "the buffers of a message must have the stated lengths")
-    ends = list(accumulate(lengths, initial=start))
-    return Message(body, tuple(frame[first:last] for first, last in pairwise(ends)))
+    offsets = accumulate(lengths, initial=json_end)
+    return Message(body, tuple(frame[start:end] for start, end in pairwise(offsets)))
+
+
+def _are_lengths(value: object) -> bool:
+    """Return whether a JSON value is a list of non-negative integers."""
+    return isinstance(value, list) and all(type(length) is int and length >= 0 for length in value)
 
 
 def _parse_object(text: str | bytes) -> dict[str, Any]:

@@ -49,8 +49,8 @@ from colorzoo.inference.steps import (
     mean_region_colors,
     on_grid,
     proposal_hash,
+    starting_reach,
 )
-from colorzoo.inference.steps import starting_reach as find_start
 from colorzoo.networks import SegmenterFeatures
 
 NEW_POINT = 1.5  # radius of a new point in pixels of the network input
@@ -73,28 +73,36 @@ def describe_regions(request: PadRequest, result: ColorizedImage) -> tuple[dict[
     Raises:
         GuidanceError: The model does not propose regions.
     """
-    lightness, task = request.lightness(), request.task()
-    proposed = proposed_regions(task)
-    found = divided_regions(task)
-    index = found.index[0, 0]
-    height, width = index.shape
-    shown = lightness[0] if result.predicted_lightness is None else result.predicted_lightness[0]
-    colored = lab_to_rgb_in_gamut(torch.cat([shown, result.ab]))[None]
-    suggested = mean_region_colors(found, colored)
-    items = [
-        {
-            "index": number,
-            **_place_of((index == number).numpy(), request.opened.size),
-            "suggested": suggested[number],
-        }
-        for number in filled_regions(found)
-    ]
-    facts = {"count": len(items), "width": width, "height": height, "items": items}
-    return {**facts, "proposal": proposal_hash(proposed)}, _uint16_bytes(index)
+    task = request.task()
+    proposal = proposed_regions(task)
+    regions = divided_regions(task)
+    colors = mean_region_colors(regions, _result_rgb(request, result))
+    index = regions.index[0, 0]
+    items = []
+    for number in filled_regions(regions):
+        inside = (index == number).numpy()
+        x, y = innermost_location(inside, request.opened.size)
+        items.append(
+            {"index": number, "area": float(inside.mean()), "x": x, "y": y, "suggested": colors[number]}
+        )
+    fields = {
+        "count": len(items),
+        "width": index.shape[1],
+        "height": index.shape[0],
+        "items": items,
+        "proposal": proposal_hash(proposal),
+    }
+    return fields, _uint16_bytes(index)
 
 
-def _place_of(inside: NDArray[np.bool_], size: tuple[int, int]) -> dict[str, float]:
-    """Return the share of pixels in a region, and its innermost location in pixels of the photo.
+def _result_rgb(request: PadRequest, result: ColorizedImage) -> Tensor:
+    """Return the RGB ``(1, 3, h, w)`` in [0, 1] of a result at the size of the network input."""
+    lightness = request.lightness() if result.predicted_lightness is None else result.predicted_lightness
+    return lab_to_rgb_in_gamut(torch.cat([lightness[0], result.ab]))[None]
+
+
+def innermost_location(inside: NDArray[np.bool_], size: tuple[int, int]) -> tuple[float, float]:
+    """Return the location (x, y) in a region that is farthest from its boundary, in pixels of the photo.
 
     Args:
         inside: ``(h, w)`` mask of the region.
@@ -102,8 +110,7 @@ def _place_of(inside: NDArray[np.bool_], size: tuple[int, int]) -> dict[str, flo
     """
     row, column = innermost_pixel(inside)
     height, width = inside.shape
-    x, y = (column + 0.5) * size[0] / width, (row + 0.5) * size[1] / height
-    return {"area": float(inside.mean()), "x": x, "y": y}
+    return (column + 0.5) * size[0] / width, (row + 0.5) * size[1] / height
 
 
 def innermost_pixel(inside: NDArray[np.bool_]) -> tuple[int, int]:
@@ -119,7 +126,7 @@ def innermost_pixel(inside: NDArray[np.bool_]) -> tuple[int, int]:
 
 
 def describe_classes(request: PadRequest) -> tuple[dict[str, Any], tuple[bytes, ...]]:
-    """Return the fields of the message ``classes``, and class maps encoded as uint16.
+    """Return the fields of the message ``classes``, and class maps encoded as little-endian uint16.
 
     The first class map contains the predicted class of each pixel of the photo. If a reference is attached,
     a second class map describes the reference.
@@ -130,24 +137,27 @@ def describe_classes(request: PadRequest) -> tuple[dict[str, Any], tuple[bytes, 
     model = request.colorizer.model
     if not model.supports("segment"):
         raise StudioError("unsupported", "this coloring model does not support object types")
-    names = getattr(model, "class_names", {})
-    opened = find_classes(model, request.lightness())[0, 0]
-    if (window := request.opened.window) is not None:
-        opened = torch.from_numpy(window.surrounded(opened.numpy(), edge=True))
-    facts: dict[str, Any] = {**_class_shares(opened, names), "reference": None}
+    class_names: dict[int, str] = getattr(model, "class_names", {})
+    photo_classes = find_classes(model, request.lightness())[0, 0]
+    window = request.opened.window
+    if window is not None:
+        photo_classes = torch.from_numpy(window.surrounded(photo_classes.numpy(), edge=True))
+    fields: dict[str, Any] = {**_describe_class_map(photo_classes, class_names), "reference": None}
     if request.reference is None:
-        return facts, (_uint16_bytes(opened),)
-    reference = find_classes(model, rgb_to_lab(request.reference.rgb)[:, :1])[0, 0]
-    facts["reference"] = _class_shares(reference, names)
-    return facts, (_uint16_bytes(opened), _uint16_bytes(reference))
+        return fields, (_uint16_bytes(photo_classes),)
+    reference_lightness = rgb_to_lab(request.reference.rgb)[:, :1]
+    reference_classes = find_classes(model, reference_lightness)[0, 0]
+    fields["reference"] = _describe_class_map(reference_classes, class_names)
+    return fields, (_uint16_bytes(photo_classes), _uint16_bytes(reference_classes))
 
 
-def _class_shares(classes: Tensor, names: dict[int, str]) -> dict[str, Any]:
-    values, counts = torch.unique(classes, return_counts=True)
-    pairs = sorted(zip(counts.tolist(), values.tolist(), strict=True), reverse=True)
+def _describe_class_map(classes: Tensor, class_names: dict[int, str]) -> dict[str, Any]:
+    """Return the size of a class map ``(h, w)`` and the share of each class, the largest share first."""
+    ids, counts = torch.unique(classes, return_counts=True)
+    count_and_id = sorted(zip(counts.tolist(), ids.tolist(), strict=True), reverse=True)
     items = [
-        {"id": value, "name": str(names.get(value, value)), "share": count / classes.numel()}
-        for count, value in pairs
+        {"id": class_id, "name": str(class_names.get(class_id, class_id)), "share": count / classes.numel()}
+        for count, class_id in count_and_id
     ]
     return {"width": classes.shape[1], "height": classes.shape[0], "items": items}
 
@@ -171,8 +181,8 @@ def select_at_point(
     """
     lightness = request.opened.approximate_lightness(MASK_SIZE)
     features = partial(_features, request)
-    found = select_at(lightness, place, request.opened.size, size, visible=visible, features=features)
-    return _mask_fields(request, found)
+    mask = select_at(lightness, place, request.opened.size, size, visible=visible, features=features)
+    return _mask_fields(request, mask)
 
 
 def named_parts(request: PadRequest) -> list[dict[str, Any]]:
@@ -207,7 +217,8 @@ def select_in_outline(
         ab = predict(request).ab
     except GuidanceError:  # the model cannot predict colors without guidance
         ab = torch.zeros(2, *lightness.shape[2:])
-    return _mask_fields(request, resize_mask(select_outlined(lightness, ab, path, request.opened.size), size))
+    mask = select_outlined(lightness, ab, path, request.opened.size)
+    return _mask_fields(request, resize_mask(mask, size))
 
 
 def select_outline(request: PadRequest, path: Sequence[tuple[float, float]], size: float) -> dict[str, Any]:
@@ -215,9 +226,8 @@ def select_outline(request: PadRequest, path: Sequence[tuple[float, float]], siz
 
     No object is segmented. See `select_in_outline` for the arguments.
     """
-    return _mask_fields(
-        request, resize_mask(outline_mask(request.lightness(), path, request.opened.size), size)
-    )
+    mask = outline_mask(request.lightness(), path, request.opened.size)
+    return _mask_fields(request, resize_mask(mask, size))
 
 
 def _mask_fields(request: PadRequest, mask: Mask) -> dict[str, Any]:
@@ -236,16 +246,17 @@ def locked_colors(request: PadRequest, result: ColorizedImage, area: Area) -> di
         result: Result of the current recipe.
         area: Area with the action ``lock`` (keep the colors inside) or ``only`` (keep the colors outside).
     """
-    lab, share = _colors_without_paint(request, result), _locked_share(request, area)
-    if (window := request.opened.window) is not None:
+    lab, weight = _colors_without_paint(request, result), _locked_weight(request, area)
+    window = request.opened.window
+    if window is not None:
         lab = torch.from_numpy(window.surrounded(lab.permute(1, 2, 0).numpy(), edge=True)).permute(2, 0, 1)
-        share = torch.from_numpy(window.surrounded(share.numpy()))
-    kept = encode_locked_colors(lab, share)
+        weight = torch.from_numpy(window.surrounded(weight.numpy()))
+    kept = encode_locked_colors(lab, weight)
     fields: dict[str, Any] = replace(area, kept=kept).to_dict()["kept"]
     return fields
 
 
-def _locked_share(request: PadRequest, area: Area) -> Tensor:
+def _locked_weight(request: PadRequest, area: Area) -> Tensor:
     """Return the weight ``(h, w)`` with which an area locks the color of each pixel."""
     areas = [area]
     if area.action == "only":
@@ -277,7 +288,7 @@ def reach_overlay(request: PadRequest, point: PointHint) -> bytes:
         request: Photo and model.
         point: Point in photo pixels.
     """
-    weight = torch.ones(request.lightness().shape[2:])
+    weight = torch.ones(request.lightness().shape[2:])  # effect of the point in [0, 1]
     if point.reach != "everywhere":
         weight = extent_of(request.task(), [point]).weight
     alpha = (weight * TINT_ALPHA).round().byte().numpy()
@@ -299,11 +310,11 @@ def reach_steps(request: PadRequest, point: PointHint) -> list[float]:
         request: Photo and model.
         point: Point in photo pixels.
     """
-    paths, alike = _search(request, point)
-    return even_reaches(paths.costs, alike, REACH_STEPS)
+    paths, similarity = _paths_and_similarity(request, point)
+    return even_reaches(paths.costs, similarity, REACH_STEPS)
 
 
-def starting_reach(request: PadRequest, place: tuple[float, float]) -> Reach | None:
+def default_reach(request: PadRequest, place: tuple[float, float]) -> Reach | None:
     """Return the default reach of a new point, derived from the similarity of pixels to it.
 
     The result is None if the model does not compute similarities.
@@ -313,15 +324,18 @@ def starting_reach(request: PadRequest, place: tuple[float, float]) -> Reach | N
         place: Location ``(x, y)`` in photo pixels.
     """
     radius = NEW_POINT * min(request.opened.size) / min(request.lightness().shape[2:])
-    paths, alike = _search(request, PointHint(*place, radius))
-    return None if alike is None else find_start(paths.costs, alike)
+    paths, similarity = _paths_and_similarity(request, PointHint(*place, radius))
+    return None if similarity is None else starting_reach(paths.costs, similarity)
 
 
-def _search(request: PadRequest, point: PointHint) -> tuple[Paths, FloatArray | None]:
-    """Return paths from a point to all grid cells, and the cells' similarity to the point."""
-    task, places = request.task(), PointPatches.of([point], request.opened.size)
-    paths = paths_from(task, places)
-    similarity = similarity_to(task, places)
+def _paths_and_similarity(request: PadRequest, point: PointHint) -> tuple[Paths, FloatArray | None]:
+    """Return the shortest paths from a point to all grid cells, and the cells' similarity to the point.
+
+    The similarity is None if the model does not compute similarities.
+    """
+    task, patches = request.task(), PointPatches.of([point], request.opened.size)
+    paths = paths_from(task, patches)
+    similarity = similarity_to(task, patches)
     return paths, on_grid(similarity, paths.costs)
 
 

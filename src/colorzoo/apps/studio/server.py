@@ -115,7 +115,7 @@ def serve(
     """
     loader = StudioLoader(Limits(), report)
     with _stop_signals(loader) as stop, run_server(loader, address) as (url, server):
-        if report:
+        if report:  # the page of the report instead of the drawing pad
             url = url.replace("/?", f"/report/{quote(report.name)}?")
         print(f"colorzoo studio: {url}  (Ctrl+C stops the server)", flush=True)
         if not is_loopback(address.host):
@@ -130,6 +130,7 @@ def serve(
 
 
 def _load(loader: StudioLoader, make: MakeStudio, stop: threading.Event) -> None:
+    """Load the studio and pass it, or the error, to the loader."""
     try:
         studio, recipe = make()
     except BaseException as error:
@@ -159,15 +160,15 @@ def _stop_signals(loader: StudioLoader) -> Iterator[threading.Event]:
         if loader.studio is None:
             raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     except KeyboardInterrupt:
         if not stop.is_set():
             raise
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, previous_handler in previous.items():
+            signal.signal(number, previous_handler)
 
 
 @contextmanager

@@ -133,12 +133,12 @@ class Session:
             StudioError: The file does not exist in this session.
         """
         with self.lock:
-            found = self.offered.get(key or "") or self.files.get(key or "")
-            if found is None:
+            file = self.offered.get(key or "") or self.files.get(key or "")
+            if file is None:
                 raise StudioError("expired", "this file has expired. Upload the file again.")
             if drop:
                 self.files.pop(key or "", None)
-            return found
+            return file
 
     @property
     def nbytes(self) -> int:
@@ -187,7 +187,7 @@ class SessionStore:
             session = self._sessions.get(session_id or "")
             if session is not None:
                 self._touch(session)
-            self._drop_opened()
+            self._meet_memory_limit()
         self._report(removed)
         return session
 
@@ -203,22 +203,27 @@ class SessionStore:
         self.remove_expired()
         session = Session(secrets.token_urlsafe(24))
         with self._lock:
-            excess = len(self._sessions) + 1 - self._limits.sessions
-            idle = [other.id for other in self._sessions.values() if not other.connected]
-            if len(idle) < excess:
-                count = self._limits.sessions
-                raise StudioError(
-                    "busy",
-                    f"too many photos are open on this server (at most {count}). Close a browser tab, then "
-                    "try again.",
-                )
-            removed = idle[: max(0, excess)]
-            for session_id in removed:
-                del self._sessions[session_id]
+            removed = self._make_room()
             self._sessions[session.id] = session
             self._touch(session)
         self._report(removed)
         return session
+
+    def _make_room(self) -> list[str]:
+        """Remove sessions until another session fits into the limit; return the ids of removed sessions."""
+        excess = len(self._sessions) + 1 - self._limits.sessions
+        idle = [session.id for session in self._sessions.values() if not session.connected]
+        if len(idle) < excess:
+            count = self._limits.sessions
+            raise StudioError(
+                "busy",
+                f"too many photos are open on this server (at most {count}). Close a browser tab, then "
+                "try again.",
+            )
+        removed = idle[: max(0, excess)]
+        for session_id in removed:
+            del self._sessions[session_id]
+        return removed
 
     def touch(self, session: Session) -> None:
         """Update the last use of a session.
@@ -233,7 +238,7 @@ class SessionStore:
         """Remove idle sessions, and remove photos until the memory limit is met."""
         with self._lock:
             removed = self._expire()
-            self._drop_opened()
+            self._meet_memory_limit()
         self._report(removed)
 
     def close(self) -> None:
@@ -244,6 +249,7 @@ class SessionStore:
         self._report(removed)
 
     def _expire(self) -> list[str]:
+        """Release idle sessions; remove those without a connected drawing pad and return their ids."""
         oldest = self._clock() - self._limits.idle_seconds
         idle = [session for session in self._sessions.values() if session.last_used < oldest]
         removed = [session.id for session in idle if not session.connected]
@@ -253,7 +259,8 @@ class SessionStore:
             session.release()
         return removed
 
-    def _drop_opened(self) -> None:
+    def _meet_memory_limit(self) -> None:
+        """Release the least recently used sessions until the memory limit is met."""
         total = sum(session.nbytes for session in self._sessions.values())
         for session in list(self._sessions.values())[:-1]:  # except the most recently used session
             if total <= self._limits.memory_bytes:

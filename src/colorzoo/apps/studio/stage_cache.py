@@ -55,5 +55,5 @@ def nbytes_of(value: object) -> int:
     if isinstance(size, int):
         return size
     if is_dataclass(value):
-        return sum(nbytes_of(getattr(value, each.name)) for each in fields(value))
+        return sum(nbytes_of(getattr(value, field.name)) for field in fields(value))
     return 0

@@ -62,22 +62,26 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
     """
     _check_folder(folder)
     _check_model(card)
-    content = _interface_files()
     photos = {f"photos/{number}{image.suffix}": image for number, image in enumerate(images)}
-    content |= {file: _read_photo(image) for file, image in photos.items()}
-    content |= _runtime_files()
-    graph, size = _graph_of(card)
+    photo_files = {file: _read_photo(image) for file, image in photos.items()}
+    runtime_files = _runtime_files()
+    graph, network_size = _export_graph(card)
     graph_file = f"{card.name}.onnx.gz"
-    content[graph_file] = gzip.compress(graph, mtime=0)
     settings = {
         "graph": graph_file,
-        "size": size,
+        "size": network_size,
         "runtime": f"runtime/{_RUNTIME}",
         "wasm": f"runtime/{_WASM}.gz",
         "photos": [{"file": file, "name": image.name} for file, image in photos.items()],
     }
-    content[_SETTINGS] = json.dumps(settings).encode()
-    _write(folder, content)
+    content = {
+        **_interface_files(),
+        **photo_files,
+        **runtime_files,
+        graph_file: gzip.compress(graph, mtime=0),
+        _SETTINGS: json.dumps(settings).encode(),
+    }
+    _write_folder(folder, content)
     return sum(map(len, content.values()))
 
 
@@ -123,7 +127,8 @@ def _interface_files() -> dict[str, bytes]:
     return content
 
 
-def _write(folder: Path, content: dict[str, bytes]) -> None:
+def _write_folder(folder: Path, content: dict[str, bytes]) -> None:
+    """Replace a folder atomically by files, which are passed by their path in the folder."""
     part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
     try:
         for name, data in content.items():
@@ -150,8 +155,8 @@ def _runtime_files() -> dict[str, bytes]:
         return {f"runtime/{_RUNTIME}": script.read(), f"runtime/{_WASM}.gz": packed}
 
 
-def _graph_of(card: ModelCard) -> tuple[bytes, int]:
-    """Return a model's ONNX graph with float16 weights, and the shorter side of its input."""
+def _export_graph(card: ModelCard) -> tuple[bytes, int]:
+    """Return a model's ONNX graph with float16 weights, and the shorter side of its input in pixels."""
     model = create_coloring_model(card.name)
     card = replace(card, guidance=tuple(kind for kind in card.guidance if kind == "points"))
     with TemporaryDirectory() as name:
@@ -161,31 +166,39 @@ def _graph_of(card: ModelCard) -> tuple[bytes, int]:
 
 
 def halve_weights(path: Path) -> bytes:
-    """Store the weights of an ONNX graph in float16 and return the changed graph.
+    """Convert the weights of an ONNX graph to float16 and return the serialized graph.
 
-    The graph converts these weights to float32 before use. Tensors stay in float32 if rounding to float16
-    would cause a large error.
+    The graph casts these weights to float32 before use. Weights stay in float32 if rounding to float16 would
+    cause a large error.
+
+    Args:
+        path: ONNX file of the graph; it is not changed.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
     model = onnx.load(path)
-    tensors, casts = [], []
-    for tensor in model.graph.initializer:
-        half = _half(numpy_helper.to_array(tensor)) if tensor.data_type == TensorProto.FLOAT else None
+    weights, casts = [], []
+    for weight in model.graph.initializer:
+        half = None
+        if weight.data_type == TensorProto.FLOAT:
+            half = _round_to_half(numpy_helper.to_array(weight))
         if half is None:
-            tensors.append(tensor)
-        else:
-            tensors.append(numpy_helper.from_array(half, f"{tensor.name}.half"))
-            casts.append(helper.make_node("Cast", [tensors[-1].name], [tensor.name], to=TensorProto.FLOAT))
+            weights.append(weight)
+            continue
+        half_name = f"{weight.name}.half"
+        weights.append(numpy_helper.from_array(half, half_name))
+        casts.append(helper.make_node("Cast", [half_name], [weight.name], to=TensorProto.FLOAT))
     nodes = [*casts, *model.graph.node]
-    for field, entries in ((model.graph.initializer, tensors), (model.graph.node, nodes)):
-        del field[:]
-        field.extend(entries)
+    # fields of protobuf messages cannot be assigned
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(weights)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
     return bytes(model.SerializeToString())
 
 
-def _half(values: NDArray[np.float32]) -> NDArray[np.float16] | None:
+def _round_to_half(values: NDArray[np.float32]) -> NDArray[np.float16] | None:
     """Round values to float16; return None if the rounding error is large."""
     with np.errstate(over="ignore"):
         half = values.astype(np.float16)

@@ -63,25 +63,21 @@ class Studio:
         inline_files: bool = False,
         tune: bool = False,
     ) -> None:
-        self.limits = limits = limits or Limits()
+        self.limits = limits or Limits()
         self.network = ColoringModel.working_size if colorizer is None else colorizer.size
         size = None if colorizer is None else colorizer.requested_size
-        self.pool = ModelPool(
-            lambda name: Colorizer(name, device=device, size=size),
-            colorizer,
-            model,
-            fast=fast,
-        )
-        # a parallel operation is as slow as its slowest thread, and threads that share a core are slow
+        load = partial(Colorizer, device=device, size=size)
+        self.pool = ModelPool(load, colorizer, model, fast=fast)
         if tune:
+            # a parallel operation is as slow as its slowest thread, and threads that share a core are slow
             torch.set_num_threads(max(1, torch.get_num_threads() // 2))
-        self.sessions = SessionStore(limits, on_remove=self._forget)
-        self.arriving = 0  # total size in bytes of the uploads in progress
+        self.sessions = SessionStore(self.limits, on_remove=self._cancel_requests)
+        self.uploading_bytes = 0  # total size in bytes of the uploads in progress
         self._inline_files = inline_files
-        self._model_worker = Worker("models", limits.queued, _MODEL_THREADS)
-        self._file_worker = Worker("files", limits.queued, _FILE_THREADS)
-        self._start: TemporaryFile | None = None
-        self._models: list[dict[str, Any]] | None = None
+        self._model_worker = Worker("models", self.limits.queued, _MODEL_THREADS)
+        self._file_worker = Worker("files", self.limits.queued, _FILE_THREADS)
+        self._offered: TemporaryFile | None = None  # photo that new drawing pads open
+        self._models: list[dict[str, Any]] | None = None  # cache of the model menu
 
     def offer(self, data: bytes, name: str) -> None:
         """Set the photo that new drawing pads open.
@@ -90,7 +86,7 @@ class Studio:
             data: Content of the image file.
             name: File name for display.
         """
-        self._start = TemporaryFile(data, name)
+        self._offered = TemporaryFile(data, name)
 
     def warm_up(self) -> None:
         """Load the default model in the background before the first request."""
@@ -106,7 +102,7 @@ class Studio:
         session_id: str | None,
         reply: Reply,
         recipe: dict[str, Any] | None = None,
-        named: Path | None = None,
+        photo_path: Path | None = None,
     ) -> Session:
         """Resume or start a session and send the message ``hello``.
 
@@ -114,36 +110,38 @@ class Studio:
             session_id: Id of an earlier session, or None.
             reply: Thread-safe function that sends a message to the drawing pad.
             recipe: Initial recipe of a new drawing pad.
-            named: Path of the photo to open; None opens the photo set by `offer`.
+            photo_path: Path of the photo to open; None opens the photo set by `offer`.
 
         Raises:
             StudioError: The photo is too large, or there are too many sessions.
         """
-        found = self.sessions.find(session_id)
-        if found is not None and found.connected:  # a duplicated browser tab
-            found = None
-        session = found or self.sessions.new()
+        session = self.sessions.find(session_id)
+        is_resumed = session is not None and not session.connected  # it is connected in a duplicated tab
+        if session is None or not is_resumed:
+            session = self.sessions.new()
         session.connected = True
         session.connection += 1
-        start = self._start
-        if named is not None:
-            self.limits.check_bytes(named.stat().st_size)
-            start = TemporaryFile(named.read_bytes(), named.name)
-        hello = self._describe_session(session, start) | {"resumed": found is not None, "recipe": recipe}
+        photo = self._offered if photo_path is None else self._read_photo(photo_path)
+        hello = self._describe_session(session, photo) | {"resumed": is_resumed, "recipe": recipe}
         reply(Message({"type": "hello", **hello}))
         return session
 
-    def _describe_session(self, session: Session, start: TemporaryFile | None) -> dict[str, Any]:
+    def _read_photo(self, path: Path) -> TemporaryFile:
+        """Read a photo; raise `StudioError` if the file is too large."""
+        self.limits.check_bytes(path.stat().st_size)
+        return TemporaryFile(path.read_bytes(), path.name)
+
+    def _describe_session(self, session: Session, photo: TemporaryFile | None) -> dict[str, Any]:
         """Return the fields of the message ``hello`` about a session and the server.
 
         Args:
             session: Session of the drawing pad.
-            start: Photo that a new drawing pad opens, or None.
+            photo: Photo that a new drawing pad opens, or None.
         """
-        offered = start and {
-            "upload": session.offer(start.data, start.name),
-            "name": safe_name(start.name),
-            "sha256": sha256(start.data).hexdigest(),
+        start = photo and {
+            "upload": session.offer(photo.data, photo.name),
+            "name": safe_name(photo.name),
+            "sha256": sha256(photo.data).hexdigest(),
         }
         if self._models is None:
             self._models = self.pool.describe()
@@ -151,7 +149,7 @@ class Studio:
             "session": session.id,
             "version": colorzoo.__version__,
             "photo": None if session.opened is None else session.opened.describe(self.network),
-            "start": offered,
+            "start": start,
             "models": self._models,
             "model_selected": self.pool.is_selected,
             "limits": {**self.limits.to_dict(), "points": MAX_POINTS},
@@ -161,7 +159,7 @@ class Studio:
         """Cancel the requests of a session; a drawing pad can reconnect later."""
         session.connected = False
         session.connection += 1
-        self._forget(session.id)
+        self._cancel_requests(session.id)
 
     def handle(self, session: Session, message: Message, reply: Reply) -> None:
         """Queue a request; its responses and errors are passed to ``reply`` later.
@@ -174,7 +172,7 @@ class Studio:
         try:
             self.sessions.touch(session)
             if message.type == "close":  # runs immediately, so that later requests do not use the photo
-                self._forget(session.id)
+                self._cancel_requests(session.id)
                 session.release()
             elif message.type == "cancel":  # runs immediately; in the queue, it would wait for the request
                 session.cancelled.append(message.fields().read("re", NonNegativeInt, 0) or 0)
@@ -189,8 +187,8 @@ class Studio:
         self._file_worker.close()
         self._model_worker.close()
 
-    def _forget(self, session_id: str) -> None:
-        """Remove the waiting requests of a removed session."""
+    def _cancel_requests(self, session_id: str) -> None:
+        """Remove the waiting requests of a session."""
         self._file_worker.cancel(session_id)
         self._model_worker.cancel(session_id)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -65,6 +65,18 @@ class QueuedRequest:
     rank: int = 1
 
 
+def _is_replaced(waiting: QueuedRequest, newer: QueuedRequest) -> bool:
+    """Return whether a newer job replaces a waiting job of the same session."""
+    return waiting.kind == newer.kind and waiting.drop is not None and newer.drop is not None
+
+
+def _drop(jobs: Iterable[QueuedRequest]) -> None:
+    """Call the functions ``drop`` of jobs that do not run."""
+    for job in jobs:
+        if job.drop is not None:
+            job.drop()
+
+
 class Worker:
     """Pool of threads that run jobs (`QueuedRequest`), with one queue per session.
 
@@ -96,8 +108,7 @@ class Worker:
         """
         with self._changed:
             queue = self._queues.setdefault(session, deque())
-            alike = [old for old in queue if old.kind == job.kind and old.drop is not None]
-            replaced = alike if job.drop is not None else []
+            replaced = [waiting for waiting in queue if _is_replaced(waiting, job)]
             if replaced:
                 # the newer job takes the position of the older job; at the end of the queue, frequent
                 # requests would never run
@@ -107,9 +118,7 @@ class Worker:
             else:
                 raise StudioError("busy", "too many requests are waiting. Try again in a moment.")
             self._changed.notify_all()
-        for old in replaced:
-            assert old.drop is not None
-            old.drop()
+        _drop(replaced)
 
     def cancel(self, session: str, kind: str | None = None) -> None:
         """Remove the waiting jobs of a session; None for ``kind`` removes jobs of all kinds."""
@@ -120,9 +129,7 @@ class Worker:
                 queue.remove(job)
             if not queue:
                 self._queues.pop(session, None)
-        for job in dropped:
-            if job.drop is not None:
-                job.drop()
+        _drop(dropped)
 
     def close(self) -> None:
         """Remove all waiting jobs, and wait for running jobs to finish."""
@@ -135,8 +142,8 @@ class Worker:
                 thread.join(timeout=_CLOSE_SECONDS)
 
     def _work(self) -> None:
-        while (found := self._next()) is not None:
-            session, job = found
+        while (session_and_job := self._next()) is not None:
+            session, job = session_and_job
             try:
                 job.run()
             except Exception:  # the thread must continue with other jobs

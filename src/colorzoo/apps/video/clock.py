@@ -54,7 +54,7 @@ class Clock:
 
 
 class PacketClock:
-    """Shift of copied packets by the offsets of their sections.
+    """Clock that shifts the packets of all streams by the offsets of their sections.
 
     Args:
         clock: Clock after all frames are read.
@@ -73,13 +73,15 @@ class PacketClock:
         self.dropped = Fraction(0)
 
     def shift(self, packet: Any) -> bool:
-        """Shift the timestamps of a PyAV packet; packets must be passed in the order of the file.
+        """Shift the timestamps of a PyAV packet, and return whether the packet is part of the output.
 
-        Returns:
-            Whether the packet is part of the output. The packets of the main stream and sound that is played
-            before or after the frames of its section are excluded.
+        The packets of the main stream are not part of the output, because the video is encoded again. Sound
+        that is played before or after the frames of its section is dropped.
+
+        Args:
+            packet: Packet of any stream. Packets must be passed in the order of the file.
         """
-        section = self._enter_section(packet)
+        section = self._section(packet)
         if packet.stream_index == self._main:
             self._now = _stored_time(packet) + section.offset
             return False
@@ -93,11 +95,11 @@ class PacketClock:
         packet.dts = dts
         return True
 
-    def _enter_section(self, packet: Any) -> Section:
-        """Record the timestamp of a packet, and return the section of the packet."""
+    def _section(self, packet: Any) -> Section:
+        """Return the section of a packet, and record the packet as the last packet of its stream."""
         index, stored = packet.stream_index, _stored_time(packet)
         if self._clock.jumps(stored, self._stored.get(index)):
-            self._current[index] = self._section_of(index, stored)
+            self._current[index] = self._section_after_jump(index, stored)
         self._stored[index] = stored
         return self._clock.sections[self._current[index]]
 
@@ -123,11 +125,15 @@ class PacketClock:
         self._shifted[index] = dts
         return dts
 
-    def _section_of(self, index: int, stored: Fraction) -> int:
-        """Return the index of the section of a packet after a jump of its stream.
+    def _section_after_jump(self, index: int, stored: Fraction) -> int:
+        """Return the index of the section that a stream enters at a jump of the clock.
 
         Streams are interleaved, so the section places the packet near the last packet of the main stream,
         which can reach the next section earlier or later.
+
+        Args:
+            index: Index of the stream.
+            stored: Stored timestamp of the packet after the jump in seconds.
         """
         current, sections = self._current[index], self._clock.sections
         if index == self._main:

@@ -121,21 +121,25 @@ class FrameColorer:
             number: Frame number, which selects the reference.
         """
         exemplar = self._exemplar_for(number)
-        model = self._colorizer.model
-        if exemplar is not None and model.supports("color_frames"):
-            device = self._colorizer.device
-            previous = None if self._previous is None else self._previous.to(device)
-            ab = model.color_frames(lightness.to(device), exemplar.to(device), previous)
-            return ab.float().cpu() * self._strength
+        if exemplar is not None and self._colorizer.model.supports("color_frames"):
+            return self._predict_from_previous(lightness, exemplar)
         height, width = lightness.shape[-2:]
         recipe = Recipe(strength=self._strength)
         task = self._colorizer.prepare_lightness(lightness, (width, height), recipe, exemplar)
-        colored = colorize_task(replace(task, is_frame=True))
-        self.notes |= dict.fromkeys(colored.notes)
-        return colored.ab[None]
+        result = colorize_task(replace(task, is_frame=True))
+        self.notes |= dict.fromkeys(result.notes)
+        return result.ab[None]
+
+    def _predict_from_previous(self, lightness: Tensor, exemplar: Exemplar) -> Tensor:
+        """Predict the ab ``(1, 2, h, w)`` of a frame from the reference and the previous frame."""
+        device = self._colorizer.device
+        previous = None if self._previous is None else self._previous.to(device)
+        ab = self._colorizer.model.color_frames(lightness.to(device), exemplar.to(device), previous)
+        return ab.float().cpu() * self._strength
 
     def _exemplar_for(self, number: int) -> Exemplar | None:
-        passed = [key for key in self._exemplars if key <= number]
-        if passed:
-            return self._exemplars[passed[-1]]
+        """Return the reference for a frame number; see the arguments of the class."""
+        key_numbers = [key for key in self._exemplars if key <= number]
+        if key_numbers:
+            return self._exemplars[key_numbers[-1]]
         return self._reference or next(iter(self._exemplars.values()), None)

@@ -7,7 +7,7 @@ import re
 import struct
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,9 @@ _PRESET = "superfast"  # libx264 preset, five times as fast as the default; file
 _STREAM_TAGS = frozenset({"title", "language", "handler_name", "creation_time", "vendor_id", "timecode"})
 _CONTAINER_TAGS = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands", "duration"})
 _PADDING = "\x01" * 14  # end of the track name, replaced by the two elements of the display size
+# Matroska elements: an id, the length (with the highest bit set), and the value
+_NAME_ID, _WIDTH_ID, _HEIGHT_ID = b"\x53\x6e", b"\x54\xb0", b"\x54\xba"
+_VIDEO_SETTINGS = re.compile(rb"\xe0[\x80-\xef](?=\xb0)")  # id and length, before the id of the pixel width
 _UNIT_UNKNOWN, _UNIT_PIXELS = b"\x54\xb2\x81\x04", b"\x54\xb2\x81\x00"  # unit of the display size
 _MATROSKA = (".mkv", ".webm")
 _XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
@@ -61,7 +64,7 @@ class StreamPlan:
         encoding: Codec and quality.
         width: Width of the stored source frames in pixels, before rotation.
         height: Height of the stored source frames in pixels, before rotation.
-        layout: Pixel format and color matrix.
+        layout: Pixel format and color matrix of the result.
         time_base: Unit of the timestamps in seconds.
         rate: Mean number of frames per second.
         tags: FFmpeg codes of the color range, matrix, primaries and transfer function, by the attribute name
@@ -69,7 +72,7 @@ class StreamPlan:
         aspect: Pixel aspect ratio; None if the source does not specify it.
         matrix: Nine numbers of the source's display matrix, which rotates and flips frames; empty without a
             display matrix.
-        light: HDR parameters in the syntax of x264 or x265; empty without HDR metadata.
+        hdr_params: HDR parameters in the syntax of x264 or x265; empty without HDR metadata.
     """
 
     encoding: Encoding
@@ -81,7 +84,7 @@ class StreamPlan:
     tags: dict[str, int]
     aspect: Fraction | None
     matrix: tuple[int, ...] = ()
-    light: str = ""
+    hdr_params: str = ""
 
     @property
     def needs_display_size(self) -> bool:
@@ -117,9 +120,9 @@ class StreamPlan:
         crf = self.encoding.crf if self.encoding.crf is not None else _CRF.get(codec)
         options = {} if crf is None else {"crf": str(crf)}
         if codec == "h264":
-            options |= {"preset": _PRESET, "x264-params": self.light}
+            options |= {"preset": _PRESET, "x264-params": self.hdr_params}
         elif codec == "hevc":
-            options["x265-params"] = f"log-level=none:{self.light}".rstrip(":")
+            options["x265-params"] = f"log-level=none:{self.hdr_params}".rstrip(":")
         elif codec == "vp9":
             options |= {"cpu-used": "4", "row-mt": "1"}
         return options
@@ -139,7 +142,7 @@ def side_data_of(frame: Any) -> dict[str, bytes]:
         return {}
 
 
-def light_params(side_data: Mapping[str, bytes], codec: str) -> tuple[str, list[str]]:
+def hdr_params_of(side_data: Mapping[str, bytes], codec: str) -> tuple[str, list[str]]:
     """Return the HDR parameters of an encoder, and notes for the user on dropped metadata.
 
     The parameters have the syntax of x264 and x265. For other codecs, HDR metadata is dropped.
@@ -202,31 +205,35 @@ def choose_encoding(out: Path, codec: str | None, crf: int | None, *, sound: boo
     return Encoding(codec, crf, sound)
 
 
-def output_layout(source: Layout, gray: bool, size: tuple[int, int], codec: str) -> tuple[Layout, list[str]]:
+def output_layout(
+    source: Layout, size: tuple[int, int], codec: str, *, has_chroma: bool
+) -> tuple[Layout, list[str]]:
     """Return the pixel format of the output, and notes for the user on lost properties.
+
+    The chroma subsampling of the source is kept. A source without chroma planes is written as 4:2:0.
 
     Args:
         source: Pixel format of the source.
-        gray: Whether the source has no chroma planes, as in gray video and RGB video.
         size: Width and height of the frames in pixels.
         codec: A key of `CODECS`.
+        has_chroma: Whether the source has chroma planes, unlike gray video and RGB video.
     """
     notes = []
-    across, down = (2, 2) if gray else (source.across, source.down)
-    if size[0] % across or size[1] % down:
+    width, height = size
+    across, down = (source.across, source.down) if has_chroma else (2, 2)
+    if width % across or height % down:
         across, down = 1, 1
         notes.append("written as 4:4:4 because width or height is odd; some players support only 4:2:0")
-    known = {form.name for form in import_av().Codec(CODECS[codec], "w").video_formats}
-    for bits in (min(source.bits, 10), 8):
-        layout = Layout(across, down, bits, source.full, source.matrix)
-        if layout.name in known:
-            break
+    supported = {pixel_format.name for pixel_format in import_av().Codec(CODECS[codec], "w").video_formats}
+    layout = replace(source, across=across, down=down, bits=min(source.bits, 10))
+    if layout.name not in supported:
+        layout = replace(layout, bits=8)
     if layout.bits < source.bits:
         notes.append(f"reduced from {source.bits} to {layout.bits} bits")
     return layout, notes
 
 
-def tags_of(frame: Any, layout: Layout) -> dict[str, int]:
+def color_tags(frame: Any, layout: Layout) -> dict[str, int]:
     """Return the color tags of the output stream; see `StreamPlan`.
 
     Args:
@@ -247,20 +254,20 @@ def join_parts(
     result: Path,
     plan: StreamPlan,
     clock: Clock,
-    last: int,
+    last_duration: int,
     origin: ImageProvenance | None,
 ) -> list[str]:
-    """Join the colorized shots, and add the other source streams.
+    """Join the colorized shots, and add the other streams of the source.
 
     The streams are copied. Sound is converted only if the container does not support its codec.
 
     Args:
         source: Source video with audio, subtitles, cover art, chapters and metadata to copy.
-        parts: Colorized shots in order.
+        parts: Video files of the colorized shots in order.
         result: Output file.
         plan: Properties of the video stream.
-        clock: Clock of the source.
-        last: Duration of the last frame in units of the time base.
+        clock: Clock of the source, which makes the timestamps of the other streams continuous.
+        last_duration: Duration of the last frame in units of the time base of ``plan``.
         origin: Provenance of the result. An MP4 file stores it as XMP; a Matroska file stores only the source
             type, as a tag. None stores no provenance.
 
@@ -271,36 +278,39 @@ def join_parts(
         VideoError: The output file cannot be written.
     """
     is_matroska = result.suffix.lower() in _MATROSKA
-    with write_errors(result), open_media(source) as original:
-        main = main_video_stream(original)
-        others = OtherStreams(original, main, result.suffix.lower(), sound=plan.encoding.sound)
-        with others.open_output(result, _muxer_options(plan, is_matroska)) as target:
-            video = _add_streams(original, main, target, plan, others)
+    with write_errors(result), open_media(source) as input_container:
+        main = main_video_stream(input_container)
+        others = OtherStreams(input_container, main, result.suffix.lower(), sound=plan.encoding.sound)
+        with others.open_output(result, _muxer_options(plan, is_matroska)) as output_container:
+            video = _add_streams(input_container, output_container, main, plan, others)
             if origin is not None and is_matroska:
-                target.metadata["DIGITAL_SOURCE_TYPE"] = origin.source_type
-            target.start_encoding()
-            colored = _video_packets(parts, video, last, plan.time_base)
-            _mux(target, colored, others.packets(PacketClock(clock, main.index)))
+                output_container.metadata["DIGITAL_SOURCE_TYPE"] = origin.source_type
+            output_container.start_encoding()
+            video_packets = _video_packets(parts, video, last_duration, plan.time_base)
+            other_packets = others.packets(PacketClock(clock, main.index))
+            _mux(output_container, video_packets, other_packets)
         if plan.needs_display_size and plan.aspect:
-            _set_display_size(result, round(plan.width * plan.aspect), plan.height)
+            _write_display_size(result, round(plan.width * plan.aspect), plan.height)
     if origin is not None and not is_matroska:
         _append_provenance(result, origin)
     return others.notes
 
 
-def _add_streams(original: Any, main: Any, target: Any, plan: StreamPlan, others: OtherStreams) -> Any:
+def _add_streams(
+    input_container: Any, output_container: Any, main: Any, plan: StreamPlan, others: OtherStreams
+) -> Any:
     """Add all streams with their metadata to the output container; return the video stream.
 
     Args:
-        original: Container of the source.
+        input_container: Container of the source.
+        output_container: Container of the result.
         main: Main video stream of the source.
-        target: Output container.
         plan: Properties of the video stream.
         others: Other streams of the source.
     """
-    video = plan.add_to(target)
-    other_outputs = others.add_to(target)
-    _copy_metadata(original, target, {main.index: video} | other_outputs)
+    video = plan.add_to(output_container)
+    other_outputs = others.add_to(output_container)
+    _copy_metadata(input_container, output_container, {main.index: video} | other_outputs)
     if plan.needs_display_size:
         video.metadata["title"] = video.metadata.get("title", "") + _PADDING
     return video
@@ -313,6 +323,7 @@ def _append_provenance(path: Path, origin: ImageProvenance) -> None:
 
 
 def _muxer_options(plan: StreamPlan, is_matroska: bool) -> dict[str, str]:
+    """Return the options of the FFmpeg muxer."""
     # keep timestamps: Matroska would otherwise shift all streams by the audio encoder delay
     options = {"avoid_negative_ts": "disabled"}
     if is_matroska:
@@ -322,22 +333,22 @@ def _muxer_options(plan: StreamPlan, is_matroska: bool) -> dict[str, str]:
     return options
 
 
-def _mux(target: Any, colored: Generator[Any], others: Iterator[Any]) -> None:
+def _mux(output_container: Any, video_packets: Generator[Any], other_packets: Iterator[Any]) -> None:
     """Write the packets of the video and of the other streams in the order of their timestamps."""
-    with closing(colored):
-        for packet in heapq.merge(colored, others, key=lambda p: Fraction(p.dts * p.time_base)):
-            target.mux_one(packet)
+    with closing(video_packets):
+        for packet in heapq.merge(video_packets, other_packets, key=lambda p: Fraction(p.dts * p.time_base)):
+            output_container.mux_one(packet)
 
 
-def _copy_metadata(original: Any, target: Any, streams: Mapping[int, Any]) -> None:
+def _copy_metadata(input_container: Any, output_container: Any, streams: Mapping[int, Any]) -> None:
     """Copy tags and chapters of the source; ``streams`` contains the output streams by source index."""
     for index, stream in streams.items():
-        stream.disposition = original.streams[index].disposition
-        stream.metadata.update(_stream_tags(original.streams[index]))
-    for key, value in original.metadata.items():
+        stream.disposition = input_container.streams[index].disposition
+        stream.metadata.update(_stream_tags(input_container.streams[index]))
+    for key, value in input_container.metadata.items():
         if key.lower() not in _CONTAINER_TAGS:
-            target.metadata[key] = value
-    target.set_chapters(original.chapters())
+            output_container.metadata[key] = value
+    output_container.set_chapters(input_container.chapters())
 
 
 def _xmp_box(packet: bytes) -> bytes:
@@ -345,30 +356,46 @@ def _xmp_box(packet: bytes) -> bytes:
     return (24 + len(packet)).to_bytes(4, "big") + b"uuid" + _XMP_BOX + packet
 
 
-def _set_display_size(path: Path, width: int, height: int) -> None:
-    """Overwrite the padding of the track name with the display size of a Matroska video track.
+def _write_display_size(path: Path, width: int, height: int) -> None:
+    """Write the display size of a Matroska video track into the place of the padding of its name.
 
     FFmpeg would write the display size from ``sample_aspect_ratio``, which PyAV 18 cannot set on a stream.
-    The name becomes shorter, the following bytes move towards it, and the elements of the display size are
-    inserted at the start of the video settings. The length of the file does not change.
+    The length of the file does not change::
+
+        before:  name length | name | padding | other elements | settings length | settings
+        after:   name length | name | other elements | settings length | display size | settings
+
+    Args:
+        path: Matroska file whose track name ends with `_PADDING`.
+        width: Width of the displayed frames in pixels.
+        height: Height of the displayed frames in pixels.
+
+    Raises:
+        VideoError: The file has no header of a video track.
     """
-    size = struct.pack(">2sBI2sBI", b"\x54\xb0", 0x84, width, b"\x54\xba", 0x84, height)
+    display_size = struct.pack(">2sBI2sBI", _WIDTH_ID, 0x84, width, _HEIGHT_ID, 0x84, height)
     with path.open("r+b") as file:
-        head = file.read(2**16)
-        name_end = head.index(_PADDING.encode()) + len(_PADDING)
-        name = head.rindex(b"\x53\x6e", 0, name_end) + 2  # position of the length byte; the text follows
-        found = re.compile(rb"\xe0[\x80-\xef](?=\xb0)").search(head, name_end)
-        if found is None:
+        header = file.read(2**16)
+        padding = header.index(_PADDING.encode())
+        padding_end = padding + len(_PADDING)
+        name_length = header.rindex(_NAME_ID, 0, padding) + len(_NAME_ID)
+        video_settings = _VIDEO_SETTINGS.search(header, padding_end)
+        if video_settings is None:
             raise VideoError(
                 f"{path}: cannot write the pixel aspect ratio, because the file has no video track header"
             )
-        video = found.end()  # start of the video settings, after their length byte
-        length = head[video - 1] & 0x7F
-        short_name = bytes([head[name] - len(size)]) + head[name + 1 : name_end - len(size)]
-        between = head[name_end : video - 1]
-        settings = head[video : video + length].replace(_UNIT_UNKNOWN, _UNIT_PIXELS)
-        file.seek(name)
-        file.write(short_name + between + bytes([0x80 | length + len(size)]) + size + settings)
+        settings = video_settings.end()
+        settings_length = header[settings - 1] & 0x7F
+        changed = (
+            bytes([header[name_length] - len(_PADDING)]),
+            header[name_length + 1 : padding],
+            header[padding_end : settings - 1],
+            bytes([0x80 | settings_length + len(display_size)]),
+            display_size,
+            header[settings : settings + settings_length].replace(_UNIT_UNKNOWN, _UNIT_PIXELS),
+        )
+        file.seek(name_length)
+        file.write(b"".join(changed))
 
 
 def _stream_tags(stream: Any) -> dict[str, str]:
@@ -379,12 +406,18 @@ def _stream_tags(stream: Any) -> dict[str, str]:
     return tags
 
 
-def _video_packets(parts: Sequence[Path], stream: Any, last: int, time_base: Fraction) -> Generator[Any]:
-    """Yield the packets of all parts with durations up to the next packet.
+def _video_packets(
+    parts: Sequence[Path], stream: Any, last_duration: int, time_base: Fraction
+) -> Generator[Any]:
+    """Yield the packets of the colorized shots, with the duration until the next packet.
 
-    The last packet has a duration of ``last`` units of the time base.
+    Args:
+        parts: Video files of the shots in order.
+        stream: Output stream of the packets.
+        last_duration: Duration of the last packet in units of ``time_base``.
+        time_base: Unit of the timestamps of the source in seconds.
     """
-    waiting: Any = None
+    previous: Any = None
     for part in parts:
         with open_media(part) as container:
             for packet in container.demux(video=0):
@@ -393,10 +426,10 @@ def _video_packets(parts: Sequence[Path], stream: Any, last: int, time_base: Fra
                 packet.stream = stream
                 # without B-frames both timestamps are equal, but short shots may lack decoding timestamps
                 packet.dts = packet.pts
-                if waiting is not None:
-                    waiting.duration = packet.pts - waiting.pts
-                    yield waiting
-                waiting = packet
-    if waiting is not None:
-        waiting.duration = round(last * time_base / waiting.time_base)
-        yield waiting
+                if previous is not None:
+                    previous.duration = packet.pts - previous.pts
+                    yield previous
+                previous = packet
+    if previous is not None:
+        previous.duration = round(last_duration * time_base / previous.time_base)
+        yield previous

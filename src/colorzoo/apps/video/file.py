@@ -24,11 +24,11 @@ from colorzoo.apps.video.container import frame_to_rgb, import_av, main_video_st
 from colorzoo.apps.video.encoding import (
     Encoding,
     StreamPlan,
+    color_tags,
+    hdr_params_of,
     join_parts,
-    light_params,
     output_layout,
     side_data_of,
-    tags_of,
     write_errors,
 )
 from colorzoo.apps.video.frames import ReadIssues, VideoError, VideoFrame
@@ -148,11 +148,12 @@ class VideoFile:
     def plan(self) -> StreamPlan:
         """Properties of the output stream; the first access adds notes on lost properties to `issues`."""
         first, codec = self._first, self._encoding.codec
-        gray = len(first.format.components) < 3 or is_rgb(first.format)
-        layout, layout_notes = output_layout(layout_of(first), gray, (first.width, first.height), codec)
+        has_chroma = len(first.format.components) >= 3 and not is_rgb(first.format)
+        size = (first.width, first.height)
+        layout, layout_notes = output_layout(layout_of(first), size, codec, has_chroma=has_chroma)
         side_data = side_data_of(first)
-        light, light_notes = light_params(side_data, codec)
-        self.issues.notes += [*layout_notes, *self._frame_notes(), *light_notes]
+        hdr_params, hdr_notes = hdr_params_of(side_data, codec)
+        self.issues.notes += [*layout_notes, *self._frame_notes(), *hdr_notes]
         return StreamPlan(
             encoding=self._encoding,
             width=first.width,
@@ -160,10 +161,10 @@ class VideoFile:
             layout=layout,
             time_base=self._time_base,
             rate=self._rate,
-            tags=tags_of(first, layout),
+            tags=color_tags(first, layout),
             aspect=self._aspect,
             matrix=_display_matrix(side_data),
-            light=light,
+            hdr_params=hdr_params,
         )
 
     def _frame_notes(self) -> list[str]:
@@ -192,7 +193,7 @@ class VideoFile:
         return sha256_of(self.path)
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Yield all decoded frames in order; record damaged packets in the attribute ``issues``."""
+        """Yield all decoded frames in order; record damaged packets and a missing end in ``issues``."""
         self.issues.broken.clear()
         self._clock = Clock(self._clock.can_jump_ahead)
         mirrored, turns = _orientation(_display_matrix(side_data_of(self._first)))
@@ -200,9 +201,13 @@ class VideoFile:
             stamp = _time_code(pts * self._time_base)
             if decoded.is_corrupt:
                 self.issues.broken.append(stamp)
-            yield VideoFrame(number, stamp, FileImage(self._sized(decoded), pts, turns, mirrored))
-        last, duration = self._last
-        end = last + (duration or self._usual_duration())
+            yield VideoFrame(number, stamp, FileImage(self._resized(decoded), pts, turns, mirrored))
+        self._check_end()
+
+    def _check_end(self) -> None:
+        """Add to `issues` that the file ends before its declared duration."""
+        last_pts, duration = self._last
+        end = last_pts + (duration or self._usual_duration())
         length = (end - (self._first.pts or 0)) * self._time_base
         is_joined = len(self._clock.sections) > 1  # the declared duration is the duration of one section
         if length < _COMPLETE * self._duration and not is_joined:
@@ -226,8 +231,10 @@ class VideoFile:
             result: Output file.
             origin: Provenance of the result; None stores no provenance.
         """
-        last = self._last[1] or self._usual_duration()
-        self.issues.notes += join_parts(self.path, parts, result, self.plan, self._clock, last, origin)
+        last_duration = self._last[1] or self._usual_duration()
+        self.issues.notes += join_parts(
+            self.path, parts, result, self.plan, self._clock, last_duration, origin
+        )
 
     def _decoded(self) -> Iterator[Any]:
         """Yield the decoded frames; add packets that cannot be decoded to ``issues``."""
@@ -251,18 +258,25 @@ class VideoFile:
             yield self._av.Packet()  # an empty packet flushes the decoder
 
     def _timed(self, frames: Iterator[Any]) -> Iterator[tuple[Any, int]]:
-        """Yield frames with increasing timestamps; record jumps of the clock in ``_clock``."""
-        clock, stored, end, pts = self._clock, None, 0, None
+        """Yield frames with increasing timestamps; record jumps of the clock in ``_clock``.
+
+        A frame without a timestamp starts at the end of the previous frame.
+        """
+        clock = self._clock
+        # stored time in seconds; output timestamp and end of the frame in units of the time base
+        last_time, last_pts, end = None, None, 0
         for frame in frames:
-            wanted = end
+            pts = end
             if frame.pts is not None:
                 time = frame.pts * self._time_base
-                if clock.jumps(time, stored):
+                if clock.jumps(time, last_time):
                     start = end * self._time_base
                     clock.sections.append(Section(start - time, start))
-                stored = time
-                wanted = frame.pts + round(clock.sections[-1].offset / self._time_base)
-            pts = wanted if pts is None else max(wanted, pts + 1)
+                last_time = time
+                pts = frame.pts + round(clock.sections[-1].offset / self._time_base)
+            if last_pts is not None:
+                pts = max(pts, last_pts + 1)
+            last_pts = pts
             end = pts + (frame.duration or self._usual_duration())
             yield frame, pts
 
@@ -270,7 +284,8 @@ class VideoFile:
         """Return the mean frame duration in units of the time base."""
         return round(1 / float(self._rate * self._time_base))
 
-    def _sized(self, decoded: Any) -> Any:
+    def _resized(self, decoded: Any) -> Any:
+        """Return a frame with the size of the first frame."""
         first = self._first
         if (decoded.width, decoded.height) == (first.width, first.height):
             return decoded
@@ -303,12 +318,12 @@ class FilePart:
         plan, image = self._plan, frame.image
         luma = image.luma(plan.layout)
         size = luma.shape if image.turns % 2 == 0 else luma.shape[::-1]
-        stored = image.as_stored(_enlarged(ab, size, inside))
-        made = self._av.VideoFrame(plan.width, plan.height, plan.layout.name)
-        fill(made, colored_planes(luma, stored, plan.layout), plan.layout.bits)
-        made.pts, made.time_base = image.pts, plan.time_base
+        stored_ab = image.as_stored(_enlarged(ab, size, inside))
+        encoded = self._av.VideoFrame(plan.width, plan.height, plan.layout.name)
+        fill(encoded, colored_planes(luma, stored_ab, plan.layout), plan.layout.bits)
+        encoded.pts, encoded.time_base = image.pts, plan.time_base
         with write_errors(self._path):
-            self._container.mux(self._stream.encode(made))
+            self._container.mux(self._stream.encode(encoded))
 
     def close(self) -> None:
         """Flush the encoder and close the file."""

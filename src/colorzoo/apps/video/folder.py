@@ -76,7 +76,8 @@ class FrameFolder:
         self.files = [file for file in visible_entries(path) if file.suffix.lower() in READABLE]
         if not self.files:
             raise VideoError(f"{path} contains no image in a supported format. Convert the frames to PNG.")
-        self._first = next((found for file in self.files if (found := _read(file)) is not None), None)
+        images = (_read(file) for file in self.files)
+        self._first = next((image for image in images if image is not None), None)
         if self._first is None:
             raise VideoError(f"no image file in {path} can be read. Replace the damaged files.")
 
@@ -94,21 +95,21 @@ class FrameFolder:
 
     def digest(self) -> str:
         """Return a hash of the names and contents of all files."""
-        found = hashlib.sha256()
+        digest = hashlib.sha256()
         for file in self.files:
-            found.update(f"{file.name}\0{sha256_of(file)}\n".encode("utf-8", "surrogateescape"))
-        return found.hexdigest()
+            digest.update(f"{file.name}\0{sha256_of(file)}\n".encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
 
     def frames(self) -> Iterator[VideoFrame]:
         """Yield all images in order; record unreadable images in the attribute ``issues``."""
         self.issues.broken.clear()
         number = 0
         for file in self.files:
-            found = _read(file)
-            if found is None:
+            image = _read(file)
+            if image is None:
                 self.issues.broken.append(file.name)
                 continue
-            yield VideoFrame(number, file.name, FolderImage(found, result_name(file)))
+            yield VideoFrame(number, file.name, FolderImage(image, result_name(file)))
             number += 1
 
     def result(self, path: Path) -> FrameFolder:
@@ -150,13 +151,13 @@ class FolderPart:
 
     def write(self, frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> None:
         """Write a frame in the format of its source; see `colorzoo.apps.video.file.FilePart.write`."""
-        shown, whole = frame.image, frame.image.lightness()[0, 0]
-        surroundings = None if inside is None else Surroundings(whole, inside)
-        lightness = whole if inside is None else whole[inside.slices]
-        rgb = compose_image(lightness, ab)
-        if surroundings is not None:
-            rgb = surroundings.around(rgb, None)
-        write_image(self._path / shown.name, rgb, shown.image, overwrite=True)
+        lightness = frame.image.lightness()[0, 0]
+        if inside is None:
+            rgb = compose_image(lightness, ab)
+        else:
+            rgb = compose_image(lightness[inside.slices], ab)
+            rgb = Surroundings(lightness, inside).around(rgb, None)
+        write_image(self._path / frame.image.name, rgb, frame.image.image, overwrite=True)
 
     def close(self) -> None:
         """Do nothing, because `write` writes each frame completely."""

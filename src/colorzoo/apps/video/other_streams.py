@@ -25,7 +25,7 @@ class OtherStreams:
     other subtitles are dropped.
 
     Args:
-        original: Container of the source.
+        input_container: Container of the source.
         main: Main video stream.
         suffix: Lower-case extension of the output file.
         sound: Whether to write audio streams.
@@ -34,22 +34,23 @@ class OtherStreams:
         notes: Notes for the user on streams that are dropped, converted or damaged.
     """
 
-    def __init__(self, original: Any, main: Any, suffix: str, *, sound: bool) -> None:
-        self._original, self._main, self._suffix = original, main, suffix
+    def __init__(self, input_container: Any, main: Any, suffix: str, *, sound: bool) -> None:
+        self._input, self._main, self._suffix = input_container, main, suffix
         self._copied: list[Any] = []
         self._converted: list[Any] = []
         self._attached: list[Any] = []
-        self._is_wrapped = False
-        self._targets: dict[int, Any] = {}
-        self._ends: dict[int, int] = defaultdict(int)  # ends of the converted sound
+        self._is_wrapped = False  # see `_open_output`
+        self._outputs: dict[int, Any] = {}  # output streams by index of the input stream
+        self._ends: dict[int, int] = defaultdict(int)  # end of the converted sound of each input stream
         self.notes: list[str] = []
-        for stream in original.streams:
+        for stream in input_container.streams:
             if stream.index != main.index and (sound or stream.type != "audio"):
                 self._plan(stream)
-        if self._is_wrapped and original.chapters():
+        if self._is_wrapped and input_container.chapters():
             self.notes.append("chapters are not copied")
 
     def _plan(self, stream: Any) -> None:
+        """Classify a stream as copied, converted, attached or dropped; add a note unless it is copied."""
         context = stream.codec_context
         name = getattr(context, "name", None) or getattr(stream, "name", None) or "unknown"
         is_mkv = self._suffix == ".mkv"
@@ -73,9 +74,9 @@ class OtherStreams:
     def _accepts(self, stream: Any, *, is_wrapped: bool) -> bool:
         """Return whether FFmpeg writes a file header for a copy of a stream."""
         try:
-            with _open_output(os.devnull, _MUXERS[self._suffix], {}, is_wrapped=is_wrapped) as target:
-                target.add_stream_from_template(stream, opaque=True)
-                target.start_encoding()
+            with _open_output(os.devnull, _MUXERS[self._suffix], {}, is_wrapped=is_wrapped) as container:
+                container.add_stream_from_template(stream, opaque=True)
+                container.start_encoding()
         except (import_av().FFmpegError, ValueError):
             return False
         return True
@@ -89,50 +90,59 @@ class OtherStreams:
         """
         return _open_output(str(path), _MUXERS[self._suffix], options, is_wrapped=self._is_wrapped)
 
-    def add_to(self, target: Any) -> dict[int, Any]:
+    def add_to(self, output_container: Any) -> dict[int, Any]:
         """Add the streams to the output container; return them by index of the source stream."""
         for stream in self._attached:
-            target.add_attachment(stream.name or "attachment", stream.mimetype or "", stream.data)
+            name, mime_type = stream.name or "attachment", stream.mimetype or ""
+            output_container.add_attachment(name, mime_type, stream.data)
         for stream in self._copied:
-            self._targets[stream.index] = target.add_stream_from_template(stream, opaque=True)
+            self._outputs[stream.index] = output_container.add_stream_from_template(stream, opaque=True)
         rates = import_av().Codec(self._encoder, "w").audio_rates
         for stream in self._converted:
             rate = min(rates, key=lambda rate: abs(rate - stream.rate))
             layout = _LAYOUTS.get(stream.channels, "stereo")
-            self._targets[stream.index] = target.add_stream(self._encoder, rate=rate, layout=layout)
-        return dict(sorted(self._targets.items()))
+            self._outputs[stream.index] = output_container.add_stream(self._encoder, rate=rate, layout=layout)
+        return dict(sorted(self._outputs.items()))
 
     def packets(self, clock: PacketClock) -> Iterator[Any]:
-        """Yield the packets of the output streams that `add_to` added.
+        """Yield the packets of the output streams that `add_to` added; add notes on dropped packets.
 
         Args:
             clock: Clock that makes the timestamps continuous.
         """
-        if not self._targets:
+        if not self._outputs:
             return
-        converted = [stream.index for stream in self._converted]
-        streams = [self._main, *(self._original.streams[index] for index in self._targets)]
+        streams = [self._main, *(self._input.streams[index] for index in self._outputs)]
         try:
-            for packet in self._original.demux(streams):
-                if packet.dts is None or not clock.shift(packet):
-                    continue
-                if packet.stream_index in converted:
-                    yield from self._encoded(packet.stream_index, packet)
-                else:
-                    packet.stream = self._targets[packet.stream_index]
-                    yield packet
+            for packet in self._input.demux(streams):
+                if packet.dts is not None and clock.shift(packet):
+                    yield from self._output_packets(packet)
         except import_av().FFmpegError as error:
             self.notes.append(f"the audio of the source cannot be read to the end ({error.strerror})")
-        for index in converted:
-            yield from self._encoded(index, None)  # the sound that decoder and encoder buffer
+        for stream in self._converted:
+            yield from self._convert(stream.index, None)  # the sound that decoder and encoder buffer
         if clock.dropped >= _AUDIBLE:
             self.notes.append(f"{float(clock.dropped):.1f} s of sound at jumps of the clock is dropped")
 
-    def _encoded(self, index: int, packet: Any) -> Iterator[Any]:
-        """Yield packets with the converted sound of a packet; None flushes decoder and encoder."""
-        target = self._targets[index]
+    def _output_packets(self, packet: Any) -> Iterator[Any]:
+        """Yield the packets of the output for a packet of the input."""
+        index = packet.stream_index
+        if any(stream.index == index for stream in self._converted):
+            yield from self._convert(index, packet)
+        else:
+            packet.stream = self._outputs[index]
+            yield packet
+
+    def _convert(self, index: int, packet: Any) -> Iterator[Any]:
+        """Decode a sound packet, encode its sound, and yield the encoded packets.
+
+        Args:
+            index: Index of the input stream.
+            packet: Packet of the input stream; None flushes the decoder and the encoder.
+        """
+        output = self._outputs[index]
         try:
-            frames = self._original.streams[index].decode(packet)
+            frames = self._input.streams[index].decode(packet)
         except import_av().FFmpegError:
             note = f"stream {index} (audio) has damaged packets, which are dropped"
             if note not in self.notes:
@@ -141,10 +151,10 @@ class OtherStreams:
         if packet is None:
             frames = [*frames, None]  # flushes the encoder
         for frame in frames:
-            for encoded in target.encode(frame):
+            for encoded in output.encode(frame):
                 if encoded.pts is None:  # the last packets, because flushed frames have no timestamps
                     encoded.pts = encoded.dts = self._ends[index]
-                self._ends[index] = encoded.pts + (encoded.duration or target.frame_size)
+                self._ends[index] = encoded.pts + (encoded.duration or output.frame_size)
                 yield encoded
 
 

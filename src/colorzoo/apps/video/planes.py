@@ -182,7 +182,7 @@ def _looked_up(table: FloatArray, luma: FloatArray, a: FloatArray, b: FloatArray
 
 @cache
 def _change_tables(full: bool, matrix: int) -> tuple[FloatArray, FloatArray]:
-    """Return tables of the changes of Y', Cb and Cr when a color is added to gray.
+    """Return tables of the changes of Y', Cb and Cr when an ab color is added to gray.
 
     The first table contains the change of Y'. The second table contains the changes of Cb and Cr and two
     channels of zeros, because OpenCV looks up four channels twice as fast as two channels. Changes are in
@@ -192,11 +192,11 @@ def _change_tables(full: bool, matrix: int) -> tuple[FloatArray, FloatArray]:
     steps = torch.arange(-_FARTHEST, _FARTHEST + 1, _APART).float()
     lightness = torch.from_numpy(_luma_table(8, Layout(1, 1, 8, full, matrix).luma_scale))
     light, b, a = torch.meshgrid(lightness, steps, steps, indexing="ij")
-    rgb = lab_to_rgb_in_gamut(torch.stack([part.flatten(0, 1) for part in (light, a, b)]))
+    rgb = lab_to_rgb_in_gamut(torch.stack([channel.flatten(0, 1) for channel in (light, a, b)]))
     planes = from_rgb(np.moveaxis(rgb.numpy(), 0, -1), fine)
-    found = np.stack(planes, axis=-1).reshape(256, len(steps), len(steps), 3).astype(np.float32) / 256
-    gray = len(steps) // 2
-    changes = (found - found[:, gray : gray + 1, gray : gray + 1]).reshape(-1, len(steps), 3)
+    levels = np.stack(planes, axis=-1).reshape(256, len(steps), len(steps), 3).astype(np.float32) / 256
+    zero = len(steps) // 2  # index of a = 0 and b = 0
+    changes = (levels - levels[:, zero : zero + 1, zero : zero + 1]).reshape(-1, len(steps), 3)
     y, cb, cr = cv2.split(changes)
     return y, cv2.merge([cb, cr, np.zeros_like(y), np.zeros_like(y)])
 

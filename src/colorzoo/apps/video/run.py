@@ -185,11 +185,11 @@ def color_video(
         shot_frames = itertools.chain([first], frames)
         shot = parts.finished(first.number)
         if shot is None:
-            active = _ActiveShot(source, colorer, parts, first, steady, size, border)
+            colorizer = _ShotColorizer(source, colorer, parts, first, steady, size, border)
             for frame in shot_frames:
-                active.add(frame)
+                colorizer.add(frame)
                 tick()
-            shot = active.finish()
+            shot = colorizer.finish()
         else:
             for _ in shot_frames:  # frames must be read to reach the next shot
                 reused_count += 1
@@ -230,8 +230,8 @@ def gray_frame(source: Source, number: int) -> RasterImage:
     return RasterImage((gray * 255).round().numpy().astype(np.uint8))
 
 
-class _ActiveShot:
-    """Shot during colorization; see `color_video` for the arguments."""
+class _ShotColorizer:
+    """Colorizer for the frames of one shot; ``first`` is the first frame, see `color_video` for the rest."""
 
     def __init__(
         self,
@@ -248,7 +248,7 @@ class _ActiveShot:
         self._exposure = ExposureHold()
         self._writer = source.part(parts.part(first.number, source.extension))
         self._shot = Shot(first.number, 0, first.stamp)
-        self._border, self._is_searched = border, False
+        self._border, self._is_border_known = border, False
         self._inside: Rectangle | None = None
         colorer.start_shot()
 
@@ -285,8 +285,8 @@ class _ActiveShot:
     def _lightness(self, frame: VideoFrame) -> Tensor:
         """Return the lightness ``(1, 1, H, W)`` of the part of a frame within the border."""
         lightness = frame.image.lightness()
-        if not self._is_searched:
-            self._is_searched = True
+        if not self._is_border_known:
+            self._is_border_known = True
             self._inside = select_part(RasterImage(frame.image.gray()), self._border)
         return lightness if self._inside is None else lightness[..., *self._inside.slices]
 
@@ -303,6 +303,7 @@ class _ActiveShot:
         return shot
 
     def _write(self, colors: list[Tensor]) -> None:
+        """Write the next buffered frames with their ab ``(1, 2, h, w)``."""
         for ab in colors:
             self._writer.write(self._waiting.popleft(), ab[0], self._inside)
 

@@ -45,8 +45,8 @@ class ShotDetector:
     """
 
     def __init__(self) -> None:
-        # previous frame and its histograms
-        self._last: tuple[NDArray[np.float32], NDArray[np.float64]] | None = None
+        # previous frame at a size of 64 x 36 pixels, and its histograms
+        self._previous: tuple[NDArray[np.float32], NDArray[np.float64]] | None = None
         self._shape: tuple[int, ...] = ()
 
     def starts(self, frame: VideoFrame) -> bool:
@@ -55,8 +55,8 @@ class ShotDetector:
         A shot starts at the first frame, after a cut, and when the frame size changes.
         """
         gray = frame.image.gray()
-        before, self._shape = self._shape, gray.shape
-        return self.is_cut(gray) or gray.shape != before
+        previous_shape, self._shape = self._shape, gray.shape
+        return self.is_cut(gray) or gray.shape != previous_shape
 
     def is_cut(self, gray: NDArray[np.uint8]) -> bool:
         """Return whether a frame follows a cut; True for the first frame.
@@ -66,11 +66,13 @@ class ShotDetector:
         """
         small = cv2.resize(gray, _SIZE, interpolation=cv2.INTER_AREA).astype(np.float32)
         histograms = _histograms(small)
-        before, self._last = self._last, (small, histograms)
-        if before is None:
+        previous, self._previous = self._previous, (small, histograms)
+        if previous is None:
             return True
-        last = before[0]
-        return _change(before[1], histograms) > _MIN_CHANGE and _correlation(last, small) < _MAX_CORRELATION
+        previous_small, previous_histograms = previous
+        if _change(previous_histograms, histograms) <= _MIN_CHANGE:
+            return False
+        return _correlation(previous_small, small) < _MAX_CORRELATION
 
 
 def _change(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
@@ -86,10 +88,12 @@ def _correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> flo
 
 
 def _histograms(image: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the smoothed normalized histograms ``(4, bins)`` of the quadrants of a gray image ``(H, W)``."""
     rows, columns = image.shape[0] // 2, image.shape[1] // 2
-    quarters = (image[top : top + rows, left : left + columns] for top in (0, rows) for left in (0, columns))
-    counts = [cv2.calcHist([quarter], [0], None, [_BINS], [0, 256]) for quarter in quarters]
-    wide = np.pad(np.asarray(counts, np.float64).reshape(len(counts), -1), ((0, 0), (1, 1)))
+    corners = ((top, left) for top in (0, rows) for left in (0, columns))
+    quadrants = [image[top : top + rows, left : left + columns] for top, left in corners]
+    counts = [cv2.calcHist([quadrant], [0], None, [_BINS], [0, 256]) for quadrant in quadrants]
+    padded = np.pad(np.asarray(counts, np.float64).reshape(len(counts), -1), ((0, 0), (1, 1)))
     weights = (0.25, 0.5, 0.25)  # smoothed, because a slow fade moves values to adjacent bins
-    smooth = np.lib.stride_tricks.sliding_window_view(wide, len(weights), axis=1) @ weights
+    smooth = np.lib.stride_tricks.sliding_window_view(padded, len(weights), axis=1) @ weights
     return smooth / smooth.sum(axis=1, keepdims=True)

@@ -30,9 +30,8 @@ _LOW_TRUST, _HIGH_TRUST = 0.3, 0.7  # confidences at which the propagation weigh
 _FEWEST_BETWEEN = 20  # minimum number of frames per colorized frame
 _UNREACHED = 0.03  # tolerated fraction of a frame that propagated colors do not reach
 _FEW = 12  # maximum window length in frames for which only one frame is colorized first
-_PARTS = (0.0, 1.0)  # relative positions of the two frames colorized first in longer windows
 _COARSE = 2  # subsampling in pixels of the maps that select frames
-_FILLED = 8  # subsampling in pixels of the maps that fill pixels without a color
+_FINEST_FILL = 8  # minimum subsampling in pixels of the maps that fill pixels without a color
 _SURROUNDINGS_WEIGHT = 0.05  # weight of the surrounding colors relative to the confidence of a pixel
 _FILLED_CONFIDENCE = 0.3  # confidence of filled colors when they are propagated to later frames
 _FIXED = 8.0  # weight of a frame colorized by the user, relative to other frames
@@ -140,64 +139,76 @@ class SteadyColors:
         if self._strength == 0:
             return [predict()]
         frame = _Frame(_halved(_gray(lightness)), tuple(lightness.shape[-2:]), predict, fixed)
-        if self._frames:
-            before = self._frames[-1]
-            before.to_next, frame.to_previous = _motions(before.gray, frame.gray)
-        elif self._last is not None:
-            frame.to_previous = _motions(self._last[0], frame.gray)[1]
+        self._estimate_motion(frame)
         self._frames.append(frame)
         if fixed or self._every:
-            _color(frame)
-        return self._finish() if len(self._frames) >= self._window else []
+            _run_model(frame)
+        return self._process_window() if len(self._frames) >= self._window else []
 
     def flush(self) -> list[Tensor]:
-        """Return the colors of all buffered frames at the end of a shot."""
-        rest = self._finish()
+        """Return the ab ``(1, 2, h, w)`` of all buffered frames at the end of a shot."""
+        ab_maps = self._process_window()
         self._last = None
-        return rest
+        return ab_maps
 
-    def _finish(self) -> list[Tensor]:
+    def _estimate_motion(self, frame: _Frame) -> None:
+        """Set the motion between a new frame and the previous frame."""
+        if self._frames:
+            previous = self._frames[-1]
+            previous.to_next, frame.to_previous = _motions(previous.gray, frame.gray)
+        elif self._last is not None:
+            previous_gray, _ = self._last
+            _, frame.to_previous = _motions(previous_gray, frame.gray)
+
+    def _process_window(self) -> list[Tensor]:
+        """Colorize and remove the buffered frames, and return the ab ``(1, 2, h, w)`` of each frame."""
         if not self._frames:
             return []
-        _choose(self._frames, None if self._last is None else self._last[1][..., 2])
-        ahead = _colors_ahead(self._frames)
-        found = []
         colors = None if self._last is None else self._last[1]
-        for frame, later in zip(self._frames, ahead, strict=True):
-            colors = self._propagate(frame, colors, later)
+        _colorize_selected(self._frames, None if colors is None else colors[..., 2])
+        ab_maps = []
+        for frame, later_colors in zip(self._frames, _propagate_backward(self._frames), strict=True):
+            colors = self._blend(frame, colors, later_colors)
             if frame.is_fixed and frame.prediction is not None:
                 ab = np.stack(cv2.split(frame.prediction)[:2])
             else:
-                ab = _filled(colors)
-                colors = _with_filled(colors, ab)
-            found.append(torch.from_numpy(ab)[None])
+                ab = _fill_uncovered(colors)
+                colors = _add_filled(colors, ab)
+            ab_maps.append(torch.from_numpy(ab)[None])
         assert colors is not None
         self._last = self._frames[-1].gray, colors
         self._frames = []
-        return found
+        return ab_maps
 
-    def _propagate(self, frame: _Frame, before: Array | None, later: Array) -> Array:
-        """Return the colors of a frame, propagated from the previous frame and later frames."""
+    def _blend(self, frame: _Frame, previous_colors: Array | None, later_colors: Array) -> Array:
+        """Return the colors ``(h, w, 4)`` of a frame from its adjacent frames.
+
+        Args:
+            frame: The frame.
+            previous_colors: Colors of the previous frame; None for the first frame of a shot.
+            later_colors: Sum of the colors of this frame and all later frames; see `_propagate_backward`.
+        """
         if frame.is_fixed and frame.prediction is not None:
             return frame.prediction
-        count = cv2.extractChannel(later, 2)
-        share = 1 / np.maximum(count, 1)
-        if before is None or frame.to_previous is None:
-            return _weighted(later, share)
-        moved = frame.to_previous.warp(before)
+        later_weight = 1 / np.maximum(cv2.extractChannel(later_colors, 2), 1)
+        if previous_colors is None or frame.to_previous is None:
+            return _weighted(later_colors, later_weight)
+        propagated = frame.to_previous.warp(previous_colors)
         if frame.prediction is not None:
-            moved *= np.float32(self._strength)
-        return moved + _weighted(later, share * (1 - cv2.extractChannel(moved, 2)))
+            propagated *= np.float32(self._strength)
+        remaining = 1 - cv2.extractChannel(propagated, 2)
+        return propagated + _weighted(later_colors, later_weight * remaining)
 
 
-def _color(frame: _Frame) -> None:
+def _run_model(frame: _Frame) -> None:
+    """Predict the colors of a frame and store them in the frame."""
     ab = frame.predict()[0].numpy()
     frame.prediction = cv2.merge([*ab, np.ones_like(ab[0]), np.zeros_like(ab[0])])
 
 
-def _colors_ahead(frames: Sequence[_Frame]) -> list[Array]:
-    """Return, for each frame, the sum of its colors and propagated colors of later frames."""
-    found = []
+def _propagate_backward(frames: Sequence[_Frame]) -> list[Array]:
+    """Return, for each frame, the sum of its colors and the propagated colors of later frames."""
+    sums = []
     colors: Array | None = None
     for frame in reversed(frames):
         if colors is None or frame.to_next is None:
@@ -207,45 +218,57 @@ def _colors_ahead(frames: Sequence[_Frame]) -> list[Array]:
         if frame.prediction is not None:
             weight = np.float32(_FIXED if frame.is_fixed else 1.0)
             colors = colors + weight * frame.prediction
-        found.append(colors)
-    return found[::-1]
+        sums.append(colors)
+    return sums[::-1]
 
 
-def _choose(frames: Sequence[_Frame], known: Array | None) -> None:
-    """Colorize frames of a window until propagated colors reach nearly all pixels.
+def _colorize_selected(frames: Sequence[_Frame], previous_confidence: Array | None) -> None:
+    """Select frames of a window and colorize them with the model.
+
+    The frame with the most uncovered pixels is selected repeatedly, until propagated colors cover nearly all
+    pixels of the window or the maximum number of frames is colorized.
 
     Args:
         frames: Frames of the window.
-        known: ``(h, w)`` color confidence of the frame before the window; None at the start of a shot.
+        previous_confidence: ``(h, w)`` color confidence in [0, 1] of the frame before the window; None at the
+            start of a shot.
     """
-    reach = _ColorReach(frames)
-    if known is not None:
-        reach.add_previous(known)
-    colored = [number for number, frame in enumerate(frames) if frame.prediction is not None]
-    if known is None and not colored:
-        parts = (0.5,) if len(frames) <= _FEW else _PARTS
-        colored = sorted({int(part * (len(frames) - 1)) for part in parts})
-        for number in colored:
-            _color(frames[number])
-    for number in colored:
-        reach.add(number)
-    most = max(len(_PARTS), round(len(frames) / _FEWEST_BETWEEN))
-    for _ in range(most - len(colored)):
-        worst, missing = reach.worst_frame()
-        if missing <= _UNREACHED:
+    coverage = _ColorCoverage(frames)
+    if previous_confidence is not None:
+        coverage.add_previous(previous_confidence)
+    colorized = [number for number, frame in enumerate(frames) if frame.prediction is not None]
+    if previous_confidence is None and not colorized:
+        colorized = _first_selection(len(frames))
+        for number in colorized:
+            _run_model(frames[number])
+    for number in colorized:
+        coverage.add(number)
+    max_count = max(2, round(len(frames) / _FEWEST_BETWEEN))
+    for _ in range(max_count - len(colorized)):
+        worst, uncovered = coverage.worst_frame()
+        if uncovered <= _UNREACHED:
             return
-        _color(frames[worst])
-        reach.add(worst)
+        _run_model(frames[worst])
+        coverage.add(worst)
 
 
-class _ColorReach:
-    """Confidence with which colors propagate to each pixel of the frames in a window."""
+def _first_selection(count: int) -> list[int]:
+    """Return the frames of a window of ``count`` frames that are colorized first.
+
+    This is the middle frame of a short window, and the first and the last frame of a longer window.
+    """
+    last = count - 1
+    return [last // 2] if count <= _FEW else [0, last]
+
+
+class _ColorCoverage:
+    """Confidence in [0, 1] with which colors propagate to each pixel of the frames in a window."""
 
     def __init__(self, frames: Sequence[_Frame]) -> None:
         self._shape = frames[0].gray[::_COARSE, ::_COARSE].shape
         self._confidences = [np.zeros(self._shape, np.float32) for _ in frames]
-        self._to_previous = [each.to_previous.coarse() if each.to_previous else None for each in frames]
-        self._to_next = [each.to_next.coarse() if each.to_next else None for each in frames]
+        self._to_previous = [frame.to_previous.coarse() if frame.to_previous else None for frame in frames]
+        self._to_next = [frame.to_next.coarse() if frame.to_next else None for frame in frames]
 
     def add_previous(self, confidence: Array) -> None:
         """Propagate the colors of the frame before the window, with their confidence ``(h, w)``."""
@@ -261,14 +284,20 @@ class _ColorReach:
 
     def worst_frame(self) -> tuple[int, float]:
         """Return the frame with the most pixels without color, and their fraction of the frame."""
-        missing = [float(np.mean(confidence < 0.5)) for confidence in self._confidences]
-        worst = int(np.argmax(missing))
-        return worst, missing[worst]
+        uncovered = [float(np.mean(confidence < 0.5)) for confidence in self._confidences]
+        worst = int(np.argmax(uncovered))
+        return worst, uncovered[worst]
 
     def _spread(
         self, confidence: Array, numbers: Iterable[int], motions: Sequence[tuple[Array, Array] | None]
     ) -> None:
-        """Propagate colors from frame to frame; ``motions`` lead to the frame from which colors come."""
+        """Propagate colors from frame to frame.
+
+        Args:
+            confidence: ``(h, w)`` confidence of the colors of the frame before ``numbers``.
+            numbers: Adjacent frames that get the colors, in order of propagation.
+            motions: Coarse motion of each frame to the frame from which its colors come.
+        """
         for number in numbers:
             motion = motions[number]
             assert motion is not None
@@ -277,24 +306,17 @@ class _ColorReach:
             self._confidences[number] = np.maximum(self._confidences[number], confidence)
 
 
-def _filled(colors: Array) -> Array:
+def _fill_uncovered(colors: Array) -> Array:
     """Return the ab ``(2, h, w)`` of a frame; pixels of low confidence get nearby colors.
 
     An image pyramid is processed from coarse to fine. Each level adds the colors of the coarser level with a
     low weight.
+
+    Args:
+        colors: ``(h, w, 4)`` propagated colors with their confidence.
     """
-    height, width = colors.shape[:2]
-    scales = []
-    scale = max(height, width)
-    while scale >= _FILLED:
-        scales.append(scale)
-        scale //= 4
-    pyramid = [colors]
-    for scale in reversed(scales):
-        size = (max(1, width // scale), max(1, height // scale))
-        pyramid.append(cv2.resize(pyramid[-1], size, interpolation=cv2.INTER_AREA))
     ab = np.zeros((2, 1, 1), np.float32)
-    for level in reversed(pyramid):
+    for level in _pyramid(colors):
         a, b, weight, _ = cv2.split(level)
         size = (level.shape[1], level.shape[0])
         # resizing each channel is three times as fast as resizing both channels at once
@@ -303,13 +325,29 @@ def _filled(colors: Array) -> Array:
     return ab
 
 
-def _with_filled(colors: Array, ab: Array) -> Array:
+def _pyramid(colors: Array) -> list[Array]:
+    """Return the levels of an image pyramid, from a single pixel to the colors ``(h, w, 4)`` themselves."""
+    height, width = colors.shape[:2]
+    factors = []
+    factor = max(height, width)
+    while factor >= _FINEST_FILL:
+        factors.append(factor)
+        factor //= 4
+    levels = [colors]
+    for factor in reversed(factors):
+        size = (max(1, width // factor), max(1, height // factor))
+        levels.append(cv2.resize(levels[-1], size, interpolation=cv2.INTER_AREA))
+    return levels[::-1]
+
+
+def _add_filled(colors: Array, ab: Array) -> Array:
     """Add filled ab ``(2, h, w)`` to colors ``(h, w, 4)`` at pixels of low confidence."""
     missing = np.maximum(np.float32(_FILLED_CONFIDENCE) - cv2.extractChannel(colors, 2), 0)
     return cv2.add(colors, cv2.merge([*(ab * missing), missing, np.zeros_like(missing)]))
 
 
 def _motions(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> tuple[Motion, Motion]:
+    """Return the motions from the first to the second gray frame ``(h, w)`` and back."""
     forward, backward = _flow(first, second), _flow(second, first)
     return (
         Motion(forward, _trust(first, second, forward, backward)),
@@ -318,18 +356,22 @@ def _motions(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> tuple[Motio
 
 
 def _trust(gray: NDArray[np.uint8], other: NDArray[np.uint8], flow: Array, reverse: Array) -> Array:
-    """Return the confidence of a flow, an unnormalized Gaussian of its inconsistencies.
+    """Return the confidence ``(h, w)`` of a flow in [0, 1].
+
+    The confidence is an unnormalized Gaussian of two errors: the distance between a pixel and the end of its
+    path to the adjacent frame and back, and the difference in gray. It is 0 where the flow leaves the frame.
 
     Args:
-        gray: ``(h, w)`` frame.
-        other: ``(h, w)`` adjacent frame.
-        flow: ``(h, w, 2)`` flow from the frame to the adjacent frame.
-        reverse: ``(h, w, 2)`` flow from the adjacent frame to the frame.
+        gray: ``(h, w)`` frame in 8 bits.
+        other: ``(h, w)`` adjacent frame in 8 bits.
+        flow: ``(h, w, 2)`` flow from the frame to the adjacent frame in pixels.
+        reverse: ``(h, w, 2)`` flow from the adjacent frame to the frame in pixels.
     """
     height, width = gray.shape
     targets = _targets(flow)
-    at_other = cv2.merge([*cv2.split(reverse), other.astype(np.float32), np.zeros_like(gray, np.float32)])
-    back_x, back_y, other_gray, _ = cv2.split(_sample(at_other, targets))
+    # four channels, because OpenCV samples them twice as fast as three
+    other_maps = cv2.merge([*cv2.split(reverse), other.astype(np.float32), np.zeros_like(gray, np.float32)])
+    back_x, back_y, other_gray, _ = cv2.split(_sample(other_maps, targets))
     flow_factor = np.float32(-0.5 / _FLOW_ERROR**2)
     gray_factor = np.float32(-0.5 / (2.55 * _LIGHTNESS_ERROR) ** 2)
     exponent = flow_factor * (back_x + flow[..., 0]) ** 2 + flow_factor * (back_y + flow[..., 1]) ** 2
@@ -345,22 +387,24 @@ def _weighted(values: Array, weight: Array) -> Array:
 
 
 def _targets(flow: Array) -> Array:
-    """Return the target coordinates ``(h, w, 2)`` of the vectors of a flow."""
+    """Return the target coordinates x and y ``(h, w, 2)`` of the vectors of a flow."""
     return _grid(*flow.shape[:2]) + flow
 
 
-def _sample(values: Array, places: Array) -> Array:
-    """Sample values ``(h, w[, C])`` at coordinates, with border replication."""
-    return cv2.remap(values, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+def _sample(values: Array, coordinates: Array) -> Array:
+    """Sample values ``(h, w[, C])`` bilinearly at coordinates ``(h, w, 2)``, with border replication."""
+    return cv2.remap(values, coordinates, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 @cache
 def _grid(height: int, width: int) -> Array:
+    """Return x and y of each pixel ``(h, w, 2)``."""
     rows, columns = np.indices((height, width), np.float32)
     return np.dstack([columns, rows])
 
 
 def _gray(lightness: Tensor) -> NDArray[np.uint8]:
+    """Convert lightness ``(1, 1, h, w)`` in [0, 100] to 8-bit gray ``(h, w)``."""
     return (lightness[0, 0] * 2.55).round().clamp(0, 255).byte().numpy()
 
 

@@ -76,7 +76,7 @@ function layersOfAreas(pad) {
       move: (steps) => {
         const order = moved(peers, at, at + steps);
         pickArea(pad, peers[at + steps]);
-        pad.edit({ ...pad.doc, areas: areas.map((each, number) => (peers.includes(number) ? areas[order[peers.indexOf(number)]] : each)) }, t("move a layer"));
+        pad.edit({ ...pad.doc, areas: areas.map((other, number) => (peers.includes(number) ? areas[order[peers.indexOf(number)]] : other)) }, t("move a layer"));
       },
       remove: () => deleteArea(pad, index),
     };

@@ -23,9 +23,9 @@ export function readBorder(value) {
 export function insideOf(pad) {
   const { photo, ui, doc } = pad;
   if (!photo || pad.model()?.input === "sketch") return null;
-  const found = ui.draggedBorder ?? (doc.border === "automatic" ? photo.border : doc.border);
-  if (!found || found === "none") return null;
-  const [x, y, width, height] = found;
+  const border = ui.draggedBorder ?? (doc.border === "automatic" ? photo.border : doc.border);
+  if (!border || border === "none") return null;
+  const [x, y, width, height] = border;
   return { x, y, width, height };
 }
 
@@ -68,16 +68,16 @@ function setBorder(pad, border, label) {
 export function createBorderPanel(pad) {
   const words = h("p", { class: "cz-hint" });
   const off = button({ text: t("Color the whole scan"), label: t("Color everything, including film edges and margins"), className: "cz-wide", onClick: () => setBorder(pad, "none", t("color whole scan")), action: "no-border" });
-  const found = button({ text: t("Use the detected border"), label: t("Color only the image inside the border that was detected automatically"), className: "cz-wide", onClick: () => setBorder(pad, "automatic", t("use detected border")), action: "found-border" });
+  const detected = button({ text: t("Use the detected border"), label: t("Color only the image inside the border that was detected automatically"), className: "cz-wide", onClick: () => setBorder(pad, "automatic", t("use detected border")), action: "found-border" });
   const draw = button({ text: t("Draw a border"), label: t("Draw a border around the image"), className: "cz-wide", onClick: () => pad.setTool("border") });
-  const el = section(t("Scan border"), words, h("div", { class: "cz-row" }, off, found, draw));
+  const el = section(t("Scan border"), words, h("div", { class: "cz-row" }, off, detected, draw));
   const update = () => {
     const { photo, doc, ui } = pad;
     const inside = insideOf(pad);
     show(el, Boolean(photo) && pad.model()?.input !== "sketch" && (inside !== null || ui.tool === "border"));
     setText(words, inside ? t("Only the image inside this line is colored. Use the Border tool to move the line.") : t("The whole scan is colored. Draw a border to exclude film edges and margins."));
     show(off, inside !== null);
-    show(found, doc.border !== "automatic" && photo?.border !== null);
+    show(detected, doc.border !== "automatic" && photo?.border !== null);
     show(draw, ui.tool !== "border" && inside === null);
   };
   return { el, update };

@@ -113,9 +113,9 @@ function farthestAb(linear, y, fits, end) {
   const color = toOklab(linear);
   const at = (share) => {
     const roots = multiply(FROM_OKLAB, gray.map((v, i) => v + share * (color[i] - v)));
-    const found = multiply(FROM_CONES, roots.map((v) => v ** 3));
-    const factor = y / Math.max(1e-9, luminanceOf(found));
-    return found.map((v) => v * factor);
+    const rgb = multiply(FROM_CONES, roots.map((v) => v ** 3));
+    const factor = y / Math.max(1e-9, luminanceOf(rgb));
+    return rgb.map((v) => v * factor);
   };
   let low = 0;
   let high = end;
@@ -147,7 +147,7 @@ export function reduceChroma(lightness, ab) {
   if (inSrgb(linear, TOLERANCE)) return ab;
   if (lightness < 0 || lightness > 100) return [0, 0];
   const y = luminance(lightness);
-  const fits = (found) => inSrgb(found, TOLERANCE / 2);
+  const fits = (candidate) => inSrgb(candidate, TOLERANCE / 2);
   if (Math.min(...linear) >= -TOLERANCE) return farthestAb(linear, y, fits, 1);
   const raised = withoutNegativeChannels(ab);
   const [red, green, blue] = raised.map((v) => (v * y) / Math.max(1e-12, luminanceOf(raised)));
@@ -160,7 +160,7 @@ export function atLightness([own, a, b], lightness) {
   const y = luminance(clamp(lightness, 0, 100));
   const factor = y / Math.max(1e-6, luminanceOf(linear));
   const chroma = Math.hypot(a, b);
-  const fits = (found) => inSrgb(found, TOLERANCE) && Math.hypot(...linearToAb(found)) <= chroma;
+  const fits = (candidate) => inSrgb(candidate, TOLERANCE) && Math.hypot(...linearToAb(candidate)) <= chroma;
   const [r, g, blue] = linear.map((v) => v * factor);
   return farthestAb([r, g, blue], y, fits, MAX_FACTOR);
 }

@@ -14,31 +14,34 @@ import { colorVariants, createTile, fillVariant } from "./variants.js";
 /** @param {import("./document.js").Doc} doc @returns {boolean} whether the document contains color edits; healing and cropping do not count */
 const isBegun = (doc) => hasWork({ ...doc, healing: [], crop: null, drawing: null });
 
-/** @param {Colorings} found @returns {(item: any) => any} the document with a color at the most informative position */
-function colored(pad, found) {
-  const { x, y } = found;
+/** @param {Colorings} colorings @returns {(item: any) => any} function that returns the document with the color of an item at the most informative position */
+function colored(pad, colorings) {
+  const { x, y } = colorings;
   const { size } = pad.ui;
   if (pad.fills()) return ({ variant }) => withDrawing(pad, { variant });
   return ({ ab, color }) => ({ ...pad.doc, points: [{ id: nextId(pad.doc.points), x, y, size, ab, hex: color, reach: "everywhere" }] });
 }
 
-function chosenColoring(pad, found) {
-  if (pad.fills()) return found.items.findIndex(({ variant }) => variant === drawingSettings(pad).variant);
+/** @param {{x: number, y: number, items: any[]}} colorings @returns {number} index of the applied coloring, or -1 */
+function appliedColoring(pad, colorings) {
+  const { x, y, items } = colorings;
+  if (pad.fills()) return items.findIndex(({ variant }) => variant === drawingSettings(pad).variant);
   const [point, ...more] = pad.doc.points;
-  if (!point || more.length || point.x !== found.x || point.y !== found.y) return -1;
-  return found.items.findIndex(({ color }) => color === point.hex);
+  if (!point || more.length || point.x !== x || point.y !== y) return -1;
+  return items.findIndex(({ color }) => color === point.hex);
 }
 
-/** Apply a coloring, or remove the applied coloring. @param {Colorings} found @param {number} index */
-function beginColoring(pad, found, index) {
+/** Apply a coloring, or remove the applied coloring. @param {Colorings} colorings @param {number} index */
+function toggleColoring(pad, colorings, index) {
+  const item = colorings.items[index];
   if (pad.fills()) {
-    pad.edit(colored(pad, found)(found.items[index]), t("use suggested version"));
+    pad.edit(colored(pad, colorings)(item), t("use suggested version"));
     return pad.announce(t("{name} applied", { name: t("Version {n}", { n: index + 1 }) }));
   }
-  const leaves = chosenColoring(pad, found) === index;
+  const isApplied = appliedColoring(pad, colorings) === index;
   pad.set({ selected: null, suggestions: null });
-  pad.edit(leaves ? { ...pad.doc, points: [] } : colored(pad, found)(found.items[index]), t("use suggested version"));
-  pad.announce(leaves ? t("Automatic colors") : t("{name} applied", { name: colorName(found.lightness, found.items[index].ab) }));
+  pad.edit(isApplied ? { ...pad.doc, points: [] } : colored(pad, colorings)(item), t("use suggested version"));
+  pad.announce(isApplied ? t("Automatic colors") : t("{name} applied", { name: colorName(colorings.lightness, item.ab) }));
 }
 
 /** @type {WeakMap<object, number>} */
@@ -60,48 +63,63 @@ function fittedSize(width, height) {
   return [Math.round(width * scale), Math.round(height * scale)];
 }
 
+/** @returns {boolean} whether versions are suggested: for every drawing, and for photos without color edits */
+const isOffered = (pad) => pad.fills() || !isBegun(pad.doc);
+
+/** @returns {string} key of the photo, the model and the edits that the suggested versions depend on */
+function searchKey(pad) {
+  const parts = [pad.photo?.image.sha256, pad.model()?.name, JSON.stringify({ ...pad.doc.drawing, variant: 0 })];
+  if (pad.fills()) parts.push(numberOf(pad.doc.points), numberOf(pad.doc.divisions));
+  return parts.join(" ");
+}
+
+/**
+ * State of the search for colorings; `key` is the result of `searchKey` at its start, or empty.
+ * @typedef {{key: string, colorings: Colorings | null, isEmpty: boolean}} Search
+ */
+
+/** Request the likely colorings and a small image of each coloring. @param {Search} search updated while results arrive */
+async function findColorings(pad, search) {
+  const key = searchKey(pad);
+  Object.assign(search, { key, colorings: null, isEmpty: false });
+  const goesOn = () => search.key === key && searchKey(pad) === key && isOffered(pad) && pad.state() === "ready";
+  const ask = (message) => pad.askQuietly(message);
+  const reply = await ask({ type: "colorings", recipe: currentRecipe(pad) });
+  if (search.key !== key) return;
+  if (!reply) { // a newer request replaced this request; request again after the next change
+    search.key = "";
+    return;
+  }
+  const { items } = reply.message;
+  search.isEmpty = items.length === 0;
+  if (search.isEmpty) return pad.changed();
+  /** @type {Colorings} */
+  const colorings = { ...reply.message, items: [] };
+  search.colorings = colorings;
+  const { x, y, width, height } = insideOf(pad) ?? { x: 0, y: 0, ...pad.photo };
+  await colorVariants(pad, items, { colored: colored(pad, colorings), around: [x, y, x + width, y + height], size: fittedSize(width, height), ask }, colorings.items, goesOn);
+  if (search.key === key && colorings.items.length < items.length) search.key = ""; // an edit was made in the meantime; request again after it is undone
+}
+
 export function createColoringsPanel(pad) {
   const grid = h("div", { class: "cz-variants cz-colorings", role: "group", "aria-label": t("Versions of the photo with other colors, most likely first") });
   const el = section(t("Suggested versions"), grid);
-  let asked = "";
-  /** @type {Colorings | null} */
-  let found = null;
-  let hasNone = false;
-  const begins = () => pad.fills() || !isBegun(pad.doc);
-  const subject = () => [pad.photo?.image.sha256, pad.model()?.name, JSON.stringify({ ...pad.doc.drawing, variant: 0 }), ...(pad.fills() ? [numberOf(pad.doc.points), numberOf(pad.doc.divisions)] : [])].join(" ");
-  const find = async (of) => {
-    asked = of;
-    found = null;
-    hasNone = false;
-    const goesOn = () => asked === of && subject() === of && begins() && pad.state() === "ready";
-    const ask = (message) => pad.askQuietly(message);
-    const reply = await ask({ type: "colorings", recipe: currentRecipe(pad) });
-    if (asked !== of) return;
-    if (!reply) { // a newer request replaced this request; request again after the next change
-      asked = "";
-      return;
-    }
-    const { items } = reply.message;
-    hasNone = items.length === 0;
-    if (hasNone) return pad.changed();
-    found = { ...reply.message, items: [] };
-    const { x, y, width, height } = insideOf(pad) ?? { x: 0, y: 0, ...pad.photo };
-    await colorVariants(pad, items, { colored: colored(pad, found), around: [x, y, x + width, y + height], size: fittedSize(width, height), ask }, found.items, goesOn);
-    if (asked === of && found.items.length < items.length) asked = ""; // an edit was made in the meantime; request again after it is undone
-  };
-  const make = (index) => createTile("coloring", () => beginColoring(pad, found, index));
+  /** @type {Search} */
+  const search = { key: "", colorings: null, isEmpty: false };
+  const make = (index) => createTile("coloring", () => toggleColoring(pad, search.colorings, index));
   const update = () => {
-    const isNew = Boolean(pad.photo?.result) && begins();
-    if (isNew && pad.state() === "ready" && !pad.ui.drag && pad.accepts("points") && asked !== subject()) find(subject());
-    const chosen = found ? chosenColoring(pad, found) : -1;
-    const isFirst = chosen >= 0 && !isBegun({ ...pad.doc, points: [] });
-    const items = asked === subject() && (isNew || isFirst) ? (found?.items ?? []) : [];
-    const shown = isNew && !hasNone && pad.accepts("points") ? COLORINGS : items.length; // reserve space until the images arrive
-    show(el, shown > 0 && !pad.ui.selection && !LONE_TOOLS.includes(pad.ui.tool));
-    syncList(grid, shown, make, (tile, index) => {
+    const isNew = Boolean(pad.photo?.result) && isOffered(pad);
+    if (isNew && pad.state() === "ready" && !pad.ui.drag && pad.accepts("points") && search.key !== searchKey(pad)) findColorings(pad, search);
+    const { colorings } = search;
+    const applied = colorings ? appliedColoring(pad, colorings) : -1;
+    const isOnlyEdit = applied >= 0 && !isBegun({ ...pad.doc, points: [] });
+    const items = search.key === searchKey(pad) && (isNew || isOnlyEdit) ? (colorings?.items ?? []) : [];
+    const count = isNew && !search.isEmpty && pad.accepts("points") ? COLORINGS : items.length; // reserve space until the images arrive
+    show(el, count > 0 && !pad.ui.selection && !LONE_TOOLS.includes(pad.ui.tool));
+    syncList(grid, count, make, (tile, index) => {
       setAttr(tile, "disabled", !items[index]);
-      if (items[index]) fillVariant(tile, items[index], index, found.lightness, t("Version {n}", { n: index + 1 }));
-      setAttr(tile, "aria-pressed", String(index === chosen));
+      if (items[index]) fillVariant(tile, items[index], index, colorings.lightness, t("Version {n}", { n: index + 1 }));
+      setAttr(tile, "aria-pressed", String(index === applied));
       setAttr(tile, "title", pad.fills() ? t("Color the drawing like this version. Version 1 is the most likely.") : t("Color the photo like this version. Version 1 is the most likely. This adds a color point, which you can change."));
     });
   };

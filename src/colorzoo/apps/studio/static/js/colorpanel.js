@@ -109,9 +109,9 @@ function createUnavailableNote(pad) {
   const follow = button({ text: t("Also change brightness"), label: t("Show exactly this color, and change the brightness of the photo here"), className: "cz-wide", onClick: change });
   const el = h("div", { class: "cz-unshown" }, words, follow);
   const update = () => {
-    const found = unavailableColor(pad);
-    show(el, found !== null);
-    if (found) setText(words, t("{hex} is not available at this brightness. {kept} is used instead, the closest available color.", found));
+    const unavailable = unavailableColor(pad);
+    show(el, unavailable !== null);
+    if (unavailable) setText(words, t("{hex} is not available at this brightness. {kept} is used instead, the closest available color.", unavailable));
   };
   return { el, update };
 }
@@ -162,8 +162,8 @@ function reachStep(pad, reach) {
   if (reach === "everywhere") return REACH_STEPS;
   const factor = reach === "automatic" ? 1 : reach;
   if (factor <= 0) return 0;
-  const apart = reachesOf(pad).map((each) => Math.abs(Math.log(each / factor)));
-  return 1 + apart.indexOf(Math.min(...apart));
+  const distances = reachesOf(pad).map((other) => Math.abs(Math.log(other / factor)));
+  return 1 + distances.indexOf(Math.min(...distances));
 }
 
 /** Values, names and tooltips. @type {[import("./document.js").Reach, string, string][]} */

@@ -74,8 +74,8 @@ function turnedSheet(sheet, angle, { width, height }) {
   const [across, down] = sheet.room;
   const [reachX, reachY] = [(across * cosine + down * sine) / 2, (across * sine + down * cosine) / 2];
   const share = Math.min(1, sheet.x / reachX, (width - sheet.x) / reachX, sheet.y / reachY, (height - sheet.y) / reachY);
-  const found = { ...sheet, angle, width: across * share, height: down * share };
-  return Math.min(found.width, found.height) < LEAST_CROP ? sheet : found;
+  const rotated = { ...sheet, angle, width: across * share, height: down * share };
+  return Math.min(rotated.width, rotated.height) < LEAST_CROP ? sheet : rotated;
 }
 
 function turnCrop(pad, angle) {
@@ -115,24 +115,24 @@ function resizedSheet(sheet, grip, place, photo) {
   const [across, down] = toSheet(sheet, place);
   const [halfWidth, halfHeight] = [sheet.width / 2, sheet.height / 2];
   let sides = /** @type {[number, number, number, number]} */ ([-halfWidth, -halfHeight, halfWidth, halfHeight]);
-  const wanted = [Math.min(across, halfWidth - LEAST_CROP), Math.min(down, halfHeight - LEAST_CROP), Math.max(across, LEAST_CROP - halfWidth), Math.max(down, LEAST_CROP - halfHeight)];
+  const targets = [Math.min(across, halfWidth - LEAST_CROP), Math.min(down, halfHeight - LEAST_CROP), Math.max(across, LEAST_CROP - halfWidth), Math.max(down, LEAST_CROP - halfHeight)];
   [grip.left, grip.top, grip.right, grip.bottom].forEach((held, side) => {
-    if (held) sides = sideWithin(sheet, sides, side, wanted[side], photo);
+    if (held) sides = sideWithin(sheet, sides, side, targets[side], photo);
   });
   return sheetWithSides(sheet, sides);
 }
 
-/** Move one side as far as the photo allows. @param {Sheet} sheet @param {[number, number, number, number]} sides @param {number} side @param {number} wanted @returns {[number, number, number, number]} */
-function sideWithin(sheet, sides, side, wanted, { width, height }) {
-  const moved = /** @type {[number, number, number, number]} */ (sides.with(side, wanted));
-  const [from, to] = [sides, moved].map((each) => sheetCorners(sheetWithSides(sheet, each)));
+/** Move one side as far as the photo allows. @param {Sheet} sheet @param {[number, number, number, number]} sides @param {number} side @param {number} target @returns {[number, number, number, number]} */
+function sideWithin(sheet, sides, side, target, { width, height }) {
+  const moved = /** @type {[number, number, number, number]} */ (sides.with(side, target));
+  const [from, to] = [sides, moved].map((borders) => sheetCorners(sheetWithSides(sheet, borders)));
   const shares = from.flatMap((corner, index) => [width, height].map((most, axis) => {
     const [begin, end] = [corner[axis], to[index][axis]];
     if (end > most) return (most - begin) / (end - begin);
     return end < 0 ? begin / (begin - end) : 1;
   }));
   const share = clamp(Math.min(...shares), 0, 1);
-  return /** @type {[number, number, number, number]} */ (sides.with(side, sides[side] + (wanted - sides[side]) * share));
+  return /** @type {[number, number, number, number]} */ (sides.with(side, sides[side] + (target - sides[side]) * share));
 }
 
 /** @param {Place} one @param {Place} other in the photo @returns {Sheet | null} a new rectangle; null if it is too small */

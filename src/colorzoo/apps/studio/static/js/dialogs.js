@@ -42,47 +42,62 @@ function keyRow({ keys, label }) {
   return [h("dt", {}, ...caps), h("dd", {}, t(label))];
 }
 
-function createExport(pad) {
-  const radios = FORMATS.map(([value, name, words], index) => {
+function createFormatChoice() {
+  const radios = FORMATS.map(([value, name, description], index) => {
     const input = h("input", { type: "radio", name: "cz-format", value, checked: index === 0 });
-    return h("label", { class: "cz-format" }, input, h("span", {}, h("b", {}, name), h("small", {}, t(words))));
+    return h("label", { class: "cz-format" }, input, h("span", {}, h("b", {}, name), h("small", {}, t(description))));
   });
+  const el = h("div", { class: "cz-formats", role: "radiogroup", "aria-label": t("Format") }, ...radios);
+  return { el, value: () => /** @type {HTMLInputElement} */ (el.querySelector("input:checked")).value };
+}
+
+function createNumberField(label, max) {
+  const input = h("input", { class: "cz-input", type: "number", min: 1, max });
+  return { input, el: h("label", { class: "cz-field" }, h("span", {}, label), input), value: () => Number(input.value) || undefined };
+}
+
+/** @param {{format: string, side?: number, dpi?: number}} options side: maximum longer side in pixels @returns {string} size of the exported image, and whether it stays transparent */
+function exportDescription(pad, options) {
+  const { format, side, dpi } = options;
+  const size = pad.doc.crop ?? pad.photo;
+  const longest = Math.max(size.width, size.height);
+  const scale = Math.min(1, (side ?? longest) / longest);
+  const [width, height] = [size.width, size.height].map((length) => Math.max(1, Math.round(length * scale)));
+  const centimeters = (pixels) => (2.54 * pixels / dpi).toFixed(1);
+  const sentences = [t("{width} × {height} pixels.", { width, height })];
+  if (dpi) sentences.push(t("Prints at {width} × {height} cm.", { width: centimeters(width), height: centimeters(height) }));
+  const isTransparent = Boolean(pad.photo.cover);
+  if (isTransparent && format === "jpeg") sentences.push(t("JPEG does not support transparency, so transparent parts become opaque."));
+  else if (isTransparent && format !== "ora") sentences.push(t("Transparent parts stay transparent."));
+  return sentences.join(" ");
+}
+
+function createExport(pad) {
+  const format = createFormatChoice();
   const quality = h("input", { type: "range", min: 50, max: 100, value: 95, "aria-label": t("Quality") });
-  const value = h("output", { class: "cz-value" }, "95");
-  const field = h("label", { class: "cz-field" }, h("span", {}, t("Quality")), value, quality);
-  const number = (label, most) => {
-    const input = h("input", { class: "cz-input", type: "number", min: 1, max: most });
-    return { input, el: h("label", { class: "cz-field" }, h("span", {}, label), input), value: () => Number(input.value) || undefined };
-  };
-  const side = number(t("Long edge in pixels"));
-  const dpi = number(t("Print resolution in dpi"), 9999);
+  const qualityValue = h("output", { class: "cz-value" }, "95");
+  const qualityField = h("label", { class: "cz-field" }, h("span", {}, t("Quality")), qualityValue, quality);
+  const side = createNumberField(t("Long edge in pixels"));
+  const dpi = createNumberField(t("Print resolution in dpi"), 9999);
   setAttr(dpi.input, "placeholder", t("Original"));
-  const size = h("p", { class: "cz-hint" });
-  const go = button({ icon: "export", text: t("Export"), label: t("Export the image"), className: "cz-primary cz-wide", onClick: () => {}, action: "export-now" });
-  go.autofocus = true;
-  const format = () => /** @type {HTMLInputElement} */ (el.querySelector("input[type=radio]:checked")).value;
-  const el = createDialog(t("Export"), h("div", { class: "cz-formats", role: "radiogroup", "aria-label": t("Format") }, ...radios), field, side.el, dpi.el, size, go);
+  const description = h("p", { class: "cz-hint" });
+  const submit = button({ icon: "export", text: t("Export"), label: t("Export the image"), className: "cz-primary cz-wide", onClick: () => {}, action: "export-now" });
+  submit.autofocus = true;
+  const el = createDialog(t("Export"), format.el, qualityField, side.el, dpi.el, description, submit);
   const refresh = () => {
-    show(field, ["jpeg", "webp"].includes(format()));
-    setText(value, quality.value);
-    show(dpi.el, ["png", "jpeg", "tiff"].includes(format()));
-    go.disabled = el.querySelector("input:invalid") !== null;
-    const { cover } = pad.photo;
     const { width, height } = pad.doc.crop ?? pad.photo;
-    const longest = Math.max(width, height);
-    const share = Math.min(1, (side.value() ?? longest) / longest);
-    const pixels = [width, height].map((length) => Math.max(1, Math.round(length * share)));
-    setAttr(side.input, "placeholder", longest);
-    const parts = [t("{width} × {height} pixels.", { width: pixels[0], height: pixels[1] })];
-    if (dpi.value() && !dpi.el.hidden) parts.push(t("Prints at {width} × {height} cm.", { width: (2.54 * pixels[0] / dpi.value()).toFixed(1), height: (2.54 * pixels[1] / dpi.value()).toFixed(1) }));
-    if (cover && format() === "jpeg") parts.push(t("JPEG does not support transparency, so transparent parts become opaque."));
-    else if (cover && format() !== "ora") parts.push(t("Transparent parts stay transparent."));
-    setText(size, parts.join(" "));
+    const hasDpi = ["png", "jpeg", "tiff"].includes(format.value());
+    show(qualityField, ["jpeg", "webp"].includes(format.value()));
+    setText(qualityValue, quality.value);
+    show(dpi.el, hasDpi);
+    setAttr(side.input, "placeholder", Math.max(width, height));
+    setText(description, exportDescription(pad, { format: format.value(), side: side.value(), dpi: hasDpi ? dpi.value() : undefined }));
+    submit.disabled = el.querySelector("input:invalid") !== null;
   };
   el.addEventListener("input", refresh);
-  go.addEventListener("click", () => {
+  submit.addEventListener("click", () => {
     el.close();
-    exportImage(pad, { format: format(), quality: Number(quality.value), side: side.value(), dpi: dpi.value() });
+    exportImage(pad, { format: format.value(), quality: Number(quality.value), side: side.value(), dpi: dpi.value() });
   });
   return { el, prepare: refresh };
 }

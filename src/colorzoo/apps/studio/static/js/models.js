@@ -51,8 +51,8 @@ export function purposes(pad) {
 /** @returns {{title: string, use: string}} purpose of the selected model, or its name */
 export function purposeOf(pad) {
   const model = pad.model();
-  const found = PURPOSES.find(([purpose]) => purpose === model?.purpose);
-  return found ? { title: t(found[1]), use: t(found[2]) } : { title: model?.caption ?? "", use: "" };
+  const entry = PURPOSES.find(([purpose]) => purpose === model?.purpose);
+  return entry ? { title: t(entry[1]), use: t(entry[2]) } : { title: model?.caption ?? "", use: "" };
 }
 
 export function modelGroups(pad) {

@@ -12,11 +12,11 @@ export function regionLines(map, picked) {
 
 /** @returns {Map<number, [number, number, number, number]>} left, top, right and bottom pixel of each region */
 function boundsOfLabels({ labels, width, height }) {
-  const found = new Map();
+  const boundsOf = new Map();
   for (let y = 0, at = 0; y < height; y += 1) {
     for (let x = 0; x < width; x += 1, at += 1) {
-      const bounds = found.get(labels[at]);
-      if (!bounds) found.set(labels[at], [x, y, x, y]);
+      const bounds = boundsOf.get(labels[at]);
+      if (!bounds) boundsOf.set(labels[at], [x, y, x, y]);
       else {
         if (x < bounds[0]) bounds[0] = x;
         if (x > bounds[2]) bounds[2] = x;
@@ -24,7 +24,7 @@ function boundsOfLabels({ labels, width, height }) {
       }
     }
   }
-  return found;
+  return boundsOf;
 }
 
 const SMOOTHING = 3; // passes of a mean over 3 x 3 pixels
@@ -60,43 +60,57 @@ function traceSmooth(isInside, [left, top, right, bottom], path) {
 
 /** @returns {[number, number][][]} contours at the value 0.5 of a map (marching squares), joined so that a dash pattern is continuous */
 function contours(map, columns, rows) {
-  const places = new Map(); // where a line crosses each edge of the grid
-  const next = new Map(); // the crossed edges beside it
-  const cross = (one, other) => (0.5 - one) / (other - one);
+  const crossings = contourSegments(map, columns, rows);
+  const lines = [];
+  for (const [start, { neighbors }] of crossings) { // the loop does not reach the crossings of earlier lines, which are removed
+    const line = followContour(crossings, start);
+    const back = neighbors.find((edge) => crossings.has(edge)); // continue an open line in the other direction
+    lines.push(back === undefined ? line : [...followContour(crossings, back).reverse(), ...line]);
+  }
+  return lines;
+}
+
+/**
+ * Find the contour segments in each cell of the grid. The edge between pixel i and the pixel to its right has the number 2 i, the edge between pixel i and the pixel below it 2 i + 1.
+ * @typedef {{point: [number, number], neighbors: number[]}} Crossing point where a contour crosses an edge, and the edges at the other ends of its segments
+ * @returns {Map<number, Crossing>} by the number of the edge
+ */
+function contourSegments(map, columns, rows) {
+  const crossings = new Map();
+  const fraction = (from, to) => (0.5 - from) / (to - from);
   for (let y = 0; y + 1 < rows; y += 1) {
     for (let x = 0; x + 1 < columns; x += 1) {
-      const at = y * columns + x;
-      const [a, b, c, d] = [map[at], map[at + 1], map[at + columns + 1], map[at + columns]];
-      const ends = [];
-      const add = (crosses, edge, place) => crosses && ends.push(edge) && places.set(edge, place);
-      add(a > 0.5 !== b > 0.5, 2 * at, [x + cross(a, b), y]);
-      add(b > 0.5 !== c > 0.5, 2 * (at + 1) + 1, [x + 1, y + cross(b, c)]);
-      add(d > 0.5 !== c > 0.5, 2 * (at + columns), [x + cross(d, c), y + 1]);
-      add(a > 0.5 !== d > 0.5, 2 * at + 1, [x, y + cross(a, d)]);
-      for (let end = 0; end + 1 < ends.length; end += 2) {
-        for (const [one, other] of [[ends[end], ends[end + 1]], [ends[end + 1], ends[end]]]) next.set(one, [...(next.get(one) ?? []), other]);
+      const i = y * columns + x;
+      const [a, b, c, d] = [map[i], map[i + 1], map[i + columns + 1], map[i + columns]]; // clockwise from the top left
+      const edges = [];
+      const add = (isCrossed, edge, point) => {
+        if (!isCrossed) return;
+        edges.push(edge);
+        if (!crossings.has(edge)) crossings.set(edge, { point, neighbors: [] });
+      };
+      add(a > 0.5 !== b > 0.5, 2 * i, [x + fraction(a, b), y]);
+      add(b > 0.5 !== c > 0.5, 2 * (i + 1) + 1, [x + 1, y + fraction(b, c)]);
+      add(d > 0.5 !== c > 0.5, 2 * (i + columns), [x + fraction(d, c), y + 1]);
+      add(a > 0.5 !== d > 0.5, 2 * i + 1, [x, y + fraction(a, d)]);
+      for (let end = 0; end + 1 < edges.length; end += 2) {
+        crossings.get(edges[end]).neighbors.push(edges[end + 1]);
+        crossings.get(edges[end + 1]).neighbors.push(edges[end]);
       }
     }
   }
-  const walk = (edge) => {
-    const line = [];
-    while (edge !== undefined) {
-      line.push(places.get(edge));
-      const beside = next.get(edge);
-      next.delete(edge);
-      edge = beside.find((other) => next.has(other));
-    }
-    return line;
-  };
-  const lines = [];
-  for (const start of places.keys()) {
-    const beside = next.get(start);
-    if (!beside) continue;
-    const line = walk(start);
-    const back = beside.find((other) => next.has(other)); // continue an open line in the other direction
-    lines.push(back === undefined ? line : [...walk(back).reverse(), ...line]);
+  return crossings;
+}
+
+/** Remove the crossings along a contour, and return their points. @param {Map<number, Crossing>} crossings @param {number} edge first edge @returns {[number, number][]} */
+function followContour(crossings, edge) {
+  const line = [];
+  while (edge !== undefined) {
+    const { point, neighbors } = crossings.get(edge);
+    line.push(point);
+    crossings.delete(edge);
+    edge = neighbors.find((other) => crossings.has(other));
   }
-  return lines;
+  return line;
 }
 
 /** @returns {Float32Array} means of three neighbors along the lines of a map */

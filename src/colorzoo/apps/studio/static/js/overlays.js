@@ -110,17 +110,17 @@ function drawLines(context, pad, lines, at) {
 function drawNumber(context, pad, item, number, at) {
   const [x, y] = at(item.x, item.y);
   const color = pad.doc.regions[item.index];
-  const wanted = pad.ui.regionPick.includes(item.index);
+  const isPicked = pad.ui.regionPick.includes(item.index);
   context.font = "600 12px system-ui, sans-serif";
   const width = Math.max(22, context.measureText(String(number)).width + 12);
   context.beginPath();
   context.roundRect(x - width / 2, y - 11, width, 22, 11);
-  context.fillStyle = color ?? (wanted ? "#fff" : "rgba(20, 20, 20, .8)");
+  context.fillStyle = color ?? (isPicked ? "#fff" : "rgba(20, 20, 20, .8)");
   context.fill();
-  context.lineWidth = wanted ? 3 : 1.5;
-  context.strokeStyle = wanted ? "#1a6dff" : "#fff";
+  context.lineWidth = isPicked ? 3 : 1.5;
+  context.strokeStyle = isPicked ? "#1a6dff" : "#fff";
   context.stroke();
-  if (color || !wanted) outlinedText(context, String(number), x, y);
+  if (color || !isPicked) outlinedText(context, String(number), x, y);
   else {
     context.fillStyle = "#111";
     centeredText(context, String(number), x, y);

@@ -431,19 +431,19 @@ class Pad {
   }
 
   receiveSuggestions(message) {
-    const wanted = this.session.suggesting;
-    if (wanted?.id !== message.re || wanted.pointId !== this.ui.selected) return;
+    const request = this.session.suggesting;
+    if (request?.id !== message.re || request.pointId !== this.ui.selected) return;
     const { awaited } = this.ui;
-    this.set({ suggestions: { items: message.items, pointId: wanted.pointId, stale: false }, awaited: null });
-    if (awaited?.pointId === wanted.pointId) takeSuggestion(this, awaited.number);
-    if (typeof message.reach === "number") startSmall(this, wanted.pointId, message.reach);
+    this.set({ suggestions: { items: message.items, pointId: request.pointId, stale: false }, awaited: null });
+    if (awaited?.pointId === request.pointId) takeSuggestion(this, awaited.number);
+    if (typeof message.reach === "number") startSmall(this, request.pointId, message.reach);
   }
 
   receiveModel(message) {
     const model = this.session.models.find(({ name }) => name === message.name);
     if (message.detects && model && !model.detects) this.queue.final(); // the recipe of the earlier request had an empty list of boxes
-    const facts = { ready: true, guidance: message.accepts ?? model?.guidance, detects: message.detects };
-    change(this.session, { models: this.session.models.map((each) => (each === model ? { ...each, ...facts } : each)) });
+    const capabilities = { ready: true, guidance: message.accepts ?? model?.guidance, detects: message.detects };
+    change(this.session, { models: this.session.models.map((each) => (each === model ? { ...each, ...capabilities } : each)) });
     this.modelChanged();
   }
 

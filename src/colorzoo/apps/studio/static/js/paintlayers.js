@@ -41,9 +41,9 @@ function withCoat(paint, index, patch) {
 
 /** @param {PaintStroke[]} paint @param {number} index of a coat @param {number} to its new index @returns {PaintStroke[]} */
 function withMovedCoat(paint, index, to) {
-  let ready = paint;
-  for (let each = Math.min(index, to); each <= Math.max(index, to); each += 1) ready = withCoat(ready, each, {}); // otherwise adjacent coats of one color would merge
-  return moved(coatsIn(ready), index, to).flatMap(({ strokes }) => strokes);
+  let separate = paint;
+  for (let i = Math.min(index, to); i <= Math.max(index, to); i += 1) separate = withCoat(separate, i, {}); // otherwise adjacent coats of one color would merge
+  return moved(coatsIn(separate), index, to).flatMap(({ strokes }) => strokes);
 }
 
 /** @returns {{coat: Coat, index: number} | null} the selected coat, if it still exists and nothing else is selected */

@@ -13,48 +13,57 @@ import { usesObjects } from "./shapeedits.js";
 import { moved, sortRows } from "./sorting.js";
 import { LONE_TOOLS } from "./tools.js";
 
-export function createModelPanel(pad) {
-  const chosen = h("canvas", { class: "cz-model-image", width: 80, height: 80, "aria-hidden": "true" });
-  const title = h("b", {});
-  const name = h("small", {});
-  const toggle = h("button", { type: "button", class: "cz-model", "aria-expanded": "false", on: { click: () => open(tiles.hidden) } }, chosen, h("span", {}, title, name), icon("down"));
+/** Menu of the models: tiles for the purposes, and a list of all models. @param {(model: string) => void} select called with the name of a model */
+function createModelMenu(pad, select) {
   const tiles = h("div", { class: "cz-purposes", role: "group", "aria-label": t("What the colors are based on") });
-  const select = h("select", { class: "cz-input cz-select", "aria-label": t("Coloring model") });
-  const missing = h("p", { class: "cz-hint" });
-  const menu = h("div", { class: "cz-model-menu", hidden: true }, tiles, h("label", { class: "cz-field", title: t("Each entry lists what the model uses besides the photo, and the name of the model. “Custom” marks a model that was loaded from your own file.") }, h("span", {}, t("All coloring models")), select), missing);
-  const suits = button({ text: t("Color as a drawing"), label: t("Switch to a coloring model for drawings"), className: "cz-wide", onClick: () => pad.setModel(proposedModel(pad).name) });
-  const kept = h("p", { class: "cz-hint cz-kept" });
-  const open = (shown) => {
-    show(menu, shown);
-    show(tiles, shown);
-    setAttr(toggle, "aria-expanded", String(shown));
+  const list = h("select", { class: "cz-input cz-select", "aria-label": t("Coloring model"), on: { change: () => select(list.value) } });
+  const availability = h("p", { class: "cz-hint" });
+  const el = h("div", { class: "cz-model-menu", hidden: true }, tiles, h("label", { class: "cz-field", title: t("Each entry lists what the model uses besides the photo, and the name of the model. “Custom” marks a model that was loaded from your own file.") }, h("span", {}, t("All coloring models")), list), availability);
+  const createPurpose = (index) => h("button", { type: "button", class: "cz-purpose", on: { click: () => select(purposes(pad)[index].model.name) } }, h("b", {}), h("small", {}));
+  const update = () => {
+    const offered = purposes(pad);
+    syncList(tiles, offered.length, createPurpose, (tile, index) => fillPurpose(pad, tile, offered[index]));
+    const groups = modelGroups(pad);
+    syncList(list, groups.length, () => h("optgroup"), (group, index) => fillGroup(group, groups[index]));
+    if (list.value !== pad.doc.model) list.value = pad.doc.model;
+    showText(availability, availabilityText(pad));
   };
-  const use = (model) => {
+  return { el, update };
+}
+
+/** Set the text of an element, and hide the element if the text is empty. */
+function showText(el, text) {
+  setText(el, text);
+  show(el, text !== "");
+}
+
+export function createModelPanel(pad) {
+  const preview = h("canvas", { class: "cz-model-image", width: 80, height: 80, "aria-hidden": "true" });
+  const title = h("b", {});
+  const use = h("small", {});
+  const toggle = h("button", { type: "button", class: "cz-model", "aria-expanded": "false", on: { click: () => open(menu.el.hidden) } }, preview, h("span", {}, title, use), icon("down"));
+  const menu = createModelMenu(pad, (model) => {
     pad.setModel(model);
     open(false);
     pad.stageEl.focus({ preventScroll: true }); // otherwise single keys would select models
+  });
+  const proposal = button({ text: t("Color as a drawing"), label: t("Switch to a coloring model for drawings"), className: "cz-wide", onClick: () => pad.setModel(proposedModel(pad).name) });
+  const unusedHints = h("p", { class: "cz-hint cz-kept" });
+  const open = (isOpen) => {
+    show(menu.el, isOpen);
+    setAttr(toggle, "aria-expanded", String(isOpen));
   };
-  show(tiles, false);
-  select.addEventListener("change", () => use(select.value));
-  const make = (index) => h("button", { type: "button", class: "cz-purpose", on: { click: () => use(purposes(pad)[index].model.name) } }, h("b", {}), h("small", {}));
-  const el = h("section", { class: "cz-section cz-model-section", "aria-label": t("Coloring model") }, toggle, menu, suits, kept);
+  const el = h("section", { class: "cz-section cz-model-section", "aria-label": t("Coloring model") }, toggle, menu.el, proposal, unusedHints);
   const update = () => {
     show(el, pad.session.models.length > 0);
     const purpose = purposeOf(pad);
     setText(title, purpose.title);
-    setText(name, purpose.use);
+    setText(use, purpose.use);
     setAttr(toggle, "title", t("Choose how the photo is colored. The current coloring model is {name}.", { name: modelCaption(pad, pad.doc.model) }));
-    drawResult(pad, chosen);
-    const offered = purposes(pad);
-    syncList(tiles, offered.length, make, (tile, index) => fillPurpose(pad, tile, offered[index]));
-    const groups = modelGroups(pad);
-    syncList(select, groups.length, () => h("optgroup"), (group, index) => fillGroup(group, groups[index]));
-    show(suits, proposedModel(pad) !== null);
-    setText(missing, availabilityText(pad));
-    show(missing, missing.textContent !== "");
-    if (select.value !== pad.doc.model) select.value = pad.doc.model;
-    setText(kept, unusedHintsText(pad));
-    show(kept, kept.textContent !== "");
+    drawResult(pad, preview);
+    menu.update();
+    show(proposal, proposedModel(pad) !== null);
+    showText(unusedHints, unusedHintsText(pad));
   };
   return { el, update };
 }
@@ -344,8 +353,7 @@ export function createReferencePanel(pad) {
     show(again, Boolean(missing));
     show(alpha.el, Boolean(exemplar && pad.doc.exemplar) && pad.accepts("exemplar"));
     alpha.update(Math.round(100 * (pad.doc.exemplar?.kept?.alpha ?? 1)), false);
-    setText(hint, missing ? t("These edits use the reference image {name}. Choose this image again.", { name: pad.doc.exemplar.name }) : exemplar ? referenceHint(pad) : "");
-    show(hint, hint.textContent !== "");
+    showText(hint, missing ? t("These edits use the reference image {name}. Choose this image again.", { name: pad.doc.exemplar.name }) : exemplar ? referenceHint(pad) : "");
   };
   return { el, update };
 }

@@ -82,19 +82,19 @@ export async function selectObject(pad, where, how = "new", size = 1) {
   pad.set({ area: picked?.index ?? null, selected: null, box: null, suggestions: null });
   const outer = how === "new" && where.at && size === 1 ? selectionAround(pad, where.at) : null;
   const place = where.at ? { x: where.at[0], y: where.at[1], visible: visibleShare(pad) } : where;
-  let found = null;
+  let object = null;
   for (let step = SELECTION_SIZES.indexOf(size); step >= 0; step -= 1) {
     const reply = await pad.ask({ type: "select", recipe: currentRecipe(pad), ...place, size: SELECTION_SIZES[step] });
     if (!reply) return false;
-    found = reply.message.mask;
+    object = reply.message.mask;
     size = SELECTION_SIZES[step];
-    if (!outer || maskShare(found) < SAME_OBJECT * maskShare(outer)) break; // a second click inside selects a part
+    if (!outer || maskShare(object) < SAME_OBJECT * maskShare(outer)) break; // a second click inside selects a part
   }
   if (picked) {
-    await changeBorder(pad, picked, combinedMasks(areaMask(picked.area, photo), found, how === "less"));
+    await changeBorder(pad, picked, combinedMasks(areaMask(picked.area, photo), object, how === "less"));
     return false;
   }
-  const mask = before ? combinedMasks(before.mask, found, how === "less") : found;
+  const mask = before ? combinedMasks(before.mask, object, how === "less") : object;
   const made = before ? { by: "several" } : { by: where.at ? "click" : "outline", ...where, size };
   pad.set({ selection: { mask, made } });
   pad.announce(t("Object selected. Choose an action."));

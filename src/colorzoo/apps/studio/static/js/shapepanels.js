@@ -75,7 +75,7 @@ export function createBoxesPanel(pad) {
     rectangles.update();
     show(look, detects && boxes !== null);
     show(none, detects && boxes === null);
-    for (const each of [draw, look, none]) each.disabled = !pad.photo;
+    for (const control of [draw, look, none]) control.disabled = !pad.photo;
   };
   return { el, update };
 }

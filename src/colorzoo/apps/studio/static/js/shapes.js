@@ -171,12 +171,12 @@ export function combinedMasks(one, other, less) {
 
 /** @param {Area} area immutable, so that its bits are cached @param {{width: number, height: number}} photo @returns {AreaBits} */
 function areaBits(area, photo) {
-  let found = bitsCache.get(area);
-  if (!found) {
-    found = area.mask ? decodeMask(area.mask) : pathBits(area.path, photo);
-    bitsCache.set(area, found);
+  let bits = bitsCache.get(area);
+  if (!bits) {
+    bits = area.mask ? decodeMask(area.mask) : pathBits(area.path, photo);
+    bitsCache.set(area, bits);
   }
-  return found;
+  return bits;
 }
 
 function pathBits(path, photo) {
@@ -232,26 +232,26 @@ export function areaBounds(area, photo) {
 
 export function areaLightness(area, photo) {
   const { width, height, bits } = areaBits(area, photo);
-  const found = [];
+  const lightnesses = [];
   bits.forEach((bit, index) => {
-    if (bit) found.push(photo.lightness.at(((index % width) + 0.5) / width, (Math.floor(index / width) + 0.5) / height));
+    if (bit) lightnesses.push(photo.lightness.at(((index % width) + 0.5) / width, (Math.floor(index / width) + 0.5) / height));
   });
-  return found.sort((one, other) => one - other)[found.length >> 1] ?? 50;
+  return lightnesses.sort((one, other) => one - other)[lightnesses.length >> 1] ?? 50;
 }
 
 export const followsColor = (area) => area.lightness === "color";
 
 /** @param {Area} area @param {any} photo @returns {{outline: Path2D, tint: HTMLCanvasElement}} outline in pixels of the canvas, which is scaled to the photo */
 export function areaImage(area, photo) {
-  let found = imageCache.get(area);
-  if (!found) {
-    const drawn = areaBits(area, photo);
+  let image = imageCache.get(area);
+  if (!image) {
+    const bits = areaBits(area, photo);
     const [left, top, right, bottom] = areaBounds(area, photo);
-    const [across, down] = [drawn.width / photo.width, drawn.height / photo.height];
-    found = { outline: maskOutline(drawn, [Math.floor(left * across), Math.floor(top * down), Math.ceil(right * across), Math.ceil(bottom * down)]), tint: tintCanvas(drawn) };
-    imageCache.set(area, found);
+    const [across, down] = [bits.width / photo.width, bits.height / photo.height];
+    image = { outline: maskOutline(bits, [Math.floor(left * across), Math.floor(top * down), Math.ceil(right * across), Math.ceil(bottom * down)]), tint: tintCanvas(bits) };
+    imageCache.set(area, image);
   }
-  return found;
+  return image;
 }
 
 /** Fill an area with a color. @param {CanvasRenderingContext2D} context @param {Area} area @param {any} photo @param {number} scale of the photo @param {string} color */

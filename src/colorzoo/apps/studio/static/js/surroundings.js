@@ -13,11 +13,11 @@ const median = (values) => values.sort((one, other) => one - other)[(values.leng
 export function lightnessAround(lightnessOf, [height, width], row, column) {
   const near = Math.max(1, Math.floor(Math.min(height, width) / NETWORK + 0.5));
   const window = (reach) => {
-    const found = [];
+    const values = [];
     for (let y = Math.max(0, row - reach); y <= Math.min(height - 1, row + reach); y += 1) {
-      for (let x = Math.max(0, column - reach); x <= Math.min(width - 1, column + reach); x += 1) found.push(lightnessOf(y * width + x));
+      for (let x = Math.max(0, column - reach); x <= Math.min(width - 1, column + reach); x += 1) values.push(lightnessOf(y * width + x));
     }
-    return found;
+    return values;
   };
   const middle = median(window(near));
   return median(window(8 * near).filter((lightness) => Math.abs(lightness - middle) <= SAME_THING));

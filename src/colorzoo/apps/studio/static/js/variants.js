@@ -42,17 +42,17 @@ export async function requestVariants(pad) {
   const target = variantTarget(pad);
   if (!target) return;
   const [x, y] = target.at;
-  const found = { of: target.of, items: [], busy: true };
-  const goesOn = () => pad.ui.variants === found && variantTarget(pad)?.of === target.of;
-  pad.set({ variants: found });
+  const variants = { of: target.of, items: [], busy: true };
+  const goesOn = () => pad.ui.variants === variants && variantTarget(pad)?.of === target.of;
+  pad.set({ variants });
   const reply = await pad.ask({ type: "suggest", recipe: currentRecipe(pad, target.without), x, y, count: MOST_VARIANTS });
-  await colorVariants(pad, reply?.message.items ?? [], { ...target, ask: (message) => pad.ask(message) }, found.items, goesOn);
-  found.busy = false;
+  await colorVariants(pad, reply?.message.items ?? [], { ...target, ask: (message) => pad.ask(message) }, variants.items, goesOn);
+  variants.busy = false;
   if (goesOn()) {
-    pad.announce(found.items.length ? t("{n} colors to choose from", { n: found.items.length }) : t("This coloring model does not suggest colors."));
-    pad.set({ variants: found.items.length ? found : null });
-    if (!found.items.length) pad.toast(t("This coloring model does not suggest colors."));
-  } else if (pad.ui.variants === found) pad.set({ variants: null });
+    pad.announce(variants.items.length ? t("{n} colors to choose from", { n: variants.items.length }) : t("This coloring model does not suggest colors."));
+    pad.set({ variants: variants.items.length ? variants : null });
+    if (!variants.items.length) pad.toast(t("This coloring model does not suggest colors."));
+  } else if (pad.ui.variants === variants) pad.set({ variants: null });
 }
 
 /**
