@@ -680,10 +680,8 @@ def _region_notes(task: ColorizeTask) -> tuple[str, ...]:
 def _ignored_notes(task: ColorizeTask) -> list[str]:
     """Return a note for each kind of guidance that the model does not support."""
     name, is_sketch = task.network.name, task.network.is_sketch
-    ignored = _ignored_guidance(task)
+    ignored = [*_ignored_guidance(task), *_ignored_drawing_settings(task)]
     notes = [f"{name} does not use {guidance}; they were ignored" for guidance in ignored]
-    if task.recipe.drawing is not None and not is_sketch:
-        notes.append(f"{name} does not use the settings for drawings; they were ignored")
     if _ignores_reference_strength(task):
         notes.append(f"{name} does not use the strength (alpha) of references; it was ignored")
     if "points" in task.kinds and "points" not in task.network.model.accepts:
@@ -703,6 +701,17 @@ def _ignored_guidance(task: ColorizeTask) -> list[str]:
     if _areas(task, "thing") and not {"boxes", "scribbles"} & set(accepts):
         ignored.append("object areas")
     return ignored
+
+
+def _ignored_drawing_settings(task: ColorizeTask) -> list[str]:
+    """Return the names of settings for drawings without effect."""
+    settings = task.recipe.drawing
+    if settings is None or task.network.model.supports("region_colors"):
+        return []
+    if not task.network.is_sketch:
+        return ["the settings for drawings"]
+    ignored = ["palettes"] if settings.palette else []
+    return [*ignored, "variants"] if settings.variant else ignored
 
 
 def _ignores_reference_strength(task: ColorizeTask) -> bool:
