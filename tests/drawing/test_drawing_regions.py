@@ -55,6 +55,20 @@ def test_a_larger_gap_setting_closes_a_wide_opening() -> None:
     assert closed[150, 20] != closed[150, 280]
 
 
+@pytest.mark.parametrize("gap", [4, 8, 14])
+@pytest.mark.parametrize(("radius", "half"), [(10, 7), (15, 10)])
+def test_a_larger_gap_setting_joins_no_regions_that_the_default_separates(
+    radius: int, half: int, gap: float
+) -> None:
+    image = np.full((300, 300), 255, np.uint8)  # a wall with a small round chamber in its opening
+    image[:, 149:152] = 0
+    cv2.circle(image, (150, 150), radius, 0, 3)
+    cv2.circle(image, (150, 150), radius - 2, 255, -1)
+    image[150 - half : 151 + half, 146 - radius : 155 + radius] = 255
+    regions = regions_of(image, gap=gap)
+    assert regions[150, 20] != regions[150, 280]
+
+
 @pytest.mark.parametrize("side", [400, 1000, 1600])
 def test_chambers_on_both_sides_of_a_narrow_place_without_a_line_are_one_region(side: int) -> None:
     image, unit = np.full((side, side), 255, np.uint8), side / 1000

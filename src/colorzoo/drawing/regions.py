@@ -46,6 +46,7 @@ def find_regions(darkness: Darkness, gap: float = GAP) -> Labels:
         darkness: ``(H, W)`` from 0 to 255; see `LineArt.darkness`.
         gap: Width of the gaps that are always closed, in pixels of an image with a shorter side of 1,000. The
             fraction of the chamber width up to which wider gaps are closed is proportional to this setting.
+            Values above the default only divide the regions of the default.
 
     Returns:
         ``(H, W)`` int32: number of the region of each pixel, from 0, the largest region first. Pixels of a
@@ -57,8 +58,14 @@ def find_regions(darkness: Darkness, gap: float = GAP) -> Labels:
     if scale < 1:
         small = shrink_darkness(darkness, (round(height * scale), round(width * scale)))
     chambers, distance = _chambers(small)
-    labels = _merge_chambers(chambers, distance, _panel_sides(small), gap)
-    labels = _join(labels, find_open_boundaries(labels, small, gap))
+    sides = _panel_sides(small)
+    labels = _merge_chambers(chambers, distance, sides, gap)
+    pairs = find_open_boundaries(labels, small, gap)
+    if gap > GAP:  # smaller regions have shorter boundaries, which can be open where the default has a line
+        default = _merge_chambers(chambers, distance, sides, GAP)
+        default = _join(default, find_open_boundaries(default, small))
+        pairs = _pairs_within(pairs, labels, default)
+    labels = _join(labels, pairs)
     if scale < 1:
         labels = _at_full_size(labels, darkness)
     return _by_size(labels)
@@ -216,6 +223,16 @@ def _join(labels: Labels, pairs: Labels) -> Labels:
     for one, other in pairs:
         parents[_root(parents, int(one))] = _root(parents, int(other))
     return _renamed(labels, parents)
+
+
+def _pairs_within(pairs: Labels, labels: Labels, regions: Labels) -> Labels:
+    """Return the pairs of labels that mainly lie in the same region."""
+    overlap, counts = np.unique(np.stack([labels.ravel(), regions.ravel()], 1), axis=0, return_counts=True)
+    overlap = overlap[np.argsort(counts, kind="stable")]
+    home = np.zeros(int(labels.max()) + 1, np.int32)
+    home[overlap[:, 0]] = overlap[:, 1]  # the last assignment, of the largest overlap, counts
+    within: Labels = pairs[home[pairs[:, 0]] == home[pairs[:, 1]]]
+    return within
 
 
 def _renamed(labels: Labels, parents: NDArray[np.int64]) -> Labels:

@@ -680,15 +680,25 @@ def _ignored_notes(task: ColorizeTask) -> list[str]:
         ignored.append("classes without label images")
     if _areas(task, "thing") and not {"boxes", "scribbles"} & set(accepts):
         ignored.append("object areas")
+    ignored += _ignored_drawing_settings(task)
     notes = [f"{name} does not use {guidance}; they were ignored" for guidance in ignored]
-    if task.recipe.drawing is not None and not is_sketch:
-        notes.append(f"{name} does not use the settings for drawings; they were ignored")
     if _ignores_reference_strength(task):
         notes.append(f"{name} does not use the strength (alpha) of references; it was ignored")
     if "points" in task.kinds and "points" not in accepts:
         where = "their regions" if is_sketch else "nearby pixels up to lightness edges"
         notes.append(f"{name} does not use points; they color only {where}")
     return notes
+
+
+def _ignored_drawing_settings(task: ColorizeTask) -> list[str]:
+    """Return the names of settings for drawings without effect."""
+    settings = task.recipe.drawing
+    if settings is None or task.network.model.supports("region_colors"):
+        return []
+    if not task.network.is_sketch:
+        return ["the settings for drawings"]
+    ignored = ["palettes"] if settings.palette else []
+    return [*ignored, "variants"] if settings.variant else ignored
 
 
 def _ignores_reference_strength(task: ColorizeTask) -> bool:

@@ -241,8 +241,8 @@ def image_metrics(names: Sequence[str]) -> MetricCollection:
     parsed_names = [parse_name(name) for name in names]
     if len({parsed.key for parsed in parsed_names}) < len(names):
         raise DataError(f"each metric must be listed once, got {', '.join(names)}")
-    metrics_by_key = {parsed.key: named_metric(parsed) for parsed in parsed_names}
-    return MetricCollection(metrics_by_key, compute_groups=False)
+    metrics = {parsed.key: named_metric(parsed) for parsed in parsed_names}
+    return MetricCollection(dict(metrics), compute_groups=False)
 
 
 def inputs_of(metric: Metric | type[Metric]) -> dict[str, bool]:

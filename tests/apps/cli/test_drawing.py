@@ -109,6 +109,18 @@ def test_settings_for_drawings_add_a_note_for_models_of_photos(
     assert "colorzoo2026 does not use the settings for drawings" in capsys.readouterr().out
 
 
+def test_palette_and_variant_add_a_note_for_models_that_choose_no_region_colors(
+    drawing: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = ["--model", "cho2023_small"]
+    plain = colorized(drawing, *model, "--gap", "6")
+    assert "ignored" not in capsys.readouterr().out
+    limited = colorized(drawing, *model, "--gap", "6", "--palette", "#2060c0", "--variant", "2")
+    assert "cho2023_small does not use palettes" in (printed := capsys.readouterr().out)
+    assert "cho2023_small does not use variants" in printed
+    assert np.array_equal(plain, limited)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
