@@ -201,6 +201,23 @@ def test_keyboard_fills_and_splits(pad: BrowserPad) -> None:
     assert end[0] > start[0]
 
 
+def test_filled_regions_are_not_connected_by_a_line_in_another_model_for_drawings(
+    pad: BrowserPad, tmp_path: Path
+) -> None:
+    start, end = ROOMS[0], ROOMS[3]
+    points = [{"x": x, "y": y, "color": RED, "stroke": 1} for x, y in (start, end)]
+    edits = tmp_path / "edits.json"
+    edits.write_text(json.dumps({"version": 2, "model": "cho2023_small", "points": points}))
+    pad.choose_file(lambda: pad.page.click("[data-action=load]"), edits)
+    pad.settle()
+    assert len(pad.points()) == 2
+    file = tmp_path / "pad.png"
+    pad.page.screenshot(path=file)
+    x, y = pad.place((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)  # outside the rooms
+    shown = np.asarray(Image.open(file).convert("RGB"))[round(y), round(x)].astype(int)
+    assert np.ptp(shown) < 60
+
+
 def test_settings_survive_a_reload_and_give_the_same_image_in_the_command_line(
     pad: BrowserPad, sketch: Path, tmp_path: Path
 ) -> None:

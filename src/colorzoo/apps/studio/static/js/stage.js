@@ -232,7 +232,8 @@ function drawMap(context, pad, pane) {
 }
 
 function drawHint(context, pad, point) {
-  if (pad.fills() || !isStroke(pad.doc, point)) drawPoint(context, pad, point);
+  const isDrawing = pad.model()?.input === "sketch"; // the points of a stroke fill single regions
+  if (isDrawing || !isStroke(pad.doc, point)) drawPoint(context, pad, point);
   else if (listedHint(pad.doc, point) === point) drawBrushStroke(context, pad, point);
 }
 
