@@ -41,6 +41,7 @@ SECONDS = {"first colors": 4.0, "a click": 0.4}
 
 SAME, SAME_GOAL = 15.0, 0.6  # largest CIE76 difference of equal colors; fraction of regions with equal colors
 PAPER = 92.0  # CIE lightness above which a region of the color image is paper
+SMALLEST = 0.002  # area of the smallest region that is compared, as a fraction of the image
 
 Rgb = NDArray[np.float32]
 
@@ -50,7 +51,7 @@ def run(options: Options) -> list[Row]:
     folder = options.data or FOLDER
     colorizer = Colorizer(options.model or "colorzoo2026_drawing", device="cpu", precision="float32")
     pairs = list(read_pairs(folder))[: options.images]
-    found = [measure_pair(colorizer, truth, lines) for truth, lines in pairs]
+    found = [measure_pair(colorizer, truth, lines, seed) for seed, (truth, lines) in enumerate(pairs)]
     place = f"{len(pairs)} pairs, {where()}"
     rows = [
         _row(f"{kind}, {count} colors: PSNR, dB", found, f"{kind} {count}", f"filled {count}", goal, place)
@@ -86,7 +87,7 @@ def read_pairs(folder: Path) -> Iterator[tuple[Rgb, NDArray[np.uint8]]]:
         yield truth, np.asarray(lines)
 
 
-def measure_pair(colorizer: Colorizer, truth: Rgb, lines: NDArray[np.uint8]) -> dict[str, float]:
+def measure_pair(colorizer: Colorizer, truth: Rgb, lines: NDArray[np.uint8], seed: int) -> dict[str, float]:
     """Return PSNR by number of colored regions and points, for the model and for filling alone."""
     automatic = colorizer.colorize(lines)
     flats = automatic.colors.flats
@@ -95,7 +96,7 @@ def measure_pair(colorizer: Colorizer, truth: Rgb, lines: NDArray[np.uint8]) -> 
     order = proposed_order(colorizer, automatic)
     found = {"colorfulness": colorfulness(automatic.rgb), "true": colorfulness(truth)}
     rows, columns = lines.shape
-    random = np.random.default_rng(rows * columns)
+    random = np.random.default_rng(seed)
     drawn = [(int(random.integers(rows)), int(random.integers(columns))) for _ in range(max(POINTS))]
     chosen = {
         **{f"proposed {count}": order[:count] for count in HINTS},
@@ -160,16 +161,20 @@ def reference_rows(colorizer: Colorizer, pairs: Sequence[tuple[Rgb, NDArray[np.u
 def equal_regions(
     colorizer: Colorizer, truth: Rgb, lines: NDArray[np.uint8], reference: NDArray[np.uint8] | None = None
 ) -> tuple[float, float] | None:
-    """Return the fractions of regions and of area with the true color; None if all regions are paper."""
+    """Return the fractions of regions and of their area with the true color.
+
+    Paper and small regions are not compared. If all regions are paper or small, the result is None.
+    """
     flats = colorizer.colorize(lines, reference=reference).colors.flats
     assert flats is not None
     means, _ = region_truths(flats, truth)
     true, found = (lab_of(colors) for colors in (means, flats.colors))
-    colored = true[:, 0] < PAPER
-    if not colored.any():
+    areas = flats.drawing.areas
+    compared = (true[:, 0] < PAPER) & (areas >= SMALLEST)
+    if not compared.any():
         return None
-    is_equal = np.linalg.norm(true - found, axis=1)[colored] < SAME
-    return float(is_equal.mean()), float(np.average(is_equal, weights=flats.drawing.areas[colored]))
+    is_equal = np.linalg.norm(true - found, axis=1)[compared] < SAME
+    return float(is_equal.mean()), float(np.average(is_equal, weights=areas[compared]))
 
 
 def warped_copy(image: Rgb, seed: int) -> NDArray[np.uint8]:

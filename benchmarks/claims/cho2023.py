@@ -36,7 +36,8 @@ In the paper, a network learns the order of the regions. `cho2023_small` splits 
 regions, which are sorted in descending order of area times segment weight. The weight of a segment is the
 generator's mean error on training images if the segment has no hint. The *control* `cho2023_points_small` is
 a generator of the same architecture, trained with points on the same drawings. A point has the mean true
-color of 6 x 6 pixels at a random place.
+color of 6 x 6 pixels at a random place. After its short training, the control changes few pixels beyond a
+point, so the gain over points would be smaller with longer training.
 
 The last rows repeat claims with pairs of drawn lines and color images at 256 pixels. *Drawn lines* come from
 the artist or the vector file, and *XDoG lines* from the color image. XDoG with a small standard deviation

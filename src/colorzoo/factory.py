@@ -46,19 +46,23 @@ def create_task(
     Raises:
         UnknownModelError: The model is not registered.
         WeightsError: The weights are missing or damaged, or belong to another model.
+        ColorzooError: A setting is unknown or out of range.
+        TypeError: The task of the model is not a ``kind``.
     """
     if name.startswith(HUB):
         name, weights = _of_hub(name, weights, offline)
     card = model_card(name)
-    task = load_task_class(card)
-    found = resolve_weights(card, weights, offline=offline)
-    if found is not None:
-        found = _match_published(card, found, known_settings(task))
-    stored = _stored_settings(card, found, task)
-    settings = merge_settings(task, card.hparams, stored, hparams)
-    created: nn.Module = _create(task, settings, found, record_use=not hparams)
-    assert isinstance(created, kind)
-    return created
+    task_class = load_task_class(card)
+    file = resolve_weights(card, weights, offline=offline)
+    if file is not None:
+        file = _match_published(card, file, known_settings(task_class))
+    stored = _stored_settings(card, file, task_class)
+    settings = merge_settings(task_class, card.hparams, stored, hparams)
+    # the first load of a listed file records its hash, but only with the settings of the card
+    task: nn.Module = _create(task_class, settings, file, record_use=not hparams)
+    if not isinstance(task, kind):
+        raise TypeError(f"the task of {card.name} must be a {kind.__name__}, got {type(task).__name__}")
+    return task
 
 
 def _of_hub(name: str, weights: object, offline: bool) -> tuple[str, Path]:

@@ -241,7 +241,7 @@ class ColoringModel(nn.Module):
             prediction: Prediction for one drawing.
             votes: ``(n, h * w)``, weight of each cell of the predicted color distribution in each region.
             palette: ``(P, 3)`` sRGB in [0, 1], the only colors to choose from; None for no limit.
-            variant: 0 for the most likely colors; other numbers select other likely colors.
+            variant: 0 for the default colors; other numbers select other likely colors.
         """
         raise NotImplementedError
 

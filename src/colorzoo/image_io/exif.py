@@ -63,12 +63,14 @@ def read_directory(
 
     Args:
         source: Stream of a TIFF or BigTIFF file with any byte order, or content of an EXIF block.
-        selected: Numbers of the tags to read from the main directory; None reads all tags.
+        selected: Numbers of the tags to read from the main directory; None reads all tags. The EXIF and GPS
+            directories are always read.
         skipped: Numbers of the tags that are not read from the EXIF and GPS directories.
         offset: Position of the directory in the file; None for the first directory.
 
     Returns:
-        The directory, and whether some of its tags were skipped because they are damaged.
+        The directory, and whether a selected tag was skipped because it is damaged or has an unknown type. A
+        source without a TIFF header gives an empty directory and True.
     """
     reader = _Reader(io.BytesIO(source) if isinstance(source, bytes) else source)
     directory: Directory = {}
@@ -77,8 +79,9 @@ def read_directory(
         if number in _NESTED:
             start = int.from_bytes(tag.data[:8], "little")
             nested = reader.read(lambda inner: inner not in skipped, start)
-            directory |= {number: dict(nested)} if nested else {}
-        elif tag.kind < LONG8:
+            if nested:
+                directory[number] = dict(nested)
+        elif tag.kind < LONG8:  # tags with 64-bit numbers exist only in BigTIFF and cannot be stored in EXIF
             directory[number] = tag
     return directory, reader.damaged
 

@@ -483,25 +483,30 @@ def load_model(
     Args:
         model: Registered name, `ModelChoice` or custom module; None selects the default model.
         weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
+            Ignored for a `ModelChoice`, which contains its weights, and for a custom module.
         settings: Settings of a registered model; must be empty for a custom module.
-        fast: Whether to select the default model only from models with weights in the package.
+        fast: Whether to select the default model only from models with weights in the package. Ignored if
+            ``model`` is not None.
         allow_untrained: Whether to accept random weights.
 
     Returns:
         The model and its `ModelChoice`. The `ModelChoice` is None for a custom module.
 
     Raises:
-        ColorzooError: The model or a setting is unknown, or the weights are missing or untrained.
+        ColorzooError: The model or a setting is unknown, the weights are missing or untrained, or a custom
+            module is not a coloring model.
     """
     if isinstance(model, nn.Module):
-        choice, name = None, type(model).__name__
-        loaded, untrained_reason = _wrap_module(model, settings), ""
-    else:
-        choice = model if isinstance(model, ModelChoice) else choose_model(model, weights=weights, fast=fast)
-        name = choice.name
-        loaded, untrained_reason = _load_registered(choice, settings)
+        loaded = _wrap_module(model, settings)
+        if not (loaded.trained or allow_untrained):
+            raise ColorzooError(_UNTRAINED.format(type(model).__name__))
+        return loaded, None
+    choice = model
+    if not isinstance(choice, ModelChoice):
+        choice = choose_model(choice, weights=weights, fast=fast)
+    loaded, untrained_reason = _load_registered(choice, settings)
     if not (loaded.trained or allow_untrained):
-        raise ColorzooError(untrained_reason or _UNTRAINED.format(name))
+        raise ColorzooError(untrained_reason or _UNTRAINED.format(choice.name))
     return loaded, choice
 
 

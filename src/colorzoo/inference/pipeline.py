@@ -108,7 +108,7 @@ def colorize_task(task: ColorizeTask) -> ColorizedImage:
         prediction = _predict(task, points, _squares(recipe.points))
         colors = Colors(_with_points(task, points, prediction.to_ab()))
     if recipe.areas:
-        colors = _with_areas(task, colors)
+        colors = _with_areas(task, colors)  # applies the strength before it locks areas
     elif recipe.strength != 1:
         colors = colors.scaled(recipe.strength)
     if _has_nothing_to_color(task):
@@ -116,7 +116,13 @@ def colorize_task(task: ColorizeTask) -> ColorizedImage:
         notes.append(NOTHING_TO_COLOR)
     is_limited_paint = any(stroke.reach != "everywhere" for stroke in recipe.paint)
     reaches = _paint_reaches(task) if is_limited_paint else ()
-    return ColorizedImage(colors, replace(task, results={}), (*notes, *prediction.notes), prediction, reaches)
+    return ColorizedImage(
+        colors,
+        replace(task, results={}),  # without the cached maps, which need memory
+        notes=(*notes, *prediction.notes),
+        prediction=prediction,
+        reaches=reaches,
+    )
 
 
 def _color_drawing(task: ColorizeTask) -> tuple[Prediction, Colors]:

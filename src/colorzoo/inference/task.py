@@ -149,7 +149,10 @@ class ColorizeTask:
     image_key: Hashable = None
 
     def run(self, stage: Callable[..., T], *inputs: Any, key: Hashable = None, **settings: Any) -> T:
-        """Run a stage, or return its result for the same `image_key` and key.
+        """Run a stage, or return its cached result.
+
+        The cache `results` ignores the inputs: a result is returned again for the same function, `image_key`
+        and key, so the key must change with the inputs. Each call adds a record to `log`.
 
         Args:
             stage: Function to run.
@@ -159,14 +162,15 @@ class ColorizeTask:
             **settings: Keyword arguments of the function. Without a key, their ``repr`` identifies the
                 result. Arrays and tensors must be positional inputs, because their ``repr`` is shortened.
         """
-        key = stage.__name__, self.image_key, repr(settings) if key is None else key
+        stage_key = repr(settings) if key is None else key
+        result_key = (stage.__name__, self.image_key, stage_key)
         try:
-            result: T = self.results[key]
+            result: T = self.results[result_key]
         except KeyError:
             result = timed(self.log, stage, *inputs, **settings)
         else:
             self.log.append(StageRun(stage.__name__.replace("_", " "), cached=True))
-        self.results[key] = result  # also after a hit, because the size of some results grows
+        self.results[result_key] = result  # also after a hit, because the size of some results grows
         return result
 
     @property

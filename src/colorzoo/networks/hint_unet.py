@@ -319,17 +319,21 @@ def initialize(module: nn.Module, std: float | None) -> None:
                 torch.nn.init.zeros_(layer.bias)
 
 
-def fitting_unet(source: nn.Module, unet: HintUNet, *, mask_center: float, purpose: str) -> dict[str, Tensor]:
+def compatible_unet_weights(
+    source: nn.Module, target: HintUNet, *, mask_center: float, setting: str
+) -> dict[str, Tensor]:
     """Return the U-Net weights of a trained network, or raise an error if another U-Net cannot use them.
 
     The function compares the shapes of all weights and the normalization of hints. For example, weights that
-    were trained with mask value 0 for "no hint" are wrong for a network that uses -0.5 for "no hint".
+    were trained with mask value 0 for "no hint" are wrong for a network that uses -0.5 for "no hint". The
+    output scale must be 110 (`AB_SCALE`).
 
     Args:
         source: The trained network, with its U-Net in the attribute ``unet``.
-        unet: The U-Net that will load the weights.
-        mask_center: Value that the new network subtracts from its hint mask.
-        purpose: Option name for messages, such as ``"start"``.
+        target: The U-Net that will load the weights.
+        mask_center: Value that the new network subtracts from its hint mask. For a source without this
+            attribute, it is 0.
+        setting: Setting that names the source, such as ``"--model.start"``; the error messages begin with it.
 
     Raises:
         ColorzooError: The networks differ in ``mask_center``, in the output scale or in the shapes of the
@@ -338,17 +342,17 @@ def fitting_unet(source: nn.Module, unet: HintUNet, *, mask_center: float, purpo
     source_unet: Any = getattr(source, "unet", None)
     weights = source_unet.state_dict() if isinstance(source_unet, HintUNet) else {}
     shapes = {name: weight.shape for name, weight in weights.items()}
-    expected_shapes = {name: weight.shape for name, weight in unet.state_dict().items()}
+    expected_shapes = {name: weight.shape for name, weight in target.state_dict().items()}
     if shapes != expected_shapes:
         raise ColorzooError(
-            f"{purpose} must name a Local Hints model whose settings 'width', 'hint_attention' and "
+            f"{setting} must name a Local Hints model whose settings 'width', 'hint_attention' and "
             f"'scene_blocks' match this model, but the layers of {type(source).__name__} differ"
         )
     source_center = getattr(source, "mask_center", 0.0)
     source_scale = getattr(source, "ab_scale", AB_SCALE)
     if (source_center, source_scale) != (mask_center, AB_SCALE):
         raise ColorzooError(
-            f"{purpose} must name a model with mask_center {mask_center} and ab_scale {AB_SCALE}, got "
+            f"{setting} must name a model with mask_center {mask_center} and ab_scale {AB_SCALE}, got "
             f"mask_center {source_center} and ab_scale {source_scale}"
         )
     return dict(weights)

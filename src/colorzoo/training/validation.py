@@ -112,13 +112,14 @@ def metric_inputs(
     Args:
         batch: Batch with the ground truth.
         lab: ``(B, 3, H, W)`` ground truth in CIE Lab.
-        colors: RGB and ab of the prediction; see `clip_colors`.
+        colors: RGB ``(B, 3, H, W)`` in [0, 1] and ab ``(B, 2, H, W)`` in CIE units of the prediction; see
+            `clip_colors`.
         guidance: Guidance that was used for the prediction.
         used: Argument names of the metrics; see `StageMetrics.used_inputs`.
 
     Returns:
-        A dict that maps ``rgb``, and the names in ``used`` for which the batch or the guidance contains data,
-        to tensors.
+        A dict of tensors by argument name: ``rgb``, and the names in ``used`` that the batch or the guidance
+        contains.
     """
     rgb, ab = colors
     inputs = {"rgb": rgb, "preds": rgb, "target": batch["rgb"], "ab": ab, "target_ab": lab[:, 1:]}
@@ -128,6 +129,7 @@ def metric_inputs(
         inputs["reference_rgb"] = guidance.exemplar.rgb
         if "reference_ab" in used:  # the conversion to Lab takes time
             inputs["reference_ab"] = rgb_to_lab(guidance.exemplar.rgb)[:, 1:]
+    # `StageMetrics.update` also needs rgb, for the device
     return {name: value for name, value in inputs.items() if name in used or name == "rgb"}
 
 

@@ -150,25 +150,28 @@ class Colorzoo2026Drawing(ColoringModel):
     def region_colors(
         self, prediction: Prediction, votes: Tensor, palette: Tensor | None = None, variant: int = 0
     ) -> Tensor:
-        """Choose the color of each region; see `ColoringModel.region_colors`."""
+        """Choose the color of each region; see `ColoringModel.region_colors`.
+
+        With a palette, with a nonzero variant, or if the likely colors are dull and uncertain, different
+        objects get contrasting colors; see `contrasting_colors`.
+        """
         pooled = pool_log_probabilities(prediction.extras["color_log_probabilities"][0], votes)
         if palette is None:
-            colors, distance, share = self.centers, DISTINCT, CONTRASTING_SHARE
-            likely = likely_color(pooled, colors, TEMPERATURE)
-            chosen = vivid_color(pooled, colors, TEMPERATURE)
+            candidates, min_distance, blend = self.centers, DISTINCT, CONTRASTING_SHARE
+            likely = likely_color(pooled, candidates, TEMPERATURE)
+            chosen = vivid_color(pooled, candidates, TEMPERATURE)
         else:
-            colors = scale_lab(rgb_to_lab(palette.mT[None, :, :, None])[0, :, :, 0].mT).to(pooled)
-            distance, share = 0.0, 1.0
-            pooled = limit_to_palette(pooled, self.centers, colors)
-            likely = chosen = colors[pooled.argmax(1)]
+            candidates = _as_scaled_lab(palette).to(pooled)
+            min_distance, blend = 0.0, 1.0  # palette colors are exact: never joined or mixed
+            pooled = limit_to_palette(pooled, self.centers, candidates)
+            likely = chosen = candidates[pooled.argmax(1)]
         weights = _colored_weights(unscale_lab(likely), votes.sum(1))
-        is_dull = region_colorfulness(unscale_lab(chosen), weights) < DULL
-        is_one_brown = is_dull and mean_entropy(pooled, weights) > UNCERTAIN
-        if variant or palette is not None or is_one_brown:
-            similarity = self.region_similarity(prediction, votes)
-            found, has_color = contrasting_colors(pooled, colors, similarity, weights, distance, variant)
-            chosen = torch.where(has_color[:, None], torch.lerp(chosen, found, share), chosen)
-        return _as_rgb(chosen)
+        if not variant and palette is None and not _is_dull_and_uncertain(chosen, pooled, weights):
+            return _as_rgb(chosen)
+        contrasting, has_color = contrasting_colors(
+            pooled, candidates, self.region_similarity(prediction, votes), weights, min_distance, variant
+        )
+        return _as_rgb(torch.where(has_color[:, None], torch.lerp(chosen, contrasting, blend), chosen))
 
     def suggest_colors(
         self, prediction: Prediction, votes: Tensor, region: int, count: int
@@ -272,6 +275,17 @@ def observed_points(maps: Maps, hints: Tensor) -> Observations:
 def _point_lab(points: Points) -> Tensor:
     """Return the Lab colors of points, ``(B, 3, H, W)``."""
     return rgb_to_lab((point_colors(points) + 1) / 2)
+
+
+def _is_dull_and_uncertain(colors: Tensor, pooled: Tensor, weights: Tensor) -> bool:
+    """Return whether colors ``(n, 3)`` in scaled Lab are dull, and other colors are nearly as likely."""
+    is_dull = region_colorfulness(unscale_lab(colors), weights) < DULL
+    return is_dull and mean_entropy(pooled, weights) > UNCERTAIN
+
+
+def _as_scaled_lab(rgb: Tensor) -> Tensor:
+    """Convert sRGB ``(n, 3)`` in [0, 1] to scaled Lab."""
+    return scale_lab(rgb_to_lab(rgb.mT[None, :, :, None])[0, :, :, 0].mT)
 
 
 def _as_rgb(scaled: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from colorzoo.networks.hint_unet import (
     HintEncoding,
     HintUNet,
     PointNetworkOutput,
-    fitting_unet,
+    compatible_unet_weights,
     hint_input,
 )
 from colorzoo.settings import Width
@@ -188,7 +188,8 @@ class FusionLayer(nn.Module):
     """Fusion of instance and full-image features by a softmax at each position.
 
     The layer predicts a score for each instance and the full image, and averages the features with the
-    softmax of the scores as weights. As in the authors' code, instance features are 0 outside the box.
+    softmax of the scores as weights. As in the authors' code, an instance takes part in the softmax outside
+    its box, too, with score 0 and features 0. Sums are accumulated in float32.
 
     Args:
         channels: Channel count of the features.
@@ -217,7 +218,8 @@ class FusionLayer(nn.Module):
         inside = torch.zeros_like(score, dtype=torch.bool)
         inside[rectangle.region] = True
         if sums is None:
-            return InstanceSums(score, torch.ones_like(score), features, inside)
+            total = torch.ones_like(score)  # exp(score - largest), where the score is the largest
+            return InstanceSums(largest=score, total=total, features=features, inside=inside)
         largest = torch.maximum(sums.largest, score)
         rescale = (sums.largest - largest).exp()
         weight = (score - largest).exp()
@@ -439,6 +441,6 @@ def copy_trunk(source: nn.Module, network: InstanceNetworks, purpose: str) -> No
         ColorzooError: The source is not a Local Hints network, or its weight shapes, ``mask_center`` or
             ``ab_scale`` differ.
     """
-    state = fitting_unet(source, network.full, mask_center=network.mask_center, purpose=purpose)
+    state = compatible_unet_weights(source, network.full, mask_center=network.mask_center, setting=purpose)
     for unet in (network.full, network.instance, network.fusion):
         unet.load_state_dict(state)

@@ -134,26 +134,28 @@ class Xia2022(SingleOptimizerModule):
         return losses["loss"]
 
     def losses(self, lab: Tensor, starts: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Return a dict of the losses of stage ``colors``, and the predicted ab / 110.
-
-        The key ``loss`` contains the sum of the losses. The anchors have the true colors.
+        """Compute the losses of stage ``colors``. The anchors have the true colors.
 
         Args:
             lab: Ground truth Lab ``(B, 3, H, W)``; H and W are multiples of 16.
             starts: Indices of the superpixels that initialize k-means, ``(B, k)``.
+
+        Returns:
+            A dict with the weighted losses ``palette`` and ``reference``, those of `image_losses`, and their
+            sum ``loss``; and the predicted ab / 110, ``(B, 2, H, W)``.
         """
         network = self.model.network
         gray = network_input(lab[:, :1])
         encoded = network.encode(gray)
 
-        # true mean color of each superpixel, (B, 2, h, w), and its bin
+        # true mean ab / 110 of each superpixel, (B, 2, H/16, W/16), and its bin
         cell_colors = pool(lab[:, 1:] / AB_SCALE, encoded.shares)
         target_bins = true_bins(cell_colors)
 
         # the largest superpixel of each color cluster is an anchor
         clusters = kmeans(cell_colors.flatten(2).mT, starts)
         anchors = anchors_of(clusters, sizes(encoded.shares).flatten(1), starts.shape[1])
-        anchor_mask = torch.unflatten(anchors.to(gray)[:, None], 2, cell_colors.shape[-2:])
+        anchor_mask = anchors.to(gray).view(len(lab), 1, *cell_colors.shape[-2:])
 
         logits, ab = network.decode(gray, encoded, anchor_mask, target_bins)
         losses = {

@@ -22,7 +22,7 @@ from colorzoo.factory import create_backbone
 from colorzoo.guidance import Points
 from colorzoo.model import ColoringModel
 from colorzoo.networks.hint_extensions import ExtendedHintUNet
-from colorzoo.networks.hint_unet import PointNetwork, fitting_unet
+from colorzoo.networks.hint_unet import PointNetwork, compatible_unet_weights
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, Width
 from colorzoo.training.stages import Stage
@@ -163,7 +163,9 @@ def load_backbone(name: str, network: PointNetwork) -> None:
         return
     source = trained_model(name).network
     purpose = f"backbone={name!r}"
-    network.unet.load_state_dict(fitting_unet(source, network.unet, mask_center=MASK_CENTER, purpose=purpose))
+    network.unet.load_state_dict(
+        compatible_unet_weights(source, network.unet, mask_center=MASK_CENTER, setting=purpose)
+    )
 
 
 def backbone_weights(name: str) -> Mapping[str, Tensor]:

@@ -15,7 +15,7 @@ from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Exemplar, Guidance, Points
 from colorzoo.networks.blocks import pad_to_multiple
-from colorzoo.networks.hint_unet import AB_SCALE, fitting_unet
+from colorzoo.networks.hint_unet import AB_SCALE, compatible_unet_weights
 from colorzoo.precision import in_float32
 from colorzoo.randomness import image_generators
 from colorzoo.settings import NonNegativeFloat, Positive, Probability
@@ -139,8 +139,8 @@ class Xu2020(SingleOptimizerModule):
                 f"{type(source).__name__}"
             )
         unet = self.model.network.color.unet
-        state_dict = fitting_unet(
-            source.model.network, unet, mask_center=MASK_CENTER, purpose="--model.start"
+        state_dict = compatible_unet_weights(
+            source.model.network, unet, mask_center=MASK_CENTER, setting="--model.start"
         )
         unet.load_state_dict(state_dict)
 
