@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from colorzoo.card import ContractTestConfig, ModelCard, Quality
+from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
 
 FULL = ModelCard(
     name="lee2020",
@@ -31,11 +31,20 @@ FULL = ModelCard(
 SMALL = replace(
     FULL,
     name="lee2020_small",
-    summary="Colorizes a sketch from a reference by attention (SCFT). An eighth of the width.",
+    summary="Colorizes a sketch from a reference by attention (SCFT). An eighth of the width; weights included.",
     parameters=1_721_595,
     aliases=("scft_small",),
     hparams={"width": 0.125},
-    quality=(),
+    weights={
+        "default": Weights(
+            sha256="5c107d7893d3e677ab025d18324a7768184f6aadf681eb83cb48f920dae1cd8e",
+            size=1_778_470,
+            license="Apache-2.0",
+            file="lee2020_small.safetensors",
+            trained_on="9,061 openly licensed drawings, 8,000 steps; see the model page and NOTICE.",
+        )
+    },
+    quality=(Quality("sketch", 15, "Included weights; copies the main colors of a reference."),),
     config="lee2020/small.yaml",
 )
 
