@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from benchmarks._common import DOCS, single_thread, weights_digest, write_text
 from PIL import Image, ImageOps
+from torch import Tensor
 
 import colorzoo
 from colorzoo.card import ModelCard
@@ -126,7 +127,7 @@ def source(name: str) -> Path:
 def draw_rows(card: ModelCard) -> dict[str, Row]:
     """Return the rows of a strip by caption."""
     if card.input == "sketch":
-        return sketch_rows(card.name)
+        return region_rows(card.name) if "regions" in card.guidance else sketch_rows(card)
     # A reference must have colors, so its models are shown without the gray street.
     by_another = {"exemplar", "statistics"} & set(card.guidance)
     names = [name for name in PHOTOS if not by_another or name != "detroit_1915"]
@@ -173,7 +174,12 @@ def box_recipe(name: str) -> dict[str, Any]:
 def point_recipe(name: str, photo: Image.Image) -> dict[str, Any]:
     """Return ten points of true colors, or points chosen by hand for the gray street."""
     points = street_points() if name == "detroit_1915" else true_points(photo)
-    return {"points": [{"x": x, "y": y, "radius": 4, "color": color} for x, y, color in points]}
+    return {"points": point_list(points)}
+
+
+def point_list(points: Points) -> list[dict[str, Any]]:
+    """Return the points of a recipe."""
+    return [{"x": x, "y": y, "radius": 4, "color": color} for x, y, color in points]
 
 
 def street_points() -> Points:
@@ -194,16 +200,46 @@ def true_points(photo: Image.Image) -> Points:
     return [(x, y, "#{:02x}{:02x}{:02x}".format(*small[y // 4, x // 4])) for x, y in positions]
 
 
+def sketch_rows(card: ModelCard) -> dict[str, Row]:
+    """Return sketches, results with ten points or like a mirrored reference, and the ground truth."""
+    sketches, truths = zip(*(read_sketch(name) for name in SKETCHES), strict=True)
+    lines, drawings = [as_picture(sketch) for sketch in sketches], [as_picture(truth) for truth in truths]
+    pairs = list(zip(lines, drawings, strict=True))
+    rows: dict[str, Row] = {"sketch": lines}
+    if "points" in card.guidance:
+        rows["with ten points"] = [
+            colorzoo.colorize(line, card.name, {"points": point_list(true_points(drawing))})
+            for line, drawing in pairs
+        ]
+    if "exemplar" in card.guidance:
+        rows["reference"] = [ImageOps.mirror(drawing) for drawing in drawings]
+        rows["like the reference"] = [
+            colorzoo.colorize(line, card.name, reference=ImageOps.mirror(drawing)) for line, drawing in pairs
+        ]
+    return {**rows, "truth": drawings}
+
+
+def read_sketch(name: str) -> tuple[Tensor, Tensor]:
+    """Return the lines ``(1, 3, 256, 256)`` and the colors of a drawing, both in [0, 1]."""
+    with Image.open(SOURCES / "sketches" / f"{name}.jpg") as image:
+        pixels = np.array(image.convert("RGB").resize((256, 256), Image.Resampling.BICUBIC))
+    truth = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+    return xdog(rgb_to_gray(truth)).expand(-1, 3, -1, -1), truth
+
+
+def as_picture(rgb: Tensor) -> Image.Image:
+    """Convert an image ``(1, 3, H, W)`` in [0, 1]."""
+    return Image.fromarray(to_8bit(rgb)[0].byte().permute(1, 2, 0).numpy())
+
+
 @torch.inference_mode()
-def sketch_rows(name: str) -> dict[str, Row]:
+def region_rows(name: str) -> dict[str, Row]:
     """Return sketches, their first regions, results with one and six region colors, and the ground truth."""
     model = create_coloring_model(name, offline=True).eval()
     rows: dict[str, list[Image.Image]] = {}
     for each in SKETCHES:
-        with Image.open(SOURCES / "sketches" / f"{each}.jpg") as image:
-            pixels = np.array(image.convert("RGB").resize((256, 256), Image.Resampling.BICUBIC))
-        truth = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
-        sketch = xdog(rgb_to_gray(truth))
+        lines, truth = read_sketch(each)
+        sketch = lines[:, :1]
         regions: Regions = model.propose(sketch)  # type: ignore[operator]
         colors, _ = region_means(regions.index, truth, regions.rgb.shape[1])
         order = torch.unique(regions.index)[: len(REGION_TINTS)]
@@ -211,7 +247,7 @@ def sketch_rows(name: str) -> dict[str, Row]:
         for number, tint in zip(order.tolist(), REGION_TINTS, strict=False):
             tinted = torch.where(regions.index == number, torch.tensor(tint).view(1, 3, 1, 1) / 255, tinted)
         views = {
-            "sketch": sketch.expand(-1, 3, -1, -1),
+            "sketch": lines,
             "the first six regions": tinted * (0.45 + 0.55 * sketch),
         }
         for caption, count in {"after one answer": 1, "after six answers": 6}.items():
@@ -220,8 +256,7 @@ def sketch_rows(name: str) -> dict[str, Row]:
             answered = Guidance(regions=replace(regions, rgb=colors, given=given))
             views[caption] = model(sketch, answered).rgb
         for caption, view in {**views, "truth": truth}.items():
-            levels = to_8bit(view)[0].byte().permute(1, 2, 0).numpy()
-            rows.setdefault(caption, []).append(Image.fromarray(levels))
+            rows.setdefault(caption, []).append(as_picture(view))
     return dict(rows)
 
 

@@ -96,7 +96,7 @@ POINTS_SMALL = replace(
             trained_on="9,061 openly licensed drawings, 4,000 steps; see the model page and NOTICE.",
         )
     },
-    quality=(Quality("sketch", 15, "Baseline with included weights; gray results without points."),),
+    quality=(Quality("sketch", 17, "Baseline with included weights; gray results without points."),),
     config="cho2023/points_small.yaml",
 )
 

@@ -58,7 +58,7 @@ SMALL = replace(
         )
     },
     config="ci2018/small.yaml",
-    quality=(Quality("sketch", 15, "Included weights; gray results without points."),),
+    quality=(Quality("sketch", 18, "Included weights; gray results without points."),),
     contract_test=ContractTestConfig(hparams={"width": 0.125, "blocks": (1, 1, 1, 1)}),
 )
 

@@ -44,7 +44,7 @@ SMALL = replace(
             trained_on="9,061 openly licensed drawings, 8,000 steps; see the model page and NOTICE.",
         )
     },
-    quality=(Quality("sketch", 15, "Included weights; copies the main colors of a reference."),),
+    quality=(Quality("sketch", 16, "Included weights; copies the main colors of a reference."),),
     config="lee2020/small.yaml",
 )
 
