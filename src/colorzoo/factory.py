@@ -293,9 +293,12 @@ def _stored_settings(card: ModelCard, found: ResolvedWeights | None, kind: type[
     if unknown := [key for key in found.hparams if key not in known]:
         owner = model_of_file(found.path)
         if owner is not None or (known and not found.hparams.keys() & known):
+            advice = f"The file belongs to {owner or 'another model'}. Use that model."
+            if owner == card.name:
+                advice = "The file was written by another version of colorzoo. Convert its source again."
             raise WeightsError(
                 f"{found.path} does not match {card.name}: the model has no setting {', '.join(unknown)}. "
-                f"The file belongs to {owner or 'another model'}. Use that model."
+                f"{advice}"
             )
     stored = {key: value for key, value in found.hparams.items() if key in known}
     try:

@@ -1,4 +1,4 @@
-"""Frozen weights of other models inside a module, excluded from its state dict."""
+"""Frozen weights of other models inside a module, which weight files may omit."""
 
 from __future__ import annotations
 
