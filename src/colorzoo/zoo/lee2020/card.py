@@ -31,7 +31,7 @@ FULL = ModelCard(
 SMALL = replace(
     FULL,
     name="lee2020_small",
-    summary="Colorizes a sketch from a reference by attention (SCFT). An eighth of the width; weights included.",
+    summary="Colorizes a sketch from a reference by attention (SCFT). Small; weights included.",
     parameters=1_721_595,
     aliases=("scft_small",),
     hparams={"width": 0.125},
