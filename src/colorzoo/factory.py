@@ -19,7 +19,7 @@ from colorzoo.card import ModelCard
 from colorzoo.errors import ColorzooError, UntrainedWarning, WeightsError, first_words
 from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.registry import load_model_class, load_task_class, model_card
-from colorzoo.settings import constructor_arguments, known_settings, merge_settings, nest_arguments
+from colorzoo.settings import constructor_arguments, known_settings, merge_settings
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
 from colorzoo.weights.catalog import entry_without_hash, listed_record, record_first_use
 from colorzoo.weights.hub import HUB, hub_weights
@@ -140,8 +140,12 @@ def _model_settings(
         ColorzooError: A setting is unknown to both the model and the task.
     """
     known = known_settings(model_class)
-    if hparams.keys() - known:
-        nest_arguments(load_task_class(card), hparams)  # raises an error for unknown settings
+    unknown = hparams.keys() - known
+    if unknown and (unknown := unknown - known_settings(load_task_class(card))):
+        raise ColorzooError(
+            f"{card.name} has no setting {', '.join(map(repr, sorted(unknown)))}; its settings are "
+            f"{', '.join(sorted(known)) or 'none'}"
+        )
     stored = _stored_settings(card, file, model_class)
     merged = merge_settings(model_class, card.hparams, stored, hparams)
     return {key: value for key, value in merged.items() if key in known}

@@ -239,7 +239,7 @@ def test_colorizer_size_defaults_to_the_working_size_of_the_model(asked: int | N
 
 
 def test_temperature_raises_for_models_without_this_argument() -> None:
-    with pytest.raises(ColorzooError, match="has no argument 'temperature'"):
+    with pytest.raises(ColorzooError, match="has no setting 'temperature'"):
         Colorizer("zhang2017_local_small", temperature=0.5)
     with pytest.raises(ColorzooError, match="temperature"):
         Colorizer(Painter(), temperature=0.5)
