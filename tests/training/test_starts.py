@@ -58,7 +58,7 @@ def test_start_copies_the_layers_of_the_starting_model(name, tmp_path):
 @pytest.mark.filterwarnings("ignore:zhang2017_local has random weights")
 def test_start_from_random_weights_raises(name, monkeypatch):
     monkeypatch.setenv("COLORZOO_OFFLINE", "1")
-    model = model_of(name, width=1.0 if name == "zhang2017_global" else 0.125, start="cho2023_points_small")
+    model = model_of(name, width=1.0 if name == "zhang2017_global" else 0.125, start="cho2023_points")
     with pytest.raises(WeightsError, match="has no trained weights on this machine") as caught:
         model.prepare_fit()
     assert "\n" not in str(caught.value)
