@@ -6,7 +6,8 @@ import hashlib
 import os
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -21,7 +22,7 @@ from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.guidance import Boxes, Exemplar, Guidance, Regions
 from colorzoo.networks.blocks import is_traced
 from colorzoo.prediction import Prediction
-from colorzoo.settings import check_arguments, constructor_parameters, full_repr, plain_arguments
+from colorzoo.settings import check_arguments, constructor_parameters, plain_arguments
 from colorzoo.weights import apply_weights
 from colorzoo.weights.load import Provenance
 from colorzoo.weights.pretrained import load_model, push_model, save_model
@@ -657,3 +658,29 @@ def features(
         if not -len(maps) <= level < len(maps):
             raise ColorzooError(f"'levels' must be from {-len(maps)} to {len(maps) - 1}, got {level}")
     return tuple(maps[level] for level in selected)
+
+
+def full_repr(value: object) -> str:
+    """Return the ``repr`` of a setting, followed by all elements of the arrays and tensors in the setting.
+
+    The ``repr`` of a large array contains only its first and last elements, and the ``repr`` of a tensor
+    rounds its elements, so neither identifies the setting.
+    """
+    return repr(value) + "".join(repr(array.tolist()) for array in _arrays_in(value))
+
+
+def _arrays_in(value: Any) -> Iterator[Any]:
+    """Yield the arrays and tensors in containers and dataclasses, in order."""
+    if isinstance(value, type):
+        return
+    if hasattr(value, "tolist"):
+        yield value
+    elif is_dataclass(value):
+        for each in fields(value):
+            yield from _arrays_in(getattr(value, each.name))
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _arrays_in(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _arrays_in(each)

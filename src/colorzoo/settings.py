@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, field, is_dataclass
 from numbers import Integral, Real
 from pathlib import PurePath
 from types import UnionType
@@ -274,32 +274,6 @@ def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     Paths become strings, and NumPy numbers become numbers of Python.
     """
     return {key: _plain(value) for key, value in arguments.items() if not callable(value)}
-
-
-def full_repr(value: object) -> str:
-    """Return the ``repr`` of a setting, followed by all elements of the arrays and tensors in the setting.
-
-    The ``repr`` of a large array contains only its first and last elements, and the ``repr`` of a tensor
-    rounds its elements, so neither identifies the setting.
-    """
-    return repr(value) + "".join(repr(array.tolist()) for array in _arrays_in(value))
-
-
-def _arrays_in(value: Any) -> Iterator[Any]:
-    """Yield the arrays and tensors in containers and dataclasses, in order."""
-    if isinstance(value, type):
-        return
-    if hasattr(value, "tolist"):
-        yield value
-    elif is_dataclass(value):
-        for each in fields(value):
-            yield from _arrays_in(getattr(value, each.name))
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from _arrays_in(each)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _arrays_in(each)
 
 
 def _group_names(constructor: type[Any]) -> dict[str, str]:

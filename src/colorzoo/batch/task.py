@@ -23,8 +23,8 @@ from colorzoo.inference.colorizer import Colorizer, choose_for_image
 from colorzoo.inference.references import ReadReference, equal_or_given, recipe_reference_files
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import StageRun
+from colorzoo.model import full_repr
 from colorzoo.registry import model_card
-from colorzoo.settings import full_repr
 from colorzoo.weights.choice import ModelChoice, choose_model
 from colorzoo.weights.load import existing_file
 
