@@ -2,7 +2,7 @@
 
 import pytest
 
-from colorzoo.errors import ImageError, failure, first_words
+from colorzoo.errors import ImageError, failure_message, first_words
 
 
 def test_first_words_shortens_long_messages() -> None:
@@ -21,8 +21,8 @@ def test_failure_names_the_image_once(monkeypatch: pytest.MonkeyPatch) -> None:
         (MemoryError(), "a.jpg does not fit into memory"),
         (ZeroDivisionError("x"), "a.jpg: unexpected ZeroDivisionError: x"),
     ):
-        assert failure(error, "a.jpg", "b.jpg").startswith(message)
-    assert failure(ImageError("damaged"), "a.jpg", "") == "a.jpg: damaged"
+        assert failure_message(error, "a.jpg", "b.jpg").startswith(message)
+    assert failure_message(ImageError("damaged"), "a.jpg", "") == "a.jpg: damaged"
     monkeypatch.setenv("COLORZOO_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
-        failure(ZeroDivisionError("x"), "a.jpg", "b.jpg")
+        failure_message(ZeroDivisionError("x"), "a.jpg", "b.jpg")

@@ -84,16 +84,17 @@ def first_words(error: Exception, most: int = 120) -> str:
     return shorten(line, most, placeholder=" ...")
 
 
-def failure(error: Exception, image: str, result: str) -> str:
+def failure_message(error: Exception, image: str, result: str) -> str:
     """Return a one-line message about an image that could not be colorized.
 
     Args:
         error: Error that occurred.
-        image: Name of the image, prepended unless the message already contains a file name.
-        result: Path of the result.
+        image: Name of the image, prepended unless the message already contains ``image`` or ``result``.
+        result: Path of the result; empty if there is none.
 
     Raises:
-        Exception: ``error`` itself, if it is unexpected and ``COLORZOO_DEBUG`` is set.
+        Exception: ``error`` itself, if ``COLORZOO_DEBUG`` is set and ``error`` is neither a `ColorzooError`
+            nor a `MemoryError`.
     """
     if isinstance(error, ColorzooError):
         text = str(error)

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -91,9 +92,12 @@ def plan_outputs(
 ) -> list[PlannedOutput]:
     """Select an output file for each image; no two images have the same output file.
 
-    If two images have the same output name, the second name gets a suffix such as ``-2``. A suffix is also
-    added if the output path contains an existing result of a different source image, unless ``out`` is a
-    file.
+    If two output paths are equal or differ only in case, the second path gets a suffix such as ``-2``. If an
+    output path contains the result of a different source image, a suffix is also added, unless ``overwrite``
+    is set or ``out`` is a file.
+
+    If an output path exists and ``overwrite`` is not set, missing weight files are downloaded, because the
+    provenance of the existing file contains their hash.
 
     Examples:
         >>> from colorzoo.image_io import find_images
@@ -112,7 +116,9 @@ def plan_outputs(
         Path and state of each output, in the order of ``found``.
 
     Raises:
-        ImageError: ``out`` is a file but there are several inputs, or an output would replace an input.
+        ImageError: ``out`` is a file but there are several inputs or ``out`` is the source, ``overwrite`` is
+            set and an output would replace an input, or there are too many files with the same name.
+        ColorzooError: A model does not exist, or its weights cannot be downloaded.
     """
     wanted = [output_path(image, out, single=len(found) == 1, extension=extension) for image in found]
     renamed, taken = distinct_paths(wanted)
@@ -124,9 +130,13 @@ def plan_outputs(
     fixed = out is not None and names_file(out)
     planned = []
     for image, target, task in zip(found, targets, tasks, strict=True):
-        free = (path for path in _numbered(target) if path == target or _folded(path) not in taken)
-        planned.append(_plan(image.path, [target] if fixed else free, task.origin(), fixed))
-        taken.add(_folded(planned[-1].path))
+        candidates: Iterable[Path] = [target]
+        if not fixed:  # target is reserved for this image; other paths in taken are reserved for other images
+            alternatives = islice(_numbered(target), 1, None)
+            candidates = chain([target], (path for path in alternatives if _folded(path) not in taken))
+        output = _plan(image.path, candidates, task.origin(), fixed)
+        taken.add(_folded(output.path))
+        planned.append(output)
     return planned
 
 
@@ -166,9 +176,7 @@ def _folded(path: Path) -> str:
     return absolute_path(path).casefold()
 
 
-def _plan(
-    source: Path, paths: Iterator[Path] | list[Path], origin: ImageProvenance, fixed: bool
-) -> PlannedOutput:
+def _plan(source: Path, paths: Iterable[Path], origin: ImageProvenance, fixed: bool) -> PlannedOutput:
     for path in paths:
         if not os.path.lexists(path):
             return PlannedOutput(path, "missing")
@@ -179,7 +187,7 @@ def _plan(
         state = result_state(read_provenance(path), origin)
         if state != "foreign" or fixed:
             return PlannedOutput(path, state)
-    raise AssertionError("itertools.count is infinite")
+    raise AssertionError("`_numbered` raises an error before its paths end")
 
 
 def _numbered(wanted: Path) -> Iterator[Path]:

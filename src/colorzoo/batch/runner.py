@@ -20,7 +20,7 @@ from typing import IO, Generic, TypeVar
 import torch
 
 from colorzoo.batch.task import ALREADY_DONE, EXISTS, FileResult, FileTask, with_prediction
-from colorzoo.errors import DiskFullError, ImageError, failure
+from colorzoo.errors import DiskFullError, ImageError, failure_message
 from colorzoo.files import remove_leftovers
 from colorzoo.image_io.formats import open_image
 from colorzoo.image_io.frames import (
@@ -204,7 +204,7 @@ class FileColorizer:
                 reason = f"{error}. Free disk space, then run the command again to resume."
                 return task.result("failed", reason)
             except Exception as error:  # one damaged image must not stop the run
-                return task.result("failed", failure(error, task.name, str(task.target)))
+                return task.result("failed", failure_message(error, task.name, str(task.target)))
             yield
         return task.result("failed", NOT_TRIED)
 

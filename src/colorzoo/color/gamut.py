@@ -278,7 +278,10 @@ def _lowest_lightness(ab: Tensor) -> Tensor:
 
 
 def fit_chroma(linear: Tensor, lightness: Tensor, luminance: Tensor, tolerance: float) -> Tensor:
-    """Reduce the chroma of out-of-gamut colors at constant luminance and Oklab hue.
+    """Map out-of-gamut colors to the boundary of sRGB at constant luminance and Oklab hue.
+
+    The chroma of the input has no effect, so the chroma of a color inside sRGB would increase. The module
+    docstring describes the search.
 
     Args:
         linear: ``(3, N)`` linear sRGB of out-of-gamut colors, with values outside [0, 1].
@@ -287,7 +290,7 @@ def fit_chroma(linear: Tensor, lightness: Tensor, luminance: Tensor, tolerance: 
         tolerance: Maximum distance of a linear RGB value from [0, 1].
 
     Returns:
-        ``(3, N)`` linear sRGB.
+        ``(3, N)`` linear sRGB in [-tolerance, 1 + tolerance].
     """
     # the signed cube root with exp2 and log2 takes a third of the time of pow
     cones = [
@@ -295,18 +298,23 @@ def fit_chroma(linear: Tensor, lightness: Tensor, luminance: Tensor, tolerance: 
         for cone in weighted_sums(linear, _TO_CONES)
     ]
     a, b = weighted_sums(cones, _TO_OKLAB[1:])
-    inverse = (a * a + b * b).clamp(min=_TINY).rsqrt()
-    slopes = cone_slopes(a * inverse, b * inverse)
-    # the table contains bounds of the ratio s at which the cell of each color leaves sRGB
+    inverse_chroma = (a * a + b * b).clamp(min=_TINY).rsqrt()
+    slopes = cone_slopes(a * inverse_chroma, b * inverse_chroma)  # of cosine and sine of the hue
+
+    # bounds of the ratio s at which a color leaves sRGB, by lightness (row) and hue (column)
     row = (lightness.detach() * (LIGHTNESS_CELLS / 100)).to(torch.int32).clamp(max=LIGHTNESS_CELLS - 1)
-    turn = torch.atan2(b.detach(), a.detach()) * (HUE_CELLS / math.tau) + HUE_CELLS / 2
-    cell = row * HUE_CELLS + turn.to(torch.int32).clamp(0, HUE_CELLS - 1)
+    hue = torch.atan2(b.detach(), a.detach()) * (HUE_CELLS / math.tau) + HUE_CELLS / 2  # in cells
+    column = hue.to(torch.int32).clamp(0, HUE_CELLS - 1)
+    cell = row * HUE_CELLS + column
     low, high = (bound.index_select(0, cell) for bound in _tables(lightness.device)[:2])
+
+    # first interpolation: estimate the s at which the curve from low to high leaves sRGB
     inner, outer = (on_curve(slopes, s, luminance) for s in (low, high))
-    near = low + _crossing(inner, outer, tolerance) * (high - low)
-    outer = on_curve(slopes, near, luminance)
-    share = _crossing(inner, outer, tolerance)
-    planes = [start + share * (end - start) for start, end in zip(inner, outer, strict=True)]
+    estimated_s = low + _crossing(inner, outer, tolerance) * (high - low)
+    # second interpolation: cut the line from the inner to the estimated color at the boundary
+    estimate = on_curve(slopes, estimated_s, luminance)
+    fraction = _crossing(inner, estimate, tolerance)
+    planes = [start + fraction * (end - start) for start, end in zip(inner, estimate, strict=True)]
     return torch.stack(planes).clamp(-tolerance, 1 + tolerance)
 
 

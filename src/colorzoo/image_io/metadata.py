@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -137,21 +136,27 @@ def raw_profiles(texts: Mapping[str, str]) -> dict[str, bytes]:
         texts: Keywords and values of all PNG texts.
 
     Returns:
-        EXIF block, XMP packet and IPTC record by the keys ``exif``, ``xmp`` and ``iptc``, if present.
+        EXIF block, XMP packet and IPTC record by the keys ``exif``, ``xmp`` and ``iptc``, if present. The
+        prefixes of JPEG segments are removed. Profiles with invalid hexadecimal numbers are ignored.
     """
-    found = dict[str, bytes]()
+    found: dict[str, bytes] = {}
     for keyword, text in texts.items():
         if not keyword.startswith(RAW_PROFILE):
             continue
         kind = keyword.removeprefix(RAW_PROFILE).lower()
-        with suppress(ValueError):
-            data = bytes.fromhex(text.strip().split("\n", 2)[-1])  # after lines with the kind and the size
-            if kind in ("iptc", "8bim"):
-                found["iptc"] = iptc_record(data) or b""
-            elif kind == "xmp" or data.startswith(_XMP_PREFIX):
-                found["xmp"] = data.removeprefix(_XMP_PREFIX)
-            elif kind == "exif" or data.startswith(EXIF_PREFIX):
-                found["exif"] = data
+        digits = text.strip().split("\n", 2)[-1]  # after lines with the kind and the size
+        try:
+            data = bytes.fromhex(digits)
+        except ValueError:
+            continue
+        # the kind "APP1" (a JPEG segment) can contain XMP or EXIF, so the prefix decides
+        if kind in ("iptc", "8bim"):
+            if record := iptc_record(data):
+                found["iptc"] = record
+        elif kind == "xmp" or data.startswith(_XMP_PREFIX):
+            found["xmp"] = data.removeprefix(_XMP_PREFIX)
+        elif kind == "exif" or data.startswith(EXIF_PREFIX):
+            found["exif"] = data.removeprefix(EXIF_PREFIX)
     return found
 
 

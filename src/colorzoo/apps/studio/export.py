@@ -143,6 +143,9 @@ def export_provenance(
 ) -> ImageProvenance:
     """Return the provenance record of an exported file, as ``colorzoo colorize`` writes it.
 
+    The reference is recorded only if the model accepts references, and the maximum side only if the result is
+    downscaled.
+
     Args:
         colorizer: Colorizer with the loaded model.
         recipe: Recipe of the result.
@@ -150,14 +153,17 @@ def export_provenance(
         opened: The photo.
         options: Options of the export.
         size: Width and height of the result in pixels, before it is downscaled.
+
+    Raises:
+        ColorzooError: The model does not exist, or its weights cannot be downloaded.
     """
     is_downscaled = options.side is not None and options.side < max(size)
-    uses_reference = reference is not None and "exemplar" in colorizer.model.accepts
+    accepts_reference = "exemplar" in colorizer.model.accepts
     task = FileTask(
         choice=colorizer.choice,
         guidance=recipe,
         settings=ColorSettings(quality=options.quality),
-        uploaded=(reference.file,) if reference is not None and uses_reference else (),
+        uploaded=(reference.file,) if reference is not None and accepts_reference else (),
         colorizer=colorizer,
         max_side=options.side if is_downscaled else None,
     )

@@ -126,10 +126,14 @@ def innermost_pixel(inside: NDArray[np.bool_]) -> tuple[int, int]:
 
 
 def describe_classes(request: PadRequest) -> tuple[dict[str, Any], tuple[bytes, ...]]:
-    """Return the fields of the message ``classes``, and class maps encoded as little-endian uint16.
+    """Return the fields of the ``classes`` message, and class maps encoded as little-endian uint16.
 
-    The first class map contains the predicted class of each pixel of the photo. If a reference is attached,
-    a second class map describes the reference.
+    The first map contains the predicted classes of the photo. If a reference is attached, a second map
+    contains the predicted classes of the reference. The maps are row-major. The fields ``width`` and
+    ``height`` contain the size of a map, which usually differs from the size of the photo.
+
+    Args:
+        request: Photo, model and, if attached, reference.
 
     Raises:
         StudioError: The model does not predict classes.
@@ -140,7 +144,7 @@ def describe_classes(request: PadRequest) -> tuple[dict[str, Any], tuple[bytes, 
     class_names: dict[int, str] = getattr(model, "class_names", {})
     photo_classes = find_classes(model, request.lightness())[0, 0]
     window = request.opened.window
-    if window is not None:
+    if window is not None:  # the model predicts classes only inside the scan border
         photo_classes = torch.from_numpy(window.surrounded(photo_classes.numpy(), edge=True))
     fields: dict[str, Any] = {**_describe_class_map(photo_classes, class_names), "reference": None}
     if request.reference is None:

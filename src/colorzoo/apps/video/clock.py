@@ -126,10 +126,11 @@ class PacketClock:
         return dts
 
     def _section_after_jump(self, index: int, stored: Fraction) -> int:
-        """Return the index of the section that a stream enters at a jump of the clock.
+        """Return the index of the section of the first packet after a jump of the clock.
 
-        Streams are interleaved, so the section places the packet near the last packet of the main stream,
-        which can reach the next section earlier or later.
+        The main stream enters the next section. Another stream can enter a section before or after the main
+        stream, because the streams are interleaved. Its section is the candidate that shifts the packet
+        closest to the last packet of the main stream, and can be the current section.
 
         Args:
             index: Index of the stream.
@@ -138,6 +139,7 @@ class PacketClock:
         current, sections = self._current[index], self._clock.sections
         if index == self._main:
             return min(current + 1, len(sections) - 1)
+        # other streams are at most one section ahead of the main stream
         candidates = range(current, min(self._current[self._main] + 2, len(sections)))
 
         def distance(candidate: int) -> Fraction:

@@ -106,7 +106,8 @@ class ExtendedEdgeNetwork(EdgeNetwork):
     ) -> Tensor:
         """Return the residual of a feature map, multiplied by a window.
 
-        In inference with a limited reach, the branch runs only on the region around the scribbles.
+        The branch of the hook computes the residual. In inference with a limited reach, the branch runs only
+        on the region around the scribbles.
 
         Args:
             window: Factors in [0, 1]: ``(B, 1, H, W)``, or ``(B, 1, 1, 1)`` if E changes all positions.
@@ -114,18 +115,24 @@ class ExtendedEdgeNetwork(EdgeNetwork):
             lightness: ``(B, 1, H, W)`` in [0, 100].
             index: Index of the feature hook.
             activation: Feature map ``(B, C, h, w)`` of the hook.
+
+        Returns:
+            ``(B, C, h, w)``, in units of `FeatureHook.scale`.
         """
         stride, branch = self.strides[index], self.branches[index]
         branch_input = pooled(scribbles, stride, activation, F.max_pool2d)
         if self.read_lightness:
-            gray = pooled((lightness - 50) / 100, stride, activation, F.avg_pool2d)
+            normalized = (lightness - 50) / 100  # in [-0.5, 0.5]
+            gray = pooled(normalized, stride, activation, F.avg_pool2d)
             branch_input = torch.cat([branch_input, gray], dim=1)
-        if self.reach is not None:
-            window = pooled(window, stride, activation, F.avg_pool2d)
+        if self.reach is None:
+            map_window = window.to(activation)  # (B, 1, 1, 1)
+        else:
+            map_window = pooled(window, stride, activation, F.avg_pool2d).to(activation)  # (B, 1, h, w)
             if not self._processes_whole_image():
-                return _run_around(branch, activation, branch_input, window.to(activation))
+                return _run_around(branch, activation, branch_input, map_window)
         residual: Tensor = branch(activation, branch_input)
-        return residual * window.to(activation)
+        return residual * map_window
 
     def propagate(self, ab: Tensor, lightness: Tensor, scribbles: Tensor) -> Tensor:
         """Return ab with propagated colors near scribbles, or unchanged ab without `Propagation`.

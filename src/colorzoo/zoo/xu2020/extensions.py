@@ -223,32 +223,35 @@ def recoloring_losses(network: ExemplarNetwork, batch: Batch) -> dict[str, Tenso
 
 
 @torch.no_grad()
-def exposed_hints(
-    network: ExemplarNetwork, extensions: Extensions, drawn: Points, lab: Tensor, batch: Batch
+def replace_with_grid_hints(
+    network: ExemplarNetwork, extensions: Extensions, simulated: Points, lab: Tensor, batch: Batch
 ) -> Points:
-    """Replace the hints of some training images with a grid of hints; see `grid_hints`.
+    """Replace the hints of random training images with a grid of hints; see `grid_hints`.
 
     The grid contains true colors or colors transferred from a reference.
 
     Args:
         network: Pipeline that colorizes images and transfers reference colors.
         extensions: Extensions, which define the fractions of images with true and transferred colors.
-        drawn: Hints for images without a grid.
-        lab: Ground truth ``(B, 3, H, W)``.
-        batch: Training batch with per-image seeds.
+        simulated: Simulated hints, which images without a grid keep.
+        lab: Ground truth Lab ``(B, 3, H, W)``.
+        batch: Training batch, whose per-image seeds determine the selection.
+
+    Returns:
+        Hints with ab ``(B, 2, H, W)`` in CIE units and mask ``(B, 1, H, W)``.
     """
     # one draw for each image selects transferred colors, true colors or no grid
     draws = draw_uniform(image_generators(batch["seed"], "hints"), len(lab), 1, lab.device)
     image_draw = draws[..., None, None]  # (B, 1, 1, 1)
     is_transferred = image_draw < extensions.transferred_share
-    is_grid = image_draw < extensions.transferred_share + extensions.grid_share
+    has_grid = image_draw < extensions.transferred_share + extensions.grid_share  # with either kind of colors
 
     lightness, colors = lab[:, :1], lab[:, 1:]
     if extensions.transferred_share:
         colors = torch.where(is_transferred, _transferred(network, lightness, batch), colors)
     grid = grid_hints(colors)
-    ab = torch.where(is_grid, grid.ab, drawn.ab)
-    mask = torch.where(is_grid, grid.mask, drawn.mask)
+    ab = torch.where(has_grid, grid.ab, simulated.ab)
+    mask = torch.where(has_grid, grid.mask, simulated.mask)
     return Points(ab, mask)
 
 

@@ -28,10 +28,10 @@ from colorzoo.zoo.xu2020.extensions import (
     EXTENSION_STAGES,
     Extensions,
     ExtensionStage,
-    exposed_hints,
     foreign_references,
     recoloring_losses,
     reference_of,
+    replace_with_grid_hints,
 )
 from colorzoo.zoo.xu2020.model import StylizationColorization
 from colorzoo.zoo.xu2020.network import MASK_CENTER, Architecture
@@ -107,7 +107,7 @@ class Xu2020(SingleOptimizerModule):
         # not in the paper: hints on a grid in some training images
         self.replace_hints: Callable[[Points, Tensor, Batch], Points] | None = None
         if extensions.grid_share + extensions.transferred_share:
-            self.replace_hints = partial(exposed_hints, model.network, extensions)
+            self.replace_hints = partial(replace_with_grid_hints, model.network, extensions)
 
     def prepare_fit(self) -> None:
         """Check that the encoder has trained weights in stage ``decoder``.
