@@ -285,30 +285,34 @@ def _match_published(card: ModelCard, found: ResolvedWeights, known: frozenset[s
     return found if entry is None else replace(found, entry=entry, hparams=entry.hparams)
 
 
-def _stored_settings(card: ModelCard, found: ResolvedWeights | None, kind: type[Any]) -> dict[str, Any]:
-    """Return the known settings of a weight file; checkpoints also store settings of other task classes.
+def _stored_settings(card: ModelCard, file: ResolvedWeights | None, kind: type[Any]) -> dict[str, Any]:
+    """Return the settings of a weight file that a class of models or tasks has.
+
+    If a file without a model name, such as a checkpoint, stores at least one known setting, unknown settings
+    are ignored, because checkpoints also store settings of other task classes. They are also ignored if the
+    class has no settings. In a file with a model name, an unknown setting is an error.
 
     Raises:
-        WeightsError: The file belongs to another model.
+        WeightsError: The file belongs to another model or version of colorzoo, or a value is out of range.
     """
-    if found is None:
+    if file is None:
         return {}
     known = known_settings(kind)
-    if unknown := [key for key in found.hparams if key not in known]:
-        owner = model_of_file(found.path)
-        if owner is not None or (known and not found.hparams.keys() & known):
+    stored = {key: value for key, value in file.hparams.items() if key in known}
+    if unknown := [key for key in file.hparams if key not in known]:
+        owner = model_of_file(file.path)  # None for checkpoints
+        if owner is not None or (known and not stored):
             advice = f"The file belongs to {owner or 'another model'}. Use that model."
             if owner == card.name:
                 advice = "The file was written by another version of colorzoo. Convert its source again."
             raise WeightsError(
-                f"{found.path} does not match {card.name}: the model has no setting {', '.join(unknown)}. "
+                f"{file.path} does not match {card.name}: the model has no setting {', '.join(unknown)}. "
                 f"{advice}"
             )
-    stored = {key: value for key, value in found.hparams.items() if key in known}
     try:
         constructor_arguments(kind, stored)
     except ColorzooError as error:
         raise WeightsError(
-            f"{found.path} does not match {card.name}: {error}. Set --model to the model of this file."
+            f"{file.path} does not match {card.name}: {error}. Set --model to the model of this file."
         ) from error
     return stored

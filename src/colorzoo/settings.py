@@ -169,27 +169,30 @@ def group_of(hint: Any) -> type[Any] | None:
 def constructor_parameters(kind: type[Any]) -> Mapping[str, inspect.Parameter]:
     """Return the parameters of a constructor by name, with evaluated type annotations.
 
-    If the constructor has ``**kwargs``, the parameters of the next base class are included; for
-    ``**kwargs: Unpack[...]``, the keys of the `TypedDict`.
+    If the constructor has ``**kwargs``, the parameters of the next constructor in the method resolution order
+    are added. If the annotation is ``**kwargs: Unpack[...]``, the keys of the `TypedDict` are added instead.
+    ``self`` and ``*args`` are omitted. The annotation of a parameter without a type annotation is `Any`.
     """
     found: dict[str, inspect.Parameter] = {}
-    for construct in (vars(base)["__init__"] for base in kind.__mro__ if "__init__" in vars(base)):
+    constructors = [vars(base)["__init__"] for base in kind.__mro__ if "__init__" in vars(base)]
+    for constructor in constructors:
         # hints of a dataclass must be read from the class, because its bases may be in other modules
-        hints = get_type_hints(kind if is_dataclass(kind) else construct, include_extras=True)
-        _, *parameters = inspect.signature(construct).parameters.values()
-        kwargs = None
+        hints = get_type_hints(kind if is_dataclass(kind) else constructor, include_extras=True)
+        _, *parameters = inspect.signature(constructor).parameters.values()  # without self
+        kwargs_hint = None  # None if the constructor has no **kwargs
         for each in parameters:
+            hint = hints.get(each.name, Any)
             if each.kind == each.VAR_KEYWORD:
-                kwargs = hints.get(each.name, Any)
+                kwargs_hint = hint
             elif each.kind != each.VAR_POSITIONAL:
-                found.setdefault(each.name, each.replace(annotation=hints.get(each.name, Any)))
-        if get_origin(kwargs) is Unpack:
-            keyword = inspect.Parameter.KEYWORD_ONLY
-            for key, hint in get_type_hints(get_args(kwargs)[0], include_extras=True).items():
-                found[key] = inspect.Parameter(key, keyword, annotation=hint)
-            return found
-        if kwargs is None:
-            return found
+                found.setdefault(each.name, each.replace(annotation=hint))  # subclasses take precedence
+        if kwargs_hint is None:
+            break
+        if get_origin(kwargs_hint) is Unpack:
+            typed_dict = get_args(kwargs_hint)[0]
+            for key, key_hint in get_type_hints(typed_dict, include_extras=True).items():
+                found[key] = inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, annotation=key_hint)
+            break
     return found
 
 
@@ -226,17 +229,25 @@ def nest_arguments(constructor: type[Any], flat: Mapping[str, Any]) -> dict[str,
 
     For example, ``{"width": 0.5}`` becomes ``{"architecture": {"width": 0.5}}``.
 
+    Args:
+        constructor: Class of a model or task.
+        flat: Settings by name. A key can also be a constructor parameter, such as a whole group. Entries for
+            the same group are merged, and later entries take precedence. A group without other entries is
+            returned unchanged, so it can also be a dataclass or None.
+
     Raises:
         ColorzooError: A setting is unknown.
     """
-    groups, plain = _group_names(constructor), constructor_parameters(constructor)
+    group_of_setting, parameters = _group_names(constructor), constructor_parameters(constructor)
     nested: dict[str, Any] = {}
     for key, value in flat.items():
-        if key in plain:
-            is_merged = isinstance(nested.get(key), Mapping) and value is not None
+        if key in parameters:
+            earlier = nested.get(key)
+            is_merged = isinstance(earlier, Mapping) and value is not None
             nested[key] = {**nested[key], **_plain(value)} if is_merged else value
-        elif key in groups:
-            nested[groups[key]] = {**_plain(nested.get(groups[key], {})), key: value}
+        elif key in group_of_setting:
+            group = group_of_setting[key]
+            nested[group] = {**_plain(nested.get(group, {})), key: value}
         else:
             known = ", ".join(sorted(known_settings(constructor)))
             raise ColorzooError(f"{constructor.__name__} has no argument {key!r}; known arguments: {known}")

@@ -120,22 +120,24 @@ def plan_outputs(
             set and an output would replace an input, or there are too many files with the same name.
         ColorzooError: A model does not exist, or its weights cannot be downloaded.
     """
-    wanted = [output_path(image, out, single=len(found) == 1, extension=extension) for image in found]
-    renamed, taken = distinct_paths(wanted)
-    targets = [renamed.get(index, path) for index, path in enumerate(wanted)]
+    is_single = len(found) == 1
+    preferred = [output_path(image, out, single=is_single, extension=extension) for image in found]
+    renamed, reserved = distinct_paths(preferred)  # reserved contains the paths of all images in lower case
+    targets = [renamed.get(index, path) for index, path in enumerate(preferred)]
     if overwrite:
         check_sources_are_kept([image.path for image in found], targets)
     if overwrite or not any(map(os.path.lexists, targets)):
         return [PlannedOutput(target, "missing") for target in targets]
-    fixed = out is not None and names_file(out)
+    is_fixed = out is not None and names_file(out)  # the user selected the file, so it gets no suffix
     planned = []
     for image, target, task in zip(found, targets, tasks, strict=True):
         candidates: Iterable[Path] = [target]
-        if not fixed:  # target is reserved for this image; other paths in taken are reserved for other images
-            alternatives = islice(_numbered(target), 1, None)
-            candidates = chain([target], (path for path in alternatives if _folded(path) not in taken))
-        output = _plan(image.path, candidates, task.origin(), fixed)
-        taken.add(_folded(output.path))
+        if not is_fixed:
+            # target is reserved for this image, and the other reserved paths are for other images
+            alternatives = islice(_numbered(target), 1, None)  # without target itself
+            candidates = chain([target], (path for path in alternatives if _folded(path) not in reserved))
+        output = _plan(image.path, candidates, task.origin(), is_fixed)
+        reserved.add(_folded(output.path))
         planned.append(output)
     return planned
 

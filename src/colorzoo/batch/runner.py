@@ -211,8 +211,14 @@ class FileColorizer:
     def process(self, task: FileTask) -> Steps[FileResult]:
         """Read, colorize and write a file.
 
-        The first step reads the file and preprocesses its first frame or page, the second step runs the
-        network, and the third step writes the result. The first and the third step can run in any thread.
+        The first step reads the file and preprocesses its first frame or page. The second step runs the
+        network. The third step writes the result and uploads it to the bucket of the task. If a file has
+        several frames or pages, the second step also reads the other frames and writes the result. The first
+        and the third step can run in any thread.
+
+        Returns:
+            Outcome of the file. The steps end early if the file is skipped or its target must not
+            be replaced.
 
         Raises:
             ColorzooError: The image, the model or a reference cannot be read, or the result cannot be
@@ -240,8 +246,8 @@ class FileColorizer:
             strength=selected_task.settings.strength,
             reference=exemplar,
         )
-        color = _color_single if opened.frames is None else _color_frames
-        result = yield from color(selected_task, opened, prepare)
+        remaining_steps = _color_single if opened.frames is None else _color_frames
+        result = yield from remaining_steps(selected_task, opened, prepare)
         if result.status != "colored":
             return result
         if selected_task.bucket:

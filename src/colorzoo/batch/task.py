@@ -267,24 +267,29 @@ class FileTask:
     def _recipe_with_files(self, names: Sequence[str]) -> Recipe:
         """Return the recipe of this task, including command-line options that have a recipe field.
 
+        The command-line options are the model, ``--strength``, ``--reference`` and ``--reference-weights``.
+
         Args:
-            names: New name for each of `used_files`. File names without folders give the recipe to record:
-                to use it, put these files in the folder of the recipe. Hashes give the recipe to hash.
+            names: New name for each of `used_files`, in the same order. The provenance record stores the
+                recipe with file names, whose files must be beside the recipe when it is used again. The hash
+                of the settings uses the recipe with the SHA-256 of each file as its name.
         """
-        recipe, named = self.recipe, list(zip(self.used_files, names, strict=True))
-        references = [name for file, name in named if file.use == "reference"]
-        if self.uploaded:
+        recipe = self.recipe
+        named_files = list(zip(self.used_files, names, strict=True))
+        references = [name for file, name in named_files if file.use == "reference"]
+        labels = [name for file, name in named_files if file.use == "classes"]
+        if self.uploaded:  # the first upload replaces all references of the recipe
             recipe = recipe.with_fields("exemplar", {"path": references[0], "more": None})
-        elif self.reference:
-            shares = equal_or_given(self.settings.reference_weights, len(references))
-            recipe = _with_references(recipe, references, shares)
-        elif references:
+        elif self.reference:  # --reference replaces the references of the recipe
+            weights = equal_or_given(self.settings.reference_weights, len(references))
+            recipe = _with_references(recipe, references, weights)
+        elif references:  # references of the recipe, which keep their weights
             recipe = recipe.with_references(references)
-        if labels := [name for file, name in named if file.use == "classes"]:
+        if labels:
             recipe = recipe.with_label_files(labels)
-        name = recipe.model if self.choice is None else model_card(self.choice.name).name
+        model = recipe.model if self.choice is None else model_card(self.choice.name).name
         strength = recipe.strength if self.settings.strength is None else self.settings.strength
-        return replace(recipe, model=name, strength=strength)
+        return replace(recipe, model=model, strength=strength)
 
 
 def load_colorizer(choice: ModelChoice, settings: ColorSettings, **more: Any) -> Colorizer:
@@ -326,7 +331,8 @@ def with_settings(
 ) -> Guidance | Recipe:
     """Return guidance with the settings that are fields of a recipe.
 
-    The settings are ``alpha``, ``reassigned``, and for references of the recipe ``reference_weights``.
+    The settings are ``alpha``, ``reassigned`` and ``reference_weights``. The weights are added to the recipe
+    only if its own references are used. If no setting is set, the guidance is returned unchanged.
 
     Examples:
         >>> with_settings(Recipe(), ColorSettings()) == Recipe()
@@ -336,7 +342,7 @@ def with_settings(
         guidance: Recipe, or guidance as tensors, which does not support these settings.
         settings: Settings, which override the fields of the recipe.
         folder: Folder of the recipe file; None to ignore the references of the recipe.
-        references: References that are not part of the recipe.
+        references: References that replace the references of the recipe; empty to keep them.
 
     Raises:
         GuidanceError: A setting requires a recipe or a reference, or is malformed.
@@ -345,15 +351,20 @@ def with_settings(
     if alpha is None and not weights and not reassigned:
         return guidance
     if not isinstance(guidance, Recipe):
-        if alpha is None and not reassigned and references:
+        # the weights of references outside a recipe are applied when the references are encoded
+        has_only_weights = alpha is None and not reassigned
+        if has_only_weights and references:
             return guidance
         raise GuidanceError("guidance must be a recipe if alpha or reassigned is set, got tensors")
-    own = [] if references or folder is None else [file.path for file in guidance.exemplar.files]
-    if not (references or own):
+    recipe_references: list[str] = []
+    if not references and folder is not None:
+        recipe_references = [file.path for file in guidance.exemplar.files]
+    if not (references or recipe_references):
         raise GuidanceError("--alpha, --class and --reference-weights require --reference IMG")
     recipe = guidance if alpha is None else guidance.with_fields("exemplar", {"alpha": alpha})
-    if own and weights:
-        recipe = _with_references(recipe, own, equal_or_given(weights, len(own)))
+    if recipe_references and weights:
+        checked_weights = equal_or_given(weights, len(recipe_references))
+        recipe = _with_references(recipe, recipe_references, checked_weights)
     return _with_reassigned(recipe, reassigned) if reassigned else recipe
 
 

@@ -113,25 +113,33 @@ def bilinear_bins(ab: Tensor) -> tuple[Tensor, Tensor]:
     """Return the four bins around each color and their bilinear interpolation weights.
 
     Examples:
-        >>> index, share = bilinear_bins(torch.zeros(2, 2, 4, 4))
-        >>> index.shape, share.sum(dim=1).mean()
+        >>> index, weight = bilinear_bins(torch.zeros(2, 2, 4, 4))
+        >>> index.shape, weight.sum(dim=1).mean()
         (torch.Size([2, 4, 4, 4]), tensor(1.))
 
+    A color lies between four nodes of a grid with 10 CIE units between nodes. Each bin is the in-gamut bin
+    nearest to one node. The weighted mean of the nodes equals the color. The weighted mean of the bin centers
+    can differ from the color, and two nodes can have the same bin.
+
     Args:
-        ab: ``(B, 2, h, w)`` in CIE units.
+        ab: ``(B, 2, h, w)`` in CIE units; values outside [-120, 120] are clamped to the grid.
 
     Returns:
-        Bin indices ``(B, 4, h, w)`` int64 and weights ``(B, 4, h, w)``. A color lies between four nodes of a
-        grid with 10 CIE units between nodes. Each bin is the in-gamut bin nearest to one node. The weighted
-        mean of the nodes equals the color; the weighted mean of the bin centers can differ.
+        Bin indices ``(B, 4, h, w)`` int64 from 0 to 312, and weights ``(B, 4, h, w)``, which sum to 1.
     """
+    # grid coordinates; the bound is below the last node, so that each color has an upper neighbor
     position = (ab / GRID_STEP + _NODES // 2).clamp(0, _NODES - 1 - 1e-3)
-    low = position.floor().long()
-    (row, column), (down, right) = low.unbind(1), (position - low).unbind(1)
-    near = _bins_of_nodes().to(ab.device)
-    index = [near[row + dy, column + dx] for dy in (0, 1) for dx in (0, 1)]
-    share = [(down if dy else 1 - down) * (right if dx else 1 - right) for dy in (0, 1) for dx in (0, 1)]
-    return torch.stack(index, dim=1), torch.stack(share, dim=1)
+    lower = position.floor().long()
+    a_lower, b_lower = lower.unbind(1)
+    a_fraction, b_fraction = (position - lower).unbind(1)  # distance from the lower node, in grid steps
+    node_bins = _bins_of_nodes().to(ab.device)
+    corners = [(a_step, b_step) for a_step in (0, 1) for b_step in (0, 1)]
+    index = [node_bins[a_lower + a_step, b_lower + b_step] for a_step, b_step in corners]
+    weight = [
+        (a_fraction if a_step else 1 - a_fraction) * (b_fraction if b_step else 1 - b_fraction)
+        for a_step, b_step in corners
+    ]
+    return torch.stack(index, dim=1), torch.stack(weight, dim=1)
 
 
 @cache
@@ -162,9 +170,10 @@ def soft_encode(ab: Tensor, *, neighbors: int = 10) -> Tensor:
 
 
 def soft_neighbors(ab: Tensor, *, neighbors: int = 10) -> tuple[Tensor, Tensor]:
-    """Return the nonzero weights of `soft_encode` and their bins.
+    """Return the nearest bins of each color, and their weights in `soft_encode`.
 
-    This function is ten times faster than `soft_encode`.
+    This function is ten times faster than `soft_encode`, because it tests only the bins near the grid cell of
+    a color.
 
     Examples:
         >>> index, weight = soft_neighbors(torch.zeros(5, 2))
@@ -172,19 +181,21 @@ def soft_neighbors(ab: Tensor, *, neighbors: int = 10) -> tuple[Tensor, Tensor]:
         (torch.Size([5, 10]), torch.Size([5, 10]))
 
     Args:
-        ab: ``(N, 2)`` in CIE units; colors outside the grid are clamped to its border.
-        neighbors: Number of nearest bins with a nonzero weight, 1 to 10.
+        ab: ``(N, 2)`` in CIE units. Values outside [-115, 115], the range of the grid, are clamped;
+            `soft_encode` does not clamp them.
+        neighbors: Number of nearest bins to return, 1 to 10.
 
     Returns:
         ``(N, neighbors)`` bin indices, nearest first, and ``(N, neighbors)`` weights; each row of weights
         sums to 1.
     """
     inside = ab.float().clamp(GRID_MIN - GRID_STEP / 2, -GRID_MIN + GRID_STEP / 2)
-    cell = grid_index(inside.T[None, :, :, None])[0, :, 0]
-    candidates = _near_bins().to(ab.device)[cell]
+    cell = grid_index(inside.T[None, :, :, None])[0, :, 0]  # `grid_index` requires (B, 2, H, W)
+    candidates = _near_bins().to(ab.device)[cell]  # (N, candidates per cell)
     offsets = inside[:, None] - hull_centers().to(ab.device)[candidates]
-    nearest, place = offsets.square().sum(dim=2).topk(neighbors, dim=1, largest=False)
-    return candidates.gather(1, place), torch.softmax(-nearest / (2 * SOFT_SIGMA**2), dim=1)
+    squared, position = offsets.square().sum(dim=2).topk(neighbors, dim=1, largest=False)
+    nearest = candidates.gather(1, position)
+    return nearest, torch.softmax(-squared / (2 * SOFT_SIGMA**2), dim=1)
 
 
 @cache

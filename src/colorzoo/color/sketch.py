@@ -101,28 +101,31 @@ def color_edges(rgb: Tensor, threshold: float | Tensor = 10.0, sigma: float | Te
 def drawn_lines(
     rgb: Tensor, width: int = 5, level: float | Tensor = 0.08, gain: float | Tensor = 2.5
 ) -> Tensor:
-    """Extract the dark strokes of colored drawings; surfaces become paper, whatever their tone.
+    """Extract the dark strokes of colored drawings; surfaces of any tone become paper.
 
     Examples:
         >>> drawn_lines(torch.full((2, 3, 16, 16), 0.3)).min()
         tensor(1.)
 
-    The gray image is divided by its maximum in a neighborhood that is wider than a stroke (color dodge).
+    The contrast of a pixel is ``1 - (gray + 0.02) / (surroundings + 0.02)``, similar to a color dodge. The
+    surroundings are the smoothed maximum of the gray image in a neighborhood that is wider than a stroke. The
+    result is ``1 - gain * (contrast - level)``, clipped to [0, 1].
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
         width: Side of the neighborhood in pixels, an odd number.
-        level: Contrast of a stroke below which it becomes paper: a number, or ``(B,)`` values.
-        gain: Factor on the contrast of the strokes: a number, or ``(B,)`` values.
+        level: Contrast below which a pixel is paper: a number, or ``(B,)`` values.
+        gain: Factor on the contrast above ``level``: a number, or ``(B,)`` values.
 
     Returns:
         ``(B, 1, H, W)`` in [0, 1]: 1 for paper, 0 for ink.
     """
     gray = rgb_to_gray(rgb)
-    widest = F.max_pool2d(gray, width, stride=1, padding=width // 2)
-    widest = F.avg_pool2d(widest, 3, stride=1, padding=1, count_include_pad=False)
-    contrast = 1 - (gray + 0.02) / (widest + 0.02)
-    return 1 - ((contrast - _column(level, rgb)).clamp(min=0) * _column(gain, rgb)).clamp(max=1)
+    brightest = F.max_pool2d(gray, width, stride=1, padding=width // 2)
+    surroundings = F.avg_pool2d(brightest, 3, stride=1, padding=1, count_include_pad=False)
+    contrast = 1 - (gray + 0.02) / (surroundings + 0.02)  # 0.02 avoids high contrast in dark areas
+    ink = (contrast - _column(level, rgb)).clamp(min=0) * _column(gain, rgb)
+    return 1 - ink.clamp(max=1)
 
 
 def difference_lines(

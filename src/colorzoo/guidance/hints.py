@@ -499,6 +499,9 @@ def covered(
 ) -> tuple[slice, slice]:
     """Return the rows and the columns of a map that the square of a point covers.
 
+    The square covers the pixels whose centers lie in the square. If there is no such row or column, the row
+    or column that contains the point is covered. The result is clamped to the map and never empty.
+
     Args:
         center: Center (x, y) of the square in image pixels.
         radius: Half the side of the square in image pixels.
@@ -506,14 +509,16 @@ def covered(
         size: Height and width of the map.
     """
     slices = []
-    for place, pixels, length in zip(center, image_size, size[::-1], strict=True):
-        scale = length / pixels
-        home = min(max(math.floor(place * scale), 0), length - 1)
+    for coordinate, image_length, length in zip(center, image_size, size[::-1], strict=True):  # x, then y
+        scale = length / image_length
         half = min(radius, length / scale)  # covers the axis; larger numbers could overflow
-        first = math.ceil((place - half) * scale - 0.5 - 1e-6)
-        last = math.floor((place + half) * scale - 0.5 + 1e-6)
-        first, last = (home, home) if last < first else (first, last)
-        slices.append(slice(min(max(first, 0), length - 1), min(max(last, 0), length - 1) + 1))
+        # the center of pixel i is at i + 0.5; the tolerance 1e-6 includes centers on the border of the square
+        first = math.ceil((coordinate - half) * scale - 0.5 - 1e-6)
+        last = math.floor((coordinate + half) * scale - 0.5 + 1e-6)
+        if last < first:
+            first = last = math.floor(coordinate * scale)
+        start, end = (min(max(index, 0), length - 1) for index in (first, last))
+        slices.append(slice(start, end + 1))
     columns, rows = slices
     return rows, columns
 

@@ -124,9 +124,15 @@ def _factor(weights: csr_array, fade: float) -> linalg.SuperLU:
 def affinities(lightness: Array, variance_share: float) -> csr_array:
     """Return the neighbor weights of all pixels as a sparse matrix ``(H W, H W)``.
 
-    The row of a pixel contains the weights of its eight neighbors and sums to 1. A weight is a Gaussian of
-    the difference in lightness. The variance of the Gaussian is proportional to the lightness variance of the
-    pixel's 3 x 3 window.
+    The row of a pixel contains the weights of its neighbors and sums to 1. A pixel has eight neighbors, or
+    fewer at the border of the image. A weight is a Gaussian of the difference in lightness, divided by the
+    sum of the row. Before the division, values below `LEAST_WEIGHT` times the largest value of the row are
+    raised to this minimum.
+
+    Args:
+        lightness: ``(H, W)`` in [0, 100].
+        variance_share: Variance of the Gaussian, relative to the lightness variance in the 3 x 3 window of
+            the pixel. The variance of the Gaussian is at least `LEAST_VARIANCE`.
     """
     from scipy.sparse import csr_array
 
@@ -134,17 +140,19 @@ def affinities(lightness: Array, variance_share: float) -> csr_array:
     flat = lightness.ravel()
     variance = np.maximum(variance_share * window_variance(lightness).ravel(), LEAST_VARIANCE)
     index = np.arange(flat.size).reshape(height, width)
-    pixels, neighbors = [], []
+    pixels, neighbors = [], []  # flat indices of all pairs of neighbors inside the image
     for dy, dx in _NEIGHBORS:
+        # the slices omit the pixels whose neighbor at offset (dy, dx) lies outside the image
         pixels.append(index[max(0, -dy) : height - max(0, dy), max(0, -dx) : width - max(0, dx)].ravel())
         neighbors.append(index[max(0, dy) : height + min(0, dy), max(0, dx) : width + min(0, dx)].ravel())
     rows, columns = np.concatenate(pixels), np.concatenate(neighbors)
     exponent = (flat[rows] - flat[columns]) ** 2 / (2 * variance[rows])
-    least = np.full(flat.size, np.inf)
-    np.minimum.at(least, rows, exponent)
+    lowest_exponent = np.full(flat.size, np.inf)  # of the most similar neighbor of each pixel
+    np.minimum.at(lowest_exponent, rows, exponent)
     # relative to the most similar neighbor, so that the weights of an outlier do not all underflow
-    weight = np.maximum(np.exp(least[rows] - exponent), LEAST_WEIGHT)
-    weight /= np.bincount(rows, weight, flat.size)[rows]
+    weight = np.maximum(np.exp(lowest_exponent[rows] - exponent), LEAST_WEIGHT)
+    row_sums = np.bincount(rows, weight, flat.size)
+    weight /= row_sums[rows]
     return csr_array((weight, (rows, columns)), shape=(flat.size, flat.size))
 
 

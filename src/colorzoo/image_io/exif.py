@@ -159,22 +159,28 @@ def _swapped(data: bytes, width: int) -> bytes:
 def encode_directory(directory: Directory, offset: int) -> bytes:
     """Encode a directory, followed by its values and nested directories, for a little-endian TIFF file.
 
+    The encoded directory has no successor: its link to the next directory is 0.
+
     Args:
         directory: Tags of the directory.
         offset: Position of the directory in the file, an even number.
     """
     entries, values = b"", b""
-    start = offset + 2 + 12 * len(directory) + 4
+    # the values follow the number of entries (2 bytes), the entries (12 bytes each) and the link (4 bytes)
+    values_start = offset + 2 + 12 * len(directory) + 4
     for number, tag in sorted(directory.items()):
+        value_offset = values_start + len(values)
         if isinstance(tag, dict):
-            kind, data = LONG, encode_directory(tag, start + len(values))
-            entries += struct.pack("<HHLL", number, kind, 1, start + len(values))
+            value = encode_directory(tag, value_offset)
+            entries += struct.pack("<HHLL", number, LONG, 1, value_offset)
         else:
-            kind, data = tag
-            count = len(data) // _WIDTHS[kind] // (2 if kind in (RATIONAL, SIGNED_RATIONAL) else 1)
-            is_inline = len(data) <= 4
-            place = data.ljust(4, b"\0") if is_inline else struct.pack("<L", start + len(values))
-            entries += struct.pack("<HHL", number, kind, count) + place
-            data = b"" if is_inline else data
-        values += data + bytes(len(data) % 2)
+            kind, value = tag
+            numbers_per_value = 2 if kind in (RATIONAL, SIGNED_RATIONAL) else 1
+            count = len(value) // _WIDTHS[kind] // numbers_per_value
+            entries += struct.pack("<HHL", number, kind, count)
+            if len(value) <= 4:  # the entry contains the value instead of its offset
+                entries += value.ljust(4, b"\0")
+                continue
+            entries += struct.pack("<L", value_offset)
+        values += value + bytes(len(value) % 2)  # each value must start at an even offset
     return struct.pack("<H", len(directory)) + entries + bytes(4) + values

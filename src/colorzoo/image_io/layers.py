@@ -72,6 +72,8 @@ def gray_levels(image: RasterImage) -> Bytes:
 def color_layer(image: Bytes, result: Bytes) -> Bytes:
     """Return the RGBA layer that produces a result when composited over an image.
 
+    The alpha of each pixel is the lowest alpha that can produce the result, up to rounding.
+
     Args:
         image: 8-bit image below the layer: gray ``(H, W)``, or RGB ``(H, W, 3)``.
         result: 8-bit RGB ``(H, W, 3)`` that the compositing produces.
@@ -86,9 +88,14 @@ def color_layer(image: Bytes, result: Bytes) -> Bytes:
         rows = slice(first, first + _ROWS)
         below = image[rows].astype(np.float32)
         change = result[rows].astype(np.float32) - below
-        largest = np.where(change > 0, 255 - below, below)
-        alpha = np.ceil((np.abs(change) / np.maximum(largest, 1)).max(axis=2, keepdims=True).clip(0, 1) * 255)
-        layer[rows, :, :3] = np.rint((below + change * 255 / np.maximum(alpha, 1)).clip(0, 255))
+        # An opaque layer can change a channel at most to 0 or 255. Alpha scales this largest change, so each
+        # channel requires an alpha of at least |change| / largest_change.
+        largest_change = np.where(change > 0, 255 - below, below)
+        opacity = (np.abs(change) / np.maximum(largest_change, 1)).max(axis=2, keepdims=True).clip(0, 1)
+        alpha = np.ceil(opacity * 255)
+        # solve result = below + alpha / 255 * (color - below) for color
+        color = below + change * 255 / np.maximum(alpha, 1)
+        layer[rows, :, :3] = np.rint(color.clip(0, 255))
         layer[rows, :, 3:] = alpha
     return layer
 
@@ -99,25 +106,30 @@ def _with_alpha(layers: dict[str, Bytes], like: RasterImage) -> dict[str, Bytes]
     Args:
         layers: Gray ``(H, W)``, RGB or RGBA layers by name, starting with the lowest layer.
         like: Source image; if it is opaque, the layers are returned unchanged.
+
+    Returns:
+        New layers by name, in the same order. Layers without an alpha channel get an alpha channel.
     """
     if like.alpha is None:
         return layers
-    alpha = quantized(layers[next(iter(layers))], like, 8)[..., -1]
-    found = {
-        name: layer.copy()
-        if layer.shape[2:] == (4,)
-        else np.dstack([layer, np.full(layer.shape[:2], 255, np.uint8)])
-        for name, layer in layers.items()
-    }
+    lowest_layer = layers[next(iter(layers))]
+    alpha = quantized(lowest_layer, like, 8)[..., -1]  # alpha of the source image, with 8 bits
+    translucent: dict[str, Bytes] = {}
+    for name, layer in layers.items():
+        if layer.shape[2:] == (4,):
+            translucent[name] = layer.copy()
+        else:
+            translucent[name] = np.dstack([layer, np.full(layer.shape[:2], 255, np.uint8)])
     for first in range(0, len(alpha), _ROWS):
         rows = slice(first, first + _ROWS)
-        rest = alpha[rows] / np.float32(255)  # alpha that the remaining layers must produce
-        for layer in reversed(found.values()):
-            opacity = layer[rows, :, -1]
-            opacity[:] = np.rint(rest * opacity)
-            share = opacity / np.float32(255)
-            rest = np.where(share < 1, (rest - share).clip(0) / np.maximum(1 - share, 1e-6), 1)
-    return found
+        needed = alpha[rows] / np.float32(255)  # alpha in [0, 1] that the remaining layers must produce
+        for layer in reversed(translucent.values()):  # starts with the highest layer
+            layer_alpha = layer[rows, :, -1]  # a view: the next line changes the layer
+            layer_alpha[:] = np.rint(needed * layer_alpha)
+            opacity = layer_alpha / np.float32(255)
+            # solve needed = opacity + (1 - opacity) * x for the alpha x of the layers below
+            needed = np.where(opacity < 1, (needed - opacity).clip(0) / np.maximum(1 - opacity, 1e-6), 1)
+    return translucent
 
 
 def _png(levels: Bytes) -> bytes:

@@ -133,25 +133,32 @@ def resample_visible(
 ) -> Levels:
     """Resample pixels weighted by their alpha, so that transparent pixels do not change visible colors.
 
+    The alpha channel itself is not returned; the caller must resample it too.
+
     Args:
         levels: Pixels ``(H, W)`` or ``(H, W, 3)``: uint8, uint16, or float in [0, 1].
         alpha: Alpha channel ``(H, W)``, uint8 or uint16; None for an opaque image.
-        resample: Linear function that resamples an image of any data type and number of channels.
+        resample: Linear function that resamples an image of any data type and number of channels, and returns
+            a new array of the same type.
 
     Returns:
-        The result of ``resample``, with straight alpha and the data type of ``levels``.
+        Resampled colors, which are not premultiplied, in the data type of ``levels``. Pixels whose resampled
+        alpha is at most 1/1024 are resampled without weights.
     """
-    plain = resample(levels)
+    resampled = resample(levels)
     if alpha is None:
-        return plain
-    opacity, single = unit_range(alpha), levels.ndim == 2
-    weights, weighted = resample(opacity), resample(levels * (opacity if single else opacity[..., None]))
+        return resampled
+    is_gray_array, is_float = levels.ndim == 2, levels.dtype.kind == "f"
+    opacity = unit_range(alpha)
+    # weighted mean of the colors: resample(color * opacity) / resample(opacity)
+    weights = resample(opacity)
+    weighted = resample(levels * (opacity if is_gray_array else opacity[..., None]))
     visible = weights > _LEAST_ALPHA  # other pixels have no visible color
-    divisor = weights[visible] if single else weights[visible][:, None]
-    most = 1.0 if levels.dtype.kind == "f" else float(np.iinfo(levels.dtype).max)
-    colors = (weighted[visible] / divisor).clip(0, most)
-    plain[visible] = colors if levels.dtype.kind == "f" else np.rint(colors)
-    return plain
+    divisor = weights[visible] if is_gray_array else weights[visible][:, None]
+    maximum = 1.0 if is_float else float(np.iinfo(levels.dtype).max)
+    colors = (weighted[visible] / divisor).clip(0, maximum)
+    resampled[visible] = colors if is_float else np.rint(colors)
+    return resampled
 
 
 def blend_with_white(levels: Levels, alpha: AlphaArray) -> Levels:

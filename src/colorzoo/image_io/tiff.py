@@ -84,22 +84,27 @@ def find_pages(file: IO[bytes]) -> tuple[Directory, ...]:
     largest full image in the directory and its SubIFDs. If the file has no full image, the largest image is
     the only page.
 
-    The search ends at the first damaged directory, or after `MAX_PAGES` directories.
+    The search ends at the first damaged or repeated directory, or after `MAX_PAGES` directories. Pages found
+    before are returned.
     """
-    pages, others = list[Directory](), dict[Directory, None]()
+    pages = list[Directory]()
+    visited = dict[Directory, None]()  # all directories, in the order of the file
     remaining = file.seek(0, io.SEEK_END)  # directories that do not overlap cannot exceed the file size
     file.seek(0)
     with suppress(Exception), tifffile.TiffFile(file) as tiff:
         for page in itertools.islice(tiff.pages, MAX_PAGES):
             family: list[Any] = [page, *itertools.islice(page.pages or (), _MAX_SUBIFDS)]
             remaining -= sum(12 * len(each.tags) for each in family)
-            if remaining < 0 or _directory(page) in others:  # the chain of directories can be circular
+            if remaining < 0 or _directory(page) in visited:  # the chain of directories can be circular
                 break
-            full = [_directory(each) for each in family if _is_full_image(each)]
-            pages += [max(full, key=_pixel_count)] if full else []
-            others |= dict.fromkeys(map(_directory, family))
-    largest = max(others, key=_pixel_count, default=None)
-    return tuple(pages) or ((largest,) if largest and _pixel_count(largest) else ())
+            full_images = [_directory(each) for each in family if _is_full_image(each)]
+            if full_images:
+                pages.append(max(full_images, key=_pixel_count))
+            visited |= dict.fromkeys(map(_directory, family))
+    if pages:
+        return tuple(pages)
+    largest = max(visited, key=_pixel_count, default=None)
+    return (largest,) if largest and _pixel_count(largest) else ()
 
 
 def _directory(page: Any) -> Directory:
@@ -354,15 +359,16 @@ class Samples:
 def sample_pixels(samples: Samples, profile: bytes | None) -> Pixels:
     """Convert decoded samples to sRGB pixels.
 
-    Samples other than 8-bit and 16-bit integers are first converted to floats in [0, 1]. Then the color
-    profile is applied.
+    Unsigned samples of 8 or 16 bits keep their type, and boolean samples become 0 and 255. All other samples
+    are converted to floats in [0, 1]. Then premultiplied colors are divided by alpha, inverted colors are
+    inverted, and the color profile is applied.
 
     Args:
         samples: Decoded samples.
         profile: ICC profile of the samples; None if the file has no color profile.
 
     Raises:
-        SamplesError: Some values are NaN or infinite.
+        SamplesError: Some color values are NaN, infinite or complex.
     """
     values, alpha = samples.values, None
     color = values[..., 0] if samples.color == 1 else values[..., : samples.color]
@@ -370,11 +376,14 @@ def sample_pixels(samples: Samples, profile: bytes | None) -> Pixels:
     if samples.alpha is not None:
         alpha = _alpha(values[..., samples.alpha], samples.bits)
         if samples.multiplied:
+            # an alpha of at least one level avoids a division by 0
             opacity = np.maximum(alpha, 1).astype(np.float32) / np.float32(np.iinfo(alpha.dtype).max)
-            levels = np.clip(unit_range(levels) / (opacity if levels.ndim == 2 else opacity[..., None]), 0, 1)
+            divisor = opacity if levels.ndim == 2 else opacity[..., None]
+            levels = np.clip(unit_range(levels) / divisor, 0, 1)
     if samples.inverted:
         levels = (np.iinfo(levels.dtype).max if levels.dtype.kind == "u" else np.float32(1)) - levels
-    return with_profile(Pixels(levels, alpha, 8 if samples.bits <= 8 else 16, None, notes), profile)
+    bit_depth = 8 if samples.bits <= 8 else 16
+    return with_profile(Pixels(levels, alpha, bit_depth, notes=notes), profile)
 
 
 def _levels(stored: NDArray[Any], bits: int) -> tuple[Levels, tuple[str, ...]]:
@@ -393,8 +402,15 @@ def _levels(stored: NDArray[Any], bits: int) -> tuple[Levels, tuple[str, ...]]:
 def _unit_range(stored: NDArray[Any]) -> tuple[FloatArray, tuple[str, ...]]:
     """Convert values of unknown range to [0, 1]; return notes about the conversion.
 
-    The white level is the smallest common maximum, such as 255 or 65535, that no value exceeds. If all values
-    are below a sixteenth of this level, the values are stretched to [0, 1] instead.
+    The white level is the smallest common maximum, such as 255 or 65535, that no value exceeds. Floats may
+    exceed the white level, or be negative, by a tenth of the white level; these values are clipped.
+
+    Values are stretched to [0, 1] instead if no common maximum fits, for example because integers are
+    negative. They are also stretched if all values are below a sixteenth of the white level, except if the
+    white level is 1.
+
+    Raises:
+        SamplesError: Some values are NaN, infinite or complex.
     """
     if stored.dtype.kind not in "iuf":
         raise SamplesError(
@@ -407,14 +423,15 @@ def _unit_range(stored: NDArray[Any]) -> tuple[FloatArray, tuple[str, ...]]:
             f"contains NaN or infinite values ({invalid} of {values.size}). Replace these values."
         )
     low, high = float(values.min()), float(values.max())
-    slack = _OVERSHOOT if stored.dtype.kind == "f" else 0.0
-    for full in _white_levels(stored.dtype):
-        fits = low >= -slack * full and high <= (1 + slack) * full
-        if fits and (high >= full * _DARK or full == 1):
-            notes = () if full == 1 else (f"range of values assumed to be 0 to {full:.0f}",)
-            return np.clip(values / full, 0, 1).astype(np.float32), notes
-    rescaled = ((values - low) / max(high - low, 1e-12)).astype(np.float32)
-    return rescaled, (f"range of values from {low:g} to {high:g} stretched to black and white",)
+    overshoot = _OVERSHOOT if stored.dtype.kind == "f" else 0.0
+    for white in _white_levels(stored.dtype):
+        is_in_range = low >= -overshoot * white and high <= (1 + overshoot) * white
+        is_too_dark = white != 1 and high < white * _DARK
+        if is_in_range and not is_too_dark:
+            notes = () if white == 1 else (f"range of values assumed to be 0 to {white:.0f}",)
+            return np.clip(values / white, 0, 1).astype(np.float32), notes
+    stretched = ((values - low) / max(high - low, 1e-12)).astype(np.float32)
+    return stretched, (f"range of values from {low:g} to {high:g} stretched to black and white",)
 
 
 def _white_levels(dtype: np.dtype[Any]) -> list[float]:

@@ -183,23 +183,31 @@ def _restore_missing(model: nn.Module, initial: Mapping[str, Tensor]) -> set[str
 
 
 def _untrained_parts(initial: Mapping[str, Tensor], missing: Set[str]) -> list[str]:
-    """Return the names of the submodules whose random weights are missing in a file.
+    """Return the names of the parts of a model that keep random weights because a file lacks them.
+
+    Only parameters with at least two dimensions and different initial values count, because biases and
+    constants are not random. A part is the largest submodule without such parameters in the file. If every
+    submodule that contains a missing parameter also has loaded parameters, the part is the parameter itself.
 
     Args:
         initial: Parameters of the newly built model.
         missing: Names of the parameters that the file lacks.
+
+    Returns:
+        Names without duplicates, in the order of the parameters.
     """
     drawn = [name for name, value in initial.items() if value.ndim > 1 and value.min() < value.max()]
     loaded = set(drawn) - missing
-    found: dict[str, None] = {}
+    parts: dict[str, None] = {}  # a dict is an ordered set
     for name in drawn:
         if name in loaded:
             continue
         pieces = name.split(".")
+        # for "a.b.weight": "a", "a.b", "a.b.weight"
         prefixes = [".".join(pieces[:count]) for count in range(1, len(pieces) + 1)]
-        alone = (each for each in prefixes if not any(other.startswith(f"{each}.") for other in loaded))
-        found[next(alone, name)] = None
-    return list(found)
+        unloaded = (each for each in prefixes if not any(other.startswith(f"{each}.") for other in loaded))
+        parts[next(unloaded, name)] = None
+    return list(parts)
 
 
 def _read_source(

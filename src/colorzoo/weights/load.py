@@ -266,10 +266,11 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
         6.0
 
     Args:
-        model: The model. Weights that are used only in training (`ColoringModel.training_only`) or were
-            copied from another model (`colorzoo.networks.shared_weights.borrow`) may be missing from the
-            state dict; such weights are not changed.
-        state_dict: Tensors by name; half precision is converted to float32.
+        model: The model. Two groups of weights are not changed if the state dict lacks them: weights that
+            were copied from another model (`colorzoo.networks.shared_weights.borrow`), and weights that only
+            training uses (`ColoringModel.training_only`). The state dict must contain either all or none of
+            the weights that only training uses.
+        state_dict: Tensors by name; float16 and bfloat16 tensors are converted to float32.
         name: Name of the weights in error messages.
         published: Whether the keys are parameter names of the authors' code, which
             ``model.load_published_state_dict`` converts. If all keys are parameter names of ``model``, these
@@ -280,18 +281,23 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
     """
     import torch
 
-    own, half = model.state_dict(), (torch.float16, torch.bfloat16)
+    own = model.state_dict()
+    half_types = (torch.float16, torch.bfloat16)
+    # borrowed weights keep their current values unless the state dict contains new values
     tensors = {key: own[key] for key in _borrowed_keys(model)}
-    tensors |= {key: value.float() if value.dtype in half else value for key, value in state_dict.items()}
+    for key, value in state_dict.items():
+        tensors[key] = value.float() if value.dtype in half_types else value
     # without a hash, only the names distinguish the authors' file from a converted file
-    if published and not tensors.keys() <= own.keys():
+    has_own_names = tensors.keys() <= own.keys()
+    if published and not has_own_names:
         _load_published(model, tensors, name)
         return
     for_inference: Any = getattr(model, "for_inference", None)
     training_only = set[str]() if for_inference is None else own.keys() - for_inference(own).keys()
-    if not training_only & tensors.keys():  # a file contains all of these weights, or none
+    if not training_only & tensors.keys():  # if only some are present, the others are missing
         tensors |= {key: own[key] for key in training_only}
-    expected, found = ({key: value.shape for key, value in each.items()} for each in (own, tensors))
+    expected = {key: value.shape for key, value in own.items()}
+    found = {key: value.shape for key, value in tensors.items()}
     if found != expected:
         reason = f"{_mismatch(expected, found)}{_remedy(model, name, found)}"
         raise WeightsError(f"{name} does not match {type(model).__name__}: {reason}")
@@ -599,21 +605,28 @@ class Provenance:
 
 
 def check_types(kind: type[Any], stored: Mapping[str, Any]) -> None:
-    """Raise an error if a field of a dataclass has another type in JSON.
+    """Raise an error if a value from JSON does not match the type annotation of its dataclass field.
+
+    Types must match exactly, so a boolean does not match ``int``. A JSON list matches a tuple. The items of
+    lists and mappings are not checked.
 
     Args:
         kind: Dataclass whose fields are booleans, integers, strings, mappings, tuples or None.
-        stored: Values by field name, with lists instead of tuples.
+        stored: Values from JSON by field name; each name must be a field of ``kind``.
 
     Raises:
         WeightsError: A value has a wrong type.
     """
     hints = get_type_hints(kind)
     for name, value in stored.items():
-        union = get_args(hints[name]) if isinstance(hints[name], UnionType) else (hints[name],)
-        allowed = [get_origin(each) or each for each in union]
-        given = tuple if isinstance(value, list) else Mapping if isinstance(value, Mapping) else type(value)
-        if given not in allowed:
+        members = get_args(hints[name]) if isinstance(hints[name], UnionType) else (hints[name],)
+        allowed = [get_origin(each) or each for each in members]  # Mapping for Mapping[str, Any]
+        value_type: Any = type(value)
+        if isinstance(value, list):
+            value_type = tuple
+        elif isinstance(value, Mapping):
+            value_type = Mapping
+        if value_type not in allowed:
             expected = " or ".join(_JSON_TYPES[each] for each in allowed)
             raise WeightsError(f"{name!r} must be {expected}, got {shorten(repr(value), 60)}")
 

@@ -391,7 +391,8 @@ def parse_point(text: str, reach: str | None = None) -> PointHint:
     """Convert the value of ``--point`` to a point hint.
 
     Args:
-        text: Value such as ``120,80=#c04020@0.5``, in the format ``X,Y[,RADIUS]=COLOR[@REACH]``.
+        text: Value such as ``120,80=#c04020@0.5``, in the format ``X,Y[,RADIUS]=COLOR[@REACH]``. The default
+            radius is 3 pixels. An alpha value in the color is ignored.
         reach: Value of ``--reach``: how far the color spreads if ``text`` contains no ``@REACH``. None
             selects the default reach of recipes.
 
@@ -399,18 +400,18 @@ def parse_point(text: str, reach: str | None = None) -> PointHint:
         GuidanceError: The value is malformed.
     """
     match = _POINT.fullmatch(text)
-    spread: Reach = DEFAULT_REACH
+    point_reach: Reach = DEFAULT_REACH
     if match and match["reach"]:
-        spread = parse_reach(match["reach"], f"--point {text!r}: the reach")
+        point_reach = parse_reach(match["reach"], f"--point {text!r}: the reach")
     elif reach is not None:
-        spread = parse_reach(reach, "--reach")
+        point_reach = parse_reach(reach, "--reach")
     try:
         if match is None:
-            raise ValueError
+            raise ValueError  # malformed numbers and unknown colors also raise ValueError
         radius = float(match["radius"]) if match["radius"] else 3.0
         red, green, blue = ImageColor.getrgb(match["color"])[:3]
         color = f"#{red:02x}{green:02x}{blue:02x}"
-        return PointHint(float(match["x"]), float(match["y"]), radius, color, reach=spread)
+        return PointHint(float(match["x"]), float(match["y"]), radius, color, reach=point_reach)
     except ValueError:
         raise GuidanceError(
             f"--point must be X,Y[,RADIUS]=COLOR[@REACH], for example 120,80=#c04020@0.5, got {text!r}. "
