@@ -227,13 +227,8 @@ def constructor_arguments(kind: type[Any], settings: Mapping[str, Any]) -> dict[
 def nest_arguments(constructor: type[Any], flat: Mapping[str, Any]) -> dict[str, Any]:
     """Convert flat settings to constructor arguments, with each group of settings as a mapping.
 
-    For example, ``{"width": 0.5}`` becomes ``{"architecture": {"width": 0.5}}``.
-
-    Args:
-        constructor: Class of a model or task.
-        flat: Settings by name. A key can also be a constructor parameter, such as a whole group. Entries for
-            the same group are merged, and later entries take precedence. A group without other entries is
-            returned unchanged, so it can also be a dataclass or None.
+    For example, ``{"width": 0.5}`` becomes ``{"architecture": {"width": 0.5}}``. A key can also be a whole
+    group. Entries for the same group are merged, and later entries take precedence.
 
     Raises:
         ColorzooError: A setting is unknown.

@@ -261,23 +261,37 @@ def _straightest(lines: list[_Line | None]) -> _Line | None:
 
 
 def _best_depth(image: Array, rise: int, start: int, stop: int) -> _Line | None:
-    """Return the outermost line with a given rise and nearly maximum support."""
+    """Return the outermost line with a given rise and nearly maximum support.
+
+    The border above the line must have a uniform tone. The result is None if there is no such line, or if the
+    image is too small.
+
+    Args:
+        image: Lightness ``(h, w)`` with the side at the top.
+        rise: Rise of the line; see `_Line`.
+        start: First column of the search.
+        stop: Column after the search range.
+    """
     strip = _sheared(image, rise)[:, start:stop:2]
-    least_inside = len(strip) - _FAR
-    if least_inside < 4 or strip.shape[1] < 16:
+    end_depth = len(strip) - _FAR  # each depth requires `_FAR` rows below the line
+    if end_depth < 4 or strip.shape[1] < 16:
         return None
-    depths = np.arange(2, least_inside)
+    depths = np.arange(2, end_depth)
     medians = np.median(strip, axis=1)
     noise = np.median(np.abs(strip - medians[:, None]), axis=1)
+    # running means: entry i is the mean of the rows 0 to i
     counts = np.arange(1, len(strip) + 1)
-    tones = (np.cumsum(medians) / counts)[depths - 1]  # means of the rows above each depth
-    limits = np.clip(4 * (np.cumsum(noise) / counts)[depths - 2], *_EVEN)
+    mean_medians, mean_noise = np.cumsum(medians) / counts, np.cumsum(noise) / counts
+    tones = mean_medians[depths - 1]
+    limits = np.clip(4 * mean_noise[depths - 2], *_EVEN)  # without the row directly above the line
     support = _step_fractions(strip, depths, tones, limits)
-    enough = support >= max(_CLOSE * float(support.max()), _FAINT)
-    for place in np.flatnonzero(enough):  # lines further inside belong to the image or to another border
-        border_rows = slice(0, depths[place] - 1)
-        if _is_uniform(strip[border_rows], medians[border_rows], tones[place], limits[place]):
-            peak = place + int(np.argmax(support[place : place + 4]))
+    has_support = support >= max(_CLOSE * float(support.max()), _FAINT)
+    # from outside to inside, because lines further inside belong to the image or to another border
+    for candidate in np.flatnonzero(has_support):
+        border_rows = slice(0, depths[candidate] - 1)
+        if _is_uniform(strip[border_rows], medians[border_rows], tones[candidate], limits[candidate]):
+            # use the best-supported of four adjacent depths
+            peak = candidate + int(np.argmax(support[candidate : candidate + 4]))
             return _Line(
                 int(depths[peak]), rise, float(support[peak]), float(tones[peak]), float(limits[peak])
             )

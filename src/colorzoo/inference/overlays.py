@@ -89,25 +89,37 @@ class Replacing:
 
 
 def _replace(ab: Tensor, replacement: ColorReplacement) -> None:
-    """Replace a color in ab ``(2, rows, W)``, in place."""
+    """Replace a color in ab ``(2, rows, W)``, in place.
+
+    The hue of similar colors is rotated by the angle between the old and the new color, and their chroma is
+    scaled. The weight of the change is 1 for hues within ``replacement.range`` degrees of the old hue. The
+    weight decreases to 0 within the next ``replacement.fade`` degrees, and for nearly gray colors.
+    """
     _, old_a, old_b = color_lab(replacement.old)
     _, new_a, new_b = color_lab(replacement.new)
     old_chroma, new_chroma = math.hypot(old_a, old_b), math.hypot(new_a, new_b)
     factor = min(new_chroma / old_chroma, _REPLACED_MOST_CHROMA)
     a, b = ab[0], ab[1]
+    chroma = (a.square() + b.square()).sqrt()
+
+    # weight of the change at each pixel
     # sine and cosine of the angle between the hue of each pixel and the old hue, times the chroma
     across, along = (old_a * b - old_b * a) / old_chroma, (old_a * a + old_b * b) / old_chroma
-    angle = torch.rad2deg(torch.atan2(across, along)).abs()
-    near = ((replacement.range + replacement.fade - angle) / max(replacement.fade, 1e-3)).clamp(0, 1)
-    full = min(_REPLACED_GRAY, _REPLACED_GRAY_SHARE * old_chroma)
-    chroma = (a.square() + b.square()).sqrt()
-    share = _smooth(near) * _smooth((chroma / full).clamp(max=1))
-    turn = math.atan2(new_b, new_a) - math.atan2(old_b, old_a)
+    angle = torch.rad2deg(torch.atan2(across, along)).abs()  # in degrees
+    last_angle = replacement.range + replacement.fade
+    hue_weight = ((last_angle - angle) / max(replacement.fade, 1e-3)).clamp(0, 1)
+    full_chroma = min(_REPLACED_GRAY, _REPLACED_GRAY_SHARE * old_chroma)
+    chroma_weight = (chroma / full_chroma).clamp(max=1)
+    weight = _smooth(hue_weight) * _smooth(chroma_weight)
+
+    # new color of each pixel
+    turn = math.atan2(new_b, new_a) - math.atan2(old_b, old_a)  # in radians
     cosine, sine = math.cos(turn), math.sin(turn)
+    rotated = torch.stack([cosine * a - sine * b, sine * a + cosine * b])
     # colors with more chroma than the old color gain the same amount, not the same factor
     gained = max(factor - 1, 0) * old_chroma / chroma.clamp(min=old_chroma)
-    turned = (min(factor, 1) + gained) * torch.stack([cosine * a - sine * b, sine * a + cosine * b])
-    ab += replacement.opacity * share * (turned - ab)
+    scaled = (min(factor, 1) + gained) * rotated
+    ab += replacement.opacity * weight * (scaled - ab)
 
 
 def _smooth(share: Tensor) -> Tensor:

@@ -265,16 +265,20 @@ def _masks_at(lightness: Tensor, at: tuple[float, float], features: SegmenterFea
 def _refine_in_crop(
     lightness: Tensor, at: tuple[float, float], features: Callable[[Tensor], SegmenterFeatures], most: int
 ) -> list[NDArray[np.float32]]:
-    """Segment smaller objects at a point in a crop around the point.
+    """Segment smaller objects at a point in a square crop around the point.
+
+    Near the border of the image, the crop is moved into the image. Objects that the crop cuts off are
+    omitted. Objects of nearly the size ``most`` or above are omitted, too.
 
     Args:
         lightness: ``(1, 1, h, w)`` in [0, 100].
         at: x and y in pixels of the lightness map.
         features: Function that computes the segmenter features of a lightness map.
-        most: Maximum size in pixels: the size of the smallest object found in the whole image.
+        most: Size in pixels of the smallest object found in the whole image. Objects must have less than 0.9
+            times this size.
 
     Returns:
-        Logits ``(h, w)`` from small to large, minus infinity outside the crop.
+        Logits ``(h, w)`` of each object, from small to large; minus infinity outside the crop.
     """
     height, width = int(lightness.shape[2]), int(lightness.shape[3])
     side = math.ceil(min(height, width) / _CROP)
@@ -286,11 +290,14 @@ def _refine_in_crop(
     objects = _masks_at(crop, (at[0] - left, at[1] - top), features(crop))
     found = []
     for logits, mask in zip(objects.logits, objects.masks, strict=True):
-        ends = (
-            *((top, mask[0]), (height - top - side, mask[-1])),
-            *((left, mask[:, 0]), (width - left - side, mask[:, -1])),
+        # the object touches a side of the crop that lies inside the image
+        is_cut_off = (
+            (top > 0 and mask[0].any())
+            or (top + side < height and mask[-1].any())
+            or (left > 0 and mask[:, 0].any())
+            or (left + side < width and mask[:, -1].any())
         )
-        if mask.sum() < _SAME_IOU * most and not any(beyond and line.any() for beyond, line in ends):
+        if mask.sum() < _SAME_IOU * most and not is_cut_off:
             whole = np.full((height, width), -np.inf, np.float32)
             whole[top : top + side, left : left + side] = logits
             found.append(whole)

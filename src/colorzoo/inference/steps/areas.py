@@ -254,6 +254,10 @@ def plant_seeds(
 ) -> Points:
     """Convert colored areas to point maps, which pass the area colors to the network.
 
+    Each area gets at most 8 small squares with its color. The squares lie far from the boundary of the area,
+    from the points and from each other. Parts of an area that a later area covers get no squares. Small
+    areas get fewer squares.
+
     Args:
         drawn: Areas with colors.
         hints: Points to include; see `seed_hints`.
@@ -267,14 +271,16 @@ def plant_seeds(
     assert points.exact is not None
     ab, mask, lightness, exact = points.ab, points.mask, points.lightness, points.exact
     for number, each in enumerate(drawn):
-        free = torch.ones(size)
+        visible = torch.ones(size)  # fraction of each pixel that no later area covers
         for later in drawn[number + 1 :]:
-            free = free * (1 - later.share)
-        chosen = torch.tensor(color_lab(cast(str, each.area.color)))
-        for rows, columns in _seeds(np.asarray(each.share * free), np.asarray(mask[0, 0] > 0)):
-            ab[:, :, rows, columns] = chosen[1:].view(1, 2, 1, 1)
-            lightness[:, :, rows, columns] = chosen[0]
-            mask[:, :, rows, columns], exact[:, :, rows, columns] = 1, 0
+            visible = visible * (1 - later.share)
+        area_lab = torch.tensor(color_lab(cast(str, each.area.color)))
+        taken = mask[0, 0] > 0  # by points and by the squares of earlier areas
+        for rows, columns in _seeds(np.asarray(each.share * visible), np.asarray(taken)):
+            ab[:, :, rows, columns] = area_lab[1:].view(1, 2, 1, 1)
+            lightness[:, :, rows, columns] = area_lab[0]
+            mask[:, :, rows, columns] = 1
+            exact[:, :, rows, columns] = 0  # `fit_points` adapts the color to the lightness of the image
     return Points(ab, mask, lightness, exact)
 
 

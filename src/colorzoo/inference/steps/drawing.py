@@ -102,25 +102,31 @@ class Drawing:
     def votes(self, sketch: Tensor, grid: tuple[int, int]) -> Tensor:
         """Return the weight of each cell of a network output in each region, ``(n, h * w)``.
 
-        The weight is the number of paper pixels of the network input that the cell and the region share.
+        The weight is the number of paper pixels of the network input that the cell and the region share. Each
+        shared pixel adds another 0.001, so that a region that consists of lines also has a weight. A region
+        without any pixel of the network input gets the weight 1 in the cell of its first pixel.
 
         Args:
             sketch: ``(1, 1, H, W)`` in [0, 1], the network input.
             grid: Rows and columns of the network output.
         """
         rows, columns = sketch.shape[2:]
-        small = cv2.resize(self.regions, (columns, rows), interpolation=cv2.INTER_NEAREST_EXACT)
+        grid_rows, grid_columns = grid
+        region_count, cell_count = len(self.areas), grid_rows * grid_columns
+        # region and cell of each pixel of the network input
+        regions = cv2.resize(self.regions, (columns, rows), interpolation=cv2.INTER_NEAREST_EXACT)
         y, x = np.mgrid[:rows, :columns]
-        cells = (y * grid[0] // rows) * grid[1] + x * grid[1] // columns
-        paper = (sketch[0, 0].numpy() > _VOTE) + 1e-3
-        count = len(self.areas)
-        votes = np.bincount(
-            (small * (grid[0] * grid[1]) + cells).ravel(), paper.ravel(), count * grid[0] * grid[1]
-        ).reshape(count, -1)
+        cells = (y * grid_rows // rows) * grid_columns + x * grid_columns // columns
+        pixel_weights = (sketch[0, 0].numpy() > _VOTE) + 1e-3
+        # sum the pixel weights for each pair of a region and a cell
+        pairs = regions * cell_count + cells
+        votes = np.bincount(pairs.ravel(), pixel_weights.ravel(), region_count * cell_count)
+        votes = votes.reshape(region_count, -1)
         for region in np.flatnonzero(votes.sum(1) == 0):  # too small for the network input
             height, width = self.regions.shape
             row, column = divmod(int((self.regions == region).argmax()), width)
-            votes[region, row * grid[0] // height * grid[1] + column * grid[1] // width] = 1
+            cell = row * grid_rows // height * grid_columns + column * grid_columns // width
+            votes[region, cell] = 1
         return torch.from_numpy(votes).float()
 
 
@@ -321,10 +327,12 @@ def mix_point(point: PointHint, flats: FlatColors, size: tuple[int, int]) -> Poi
 
 
 def fill_points(flats: FlatColors, points: Sequence[PointHint], size: tuple[int, int]) -> FlatColors:
-    """Give regions the exact colors of the points inside them; later points cover earlier points.
+    """Give regions the exact colors of the points inside them.
 
-    If the points of a region have different colors, each pixel of the region gets the color of the nearest
-    point.
+    If the points of a region have different colors, the region is split, and each pixel gets the color of the
+    nearest point. If several points are equally near, the pixel gets the color of the earliest of these
+    points. The part of the last point keeps the number of the region. The other parts get new numbers after
+    the numbers of all regions, so the result can have more regions than ``flats``.
 
     Args:
         flats: Colors of all regions.
@@ -332,20 +340,24 @@ def fill_points(flats: FlatColors, points: Sequence[PointHint], size: tuple[int,
         size: Width and height of the image.
     """
     drawing = flats.drawing
-    inside: dict[int, list[PointHint]] = {}
+    points_by_region: dict[int, list[PointHint]] = {}
     for point in points:
-        inside.setdefault(drawing.region_at(point.x, point.y, size), []).append(point)
+        points_by_region.setdefault(drawing.region_at(point.x, point.y, size), []).append(point)
     colors, regions = [*flats.colors], drawing.regions
-    for region, own in inside.items():
+    scale_x, scale_y = regions.shape[1] / size[0], regions.shape[0] / size[1]
+    for region, own in points_by_region.items():
         colors[region] = _rgb(own[-1].color)
         if len({point.color for point in own}) > 1:
-            regions = regions.copy() if regions is drawing.regions else regions
+            if regions is drawing.regions:
+                regions = regions.copy()  # the regions of `flats` must not change
             rows, columns = np.nonzero(drawing.regions == region)
-            scale = regions.shape[1] / size[0], regions.shape[0] / size[1]
-            away = [(columns - p.x * scale[0]) ** 2 + (rows - p.y * scale[1]) ** 2 for p in own]
-            nearest = np.argmin(away, axis=0)
-            regions[rows, columns] = np.where(nearest == len(own) - 1, region, len(colors) + nearest)
-            colors += [_rgb(point.color) for point in own[:-1]]
+            squared_distances = [
+                (columns - point.x * scale_x) ** 2 + (rows - point.y * scale_y) ** 2 for point in own
+            ]
+            nearest = np.argmin(squared_distances, axis=0)
+            is_last = nearest == len(own) - 1
+            regions[rows, columns] = np.where(is_last, region, len(colors) + nearest)
+            colors += [_rgb(point.color) for point in own[:-1]]  # in the order of the new numbers
     return replace(flats, drawing=replace(drawing, regions=regions), colors=np.asarray(colors, np.float32))
 
 

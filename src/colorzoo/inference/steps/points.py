@@ -182,40 +182,54 @@ def limit_reach(ab: Tensor, base: Base, lightness: Tensor, points: Points, exten
         Colors ``(1, 2, h, w)`` that equal the colors of the points at the hinted pixels.
     """
     change, weight = ab - base.ab, extent.weight
-    colors, response = _response(change[0], ab[0], extent)
-    fill = POINTS.fill * weight * response
-    mixed = weight * ((1 - fill) * change + fill * (colors - base.ab))
-    shown = reduce_chroma(torch.cat([lightness, base.ab + mixed], dim=1))[:, 1:] - base.shown
-    given = torch.where(points.mask > 0, points.ab - base.ab, torch.nan)
+    point_colors, response = _response(change[0], ab[0], extent)
+    # mix the predicted change with the change to the point color, then limit the mixture to the reach
+    fill = POINTS.fill * weight * response  # share of the point color in the mixture
+    mixed_change = weight * ((1 - fill) * change + fill * (point_colors - base.ab))
+    clipped = reduce_chroma(torch.cat([lightness, base.ab + mixed_change], dim=1))[:, 1:]
+    clipped_change = clipped - base.shown
+    fixed_change = torch.where(points.mask > 0, points.ab - base.ab, torch.nan)
     # the filter is narrower for points that color a small area
     nearest = extent.nearest.flatten()
-    areas = torch.zeros(int(nearest.max()) + 1).index_add_(0, nearest, weight.flatten())
+    areas = torch.zeros(int(nearest.max()) + 1).index_add_(0, nearest, weight.flatten())  # for each point
     widest = POINTS.blend * min(weight.shape)
-    widths = (POINTS.blend_small * areas.sqrt()).clamp(min=POINTS.least_blend, max=widest)[extent.nearest]
-    smooth = blend(shown[0].numpy(), given[0].numpy(), lightness[0, 0].numpy(), widths.numpy())
+    point_widths = (POINTS.blend_small * areas.sqrt()).clamp(min=POINTS.least_blend, max=widest)
+    widths = point_widths[extent.nearest]  # for each pixel
+    smooth = blend(
+        clipped_change[0].numpy(), fixed_change[0].numpy(), lightness[0, 0].numpy(), widths.numpy()
+    )
     return torch.where(points.mask > 0, points.ab, base.ab + torch.from_numpy(smooth)[None])
 
 
 def blend(change: Map, given: Map, lightness: Map, widths: Map) -> Map:
     """Smooth a color change over uniform surfaces, without crossing edges.
 
-    The recursive filter is described by Gastal and Oliveira (2011).
+    The recursive filter is described by Gastal and Oliveira (2011). Each iteration filters horizontally, then
+    vertically, and uses half the width of the previous iteration. The fixed changes are restored before each
+    iteration. The last iteration also smooths these changes, so the caller must restore them in the result.
 
     Args:
         change: ``(2, h, w)`` in CIE units.
-        given: ``(2, h, w)`` color change that is fixed at the pixels of points; NaN elsewhere.
+        given: ``(2, h, w)``, fixed color change at the pixels of points; NaN elsewhere.
         lightness: ``(h, w)`` in [0, 100].
         widths: Standard deviation of the filter ``(h, w)`` in pixels on a uniform surface.
+
+    Returns:
+        Smoothed change ``(2, h, w)``.
     """
-    held = ~np.isnan(given)
-    down = _resistance(lightness, widths)
-    right = _resistance(lightness.T, widths.T)
+    is_fixed = ~np.isnan(given)
+    vertical_distance = _resistance(lightness, widths)  # (h - 1, w)
+    horizontal_distance = _resistance(lightness.T, widths.T)  # (w - 1, h)
     rounds = POINTS.blend_rounds
     for number in range(rounds):
+        # sqrt(2) / sigma of this iteration, if the standard deviation of the whole filter is 1
         scale = np.float32(np.sqrt(2 * (4**rounds - 1) / 3) / 2 ** (rounds - number - 1))
-        change = np.where(held, given, change)
-        change = _pass_along(change.transpose(2, 1, 0), np.exp(-scale * right)).transpose(2, 1, 0)
-        change = _pass_along(change.transpose(1, 2, 0), np.exp(-scale * down)).transpose(2, 0, 1)
+        change = np.where(is_fixed, given, change)
+        # `_pass_along` filters along the first axis of a map with the channels last
+        columns_first = change.transpose(2, 1, 0)
+        change = _pass_along(columns_first, np.exp(-scale * horizontal_distance)).transpose(2, 1, 0)
+        rows_first = change.transpose(1, 2, 0)
+        change = _pass_along(rows_first, np.exp(-scale * vertical_distance)).transpose(2, 0, 1)
     return change
 
 

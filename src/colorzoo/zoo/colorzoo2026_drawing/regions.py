@@ -108,30 +108,38 @@ def contrasting_colors(
         colors: ``(K, 3)``, scaled Lab.
         similarity: ``(n, n)``, probability that two regions have one color.
         weights: ``(n,)``, weight of each region, with the sum 1. Regions with the weight 0 get no color.
-        distance: See `near_colors`.
+            Regions outside the 24 heaviest objects get no color, either.
+        distance: Distance in scaled Lab below which likely colors count as one color; see `near_colors`.
         seed: Seed of the noise; 0 for no noise.
 
     Returns:
-        Colors ``(n, 3)``, and a mask ``(n,)`` of the regions that got a color.
+        Colors ``(n, 3)``, and a mask ``(n,)`` of the regions that got a color. The colors of other regions
+        have no meaning.
     """
-    members = _find_objects(similarity, weights)
+    members = _find_objects(similarity, weights)  # (k, n) for k objects
     has_color = members.sum(0) > 0
     if not has_color.any():  # all regions are paper
         return colors.new_zeros(len(weights), 3), has_color
-    importance = members.sum(1)
-    parts = members / importance[:, None]
-    log_probabilities = parts @ pooled.log_softmax(1)
-    candidates, likelihood, owner = _candidates(log_probabilities, colors, distance)
+    importance = members.sum(1)  # weight of each object, (k,)
+    region_shares = members / importance[:, None]  # share of each region in its object, (k, n)
+    object_log_probabilities = region_shares @ pooled.log_softmax(1)
+    # m candidates of all objects; `owner` is the object of each candidate
+    candidates, log_probabilities, owner = _candidates(object_log_probabilities, colors, distance)
     if seed:
         generator = torch.Generator().manual_seed(stream_seed("region colors", seed))
         uniform = torch.rand(pooled.shape, generator=generator).clamp(1e-9, 1 - 1e-7)
-        classes = torch.cdist(candidates, colors).argmin(1)
-        likelihood = likelihood - uniform.log().neg().log().to(pooled)[parts.argmax(1)[owner], classes]
-    difference = (1 - parts @ similarity @ parts.T).fill_diagonal_(0)
-    pairs = (importance * importance[:, None] * difference)[owner[:, None], owner]
-    closeness = (-torch.cdist(candidates, candidates).square() / (2 * DISTINCT**2)).exp()
-    chosen = _iterate_modes(-importance[owner] * likelihood, _CONTRAST * pairs * closeness, owner)
-    return candidates[chosen][members.argmax(0)], has_color
+        negative_gumbel = uniform.log().neg().log().to(pooled)  # for each region and color, (n, K)
+        heaviest_region = region_shares.argmax(1)[owner]
+        nearest_color = torch.cdist(candidates, colors).argmin(1)
+        log_probabilities = log_probabilities - negative_gumbel[heaviest_region, nearest_color]
+    cost = -importance[owner] * log_probabilities
+    # similar objects may have similar colors
+    object_difference = (1 - region_shares @ similarity @ region_shares.T).fill_diagonal_(0)
+    pair_weights = (importance * importance[:, None] * object_difference)[owner[:, None], owner]  # (m, m)
+    color_closeness = (-torch.cdist(candidates, candidates).square() / (2 * DISTINCT**2)).exp()
+    chosen = _iterate_modes(cost, _CONTRAST * pair_weights * color_closeness, owner)
+    object_of_region = members.argmax(0)
+    return candidates[chosen][object_of_region], has_color
 
 
 def _find_objects(similarity: Tensor, weights: Tensor) -> Tensor:

@@ -181,34 +181,45 @@ def _other_views(drawings: int, second: Tensor) -> Tensor:
 def _warped(rgb: Tensor, sketch: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
     """Return drawings and sketches after a random affine transform; the border becomes white paper.
 
-    Half of the sketches are extracted from the warped drawing, as for references at inference.
+    The transform rotates, shears, shifts, scales and stretches the drawing. About half of the drawings are
+    mirrored. About half of the sketches are extracted from the warped drawing, as for references at
+    inference. The other sketches are warped like the drawing.
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        sketch: ``(B, 1, H, W)`` in [0, 1], 1 for paper.
+        seeds: ``(B,)`` random seed of each view.
     """
     if not len(seeds):
         return rgb, sketch
     draws = copy_to(draw_uniform(image_generators(seeds, "warp"), len(rgb), 8, _CPU), rgb.device)
-    centered = 2 * draws - 1
+    centered = 2 * draws - 1  # in [-1, 1)
+    # the angle is in radians; the shift is in the coordinates of `affine_grid`, from -1 to 1
     angle, shear, shift = 0.3 * centered[:, 0], 0.15 * centered[:, 1], 0.2 * centered[:, 2:4]
     scale, stretch = 1 + 0.2 * centered[:, 4], 1.18 ** centered[:, 5]
     mirror = torch.where(draws[:, 6] < 0.5, -1.0, 1.0)
-    columns = [mirror * scale * stretch * angle.cos(), shear - scale * angle.sin(), shift[:, 0]]
-    rows = [mirror * scale * stretch * angle.sin(), scale * angle.cos(), shift[:, 1]]
-    theta = torch.stack([torch.stack(columns, 1), torch.stack(rows, 1)], 1)
-    ink = 1 - torch.cat([rgb, sketch], dim=1)
-    grid = F.affine_grid(theta, list(ink.shape), align_corners=False)
-    warped = 1 - F.grid_sample(ink, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    color, moved = warped[:, :3].clamp(0, 1), warped[:, 3:].clamp(0, 1)
-    extracted = draws[:, 7, None, None, None] < 0.5
-    return color, torch.where(extracted, drawn_lines(color), moved)
+    # matrix (B, 2, 3) that maps positions in the warped drawing to positions in the original drawing
+    x_row = [mirror * scale * stretch * angle.cos(), shear - scale * angle.sin(), shift[:, 0]]
+    y_row = [mirror * scale * stretch * angle.sin(), scale * angle.cos(), shift[:, 1]]
+    theta = torch.stack([torch.stack(x_row, 1), torch.stack(y_row, 1)], 1)
+    inverted = 1 - torch.cat([rgb, sketch], dim=1)  # white becomes 0, the value of the padding
+    grid = F.affine_grid(theta, list(inverted.shape), align_corners=False)
+    warped = 1 - F.grid_sample(inverted, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    warped_rgb, warped_sketch = warped[:, :3].clamp(0, 1), warped[:, 3:].clamp(0, 1)
+    is_extracted = draws[:, 7, None, None, None] < 0.5
+    return warped_rgb, torch.where(is_extracted, drawn_lines(warped_rgb), warped_sketch)
 
 
 def random_hints(views: Views, simulation: Simulation) -> Tensor:
     """Return hints for the network input: discs with a radius of 1 to 3 pixels in true colors.
 
-    The discs have random positions, preferably on paper, and exclude lines.
+    Three positions are drawn for each disc: the second position is used if it is on paper, else the first
+    position if it is on paper, else the third position. The discs exclude lines. Views without hints get no
+    discs.
 
     Args:
         views: Drawings.
-        simulation: Distribution of the number of hints.
+        simulation: Distribution of the number of hints, of which at most 32 are used.
 
     Returns:
         ``(V, 4, H, W)``: scaled Lab and mask.
@@ -216,18 +227,20 @@ def random_hints(views: Views, simulation: Simulation) -> Tensor:
     sketch, device = views.sketch, views.sketch.device
     count, (height, width) = len(sketch), sketch.shape[2:]
     generators = image_generators(views.seeds, "hints")
+    # random numbers of each view: one for the number of hints, then for each hint a radius, rows and columns
     draws = draw_uniform(generators, count, 1 + (1 + 2 * _TRIES) * _MAX_HINTS, device)
-    geometric = 1 + ((1 - draws[:, :1]).log() / math.log(1 - simulation.stop_probability)).floor()
-    valid = torch.arange(_MAX_HINTS, device=device) < geometric * views.hinted[:, None]
-    radius, *places = draws[:, 1:].view(count, 1 + 2 * _TRIES, _MAX_HINTS).unbind(1)
-    tries = (torch.stack(places[:_TRIES]) * height).long() * width + (
-        torch.stack(places[_TRIES:]) * width
-    ).long()
+    hint_count = 1 + ((1 - draws[:, :1]).log() / math.log(1 - simulation.stop_probability)).floor()
+    valid = torch.arange(_MAX_HINTS, device=device) < hint_count * views.hinted[:, None]
+    radius_draw, *position_draws = draws[:, 1:].view(count, 1 + 2 * _TRIES, _MAX_HINTS).unbind(1)
+    rows = (torch.stack(position_draws[:_TRIES]) * height).long()
+    columns = (torch.stack(position_draws[_TRIES:]) * width).long()
+    tries = rows * width + columns  # pixel index, (_TRIES, V, _MAX_HINTS)
     levels = sketch.flatten(1)
-    place = tries[-1]
-    for each in tries[:-1]:  # the first of the positions that is on paper
-        place = torch.where(levels.gather(1, each) > PAPER, each, place)
-    discs = disc_mask(place // width, place % width, 1 + (3 * radius).long(), valid, (height, width))
+    pixel = tries[-1]
+    for attempt in tries[:-1]:  # a later position on paper replaces an earlier position
+        pixel = torch.where(levels.gather(1, attempt) > PAPER, attempt, pixel)
+    radius = 1 + (3 * radius_draw).long()
+    discs = disc_mask(pixel // width, pixel % width, radius, valid, (height, width))
     mask = discs * (sketch > PAPER)
     return torch.cat([views.color * mask, mask], dim=1)
 
@@ -247,6 +260,10 @@ def cell_colors(views: Views) -> tuple[Tensor, Tensor]:
 def random_reference_cells(views: Views, is_paper: Tensor, simulation: Simulation) -> tuple[Tensor, Tensor]:
     """Select distinct random cells with paper in the other view of each drawing.
 
+    The number of selected cells is log-uniform from 16 to 128, but at most the number of cells with paper. No
+    cells are selected for views without a second view, and for some of the other views; see
+    `Simulation.referenced`.
+
     Args:
         views: Drawings.
         is_paper: ``(V, N)``, 1 for cells with paper, else 0.
@@ -254,14 +271,17 @@ def random_reference_cells(views: Views, is_paper: Tensor, simulation: Simulatio
 
     Returns:
         Indices ``(V, M)`` of cells of the other view, and weights ``(V, M)``: 1 for selected cells, 0 for
-        padding. The number of selected cells is log-uniform from 16 to 128.
+        padding. M is the smaller of 128 and N.
     """
-    count, cells = is_paper.shape
-    draws = draw_uniform(image_generators(views.seeds, "cells"), count, cells + 2, is_paper.device)
+    view_count, cells = is_paper.shape
+    draws = draw_uniform(image_generators(views.seeds, "cells"), view_count, cells + 2, is_paper.device)
+    count_draw, use_draw, cell_draws = draws[:, :1], draws[:, 1], draws[:, 2:]
     least, most = _REFERENCE_CELLS
-    eligible = is_paper[views.other]
-    found = (draws[:, 2:] + eligible).topk(min(most, cells), dim=1)
-    size = (least * (most / least) ** draws[:, :1]).floor()
-    used = (draws[:, 1] < simulation.referenced) & (views.other != torch.arange(count, device=draws.device))
-    selected = torch.arange(found.indices.shape[1], device=draws.device) < size * used[:, None]
-    return found.indices, selected.float() * eligible.gather(1, found.indices)
+    is_eligible = is_paper[views.other]  # (V, N), 1 or 0
+    # cells with paper in random order, then cells without paper, because random numbers are below 1
+    index = (cell_draws + is_eligible).topk(min(most, cells), dim=1).indices
+    selected_count = (least * (most / least) ** count_draw).floor()  # log-uniform
+    has_other = views.other != torch.arange(view_count, device=draws.device)
+    has_reference = (use_draw < simulation.referenced) & has_other
+    is_selected = torch.arange(index.shape[1], device=draws.device) < selected_count * has_reference[:, None]
+    return index, is_selected.float() * is_eligible.gather(1, index)
