@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks._common import Options, Row, SkippedError, where
-from colorzoo.guidance import PointHint, Recipe
+from colorzoo.guidance import PointHint, Recipe, format_hex
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.pipeline import colorize_task
@@ -203,7 +203,7 @@ def colorfulness(rgb: Rgb) -> float:
 
 
 def hex_of(color: Rgb) -> str:
-    return "#" + "".join(f"{round(float(value) * 255):02x}" for value in color.clip(0, 1))
+    return format_hex(round(float(value) * 255) for value in color.clip(0, 1))
 
 
 def _precision_rows(colorizer: Colorizer) -> list[Row]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from benchmarks._common import Options, Row, SkippedError, where
 from benchmarks._held_out import unseen
-from colorzoo.guidance import PointHint, Recipe
+from colorzoo.guidance import PointHint, Recipe, format_hex
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.result import ColorizedImage
@@ -79,9 +79,7 @@ def added_by_pairs(colorizer: Colorizer, path: Path, seed: int) -> list[float]:
     for number in range(PAIRS):
         first, second = draw_pair(random, image.size)
         if number % 2:
-            second = replace(
-                second, color="#{:02x}{:02x}{:02x}".format(*levels[int(second.y), int(second.x)])
-            )
+            second = replace(second, color=format_hex(levels[int(second.y), int(second.x)]))
         alone = changed(first) | changed(second)
         shares.append(float((changed(first, second) & ~alone).mean()))
     return shares

@@ -28,7 +28,7 @@ from benchmarks._common import Options, Row, SkippedError, share_of, where
 from benchmarks._held_out import unseen
 from colorzoo import Guidance
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
-from colorzoo.guidance import Area, PointHint, Recipe
+from colorzoo.guidance import Area, PointHint, Recipe, format_hex
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import working_size
 from colorzoo.inference.pipeline import colorize_task
@@ -133,7 +133,7 @@ def answers(
     assert hint.ab is not None
     there = float(lightness[0, 0, int(hint.y), int(hint.x)])
     rgb = lab_to_rgb_in_gamut(torch.tensor([there, *hint.ab]).view(3, 1, 1)).flatten()
-    color = "#{:02x}{:02x}{:02x}".format(*(rgb * 255).round().int().tolist())
+    color = format_hex((rgb * 255).round().int().tolist())
     mask = select_at(lightness, (hint.x, hint.y), (width, height), features=features)
     recipes = {
         "unlimited": Recipe(points=(replace(hint, reach="everywhere"),)),

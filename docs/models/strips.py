@@ -26,7 +26,7 @@ import colorzoo
 from colorzoo.card import ModelCard
 from colorzoo.color import rgb_to_gray, xdog
 from colorzoo.factory import create_coloring_model
-from colorzoo.guidance import Guidance, Regions
+from colorzoo.guidance import Guidance, Regions, format_hex
 from colorzoo.guidance.color_statistics import region_means
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.references import describe_statistics
@@ -197,7 +197,7 @@ def true_points(photo: Image.Image) -> Points:
     dice = random.Random(0)
     positions = [(dice.randrange(8, 248), dice.randrange(8, 248)) for _ in range(POINTS)]
     small = np.asarray(photo.resize((64, 64), Image.Resampling.BOX))
-    return [(x, y, "#{:02x}{:02x}{:02x}".format(*small[y // 4, x // 4])) for x, y in positions]
+    return [(x, y, format_hex(small[y // 4, x // 4])) for x, y in positions]
 
 
 def sketch_rows(card: ModelCard) -> dict[str, Row]:

@@ -17,7 +17,6 @@ from .provenance import ImageProvenance as ImageProvenance
 from .provenance import add_provenance as add_provenance
 from .provenance import read_provenance as read_provenance
 from .provenance import update_sidecar as update_sidecar
-from .provenance import write_sidecar as write_sidecar
 from .raster_image import IN_COLOR as IN_COLOR
 from .raster_image import AlphaArray as AlphaArray
 from .raster_image import FloatArray as FloatArray
@@ -80,6 +79,5 @@ __all__ = [
     "without_positions",
     "write_image",
     "write_notes",
-    "write_sidecar",
     "write_whole",
 ]

@@ -250,16 +250,15 @@ class Colorizer:
         full = FullLightness(image.levels if inside is None else image.levels[inside.slices])
         lightness = timed(log, preprocess, full, self.size, about=about)
         drawing = _read_drawing(log, image, recipe, about) if self._network.is_sketch else None
+        size = (width, height)
+        surroundings: Surroundings | None = None
         if inside is None:
             recipe.check_inside(width, height)
-            size, surroundings = (width, height), None
         else:
             guidance, crop_notes = _crop_guidance(guidance, (width, height), inside)
             notes = (*crop_notes, *notes)
-            size, surroundings = (
-                (inside.width, inside.height),
-                Surroundings(FullLightness(image.levels), inside),
-            )
+            size = (inside.width, inside.height)
+            surroundings = Surroundings(FullLightness(image.levels), inside)
         task = self.prepare_lightness(lightness, size, guidance, reference, strength=strength)
         return replace(
             task,

@@ -123,13 +123,15 @@ class ModelChoice:
 
     @cached_property
     def is_trained(self) -> bool:
-        """Whether the model has trained weights; False for random weights and for a model without weights.
+        """Whether the model has trained weights. The value is False if the model has random or no weights.
 
         Raises:
             WeightsError: The requested weights do not exist or are not available.
         """
         file, _ = self.found
-        return file is not None and not untrained_parts(file.path)
+        if file is None:
+            return False
+        return file.entry is not None or not untrained_parts(file.path)  # listed files are trained
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ from colorzoo.guidance import (
     PointHint,
     Reach,
     Recipe,
+    format_hex,
     parse_border,
     parse_crop_text,
     parse_finish_text,
@@ -384,7 +385,7 @@ def _parse_palette(text: str) -> tuple[str, ...]:
         raise GuidanceError(
             f"--palette must be colors such as #c04020,#f0e0d0 or the path of an image, got {text!r}"
         ) from None
-    return tuple(f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in colors)
+    return tuple(map(format_hex, colors))
 
 
 def parse_point(text: str, reach: str | None = None) -> PointHint:
@@ -410,7 +411,7 @@ def parse_point(text: str, reach: str | None = None) -> PointHint:
             raise ValueError  # malformed numbers and unknown colors also raise ValueError
         radius = float(match["radius"]) if match["radius"] else 3.0
         red, green, blue = ImageColor.getrgb(match["color"])[:3]
-        color = f"#{red:02x}{green:02x}{blue:02x}"
+        color = format_hex((red, green, blue))
         return PointHint(float(match["x"]), float(match["y"]), radius, color, reach=point_reach)
     except ValueError:
         raise GuidanceError(
