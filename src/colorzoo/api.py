@@ -11,7 +11,7 @@ from typing import Any, Literal
 from PIL import Image
 
 from colorzoo.batch.outputs import check_sources_are_kept, output_path
-from colorzoo.batch.runner import FileColorizer, run_all, run_tasks
+from colorzoo.batch.runner import FileColorizer, run_tasks
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.batch.task import FileResult, FileTask, load_colorizer, with_settings
 from colorzoo.guidance import Guidance, Recipe
@@ -162,7 +162,7 @@ def colorize_file(
         embed_provenance=isinstance(recipe, Recipe) and has_only_paths,
         overwrite=overwrite,
     )
-    for note in run_all(FileColorizer().process(task)).notes:
+    for note in FileColorizer().process(task).notes:
         warnings.warn(note, UserWarning, stacklevel=2)
     return target
 

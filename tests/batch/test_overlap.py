@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
 
-from colorzoo.batch.runner import Steps, overlapped
+from colorzoo.batch.runner import overlapped
 
 
 class RecordedSteps:
@@ -20,26 +20,32 @@ class RecordedSteps:
         self.open_now = self.most = 0
         self.makers: set[int] = set()
 
-    def process(self, item: int) -> Steps[int]:
+    def read(self, item: int) -> int:
         with self.lock:
             self.open_now += self.sizes[item]
             self.most = max(self.most, self.open_now)
         time.sleep(0.002 * (item % 3))
-        yield
-        made = self.make(item)
-        yield
+        return item
+
+    def color(self, item: int) -> int:
+        self.makers.add(threading.get_ident())
+        return item
+
+    def write(self, item: int) -> int:
         time.sleep(0.002 * ((item + 1) % 3))
         with self.lock:
             self.open_now -= self.sizes[item]
-        return made + 1
-
-    def make(self, item: int) -> int:
-        self.makers.add(threading.get_ident())
         return 10 * item
 
     def run(self, count: int, threads: int, max_size: int) -> Iterator[int]:
         return overlapped(
-            range(count), self.process, self.sizes.__getitem__, threads=threads, max_size=max_size
+            range(count),
+            self.read,
+            self.color,
+            self.write,
+            self.sizes.__getitem__,
+            threads=threads,
+            max_size=max_size,
         )
 
 
@@ -47,7 +53,7 @@ def test_overlapped_keeps_order_and_runs_the_second_step_in_one_thread() -> None
     for threads in [1, 2, 5]:
         steps = RecordedSteps([1] * 30)
         found = list(steps.run(30, threads, 1000))
-        assert found == [10 * item + 1 for item in range(30)]
+        assert found == [10 * item for item in range(30)]
         assert steps.makers == {threading.get_ident()}
         assert steps.most <= 2 * threads + 2
 
@@ -56,45 +62,34 @@ def test_overlapped_runs_reading_network_and_writing_concurrently() -> None:
     """With two threads, one item is read and one is written while the network processes a third."""
     together = threading.Barrier(3, timeout=60)  # raises an error if one step waits for another
 
-    def process(item: int) -> Steps[int]:
-        for number in (2, 1, 0):
+    def wait_for(number: int) -> Callable[[int], int]:
+        def step(item: int) -> int:
             if item == number:
                 together.wait()
-            if number:
-                yield
-        return item
+            return item
 
-    assert list(overlapped(range(4), process, lambda _: 1, threads=2, max_size=99)) == [0, 1, 2, 3]
+        return step
 
-
-def test_overlapped_skips_the_later_steps_of_items_with_an_early_result() -> None:
-    def process(item: int) -> Steps[int]:
-        for step in range(2):
-            if item % 3 == step:
-                return -item
-            yield
-        return item
-
-    found = list(overlapped(range(7), process, lambda _: 1, threads=2, max_size=99))
-    assert found == [0, -1, 2, -3, -4, 5, -6]
+    read, color, write = map(wait_for, (2, 1, 0))
+    found = overlapped(range(4), read, color, write, lambda _: 1, threads=2, max_size=99)
+    assert list(found) == [0, 1, 2, 3]
 
 
 def test_overlapped_gives_the_remaining_threads_but_at_least_half_to_the_network() -> None:
     for available, threads, left in [(8, 3, 5), (8, 4, 4), (8, 8, 4), (2, 2, 1), (1, 4, 1)]:
-
-        def process(_: int) -> Steps[int]:
-            yield
-            found = torch.get_num_threads()
-            yield
-            return found
-
         before = torch.get_num_threads()
         torch.set_num_threads(available)
         try:
-            assert list(overlapped(range(2), process, lambda _: 1, threads=threads, max_size=99)) == [
-                left,
-                left,
-            ]
+            counts = overlapped(
+                range(2),
+                lambda item: item,
+                lambda _: torch.get_num_threads(),
+                lambda count: count,
+                lambda _: 1,
+                threads=threads,
+                max_size=99,
+            )
+            assert list(counts) == [left, left]
             assert torch.get_num_threads() == available
         finally:
             torch.set_num_threads(before)
@@ -109,16 +104,16 @@ def test_overlapped_limits_the_size_of_items_in_progress() -> None:
 
 def test_overlapped_ends_its_threads_after_an_error() -> None:
     steps = RecordedSteps([1] * 20)
-    make = steps.make
+    color = steps.color
 
     def interrupted(item: int) -> int:
         if item == 4:
             raise KeyboardInterrupt
-        return make(item)
+        return color(item)
 
-    steps.make = interrupted  # type: ignore[method-assign]
+    steps.color = interrupted  # type: ignore[method-assign]
     threads, before = torch.get_num_threads(), threading.active_count()
-    found = []
+    found: list[int] = []
     with pytest.raises(KeyboardInterrupt):
         found += steps.run(20, 3, 99)
     assert threading.active_count() == before

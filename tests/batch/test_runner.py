@@ -47,10 +47,10 @@ def test_runner_limits_items_by_pixels(run: Run, tmp_path: Path, monkeypatch: py
     (source / "c.jpg").write_bytes(b"no image")
     overlapped = runner.overlapped
 
-    def record(items: Iterator[FileTask], open_job: Any, size_of: Any, **limits: int) -> Iterator[FileResult]:
-        jobs = list(items)
+    def record(items: Iterator[FileTask], *steps: Any, **limits: Any) -> Iterator[FileResult]:
+        jobs, size_of = list(items), steps[-1]
         recorded.extend([*map(size_of, jobs), limits["max_size"]])
-        yield from overlapped(jobs, open_job, size_of, **limits)
+        yield from overlapped(jobs, *steps, **limits)
 
     monkeypatch.setattr(runner, "overlapped", record)
     run(source, "-o", tmp_path / "out", "--jobs", "2")

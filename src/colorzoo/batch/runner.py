@@ -1,6 +1,6 @@
-"""Colorize files in three overlapping steps: read, colorize and write.
+"""Colorize files in three steps: read, colorize and write.
 
-The steps may run in different threads. Each frame or page of a file is colorized as a separate image.
+The steps of several files overlap in threads. Each frame or page of a file is colorized as a separate image.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import IO, Generic, TypeVar
+from typing import IO, Any, Generic, TypeVar
 
 import torch
 
@@ -55,12 +55,9 @@ from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask
 
 Item = TypeVar("Item")
+Opened = TypeVar("Opened")
+Colored = TypeVar("Colored")
 Result = TypeVar("Result")
-Steps = Generator[None, None, Result]
-"""Three steps of an item: the generator yields after the first and the second step, and returns the result.
-
-An item without work in a later step returns its result earlier.
-"""
 
 MOST_FRAMES = 20_000
 """Maximum number of frames or pages of a file."""
@@ -119,32 +116,13 @@ def run_tasks(
         skip_done: Whether to skip files that have a result with the same source and settings.
     """
     files = FileColorizer(skip_colored=skip_colored, skip_done=skip_done)
+    read, color, write = (partial(files.run_guarded, step) for step in (files.read, color_file, write_file))
     is_single = isinstance(tasks, list) and len(tasks) == 1  # the network then uses all cores
     if threads > 1 and not is_single:
-        yield from overlapped(tasks, files.process_guarded, _pixels, threads=threads, max_size=_MAX_PIXELS)
+        yield from overlapped(tasks, read, color, write, _pixels, threads=threads, max_size=_MAX_PIXELS)
         return
     for task in tasks:
-        yield run_all(files.process_guarded(task))
-
-
-def run_all(steps: Steps[Result]) -> Result:
-    """Run all steps of an item and return its result."""
-    try:
-        while True:
-            next(steps)
-    except StopIteration as stop:
-        result: Result = stop.value
-        return result
-
-
-def run_step(steps: Steps[Result]) -> Result | None:
-    """Run the next step of an item; return its result, or None before the last step."""
-    try:
-        next(steps)
-    except StopIteration as stop:
-        result: Result = stop.value
-        return result
-    return None
+        yield write(color(read(task)))
 
 
 def _pixels(task: FileTask) -> int:
@@ -157,7 +135,7 @@ def _pixels(task: FileTask) -> int:
 
 
 @dataclass(frozen=True)
-class _SourceImages:
+class SourceImages:
     """Images of a source file, and the record of its result.
 
     Attributes:
@@ -173,9 +151,47 @@ class _SourceImages:
     origin: ImageProvenance | None = None
 
 
+@dataclass(frozen=True)
+class OpenedFile:
+    """File whose first image is ready for the network.
+
+    Attributes:
+        task: File to colorize, with the model for the first image; see `FileTask.for_image`.
+        source: Images of the source file.
+        prepare: Function that preprocesses an image.
+        prepared: The preprocessed first image.
+        notes: Notes for the user on the source file and on the format of the result.
+    """
+
+    task: FileTask
+    source: SourceImages
+    prepare: Callable[[RasterImage], ColorizeTask]
+    prepared: ColorizeTask
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ColoredFile:
+    """File whose first image is colorized but not written.
+
+    Attributes:
+        task: File to colorize.
+        image: The first image of the source file.
+        colored: The colorized image.
+        origin: Provenance record of the result; None if the result contains no record.
+        notes: Notes for the user on the source file and on the format of the result.
+    """
+
+    task: FileTask
+    image: RasterImage
+    colored: ColorizedImage
+    origin: ImageProvenance | None
+    notes: tuple[str, ...]
+
+
 @dataclass(kw_only=True)
 class FileColorizer:
-    """Colorizer of image files, which reads, colorizes and writes a file in separate steps.
+    """Colorizer of image files.
 
     Attributes:
         skip_colored: Whether to skip images that are already in color.
@@ -187,72 +203,68 @@ class FileColorizer:
     _folders: set[Path] = field(default_factory=set, init=False)
     _disk_full: threading.Event = field(default_factory=threading.Event, init=False)
 
-    def process_guarded(self, task: FileTask) -> Steps[FileResult]:
-        """Process a file; an error in any step gives a result with the status ``"failed"``.
-
-        If the disk is full, the steps of all remaining files fail without running.
-        """
-        steps = self.process(task)
-        while not self._disk_full.is_set():
-            try:
-                next(steps)
-            except StopIteration as stop:
-                result: FileResult = stop.value
-                return result
-            except DiskFullError as error:  # all remaining files would fail too
-                self._disk_full.set()
-                reason = f"{error}. Free disk space, then run the command again to resume."
-                return task.result("failed", reason)
-            except Exception as error:  # one damaged image must not stop the run
-                return task.result("failed", failure_message(error, task.name, str(task.target)))
-            yield
-        return task.result("failed", NOT_TRIED)
-
-    def process(self, task: FileTask) -> Steps[FileResult]:
+    def process(self, task: FileTask) -> FileResult:
         """Read, colorize and write a file.
-
-        The first step reads the file and preprocesses its first frame or page. The second step runs the
-        network. The third step writes the result and uploads it to the bucket of the task. If a file has
-        several frames or pages, the second step also reads the other frames and writes the result. The first
-        and the third step can run in any thread.
-
-        Returns:
-            Outcome of the file. The steps end early if the file is skipped or its target must not
-            be replaced.
 
         Raises:
             ColorzooError: The image, the model or a reference cannot be read, or the result cannot be
                 written.
         """
+        return write_file(color_file(self.read(task)))
+
+    def run_guarded(self, step: Callable[[Any], Any], file: Any) -> Any:
+        """Run a step of a file; an error gives a `FileResult` with the status ``"failed"``.
+
+        If the disk is full, all further steps fail without running.
+
+        Args:
+            step: `read`, `color_file` or `write_file`.
+            file: Argument of the step, which is returned unchanged if it is already a `FileResult`.
+        """
+        if isinstance(file, FileResult):
+            return file
+        task: FileTask = file if isinstance(file, FileTask) else file.task
+        if self._disk_full.is_set():
+            return task.result("failed", NOT_TRIED)
+        try:
+            return step(file)
+        except DiskFullError as error:  # all remaining files would fail too
+            self._disk_full.set()
+            return task.result("failed", f"{error}. Free disk space, then run the command again to resume.")
+        except Exception as error:  # one damaged image must not stop the run
+            return task.result("failed", failure_message(error, task.name, str(task.target)))
+
+    def read(self, task: FileTask) -> OpenedFile | FileResult:
+        """Read a file and preprocess its first image, without running the network.
+
+        Returns:
+            The opened file, or a `FileResult` if the file is skipped or its target must not be replaced.
+
+        Raises:
+            ColorzooError: The image, the model or a reference cannot be read, or the format of the result
+                does not support the image.
+        """
         colorizer, exemplar = task.load()
         self._remove_leftovers(task.target.parent)
-        opened = self._open(task, colorizer.size)
-        if isinstance(opened, FileResult):
-            return opened
-        image = opened.first.image
+        source = self._open(task, colorizer.size)
+        if isinstance(source, FileResult):
+            return source
+        image = source.first.image
         color_note = chroma_note(image)
         if color_note == IN_COLOR and self.skip_colored:
             return replace(task.result("skipped", f"{IN_COLOR}; skipped"), output="")
-        # called before the network runs, because unsupported formats raise an error here
-        format_notes = write_notes(task.target, image)
+        notes = (*_input_notes(color_note), *write_notes(task.target, image))
         selected_task = task.for_image(image)
         if selected_task is not task:
             colorizer, exemplar = selected_task.load()
-            origin = _with_model_of(selected_task, opened.origin, colorizer.size)
-            opened = replace(opened, origin=origin)
+            source = replace(source, origin=_with_model_of(selected_task, source.origin, colorizer.size))
         prepare = partial(
             colorizer.prepare,
             guidance=selected_task.guidance,
             strength=selected_task.settings.strength,
             reference=exemplar,
         )
-        remaining_steps = _color_single if opened.frames is None else _color_frames
-        result = yield from remaining_steps(selected_task, opened, prepare)
-        if result.status != "colored":
-            return result
-        if selected_task.bucket:
-            selected_task.bucket.upload(selected_task.target)
-        return replace(result, notes=(*_input_notes(color_note), *result.notes, *format_notes))
+        return OpenedFile(selected_task, source, prepare, prepare(image), notes)
 
     def _remove_leftovers(self, folder: Path) -> None:
         """Remove incomplete files of earlier runs from an output folder, once for each folder."""
@@ -260,7 +272,7 @@ class FileColorizer:
             self._folders.add(folder)
             remove_leftovers(folder)
 
-    def _open(self, task: FileTask, size: int) -> _SourceImages | FileResult:
+    def _open(self, task: FileTask, size: int) -> SourceImages | FileResult:
         """Open a file and read its first image.
 
         Args:
@@ -288,9 +300,9 @@ class FileColorizer:
                 frames = _frames_to_color(file, name, task)
                 if frames is None:
                     file.seek(0)
-                    return _SourceImages(ImageFrame(read_file(file, name, task.max_pixels)), origin=origin)
+                    return SourceImages(ImageFrame(read_file(file, name, task.max_pixels)), origin=origin)
                 images = read_frames(source, frames, max_pixels=task.max_pixels)
-                return _SourceImages(next(images), frames, images, origin)
+                return SourceImages(next(images), frames, images, origin)
         except OSError as error:
             raise ImageError(f"{task.name} cannot be read: {error.strerror or error}") from error
 
@@ -357,27 +369,31 @@ def _input_notes(note: str | None) -> tuple[str, ...]:
     return (note,) if note else ()
 
 
-def _color_single(
-    task: FileTask, opened: _SourceImages, prepare: Callable[[RasterImage], ColorizeTask]
-) -> Steps[FileResult]:
-    """Colorize and write the first image of a file."""
-    image = opened.first.image
-    prepared = prepare(image)
-    yield
-    colored = colorize_task(prepared)
-    record = None if opened.origin is None else with_prediction(opened.origin, colored)
-    colored = replace(colored, prediction=None)
-    del prepared  # frees the results of the network before the file is written
-    yield
-    return _write_single(task, colored, image, record)
+def color_file(opened: OpenedFile | FileResult) -> ColoredFile | FileResult:
+    """Run the network on the first image of a file; a `FileResult` is returned unchanged.
+
+    A file with several frames or pages is colorized and written one frame at a time.
+    """
+    if isinstance(opened, FileResult):
+        return opened
+    if opened.source.frames is not None:
+        return _color_frames(opened, opened.source.frames)
+    colored, origin = colorize_task(opened.prepared), opened.source.origin
+    record = None if origin is None else with_prediction(origin, colored)
+    colored = replace(colored, prediction=None)  # frees the output of the network
+    return ColoredFile(opened.task, opened.source.first.image, colored, record, opened.notes)
 
 
-def _write_single(
-    task: FileTask, colored: ColorizedImage, image: RasterImage, origin: ImageProvenance | None
-) -> FileResult:
-    """Write a result; skip it if another process has written the same result in the meantime."""
+def write_file(file: ColoredFile | FileResult) -> FileResult:
+    """Write a result and upload it to the bucket of its task; a `FileResult` is returned unchanged.
+
+    If another process has written the same result in the meantime, the file is skipped.
+    """
+    if isinstance(file, FileResult):
+        return file
+    task, image, colored = file.task, file.image, file.colored
     source = colored.source(image)
-    like, not_embedded = embed_provenance(source, task.target, origin)
+    like, not_embedded = embed_provenance(source, task.target, file.origin)
     try:
         if output_format(task.target) == "OpenRaster":
             write_layers(task.target, colored.layers(source), like, overwrite=task.overwrite)
@@ -385,30 +401,31 @@ def _write_single(
             levels, quality = colored.levels(output_bit_depth(task.target, image)), task.settings.quality
             write_image(task.target, levels, like, quality=quality, overwrite=task.overwrite)
     except ImageError:
-        if task.overwrite or origin is None or result_state(read_provenance(task.target), origin) != "done":
+        if task.overwrite or file.origin is None:
+            raise
+        if result_state(read_provenance(task.target), file.origin) != "done":
             raise
         return task.result("skipped", ALREADY_DONE)
     written = update_sidecar(task.target, source.metadata, not_embedded)
-    result = task.result("colored", *image.notes, *colored.notes, *written)
+    if task.bucket:
+        task.bucket.upload(task.target)
+    result = task.result("colored", *file.notes, *image.notes, *colored.notes, *written)
     return replace(result, model=colored.task.network.name, stages=tuple(colored.task.log))
 
 
-def _color_frames(
-    task: FileTask, opened: _SourceImages, prepare: Callable[[RasterImage], ColorizeTask]
-) -> Steps[FileResult]:
+def _color_frames(opened: OpenedFile, frames: Frames) -> FileResult:
     """Read, colorize and write one frame at a time, so that only one frame is in memory."""
-    first, frames = opened.first.image, opened.frames
-    assert frames is not None
-    prepared = prepare(first)
-    yield
-    like, not_embedded = embed_provenance(first, task.target, opened.origin)
-    colored = _ColoredFrames(task.target, opened, prepare, prepared, like)
+    task, first = opened.task, opened.source.first.image
+    like, not_embedded = embed_provenance(first, task.target, opened.source.origin)
+    colored = _ColoredFrames(opened, like)
     quality, overwrite = task.settings.quality, task.overwrite
     write_frames(task.target, colored, frames, quality=quality, overwrite=overwrite)
     written = update_sidecar(task.target, first.metadata, not_embedded)
-    yield
+    if task.bucket:
+        task.bucket.upload(task.target)
     notes = dict.fromkeys((*frames_notes(task.target, frames), *colored.notes))
-    return replace(task.result("colored", *notes, *written), model=prepared.network.name)
+    result = task.result("colored", *opened.notes, *notes, *written)
+    return replace(result, model=opened.prepared.network.name)
 
 
 @dataclass
@@ -416,36 +433,33 @@ class _ColoredFrames:
     """Iterable that colorizes each frame of a file when the frame is requested.
 
     Attributes:
-        target: Output file.
-        opened: Source frames.
-        prepare: Function that preprocesses an image.
-        first_task: Preprocessed first frame.
+        opened: The file.
         first_like: First frame with the metadata of the result.
         notes: Notes for the user on the frames that have been colorized, in order.
     """
 
-    target: Path
-    opened: _SourceImages
-    prepare: Callable[[RasterImage], ColorizeTask]
-    first_task: ColorizeTask
+    opened: OpenedFile
     first_like: RasterImage
     notes: list[str] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[ColoredFrame]:
-        yield self._color(self.first_task, self.opened.first, self.first_like)
-        for frame in self.opened.later:
-            yield self._color(self.prepare(frame.image), frame, frame.image)
+        source = self.opened.source
+        yield self._color(self.opened.prepared, source.first, self.first_like)
+        for frame in source.later:
+            yield self._color(self.opened.prepare(frame.image), frame, frame.image)
 
     def _color(self, image_task: ColorizeTask, frame: ImageFrame, like: RasterImage) -> ColoredFrame:
         colored = colorize_task(image_task)
         self.notes += [*frame.image.notes, *colored.notes]
-        levels = colored.levels(output_bit_depth(self.target, like))
+        levels = colored.levels(output_bit_depth(self.opened.task.target, like))
         return ColoredFrame(levels, colored.source(like), frame.milliseconds)
 
 
 def overlapped(
     items: Iterable[Item],
-    process: Callable[[Item], Steps[Result]],
+    read: Callable[[Item], Opened],
+    color: Callable[[Opened], Colored],
+    write: Callable[[Colored], Result],
     size_of: Callable[[Item], int],
     *,
     threads: int,
@@ -455,8 +469,9 @@ def overlapped(
 
     Args:
         items: Items to process; the iterator is read a few items ahead.
-        process: Function that returns the steps of an item. The first and third steps run in a thread pool.
-            The second step runs in the caller's thread, one item at a time and in order.
+        read: First step, which runs in a thread pool.
+        color: Second step, which runs in the caller's thread, one item at a time and in order.
+        write: Third step, which runs in the thread pool.
         size_of: Function that returns the size of an item, such as the number of pixels.
         threads: Number of threads in the pool. At most this number of items is queued before the second step,
             and at most this number after the second step.
@@ -470,76 +485,72 @@ def overlapped(
     pool = ThreadPoolExecutor(threads, "colorzoo", initializer=torch.set_num_threads, initargs=(1,))
     try:
         sized = ((item, size_of(item)) for item in items)
-        yield from _Pipeline(sized, process, pool, threads, max_size).results()
+        yield from _Overlap(sized, read, color, write, pool, threads, max_size).results()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)  # completes files that are being written
         torch.set_num_threads(torch_threads)
 
 
-class _Pipeline(Generic[Item, Result]):
+@dataclass
+class _Overlap(Generic[Item, Opened, Colored, Result]):
     """State of `overlapped`: the items in progress and their total size.
 
-    Args:
+    Attributes:
         items: Items and their sizes.
-        process: Function that returns the steps of an item.
-        pool: Pool that runs the first and the third steps.
+        read: First step, which runs in the pool.
+        color: Second step.
+        write: Third step, which runs in the pool.
+        pool: Pool of threads.
         threads: Maximum number of items before the second step, and after the second step.
         max_size: Maximum total size of the items in progress.
+        size: Total size of the items in progress.
+        reading: Size and result of the first step of each item before the second step.
+        writing: Size and result of the third step of each item after the second step.
     """
 
-    def __init__(
-        self,
-        items: Iterator[tuple[Item, int]],
-        process: Callable[[Item], Steps[Result]],
-        pool: ThreadPoolExecutor,
-        threads: int,
-        max_size: int,
-    ) -> None:
-        self._items, self._process, self._pool = items, process, pool
-        self._threads, self._max_size = threads, max_size
-        self._next_item = next(items, None)
-        self._size = 0  # of the items in progress
-        self._opening: deque[tuple[int, Steps[Result], Future[Result | None]]] = deque()
-        self._finishing: deque[tuple[int, Future[Result]]] = deque()
+    items: Iterator[tuple[Item, int]]
+    read: Callable[[Item], Opened]
+    color: Callable[[Opened], Colored]
+    write: Callable[[Colored], Result]
+    pool: ThreadPoolExecutor
+    threads: int
+    max_size: int
+    size: int = 0
+    reading: deque[tuple[int, Future[Opened]]] = field(default_factory=deque)
+    writing: deque[tuple[int, Future[Result]]] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        self.next_item = next(self.items, None)
 
     def results(self) -> Generator[Result, None, None]:
         """Process all items and yield their results in order."""
-        self._open_items()
-        while self._opening or self._finishing:
-            if self._opening:
-                self._run_second_step()
-            while self._finishing and self._must_yield():
-                size, finished = self._finishing.popleft()
-                yield finished.result()
-                self._size -= size
-                self._open_items()
+        self._start_reading()
+        while self.reading or self.writing:
+            if self.reading:
+                self._color_next()
+            while self.writing and self._must_yield():
+                size, written = self.writing.popleft()
+                yield written.result()
+                self.size -= size
+                self._start_reading()
 
-    def _open_items(self) -> None:
+    def _start_reading(self) -> None:
         """Start the first step of further items within the limits."""
-        while self._next_item is not None and len(self._opening) < self._threads:
-            item, size = self._next_item
-            if self._size and self._size + size > self._max_size:
+        while self.next_item is not None and len(self.reading) < self.threads:
+            item, size = self.next_item
+            if self.size and self.size + size > self.max_size:
                 return
-            self._size += size
-            steps = self._process(item)
-            self._opening.append((size, steps, self._pool.submit(run_step, steps)))
-            self._next_item = next(self._items, None)
+            self.size += size
+            self.reading.append((size, self.pool.submit(self.read, item)))
+            self.next_item = next(self.items, None)
 
-    def _run_second_step(self) -> None:
-        """Run the second step of the oldest opened item, and start its third step."""
-        size, steps, opened = self._opening.popleft()
-        result = opened.result()
-        self._open_items()
-        if result is None:
-            result = run_step(steps)
-        self._finishing.append((size, self._pool.submit(run_all, steps) if result is None else _done(result)))
+    def _color_next(self) -> None:
+        """Run the second step of the oldest item, and start its third step."""
+        size, read = self.reading.popleft()
+        opened = read.result()
+        self._start_reading()
+        self.writing.append((size, self.pool.submit(self.write, self.color(opened))))
 
     def _must_yield(self) -> bool:
-        is_done = self._finishing[0][1].done()
-        return is_done or len(self._finishing) > self._threads or not self._opening
-
-
-def _done(result: Result) -> Future[Result]:
-    future: Future[Result] = Future()
-    future.set_result(result)
-    return future
+        is_done = self.writing[0][1].done()
+        return is_done or len(self.writing) > self.threads or not self.reading
