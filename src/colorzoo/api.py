@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -11,9 +11,10 @@ from typing import Any, Literal
 from PIL import Image
 
 from colorzoo.batch.outputs import check_sources_are_kept, output_path
-from colorzoo.batch.runner import FileColorizer, run_tasks
+from colorzoo.batch.recipes import with_references, with_settings
+from colorzoo.batch.runner import FileColorizer, load_colorizer
 from colorzoo.batch.settings import ColorSettings
-from colorzoo.batch.task import FileResult, FileTask, load_colorizer, with_settings
+from colorzoo.batch.task import FileResult, FileTask
 from colorzoo.guidance import Guidance, Recipe
 from colorzoo.guidance.border import BorderSetting
 from colorzoo.image_io.find import FoundImage, explain_irregular_file
@@ -80,14 +81,12 @@ def colorize(
     Raises:
         ColorzooError: The image, the guidance or the weights cannot be used.
     """
-    settings = _with_strength(settings, strength)
+    settings = _merged_settings(settings, strength, device, hparams)
     folder = recipe_folder(guidance)
     references = listed_references(reference)
     recipe = with_settings(read_guidance(guidance), settings, folder=folder, references=references)
     raster = as_image(image)
-    colorizer = _colorizer_for(
-        model, recipe, folder, reference, fast, weights, device, settings, raster, **hparams
-    )
+    colorizer = _colorizer_for(model, recipe, folder, reference, fast, weights, settings, raster, **hparams)
     exemplar = colorizer.exemplar_of(reference, recipe, folder, settings.reference_weights)
     return colorizer(raster, recipe, strength=settings.strength, reference=exemplar, border=border)
 
@@ -141,28 +140,28 @@ def colorize_file(
         Path of the target.
     """
     source, target = Path(source), Path(target)
-    settings = _with_strength(settings, strength)
+    settings = _merged_settings(settings, strength, device, hparams)
     folder = recipe_folder(guidance)
     references = listed_references(reference)
     recipe = with_settings(read_guidance(guidance), settings, folder=folder, references=references)
-    colorizer = _colorizer_for(model, recipe, folder, reference, fast, weights, device, settings, **hparams)
+    colorizer = _colorizer_for(model, recipe, folder, reference, fast, weights, settings, **hparams)
     reference_paths = tuple(str(path) for path in references if isinstance(path, str | Path))
     has_only_paths = len(reference_paths) == len(references)
-    task = FileTask(
-        source=source,
-        target=target,
-        name=str(source),
+    exemplar = colorizer.exemplar_of(reference, recipe, folder, settings.reference_weights)
+    if reference_paths and has_only_paths and isinstance(recipe, Recipe):
+        recipe = with_references(recipe, reference_paths, settings.reference_weights)
+        folder = Path()
+    files = FileColorizer(
         choice=colorizer.choice,
+        colorizer=colorizer,
+        exemplar=exemplar,
         guidance=recipe,
         folder=folder,
-        reference=reference_paths,
         settings=replace(settings, frames=frames or settings.frames),
-        colorizer=colorizer,
-        exemplar=colorizer.exemplar_of(reference, recipe, folder, settings.reference_weights),
         embed_provenance=isinstance(recipe, Recipe) and has_only_paths,
         overwrite=overwrite,
     )
-    for note in FileColorizer().process(task).notes:
+    for note in files.process(FileTask(source, target, str(source))).notes:
         warnings.warn(note, UserWarning, stacklevel=2)
     return target
 
@@ -223,19 +222,13 @@ def colorize_files(
             failures.append(FileResult(str(path), "", "failed", (reason,)))
             continue
         failures.append(None)
-        task = FileTask(
-            source=path,
-            target=output_path(FoundImage(path, relative), Path(output)),
-            name=str(path),
-            choice=choice,
-            colorizer=colorizer,
-            overwrite=overwrite,
-            needs_all_frames=True,
-        )
-        tasks.append(task)
+        tasks.append(FileTask(path, output_path(FoundImage(path, relative), Path(output)), str(path)))
     if overwrite:
         check_sources_are_kept((Path(task.name) for task in tasks), (task.target for task in tasks))
-    results = run_tasks(tasks, skip_done=True)
+    files = FileColorizer(
+        choice=choice, colorizer=colorizer, overwrite=overwrite, needs_all_frames=True, skip_done=True
+    )
+    results = files.run(tasks)
     return [failure or next(results) for failure in failures]
 
 
@@ -257,7 +250,6 @@ def _colorizer_for(
     reference: ReferenceLike | None,
     fast: bool,
     weights: str | Path | None,
-    device: str,
     settings: ColorSettings,
     image: RasterImage | None = None,
     **hparams: Any,
@@ -271,7 +263,6 @@ def _colorizer_for(
         reference: References of the caller, which replace the references of the recipe.
         fast: Whether to select the default model only among models whose weights ship with the package.
         weights: Weights as in `colorize`.
-        device: Device name; ``"auto"`` uses the device of ``settings``.
         settings: Options of ``colorzoo colorize``.
         image: The image; None skips the selection of the default model for drawings.
         **hparams: Arguments of `Colorizer`.
@@ -282,13 +273,25 @@ def _colorizer_for(
     choice = choose_for_guidance(model, guidance, weights, references=references, fast=fast)
     if image is not None:
         choice = choose_for_image(choice, guidance, image)
-    if device != "auto":
-        settings = replace(settings, device=device)
     return load_colorizer(choice, settings, **hparams)
 
 
-def _with_strength(settings: ColorSettings | None, strength: float | None) -> ColorSettings:
-    """Return validated settings, with ``strength`` if it is not None."""
-    checked = settings or ColorSettings()
-    check_arguments(ColorSettings, vars(checked))
-    return checked if strength is None else replace(checked, strength=strength)
+def _merged_settings(
+    settings: ColorSettings | None, strength: float | None, device: str, hparams: Mapping[str, Any]
+) -> ColorSettings:
+    """Return validated settings, updated with the other arguments of the caller.
+
+    Args:
+        settings: Options of ``colorzoo colorize``; None selects the defaults.
+        strength: Multiplier for the chroma; None uses the strength of ``settings``.
+        device: Device name; ``"auto"`` uses the device of ``settings``.
+        hparams: Arguments of `Colorizer`; arguments that are also options replace their values.
+    """
+    merged = settings or ColorSettings()
+    check_arguments(ColorSettings, vars(merged))
+    changes = {name: value for name, value in hparams.items() if hasattr(merged, name)}
+    if strength is not None:
+        changes["strength"] = strength
+    if device != "auto":
+        changes["device"] = device
+    return replace(merged, **changes)

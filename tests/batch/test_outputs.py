@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from colorzoo.batch.outputs import output_path, plan_outputs
-from colorzoo.batch.task import FileTask
+from colorzoo.batch.runner import FileColorizer
 from colorzoo.errors import ImageError
 from colorzoo.image_io.find import FoundImage, find_images
 from colorzoo.image_io.metadata import Metadata
@@ -60,10 +60,10 @@ def test_output_path_is_never_the_source(tmp_path):
 def test_plan_outputs_numbers_equal_names(tmp_path):
     create_files(tmp_path, "a/x.jpg", "a/x.png", "a/x.heic", "b/x.jpg", "b/X.JPG")
     found = find_images([tmp_path / "a", tmp_path / "b"]).found
-    tasks = [FileTask()] * len(found)
-    names = [output.path.name for output in plan_outputs(found, tasks, str(tmp_path / "out"))]
+    provenance = FileColorizer(choice=ModelChoice(NAME, None)).provenance
+    names = [output.path.name for output in plan_outputs(found, provenance, str(tmp_path / "out"))]
     assert names == ["x.heic.png", "x.jpg", "x.png", "X-2.JPG", "x-3.jpg"]
-    assert len({str(output.path).lower() for output in plan_outputs(found, tasks)}) == 5
+    assert len({str(output.path).lower() for output in plan_outputs(found, provenance)}) == 5
 
 
 def test_plan_outputs_of_existing_results_never_differ_only_in_case(tmp_path):
@@ -72,9 +72,9 @@ def test_plan_outputs_of_existing_results_never_differ_only_in_case(tmp_path):
         (tmp_path / source).write_text(source)
     other = ImageProvenance(source="another", settings="", model=NAME)
     write_sidecar(tmp_path / "out/A.png", Metadata(), other)
-    tasks = [FileTask(choice=ModelChoice(NAME, None))] * 2
+    provenance = FileColorizer(choice=ModelChoice(NAME, None)).provenance
     found = find_images([tmp_path / "in"]).found
-    outputs = plan_outputs(found, tasks, str(tmp_path / "out"))
+    outputs = plan_outputs(found, provenance, str(tmp_path / "out"))
     assert {output.state for output in outputs} == {"missing"}
     assert len({str(output.path).lower() for output in outputs}) == 2
 

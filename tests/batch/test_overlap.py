@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
-from colorzoo.batch.runner import overlapped
+from colorzoo.batch.overlap import overlapped
 
 
 class RecordedSteps:

@@ -1,4 +1,12 @@
 from .outputs import plan_outputs as plan_outputs
+from .provenance import UsedFile as UsedFile
+from .provenance import model_provenance as model_provenance
+from .provenance import result_provenance as result_provenance
+from .provenance import used_files as used_files
+from .provenance import with_prediction as with_prediction
+from .provenance import with_source as with_source
+from .recipes import with_references as with_references
+from .recipes import with_settings as with_settings
 from .report import ReportEntry as ReportEntry
 from .report import ServedReport as ServedReport
 from .report import check_report as check_report
@@ -7,27 +15,20 @@ from .report import serve_report as serve_report
 from .report import with_thumbnails as with_thumbnails
 from .report import write_report as write_report
 from .runner import NOT_TRIED as NOT_TRIED
-from .runner import BatchSummary as BatchSummary
-from .runner import run_tasks as run_tasks
+from .runner import FileColorizer as FileColorizer
 from .settings import ColorSettings as ColorSettings
 from .settings import ModelSettings as ModelSettings
 from .sign import load_signer as load_signer
 from .sign import sign_results as sign_results
 from .task import ALREADY_DONE as ALREADY_DONE
-from .task import EXISTS as EXISTS
 from .task import FileResult as FileResult
 from .task import FileTask as FileTask
-from .task import UsedFile as UsedFile
-from .task import origin_of_model as origin_of_model
-from .task import with_prediction as with_prediction
-from .task import with_settings as with_settings
 
 __all__ = [
     "ALREADY_DONE",
-    "EXISTS",
     "NOT_TRIED",
-    "BatchSummary",
     "ColorSettings",
+    "FileColorizer",
     "FileResult",
     "FileTask",
     "ModelSettings",
@@ -36,14 +37,17 @@ __all__ = [
     "UsedFile",
     "check_report",
     "load_signer",
-    "origin_of_model",
+    "model_provenance",
     "plan_outputs",
     "read_entries",
-    "run_tasks",
+    "result_provenance",
     "serve_report",
     "sign_results",
+    "used_files",
     "with_prediction",
+    "with_references",
     "with_settings",
+    "with_source",
     "with_thumbnails",
     "write_report",
 ]

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from colorzoo.errors import ImageError
 from colorzoo.files import digest_of
 from colorzoo.image_io.find import RESULT_SUFFIX, FoundImage, absolute_path, result_name, shorten_name
 from colorzoo.image_io.provenance import ImageProvenance, ResultState, read_provenance, result_state
-
-if TYPE_CHECKING:
-    from colorzoo.batch.task import FileTask
 
 # extensions of images, but not of folder names such as colored.2024 and scans.v2
 _EXTENSION = re.compile(r"\.(?!v\d)[A-Za-z][A-Za-z0-9]{1,4}")
@@ -84,7 +81,7 @@ def names_file(out: str) -> bool:
 
 def plan_outputs(
     found: Sequence[FoundImage],
-    tasks: Sequence[FileTask],
+    provenance: Callable[[], ImageProvenance],
     out: str | None = None,
     *,
     overwrite: bool = False,
@@ -102,12 +99,13 @@ def plan_outputs(
     Examples:
         >>> from colorzoo.image_io import find_images
         >>> found = find_images(["photo.png"]).found
-        >>> [planned.path.name for planned in plan_outputs(found, [FileTask()])]
+        >>> [planned.path.name for planned in plan_outputs(found, FileColorizer().provenance)]
         ['photo.color.png']
 
     Args:
         found: Source images.
-        tasks: Task of each image, whose settings are compared with the provenance of existing results.
+        provenance: Function that returns the record of the results without their source, such as
+            `FileColorizer.provenance`; called if an output exists, and compared with its record.
         out: Output file or folder, or None; see `output_path`.
         overwrite: Whether existing files are replaced.
         extension: Extension of the outputs, unless ``out`` is a file; None uses the extension of each source.
@@ -129,14 +127,14 @@ def plan_outputs(
     if overwrite or not any(map(os.path.lexists, targets)):
         return [PlannedOutput(target, "missing") for target in targets]
     is_fixed = out is not None and names_file(out)  # the user selected the file, so it gets no suffix
-    planned = []
-    for image, target, task in zip(found, targets, tasks, strict=True):
+    planned, expected = [], provenance()
+    for image, target in zip(found, targets, strict=True):
         candidates: Iterable[Path] = [target]
         if not is_fixed:
             # target is reserved for this image, and the other reserved paths are for other images
             alternatives = islice(_numbered(target), 1, None)  # without target itself
             candidates = chain([target], (path for path in alternatives if _folded(path) not in reserved))
-        output = _plan(image.path, candidates, task.origin(), is_fixed)
+        output = _plan(image.path, candidates, expected, is_fixed)
         reserved.add(_folded(output.path))
         planned.append(output)
     return planned
@@ -178,15 +176,15 @@ def _folded(path: Path) -> str:
     return absolute_path(path).casefold()
 
 
-def _plan(source: Path, paths: Iterable[Path], origin: ImageProvenance, fixed: bool) -> PlannedOutput:
+def _plan(source: Path, paths: Iterable[Path], expected: ImageProvenance, fixed: bool) -> PlannedOutput:
     for path in paths:
         if not os.path.lexists(path):
             return PlannedOutput(path, "missing")
         try:
-            origin = replace(origin, source=digest_of(source))
+            expected = replace(expected, source=digest_of(source))
         except OSError:  # reported when the image is opened
-            origin = replace(origin, source="")
-        state = result_state(read_provenance(path), origin)
+            expected = replace(expected, source="")
+        state = result_state(read_provenance(path), expected)
         if state != "foreign" or fixed:
             return PlannedOutput(path, state)
     raise AssertionError("`_numbered` raises an error before its paths end")

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,7 +16,7 @@ from lightning.pytorch import LightningModule, Trainer
 
 from colorzoo.batch.bucket import ResultBucket
 from colorzoo.batch.outputs import distinct_paths, output_path
-from colorzoo.batch.runner import BatchSummary, run_tasks
+from colorzoo.batch.runner import FileColorizer
 from colorzoo.batch.task import FileResult, FileTask, Status
 from colorzoo.data import ImageDataModule
 from colorzoo.data.loader import call_on_rank_zero
@@ -29,6 +30,25 @@ from colorzoo.training.module import ColorizationModule
 
 FAILED = "failed.txt"
 """File in the output folder that lists failed images; absent if no image failed."""
+
+
+@dataclass
+class BatchSummary:
+    """Summary of the files of one process.
+
+    Attributes:
+        counts: Number of files for each value of `FileResult.status`.
+        failures: Name of each failed file and reason for its failure.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    failures: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, result: FileResult) -> None:
+        """Count the outcome of a file and, if the file failed, append the reason."""
+        self.counts[result.status] += 1
+        if result.failed:
+            self.failures.append((result.source, result.error))
 
 
 class FullSizePrediction(LightningModule):
@@ -106,15 +126,17 @@ class FullSizePrediction(LightningModule):
         colorizer = Colorizer(self.model, device=str(self.device), allow_untrained=True)
         (limit,) = self.trainer.num_predict_batches
         indices = self.predict_dataloader()[: int(limit)]
-        tasks = (self._task(index, colorizer) for index in indices)  # there may be millions
-        self._results = run_tasks(tasks, threads=max(1, self.data.hparams.num_workers), skip_done=True)
+        files = FileColorizer(
+            colorizer=colorizer, overwrite=True, needs_all_frames=True, bucket=self._bucket, skip_done=True
+        )
+        tasks = (self._task(index) for index in indices)  # there may be millions
+        self._results = files.run(tasks, threads=max(1, self.data.hparams.num_workers))
         _end_on_sigterm(self.trainer)
 
-    def _task(self, index: int, colorizer: Colorizer) -> FileTask:
+    def _task(self, index: int) -> FileTask:
         original = self.originals[index]
         target = self._renamed.get(index) or self._target(original)
-        options: dict[str, Any] = {"colorizer": colorizer, "overwrite": True, "needs_all_frames": True}
-        return FileTask(original.source, target, original.name, bucket=self._bucket, **options)
+        return FileTask(original.source, target, original.name)
 
     def _target(self, original: Original) -> Path:
         return output_path(FoundImage(Path(original.name), Path(original.relative)), self.folder)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from colorzoo.apps.cli.main import main
-from colorzoo.batch.runner import run_tasks
+from colorzoo.batch.runner import FileColorizer
 from colorzoo.batch.task import ALREADY_DONE, FileTask
 from colorzoo.data.layouts import read_image_list
 from colorzoo.errors import ImageError
@@ -83,10 +83,10 @@ def test_no_command_overwrites_an_input(here: Path, refused: Refused) -> None:
 def test_results_written_by_another_run_are_skipped(weights: Path, tmp_path: Path) -> None:
     colorizer = Colorizer("zhang2017_local_small", weights=weights, device="cpu")
     source, target = write_gray(tmp_path / "a.png"), tmp_path / "out.png"
-    tasks = [FileTask(source, target, "a.png", colorizer=colorizer) for _ in range(2)]
-    assert [result.status for result in run_tasks(tasks)] == ["colored", "skipped"]
-    other = FileTask(write_gray(tmp_path / "b.png", 50), target, "b.png", colorizer=colorizer)
-    (result,) = run_tasks([other])
+    files = FileColorizer(colorizer=colorizer)
+    tasks = [FileTask(source, target, "a.png")] * 2
+    assert [result.status for result in files.run(tasks)] == ["colored", "skipped"]
+    (result,) = files.run([FileTask(write_gray(tmp_path / "b.png", 50), target, "b.png")])
     assert result.status == "failed"
     assert ALREADY_DONE not in result.notes
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -58,6 +59,15 @@ def test_model_option_and_guidance_for_photos_override_the_recognition(
     colorized(drawing, "--saturation", "0.2")
     assert "(colorzoo2026" in (printed := capsys.readouterr().out.splitlines()[-1])
     assert "drawing" not in printed
+
+
+def test_colorize_file_uses_the_arguments_of_the_caller_for_drawings(drawing: Path, tmp_path: Path) -> None:
+    arguments: dict[str, Any] = {"device": "cpu", "size": 64, "precision": "float32"}
+    expected = np.asarray(colorzoo.colorize(drawing, **arguments).convert("RGB"))
+    target = colorzoo.colorize_file(drawing, tmp_path / "small.png", **arguments)
+    with Image.open(target) as image:
+        assert np.array_equal(np.asarray(image.convert("RGB")), expected)
+    assert not np.array_equal(expected, colorized(drawing))
 
 
 def test_weights_of_the_user_are_not_replaced_for_drawings(drawing: Path, tmp_path: Path) -> None:

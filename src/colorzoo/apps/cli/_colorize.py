@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
@@ -18,13 +18,12 @@ from PIL import ImageColor
 from colorzoo.apps.cli._file_options import ColorizeOptions, GuidanceOptions
 from colorzoo.apps.cli._options import file_identity
 from colorzoo.batch import (
-    ALREADY_DONE,
-    EXISTS,
     NOT_TRIED,
+    FileColorizer,
     FileResult,
     FileTask,
     plan_outputs,
-    run_tasks,
+    with_references,
     with_settings,
 )
 from colorzoo.console import print_line, progress_bar, record_interrupts
@@ -82,17 +81,16 @@ def color(args: ColorizeOptions) -> int:
     if args.report:
         check_reports(args.report)
     signer = _load_signer(Path(args.sign)) if args.sign else None
-    shared = _task(args)
-    assert shared.choice is not None
-    report = partial(_print_result, args, shared.choice.is_default)
+    files = _file_colorizer(args)
+    report = partial(_print_result, args, files.choice is not None and files.choice.is_default)
     names = [*args.images, *(read_list(args.from_list) if args.from_list else ())]
-    tasks, results = _plan(args, names, shared, report)
+    tasks, results = _plan(args, names, files, report)
     if len(tasks) > _MANY:
         print_line(f"colorzoo: {len(tasks):,} images will be colorized", sys.stderr)
     if args.dry_run:
         results += _report_planned(tasks, report)
     elif tasks:
-        results += _run(args, tasks, report)
+        results += _run(args, files, tasks, report)
     if args.json:
         print(json.dumps([asdict(result) for result in results], indent=1))
     if len(results) > 1:
@@ -186,8 +184,8 @@ def write_reports(paths: Sequence[str], entries: Sequence[ReportEntry]) -> None:
         print_line(f"colorzoo: report: {', '.join(map(str, written))}", sys.stderr)
 
 
-def _task(args: ColorizeOptions) -> FileTask:
-    """Return a task with model and recipe but without source and target files.
+def _file_colorizer(args: ColorizeOptions) -> FileColorizer:
+    """Return the model, the recipe and the settings of a run.
 
     Raises:
         ColorzooError: No model supports the recipe, the references of the recipe are malformed, or an option
@@ -196,18 +194,20 @@ def _task(args: ColorizeOptions) -> FileTask:
     reference, folder = tuple(args.reference), Path(args.recipe).parent if args.recipe else None
     recipe = with_settings(_recipe(args), args, folder=folder, references=reference)
     assert isinstance(recipe, Recipe)
-    task = FileTask(
+    if reference:
+        recipe, folder = with_references(recipe, reference, args.reference_weights), Path()
+    references = () if folder is None else recipe.exemplar.files
+    choice = choose_for_guidance(args.model, recipe, args.weights, references=references, fast=args.fast)
+    return FileColorizer(
+        choice=choice,
         guidance=recipe,
         folder=folder,
-        reference=reference,
         settings=args,
         embed_provenance=args.provenance == "embed",
         overwrite=args.overwrite,
         max_pixels=int(args.max_pixels * 1e6),
+        skip_colored=args.skip_colored,
     )
-    references = [path for path, _ in task.references]
-    choice = choose_for_guidance(args.model, recipe, args.weights, references=references, fast=args.fast)
-    return replace(task, choice=choice)
 
 
 def _print_result(args: ColorizeOptions, is_default: bool, result: FileResult) -> None:
@@ -235,7 +235,7 @@ def _print_result(args: ColorizeOptions, is_default: bool, result: FileResult) -
 
 
 def _plan(
-    args: ColorizeOptions, names: Sequence[str], shared: FileTask, report: Report
+    args: ColorizeOptions, names: Sequence[str], files: FileColorizer, report: Report
 ) -> tuple[list[FileTask], list[FileResult]]:
     """Find images, choose their output files, and report images that cannot be colorized.
 
@@ -244,59 +244,47 @@ def _plan(
     """
     search = find_images(names, exclude=Path(args.output) if args.output else None)
     results = [FileResult(name, "", "failed", (str(error),)) for name, error in search.errors]
-    tasks = [replace(shared, source=image.path, name=str(image.path)) for image in search.found]
-    inputs = _input_identities(args, [image.path for image in search.found], shared)
-    extension = f".{args.format}" if args.format else None
-    outputs = plan_outputs(search.found, tasks, args.output, overwrite=args.overwrite, extension=extension)
-    planned_tasks = []
-    for task, output in zip(tasks, outputs, strict=True):
-        task = replace(task, target=output.path)
-        result = _result_of_obstacle(task, output.state, inputs)
-        if result is None:
-            planned_tasks.append(task)
+    inputs = _input_identities(args, [image.path for image in search.found], files)
+    outputs = plan_outputs(
+        search.found,
+        files.provenance,
+        args.output,
+        overwrite=args.overwrite,
+        extension=f".{args.format}" if args.format else None,
+    )
+    tasks = []
+    for image, output in zip(search.found, outputs, strict=True):
+        task = FileTask(image.path, output.path, str(image.path))
+        if file_identity(output.path) in inputs:
+            results.append(task.result("failed", f"{output.path} {_IS_INPUT}"))
+        elif output.state != "missing":
+            results.append(task.existing_result(output.state))
         else:
-            results.append(result)
+            tasks.append(task)
     for result in results:
         report(result)
     if search.skipped:
         print_line(f"colorzoo: {skipped_files_message(search.skipped)}", sys.stderr)
     results += [FileResult(str(path), "", "skipped", (reason,)) for path, reason in search.skipped]
-    return planned_tasks, results
+    return tasks, results
 
 
 def _input_identities(
-    args: ColorizeOptions, images: Sequence[Path], shared: FileTask
+    args: ColorizeOptions, images: Sequence[Path], files: FileColorizer
 ) -> set[tuple[int, int] | None]:
     """Return the identities of all existing input files; see `file_identity`."""
     paths: list[str | Path] = [name for name in (args.recipe, args.from_list) if name]
     paths += images
-    paths += [path for _, path in shared.files]
+    paths += files.input_files
     return {file_identity(path) for path in paths} - {None}
 
 
-def _result_of_obstacle(
-    task: FileTask, output_state: str, inputs: Container[tuple[int, int] | None]
-) -> FileResult | None:
-    """Return the result of an image whose output file must not be written; None if it can be written.
-
-    Args:
-        task: Task with source and target files.
-        output_state: State of the target file, from `plan_outputs`.
-        inputs: Identities of the input files.
-    """
-    if file_identity(task.target) in inputs:
-        return task.result("failed", f"{task.target} {_IS_INPUT}")
-    if output_state == "missing":
-        return None
-    if output_state == "done":
-        return task.result("skipped", ALREADY_DONE)
-    return task.result("failed", f"{task.target} {EXISTS[output_state]}")
-
-
-def _run(args: ColorizeOptions, tasks: Sequence[FileTask], report: Report) -> list[FileResult]:
+def _run(
+    args: ColorizeOptions, files: FileColorizer, tasks: Sequence[FileTask], report: Report
+) -> list[FileResult]:
     """Colorize the images with a progress bar and print each result."""
-    tasks[0].load()  # if the model cannot be loaded, raise one error instead of one per image
-    work = run_tasks(tasks, threads=args.jobs, skip_colored=args.skip_colored)
+    files.load()  # if the model cannot be loaded, raise one error instead of one per image
+    work = files.run(tasks, threads=args.jobs)
     results = []
     interrupts = record_interrupts()
     with progress_bar("coloring", len(tasks)) as advance, closing(work):

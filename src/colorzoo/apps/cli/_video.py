@@ -23,7 +23,7 @@ from colorzoo.apps.video.folder import FrameFolder
 from colorzoo.apps.video.frames import VideoError
 from colorzoo.apps.video.report import shot_entries
 from colorzoo.apps.video.run import PartsFolder, Shot, Source, color_video, gray_frame, parts_path
-from colorzoo.batch import UsedFile, origin_of_model
+from colorzoo.batch import UsedFile, model_provenance, with_source
 from colorzoo.card import Use
 from colorzoo.console import print_line, progress_bar, record_interrupts
 from colorzoo.errors import ColorzooError
@@ -166,7 +166,7 @@ def _origin(
     settings = {name: getattr(args, name) for name in _SETTINGS}
     files = [UsedFile("reference", Path(args.reference).name, reference)] if args.reference else []
     decisive = [_METHOD, settings, images, reference, Path(args.output).suffix.lower()]
-    return origin_of_model(choice, decisive, options=settings, source=source, files=files)
+    return with_source(model_provenance(choice, decisive, options=settings, files=files), source)
 
 
 def _require_same_origin(out: Path, origin: ImageProvenance) -> None:

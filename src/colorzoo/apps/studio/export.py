@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from colorzoo.apps.studio.opened_image import OpenedImage
 from colorzoo.apps.studio.protocol import StudioError
 from colorzoo.apps.studio.sessions import AttachedReference
-from colorzoo.batch import ColorSettings, FileTask, with_prediction
+from colorzoo.batch import ColorSettings, result_provenance, used_files, with_prediction, with_source
 from colorzoo.guidance import Fields, Recipe
 from colorzoo.image_io import (
     WRITABLE,
@@ -158,16 +158,21 @@ def export_provenance(
         ColorzooError: The model does not exist, or its weights cannot be downloaded.
     """
     is_downscaled = options.side is not None and options.side < max(size)
-    accepts_reference = "exemplar" in colorizer.model.accepts
-    task = FileTask(
-        choice=colorizer.choice,
-        guidance=recipe,
-        settings=ColorSettings(quality=options.quality),
-        uploaded=(reference.file,) if reference is not None and accepts_reference else (),
-        colorizer=colorizer,
+    files = used_files(recipe, None)
+    if reference is not None and "exemplar" in colorizer.model.accepts:
+        # the upload replaces all references of the recipe
+        recipe = recipe.with_fields("exemplar", {"path": reference.file.name, "more": None})
+        files = [reference.file, *files]
+    provenance = result_provenance(
+        colorizer.choice or colorizer,
+        recipe,
+        ColorSettings(quality=options.quality),
+        files,
+        loaded=colorizer,
+        size=colorizer.size,
         max_side=options.side if is_downscaled else None,
     )
-    return task.origin(opened.sha256, opened.name, colorizer.size)
+    return with_source(provenance, opened.sha256, opened.name)
 
 
 def _downscale(image: RasterImage, side: int | None) -> RasterImage:

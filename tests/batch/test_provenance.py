@@ -1,4 +1,4 @@
-"""Provenance of file tasks."""
+"""Provenance records of results."""
 
 import json
 import shutil
@@ -13,8 +13,10 @@ import pytest
 import torch
 
 import colorzoo
+from colorzoo.batch.provenance import model_provenance, result_provenance
+from colorzoo.batch.recipes import with_references, with_settings
+from colorzoo.batch.runner import FileColorizer
 from colorzoo.batch.settings import ColorSettings
-from colorzoo.batch.task import FileTask, origin_of_model, with_settings
 from colorzoo.errors import GuidanceError
 from colorzoo.files import digest_of
 from colorzoo.guidance import Mask, Recipe
@@ -105,7 +107,7 @@ def changes(item: Any) -> Iterator[tuple[str, Any]]:
 
 
 def settings_hash(recipe: Any = None, **more: Any) -> str:
-    return FileTask(choice=CHOICE, guidance=Recipe.from_json(recipe or {}), **more).origin().settings
+    return FileColorizer(choice=CHOICE, guidance=Recipe.from_json(recipe or {}), **more).provenance().settings
 
 
 def defaults_of(items: Any) -> set[str]:
@@ -157,7 +159,11 @@ def test_each_setting_changes_the_settings_hash_except_device_and_engine() -> No
     hashes = {name: settings_hash(settings=ColorSettings(**{name: each})) for name, each in others.items()}
     same = {name for name, found in hashes.items() if found == settings_hash()}
     assert same == {"device", "engine", "allow_untrained"}  # equal pixels, see tests/engines/test_onnx.py
-    assert settings_hash(max_side=20) != settings_hash()
+    full, reduced = (
+        result_provenance(CHOICE, Recipe(), ColorSettings(), max_side=side).settings for side in (None, 20)
+    )
+    assert full == settings_hash()
+    assert reduced != full
 
 
 def test_record_of_random_weights_is_not_trained(here: Path) -> None:
@@ -167,7 +173,12 @@ def test_record_of_random_weights_is_not_trained(here: Path) -> None:
     save_weights(converted, tiny_model().state_dict(), metadata)
     choices = [ModelChoice(NAME, weights) for weights in (trained, converted, None)]
     choices.append(ModelChoice("welsh2002", "default"))  # an algorithm without weights
-    assert [FileTask(choice=choice).origin().trained for choice in choices] == [True, False, False, False]
+    assert [FileColorizer(choice=choice).provenance().trained for choice in choices] == [
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_record_of_a_module_with_random_weights_is_not_trained() -> None:
@@ -175,7 +186,7 @@ def test_record_of_a_module_with_random_weights_is_not_trained() -> None:
     records = []
     for module.trained in (True, False):
         colorizer = Colorizer(module, device="cpu", allow_untrained=True)
-        records.append(FileTask(colorizer=colorizer).origin().trained)
+        records.append(FileColorizer(colorizer=colorizer).provenance().trained)
     assert records == [True, False]
 
 
@@ -185,7 +196,7 @@ def test_each_element_of_an_array_changes_the_identity_of_a_result(convert: Call
     second = first.copy()
     second[1000] += 1e-3  # the repr of an array contains neither the middle nor all digits
     hashes = [
-        origin_of_model(CHOICE, [{"own": convert(each)}], options={}).settings for each in (first, second)
+        model_provenance(CHOICE, [{"own": convert(each)}], options={}).settings for each in (first, second)
     ]
     assert hashes[0] != hashes[1]
     model = tiny_model()
@@ -202,6 +213,10 @@ def test_settings_hash_depends_on_the_content_and_role_of_files_but_not_on_their
         first, *more = ({"path": name} for name in names)
         return settings_hash({"exemplar": {**first, "more": more}}, folder=here)
 
+    def of_paths(*paths: str) -> str:
+        recipe = with_references(Recipe(), paths)
+        return FileColorizer(choice=CHOICE, guidance=recipe, folder=Path()).provenance().settings
+
     def of_labels(**names: str) -> str:
         return settings_hash({"classes": names})
 
@@ -211,16 +226,16 @@ def test_settings_hash_depends_on_the_content_and_role_of_files_but_not_on_their
     assert of_labels(file="labels.png") != of_labels(reference_file="labels.png")
     both = of_labels(file="labels.png", reference_file="more.png")
     assert both != of_labels(file="more.png", reference_file="labels.png")
-    given = settings_hash(reference=("warm.png", "cold.png"))
-    assert given == settings_hash(reference=("sub/same.png", "cold.png"))
+    given = of_paths("warm.png", "cold.png")
+    assert given == of_paths("sub/same.png", "cold.png")
     Path("cold.png").write_text("changed")
     Path("more.png").write_text("changed")
     assert pair != of_references("warm.png", "cold.png")
     assert both != of_labels(file="labels.png", reference_file="more.png")
-    assert given != settings_hash(reference=("warm.png", "cold.png"))
+    assert given != of_paths("warm.png", "cold.png")
 
 
-def test_file_task_origin_records_model_settings_recipe_and_files(here: Path) -> None:
+def test_provenance_records_model_settings_recipe_and_files(here: Path) -> None:
     for name in ("warm", "cold", "a"):
         Path(f"{name}.png").write_text(name)
     recipe = Recipe.from_json({"classes": {"file": "a.png"}, "crop": DOCUMENT["crop"], "version": 2})
@@ -228,12 +243,15 @@ def test_file_task_origin_records_model_settings_recipe_and_files(here: Path) ->
     shown |= {"engine": "onnxruntime", "quality": 80, "frames": "first"}
     settings = ColorSettings(0.5, device="cuda", reference_weights=[2.0, 1.0], alpha=0.3, reassigned=["1=2"])
     references = ("warm.png", "cold.png")
-    task = FileTask(
+    guidance = with_settings(recipe, settings, references=references)
+    assert isinstance(guidance, Recipe)
+    files = FileColorizer(
         choice=CHOICE,
-        guidance=with_settings(recipe, settings, references=references),
-        reference=references,
+        guidance=with_references(guidance, references, settings.reference_weights),
+        folder=here,
         settings=replace(settings, **shown),
     )
+    record = files.provenance()
     used = (("reference", "warm.png"), ("reference", "cold.png"), ("classes", "a.png"))
     recorded = {
         "version": 2,
@@ -248,9 +266,9 @@ def test_file_task_origin_records_model_settings_recipe_and_files(here: Path) ->
             "more": [{"path": "cold.png", "weight": 1.0}],
         },
     }
-    assert json.loads(task.origin().recipe) == recorded
-    assert json.loads(task.origin().options) == shown
-    assert replace(task.origin(), recipe="", options="", settings="") == ImageProvenance(
+    assert json.loads(record.recipe) == recorded
+    assert json.loads(record.options) == shown
+    assert replace(record, recipe="", options="", settings="") == ImageProvenance(
         *("", "", NAME, "", colorzoo.__version__),
         trained=False,  # the weights of CHOICE are random
         engine="onnxruntime",

@@ -1,0 +1,227 @@
+"""Provenance records of results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from colorzoo import __version__
+from colorzoo.batch.settings import ColorSettings
+from colorzoo.files import digest_or_empty
+from colorzoo.guidance import Recipe
+from colorzoo.image_io.provenance import ImageProvenance, current_date
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.references import recipe_reference_files
+from colorzoo.inference.result import ColorizedImage
+from colorzoo.model import full_repr
+from colorzoo.registry import model_card
+from colorzoo.weights.choice import ModelChoice, choose_model
+
+_IN_RECIPE = ("strength", "alpha", "reference_weights", "reassigned")  # settings with a recipe field
+_UNRECORDED = ("device", "allow_untrained")  # settings that do not determine the result
+FileUse = Literal["reference", "classes"]
+
+
+@dataclass(frozen=True)
+class UsedFile:
+    """Input file besides the source image, such as a reference.
+
+    Examples:
+        >>> UsedFile("reference", "photo.png", "").name
+        'photo.png'
+
+    Attributes:
+        use: Role of the file: ``"reference"``, or ``"classes"`` for a label image.
+        name: Name without the folder.
+        sha256: SHA-256 of the content; empty if the file cannot be read.
+    """
+
+    use: FileUse
+    name: str
+    sha256: str
+
+
+def input_files(recipe: Recipe, folder: Path | None) -> list[tuple[FileUse, Path]]:
+    """Return role and path of the references and the label images of a recipe.
+
+    Args:
+        recipe: Recipe of a result.
+        folder: Folder to which the paths of references are relative; None omits the references.
+
+    Raises:
+        GuidanceError: The field ``exemplar`` of the recipe is malformed.
+    """
+    references = [] if folder is None else recipe_reference_files(recipe, folder)
+    labels = recipe.classes.label_files if "classes" in recipe.extra else ()
+    files: list[tuple[FileUse, Path]] = [("reference", path) for path, _ in references]
+    return [*files, *(("classes", Path(name)) for name in labels)]
+
+
+def used_files(recipe: Recipe, folder: Path | None) -> list[UsedFile]:
+    """Return the references and the label images of a recipe, with their hashes.
+
+    Args:
+        recipe: Recipe of a result.
+        folder: Folder to which the paths of references are relative; None omits the references.
+
+    Raises:
+        GuidanceError: The field ``exemplar`` of the recipe is malformed.
+    """
+    files = input_files(recipe, folder)
+    return [UsedFile(use, path.name, digest_or_empty(path)) for use, path in files]
+
+
+def result_provenance(
+    model: ModelChoice | Colorizer,
+    recipe: Recipe,
+    settings: ColorSettings,
+    files: Sequence[UsedFile] = (),
+    *,
+    loaded: Colorizer | None = None,
+    size: int | None = None,
+    max_side: int | None = None,
+) -> ImageProvenance:
+    """Return the provenance record of results, without their source.
+
+    If the weight file is missing, it is downloaded. The model is not loaded.
+
+    Args:
+        model: Registered model and weight file, or a colorizer with a custom module.
+        recipe: Recipe of the results. The record stores the recipe with the names of ``files``, which must be
+            beside the recipe when it is used again.
+        settings: Settings of the command line.
+        files: References and label images of the recipe, in this order; see `used_files`.
+        loaded: Colorizer whose settings override ``settings``; None for a model that is loaded with
+            ``settings``.
+        size: Shorter side of the network input in pixels, `Colorizer.size`; None if the model is not loaded.
+        max_side: Maximum longer side in pixels to which the drawing pad reduces the result; None keeps the
+            size of the image.
+
+    Raises:
+        ColorzooError: The model does not exist, or its weights cannot be downloaded.
+    """
+    selected = _recorded_settings(settings, loaded, max_side)
+    if settings.strength is not None:
+        recipe = replace(recipe, strength=settings.strength)
+    if isinstance(model, ModelChoice):
+        recipe = replace(recipe, model=model_card(model.name).name)
+    # the content of the files determines the result, not their names
+    hashed_recipe = _with_file_names(recipe, files, [file.sha256 for file in files])
+    decisive: list[object] = [
+        {name: value for name, value in selected.items() if name != "engine"},  # equal pixels
+        {**hashed_recipe.to_dict(), "image": None},
+    ]
+    if isinstance(model, ModelChoice) and model.is_replaceable:  # by the default model for drawings
+        decisive.append(choose_model(None, "sketch", fast=model.fast).sha256)
+    options = {name: value for name, value in selected.items() if name not in _IN_RECIPE}
+    return model_provenance(
+        model,
+        decisive,
+        options=options if size is None else {"size": size, **options},
+        recipe=_with_file_names(recipe, files, [file.name for file in files]).to_json(),
+        crop="" if recipe.crop is None else recipe.crop.to_text(),
+        files=files,
+    )
+
+
+def _recorded_settings(
+    settings: ColorSettings, loaded: Colorizer | None, max_side: int | None
+) -> dict[str, Any]:
+    """Return the settings that determine a result, and the engine, by name; None values are omitted."""
+    found = {each.name: getattr(settings, each.name) for each in fields(ColorSettings)}
+    found["max_side"] = max_side
+    if loaded is not None:
+        found |= {"temperature": None, "render_factor": None, **loaded.settings}
+        found |= {"size": loaded.requested_size, "precision": loaded.precision, "engine": loaded.engine}
+    return {name: value for name, value in found.items() if value is not None and name not in _UNRECORDED}
+
+
+def _with_file_names(recipe: Recipe, files: Sequence[UsedFile], names: Sequence[str]) -> Recipe:
+    """Return a recipe with new names of its references and label images, in the order of ``files``."""
+    named_files = list(zip(files, names, strict=True))
+    references = [name for file, name in named_files if file.use == "reference"]
+    labels = [name for file, name in named_files if file.use == "classes"]
+    if references:
+        recipe = recipe.with_references(references)
+    return recipe.with_label_files(labels) if labels else recipe
+
+
+def model_provenance(
+    model: ModelChoice | Colorizer,
+    decisive: Sequence[object],
+    *,
+    options: Mapping[str, object],
+    recipe: str = "",
+    crop: str = "",
+    files: Sequence[UsedFile] = (),
+) -> ImageProvenance:
+    """Return a provenance record for results of a model, without their source.
+
+    Examples:
+        >>> from colorzoo.weights import choose_model
+        >>> model_provenance(choose_model("zhang2017_local_small"), [], options={"size": 128}).model
+        'zhang2017_local_small'
+
+    Args:
+        model: Registered model and weight file, or a colorizer with a custom module.
+        decisive: All other values that determine the result, except the source image, as JSON types. The
+            record stores a hash of the model and these values. A later run with an equal hash keeps the
+            existing result.
+        options: Settings outside the recipe, by option name; None values are omitted.
+        recipe: Guidance and settings as JSON.
+        crop: Crop of the results, see `ImageProvenance`.
+        files: Input files besides the source image.
+
+    Raises:
+        ColorzooError: The model does not exist, or its weights cannot be downloaded.
+    """
+    if isinstance(model, Colorizer):  # with a custom module
+        module = model.model
+        name, weights, digest = type(module).__name__, "", model.digest
+        is_trained = next(module.parameters(), None) is not None and module.trained
+    else:
+        name, weights, digest = model_card(model.name).name, model.sha256, model.sha256
+        is_trained = model.is_trained
+    # settings of custom models can be any objects
+    hashed = json.dumps([name, digest, *decisive], sort_keys=True, default=full_repr)
+    selected = {key: value for key, value in options.items() if value is not None}
+    return ImageProvenance(
+        source="",
+        settings=hashlib.sha256(hashed.encode()).hexdigest(),
+        model=name,
+        weights=weights,
+        version=__version__,
+        recipe=recipe,
+        trained=is_trained,
+        engine=str(selected.get("engine", "torch")),
+        crop=crop,
+        options=json.dumps(selected, default=repr),
+        files=json.dumps([asdict(file) for file in files]) if files else "",
+    )
+
+
+def with_source(provenance: ImageProvenance, digest: str, name: str = "") -> ImageProvenance:
+    """Return a copy of a record with the source of a result and the current date.
+
+    Args:
+        provenance: Record from `result_provenance` or `model_provenance`.
+        digest: SHA-256 of the source file.
+        name: Name of the source file without its folder.
+    """
+    return replace(provenance, source=digest, name=name, date=current_date())
+
+
+def with_prediction(provenance: ImageProvenance, colored: ColorizedImage) -> ImageProvenance:
+    """Return a copy of a provenance record with values that the colorization computed.
+
+    Args:
+        provenance: Provenance record.
+        colored: Colorized image, which provides the scan border and the predicted uncertainty.
+    """
+    surroundings, uncertainty = colored.task.surroundings, colored.uncertainty
+    border = "" if surroundings is None else str(surroundings.inside)
+    return replace(provenance, border=border, uncertainty="" if uncertainty is None else f"{uncertainty:.1f}")
