@@ -7,17 +7,15 @@ import re
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
+from functools import partial
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
-
-import jsonargparse
 
 from colorzoo.errors import ColorzooError
 from colorzoo.settings import out_of_range
 
 _NEGATIVE = re.compile(r"-\.?\d")
-_WRONG_TYPE = re.compile(r'Parser key "(\w+)":\s*Expected a <class \'(?:\w+\.)*(\w+)\'>\. Got value: (.*)')
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Command:
     options: type[Any]
     run: Callable[[Any], int]
 
-    def parser(self, name: str) -> jsonargparse.ArgumentParser:
+    def parser(self, name: str) -> argparse.ArgumentParser:
         """Build the argument parser of the command from the dataclass of options.
 
         Args:
@@ -50,7 +48,8 @@ class Command:
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,  # a new option could make existing abbreviations ambiguous
         )
-        hints, groups = get_type_hints(self.options), {"": parser}
+        hints = get_type_hints(self.options)
+        groups: dict[str, Any] = {"": parser}
         for field in fields(self.options):
             title = field.metadata["group"]
             if title not in groups:
@@ -71,21 +70,19 @@ class Command:
         _check_not_empty(words)
         parsed = self.parser(name).parse_args(_join_negative_values(words))
         names = [field.name for field in fields(self.options)]
-        values = {name: parsed[name] for name in names if parsed[name] is not None}
+        values = {name: value for name in names if (value := getattr(parsed, name)) is not None}
         for option_name, limits, number in out_of_range(self.options, values):
             raise ColorzooError(f"--{option_name.replace('_', '-')} must be {limits}, got {number:g}")
         return self.options(**values)
 
 
-class _Parser(jsonargparse.ArgumentParser):  # type: ignore[misc]
+class _Parser(argparse.ArgumentParser):
     """Parser that reports an error in one line."""
 
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+    def error(self, message: str) -> NoReturn:
         """Raise a `ColorzooError`, which `colorzoo.apps.cli.main.main` prints."""
-        text = " ".join(message.split())
-        if wrong := _WRONG_TYPE.search(text):
-            text = f"--{wrong[1].replace('_', '-')} must be of type {wrong[2]}, got {wrong[3]!r}"
-        raise ColorzooError(f"{text.rstrip('.')}. See `{self.prog} --help`.") from ex
+        text = re.sub(r"^argument (\S+): must", r"\1 must", message)
+        raise ColorzooError(f"{text}. See `{self.prog} --help`.")
 
 
 def _check_not_empty(words: Sequence[str]) -> None:
@@ -145,11 +142,13 @@ def _conversion(hint: Any, *, has_count: bool) -> dict[str, Any]:
     if get_origin(value_type) is Literal:
         return {"choices": get_args(value_type)}
     if value_type == list[float]:
-        return {"type": numbers}
+        return {"type": _numbers}
     if value_type == list[Path]:
         return {"type": Path}
-    if value_type in (int, float, Path):
-        return {"type": value_type}
+    if value_type in (int, float):
+        return {"type": partial(_number, value_type)}
+    if value_type is Path:
+        return {"type": Path}
     if value_type is bool:
         return {"action": "store_true"}
     if value_type == list[str] and not has_count:
@@ -157,10 +156,16 @@ def _conversion(hint: Any, *, has_count: bool) -> dict[str, Any]:
     return {}
 
 
-def numbers(text: str | list[float]) -> list[float]:
-    """Convert text with comma-separated numbers to a list; return a list unchanged."""
-    if isinstance(text, list):  # jsonargparse also passes the parsed value
-        return text
+def _number(kind: type[int | float], text: str) -> float:
+    """Convert text to a number of a type."""
+    try:
+        return kind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be of type {kind.__name__}, got {text!r}") from None
+
+
+def _numbers(text: str) -> list[float]:
+    """Convert text with comma-separated numbers to a list."""
     try:
         return [float(word) for word in text.split(",")]
     except ValueError:
