@@ -100,7 +100,7 @@ def colorize_images(args: ColorizeOptions) -> int:
     if signer:
         _sign(signer, results)
     if args.report:
-        _write_reports(args.report, results)
+        _report_run(args.report, results)
     return _exit_code(results)
 
 
@@ -158,7 +158,7 @@ def _sign(signer: Signer, results: Sequence[FileResult]) -> None:
         )
 
 
-def _write_reports(paths: Sequence[str], results: Sequence[FileResult]) -> None:
+def _report_run(paths: Sequence[str], results: Sequence[FileResult]) -> None:
     """Read the results of the run and write the reports."""
     from colorzoo.batch import read_entries
 
