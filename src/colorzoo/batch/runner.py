@@ -257,22 +257,18 @@ class FileColorizer:
                 self._loaded[choice] = colorizer, exemplar
             return self._loaded[choice]
 
-    def provenance(self, size: int | None = None) -> ImageProvenance:
+    def provenance(self, size: int | None = None, choice: ModelChoice | None = None) -> ImageProvenance:
         """Return the provenance record of the results, without their source.
 
         Args:
             size: Shorter side of the network input in pixels; None if the model is not loaded.
+            choice: Model; None selects the model of this object.
 
         Raises:
             ColorzooError: The model does not exist, or its weights cannot be downloaded.
         """
-        return self._provenance_of(self.choice, self.colorizer, size)
-
-    def _provenance_of(
-        self, choice: ModelChoice | None, loaded: Colorizer | None, size: int | None
-    ) -> ImageProvenance:
-        """Return the provenance record of the results of a model; see `result_provenance`."""
-        model = choice or loaded
+        loaded = self.colorizer if choice is None else None
+        model = choice or self.choice or loaded
         assert model is not None
         files = used_files(self._recipe, self.folder)
         return result_provenance(model, self._recipe, self.settings, files, loaded=loaded, size=size)
@@ -307,10 +303,12 @@ class FileColorizer:
         if color_note == IN_COLOR and self.skip_colored:
             return replace(task.result("skipped", f"{IN_COLOR}; skipped"), output="")
         notes = (*_input_notes(color_note), *write_notes(task.target, image))
-        choice = self._choice_for(image)
-        if choice is not self.choice:
+        choice = self.choice
+        if choice is not None and self.exemplar is None:
+            choice = choose_for_image(choice, self.guidance, image)
+        if choice is not self.choice:  # the image is a drawing
             colorizer, exemplar = self.load(choice)
-            source = replace(source, provenance=self._with_model(source.provenance, choice, colorizer.size))
+            source = self._with_model(source, choice, colorizer.size)
         prepared = self._prepare(image, colorizer, exemplar)
         return OpenedFile(task, source, colorizer, exemplar, prepared, notes)
 
@@ -389,23 +387,16 @@ class FileColorizer:
             )
         return frames
 
-    def _choice_for(self, image: RasterImage) -> ModelChoice | None:
-        """Return the model for an image: the default model for drawings if the image is line art."""
-        if self.choice is None or self.exemplar is not None:
-            return self.choice
-        return choose_for_image(self.choice, self.guidance, image)
-
-    def _with_model(
-        self, provenance: ImageProvenance | None, choice: ModelChoice | None, size: int
-    ) -> ImageProvenance | None:
-        """Return the record of a file with the model that `_choice_for` selected.
+    def _with_model(self, source: SourceImages, choice: ModelChoice | None, size: int) -> SourceImages:
+        """Return a file whose provenance record contains another model.
 
         The hash of the settings covers both models, so it does not change.
         """
-        if provenance is None:
-            return None
-        changed = with_source(self._provenance_of(choice, None, size), provenance.source, provenance.name)
-        return replace(changed, settings=provenance.settings)
+        own = source.provenance
+        if own is None:
+            return source
+        other = with_source(self.provenance(size, choice), own.source, own.name)
+        return replace(source, provenance=replace(other, settings=own.settings))
 
     def _prepare(self, image: RasterImage, colorizer: Colorizer, exemplar: Exemplar | None) -> ColorizeTask:
         """Preprocess an image; see `Colorizer.prepare`."""

@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from colorzoo.batch import ReportEntry
 
 
-Report = Callable[[FileResult], None]
+PrintResult = Callable[[FileResult], None]
 
 _MANY = 1000  # images of a run that prints their number first, because a wrong path can include a whole disk
 _IS_INPUT = "is an input of this run. Choose another --output."
@@ -73,7 +73,7 @@ _POINT = re.compile(
 )
 
 
-def color(args: ColorizeOptions) -> int:
+def colorize_images(args: ColorizeOptions) -> int:
     """Colorize the images of the command line, write reports and return an exit code.
 
     `colorzoo.apps.cli.colorize.run` documents the exit codes.
@@ -82,15 +82,15 @@ def color(args: ColorizeOptions) -> int:
         check_reports(args.report)
     signer = _load_signer(Path(args.sign)) if args.sign else None
     files = _file_colorizer(args)
-    report = partial(_print_result, args, files.choice is not None and files.choice.is_default)
+    print_result = partial(_print_result, args, files.choice is not None and files.choice.is_default)
     names = [*args.images, *(read_list(args.from_list) if args.from_list else ())]
-    tasks, results = _plan(args, names, files, report)
+    tasks, results = _plan(args, names, files, print_result)
     if len(tasks) > _MANY:
         print_line(f"colorzoo: {len(tasks):,} images will be colorized", sys.stderr)
     if args.dry_run:
-        results += _report_planned(tasks, report)
+        results += _print_planned(tasks, print_result)
     elif tasks:
-        results += _run(args, files, tasks, report)
+        results += _run(args, files, tasks, print_result)
     if args.json:
         print(json.dumps([asdict(result) for result in results], indent=1))
     if len(results) > 1:
@@ -100,7 +100,7 @@ def color(args: ColorizeOptions) -> int:
     if signer:
         _sign(signer, results)
     if args.report:
-        _report_results(args.report, results)
+        _report_run(args.report, results)
     return _exit_code(results)
 
 
@@ -112,11 +112,11 @@ def check_reports(paths: Sequence[str]) -> None:
         check_report(Path(path))
 
 
-def _report_planned(tasks: Sequence[FileTask], report: Report) -> list[FileResult]:
-    """Report the images that a run without ``--dry-run`` would colorize, and return their results."""
+def _print_planned(tasks: Sequence[FileTask], print_result: PrintResult) -> list[FileResult]:
+    """Print the images that a run without ``--dry-run`` would colorize, and return their results."""
     results = [task.result("planned") for task in tasks]
     for result in results:
-        report(result)
+        print_result(result)
     return results
 
 
@@ -158,7 +158,7 @@ def _sign(signer: Signer, results: Sequence[FileResult]) -> None:
         )
 
 
-def _report_results(paths: Sequence[str], results: Sequence[FileResult]) -> None:
+def _report_run(paths: Sequence[str], results: Sequence[FileResult]) -> None:
     """Read the results of the run and write the reports."""
     from colorzoo.batch import read_entries
 
@@ -235,9 +235,9 @@ def _print_result(args: ColorizeOptions, is_default: bool, result: FileResult) -
 
 
 def _plan(
-    args: ColorizeOptions, names: Sequence[str], files: FileColorizer, report: Report
+    args: ColorizeOptions, names: Sequence[str], files: FileColorizer, print_result: PrintResult
 ) -> tuple[list[FileTask], list[FileResult]]:
-    """Find images, choose their output files, and report images that cannot be colorized.
+    """Find images, choose their output files, and print images that cannot be colorized.
 
     Raises:
         ImageError: ``--output`` cannot be used for these images.
@@ -262,7 +262,7 @@ def _plan(
         else:
             tasks.append(task)
     for result in results:
-        report(result)
+        print_result(result)
     if search.skipped:
         print_line(f"colorzoo: {skipped_files_message(search.skipped)}", sys.stderr)
     results += [FileResult(str(path), "", "skipped", (reason,)) for path, reason in search.skipped]
@@ -280,7 +280,7 @@ def _input_identities(
 
 
 def _run(
-    args: ColorizeOptions, files: FileColorizer, tasks: Sequence[FileTask], report: Report
+    args: ColorizeOptions, files: FileColorizer, tasks: Sequence[FileTask], print_result: PrintResult
 ) -> list[FileResult]:
     """Colorize the images with a progress bar and print each result."""
     files.load()  # if the model cannot be loaded, raise one error instead of one per image
@@ -290,7 +290,7 @@ def _run(
     with progress_bar("coloring", len(tasks)) as advance, closing(work):
         for result in work:
             results.append(result)
-            report(result)
+            print_result(result)
             if interrupts:
                 raise KeyboardInterrupt
             advance()

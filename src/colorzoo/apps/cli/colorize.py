@@ -62,9 +62,9 @@ def run(args: ColorizeOptions) -> int:
     if args.failed and Path(args.failed).suffix.lower() != ".txt":  # prevents overwriting an image
         raise ColorzooError(f"--failed must be a .txt file, got {args.failed}")
     import_torch()
-    from colorzoo.apps.cli._colorize import color
+    from colorzoo.apps.cli._colorize import colorize_images
 
-    return color(args)
+    return colorize_images(args)
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, ColorizeOptions, run)}
