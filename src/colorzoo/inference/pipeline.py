@@ -104,9 +104,7 @@ def colorize_task(task: ColorizeTask) -> ColorizedImage:
         prediction, colors = _color_drawing(task)
         notes += drawing_of(task).notes
     else:
-        points = _points(task, recipe.points)
-        prediction = _predict(task, points, _squares(recipe.points))
-        colors = Colors(_with_points(task, points, prediction.to_ab()))
+        prediction, colors = _color_photo(task)
     if recipe.areas:
         colors = _with_areas(task, colors)  # applies the strength before it locks areas
     elif recipe.strength != 1:
@@ -125,10 +123,20 @@ def colorize_task(task: ColorizeTask) -> ColorizedImage:
     )
 
 
+def _color_photo(task: ColorizeTask) -> tuple[Prediction, Colors]:
+    """Return the prediction for a photo, and its colors with the points of the recipe."""
+    hints = task.recipe.points
+    points, prediction = _predict_with_points(task, hints)
+    ab = _apply_points(task, hints, points, prediction.to_ab())
+    if any(hint.strength < 1 for hint in hints):
+        ab = _weaken_points(task, ab)
+    return prediction, Colors(ab)
+
+
 def _color_drawing(task: ColorizeTask) -> tuple[Prediction, Colors]:
     """Return the prediction for a drawing, and the colors of its regions."""
     hints = _drawing_hints(task)
-    prediction = _predict(task, _points(task, hints), _squares(hints))
+    _, prediction = _predict_with_points(task, hints)
     return prediction, _flat_colors(task, _filled_flats(task, prediction, hints))
 
 
@@ -147,38 +155,37 @@ def _has_nothing_to_color(task: ColorizeTask) -> bool:
     return task.run(is_page, task.lightness)
 
 
-def _with_points(task: ColorizeTask, points: Points | None, predicted: Tensor) -> Tensor:
-    """Return a prediction with the colors of points; each point has its own strength.
+def _weaken_points(task: ColorizeTask, strong: Tensor) -> Tensor:
+    """Mix colors with the colors without weak points, whose strength is below 1.
 
     Args:
         task: Image and guidance.
-        points: All points at the size of the network input.
-        predicted: ``(1, 2, h, w)`` prediction for all points.
+        strong: ``(1, 2, h, w)`` colors with all points at full strength.
     """
     hints = task.recipe.points
     weak = tuple(hint for hint in hints if hint.strength < 1)
-    strong = _with_points_in_full(task, hints, points, predicted)
-    if not weak:
-        return strong
-    without = _with_some_points(task, tuple(hint for hint in hints if hint.strength == 1))
+    without = _point_colors(task, tuple(hint for hint in hints if hint.strength == 1))
     extent = extent_of(task, weak)
     strengths = tuple(hint.strength for hint in weak)
-    lightness, key = task.lightness, (_reaches(hints), tuple(hint.strength for hint in hints))
-    return task.run(
-        weaken_points, strong, without, lightness, extent, strengths=strengths, key=_hints_key(task, key)
-    )
+    key = _hints_key(task, (_reaches(hints), tuple(hint.strength for hint in hints)))
+    return task.run(weaken_points, strong, without, task.lightness, extent, strengths=strengths, key=key)
 
 
-def _with_some_points(task: ColorizeTask, hints: Hints) -> Tensor:
-    """Predict colors with some of the points, and enforce the colors of these points."""
-    points = _points(task, hints)
-    return _with_points_in_full(task, hints, points, _predict(task, points, _squares(hints)).to_ab())
+def _point_colors(task: ColorizeTask, hints: Hints) -> Tensor:
+    """Predict colors with some of the points, and apply these points at full strength."""
+    points, prediction = _predict_with_points(task, hints)
+    return _apply_points(task, hints, points, prediction.to_ab())
 
 
-def _with_points_in_full(
-    task: ColorizeTask, hints: Hints, points: Points | None, predicted: Tensor
-) -> Tensor:
-    """Return a prediction with the colors of points at full strength within their reach."""
+def _apply_points(task: ColorizeTask, hints: Hints, points: Points | None, predicted: Tensor) -> Tensor:
+    """Return a prediction with the colors of points at full strength within their reach.
+
+    Args:
+        task: Image and guidance.
+        hints: Points of the prediction.
+        points: These points at the size of the network input; None without points.
+        predicted: ``(1, 2, h, w)`` prediction for the points.
+    """
     if points is None:
         return predicted
     neighbors = task.run(find_neighbors, task.lightness)
@@ -208,7 +215,7 @@ def _base_of_limited(task: ColorizeTask, hints: Hints, limited: Hints) -> Base:
         others = tuple(hint for hint in hints if not is_small(hint))
     else:
         others = tuple(hint for hint in hints if hint.reach == "everywhere")
-    base = _with_some_points(task, others)
+    base = _point_colors(task, others)
     return task.run(show_base, base, task.lightness, key=_hints_key(task, _reaches(others)))
 
 
@@ -371,7 +378,7 @@ def _lock_areas(task: ColorizeTask, colors: Colors) -> Colors:
 
 def _own_prediction(task: ColorizeTask) -> Prediction:
     """Predict colors without hints; the regions of a drawing have one color each."""
-    own = _predict(task, None, "own", hinted=False)
+    own = _predict(task, None, hinted=False)
     if not task.network.is_sketch:
         return own
     rgb = _predicted_flats(task, own).over(task.network_size).compose(None)
@@ -415,15 +422,21 @@ def _seeded(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> Tensor | None:
     return task.run(enforce_points, ab, seeds, neighbors, key=_hints_key(task, key))
 
 
+def _predict_with_points(task: ColorizeTask, hints: Hints) -> tuple[Points | None, Prediction]:
+    """Draw points and run the model; return the drawn points and the prediction."""
+    points = _points(task, hints)
+    return points, _predict(task, points, _squares(hints))
+
+
 def _predict(
-    task: ColorizeTask, points: Points | None, points_key: Hashable, *, hinted: bool = True
+    task: ColorizeTask, points: Points | None, points_key: Hashable = None, *, hinted: bool = True
 ) -> Prediction:
     """Run the model with points, strokes and object areas.
 
     Args:
         task: Image and guidance.
         points: Points at the size of the network input.
-        points_key: Key of the points in the results of stages.
+        points_key: Key of the points in the results of stages; None without points.
         hinted: Whether to use strokes and region colors.
     """
     network, accepts = task.network, task.network.model.accepts
@@ -480,7 +493,7 @@ def _drawing_hints(task: ColorizeTask) -> Hints:
     strong = tuple(hint for hint in hints if hint.strength == 1)
     if len(strong) == len(hints):
         return hints
-    prediction = _predict(task, _points(task, strong), _squares(strong))
+    _, prediction = _predict_with_points(task, strong)
     flats = _filled_flats(task, prediction, strong)
     return tuple(mix_point(hint, flats, task.size) if hint.strength < 1 else hint for hint in hints)
 
@@ -508,7 +521,7 @@ def _region_similarity(task: ColorizeTask) -> Tensor:
     """
     from colorzoo.inference.steps.drawing import region_votes
 
-    own = _predict(task, None, None, hinted=False)
+    own = _predict(task, None, hinted=False)
     votes = region_votes(own, drawing_of(task), network_input(task))
     with task.network.session():
         return task.network.model.region_similarity(own, votes).cpu()
@@ -522,7 +535,7 @@ def predict_regions(task: ColorizeTask) -> tuple[Prediction, Tensor]:
     from colorzoo.inference.steps.drawing import region_votes
 
     hints = _drawing_hints(task)
-    prediction = _predict(task, _points(task, hints), _squares(hints))
+    _, prediction = _predict_with_points(task, hints)
     return prediction, region_votes(prediction, drawing_of(task), network_input(task))
 
 
