@@ -33,7 +33,7 @@ from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import to_pil
 from colorzoo.inference.border import Surroundings, crop_recipe, select_part
 from colorzoo.inference.full_size import FullLightness, preprocess
-from colorzoo.inference.network import NetworkRunner, States, run_network
+from colorzoo.inference.network import NetworkRunner, States
 from colorzoo.inference.pipeline import colorize_task, network_input
 from colorzoo.inference.references import (
     ReadReference,
@@ -381,7 +381,7 @@ class Colorizer:
         """
         size = lightness.shape[3], lightness.shape[2]
         image = network_input(ColorizeTask(self._network, lightness, size))
-        return run_network(image, guidance, {} if states is None else states, network=self._network)
+        return self._network.run_network(image, guidance, {} if states is None else states)
 
     @cached_property
     def digest(self) -> str:

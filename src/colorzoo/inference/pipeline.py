@@ -23,19 +23,14 @@ from colorzoo.guidance import (
     Regions,
     Scribbles,
 )
-from colorzoo.guidance.hints import boxes_of
-from colorzoo.inference.network import (
-    States,
-    compute_similarity,
-    draw_strokes,
-    embed_exemplar,
-    find_objects,
-    propose_regions,
+from colorzoo.guidance.hints import (
+    boxes_of,
+    global_statistics,
+    rasterize_scribbles,
     resize_maps,
     resize_points,
-    run_network,
-    set_statistics,
 )
+from colorzoo.inference.network import States
 from colorzoo.inference.result import NOTHING_TO_COLOR, ColorizedImage
 from colorzoo.inference.steps.areas import (
     DrawnArea,
@@ -268,7 +263,7 @@ def _points(task: ColorizeTask, hints: Hints) -> Points | None:
     """Rasterize points at the size of the network input; return None without points."""
     lightness, dense = task.lightness, task.tensors.points
     if dense is not None:
-        resized = resize_points(dense, size=task.network_size)
+        resized = resize_points(dense, task.network_size)
         return resized if task.network.is_sketch else fit_points(resized, lightness)
     if not hints:
         return None
@@ -326,7 +321,7 @@ def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
     """
     if not task.network.model.supports("similarity"):
         return None
-    return task.run(compute_similarity, task.lightness, _states(task), network=task.network, patches=patches)
+    return task.run(task.network.compute_similarity, task.lightness, _states(task), patches=patches)
 
 
 def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
@@ -448,12 +443,12 @@ def _predict(
     states = _states(task)
     image, key = network_input(task), _hints_key(task, points_key, hinted=hinted)
     guidance = _guidance(task, points, hinted=hinted)
-    prediction = task.run(run_network, image, guidance, states, network=network, key=key)
+    prediction = task.run(network.run_network, image, guidance, states, key=key)
     if not objects or "boxes" not in accepts:
         return prediction
     drawn = _drawn(task, objects)
     guidance = boxes_of_areas(guidance, drawn)
-    boxed = task.run(run_network, image, guidance, states, network=network, key=(key, "boxes"))
+    boxed = task.run(network.run_network, image, guidance, states, key=(key, "boxes"))
     return restrict_to_areas(boxed, prediction, drawn)
 
 
@@ -567,9 +562,9 @@ def _strokes(task: ColorizeTask) -> Scribbles | None:
     dense, objects = task.tensors.scribbles, _areas(task, "thing")
     strokes: Scribbles | None = None
     if task.recipe.scribbles:
-        strokes = draw_strokes(task.lightness, strokes=task.recipe.scribbles, image_size=task.size)
+        strokes = rasterize_scribbles(task.recipe.scribbles, *task.size, task.network_size)
     elif dense is not None:
-        strokes = resize_maps(Guidance(scribbles=dense), size=task.network_size).scribbles
+        strokes = resize_maps(Guidance(scribbles=dense), task.network_size).scribbles
     if not objects:
         return strokes
     return strokes_of_areas(strokes, _drawn(task, objects))
@@ -581,7 +576,7 @@ def _guidance(task: ColorizeTask, points: Points | None, *, hinted: bool) -> Gui
     if kinds := tensors.kinds():
         dropped = {kind for kind in kinds if kind not in model.accepts} | {"points", "scribbles"}
         tensors = replace(tensors, **dict.fromkeys(dropped if hinted else dropped | {"regions"}))
-        tensors = resize_maps(tensors, size=task.network_size)
+        tensors = resize_maps(tensors, task.network_size)
     boxes = recipe.boxes if "boxes" in model.accepts else None
     if _areas(task, "thing") and "boxes" in model.accepts:
         boxes = boxes or ()  # an empty tuple disables object detection
@@ -590,7 +585,7 @@ def _guidance(task: ColorizeTask, points: Points | None, *, hinted: bool) -> Gui
         added["boxes"] = boxes_of(boxes, *task.size)
     unboxed = "boxes" in model.accepts and boxes is None and tensors.boxes is None
     if unboxed and model.supports("find_boxes"):
-        added["boxes"] = task.run(find_objects, task.lightness, network=task.network)
+        added["boxes"] = task.run(task.network.find_objects, task.lightness)
     strokes = _strokes(task) if hinted and "scribbles" in model.accepts else None
     return replace(tensors, points=points, scribbles=strokes, **added)
 
@@ -605,7 +600,7 @@ def _added_guidance(task: ColorizeTask, *, hinted: bool) -> dict[str, Any]:
         alpha = recipe.exemplar.alpha
         added["exemplar"] = exemplar if alpha is None else replace(exemplar, alpha=alpha)
     if "statistics" in accepts and "statistics" in kinds:
-        added["statistics"] = set_statistics(wanted=recipe.statistics)
+        added["statistics"] = global_statistics(recipe.statistics)
     if "label" in accepts and recipe.label is not None and task.tensors.label is None:
         added["label"] = torch.tensor([recipe.label])
     uses_classes = "classes" in accepts and "classes" in kinds and not _lacks_classes(task)
@@ -625,7 +620,7 @@ def _embedded_exemplar(task: ColorizeTask) -> Exemplar | None:
     if exemplar is None or "exemplar" not in model.accepts:
         return None
     if exemplar.embedding is None and model.supports("encode_reference"):
-        return task.run(embed_exemplar, exemplar, network=task.network)
+        return task.run(task.network.embed_exemplar, exemplar)
     return exemplar
 
 
@@ -642,7 +637,7 @@ def _read_classes(task: ColorizeTask, exemplar: Exemplar | None) -> ClassMap | N
 
     extra = {name: value for name, value in task.recipe.extra.items() if name == "classes"}
     classes = Recipe(width=task.recipe.width, height=task.recipe.height, extra=extra)
-    return task.run(read_classes, task.lightness, exemplar, network=task.network, recipe=classes)
+    return task.run(read_classes, task.network, task.lightness, exemplar, recipe=classes)
 
 
 def proposed_regions(task: ColorizeTask) -> Regions:
@@ -656,7 +651,7 @@ def proposed_regions(task: ColorizeTask) -> Regions:
             f"--model must support region guidance, got {task.network.name}. Run `colorzoo models --guidance "
             "regions` to list such models."
         )
-    return task.run(propose_regions, network_input(task), network=task.network)
+    return task.run(task.network.propose_regions, network_input(task))
 
 
 def divided_regions(task: ColorizeTask) -> Regions:

@@ -29,18 +29,14 @@ _LARGEST = 65535
 
 
 def read_classes(
-    lightness: Tensor,
-    exemplar: Exemplar | None,
-    *,
-    network: NetworkRunner,
-    recipe: Recipe,
+    network: NetworkRunner, lightness: Tensor, exemplar: Exemplar | None, *, recipe: Recipe
 ) -> ClassMap | None:
     """Read or predict the classes of an image and its reference; see `class_map`.
 
     Args:
+        network: Runner of the model.
         lightness: ``(1, 1, h, w)`` in [0, 100].
         exemplar: Reference, or None.
-        network: Runner of the model.
         recipe: Recipe with the field ``classes`` and the size of the image.
     """
     reference = None if exemplar is None else exemplar.rgb
