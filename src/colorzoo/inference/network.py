@@ -88,13 +88,13 @@ class NetworkRunner:
         method = self.model.edit if self.graph is None else self.graph
         return self._run_finite(method, image, guidance, states)
 
-    def compute_similarity(self, lightness: Tensor, states: States, *, patches: PointPatches) -> Tensor:
+    def compute_similarity(self, lightness: Tensor, patches: PointPatches, states: States) -> Tensor:
         """Compute the similarity ``(1, 1, h, w)`` in [0, 1] of each location to points.
 
         Args:
             lightness: ``(1, 1, h, w)`` in [0, 100].
-            states: Results of earlier edits of the image, updated in place.
             patches: Squares of the points.
+            states: Results of earlier edits of the image, updated in place.
         """
         mask = patches.mask((int(lightness.shape[2]), int(lightness.shape[3])))
         return self._run_finite(self.model.similarity, lightness, mask, states)

@@ -19,7 +19,6 @@ from colorzoo.guidance import (
     PaintStroke,
     PointHint,
     Points,
-    Recipe,
     Regions,
     Scribbles,
 )
@@ -30,7 +29,6 @@ from colorzoo.guidance.hints import (
     resize_maps,
     resize_points,
 )
-from colorzoo.inference.network import States
 from colorzoo.inference.result import NOTHING_TO_COLOR, ColorizedImage
 from colorzoo.inference.steps.areas import (
     DrawnArea,
@@ -249,8 +247,7 @@ def _hints_key(task: ColorizeTask, points_key: Hashable, *, hinted: bool = True)
     """
     recipe, tensors = task.recipe, task.tensors
     extra = {name: value for name, value in recipe.extra.items() if name != "divisions"}
-    is_divided = "divisions" in recipe.extra and task.network.model.supports("propose")
-    divisions = recipe.divisions if is_divided else ()
+    divisions = recipe.divisions if task.network.model.supports("propose") else ()
     used: tuple[object, ...] = (_areas(task, "thing"), recipe.boxes, divisions, recipe.label, extra)
     if hinted:
         used += (recipe.scribbles, recipe.regions, tensors.scribbles is None, tensors.regions is None)
@@ -273,22 +270,23 @@ def _points(task: ColorizeTask, hints: Hints) -> Points | None:
         hints,
         image_size=task.size,
         fits=not task.network.is_sketch,
-        key=(_squares(hints), task.size),
+        key=_squares(hints),
     )
 
 
 def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
     """Compute the pixels to which the colors of points apply; see `limit_extent`."""
-    reaches = tuple(hint.reach for hint in hints)
+    patches, reaches = PointPatches.of(hints, task.size), tuple(hint.reach for hint in hints)
     groups = [[hints[number] for number in group] for group in by_reach(reaches).values()]
     parts = [PointPatches.of(group, task.size) for group in groups]
     return task.run(
         limit_extent,
         [paths_from(task, part) for part in parts],
         [similarity_to(task, part) for part in parts],
-        patches=PointPatches.of(hints, task.size),
+        patches=patches,
         reaches=reaches,
         size=task.network_size,
+        key=(patches, reaches),
     )
 
 
@@ -311,7 +309,7 @@ def paths_from(task: ColorizeTask, patches: PointPatches) -> Paths:
 
     See `find_paths`.
     """
-    return task.run(find_paths, task.run(step_costs, task.lightness), patches=patches)
+    return task.run(find_paths, task.run(step_costs, task.lightness), patches, key=patches)
 
 
 def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
@@ -321,7 +319,7 @@ def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
     """
     if not task.network.model.supports("similarity"):
         return None
-    return task.run(task.network.compute_similarity, task.lightness, _states(task), patches=patches)
+    return task.run(task.network.compute_similarity, task.lightness, patches, task.states, key=patches)
 
 
 def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
@@ -387,7 +385,7 @@ def _areas(task: ColorizeTask, *actions: str) -> tuple[Area, ...]:
 def _masks(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
     """Return the soft masks of areas; opacity is ignored so that cached masks can be reused."""
     opaque = tuple(replace(area, opacity=1.0) for area in areas)
-    return task.run(draw_areas, task.lightness, areas=opaque, image_size=task.size)
+    return task.run(draw_areas, task.lightness, opaque, image_size=task.size, key=repr(opaque))
 
 
 def _drawn(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
@@ -440,7 +438,7 @@ def _predict(
         points = None
     if points is None:
         points_key = None
-    states = _states(task)
+    states = task.states
     image, key = network_input(task), _hints_key(task, points_key, hinted=hinted)
     guidance = _guidance(task, points, hinted=hinted)
     prediction = task.run(network.run_network, image, guidance, states, key=key)
@@ -450,14 +448,6 @@ def _predict(
     guidance = boxes_of_areas(guidance, drawn)
     boxed = task.run(network.run_network, image, guidance, states, key=(key, "boxes"))
     return restrict_to_areas(boxed, prediction, drawn)
-
-
-def _states(task: ColorizeTask) -> States:
-    """Return the intermediate results of an image, which the model reuses after an edit."""
-    name = "states", task.image_key
-    states: States = task.results.get(name, {})
-    task.results[name] = states  # also after a hit, because their size grows
-    return states
 
 
 def network_input(task: ColorizeTask) -> Tensor:
@@ -605,7 +595,7 @@ def _added_guidance(task: ColorizeTask, *, hinted: bool) -> dict[str, Any]:
         added["label"] = torch.tensor([recipe.label])
     uses_classes = "classes" in accepts and "classes" in kinds and not _lacks_classes(task)
     if uses_classes and task.tensors.classes is None:
-        added["classes"] = _read_classes(task, exemplar)
+        added["classes"] = _class_map(task, exemplar)
     if "regions" in accepts and model.supports("propose"):
         if not hinted:
             added["regions"] = proposed_regions(task)
@@ -625,19 +615,16 @@ def _embedded_exemplar(task: ColorizeTask) -> Exemplar | None:
 
 
 def _lacks_classes(task: ColorizeTask) -> bool:
-    """Return whether the model needs label images to use the classes of the recipe; see `lacks_classes`."""
-    from colorzoo.inference.steps.classes import lacks_classes  # few recipes have classes
-
-    return lacks_classes(task.network.model, task.recipe)
+    """Return whether the recipe requires predicted classes that the model cannot provide."""
+    return not task.network.model.supports("segment") and not task.recipe.classes.file
 
 
-def _read_classes(task: ColorizeTask, exemplar: Exemplar | None) -> ClassMap | None:
-    """Return the classes of the recipe, as `class_map` does; other fields of the recipe have no effect."""
-    from colorzoo.inference.steps.classes import read_classes
+def _class_map(task: ColorizeTask, exemplar: Exemplar | None) -> ClassMap:
+    """Return the classes of the image and of its reference."""
+    from colorzoo.inference.steps.classes import read_classes  # few recipes have classes
 
-    extra = {name: value for name, value in task.recipe.extra.items() if name == "classes"}
-    classes = Recipe(width=task.recipe.width, height=task.recipe.height, extra=extra)
-    return task.run(read_classes, task.network, task.lightness, exemplar, recipe=classes)
+    key = repr(task.recipe.extra["classes"])
+    return task.run(read_classes, task.network, task.recipe, task.lightness, exemplar, key=key)
 
 
 def proposed_regions(task: ColorizeTask) -> Regions:
@@ -661,8 +648,8 @@ def divided_regions(task: ColorizeTask) -> Regions:
         return proposed
     from colorzoo.inference.steps.regions import edit_regions
 
-    sketch, size = network_input(task), task.size
-    return task.run(edit_regions, proposed, sketch, divisions=divisions, image_size=size)
+    sketch = network_input(task)
+    return task.run(edit_regions, proposed, sketch, divisions, image_size=task.size, key=divisions)
 
 
 def _colored_regions(task: ColorizeTask) -> Regions:
@@ -671,7 +658,7 @@ def _colored_regions(task: ColorizeTask) -> Regions:
 
     colors = task.recipe.regions
     key = task.recipe.divisions, repr(colors)
-    return task.run(color_regions, divided_regions(task), colors=colors, key=key)
+    return task.run(color_regions, divided_regions(task), colors, key=key)
 
 
 def _region_notes(task: ColorizeTask) -> tuple[str, ...]:

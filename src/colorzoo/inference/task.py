@@ -20,7 +20,7 @@ from colorzoo.guidance.recipe import is_recipe_text
 from colorzoo.image_io.raster_image import AlphaArray, RasterImage
 from colorzoo.inference.border import Surroundings
 from colorzoo.inference.full_size import FullLightness, LightnessShift
-from colorzoo.inference.network import NetworkRunner
+from colorzoo.inference.network import NetworkRunner, States
 from colorzoo.inference.steps.points import CORRECTIONS
 
 if TYPE_CHECKING:  # photos do not need these stages
@@ -151,19 +151,17 @@ class ColorizeTask:
     def run(self, stage: Callable[..., T], *inputs: Any, key: Hashable = None, **settings: Any) -> T:
         """Run a stage, or return its cached result.
 
-        The cache `results` ignores the inputs: a result is returned again for the same function, `image_key`
-        and key, so the key must change with the inputs. Each call adds a record to `log`.
+        The cache `results` ignores the arguments of the function: a result is returned again for the same
+        function, `image_key` and key. Each call adds a record to `log`.
 
         Args:
             stage: Function to run.
             *inputs: Positional arguments of the function.
-            key: Parts of the recipe on which the inputs and settings depend. None uses the settings, for
-                stages whose inputs depend only on the image.
-            **settings: Keyword arguments of the function. Without a key, their ``repr`` identifies the
-                result. Arrays and tensors must be positional inputs, because their ``repr`` is shortened.
+            key: Parts of the recipe on which the arguments depend; None if they depend only on the image, the
+                model and the reference.
+            **settings: Keyword arguments of the function.
         """
-        stage_key = repr(settings) if key is None else key
-        result_key = (stage.__name__, self.image_key, stage_key)
+        result_key = (stage.__name__, self.image_key, key)
         try:
             result: T = self.results[result_key]
         except KeyError:
@@ -172,6 +170,14 @@ class ColorizeTask:
             self.log.append(StageRun(stage.__name__.replace("_", " "), cached=True))
         self.results[result_key] = result  # also after a hit, because the size of some results grows
         return result
+
+    @property
+    def states(self) -> States:
+        """Intermediate results of the model for the image, which the model reuses after an edit."""
+        key = "states", self.image_key
+        states: States = self.results.get(key, {})
+        self.results[key] = states  # also after a hit, because the size of the states grows
+        return states
 
     @property
     def network_size(self) -> tuple[int, int]:

@@ -63,12 +63,12 @@ class DrawnArea:
 
 
 def draw_areas(
-    lightness: Tensor, *, areas: Sequence[Area], image_size: tuple[int, int]
+    lightness: Tensor, areas: Sequence[Area], image_size: tuple[int, int]
 ) -> tuple[DrawnArea, ...]:
     """Compute the soft masks of areas at the size of the network input.
 
     Examples:
-        >>> draw_areas(torch.full((1, 1, 32, 48), 50.0), areas=[], image_size=(48, 32))
+        >>> draw_areas(torch.full((1, 1, 32, 48), 50.0), [], image_size=(48, 32))
         ()
 
     Args:

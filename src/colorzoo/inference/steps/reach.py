@@ -159,7 +159,7 @@ def step_costs(lightness: Tensor) -> Map:
     return costs
 
 
-def find_paths(costs: Map, *, patches: PointPatches) -> Paths:
+def find_paths(costs: Map, patches: PointPatches) -> Paths:
     """Find the shortest paths from points on the grid of `step_costs`."""
     cells = patches.numbers((costs.shape[0], costs.shape[1]))
     search = MCP_Geometric(costs)
