@@ -160,7 +160,7 @@ def _weaken_points(task: ColorizeTask, strong: Tensor) -> Tensor:
     without = _point_colors(task, tuple(hint for hint in hints if hint.strength == 1))
     extent = extent_of(task, weak)
     strengths = tuple(hint.strength for hint in weak)
-    key = _hints_key(task, (_reaches(hints), tuple(hint.strength for hint in hints)))
+    key = _reaches(hints), tuple(hint.strength for hint in hints), task.guidance_key
     return task.run(weaken_points, strong, without, task.lightness, extent, strengths=strengths, key=key)
 
 
@@ -182,14 +182,14 @@ def _apply_points(task: ColorizeTask, hints: Hints, points: Points | None, predi
     if points is None:
         return predicted
     neighbors = task.run(find_neighbors, task.lightness)
-    squares_key = _hints_key(task, _squares(hints))
+    squares_key = _squares(hints), task.guidance_key
     enforced = task.run(enforce_points, predicted, points, neighbors, key=squares_key)
     limited = tuple(hint for hint in hints if hint.reach != "everywhere")
     if not limited:
         return enforced
     base = _base_of_limited(task, hints, limited)
     extent = _limited_extent(task, limited)
-    reaches_key = _hints_key(task, _reaches(hints))
+    reaches_key = _reaches(hints), task.guidance_key
     return task.run(limit_reach, enforced, base, task.lightness, points, extent, key=reaches_key)
 
 
@@ -209,7 +209,7 @@ def _base_of_limited(task: ColorizeTask, hints: Hints, limited: Hints) -> Base:
     else:
         others = tuple(hint for hint in hints if hint.reach == "everywhere")
     base = _point_colors(task, others)
-    return task.run(show_base, base, task.lightness, key=_hints_key(task, _reaches(others)))
+    return task.run(show_base, base, task.lightness, key=(_reaches(others), task.guidance_key))
 
 
 def _limited_extent(task: ColorizeTask, limited: Hints) -> Extent:
@@ -235,25 +235,6 @@ def _squares(hints: Sequence[PointHint]) -> tuple[object, ...]:
 def _reaches(hints: Sequence[PointHint]) -> tuple[object, ...]:
     """Return the fields of points that determine colors at full strength."""
     return _squares(hints), tuple(hint.reach for hint in hints)
-
-
-def _hints_key(task: ColorizeTask, points_key: Hashable, *, hinted: bool = True) -> Hashable:
-    """Return the guidance on which a prediction depends as a key of results.
-
-    Args:
-        task: Image and guidance.
-        points_key: Key of the points.
-        hinted: Whether the prediction uses strokes and region colors.
-    """
-    recipe, tensors = task.recipe, task.tensors
-    extra = {name: value for name, value in recipe.extra.items() if name != "divisions"}
-    divisions = recipe.divisions if task.network.model.supports("propose") else ()
-    used: tuple[object, ...] = (_areas(task, "thing"), recipe.boxes, divisions, recipe.label, extra)
-    if hinted:
-        used += (recipe.scribbles, recipe.regions, tensors.scribbles is None, tensors.regions is None)
-    else:
-        used += ((), (), True, True)  # the key of a recipe without strokes and region colors
-    return points_key, repr(used)
 
 
 def _points(task: ColorizeTask, hints: Hints) -> Points | None:
@@ -350,7 +331,7 @@ def _fill_areas(task: ColorizeTask, colors: Colors) -> Colors:
         _seeded(task, _masks(task, areas)),  # this prediction does not depend on the opacity
         extent_of(task, inside) if inside else None,
         strengths=tuple(hint.strength for hint in inside),
-        key=_hints_key(task, repr((task.recipe.points, areas))),
+        key=(repr((task.recipe.points, areas)), task.guidance_key),
     )
 
 
@@ -371,7 +352,7 @@ def _lock_areas(task: ColorizeTask, colors: Colors) -> Colors:
 
 def _own_prediction(task: ColorizeTask) -> Prediction:
     """Predict colors without hints; the regions of a drawing have one color each."""
-    own = _predict(task, None, hinted=False)
+    own = _predict(_without_hints(task), None)
     if not task.network.is_sketch:
         return own
     rgb = _predicted_flats(task, own).over(task.network_size).compose(None)
@@ -412,7 +393,7 @@ def _seeded(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> Tensor | None:
     key = repr([each.area for each in drawn]), _squares(hints)
     ab = _predict(task, seeds, key).to_ab()
     neighbors = task.run(find_neighbors, lightness)
-    return task.run(enforce_points, ab, seeds, neighbors, key=_hints_key(task, key))
+    return task.run(enforce_points, ab, seeds, neighbors, key=(key, task.guidance_key))
 
 
 def _predict_with_points(task: ColorizeTask, hints: Hints) -> tuple[Points | None, Prediction]:
@@ -421,16 +402,21 @@ def _predict_with_points(task: ColorizeTask, hints: Hints) -> tuple[Points | Non
     return points, _predict(task, points, _squares(hints))
 
 
-def _predict(
-    task: ColorizeTask, points: Points | None, points_key: Hashable = None, *, hinted: bool = True
-) -> Prediction:
-    """Run the model with points, strokes and object areas.
+def _without_hints(task: ColorizeTask) -> ColorizeTask:
+    """Return the task without points, strokes, region colors and divisions of regions."""
+    extra = {name: value for name, value in task.recipe.extra.items() if name != "divisions"}
+    recipe = replace(task.recipe, points=(), scribbles=(), regions=(), extra=extra)
+    tensors = replace(task.tensors, points=None, scribbles=None, regions=None)
+    return replace(task, recipe=recipe, tensors=tensors)
+
+
+def _predict(task: ColorizeTask, points: Points | None, points_key: Hashable = None) -> Prediction:
+    """Run the model with points and the other guidance of the task.
 
     Args:
-        task: Image and guidance.
+        task: Image and guidance; its points are ignored.
         points: Points at the size of the network input.
         points_key: Key of the points in the results of stages; None without points.
-        hinted: Whether to use strokes and region colors.
     """
     network, accepts = task.network, task.network.model.accepts
     objects = _areas(task, "thing")
@@ -439,8 +425,8 @@ def _predict(
     if points is None:
         points_key = None
     states = task.states
-    image, key = network_input(task), _hints_key(task, points_key, hinted=hinted)
-    guidance = _guidance(task, points, hinted=hinted)
+    image, key = network_input(task), (points_key, task.guidance_key)
+    guidance = _guidance(task, points)
     prediction = task.run(network.run_network, image, guidance, states, key=key)
     if not objects or "boxes" not in accepts:
         return prediction
@@ -506,7 +492,7 @@ def _region_similarity(task: ColorizeTask) -> Tensor:
     """
     from colorzoo.inference.steps.drawing import region_votes
 
-    own = _predict(task, None, hinted=False)
+    own = _predict(_without_hints(task), None)
     votes = region_votes(own, drawing_of(task), network_input(task))
     with task.network.session():
         return task.network.model.region_similarity(own, votes).cpu()
@@ -560,27 +546,26 @@ def _strokes(task: ColorizeTask) -> Scribbles | None:
     return strokes_of_areas(strokes, _drawn(task, objects))
 
 
-def _guidance(task: ColorizeTask, points: Points | None, *, hinted: bool) -> Guidance:
-    """Build the guidance of a prediction; ``hinted`` includes strokes and region colors."""
+def _guidance(task: ColorizeTask, points: Points | None) -> Guidance:
+    """Build the guidance of a prediction at the size of the network input."""
     model, recipe, tensors = task.network.model, task.recipe, task.tensors
     if kinds := tensors.kinds():
         dropped = {kind for kind in kinds if kind not in model.accepts} | {"points", "scribbles"}
-        tensors = replace(tensors, **dict.fromkeys(dropped if hinted else dropped | {"regions"}))
-        tensors = resize_maps(tensors, task.network_size)
+        tensors = resize_maps(replace(tensors, **dict.fromkeys(dropped)), task.network_size)
     boxes = recipe.boxes if "boxes" in model.accepts else None
     if _areas(task, "thing") and "boxes" in model.accepts:
         boxes = boxes or ()  # an empty tuple disables object detection
-    added = _added_guidance(task, hinted=hinted)
+    added = _added_guidance(task)
     if boxes is not None:
         added["boxes"] = boxes_of(boxes, *task.size)
     unboxed = "boxes" in model.accepts and boxes is None and tensors.boxes is None
     if unboxed and model.supports("find_boxes"):
         added["boxes"] = task.run(task.network.find_objects, task.lightness)
-    strokes = _strokes(task) if hinted and "scribbles" in model.accepts else None
+    strokes = _strokes(task) if "scribbles" in model.accepts else None
     return replace(tensors, points=points, scribbles=strokes, **added)
 
 
-def _added_guidance(task: ColorizeTask, *, hinted: bool) -> dict[str, Any]:
+def _added_guidance(task: ColorizeTask) -> dict[str, Any]:
     """Return fields of `Guidance` that need no resizing, such as the exemplar."""
     recipe, model = task.recipe, task.network.model
     accepts, kinds = model.accepts, recipe.kinds()
@@ -596,11 +581,8 @@ def _added_guidance(task: ColorizeTask, *, hinted: bool) -> dict[str, Any]:
     uses_classes = "classes" in accepts and "classes" in kinds and not _lacks_classes(task)
     if uses_classes and task.tensors.classes is None:
         added["classes"] = _class_map(task, exemplar)
-    if "regions" in accepts and model.supports("propose"):
-        if not hinted:
-            added["regions"] = proposed_regions(task)
-        elif task.tensors.regions is None:
-            added["regions"] = _colored_regions(task)
+    if "regions" in accepts and model.supports("propose") and task.tensors.regions is None:
+        added["regions"] = _colored_regions(task)
     return added
 
 

@@ -179,6 +179,18 @@ class ColorizeTask:
         self.results[key] = states  # also after a hit, because the size of the states grows
         return states
 
+    @cached_property
+    def guidance_key(self) -> str:
+        """Guidance on which predictions depend, except points, as a part of keys of `results`."""
+        recipe, tensors = self.recipe, self.tensors
+        objects = tuple(area for area in recipe.areas if area.action == "thing")
+        extra = {name: value for name, value in recipe.extra.items() if name != "divisions"}
+        is_divided = "divisions" in recipe.extra and self.network.model.supports("propose")
+        divisions = recipe.divisions if is_divided else ()
+        strokes = recipe.scribbles, tensors.scribbles is None
+        regions = recipe.regions, tensors.regions is None
+        return repr((objects, recipe.boxes, divisions, recipe.label, extra, strokes, regions))
+
     @property
     def network_size(self) -> tuple[int, int]:
         """Height and width of the network input."""
