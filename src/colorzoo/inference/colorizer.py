@@ -44,6 +44,7 @@ from colorzoo.inference.references import (
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import (
     ColorizeTask,
+    FullSize,
     GuidanceLike,
     StageRun,
     read_guidance,
@@ -245,31 +246,23 @@ class Colorizer:
         if recipe.healing:  # healing does not change the border
             image = replace(image, levels=_healed(log, image, recipe))
 
-        width, height = image.size
+        size = width, height = image.size
         about = f"{width} x {height} pixels"
-        full = FullLightness(image.levels if inside is None else image.levels[inside.slices])
-        lightness = timed(log, preprocess, full, self.size, about=about)
-        drawing = _read_drawing(log, image, recipe, about) if self._network.is_sketch else None
-        size = (width, height)
+        whole = part = FullLightness(image.levels)
         surroundings: Surroundings | None = None
         if inside is None:
             recipe.check_inside(width, height)
         else:
-            guidance, crop_notes = _crop_guidance(guidance, (width, height), inside)
+            guidance, crop_notes = _crop_guidance(guidance, size, inside)
             notes = (*crop_notes, *notes)
-            size = (inside.width, inside.height)
-            surroundings = Surroundings(FullLightness(image.levels), inside)
+            size = inside.width, inside.height
+            part = FullLightness(image.levels[inside.slices])
+            surroundings = Surroundings(whole, inside)
+        lightness = timed(log, preprocess, part, self.size, about=about)
+        drawing = _read_drawing(log, image, recipe, about) if self._network.is_sketch else None
         task = self.prepare_lightness(lightness, size, guidance, reference, strength=strength)
-        return replace(
-            task,
-            notes=notes,
-            crop=recipe.crop,
-            alpha=image.alpha,
-            full=full,
-            surroundings=surroundings,
-            drawing=drawing,
-            log=log,
-        )
+        full_size = FullSize(part, surroundings, recipe.crop, image.alpha)
+        return replace(task, notes=notes, full_size=full_size, drawing=drawing, log=log)
 
     def prepare_lightness(
         self,

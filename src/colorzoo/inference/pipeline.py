@@ -72,7 +72,7 @@ if TYPE_CHECKING:  # photos do not need these stages
 Hints = tuple[PointHint, ...]
 
 
-def colorize_task(task: ColorizeTask) -> ColorizedImage:
+def colorize_task(task: ColorizeTask, *, detect_pages: bool = True) -> ColorizedImage:
     """Run the model on a prepared image, apply its guidance and return the result.
 
     `Colorizer.prepare` runs the earlier stages. The colors of the result have the size of the network input,
@@ -84,6 +84,11 @@ def colorize_task(task: ColorizeTask) -> ColorizedImage:
         >>> task = colorizer.prepare_lightness(lightness, (48, 32), Recipe())
         >>> colorize_task(task).ab.shape
         torch.Size([2, 32, 48])
+
+    Args:
+        task: Image, model and guidance.
+        detect_pages: Whether a blank page or a page of text stays gray if the task has no guidance. Video
+            frames are always colorized.
 
     Raises:
         GuidanceError: The recipe is invalid for this image or model.
@@ -102,7 +107,7 @@ def colorize_task(task: ColorizeTask) -> ColorizedImage:
         colors = _with_areas(task, colors)  # applies the strength before it locks areas
     elif recipe.strength != 1:
         colors = colors.scaled(recipe.strength)
-    if _has_nothing_to_color(task):
+    if detect_pages and _has_nothing_to_color(task):
         colors = colors.scaled(0)
         notes.append(NOTHING_TO_COLOR)
     is_limited_paint = any(stroke.reach != "everywhere" for stroke in recipe.paint)
@@ -141,7 +146,7 @@ def _flat_colors(task: ColorizeTask, flats: FlatColors) -> Colors:
 
 def _has_nothing_to_color(task: ColorizeTask) -> bool:
     """Return whether the image is a page of text; guidance disables page detection."""
-    if task.kinds or task.recipe.areas or task.network.is_sketch or task.is_frame:
+    if task.kinds or task.recipe.areas or task.network.is_sketch:
         return False
     from colorzoo.inference.steps.pages import is_page
 

@@ -96,6 +96,25 @@ class Colors:
 
 
 @dataclass(frozen=True, eq=False)
+class FullSize:
+    """Image at full size, with which the predicted colors are combined.
+
+    Attributes:
+        lightness: Lightness ``(H, W)`` of the image. If the image is a scan with a border (print margin or
+            mount), the lightness of the part inside the border.
+        surroundings: Whole image that contains the part; None if the part is the whole image.
+        crop: Crop rectangle in pixels of the whole image; None for no crop.
+        alpha: Alpha channel ``(H, W)`` of the whole image, which weights the pixels of a rotated crop; None
+            for an opaque image.
+    """
+
+    lightness: FullLightness | Tensor
+    surroundings: Surroundings | None = None
+    crop: Crop | None = None
+    alpha: AlphaArray | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class ColorizeTask:
     """Input of `colorzoo.inference.pipeline.colorize_task`: a model, an image and its guidance.
 
@@ -108,21 +127,14 @@ class ColorizeTask:
     Attributes:
         network: Runner of the model.
         lightness: Lightness ``(1, 1, h, w)`` at the size of the network input. If the image is a scan with a
-            border (print margin or mount), this attribute and the following attributes describe the part
-            inside the border.
+            border, this attribute and the following attributes describe the part inside the border.
         size: Width and height at full size in pixels.
         recipe: Points, areas, paint and settings, in pixels of the part.
         tensors: Guidance as tensors; maps can have any size.
         reference: Exemplar of the reference image, or None.
         notes: Notes for the user about the guidance.
-        crop: Crop rectangle in pixels of the whole image; None for no crop.
-        alpha: Alpha channel ``(H, W)`` of the whole image, which weights the pixels of a rotated crop; None
-            for an opaque image.
-        full: Lightness ``(height, width)`` at full size. None if the full-size image is not available; pass
-            its lightness to `ColorizedImage.over`.
-        surroundings: Whole image that contains the part; None if the part is the whole image.
-        is_frame: Whether the image is a video frame. Video frames are colorized even if they are blank or
-            contain only text.
+        full_size: Image at full size. None if it is not available; pass its lightness to
+            `ColorizedImage.over`.
         drawing: Lines and regions for sketch models, at any size; None finds them at the size of the network
             input.
         log: Record of each stage, in order.
@@ -138,11 +150,7 @@ class ColorizeTask:
     tensors: Guidance = field(default_factory=Guidance)
     reference: Exemplar | None = None
     notes: tuple[str, ...] = ()
-    crop: Crop | None = None
-    alpha: AlphaArray | None = None
-    full: FullLightness | Tensor | None = None
-    surroundings: Surroundings | None = None
-    is_frame: bool = False
+    full_size: FullSize | None = None
     drawing: Drawing | None = None
     log: list[StageRun] = field(default_factory=list)
     results: MutableMapping[Hashable, Any] = field(default_factory=dict)
