@@ -267,7 +267,7 @@ def _time_rows(colorizer: Colorizer) -> list[Row]:
     hint = Recipe(points=(PointHint(1500, 2000, color="#2060c0"),), width=3000, height=4000)
 
     def click() -> None:
-        changed = colorizer.prepare_lightness(task.lightness, task.size, hint)
+        changed = colorizer.prepare_lightness(task.lightness, task.image_size, hint)
         result = colorize_task(replace(changed, drawing=preview))
         flats = result.colors.flats
         assert flats is not None

@@ -267,7 +267,7 @@ class Colorizer:
     def prepare_lightness(
         self,
         lightness: Tensor,
-        size: tuple[int, int],
+        image_size: tuple[int, int],
         guidance: Guidance | Recipe,
         reference: Exemplar | None = None,
         *,
@@ -277,7 +277,7 @@ class Colorizer:
 
         Args:
             lightness: ``(1, 1, h, w)`` at the size of the network input, see `preprocess`.
-            size: Width and height at full size in pixels.
+            image_size: Width and height at full size in pixels.
             guidance: Recipe with coordinates in pixels of the part, checked by `Recipe.check_inside` or
                 converted by `crop_recipe`; or guidance tensors of any size.
             reference: Exemplar of the reference image, or None.
@@ -288,17 +288,17 @@ class Colorizer:
         """
         recipe, tensors = guidance, Guidance()
         if isinstance(recipe, Guidance):
-            hints = sparse_hints(recipe.points, *size)
+            hints = sparse_hints(recipe.points, *image_size)
             tensors = replace(recipe, points=None) if hints else recipe
             recipe = Recipe(points=hints)
         if strength is None:
             strength = recipe.strength
         if not 0 <= strength <= MAX_STRENGTH:
             raise GuidanceError(f"'strength' must be between 0 and {MAX_STRENGTH:g}, got {strength:g}")
-        width, height = size
+        width, height = image_size
         # healing is already applied, and the crop is applied to the result
         sized = replace(recipe.shown(), strength=strength, width=width, height=height, healing=(), crop=None)
-        return ColorizeTask(self._network, lightness, size, sized, tensors, reference)
+        return ColorizeTask(self._network, lightness, image_size, sized, tensors, reference)
 
     def exemplar(self, references: Sequence[ReadReference]) -> Exemplar:
         """Encode reference images into an exemplar that can be reused for several images.
@@ -408,7 +408,7 @@ def _border_setting(recipe: Recipe, border: BorderSetting | None, *, is_sketch: 
 
 
 def _crop_guidance(
-    guidance: Guidance | Recipe, size: tuple[int, int], inside: Rectangle
+    guidance: Guidance | Recipe, image_size: tuple[int, int], inside: Rectangle
 ) -> tuple[Recipe, tuple[str, ...]]:
     """Return a recipe for the part inside the border, and notes for the user.
 
@@ -417,7 +417,7 @@ def _crop_guidance(
     """
     if not isinstance(guidance, Recipe):
         raise GuidanceError(_WHOLE_IMAGE)
-    recipe, notes = crop_recipe(guidance, size, inside)
+    recipe, notes = crop_recipe(guidance, image_size, inside)
     return recipe, (f"only the image inside the scan border was colored ({inside})", *notes)
 
 

@@ -15,6 +15,7 @@ from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 from colorzoo.engines.device import choose_dtype
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Boxes, Exemplar, Guidance, Regions
+from colorzoo.inference.full_size import map_size
 from colorzoo.inference.steps.reach import PointPatches
 from colorzoo.model import ColoringModel, check_input
 from colorzoo.prediction import Prediction
@@ -96,7 +97,7 @@ class NetworkRunner:
             patches: Squares of the points.
             states: Results of earlier edits of the image, updated in place.
         """
-        mask = patches.mask((int(lightness.shape[2]), int(lightness.shape[3])))
+        mask = patches.mask(map_size(lightness))
         return self._run_finite(self.model.similarity, lightness, mask, states)
 
     def find_objects(self, lightness: Tensor) -> Boxes:

@@ -227,8 +227,8 @@ def _limited_extent(task: ColorizeTask, limited: Hints) -> Extent:
     extent = extent_of(task, small or larger)
     if not (small and larger):
         return extent
-    small_paths = paths_from(task, PointPatches.of(small, task.size))
-    larger_paths = paths_from(task, PointPatches.of(larger, task.size))
+    small_paths = paths_from(task, PointPatches.of(small, task.image_size))
+    larger_paths = paths_from(task, PointPatches.of(larger, task.image_size))
     return keep_nearer(extent, small_paths, larger_paths)
 
 
@@ -254,7 +254,7 @@ def _points(task: ColorizeTask, hints: Hints) -> Points | None:
         draw_points,
         lightness,
         hints,
-        image_size=task.size,
+        image_size=task.image_size,
         fits=not task.network.is_sketch,
         key=_squares(hints),
     )
@@ -262,9 +262,9 @@ def _points(task: ColorizeTask, hints: Hints) -> Points | None:
 
 def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
     """Compute the pixels to which the colors of points apply; see `limit_extent`."""
-    patches, reaches = PointPatches.of(hints, task.size), tuple(hint.reach for hint in hints)
+    patches, reaches = PointPatches.of(hints, task.image_size), tuple(hint.reach for hint in hints)
     groups = [[hints[number] for number in group] for group in by_reach(reaches).values()]
-    parts = [PointPatches.of(group, task.size) for group in groups]
+    parts = [PointPatches.of(group, task.image_size) for group in groups]
     return task.run(
         limit_extent,
         [paths_from(task, part) for part in parts],
@@ -280,7 +280,7 @@ def _paint_reaches(task: ColorizeTask) -> tuple[Tensor | None, ...]:
     """Return a mask of the pixels that each paint stroke can change; None for all pixels."""
     from colorzoo.inference.overlays import points_along
 
-    width, height = task.size
+    width, height = task.image_size
 
     def reach(stroke: PaintStroke) -> Tensor:
         points = points_along(stroke)
@@ -326,7 +326,9 @@ def _fill_areas(task: ColorizeTask, colors: Colors) -> Colors:
         from colorzoo.inference.steps.drawing import fill_drawing_areas
 
         fills = [(cast(str, each.area.color), each.area.opacity * each.share) for each in drawn]
-        return _flat_colors(task, fill_drawing_areas(colors.flats, fills, task.recipe.points, task.size))
+        return _flat_colors(
+            task, fill_drawing_areas(colors.flats, fills, task.recipe.points, task.image_size)
+        )
     inside = _points_inside(task, drawn)
     return task.run(
         fill_areas,
@@ -371,7 +373,7 @@ def _areas(task: ColorizeTask, *actions: str) -> tuple[Area, ...]:
 def _masks(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
     """Return the soft masks of areas; opacity is ignored so that cached masks can be reused."""
     opaque = tuple(replace(area, opacity=1.0) for area in areas)
-    return task.run(draw_areas, task.lightness, opaque, image_size=task.size, key=repr(opaque))
+    return task.run(draw_areas, task.lightness, opaque, image_size=task.image_size, key=repr(opaque))
 
 
 def _drawn(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
@@ -384,7 +386,7 @@ def _points_inside(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> list[Poi
     """Return the points inside colored areas; their colors override the colors of the areas."""
     return [
         replace(hint, reach="automatic" if hint.reach == "everywhere" else hint.reach)
-        for hint in points_inside(task.recipe.points, drawn, task.size)
+        for hint in points_inside(task.recipe.points, drawn, task.image_size)
     ]
 
 
@@ -392,9 +394,9 @@ def _seeded(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> Tensor | None:
     """Predict colors from area colors; None if the model does not support points."""
     if "points" not in task.network.model.accepts:
         return None
-    lightness, size = task.lightness, task.size
-    hints = seed_hints(task.recipe.points, drawn, size)
-    seeds = fit_points(plant_seeds(drawn, hints=hints, image_size=size), lightness)
+    lightness, image_size = task.lightness, task.image_size
+    hints = seed_hints(task.recipe.points, drawn, image_size)
+    seeds = fit_points(plant_seeds(drawn, hints=hints, image_size=image_size), lightness)
     key = repr([each.area for each in drawn]), _squares(hints)
     ab = _predict(task, seeds, key).to_ab()
     neighbors = task.run(find_neighbors, lightness)
@@ -471,7 +473,7 @@ def _drawing_hints(task: ColorizeTask) -> Hints:
         return hints
     _, prediction = _predict_with_points(task, strong)
     flats = _filled_flats(task, prediction, strong)
-    return tuple(mix_point(hint, flats, task.size) if hint.strength < 1 else hint for hint in hints)
+    return tuple(mix_point(hint, flats, task.image_size) if hint.strength < 1 else hint for hint in hints)
 
 
 def _filled_flats(task: ColorizeTask, prediction: Prediction, hints: Hints) -> FlatColors:
@@ -486,8 +488,8 @@ def _filled_flats(task: ColorizeTask, prediction: Prediction, hints: Hints) -> F
 
     flats = _predicted_flats(task, prediction)
     if hints and task.network.model.supports("region_similarity"):
-        flats = timed(task.log, copy_points, flats, _region_similarity(task), hints, task.size)
-    return timed(task.log, fill_points, flats, hints, task.size)
+        flats = timed(task.log, copy_points, flats, _region_similarity(task), hints, task.image_size)
+    return timed(task.log, fill_points, flats, hints, task.image_size)
 
 
 def _region_similarity(task: ColorizeTask) -> Tensor:
@@ -543,7 +545,7 @@ def _strokes(task: ColorizeTask) -> Scribbles | None:
     dense, objects = task.tensors.scribbles, _areas(task, "thing")
     strokes: Scribbles | None = None
     if task.recipe.scribbles:
-        strokes = rasterize_scribbles(task.recipe.scribbles, *task.size, task.network_size)
+        strokes = rasterize_scribbles(task.recipe.scribbles, *task.image_size, task.network_size)
     elif dense is not None:
         strokes = resize_maps(Guidance(scribbles=dense), task.network_size).scribbles
     if not objects:
@@ -562,7 +564,7 @@ def _guidance(task: ColorizeTask, points: Points | None) -> Guidance:
         boxes = boxes or ()  # an empty tuple disables object detection
     added = _added_guidance(task)
     if boxes is not None:
-        added["boxes"] = boxes_of(boxes, *task.size)
+        added["boxes"] = boxes_of(boxes, *task.image_size)
     unboxed = "boxes" in model.accepts and boxes is None and tensors.boxes is None
     if unboxed and model.supports("find_boxes"):
         added["boxes"] = task.run(task.network.find_objects, task.lightness)
@@ -636,7 +638,7 @@ def divided_regions(task: ColorizeTask) -> Regions:
     from colorzoo.inference.steps.regions import edit_regions
 
     sketch = network_input(task)
-    return task.run(edit_regions, proposed, sketch, divisions, image_size=task.size, key=divisions)
+    return task.run(edit_regions, proposed, sketch, divisions, image_size=task.image_size, key=divisions)
 
 
 def _colored_regions(task: ColorizeTask) -> Regions:

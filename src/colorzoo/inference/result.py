@@ -211,7 +211,7 @@ class ColorizedImage:
 
     def _corrections(self, lightness: AnyLightness) -> list[PointCorrection]:
         """Return the corrections of the points for a lightness, which can have another size."""
-        recipe, (width, height) = self.task.recipe, self.task.size
+        recipe, (width, height) = self.task.recipe, self.task.image_size
         hints, (rows, columns) = recipe.points, lightness.shape
         if (height, width) != (rows, columns):
             x, y = columns / width, rows / height
@@ -223,7 +223,7 @@ class ColorizedImage:
         from colorzoo.inference.overlays import overlays_of  # most images have no overlays
 
         return overlays_of(
-            self.task.recipe, self.task.size, lightness.shape, self.colors.locked, self.reaches
+            self.task.recipe, self.task.image_size, lightness.shape, self.colors.locked, self.reaches
         )
 
 

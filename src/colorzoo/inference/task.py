@@ -19,7 +19,7 @@ from colorzoo.guidance.hints import points_to_hints
 from colorzoo.guidance.recipe import is_recipe_text
 from colorzoo.image_io.raster_image import AlphaArray, RasterImage
 from colorzoo.inference.border import Surroundings
-from colorzoo.inference.full_size import FullLightness, LightnessShift
+from colorzoo.inference.full_size import FullLightness, LightnessShift, map_size
 from colorzoo.inference.network import NetworkRunner, States
 from colorzoo.inference.steps.points import CORRECTIONS
 
@@ -91,7 +91,7 @@ class Colors:
         from colorzoo.inference.steps.drawing import scale_chroma
 
         flats = scale_chroma(self.flats, factor)
-        lab = flats.at_network_size((int(self.ab.shape[2]), int(self.ab.shape[3])))
+        lab = flats.at_network_size(map_size(self.ab))
         return replace(self, ab=lab[:, 1:], lightness=lab[:, :1], flats=flats)
 
 
@@ -121,14 +121,14 @@ class ColorizeTask:
     Examples:
         >>> colorizer = Colorizer("zhang2017_local_small", device="cpu")
         >>> lightness = torch.full((1, 1, 32, 48), 50.0)
-        >>> colorizer.prepare_lightness(lightness, (48, 32), Recipe()).size
+        >>> colorizer.prepare_lightness(lightness, (48, 32), Recipe()).image_size
         (48, 32)
 
     Attributes:
         network: Runner of the model.
         lightness: Lightness ``(1, 1, h, w)`` at the size of the network input. If the image is a scan with a
             border, this attribute and the following attributes describe the part inside the border.
-        size: Width and height at full size in pixels.
+        image_size: Width and height at full size in pixels.
         recipe: Points, areas, paint and settings, in pixels of the part.
         tensors: Guidance as tensors; maps can have any size.
         reference: Exemplar of the reference image, or None.
@@ -145,7 +145,7 @@ class ColorizeTask:
 
     network: NetworkRunner
     lightness: Tensor
-    size: tuple[int, int]
+    image_size: tuple[int, int]
     recipe: Recipe = field(default_factory=Recipe)
     tensors: Guidance = field(default_factory=Guidance)
     reference: Exemplar | None = None
@@ -202,7 +202,7 @@ class ColorizeTask:
     @property
     def network_size(self) -> tuple[int, int]:
         """Height and width of the network input."""
-        return int(self.lightness.shape[2]), int(self.lightness.shape[3])
+        return map_size(self.lightness)
 
     @cached_property
     def kinds(self) -> tuple[str, ...]:

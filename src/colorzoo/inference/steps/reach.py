@@ -28,7 +28,6 @@ from colorzoo.guidance.hints import covered
 
 Map = NDArray[np.float32]
 Numbers = NDArray[np.int64]
-Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -119,14 +118,14 @@ class PointPatches:
     """
 
     squares: tuple[tuple[float, float, float], ...]
-    image_size: Size
+    image_size: tuple[int, int]
 
     @classmethod
-    def of(cls, hints: Sequence[PointHint], image_size: Size) -> PointPatches:
+    def of(cls, hints: Sequence[PointHint], image_size: tuple[int, int]) -> PointPatches:
         """Create the patches of points; later points cover earlier points."""
         return cls(tuple((hint.x, hint.y, hint.radius) for hint in hints), image_size)
 
-    def numbers(self, grid: Size) -> Numbers:
+    def numbers(self, grid: tuple[int, int]) -> Numbers:
         """Return the index of the square that covers each cell of a grid ``(h, w)``.
 
         The index is -1 for a cell without a square.
@@ -136,7 +135,7 @@ class PointPatches:
             cells[covered((x, y), radius, self.image_size, grid)] = number
         return cells
 
-    def mask(self, size: Size) -> Tensor:
+    def mask(self, size: tuple[int, int]) -> Tensor:
         """Return the mask ``(1, 1, h, w)`` of the pixels that the squares cover."""
         return torch.from_numpy(self.numbers(size) >= 0)[None, None].float()
 
@@ -186,7 +185,7 @@ def limit_extent(
     *,
     patches: PointPatches,
     reaches: tuple[Reach, ...],
-    size: Size,
+    size: tuple[int, int],
 ) -> Extent:
     """Compute the pixels to which the colors of points apply, and their weights.
 
