@@ -493,15 +493,15 @@ def resize_points(points: Points, size: tuple[int, int]) -> Points:
 
 
 def resize_maps(guidance: Guidance, size: tuple[int, int]) -> Guidance:
-    """Resize scribbles, regions and classes to the size ``(h, w)`` of the network input.
-
-    Points are resized by `resize_points`.
-    """
+    """Resize points, scribbles, regions and classes to the size ``(h, w)`` of the network input."""
 
     def labels(values: Tensor) -> Tensor:
         return F.interpolate(values.double(), size=size, mode="nearest-exact").to(values.dtype)
 
-    scribbles, regions, classes = guidance.scribbles, guidance.regions, guidance.classes
+    points, scribbles = guidance.points, guidance.scribbles
+    regions, classes = guidance.regions, guidance.classes
+    if points is not None:
+        points = resize_points(points, size)
     if scribbles is not None and tuple(scribbles.mask.shape[-2:]) != size:
         share = F.interpolate(scribbles.mask, size=size, mode="area")
         scribbles = Scribbles((share > 0).to(share.dtype))
@@ -510,7 +510,7 @@ def resize_maps(guidance: Guidance, size: tuple[int, int]) -> Guidance:
         regions = replace(regions, index=labels(regions.index), segments=segments)
     if classes is not None and tuple(classes.target.shape[-2:]) != size:
         classes = replace(classes, target=labels(classes.target))
-    return replace(guidance, scribbles=scribbles, regions=regions, classes=classes)
+    return replace(guidance, points=points, scribbles=scribbles, regions=regions, classes=classes)
 
 
 @lru_cache(maxsize=4096)  # while a user edits one point, the other points are unchanged

@@ -27,12 +27,13 @@ from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import DrawingSettings, Exemplar, Guidance, Recipe
 from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, Rectangle, read_border
+from colorzoo.guidance.hints import resize_maps
 from colorzoo.guidance.recipe import MAX_STRENGTH
 from colorzoo.image_io.raster_image import IN_COLOR, Levels, RasterImage, chroma_note, composite_on_white
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import to_pil
 from colorzoo.inference.border import Surroundings, crop_recipe, select_part
-from colorzoo.inference.full_size import FullLightness, preprocess
+from colorzoo.inference.full_size import FullLightness, map_size, preprocess
 from colorzoo.inference.network import NetworkRunner, States
 from colorzoo.inference.pipeline import colorize_task, network_input
 from colorzoo.inference.references import (
@@ -289,7 +290,7 @@ class Colorizer:
         recipe, tensors = guidance, Guidance()
         if isinstance(recipe, Guidance):
             hints = sparse_hints(recipe.points, *image_size)
-            tensors = replace(recipe, points=None) if hints else recipe
+            tensors = resize_maps(replace(recipe, points=None) if hints else recipe, map_size(lightness))
             recipe = Recipe(points=hints)
         if strength is None:
             strength = recipe.strength

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,9 +12,11 @@ from torch import Tensor
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import (
     Area,
+    Boxes,
     ClassMap,
     DrawingSettings,
     Exemplar,
+    GlobalStatistics,
     Guidance,
     PaintStroke,
     PointHint,
@@ -26,8 +28,6 @@ from colorzoo.guidance.hints import (
     boxes_of,
     global_statistics,
     rasterize_scribbles,
-    resize_maps,
-    resize_points,
 )
 from colorzoo.inference.result import NOTHING_TO_COLOR, ColorizedImage
 from colorzoo.inference.steps.areas import (
@@ -246,8 +246,7 @@ def _points(task: ColorizeTask, hints: Hints) -> Points | None:
     """Rasterize points at the size of the network input; return None without points."""
     lightness, dense = task.lightness, task.tensors.points
     if dense is not None:
-        resized = resize_points(dense, task.network_size)
-        return resized if task.network.is_sketch else fit_points(resized, lightness)
+        return dense if task.network.is_sketch else fit_points(dense, lightness)
     if not hints:
         return None
     return task.run(
@@ -540,67 +539,52 @@ def _predicted_flats(task: ColorizeTask, prediction: Prediction) -> FlatColors:
     return FlatColors(drawing, colors, shading, has_lines=not settings.flats)
 
 
-def _strokes(task: ColorizeTask) -> Scribbles | None:
-    """Rasterize the scribbles and the boundaries of object areas."""
-    dense, objects = task.tensors.scribbles, _areas(task, "thing")
-    strokes: Scribbles | None = None
-    if task.recipe.scribbles:
-        strokes = rasterize_scribbles(task.recipe.scribbles, *task.image_size, task.network_size)
-    elif dense is not None:
-        strokes = resize_maps(Guidance(scribbles=dense), task.network_size).scribbles
-    if not objects:
-        return strokes
-    return strokes_of_areas(strokes, _drawn(task, objects))
-
-
 def _guidance(task: ColorizeTask, points: Points | None) -> Guidance:
-    """Build the guidance of a prediction at the size of the network input."""
-    model, recipe, tensors = task.network.model, task.recipe, task.tensors
-    if kinds := tensors.kinds():
-        dropped = {kind for kind in kinds if kind not in model.accepts} | {"points", "scribbles"}
-        tensors = resize_maps(replace(tensors, **dict.fromkeys(dropped)), task.network_size)
-    boxes = recipe.boxes if "boxes" in model.accepts else None
-    if _areas(task, "thing") and "boxes" in model.accepts:
-        boxes = boxes or ()  # an empty tuple disables object detection
-    added = _added_guidance(task)
-    if boxes is not None:
-        added["boxes"] = boxes_of(boxes, *task.image_size)
-    unboxed = "boxes" in model.accepts and boxes is None and tensors.boxes is None
-    if unboxed and model.supports("find_boxes"):
-        added["boxes"] = task.run(task.network.find_objects, task.lightness)
-    strokes = _strokes(task) if "scribbles" in model.accepts else None
-    return replace(tensors, points=points, scribbles=strokes, **added)
+    """Return the guidance of a prediction: points, and the other kinds that the model accepts."""
+    readers: dict[str, Callable[[ColorizeTask], Any]] = {
+        "exemplar": _exemplar,
+        "statistics": _statistics,
+        "label": _label,
+        "classes": _class_map,
+        "regions": _regions,
+        "boxes": _boxes,
+        "scribbles": _strokes,
+    }
+    accepted = (kind for kind in readers if kind in task.network.model.accepts)
+    return Guidance(points=points, **{kind: readers[kind](task) for kind in accepted})
 
 
-def _added_guidance(task: ColorizeTask) -> dict[str, Any]:
-    """Return fields of `Guidance` that need no resizing, such as the exemplar."""
-    recipe, model = task.recipe, task.network.model
-    accepts, kinds = model.accepts, recipe.kinds()
-    added: dict[str, Any] = {}
-    exemplar = _embedded_exemplar(task)
-    if exemplar is not None:
-        alpha = recipe.exemplar.alpha
-        added["exemplar"] = exemplar if alpha is None else replace(exemplar, alpha=alpha)
-    if "statistics" in accepts and "statistics" in kinds:
-        added["statistics"] = global_statistics(recipe.statistics)
-    if "label" in accepts and recipe.label is not None and task.tensors.label is None:
-        added["label"] = torch.tensor([recipe.label])
-    uses_classes = "classes" in accepts and "classes" in kinds and not _lacks_classes(task)
-    if uses_classes and task.tensors.classes is None:
-        added["classes"] = _class_map(task, exemplar)
-    if "regions" in accepts and model.supports("propose") and task.tensors.regions is None:
-        added["regions"] = _colored_regions(task)
-    return added
+def _exemplar(task: ColorizeTask) -> Exemplar | None:
+    """Return the reference, with its embedding if the model encodes references."""
+    exemplar = task.reference
+    if exemplar is None:
+        return task.tensors.exemplar
+    if exemplar.embedding is None and task.network.model.supports("encode_reference"):
+        exemplar = task.run(task.network.embed_exemplar, exemplar)
+    alpha = task.recipe.exemplar.alpha
+    return exemplar if alpha is None else replace(exemplar, alpha=alpha)
 
 
-def _embedded_exemplar(task: ColorizeTask) -> Exemplar | None:
-    """Return the reference with its embedding if the model encodes references; None without reference."""
-    model, exemplar = task.network.model, task.reference
-    if exemplar is None or "exemplar" not in model.accepts:
-        return None
-    if exemplar.embedding is None and model.supports("encode_reference"):
-        return task.run(task.network.embed_exemplar, exemplar)
-    return exemplar
+def _statistics(task: ColorizeTask) -> GlobalStatistics | None:
+    if "statistics" not in task.recipe.kinds():
+        return task.tensors.statistics
+    return global_statistics(task.recipe.statistics)
+
+
+def _label(task: ColorizeTask) -> Tensor | None:
+    label = task.recipe.label
+    return task.tensors.label if label is None else torch.tensor([label])
+
+
+def _class_map(task: ColorizeTask) -> ClassMap | None:
+    """Return the classes of the image and of its reference."""
+    if "classes" not in task.recipe.kinds() or _lacks_classes(task):
+        return task.tensors.classes
+    from colorzoo.inference.steps.classes import read_classes  # few recipes have classes
+
+    reference = task.reference if "exemplar" in task.network.model.accepts else None
+    key = repr(task.recipe.extra["classes"])
+    return task.run(read_classes, task.network, task.recipe, task.lightness, reference, key=key)
 
 
 def _lacks_classes(task: ColorizeTask) -> bool:
@@ -608,12 +592,37 @@ def _lacks_classes(task: ColorizeTask) -> bool:
     return not task.network.model.supports("segment") and not task.recipe.classes.file
 
 
-def _class_map(task: ColorizeTask, exemplar: Exemplar | None) -> ClassMap:
-    """Return the classes of the image and of its reference."""
-    from colorzoo.inference.steps.classes import read_classes  # few recipes have classes
+def _regions(task: ColorizeTask) -> Regions | None:
+    """Return the proposed regions with the divisions and the colors of the recipe."""
+    if task.tensors.regions is not None or not task.network.model.supports("propose"):
+        return task.tensors.regions
+    from colorzoo.inference.steps.regions import color_regions
 
-    key = repr(task.recipe.extra["classes"])
-    return task.run(read_classes, task.network, task.recipe, task.lightness, exemplar, key=key)
+    colors = task.recipe.regions
+    key = task.recipe.divisions, repr(colors)
+    return task.run(color_regions, divided_regions(task), colors, key=key)
+
+
+def _boxes(task: ColorizeTask) -> Boxes | None:
+    """Return the boxes of the recipe, or else the boxes of the objects that the model detects."""
+    boxes = task.recipe.boxes
+    if boxes is None and _areas(task, "thing"):
+        boxes = ()  # object areas disable the detection
+    if boxes is not None:
+        return boxes_of(boxes, *task.image_size)
+    if task.tensors.boxes is None and task.network.model.supports("find_boxes"):
+        return task.run(task.network.find_objects, task.lightness)
+    return task.tensors.boxes
+
+
+def _strokes(task: ColorizeTask) -> Scribbles | None:
+    """Rasterize the scribbles and the boundaries of object areas."""
+    strokes, objects = task.tensors.scribbles, _areas(task, "thing")
+    if task.recipe.scribbles:
+        strokes = rasterize_scribbles(task.recipe.scribbles, *task.image_size, task.network_size)
+    if not objects:
+        return strokes
+    return strokes_of_areas(strokes, _drawn(task, objects))
 
 
 def proposed_regions(task: ColorizeTask) -> Regions:
@@ -639,15 +648,6 @@ def divided_regions(task: ColorizeTask) -> Regions:
 
     sketch = network_input(task)
     return task.run(edit_regions, proposed, sketch, divisions, image_size=task.image_size, key=divisions)
-
-
-def _colored_regions(task: ColorizeTask) -> Regions:
-    """Return the edited regions, filled with the colors of the recipe."""
-    from colorzoo.inference.steps.regions import color_regions
-
-    colors = task.recipe.regions
-    key = task.recipe.divisions, repr(colors)
-    return task.run(color_regions, divided_regions(task), colors, key=key)
 
 
 def _region_notes(task: ColorizeTask) -> tuple[str, ...]:

@@ -130,7 +130,7 @@ class ColorizeTask:
             border, this attribute and the following attributes describe the part inside the border.
         image_size: Width and height at full size in pixels.
         recipe: Points, areas, paint and settings, in pixels of the part.
-        tensors: Guidance as tensors; maps can have any size.
+        tensors: Guidance as tensors; maps have the size of the network input.
         reference: Exemplar of the reference image, or None.
         notes: Notes for the user about the guidance.
         full_size: Image at full size. None if it is not available; pass its lightness to
