@@ -123,10 +123,8 @@ def colorize_task(task: ColorizeTask, *, detect_pages: bool = True) -> Colorized
 
 def _color_photo(task: ColorizeTask) -> tuple[Prediction, Colors]:
     """Return the prediction for a photo, and its colors with the points of the recipe."""
-    hints = task.recipe.points
-    points, prediction = _predict_with_points(task, hints)
-    ab = _apply_points(task, hints, points, prediction.to_ab())
-    if any(hint.strength < 1 for hint in hints):
+    prediction, ab = _color_with_points(task, task.recipe.points)
+    if any(hint.strength < 1 for hint in task.recipe.points):
         ab = _weaken_points(task, ab)
     return prediction, Colors(ab)
 
@@ -153,49 +151,30 @@ def _has_nothing_to_color(task: ColorizeTask) -> bool:
     return task.run(is_page, task.lightness)
 
 
-def _weaken_points(task: ColorizeTask, strong: Tensor) -> Tensor:
-    """Mix colors with the colors without weak points, whose strength is below 1.
+def _color_with_points(task: ColorizeTask, hints: Hints) -> tuple[Prediction, Tensor]:
+    """Predict colors with points, and apply the points at full strength within their reach.
 
     Args:
-        task: Image and guidance.
-        strong: ``(1, 2, h, w)`` colors with all points at full strength.
+        task: Photo and guidance.
+        hints: All points of the recipe, or some of them.
+
+    Returns:
+        The prediction, and the colors ``(1, 2, h, w)`` with the points.
     """
-    hints = task.recipe.points
-    weak = tuple(hint for hint in hints if hint.strength < 1)
-    without = _point_colors(task, tuple(hint for hint in hints if hint.strength == 1))
-    extent = extent_of(task, weak)
-    strengths = tuple(hint.strength for hint in weak)
-    key = _reaches(hints), tuple(hint.strength for hint in hints), task.guidance_key
-    return task.run(weaken_points, strong, without, task.lightness, extent, strengths=strengths, key=key)
-
-
-def _point_colors(task: ColorizeTask, hints: Hints) -> Tensor:
-    """Predict colors with some of the points, and apply these points at full strength."""
     points, prediction = _predict_with_points(task, hints)
-    return _apply_points(task, hints, points, prediction.to_ab())
-
-
-def _apply_points(task: ColorizeTask, hints: Hints, points: Points | None, predicted: Tensor) -> Tensor:
-    """Return a prediction with the colors of points at full strength within their reach.
-
-    Args:
-        task: Image and guidance.
-        hints: Points of the prediction.
-        points: These points at the size of the network input; None without points.
-        predicted: ``(1, 2, h, w)`` prediction for the points.
-    """
     if points is None:
-        return predicted
+        return prediction, prediction.to_ab()
     neighbors = task.run(find_neighbors, task.lightness)
-    squares_key = _squares(hints), task.guidance_key
-    enforced = task.run(enforce_points, predicted, points, neighbors, key=squares_key)
+    points_key = _points_key(hints), task.guidance_key
+    enforced = task.run(enforce_points, prediction.to_ab(), points, neighbors, key=points_key)
     limited = tuple(hint for hint in hints if hint.reach != "everywhere")
     if not limited:
-        return enforced
+        return prediction, enforced
     base = _base_of_limited(task, hints, limited)
     extent = _limited_extent(task, limited)
-    reaches_key = _reaches(hints), task.guidance_key
-    return task.run(limit_reach, enforced, base, task.lightness, points, extent, key=reaches_key)
+    reaches_key = _reaches_key(hints), task.guidance_key
+    ab = task.run(limit_reach, enforced, base, task.lightness, points, extent, key=reaches_key)
+    return prediction, ab
 
 
 def _base_of_limited(task: ColorizeTask, hints: Hints, limited: Hints) -> Base:
@@ -213,8 +192,8 @@ def _base_of_limited(task: ColorizeTask, hints: Hints, limited: Hints) -> Base:
         others = tuple(hint for hint in hints if not is_small(hint))
     else:
         others = tuple(hint for hint in hints if hint.reach == "everywhere")
-    base = _point_colors(task, others)
-    return task.run(show_base, base, task.lightness, key=(_reaches(others), task.guidance_key))
+    _, base = _color_with_points(task, others)
+    return task.run(show_base, base, task.lightness, key=(_reaches_key(others), task.guidance_key))
 
 
 def _limited_extent(task: ColorizeTask, limited: Hints) -> Extent:
@@ -232,14 +211,30 @@ def _limited_extent(task: ColorizeTask, limited: Hints) -> Extent:
     return keep_nearer(extent, small_paths, larger_paths)
 
 
-def _squares(hints: Sequence[PointHint]) -> tuple[object, ...]:
+def _weaken_points(task: ColorizeTask, strong: Tensor) -> Tensor:
+    """Mix colors with the colors without weak points, whose strength is below 1.
+
+    Args:
+        task: Image and guidance.
+        strong: ``(1, 2, h, w)`` colors with all points at full strength.
+    """
+    hints = task.recipe.points
+    weak = tuple(hint for hint in hints if hint.strength < 1)
+    _, without = _color_with_points(task, tuple(hint for hint in hints if hint.strength == 1))
+    extent = extent_of(task, weak)
+    strengths = tuple(hint.strength for hint in weak)
+    key = _reaches_key(hints), tuple(hint.strength for hint in hints), task.guidance_key
+    return task.run(weaken_points, strong, without, task.lightness, extent, strengths=strengths, key=key)
+
+
+def _points_key(hints: Sequence[PointHint]) -> tuple[object, ...]:
     """Return the fields of points that the network uses; keys of results contain them."""
     return tuple((hint.x, hint.y, hint.radius, hint.color, hint.ab) for hint in hints)
 
 
-def _reaches(hints: Sequence[PointHint]) -> tuple[object, ...]:
+def _reaches_key(hints: Sequence[PointHint]) -> tuple[object, ...]:
     """Return the fields of points that determine colors at full strength."""
-    return _squares(hints), tuple(hint.reach for hint in hints)
+    return _points_key(hints), tuple(hint.reach for hint in hints)
 
 
 def _points(task: ColorizeTask, hints: Hints) -> Points | None:
@@ -255,7 +250,7 @@ def _points(task: ColorizeTask, hints: Hints) -> Points | None:
         hints,
         image_size=task.image_size,
         fits=not task.network.is_sketch,
-        key=_squares(hints),
+        key=_points_key(hints),
     )
 
 
@@ -396,7 +391,7 @@ def _seeded(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> Tensor | None:
     lightness, image_size = task.lightness, task.image_size
     hints = seed_hints(task.recipe.points, drawn, image_size)
     seeds = fit_points(plant_seeds(drawn, hints=hints, image_size=image_size), lightness)
-    key = repr([each.area for each in drawn]), _squares(hints)
+    key = repr([each.area for each in drawn]), _points_key(hints)
     ab = _predict(task, seeds, key).to_ab()
     neighbors = task.run(find_neighbors, lightness)
     return task.run(enforce_points, ab, seeds, neighbors, key=(key, task.guidance_key))
@@ -405,7 +400,7 @@ def _seeded(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> Tensor | None:
 def _predict_with_points(task: ColorizeTask, hints: Hints) -> tuple[Points | None, Prediction]:
     """Draw points and run the model; return the drawn points and the prediction."""
     points = _points(task, hints)
-    return points, _predict(task, points, _squares(hints))
+    return points, _predict(task, points, _points_key(hints))
 
 
 def _without_hints(task: ColorizeTask) -> ColorizeTask:
