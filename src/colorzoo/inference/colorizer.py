@@ -35,7 +35,7 @@ from colorzoo.image_io.write import to_pil
 from colorzoo.inference.border import Surroundings, crop_recipe, select_part
 from colorzoo.inference.full_size import FullLightness, map_size, preprocess
 from colorzoo.inference.network import NetworkRunner, States
-from colorzoo.inference.pipeline import colorize_task, network_input
+from colorzoo.inference.pipeline import colorize_task
 from colorzoo.inference.references import (
     ReadReference,
     equal_or_given,
@@ -261,9 +261,11 @@ class Colorizer:
             surroundings = Surroundings(whole, inside)
         lightness = timed(log, preprocess, part, self.size, about=about)
         drawing = _read_drawing(log, image, recipe, about) if self._network.is_sketch else None
-        task = self.prepare_lightness(lightness, size, guidance, reference, strength=strength)
+        task = self.prepare_lightness(
+            lightness, size, guidance, reference, strength=strength, drawing=drawing
+        )
         full_size = FullSize(part, surroundings, recipe.crop, image.alpha)
-        return replace(task, notes=notes, full_size=full_size, drawing=drawing, log=log)
+        return replace(task, notes=notes, full_size=full_size, log=log)
 
     def prepare_lightness(
         self,
@@ -273,6 +275,7 @@ class Colorizer:
         reference: Exemplar | None = None,
         *,
         strength: float | None = None,
+        drawing: Drawing | None = None,
     ) -> ColorizeTask:
         """Return the task for the lightness of an image, or of its part inside a border, and its guidance.
 
@@ -283,6 +286,7 @@ class Colorizer:
                 converted by `crop_recipe`; or guidance tensors of any size.
             reference: Exemplar of the reference image, or None.
             strength: Factor applied to the chroma; None uses the strength of the recipe, or 1.
+            drawing: Lines and regions for sketch models, at any size; None finds them in the lightness.
 
         Raises:
             GuidanceError: The guidance is for several images, or the strength is outside [0, 1.5].
@@ -299,7 +303,9 @@ class Colorizer:
         width, height = image_size
         # healing is already applied, and the crop is applied to the result
         sized = replace(recipe.shown(), strength=strength, width=width, height=height, healing=(), crop=None)
-        return ColorizeTask(self._network, lightness, image_size, sized, tensors, reference)
+        if drawing is None and self._network.is_sketch:
+            drawing = _drawing_in(lightness)
+        return ColorizeTask(self._network, lightness, image_size, sized, tensors, reference, drawing=drawing)
 
     def exemplar(self, references: Sequence[ReadReference]) -> Exemplar:
         """Encode reference images into an exemplar that can be reused for several images.
@@ -373,8 +379,8 @@ class Colorizer:
         Raises:
             ColorzooError: The prediction is not finite in float32.
         """
-        size = lightness.shape[3], lightness.shape[2]
-        image = network_input(ColorizeTask(self._network, lightness, size))
+        is_sketch = self._network.is_sketch
+        image = _drawing_in(lightness).sketch(map_size(lightness)) if is_sketch else lightness
         return self._network.run_network(image, guidance, {} if states is None else states)
 
     @cached_property
@@ -435,6 +441,13 @@ def _read_drawing(log: list[StageRun], image: RasterImage, recipe: Recipe, about
 
     gap = (recipe.drawing or DrawingSettings()).gap
     return timed(log, read_drawing, image.levels, gap, recipe.divisions, about=about)
+
+
+def _drawing_in(lightness: Tensor) -> Drawing:
+    """Return the lines and regions of a drawing with the lightness ``(1, 1, h, w)``."""
+    from colorzoo.inference.steps.drawing import read_drawing  # photos do not need it
+
+    return read_drawing(lightness[0, 0].mul(2.55).round().byte().numpy())
 
 
 def _is_ready(model: ColoringModel, device: torch.device) -> bool:

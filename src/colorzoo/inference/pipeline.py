@@ -446,11 +446,8 @@ def network_input(task: ColorizeTask) -> Tensor:
 
 def drawing_of(task: ColorizeTask) -> Drawing:
     """Return the lines and regions of the drawing in a task."""
-    if task.drawing is not None:
-        return task.drawing
-    from colorzoo.inference.steps.drawing import read_drawing
-
-    return read_drawing(task.lightness[0, 0].mul(2.55).round().byte().numpy())
+    assert task.drawing is not None, "`Colorizer` sets it for each model for drawings"
+    return task.drawing
 
 
 def _drawing_hints(task: ColorizeTask) -> Hints:

@@ -135,8 +135,7 @@ class ColorizeTask:
         notes: Notes for the user about the guidance.
         full_size: Image at full size. None if it is not available; pass its lightness to
             `ColorizedImage.over`.
-        drawing: Lines and regions for sketch models, at any size; None finds them at the size of the network
-            input.
+        drawing: Lines and regions of a drawing, at any size; None for photos.
         log: Record of each stage, in order.
         results: Results of stages by key; see `run`. The drawing pad uses one cache for all its tasks, so
             that an edit runs only the stages with changed inputs.
