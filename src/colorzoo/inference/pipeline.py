@@ -110,14 +110,12 @@ def colorize_task(task: ColorizeTask, *, detect_pages: bool = True) -> Colorized
     if detect_pages and _has_nothing_to_color(task):
         colors = colors.scaled(0)
         notes.append(NOTHING_TO_COLOR)
-    is_limited_paint = any(stroke.reach != "everywhere" for stroke in recipe.paint)
-    reaches = _paint_reaches(task) if is_limited_paint else ()
     return ColorizedImage(
         colors,
         replace(task, results={}),  # without the cached maps, which need memory
         notes=(*notes, *prediction.notes),
         prediction=prediction,
-        reaches=reaches,
+        reaches=_paint_reaches(task) if recipe.paint else (),
     )
 
 
@@ -127,28 +125,6 @@ def _color_photo(task: ColorizeTask) -> tuple[Prediction, Colors]:
     if any(hint.strength < 1 for hint in task.recipe.points):
         ab = _weaken_points(task, ab)
     return prediction, Colors(ab)
-
-
-def _color_drawing(task: ColorizeTask) -> tuple[Prediction, Colors]:
-    """Return the prediction for a drawing, and the colors of its regions."""
-    hints = _drawing_hints(task)
-    _, prediction = _predict_with_points(task, hints)
-    return prediction, _flat_colors(task, _filled_flats(task, prediction, hints))
-
-
-def _flat_colors(task: ColorizeTask, flats: FlatColors) -> Colors:
-    """Return region colors with their Lab at the size of the network input."""
-    lab = flats.at_network_size(task.network_size)
-    return Colors(lab[:, 1:], lab[:, :1], flats)
-
-
-def _has_nothing_to_color(task: ColorizeTask) -> bool:
-    """Return whether the image is a page of text; guidance disables page detection."""
-    if task.kinds or task.recipe.areas or task.network.is_sketch:
-        return False
-    from colorzoo.inference.steps.pages import is_page
-
-    return task.run(is_page, task.lightness)
 
 
 def _color_with_points(task: ColorizeTask, hints: Hints) -> tuple[Prediction, Tensor]:
@@ -165,16 +141,81 @@ def _color_with_points(task: ColorizeTask, hints: Hints) -> tuple[Prediction, Te
     if points is None:
         return prediction, prediction.to_ab()
     neighbors = task.run(find_neighbors, task.lightness)
-    points_key = _points_key(hints), task.guidance_key
-    enforced = task.run(enforce_points, prediction.to_ab(), points, neighbors, key=points_key)
+    key: Hashable = _points_key(hints), task.guidance_key
+    enforced = task.run(enforce_points, prediction.to_ab(), points, neighbors, key=key)
     limited = tuple(hint for hint in hints if hint.reach != "everywhere")
     if not limited:
         return prediction, enforced
     base = _base_of_limited(task, hints, limited)
     extent = _limited_extent(task, limited)
-    reaches_key = _reaches_key(hints), task.guidance_key
-    ab = task.run(limit_reach, enforced, base, task.lightness, points, extent, key=reaches_key)
-    return prediction, ab
+    key = _reaches_key(hints), task.guidance_key
+    return prediction, task.run(limit_reach, enforced, base, task.lightness, points, extent, key=key)
+
+
+def _predict_with_points(task: ColorizeTask, hints: Hints) -> tuple[Points | None, Prediction]:
+    """Draw points and run the model; return the drawn points and the prediction."""
+    points = _points(task, hints)
+    return points, _predict(task, points, _points_key(hints))
+
+
+def _points(task: ColorizeTask, hints: Hints) -> Points | None:
+    """Rasterize points at the size of the network input; return None without points."""
+    lightness, dense = task.lightness, task.tensors.points
+    if dense is not None:
+        return dense if task.network.is_sketch else fit_points(dense, lightness)
+    if not hints:
+        return None
+    return task.run(
+        draw_points,
+        lightness,
+        hints,
+        image_size=task.image_size,
+        fits=not task.network.is_sketch,
+        key=_points_key(hints),
+    )
+
+
+def _predict(task: ColorizeTask, points: Points | None, points_key: Hashable = None) -> Prediction:
+    """Run the model with points and the other guidance of the task.
+
+    Args:
+        task: Image and guidance; its points are ignored.
+        points: Points at the size of the network input.
+        points_key: Key of the points in the results of stages; None without points.
+    """
+    network, accepts = task.network, task.network.model.accepts
+    objects = _areas(task, "thing")
+    if "points" not in accepts:
+        points = None
+    if points is None:
+        points_key = None
+    states = task.states
+    image, key = network_input(task), (points_key, task.guidance_key)
+    guidance = _guidance(task, points)
+    prediction = task.run(network.run_network, image, guidance, states, key=key)
+    if not objects or "boxes" not in accepts:
+        return prediction
+    drawn = _drawn(task, objects)
+    guidance = boxes_of_areas(guidance, drawn)
+    boxed = task.run(network.run_network, image, guidance, states, key=(key, "boxes"))
+    return restrict_to_areas(boxed, prediction, drawn)
+
+
+def network_input(task: ColorizeTask) -> Tensor:
+    """Return the network input: the lightness, or the line drawing for sketch models."""
+    if not task.network.is_sketch:
+        return task.lightness
+    return drawing_of(task).sketch(task.network_size)
+
+
+def _points_key(hints: Sequence[PointHint]) -> tuple[object, ...]:
+    """Return the fields of points that the network uses; keys of results contain them."""
+    return tuple((hint.x, hint.y, hint.radius, hint.color, hint.ab) for hint in hints)
+
+
+def _reaches_key(hints: Sequence[PointHint]) -> tuple[object, ...]:
+    """Return the fields of points that determine colors at full strength."""
+    return _points_key(hints), tuple(hint.reach for hint in hints)
 
 
 def _base_of_limited(task: ColorizeTask, hints: Hints, limited: Hints) -> Base:
@@ -211,49 +252,6 @@ def _limited_extent(task: ColorizeTask, limited: Hints) -> Extent:
     return keep_nearer(extent, small_paths, larger_paths)
 
 
-def _weaken_points(task: ColorizeTask, strong: Tensor) -> Tensor:
-    """Mix colors with the colors without weak points, whose strength is below 1.
-
-    Args:
-        task: Image and guidance.
-        strong: ``(1, 2, h, w)`` colors with all points at full strength.
-    """
-    hints = task.recipe.points
-    weak = tuple(hint for hint in hints if hint.strength < 1)
-    _, without = _color_with_points(task, tuple(hint for hint in hints if hint.strength == 1))
-    extent = extent_of(task, weak)
-    strengths = tuple(hint.strength for hint in weak)
-    key = _reaches_key(hints), tuple(hint.strength for hint in hints), task.guidance_key
-    return task.run(weaken_points, strong, without, task.lightness, extent, strengths=strengths, key=key)
-
-
-def _points_key(hints: Sequence[PointHint]) -> tuple[object, ...]:
-    """Return the fields of points that the network uses; keys of results contain them."""
-    return tuple((hint.x, hint.y, hint.radius, hint.color, hint.ab) for hint in hints)
-
-
-def _reaches_key(hints: Sequence[PointHint]) -> tuple[object, ...]:
-    """Return the fields of points that determine colors at full strength."""
-    return _points_key(hints), tuple(hint.reach for hint in hints)
-
-
-def _points(task: ColorizeTask, hints: Hints) -> Points | None:
-    """Rasterize points at the size of the network input; return None without points."""
-    lightness, dense = task.lightness, task.tensors.points
-    if dense is not None:
-        return dense if task.network.is_sketch else fit_points(dense, lightness)
-    if not hints:
-        return None
-    return task.run(
-        draw_points,
-        lightness,
-        hints,
-        image_size=task.image_size,
-        fits=not task.network.is_sketch,
-        key=_points_key(hints),
-    )
-
-
 def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
     """Compute the pixels to which the colors of points apply; see `limit_extent`."""
     patches, reaches = PointPatches.of(hints, task.image_size), tuple(hint.reach for hint in hints)
@@ -268,20 +266,6 @@ def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
         size=task.network_size,
         key=(patches, reaches),
     )
-
-
-def _paint_reaches(task: ColorizeTask) -> tuple[Tensor | None, ...]:
-    """Return a mask of the pixels that each paint stroke can change; None for all pixels."""
-    from colorzoo.inference.overlays import points_along
-
-    width, height = task.image_size
-
-    def reach(stroke: PaintStroke) -> Tensor:
-        points = points_along(stroke)
-        inside = [point for point in points if 0 <= point.x <= width and 0 <= point.y <= height]
-        return extent_of(task, inside or points).weight
-
-    return tuple(None if stroke.reach == "everywhere" else reach(stroke) for stroke in task.recipe.paint)
 
 
 def paths_from(task: ColorizeTask, patches: PointPatches) -> Paths:
@@ -302,233 +286,20 @@ def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
     return task.run(task.network.compute_similarity, task.lightness, patches, task.states, key=patches)
 
 
-def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
-    """Fill the areas of a recipe, apply the strength of the recipe, and lock areas.
-
-    The strength multiplies the chroma of filled areas, too, but not of stored locked colors.
-    """
-    return _lock_areas(task, _fill_areas(task, colors).scaled(task.recipe.strength))
-
-
-def _fill_areas(task: ColorizeTask, colors: Colors) -> Colors:
-    """Fill areas with their colors."""
-    areas = _areas(task, "color")
-    if not areas:
-        return colors
-    drawn = _drawn(task, areas)
-    if colors.flats is not None:
-        from colorzoo.inference.steps.drawing import fill_drawing_areas
-
-        fills = [(cast(str, each.area.color), each.area.opacity * each.share) for each in drawn]
-        return _flat_colors(
-            task, fill_drawing_areas(colors.flats, fills, task.recipe.points, task.image_size)
-        )
-    inside = _points_inside(task, drawn)
-    return task.run(
-        fill_areas,
-        colors,
-        task.lightness,
-        drawn,
-        _seeded(task, _masks(task, areas)),  # this prediction does not depend on the opacity
-        extent_of(task, inside) if inside else None,
-        strengths=tuple(hint.strength for hint in inside),
-        key=(repr((task.recipe.points, areas)), task.guidance_key),
-    )
-
-
-def _lock_areas(task: ColorizeTask, colors: Colors) -> Colors:
-    """Restore or remove the colors of locked areas."""
-    areas = _areas(task, "gray", "only", "lock")
-    if not areas:
-        return colors
-    needs_prediction = any(area.kept is None for area in areas if area.action != "gray")
-    own = _own_prediction(task) if needs_prediction else None
-    colors = lock_areas(colors, _drawn(task, areas), own, strength=task.recipe.strength)
-    if colors.flats is None or colors.lightness is None:
-        return colors
-    from colorzoo.inference.steps.drawing import add_areas
-
-    return replace(colors, flats=add_areas(colors.flats, colors.ab, colors.lightness))
-
-
-def _own_prediction(task: ColorizeTask) -> Prediction:
-    """Predict colors without hints; the regions of a drawing have one color each."""
-    own = _predict(_without_hints(task), None)
-    if not task.network.is_sketch:
-        return own
-    rgb = _predicted_flats(task, own).over(task.network_size).compose(None)
-    return RgbPrediction(rgb=torch.from_numpy(rgb).permute(2, 0, 1)[None])
-
-
-def _areas(task: ColorizeTask, *actions: str) -> tuple[Area, ...]:
-    return tuple(area for area in task.recipe.areas if area.action in actions)
-
-
-def _masks(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
-    """Return the soft masks of areas; opacity is ignored so that cached masks can be reused."""
-    opaque = tuple(replace(area, opacity=1.0) for area in areas)
-    return task.run(draw_areas, task.lightness, opaque, image_size=task.image_size, key=repr(opaque))
-
-
-def _drawn(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
-    """Return the areas with their soft masks and opacities."""
-    opaque = zip(_masks(task, areas), areas, strict=True)
-    return tuple(replace(each, area=replace(each.area, opacity=area.opacity)) for each, area in opaque)
-
-
-def _points_inside(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> list[PointHint]:
-    """Return the points inside colored areas; their colors override the colors of the areas."""
-    return [
-        replace(hint, reach="automatic" if hint.reach == "everywhere" else hint.reach)
-        for hint in points_inside(task.recipe.points, drawn, task.image_size)
-    ]
-
-
-def _seeded(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> Tensor | None:
-    """Predict colors from area colors; None if the model does not support points."""
-    if "points" not in task.network.model.accepts:
-        return None
-    lightness, image_size = task.lightness, task.image_size
-    hints = seed_hints(task.recipe.points, drawn, image_size)
-    seeds = fit_points(plant_seeds(drawn, hints=hints, image_size=image_size), lightness)
-    key = repr([each.area for each in drawn]), _points_key(hints)
-    ab = _predict(task, seeds, key).to_ab()
-    neighbors = task.run(find_neighbors, lightness)
-    return task.run(enforce_points, ab, seeds, neighbors, key=(key, task.guidance_key))
-
-
-def _predict_with_points(task: ColorizeTask, hints: Hints) -> tuple[Points | None, Prediction]:
-    """Draw points and run the model; return the drawn points and the prediction."""
-    points = _points(task, hints)
-    return points, _predict(task, points, _points_key(hints))
-
-
-def _without_hints(task: ColorizeTask) -> ColorizeTask:
-    """Return the task without points, strokes, region colors and divisions of regions."""
-    extra = {name: value for name, value in task.recipe.extra.items() if name != "divisions"}
-    recipe = replace(task.recipe, points=(), scribbles=(), regions=(), extra=extra)
-    tensors = replace(task.tensors, points=None, scribbles=None, regions=None)
-    return replace(task, recipe=recipe, tensors=tensors)
-
-
-def _predict(task: ColorizeTask, points: Points | None, points_key: Hashable = None) -> Prediction:
-    """Run the model with points and the other guidance of the task.
+def _weaken_points(task: ColorizeTask, strong: Tensor) -> Tensor:
+    """Mix colors with the colors without weak points, whose strength is below 1.
 
     Args:
-        task: Image and guidance; its points are ignored.
-        points: Points at the size of the network input.
-        points_key: Key of the points in the results of stages; None without points.
+        task: Image and guidance.
+        strong: ``(1, 2, h, w)`` colors with all points at full strength.
     """
-    network, accepts = task.network, task.network.model.accepts
-    objects = _areas(task, "thing")
-    if "points" not in accepts:
-        points = None
-    if points is None:
-        points_key = None
-    states = task.states
-    image, key = network_input(task), (points_key, task.guidance_key)
-    guidance = _guidance(task, points)
-    prediction = task.run(network.run_network, image, guidance, states, key=key)
-    if not objects or "boxes" not in accepts:
-        return prediction
-    drawn = _drawn(task, objects)
-    guidance = boxes_of_areas(guidance, drawn)
-    boxed = task.run(network.run_network, image, guidance, states, key=(key, "boxes"))
-    return restrict_to_areas(boxed, prediction, drawn)
-
-
-def network_input(task: ColorizeTask) -> Tensor:
-    """Return the network input: the lightness, or the line drawing for sketch models."""
-    if not task.network.is_sketch:
-        return task.lightness
-    return drawing_of(task).sketch(task.network_size)
-
-
-def drawing_of(task: ColorizeTask) -> Drawing:
-    """Return the lines and regions of the drawing in a task."""
-    assert task.drawing is not None, "`Colorizer` sets it for each model for drawings"
-    return task.drawing
-
-
-def _drawing_hints(task: ColorizeTask) -> Hints:
-    """Return the points of a drawing, with the strength 1 and exact ab applied to their colors.
-
-    A weak point, whose strength is below 1, gets a mixture of its color and of the color that its region has
-    without the weak points. Points with the strength 0 are left out.
-    """
-    from colorzoo.inference.steps.drawing import apply_ab, mix_point
-
-    hints = tuple(apply_ab(hint) for hint in task.recipe.points if hint.strength > 0)
-    strong = tuple(hint for hint in hints if hint.strength == 1)
-    if len(strong) == len(hints):
-        return hints
-    _, prediction = _predict_with_points(task, strong)
-    flats = _filled_flats(task, prediction, strong)
-    return tuple(mix_point(hint, flats, task.image_size) if hint.strength < 1 else hint for hint in hints)
-
-
-def _filled_flats(task: ColorizeTask, prediction: Prediction, hints: Hints) -> FlatColors:
-    """Color the regions of a drawing from a prediction, and fill the regions of points.
-
-    Args:
-        task: Drawing and guidance.
-        prediction: Prediction with the points.
-        hints: Points of `_drawing_hints`.
-    """
-    from colorzoo.inference.steps.drawing import copy_points, fill_points
-
-    flats = _predicted_flats(task, prediction)
-    if hints and task.network.model.supports("region_similarity"):
-        flats = timed(task.log, copy_points, flats, _region_similarity(task), hints, task.image_size)
-    return timed(task.log, fill_points, flats, hints, task.image_size)
-
-
-def _region_similarity(task: ColorizeTask) -> Tensor:
-    """Return the probability that two regions of a drawing have one color, predicted without points.
-
-    Points do not change this similarity, so a later point does not change which regions copy earlier points.
-    """
-    from colorzoo.inference.steps.drawing import region_votes
-
-    own = _predict(_without_hints(task), None)
-    votes = region_votes(own, drawing_of(task), network_input(task))
-    with task.network.session():
-        return task.network.model.region_similarity(own, votes).cpu()
-
-
-def predict_regions(task: ColorizeTask) -> tuple[Prediction, Tensor]:
-    """Return the prediction for a drawing, and the weight of each cell in each region.
-
-    The prediction uses the points of the recipe. See `Drawing.votes` for the weights.
-    """
-    from colorzoo.inference.steps.drawing import region_votes
-
-    hints = _drawing_hints(task)
-    _, prediction = _predict_with_points(task, hints)
-    return prediction, region_votes(prediction, drawing_of(task), network_input(task))
-
-
-def _predicted_flats(task: ColorizeTask, prediction: Prediction) -> FlatColors:
-    """Choose the color of each region from a prediction."""
-    from colorzoo.inference.steps.drawing import (
-        FlatColors,
-        mean_colors,
-        palette_colors,
-        region_votes,
-        soft_shading,
-    )
-
-    drawing, model, sketch = drawing_of(task), task.network.model, network_input(task)
-    settings = task.recipe.drawing or DrawingSettings()
-    assert isinstance(prediction, RgbPrediction)
-    if model.supports("region_colors"):
-        votes, palette = region_votes(prediction, drawing, sketch), palette_colors(settings.palette)
-        with task.network.session():
-            colors = model.region_colors(prediction, votes, palette, settings.variant).cpu().numpy()
-    else:
-        colors = timed(task.log, mean_colors, prediction.rgb, drawing, sketch)
-    shading = soft_shading(prediction.rgb, drawing, sketch) if settings.shading else None
-    return FlatColors(drawing, colors, shading, has_lines=not settings.flats)
+    hints = task.recipe.points
+    weak = tuple(hint for hint in hints if hint.strength < 1)
+    _, without = _color_with_points(task, tuple(hint for hint in hints if hint.strength == 1))
+    extent = extent_of(task, weak)
+    strengths = tuple(hint.strength for hint in weak)
+    key = _reaches_key(hints), tuple(hint.strength for hint in hints), task.guidance_key
+    return task.run(weaken_points, strong, without, task.lightness, extent, strengths=strengths, key=key)
 
 
 def _guidance(task: ColorizeTask, points: Points | None) -> Guidance:
@@ -640,6 +411,227 @@ def divided_regions(task: ColorizeTask) -> Regions:
 
     sketch = network_input(task)
     return task.run(edit_regions, proposed, sketch, divisions, image_size=task.image_size, key=divisions)
+
+
+def _color_drawing(task: ColorizeTask) -> tuple[Prediction, Colors]:
+    """Return the prediction for a drawing, and the colors of its regions."""
+    hints = _drawing_hints(task)
+    _, prediction = _predict_with_points(task, hints)
+    flats = _filled_flats(task, prediction, hints)
+    return prediction, Colors.of_drawing(flats, task.network_size)
+
+
+def drawing_of(task: ColorizeTask) -> Drawing:
+    """Return the lines and regions of the drawing in a task."""
+    assert task.drawing is not None, "`Colorizer` sets it for each model for drawings"
+    return task.drawing
+
+
+def _drawing_hints(task: ColorizeTask) -> Hints:
+    """Return the points of a drawing, with the strength 1 and exact ab applied to their colors.
+
+    A weak point, whose strength is below 1, gets a mixture of its color and of the color that its region has
+    without the weak points. Points with the strength 0 are left out.
+    """
+    from colorzoo.inference.steps.drawing import apply_ab, mix_point
+
+    hints = tuple(apply_ab(hint) for hint in task.recipe.points if hint.strength > 0)
+    strong = tuple(hint for hint in hints if hint.strength == 1)
+    if len(strong) == len(hints):
+        return hints
+    _, prediction = _predict_with_points(task, strong)
+    flats = _filled_flats(task, prediction, strong)
+    return tuple(mix_point(hint, flats, task.image_size) if hint.strength < 1 else hint for hint in hints)
+
+
+def _predicted_flats(task: ColorizeTask, prediction: Prediction) -> FlatColors:
+    """Choose the color of each region from a prediction."""
+    from colorzoo.inference.steps.drawing import (
+        FlatColors,
+        mean_colors,
+        palette_colors,
+        region_votes,
+        soft_shading,
+    )
+
+    drawing, model, sketch = drawing_of(task), task.network.model, network_input(task)
+    settings = task.recipe.drawing or DrawingSettings()
+    assert isinstance(prediction, RgbPrediction)
+    if model.supports("region_colors"):
+        votes, palette = region_votes(prediction, drawing, sketch), palette_colors(settings.palette)
+        with task.network.session():
+            colors = model.region_colors(prediction, votes, palette, settings.variant).cpu().numpy()
+    else:
+        colors = timed(task.log, mean_colors, prediction.rgb, drawing, sketch)
+    shading = soft_shading(prediction.rgb, drawing, sketch) if settings.shading else None
+    return FlatColors(drawing, colors, shading, has_lines=not settings.flats)
+
+
+def _filled_flats(task: ColorizeTask, prediction: Prediction, hints: Hints) -> FlatColors:
+    """Color the regions of a drawing from a prediction, and fill the regions of points.
+
+    Args:
+        task: Drawing and guidance.
+        prediction: Prediction with the points.
+        hints: Points of `_drawing_hints`.
+    """
+    from colorzoo.inference.steps.drawing import copy_points, fill_points
+
+    flats = _predicted_flats(task, prediction)
+    if hints and task.network.model.supports("region_similarity"):
+        flats = timed(task.log, copy_points, flats, _region_similarity(task), hints, task.image_size)
+    return timed(task.log, fill_points, flats, hints, task.image_size)
+
+
+def _region_similarity(task: ColorizeTask) -> Tensor:
+    """Return the probability that two regions of a drawing have one color, predicted without points.
+
+    Points do not change this similarity, so a later point does not change which regions copy earlier points.
+    """
+    from colorzoo.inference.steps.drawing import region_votes
+
+    own = _predict(_plain_task(task), None)
+    votes = region_votes(own, drawing_of(task), network_input(task))
+    with task.network.session():
+        return task.network.model.region_similarity(own, votes).cpu()
+
+
+def predict_regions(task: ColorizeTask) -> tuple[Prediction, Tensor]:
+    """Return the prediction for a drawing, and the weight of each cell in each region.
+
+    The prediction uses the points of the recipe. See `Drawing.votes` for the weights.
+    """
+    from colorzoo.inference.steps.drawing import region_votes
+
+    hints = _drawing_hints(task)
+    _, prediction = _predict_with_points(task, hints)
+    return prediction, region_votes(prediction, drawing_of(task), network_input(task))
+
+
+def _plain_task(task: ColorizeTask) -> ColorizeTask:
+    """Return the task without points, strokes, region colors and divisions of regions."""
+    extra = {name: value for name, value in task.recipe.extra.items() if name != "divisions"}
+    recipe = replace(task.recipe, points=(), scribbles=(), regions=(), extra=extra)
+    tensors = replace(task.tensors, points=None, scribbles=None, regions=None)
+    return replace(task, recipe=recipe, tensors=tensors)
+
+
+def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
+    """Fill the areas of a recipe, apply the strength of the recipe, and lock areas.
+
+    The strength multiplies the chroma of filled areas, too, but not of stored locked colors.
+    """
+    return _lock_areas(task, _fill_areas(task, colors).scaled(task.recipe.strength))
+
+
+def _fill_areas(task: ColorizeTask, colors: Colors) -> Colors:
+    """Fill areas with their colors."""
+    areas = _areas(task, "color")
+    if not areas:
+        return colors
+    drawn = _drawn(task, areas)
+    if colors.flats is not None:
+        from colorzoo.inference.steps.drawing import fill_drawing_areas
+
+        fills = [(cast(str, each.area.color), each.area.opacity * each.share) for each in drawn]
+        flats = fill_drawing_areas(colors.flats, fills, task.recipe.points, task.image_size)
+        return Colors.of_drawing(flats, task.network_size)
+    # the colors of points inside areas override the colors of the areas
+    inside = [
+        replace(hint, reach="automatic") if hint.reach == "everywhere" else hint
+        for hint in points_inside(task.recipe.points, drawn, task.image_size)
+    ]
+    return task.run(
+        fill_areas,
+        colors,
+        task.lightness,
+        drawn,
+        _seeded(task, _masks(task, areas)),  # this prediction does not depend on the opacity
+        extent_of(task, inside) if inside else None,
+        strengths=tuple(hint.strength for hint in inside),
+        key=(repr((task.recipe.points, areas)), task.guidance_key),
+    )
+
+
+def _seeded(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> Tensor | None:
+    """Predict colors from area colors; None if the model does not support points."""
+    if "points" not in task.network.model.accepts:
+        return None
+    lightness, image_size = task.lightness, task.image_size
+    hints = seed_hints(task.recipe.points, drawn, image_size)
+    seeds = fit_points(plant_seeds(drawn, hints=hints, image_size=image_size), lightness)
+    key = repr([each.area for each in drawn]), _points_key(hints)
+    ab = _predict(task, seeds, key).to_ab()
+    neighbors = task.run(find_neighbors, lightness)
+    return task.run(enforce_points, ab, seeds, neighbors, key=(key, task.guidance_key))
+
+
+def _lock_areas(task: ColorizeTask, colors: Colors) -> Colors:
+    """Restore or remove the colors of locked areas."""
+    areas = _areas(task, "gray", "only", "lock")
+    if not areas:
+        return colors
+    needs_prediction = any(area.kept is None for area in areas if area.action != "gray")
+    own = _own_prediction(task) if needs_prediction else None
+    colors = lock_areas(colors, _drawn(task, areas), own, strength=task.recipe.strength)
+    if colors.flats is None or colors.lightness is None:
+        return colors
+    from colorzoo.inference.steps.drawing import add_areas
+
+    return replace(colors, flats=add_areas(colors.flats, colors.ab, colors.lightness))
+
+
+def _own_prediction(task: ColorizeTask) -> Prediction:
+    """Predict colors without hints; the regions of a drawing have one color each."""
+    own = _predict(_plain_task(task), None)
+    if not task.network.is_sketch:
+        return own
+    rgb = _predicted_flats(task, own).over(task.network_size).compose(None)
+    return RgbPrediction(rgb=torch.from_numpy(rgb).permute(2, 0, 1)[None])
+
+
+def _areas(task: ColorizeTask, *actions: str) -> tuple[Area, ...]:
+    return tuple(area for area in task.recipe.areas if area.action in actions)
+
+
+def _masks(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
+    """Return the soft masks of areas; opacity is ignored so that cached masks can be reused."""
+    opaque = tuple(replace(area, opacity=1.0) for area in areas)
+    return task.run(draw_areas, task.lightness, opaque, image_size=task.image_size, key=repr(opaque))
+
+
+def _drawn(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
+    """Return the areas with their soft masks and opacities."""
+    opaque = zip(_masks(task, areas), areas, strict=True)
+    return tuple(replace(each, area=replace(each.area, opacity=area.opacity)) for each, area in opaque)
+
+
+def _has_nothing_to_color(task: ColorizeTask) -> bool:
+    """Return whether the image is a page of text; guidance disables page detection."""
+    if task.kinds or task.recipe.areas or task.network.is_sketch:
+        return False
+    from colorzoo.inference.steps.pages import is_page
+
+    return task.run(is_page, task.lightness)
+
+
+def _paint_reaches(task: ColorizeTask) -> tuple[Tensor | None, ...]:
+    """Return a mask of the pixels that each paint stroke can change, or None for all pixels.
+
+    The result is empty if all strokes are unlimited.
+    """
+    if all(stroke.reach == "everywhere" for stroke in task.recipe.paint):
+        return ()
+    from colorzoo.inference.overlays import points_along
+
+    width, height = task.image_size
+
+    def reach(stroke: PaintStroke) -> Tensor:
+        points = points_along(stroke)
+        inside = [point for point in points if 0 <= point.x <= width and 0 <= point.y <= height]
+        return extent_of(task, inside or points).weight
+
+    return tuple(None if stroke.reach == "everywhere" else reach(stroke) for stroke in task.recipe.paint)
 
 
 def _region_notes(task: ColorizeTask) -> tuple[str, ...]:

@@ -214,8 +214,7 @@ class ColorizedImage:
         recipe, (width, height) = self.task.recipe, self.task.image_size
         hints, (rows, columns) = recipe.points, lightness.shape
         if (height, width) != (rows, columns):
-            x, y = columns / width, rows / height
-            hints = tuple(replace(p, x=p.x * x, y=p.y * y, radius=p.radius * (x + y) / 2) for p in hints)
+            hints = tuple(hint.scaled(columns / width, rows / height) for hint in hints)
         locked = self.colors.locked
         return correct_points(hints, self.ab, lightness, strength=recipe.strength, locked=locked)
 

@@ -84,15 +84,19 @@ class Colors:
     shift: LightnessShift | None = None
     locked: Tensor | None = None
 
+    @classmethod
+    def of_drawing(cls, flats: FlatColors, size: tuple[int, int]) -> Colors:
+        """Return the colors of a drawing at the size ``(h, w)`` of the network input."""
+        lab = flats.at_network_size(size)
+        return cls(lab[:, 1:], lab[:, :1], flats)
+
     def scaled(self, factor: float) -> Colors:
-        """Return the colors with their chroma multiplied by a factor."""
+        """Return the colors before areas are locked, with their chroma multiplied by a factor."""
         if self.flats is None:
             return replace(self, ab=self.ab * factor)
         from colorzoo.inference.steps.drawing import scale_chroma
 
-        flats = scale_chroma(self.flats, factor)
-        lab = flats.at_network_size(map_size(self.ab))
-        return replace(self, ab=lab[:, 1:], lightness=lab[:, :1], flats=flats)
+        return Colors.of_drawing(scale_chroma(self.flats, factor), map_size(self.ab))
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,5 +277,4 @@ def sparse_hints(points: Points | None, width: int, height: int) -> tuple[PointH
     found = tuple(islice(points_to_hints(points), CORRECTIONS.most_points + 1))
     if len(found) > CORRECTIONS.most_points:
         return ()
-    scale = (x_scale + y_scale) / 2
-    return tuple(replace(h, x=h.x * x_scale, y=h.y * y_scale, radius=h.radius * scale) for h in found)
+    return tuple(hint.scaled(x_scale, y_scale) for hint in found)

@@ -263,7 +263,7 @@ def plant_seeds(
         hints: Points to include; see `seed_hints`.
         image_size: Width and height of the image in pixels.
     """
-    size = int(drawn[0].share.shape[0]), int(drawn[0].share.shape[1])
+    size = map_size(drawn[0].share)
     points = rasterize_points(hints, *image_size, size)
     if points is None:
         points = Points(*(torch.zeros(1, channels, *size) for channels in (2, 1, 1, 1)))
