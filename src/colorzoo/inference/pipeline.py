@@ -254,17 +254,16 @@ def _limited_extent(task: ColorizeTask, limited: Hints) -> Extent:
 
 def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
     """Compute the pixels to which the colors of points apply; see `limit_extent`."""
-    patches, reaches = PointPatches.of(hints, task.image_size), tuple(hint.reach for hint in hints)
-    groups = [[hints[number] for number in group] for group in by_reach(reaches).values()]
-    parts = [PointPatches.of(group, task.image_size) for group in groups]
+    patches, groups = PointPatches.of(hints, task.image_size), by_reach(hints)
+    parts = [PointPatches.of([hints[n] for n in numbers], task.image_size) for numbers in groups.values()]
     return task.run(
         limit_extent,
         [paths_from(task, part) for part in parts],
         [similarity_to(task, part) for part in parts],
         patches=patches,
-        reaches=reaches,
+        groups=groups,
         size=task.network_size,
-        key=(patches, reaches),
+        key=(patches, tuple(hint.reach for hint in hints)),
     )
 
 
@@ -329,7 +328,7 @@ def _exemplar(task: ColorizeTask) -> Exemplar | None:
 
 
 def _statistics(task: ColorizeTask) -> GlobalStatistics | None:
-    if "statistics" not in task.recipe.kinds():
+    if task.tensors.statistics is not None or "statistics" not in task.kinds:
         return task.tensors.statistics
     return global_statistics(task.recipe.statistics)
 
@@ -341,7 +340,7 @@ def _label(task: ColorizeTask) -> Tensor | None:
 
 def _class_map(task: ColorizeTask) -> ClassMap | None:
     """Return the classes of the image and of its reference."""
-    if "classes" not in task.recipe.kinds() or _lacks_classes(task):
+    if task.tensors.classes is not None or "classes" not in task.kinds or _lacks_classes(task):
         return task.tensors.classes
     from colorzoo.inference.steps.classes import read_classes  # few recipes have classes
 
@@ -654,9 +653,10 @@ def _ignored_notes(task: ColorizeTask) -> list[str]:
         ignored.append("classes without label images")
     if _areas(task, "thing") and not {"boxes", "scribbles"} & set(accepts):
         ignored.append("object areas")
-    ignored += _ignored_drawing_settings(task)
+    if task.recipe.drawing is not None:
+        ignored += _ignored_drawing_settings(task, task.recipe.drawing)
     notes = [f"{name} does not use {guidance}; they were ignored" for guidance in ignored]
-    if _ignores_reference_strength(task):
+    if "exemplar" in task.kinds and _ignores_reference_strength(task):
         notes.append(f"{name} does not use the strength (alpha) of references; it was ignored")
     if "points" in task.kinds and "points" not in accepts:
         where = "their regions" if is_sketch else "nearby pixels up to lightness edges"
@@ -664,10 +664,9 @@ def _ignored_notes(task: ColorizeTask) -> list[str]:
     return notes
 
 
-def _ignored_drawing_settings(task: ColorizeTask) -> list[str]:
+def _ignored_drawing_settings(task: ColorizeTask, settings: DrawingSettings) -> list[str]:
     """Return the names of settings for drawings without effect."""
-    settings = task.recipe.drawing
-    if settings is None or task.network.model.supports("region_colors"):
+    if task.network.model.supports("region_colors"):
         return []
     if not task.network.is_sketch:
         return ["the settings for drawings"]
@@ -678,9 +677,9 @@ def _ignored_drawing_settings(task: ColorizeTask) -> list[str]:
 def _ignores_reference_strength(task: ColorizeTask) -> bool:
     """Return whether a strength of references is set, but the model only warps references."""
     model = task.network.model
-    exemplar = task.reference or task.tensors.exemplar
-    strength = task.recipe.exemplar.alpha if "exemplar" in task.recipe.extra else None
+    if "exemplar" not in model.accepts or model.supports("encode_reference"):
+        return False
+    exemplar, strength = task.reference or task.tensors.exemplar, task.recipe.exemplar.alpha
     if exemplar is not None and strength is None:
         strength = exemplar.alpha
-    only_warps = "exemplar" in model.accepts and not model.supports("encode_reference")
-    return only_warps and strength not in (None, 1)
+    return strength not in (None, 1)

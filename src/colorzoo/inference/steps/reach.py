@@ -10,7 +10,7 @@ half.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -174,8 +174,9 @@ def find_paths(costs: Map, patches: PointPatches) -> Paths:
     return Paths(found.astype(np.float32), cells.ravel()[before].reshape(costs.shape))
 
 
-def by_reach(reaches: Sequence[Reach]) -> dict[Reach, list[int]]:
+def by_reach(hints: Sequence[PointHint]) -> dict[Reach, list[int]]:
     """Return a dictionary that maps each reach to the indices of its points."""
+    reaches = [hint.reach for hint in hints]
     return {reach: [n for n, each in enumerate(reaches) if each == reach] for reach in dict.fromkeys(reaches)}
 
 
@@ -184,22 +185,21 @@ def limit_extent(
     similarities: Sequence[Tensor | None],
     *,
     patches: PointPatches,
-    reaches: tuple[Reach, ...],
+    groups: Mapping[Reach, Sequence[int]],
     size: tuple[int, int],
 ) -> Extent:
     """Compute the pixels to which the colors of points apply, and their weights.
 
     Args:
-        paths: Paths from the points of each group of `by_reach`.
+        paths: Paths from the points of each group.
         similarities: Similarity ``(1, 1, h, w)`` in [0, 1] to the points of each group. None uses only the
             path cost.
         patches: Squares of the points.
-        reaches: Reach of each point.
+        groups: Indices of the points by their reach; see `by_reach`.
         size: Height and width of the map.
     """
     weight, nearest = np.zeros(1, np.float32), np.zeros(1, np.int64)
-    groups = zip(by_reach(reaches).items(), paths, similarities, strict=True)
-    for (reach, numbers), found, similarity in groups:
+    for (reach, numbers), found, similarity in zip(groups.items(), paths, similarities, strict=True):
         part = fade(found.costs, on_grid(similarity, found.costs), reach)
         nearest = np.where(part > weight, np.array(numbers)[found.owner], nearest)
         weight = np.maximum(part, weight)
