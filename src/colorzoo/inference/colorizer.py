@@ -26,7 +26,7 @@ from colorzoo.engines.device import choose_device
 from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import DrawingSettings, Exemplar, Guidance, Recipe
-from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, Rectangle, read_border
+from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, read_border
 from colorzoo.guidance.hints import resize_maps
 from colorzoo.guidance.recipe import MAX_STRENGTH
 from colorzoo.image_io.raster_image import IN_COLOR, Levels, RasterImage, chroma_note, composite_on_white
@@ -254,8 +254,10 @@ class Colorizer:
         if inside is None:
             recipe.check_inside(width, height)
         else:
-            guidance, crop_notes = _crop_guidance(guidance, size, inside)
-            notes = (*crop_notes, *notes)
+            if isinstance(guidance, Guidance):
+                raise GuidanceError(_WHOLE_IMAGE)
+            guidance, crop_notes = crop_recipe(guidance, size, inside)
+            notes = (f"only the image inside the scan border was colored ({inside})", *crop_notes, *notes)
             size = inside.width, inside.height
             part = FullLightness(image.levels[inside.slices])
             surroundings = Surroundings(whole, inside)
@@ -412,20 +414,6 @@ def _border_setting(recipe: Recipe, border: BorderSetting | None, *, is_sketch: 
     if is_sketch:
         return "none"
     return setting if setting in BORDER_NAMES else read_border(setting, "border")
-
-
-def _crop_guidance(
-    guidance: Guidance | Recipe, image_size: tuple[int, int], inside: Rectangle
-) -> tuple[Recipe, tuple[str, ...]]:
-    """Return a recipe for the part inside the border, and notes for the user.
-
-    Raises:
-        GuidanceError: The guidance is not a recipe.
-    """
-    if not isinstance(guidance, Recipe):
-        raise GuidanceError(_WHOLE_IMAGE)
-    recipe, notes = crop_recipe(guidance, image_size, inside)
-    return recipe, (f"only the image inside the scan border was colored ({inside})", *notes)
 
 
 def _healed(log: list[StageRun], image: RasterImage, recipe: Recipe) -> Levels:

@@ -54,7 +54,11 @@ class NetworkRunner:
     ) -> None:
         self.model, self.name = model.to(device).eval(), name
         self.is_sketch = model.input_kind == "sketch"
-        self.graph = _graph_of(model, name) if engine == "onnxruntime" else None
+        self.graph: OnnxModel | None = None
+        if engine == "onnxruntime":
+            from colorzoo.engines.onnx import OnnxModel  # requires the extra `export`
+
+            self.graph = OnnxModel(model, name)
         self._lock = threading.Lock()
         self.device = device
         self.dtype = choose_dtype(precision, device)
@@ -155,9 +159,3 @@ class NetworkRunner:
                 f"{self.device.type} ran out of memory. Set a smaller --size, or set --device cpu."
             ) from error
         raise ColorzooError(f"{self.name} predicted NaN or inf in float32. Set --weights to other weights.")
-
-
-def _graph_of(model: ColoringModel, name: str) -> OnnxModel:
-    from colorzoo.engines.onnx import OnnxModel
-
-    return OnnxModel(model, name)
