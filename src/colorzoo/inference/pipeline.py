@@ -143,11 +143,9 @@ def _color_with_points(task: ColorizeTask, hints: Hints) -> tuple[Prediction, Te
     neighbors = task.run(find_neighbors, task.lightness)
     key: Hashable = _points_key(hints), task.guidance_key
     enforced = task.run(enforce_points, prediction.to_ab(), points, neighbors, key=key)
-    limited = tuple(hint for hint in hints if hint.reach != "everywhere")
-    if not limited:
+    if all(hint.reach == "everywhere" for hint in hints):
         return prediction, enforced
-    base = _base_of_limited(task, hints, limited)
-    extent = _limited_extent(task, limited)
+    base, extent = _base_and_extent(task, hints)
     key = _reaches_key(hints), task.guidance_key
     return prediction, task.run(limit_reach, enforced, base, task.lightness, points, extent, key=key)
 
@@ -218,38 +216,31 @@ def _reaches_key(hints: Sequence[PointHint]) -> tuple[object, ...]:
     return _points_key(hints), tuple(hint.reach for hint in hints)
 
 
-def _base_of_limited(task: ColorizeTask, hints: Hints, limited: Hints) -> Base:
-    """Return the colors outside the reach of limited points.
+def _base_and_extent(task: ColorizeTask, hints: Hints) -> tuple[Base, Extent]:
+    """Return the colors outside the reach of the points that are added last, and the pixels within it.
 
-    Small points are added last, because the network would spread their colors within larger reaches. The base
-    of small points therefore contains the larger points.
+    Points of limited reach are added last. If some of them are small, only the small points are added last,
+    because the network would spread their colors within larger reaches. Small points color only the pixels
+    that are nearer to them than to larger points of limited reach.
 
     Args:
-        task: Image and guidance.
-        hints: All points.
-        limited: Points with a limited reach.
+        task: Photo and guidance.
+        hints: Points, at least one with a limited reach.
     """
-    if any(is_small(hint) for hint in limited):
+    small = tuple(hint for hint in hints if is_small(hint))
+    larger = tuple(hint for hint in hints if hint.reach != "everywhere" and not is_small(hint))
+    if small:
         others = tuple(hint for hint in hints if not is_small(hint))
     else:
         others = tuple(hint for hint in hints if hint.reach == "everywhere")
-    _, base = _color_with_points(task, others)
-    return task.run(show_base, base, task.lightness, key=(_reaches_key(others), task.guidance_key))
-
-
-def _limited_extent(task: ColorizeTask, limited: Hints) -> Extent:
-    """Return the pixels within the reach of the limited points that are added to the base.
-
-    Small points color only the pixels that are nearer to them than to larger points.
-    """
-    small = tuple(hint for hint in limited if is_small(hint))
-    larger = tuple(hint for hint in limited if not is_small(hint))
+    _, ab = _color_with_points(task, others)
+    base = task.run(show_base, ab, task.lightness, key=(_reaches_key(others), task.guidance_key))
     extent = extent_of(task, small or larger)
-    if not (small and larger):
-        return extent
-    small_paths = paths_from(task, PointPatches.of(small, task.image_size))
-    larger_paths = paths_from(task, PointPatches.of(larger, task.image_size))
-    return keep_nearer(extent, small_paths, larger_paths)
+    if small and larger:
+        small_paths = paths_from(task, PointPatches.of(small, task.image_size))
+        larger_paths = paths_from(task, PointPatches.of(larger, task.image_size))
+        extent = keep_nearer(extent, small_paths, larger_paths)
+    return base, extent
 
 
 def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
