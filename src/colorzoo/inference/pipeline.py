@@ -193,7 +193,7 @@ def _predict(task: ColorizeTask, points: Points | None, points_key: Hashable = N
     prediction = task.run(network.run_network, image, guidance, states, key=key)
     if not objects or "boxes" not in accepts:
         return prediction
-    drawn = _drawn(task, objects)
+    drawn = _drawn_areas(task, objects)
     guidance = boxes_of_areas(guidance, drawn)
     boxed = task.run(network.run_network, image, guidance, states, key=(key, "boxes"))
     return restrict_to_areas(boxed, prediction, drawn)
@@ -375,7 +375,7 @@ def _strokes(task: ColorizeTask) -> Scribbles | None:
         strokes = rasterize_scribbles(task.recipe.scribbles, *task.image_size, task.network_size)
     if not objects:
         return strokes
-    return strokes_of_areas(strokes, _drawn(task, objects))
+    return strokes_of_areas(strokes, _drawn_areas(task, objects))
 
 
 def proposed_regions(task: ColorizeTask) -> Regions:
@@ -407,7 +407,7 @@ def _color_drawing(task: ColorizeTask) -> tuple[Prediction, Colors]:
     """Return the prediction for a drawing, and the colors of its regions."""
     hints = _drawing_hints(task)
     _, prediction = _predict_with_points(task, hints)
-    flats = _filled_flats(task, prediction, hints)
+    flats = _flats_with_points(task, prediction, hints)
     return prediction, Colors.of_drawing(flats, task.network_size)
 
 
@@ -430,7 +430,7 @@ def _drawing_hints(task: ColorizeTask) -> Hints:
     if len(strong) == len(hints):
         return hints
     _, prediction = _predict_with_points(task, strong)
-    flats = _filled_flats(task, prediction, strong)
+    flats = _flats_with_points(task, prediction, strong)
     return tuple(mix_point(hint, flats, task.image_size) if hint.strength < 1 else hint for hint in hints)
 
 
@@ -457,7 +457,7 @@ def _predicted_flats(task: ColorizeTask, prediction: Prediction) -> FlatColors:
     return FlatColors(drawing, colors, shading, has_lines=not settings.flats)
 
 
-def _filled_flats(task: ColorizeTask, prediction: Prediction, hints: Hints) -> FlatColors:
+def _flats_with_points(task: ColorizeTask, prediction: Prediction, hints: Hints) -> FlatColors:
     """Color the regions of a drawing from a prediction, and fill the regions of points.
 
     Args:
@@ -519,7 +519,7 @@ def _fill_areas(task: ColorizeTask, colors: Colors) -> Colors:
     areas = _areas(task, "color")
     if not areas:
         return colors
-    drawn = _drawn(task, areas)
+    drawn = _drawn_areas(task, areas)
     if colors.flats is not None:
         from colorzoo.inference.steps.drawing import fill_drawing_areas
 
@@ -536,7 +536,7 @@ def _fill_areas(task: ColorizeTask, colors: Colors) -> Colors:
         colors,
         task.lightness,
         drawn,
-        _seeded(task, _masks(task, areas)),  # this prediction does not depend on the opacity
+        _seeded(task, _opaque_areas(task, areas)),  # this prediction does not depend on the opacity
         extent_of(task, inside) if inside else None,
         strengths=tuple(hint.strength for hint in inside),
         key=(repr((task.recipe.points, areas)), task.guidance_key),
@@ -563,7 +563,7 @@ def _lock_areas(task: ColorizeTask, colors: Colors) -> Colors:
         return colors
     needs_prediction = any(area.kept is None for area in areas if area.action != "gray")
     own = _own_prediction(task) if needs_prediction else None
-    colors = lock_areas(colors, _drawn(task, areas), own, strength=task.recipe.strength)
+    colors = lock_areas(colors, _drawn_areas(task, areas), own, strength=task.recipe.strength)
     if colors.flats is None or colors.lightness is None:
         return colors
     from colorzoo.inference.steps.drawing import add_areas
@@ -584,15 +584,15 @@ def _areas(task: ColorizeTask, *actions: str) -> tuple[Area, ...]:
     return tuple(area for area in task.recipe.areas if area.action in actions)
 
 
-def _masks(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
+def _opaque_areas(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
     """Return the soft masks of areas; opacity is ignored so that cached masks can be reused."""
     opaque = tuple(replace(area, opacity=1.0) for area in areas)
     return task.run(draw_areas, task.lightness, opaque, image_size=task.image_size, key=repr(opaque))
 
 
-def _drawn(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
+def _drawn_areas(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
     """Return the areas with their soft masks and opacities."""
-    opaque = zip(_masks(task, areas), areas, strict=True)
+    opaque = zip(_opaque_areas(task, areas), areas, strict=True)
     return tuple(replace(each, area=replace(each.area, opacity=area.opacity)) for each, area in opaque)
 
 
