@@ -28,8 +28,8 @@ from colorzoo.data.sources import StoredImage, find_sources
 from colorzoo.errors import DataError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import GlobalStatistics, Points
+from colorzoo.guidance.hints import resize_points
 from colorzoo.inference.full_size import shrink_lightness, working_size
-from colorzoo.inference.network import resize_points
 from colorzoo.model import ColoringModel
 from colorzoo.registry import list_models, model_card
 
@@ -256,7 +256,7 @@ def color_as_shipped(
     """
     height, width = lightness.shape[2:]
     size = working_size(height, width, model.working_size)
-    resized = None if points is None else resize_points(points, size=size)
+    resized = None if points is None else resize_points(points, size)
     with torch.inference_mode():
         ab = model(shrink_lightness(lightness, size), Guidance(points=resized, statistics=statistics)).to_ab()
     return F.interpolate(ab, (height, width), mode="bicubic", align_corners=False)

@@ -12,7 +12,6 @@ import csv
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -267,8 +266,8 @@ def _time_rows(colorizer: Colorizer) -> list[Row]:
     hint = Recipe(points=(PointHint(1500, 2000, color="#2060c0"),), width=3000, height=4000)
 
     def click() -> None:
-        changed = colorizer.prepare_lightness(task.lightness, task.size, hint)
-        result = colorize_task(replace(changed, drawing=preview))
+        changed = colorizer.prepare_lightness(task.lightness, task.image_size, hint, drawing=preview)
+        result = colorize_task(changed)
         flats = result.colors.flats
         assert flats is not None
         flats.compose(8)

@@ -175,8 +175,9 @@ def with_ab(answer: ColorizedImage, ab: Tensor) -> ColorizedImage:
 
 def surface_seams(answer: ColorizedImage) -> int:
     """Count the seams on even surfaces within the border, before sRGB limits the colors."""
-    inside = answer.task.full
-    assert inside is not None, "results of `colored` have a full-size lightness"
+    full_size = answer.task.full_size
+    assert full_size is not None, "results of `colored` have a full-size lightness"
+    inside = full_size.lightness
     lightness = inside.whole()[0] if isinstance(inside, FullLightness) else inside[None]
     highest, lowest = (F.max_pool2d(sign * lightness, AROUND, 1, AROUND // 2) for sign in (1, -1))
     ab = F.interpolate(answer.ab[None], lightness.shape[1:], mode="bicubic")[0]

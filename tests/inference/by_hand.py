@@ -52,17 +52,17 @@ def find_extent(
 ) -> Extent:
     """Return the reach of points on a lightness ``(1, 1, h, w)``."""
     size = int(lightness.shape[2]), int(lightness.shape[3])
-    reaches, patches = tuple(hint.reach for hint in hints), PointPatches.of(hints, image_size)
-    parts = [PointPatches.of([hints[n] for n in group], image_size) for group in by_reach(reaches).values()]
+    groups, patches = by_reach(hints), PointPatches.of(hints, image_size)
+    parts = [PointPatches.of([hints[n] for n in numbers], image_size) for numbers in groups.values()]
     costs = step_costs(lightness)
-    paths = [find_paths(costs, patches=part) for part in parts]
+    paths = [find_paths(costs, part) for part in parts]
     alike = [similarity and similarity(part.mask(size)) for part in parts]
-    return limit_extent(paths, alike, patches=patches, reaches=reaches, size=size)
+    return limit_extent(paths, alike, patches=patches, groups=groups, size=size)
 
 
 def paths_of(lightness: Tensor, hints: Sequence[PointHint], image_size: tuple[int, int]) -> Paths:
     """Return the cheapest paths from points on a lightness ``(1, 1, h, w)``."""
-    return find_paths(step_costs(lightness), patches=PointPatches.of(hints, image_size))
+    return find_paths(step_costs(lightness), PointPatches.of(hints, image_size))
 
 
 def search(

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from colorzoo.guidance import Area, Boxes, Guidance, Recipe
+from colorzoo.guidance import Area, Boxes, Guidance, Recipe, Stroke
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer, choose_for_guidance
 from colorzoo.prediction import AbPrediction
@@ -80,6 +80,17 @@ def test_thing_area_outline_becomes_a_scribble_except_at_image_borders() -> None
     assert mask[60:, : SIDE // 2 - 8].max() == 0, "neither inside nor at the sides of the image"
     assert mask[60:, SIDE // 2 + 8 :].max() == 0
     assert mask[20, 25:35].min() == 1
+
+
+def test_prediction_for_a_locked_area_uses_object_areas_with_and_without_scribbles() -> None:
+    lock = Area("lock", ((60, 60), (80, 60), (80, 80)))
+    ab_of(Colorizer(Stroked(), device="cpu"), WALL, lock)
+    (outline,) = Stroked.received  # both predictions have the same guidance
+    Stroked.received.clear()
+    ab_of(Colorizer(Stroked(), device="cpu"), WALL, lock, scribbles=(Stroke(((70, 10), (80, 10)), width=3),))
+    both, without_scribbles = Stroked.received
+    assert both.sum() > outline.sum()
+    assert torch.equal(without_scribbles, outline)
 
 
 def test_thing_area_adds_a_note_if_unsupported_and_selects_another_model() -> None:

@@ -3,16 +3,18 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 from torch import Tensor
 
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Recipe
-from colorzoo.inference.colorizer import choose_for_guidance
+from colorzoo.guidance import Guidance, Recipe
+from colorzoo.inference.colorizer import Colorizer, choose_for_guidance
 from colorzoo.inference.steps.classes import class_map, read_labels
 from colorzoo.model import ColoringModel
+from colorzoo.prediction import AbPrediction
 from colorzoo.registry import model_card
 
 LIGHTNESS = torch.zeros(1, 1, 40, 60)
@@ -43,10 +45,6 @@ def labels(path: Path, size: tuple[int, int] = (60, 40), mode: str = "L") -> str
         image.putpixel((0, 0), 200)
     image.save(path)
     return str(path)
-
-
-def test_class_map_is_none_without_classes_in_the_recipe() -> None:
-    assert class_map(Halves(), Recipe(), LIGHTNESS, REFERENCE) is None
 
 
 def test_class_map_table_remaps_only_target_classes() -> None:
@@ -89,15 +87,32 @@ def test_class_map_errors_name_the_invalid_class_or_file() -> None:
 
 
 def test_class_map_uses_label_images_for_models_without_segment(tmp_path: Path) -> None:
-    def given(**classes: Any) -> Any:
-        recipe = Recipe(width=600, height=400, extra={"classes": classes})
-        return class_map(ColoringModel(torch.nn.Identity()), recipe, LIGHTNESS, REFERENCE)
-
     files = {"file": labels(tmp_path / "a.png"), "reference_file": labels(tmp_path / "b.png", (20, 20))}
-    found = given(**files, map={"200": 7})
+    recipe = Recipe(width=600, height=400, extra={"classes": {**files, "map": {"200": 7}}})
+    found = class_map(ColoringModel(torch.nn.Identity()), recipe, LIGHTNESS, REFERENCE)
     assert int(found.target[0, 0, 0, 0]) == 7
-    assert given(map={"200": 7}) is None
-    assert given(reference_file=files["reference_file"]) is None
+
+
+class GrayWithoutClasses(ColoringModel):
+    """Predicts gray; accepts classes, but requires label images."""
+
+    accepts = ("classes",)
+
+    def __init__(self) -> None:
+        super().__init__(torch.nn.Identity())
+        self.trained = True
+
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        assert guidance is not None
+        assert guidance.classes is None
+        return AbPrediction(ab=torch.zeros_like(lightness).expand(-1, 2, -1, -1).clone())
+
+
+def test_classes_without_label_images_are_ignored_by_models_without_segment() -> None:
+    colorizer = Colorizer(GrayWithoutClasses(), device="cpu")
+    recipe = Recipe(extra={"classes": {"map": {"200": 7}}})
+    (note,) = colorizer.colorize(np.zeros((40, 60), np.uint8), recipe).notes
+    assert "does not use classes without label images" in note
 
 
 def test_class_map_with_label_images_requires_one_reference(tmp_path: Path) -> None:

@@ -24,9 +24,9 @@ from colorzoo.guidance import (
     Scribbles,
     Stroke,
 )
+from colorzoo.guidance.hints import resize_maps, resize_points
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.network import resize_maps, resize_points
 from colorzoo.inference.steps.points import fit_points
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
@@ -82,27 +82,27 @@ def test_tensor_guidance_is_resized_to_the_network_input_size() -> None:
     assert found.scribbles is not None
     assert found.scribbles.mask.nonzero()[:, 2:].tolist() == [[y, x] for y in range(20, 24) for x in (40, 41)]
     wide = index.repeat_interleave(4, dim=2).repeat_interleave(2, dim=3)
-    found = resize_maps(given, size=(SIDE, SIDE))
+    found = resize_maps(given, (SIDE, SIDE))
     assert found.regions is not None
     assert found.regions.segments is not None
     assert found.classes is not None
     for resized, more in ((found.regions.index, 0), (found.regions.segments, 1), (found.classes.target, 2)):
         assert torch.equal(resized, wide + more)
     assert found.classes.exemplar is index
-    assert resize_maps(given, size=(24, 48)) == given
+    assert resize_maps(given, (24, 48)) == given
 
 
 def test_resize_points_averages_the_points_of_each_cell() -> None:
     mask = torch.tensor([[1.0, 0, 0, 0, 1, 0], [0, 1, 0, 0, 0, 0]])[None, None]
     ab = torch.where(mask > 0, torch.arange(24.0).view(1, 2, 2, 6), 99)
     given = Points(ab, mask, 50 * mask, exact=torch.tensor([1.0, 0]).view(1, 1, 2, 1) * mask)
-    found = resize_points(given, size=(1, 3))
+    found = resize_points(given, (1, 3))
     maps = [found.mask, found.ab, found.lightness, found.exact]
     assert [each.flatten().tolist() for each in maps if each is not None] == [
         *([1, 0, 1], [3.5, 0, 4, 15.5, 0, 16]),  # the first cell has two points
         *([50, 0, 50], [0, 0, 1]),
     ]
-    assert resize_points(given, size=(2, 6)) is given
+    assert resize_points(given, (2, 6)) is given
 
 
 def test_thing_area_adds_a_box_and_a_scribble_five_pixels_wide() -> None:

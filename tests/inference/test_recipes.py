@@ -42,7 +42,7 @@ def test_results_equal_stored_results(model: str, stored: dict[str, NDArray[Any]
             assert_same(name, CASES[name].result(), stored[name])
 
 
-@pytest.mark.parametrize("model", ["alike", "painter"])
+@pytest.mark.parametrize("model", KINDS)
 def test_edits_with_a_cache_equal_fresh_results(model: str, stored: dict[str, NDArray[Any]]) -> None:
     results: Results = {}
     for name in reversed(CASES):

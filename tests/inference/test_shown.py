@@ -41,8 +41,10 @@ class Warm(Flood):
 def colored(document: dict[str, Any]) -> Tensor:
     """Return ab ``(N, 2)`` of sampled pixels, before gamut clipping."""
     shown = Colorizer(Warm(), device="cpu").colorize(two_walls(1), Recipe.from_json({**POINT, **document}))
-    assert isinstance(shown.task.full, FullLightness)
-    lightness = shown.task.full.whole()
+    assert shown.task.full_size is not None
+    full = shown.task.full_size.lightness
+    assert isinstance(full, FullLightness)
+    lightness = full.whole()
     if shown.colors.shift is not None:
         lightness = shown.colors.shift.apply(lightness)
     corrections, overlays = shown._corrections(lightness[0, 0]), shown._overlays(lightness[0, 0])

@@ -222,6 +222,6 @@ def with_prediction(provenance: ImageProvenance, colored: ColorizedImage) -> Ima
         provenance: Provenance record.
         colored: Colorized image, which provides the scan border and the predicted uncertainty.
     """
-    surroundings, uncertainty = colored.task.surroundings, colored.uncertainty
-    border = "" if surroundings is None else str(surroundings.inside)
+    full, uncertainty = colored.task.full_size, colored.uncertainty
+    border = "" if full is None or full.surroundings is None else str(full.surroundings.inside)
     return replace(provenance, border=border, uncertainty="" if uncertainty is None else f"{uncertainty:.1f}")

@@ -17,10 +17,12 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.export import register_dataclass
+from torch.nn import functional as F
 
 from colorzoo.color.lab import lab_to_rgb, linear_of, linear_rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance.fields import format_hex, hex_color
+from colorzoo.guidance.objects import StatisticsHint
 from colorzoo.guidance.recipe import BoxHint, PointHint, Recipe, Stroke
 
 _MAX_WIDTH = 1e5  # stroke width in pixels; covers any image
@@ -454,6 +456,61 @@ def boxes_of(boxes: Sequence[BoxHint] | None, width: int, height: int) -> Boxes 
         return None
     scale = torch.tensor([width, height, width, height], dtype=torch.float32)
     return Boxes.of([torch.tensor([box.corners for box in boxes]).reshape(-1, 4) / scale])
+
+
+def global_statistics(wanted: StatisticsHint) -> GlobalStatistics:
+    """Convert the color statistics of a recipe to tensors.
+
+    Raises:
+        GuidanceError: All weights of the histogram are 0.
+    """
+    saturation = wanted.saturation
+    histogram = None if wanted.histogram is None else torch.tensor(wanted.histogram)[None]
+    if histogram is not None:
+        if not histogram.sum() > 0:
+            raise GuidanceError("recipe.statistics.histogram must have a weight above 0")
+        histogram = histogram / histogram.sum()
+    return GlobalStatistics(histogram, None if saturation is None else torch.tensor([[saturation]]))
+
+
+def resize_points(points: Points, size: tuple[int, int]) -> Points:
+    """Downscale point maps to the size ``(h, w)`` of the network input.
+
+    Each output pixel gets the mean color of the hinted pixels that it covers.
+    """
+    if tuple(points.mask.shape[-2:]) == size:
+        return points
+    share = F.interpolate(points.mask, size=size, mode="area")
+    mask = (share > 0).to(points.mask.dtype)
+
+    def mean(values: Tensor) -> Tensor:
+        sums = F.interpolate(values * points.mask, size=size, mode="area")
+        return sums / share.clamp(min=1e-6) * mask
+
+    lightness = None if points.lightness is None else mean(points.lightness)
+    exact = None if points.exact is None else (mean(points.exact) > 0.5).to(mask.dtype)
+    return Points(mean(points.ab), mask, lightness, exact)
+
+
+def resize_maps(guidance: Guidance, size: tuple[int, int]) -> Guidance:
+    """Resize points, scribbles, regions and classes to the size ``(h, w)`` of the network input."""
+
+    def labels(values: Tensor) -> Tensor:
+        return F.interpolate(values.double(), size=size, mode="nearest-exact").to(values.dtype)
+
+    points, scribbles = guidance.points, guidance.scribbles
+    regions, classes = guidance.regions, guidance.classes
+    if points is not None:
+        points = resize_points(points, size)
+    if scribbles is not None and tuple(scribbles.mask.shape[-2:]) != size:
+        share = F.interpolate(scribbles.mask, size=size, mode="area")
+        scribbles = Scribbles((share > 0).to(share.dtype))
+    if regions is not None and tuple(regions.index.shape[-2:]) != size:
+        segments = None if regions.segments is None else labels(regions.segments)
+        regions = replace(regions, index=labels(regions.index), segments=segments)
+    if classes is not None and tuple(classes.target.shape[-2:]) != size:
+        classes = replace(classes, target=labels(classes.target))
+    return replace(guidance, points=points, scribbles=scribbles, regions=regions, classes=classes)
 
 
 @lru_cache(maxsize=4096)  # while a user edits one point, the other points are unchanged

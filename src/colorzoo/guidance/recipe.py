@@ -98,6 +98,11 @@ class PointHint:
     stroke: PositiveInt | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    def scaled(self, x_scale: float, y_scale: float) -> Self:
+        """Return the point in a copy of the image whose width and height are multiplied by factors."""
+        radius = self.radius * (x_scale + y_scale) / 2
+        return replace(self, x=self.x * x_scale, y=self.y * y_scale, radius=radius)
+
 
 @dataclass(frozen=True)
 class Stroke:

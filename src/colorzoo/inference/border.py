@@ -407,18 +407,18 @@ def select_part(image: RasterImage, setting: BorderSetting) -> Rectangle | None:
     return Rectangle(x, y, min(width, image.size[0] - x), min(height, image.size[1] - y))
 
 
-def check_inside(inside: Rectangle, size: tuple[int, int]) -> Rectangle | None:
+def check_inside(inside: Rectangle, image_size: tuple[int, int]) -> Rectangle | None:
     """Validate a rectangle in an image; return None if the rectangle covers the whole image.
 
     Examples:
         >>> from colorzoo.guidance import Rectangle
-        >>> check_inside(Rectangle(0, 0, 48, 32), size=(48, 32)) is None
+        >>> check_inside(Rectangle(0, 0, 48, 32), image_size=(48, 32)) is None
         True
 
     Raises:
         OtherImageError: The rectangle extends beyond the image.
     """
-    width, height = size
+    width, height = image_size
     if inside.x + inside.width > width or inside.y + inside.height > height:
         raise OtherImageError(
             f"the area inside the border (--border) must lie within the image ({width} x {height} pixels), "
@@ -427,7 +427,9 @@ def check_inside(inside: Rectangle, size: tuple[int, int]) -> Rectangle | None:
     return None if inside == Rectangle(0, 0, width, height) else inside
 
 
-def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tuple[Recipe, tuple[str, ...]]:
+def crop_recipe(
+    recipe: Recipe, image_size: tuple[int, int], inside: Rectangle
+) -> tuple[Recipe, tuple[str, ...]]:
     """Convert the coordinates of a recipe from the whole image to a part of the image.
 
     Examples:
@@ -439,7 +441,7 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
 
     Args:
         recipe: Recipe with coordinates in pixels of the whole image.
-        size: Width and height of the image.
+        image_size: Width and height of the image.
         inside: Rectangle of the part.
 
     Returns:
@@ -449,7 +451,7 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
     Raises:
         GuidanceError: The recipe does not match the image, or the recipe has a label image.
     """
-    recipe.check_inside(*size)
+    recipe.check_inside(*image_size)
     if recipe.classes.file:
         raise GuidanceError(
             "recipe.classes.file requires border 'none', because the label image covers the whole image. Set "
@@ -458,7 +460,7 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
     points = tuple(
         replace(point, x=point.x - inside.x, y=point.y - inside.y)
         for point in recipe.points
-        if inside.contains((point.x, point.y), size)
+        if inside.contains((point.x, point.y), image_size)
     )
     # `healing` keeps coordinates of the whole image, because callers heal the image before they crop
     cropped = replace(
@@ -471,7 +473,7 @@ def crop_recipe(recipe: Recipe, size: tuple[int, int], inside: Rectangle) -> tup
             replace(scribble, path=_shift_path(scribble.path, inside)) for scribble in recipe.scribbles
         ),
         boxes=_crop_boxes(recipe.boxes, inside),
-        areas=tuple(_crop_area(area, size, inside) for area in recipe.areas),
+        areas=tuple(_crop_area(area, image_size, inside) for area in recipe.areas),
         paint=tuple(replace(stroke, path=_shift_path(stroke.path, inside)) for stroke in recipe.paint),
         crop=None,  # the crop applies to the whole image
         extra=_crop_extra(recipe.extra, inside),
@@ -501,13 +503,13 @@ def _crop_box(box: BoxHint, inside: Rectangle) -> BoxHint:
     return replace(box, x=left, y=top, width=right - left, height=bottom - top)
 
 
-def _crop_area(area: Area, size: tuple[int, int], inside: Rectangle) -> Area:
+def _crop_area(area: Area, image_size: tuple[int, int], inside: Rectangle) -> Area:
     mask = None
     if area.mask is not None:
-        rows = _cells_inside(inside.y, inside.height, area.mask.height / size[1])
-        columns = _cells_inside(inside.x, inside.width, area.mask.width / size[0])
+        rows = _cells_inside(inside.y, inside.height, area.mask.height / image_size[1])
+        columns = _cells_inside(inside.x, inside.width, area.mask.width / image_size[0])
         mask = Mask.of(area.mask.array()[np.ix_(rows, columns)])
-    kept = None if area.kept is None else _crop_kept(area.kept, size, inside)
+    kept = None if area.kept is None else _crop_kept(area.kept, image_size, inside)
     return replace(area, path=_shift_path(area.path, inside), mask=mask, kept=kept)
 
 
@@ -525,9 +527,9 @@ def _cells_inside(first: int, length: int, scale: float) -> NDArray[np.intp]:
     return (centers * scale).astype(np.intp)
 
 
-def _crop_kept(kept: KeptColors, size: tuple[int, int], inside: Rectangle) -> KeptColors:
+def _crop_kept(kept: KeptColors, image_size: tuple[int, int], inside: Rectangle) -> KeptColors:
     with open_image(io.BytesIO(base64.b64decode(kept.png))) as image:
-        x, y, width, height = inside.scaled(size, *image.size)
+        x, y, width, height = inside.scaled(image_size, *image.size)
         cut = image.convert("RGB").crop((x, y, x + width, y + height))
     out = io.BytesIO()
     cut.save(out, "PNG")

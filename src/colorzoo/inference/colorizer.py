@@ -26,15 +26,16 @@ from colorzoo.engines.device import choose_device
 from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import DrawingSettings, Exemplar, Guidance, Recipe
-from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, Rectangle, read_border
+from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, read_border
+from colorzoo.guidance.hints import resize_maps
 from colorzoo.guidance.recipe import MAX_STRENGTH
 from colorzoo.image_io.raster_image import IN_COLOR, Levels, RasterImage, chroma_note, composite_on_white
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import to_pil
 from colorzoo.inference.border import Surroundings, crop_recipe, select_part
-from colorzoo.inference.full_size import FullLightness, preprocess
-from colorzoo.inference.network import NetworkRunner, States, run_network
-from colorzoo.inference.pipeline import colorize_task, network_input
+from colorzoo.inference.full_size import FullLightness, map_size, preprocess
+from colorzoo.inference.network import NetworkRunner, States
+from colorzoo.inference.pipeline import colorize_task
 from colorzoo.inference.references import (
     ReadReference,
     equal_or_given,
@@ -44,6 +45,7 @@ from colorzoo.inference.references import (
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import (
     ColorizeTask,
+    FullSize,
     GuidanceLike,
     StageRun,
     read_guidance,
@@ -245,67 +247,67 @@ class Colorizer:
         if recipe.healing:  # healing does not change the border
             image = replace(image, levels=_healed(log, image, recipe))
 
-        width, height = image.size
+        size = width, height = image.size
         about = f"{width} x {height} pixels"
-        full = FullLightness(image.levels if inside is None else image.levels[inside.slices])
-        lightness = timed(log, preprocess, full, self.size, about=about)
-        drawing = _read_drawing(log, image, recipe, about) if self._network.is_sketch else None
-        size = (width, height)
+        whole = part = FullLightness(image.levels)
         surroundings: Surroundings | None = None
         if inside is None:
             recipe.check_inside(width, height)
         else:
-            guidance, crop_notes = _crop_guidance(guidance, (width, height), inside)
-            notes = (*crop_notes, *notes)
-            size = (inside.width, inside.height)
-            surroundings = Surroundings(FullLightness(image.levels), inside)
-        task = self.prepare_lightness(lightness, size, guidance, reference, strength=strength)
-        return replace(
-            task,
-            notes=notes,
-            crop=recipe.crop,
-            alpha=image.alpha,
-            full=full,
-            surroundings=surroundings,
-            drawing=drawing,
-            log=log,
+            if isinstance(guidance, Guidance):
+                raise GuidanceError(_WHOLE_IMAGE)
+            guidance, crop_notes = crop_recipe(guidance, size, inside)
+            notes = (f"only the image inside the scan border was colored ({inside})", *crop_notes, *notes)
+            size = inside.width, inside.height
+            part = FullLightness(image.levels[inside.slices])
+            surroundings = Surroundings(whole, inside)
+        lightness = timed(log, preprocess, part, self.size, about=about)
+        drawing = _read_drawing(log, image, recipe, about) if self._network.is_sketch else None
+        task = self.prepare_lightness(
+            lightness, size, guidance, reference, strength=strength, drawing=drawing
         )
+        full_size = FullSize(part, surroundings, recipe.crop, image.alpha)
+        return replace(task, notes=notes, full_size=full_size, log=log)
 
     def prepare_lightness(
         self,
         lightness: Tensor,
-        size: tuple[int, int],
+        image_size: tuple[int, int],
         guidance: Guidance | Recipe,
         reference: Exemplar | None = None,
         *,
         strength: float | None = None,
+        drawing: Drawing | None = None,
     ) -> ColorizeTask:
         """Return the task for the lightness of an image, or of its part inside a border, and its guidance.
 
         Args:
             lightness: ``(1, 1, h, w)`` at the size of the network input, see `preprocess`.
-            size: Width and height at full size in pixels.
+            image_size: Width and height at full size in pixels.
             guidance: Recipe with coordinates in pixels of the part, checked by `Recipe.check_inside` or
                 converted by `crop_recipe`; or guidance tensors of any size.
             reference: Exemplar of the reference image, or None.
             strength: Factor applied to the chroma; None uses the strength of the recipe, or 1.
+            drawing: Lines and regions for sketch models, at any size; None finds them in the lightness.
 
         Raises:
             GuidanceError: The guidance is for several images, or the strength is outside [0, 1.5].
         """
         recipe, tensors = guidance, Guidance()
         if isinstance(recipe, Guidance):
-            hints = sparse_hints(recipe.points, *size)
-            tensors = replace(recipe, points=None) if hints else recipe
+            hints = sparse_hints(recipe.points, *image_size)
+            tensors = resize_maps(replace(recipe, points=None) if hints else recipe, map_size(lightness))
             recipe = Recipe(points=hints)
         if strength is None:
             strength = recipe.strength
         if not 0 <= strength <= MAX_STRENGTH:
             raise GuidanceError(f"'strength' must be between 0 and {MAX_STRENGTH:g}, got {strength:g}")
-        width, height = size
+        width, height = image_size
         # healing is already applied, and the crop is applied to the result
         sized = replace(recipe.shown(), strength=strength, width=width, height=height, healing=(), crop=None)
-        return ColorizeTask(self._network, lightness, size, sized, tensors, reference)
+        if drawing is None and self._network.is_sketch:
+            drawing = _drawing_in(lightness)
+        return ColorizeTask(self._network, lightness, image_size, sized, tensors, reference, drawing=drawing)
 
     def exemplar(self, references: Sequence[ReadReference]) -> Exemplar:
         """Encode reference images into an exemplar that can be reused for several images.
@@ -379,9 +381,9 @@ class Colorizer:
         Raises:
             ColorzooError: The prediction is not finite in float32.
         """
-        size = lightness.shape[3], lightness.shape[2]
-        image = network_input(ColorizeTask(self._network, lightness, size))
-        return run_network(image, guidance, {} if states is None else states, network=self._network)
+        is_sketch = self._network.is_sketch
+        image = _drawing_in(lightness).sketch(map_size(lightness)) if is_sketch else lightness
+        return self._network.run_network(image, guidance, {} if states is None else states)
 
     @cached_property
     def digest(self) -> str:
@@ -414,20 +416,6 @@ def _border_setting(recipe: Recipe, border: BorderSetting | None, *, is_sketch: 
     return setting if setting in BORDER_NAMES else read_border(setting, "border")
 
 
-def _crop_guidance(
-    guidance: Guidance | Recipe, size: tuple[int, int], inside: Rectangle
-) -> tuple[Recipe, tuple[str, ...]]:
-    """Return a recipe for the part inside the border, and notes for the user.
-
-    Raises:
-        GuidanceError: The guidance is not a recipe.
-    """
-    if not isinstance(guidance, Recipe):
-        raise GuidanceError(_WHOLE_IMAGE)
-    recipe, notes = crop_recipe(guidance, size, inside)
-    return recipe, (f"only the image inside the scan border was colored ({inside})", *notes)
-
-
 def _healed(log: list[StageRun], image: RasterImage, recipe: Recipe) -> Levels:
     """Return the pixels of an image with the damage inpainted that a recipe marks."""
     from colorzoo.inference.steps.healing import heal  # few images need it
@@ -441,6 +429,13 @@ def _read_drawing(log: list[StageRun], image: RasterImage, recipe: Recipe, about
 
     gap = (recipe.drawing or DrawingSettings()).gap
     return timed(log, read_drawing, image.levels, gap, recipe.divisions, about=about)
+
+
+def _drawing_in(lightness: Tensor) -> Drawing:
+    """Return the lines and regions of a drawing with the lightness ``(1, 1, h, w)``."""
+    from colorzoo.inference.steps.drawing import read_drawing  # photos do not need it
+
+    return read_drawing(lightness[0, 0].mul(2.55).round().byte().numpy())
 
 
 def _is_ready(model: ColoringModel, device: torch.device) -> bool:

@@ -133,6 +133,11 @@ def distance_outside(position: Tensor, first: Tensor | int, last: Tensor | int) 
     return torch.maximum(first - position, position - last).clamp(min=0).float()
 
 
+def map_size(maps: Tensor) -> tuple[int, int]:
+    """Return the height and width of maps ``(..., h, w)``."""
+    return maps.shape[-2], maps.shape[-1]
+
+
 def full_lightness(levels: Levels) -> Tensor:
     """Return the lightness ``(1, 1, H, W)`` of an image ``(H, W)`` or ``(H, W, 3)``.
 

@@ -1,8 +1,4 @@
-"""Execution of a model on its device, and conversion of guidance for the model.
-
-Functions with the argument ``network`` run the model. The other functions convert guidance to tensors at the
-size of the network input.
-"""
+"""Execution of a model on its device."""
 
 from __future__ import annotations
 
@@ -15,22 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import Tensor
 from torch.linalg import LinAlgError  # type: ignore[attr-defined]
-from torch.nn import functional as F
 
 from colorzoo.engines.device import choose_dtype
-from colorzoo.errors import ColorzooError, GuidanceError
-from colorzoo.guidance import (
-    Boxes,
-    Exemplar,
-    GlobalStatistics,
-    Guidance,
-    Points,
-    Regions,
-    Scribbles,
-    Stroke,
-)
-from colorzoo.guidance.hints import rasterize_scribbles
-from colorzoo.guidance.objects import StatisticsHint
+from colorzoo.errors import ColorzooError
+from colorzoo.guidance import Boxes, Exemplar, Guidance, Regions
+from colorzoo.inference.full_size import map_size
 from colorzoo.inference.steps.reach import PointPatches
 from colorzoo.model import ColoringModel, check_input
 from colorzoo.prediction import Prediction
@@ -69,7 +54,11 @@ class NetworkRunner:
     ) -> None:
         self.model, self.name = model.to(device).eval(), name
         self.is_sketch = model.input_kind == "sketch"
-        self.graph = _graph_of(model, name) if engine == "onnxruntime" else None
+        self.graph: OnnxModel | None = None
+        if engine == "onnxruntime":
+            from colorzoo.engines.onnx import OnnxModel  # requires the extra `export`
+
+            self.graph = OnnxModel(model, name)
         self._lock = threading.Lock()
         self.device = device
         self.dtype = choose_dtype(precision, device)
@@ -85,7 +74,59 @@ class NetworkRunner:
         with self._lock, torch.inference_mode(), low:
             yield self.model
 
-    def run_method(
+    def run_network(self, image: Tensor, guidance: Guidance, states: States) -> Prediction:
+        """Run the model or its ONNX graph and return the prediction; reuse results of earlier edits.
+
+        Args:
+            image: ``(B, 1, h, w)`` lightness or sketch.
+            guidance: Guidance with maps of size ``(h, w)``.
+            states: Results of earlier edits of the image, updated in place.
+
+        Returns:
+            The prediction. `Prediction.colors` is float32 on the CPU; `Prediction.extras` are on the device
+            of the model.
+
+        Raises:
+            ColorzooError: The prediction is not finite in float32, or the device has too little memory.
+        """
+        check_input(self.model, image, guidance)  # some models are not run by a call
+        method = self.model.edit if self.graph is None else self.graph
+        return self._run_finite(method, image, guidance, states)
+
+    def compute_similarity(self, lightness: Tensor, patches: PointPatches, states: States) -> Tensor:
+        """Compute the similarity ``(1, 1, h, w)`` in [0, 1] of each location to points.
+
+        Args:
+            lightness: ``(1, 1, h, w)`` in [0, 100].
+            patches: Squares of the points.
+            states: Results of earlier edits of the image, updated in place.
+        """
+        mask = patches.mask(map_size(lightness))
+        return self._run_finite(self.model.similarity, lightness, mask, states)
+
+    def find_objects(self, lightness: Tensor) -> Boxes:
+        """Detect the bounding boxes of objects in a lightness map ``(1, 1, h, w)``.
+
+        Raises:
+            GuidanceError: The model has no detector.
+        """
+        with self.session() as model:
+            found: Boxes = model.find_boxes(lightness.to(self.device)).to("cpu")
+        return found
+
+    def embed_exemplar(self, exemplar: Exemplar) -> Exemplar:
+        """Encode a reference image; return the exemplar with its embedding."""
+        with self.session() as model:
+            embedding = model.encode_reference(exemplar.rgb.to(self.device))
+        return replace(exemplar, embedding=embedding.float().cpu())
+
+    def propose_regions(self, sketch: Tensor) -> Regions:
+        """Return the regions that the model proposes for a sketch ``(1, 1, h, w)``."""
+        with self.session() as model:
+            found: Regions = model.propose(sketch.to(self.device)).to("cpu")
+        return found
+
+    def _run_finite(
         self, method: Callable[[Tensor, H, dict[str, Any]], T], image: Tensor, hints: H, states: States
     ) -> T:
         """Run a method in the preferred precision, and again in float32 if the result is not finite.
@@ -118,137 +159,3 @@ class NetworkRunner:
                 f"{self.device.type} ran out of memory. Set a smaller --size, or set --device cpu."
             ) from error
         raise ColorzooError(f"{self.name} predicted NaN or inf in float32. Set --weights to other weights.")
-
-
-def _graph_of(model: ColoringModel, name: str) -> OnnxModel:
-    from colorzoo.engines.onnx import OnnxModel
-
-    return OnnxModel(model, name)
-
-
-Size = tuple[int, int]
-
-
-def draw_strokes(lightness: Tensor, *, strokes: tuple[Stroke, ...], image_size: Size) -> Scribbles | None:
-    """Rasterize the strokes of a recipe at the size of a lightness map ``(1, 1, h, w)``.
-
-    The strokes are in pixels of an image of ``image_size`` (width, height).
-    """
-    size = int(lightness.shape[2]), int(lightness.shape[3])
-    return rasterize_scribbles(strokes, *image_size, size)
-
-
-def set_statistics(*, wanted: StatisticsHint) -> GlobalStatistics:
-    """Convert the color statistics of a recipe to tensors.
-
-    Raises:
-        GuidanceError: All weights of the histogram are 0.
-    """
-    saturation = wanted.saturation
-    histogram = None if wanted.histogram is None else torch.tensor(wanted.histogram)[None]
-    if histogram is not None:
-        if not histogram.sum() > 0:
-            raise GuidanceError("recipe.statistics.histogram must have a weight above 0")
-        histogram = histogram / histogram.sum()
-    return GlobalStatistics(histogram, None if saturation is None else torch.tensor([[saturation]]))
-
-
-def resize_points(points: Points, *, size: Size) -> Points:
-    """Downscale point maps to the size ``(h, w)`` of the network input.
-
-    Each output pixel gets the mean color of the hinted pixels that it covers.
-    """
-    if tuple(points.mask.shape[-2:]) == size:
-        return points
-    share = F.interpolate(points.mask, size=size, mode="area")
-    mask = (share > 0).to(points.mask.dtype)
-
-    def mean(values: Tensor) -> Tensor:
-        sums = F.interpolate(values * points.mask, size=size, mode="area")
-        return sums / share.clamp(min=1e-6) * mask
-
-    lightness = None if points.lightness is None else mean(points.lightness)
-    exact = None if points.exact is None else (mean(points.exact) > 0.5).to(mask.dtype)
-    return Points(mean(points.ab), mask, lightness, exact)
-
-
-def resize_maps(guidance: Guidance, *, size: Size) -> Guidance:
-    """Resize scribbles, regions and classes to the size ``(h, w)`` of the network input.
-
-    Points are resized by `resize_points`.
-    """
-
-    def labels(values: Tensor) -> Tensor:
-        return F.interpolate(values.double(), size=size, mode="nearest-exact").to(values.dtype)
-
-    scribbles, regions, classes = guidance.scribbles, guidance.regions, guidance.classes
-    if scribbles is not None and tuple(scribbles.mask.shape[-2:]) != size:
-        share = F.interpolate(scribbles.mask, size=size, mode="area")
-        scribbles = Scribbles((share > 0).to(share.dtype))
-    if regions is not None and tuple(regions.index.shape[-2:]) != size:
-        segments = None if regions.segments is None else labels(regions.segments)
-        regions = replace(regions, index=labels(regions.index), segments=segments)
-    if classes is not None and tuple(classes.target.shape[-2:]) != size:
-        classes = replace(classes, target=labels(classes.target))
-    return replace(guidance, scribbles=scribbles, regions=regions, classes=classes)
-
-
-def run_network(image: Tensor, guidance: Guidance, states: States, *, network: NetworkRunner) -> Prediction:
-    """Run the model or its ONNX graph and return the prediction; reuse results of earlier edits.
-
-    Args:
-        image: ``(B, 1, h, w)`` lightness or sketch.
-        guidance: Guidance with maps of size ``(h, w)``.
-        states: Results of earlier edits of the image, updated in place.
-        network: Runner of the model.
-
-    Returns:
-        The prediction. `Prediction.colors` is float32 on the CPU; `Prediction.extras` are on the device of
-        the model.
-
-    Raises:
-        ColorzooError: The prediction is not finite in float32, or the device has too little memory.
-    """
-    check_input(network.model, image, guidance)  # some models are not run by a call
-    method = network.model.edit if network.graph is None else network.graph
-    return network.run_method(method, image, guidance, states)
-
-
-def compute_similarity(
-    lightness: Tensor, states: States, *, network: NetworkRunner, patches: PointPatches
-) -> Tensor:
-    """Compute the similarity ``(1, 1, h, w)`` in [0, 1] of each location to the points.
-
-    Args:
-        lightness: ``(1, 1, h, w)`` in [0, 100].
-        states: Results of earlier edits of the image, updated in place.
-        network: Runner of the model.
-        patches: Squares of the points.
-    """
-    mask = patches.mask((int(lightness.shape[2]), int(lightness.shape[3])))
-    return network.run_method(network.model.similarity, lightness, mask, states)
-
-
-def find_objects(lightness: Tensor, *, network: NetworkRunner) -> Boxes:
-    """Detect the bounding boxes of objects in a lightness map ``(1, 1, h, w)``.
-
-    Raises:
-        GuidanceError: The model has no detector.
-    """
-    with network.session() as model:
-        found: Boxes = model.find_boxes(lightness.to(model.device)).to("cpu")
-    return found
-
-
-def embed_exemplar(exemplar: Exemplar, *, network: NetworkRunner) -> Exemplar:
-    """Encode a reference image; return the exemplar with its embedding."""
-    with network.session() as model:
-        embedding = model.encode_reference(exemplar.rgb.to(model.device))
-    return replace(exemplar, embedding=embedding.float().cpu())
-
-
-def propose_regions(sketch: Tensor, *, network: NetworkRunner) -> Regions:
-    """Run a model and return the regions that it proposes for a sketch ``(1, 1, h, w)``."""
-    with network.session() as model:
-        found: Regions = model.propose(sketch.to(model.device)).to("cpu")
-    return found

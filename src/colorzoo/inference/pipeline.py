@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,29 +12,22 @@ from torch import Tensor
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import (
     Area,
+    Boxes,
     ClassMap,
     DrawingSettings,
     Exemplar,
+    GlobalStatistics,
     Guidance,
     PaintStroke,
     PointHint,
     Points,
-    Recipe,
     Regions,
     Scribbles,
 )
-from colorzoo.guidance.hints import boxes_of
-from colorzoo.inference.network import (
-    States,
-    compute_similarity,
-    draw_strokes,
-    embed_exemplar,
-    find_objects,
-    propose_regions,
-    resize_maps,
-    resize_points,
-    run_network,
-    set_statistics,
+from colorzoo.guidance.hints import (
+    boxes_of,
+    global_statistics,
+    rasterize_scribbles,
 )
 from colorzoo.inference.result import NOTHING_TO_COLOR, ColorizedImage
 from colorzoo.inference.steps.areas import (
@@ -79,7 +72,7 @@ if TYPE_CHECKING:  # photos do not need these stages
 Hints = tuple[PointHint, ...]
 
 
-def colorize_task(task: ColorizeTask) -> ColorizedImage:
+def colorize_task(task: ColorizeTask, *, detect_pages: bool = True) -> ColorizedImage:
     """Run the model on a prepared image, apply its guidance and return the result.
 
     `Colorizer.prepare` runs the earlier stages. The colors of the result have the size of the network input,
@@ -91,6 +84,11 @@ def colorize_task(task: ColorizeTask) -> ColorizedImage:
         >>> task = colorizer.prepare_lightness(lightness, (48, 32), Recipe())
         >>> colorize_task(task).ab.shape
         torch.Size([2, 32, 48])
+
+    Args:
+        task: Image, model and guidance.
+        detect_pages: Whether a blank page or a page of text stays gray if the task has no guidance. Video
+            frames are always colorized.
 
     Raises:
         GuidanceError: The recipe is invalid for this image or model.
@@ -104,327 +102,84 @@ def colorize_task(task: ColorizeTask) -> ColorizedImage:
         prediction, colors = _color_drawing(task)
         notes += drawing_of(task).notes
     else:
-        points = _points(task, recipe.points)
-        prediction = _predict(task, points, _squares(recipe.points))
-        colors = Colors(_with_points(task, points, prediction.to_ab()))
+        prediction, colors = _color_photo(task)
     if recipe.areas:
         colors = _with_areas(task, colors)  # applies the strength before it locks areas
     elif recipe.strength != 1:
         colors = colors.scaled(recipe.strength)
-    if _has_nothing_to_color(task):
+    if detect_pages and _has_nothing_to_color(task):
         colors = colors.scaled(0)
         notes.append(NOTHING_TO_COLOR)
-    is_limited_paint = any(stroke.reach != "everywhere" for stroke in recipe.paint)
-    reaches = _paint_reaches(task) if is_limited_paint else ()
     return ColorizedImage(
         colors,
         replace(task, results={}),  # without the cached maps, which need memory
         notes=(*notes, *prediction.notes),
         prediction=prediction,
-        reaches=reaches,
+        reaches=_paint_reaches(task) if recipe.paint else (),
     )
 
 
-def _color_drawing(task: ColorizeTask) -> tuple[Prediction, Colors]:
-    """Return the prediction for a drawing, and the colors of its regions."""
-    hints = _drawing_hints(task)
-    prediction = _predict(task, _points(task, hints), _squares(hints))
-    return prediction, _flat_colors(task, _filled_flats(task, prediction, hints))
+def _color_photo(task: ColorizeTask) -> tuple[Prediction, Colors]:
+    """Return the prediction for a photo, and its colors with the points of the recipe."""
+    prediction, ab = _color_with_points(task, task.recipe.points)
+    if any(hint.strength < 1 for hint in task.recipe.points):
+        ab = _weaken_points(task, ab)
+    return prediction, Colors(ab)
 
 
-def _flat_colors(task: ColorizeTask, flats: FlatColors) -> Colors:
-    """Return region colors with their Lab at the size of the network input."""
-    lab = flats.at_network_size(task.network_size)
-    return Colors(lab[:, 1:], lab[:, :1], flats)
-
-
-def _has_nothing_to_color(task: ColorizeTask) -> bool:
-    """Return whether the image is a page of text; guidance disables page detection."""
-    if task.kinds or task.recipe.areas or task.network.is_sketch or task.is_frame:
-        return False
-    from colorzoo.inference.steps.pages import is_page
-
-    return task.run(is_page, task.lightness)
-
-
-def _with_points(task: ColorizeTask, points: Points | None, predicted: Tensor) -> Tensor:
-    """Return a prediction with the colors of points; each point has its own strength.
+def _color_with_points(task: ColorizeTask, hints: Hints) -> tuple[Prediction, Tensor]:
+    """Predict colors with points, and apply the points at full strength within their reach.
 
     Args:
-        task: Image and guidance.
-        points: All points at the size of the network input.
-        predicted: ``(1, 2, h, w)`` prediction for all points.
+        task: Photo and guidance.
+        hints: All points of the recipe, or some of them.
+
+    Returns:
+        The prediction, and the colors ``(1, 2, h, w)`` with the points.
     """
-    hints = task.recipe.points
-    weak = tuple(hint for hint in hints if hint.strength < 1)
-    strong = _with_points_in_full(task, hints, points, predicted)
-    if not weak:
-        return strong
-    without = _with_some_points(task, tuple(hint for hint in hints if hint.strength == 1))
-    extent = extent_of(task, weak)
-    strengths = tuple(hint.strength for hint in weak)
-    lightness, key = task.lightness, (_reaches(hints), tuple(hint.strength for hint in hints))
-    return task.run(
-        weaken_points, strong, without, lightness, extent, strengths=strengths, key=_hints_key(task, key)
-    )
-
-
-def _with_some_points(task: ColorizeTask, hints: Hints) -> Tensor:
-    """Predict colors with some of the points, and enforce the colors of these points."""
-    points = _points(task, hints)
-    return _with_points_in_full(task, hints, points, _predict(task, points, _squares(hints)).to_ab())
-
-
-def _with_points_in_full(
-    task: ColorizeTask, hints: Hints, points: Points | None, predicted: Tensor
-) -> Tensor:
-    """Return a prediction with the colors of points at full strength within their reach."""
+    points, prediction = _predict_with_points(task, hints)
     if points is None:
-        return predicted
+        return prediction, prediction.to_ab()
     neighbors = task.run(find_neighbors, task.lightness)
-    squares_key = _hints_key(task, _squares(hints))
-    enforced = task.run(enforce_points, predicted, points, neighbors, key=squares_key)
-    limited = tuple(hint for hint in hints if hint.reach != "everywhere")
-    if not limited:
-        return enforced
-    base = _base_of_limited(task, hints, limited)
-    extent = _limited_extent(task, limited)
-    reaches_key = _hints_key(task, _reaches(hints))
-    return task.run(limit_reach, enforced, base, task.lightness, points, extent, key=reaches_key)
+    key: Hashable = _points_key(hints), task.guidance_key
+    enforced = task.run(enforce_points, prediction.to_ab(), points, neighbors, key=key)
+    if all(hint.reach == "everywhere" for hint in hints):
+        return prediction, enforced
+    base, extent = _base_and_extent(task, hints)
+    key = _reaches_key(hints), task.guidance_key
+    return prediction, task.run(limit_reach, enforced, base, task.lightness, points, extent, key=key)
 
 
-def _base_of_limited(task: ColorizeTask, hints: Hints, limited: Hints) -> Base:
-    """Return the colors outside the reach of limited points.
-
-    Small points are added last, because the network would spread their colors within larger reaches. The base
-    of small points therefore contains the larger points.
-
-    Args:
-        task: Image and guidance.
-        hints: All points.
-        limited: Points with a limited reach.
-    """
-    if any(is_small(hint) for hint in limited):
-        others = tuple(hint for hint in hints if not is_small(hint))
-    else:
-        others = tuple(hint for hint in hints if hint.reach == "everywhere")
-    base = _with_some_points(task, others)
-    return task.run(show_base, base, task.lightness, key=_hints_key(task, _reaches(others)))
-
-
-def _limited_extent(task: ColorizeTask, limited: Hints) -> Extent:
-    """Return the pixels within the reach of the limited points that are added to the base.
-
-    Small points color only the pixels that are nearer to them than to larger points.
-    """
-    small = tuple(hint for hint in limited if is_small(hint))
-    larger = tuple(hint for hint in limited if not is_small(hint))
-    extent = extent_of(task, small or larger)
-    if not (small and larger):
-        return extent
-    small_paths = paths_from(task, PointPatches.of(small, task.size))
-    larger_paths = paths_from(task, PointPatches.of(larger, task.size))
-    return keep_nearer(extent, small_paths, larger_paths)
-
-
-def _squares(hints: Sequence[PointHint]) -> tuple[object, ...]:
-    """Return the fields of points that the network uses; keys of results contain them."""
-    return tuple((hint.x, hint.y, hint.radius, hint.color, hint.ab) for hint in hints)
-
-
-def _reaches(hints: Sequence[PointHint]) -> tuple[object, ...]:
-    """Return the fields of points that determine colors at full strength."""
-    return _squares(hints), tuple(hint.reach for hint in hints)
-
-
-def _hints_key(task: ColorizeTask, points_key: Hashable, *, hinted: bool = True) -> Hashable:
-    """Return the guidance on which a prediction depends as a key of results.
-
-    Args:
-        task: Image and guidance.
-        points_key: Key of the points.
-        hinted: Whether the prediction uses strokes and region colors.
-    """
-    recipe, tensors = task.recipe, task.tensors
-    extra = {name: value for name, value in recipe.extra.items() if name != "divisions"}
-    is_divided = "divisions" in recipe.extra and task.network.model.supports("propose")
-    divisions = recipe.divisions if is_divided else ()
-    used: tuple[object, ...] = (_areas(task, "thing"), recipe.boxes, divisions, recipe.label, extra)
-    if hinted:
-        used += (recipe.scribbles, recipe.regions, tensors.scribbles is None, tensors.regions is None)
-    else:
-        used += ((), (), True, True)  # the key of a recipe without strokes and region colors
-    return points_key, repr(used)
+def _predict_with_points(task: ColorizeTask, hints: Hints) -> tuple[Points | None, Prediction]:
+    """Draw points and run the model; return the drawn points and the prediction."""
+    points = _points(task, hints)
+    return points, _predict(task, points, _points_key(hints))
 
 
 def _points(task: ColorizeTask, hints: Hints) -> Points | None:
     """Rasterize points at the size of the network input; return None without points."""
     lightness, dense = task.lightness, task.tensors.points
     if dense is not None:
-        resized = resize_points(dense, size=task.network_size)
-        return resized if task.network.is_sketch else fit_points(resized, lightness)
+        return dense if task.network.is_sketch else fit_points(dense, lightness)
     if not hints:
         return None
     return task.run(
         draw_points,
         lightness,
         hints,
-        image_size=task.size,
+        image_size=task.image_size,
         fits=not task.network.is_sketch,
-        key=(_squares(hints), task.size),
+        key=_points_key(hints),
     )
 
 
-def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
-    """Compute the pixels to which the colors of points apply; see `limit_extent`."""
-    reaches = tuple(hint.reach for hint in hints)
-    groups = [[hints[number] for number in group] for group in by_reach(reaches).values()]
-    parts = [PointPatches.of(group, task.size) for group in groups]
-    return task.run(
-        limit_extent,
-        [paths_from(task, part) for part in parts],
-        [similarity_to(task, part) for part in parts],
-        patches=PointPatches.of(hints, task.size),
-        reaches=reaches,
-        size=task.network_size,
-    )
-
-
-def _paint_reaches(task: ColorizeTask) -> tuple[Tensor | None, ...]:
-    """Return a mask of the pixels that each paint stroke can change; None for all pixels."""
-    from colorzoo.inference.overlays import points_along
-
-    width, height = task.size
-
-    def reach(stroke: PaintStroke) -> Tensor:
-        points = points_along(stroke)
-        inside = [point for point in points if 0 <= point.x <= width and 0 <= point.y <= height]
-        return extent_of(task, inside or points).weight
-
-    return tuple(None if stroke.reach == "everywhere" else reach(stroke) for stroke in task.recipe.paint)
-
-
-def paths_from(task: ColorizeTask, patches: PointPatches) -> Paths:
-    """Find the shortest paths from points to all cells of the search grid.
-
-    See `find_paths`.
-    """
-    return task.run(find_paths, task.run(step_costs, task.lightness), patches=patches)
-
-
-def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
-    """Compute the similarity of all positions to the pixels that points cover.
-
-    The result is None if the model does not compute similarity.
-    """
-    if not task.network.model.supports("similarity"):
-        return None
-    return task.run(compute_similarity, task.lightness, _states(task), network=task.network, patches=patches)
-
-
-def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
-    """Fill the areas of a recipe, apply the strength of the recipe, and lock areas.
-
-    The strength multiplies the chroma of filled areas, too, but not of stored locked colors.
-    """
-    return _lock_areas(task, _fill_areas(task, colors).scaled(task.recipe.strength))
-
-
-def _fill_areas(task: ColorizeTask, colors: Colors) -> Colors:
-    """Fill areas with their colors."""
-    areas = _areas(task, "color")
-    if not areas:
-        return colors
-    drawn = _drawn(task, areas)
-    if colors.flats is not None:
-        from colorzoo.inference.steps.drawing import fill_drawing_areas
-
-        fills = [(cast(str, each.area.color), each.area.opacity * each.share) for each in drawn]
-        return _flat_colors(task, fill_drawing_areas(colors.flats, fills, task.recipe.points, task.size))
-    inside = _points_inside(task, drawn)
-    return task.run(
-        fill_areas,
-        colors,
-        task.lightness,
-        drawn,
-        _seeded(task, _masks(task, areas)),  # this prediction does not depend on the opacity
-        extent_of(task, inside) if inside else None,
-        strengths=tuple(hint.strength for hint in inside),
-        key=_hints_key(task, repr((task.recipe.points, areas))),
-    )
-
-
-def _lock_areas(task: ColorizeTask, colors: Colors) -> Colors:
-    """Restore or remove the colors of locked areas."""
-    areas = _areas(task, "gray", "only", "lock")
-    if not areas:
-        return colors
-    needs_prediction = any(area.kept is None for area in areas if area.action != "gray")
-    own = _own_prediction(task) if needs_prediction else None
-    colors = lock_areas(colors, _drawn(task, areas), own, strength=task.recipe.strength)
-    if colors.flats is None or colors.lightness is None:
-        return colors
-    from colorzoo.inference.steps.drawing import add_areas
-
-    return replace(colors, flats=add_areas(colors.flats, colors.ab, colors.lightness))
-
-
-def _own_prediction(task: ColorizeTask) -> Prediction:
-    """Predict colors without hints; the regions of a drawing have one color each."""
-    own = _predict(task, None, "own", hinted=False)
-    if not task.network.is_sketch:
-        return own
-    rgb = _predicted_flats(task, own).over(task.network_size).compose(None)
-    return RgbPrediction(rgb=torch.from_numpy(rgb).permute(2, 0, 1)[None])
-
-
-def _areas(task: ColorizeTask, *actions: str) -> tuple[Area, ...]:
-    return tuple(area for area in task.recipe.areas if area.action in actions)
-
-
-def _masks(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
-    """Return the soft masks of areas; opacity is ignored so that cached masks can be reused."""
-    opaque = tuple(replace(area, opacity=1.0) for area in areas)
-    return task.run(draw_areas, task.lightness, areas=opaque, image_size=task.size)
-
-
-def _drawn(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
-    """Return the areas with their soft masks and opacities."""
-    opaque = zip(_masks(task, areas), areas, strict=True)
-    return tuple(replace(each, area=replace(each.area, opacity=area.opacity)) for each, area in opaque)
-
-
-def _points_inside(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> list[PointHint]:
-    """Return the points inside colored areas; their colors override the colors of the areas."""
-    return [
-        replace(hint, reach="automatic" if hint.reach == "everywhere" else hint.reach)
-        for hint in points_inside(task.recipe.points, drawn, task.size)
-    ]
-
-
-def _seeded(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> Tensor | None:
-    """Predict colors from area colors; None if the model does not support points."""
-    if "points" not in task.network.model.accepts:
-        return None
-    lightness, size = task.lightness, task.size
-    hints = seed_hints(task.recipe.points, drawn, size)
-    seeds = fit_points(plant_seeds(drawn, hints=hints, image_size=size), lightness)
-    key = repr([each.area for each in drawn]), _squares(hints)
-    ab = _predict(task, seeds, key).to_ab()
-    neighbors = task.run(find_neighbors, lightness)
-    return task.run(enforce_points, ab, seeds, neighbors, key=_hints_key(task, key))
-
-
-def _predict(
-    task: ColorizeTask, points: Points | None, points_key: Hashable, *, hinted: bool = True
-) -> Prediction:
-    """Run the model with points, strokes and object areas.
+def _predict(task: ColorizeTask, points: Points | None, points_key: Hashable = None) -> Prediction:
+    """Run the model with points and the other guidance of the task.
 
     Args:
-        task: Image and guidance.
+        task: Image and guidance; its points are ignored.
         points: Points at the size of the network input.
-        points_key: Key of the points in the results of stages.
-        hinted: Whether to use strokes and region colors.
+        points_key: Key of the points in the results of stages; None without points.
     """
     network, accepts = task.network, task.network.model.accepts
     objects = _areas(task, "thing")
@@ -432,24 +187,16 @@ def _predict(
         points = None
     if points is None:
         points_key = None
-    states = _states(task)
-    image, key = network_input(task), _hints_key(task, points_key, hinted=hinted)
-    guidance = _guidance(task, points, hinted=hinted)
-    prediction = task.run(run_network, image, guidance, states, network=network, key=key)
+    states = task.states
+    image, key = network_input(task), (points_key, task.guidance_key)
+    guidance = _guidance(task, points)
+    prediction = task.run(network.run_network, image, guidance, states, key=key)
     if not objects or "boxes" not in accepts:
         return prediction
-    drawn = _drawn(task, objects)
+    drawn = _drawn_areas(task, objects)
     guidance = boxes_of_areas(guidance, drawn)
-    boxed = task.run(run_network, image, guidance, states, network=network, key=(key, "boxes"))
+    boxed = task.run(network.run_network, image, guidance, states, key=(key, "boxes"))
     return restrict_to_areas(boxed, prediction, drawn)
-
-
-def _states(task: ColorizeTask) -> States:
-    """Return the intermediate results of an image, which the model reuses after an edit."""
-    name = "states", task.image_key
-    states: States = task.results.get(name, {})
-    task.results[name] = states  # also after a hit, because their size grows
-    return states
 
 
 def network_input(task: ColorizeTask) -> Tensor:
@@ -459,13 +206,215 @@ def network_input(task: ColorizeTask) -> Tensor:
     return drawing_of(task).sketch(task.network_size)
 
 
+def _points_key(hints: Sequence[PointHint]) -> tuple[object, ...]:
+    """Return the fields of points that the network uses; keys of results contain them."""
+    return tuple((hint.x, hint.y, hint.radius, hint.color, hint.ab) for hint in hints)
+
+
+def _reaches_key(hints: Sequence[PointHint]) -> tuple[object, ...]:
+    """Return the fields of points that determine colors at full strength."""
+    return _points_key(hints), tuple(hint.reach for hint in hints)
+
+
+def _base_and_extent(task: ColorizeTask, hints: Hints) -> tuple[Base, Extent]:
+    """Return the colors outside the reach of the points that are added last, and the pixels within it.
+
+    Points of limited reach are added last. If some of them are small, only the small points are added last,
+    because the network would spread their colors within larger reaches. Small points color only the pixels
+    that are nearer to them than to larger points of limited reach.
+
+    Args:
+        task: Photo and guidance.
+        hints: Points, at least one with a limited reach.
+    """
+    small = tuple(hint for hint in hints if is_small(hint))
+    larger = tuple(hint for hint in hints if hint.reach != "everywhere" and not is_small(hint))
+    if small:
+        others = tuple(hint for hint in hints if not is_small(hint))
+    else:
+        others = tuple(hint for hint in hints if hint.reach == "everywhere")
+    _, ab = _color_with_points(task, others)
+    base = task.run(show_base, ab, task.lightness, key=(_reaches_key(others), task.guidance_key))
+    extent = extent_of(task, small or larger)
+    if small and larger:
+        small_paths = paths_from(task, PointPatches.of(small, task.image_size))
+        larger_paths = paths_from(task, PointPatches.of(larger, task.image_size))
+        extent = keep_nearer(extent, small_paths, larger_paths)
+    return base, extent
+
+
+def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
+    """Compute the pixels to which the colors of points apply; see `limit_extent`."""
+    patches, groups = PointPatches.of(hints, task.image_size), by_reach(hints)
+    parts = [PointPatches.of([hints[n] for n in numbers], task.image_size) for numbers in groups.values()]
+    return task.run(
+        limit_extent,
+        [paths_from(task, part) for part in parts],
+        [similarity_to(task, part) for part in parts],
+        patches=patches,
+        groups=groups,
+        size=task.network_size,
+        key=(patches, tuple(hint.reach for hint in hints)),
+    )
+
+
+def paths_from(task: ColorizeTask, patches: PointPatches) -> Paths:
+    """Find the shortest paths from points to all cells of the search grid.
+
+    See `find_paths`.
+    """
+    return task.run(find_paths, task.run(step_costs, task.lightness), patches, key=patches)
+
+
+def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
+    """Compute the similarity of all positions to the pixels that points cover.
+
+    The result is None if the model does not compute similarity.
+    """
+    if not task.network.model.supports("similarity"):
+        return None
+    return task.run(task.network.compute_similarity, task.lightness, patches, task.states, key=patches)
+
+
+def _weaken_points(task: ColorizeTask, strong: Tensor) -> Tensor:
+    """Mix colors with the colors without weak points, whose strength is below 1.
+
+    Args:
+        task: Image and guidance.
+        strong: ``(1, 2, h, w)`` colors with all points at full strength.
+    """
+    hints = task.recipe.points
+    weak = tuple(hint for hint in hints if hint.strength < 1)
+    _, without = _color_with_points(task, tuple(hint for hint in hints if hint.strength == 1))
+    extent = extent_of(task, weak)
+    strengths = tuple(hint.strength for hint in weak)
+    key = _reaches_key(hints), tuple(hint.strength for hint in hints), task.guidance_key
+    return task.run(weaken_points, strong, without, task.lightness, extent, strengths=strengths, key=key)
+
+
+def _guidance(task: ColorizeTask, points: Points | None) -> Guidance:
+    """Return the guidance of a prediction: points, and the other kinds that the model accepts."""
+    readers: dict[str, Callable[[ColorizeTask], Any]] = {
+        "exemplar": _exemplar,
+        "statistics": _statistics,
+        "label": _label,
+        "classes": _class_map,
+        "regions": _regions,
+        "boxes": _boxes,
+        "scribbles": _strokes,
+    }
+    accepted = (kind for kind in readers if kind in task.network.model.accepts)
+    return Guidance(points=points, **{kind: readers[kind](task) for kind in accepted})
+
+
+def _exemplar(task: ColorizeTask) -> Exemplar | None:
+    """Return the reference, with its embedding if the model encodes references."""
+    exemplar = task.reference
+    if exemplar is None:
+        return task.tensors.exemplar
+    if exemplar.embedding is None and task.network.model.supports("encode_reference"):
+        exemplar = task.run(task.network.embed_exemplar, exemplar)
+    alpha = task.recipe.exemplar.alpha
+    return exemplar if alpha is None else replace(exemplar, alpha=alpha)
+
+
+def _statistics(task: ColorizeTask) -> GlobalStatistics | None:
+    if task.tensors.statistics is not None or "statistics" not in task.kinds:
+        return task.tensors.statistics
+    return global_statistics(task.recipe.statistics)
+
+
+def _label(task: ColorizeTask) -> Tensor | None:
+    label = task.recipe.label
+    return task.tensors.label if label is None else torch.tensor([label])
+
+
+def _class_map(task: ColorizeTask) -> ClassMap | None:
+    """Return the classes of the image and of its reference."""
+    if task.tensors.classes is not None or "classes" not in task.kinds or _lacks_classes(task):
+        return task.tensors.classes
+    from colorzoo.inference.steps.classes import read_classes  # few recipes have classes
+
+    reference = task.reference if "exemplar" in task.network.model.accepts else None
+    key = repr(task.recipe.extra["classes"])
+    return task.run(read_classes, task.network, task.recipe, task.lightness, reference, key=key)
+
+
+def _lacks_classes(task: ColorizeTask) -> bool:
+    """Return whether the recipe requires predicted classes that the model cannot provide."""
+    return not task.network.model.supports("segment") and not task.recipe.classes.file
+
+
+def _regions(task: ColorizeTask) -> Regions | None:
+    """Return the proposed regions with the divisions and the colors of the recipe."""
+    if task.tensors.regions is not None or not task.network.model.supports("propose"):
+        return task.tensors.regions
+    from colorzoo.inference.steps.regions import color_regions
+
+    colors = task.recipe.regions
+    key = task.recipe.divisions, repr(colors)
+    return task.run(color_regions, divided_regions(task), colors, key=key)
+
+
+def _boxes(task: ColorizeTask) -> Boxes | None:
+    """Return the boxes of the recipe, or else the boxes of the objects that the model detects."""
+    boxes = task.recipe.boxes
+    if boxes is None and _areas(task, "thing"):
+        boxes = ()  # object areas disable the detection
+    if boxes is not None:
+        return boxes_of(boxes, *task.image_size)
+    if task.tensors.boxes is None and task.network.model.supports("find_boxes"):
+        return task.run(task.network.find_objects, task.lightness)
+    return task.tensors.boxes
+
+
+def _strokes(task: ColorizeTask) -> Scribbles | None:
+    """Rasterize the scribbles and the boundaries of object areas."""
+    strokes, objects = task.tensors.scribbles, _areas(task, "thing")
+    if task.recipe.scribbles:
+        strokes = rasterize_scribbles(task.recipe.scribbles, *task.image_size, task.network_size)
+    if not objects:
+        return strokes
+    return strokes_of_areas(strokes, _drawn_areas(task, objects))
+
+
+def proposed_regions(task: ColorizeTask) -> Regions:
+    """Return the regions that the model proposes.
+
+    Raises:
+        GuidanceError: The model does not propose regions.
+    """
+    if not task.network.model.supports("propose"):
+        raise GuidanceError(
+            f"--model must support region guidance, got {task.network.name}. Run `colorzoo models --guidance "
+            "regions` to list such models."
+        )
+    return task.run(task.network.propose_regions, network_input(task))
+
+
+def divided_regions(task: ColorizeTask) -> Regions:
+    """Return the proposed regions with the edits of the recipe field ``divisions``."""
+    proposed, divisions = proposed_regions(task), task.recipe.divisions
+    if not divisions:
+        return proposed
+    from colorzoo.inference.steps.regions import edit_regions
+
+    sketch = network_input(task)
+    return task.run(edit_regions, proposed, sketch, divisions, image_size=task.image_size, key=divisions)
+
+
+def _color_drawing(task: ColorizeTask) -> tuple[Prediction, Colors]:
+    """Return the prediction for a drawing, and the colors of its regions."""
+    hints = _drawing_hints(task)
+    _, prediction = _predict_with_points(task, hints)
+    flats = _flats_with_points(task, prediction, hints)
+    return prediction, Colors.of_drawing(flats, task.network_size)
+
+
 def drawing_of(task: ColorizeTask) -> Drawing:
     """Return the lines and regions of the drawing in a task."""
-    if task.drawing is not None:
-        return task.drawing
-    from colorzoo.inference.steps.drawing import read_drawing
-
-    return read_drawing(task.lightness[0, 0].mul(2.55).round().byte().numpy())
+    assert task.drawing is not None, "`Colorizer` sets it for each model for drawings"
+    return task.drawing
 
 
 def _drawing_hints(task: ColorizeTask) -> Hints:
@@ -480,50 +429,9 @@ def _drawing_hints(task: ColorizeTask) -> Hints:
     strong = tuple(hint for hint in hints if hint.strength == 1)
     if len(strong) == len(hints):
         return hints
-    prediction = _predict(task, _points(task, strong), _squares(strong))
-    flats = _filled_flats(task, prediction, strong)
-    return tuple(mix_point(hint, flats, task.size) if hint.strength < 1 else hint for hint in hints)
-
-
-def _filled_flats(task: ColorizeTask, prediction: Prediction, hints: Hints) -> FlatColors:
-    """Color the regions of a drawing from a prediction, and fill the regions of points.
-
-    Args:
-        task: Drawing and guidance.
-        prediction: Prediction with the points.
-        hints: Points of `_drawing_hints`.
-    """
-    from colorzoo.inference.steps.drawing import copy_points, fill_points
-
-    flats = _predicted_flats(task, prediction)
-    if hints and task.network.model.supports("region_similarity"):
-        flats = timed(task.log, copy_points, flats, _region_similarity(task), hints, task.size)
-    return timed(task.log, fill_points, flats, hints, task.size)
-
-
-def _region_similarity(task: ColorizeTask) -> Tensor:
-    """Return the probability that two regions of a drawing have one color, predicted without points.
-
-    Points do not change this similarity, so a later point does not change which regions copy earlier points.
-    """
-    from colorzoo.inference.steps.drawing import region_votes
-
-    own = _predict(task, None, None, hinted=False)
-    votes = region_votes(own, drawing_of(task), network_input(task))
-    with task.network.session():
-        return task.network.model.region_similarity(own, votes).cpu()
-
-
-def predict_regions(task: ColorizeTask) -> tuple[Prediction, Tensor]:
-    """Return the prediction for a drawing, and the weight of each cell in each region.
-
-    The prediction uses the points of the recipe. See `Drawing.votes` for the weights.
-    """
-    from colorzoo.inference.steps.drawing import region_votes
-
-    hints = _drawing_hints(task)
-    prediction = _predict(task, _points(task, hints), _squares(hints))
-    return prediction, region_votes(prediction, drawing_of(task), network_input(task))
+    _, prediction = _predict_with_points(task, strong)
+    flats = _flats_with_points(task, prediction, strong)
+    return tuple(mix_point(hint, flats, task.image_size) if hint.strength < 1 else hint for hint in hints)
 
 
 def _predicted_flats(task: ColorizeTask, prediction: Prediction) -> FlatColors:
@@ -549,121 +457,171 @@ def _predicted_flats(task: ColorizeTask, prediction: Prediction) -> FlatColors:
     return FlatColors(drawing, colors, shading, has_lines=not settings.flats)
 
 
-def _strokes(task: ColorizeTask) -> Scribbles | None:
-    """Rasterize the scribbles and the boundaries of object areas."""
-    dense, objects = task.tensors.scribbles, _areas(task, "thing")
-    strokes: Scribbles | None = None
-    if task.recipe.scribbles:
-        strokes = draw_strokes(task.lightness, strokes=task.recipe.scribbles, image_size=task.size)
-    elif dense is not None:
-        strokes = resize_maps(Guidance(scribbles=dense), size=task.network_size).scribbles
-    if not objects:
-        return strokes
-    return strokes_of_areas(strokes, _drawn(task, objects))
+def _flats_with_points(task: ColorizeTask, prediction: Prediction, hints: Hints) -> FlatColors:
+    """Color the regions of a drawing from a prediction, and fill the regions of points.
 
-
-def _guidance(task: ColorizeTask, points: Points | None, *, hinted: bool) -> Guidance:
-    """Build the guidance of a prediction; ``hinted`` includes strokes and region colors."""
-    model, recipe, tensors = task.network.model, task.recipe, task.tensors
-    if kinds := tensors.kinds():
-        dropped = {kind for kind in kinds if kind not in model.accepts} | {"points", "scribbles"}
-        tensors = replace(tensors, **dict.fromkeys(dropped if hinted else dropped | {"regions"}))
-        tensors = resize_maps(tensors, size=task.network_size)
-    boxes = recipe.boxes if "boxes" in model.accepts else None
-    if _areas(task, "thing") and "boxes" in model.accepts:
-        boxes = boxes or ()  # an empty tuple disables object detection
-    added = _added_guidance(task, hinted=hinted)
-    if boxes is not None:
-        added["boxes"] = boxes_of(boxes, *task.size)
-    unboxed = "boxes" in model.accepts and boxes is None and tensors.boxes is None
-    if unboxed and model.supports("find_boxes"):
-        added["boxes"] = task.run(find_objects, task.lightness, network=task.network)
-    strokes = _strokes(task) if hinted and "scribbles" in model.accepts else None
-    return replace(tensors, points=points, scribbles=strokes, **added)
-
-
-def _added_guidance(task: ColorizeTask, *, hinted: bool) -> dict[str, Any]:
-    """Return fields of `Guidance` that need no resizing, such as the exemplar."""
-    recipe, model = task.recipe, task.network.model
-    accepts, kinds = model.accepts, recipe.kinds()
-    added: dict[str, Any] = {}
-    exemplar = _embedded_exemplar(task)
-    if exemplar is not None:
-        alpha = recipe.exemplar.alpha
-        added["exemplar"] = exemplar if alpha is None else replace(exemplar, alpha=alpha)
-    if "statistics" in accepts and "statistics" in kinds:
-        added["statistics"] = set_statistics(wanted=recipe.statistics)
-    if "label" in accepts and recipe.label is not None and task.tensors.label is None:
-        added["label"] = torch.tensor([recipe.label])
-    uses_classes = "classes" in accepts and "classes" in kinds and not _lacks_classes(task)
-    if uses_classes and task.tensors.classes is None:
-        added["classes"] = _read_classes(task, exemplar)
-    if "regions" in accepts and model.supports("propose"):
-        if not hinted:
-            added["regions"] = proposed_regions(task)
-        elif task.tensors.regions is None:
-            added["regions"] = _colored_regions(task)
-    return added
-
-
-def _embedded_exemplar(task: ColorizeTask) -> Exemplar | None:
-    """Return the reference with its embedding if the model encodes references; None without reference."""
-    model, exemplar = task.network.model, task.reference
-    if exemplar is None or "exemplar" not in model.accepts:
-        return None
-    if exemplar.embedding is None and model.supports("encode_reference"):
-        return task.run(embed_exemplar, exemplar, network=task.network)
-    return exemplar
-
-
-def _lacks_classes(task: ColorizeTask) -> bool:
-    """Return whether the model needs label images to use the classes of the recipe; see `lacks_classes`."""
-    from colorzoo.inference.steps.classes import lacks_classes  # few recipes have classes
-
-    return lacks_classes(task.network.model, task.recipe)
-
-
-def _read_classes(task: ColorizeTask, exemplar: Exemplar | None) -> ClassMap | None:
-    """Return the classes of the recipe, as `class_map` does; other fields of the recipe have no effect."""
-    from colorzoo.inference.steps.classes import read_classes
-
-    extra = {name: value for name, value in task.recipe.extra.items() if name == "classes"}
-    classes = Recipe(width=task.recipe.width, height=task.recipe.height, extra=extra)
-    return task.run(read_classes, task.lightness, exemplar, network=task.network, recipe=classes)
-
-
-def proposed_regions(task: ColorizeTask) -> Regions:
-    """Return the regions that the model proposes.
-
-    Raises:
-        GuidanceError: The model does not propose regions.
+    Args:
+        task: Drawing and guidance.
+        prediction: Prediction with the points.
+        hints: Points of `_drawing_hints`.
     """
-    if not task.network.model.supports("propose"):
-        raise GuidanceError(
-            f"--model must support region guidance, got {task.network.name}. Run `colorzoo models --guidance "
-            "regions` to list such models."
-        )
-    return task.run(propose_regions, network_input(task), network=task.network)
+    from colorzoo.inference.steps.drawing import copy_points, fill_points
+
+    flats = _predicted_flats(task, prediction)
+    if hints and task.network.model.supports("region_similarity"):
+        flats = timed(task.log, copy_points, flats, _region_similarity(task), hints, task.image_size)
+    return timed(task.log, fill_points, flats, hints, task.image_size)
 
 
-def divided_regions(task: ColorizeTask) -> Regions:
-    """Return the proposed regions with the edits of the recipe field ``divisions``."""
-    proposed, divisions = proposed_regions(task), task.recipe.divisions
-    if not divisions:
-        return proposed
-    from colorzoo.inference.steps.regions import edit_regions
+def _region_similarity(task: ColorizeTask) -> Tensor:
+    """Return the probability that two regions of a drawing have one color, predicted without points.
 
-    sketch, size = network_input(task), task.size
-    return task.run(edit_regions, proposed, sketch, divisions=divisions, image_size=size)
+    Points do not change this similarity, so a later point does not change which regions copy earlier points.
+    """
+    from colorzoo.inference.steps.drawing import region_votes
+
+    own = _predict(_plain_task(task), None)
+    votes = region_votes(own, drawing_of(task), network_input(task))
+    with task.network.session():
+        return task.network.model.region_similarity(own, votes).cpu()
 
 
-def _colored_regions(task: ColorizeTask) -> Regions:
-    """Return the edited regions, filled with the colors of the recipe."""
-    from colorzoo.inference.steps.regions import color_regions
+def predict_regions(task: ColorizeTask) -> tuple[Prediction, Tensor]:
+    """Return the prediction for a drawing, and the weight of each cell in each region.
 
-    colors = task.recipe.regions
-    key = task.recipe.divisions, repr(colors)
-    return task.run(color_regions, divided_regions(task), colors=colors, key=key)
+    The prediction uses the points of the recipe. See `Drawing.votes` for the weights.
+    """
+    from colorzoo.inference.steps.drawing import region_votes
+
+    hints = _drawing_hints(task)
+    _, prediction = _predict_with_points(task, hints)
+    return prediction, region_votes(prediction, drawing_of(task), network_input(task))
+
+
+def _plain_task(task: ColorizeTask) -> ColorizeTask:
+    """Return the task without points, strokes, region colors and divisions of regions."""
+    extra = {name: value for name, value in task.recipe.extra.items() if name != "divisions"}
+    recipe = replace(task.recipe, points=(), scribbles=(), regions=(), extra=extra)
+    tensors = replace(task.tensors, points=None, scribbles=None, regions=None)
+    return replace(task, recipe=recipe, tensors=tensors)
+
+
+def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
+    """Fill the areas of a recipe, apply the strength of the recipe, and lock areas.
+
+    The strength multiplies the chroma of filled areas, too, but not of stored locked colors.
+    """
+    return _lock_areas(task, _fill_areas(task, colors).scaled(task.recipe.strength))
+
+
+def _fill_areas(task: ColorizeTask, colors: Colors) -> Colors:
+    """Fill areas with their colors."""
+    areas = _areas(task, "color")
+    if not areas:
+        return colors
+    drawn = _drawn_areas(task, areas)
+    if colors.flats is not None:
+        from colorzoo.inference.steps.drawing import fill_drawing_areas
+
+        fills = [(cast(str, each.area.color), each.area.opacity * each.share) for each in drawn]
+        flats = fill_drawing_areas(colors.flats, fills, task.recipe.points, task.image_size)
+        return Colors.of_drawing(flats, task.network_size)
+    # the colors of points inside areas override the colors of the areas
+    inside = [
+        replace(hint, reach="automatic") if hint.reach == "everywhere" else hint
+        for hint in points_inside(task.recipe.points, drawn, task.image_size)
+    ]
+    return task.run(
+        fill_areas,
+        colors,
+        task.lightness,
+        drawn,
+        _seeded(task, _opaque_areas(task, areas)),  # this prediction does not depend on the opacity
+        extent_of(task, inside) if inside else None,
+        strengths=tuple(hint.strength for hint in inside),
+        key=(repr((task.recipe.points, areas)), task.guidance_key),
+    )
+
+
+def _seeded(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> Tensor | None:
+    """Predict colors from area colors; None if the model does not support points."""
+    if "points" not in task.network.model.accepts:
+        return None
+    lightness, image_size = task.lightness, task.image_size
+    hints = seed_hints(task.recipe.points, drawn, image_size)
+    seeds = fit_points(plant_seeds(drawn, hints=hints, image_size=image_size), lightness)
+    key = repr([each.area for each in drawn]), _points_key(hints)
+    ab = _predict(task, seeds, key).to_ab()
+    neighbors = task.run(find_neighbors, lightness)
+    return task.run(enforce_points, ab, seeds, neighbors, key=(key, task.guidance_key))
+
+
+def _lock_areas(task: ColorizeTask, colors: Colors) -> Colors:
+    """Restore or remove the colors of locked areas."""
+    areas = _areas(task, "gray", "only", "lock")
+    if not areas:
+        return colors
+    needs_prediction = any(area.kept is None for area in areas if area.action != "gray")
+    own = _own_prediction(task) if needs_prediction else None
+    colors = lock_areas(colors, _drawn_areas(task, areas), own, strength=task.recipe.strength)
+    if colors.flats is None or colors.lightness is None:
+        return colors
+    from colorzoo.inference.steps.drawing import add_areas
+
+    return replace(colors, flats=add_areas(colors.flats, colors.ab, colors.lightness))
+
+
+def _own_prediction(task: ColorizeTask) -> Prediction:
+    """Predict colors without hints; the regions of a drawing have one color each."""
+    own = _predict(_plain_task(task), None)
+    if not task.network.is_sketch:
+        return own
+    rgb = _predicted_flats(task, own).over(task.network_size).compose(None)
+    return RgbPrediction(rgb=torch.from_numpy(rgb).permute(2, 0, 1)[None])
+
+
+def _areas(task: ColorizeTask, *actions: str) -> tuple[Area, ...]:
+    return tuple(area for area in task.recipe.areas if area.action in actions)
+
+
+def _opaque_areas(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
+    """Return the soft masks of areas; opacity is ignored so that cached masks can be reused."""
+    opaque = tuple(replace(area, opacity=1.0) for area in areas)
+    return task.run(draw_areas, task.lightness, opaque, image_size=task.image_size, key=repr(opaque))
+
+
+def _drawn_areas(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea, ...]:
+    """Return the areas with their soft masks and opacities."""
+    opaque = zip(_opaque_areas(task, areas), areas, strict=True)
+    return tuple(replace(each, area=replace(each.area, opacity=area.opacity)) for each, area in opaque)
+
+
+def _has_nothing_to_color(task: ColorizeTask) -> bool:
+    """Return whether the image is a page of text; guidance disables page detection."""
+    if task.kinds or task.recipe.areas or task.network.is_sketch:
+        return False
+    from colorzoo.inference.steps.pages import is_page
+
+    return task.run(is_page, task.lightness)
+
+
+def _paint_reaches(task: ColorizeTask) -> tuple[Tensor | None, ...]:
+    """Return a mask of the pixels that each paint stroke can change, or None for all pixels.
+
+    The result is empty if all strokes are unlimited.
+    """
+    if all(stroke.reach == "everywhere" for stroke in task.recipe.paint):
+        return ()
+    from colorzoo.inference.overlays import points_along
+
+    width, height = task.image_size
+
+    def reach(stroke: PaintStroke) -> Tensor:
+        points = points_along(stroke)
+        inside = [point for point in points if 0 <= point.x <= width and 0 <= point.y <= height]
+        return extent_of(task, inside or points).weight
+
+    return tuple(None if stroke.reach == "everywhere" else reach(stroke) for stroke in task.recipe.paint)
 
 
 def _region_notes(task: ColorizeTask) -> tuple[str, ...]:
@@ -686,9 +644,10 @@ def _ignored_notes(task: ColorizeTask) -> list[str]:
         ignored.append("classes without label images")
     if _areas(task, "thing") and not {"boxes", "scribbles"} & set(accepts):
         ignored.append("object areas")
-    ignored += _ignored_drawing_settings(task)
+    if task.recipe.drawing is not None:
+        ignored += _ignored_drawing_settings(task, task.recipe.drawing)
     notes = [f"{name} does not use {guidance}; they were ignored" for guidance in ignored]
-    if _ignores_reference_strength(task):
+    if "exemplar" in task.kinds and _ignores_reference_strength(task):
         notes.append(f"{name} does not use the strength (alpha) of references; it was ignored")
     if "points" in task.kinds and "points" not in accepts:
         where = "their regions" if is_sketch else "nearby pixels up to lightness edges"
@@ -696,10 +655,9 @@ def _ignored_notes(task: ColorizeTask) -> list[str]:
     return notes
 
 
-def _ignored_drawing_settings(task: ColorizeTask) -> list[str]:
+def _ignored_drawing_settings(task: ColorizeTask, settings: DrawingSettings) -> list[str]:
     """Return the names of settings for drawings without effect."""
-    settings = task.recipe.drawing
-    if settings is None or task.network.model.supports("region_colors"):
+    if task.network.model.supports("region_colors"):
         return []
     if not task.network.is_sketch:
         return ["the settings for drawings"]
@@ -710,9 +668,9 @@ def _ignored_drawing_settings(task: ColorizeTask) -> list[str]:
 def _ignores_reference_strength(task: ColorizeTask) -> bool:
     """Return whether a strength of references is set, but the model only warps references."""
     model = task.network.model
-    exemplar = task.reference or task.tensors.exemplar
-    strength = task.recipe.exemplar.alpha if "exemplar" in task.recipe.extra else None
+    if "exemplar" not in model.accepts or model.supports("encode_reference"):
+        return False
+    exemplar, strength = task.reference or task.tensors.exemplar, task.recipe.exemplar.alpha
     if exemplar is not None and strength is None:
         strength = exemplar.alpha
-    only_warps = "exemplar" in model.accepts and not model.supports("encode_reference")
-    return only_warps and strength not in (None, 1)
+    return strength not in (None, 1)

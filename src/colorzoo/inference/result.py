@@ -22,7 +22,7 @@ from colorzoo.inference.full_size import (
     compose_image,
 )
 from colorzoo.inference.steps.points import correct_points
-from colorzoo.inference.task import ColorizeTask, Colors, StageRun
+from colorzoo.inference.task import ColorizeTask, Colors, FullSize, StageRun
 from colorzoo.prediction import Distribution, Prediction
 from colorzoo.weights.choice import SHIPPED
 
@@ -82,8 +82,8 @@ class ColorizedImage:
             surroundings: Lightness of the whole copy and rectangle of the part, to include the border, which
                 stays gray, in the result. None returns the part alone.
         """
-        task = replace(self.task, full=lightness, surroundings=surroundings, crop=None)
-        return replace(self, task=task)
+        full_size = FullSize(lightness, surroundings)
+        return replace(self, task=replace(self.task, full_size=full_size))
 
     @property
     def rgb(self) -> NDArray[np.float32]:
@@ -141,11 +141,12 @@ class ColorizedImage:
         """
         if self.colors.lightness is not None:
             image = composite_on_white(image)
-        if self.task.crop is None:
+        full = self.task.full_size
+        if full is None or full.crop is None:
             return image
         from colorzoo.inference.steps.cropping import crop_image  # few results are cropped
 
-        return crop_image(image, self.task.crop)
+        return crop_image(image, full.crop)
 
     def without_paint(self) -> ColorizedImage | None:
         """Return the result without paint strokes; None if the recipe has no paint strokes."""
@@ -187,9 +188,10 @@ class ColorizedImage:
         Args:
             depth: Bit depth of the result, 8 or 16; None for floats.
         """
-        if self.task.full is None:
+        full = self.task.full_size
+        if full is None:
             raise ValueError("this ColorizedImage has no full-size lightness. Call its method `over` first.")
-        lightness = self.task.full
+        lightness = full.lightness
         overlays = self._overlays(lightness) if self.task.recipe.has_overlays else ()
         if self.colors.flats is not None:
             flats = self.colors.flats.over((lightness.shape[0], lightness.shape[1]))
@@ -199,21 +201,20 @@ class ColorizedImage:
                 lightness = _shifted(lightness, self.colors.shift)
             corrections = self._corrections(lightness) if self.task.recipe.points else ()
             composed = compose_image(lightness, self.ab, corrections, overlays, depth=depth)
-        if self.task.surroundings is not None:
-            composed = self.task.surroundings.around(composed, depth)
-        if self.task.crop is None:
+        if full.surroundings is not None:
+            composed = full.surroundings.around(composed, depth)
+        if full.crop is None:
             return composed
         from colorzoo.inference.steps.cropping import cropped  # few results are cropped
 
-        return cropped(composed, self.task.crop, self.task.alpha)
+        return cropped(composed, full.crop, full.alpha)
 
     def _corrections(self, lightness: AnyLightness) -> list[PointCorrection]:
         """Return the corrections of the points for a lightness, which can have another size."""
-        recipe, (width, height) = self.task.recipe, self.task.size
+        recipe, (width, height) = self.task.recipe, self.task.image_size
         hints, (rows, columns) = recipe.points, lightness.shape
         if (height, width) != (rows, columns):
-            x, y = columns / width, rows / height
-            hints = tuple(replace(p, x=p.x * x, y=p.y * y, radius=p.radius * (x + y) / 2) for p in hints)
+            hints = tuple(hint.scaled(columns / width, rows / height) for hint in hints)
         locked = self.colors.locked
         return correct_points(hints, self.ab, lightness, strength=recipe.strength, locked=locked)
 
@@ -221,7 +222,7 @@ class ColorizedImage:
         from colorzoo.inference.overlays import overlays_of  # most images have no overlays
 
         return overlays_of(
-            self.task.recipe, self.task.size, lightness.shape, self.colors.locked, self.reaches
+            self.task.recipe, self.task.image_size, lightness.shape, self.colors.locked, self.reaches
         )
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.guidance import Mask
+from colorzoo.inference.full_size import map_size
 from colorzoo.inference.steps.areas import polygon_map
 from colorzoo.networks.click_segmenter import PARTS, SegmenterFeatures
 from colorzoo.networks.enlarging import enlarge_along_edges
@@ -62,7 +63,7 @@ def select_outlined(
         path: Corners (x, y) of the outline in pixels of the image.
         image_size: Width and height of the image.
     """
-    size = (int(lightness.shape[2]), int(lightness.shape[3]))
+    size = map_size(lightness)
     inside = polygon_map(path, image_size, size) > 0.5
     if inside.sum() < _LEAST_PIXELS or inside.all():
         return Mask.of(inside)
@@ -102,7 +103,7 @@ def outline_mask(lightness: Tensor, path: Sequence[tuple[float, float]], image_s
         path: Corners (x, y) of the outline in pixels of the image.
         image_size: Width and height of the image.
     """
-    return Mask.of(polygon_map(path, image_size, (int(lightness.shape[2]), int(lightness.shape[3]))) > 0.5)
+    return Mask.of(polygon_map(path, image_size, map_size(lightness)) > 0.5)
 
 
 def resize_mask(mask: Mask, size: float) -> Mask:
@@ -179,7 +180,7 @@ def select_at(
         features: Function that computes the features of a lightness map: `segmenter_features`, or a cached
             version of this function.
     """
-    height, width = int(lightness.shape[2]), int(lightness.shape[3])
+    height, width = map_size(lightness)
     at = point[0] / image_size[0] * width, point[1] / image_size[1] * height
     objects = _masks_at(lightness, at, features(lightness))
     first, logits = objects.best, objects.logits
@@ -280,7 +281,7 @@ def _refine_in_crop(
     Returns:
         Logits ``(h, w)`` of each object, from small to large; minus infinity outside the crop.
     """
-    height, width = int(lightness.shape[2]), int(lightness.shape[3])
+    height, width = map_size(lightness)
     side = math.ceil(min(height, width) / _CROP)
     left, top = (
         min(max(round(middle - side / 2), 0), whole - side)
@@ -330,7 +331,7 @@ def _at_size(logits: Tensor, lightness: Tensor) -> NDArray[np.float32]:
 
 def _pixel(at: tuple[float, float], lightness: Tensor) -> tuple[int, int]:
     """Return row and column of the pixel at x and y."""
-    height, width = int(lightness.shape[2]), int(lightness.shape[3])
+    height, width = map_size(lightness)
     return min(int(at[1]), height - 1), min(int(at[0]), width - 1)
 
 

@@ -19,8 +19,8 @@ from colorzoo.guidance.hints import points_to_hints
 from colorzoo.guidance.recipe import is_recipe_text
 from colorzoo.image_io.raster_image import AlphaArray, RasterImage
 from colorzoo.inference.border import Surroundings
-from colorzoo.inference.full_size import FullLightness, LightnessShift
-from colorzoo.inference.network import NetworkRunner
+from colorzoo.inference.full_size import FullLightness, LightnessShift, map_size
+from colorzoo.inference.network import NetworkRunner, States
 from colorzoo.inference.steps.points import CORRECTIONS
 
 if TYPE_CHECKING:  # photos do not need these stages
@@ -84,15 +84,38 @@ class Colors:
     shift: LightnessShift | None = None
     locked: Tensor | None = None
 
+    @classmethod
+    def of_drawing(cls, flats: FlatColors, size: tuple[int, int]) -> Colors:
+        """Return the colors of a drawing at the size ``(h, w)`` of the network input."""
+        lab = flats.at_network_size(size)
+        return cls(lab[:, 1:], lab[:, :1], flats)
+
     def scaled(self, factor: float) -> Colors:
-        """Return the colors with their chroma multiplied by a factor."""
+        """Return the colors before areas are locked, with their chroma multiplied by a factor."""
         if self.flats is None:
             return replace(self, ab=self.ab * factor)
         from colorzoo.inference.steps.drawing import scale_chroma
 
-        flats = scale_chroma(self.flats, factor)
-        lab = flats.at_network_size((int(self.ab.shape[2]), int(self.ab.shape[3])))
-        return replace(self, ab=lab[:, 1:], lightness=lab[:, :1], flats=flats)
+        return Colors.of_drawing(scale_chroma(self.flats, factor), map_size(self.ab))
+
+
+@dataclass(frozen=True, eq=False)
+class FullSize:
+    """Image at full size, with which the predicted colors are combined.
+
+    Attributes:
+        lightness: Lightness ``(H, W)`` of the image. If the image is a scan with a border (print margin or
+            mount), the lightness of the part inside the border.
+        surroundings: Whole image that contains the part; None if the part is the whole image.
+        crop: Crop rectangle in pixels of the whole image; None for no crop.
+        alpha: Alpha channel ``(H, W)`` of the whole image, which weights the pixels of a rotated crop; None
+            for an opaque image.
+    """
+
+    lightness: FullLightness | Tensor
+    surroundings: Surroundings | None = None
+    crop: Crop | None = None
+    alpha: AlphaArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,29 +125,21 @@ class ColorizeTask:
     Examples:
         >>> colorizer = Colorizer("zhang2017_local_small", device="cpu")
         >>> lightness = torch.full((1, 1, 32, 48), 50.0)
-        >>> colorizer.prepare_lightness(lightness, (48, 32), Recipe()).size
+        >>> colorizer.prepare_lightness(lightness, (48, 32), Recipe()).image_size
         (48, 32)
 
     Attributes:
         network: Runner of the model.
         lightness: Lightness ``(1, 1, h, w)`` at the size of the network input. If the image is a scan with a
-            border (print margin or mount), this attribute and the following attributes describe the part
-            inside the border.
-        size: Width and height at full size in pixels.
+            border, this attribute and the following attributes describe the part inside the border.
+        image_size: Width and height at full size in pixels.
         recipe: Points, areas, paint and settings, in pixels of the part.
-        tensors: Guidance as tensors; maps can have any size.
+        tensors: Guidance as tensors; maps have the size of the network input.
         reference: Exemplar of the reference image, or None.
         notes: Notes for the user about the guidance.
-        crop: Crop rectangle in pixels of the whole image; None for no crop.
-        alpha: Alpha channel ``(H, W)`` of the whole image, which weights the pixels of a rotated crop; None
-            for an opaque image.
-        full: Lightness ``(height, width)`` at full size. None if the full-size image is not available; pass
-            its lightness to `ColorizedImage.over`.
-        surroundings: Whole image that contains the part; None if the part is the whole image.
-        is_frame: Whether the image is a video frame. Video frames are colorized even if they are blank or
-            contain only text.
-        drawing: Lines and regions for sketch models, at any size; None finds them at the size of the network
-            input.
+        full_size: Image at full size. None if it is not available; pass its lightness to
+            `ColorizedImage.over`.
+        drawing: Lines and regions of a drawing, at any size; None for photos.
         log: Record of each stage, in order.
         results: Results of stages by key; see `run`. The drawing pad uses one cache for all its tasks, so
             that an edit runs only the stages with changed inputs.
@@ -133,16 +148,12 @@ class ColorizeTask:
 
     network: NetworkRunner
     lightness: Tensor
-    size: tuple[int, int]
+    image_size: tuple[int, int]
     recipe: Recipe = field(default_factory=Recipe)
     tensors: Guidance = field(default_factory=Guidance)
     reference: Exemplar | None = None
     notes: tuple[str, ...] = ()
-    crop: Crop | None = None
-    alpha: AlphaArray | None = None
-    full: FullLightness | Tensor | None = None
-    surroundings: Surroundings | None = None
-    is_frame: bool = False
+    full_size: FullSize | None = None
     drawing: Drawing | None = None
     log: list[StageRun] = field(default_factory=list)
     results: MutableMapping[Hashable, Any] = field(default_factory=dict)
@@ -151,19 +162,17 @@ class ColorizeTask:
     def run(self, stage: Callable[..., T], *inputs: Any, key: Hashable = None, **settings: Any) -> T:
         """Run a stage, or return its cached result.
 
-        The cache `results` ignores the inputs: a result is returned again for the same function, `image_key`
-        and key, so the key must change with the inputs. Each call adds a record to `log`.
+        The cache `results` ignores the arguments of the function: a result is returned again for the same
+        function, `image_key` and key. Each call adds a record to `log`.
 
         Args:
             stage: Function to run.
             *inputs: Positional arguments of the function.
-            key: Parts of the recipe on which the inputs and settings depend. None uses the settings, for
-                stages whose inputs depend only on the image.
-            **settings: Keyword arguments of the function. Without a key, their ``repr`` identifies the
-                result. Arrays and tensors must be positional inputs, because their ``repr`` is shortened.
+            key: Parts of the recipe on which the arguments depend; None if they depend only on the image, the
+                model and the reference.
+            **settings: Keyword arguments of the function.
         """
-        stage_key = repr(settings) if key is None else key
-        result_key = (stage.__name__, self.image_key, stage_key)
+        result_key = (stage.__name__, self.image_key, key)
         try:
             result: T = self.results[result_key]
         except KeyError:
@@ -174,9 +183,29 @@ class ColorizeTask:
         return result
 
     @property
+    def states(self) -> States:
+        """Intermediate results of the model for the image, which the model reuses after an edit."""
+        key = "states", self.image_key
+        states: States = self.results.get(key, {})
+        self.results[key] = states  # also after a hit, because the size of the states grows
+        return states
+
+    @cached_property
+    def guidance_key(self) -> str:
+        """Guidance on which predictions depend, except points, as a part of keys of `results`."""
+        recipe, tensors = self.recipe, self.tensors
+        objects = tuple(area for area in recipe.areas if area.action == "thing")
+        extra = {name: value for name, value in recipe.extra.items() if name != "divisions"}
+        is_divided = "divisions" in recipe.extra and self.network.model.supports("propose")
+        divisions = recipe.divisions if is_divided else ()
+        strokes = recipe.scribbles, tensors.scribbles is None
+        regions = recipe.regions, tensors.regions is None
+        return repr((objects, recipe.boxes, divisions, recipe.label, extra, strokes, regions))
+
+    @property
     def network_size(self) -> tuple[int, int]:
         """Height and width of the network input."""
-        return int(self.lightness.shape[2]), int(self.lightness.shape[3])
+        return map_size(self.lightness)
 
     @cached_property
     def kinds(self) -> tuple[str, ...]:
@@ -248,5 +277,4 @@ def sparse_hints(points: Points | None, width: int, height: int) -> tuple[PointH
     found = tuple(islice(points_to_hints(points), CORRECTIONS.most_points + 1))
     if len(found) > CORRECTIONS.most_points:
         return ()
-    scale = (x_scale + y_scale) / 2
-    return tuple(replace(h, x=h.x * x_scale, y=h.y * y_scale, radius=h.radius * scale) for h in found)
+    return tuple(hint.scaled(x_scale, y_scale) for hint in found)

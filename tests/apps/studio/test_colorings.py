@@ -43,7 +43,7 @@ def test_colors_of_the_informative_point_change_over_a_tenth_of_the_image() -> N
     automatic = colorize_task(task)
     place = find_informative_point(task, automatic)
     assert place is not None
-    width, height = task.size
+    width, height = task.image_size
     columns = round(COLORINGS.candidates * width / height)  # the image is wider than high
     assert (place.x * columns / width) % 1 == pytest.approx(0.5)  # in the center of a tile of a regular grid
     assert (place.y * 8 / height) % 1 == pytest.approx(0.5)

@@ -76,9 +76,9 @@ class PadRequest:
         """
         drawing = self.opened.drawing(self.recipe) if self.colorizer.is_sketch_model else None
         task = self.colorizer.prepare_lightness(
-            self.lightness(), self.opened.size, self.recipe, self.reference
+            self.lightness(), self.opened.size, self.recipe, self.reference, drawing=drawing
         )
-        return self.cached(replace(task, drawing=drawing))
+        return self.cached(task)
 
     def quick_task(self, size: int) -> ColorizeTask:
         """Return the task for a fast preview, which does not require decoding the file.

@@ -74,7 +74,7 @@ def find_informative_point(task: ColorizeTask, result: ColorizedImage) -> Inform
     distribution = result.distribution
     if distribution is None or not task.network.model.supports("similarity"):
         return None
-    candidates = _candidate_points(task.size)
+    candidates = _candidate_points(task.image_size)
     output_size = distribution.probabilities.shape[1:]
     correlation = torch.cat([_correlation(task, point, output_size) for point in candidates])
     best = most_informative(correlation, distribution)
@@ -84,7 +84,7 @@ def find_informative_point(task: ColorizeTask, result: ColorizedImage) -> Inform
 
 def _correlation(task: ColorizeTask, point: PointHint, output_size: Sequence[int]) -> Tensor:
     """Return the color correlation ``(1, h, w)`` between a point and all positions of the network output."""
-    similarity = similarity_to(task, PointPatches.of([point], task.size))
+    similarity = similarity_to(task, PointPatches.of([point], task.image_size))
     assert similarity is not None  # the model supports it
     return F.interpolate(similarity, list(output_size), mode="area")[:, 0]
 

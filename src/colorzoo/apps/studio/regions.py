@@ -278,7 +278,7 @@ def _colors_without_paint(request: PadRequest, result: ColorizedImage) -> Tensor
     lightness = request.lightness() if predicted is None else predicted
     recipe = replace(result.task.recipe, paint=())
     shape = request.lightness().shape[2:]
-    for overlay in overlays_of(recipe, result.task.size, shape, result.colors.locked):
+    for overlay in overlays_of(recipe, result.task.image_size, shape, result.colors.locked):
         overlay.add_to(ab, lightness[0, 0], 0)
     return torch.cat([torch.zeros_like(ab[:1]) if predicted is None else predicted[0], ab])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -126,7 +125,7 @@ class FrameColorer:
         height, width = lightness.shape[-2:]
         recipe = Recipe(strength=self._strength)
         task = self._colorizer.prepare_lightness(lightness, (width, height), recipe, exemplar)
-        result = colorize_task(replace(task, is_frame=True))
+        result = colorize_task(task, detect_pages=False)
         self.notes |= dict.fromkeys(result.notes)
         return result.ab[None]
 

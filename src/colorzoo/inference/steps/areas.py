@@ -31,7 +31,7 @@ from colorzoo.guidance import Area, Boxes, Guidance, PointHint, Points, Scribble
 from colorzoo.guidance.areas import KeptColors
 from colorzoo.guidance.hints import color_lab, covered, rasterize_points
 from colorzoo.image_io.formats import open_image
-from colorzoo.inference.full_size import LightnessShift, Matte
+from colorzoo.inference.full_size import LightnessShift, Matte, map_size
 from colorzoo.inference.steps.reach import Extent, Map
 from colorzoo.inference.task import Colors
 from colorzoo.prediction import Prediction, RgbPrediction
@@ -63,12 +63,12 @@ class DrawnArea:
 
 
 def draw_areas(
-    lightness: Tensor, *, areas: Sequence[Area], image_size: tuple[int, int]
+    lightness: Tensor, areas: Sequence[Area], image_size: tuple[int, int]
 ) -> tuple[DrawnArea, ...]:
     """Compute the soft masks of areas at the size of the network input.
 
     Examples:
-        >>> draw_areas(torch.full((1, 1, 32, 48), 50.0), areas=[], image_size=(48, 32))
+        >>> draw_areas(torch.full((1, 1, 32, 48), 50.0), [], image_size=(48, 32))
         ()
 
     Args:
@@ -76,7 +76,7 @@ def draw_areas(
         areas: Areas of a recipe.
         image_size: Width and height of the image.
     """
-    size = (int(lightness.shape[2]), int(lightness.shape[3]))
+    size = map_size(lightness)
     drawn = []
     for area in areas:
         matte = fit_matte(area_map(area, image_size, size), lightness)
@@ -263,7 +263,7 @@ def plant_seeds(
         hints: Points to include; see `seed_hints`.
         image_size: Width and height of the image in pixels.
     """
-    size = int(drawn[0].share.shape[0]), int(drawn[0].share.shape[1])
+    size = map_size(drawn[0].share)
     points = rasterize_points(hints, *image_size, size)
     if points is None:
         points = Points(*(torch.zeros(1, channels, *size) for channels in (2, 1, 1, 1)))
@@ -346,12 +346,12 @@ def lock_areas(
     """
     painted = torch.zeros_like(colors.ab[:, :1]) if colors.lightness is None else colors.lightness
     lab = torch.cat([painted, colors.ab], dim=1)[0]
-    locked, size = torch.zeros(lab.shape[1:]), (int(lab.shape[1]), int(lab.shape[2]))
+    locked = torch.zeros(lab.shape[1:])
     for area, share in _locks(drawn):
         if area is None:
             lab = torch.cat([lab[:1], lab[1:] * (1 - share)])
         else:
-            stored = None if area.kept is None else decode_locked_colors(area.kept, size)
+            stored = None if area.kept is None else decode_locked_colors(area.kept, map_size(lab))
             kept = _own_lab(own, strength) if stored is None else stored
             lab = lab + share * (kept - lab)
         locked = torch.maximum(locked, share)

@@ -29,19 +29,15 @@ _LARGEST = 65535
 
 
 def read_classes(
-    lightness: Tensor,
-    exemplar: Exemplar | None,
-    *,
-    network: NetworkRunner,
-    recipe: Recipe,
-) -> ClassMap | None:
+    network: NetworkRunner, recipe: Recipe, lightness: Tensor, exemplar: Exemplar | None
+) -> ClassMap:
     """Read or predict the classes of an image and its reference; see `class_map`.
 
     Args:
-        lightness: ``(1, 1, h, w)`` in [0, 100].
-        exemplar: Reference, or None.
         network: Runner of the model.
         recipe: Recipe with the field ``classes`` and the size of the image.
+        lightness: ``(1, 1, h, w)`` in [0, 100].
+        exemplar: Reference, or None.
     """
     reference = None if exemplar is None else exemplar.rgb
     with network.session() as model:
@@ -57,14 +53,7 @@ def find_classes(model: ColoringModel, lightness: Tensor) -> Tensor:
         return model.segment(lightness.to(model.device)).cpu()
 
 
-def lacks_classes(model: ColoringModel, recipe: Recipe) -> bool:
-    """Return whether a recipe requires predicted classes that the model cannot provide."""
-    return not model.supports("segment") and not recipe.classes.file
-
-
-def class_map(
-    model: ColoringModel, recipe: Recipe, lightness: Tensor, reference: Tensor | None
-) -> ClassMap | None:
+def class_map(model: ColoringModel, recipe: Recipe, lightness: Tensor, reference: Tensor | None) -> ClassMap:
     """Build the class maps of an image and its reference from the recipe field ``classes``.
 
     Args:
@@ -73,14 +62,9 @@ def class_map(
         lightness: ``(1, 1, h, w)`` in [0, 100].
         reference: Reference image ``(1, 3, h', w')`` in [0, 1], or None.
 
-    Returns:
-        The classes; None if a label image is missing and the model does not predict classes.
-
     Raises:
         GuidanceError: A class does not exist, or a label image is missing or does not match its image.
     """
-    if "classes" not in recipe.kinds() or lacks_classes(model, recipe):
-        return None
     labels = _edited_labels(model, recipe, lightness)
     if reference is None:
         return ClassMap(labels)

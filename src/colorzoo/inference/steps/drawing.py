@@ -36,7 +36,7 @@ from colorzoo.guidance import PointHint
 from colorzoo.guidance.fields import format_hex
 from colorzoo.guidance.hints import color_lab
 from colorzoo.guidance.objects import Division
-from colorzoo.inference.full_size import BicubicUpsampler, Overlay, bands
+from colorzoo.inference.full_size import BicubicUpsampler, Overlay, bands, map_size
 from colorzoo.prediction import Prediction
 
 PHOTO_NOTE = "this looks like a photo or a painting instead of a sketch; lines were extracted from it first"
@@ -82,11 +82,11 @@ class Drawing:
             self._sketches[size] = torch.from_numpy(1 - darkness)[None, None]
         return self._sketches[size]
 
-    def region_at(self, x: float, y: float, size: tuple[int, int]) -> int:
-        """Return the number of the region at a position of an image of ``size`` (width, height)."""
+    def region_at(self, x: float, y: float, image_size: tuple[int, int]) -> int:
+        """Return the number of the region at a position of an image of ``image_size`` (width, height)."""
         rows, columns = self.regions.shape
-        row = min(max(int(y * rows / size[1]), 0), rows - 1)
-        column = min(max(int(x * columns / size[0]), 0), columns - 1)
+        row = min(max(int(y * rows / image_size[1]), 0), rows - 1)
+        column = min(max(int(x * columns / image_size[0]), 0), columns - 1)
         return int(self.regions[row, column])
 
     def resized(self, size: tuple[int, int]) -> Drawing:
@@ -192,9 +192,7 @@ def _shaded(flat: Map, shading: Tensor | None, overlays: Sequence[Overlay], firs
     return lab_to_rgb(torch.cat([light[None], ab])[None])[0].permute(1, 2, 0).clamp(0, 1).numpy()
 
 
-def read_drawing(
-    levels: Levels, gap: float = GAP, divisions: Sequence[Division] = (), size: tuple[int, int] | None = None
-) -> Drawing:
+def read_drawing(levels: Levels, gap: float = GAP, divisions: Sequence[Division] = ()) -> Drawing:
     """Find the lines and the regions of a drawing.
 
     A photo or a painting is converted to lines with XDoG.
@@ -209,7 +207,6 @@ def read_drawing(
         levels: ``(H, W)`` or ``(H, W, 3)`` pixel values.
         gap: Width of the largest gap to close; see `find_regions`.
         divisions: Lines that cut, outline or join regions, in the order of drawing.
-        size: Width and height of the image to which the divisions refer; None for the size of ``levels``.
     """
     notes: tuple[str, ...] = ()
     art = LineArt.read(levels)
@@ -221,17 +218,14 @@ def read_drawing(
         art, notes = LineArt.read(np.rint(lines * 255).astype(np.uint8)), (PHOTO_NOTE,)
     if (art.darkness >= INK).mean() < FEWEST_INK:
         notes = (*notes, BLANK_NOTE)
-    return Drawing(art, _divided_regions(art, gap, divisions, size), notes)
+    return Drawing(art, _divided_regions(art, gap, divisions), notes)
 
 
-def _divided_regions(
-    art: LineArt, gap: float, divisions: Sequence[Division], size: tuple[int, int] | None
-) -> Labels:
+def _divided_regions(art: LineArt, gap: float, divisions: Sequence[Division]) -> Labels:
     """Find the regions of a drawing and apply the divisions of the user."""
     if not divisions:
         return find_regions(art.darkness, gap)
-    scale = np.array([1.0, 1.0]) if size is None else np.array(art.shape[::-1]) / np.array(size)
-    paths = [np.floor(np.asarray(division.path) * scale).astype(np.int32) for division in divisions]
+    paths = [np.floor(np.asarray(division.path)).astype(np.int32) for division in divisions]
     walls = art.darkness.copy()
     for division, path in zip(divisions, paths, strict=True):
         if not (division.closed or division.join):
@@ -263,7 +257,7 @@ def _with_joined_regions(regions: NDArray[Any], path: NDArray[np.int32]) -> NDAr
 def region_votes(prediction: Prediction, drawing: Drawing, sketch: Tensor) -> Tensor:
     """Return the weight of each cell of a color distribution in each region; see `Drawing.votes`."""
     distribution = prediction.extras["color_log_probabilities"]
-    return drawing.votes(sketch, (int(distribution.shape[2]), int(distribution.shape[3])))
+    return drawing.votes(sketch, map_size(distribution))
 
 
 def mean_colors(rgb: Tensor, drawing: Drawing, sketch: Tensor) -> Map:
@@ -274,7 +268,7 @@ def mean_colors(rgb: Tensor, drawing: Drawing, sketch: Tensor) -> Map:
         drawing: Lines and regions.
         sketch: ``(1, 1, h, w)``, the network input.
     """
-    votes = drawing.votes(sketch, (int(rgb.shape[2]), int(rgb.shape[3])))
+    votes = drawing.votes(sketch, map_size(rgb))
     return (votes @ rgb[0].flatten(1).mT / votes.sum(1, keepdim=True)).numpy()
 
 
@@ -313,20 +307,20 @@ def apply_ab(point: PointHint) -> PointHint:
     return replace(point, color=_hex(rgb.flatten().numpy()), ab=None)
 
 
-def mix_point(point: PointHint, flats: FlatColors, size: tuple[int, int]) -> PointHint:
+def mix_point(point: PointHint, flats: FlatColors, image_size: tuple[int, int]) -> PointHint:
     """Return a point of strength 1 with a mixture of its color and the color of its region.
 
     Args:
         point: Point with a strength below 1, the share of its color.
         flats: Colors without the point.
-        size: Width and height of the image.
+        image_size: Width and height of the image.
     """
-    own = flats.colors[flats.drawing.region_at(point.x, point.y, size)]
+    own = flats.colors[flats.drawing.region_at(point.x, point.y, image_size)]
     mixed = own + np.float32(point.strength) * (_rgb(point.color) - own)
     return replace(point, color=_hex(mixed), strength=1.0)
 
 
-def fill_points(flats: FlatColors, points: Sequence[PointHint], size: tuple[int, int]) -> FlatColors:
+def fill_points(flats: FlatColors, points: Sequence[PointHint], image_size: tuple[int, int]) -> FlatColors:
     """Give regions the exact colors of the points inside them.
 
     If the points of a region have different colors, the region is split, and each pixel gets the color of the
@@ -337,14 +331,14 @@ def fill_points(flats: FlatColors, points: Sequence[PointHint], size: tuple[int,
     Args:
         flats: Colors of all regions.
         points: Points in pixels of the image.
-        size: Width and height of the image.
+        image_size: Width and height of the image.
     """
     drawing = flats.drawing
     points_by_region: dict[int, list[PointHint]] = {}
     for point in points:
-        points_by_region.setdefault(drawing.region_at(point.x, point.y, size), []).append(point)
+        points_by_region.setdefault(drawing.region_at(point.x, point.y, image_size), []).append(point)
     colors, regions = [*flats.colors], drawing.regions
-    scale_x, scale_y = regions.shape[1] / size[0], regions.shape[0] / size[1]
+    scale_x, scale_y = regions.shape[1] / image_size[0], regions.shape[0] / image_size[1]
     for region, own in points_by_region.items():
         colors[region] = _rgb(own[-1].color)
         if len({point.color for point in own}) > 1:
@@ -362,7 +356,7 @@ def fill_points(flats: FlatColors, points: Sequence[PointHint], size: tuple[int,
 
 
 def copy_points(
-    flats: FlatColors, similarity: Tensor, points: Sequence[PointHint], size: tuple[int, int]
+    flats: FlatColors, similarity: Tensor, points: Sequence[PointHint], image_size: tuple[int, int]
 ) -> FlatColors:
     """Give regions without a point the exact color of the earliest point in a similar region.
 
@@ -372,9 +366,9 @@ def copy_points(
         flats: Colors of all regions.
         similarity: ``(n, n)``, probability that two regions have one color.
         points: Points in pixels of the image.
-        size: Width and height of the image.
+        image_size: Width and height of the image.
     """
-    colors = {flats.drawing.region_at(point.x, point.y, size): _rgb(point.color) for point in points}
+    colors = {flats.drawing.region_at(point.x, point.y, image_size): _rgb(point.color) for point in points}
     copied, taken = flats.colors.copy(), set(colors)
     for region, color in colors.items():
         similar = set((similarity[region] >= _COPIED).nonzero()[:, 0].tolist()) - taken
@@ -387,7 +381,7 @@ def fill_drawing_areas(
     flats: FlatColors,
     fills: Sequence[tuple[str, Tensor]],
     points: Sequence[PointHint],
-    size: tuple[int, int],
+    image_size: tuple[int, int],
 ) -> FlatColors:
     """Fill areas below the lines; regions with a point keep the color of the point.
 
@@ -396,11 +390,11 @@ def fill_drawing_areas(
         fills: Color ``#rrggbb`` and soft mask ``(h, w)`` in [0, 1] of each area, at the size of the network
             input; later areas cover earlier areas.
         points: Points in pixels of the image.
-        size: Width and height of the image.
+        image_size: Width and height of the image.
     """
     rows, columns = fills[0][1].shape
     before = replace(flats, has_lines=False).at_network_size((rows, columns))[0]
-    pointed = [flats.drawing.region_at(point.x, point.y, size) for point in points]
+    pointed = [flats.drawing.region_at(point.x, point.y, image_size) for point in points]
     is_free = torch.from_numpy(~np.isin(flats.drawing.resized((rows, columns)).regions, pointed))
     lab = before
     for color, mask in fills:
@@ -417,7 +411,7 @@ def add_areas(flats: FlatColors, ab: Tensor, lightness: Tensor) -> FlatColors:
         ab: ``(1, 2, h, w)`` with areas, at the size of the network input.
         lightness: ``(1, 1, h, w)`` with areas.
     """
-    before = flats.at_network_size((int(ab.shape[2]), int(ab.shape[3])))
+    before = flats.at_network_size(map_size(ab))
     return _with_change(flats, (torch.cat([lightness, ab], dim=1) - before)[0])
 
 

@@ -28,8 +28,9 @@ from colorzoo.inference.full_size import (
     PointCorrection,
     bicubic_matrix,
     distance_outside,
+    map_size,
 )
-from colorzoo.inference.steps.reach import Extent, Size
+from colorzoo.inference.steps.reach import Extent
 
 Map = NDArray[np.float32]
 
@@ -80,7 +81,7 @@ class Base(NamedTuple):
 
 
 def draw_points(
-    lightness: Tensor, hints: Sequence[PointHint], *, image_size: Size, fits: bool = True
+    lightness: Tensor, hints: Sequence[PointHint], *, image_size: tuple[int, int], fits: bool = True
 ) -> Points:
     """Rasterize points at the size of the network input.
 
@@ -90,7 +91,7 @@ def draw_points(
         image_size: Width and height of the image in pixels.
         fits: Whether to adapt the colors to the lightness of the pixels.
     """
-    size = int(lightness.shape[2]), int(lightness.shape[3])
+    size = map_size(lightness)
     points = rasterize_points(hints, *image_size, size)
     assert points is not None
     return fit_points(points, lightness) if fits else points
@@ -144,7 +145,7 @@ def enforce_points(ab: Tensor, points: Points, propagator: Propagator) -> Tensor
     return torch.where(points.mask > 0, points.ab, ab + smooth)
 
 
-def _grid(maps: Tensor) -> Size:
+def _grid(maps: Tensor) -> tuple[int, int]:
     """Return the rows and columns of the grid on which differences are propagated."""
     height, width = maps.shape[-2:]
     cell = max(1, min(height, width) // POINTS.most_cells)

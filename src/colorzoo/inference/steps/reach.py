@@ -10,7 +10,7 @@ half.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -28,7 +28,6 @@ from colorzoo.guidance.hints import covered
 
 Map = NDArray[np.float32]
 Numbers = NDArray[np.int64]
-Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -119,14 +118,14 @@ class PointPatches:
     """
 
     squares: tuple[tuple[float, float, float], ...]
-    image_size: Size
+    image_size: tuple[int, int]
 
     @classmethod
-    def of(cls, hints: Sequence[PointHint], image_size: Size) -> PointPatches:
+    def of(cls, hints: Sequence[PointHint], image_size: tuple[int, int]) -> PointPatches:
         """Create the patches of points; later points cover earlier points."""
         return cls(tuple((hint.x, hint.y, hint.radius) for hint in hints), image_size)
 
-    def numbers(self, grid: Size) -> Numbers:
+    def numbers(self, grid: tuple[int, int]) -> Numbers:
         """Return the index of the square that covers each cell of a grid ``(h, w)``.
 
         The index is -1 for a cell without a square.
@@ -136,7 +135,7 @@ class PointPatches:
             cells[covered((x, y), radius, self.image_size, grid)] = number
         return cells
 
-    def mask(self, size: Size) -> Tensor:
+    def mask(self, size: tuple[int, int]) -> Tensor:
         """Return the mask ``(1, 1, h, w)`` of the pixels that the squares cover."""
         return torch.from_numpy(self.numbers(size) >= 0)[None, None].float()
 
@@ -159,7 +158,7 @@ def step_costs(lightness: Tensor) -> Map:
     return costs
 
 
-def find_paths(costs: Map, *, patches: PointPatches) -> Paths:
+def find_paths(costs: Map, patches: PointPatches) -> Paths:
     """Find the shortest paths from points on the grid of `step_costs`."""
     cells = patches.numbers((costs.shape[0], costs.shape[1]))
     search = MCP_Geometric(costs)
@@ -175,8 +174,9 @@ def find_paths(costs: Map, *, patches: PointPatches) -> Paths:
     return Paths(found.astype(np.float32), cells.ravel()[before].reshape(costs.shape))
 
 
-def by_reach(reaches: Sequence[Reach]) -> dict[Reach, list[int]]:
+def by_reach(hints: Sequence[PointHint]) -> dict[Reach, list[int]]:
     """Return a dictionary that maps each reach to the indices of its points."""
+    reaches = [hint.reach for hint in hints]
     return {reach: [n for n, each in enumerate(reaches) if each == reach] for reach in dict.fromkeys(reaches)}
 
 
@@ -185,22 +185,21 @@ def limit_extent(
     similarities: Sequence[Tensor | None],
     *,
     patches: PointPatches,
-    reaches: tuple[Reach, ...],
-    size: Size,
+    groups: Mapping[Reach, Sequence[int]],
+    size: tuple[int, int],
 ) -> Extent:
     """Compute the pixels to which the colors of points apply, and their weights.
 
     Args:
-        paths: Paths from the points of each group of `by_reach`.
+        paths: Paths from the points of each group.
         similarities: Similarity ``(1, 1, h, w)`` in [0, 1] to the points of each group. None uses only the
             path cost.
         patches: Squares of the points.
-        reaches: Reach of each point.
+        groups: Indices of the points by their reach; see `by_reach`.
         size: Height and width of the map.
     """
     weight, nearest = np.zeros(1, np.float32), np.zeros(1, np.int64)
-    groups = zip(by_reach(reaches).items(), paths, similarities, strict=True)
-    for (reach, numbers), found, similarity in groups:
+    for (reach, numbers), found, similarity in zip(groups.items(), paths, similarities, strict=True):
         part = fade(found.costs, on_grid(similarity, found.costs), reach)
         nearest = np.where(part > weight, np.array(numbers)[found.owner], nearest)
         weight = np.maximum(part, weight)

@@ -29,7 +29,7 @@ Index = NDArray[np.int64]
 
 
 def edit_regions(
-    proposed: Regions, sketch: Tensor, *, divisions: tuple[Division, ...], image_size: tuple[int, int]
+    proposed: Regions, sketch: Tensor, divisions: tuple[Division, ...], image_size: tuple[int, int]
 ) -> Regions:
     """Apply the user's divisions to the regions that a model proposes.
 
@@ -58,7 +58,7 @@ def proposal_hash(regions: Regions) -> str:
     return sha256(size.encode() + index.contiguous().numpy().tobytes()).hexdigest()
 
 
-def color_regions(regions: Regions, *, colors: Sequence[RegionColor]) -> Regions:
+def color_regions(regions: Regions, colors: Sequence[RegionColor]) -> Regions:
     """Assign the region colors of a recipe to proposed regions.
 
     If a region has several colors, the last color applies.
