@@ -105,7 +105,7 @@ KNOBS = {
         },
         values={
             "backbone": "zhang2016_small", "backbone_hparams": {"mask_center": 0.5}, "hidden": (16,),
-            "gradient": "magnitude", "reach": None, "propagation": 0, "empty": 1.0,
+            "reach": None, "propagation": 0, "empty": 1.0,
             "hints": 0.0, "strokes": 1, "lost": 0.99, "jitter": 6.0,
         },
         size=48, batch=3,

@@ -66,7 +66,6 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
 OPTIONS: dict[str, dict[str, Any]] = {
     "grid_cross_entropy": {"stride": 4},
     "triplet_loss": {"margin": 12.0},
-    "edge_error": {"kind": "signed"},
 }
 
 
