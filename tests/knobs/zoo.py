@@ -24,7 +24,7 @@ KNOBS = {
     "chen2023": Knobs(
         base={"contextual_weight": 0.3, "truth_weight": 0.5, "warp_weight": 0.5},
         values={
-            "segmenter": None, "merging": "post", "classes": 4, "reference_input": "normalized_twice",
+            "segmenter": None, "classes": 4, "reference_input": "normalized_twice",
             "unrelated": "automatic", "width": 0.1875, "color_width": 0.25, "discriminator_width": 0.1875,
             "hide_classes": 0.5, "one_class": 1.0, "without_reference": 1.0, "tau": 0.1,
         },
