@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.networks.blocks import float64_device, is_traced
+from colorzoo.networks.blocks import float64_device, is_traced, take_cells
 
 MAX_CELLS = 1024
 """Maximum number of cells with points in the linear system; a larger set is subsampled evenly."""
@@ -235,20 +235,6 @@ def _exponents(cells: Cells) -> tuple[Tensor, Tensor]:
     coordinates = cells.coordinates.transpose(1, 2)
     amplitude = cells.amplitude.clamp(min=_MIN_AMPLITUDE).log().mT[..., None]
     return coordinates, amplitude - 0.5 * coordinates.square().sum(-1, keepdim=True)
-
-
-def take_cells(values: Tensor, index: Tensor) -> Tensor:
-    """Select the values of n cells from the values of all N cells.
-
-    Args:
-        values: ``(B, N, ...)``, values of all cells.
-        index: ``(B, n)``, indices of the selected cells.
-
-    Returns:
-        ``(B, n, ...)``, values of the selected cells.
-    """
-    shape = (*index.shape, *values.shape[2:])
-    return values.gather(1, index.view(*index.shape, *[1] * (values.ndim - 2)).expand(shape))
 
 
 class Observations(NamedTuple):

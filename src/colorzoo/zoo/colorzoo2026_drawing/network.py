@@ -7,6 +7,7 @@ logits of 256 colors, a mean color and an embedding of each cell.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -146,6 +147,11 @@ class Observations(NamedTuple):
     weight: Tensor
 
 
+def join_observations(parts: Sequence[Observations]) -> Observations:
+    """Concatenate the observations of points and references."""
+    return Observations(*(torch.cat(values, dim=1) for values in zip(*parts, strict=True)))
+
+
 class CopyAttention(nn.Module):
     """Attention that copies observed colors to cells with a similar embedding.
 
@@ -175,6 +181,21 @@ class CopyAttention(nn.Module):
     def similarity(self, cosine: Tensor) -> Tensor:
         """Return the log odds that two cells with the given cosine similarity have one color."""
         return (cosine - self.threshold) * self.log_scale.exp()
+
+
+def masked_cell_means(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Average the masked pixels of each cell.
+
+    Args:
+        values: ``(B, C, H, W)``; H and W are multiples of `STRIDE`.
+        mask: ``(B, 1, H, W)`` in {0, 1}.
+
+    Returns:
+        Means ``(B, N, C)``, 0 for cells without masked pixels, and the fraction ``(B, N)`` of masked pixels.
+    """
+    share = F.avg_pool2d(mask, STRIDE)
+    means = F.avg_pool2d(values * mask, STRIDE) / share.clamp(min=1e-6)
+    return means.flatten(2).mT, share.flatten(1)
 
 
 def scale_lab(lab: Tensor) -> Tensor:
