@@ -30,7 +30,6 @@ from colorzoo.zoo.colorzoo2026.network import (
 from colorzoo.zoo.colorzoo2026.points import (
     Cells,
     ColorCovariance,
-    CovarianceColumns,
     Posterior,
     boost_chroma,
     bound_change,
@@ -98,13 +97,11 @@ class EditState:
 
     Attributes:
         analysis: Network output.
-        columns: Covariance columns of the cells.
         conditions: Last reference, statistics and classes.
         automatic: Prediction with ``conditions``; None before the first use.
     """
 
     analysis: Analysis
-    columns: CovarianceColumns
     conditions: Guidance = field(default_factory=Guidance)
     automatic: Automatic | None = None
 
@@ -141,8 +138,6 @@ class Colorzoo2026(ColoringModel):
 
     def edit(self, lightness: Tensor, guidance: Guidance, state: dict[str, Any]) -> Prediction:
         """Colorize an image again; reuse the network output. See `ColoringModel.edit`."""
-        if len(lightness) > 1 or lightness.device.type != "cpu":
-            return self(lightness, guidance)  # `CovarianceColumns` supports a single image on the CPU
         results = self._results(lightness, state)
         conditions = Guidance(
             exemplar=guidance.exemplar, statistics=guidance.statistics, classes=guidance.classes
@@ -150,7 +145,7 @@ class Colorzoo2026(ColoringModel):
         if results.automatic is None or not conditions.equals(results.conditions):
             results.automatic = self._automatic(lightness, conditions, results.analysis)
             results.conditions = conditions  # after the prediction, which can fail
-        return self._color(results.automatic, lightness, guidance, results.columns)
+        return self._color(results.automatic, lightness, guidance)
 
     def similarity(self, lightness: Tensor, mask: Tensor, state: dict[str, Any]) -> Tensor:
         """Return the similarity ``(B, 1, h, w)`` of each cell to the cells inside a mask.
@@ -231,8 +226,7 @@ class Colorzoo2026(ColoringModel):
     def _results(self, lightness: Tensor, state: dict[str, Any]) -> EditState:
         """Return the results in the state of an image; run the network only for a new state."""
         if "results" not in state:
-            analysis = self.analyze(lightness)
-            state["results"] = EditState(analysis, CovarianceColumns(analysis.cells))
+            state["results"] = EditState(self.analyze(lightness))
         results: EditState = state["results"]
         return results
 
@@ -278,34 +272,25 @@ class Colorzoo2026(ColoringModel):
         variance = analysis.cells.amplitude.square().sum(-1) + self.covariance.noise
         return CellEmbeddings(analysis.features, mean, variance.view(*mean.shape[:3], 1))
 
-    def _color(
-        self,
-        automatic: Automatic,
-        lightness: Tensor,
-        guidance: Guidance | None,
-        columns: CovarianceColumns | None = None,
-    ) -> AbPrediction:
+    def _color(self, automatic: Automatic, lightness: Tensor, guidance: Guidance | None) -> AbPrediction:
         """Apply color points to a prediction.
 
         Args:
             automatic: Prediction before points.
             lightness: ``(B, 1, H, W)`` in [0, 100].
             guidance: Color points, or None.
-            columns: Cached covariance columns of the cells; None computes the columns of the points.
         """
         analysis = automatic.analysis
         extras = {} if analysis.match is None else {"match": analysis.match}
         if guidance is None or guidance.points is None:
             logits = _maps(analysis.logits, analysis.grid)
             return AbPrediction(ab=automatic.ab, extras={"logits": logits, **extras})
-        posterior = self._posterior(automatic, guidance.points, columns)
+        posterior = self._posterior(automatic, guidance.points)
         ab = _enlarge(analysis.mean + posterior.change, analysis, lightness)
         return AbPrediction(ab=ab, extras=extras, compute_logits=partial(self._logits, analysis, posterior))
 
-    def _posterior(
-        self, automatic: Automatic, points: Points, columns: CovarianceColumns | None
-    ) -> Posterior:
-        """Condition the cell colors on color points; for arguments, see `_color`."""
+    def _posterior(self, automatic: Automatic, points: Points) -> Posterior:
+        """Condition the cell colors on color points."""
         analysis = automatic.analysis
         # relative to the automatic color at full size, so that a point with exactly this color has no effect
         residual = (points.ab - automatic.ab) / AB_SCALE
@@ -313,10 +298,7 @@ class Colorzoo2026(ColoringModel):
         point_colors = observe(points.ab / AB_SCALE, points.mask, analysis.grid).residual
         with torch.autocast(residual.device.type, enabled=False):
             # float64, because nearby points amplify rounding error of the covariance up to a million times
-            if columns is None:
-                across = cell_covariance(analysis.cells.double(), observations.cell)
-            else:
-                across = columns.of(observations.cell)
+            across = cell_covariance(analysis.cells.double(), observations.cell)
             posterior = self.covariance.posterior(across, observations)
             change = posterior.change.to(analysis.mean)
             limited = bound_change(analysis.mean, change, point_colors, observations.valid)
