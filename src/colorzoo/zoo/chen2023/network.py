@@ -100,7 +100,7 @@ class ClusterSegmenter(nn.Module):
             deep: Deep map of the feature network, which `ProjectedMaps` uses instead of ``rgb``.
         """
         centers = self.encode.centers
-        if self.classes < len(centers):
+        if self.classes != len(centers):
             centers = merge_clusters(centers, self.classes).centers
         return classify(self.encode(rgb, deep), centers)
 
