@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -91,21 +90,6 @@ class Automatic(NamedTuple):
     ab: Tensor
 
 
-@dataclass
-class EditState:
-    """Results for one image that `Colorzoo2026.edit` and `Colorzoo2026.similarity` reuse.
-
-    Attributes:
-        analysis: Network output.
-        conditions: Last reference, statistics and classes.
-        automatic: Prediction with ``conditions``; None before the first use.
-    """
-
-    analysis: Analysis
-    conditions: Guidance = field(default_factory=Guidance)
-    automatic: Automatic | None = None
-
-
 class Colorzoo2026(ColoringModel):
     """Colorization model with optional color points, references, classes and statistics.
 
@@ -138,14 +122,13 @@ class Colorzoo2026(ColoringModel):
 
     def edit(self, lightness: Tensor, guidance: Guidance, state: dict[str, Any]) -> Prediction:
         """Colorize an image again; reuse the network output. See `ColoringModel.edit`."""
-        results = self._results(lightness, state)
         conditions = Guidance(
             exemplar=guidance.exemplar, statistics=guidance.statistics, classes=guidance.classes
         )
-        if results.automatic is None or not conditions.equals(results.conditions):
-            results.automatic = self._automatic(lightness, conditions, results.analysis)
-            results.conditions = conditions  # after the prediction, which can fail
-        return self._color(results.automatic, lightness, guidance)
+        if "automatic" not in state or not conditions.equals(state["conditions"]):
+            automatic = self._automatic(lightness, conditions, self._analysis(lightness, state))
+            state |= {"automatic": automatic, "conditions": conditions}
+        return self._color(state["automatic"], lightness, guidance)
 
     def similarity(self, lightness: Tensor, mask: Tensor, state: dict[str, Any]) -> Tensor:
         """Return the similarity ``(B, 1, h, w)`` of each cell to the cells inside a mask.
@@ -153,7 +136,7 @@ class Colorzoo2026(ColoringModel):
         The similarity of a cell is its largest correlation in [0, 1] with a cell inside the mask, computed
         from the learned covariance between cell colors. See `ColoringModel.similarity`.
         """
-        analysis = self._results(lightness, state).analysis
+        analysis = self._analysis(lightness, state)
         points = observe(mask.expand(-1, 2, -1, -1), mask, analysis.grid)
         with torch.autocast(mask.device.type, enabled=False):
             correlation = cell_correlation(analysis.cells, analysis.cells.take(points.cell))
@@ -223,12 +206,12 @@ class Colorzoo2026(ColoringModel):
         mean, logits = maps.mean.float().flatten(1, 2), maps.logits.float().flatten(1, 2)
         return Analysis(mean, logits, cells, light, maps.features.float())
 
-    def _results(self, lightness: Tensor, state: dict[str, Any]) -> EditState:
-        """Return the results in the state of an image; run the network only for a new state."""
-        if "results" not in state:
-            state["results"] = EditState(self.analyze(lightness))
-        results: EditState = state["results"]
-        return results
+    def _analysis(self, lightness: Tensor, state: dict[str, Any]) -> Analysis:
+        """Return the network output in the state of an image; run the network only for a new state."""
+        if "analysis" not in state:
+            state["analysis"] = self.analyze(lightness)
+        analysis: Analysis = state["analysis"]
+        return analysis
 
     def _automatic(
         self, lightness: Tensor, guidance: Guidance | None = None, analysis: Analysis | None = None

@@ -45,11 +45,6 @@ class Cells(NamedTuple):
     coordinates: Tensor
     amplitude: Tensor
 
-    @property
-    def embedding(self) -> Tensor:
-        """Embedding ``(B, N, K, D)`` of each cell for each kernel, without the position."""
-        return self.coordinates[..., :-2]
-
     def take(self, index: Tensor) -> Self:
         """Return the embeddings of the cells at indices ``(B, n)``."""
         return type(self)(take_cells(self.coordinates, index), take_cells(self.amplitude, index))
