@@ -238,6 +238,7 @@ class _Level(nn.Module):
         block_inputs = [in_channels, *[out_channels] * (blocks - 1)]
         self.block = nn.ModuleList([_ResidualBlock(channels, out_channels) for channels in block_inputs])
         self.attn = nn.ModuleList([_Attention(out_channels) for _ in range(blocks if attends else 0)])
+        self.downsample = self.upsample = nn.Sequential()  # the identity
         if downsample:
             pad = nn.ZeroPad2d((0, 1, 0, 1))  # only at the right and bottom
             conv = nn.Conv2d(out_channels, out_channels, 3, stride=2)
@@ -251,10 +252,7 @@ class _Level(nn.Module):
             x = block(x)
             if len(self.attn):
                 x = self.attn[index](x)
-        for name in ("downsample", "upsample"):
-            if hasattr(self, name):
-                x = getattr(self, name)(x)
-        return x
+        return self.upsample(self.downsample(x))
 
 
 class _Middle(nn.Module):
@@ -273,14 +271,14 @@ class _ResidualBlock(nn.Module):
         super().__init__()
         self.norm1, self.conv1 = _norm(in_channels), conv3x3(in_channels, out_channels)
         self.norm2, self.conv2 = _norm(out_channels), conv3x3(out_channels, out_channels)
+        self.nin_shortcut: nn.Module = nn.Identity()
         if in_channels != out_channels:
             self.nin_shortcut = nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         inner = self.conv1(F.silu(self.norm1(x)))
         inner = self.conv2(F.silu(self.norm2(inner)))
-        shortcut = self.nin_shortcut(x) if hasattr(self, "nin_shortcut") else x
-        return shortcut + inner
+        return self.nin_shortcut(x) + inner
 
 
 class _Attention(nn.Module):
