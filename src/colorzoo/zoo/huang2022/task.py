@@ -303,8 +303,6 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
     Args:
         vqgan: Sizes of Chroma-VQGAN.
         transformer: Sizes of the transformer.
-        sampling: Settings of code sampling; not used in training.
-        matching: Settings of the matching between image and exemplar; not used in training.
         objective: Settings of the loss.
         discriminator_config: Settings of the discriminator.
         **optimization: See `AdversarialOptimization`.
@@ -318,13 +316,11 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
         self,
         vqgan: VQGANSizes = VQGANSizes(),
         transformer: TransformerSizes = TransformerSizes(),
-        sampling: Sampling = Sampling(),
-        matching: Matching = Matching(),
         objective: VQGANObjective = VQGANObjective(),
         discriminator_config: DiscriminatorConfig = DiscriminatorConfig(),
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        model = UniColor(vqgan, transformer, sampling, matching)
+        model = UniColor(vqgan, transformer)
         model.network.transformer.requires_grad_(False)
         super().__init__(model, **optimization)
         self.objective = objective
