@@ -318,7 +318,7 @@ class ColoringModel(nn.Module):
         raise NotImplementedError
 
     def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the model from the first of its `hooks` to ab or RGB ``(B, C, H, W)`` in float32.
+        """Run the model from the first of its `hooks` to ab ``(B, 2, H, W)`` in float32.
 
         Args:
             state: Result of `before_hooks`, which is not changed and can be reused.

@@ -34,13 +34,14 @@ def colorizer() -> Colorizer:
 def encoded(colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
     """Return the list of images that the model encodes."""
     images: list[Tensor] = []
-    encode = type(colorizer.model).encode
+    backbone = type(colorizer.model.backbone.model)
+    encode = backbone.before_hooks
 
     def count(model: Any, lightness: Tensor, guidance: Guidance | None) -> Any:
         images.append(lightness)
         return encode(model, lightness, guidance)
 
-    monkeypatch.setattr(type(colorizer.model), "encode", count)
+    monkeypatch.setattr(backbone, "before_hooks", count)
     return images
 
 

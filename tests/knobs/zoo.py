@@ -24,7 +24,7 @@ KNOBS = {
     "chen2023": Knobs(
         base={"contextual_weight": 0.3, "truth_weight": 0.5, "warp_weight": 0.5},
         values={
-            "segmenter": None, "merging": "post", "classes": 4, "reference_input": "normalized_twice",
+            "segmenter": None, "classes": 4, "reference_input": "normalized_twice",
             "unrelated": "automatic", "width": 0.1875, "color_width": 0.25, "discriminator_width": 0.1875,
             "hide_classes": 0.5, "one_class": 1.0, "without_reference": 1.0, "tau": 0.1,
         },
@@ -85,7 +85,7 @@ KNOBS = {
             "channels": 64, "multipliers": (1, 1, 1, 1, 2), "attention": (3,), "embedding": 64, "heads": 2,
             "fewest": 14, "strokes": 1, "hinted": 0.0, "everything": 0.0,
         },
-        exempt=("top_k", "seed", "passes", "matcher", "matcher_weights", "matched_size", "codes_of"),
+        exempt=("top_k", "seed", "passes", "matcher", "matcher_weights", "matched_size"),
         size=64, batch=4,
     ),
     "iizuka2016": Knobs(values={"width": 0.25, "scene_side": 64}, exempt=("class_weight", "classes")),
@@ -105,7 +105,7 @@ KNOBS = {
         },
         values={
             "backbone": "zhang2016_small", "backbone_hparams": {"mask_center": 0.5}, "hidden": (16,),
-            "gradient": "magnitude", "reach": None, "propagation": 0, "empty": 1.0,
+            "reach": None, "propagation": 0, "empty": 1.0,
             "hints": 0.0, "strokes": 1, "lost": 0.99, "jitter": 6.0,
         },
         size=48, batch=3,

@@ -53,6 +53,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     ),
     "gram_matrix": (values(2, 8, 16, 16),),
     "feature_distance": ([values(2, 8, 4, 4)], [values(2, 8, 4, 4, high=2.0)]),
+    "cross_entropy_gan_loss": (values(2, 1, 6, 6),),
     "least_squares_loss": (values(2, 1, 6, 6),),
     "least_squares_discriminator_loss": (values(2, 1, 6, 6), values(2, 1, 6, 6, high=2.0)),
     "soft_histogram": (values(2, 2, 16, 16, low=-1.0),),
@@ -64,9 +65,9 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "color_error": (ab(), ab(61.0), torch.ones(2, 1, 16, 16)),
 }
 OPTIONS: dict[str, dict[str, Any]] = {
+    "cross_entropy_gan_loss": {"real": True},
     "grid_cross_entropy": {"stride": 4},
     "triplet_loss": {"margin": 12.0},
-    "edge_error": {"kind": "signed"},
 }
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.losses import cross_entropy_gan_loss
 from colorzoo.networks import imagenet
 from colorzoo.networks.imagenet import VGGOutputs
 from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv, WideBlock
@@ -13,16 +14,14 @@ from colorzoo.zoo.antic2019.network import (
     DeepBlock,
     DeOldifyNetwork,
     Refinement,
-    deep_shape,
+    block_shapes,
     weighted_shuffle,
 )
 from colorzoo.zoo.antic2019.published import NAMES
 from colorzoo.zoo.antic2019.task import (
     VGG_LAYERS,
     Discriminator,
-    adversarial_loss,
     content_terms,
-    discriminator_loss,
     pretraining_loss,
 )
 from parity.cases import Golden, case, load_part, record_outputs
@@ -72,7 +71,8 @@ def unet_block(golden: Golden) -> None:
     for name, how in golden.meta["config"]["blocks"].items():
         fan_in, skip = how["up"], how["skip"]
         if how["kind"] == "deep":
-            shape = deep_shape(fan_in, skip, how["nf_factor"], last=not how["final_div"])
+            finer = () if not how["final_div"] else (8,)  # the last block has the finest skip connection
+            shape = block_shapes("deep", how["nf_factor"], (*finer, skip, fan_in))[0]
         else:
             half = how["n_out"] // 2
             shape = (fan_in, skip, half, half)
@@ -152,9 +152,10 @@ def losses(golden: Golden) -> None:
     golden.close("out_feature_loss", content)
     golden.close("out_grad", torch.autograd.grad(content, generated)[0])
     fake, real = golden.tensor("in_fake_logits"), golden.tensor("in_real_logits")
-    golden.close("out_g_artistic", adversarial_loss(fake) + 2.0 * content)
-    golden.close("out_g_stable", adversarial_loss(fake) + 1.5 * content)
-    golden.close("out_c", discriminator_loss(fake, real))
+    golden.close("out_g_artistic", cross_entropy_gan_loss(fake, real=True) + 2.0 * content)
+    golden.close("out_g_stable", cross_entropy_gan_loss(fake, real=True) + 1.5 * content)
+    both = cross_entropy_gan_loss(fake, real=False), cross_entropy_gan_loss(real, real=True)
+    golden.close("out_c", sum(both) / 2)
     # the notebooks train the discriminator on mixed batches with labels
     golden.close("out_critic_pretrain", pretraining_loss(real, golden.tensor("in_labels")))
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
+from colorzoo.color.sketch import rgb_to_gray
 from colorzoo.metrics import colorfulness
 from colorzoo.networks.exemplar import convert_vgg19, convert_warp_net
 from colorzoo.networks.exemplar_features import VGGTrunk
@@ -45,7 +46,7 @@ from colorzoo.zoo.huang2022.task import (
     transformer_groups,
 )
 from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes
-from colorzoo.zoo.huang2022.vqgan import CELL, ChromaVQGAN, Quantizer, VQGANSizes, gray_of
+from colorzoo.zoo.huang2022.vqgan import CELL, ChromaVQGAN, Quantizer, VQGANSizes
 from parity.cases import Golden, case, record_outputs
 from parity.pipelines.huang2022 import (
     CellColor,
@@ -134,7 +135,7 @@ def image(golden: Golden) -> None:
     golden.close("out_colorfulness", torch.cat(found))
     for number, size in enumerate(golden.meta["limits"]):
         equal(golden, f"out_limit_{number}", limited_size(*size))
-    golden.close_sampled("out_gray", gray_of(to_signed(rgb))[0, 0])
+    golden.close_sampled("out_gray", rgb_to_gray(to_signed(rgb))[0, 0])
 
 
 @case("huang2022_strokes")
@@ -202,16 +203,16 @@ def vqgan(golden: Golden) -> None:
         layers |= {f"{short}_conv_in": encoder.conv_in, f"{short}_mid": encoder.mid}
         layers |= {f"{short}_down{level}": module for level, module in enumerate(encoder.down)}
     seen = record_outputs(layers)
-    gray = gray_of(rgb)
+    gray = rgb_to_gray(rgb)
     golden.close("out_gray", gray[:, :, :: every["space"], :: every["space"]])
     golden.close("out_h", network.color_features(rgb))
     features = network.gray_encoder(gray)
     golden.close("out_f_gray", features)
-    found = network(rgb)
-    equal(golden, "out_indices", found.quantized.codes)
-    golden.close("out_codebook_loss", found.quantized.loss)
-    golden.close("out_perplexity", found.quantized.perplexity)
-    golden.close("out_rec", found.rgb[:, :, :: every["out"], :: every["out"]])
+    reconstruction, quantized = network(rgb)
+    equal(golden, "out_indices", quantized.codes)
+    golden.close("out_codebook_loss", quantized.loss)
+    golden.close("out_perplexity", quantized.perplexity)
+    golden.close("out_rec", reconstruction[:, :, :: every["out"], :: every["out"]])
     for name, value in seen.items():
         space = every["space"]
         golden.close(f"out_{name}", value[:, :: every["channel"], ::space, ::space])
@@ -489,11 +490,11 @@ def vqgan_step(golden: Golden) -> None:
     discriminator = discriminator_of(golden, "discriminator").train()
     optimizer = torch.optim.Adam(network.parameters(), lr=meta["lr"], betas=(0.5, 0.9))
     target = signed(golden)
-    found = network(target)
-    terms = generator_terms(found.rgb, target, found.quantized.loss, lpips, discriminator)
+    rgb, quantized = network(target)
+    terms = generator_terms(rgb, target, quantized.loss, lpips, discriminator)
     total = generator_total(terms, objective, step)
     golden.close("out_ae", listed_terms(terms, total, judged(objective, step)))
-    golden.close_sampled("out_rec", found.rgb)
+    golden.close_sampled("out_rec", rgb)
     total.backward()
     norms = torch.stack([named[key].grad.norm() for key in meta["grad_keys"]])
     expected = golden.tensor("out_grad_norms")
@@ -505,7 +506,7 @@ def vqgan_step(golden: Golden) -> None:
     for name, key, every in meta["change_arrays"]:
         close_changes(golden, f"out_change_{name}", (named[key] - before[key])[::every])
     discriminator.zero_grad()
-    real, fake = discriminator(target), discriminator(found.rgb.detach())
+    real, fake = discriminator(target), discriminator(rgb.detach())
     hinge = judged(objective, step) * discriminator_hinge(real, fake)
     golden.close("out_d", torch.stack([hinge, real.mean(), fake.mean()]))
     hinge.backward()
@@ -522,7 +523,7 @@ def transformer_step(golden: Golden) -> None:
     named, rgb = dict(network.named_parameters()), signed(golden)
     with torch.no_grad():
         target = codes_of.encode(rgb)
-        gray = codes_of.gray_encoder(gray_of(rgb)).flatten(2).mT
+        gray = codes_of.gray_encoder(rgb_to_gray(rgb)).flatten(2).mT
     mask = golden.tensor("in_mask")
     cells = [
         [(image, *cell) for cell in candidate_cells(each)] for image, each in enumerate(arrays["in_mask"])

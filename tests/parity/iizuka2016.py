@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from colorzoo.color.sketch import rgb_to_gray
 from colorzoo.factory import build_model
 from colorzoo.networks.blocks import scaled_width
-from colorzoo.zoo.iizuka2016.network import JointPriorNetwork, gray_of
+from colorzoo.zoo.iizuka2016.network import JointPriorNetwork
 from colorzoo.zoo.iizuka2016.task import Iizuka2016, target_of
 from parity.cases import Golden, case
 from parity.pipelines import iizuka2016 as pipeline
@@ -170,7 +171,7 @@ def iizuka2016_pipeline(golden: Golden) -> None:
     for index in range(golden.meta["n_images"]):
         image = golden.tensor(f"in_image{index}").float() / 255
         channels = image[None] if image.ndim == 2 else image.permute(2, 0, 1)
-        gray = channels[None] if len(channels) == 1 else gray_of(channels[None])
+        gray = channels[None] if len(channels) == 1 else rgb_to_gray(channels[None])
         maps = golden.tensor(f"in_ab{index}").float()[None]
         local = network.local_input(gray)
         golden.close(f"out_x2_{index}", local[0])

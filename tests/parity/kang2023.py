@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torchvision.transforms.v2.functional import adjust_saturation
 
 from colorzoo.color import lab_to_rgb, lightness_to_rgb, rgb_to_lab
 from colorzoo.factory import build_model
@@ -25,7 +26,6 @@ from colorzoo.zoo.kang2023.task import (
     Kang2023,
     colorfulness_loss,
     colorfulness_of,
-    saturate,
 )
 from parity.cases import Golden, case, record_outputs
 from parity.pipelines.kang2023 import network_lightness, recolor, squash
@@ -149,7 +149,7 @@ def losses(golden: Golden) -> None:
     rgb, generated = lab_to_rgb(torch.cat([lightness, true], dim=1)), AbPrediction(ab=ab)
     golden.close("out_gray_rgb", lightness_to_rgb(lightness))
     golden.close("out_gt_rgb", rgb)
-    golden.close("out_gt_rgb_enhanced", saturate(rgb, 1.2))
+    golden.close("out_gt_rgb_enhanced", adjust_saturation(rgb, 1.2))
     golden.close("out_pred_rgb", generated.to_rgb(lightness))
     model = training_model(golden)
     # the code adds up the images of a device, here it is a mean
@@ -171,7 +171,8 @@ def losses(golden: Golden) -> None:
     golden.close("out_grad_ab_colorfulness", gradient)
     golden.close("out_colorfulness_per_image", colorfulness_of(generated.to_rgb(lightness)))
     maps, target = (
-        model.vgg(imagenet.normalized(each)) for each in (generated.to_rgb(lightness), saturate(rgb, 1.2))
+        model.vgg(imagenet.normalized(each))
+        for each in (generated.to_rgb(lightness), adjust_saturation(rgb, 1.2))
     )
     golden.close_sampled("out_vgg_conv5_1", maps[-1])
     distances = [(x - y).abs().mean() for x, y in zip(maps, target, strict=True)]

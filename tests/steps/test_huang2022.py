@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from colorzoo.factory import build_model
 from colorzoo.networks.imagenet import vgg_layers
 from colorzoo.registry import model_card
+from colorzoo.settings import known_settings
 from colorzoo.testing.samples import sample_batch
 from colorzoo.weights.load import Provenance
 from colorzoo.zoo.huang2022.hints import CANDIDATE, MASKED, SEEN, Users, simulate
@@ -29,7 +30,7 @@ def test_huang2022_transformer_loss_equals_the_formula() -> None:
     found = model.training_step(batch, 0)
     rgb = 2 * batch["rgb"] - 1
     with torch.no_grad():
-        codes = network.vqgan(rgb).quantized.codes
+        codes = network.vqgan(rgb)[1].codes
         gray = network.vqgan.gray_encoder(
             (rgb * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(1, True)
         )
@@ -66,7 +67,8 @@ def test_masked_cross_entropy_uses_only_masked_and_candidate_cells() -> None:
 def codes_task(**settings: Any) -> Any:
     torch.manual_seed(0)
     contract_test = model_card("huang2022").contract_test.hparams
-    own = {key: value for key, value in contract_test.items() if key not in ("codes_of", "fewest", "strokes")}
+    known = known_settings(Huang2022VQGAN)
+    own = {key: value for key, value in contract_test.items() if key in known}
     how = {"channels": 32, "discriminator_width": 0.125, **settings}
     return build_model(Huang2022VQGAN, {**own, **how}).train()
 

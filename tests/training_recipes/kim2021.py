@@ -9,7 +9,7 @@ RECIPES = (
         rates={0: 1e-4, 499: 1e-4},
         batch=16, epochs=5,
         settings={
-            "con_weight": 1.0, "reg_weight": 0.1, "gradient": "signed", "empty": 0.1, "strokes": 5,
+            "con_weight": 1.0, "reg_weight": 0.1, "empty": 0.1, "strokes": 5,
             "jitter": 2.0, "lost": 0.3, "reach": None, "propagation": 0, "relative": False,
             "color_weight": 0.0, "hold_weight": 0.0,
         },

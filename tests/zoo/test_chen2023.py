@@ -23,7 +23,7 @@ from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.chen2023.extensions import Extensions, hide_from_matching
 from colorzoo.zoo.chen2023.find_clusters import find_clusters
-from colorzoo.zoo.chen2023.network import ClusterSegmenter, StegoEncoder, load_segmenter
+from colorzoo.zoo.chen2023.network import ClusterSegmenter, ProjectedMaps, StegoEncoder, load_segmenter
 
 SIZE = (64, 96)
 MEAN, DEVIATION = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]).view(2, 3, 1, 1)
@@ -97,23 +97,18 @@ def test_chen2023_match_returns_the_source_coordinates(model: Any, gray: Tensor)
     assert model(gray).extras["match"].shape == (1, 2, *SIZE)
 
 
-def test_cluster_segmenter_merges_before_and_after_classification() -> None:
+def test_cluster_segmenter_merges_centers_before_classification() -> None:
     generator = torch.Generator().manual_seed(0)
-    centers = torch.randn(27, 12, generator=generator)
-    features = torch.randn(2, 12, 5, 6, generator=generator)
-    encode = lambda *_: features  # noqa: E731 - any function may encode
-    found = {
-        (count, way): ClusterSegmenter(encode, centers, classes=count, merging=way)(features, features)
-        for count in (27, 22, 4, 1)
-        for way in ("pre", "post")
-    }
-    plain = classify(features, centers)
-    assert torch.equal(found[27, "pre"].labels, plain.labels)
+    maps = torch.randn(2, 20, 5, 6, generator=generator)
+    encode = ProjectedMaps(20, code=12)
+    centers, features = encode.centers, encode(maps, maps)
+    found = {count: ClusterSegmenter(encode, count)(maps, maps) for count in (27, 22, 4, 1)}
+    assert torch.equal(found[27].labels, classify(features, centers).labels)
     for count in (22, 4, 1):
-        merged = merge_clusters(centers, count)
-        assert int(found[count, "pre"].labels.max()) < count
-        assert torch.equal(found[count, "post"].labels, merged.first[plain.labels])
-    assert torch.allclose(found[1, "pre"].confidence, torch.ones(()))
+        merged = classify(features, merge_clusters(centers, count).centers)
+        assert int(found[count].labels.max()) < count
+        assert torch.equal(found[count].labels, merged.labels)
+    assert torch.allclose(found[1].confidence, torch.ones(()))
     with pytest.raises(ColorzooError, match="from 1 to 27"):
         merge_clusters(centers, 28)
 
@@ -162,14 +157,14 @@ def test_segmenter_weights_are_loaded_for_fit_of_untrained_models(card: ModelCar
     model: Any = build_model(
         load_task_class(card), {**card.hparams, **card.contract_test.hparams, "segmenter_weights": path}
     )
-    assert not torch.equal(model.model.segmenter.centers, found["centers"])
+    assert not torch.equal(model.model.segmenter.encode.centers, found["centers"])
     model.prepare_fit()
     for name, value in found.items():
         assert torch.equal(getattr(model.model.segmenter.encode, name), value)
     model.trained = True  # loaded weights contain the clusters
     model.model.segmenter.encode.centers.zero_()
     model.prepare_fit()
-    assert not model.model.segmenter.centers.any()
+    assert not model.model.segmenter.encode.centers.any()
 
 
 def test_stego_encoder_resizes_to_a_square_and_back_to_the_image_size(
@@ -185,7 +180,7 @@ def test_stego_encoder_resizes_to_a_square_and_back_to_the_image_size(
     names = {"linear_code": "net.cluster1.0", "bent_code": "net.cluster2", "linear": "linear_probe"}
     theirs = {names[key.split(".")[0]] + key[key.index(".") :]: held[key] for key in held if "." in key}
     torch.save({**theirs, "cluster_probe.clusters": held["clusters"]}, tmp_path / "stego.ckpt")
-    load_segmenter(ClusterSegmenter(encoder, classes=27, merging="pre"), str(tmp_path / "stego.ckpt"))
+    load_segmenter(ClusterSegmenter(encoder, 27), str(tmp_path / "stego.ckpt"))
     assert torch.equal(encoder.centers, held["clusters"])
     for size in ((256, 256), (64, 96), (256, 64)):
         rgb = sample_image(size)

@@ -14,7 +14,6 @@ from colorzoo.data.dataset import Batch
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance, Points, Regions
 from colorzoo.guidance.color_statistics import region_means
-from colorzoo.networks.feature_hooks import unchanged
 from colorzoo.networks.unet import UNet
 from colorzoo.randomness import image_generators
 from colorzoo.simulation.points import PointSimulation, simulate_points
@@ -51,10 +50,9 @@ def test_cho2023_temperature_decreases_geometrically() -> None:
     assert found == pytest.approx([0.8, 0.4, 0.2])
 
 
-def test_propose_is_deterministic_without_a_generator(model: Cho2023, sketch: Tensor) -> None:
+def test_propose_is_deterministic(model: Cho2023, sketch: Tensor) -> None:
     with torch.no_grad():
         first, again = model.model.propose(sketch), model.model.propose(sketch)
-        sampled = [model.model.propose(sketch, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)]
         low = torch.autocast("cpu", torch.bfloat16)
         with low:
             mixed = model.model.propose(sketch)
@@ -62,8 +60,6 @@ def test_propose_is_deterministic_without_a_generator(model: Cho2023, sketch: Te
     assert not first.given.any()
     assert torch.equal(first.index, again.index)
     assert torch.equal(first.index, mixed.index)  # rounding moves no pixel between regions
-    assert torch.equal(sampled[0].index, sampled[1].index)
-    assert not torch.equal(sampled[0].index, sampled[2].index)
 
 
 def test_cho2023_ignores_colors_of_regions_that_are_not_given(model: Cho2023, sketch: Tensor) -> None:
@@ -140,9 +136,7 @@ def test_cho2023_points_draws_color_points_and_trains_with_l1_loss() -> None:
                 light = torch.full_like(sketch, 60.0) if given.lightness is None else given.lightness
                 color = (2 * lab_to_rgb(torch.cat([light, given.ab], dim=1)) - 1) * given.mask
                 x = torch.cat([2 * sketch - 1, color, given.mask], dim=1)
-                generated = UNet.after_hooks(
-                    task.model.network, task.model.network.before_hooks(x)[:3], unchanged
-                )
+                generated = UNet.forward(task.model.network, x)
                 generated = generated + torch.atanh(0.95 * color) if residual else generated
                 wanted = (generated.tanh() + 1) / 2
                 torch.testing.assert_close(task(sketch, Guidance(points=given)).rgb, wanted)

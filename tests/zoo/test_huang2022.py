@@ -19,11 +19,7 @@ from colorzoo.zoo.huang2022.sampling import GumbelDraw, gumbel_noise, sample
 from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes
 
 CARD = model_card("huang2022")
-KNOWN = {
-    key: value
-    for key, value in CARD.contract_test.hparams.items()
-    if key not in ("fewest", "strokes", "codes_of")
-}
+KNOWN = {key: value for key, value in CARD.contract_test.hparams.items() if key not in ("fewest", "strokes")}
 
 
 def model(**settings: Any) -> UniColor:

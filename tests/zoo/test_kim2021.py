@@ -10,7 +10,6 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 
 from colorzoo import list_models
-from colorzoo.errors import ColorzooError
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.losses.edges import widened
@@ -132,27 +131,11 @@ def test_propagation_changes_only_pixels_near_the_stroke() -> None:
     mask = torch.zeros_like(lightness)
     mask[..., 40:43, 30:50] = 1
     plain, given = model(lightness, None).ab, Guidance(scribbles=Scribbles(mask))
-    quick = model(lightness, given).ab
-    moved = (quick - plain).abs().amax(dim=1)
+    moved = (model(lightness, given).ab - plain).abs().amax(dim=1)
     assert moved.max() > 0.1
     assert moved[widened(mask, 9)[:, 0] == 0].max() == 0
-    torch.testing.assert_close(model.train()(lightness, given).ab, quick, rtol=0, atol=1e-3)
-    model.eval()
     empty = Guidance(scribbles=Scribbles(torch.zeros_like(mask)))
     assert torch.equal(model(lightness, empty).ab, plain)
-
-
-def test_kim2021_accepts_a_sketch_backbone_only_for_inference(tmp_path) -> None:
-    sketches = {"backbone": "cho2023", "backbone_weights": None, "backbone_hparams": {"width": 0.125}}
-    model = build_model(Kim2021, {**sketches, "hidden": (8,)}).eval()
-    assert model.output_kind == "rgb"
-    assert model.input_kind == "sketch"
-    lightness, guidance = call((33, 47))
-    given = Guidance(scribbles=guidance.scribbles)
-    assert torch.equal(model(lightness / 100, given).rgb, model(lightness / 100, None).rgb)  # untrained
-    trainer = quiet_trainer(tmp_path, max_epochs=1)
-    with pytest.raises(ColorzooError, match="backbone"):
-        trainer.fit(model, batch_loader([sample_batch((48, 48), batch=2)]))
 
 
 def test_kim2021_training_keeps_the_backbone_and_checkpoints_contain_it(tmp_path) -> None:

@@ -18,6 +18,7 @@ from colorzoo.losses.exemplar import (
     unmatched_perceptual,
 )
 from colorzoo.losses.generic import (
+    cross_entropy_gan_loss,
     feature_distance,
     least_squares_discriminator_loss,
     least_squares_loss,
@@ -29,6 +30,7 @@ __all__ = [
     "bilinear_cross_entropy",
     "chi_square_distance",
     "contextual_loss",
+    "cross_entropy_gan_loss",
     "edge_aware_smoothness",
     "feature_distance",
     "grid_cross_entropy",

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import sobel_gradients
 from colorzoo.precision import in_float32
 
-Gradient = Literal["signed", "magnitude"]
-
 AB_SCALE = 110.0
 
 
 @in_float32
-def edge_maps(ab: Tensor, kind: Gradient = "signed") -> Tensor:
+def edge_maps(ab: Tensor) -> Tensor:
     """Compute Sobel gradients of ab / 110 (S in Kim et al. 2021).
 
     Args:
         ab: ``(B, 2, H, W)`` in CIE units.
-        kind: ``"signed"`` returns the four derivatives of a and b along x and y. ``"magnitude"`` returns the
-            gradient magnitudes of a and b, which do not distinguish edges of opposite sign. The paper does
-            not specify the kind.
 
     Returns:
-        ``(B, 4, H, W)`` or ``(B, 2, H, W)`` float32.
+        Derivatives of a and b along x and y, ``(B, 4, H, W)`` float32.
     """
-    gradients = sobel_gradients(ab / AB_SCALE)
-    if kind == "signed":
-        return gradients.flatten(1, 2)
-    return torch.linalg.vector_norm(gradients, dim=2)
+    return sobel_gradients(ab / AB_SCALE).flatten(1, 2)
 
 
 @in_float32
@@ -51,16 +40,15 @@ def masked_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:
 
 
 @in_float32
-def edge_error(one: Tensor, other: Tensor, mask: Tensor, *, kind: Gradient) -> Tensor:
+def edge_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:
     """Return the `masked_error` ``(B,)`` between the edge maps of two ab images.
 
     Args:
         one: ``(B, 2, H, W)`` in CIE units.
         other: ``(B, 2, H, W)`` in CIE units.
         mask: ``(B, 1, H, W)`` in {0, 1}.
-        kind: Kind of the gradients; see `edge_maps`.
     """
-    return masked_error(edge_maps(one, kind), edge_maps(other, kind), mask)
+    return masked_error(edge_maps(one), edge_maps(other), mask)
 
 
 @in_float32

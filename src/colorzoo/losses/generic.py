@@ -35,6 +35,21 @@ def feature_distance(found: Sequence[Tensor], true: Sequence[Tensor]) -> Tensor:
 
 
 @in_float32
+def cross_entropy_gan_loss(scores: Tensor, *, real: bool) -> Tensor:
+    """Return the binary cross-entropy of discriminator logits.
+
+    Examples:
+        >>> cross_entropy_gan_loss(torch.zeros(2, 1, 6, 6), real=True)
+        tensor(0.6931)
+
+    Args:
+        scores: Logits of any shape; high values mean "real".
+        real: Label of all scores. The generator loss uses the label True for generated images.
+    """
+    return F.binary_cross_entropy_with_logits(scores, torch.full_like(scores, float(real)))
+
+
+@in_float32
 def least_squares_loss(scores: Tensor) -> Tensor:
     """Return the least-squares generator loss with target 1.
 

@@ -121,6 +121,71 @@ class Upscale(nn.Module):
         return self.block(maps + self.skip(self.skip_norm(skip)) + self.vector(vector)[:, None, None])
 
 
+class EncoderDecoder(nn.Module):
+    """Encoder to 1/32 of the image size, global vector, and decoder to 1/4 of the image size.
+
+    A subclass calls `add_decoder`, adds layers for the outputs, and defines ``forward``.
+
+    Args:
+        in_channels: Channels of the input.
+        stem: Channels of the encoder at 1/2 and 1/4 of the image size.
+        widths: Channels of the encoder at 1/8, 1/16 and 1/32 of the image size.
+        blocks: Number of encoder blocks at 1/8, 1/16 and 1/32 of the image size.
+        vector: Length of the global vector, which is computed from the last feature map of the encoder.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        stem: tuple[int, int],
+        widths: tuple[int, int, int],
+        blocks: tuple[int, int, int],
+        vector: int,
+    ) -> None:
+        super().__init__()
+        half, quarter = stem
+        eighth, sixteenth, coarsest = widths
+        count8, count16, count32 = blocks
+        self.stem_half = nn.Conv2d(in_channels, half, 5, stride=2, padding=2)
+        self.stem_quarter = nn.Conv2d(half, quarter, 3, stride=2, padding=1)
+        self.stem_norm = nn.LayerNorm(quarter)
+        self.down8 = Downscale(quarter, eighth)
+        self.stage8 = nn.Sequential(*(ResidualBlock(eighth) for _ in range(count8)))
+        self.down16 = Downscale(eighth, sixteenth)
+        self.stage16 = nn.Sequential(*(ResidualBlock(sixteenth) for _ in range(count16)))
+        self.down32 = Downscale(sixteenth, coarsest)
+        self.stage32 = nn.Sequential(*(AttentionBlock(coarsest) for _ in range(count32)))
+        self.vector_norm = nn.LayerNorm(coarsest)
+        self.vector = nn.Linear(coarsest, vector)
+
+    def add_decoder(self, width: int) -> None:
+        """Add the decoder with ``width`` output channels."""
+        vector, quarter = self.vector.out_features, self.stem_quarter.out_channels
+        scales = (self.down8, self.down16, self.down32)
+        eighth, sixteenth, coarsest = (scale.reduce.out_channels for scale in scales)
+        self.up16 = Upscale(coarsest, sixteenth, sixteenth, vector)
+        self.up8 = Upscale(sixteenth, eighth, eighth, vector)
+        self.up4 = Upscale(eighth, quarter, width, vector)
+        self.head_norm = nn.LayerNorm(width)
+
+    def stem(self, image: Tensor) -> Tensor:
+        """Map an image ``(B, H, W, C)`` to feature maps ``(B, H / 4, W / 4, D)``."""
+        half = F.leaky_relu(convolve(self.stem_half, image), SLOPE)
+        return self.stem_norm(convolve(self.stem_quarter, half))
+
+    def decode(self, maps: tuple[Tensor, Tensor, Tensor, Tensor], vector: Tensor) -> Tensor:
+        """Decode the encoder maps and the global vector to normalized features ``(B, H / 4, W / 4, D)``.
+
+        Args:
+            maps: Encoder maps ``(B, h, w, C)`` at 1/4, 1/8, 1/16 and 1/32 of the image size.
+            vector: ``(B, V)``, global vector.
+        """
+        maps4, maps8, maps16, maps32 = maps
+        decoded = self.up16(maps32, maps16, vector)
+        decoded = self.up8(decoded, maps8, vector)
+        return self.head_norm(self.up4(decoded, maps4, vector))
+
+
 def convolve(layer: nn.Conv2d, maps: Tensor) -> Tensor:
     """Apply a convolution to channels-last maps."""
     found: Tensor = layer(maps.permute(0, 3, 1, 2))

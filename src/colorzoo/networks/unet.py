@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.networks.blocks import pad_to_multiple
-from colorzoo.networks.feature_hooks import FeatureHook, Visit, unchanged
 
 SMALLEST_SIDE = 16
 """Minimum height and width in pixels, because four pooling layers divide the size by 16."""
@@ -41,46 +38,18 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(double_conv(fan_in, fan_in // 2, fan_out) for fan_in, fan_out in widths)
         self.head = nn.Conv2d(c1, out_channels, 1)
 
-    @property
-    def hooks(self) -> tuple[FeatureHook, ...]:
-        """Feature hooks for add-on models, at the outputs of the last three decoder levels."""
-        channels = [cast(nn.Conv2d, level[3]).out_channels for level in cast(list[nn.Sequential], self.up)]
-        return tuple(
-            FeatureHook(f"up_{stride}", width, stride)
-            for stride, width in zip((4, 2, 1), channels[1:], strict=True)
-        )
-
     def forward(self, image: Tensor) -> Tensor:
         """Return ``(B, out_channels, H, W)`` for ``(B, in_channels, H, W)``."""
         height, width = image.shape[-2:]
-        return self.after_hooks(self.before_hooks(image), unchanged)[..., :height, :width]
-
-    def before_hooks(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Run the network up to the first hook, the output of the second decoder level.
-
-        Returns:
-            The feature map of the first hook, and the skip connections of the last two decoder levels.
-        """
-        if min(image.shape[-2:]) < SMALLEST_SIDE:
+        if min(height, width) < SMALLEST_SIDE:
             image = pad_to_multiple(image, 1, SMALLEST_SIDE)
         skips = [self.start(image)]
         for level in self.down:
             skips.append(level(F.max_pool2d(skips[-1], 2)))
-        found = skips.pop()
-        for level in self.up[:2]:
-            found = _joined(level, found, skips.pop())
-        return found, skips.pop(), skips.pop()
-
-    def after_hooks(self, maps: tuple[Tensor, ...], visit: Visit) -> Tensor:
-        """Run the network from the first hook to the output and call ``visit`` at each hook.
-
-        If `before_hooks` padded the image, the output has the size of the padded image.
-        """
-        found, *skips = maps
-        found = visit("up_4", found)
-        for name, level, skip in zip(("up_2", "up_1"), self.up[2:], skips, strict=True):
-            found = visit(name, _joined(level, found, skip))
-        return cast(Tensor, self.head(found))
+        x = skips.pop()
+        for level in self.up:
+            x = _joined(level, x, skips.pop())
+        return self.head(x)[..., :height, :width]
 
 
 def double_conv(fan_in: int, between: int, fan_out: int) -> nn.Sequential:

@@ -70,7 +70,8 @@ def copy_layers(layers: Mapping[str, Tensor], network: nn.Module, source: nn.Mod
         ColorzooError: There are no layers, or a shape differs.
     """
     state = network.state_dict()
-    if not layers or any(value.shape != state[key].shape for key, value in layers.items()):
+    fits = all(key in state and value.shape == state[key].shape for key, value in layers.items())
+    if not (layers and fits):
         raise ColorzooError(
             f"--model.start must name a {kind} model that has the same width as the model to train, but "
             f"the layers of {type(source).__name__} differ"

@@ -11,7 +11,6 @@ from torch import Tensor
 from colorzoo.zoo.iizuka2016.network import (
     EPSILON,
     KAPPA,
-    YUV,
     multiply,
     scale,
     to_ab,
@@ -19,6 +18,7 @@ from colorzoo.zoo.iizuka2016.network import (
     torch7_white,
 )
 
+_YUV = ((0.299, 0.587, 0.114), (-0.14713, -0.28886, 0.436), (0.615, -0.51499, -0.10001))
 _FROM_YUV = ((1, 0, 1.13983), (1, -0.39465, -0.58060), (1, 2.03211, 0))
 _FROM_XYZ = (
     (3.2404542, -1.5371385, -0.4985314),
@@ -57,7 +57,7 @@ def lightness(gray: Tensor, *, true_lightness: bool = False) -> Tensor:
 
 def rgb_to_yuv(rgb: Tensor) -> Tensor:
     """Return YUV of RGB, both ``(B, 3, H, W)``."""
-    return multiply(YUV, rgb)
+    return multiply(_YUV, rgb)
 
 
 def yuv_to_rgb(yuv: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -131,63 +131,31 @@ class DeepBlock(SkipJoin):
         return self.conv2(self.conv1(self.join(x, skip)))
 
 
-class BlockShape(NamedTuple):
-    """Channel counts of a decoder block.
-
-    Attributes:
-        in_channels: Number of input channels.
-        skip: Number of channels of the skip connection.
-        up: Number of channels of the input after upsampling.
-        out_channels: Number of output channels.
-    """
-
-    in_channels: int
-    skip: int
-    up: int
-    out_channels: int
-
-
-def deep_shape(in_channels: int, skip: int, nf_factor: float, *, last: bool) -> BlockShape:
-    """Return the channel counts of a `DeepBlock`.
-
-    Args:
-        in_channels: Number of input channels.
-        skip: Number of channels of the skip connection.
-        nf_factor: Multiplier for the decoder's channel counts.
-        last: Whether the block is the last block of the decoder, which has half as many output channels.
-    """
-    up = in_channels // 2
-    joined = up + skip
-    return BlockShape(in_channels, skip, up, int((joined // 2 if last else joined) * nf_factor))
-
-
-def wide_shape(in_channels: int, skip: int, nf_factor: float, *, last: bool) -> BlockShape:
-    """Return the channel counts of a `WideBlock`.
-
-    Args:
-        in_channels: Number of input channels.
-        skip: Number of channels of the skip connection.
-        nf_factor: Multiplier for the decoder's channel counts.
-        last: Whether the block is the last block of the decoder, which has half as many output channels.
-    """
-    up = int(_WIDE * nf_factor) // (4 if last else 2)
-    return BlockShape(in_channels, skip, up, up)
-
-
-def block_shapes(decoder: Decoder, nf_factor: float, encoder: Sequence[int]) -> list[BlockShape]:
-    """Return the channel counts of the four decoder blocks, from coarse to fine resolution.
+def block_shapes(
+    decoder: Decoder, nf_factor: float, encoder: Sequence[int]
+) -> list[tuple[int, int, int, int]]:
+    """Return the channel counts of the decoder blocks, from coarse to fine resolution.
 
     Args:
         decoder: Block type of the decoder, ``deep`` or ``wide``.
         nf_factor: Multiplier for the decoder's channel counts.
-        encoder: Channel counts of the five encoder maps; see `ResNetEncoder.channels`.
+        encoder: Channel counts of the encoder maps; see `ResNetEncoder.channels`.
+
+    Returns:
+        Arguments of `DeepBlock` or `WideBlock` for each block: the channel counts of the input, the skip
+        connection, the upsampled input and the output.
     """
-    shape = deep_shape if decoder == "deep" else wide_shape
     *skips, in_channels = encoder
-    shapes: list[BlockShape] = []
-    for index, skip in enumerate(reversed(skips)):
-        shapes.append(shape(in_channels, skip, nf_factor, last=index == 3))
-        in_channels = shapes[-1].out_channels
+    shapes = []
+    for level, skip in reversed(list(enumerate(skips))):
+        divisor = 2 if level == 0 else 1  # the last block has half as many output channels
+        if decoder == "deep":
+            up = in_channels // 2
+            out_channels = int((up + skip) // divisor * nf_factor)
+        else:
+            up = out_channels = int(_WIDE * nf_factor) // (2 * divisor)
+        shapes.append((in_channels, skip, up, out_channels))
+        in_channels = out_channels
     return shapes
 
 
@@ -200,9 +168,8 @@ class Refinement(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        kernel = (3, 3)
-        self.first = StoredSpectralConv(channels, channels, kernel, padding=1)
-        self.second = StoredSpectralConv(channels, channels, kernel, padding=1)
+        self.first = StoredSpectralConv(channels, channels, (3, 3), padding=1)
+        self.second = StoredSpectralConv(channels, channels, (3, 3), padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Add the output of the two convolutions to a feature map ``(B, channels, H, W)``."""
@@ -229,10 +196,10 @@ class DeOldifyNetwork(nn.Module):
         )
         block: type[DeepBlock | WideBlock] = DeepBlock if decoder == "deep" else WideBlock
         shapes = block_shapes(decoder, nf_factor, self.encoder.channels)
-        attention = StoredSpectralAttention(shapes[1].out_channels)
+        attention = StoredSpectralAttention(shapes[1][-1])
         ends: list[tuple[nn.Module, ...]] = [(), (attention,), (), ()]
         self.blocks = nn.ModuleList([block(*shape, *end) for shape, end in zip(shapes, ends, strict=True)])
-        channels = shapes[-1].out_channels
+        channels = shapes[-1][-1]
         self.up = weighted_shuffle(channels)
         self.refine = Refinement(channels + 3)
         self.head = StoredSpectralConv(channels + 3, 3, (1, 1))

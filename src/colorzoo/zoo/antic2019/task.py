@@ -20,6 +20,7 @@ from torchvision import models
 from colorzoo.color.sketch import rgb_to_gray
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.losses import cross_entropy_gan_loss
 from colorzoo.metrics.feature_networks import published_weights
 from colorzoo.networks.blocks import scaled_width
 from colorzoo.networks.imagenet import denormalized, normalized
@@ -159,7 +160,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         content = torch.stack(terms).sum()
         if not self.is_adversarial():
             return content
-        adversarial = adversarial_loss(self.discriminator(rgb))
+        adversarial = cross_entropy_gan_loss(self.discriminator(rgb), real=True)
         return weigh.content_weight * content + weigh.adversarial_weight * adversarial
 
     def discriminator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
@@ -168,7 +169,8 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         if self.stage == "critic":
             labels = torch.cat([fake.new_zeros(len(fake)), real.new_ones(len(real))])
             return pretraining_loss(torch.cat([fake, real]), labels)
-        return discriminator_loss(fake, real)
+        losses = cross_entropy_gan_loss(real, real=True) + cross_entropy_gan_loss(fake, real=False)
+        return 0.5 * losses
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Train the generator or the discriminator; the ``gan`` stage alternates between them."""
@@ -325,28 +327,6 @@ def content_terms(
         for weight, features, target in zip(weights, vgg(generated), target_features, strict=True)
     ]
     return [pixel_loss, *feature_losses]
-
-
-@in_float32
-def adversarial_loss(fake: Tensor) -> Tensor:
-    """Return the cross-entropy of discriminator scores with the label "real".
-
-    Args:
-        fake: Scores ``(B, N)`` of generated images, from which the generator is trained.
-    """
-    return F.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
-
-
-@in_float32
-def discriminator_loss(fake: Tensor, real: Tensor) -> Tensor:
-    """Return the cross-entropy of the discriminator, averaged over generated and real images.
-
-    Args:
-        fake: Scores ``(B, N)`` of generated images.
-        real: Scores ``(B, N)`` of real images.
-    """
-    missed = F.binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
-    return 0.5 * (adversarial_loss(real) + missed)
 
 
 @in_float32

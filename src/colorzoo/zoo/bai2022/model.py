@@ -8,6 +8,8 @@ random. https://arxiv.org/abs/2112.01335
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -18,7 +20,6 @@ from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.scaling import AB_SCALE, scaled_lab, scaled_lightness, squashed
 from colorzoo.prediction import AbPrediction
-from colorzoo.randomness import Generators
 from colorzoo.zoo.bai2022.network import CELL, Architecture, Colored, SparseNetworks
 from colorzoo.zoo.bai2022.published import FILES, NAMES
 
@@ -49,8 +50,8 @@ class SparseColorization(ColoringModel):
         super().__init__(SparseNetworks(architecture))
         self.architecture = architecture
         self.working_size = side
-        drawn = self.by_chance(torch.Generator().manual_seed(0))  # fixed seed: inference is deterministic
-        self.register_buffer("scattered", drawn, persistent=False)
+        generator = torch.Generator().manual_seed(0)  # fixed seed: inference is deterministic
+        self.register_buffer("scattered", self.by_chance([generator]), persistent=False)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Predict ab for lightness ``(B, 1, H, W)`` in [0, 100] from an exemplar.
@@ -78,13 +79,12 @@ class SparseColorization(ColoringModel):
         places = torch.cat([important, scattered.expand(important.shape[0], -1)], dim=1)
         return self.network(lightness, read, places)
 
-    def by_chance(self, generators: Generators) -> Tensor:
+    def by_chance(self, generators: Sequence[torch.Generator]) -> Tensor:
         """Draw random reference cells without replacement and return their indices ``(B, r)``.
 
         Args:
-            generators: A random generator for each image, or a single generator for one image.
+            generators: A random generator for each image.
         """
-        each = [generators] if isinstance(generators, torch.Generator) else generators
         count = (self.architecture.side // CELL) ** 2
-        drawn = [torch.randperm(count, generator=one)[: self.architecture.scattered] for one in each]
-        return torch.stack(drawn)
+        permutations = [torch.randperm(count, generator=each) for each in generators]
+        return torch.stack(permutations)[:, : self.architecture.scattered]

@@ -57,13 +57,14 @@ class XCNet(nn.Module):
         self.features = vgg_layers(19, TAPS[-1] + 1, width=width).requires_grad_(False)
         self.target_projections = nn.ModuleList(nn.Conv2d(each, wide, 1) for each in channels)
         self.reference_projections = nn.ModuleList(nn.Conv2d(each, wide, 1) for each in channels[_MATCHED])
-        kinds = [
-            FullAttention(wide)
-            if architecture.attention == "full"
-            else BothAxes(wide, architecture.side // stride, positions=architecture.positions)
-            for stride in (4, 8, 16)
-        ]
-        self.attentions = nn.ModuleList(ReferenceAttention(each, wide, architecture.passes) for each in kinds)
+        self.attentions = nn.ModuleList()
+        for stride in (4, 8, 16):
+            attend: nn.Module
+            if architecture.attention == "full":
+                attend = FullAttention(wide)
+            else:
+                attend = BothAxes(wide, architecture.side // stride, positions=architecture.positions)
+            self.attentions.append(ReferenceAttention(attend, wide, architecture.passes))
         self.decoders = nn.ModuleList(Decoder(wide) for _ in range(4))
         self.heads = nn.ModuleList(
             nn.Sequential(conv3x3(wide, channels[0]), nn.ReLU(), nn.Conv2d(channels[0], 2, 1), nn.Tanh())

@@ -152,14 +152,13 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
 
     def losses(self, generated: ScaledPrediction) -> dict[str, list[Tensor]]:
         """Return a dict that maps loss names to unweighted losses, one loss for each scale."""
-        pairs = zip(generated.generated, generated.reference, strict=True)
-        histograms = [[soft_histogram(lab[:, 1:]) for lab in pair] for pair in pairs]
-        pairs = zip(generated.generated, generated.truth, strict=True)
-        terms = {
-            "histogram": [chi_square_distance(*each).mean() for each in histograms],
-            "pixel": [F.smooth_l1_loss(*pair) for pair in pairs],
-            "variation": [total_variation(lab) for lab in generated.generated],
-        }
+        terms: dict[str, list[Tensor]] = {"histogram": [], "pixel": [], "variation": []}
+        levels = zip(generated.generated, generated.truth, generated.reference, strict=True)
+        for lab, truth, reference in levels:
+            histogram, reference_histogram = soft_histogram(lab[:, 1:]), soft_histogram(reference[:, 1:])
+            terms["histogram"].append(chi_square_distance(histogram, reference_histogram).mean())
+            terms["pixel"].append(F.smooth_l1_loss(lab, truth))
+            terms["variation"].append(total_variation(lab))
         if self.is_adversarial():
             terms["adversarial"] = [least_squares_loss(each) for each in self.judge(generated.generated)]
         return terms

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from colorzoo.data.dataset import Batch
 from colorzoo.networks.clusters import Classified
-from colorzoo.networks.exemplar import ColorNet, ReferenceImage, Warped
+from colorzoo.networks.exemplar import ColorNet, Warped
 from colorzoo.networks.exemplar_extensions import ExemplarExtensions, color_net, fill_automatic
 from colorzoo.networks.exemplar_features import TrunkFeatures
 from colorzoo.networks.matching import WarpNet
@@ -42,21 +40,6 @@ class Extensions(ExemplarExtensions):
     def hides(self) -> bool:
         """Return whether training hides or merges classes before the matching; see `hide_from_matching`."""
         return self.without_reference + self.hide_classes + self.one_class > 0
-
-
-ClassesOf = Callable[[Batch, ReferenceImage, tuple[TrunkFeatures, TrunkFeatures]], ClassPair]
-"""Function that classifies training images and their references."""
-
-
-def incomplete_classes(
-    classes_of: ClassesOf,
-    extensions: Extensions,
-    batch: Batch,
-    reference: ReferenceImage,
-    features: tuple[TrunkFeatures, TrunkFeatures],
-) -> ClassPair:
-    """Classify training images and references with a function, then call `hide_from_matching`."""
-    return hide_from_matching(*classes_of(batch, reference, features), batch["seed"], extensions)
 
 
 def hide_from_matching(

@@ -38,14 +38,12 @@ from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Positive, PositiveInt, Width
 from colorzoo.zoo.chen2023.extensions import Extensions, small_color_net, warp_with_automatic
 from colorzoo.zoo.chen2023.network import (
-    CLUSTERS,
     ClassPair,
-    Merging,
     Segmenter,
     build_segmenter,
     convert_published,
+    user_classes,
     warp_reference,
-    with_class_maps,
 )
 
 
@@ -76,23 +74,20 @@ class Segmentation:
     """Settings of the segmentation into classes (sections III-B and III-C).
 
     Attributes:
-        segmenter: ``stego`` (the paper), ``stego_supervised`` (Table IV) or ``clusters`` (clustered features,
-            not in the paper). None assigns one class to all positions.
+        segmenter: ``stego`` (the paper) or ``clusters`` (clustered features, not in the paper). None assigns
+            one class to all positions.
         segmenter_weights: Segmenter weight file, required for training: the authors' STEGO file, or the
             output of `colorzoo.zoo.chen2023.find_clusters`. The file is not read if weights of the whole
             model are loaded.
         classes: Number of classes after merging the segmenter's 27 clusters. The paper uses 22; 27 disables
             merging.
-        merging: Whether clusters are merged before (``pre``) or after (``post``) classification; see
-            `ClusterSegmenter`.
         segmented_target: Segmenter input for training images: ``gray`` (paper, inference) or ``color``
             (published code). References are always segmented in color.
     """
 
-    segmenter: Literal["stego", "stego_supervised", "clusters"] | None = "stego"
+    segmenter: Literal["stego", "clusters"] | None = "stego"
     segmenter_weights: str | None = None
     classes: PositiveInt = 22
-    merging: Merging = "pre"
     segmented_target: Literal["gray", "color"] = "gray"
 
 
@@ -124,9 +119,7 @@ class SPColor(ColoringModel):
         extensions: Extensions = Extensions(),
     ) -> None:
         features = build_trunk(architecture.features, architecture.width)
-        segmenter = build_segmenter(
-            segmentation.segmenter, features, segmentation.classes, segmentation.merging
-        )
+        segmenter = build_segmenter(segmentation.segmenter, features, segmentation.classes)
         correspondence = WarpNet(features.channels, architecture.width)
         super().__init__(small_color_net(architecture.color_width, extensions))
         self.architecture = architecture
@@ -164,9 +157,7 @@ class SPColor(ColoringModel):
     @property
     def class_count(self) -> int:
         """Number of classes that `segment` distinguishes."""
-        if self.segmenter is None:
-            return 1
-        return CLUSTERS if self.segmentation.merging == "post" else self.segmentation.classes
+        return 1 if self.segmenter is None else self.segmentation.classes
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
         """Return four feature maps of lightness ``(B, 1, H, W)`` in [0, 100] for matching.
@@ -202,23 +193,12 @@ class SPColor(ColoringModel):
         size = (rgb.shape[-2], rgb.shape[-1])
         return Classified(to_grid(classes.labels, size, grid), to_grid(classes.confidence, size, grid))
 
-    def warp(self, lightness: Tensor, reference: ReferenceImage, classes: ClassPair) -> Warped:
-        """Warp reference colors to image positions of the same class.
-
-        Args:
-            lightness: ``(B, 1, H, W)`` in [0, 100]; H and W are multiples of 32.
-            reference: Reference images, whose height and width are multiples of 32.
-            classes: Classes of the images and classes of the references, at 1/4 scale.
-        """
-        features = (self.features.of_lightness(lightness), self.reference_features(reference))
-        return self.carry_over(features, reference, classes)
-
     def colorize_warped(self, lightness: Tensor, warped: Warped) -> Tensor:
         """Predict ab ``(B, 2, H, W)`` from lightness and warped colors.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100]; H and W are multiples of 8.
-            warped: Output of `warp`.
+            warped: Output of `carry_over`.
         """
         parts = [enlarge(warped.ab), enlarge(warped.similarity), lightness - 50]
         return self.network(torch.cat(parts, dim=1))
@@ -239,7 +219,7 @@ class SPColor(ColoringModel):
         reference: ReferenceImage,
         classes: ClassPair,
     ) -> Warped:
-        """Warp reference colors like `warp`, but with precomputed features.
+        """Warp reference colors to image positions of the same class.
 
         Args:
             features: Outputs of the feature network for the images and for the references.
@@ -266,16 +246,13 @@ class SPColor(ColoringModel):
         reference = ReferenceImage(padded, rgb_to_lab(padded)[:, 1:])
         reference_features = self.reference_features(reference)
 
-        predicted_classes = (
-            self.classify(lightness_to_rgb(lightness), target_features),
-            self.classify(padded, reference_features),
-        )
-        target_classes, reference_classes = with_class_maps(
-            predicted_classes, guidance.classes, (size, exemplar_size)
-        )
+        target_classes = self.classify(lightness_to_rgb(lightness), target_features)
+        reference_classes = self.classify(padded, reference_features)
+        maps = guidance.classes
+        target_map, reference_map = (None, None) if maps is None else (maps.target, maps.exemplar)
         classes = (
-            _without_padding(target_classes, size),
-            _without_padding(reference_classes, exemplar_size),
+            user_classes(target_classes, target_map, size),
+            user_classes(reference_classes, reference_map, exemplar_size),
         )
         warped = self.carry_over((target_features, reference_features), reference, classes)
 
@@ -293,13 +270,3 @@ def _notes(guidance: Guidance, matched: Tensor) -> tuple[str, ...]:
     if guidance.exemplar is None or bool((matched > 0).any()):
         return ()
     return ("image and reference have no object type in common; the reference was not used",)
-
-
-def _without_padding(classes: Classified, size: tuple[int, int]) -> Classified:
-    """Set the class to -1 outside the image of height and width ``size``."""
-    labels = classes.labels
-    height, width = size
-    is_row_inside = torch.arange(labels.shape[-2], device=labels.device) * STRIDE < height
-    is_column_inside = torch.arange(labels.shape[-1], device=labels.device) * STRIDE < width
-    is_inside = is_row_inside[:, None] & is_column_inside
-    return classes._replace(labels=torch.where(is_inside, labels, -1))

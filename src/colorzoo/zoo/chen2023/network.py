@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.errors import ColorzooError, WeightsError
-from colorzoo.guidance import ClassMap
 from colorzoo.networks.clusters import Classified, classify, merge_clusters
 from colorzoo.networks.exemplar import Warped, centers_of, convert_networks, to_grid
 from colorzoo.networks.exemplar_features import BorrowedTrunk, TrunkFeatures
 from colorzoo.networks.imagenet import normalized
-from colorzoo.networks.matching import WarpNet, unit_features
+from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
 from colorzoo.networks.renaming import Pattern, rename_keys
 from colorzoo.weights import apply_weights, load_state_dict_file
 
@@ -75,11 +74,6 @@ Segmenter = Callable[[Tensor, Tensor], Classified]
 The class grid may have any size. Images to be colorized have three equal channels.
 """
 
-Encoder = Callable[[Tensor, Tensor], Tensor]
-"""Function that maps the inputs of a `Segmenter` to features ``(B, D, h, w)``."""
-
-Merging = Literal["pre", "post"]
-
 ClassPair = tuple[Classified, Classified]
 """Classes of images and classes of their references."""
 
@@ -90,40 +84,25 @@ class ClusterSegmenter(nn.Module):
     Merging follows the category reduction algorithm (CRA) of Chen et al. 2023, section III-C.
 
     Args:
-        encode: Function that computes the features of each position; see `Encoder`.
-        centers: Cluster centers ``(K, D)``; None uses ``encode.centers``.
-        classes: Number of classes after merging, at most K; K disables merging.
-        merging: ``pre`` merges the centers before classification, as in the paper. ``post`` merges the labels
-            after classification.
+        encode: Network that computes the features of each position.
+        classes: Number of classes after merging, at most the number of cluster centers.
     """
 
-    def __init__(
-        self, encode: Encoder, centers: Tensor | None = None, *, classes: int, merging: Merging
-    ) -> None:
+    def __init__(self, encode: ProjectedMaps | StegoEncoder, classes: int) -> None:
         super().__init__()
-        self.encode, self._centers = encode, centers
-        self.classes, self.merging = classes, merging
-
-    @property
-    def centers(self) -> Tensor:
-        """Cluster centers ``(K, D)`` before merging."""
-        return self._centers if self._centers is not None else self.encode.centers  # type: ignore[attr-defined]
+        self.encode, self.classes = encode, classes
 
     def forward(self, rgb: Tensor, deep: Tensor) -> Classified:
         """Return the class and confidence of each position of the feature grid.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
-            deep: Deep map of the feature network, which some encoders use instead of ``rgb``.
+            deep: Deep map of the feature network, which `ProjectedMaps` uses instead of ``rgb``.
         """
-        features, centers = self.encode(rgb, deep), self.centers
-        if self.classes == len(centers):
-            return classify(features, centers)
-        merged = merge_clusters(centers, self.classes)
-        if self.merging == "pre":
-            return classify(features, merged.centers)
-        classes = classify(features, centers)
-        return classes._replace(labels=merged.first[classes.labels])
+        centers = self.encode.centers
+        if self.classes != len(centers):
+            centers = merge_clusters(centers, self.classes).centers
+        return classify(self.encode(rgb, deep), centers)
 
 
 class ProjectedMaps(nn.Module):
@@ -211,8 +190,6 @@ class StegoHead(nn.Module):
 class StegoEncoder(nn.Module):
     """STEGO encoder: DINO ViT-B/8 and a small head (Hamilton et al. 2022)."""
 
-    reads_trunk = False
-
     def __init__(self) -> None:
         super().__init__()
         self.backbone, self.head = DinoBackbone(), StegoHead()
@@ -242,56 +219,26 @@ class StegoEncoder(nn.Module):
         return self.head.clusters
 
 
-class SupervisedStego(nn.Module):
-    """STEGO with the supervised linear probe as the classifier (SPColor, Table IV).
-
-    The confidences are probabilities. The published code uses log-probabilities, which give negative
-    similarities.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.encode = StegoEncoder()
-
-    def forward(self, rgb: Tensor, deep: Tensor) -> Classified:
-        """Return the class and probability of each position.
-
-        The arguments and the resolution match `StegoEncoder.forward`.
-        """
-        logits = self.encode.head.linear(self.encode(rgb, deep))
-        confidence, labels = torch.softmax(logits, dim=1).max(dim=1, keepdim=True)
-        return Classified(labels, confidence)
-
-
-def build_segmenter(
-    kind: str | None, trunk: nn.Module, classes: int, merging: Merging
-) -> ClusterSegmenter | SupervisedStego | None:
+def build_segmenter(kind: str | None, trunk: nn.Module, classes: int) -> ClusterSegmenter | None:
     """Build a frozen segmenter, a network that predicts the class of each image position.
 
     Args:
-        kind: ``stego``, ``stego_supervised``, ``clusters`` (based on feature maps of ``trunk``) or None (no
-            segmenter; the function returns None).
+        kind: ``stego``, ``clusters`` (based on feature maps of ``trunk``) or None (no segmenter; the function
+            returns None).
         trunk: Feature network of the model.
         classes: Number of classes after merging; see `ClusterSegmenter`.
-        merging: ``pre`` or ``post``; see `ClusterSegmenter`.
 
     Raises:
-        ColorzooError: ``kind`` is unknown or incompatible with ``trunk``.
+        ColorzooError: ``kind`` is incompatible with ``trunk``.
     """
     if kind is None:
         return None
-    segmenter: ClusterSegmenter | SupervisedStego
     if kind == "stego":
-        segmenter = ClusterSegmenter(StegoEncoder(), classes=classes, merging=merging)
-    elif kind == "stego_supervised":
-        segmenter = SupervisedStego()
-    elif kind == "clusters" and isinstance(trunk, BorrowedTrunk):
-        segmenter = ClusterSegmenter(ProjectedMaps(trunk.deep_channels), classes=classes, merging=merging)
+        segmenter = ClusterSegmenter(StegoEncoder(), classes)
+    elif isinstance(trunk, BorrowedTrunk):
+        segmenter = ClusterSegmenter(ProjectedMaps(trunk.deep_channels), classes)
     else:
-        raise ColorzooError(
-            f"'segmenter' must be 'stego', 'stego_supervised' or None, got {kind!r}. 'clusters' is also "
-            "allowed if 'features' is the name of a registered model."
-        )
+        raise ColorzooError("'segmenter' must not be 'clusters' if 'features' is 'vgg19'")
     return segmenter.requires_grad_(False).eval()
 
 
@@ -334,42 +281,26 @@ def warp_reference(
     return Warped(warped_ab, similarity, matched=warped_ones > 0.5, source=source)
 
 
-def with_class_maps(
-    predicted: ClassPair, classes: ClassMap | None, sizes: tuple[tuple[int, int], tuple[int, int]]
-) -> ClassPair:
-    """Replace predicted classes with the class maps of the user (class mapping, section III-D).
+def user_classes(predicted: Classified, labels: Tensor | None, size: tuple[int, int]) -> Classified:
+    """Replace predicted classes with a class map of the user (class mapping, section III-D).
 
-    The confidences do not change.
+    Positions outside the image get the class -1. The confidences do not change.
 
     Args:
-        predicted: Predicted classes of images and references.
-        classes: Class maps of the user; None changes nothing.
-        sizes: Height and width of the images and of the references.
+        predicted: Predicted classes at 1/4 scale of the padded images.
+        labels: Class map ``(B, 1, H, W)``; None keeps the predicted classes.
+        size: Height and width of the images before padding.
     """
-    if classes is None:
-        return predicted
-    target, reference = predicted
-    target_size, reference_size = sizes
-    return (
-        _with_labels(target, classes.target, target_size),
-        _with_labels(reference, classes.exemplar, reference_size),
-    )
+    rows, columns = predicted.labels.shape[-2:]
+    classes = predicted.labels if labels is None else to_grid(labels, size, (rows, columns))
+    height, width = size
+    is_row_inside = torch.arange(rows, device=classes.device) * STRIDE < height
+    is_column_inside = torch.arange(columns, device=classes.device) * STRIDE < width
+    is_inside = is_row_inside[:, None] & is_column_inside
+    return predicted._replace(labels=torch.where(is_inside, classes, -1))
 
 
-def _with_labels(predicted: Classified, labels: Tensor | None, size: tuple[int, int]) -> Classified:
-    """Replace the predicted classes of images of a size with a class map; None changes nothing."""
-    if labels is None:
-        return predicted
-    grid = (predicted.labels.shape[-2], predicted.labels.shape[-1])
-    return predicted._replace(labels=to_grid(labels, size, grid))
-
-
-def reads_trunk(segmenter: object) -> bool:
-    """Return whether a segmenter computes classes from the feature map `TrunkFeatures.deep`."""
-    return bool(getattr(getattr(segmenter, "encode", segmenter), "reads_trunk", True))
-
-
-def load_segmenter(segmenter: object, path: str) -> None:
+def load_segmenter(segmenter: ClusterSegmenter, path: str) -> None:
     """Load segmenter weights from a STEGO file or a `find_clusters` output file.
 
     Args:
@@ -377,12 +308,9 @@ def load_segmenter(segmenter: object, path: str) -> None:
         path: Path of the file.
 
     Raises:
-        WeightsError: The segmenter is None, the file does not exist, or its weights do not match the
-            segmenter.
+        WeightsError: The file does not exist, or its weights do not match the segmenter.
     """
-    encoder = getattr(segmenter, "encode", None)
-    if not isinstance(encoder, nn.Module):
-        raise WeightsError("'segmenter_weights' requires that 'segmenter' is 'stego' or 'clusters'")
+    encoder = segmenter.encode
     uses_clusters = isinstance(encoder, ProjectedMaps)
     if uses_clusters and not Path(path).is_file():
         raise WeightsError(

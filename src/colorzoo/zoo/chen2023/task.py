@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, Unpack
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,7 +14,6 @@ from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.data.exemplar_pairs import ExemplarPairsDataModule
 from colorzoo.data.neighbors import FeatureEncoder
-from colorzoo.errors import ColorzooError
 from colorzoo.factory import borrowed_trunk
 from colorzoo.networks.discriminators import AttentionDiscriminator
 from colorzoo.networks.exemplar import ReferenceImage
@@ -33,10 +30,10 @@ from colorzoo.training.exemplar import (
 )
 from colorzoo.training.module import ColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization
-from colorzoo.training.stages import Start
-from colorzoo.zoo.chen2023.extensions import ClassesOf, Extensions, incomplete_classes
+from colorzoo.training.stages import Start, copy_layers
+from colorzoo.zoo.chen2023.extensions import Extensions, hide_from_matching
 from colorzoo.zoo.chen2023.model import Architecture, Segmentation, SPColor
-from colorzoo.zoo.chen2023.network import ClassPair, load_segmenter, reads_trunk
+from colorzoo.zoo.chen2023.network import ClassPair, ClusterSegmenter, load_segmenter
 
 _NEW_LAYERS = {
     "features": (),
@@ -80,9 +77,6 @@ class Chen2023(ExemplarGANModule):
         self.objective = objective
         self.simulation = simulation
         self.extensions = extensions
-        self.classes_of: ClassesOf = self.classify
-        if extensions.hides:  # not in the paper
-            self.classes_of = partial(incomplete_classes, self.classify, extensions)
         self.matching_lr = matching_lr
         self.discriminator = AttentionDiscriminator(
             3, discriminator_config.discriminator_width, layers=discriminator_config.discriminator_layers
@@ -91,15 +85,15 @@ class Chen2023(ExemplarGANModule):
         self.missing_weights = set()
         if architecture.features == "vgg19":
             self.missing_weights.add("VGG-19")
-        if segmentation.segmenter in ("stego", "stego_supervised"):
+        if segmentation.segmenter == "stego":
             self.missing_weights.add("STEGO")
 
     def prepare_fit(self) -> None:
         """Load the segmenter weights if the model has no trained weights."""
         super().prepare_fit()
-        path = self.model.segmentation.segmenter_weights
-        if path is not None and not self.trained:
-            load_segmenter(self.model.segmenter, path)
+        segmenter, path = self.model.segmenter, self.model.segmentation.segmenter_weights
+        if isinstance(segmenter, ClusterSegmenter) and path is not None and not self.trained:
+            load_segmenter(segmenter, path)
             self.missing_weights.discard("STEGO")
 
     def initialize_from(self, source: ColorizationModule) -> None:
@@ -107,7 +101,12 @@ class Chen2023(ExemplarGANModule):
 
         Layers that are new in SPColor are not copied.
         """
-        copy_ancestor(source, self)
+        for name, new_layers in _NEW_LAYERS.items():
+            is_discriminator = name == "discriminator"
+            network = getattr(self if is_discriminator else self.model, name)
+            ancestor = getattr(source if is_discriminator else source.model, name, nn.Identity())
+            shared = {k: v for k, v in ancestor.state_dict().items() if not k.startswith(new_layers)}
+            copy_layers(shared, network, source, "Zhang et al. 2019")
         self.missing_weights.discard("VGG-19")
 
     def generate(self, batch: Batch) -> ExemplarPrediction:
@@ -120,7 +119,7 @@ class Chen2023(ExemplarGANModule):
         noisy = with_noise(lightness, batch["seed"], self.simulation.lightness_noise)
         model = self.model
         features = model.features.of_lightness(noisy), model.reference_features(reference)
-        classes = self.classes_of(batch, reference, features)
+        classes = self.classify(batch, reference, features)
         warped = model.carry_over(features, reference, classes)
         return ExemplarPrediction(
             ab=model.colorize_warped(noisy, warped),
@@ -134,6 +133,8 @@ class Chen2023(ExemplarGANModule):
     ) -> ClassPair:
         """Return the classes of training images without training noise, and of their references.
 
+        `Extensions` can hide classes from matching.
+
         Args:
             batch: Training batch.
             reference: References of the batch.
@@ -144,48 +145,13 @@ class Chen2023(ExemplarGANModule):
         lightness = rgb_to_lab(target_rgb)[:, :1]
         if self.model.segmentation.segmented_target != "color":
             target_rgb = lightness_to_rgb(lightness)
-        if self.simulation.lightness_noise and reads_trunk(self.model.segmenter):
+        if self.model.segmentation.segmenter == "clusters" and self.simulation.lightness_noise:
             target_features = self.model.features.of_lightness(lightness)
-        return (
-            self.model.classify(target_rgb, target_features),
-            self.model.classify(reference.rgb, reference_features),
-        )
-
-
-def copy_ancestor(source: ColorizationModule, task: Chen2023) -> None:
-    """Copy the weights of a Zhang et al. 2019 task, except for layers that are new in SPColor.
-
-    Args:
-        source: Zhang et al. 2019 task with the same widths and feature network as ``task``.
-        task: SPColor task, which is modified in place.
-
-    Raises:
-        ColorzooError: The parameter names or shapes of ``source`` do not match ``task``.
-    """
-    for network_name, new_layers in _NEW_LAYERS.items():
-        network = _network(task, network_name)
-        source_network = _network(source, network_name)
-        assert network is not None
-        initial = network.state_dict()
-        copied = {} if source_network is None else _without(source_network.state_dict(), new_layers)
-        if _shapes(copied) != _shapes(_without(initial, new_layers)):
-            raise ColorzooError(
-                "--model.start must name a Zhang et al. 2019 model with the same features and widths as the "
-                f"model to train, but {network_name!r} differs"
-            )
-        network.load_state_dict({**initial, **copied})
-
-
-def _shapes(state: dict[str, Any]) -> dict[str, torch.Size]:
-    return {key: value.shape for key, value in state.items()}
-
-
-def _without(state: dict[str, Any], prefixes: tuple[str, ...]) -> dict[str, Any]:
-    return {key: value for key, value in state.items() if not key.startswith(prefixes)}
-
-
-def _network(task: ColorizationModule, name: str) -> nn.Module | None:
-    return getattr(task if name == "discriminator" else task.model, name, None)
+        target_classes = self.model.classify(target_rgb, target_features)
+        reference_classes = self.model.classify(reference.rgb, reference_features)
+        if self.extensions.hides:
+            return hide_from_matching(target_classes, reference_classes, batch["seed"], self.extensions)
+        return target_classes, reference_classes
 
 
 _SIDE = 128

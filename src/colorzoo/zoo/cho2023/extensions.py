@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.guidance import Regions
-from colorzoo.networks.feature_hooks import Visit
 from colorzoo.networks.unet import UNet
 from colorzoo.settings import Fraction, PositiveInt
 from colorzoo.zoo.cho2023.network import SEGMENTS, GuidingPainterNetwork
@@ -103,16 +102,10 @@ class ResidualUNet(UNet):
     hint.
     """
 
-    def before_hooks(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Return the feature maps at the first hook, followed by the hint colors."""
-        return *super().before_hooks(image), image[:, 1:4]
-
-    def after_hooks(self, maps: tuple[Tensor, ...], visit: Visit) -> Tensor:
-        """Run the network from the first hook to the output and add the hint colors."""
-        *inner, color = maps
-        height, width = color.shape[-2:]
-        residual = super().after_hooks(tuple(inner), visit)[..., :height, :width].float()
-        return residual + torch.atanh(_FULLEST * color)
+    def forward(self, image: Tensor) -> Tensor:
+        """Run the network and add the hint colors; see `UNet.forward`."""
+        hint_color = image[:, 1:4]
+        return super().forward(image).float() + torch.atanh(_FULLEST * hint_color)
 
 
 def cut_segments(segments: Tensor, sketch: Tensor, most: int, needs: Sequence[float] = ()) -> Tensor:

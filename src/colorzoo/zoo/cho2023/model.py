@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import functional as F
 
 from colorzoo.card import InputKind, OutputKind
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Regions
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import is_traced
-from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit, unchanged
 from colorzoo.networks.hint_unet import point_colors, points_of
 from colorzoo.networks.unet import UNet, initialize_gan
 from colorzoo.prediction import RgbPrediction
@@ -26,7 +26,6 @@ from colorzoo.zoo.cho2023.network import (
     SEGMENTS,
     GuidingPainterNetwork,
     base_channels,
-    gumbel_noise,
     look_up_hints,
     one_hot,
 )
@@ -80,51 +79,20 @@ class GuidingPainter(ColoringModel):
         Raises:
             GuidanceError: ``guidance`` contains more than 30 regions or colors outside [0, 1].
         """
-        return RgbPrediction(rgb=self.after_hooks(self.before_hooks(lightness, guidance), unchanged))
-
-    @property
-    def hooks(self) -> tuple[FeatureHook, ...]:
-        """Feature maps of the generator that an add-on can modify."""
-        return self.network.colorizer.hooks
-
-    def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Return the state of the generator at the first feature hook.
-
-        See `ColoringModel` for the arguments.
-        """
         regions = guidance.regions if guidance is not None else None
         if regions is None:
             regions = _without_colors(self.network.divide(lightness))
         regions = _all_segments(regions)
         hints = look_up_hints(regions.index, 2 * regions.rgb - 1, regions.given)
         segments = one_hot(regions.original_segments, SEGMENTS)
-        maps = self.network.before_hooks(lightness, hints, segments)
-        return HookState(maps, (lightness.shape[-2], lightness.shape[-1]))
+        generated = self.network.generate(lightness, hints, segments)  # in [-1, 1]
+        return RgbPrediction(rgb=(generated + 1) / 2)
 
-    def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the generator from the first feature hook and return RGB ``(B, 3, H, W)`` in [0, 1].
-
-        See `ColoringModel` for the arguments.
-        """
-        height, width = state.size
-        return (self.network.after_hooks(state.maps, visit)[..., :height, :width] + 1) / 2
-
-    def propose(self, lightness: Tensor, generator: torch.Generator | None = None) -> Regions:
-        """Propose regions of sketches, the most useful region first.
-
-        Args:
-            lightness: Sketches ``(B, 1, H, W)`` in [0, 1].
-            generator: Random generator for Gumbel noise on the segment logits. None adds no noise, so each
-                pixel belongs to its most likely segment.
-        """
-        with torch.autocast(
-            lightness.device.type, enabled=False
-        ):  # rounding must not move pixels between regions
+    def propose(self, lightness: Tensor) -> Regions:
+        """Propose regions of sketches ``(B, 1, H, W)`` in [0, 1], the most useful region first."""
+        device = lightness.device.type
+        with torch.autocast(device, enabled=False):  # rounding must not move pixels between regions
             logits = self.network.divide(lightness.float())
-        if generator is not None:
-            segments, height, width = logits.shape[1:]
-            noise = torch.cat([gumbel_noise([generator], (segments, height, width)) for _ in logits])
-            logits = logits + noise.to(logits)
         return self.extensions.refine(_without_colors(logits), lightness)
 
 
@@ -160,9 +128,8 @@ class PointPainter(ColoringModel):
     network: UNet
 
     def __init__(self, settings: PointsSettings = PointsSettings()) -> None:
-        network = (ResidualUNet if settings.hint_residual else UNet)(
-            1 + 3 + 1, 3, base_channels(settings.width)
-        )
+        generator = ResidualUNet if settings.hint_residual else UNet
+        network = generator(1 + 3 + 1, 3, base_channels(settings.width))
         initialize_gan(network)
         super().__init__(network)
         self.settings = settings
@@ -191,5 +158,5 @@ def _all_segments(regions: Regions) -> Regions:
         low, high = regions.rgb.aminmax()
         if not 0 <= low <= high <= 1:
             raise GuidanceError(f"region colors must be in [0, 1], got {low:g} to {high:g}")
-    pad = nn.functional.pad
-    return replace(regions, rgb=pad(regions.rgb, (0, 0, 0, missing)), given=pad(regions.given, (0, missing)))
+    rgb, given = F.pad(regions.rgb, (0, 0, 0, missing)), F.pad(regions.given, (0, missing))
+    return replace(regions, rgb=rgb, given=given)

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from colorzoo.networks.feature_hooks import Visit, unchanged
 from colorzoo.networks.unet import UNet
 
 SEGMENTS = 30
@@ -65,24 +64,8 @@ class GuidingPainterNetwork(nn.Module):
             hints: Hint colors in [-1, 1] and hint mask.
             segments: ``(B, 30, H, W)``, one-hot segment of each pixel.
         """
-        height, width = sketch.shape[-2:]
-        return self.after_hooks(self.before_hooks(sketch, hints, segments), unchanged)[..., :height, :width]
-
-    def before_hooks(self, sketch: Tensor, hints: Hints, segments: Tensor) -> tuple[Tensor, ...]:
-        """Run the generator up to the first feature hook; see `generate` for the arguments."""
         x = torch.cat([2 * sketch - 1, hints.color, hints.mask, segments], dim=1)
-        return self.colorizer.before_hooks(x)
-
-    def after_hooks(self, maps: tuple[Tensor, ...], visit: Visit) -> Tensor:
-        """Run the generator from the first hook; return images ``(B, 3, H, W)`` in [-1, 1].
-
-        If `before_hooks` padded a small image, the output has the size of the padded image.
-
-        Args:
-            maps: Output of `before_hooks`.
-            visit: Function that is called for each hook and can modify the feature map.
-        """
-        return torch.tanh(self.colorizer.after_hooks(maps, visit).float())
+        return torch.tanh(self.colorizer(x).float())
 
 
 def one_hot(index: Tensor, segments: int) -> Tensor:

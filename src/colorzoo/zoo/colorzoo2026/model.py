@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -30,7 +29,6 @@ from colorzoo.zoo.colorzoo2026.network import (
 from colorzoo.zoo.colorzoo2026.points import (
     Cells,
     ColorCovariance,
-    CovarianceColumns,
     Posterior,
     boost_chroma,
     bound_change,
@@ -92,23 +90,6 @@ class Automatic(NamedTuple):
     ab: Tensor
 
 
-@dataclass
-class EditState:
-    """Results for one image that `Colorzoo2026.edit` and `Colorzoo2026.similarity` reuse.
-
-    Attributes:
-        analysis: Network output.
-        columns: Covariance columns of the cells.
-        conditions: Last reference, statistics and classes.
-        automatic: Prediction with ``conditions``; None before the first use.
-    """
-
-    analysis: Analysis
-    columns: CovarianceColumns
-    conditions: Guidance = field(default_factory=Guidance)
-    automatic: Automatic | None = None
-
-
 class Colorzoo2026(ColoringModel):
     """Colorization model with optional color points, references, classes and statistics.
 
@@ -141,16 +122,13 @@ class Colorzoo2026(ColoringModel):
 
     def edit(self, lightness: Tensor, guidance: Guidance, state: dict[str, Any]) -> Prediction:
         """Colorize an image again; reuse the network output. See `ColoringModel.edit`."""
-        if len(lightness) > 1 or lightness.device.type != "cpu":
-            return self(lightness, guidance)  # `CovarianceColumns` supports a single image on the CPU
-        results = self._results(lightness, state)
         conditions = Guidance(
             exemplar=guidance.exemplar, statistics=guidance.statistics, classes=guidance.classes
         )
-        if results.automatic is None or not conditions.equals(results.conditions):
-            results.automatic = self._automatic(lightness, conditions, results.analysis)
-            results.conditions = conditions  # after the prediction, which can fail
-        return self._color(results.automatic, lightness, guidance, results.columns)
+        if "automatic" not in state or not conditions.equals(state["conditions"]):
+            automatic = self._automatic(lightness, conditions, self._analysis(lightness, state))
+            state |= {"automatic": automatic, "conditions": conditions}
+        return self._color(state["automatic"], lightness, guidance)
 
     def similarity(self, lightness: Tensor, mask: Tensor, state: dict[str, Any]) -> Tensor:
         """Return the similarity ``(B, 1, h, w)`` of each cell to the cells inside a mask.
@@ -158,7 +136,7 @@ class Colorzoo2026(ColoringModel):
         The similarity of a cell is its largest correlation in [0, 1] with a cell inside the mask, computed
         from the learned covariance between cell colors. See `ColoringModel.similarity`.
         """
-        analysis = self._results(lightness, state).analysis
+        analysis = self._analysis(lightness, state)
         points = observe(mask.expand(-1, 2, -1, -1), mask, analysis.grid)
         with torch.autocast(mask.device.type, enabled=False):
             correlation = cell_correlation(analysis.cells, analysis.cells.take(points.cell))
@@ -228,13 +206,12 @@ class Colorzoo2026(ColoringModel):
         mean, logits = maps.mean.float().flatten(1, 2), maps.logits.float().flatten(1, 2)
         return Analysis(mean, logits, cells, light, maps.features.float())
 
-    def _results(self, lightness: Tensor, state: dict[str, Any]) -> EditState:
-        """Return the results in the state of an image; run the network only for a new state."""
-        if "results" not in state:
-            analysis = self.analyze(lightness)
-            state["results"] = EditState(analysis, CovarianceColumns(analysis.cells))
-        results: EditState = state["results"]
-        return results
+    def _analysis(self, lightness: Tensor, state: dict[str, Any]) -> Analysis:
+        """Return the network output in the state of an image; run the network only for a new state."""
+        if "analysis" not in state:
+            state["analysis"] = self.analyze(lightness)
+        analysis: Analysis = state["analysis"]
+        return analysis
 
     def _automatic(
         self, lightness: Tensor, guidance: Guidance | None = None, analysis: Analysis | None = None
@@ -278,34 +255,25 @@ class Colorzoo2026(ColoringModel):
         variance = analysis.cells.amplitude.square().sum(-1) + self.covariance.noise
         return CellEmbeddings(analysis.features, mean, variance.view(*mean.shape[:3], 1))
 
-    def _color(
-        self,
-        automatic: Automatic,
-        lightness: Tensor,
-        guidance: Guidance | None,
-        columns: CovarianceColumns | None = None,
-    ) -> AbPrediction:
+    def _color(self, automatic: Automatic, lightness: Tensor, guidance: Guidance | None) -> AbPrediction:
         """Apply color points to a prediction.
 
         Args:
             automatic: Prediction before points.
             lightness: ``(B, 1, H, W)`` in [0, 100].
             guidance: Color points, or None.
-            columns: Cached covariance columns of the cells; None computes the columns of the points.
         """
         analysis = automatic.analysis
         extras = {} if analysis.match is None else {"match": analysis.match}
         if guidance is None or guidance.points is None:
             logits = _maps(analysis.logits, analysis.grid)
             return AbPrediction(ab=automatic.ab, extras={"logits": logits, **extras})
-        posterior = self._posterior(automatic, guidance.points, columns)
+        posterior = self._posterior(automatic, guidance.points)
         ab = _enlarge(analysis.mean + posterior.change, analysis, lightness)
         return AbPrediction(ab=ab, extras=extras, compute_logits=partial(self._logits, analysis, posterior))
 
-    def _posterior(
-        self, automatic: Automatic, points: Points, columns: CovarianceColumns | None
-    ) -> Posterior:
-        """Condition the cell colors on color points; for arguments, see `_color`."""
+    def _posterior(self, automatic: Automatic, points: Points) -> Posterior:
+        """Condition the cell colors on color points."""
         analysis = automatic.analysis
         # relative to the automatic color at full size, so that a point with exactly this color has no effect
         residual = (points.ab - automatic.ab) / AB_SCALE
@@ -313,10 +281,7 @@ class Colorzoo2026(ColoringModel):
         point_colors = observe(points.ab / AB_SCALE, points.mask, analysis.grid).residual
         with torch.autocast(residual.device.type, enabled=False):
             # float64, because nearby points amplify rounding error of the covariance up to a million times
-            if columns is None:
-                across = cell_covariance(analysis.cells.double(), observations.cell)
-            else:
-                across = columns.of(observations.cell)
+            across = cell_covariance(analysis.cells.double(), observations.cell)
             posterior = self.covariance.posterior(across, observations)
             change = posterior.change.to(analysis.mean)
             limited = bound_change(analysis.mean, change, point_colors, observations.valid)

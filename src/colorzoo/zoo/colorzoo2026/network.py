@@ -17,15 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.networks.channels_last import (
-    INITIAL_SCALE,
-    SLOPE,
-    AttentionBlock,
-    Downscale,
-    ResidualBlock,
-    Upscale,
-    convolve,
-)
+from colorzoo.networks.channels_last import INITIAL_SCALE, SLOPE, EncoderDecoder
 from colorzoo.networks.imagenet_encoder import HEAD, LITE2
 from colorzoo.settings import PositiveInt, Range
 from colorzoo.weights.encoder import EncoderWeights, frozen_imagenet_encoder
@@ -81,7 +73,7 @@ class Maps(NamedTuple):
     vector: Tensor
 
 
-class Network(nn.Module):
+class Network(EncoderDecoder):
     """Encoder and decoder with two heads, for the mean color and the ab distribution.
 
     Args:
@@ -89,36 +81,18 @@ class Network(nn.Module):
     """
 
     def __init__(self, architecture: Architecture) -> None:
-        super().__init__()
-        (half, quarter), (eighth, sixteenth, coarsest) = architecture.stem, architecture.widths
-        count8, count16, count32 = architecture.blocks
-        vector, decoder = architecture.vector, architecture.decoder
-        # encoder
-        self.stem_half = nn.Conv2d(1, half, 5, stride=2, padding=2)
-        self.stem_quarter = nn.Conv2d(half, quarter, 3, stride=2, padding=1)
-        self.stem_norm = nn.LayerNorm(quarter)
-        self.down8 = Downscale(quarter, eighth)
-        self.stage8 = nn.Sequential(*(ResidualBlock(eighth) for _ in range(count8)))
-        self.down16 = Downscale(eighth, sixteenth)
-        self.stage16 = nn.Sequential(*(ResidualBlock(sixteenth) for _ in range(count16)))
-        self.down32 = Downscale(sixteenth, coarsest)
-        self.stage32 = nn.Sequential(*(AttentionBlock(coarsest) for _ in range(count32)))
-        # global vector
-        self.vector_norm = nn.LayerNorm(coarsest)
-        self.vector = nn.Linear(coarsest, vector)
+        vector = architecture.vector
+        super().__init__(1, architecture.stem, architecture.widths, architecture.blocks, vector)
         # fusion with the maps of the frozen encoder
+        eighth, sixteenth, coarsest = architecture.widths
         self.known8 = FeatureFusion(LITE2[2].width, eighth)
         self.known16 = FeatureFusion(LITE2[4].width, sixteenth)
         self.known32 = FeatureFusion(LITE2[6].width, coarsest)
         self.known_vector = FeatureFusion(HEAD, vector)
-        # decoder
-        self.up16 = Upscale(coarsest, sixteenth, sixteenth, vector)
-        self.up8 = Upscale(sixteenth, eighth, eighth, vector)
-        self.up4 = Upscale(eighth, quarter, decoder, vector)
-        self.head_norm = nn.LayerNorm(decoder)
+        self.add_decoder(architecture.decoder)
         # heads
-        self.mean = nn.Linear(decoder, 2)
-        self.classes = nn.Linear(decoder, BINS)
+        self.mean = nn.Linear(architecture.decoder, 2)
+        self.classes = nn.Linear(architecture.decoder, BINS)
         with torch.no_grad():  # the first predictions are nearly gray and uncertain
             self.mean.weight.mul_(INITIAL_SCALE)
             self.classes.weight.mul_(INITIAL_SCALE)
@@ -134,16 +108,13 @@ class Network(nn.Module):
         # arithmetic, so that an exported graph supports all sizes
         sides = [(side * 14 // 10 + MULTIPLE - 1) // MULTIPLE * MULTIPLE for side in lightness.shape[2:]]
         known = self.encoder(F.interpolate(lightness, sides, mode="bilinear"))
-        half = F.leaky_relu(convolve(self.stem_half, scaled_lightness(lightness)), SLOPE)
-        maps4 = self.stem_norm(convolve(self.stem_quarter, half))
+        maps4 = self.stem(scaled_lightness(lightness))
         maps8 = self.stage8(self.known8(known.maps8, self.down8(maps4)))
         maps16 = self.stage16(self.known16(known.maps16, self.down16(maps8)))
         maps32 = self.stage32(self.known32(known.maps32, self.down32(maps16)))
         vector = self.vector(self.vector_norm(maps32.mean((1, 2))))
         vector = F.leaky_relu(self.known_vector.of_vector(known.vector, vector), SLOPE)
-        decoded = self.up16(maps32, maps16, vector)
-        decoded = self.up8(decoded, maps8, vector)
-        features = self.head_norm(self.up4(decoded, maps4, vector))
+        features = self.decode((maps4, maps8, maps16, maps32), vector)
         return Maps(self.mean(features), self.classes(features), features, vector)
 
 

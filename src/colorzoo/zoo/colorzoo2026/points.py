@@ -23,13 +23,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.networks.blocks import float64_device, is_traced
+from colorzoo.networks.blocks import float64_device, is_traced, take_cells
 
 MAX_CELLS = 1024
 """Maximum number of cells with points in the linear system; a larger set is subsampled evenly."""
 _LENGTH_SCALES = (8.0, 4.0, 0.6, 0.3, 0.12, 0.05)  # initial length scales in units of the longer image side
 _INITIAL_NOISE = 0.03
-MAX_COLUMNS = 256  # maximum cached columns per image, 32 KB each for a square image
 _MIN_AMPLITUDE = 1e-30  # lower bound before the logarithm
 _JITTER = 1e-5  # added to the diagonal, because identical cells would make the matrix singular
 
@@ -45,11 +44,6 @@ class Cells(NamedTuple):
 
     coordinates: Tensor
     amplitude: Tensor
-
-    @property
-    def embedding(self) -> Tensor:
-        """Embedding ``(B, N, K, D)`` of each cell for each kernel, without the position."""
-        return self.coordinates[..., :-2]
 
     def take(self, index: Tensor) -> Self:
         """Return the embeddings of the cells at indices ``(B, n)``."""
@@ -154,43 +148,6 @@ class ColorCovariance(nn.Module):
         return prior, (prior - explained.square().sum(1)).clamp(min=0.5 * noise + 1e-6)
 
 
-class CovarianceColumns:
-    """Cache of covariance columns for repeated edits of an image.
-
-    A column contains the covariance between one cell and all cells.
-
-    Args:
-        cells: Cell embeddings of a batch of one image.
-    """
-
-    def __init__(self, cells: Cells) -> None:
-        self._cells = cells
-        self._columns: dict[int, Tensor] = {}
-
-    @property
-    def nbytes(self) -> int:
-        """Size of the cells and the cached columns in bytes."""
-        return sum(tensor.nbytes for tensor in (*self._cells, *self._columns.values()))
-
-    def of(self, numbers: Tensor) -> Tensor:
-        """Return the float64 covariance ``(1, N, n)`` between all cells and n selected cells.
-
-        Args:
-            numbers: ``(1, n)``, indices of the selected cells.
-        """
-        self._cells = self._cells.double()  # on the first call, because most images have no points
-        indices: list[int] = numbers[0].tolist()
-        if len(indices) > MAX_COLUMNS:
-            return cell_covariance(self._cells, numbers)
-        missing = [index for index in dict.fromkeys(indices) if index not in self._columns]
-        if len(self._columns) + len(missing) > MAX_COLUMNS:
-            self._columns = {index: self._columns[index] for index in indices if index in self._columns}
-        if missing:
-            computed = cell_covariance(self._cells, torch.tensor([missing]))[0].T.contiguous()
-            self._columns |= zip(missing, computed, strict=True)
-        return torch.stack([self._columns[index] for index in indices], dim=-1)[None]
-
-
 def cell_covariance(cells: Cells, numbers: Tensor) -> Tensor:
     """Return the covariance ``(B, N, n)`` between all cells and n selected cells.
 
@@ -235,20 +192,6 @@ def _exponents(cells: Cells) -> tuple[Tensor, Tensor]:
     coordinates = cells.coordinates.transpose(1, 2)
     amplitude = cells.amplitude.clamp(min=_MIN_AMPLITUDE).log().mT[..., None]
     return coordinates, amplitude - 0.5 * coordinates.square().sum(-1, keepdim=True)
-
-
-def take_cells(values: Tensor, index: Tensor) -> Tensor:
-    """Select the values of n cells from the values of all N cells.
-
-    Args:
-        values: ``(B, N, ...)``, values of all cells.
-        index: ``(B, n)``, indices of the selected cells.
-
-    Returns:
-        ``(B, n, ...)``, values of the selected cells.
-    """
-    shape = (*index.shape, *values.shape[2:])
-    return values.gather(1, index.view(*index.shape, *[1] * (values.ndim - 2)).expand(shape))
 
 
 class Observations(NamedTuple):

@@ -11,9 +11,9 @@ from torch.nn import functional as F
 from colorzoo.card import InputKind, OutputKind
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.color.sketch import drawn_lines
-from colorzoo.guidance import Guidance, Points
+from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
-from colorzoo.networks.blocks import is_traced
+from colorzoo.networks.blocks import is_traced, take_cells
 from colorzoo.networks.hint_unet import point_colors
 from colorzoo.prediction import Prediction, RgbPrediction
 from colorzoo.zoo.colorzoo2026_drawing.network import (
@@ -25,6 +25,8 @@ from colorzoo.zoo.colorzoo2026_drawing.network import (
     Maps,
     Network,
     Observations,
+    join_observations,
+    masked_cell_means,
     scale_lab,
     soft_assign,
     unscale_lab,
@@ -220,7 +222,7 @@ class Colorzoo2026Drawing(ColoringModel):
         size = _input_size(lightness)
         if guidance is None or guidance.points is None:
             return lightness.new_zeros(lightness.shape[0], 4, *size)
-        lab, mask = _point_lab(guidance.points), guidance.points.mask
+        lab, mask = rgb_to_lab((point_colors(guidance.points) + 1) / 2), guidance.points.mask
         hints = torch.cat([scale_lab(lab.movedim(1, -1)).movedim(-1, 1) * mask, mask], dim=1)
         if tuple(hints.shape[2:]) == size:
             return hints
@@ -239,9 +241,7 @@ class Colorzoo2026Drawing(ColoringModel):
             cells = guidance.exemplar.embed_by(self.encode_reference).float()
             embedding, color, weight = torch.split(cells, [cells.shape[2] - 4, 3, 1], dim=2)
             found.append(Observations(embedding, color, weight[..., 0] * guidance.exemplar.alpha))
-        if not found:
-            return None
-        return Observations(*(torch.cat(parts, dim=1) for parts in zip(*found, strict=True)))
+        return join_observations(found) if found else None
 
 
 def _colored_weights(lab: Tensor, areas: Tensor) -> Tensor:
@@ -258,23 +258,13 @@ def _colored_weights(lab: Tensor, areas: Tensor) -> Tensor:
 
 def observed_points(maps: Maps, hints: Tensor) -> Observations:
     """Return the mean hint color of each cell with hints."""
-    mask = hints[:, 3:]
-    share = F.avg_pool2d(mask, STRIDE).flatten(1)
-    color = F.avg_pool2d(hints[:, :3] * mask, STRIDE).flatten(2).mT / share.clamp(min=1e-6)[..., None]
+    color, share = masked_cell_means(hints[:, :3], hints[:, 3:])
     hinted = (share > 0).to(share)
     count = min(MAX_OBSERVATIONS, hinted.shape[1])
     if not is_traced():  # a graph needs a fixed number
         count = max(1, min(count, int(hinted.sum(1).max())))
-    index = hinted.topk(count, dim=1).indices[..., None]
-    embedding, color = (
-        values.gather(1, index.expand(-1, -1, values.shape[2])) for values in (maps.embedding, color)
-    )
-    return Observations(embedding, color, hinted.gather(1, index[..., 0]))
-
-
-def _point_lab(points: Points) -> Tensor:
-    """Return the Lab colors of points, ``(B, 3, H, W)``."""
-    return rgb_to_lab((point_colors(points) + 1) / 2)
+    weight, index = hinted.topk(count, dim=1)
+    return Observations(take_cells(maps.embedding, index), take_cells(color, index), weight)
 
 
 def _is_dull_and_uncertain(colors: Tensor, pooled: Tensor, weights: Tensor) -> bool:

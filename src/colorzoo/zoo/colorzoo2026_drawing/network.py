@@ -7,6 +7,7 @@ logits of 256 colors, a mean color and an embedding of each cell.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,15 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.networks.channels_last import (
-    INITIAL_SCALE,
-    SLOPE,
-    AttentionBlock,
-    Downscale,
-    ResidualBlock,
-    Upscale,
-    convolve,
-)
+from colorzoo.networks.channels_last import INITIAL_SCALE, SLOPE, EncoderDecoder
 from colorzoo.settings import PositiveInt
 
 STRIDE = 4
@@ -69,7 +62,7 @@ class Maps(NamedTuple):
     embedding: Tensor
 
 
-class Network(nn.Module):
+class Network(EncoderDecoder):
     """Encoder and decoder with three heads.
 
     Args:
@@ -77,32 +70,12 @@ class Network(nn.Module):
     """
 
     def __init__(self, architecture: Architecture) -> None:
-        super().__init__()
-        (half, quarter), (eighth, sixteenth, coarsest) = architecture.stem, architecture.widths
-        count8, count16, count32 = architecture.blocks
-        vector, decoder = architecture.vector, architecture.decoder
-        # encoder
-        self.stem_half = nn.Conv2d(5, half, 5, stride=2, padding=2)
-        self.stem_quarter = nn.Conv2d(half, quarter, 3, stride=2, padding=1)
-        self.stem_norm = nn.LayerNorm(quarter)
-        self.down8 = Downscale(quarter, eighth)
-        self.stage8 = nn.Sequential(*(ResidualBlock(eighth) for _ in range(count8)))
-        self.down16 = Downscale(eighth, sixteenth)
-        self.stage16 = nn.Sequential(*(ResidualBlock(sixteenth) for _ in range(count16)))
-        self.down32 = Downscale(sixteenth, coarsest)
-        self.stage32 = nn.Sequential(*(AttentionBlock(coarsest) for _ in range(count32)))
-        # global vector
-        self.vector_norm = nn.LayerNorm(coarsest)
-        self.vector = nn.Linear(coarsest, vector)
-        # decoder
-        self.up16 = Upscale(coarsest, sixteenth, sixteenth, vector)
-        self.up8 = Upscale(sixteenth, eighth, eighth, vector)
-        self.up4 = Upscale(eighth, quarter, decoder, vector)
-        self.head_norm = nn.LayerNorm(decoder)
+        super().__init__(5, architecture.stem, architecture.widths, architecture.blocks, architecture.vector)
+        self.add_decoder(architecture.decoder)
         # heads
-        self.classes = nn.Linear(decoder, COLORS)
-        self.mean = nn.Linear(decoder, 3)
-        self.embed_in = nn.Linear(decoder, _HIDDEN)
+        self.classes = nn.Linear(architecture.decoder, COLORS)
+        self.mean = nn.Linear(architecture.decoder, 3)
+        self.embed_in = nn.Linear(architecture.decoder, _HIDDEN)
         self.embed_out = nn.Linear(_HIDDEN, architecture.embedding)
         with torch.no_grad():  # the first predictions are nearly gray and uncertain
             self.classes.weight.mul_(INITIAL_SCALE)
@@ -115,15 +88,12 @@ class Network(nn.Module):
             sketch: ``(B, 1, H, W)`` in [0, 1], 1 for paper; H and W are multiples of 32.
             hints: ``(B, 4, H, W)``, scaled Lab and mask of the color hints; 0 without a hint.
         """
-        x = torch.cat([1 - sketch, hints], dim=1).permute(0, 2, 3, 1)
-        half = F.leaky_relu(convolve(self.stem_half, x), SLOPE)
-        maps4 = self.stem_norm(convolve(self.stem_quarter, half))
+        maps4 = self.stem(torch.cat([1 - sketch, hints], dim=1).permute(0, 2, 3, 1))
         maps8 = self.stage8(self.down8(maps4))
         maps16 = self.stage16(self.down16(maps8))
         maps32 = self.stage32(self.down32(maps16))
         vector = F.leaky_relu(self.vector(self.vector_norm(maps32.mean((1, 2)))), SLOPE)
-        decoded = self.up8(self.up16(maps32, maps16, vector), maps8, vector)
-        features = self.head_norm(self.up4(decoded, maps4, vector)).flatten(1, 2)
+        features = self.decode((maps4, maps8, maps16, maps32), vector).flatten(1, 2)
         embedding = self.embed_out(F.leaky_relu(self.embed_in(features), SLOPE))
         return Maps(
             self.classes(features).float(),
@@ -144,6 +114,11 @@ class Observations(NamedTuple):
     embedding: Tensor
     color: Tensor
     weight: Tensor
+
+
+def join_observations(parts: Sequence[Observations]) -> Observations:
+    """Concatenate the observations of points and references."""
+    return Observations(*(torch.cat(values, dim=1) for values in zip(*parts, strict=True)))
 
 
 class CopyAttention(nn.Module):
@@ -175,6 +150,21 @@ class CopyAttention(nn.Module):
     def similarity(self, cosine: Tensor) -> Tensor:
         """Return the log odds that two cells with the given cosine similarity have one color."""
         return (cosine - self.threshold) * self.log_scale.exp()
+
+
+def masked_cell_means(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Average the masked pixels of each cell.
+
+    Args:
+        values: ``(B, C, H, W)``; H and W are multiples of `STRIDE`.
+        mask: ``(B, 1, H, W)`` in {0, 1}.
+
+    Returns:
+        Means ``(B, N, C)``, 0 for cells without masked pixels, and the fraction ``(B, N)`` of masked pixels.
+    """
+    share = F.avg_pool2d(mask, STRIDE)
+    means = F.avg_pool2d(values * mask, STRIDE) / share.clamp(min=1e-6)
+    return means.flatten(2).mT, share.flatten(1)
 
 
 def scale_lab(lab: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from colorzoo.data.augment import rotate_hue
 from colorzoo.data.line_art import disc_mask
 from colorzoo.randomness import copy_to, draw_uniform, image_generators
 from colorzoo.settings import Fraction, Probability
-from colorzoo.zoo.colorzoo2026_drawing.network import STRIDE, scale_lab
+from colorzoo.zoo.colorzoo2026_drawing.network import masked_cell_means, scale_lab
 
 PAPER = 0.6
 """Pixels of a sketch above this level are paper; pixels below it are lines, whose color is unknown."""
@@ -234,15 +234,27 @@ def random_hints(views: Views, simulation: Simulation) -> Tensor:
     radius_draw, *position_draws = draws[:, 1:].view(count, 1 + 2 * _TRIES, _MAX_HINTS).unbind(1)
     rows = (torch.stack(position_draws[:_TRIES]) * height).long()
     columns = (torch.stack(position_draws[_TRIES:]) * width).long()
-    tries = rows * width + columns  # pixel index, (_TRIES, V, _MAX_HINTS)
-    levels = sketch.flatten(1)
-    pixel = tries[-1]
-    for attempt in tries[:-1]:  # a later position on paper replaces an earlier position
-        pixel = torch.where(levels.gather(1, attempt) > PAPER, attempt, pixel)
+    pixel = _prefer_paper(rows * width + columns, sketch.flatten(1))
     radius = 1 + (3 * radius_draw).long()
     discs = disc_mask(pixel // width, pixel % width, radius, valid, (height, width))
     mask = discs * (sketch > PAPER)
     return torch.cat([views.color * mask, mask], dim=1)
+
+
+def _prefer_paper(tries: Tensor, levels: Tensor) -> Tensor:
+    """Select one of three pixels for each of n hints; see `random_hints` for the order.
+
+    Args:
+        tries: ``(3, V, n)``, indices of the pixels.
+        levels: ``(V, H W)``, sketches; higher values are paper.
+
+    Returns:
+        Indices of the selected pixels, ``(V, n)``.
+    """
+    selected = tries[-1]
+    for pixel in tries[:-1]:  # a later position on paper replaces an earlier position
+        selected = torch.where(levels.gather(1, pixel) > PAPER, pixel, selected)
+    return selected
 
 
 def cell_colors(views: Views) -> tuple[Tensor, Tensor]:
@@ -252,9 +264,8 @@ def cell_colors(views: Views) -> tuple[Tensor, Tensor]:
         Scaled Lab ``(V, N, 3)``, and ``(V, N)``: 1 for cells with paper, 0 for cells of ink.
     """
     paper = (views.sketch > PAPER).float()
-    share = F.avg_pool2d(paper, STRIDE)
-    color = F.avg_pool2d(views.color * paper, STRIDE) / share.clamp(min=1e-6)
-    return color.flatten(2).mT, (share > _LEAST_PAPER).float().flatten(1)
+    color, share = masked_cell_means(views.color, paper)
+    return color, (share > _LEAST_PAPER).float()
 
 
 def random_reference_cells(views: Views, is_paper: Tensor, simulation: Simulation) -> tuple[Tensor, Tensor]:

@@ -10,11 +10,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.data.dataset import Batch, sketches_of
+from colorzoo.networks.blocks import take_cells
 from colorzoo.settings import NonNegativeFloat
 from colorzoo.training.muon import MuonModule, muon_groups
 from colorzoo.training.optimization import Optimization
 from colorzoo.zoo.colorzoo2026_drawing.model import Colorzoo2026Drawing, observed_points
-from colorzoo.zoo.colorzoo2026_drawing.network import Architecture, Maps, Observations, soft_assign
+from colorzoo.zoo.colorzoo2026_drawing.network import (
+    Architecture,
+    Maps,
+    Observations,
+    join_observations,
+    soft_assign,
+)
 from colorzoo.zoo.colorzoo2026_drawing.simulation import (
     Simulation,
     Views,
@@ -103,15 +110,9 @@ class Colorzoo2026DrawingTask(MuonModule):
         self, maps: Maps, hints: Tensor, views: Views, color: Tensor, is_paper: Tensor
     ) -> Observations:
         """Return the hinted cells of each view, and random cells of the other view of the drawing."""
-        own = observed_points(maps, hints)
+        points = observed_points(maps, hints)
+        points = points._replace(weight=points.weight * views.copied[:, None])
         cells, weight = random_reference_cells(views, is_paper, self.simulation)
-        index = cells[..., None]
-        embedding, colors = (
-            values[views.other].gather(1, index.expand(-1, -1, values.shape[2]))
-            for values in (maps.embedding, color)
-        )
-        return Observations(
-            torch.cat([own.embedding, embedding], dim=1),
-            torch.cat([own.color, colors], dim=1),
-            torch.cat([own.weight * views.copied[:, None], weight], dim=1),
-        )
+        embedding = take_cells(maps.embedding[views.other], cells)
+        reference = Observations(embedding, take_cells(color[views.other], cells), weight)
+        return join_observations([points, reference])

@@ -96,19 +96,25 @@ class He2018(SelfReferenced, SingleOptimizerModule):
         lab = rgb_to_lab(rgb)
         reference, _ = references_of(batch)
         draws = draw_uniform(image_generators(batch["seed"], "branch"), len(lab), 1, lab.device)
-        perceptual = draws[:, 0] < weigh.perceptual_share
+        is_perceptual = draws[:, 0] < weigh.perceptual_share  # (B,)
         aligned = self.model.align(lab[:, :1], reference.rgb)
-        colors = aligned_colors(reference.rgb, aligned), aligned_truth(rgb, aligned)
-        given = torch.where(perceptual[:, None, None, None], *colors)
-        ab = self.model.generate(lab[:, :1], given, aligned.errors)
+        reference_ab = aligned_colors(reference.rgb, aligned)
+        own_ab = aligned_truth(rgb, aligned)
+        input_ab = torch.where(is_perceptual[:, None, None, None], reference_ab, own_ab)
+        ab = self.model.generate(lab[:, :1], input_ab, aligned.errors)
+
         chrominance = smooth_l1_map(ab, lab[:, 1:]).mean(dim=(1, 2, 3)) / 2  # mean over a and b
-        similarity = torch.zeros_like(chrominance)
+        perceptual = torch.zeros_like(chrominance)
         if weigh.perceptual_weight:
-            similarity = self._feature_distance(torch.cat([lab[:, :1], ab], dim=1), rgb)
-        losses = torch.where(perceptual, weigh.perceptual_weight * similarity, chrominance)
-        parts = {"chrominance": chrominance * ~perceptual, "perceptual": similarity * perceptual}
-        self.log_losses({"loss": losses.mean(), **{k: v.mean() for k, v in parts.items()}}, len(lab))
-        return losses.mean()
+            perceptual = self._feature_distance(torch.cat([lab[:, :1], ab], dim=1), rgb)
+        loss = torch.where(is_perceptual, weigh.perceptual_weight * perceptual, chrominance).mean()
+        losses = {
+            "loss": loss,
+            "chrominance": (chrominance * ~is_perceptual).mean(),
+            "perceptual": (perceptual * is_perceptual).mean(),
+        }
+        self.log_losses(losses, len(lab))
+        return loss
 
     def _feature_distance(self, lab: Tensor, truth: Tensor) -> Tensor:
         """Return the mean squared error ``(B,)`` between relu5_1 features."""

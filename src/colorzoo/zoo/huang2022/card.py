@@ -56,7 +56,6 @@ UNICOLOR = ModelCard(
             **dict.fromkeys(("heads", "top_k"), 4),
             "matcher": "zhang2019_small",
             "matched_size": (128, 128),
-            "codes_of": "random",
         }
     ),
     limits=("export", "gradient"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Unpack
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from torchmetrics.functional.image import lpips as torchmetrics_lpips
 from torchvision.models import VGG16_Weights
 
+from colorzoo.color.sketch import rgb_to_gray
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import WeightsError
 from colorzoo.losses import sum_over_processes
@@ -32,7 +33,7 @@ from colorzoo.weights import load_state_dict_file
 from colorzoo.zoo.huang2022.hints import MASKED, SEEN, Users, simulate
 from colorzoo.zoo.huang2022.model import Matching, Sampling, UniColor
 from colorzoo.zoo.huang2022.transformer import HybridTransformer, TransformerSizes
-from colorzoo.zoo.huang2022.vqgan import CELL, VQGANSizes, gray_of
+from colorzoo.zoo.huang2022.vqgan import CELL, VQGANSizes
 
 
 class Huang2022(SingleOptimizerModule):
@@ -44,8 +45,6 @@ class Huang2022(SingleOptimizerModule):
         sampling: Settings of code sampling in validation.
         matching: Settings of the matching between image and exemplar; not used in training.
         users: Settings of the masked cells and simulated hints.
-        codes_of: Chroma-VQGAN weights that training accepts: ``trained`` requires trained weights.
-            ``random``, for tests, also accepts random weights.
         **optimization: See `Optimization`.
     """
 
@@ -58,14 +57,12 @@ class Huang2022(SingleOptimizerModule):
         sampling: Sampling = Sampling(),
         matching: Matching = Matching(),
         users: Users = Users(),
-        codes_of: Literal["trained", "random"] = "trained",
         **optimization: Unpack[Optimization],
     ) -> None:
         model = UniColor(vqgan, transformer, sampling, matching)
         model.network.vqgan.requires_grad_(False)
         super().__init__(model, **optimization)
         self.users = users
-        self.codes_of = codes_of
 
     def prepare_fit(self) -> None:
         """Check that Chroma-VQGAN is trained.
@@ -74,7 +71,7 @@ class Huang2022(SingleOptimizerModule):
             WeightsError: Chroma-VQGAN has random weights.
         """
         super().prepare_fit()
-        if not (self.trained or self.allow_untrained or self.codes_of == "random"):
+        if not (self.trained or self.allow_untrained):
             raise WeightsError(
                 "--init_from must be a checkpoint of huang2022/vqgan_imagenet.yaml, because the transformer "
                 "learns to predict the codes of a trained Chroma-VQGAN"
@@ -89,7 +86,7 @@ class Huang2022(SingleOptimizerModule):
         rgb, network = batch["rgb"], self.model.network
         with torch.no_grad():
             target = network.vqgan.encode(2 * rgb - 1)
-            gray = network.vqgan.gray_encoder(gray_of(2 * rgb - 1)).flatten(2).mT
+            gray = network.vqgan.gray_encoder(rgb_to_gray(2 * rgb - 1)).flatten(2).mT
         shape = (rgb.shape[2] // CELL, rgb.shape[3] // CELL)
         mask, hints = simulate(rgb, batch["seed"].tolist(), shape, self.users)
         logits = network.transformer(gray, fed_codes(target, mask, network.transformer.mask_token), hints)
@@ -306,8 +303,6 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
     Args:
         vqgan: Sizes of Chroma-VQGAN.
         transformer: Sizes of the transformer.
-        sampling: Settings of code sampling; not used in training.
-        matching: Settings of the matching between image and exemplar; not used in training.
         objective: Settings of the loss.
         discriminator_config: Settings of the discriminator.
         **optimization: See `AdversarialOptimization`.
@@ -321,13 +316,11 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
         self,
         vqgan: VQGANSizes = VQGANSizes(),
         transformer: TransformerSizes = TransformerSizes(),
-        sampling: Sampling = Sampling(),
-        matching: Matching = Matching(),
         objective: VQGANObjective = VQGANObjective(),
         discriminator_config: DiscriminatorConfig = DiscriminatorConfig(),
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        model = UniColor(vqgan, transformer, sampling, matching)
+        model = UniColor(vqgan, transformer)
         model.network.transformer.requires_grad_(False)
         super().__init__(model, **optimization)
         self.objective = objective
@@ -349,9 +342,9 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
 
     def generate(self, batch: Batch) -> RgbPrediction:
         """Reconstruct the images of a batch with Chroma-VQGAN, without clipping RGB."""
-        found = self.model.network.vqgan(2 * batch["rgb"] - 1)
-        extras = {"codebook": found.quantized.loss, "perplexity": found.quantized.perplexity}
-        return RgbPrediction(rgb=(found.rgb + 1) / 2, extras=extras)
+        rgb, quantized = self.model.network.vqgan(2 * batch["rgb"] - 1)
+        extras = {"codebook": quantized.loss, "perplexity": quantized.perplexity}
+        return RgbPrediction(rgb=(rgb + 1) / 2, extras=extras)
 
     def generator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
         """Return the weighted sum of the generator losses, and log each unweighted loss."""

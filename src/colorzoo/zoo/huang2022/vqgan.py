@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.color.sketch import rgb_to_gray
 from colorzoo.networks.blocks import conv3x3
 from colorzoo.settings import PositiveInt, Range
 
@@ -23,7 +24,6 @@ CELL = 16
 _GROUPS = 32
 _EPSILON = 1e-4
 _BETA = 0.25  # weight of the codebook term; the encoder term has weight 1 (the reverse of most VQ papers)
-_GRAY = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
@@ -66,18 +66,6 @@ class Quantized(NamedTuple):
     perplexity: Tensor
 
 
-class Reconstruction(NamedTuple):
-    """Reconstructed images.
-
-    Attributes:
-        rgb: ``(B, 3, H, W)``, not clipped to [-1, 1].
-        quantized: Quantized color features.
-    """
-
-    rgb: Tensor
-    quantized: Quantized
-
-
 class ChromaVQGAN(nn.Module):
     """Color encoder, gray encoder, codebook and decoder.
 
@@ -94,10 +82,14 @@ class ChromaVQGAN(nn.Module):
         self.post_quant_conv = nn.Conv2d(2 * sizes.code_width, 2 * sizes.latent, 1)
         self.decoder = Decoder(2 * sizes.latent, sizes)
 
-    def forward(self, rgb: Tensor) -> Reconstruction:
-        """Reconstruct RGB ``(B, 3, H, W)`` in [-1, 1] from its color codes and gray version."""
+    def forward(self, rgb: Tensor) -> tuple[Tensor, Quantized]:
+        """Reconstruct RGB ``(B, 3, H, W)`` in [-1, 1] from its color codes and gray version.
+
+        Returns:
+            Reconstruction ``(B, 3, H, W)``, not clipped to [-1, 1], and quantized color features.
+        """
         quantized = self.quantize(self.color_features(rgb))
-        return Reconstruction(self.decode(quantized.vectors, self.gray_encoder(gray_of(rgb))), quantized)
+        return self.decode(quantized.vectors, self.gray_encoder(rgb_to_gray(rgb))), quantized
 
     def color_features(self, rgb: Tensor) -> Tensor:
         """Return color features ``(B, C, h, w)``, before quantization, of RGB in [-1, 1]."""
@@ -246,6 +238,7 @@ class _Level(nn.Module):
         block_inputs = [in_channels, *[out_channels] * (blocks - 1)]
         self.block = nn.ModuleList([_ResidualBlock(channels, out_channels) for channels in block_inputs])
         self.attn = nn.ModuleList([_Attention(out_channels) for _ in range(blocks if attends else 0)])
+        self.downsample = self.upsample = nn.Sequential()  # the identity
         if downsample:
             pad = nn.ZeroPad2d((0, 1, 0, 1))  # only at the right and bottom
             conv = nn.Conv2d(out_channels, out_channels, 3, stride=2)
@@ -259,10 +252,7 @@ class _Level(nn.Module):
             x = block(x)
             if len(self.attn):
                 x = self.attn[index](x)
-        for name in ("downsample", "upsample"):
-            if hasattr(self, name):
-                x = getattr(self, name)(x)
-        return x
+        return self.upsample(self.downsample(x))
 
 
 class _Middle(nn.Module):
@@ -281,14 +271,14 @@ class _ResidualBlock(nn.Module):
         super().__init__()
         self.norm1, self.conv1 = _norm(in_channels), conv3x3(in_channels, out_channels)
         self.norm2, self.conv2 = _norm(out_channels), conv3x3(out_channels, out_channels)
+        self.nin_shortcut: nn.Module = nn.Identity()
         if in_channels != out_channels:
             self.nin_shortcut = nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         inner = self.conv1(F.silu(self.norm1(x)))
         inner = self.conv2(F.silu(self.norm2(inner)))
-        shortcut = self.nin_shortcut(x) if hasattr(self, "nin_shortcut") else x
-        return shortcut + inner
+        return self.nin_shortcut(x) + inner
 
 
 class _Attention(nn.Module):
@@ -305,11 +295,6 @@ class _Attention(nn.Module):
         attended = F.scaled_dot_product_attention(query, key, value)[:, 0].mT
         mixed: Tensor = self.proj_out(attended.reshape(x.shape))
         return x + mixed
-
-
-def gray_of(rgb: Tensor) -> Tensor:
-    """Convert RGB ``(B, 3, H, W)`` to gray ``(B, 1, H, W)``, both in [-1, 1]."""
-    return (rgb * rgb.new_tensor(_GRAY).view(3, 1, 1)).sum(dim=1, keepdim=True)
 
 
 def _norm(width: int) -> Any:

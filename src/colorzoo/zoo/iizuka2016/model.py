@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import lightness_to_rgb
+from colorzoo.color.sketch import rgb_to_gray
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Range, Width
-from colorzoo.zoo.iizuka2016.network import JointPriorNetwork, gray_of
+from colorzoo.zoo.iizuka2016.network import JointPriorNetwork
 from colorzoo.zoo.iizuka2016.published import convert_published
 
 
@@ -75,7 +76,7 @@ class LetThereBeColor(ColoringModel):
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
         """Encode references ``(B, 3, H, W)`` in [0, 1] as global vectors ``(B, 1, 256 * width)``."""
-        return self.network.style_of(gray_of(rgb)).unsqueeze(1)
+        return self.network.style_of(rgb_to_gray(rgb)).unsqueeze(1)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the parameters of an authors' Torch7 file to the names in this model."""

@@ -14,15 +14,9 @@ from torch import Tensor, nn
 
 from colorzoo.networks.blocks import is_traced, scaled_width
 
-YUV = ((0.299, 0.587, 0.114), (-0.14713, -0.28886, 0.436), (0.615, -0.51499, -0.10001))
 WHITE = (0.950456, 1.0, 1.088754)
 EPSILON, KAPPA = 216 / 24389, 24389 / 27
 _XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
-
-
-def gray_of(rgb: Tensor) -> Tensor:
-    """Return the luma Y ``(B, 1, H, W)`` of RGB ``(B, 3, H, W)``, both in [0, 1]."""
-    return multiply(YUV[:1], rgb)
 
 
 def torch7_lab(rgb: Tensor) -> Tensor:
@@ -156,7 +150,8 @@ class JointPriorNetwork(nn.Module):
 
     def local_input(self, gray: Tensor) -> Tensor:
         """Resize gray images to multiples of 8 pixels and subtract the training set's mean gray."""
-        return scale(gray, whole_cells(gray.shape[-2], gray.shape[-1])) - self.mean
+        height, width = gray.shape[-2:]
+        return scale(gray, (whole_cells(height), whole_cells(width))) - self.mean
 
     def scene_input(self, local: Tensor) -> Tensor:
         """Resize the output of `local_input` to the global branch's square input size."""
@@ -223,14 +218,10 @@ def to_ab(maps: Tensor) -> Tensor:
     return 200 * maps - 100
 
 
-def whole_cells(height: int, width: int) -> tuple[int, int]:
-    """Round height and width in pixels to the nearest multiples of 8, with a minimum of 8."""
-    return STRIDE * _at_least_one(height), STRIDE * _at_least_one(width)
-
-
-def _at_least_one(side: int) -> int:
+def whole_cells(side: int) -> int:
+    """Round a height or width in pixels to the nearest multiple of 8, with a minimum of 8."""
     cells = (side + STRIDE // 2) // STRIDE
-    return cells if is_traced() else max(1, cells)  # exported graphs require larger images
+    return STRIDE * (cells if is_traced() else max(1, cells))  # exported graphs require larger images
 
 
 def scale(maps: Tensor, size: tuple[int, int]) -> Tensor:

@@ -14,7 +14,6 @@ from torch.nn import functional as F
 
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.errors import DataError
 from colorzoo.settings import NonNegativeFloat, NonNegativeInt
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
@@ -78,13 +77,8 @@ class Iizuka2016(SingleOptimizerModule):
         target = target_of(rgb, (maps.shape[-2], maps.shape[-1]))
         if self.classifier is None:
             losses = self.losses(maps, target)
-        elif "label" in batch:
-            losses = self.losses(maps, target, self.classifier(scene), batch["label"])
         else:
-            raise DataError(
-                "--model.objective.classes must be 0 for data without labels. Set this option to "
-                "0, or load labels with --data.labels true."
-            )
+            losses = self.losses(maps, target, self.classifier(scene), batch["label"])
         self.log_losses(losses, len(rgb))
         return losses["loss"]
 

@@ -10,10 +10,11 @@ from typing import Any, Unpack
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchvision.transforms.v2.functional import adjust_saturation
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.losses import weighted_sum
+from colorzoo.losses import cross_entropy_gan_loss, weighted_sum
 from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.blocks import scaled_width
 from colorzoo.networks.imagenet import normalized
@@ -30,7 +31,6 @@ from colorzoo.zoo.kang2023.model import Architecture, DDColor
 
 VGG_LAYERS = (0, 7, 14, 24, 34)  # conv1_1, conv2_1, ..., conv5_1, before BatchNorm
 _LAYER_WEIGHTS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
-_GRAY = (0.2989, 0.587, 0.114)
 _CHANNELS = (64, 128, 256, 512)
 
 
@@ -138,11 +138,11 @@ class Kang2023(GANColorizationModule[AbPrediction]):
             terms["pixel"] = self.pixel_loss(generated.ab, target_ab)
         if objective.perceptual_weight:
             with torch.no_grad():
-                target_rgb = saturate(lab_to_rgb(lab), objective.saturation)
+                target_rgb = adjust_saturation(lab_to_rgb(lab), objective.saturation)
                 target_features = self.vgg(normalized(target_rgb))
             terms["perceptual"] = perceptual(self.vgg(normalized(rgb)), target_features)
         if objective.adversarial_weight:
-            terms["adversarial"] = adversarial_loss(self.discriminator(rgb).float(), real=True)
+            terms["adversarial"] = cross_entropy_gan_loss(self.discriminator(rgb).float(), real=True)
         if objective.colorfulness_weight:
             terms["colorfulness"] = colorfulness_loss(rgb)
         return terms
@@ -151,9 +151,9 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         """Return the discriminator's cross-entropy for real plus generated images."""
         rgb = batch["rgb"]
         # the order matters, because each call runs a power iteration of the spectral norm
-        real = self.discriminator(saturate(rgb, self.objective.saturation)).float()
+        real = self.discriminator(adjust_saturation(rgb, self.objective.saturation)).float()
         fake = self.discriminator(generated.to_rgb(rgb_to_lab(rgb)[:, :1])).float()
-        return adversarial_loss(real, real=True) + adversarial_loss(fake, real=False)
+        return cross_entropy_gan_loss(real, real=True) + cross_entropy_gan_loss(fake, real=False)
 
 
 class ColorDiscriminator(nn.Module):
@@ -220,23 +220,6 @@ def colorfulness_of(rgb: Tensor) -> Tensor:
 def colorfulness_loss(rgb: Tensor) -> Tensor:
     """Return 1 minus the mean colorfulness of RGB ``(B, 3, H, W)`` in [0, 1]."""
     return (1 - colorfulness_of(rgb)).mean()
-
-
-def saturate(rgb: Tensor, factor: float) -> Tensor:
-    """Multiply the saturation of RGB ``(B, 3, H, W)`` by a factor and clip RGB to [0, 1]."""
-    gray = (rgb * rgb.new_tensor(_GRAY).view(3, 1, 1)).sum(dim=1, keepdim=True)
-    return (factor * rgb + (1 - factor) * gray).clamp(0, 1)
-
-
-@in_float32
-def adversarial_loss(scores: Tensor, real: bool) -> Tensor:
-    """Return the binary cross-entropy of discriminator scores.
-
-    Args:
-        scores: Patch logits ``(B, n)``.
-        real: Target label of all scores: true for real images, false for generated images.
-    """
-    return F.binary_cross_entropy_with_logits(scores, torch.full_like(scores, float(real)))
 
 
 def _block(

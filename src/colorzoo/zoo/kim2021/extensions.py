@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,15 +16,14 @@ from torch.nn import functional as F
 
 from colorzoo.losses.edges import color_error, edge_error, widened
 from colorzoo.model import ColoringModel
-from colorzoo.networks.blocks import conv3x3, is_traced
+from colorzoo.networks.blocks import conv3x3
 from colorzoo.networks.feature_hooks import FeatureHook, HookState
 from colorzoo.prediction import Prediction
 from colorzoo.settings import NonNegativeFloat, NonNegativeInt
 from colorzoo.zoo.kim2021.losses import EdgeLoss, Objective
-from colorzoo.zoo.kim2021.network import FIELD, EdgeNetwork, pooled, run_refined
+from colorzoo.zoo.kim2021.network import EdgeNetwork, pooled
 
-PROPAGATION_FIELD = 4  # receptive field of the `Propagation` convolutions to each side, in pixels
-STEP = 3  # pixels between sampled positions
+_STEP = 3  # pixels between sampled positions
 _KEYS, _HIDDEN = 3, 16
 _ALIKE = 6.0  # initial scale of lightness differences between similar pixels
 _AVOID = 2.2  # logit of 0.9, the initial weight reduction of pixels under a scribble
@@ -87,108 +85,35 @@ class ExtendedEdgeNetwork(EdgeNetwork):
         self.propagation = propagation
 
     def refine(
-        self, hooked: ColoringModel, state: HookState, scribbles: Tensor, lightness: Tensor
+        self, backbone: ColoringModel, state: HookState, scribbles: Tensor, lightness: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Run the backbone from the first feature hook, with refined feature maps and propagated colors.
+        """Run the backbone with refined feature maps and propagate colors near scribbles.
 
         See `EdgeNetwork.refine` for the arguments.
         """
-        if self.reach is None:
-            window = scribbles.amax(dim=(1, 2, 3), keepdim=True)
-        else:
-            window = self._fading(scribbles, self.reach)
-        residual = partial(self._residual, window, scribbles, lightness)
-        image, residuals = run_refined(hooked, state, residual)
-        return self.propagate(image, lightness, scribbles), residuals
+        ab, residuals = super().refine(backbone, state, scribbles, lightness)
+        if self.propagation is not None:
+            window = fading(scribbles, self.propagation.radius)
+            ab = ab + window * self.propagation(ab, lightness, scribbles)
+        return ab, residuals
 
-    def _residual(
-        self, window: Tensor, scribbles: Tensor, lightness: Tensor, index: int, activation: Tensor
-    ) -> Tensor:
-        """Return the residual of a feature map, multiplied by a window.
+    def residual(self, index: int, activation: Tensor, scribbles: Tensor, lightness: Tensor) -> Tensor:
+        """Return the residual of a feature map, which is 0 beyond the reach of the scribbles.
 
-        The branch of the hook computes the residual. In inference with a limited reach, the branch runs only
-        on the region around the scribbles.
-
-        Args:
-            window: Factors in [0, 1]: ``(B, 1, H, W)``, or ``(B, 1, 1, 1)`` if E changes all positions.
-            scribbles: ``(B, 1, H, W)`` in {0, 1}.
-            lightness: ``(B, 1, H, W)`` in [0, 100].
-            index: Index of the feature hook.
-            activation: Feature map ``(B, C, h, w)`` of the hook.
-
-        Returns:
-            ``(B, C, h, w)``, in units of `FeatureHook.scale`.
+        See `EdgeNetwork.residual` for the arguments.
         """
-        stride, branch = self.strides[index], self.branches[index]
+        stride = self.strides[index]
         branch_input = pooled(scribbles, stride, activation, F.max_pool2d)
         if self.read_lightness:
             normalized = (lightness - 50) / 100  # in [-0.5, 0.5]
             gray = pooled(normalized, stride, activation, F.avg_pool2d)
             branch_input = torch.cat([branch_input, gray], dim=1)
         if self.reach is None:
-            map_window = window.to(activation)  # (B, 1, 1, 1)
+            window = scribbles.amax(dim=(1, 2, 3), keepdim=True)  # (B, 1, 1, 1)
         else:
-            map_window = pooled(window, stride, activation, F.avg_pool2d).to(activation)  # (B, 1, h, w)
-            if not self._processes_whole_image():
-                return _run_around(branch, activation, branch_input, map_window)
-        residual: Tensor = branch(activation, branch_input)
-        return residual * map_window
-
-    def propagate(self, ab: Tensor, lightness: Tensor, scribbles: Tensor) -> Tensor:
-        """Return ab with propagated colors near scribbles, or unchanged ab without `Propagation`.
-
-        Args:
-            ab: Predicted ab ``(B, 2, H, W)`` in CIE units.
-            lightness: ``(B, 1, H, W)`` in [0, 100].
-            scribbles: ``(B, 1, H, W)`` in {0, 1}.
-        """
-        if self.propagation is None:
-            return ab
-        window = self._fading(scribbles, self.propagation.radius)
-        if self._processes_whole_image():
-            return ab + window * self.propagation(ab, lightness, scribbles)
-        part = _around(window, self.propagation.radius + PROPAGATION_FIELD)
-        if part is None:
-            return ab
-        changed = ab.clone()
-        changed[part] += window[part] * self.propagation(ab[part], lightness[part], scribbles[part])
-        return changed
-
-    def _processes_whole_image(self) -> bool:
-        """Return whether the whole image is processed, as training and exported graphs require."""
-        return self.training or is_traced()
-
-    def _fading(self, scribbles: Tensor, reach: int) -> Tensor:
-        if self._processes_whole_image():
-            return fading(scribbles, reach)
-        faded = torch.zeros_like(scribbles)
-        part = _around(scribbles, reach + reach // 2)  # margin for complete averages within the reach
-        if part is not None:
-            faded[part] = fading(scribbles[part], reach)
-        return faded
-
-
-def _run_around(branch: nn.Module, activation: Tensor, read: Tensor, window: Tensor) -> Tensor:
-    """Run a branch only on the map region that affects the output inside the window."""
-    change = torch.zeros_like(activation)
-    part = _around(window, FIELD)
-    if part is not None:
-        change[part] = (branch(activation[part], read[part]) * window[part]).to(change)
-    return change
-
-
-def _around(window: Tensor, margin: int) -> tuple[Any, slice, slice] | None:
-    """Return the bounding box of a window, enlarged by ``margin`` positions, or None if empty."""
-    marked = (window > 0).any(dim=0).any(dim=0)
-    if not marked.any():
-        return None
-    rows, columns = (_ends(marked.any(dim=axis), margin) for axis in (1, 0))
-    return ..., rows, columns
-
-
-def _ends(marked: Tensor, margin: int) -> slice:
-    places = marked.nonzero()
-    return slice(max(0, int(places.min()) - margin), int(places.max()) + 1 + margin)
+            window = pooled(fading(scribbles, self.reach), stride, activation, F.avg_pool2d)  # (B, 1, h, w)
+        residual: Tensor = self.branches[index](activation, branch_input)
+        return residual * window.to(activation)
 
 
 def fading(scribbles: Tensor, reach: int) -> Tensor:
@@ -264,12 +189,12 @@ class Propagation(nn.Module):
     def _drawn(self, ab: Tensor, key: Tensor, trust: Tensor) -> Tensor:
         """Return the mean color of similar pixels within the radius."""
         height, width = ab.shape[-2:]
-        reach = self.radius // STEP * STEP
+        reach = self.radius // _STEP * _STEP
         values = torch.cat([key, trust, trust * ab], dim=1)
         padded = F.pad(values, (reach,) * 4)  # pixels outside of the image have no weight
         total = torch.zeros_like(ab)
         weight = torch.full_like(trust, 1e-6)
-        for row, column in product(range(-reach, reach + 1, STEP), repeat=2):
+        for row, column in product(range(-reach, reach + 1, _STEP), repeat=2):
             if row * row + column * column > self.radius**2:
                 continue
             top, left = reach + row, reach + column
@@ -302,15 +227,15 @@ class ExtendedEdgeLoss(EdgeLoss):
             The terms of `EdgeLoss.terms`, ``color`` (color error near the scribbles) and ``hold`` (color
             change elsewhere). Color terms are mean squared differences of ab / 110.
         """
-        ab, gradient = prediction.to_ab(), self.objective.gradient
+        ab = prediction.to_ab()
         near = widened(scribbles, self.extensions.edge_band)
         relative = self.extensions.relative
-        edge_weights = image_weights(edge_error(backbone_ab, target, near, kind=gradient), relative)
+        edge_weights = image_weights(edge_error(backbone_ab, target, near), relative)
         color_weights = image_weights(color_error(backbone_ab, target, near), relative)
         return {
             **super().terms(prediction, target, backbone_ab, scribbles),
-            "edge": (edge_error(ab, target, near, kind=gradient) * edge_weights).mean(),
-            "con": (edge_error(ab, backbone_ab, 1 - near, kind=gradient) * edge_weights).mean(),
+            "edge": (edge_error(ab, target, near) * edge_weights).mean(),
+            "con": (edge_error(ab, backbone_ab, 1 - near) * edge_weights).mean(),
             "color": (color_error(ab, target, near) * color_weights).mean(),
             "hold": (color_error(ab, backbone_ab, 1 - near) * color_weights).mean(),
         }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from colorzoo.losses.edges import Gradient, edge_error
+from colorzoo.losses.edges import edge_error
 from colorzoo.prediction import Prediction
 from colorzoo.settings import NonNegativeFloat
 
@@ -19,12 +19,10 @@ class Objective:
     `EdgeLoss` describes the terms.
 
     Attributes:
-        gradient: Gradients of ab that L_edge and L_con compare: ``signed`` derivatives, or ``magnitude``.
         con_weight: Weight of L_con (lambda_con).
         reg_weight: Weight of L_reg (lambda_reg).
     """
 
-    gradient: Gradient = "signed"
     con_weight: NonNegativeFloat = 1.0
     reg_weight: NonNegativeFloat = 0.1
 
@@ -55,11 +53,11 @@ class EdgeLoss:
             the color gradients elsewhere. ``reg`` is L_reg, the mean square of the residuals for feature
             maps, divided by `FeatureHook.scale`.
         """
-        ab, gradient = prediction.to_ab(), self.objective.gradient
+        ab = prediction.to_ab()
         residual_squares = [residual.float().square().mean() for residual in prediction.extras.values()]
         return {
-            "edge": edge_error(ab, target, scribbles, kind=gradient).mean(),
-            "con": edge_error(ab, backbone_ab, 1 - scribbles, kind=gradient).mean(),
+            "edge": edge_error(ab, target, scribbles).mean(),
+            "con": edge_error(ab, backbone_ab, 1 - scribbles).mean(),
             "reg": torch.stack(residual_squares).mean(),
         }
 

@@ -13,9 +13,8 @@ from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import conv3x3
 from colorzoo.networks.feature_hooks import FeatureHook, HookState
 
-DILATIONS = (1, 2, 4)
-FIELD = 2 + 2 * sum(DILATIONS)  # receptive field of a branch to each side, in map positions
-GAIN = 0.1  # gain of the last convolution: training starts unstable with 1
+_DILATIONS = (1, 2, 4)
+_GAIN = 0.1  # gain of the last convolution: training starts unstable with 1
 
 
 class DilatedResidual(nn.Module):
@@ -51,7 +50,7 @@ class HookBranch(nn.Module):
         super().__init__()
         self.scale = hook.scale
         self.enter = conv3x3(hook.channels + beside, hidden)
-        self.blocks = nn.Sequential(*(DilatedResidual(hidden, dilation) for dilation in DILATIONS))
+        self.blocks = nn.Sequential(*(DilatedResidual(hidden, dilation) for dilation in _DILATIONS))
         self.leave = conv3x3(hidden, hook.channels)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
@@ -64,7 +63,7 @@ class HookBranch(nn.Module):
             beside: Scribbles at the size of the map, ``(B, beside, h, w)``.
         """
         x = torch.relu(self.enter(torch.cat([activation / self.scale, beside.to(activation)], dim=1)))
-        return GAIN * self.leave(self.blocks(x))
+        return _GAIN * self.leave(self.blocks(x))
 
 
 class EdgeNetwork(nn.Module):
@@ -88,55 +87,44 @@ class EdgeNetwork(nn.Module):
         self.branches = nn.ModuleList(map(HookBranch, hooks, widths, [beside] * len(hooks)))
 
     def refine(
-        self, hooked: ColoringModel, state: HookState, scribbles: Tensor, lightness: Tensor
+        self, backbone: ColoringModel, state: HookState, scribbles: Tensor, lightness: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Run the backbone from the first feature hook, with refined feature maps.
+        """Run the backbone from the first feature hook, and add a residual to each feature map.
 
         Args:
-            hooked: Backbone.
+            backbone: Backbone.
             state: Backbone activations at the first feature hook.
             scribbles: ``(B, 1, H, W)`` in {0, 1}; images without scribbles do not change.
             lightness: Backbone input ``(B, 1, H, W)``.
 
         Returns:
-            Output of the backbone, and the residual of each feature map, divided by `FeatureHook.scale`.
+            Output of the backbone, and a dict that maps the name of each hook to its residual.
         """
+        indices = {hook.name: index for index, hook in enumerate(backbone.hooks)}
+        residuals: dict[str, Tensor] = {}
+
+        def visit(name: str, activation: Tensor) -> Tensor:
+            if name not in indices:
+                return activation
+            index = indices[name]
+            residuals[name] = self.residual(index, activation, scribbles, lightness)
+            return activation + backbone.hooks[index].scale * residuals[name]
+
+        return backbone.after_hooks(state, visit), residuals
+
+    def residual(self, index: int, activation: Tensor, scribbles: Tensor, lightness: Tensor) -> Tensor:
+        """Return the residual ``(B, C, h, w)`` of a feature map, divided by `FeatureHook.scale`.
+
+        Args:
+            index: Index of the feature hook.
+            activation: Feature map ``(B, C, h, w)`` of the hook.
+            scribbles: ``(B, 1, H, W)`` in {0, 1}.
+            lightness: Not used.
+        """
+        pooled_scribbles = pooled(scribbles, self.strides[index], activation, F.max_pool2d)
         has_scribbles = scribbles.amax(dim=(1, 2, 3), keepdim=True)  # (B, 1, 1, 1) in {0, 1}
-
-        def residual(index: int, activation: Tensor) -> Tensor:
-            pooled_scribbles = pooled(scribbles, self.strides[index], activation, F.max_pool2d)
-            change: Tensor = self.branches[index](activation, pooled_scribbles)
-            return change * has_scribbles.to(activation)
-
-        return run_refined(hooked, state, residual)
-
-
-def run_refined(
-    hooked: ColoringModel, state: HookState, residual: Callable[[int, Tensor], Tensor]
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """Run a backbone from the first feature hook and add a residual to each feature map.
-
-    Each residual is multiplied by `FeatureHook.scale` before the addition.
-
-    Args:
-        hooked: Backbone.
-        state: Backbone activations at the first feature hook.
-        residual: Function that returns the residual for the index of a hook and its feature map.
-
-    Returns:
-        Output of the backbone, and a dict that maps the name of each hook to its residual.
-    """
-    indices = {hook.name: index for index, hook in enumerate(hooked.hooks)}
-    residuals: dict[str, Tensor] = {}
-
-    def visit(name: str, activation: Tensor) -> Tensor:
-        if name not in indices:
-            return activation
-        index = indices[name]
-        residuals[name] = residual(index, activation)
-        return activation + hooked.hooks[index].scale * residuals[name]
-
-    return hooked.after_hooks(state, visit), residuals
+        residual: Tensor = self.branches[index](activation, pooled_scribbles)
+        return residual * has_scribbles.to(activation)
 
 
 def pooled(image: Tensor, stride: int, activation: Tensor, pool: Callable[..., Tensor]) -> Tensor:

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
 from colorzoo.networks.feature_hooks import unchanged
 from colorzoo.randomness import image_generators
@@ -83,34 +82,22 @@ class Kim2021(SingleOptimizerModule):
         self.loss = extensions.loss(objective)
         self.users = users
 
-    def setup(self, stage: str) -> None:
-        """Check at the start of ``fit`` that the backbone colorizes photos.
-
-        Raises:
-            ColorzooError: The backbone expects sketches.
-        """
-        if stage == "fit" and self.input_kind != "gray":
-            backbone = self.model.hparams["backbone"]
-            raise ColorzooError(
-                f"'backbone' must name a model for photos in training, got the sketch model {backbone}"
-            )
-        super().setup(stage)
-
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Simulate scribbles over edges with color bleeding and return the weighted loss."""
         lab = rgb_to_lab(batch["rgb"])
         lightness, ab = lab[:, :1], lab[:, 1:]
+        backbone = self.model.backbone.model
         with torch.no_grad():
             guidance = self._training_guidance(ab, batch)
-            encoded = self.model.encode(lightness, guidance)
-            backbone_ab = self.model.backbone.model.after_hooks(encoded.state, unchanged)
+            state = backbone.before_hooks(lightness, guidance)
+            backbone_ab = backbone.after_hooks(state, unchanged)
             users = self.users
             simulation = ScribbleSimulation(
                 lost=users.lost, most=users.strokes, jitter=users.jitter, none=users.empty
             )
             generators = image_generators(batch["seed"], "strokes")
             scribbles = simulate_scribbles(backbone_ab, ab, generators, simulation)
-        prediction = self.model(lightness, replace(guidance, scribbles=scribbles), encoded)
+        prediction = self.model(lightness, replace(guidance, scribbles=scribbles), state)
         terms = self.loss.terms(prediction, ab, backbone_ab, scribbles.mask)
         loss = self.loss.total(terms)
         self.log_losses({"loss": loss, **terms}, len(lab))
