@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -39,28 +38,21 @@ class OtherStreams:
         self._copied: list[Any] = []
         self._converted: list[Any] = []
         self._attached: list[Any] = []
-        self._is_wrapped = False  # see `_open_output`
         self._outputs: dict[int, Any] = {}  # output streams by index of the input stream
         self._ends: dict[int, int] = defaultdict(int)  # end of the converted sound of each input stream
         self.notes: list[str] = []
         for stream in input_container.streams:
             if stream.index != main.index and (sound or stream.type != "audio"):
                 self._plan(stream)
-        if self._is_wrapped and input_container.chapters():
-            self.notes.append("chapters are not copied")
 
     def _plan(self, stream: Any) -> None:
         """Classify a stream as copied, converted, attached or dropped; add a note unless it is copied."""
         context = stream.codec_context
         name = getattr(context, "name", None) or getattr(stream, "name", None) or "unknown"
-        is_mkv = self._suffix == ".mkv"
-        if is_mkv and stream.type == "attachment":
+        if self._suffix == ".mkv" and stream.type == "attachment":
             self._attached.append(stream)
-        elif stream.type in ("audio", "subtitle") and self._accepts(stream, is_wrapped=False):
+        elif stream.type in ("audio", "subtitle") and self._accepts(stream):
             self._copied.append(stream)
-        elif is_mkv and stream.type == "audio" and self._accepts(stream, is_wrapped=True):
-            self._copied.append(stream)
-            self._is_wrapped = True
         elif stream.type == "audio" and context is not None:
             self._converted.append(stream)
             self.notes.append(f"stream {stream.index} (audio, {name}) is converted to {self._encoder}")
@@ -71,24 +63,24 @@ class OtherStreams:
     def _encoder(self) -> str:
         return _SOUND_ENCODERS.get(self._suffix, "aac")
 
-    def _accepts(self, stream: Any, *, is_wrapped: bool) -> bool:
+    def _accepts(self, stream: Any) -> bool:
         """Return whether FFmpeg writes a file header for a copy of a stream."""
         try:
-            with _open_output(os.devnull, _MUXERS[self._suffix], {}, is_wrapped=is_wrapped) as container:
+            with self.open_output(os.devnull, {}) as container:
                 container.add_stream_from_template(stream, opaque=True)
                 container.start_encoding()
         except (import_av().FFmpegError, ValueError):
             return False
         return True
 
-    def open_output(self, path: Path, options: Mapping[str, str]) -> Any:
+    def open_output(self, path: str | Path, options: Mapping[str, str]) -> Any:
         """Open the output file with PyAV.
 
         Args:
             path: Output file.
             options: Options of the FFmpeg muxer.
         """
-        return _open_output(str(path), _MUXERS[self._suffix], options, is_wrapped=self._is_wrapped)
+        return open_media(path, "w", format=_MUXERS[self._suffix], options=dict(options))
 
     def add_to(self, output_container: Any) -> dict[int, Any]:
         """Add the streams to the output container; return them by index of the source stream."""
@@ -156,16 +148,3 @@ class OtherStreams:
                     encoded.pts = encoded.dts = self._ends[index]
                 self._ends[index] = encoded.pts + (encoded.duration or output.frame_size)
                 yield encoded
-
-
-def _open_output(path: str, muxer: str, options: Mapping[str, str], *, is_wrapped: bool) -> Any:
-    """Open an output file with PyAV.
-
-    PyAV refuses codecs that Matroska stores with a code of Windows, such as WMA. It does not check the codecs
-    of FFmpeg's ``tee`` muxer, which passes the streams to the Matroska muxer but drops chapters.
-    """
-    if not is_wrapped:
-        return open_media(path, "w", format=muxer, options=dict(options))
-    settings = ":".join(f"{key}={value}" for key, value in {"f": muxer, **options}.items())
-    escaped = re.sub(r"([\\'|])", r"\\\1", path)
-    return import_av().open(f"[{settings}]file:{escaped}", "w", format="tee")
