@@ -43,8 +43,8 @@ def describe_drawing(request: PadRequest) -> tuple[dict[str, Any], bytes]:
 def describe_region_colors(request: PadRequest, place: tuple[float, float], count: int) -> dict[str, Any]:
     """Return the fields of the message ``suggestions`` for the region at a location.
 
-    The fields are ``items`` (likely colors of the region, the most likely first), ``lightness`` (of the most
-    likely color, in [0, 100]) and ``entropy`` (None).
+    The fields are ``items`` (likely colors of the region, the most likely first) and ``lightness`` (of the
+    most likely color, in [0, 100]).
 
     Args:
         request: Drawing and recipe.
@@ -62,7 +62,7 @@ def describe_region_colors(request: PadRequest, place: tuple[float, float], coun
         {"ab": lab[i, 1:].tolist(), "color": _hex(rgb[i]), "share": float(probabilities[i])}
         for i in range(len(rgb))
     ]
-    return {"lightness": float(lab[0, 0]) if items else None, "items": items, "entropy": None}
+    return {"lightness": float(lab[0, 0]) if items else None, "items": items}
 
 
 def describe_next_region(request: PadRequest) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def describe_next_region(request: PadRequest) -> dict[str, Any]:
     with_points = _regions_with_points(request)
     locations = _inner_locations(request, (region for region in ranked if region not in with_points))
     x, y = next(locations, (None, None))
-    return {"x": x, "y": y, "entropy": None}
+    return {"x": x, "y": y}
 
 
 def describe_similar_regions(request: PadRequest, place: tuple[float, float]) -> dict[str, Any]:

@@ -8,9 +8,8 @@ from dataclasses import MISSING, dataclass, field, replace
 from hashlib import sha256
 from typing import Annotated, Any, cast
 
-from colorzoo.apps.studio import drawings, palette, regions
+from colorzoo.apps.studio import drawings, regions, suggestions
 from colorzoo.apps.studio.coloring import PadRequest, Quality, color_preview, match_of, predict
-from colorzoo.apps.studio.colorings import find_informative_point
 from colorzoo.apps.studio.export import (
     ExportOptions,
     encode_with_layers,
@@ -261,7 +260,7 @@ def suggest(ctx: Context) -> Iterator[Message]:
         colors = drawings.describe_region_colors(request, place, count)
     else:
         reach = regions.default_reach(request, place)
-        colors = palette.describe_likely_colors(predict(request), request.opened, place, count)
+        colors = suggestions.describe_likely_colors(request, place, count)
     yield ctx.answer("suggestions", x=x, y=y, reach=reach, **colors)
 
 
@@ -271,7 +270,7 @@ def _next(ctx: Context) -> Iterator[Message]:
     if _colors_regions(request):
         proposal = drawings.describe_next_region(request)
     else:
-        proposal = palette.describe_next_point(predict(request), request.opened, request.recipe)
+        proposal = suggestions.describe_next_point(request)
     yield ctx.answer("next", **proposal)
 
 
@@ -282,8 +281,7 @@ def _colorings(ctx: Context) -> Iterator[Message]:
         versions = [{"variant": number} for number in range(drawings.VARIANTS)]
         yield ctx.answer("colorings", x=None, y=None, lightness=None, items=versions)
         return
-    point = find_informative_point(request.task(), predict(request))
-    yield ctx.answer("colorings", **palette.describe_colorings(point, request.opened))
+    yield ctx.answer("colorings", **suggestions.describe_colorings(request))
 
 
 def _extent(ctx: Context) -> Iterator[Message]:
