@@ -38,7 +38,7 @@ def test_idle_sessions_expire(clock: Clock) -> None:
     assert store.find(idle.id) is None
     assert removed == [idle.id]
     with pytest.raises(StudioError, match="expired"):
-        store.touch(idle)
+        store.require(idle.id)
     store.close()
     assert (removed, len(store)) == ([idle.id, busy.id], 0)
 

@@ -143,8 +143,12 @@ def build_app(loader: StudioLoader, access: Access) -> Starlette:
         Route("/api/download/{key}", _download),
         WebSocketRoute("/api/ws", _websocket),
     ]
-    middleware = [Middleware(AccessMiddleware, access=access)]
-    app = Starlette(routes=routes, lifespan=lifespan, middleware=middleware)
+    app = Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        middleware=[Middleware(AccessMiddleware, access=access)],
+        exception_handlers={StudioError: _error_response},
+    )
     app.state.loader = loader
     return app
 
@@ -159,11 +163,7 @@ async def _expire_sessions(loader: StudioLoader) -> None:
 
 
 async def _page(request: Request) -> Response:
-    loader: StudioLoader = request.app.state.loader
-    try:
-        loader.photo_path(request.query_params)
-    except StudioError as error:
-        return _error_response(error)
+    request.app.state.loader.photo_path(request.query_params)  # raises an error for an unknown photo
     return FileResponse(STATIC / "index.html")
 
 
@@ -171,7 +171,7 @@ async def _report(request: Request) -> Response:
     report = request.app.state.loader.report
     page = report and report.pages.get(request.path_params["name"])
     if not page:
-        return _error_response(StudioError("expired", "this page was not found. Go back to the start page."))
+        raise StudioError("expired", "this page was not found. Go back to the start page.")
     return Response(page, media_type="text/html", headers={"Content-Security-Policy": report.policy})
 
 
@@ -188,27 +188,16 @@ async def _health(_: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-def _find_session(request: Request, studio: Studio) -> Session:
-    """Return the session that a request names; raise an error if the session has expired."""
-    session = studio.sessions.find(request.query_params.get("session"))
-    if session is None:
-        raise StudioError("expired", "this session has expired. Reload the page.")
-    return session
-
-
 async def _upload(request: Request) -> Response:
     studio: Studio = await request.app.state.loader.wait()
+    session = studio.sessions.require(request.query_params.get("session"))
+    if session.uploads >= studio.limits.uploads:
+        raise StudioError("busy", "uploads of this page are still in progress. Try again in a moment.")
+    session.uploads += 1
     try:
-        session = _find_session(request, studio)
-        if session.uploads >= studio.limits.uploads:
-            raise StudioError("busy", "uploads of this page are still in progress. Try again in a moment.")
-        session.uploads += 1
-        try:
-            data = await _read_body(request, studio)
-        finally:
-            session.uploads -= 1
-    except StudioError as error:
-        return _error_response(error)
+        data = await _read_body(request, studio)
+    finally:
+        session.uploads -= 1
     return JSONResponse({"upload": session.add_file(data, "upload"), "bytes": len(data)})
 
 
@@ -242,17 +231,14 @@ async def _read_body(request: Request, studio: Studio) -> bytes:
 
 async def _download(request: Request) -> Response:
     studio: Studio = await request.app.state.loader.wait()
-    try:
-        session = _find_session(request, studio)
-        file = session.file(request.path_params["key"])
-    except StudioError as error:
-        return _error_response(error)
+    session = studio.sessions.require(request.query_params.get("session"))
+    file = session.file(request.path_params["key"])
     disposition = f"attachment; filename*=UTF-8''{quote(file.name)}"
     headers = {"Content-Disposition": disposition}
     return Response(file.data, media_type="application/octet-stream", headers=headers)
 
 
-def _error_response(error: Exception) -> Response:
+def _error_response(_: Request, error: Exception) -> Response:
     code, text = describe_error(error)
     return JSONResponse({"error": {"code": code, "message": text}}, _STATUS.get(code, 400))
 

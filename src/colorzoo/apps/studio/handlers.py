@@ -181,7 +181,7 @@ def _attach(ctx: Context) -> Iterator[Message]:
         raise StudioError("bad_message", f"attach.slot must be 'exemplar' or 'statistics', got {slot!r}")
     if fields.take("detach"):
         if slot == "exemplar":
-            ctx.session.set_reference(None)
+            ctx.session.reference = None
         yield ctx.answer("attached", slot=slot, detached=True)
         return
     data, name = ctx.file()
@@ -210,7 +210,7 @@ def _attach_reference(ctx: Context, image: RasterImage, file: UsedFile) -> None:
     if colorizer.model.reference_needs_color:
         require_color(image, repr(file.name))
     rgb = as_reference(image, ctx.network)
-    ctx.session.set_reference(AttachedReference(rgb, image.size, file, is_gray(image)))
+    ctx.session.reference = AttachedReference(rgb, image.size, file, is_gray(image))
 
 
 def _color(ctx: Context) -> Iterator[Message]:

@@ -170,7 +170,7 @@ class Studio:
             reply: Thread-safe function that sends a message to the drawing pad.
         """
         try:
-            self.sessions.touch(session)
+            self.sessions.require(session.id)
             if message.type == "close":  # runs immediately, so that later requests do not use the photo
                 self._cancel_requests(session.id)
                 session.release()
