@@ -14,6 +14,7 @@ from torch import Tensor
 
 from colorzoo.apps.studio.opened_image import OpenedImage, fit_size, jpeg
 from colorzoo.apps.studio.protocol import Limits
+from colorzoo.apps.studio.sessions import AttachedReference
 from colorzoo.apps.studio.window import Window
 from colorzoo.apps.studio.worker_pool import stop_if_cancelled
 from colorzoo.guidance import Exemplar, Recipe
@@ -30,20 +31,6 @@ from colorzoo.inference import (
 Quality = Literal["drag", "final", "full"]
 
 
-def match_of(colored: ColorizedImage) -> Tensor | None:
-    """Return the location in the reference that the model matched to each pixel.
-
-    Args:
-        colored: Result of the model at the size of the network input.
-
-    Returns:
-        x and y ``(2, h, w)``, as fractions of the reference's width and height; None if the model computes no
-        matches.
-    """
-    extras = {} if colored.prediction is None else colored.prediction.extras
-    return extras["match"][0] if "match" in extras else None
-
-
 @dataclass(frozen=True)
 class PadRequest:
     """Photo, recipe and model of a request from a drawing pad.
@@ -52,17 +39,20 @@ class PadRequest:
         colorizer: Colorizer with the loaded model.
         opened: Photo in the drawing pad, or the part of the photo within the border of a scan.
         recipe: Hints and settings, with coordinates in pixels of ``opened``.
-        reference: Reference image as an `Exemplar`, or None.
-        reference_sha256: SHA-256 of the reference image; empty without a reference.
+        reference: Attached reference image, or None.
         cache: Cache of all drawing pads.
     """
 
     colorizer: Colorizer
     opened: OpenedImage
     recipe: Recipe
-    reference: Exemplar | None = None
-    reference_sha256: str = ""
+    reference: AttachedReference | None = None
     cache: MutableMapping[Hashable, Any] = field(default_factory=dict)
+
+    @property
+    def exemplar(self) -> Exemplar | None:
+        """Reference image as guidance of the model, or None."""
+        return None if self.reference is None else Exemplar(self.reference.rgb)
 
     def lightness(self) -> Tensor:
         """Return the lightness ``(1, 1, h, w)`` at the size of the network input."""
@@ -76,7 +66,7 @@ class PadRequest:
         """
         drawing = self.opened.drawing(self.recipe) if self.colorizer.is_sketch_model else None
         task = self.colorizer.prepare_lightness(
-            self.lightness(), self.opened.size, self.recipe, self.reference
+            self.lightness(), self.opened.size, self.recipe, self.exemplar
         )
         return self.cached(replace(task, drawing=drawing))
 
@@ -87,7 +77,7 @@ class PadRequest:
             size: Shorter side of the network input in pixels.
         """
         lightness = self.opened.approximate_lightness(size)
-        task = self.colorizer.prepare_lightness(lightness, self.opened.size, self.recipe, self.reference)
+        task = self.colorizer.prepare_lightness(lightness, self.opened.size, self.recipe, self.exemplar)
         return self.cached(task, "approximate")
 
     def cached(self, task: ColorizeTask, kind: str = "") -> ColorizeTask:
@@ -103,7 +93,8 @@ class PadRequest:
     @property
     def image_key(self) -> Hashable:
         """Model, reference and photo of the request as a key of the cache."""
-        return self.colorizer.name, self.reference_sha256, self.photo_key
+        reference = None if self.reference is None else self.reference.file.sha256
+        return self.colorizer.name, reference, self.photo_key
 
     @property
     def photo_key(self) -> Hashable:
