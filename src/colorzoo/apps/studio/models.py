@@ -8,7 +8,7 @@ import platform
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
 from colorzoo.apps.studio.stage_cache import StageCache
@@ -116,9 +116,8 @@ class ModelPool:
 
     def has(self, name: str | None) -> bool:
         """Return whether a model is loaded."""
-        if self._own is not None and name in (None, self._own.name):
-            return True
-        return self._find(model_card(name or self.default).name) is not None
+        is_own = self._own is not None and name in (None, self._own.name)
+        return is_own or self._find(model_card(name or self.default).name) is not None
 
     def _find(self, name: str) -> Colorizer | None:
         """Return a loaded model, which becomes the most recently used model; None if it is not loaded."""
@@ -137,7 +136,7 @@ class ModelPool:
     def describe(self) -> list[dict[str, Any]]:
         """Return the entries of the model menu, a field of the message ``hello``."""
         names = list_models()
-        entries = [_entry(name) for name in names]
+        entries = [_registered_entry(name) for name in names]
         if self._own is not None and self.default not in names:
             entries.insert(0, _own_entry(self._own))
         for entry in entries:
@@ -165,31 +164,50 @@ def describe_model(colorizer: Colorizer) -> dict[str, Any]:
     return {"name": colorizer.name, "accepts": accepts, "detects": colorizer.model.detects}
 
 
-def _entry(name: str) -> dict[str, Any]:
+def _registered_entry(name: str) -> dict[str, Any]:
+    """Return the entry of a registered model in the model menu."""
     card = model_card(name)
     rows = default_files(card)
-    return menu_entry(card) | {
+    return _menu_entry(card) | {
         "ready": not card.trainable or any(row.where != "missing" for row in rows),
         "usable": not card.trainable or any(row.where != "missing" or row.weights.urls for row in rows),
         "bytes": next((row.weights.size for row in rows if row.weights.urls), 0),
     }
 
 
-def menu_entry(card: ModelCard) -> dict[str, Any]:
-    """Return the entry of a model in the model menu of the drawing pad."""
+def _own_entry(colorizer: Colorizer) -> dict[str, Any]:
+    """Return the entry of the caller's model in the model menu."""
+    model = colorizer.model
+    card = ModelCard(
+        name=colorizer.name,
+        title=colorizer.name,
+        paper="",
+        year=0,
+        summary="Custom model.",
+        task="",
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        guidance=tuple(model.accepts),
+        input=model.input_kind,
+        output=model.output_kind,
+    )
+    caption, guidance = f"Custom: {colorizer.name}", _drawn_guidance(model)
+    return _menu_entry(card) | {"caption": caption, "guidance": guidance, "detects": model.detects}
+
+
+def _menu_entry(card: ModelCard) -> dict[str, Any]:
     return {
         "name": card.name,
         "caption": _caption(card.name),
         "title": card.title,
         "summary": card.summary,
         "paper": card.paper,
-        "year": card.year,
+        "year": card.year or None,
         "guidance": [kind for kind in card.guidance if kind != "classes" or _ranked_for_classes(card)],
         "input": card.input,
         "output": card.output,
         "parameters": card.parameters,
-        "group": _group(card.input, card.plain_guidance),
-        "purpose": _purpose(card.input, card.plain_guidance) if card.parameters else None,
+        "group": _group(card),
+        "purpose": _purpose(card) if card.parameters else None,
         "rank": max((quality.rank for quality in card.quality), default=0),
     }
 
@@ -204,26 +222,6 @@ def _caption(name: str) -> str:
     return caption[:1].upper() + caption[1:]
 
 
-def _own_entry(colorizer: Colorizer) -> dict[str, Any]:
-    model = colorizer.model
-    return {
-        "name": colorizer.name,
-        "caption": f"Custom: {colorizer.name}",
-        "title": colorizer.name,
-        "summary": "Custom model.",
-        "paper": "",
-        "year": None,
-        "guidance": _drawn_guidance(model),
-        "input": model.input_kind,
-        "output": model.output_kind,
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "group": _group(model.input_kind, model.accepts),
-        "purpose": _purpose(model.input_kind, model.accepts),
-        "rank": 0,
-        "detects": colorizer.model.detects,
-    }
-
-
 def _drawn_guidance(model: ColoringModel) -> list[str]:
     """Return the kinds of guidance that the drawing pad offers for a model."""
     return sorted(kind for kind in model.accepts if kind != "classes" or model.supports("segment"))
@@ -234,20 +232,17 @@ def _ranked_for_classes(card: ModelCard) -> bool:
     return any(quality.use == "classes" for quality in card.quality)
 
 
-def _purpose(input_kind: str, guidance: Collection[str]) -> str:
+def _purpose(card: ModelCard) -> str:
     """Return the purpose of a model; the menu shows the best model for each purpose."""
-    if input_kind == "sketch":
+    if card.input == "sketch":
         return "sketch"
-    for kind, purpose in _PURPOSES:
-        if kind in guidance:
-            return purpose
-    return "vivid"
+    return next((purpose for kind, purpose in _PURPOSES if kind in card.plain_guidance), "vivid")
 
 
-def _group(input_kind: str, guidance: Collection[str]) -> str:
+def _group(card: ModelCard) -> str:
     """Return the group of a model in the model menu."""
-    if input_kind == "sketch":
+    if card.input == "sketch":
         return "sketch"
-    if "exemplar" in guidance:
+    if "exemplar" in card.plain_guidance:
         return "reference"
-    return "hints" if {"points", "scribbles", "boxes"} & set(guidance) else "automatic"
+    return "hints" if {"points", "scribbles", "boxes"} & set(card.plain_guidance) else "automatic"

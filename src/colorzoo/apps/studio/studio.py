@@ -194,52 +194,28 @@ class Studio:
 
     def _queue(self, session: Session, message: Message, reply: Reply) -> None:
         """Queue a request in the worker pool for models or for files."""
-        request = REQUESTS.get(message.type)
+        request, body = REQUESTS.get(message.type), message.body
         if request is None or message.id is None:
             raise StudioError(
                 "bad_message", f"a request must have a known type and an id, got {message.type[:40]!r}"
             )
-        processing = _Processing(self._context(session, message), reply)
+        context = Context(session, message, self.pool, self.limits, self._inline_files, self.network)
+        processing = _Processing(context, reply)
         drop = processing.drop if request.newest_only else None
         job = QueuedRequest(message.type, partial(processing.run, request.handler), drop, request.rank)
         if message.type == "color":
-            self._queue_color(session, message.id, message.body.get("quality"), job)
-            if isinstance(message.body.get("suggest"), dict):
-                run = partial(processing.run, suggest)
-                self._model_worker.submit(session.id, QueuedRequest("suggest", run, processing.drop))
-        elif request.uses_model:
-            self._model_worker.submit(session.id, job)
-        else:
-            self._file_worker.submit(session.id, job)
-
-    def _context(self, session: Session, message: Message) -> Context:
-        """Combine a request with the services of the server."""
-        return Context(
-            session=session,
-            message=message,
-            pool=self.pool,
-            limits=self.limits,
-            inline_files=self._inline_files,
-            network=self.network,
-        )
-
-    def _queue_color(self, session: Session, number: int, quality: object, job: QueuedRequest) -> None:
-        """Queue a request ``color``; full-size previews run in the worker pool for files.
-
-        Args:
-            session: Session of the drawing pad.
-            number: Id of the request.
-            quality: Quality of the preview.
-            job: Job that processes the request.
-        """
-        self._file_worker.cancel(session.id, "full")
-        session.newest_color = number
-        if quality != "drag":
-            session.newest_final = number
-        if quality == "full":
+            self._file_worker.cancel(session.id, "full")
+            session.newest_color = message.id
+            if body.get("quality") != "drag":
+                session.newest_final = message.id
+        if message.type == "color" and body.get("quality") == "full":
             self._file_worker.submit(session.id, replace(job, kind="full"))
         else:
-            self._model_worker.submit(session.id, job)
+            worker = self._model_worker if request.uses_model else self._file_worker
+            worker.submit(session.id, job)
+        if message.type == "color" and isinstance(body.get("suggest"), dict):
+            run = partial(processing.run, suggest)
+            self._model_worker.submit(session.id, QueuedRequest("suggest", run, processing.drop))
 
 
 class _Processing:
