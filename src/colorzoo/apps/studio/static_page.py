@@ -18,7 +18,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from numpy.typing import NDArray
 
 from colorzoo import create_coloring_model
 from colorzoo.card import ModelCard, Weights
@@ -61,7 +60,9 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
             or an image is invalid.
     """
     _check_folder(folder)
-    _check_model(card)
+    obstacle = _obstacle(card)
+    if obstacle is not None:
+        raise ColorzooError(f"--model {card.name} cannot be used with --static, because {obstacle}")
     photos = {f"photos/{number}{image.suffix}": image for number, image in enumerate(images)}
     photo_files = {file: _read_photo(image) for file, image in photos.items()}
     runtime_files = _runtime_files()
@@ -99,13 +100,6 @@ def _read_photo(path: Path) -> bytes:
     if path.suffix.lower() not in _BROWSER_FORMATS:
         raise ColorzooError(f"{path}: browsers do not support this format. Convert it to PNG or JPEG.")
     return path.read_bytes()
-
-
-def _check_model(card: ModelCard) -> None:
-    """Raise an error if a model cannot run in a web page."""
-    obstacle = _obstacle(card)
-    if obstacle is not None:
-        raise ColorzooError(f"--model {card.name} cannot be used with --static, because {obstacle}")
 
 
 def _obstacle(card: ModelCard) -> str | None:
@@ -178,29 +172,19 @@ def halve_weights(path: Path) -> bytes:
     from onnx import TensorProto, helper, numpy_helper
 
     model = onnx.load(path)
-    weights, casts = [], []
+    casts = []
     for weight in model.graph.initializer:
-        half = None
-        if weight.data_type == TensorProto.FLOAT:
-            half = _round_to_half(numpy_helper.to_array(weight))
-        if half is None:
-            weights.append(weight)
+        if weight.data_type != TensorProto.FLOAT:
             continue
-        half_name = f"{weight.name}.half"
-        weights.append(numpy_helper.from_array(half, half_name))
-        casts.append(helper.make_node("Cast", [half_name], [weight.name], to=TensorProto.FLOAT))
-    nodes = [*casts, *model.graph.node]
-    # fields of protobuf messages cannot be assigned
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(weights)
+        values = numpy_helper.to_array(weight)
+        with np.errstate(over="ignore"):
+            half = values.astype(np.float16)
+        error = np.abs(half.astype(np.float32) - values).max(initial=0)
+        if error <= _MAX_ERROR * np.abs(values).max(initial=0):
+            name, half_name = weight.name, f"{weight.name}.half"
+            weight.CopyFrom(numpy_helper.from_array(half, half_name))
+            casts.append(helper.make_node("Cast", [half_name], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]  # a node must follow the nodes that compute its inputs
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     return bytes(model.SerializeToString())
-
-
-def _round_to_half(values: NDArray[np.float32]) -> NDArray[np.float16] | None:
-    """Round values to float16; return None if the rounding error is large."""
-    with np.errstate(over="ignore"):
-        half = values.astype(np.float16)
-    error = float(np.abs(half.astype(np.float32) - values).max(initial=0))
-    return half if error <= _MAX_ERROR * float(np.abs(values).max(initial=0)) else None
