@@ -317,9 +317,10 @@ def _add_streams(
 
 
 def _append_provenance(path: Path, origin: ImageProvenance) -> None:
-    """Append a provenance record to an MP4 or QuickTime file."""
+    """Append a provenance record to an MP4 or QuickTime file, as XMP box (XMP specification, part 3)."""
+    packet = add_provenance(Metadata(), origin).xmp or b""
     with write_errors(path), path.open("ab") as file:
-        file.write(_xmp_box(add_provenance(Metadata(), origin).xmp or b""))
+        file.write((24 + len(packet)).to_bytes(4, "big") + b"uuid" + _XMP_BOX + packet)
 
 
 def _muxer_options(plan: StreamPlan, is_matroska: bool) -> dict[str, str]:
@@ -349,11 +350,6 @@ def _copy_metadata(input_container: Any, output_container: Any, streams: Mapping
         if key.lower() not in _CONTAINER_TAGS:
             output_container.metadata[key] = value
     output_container.set_chapters(input_container.chapters())
-
-
-def _xmp_box(packet: bytes) -> bytes:
-    """Return the XMP box for an MP4 or QuickTime file (XMP specification, part 3)."""
-    return (24 + len(packet)).to_bytes(4, "big") + b"uuid" + _XMP_BOX + packet
 
 
 def _write_display_size(path: Path, width: int, height: int) -> None:
