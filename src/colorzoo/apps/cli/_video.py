@@ -55,7 +55,9 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
     Returns:
         Exit code of `colorzoo.apps.cli.video.run`.
     """
-    _check_reports(args)
+    if args.report and args.dry_run:
+        raise ColorzooError("--report cannot be combined with --dry-run")
+    check_reports(args.report)
     source, out = _open(args), Path(args.output)
     use: Use = "frames" if keys or args.reference else "automatic"
     choice = choose_model(args.model, use, args.weights)
@@ -73,7 +75,9 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
         _require_same_origin(out, origin)
         summary |= {"status": "skipped", "notes": [_skipped_note(args)]}
     elif args.dry_run:
-        summary |= {"notes": [*source.issues.notes, *_resume_notes(out)]}
+        parts = parts_path(out)
+        resumes = [f"resumes from {parts.name}"] if parts.exists() else []
+        summary |= {"notes": [*source.issues.notes, *resumes]}
     else:
         shots, outcome = _colorize(args, keys, source, choice, origin)
         summary |= outcome
@@ -83,13 +87,6 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
     if args.json:
         print(json.dumps(summary, indent=1))
     return 1 if source.issues.broken or source.issues.incomplete else 0
-
-
-def _check_reports(args: VideoOptions) -> None:
-    """Raise an error if a report cannot be written."""
-    if args.report and args.dry_run:
-        raise ColorzooError("--report cannot be combined with --dry-run")
-    check_reports(args.report)
 
 
 def _write_reports(
@@ -105,12 +102,6 @@ def _skipped_note(args: VideoOptions) -> str:
     """Return the note about a video that is not colorized again."""
     note = "already exists with the same source and settings"
     return f"{note}; --report requires --overwrite" if args.report else note
-
-
-def _resume_notes(out: Path) -> list[str]:
-    """Return a note if shots of an interrupted run are stored."""
-    parts = parts_path(out)
-    return [f"resumes from {parts.name}"] if parts.exists() else []
 
 
 def write_frame(args: VideoOptions) -> None:
@@ -218,7 +209,7 @@ def _colorize(
     update_sidecar(out, Metadata(), record)
     outcome = {
         "status": "colored",
-        "frames": _frame_count(shots),
+        "frames": shots[-1].last + 1,
         "shots": [shot.first for shot in shots],
         "resumed": resumed_count,
         "broken": source.issues.broken,
@@ -252,13 +243,9 @@ def _border(args: VideoOptions, keys: Mapping[int, Path]) -> BorderSetting:
     return "none" if keys and border == "automatic" else border  # key frames are images of whole frames
 
 
-def _frame_count(shots: Sequence[Shot]) -> int:
-    return shots[-1].last + 1
-
-
 def _notes(source: Source, shots: Sequence[Shot], keys: Mapping[int, Path]) -> list[str]:
     """Return the notes on the source, on the shots without duplicates, and on key frames after the end."""
-    missing = [number for number in sorted(keys) if number >= _frame_count(shots)]
+    missing = [number for number in sorted(keys) if number > shots[-1].last]
     return [
         *source.issues.lines(),
         *dict.fromkeys(note for shot in shots for note in shot.notes),
