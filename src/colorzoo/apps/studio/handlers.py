@@ -173,7 +173,7 @@ def _open(ctx: Context) -> Iterator[Message]:
     if ctx.message.id in ctx.session.cancelled:
         raise StudioError("cancelled", "cancelled")
     if ctx.session.opened is not None:
-        ctx.pool.free_memory()
+        ctx.pool.cache.clear()
     ctx.session.set_opened(opened)
     proposed = ctx.pool.for_sketches() if opened.kind == "sketch" else None
     buffers = (opened.gray, opened.source, *((opened.alpha,) if opened.alpha else ()))

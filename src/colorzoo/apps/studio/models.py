@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
-import platform
 import re
 import threading
 from collections import OrderedDict
@@ -125,13 +122,6 @@ class ModelPool:
             if name in self._loaded:
                 self._loaded.move_to_end(name)
             return self._loaded.get(name)
-
-    def free_memory(self) -> None:
-        """Clear the cache of intermediate results and return memory to the operating system."""
-        self.cache.clear()
-        gc.collect()
-        if platform.libc_ver()[0] == "glibc":
-            ctypes.CDLL(None).malloc_trim(0)
 
     def describe(self) -> list[dict[str, Any]]:
         """Return the entries of the model menu, a field of the message ``hello``."""

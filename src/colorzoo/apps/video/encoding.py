@@ -371,27 +371,20 @@ def _write_display_size(path: Path, width: int, height: int) -> None:
     """
     display_size = struct.pack(">2sBI2sBI", _WIDTH_ID, 0x84, width, _HEIGHT_ID, 0x84, height)
     with path.open("r+b") as file:
-        header = file.read(2**16)
-        padding = header.index(_PADDING.encode())
-        padding_end = padding + len(_PADDING)
-        name_length = header.rindex(_NAME_ID, 0, padding) + len(_NAME_ID)
-        video_settings = _VIDEO_SETTINGS.search(header, padding_end)
-        if video_settings is None:
+        before, after = file.read(2**16).split(_PADDING.encode(), 1)
+        settings_start = _VIDEO_SETTINGS.search(after)
+        if settings_start is None:
             raise VideoError(
                 f"{path}: cannot write the pixel aspect ratio, because the file has no video track header"
             )
-        settings = video_settings.end()
-        settings_length = header[settings - 1] & 0x7F
-        changed = (
-            bytes([header[name_length] - len(_PADDING)]),
-            header[name_length + 1 : padding],
-            header[padding_end : settings - 1],
-            bytes([0x80 | settings_length + len(display_size)]),
-            display_size,
-            header[settings : settings + settings_length].replace(_UNIT_UNKNOWN, _UNIT_PIXELS),
-        )
+        name_length = before.rindex(_NAME_ID) + len(_NAME_ID)  # position of the length of the name
+        start = settings_start.end()
+        length = after[start - 1] & 0x7F
+        settings = after[start : start + length].replace(_UNIT_UNKNOWN, _UNIT_PIXELS)
         file.seek(name_length)
-        file.write(b"".join(changed))
+        file.write(bytes([before[name_length] - len(_PADDING)]) + before[name_length + 1 :])
+        file.write(after[: start - 1] + bytes([0x80 | length + len(display_size)]))
+        file.write(display_size + settings)
 
 
 def _stream_tags(stream: Any) -> dict[str, str]:

@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +105,10 @@ class VideoFile:
         path: Path of the file.
         encoding: Encoding of the result.
 
+    Attributes:
+        issues: Problems found while reading, and notes on properties that the result does not have.
+        plan: Properties of the output stream.
+
     Raises:
         VideoError: PyAV is not installed, or the file cannot be decoded as a video.
     """
@@ -122,6 +125,7 @@ class VideoFile:
                 self._read_header(container)
             self._first = next(self._decoded())
             read_luma(self._first)  # raises an error if the pixel format cannot be converted
+            self.plan = self._plan()
         except (self._av.FFmpegError, OSError) as error:
             raise VideoError(f"{path} cannot be read as a video: {error.strerror}") from error
         except StopIteration:
@@ -144,9 +148,8 @@ class VideoFile:
         flags = self._av.format.Flags(container.format.flags)
         self._clock = Clock(self._av.format.Flags.ts_discont in flags)
 
-    @cached_property
-    def plan(self) -> StreamPlan:
-        """Properties of the output stream; the first access adds notes on lost properties to `issues`."""
+    def _plan(self) -> StreamPlan:
+        """Return the properties of the output stream; add notes on lost properties to `issues`."""
         first, codec = self._first, self._encoding.codec
         has_chroma = len(first.format.components) >= 3 and not is_rgb(first.format)
         size = (first.width, first.height)
