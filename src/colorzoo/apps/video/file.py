@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.apps.video.clock import Clock, Section
+from colorzoo.apps.video.clock import Clock
 from colorzoo.apps.video.container import frame_to_rgb, import_av, main_video_stream, open_media
 from colorzoo.apps.video.encoding import (
     Encoding,
@@ -212,7 +212,7 @@ class VideoFile:
         last_pts, duration = self._last
         end = last_pts + (duration or self._usual_duration())
         length = (end - (self._first.pts or 0)) * self._time_base
-        is_joined = len(self._clock.sections) > 1  # the declared duration is the duration of one section
+        is_joined = len(self._clock.offsets) > 1  # the declared duration is the duration of one section
         if length < _COMPLETE * self._duration and not is_joined:
             self.issues.incomplete = (
                 f"the file ends at {_time_code(length)} instead of {_time_code(self._duration)}"
@@ -273,10 +273,9 @@ class VideoFile:
             if frame.pts is not None:
                 time = frame.pts * self._time_base
                 if clock.jumps(time, last_time):
-                    start = end * self._time_base
-                    clock.sections.append(Section(start - time, start))
+                    clock.offsets.append(end * self._time_base - time)
                 last_time = time
-                pts = frame.pts + round(clock.sections[-1].offset / self._time_base)
+                pts = frame.pts + round(clock.offsets[-1] / self._time_base)
             if last_pts is not None:
                 pts = max(pts, last_pts + 1)
             last_pts = pts

@@ -14,7 +14,6 @@ from colorzoo.apps.video.container import import_av, open_media
 _MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 _SOUND_ENCODERS = {".webm": "libopus"}  # default: aac
 _LAYOUTS = {1: "mono", 6: "5.1", 8: "7.1"}  # channel layouts by number of channels; default: stereo
-_AUDIBLE = 0.1  # minimum duration in seconds of dropped sound that is reported
 
 
 class OtherStreams:
@@ -97,7 +96,7 @@ class OtherStreams:
         return dict(sorted(self._outputs.items()))
 
     def packets(self, clock: PacketClock) -> Iterator[Any]:
-        """Yield the packets of the output streams that `add_to` added; add notes on dropped packets.
+        """Yield the packets of the output streams that `add_to` added; add notes on damaged packets.
 
         Args:
             clock: Clock that makes the timestamps continuous.
@@ -107,14 +106,15 @@ class OtherStreams:
         streams = [self._main, *(self._input.streams[index] for index in self._outputs)]
         try:
             for packet in self._input.demux(streams):
-                if packet.dts is not None and clock.shift(packet):
+                if packet.dts is None:
+                    continue
+                clock.shift(packet)
+                if packet.stream_index != self._main.index:
                     yield from self._output_packets(packet)
         except import_av().FFmpegError as error:
             self.notes.append(f"the audio of the source cannot be read to the end ({error.strerror})")
         for stream in self._converted:
             yield from self._convert(stream.index, None)  # the sound that decoder and encoder buffer
-        if clock.dropped >= _AUDIBLE:
-            self.notes.append(f"{float(clock.dropped):.1f} s of sound at jumps of the clock is dropped")
 
     def _output_packets(self, packet: Any) -> Iterator[Any]:
         """Yield the packets of the output for a packet of the input."""
