@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from colorzoo.apps.studio.opened_image import OpenedImage, fit_size, jpeg
+from colorzoo.apps.studio.opened_image import OpenedImage, Window, fit_size, jpeg
 from colorzoo.apps.studio.protocol import Limits
 from colorzoo.apps.studio.sessions import AttachedReference
-from colorzoo.apps.studio.window import Window
 from colorzoo.apps.studio.worker_pool import stop_if_cancelled
 from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.inference import (

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from colorzoo.apps.studio.protocol import Limits
 from colorzoo.apps.studio.stage_cache import nbytes_of
-from colorzoo.apps.studio.window import Window
 from colorzoo.color import encoded, lightness_of_levels, lightness_to_luminance
 from colorzoo.drawing import is_line_art
 from colorzoo.errors import ImageError
@@ -48,7 +47,43 @@ _THUMBNAIL = 512
 _QUALITY = 90
 _SAME_THING = 25.0  # maximum difference in L from adjacent pixels in `lightness_around`
 _NETWORK = 256  # shorter side of most network inputs in pixels
+_LONGEST_MAP = 2048  # maximum side of a map of the whole photo in pixels
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Window:
+    """Position, within the photo, of the area inside a scan border.
+
+    Attributes:
+        inside: Rectangle of the inner area in photo pixels.
+        size: Width and height of the photo in pixels.
+    """
+
+    inside: Rectangle
+    size: tuple[int, int]
+
+    def scaled(self, columns: int, rows: int) -> Rectangle:
+        """Return the inner area in pixels of the photo scaled to ``columns`` x ``rows``."""
+        return self.inside.scaled(self.size, columns, rows)
+
+    def surrounded(self, values: NDArray[Any], *, edge: bool = False) -> NDArray[Any]:
+        """Extend a map of the inner area to the size of the whole photo.
+
+        Args:
+            values: Map ``(h, w)`` or ``(h, w, C)`` of the inner area, at any resolution.
+            edge: Whether to fill pixels outside the inner area with the nearest edge value instead of 0.
+        """
+        left, top, width, height = self.inside
+        right, bottom = self.size[0] - left - width, self.size[1] - top - height
+        longest = max(values.shape[1] / width * self.size[0], values.shape[0] / height * self.size[1])
+        if longest > _LONGEST_MAP:
+            values = _shrunk(values, _LONGEST_MAP / longest)
+        across, down = values.shape[1] / width, values.shape[0] / height  # map pixels per photo pixel
+        rows = round(top * down), round(bottom * down)
+        columns = round(left * across), round(right * across)
+        sides = (rows, columns, (0, 0))[: values.ndim]
+        return np.pad(values, sides, mode="edge") if edge else np.pad(values, sides)
 
 
 @dataclass(frozen=True, repr=False)  # the default repr would print the content of files
@@ -234,7 +269,10 @@ class OpenedImage:
         Args:
             place: Location ``(x, y)`` in photo pixels.
         """
-        return lightness_around(self.lightness[0, 0], *self.view_pixel(place))
+        columns, rows = self.view
+        row = min(max(int(place[1] * rows / self.size[1]), 0), rows - 1)
+        column = min(max(int(place[0] * columns / self.size[0]), 0), columns - 1)
+        return lightness_around(self.lightness[0, 0], row, column)
 
     def photo_location(self, place: tuple[float, float]) -> tuple[float, float]:
         """Convert x and y to pixels of the whole photo, if this object is a part of a photo."""
@@ -243,13 +281,6 @@ class OpenedImage:
     def part_location(self, place: tuple[float, float]) -> tuple[float, float]:
         """Convert x and y from pixels of the whole photo, if this object is a part of a photo."""
         return place if self.window is None else self.window.inside.inner(place)
-
-    def view_pixel(self, place: tuple[float, float]) -> tuple[int, int]:
-        """Convert x and y in pixels of the photo to row and column of the preview."""
-        columns, rows = self.view
-        row = min(max(int(place[1] * rows / self.size[1]), 0), rows - 1)
-        column = min(max(int(place[0] * columns / self.size[0]), 0), columns - 1)
-        return row, column
 
     def describe(self, network: int) -> dict[str, Any]:
         """Return the fields of the message ``photo``.
@@ -322,7 +353,8 @@ def _photo_kind(is_sketch: bool, tint: str | None) -> str:
 def _view_jpegs(levels: Levels, view: tuple[int, int]) -> tuple[bytes, bytes]:
     """Return JPEGs of the lightness and of the original colors at the size (height, width) of the preview."""
     small = shrink_levels(levels, view)
-    gray = gray_jpeg(lightness_of_levels(small)[None, None])
+    luminance = encoded(lightness_to_luminance(lightness_of_levels(small)))
+    gray = jpeg(Image.fromarray(np.rint(luminance.numpy() * np.float32(255)).astype(np.uint8)))
     return gray, gray if levels.ndim == 2 else jpeg(_rgb_image(small))
 
 
@@ -397,6 +429,13 @@ def thumbnail(image: RasterImage) -> bytes:
     return jpeg(_rgb_image(shrink_levels(image.levels, fit_size(*image.size[::-1], _THUMBNAIL))))
 
 
+def _shrunk(values: NDArray[Any], factor: float) -> NDArray[Any]:
+    """Shrink a map; each pixel keeps the value of an original pixel."""
+    rows, columns = (max(1, int(side * factor)) for side in values.shape[:2])
+    small = cv2.resize(values.astype(np.float32), (columns, rows), interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(small).astype(values.dtype)
+
+
 def shrink_levels(levels: Levels, size: tuple[int, int]) -> Levels:
     """Downscale an image to ``size`` (height, width) by area averaging."""
     # an integer factor first, because fractional factors take ten times as long; the last rows and columns
@@ -413,13 +452,6 @@ def shrink_levels(levels: Levels, size: tuple[int, int]) -> Levels:
 def _rgb_image(levels: Levels) -> Image.Image:
     """Convert levels of any bit depth to an 8-bit RGB image."""
     return Image.fromarray(quantized(levels, None, 8)).convert("RGB")
-
-
-def gray_jpeg(lightness: Tensor) -> bytes:
-    """Encode a lightness map ``(1, 1, h, w)`` as a gray JPEG."""
-    gray = encoded(lightness_to_luminance(lightness[0, 0]))
-    levels = np.rint(gray.numpy() * np.float32(255)).astype(np.uint8)
-    return jpeg(Image.fromarray(levels))
 
 
 def jpeg(image: Image.Image) -> bytes:

@@ -34,6 +34,7 @@ class OtherStreams:
 
     def __init__(self, input_container: Any, main: Any, suffix: str, *, sound: bool) -> None:
         self._input, self._main, self._suffix = input_container, main, suffix
+        self._encoder = _SOUND_ENCODERS.get(suffix, "aac")
         self._copied: list[Any] = []
         self._converted: list[Any] = []
         self._attached: list[Any] = []
@@ -57,10 +58,6 @@ class OtherStreams:
             self.notes.append(f"stream {stream.index} (audio, {name}) is converted to {self._encoder}")
         else:
             self.notes.append(f"stream {stream.index} ({stream.type}, {name}) is not copied")
-
-    @property
-    def _encoder(self) -> str:
-        return _SOUND_ENCODERS.get(self._suffix, "aac")
 
     def _accepts(self, stream: Any) -> bool:
         """Return whether FFmpeg writes a file header for a copy of a stream."""
@@ -104,26 +101,21 @@ class OtherStreams:
         if not self._outputs:
             return
         streams = [self._main, *(self._input.streams[index] for index in self._outputs)]
+        converted = {stream.index for stream in self._converted}
         try:
             for packet in self._input.demux(streams):
                 if packet.dts is None:
                     continue
                 clock.shift(packet)
-                if packet.stream_index != self._main.index:
-                    yield from self._output_packets(packet)
+                if packet.stream_index in converted:
+                    yield from self._convert(packet.stream_index, packet)
+                elif packet.stream_index in self._outputs:
+                    packet.stream = self._outputs[packet.stream_index]
+                    yield packet
         except import_av().FFmpegError as error:
             self.notes.append(f"the audio of the source cannot be read to the end ({error.strerror})")
         for stream in self._converted:
             yield from self._convert(stream.index, None)  # the sound that decoder and encoder buffer
-
-    def _output_packets(self, packet: Any) -> Iterator[Any]:
-        """Yield the packets of the output for a packet of the input."""
-        index = packet.stream_index
-        if any(stream.index == index for stream in self._converted):
-            yield from self._convert(index, packet)
-        else:
-            packet.stream = self._outputs[index]
-            yield packet
 
     def _convert(self, index: int, packet: Any) -> Iterator[Any]:
         """Decode a sound packet, encode its sound, and yield the encoded packets.
