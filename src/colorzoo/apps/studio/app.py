@@ -254,26 +254,20 @@ async def _websocket(socket: WebSocket) -> None:
         photo_path = loader.photo_path(socket.query_params)
         session = studio.connect(session_id, outgoing.reply, loader.recipe, photo_path)
     except Exception as error:  # loading failed, or there are too many sessions; the client reconnects later
-        await _refuse(socket, error)
-        outgoing.sending.cancel()
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+            await _send(socket, error_message(error, None))
+        await _close(socket, outgoing)
         return
     try:
         await _handle_frames(socket, studio, session, outgoing)
     finally:
         studio.disconnect(session)
-        outgoing.sending.cancel()
-        await _close_if_open(socket)
+        await _close(socket, outgoing)
 
 
-async def _refuse(socket: WebSocket, error: Exception) -> None:
-    """Send an error to a drawing pad and close the websocket."""
-    with contextlib.suppress(RuntimeError, WebSocketDisconnect):
-        await _send(socket, error_message(error, None))
-        await socket.close(_TRY_LATER)
-
-
-async def _close_if_open(socket: WebSocket) -> None:
-    """Close the websocket unless the drawing pad or the server has already closed it."""
+async def _close(socket: WebSocket, outgoing: Outgoing) -> None:
+    """Drop the queued messages, and close the websocket unless it is already closed."""
+    outgoing.sending.cancel()
     if socket.client_state == WebSocketState.CONNECTED == socket.application_state:
         with contextlib.suppress(RuntimeError, WebSocketDisconnect):
             await socket.close(_TRY_LATER)

@@ -117,27 +117,11 @@ def _run(task: ColorizeTask) -> ColorizedImage:
         return colorize_task(task)
 
 
-@dataclass(frozen=True)
-class Preview:
-    """Preview of a colorized photo.
+def color_preview(request: PadRequest, quality: Quality, limits: Limits) -> tuple[dict[str, Any], bytes]:
+    """Colorize a photo; return fields of the message ``colored``, and the result as a JPEG preview.
 
-    Attributes:
-        jpeg: Encoded image.
-        width: Width of the image in pixels.
-        height: Height of the image in pixels.
-        notes: Notes for the user about the colorization.
-        timing: Duration of each stage in milliseconds.
-    """
-
-    jpeg: bytes
-    width: int
-    height: int
-    notes: tuple[str, ...]
-    timing: dict[str, float]
-
-
-def color_preview(request: PadRequest, quality: Quality, limits: Limits) -> Preview:
-    """Colorize a photo and encode the result as a JPEG preview.
+    The fields are ``width`` and ``height`` of the preview, ``notes`` about the colorization, and ``timing``:
+    the duration of each stage in milliseconds.
 
     Args:
         request: Photo, recipe and model.
@@ -158,7 +142,8 @@ def color_preview(request: PadRequest, quality: Quality, limits: Limits) -> Prev
     data = jpeg(Image.fromarray(levels))
     stages.end("encode")
     height, width = levels.shape[:2]
-    return Preview(data, width, height, tuple(result.notes), stages.timing)
+    fields = {"width": width, "height": height, "notes": list(result.notes), "timing": stages.timing}
+    return fields, data
 
 
 class _StageTimes:

@@ -226,20 +226,11 @@ def _color(ctx: Context) -> Iterator[Message]:
     if not ctx.pool.has(recipe.model):
         yield Message({"type": "model", **describe_model(ctx.pool.get(recipe.model))})
     request = ctx.pad_request(recipe)
-    preview = color_preview(request, quality, ctx.limits)
+    fields, data = color_preview(request, quality, ctx.limits)
     waiting, total = start - ctx.received, time.perf_counter() - ctx.received
-    timing = preview.timing | {"wait": round(waiting * 1e3, 2), "total": round(total * 1e3, 2)}
-    yield ctx.answer(
-        "colored",
-        preview.jpeg,
-        quality=quality,
-        model=request.colorizer.name,
-        mime="image/jpeg",
-        notes=list(preview.notes),
-        width=preview.width,
-        height=preview.height,
-        timing=timing,
-    )
+    fields["timing"] |= {"wait": round(waiting * 1e3, 2), "total": round(total * 1e3, 2)}
+    fields |= {"quality": quality, "model": request.colorizer.name, "mime": "image/jpeg"}
+    yield ctx.answer("colored", data, **fields)
 
 
 def suggest(ctx: Context) -> Iterator[Message]:

@@ -77,7 +77,6 @@ class Studio:
         self._model_worker = Worker("models", self.limits.queued, _MODEL_THREADS)
         self._file_worker = Worker("files", self.limits.queued, _FILE_THREADS)
         self._offered: TemporaryFile | None = None  # photo that new drawing pads open
-        self._models: list[dict[str, Any]] | None = None  # cache of the model menu
 
     def offer(self, data: bytes, name: str) -> None:
         """Set the photo that new drawing pads open.
@@ -143,14 +142,12 @@ class Studio:
             "name": safe_name(photo.name),
             "sha256": sha256(photo.data).hexdigest(),
         }
-        if self._models is None:
-            self._models = self.pool.describe()
         return {
             "session": session.id,
             "version": colorzoo.__version__,
             "photo": None if session.opened is None else session.opened.describe(self.network),
             "start": start,
-            "models": self._models,
+            "models": self.pool.describe(),
             "model_selected": self.pool.is_selected,
             "limits": {**self.limits.to_dict(), "points": MAX_POINTS},
         }
