@@ -26,6 +26,7 @@ from colorzoo.inference import (
     colorize_task,
     shrink_lightness,
 )
+from colorzoo.inference.steps import Drawing
 
 Quality = Literal["drag", "final", "full"]
 
@@ -57,13 +58,17 @@ class PadRequest:
         """Return the lightness ``(1, 1, h, w)`` at the size of the network input."""
         return self.opened.network_lightness(self.colorizer.size)
 
+    def drawing(self) -> Drawing:
+        """Return the lines and regions of the photo at full size, for sketch models."""
+        return self.opened.drawing(self.recipe)
+
     def task(self) -> ColorizeTask:
         """Return the colorization task of the photo.
 
         Raises:
             GuidanceError: The recipe does not match the photo.
         """
-        drawing = self.opened.drawing(self.recipe) if self.colorizer.is_sketch_model else None
+        drawing = self.drawing() if self.colorizer.is_sketch_model else None
         task = self.colorizer.prepare_lightness(
             self.lightness(), self.opened.size, self.recipe, self.exemplar
         )

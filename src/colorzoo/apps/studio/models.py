@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
+
+from cachetools import LRUCache
 
 from colorzoo.apps.studio.stage_cache import StageCache
 from colorzoo.apps.studio.worker_pool import stop_if_cancelled
@@ -78,7 +79,7 @@ class ModelPool:
             _make_cancellable(own)
         else:
             self.default = model_card(choose_model(default, "points", fast=fast).name).name
-        self._loaded: OrderedDict[str, Colorizer] = OrderedDict()
+        self._loaded: LRUCache[str, Colorizer] = LRUCache(_MAX_LOADED)
         self._lock, self._loading = threading.Lock(), threading.Lock()
 
     def get(self, name: str | None) -> Colorizer:
@@ -107,8 +108,6 @@ class ModelPool:
         _make_cancellable(colorizer)
         with self._lock:
             self._loaded[name] = colorizer
-            if len(self._loaded) > _MAX_LOADED:
-                self._loaded.popitem(last=False)
         return colorizer
 
     def has(self, name: str | None) -> bool:
@@ -119,8 +118,6 @@ class ModelPool:
     def _find(self, name: str) -> Colorizer | None:
         """Return a loaded model, which becomes the most recently used model; None if it is not loaded."""
         with self._lock:
-            if name in self._loaded:
-                self._loaded.move_to_end(name)
             return self._loaded.get(name)
 
     def describe(self) -> list[dict[str, Any]]:
