@@ -79,8 +79,10 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
         resumes = [f"resumes from {parts.name}"] if parts.exists() else []
         summary |= {"notes": [*source.issues.notes, *resumes]}
     else:
-        shots, outcome = _colorize(args, keys, source, choice, origin)
-        summary |= outcome
+        start = time.monotonic()
+        shots, resumed_count = _color_shots(args, keys, source, choice, origin)
+        summary |= _outcome(source, shots, keys)
+        summary |= {"resumed": resumed_count, "seconds": round(time.monotonic() - start, 1)}
     _print_summary(summary, args)
     if shots and args.report:
         _write_reports(args, source, shots, origin)
@@ -169,13 +171,13 @@ def _require_same_origin(out: Path, origin: ImageProvenance) -> None:
         )
 
 
-def _colorize(
+def _color_shots(
     args: VideoOptions,
     keys: Mapping[int, Path],
     source: Source,
     choice: ModelChoice,
     origin: ImageProvenance,
-) -> tuple[list[Shot], dict[str, Any]]:
+) -> tuple[list[Shot], int]:
     """Colorize the video, and write its provenance record unless ``--provenance none`` is set.
 
     Args:
@@ -186,16 +188,15 @@ def _colorize(
         origin: Provenance of the result.
 
     Returns:
-        The shots, and the corresponding fields of the summary.
+        The shots, and the number of frames reused from an interrupted run.
     """
-    start = time.monotonic()
     out = Path(args.output)
     colorer = _frame_colorer(args, keys, choice)
     border = _border(args, keys)
     parts = PartsFolder(out, f"{origin.source} {origin.settings}")
     record = origin if args.provenance == "embed" else None
     with _frame_progress(source) as tick:
-        shots, resumed_count = color_video(
+        result = color_video(
             source,
             colorer,
             parts,
@@ -207,17 +208,19 @@ def _colorize(
             origin=record,
         )
     update_sidecar(out, Metadata(), record)
-    outcome = {
+    return result
+
+
+def _outcome(source: Source, shots: Sequence[Shot], keys: Mapping[int, Path]) -> dict[str, Any]:
+    """Return the fields of the summary about a colorized video."""
+    return {
         "status": "colored",
         "frames": shots[-1].last + 1,
         "shots": [shot.first for shot in shots],
-        "resumed": resumed_count,
         "broken": source.issues.broken,
         "notes": _notes(source, shots, keys),
-        "seconds": round(time.monotonic() - start, 1),
         "incomplete": bool(source.issues.incomplete),
     }
-    return shots, outcome
 
 
 @contextmanager

@@ -75,9 +75,7 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
         "photos": [{"file": file, "name": image.name} for file, image in photos.items()],
     }
     content = {
-        _SETTINGS: json.dumps(
-            settings
-        ).encode(),  # first, so that an incomplete page can be replaced
+        _SETTINGS: json.dumps(settings).encode(),  # first, so that an incomplete page can be replaced
         **_interface_files(),
         **photo_files,
         **runtime_files,

@@ -155,9 +155,15 @@ def hdr_params_of(side_data: Mapping[str, bytes], codec: str) -> tuple[str, list
     level = side_data.get("CONTENT_LIGHT_LEVEL", b"")
     if codec not in ("h264", "hevc"):
         return "", ["HDR metadata of the frames is dropped"] if display or level else []
-    names = ("mastering-display", "cll") if codec == "h264" else ("master-display", "max-cll")
-    params = [f"{names[0]}={display}"] if display else []
-    params += [f"{names[1]}={','.join(map(str, struct.unpack_from('2I', level)))}"] if level else []
+    display_name, level_name = (
+        ("mastering-display", "cll") if codec == "h264" else ("master-display", "max-cll")
+    )
+    params = []
+    if display:
+        params.append(f"{display_name}={display}")
+    if level:
+        maximum, average = struct.unpack_from("2I", level)
+        params.append(f"{level_name}={maximum},{average}")
     return ":".join(params), []
 
 
