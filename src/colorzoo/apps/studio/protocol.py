@@ -85,15 +85,6 @@ class Limits:
     uploads: int = 2
     queued: int = 8
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the limits as a field of the message ``hello``."""
-        return {
-            "bytes": self.file_bytes,
-            "pixels": self.pixels,
-            "message_bytes": self.message_bytes,
-            "full_pixels": self.full_pixels,
-        }
-
     def check_bytes(self, count: int) -> None:
         """Check that a file does not exceed `file_bytes`.
 

@@ -165,15 +165,6 @@ class SessionStore:
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._lock = threading.RLock()
 
-    def __len__(self) -> int:
-        return len(self._sessions)
-
-    @property
-    def nbytes(self) -> int:
-        """Memory used by all sessions, in bytes."""
-        with self._lock:
-            return sum(session.nbytes for session in self._sessions.values())
-
     def find(self, session_id: str | None) -> Session | None:
         """Return the session with an id and update its last use; None if the id is unknown."""
         with self._lock:

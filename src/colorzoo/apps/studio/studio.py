@@ -149,7 +149,13 @@ class Studio:
             "start": start,
             "models": self.pool.describe(),
             "model_selected": self.pool.is_selected,
-            "limits": {**self.limits.to_dict(), "points": MAX_POINTS},
+            "limits": {
+                "bytes": self.limits.file_bytes,
+                "pixels": self.limits.pixels,
+                "message_bytes": self.limits.message_bytes,
+                "full_pixels": self.limits.full_pixels,
+                "points": MAX_POINTS,
+            },
         }
 
     def disconnect(self, session: Session) -> None:
