@@ -45,6 +45,7 @@ def test_hello_lists_registered_models_and_the_custom_model(pad: DirectPad) -> N
     assert models["chen2023"]["guidance"] == ["exemplar", "classes"]
     captions = {name: entry["caption"] for name, entry in models.items()}
     assert captions["kim2021_su2020_small"] == "Kim 2021 with Su 2020, compact"
+    assert captions["feature_match"] == "Feature match"
     assert captions["LocalHints"] == "Custom: LocalHints"
     assert not any("_" in caption for caption in captions.values())
     assert [name for name, entry in models.items() if entry["default"]] == ["LocalHints"]

@@ -25,27 +25,6 @@ _PURPOSES = (
     ("points", "natural"),
     ("statistics", "mood"),
 )
-
-# captions for the model menu, because the titles of papers are long and registered names contain underscores
-_CAPTIONS = {
-    "antic2019": "DeOldify, vivid",
-    "antic2019_stable": "DeOldify, muted",
-    "colorzoo2026": "Colorzoo 2026, recommended",
-    "feature_match": "Feature matching",
-    "gray": "No colors",
-    "kang2023": "DDColor, large",
-    "kang2023_small": "DDColor, compact",
-    "kang2023_tiny": "DDColor, medium",
-    "yun2023": "iColoriT, large",
-    "yun2023_s": "iColoriT, medium",
-    "yun2023_small": "iColoriT, compact",
-    "yun2023_tiny": "iColoriT, small",
-    "zhang2016": "Zhang 2016, large",
-    "zhang2017_global": "Zhang 2017, large",
-    "zhang2017_global_small": "Zhang 2017, compact",
-    "zhang2017_local": "Zhang 2017, large",
-    "zhang2017_local_small": "Zhang 2017, compact",
-}
 _AUTHOR_AND_YEAR = re.compile(r"([a-z]+)((?:19|20)\d\d)")
 
 
@@ -201,12 +180,11 @@ def _menu_entry(card: ModelCard) -> dict[str, Any]:
 
 def _caption(name: str) -> str:
     """Return a caption without underscores, such as ``"Kim 2021 with Su 2020, compact"``."""
-    if name in _CAPTIONS:
-        return _CAPTIONS[name]
     papers = [f"{author.capitalize()} {year}" for author, year in _AUTHOR_AND_YEAR.findall(name)]
-    rest = _AUTHOR_AND_YEAR.sub("", name).replace("small", "compact").split("_")
-    caption = ", ".join(word for word in (" with ".join(papers), *rest) if word)
-    return caption[:1].upper() + caption[1:]
+    if not papers:
+        return name.replace("_", " ").capitalize()
+    variant = _AUTHOR_AND_YEAR.sub("", name).replace("small", "compact").split("_")
+    return ", ".join(word for word in (" with ".join(papers), *variant) if word)
 
 
 def _drawn_guidance(model: ColoringModel) -> list[str]:
