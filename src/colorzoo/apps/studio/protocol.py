@@ -216,24 +216,13 @@ def _are_lengths(value: object) -> bool:
 
 
 def _parse_object(text: str | bytes) -> dict[str, Any]:
-    try:
-        return parse_json_object(text)
-    except ValueError:
-        raise StudioError("bad_message", "a message must be a JSON object") from None
-
-
-def parse_json_object(text: str | bytes) -> dict[str, Any]:
-    """Parse a JSON object; reject NaN and Infinity, which browsers cannot parse.
-
-    Raises:
-        ValueError: The text is not valid JSON in UTF-8, is not a JSON object, or is nested too deeply.
-    """
+    """Parse a JSON object; reject NaN and Infinity, which browsers cannot parse."""
     try:
         body = json.loads(text, parse_float=_finite_float, parse_constant=_finite_float)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    except (ValueError, RecursionError):
+        body = None
     if not isinstance(body, dict):
-        raise ValueError(f"expected a JSON object, got {type(body).__name__}")
+        raise StudioError("bad_message", "a message must be a JSON object")
     return body
 
 
