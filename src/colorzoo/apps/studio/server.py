@@ -176,8 +176,6 @@ def run_server(loader: StudioLoader, address: Address) -> Iterator[tuple[str, uv
     thread.start()
     try:
         _wait_until_started(server, thread)
-        if loader.studio is not None:
-            loader.studio.warm_up()
         yield url_of(host, port, token), server
     finally:
         server.should_exit = True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -204,19 +203,21 @@ class Studio:
             )
         context = Context(session, message, self.pool, self.limits, self._inline_files, self.network)
         processing = _Processing(context, reply)
-        drop = processing.drop if request.newest_only else None
-        job = QueuedRequest(message.type, partial(processing.run, request.handler), drop, request.rank)
-        if message.type == "color":
+        is_color = message.type == "color"
+        is_full = is_color and body.get("quality") == "full"
+        if is_color:
             self._file_worker.cancel(session.id, "full")
             session.newest_color = message.id
             if body.get("quality") != "drag":
                 session.newest_final = message.id
-        if message.type == "color" and body.get("quality") == "full":
-            self._file_worker.submit(session.id, replace(job, kind="full"))
-        else:
-            worker = self._model_worker if request.uses_model else self._file_worker
-            worker.submit(session.id, job)
-        if message.type == "color" and isinstance(body.get("suggest"), dict):
+        kind = "full" if is_full else message.type
+        drop = processing.drop if request.newest_only else None
+        # a full-size preview takes long, so it must not block the requests that run a model
+        worker = self._model_worker if request.uses_model and not is_full else self._file_worker
+        worker.submit(
+            session.id, QueuedRequest(kind, partial(processing.run, request.handler), drop, request.rank)
+        )
+        if is_color and isinstance(body.get("suggest"), dict):
             run = partial(processing.run, suggest)
             self._model_worker.submit(session.id, QueuedRequest("suggest", run, processing.drop))
 
