@@ -126,7 +126,7 @@ def color_preview(request: PadRequest, quality: Quality, limits: Limits) -> tupl
     """Colorize a photo; return fields of the message ``colored``, and the result as a JPEG preview.
 
     The fields are ``width`` and ``height`` of the preview, ``notes`` about the colorization, and ``timing``:
-    the duration of each stage in milliseconds.
+    the durations of the stages *network* and *encode* in milliseconds.
 
     Args:
         request: Photo, recipe and model.
@@ -134,39 +134,27 @@ def color_preview(request: PadRequest, quality: Quality, limits: Limits) -> tupl
             at full size.
         limits: Limits on the sizes of previews.
     """
-    stages = _StageTimes()
     task = _preview_task(request, quality)
-    stages.end("prepare")
+    start = time.perf_counter()
     result = _run(task)
-    stages.end("network")
+    network_end = time.perf_counter()
     stop_if_cancelled()
     photo = request.opened.whole or request.opened
     lightness = _preview_lightness(photo, quality, limits)
     levels = _preview_levels(result, lightness[0, 0], request.opened.window)
-    stages.end("join")
     data = jpeg(Image.fromarray(levels))
-    stages.end("encode")
+    timing = {
+        "network": milliseconds(network_end - start),
+        "encode": milliseconds(time.perf_counter() - network_end),
+    }
     height, width = levels.shape[:2]
-    fields = {"width": width, "height": height, "notes": list(result.notes), "timing": stages.timing}
+    fields = {"width": width, "height": height, "notes": list(result.notes), "timing": timing}
     return fields, data
 
 
-class _StageTimes:
-    """Durations of successive stages.
-
-    Attributes:
-        timing: Duration of each stage in milliseconds.
-    """
-
-    def __init__(self) -> None:
-        self.timing: dict[str, float] = {}
-        self._start = time.perf_counter()
-
-    def end(self, stage: str) -> None:
-        """Record the duration of a stage; the next stage begins now."""
-        now = time.perf_counter()
-        self.timing[stage] = round((now - self._start) * 1e3, 2)
-        self._start = now
+def milliseconds(seconds: float) -> float:
+    """Convert a duration to milliseconds, rounded to two decimals."""
+    return round(seconds * 1e3, 2)
 
 
 def _preview_task(request: PadRequest, quality: Quality) -> ColorizeTask:

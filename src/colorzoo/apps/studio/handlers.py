@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 from colorzoo.apps.studio import drawings, regions, suggestions
-from colorzoo.apps.studio.coloring import PadRequest, Quality, color_preview, predict
+from colorzoo.apps.studio.coloring import PadRequest, Quality, color_preview, milliseconds, predict
 from colorzoo.apps.studio.export import (
     ExportOptions,
     encode_with_layers,
@@ -220,15 +220,13 @@ def _attach_reference(ctx: Context, image: RasterImage, file: UsedFile) -> None:
 
 def _color(ctx: Context) -> Iterator[Message]:
     """Colorize the photo and send a preview in one of the qualities ``drag``, ``final`` and ``full``."""
-    start = time.perf_counter()
     quality: Quality = ctx.message.fields().read("quality", Quality, "final")
     recipe = ctx.recipe()
     if not ctx.pool.has(recipe.model):
         yield Message({"type": "model", **describe_model(ctx.pool.get(recipe.model))})
     request = ctx.pad_request(recipe)
     fields, data = color_preview(request, quality, ctx.limits)
-    waiting, total = start - ctx.received, time.perf_counter() - ctx.received
-    fields["timing"] |= {"wait": round(waiting * 1e3, 2), "total": round(total * 1e3, 2)}
+    fields["timing"]["total"] = milliseconds(time.perf_counter() - ctx.received)
     fields |= {"quality": quality, "model": request.colorizer.name, "mime": "image/jpeg"}
     yield ctx.answer("colored", data, **fields)
 
