@@ -18,8 +18,9 @@ from colorzoo.apps.studio.export import (
 )
 from colorzoo.apps.studio.models import ModelPool, describe_model
 from colorzoo.apps.studio.opened_image import OpenedImage, open_upload, read_upload, safe_name, thumbnail
-from colorzoo.apps.studio.protocol import Limits, Message, StudioError
+from colorzoo.apps.studio.protocol import Limits, Message, Reply, StudioError, error_message
 from colorzoo.apps.studio.sessions import AttachedReference, Session
+from colorzoo.apps.studio.worker_pool import RequestCancelledError, cancellable, stop_if_cancelled
 from colorzoo.batch import UsedFile
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Fields, PointHint, Recipe, Vertices, parse_area, read_reach
@@ -46,6 +47,8 @@ class Context:
     Attributes:
         session: Session of the drawing pad.
         message: Message with the request.
+        reply: Thread-safe function that sends a message to the drawing pad.
+        connection: Number of the connection of the session that sent the request.
         pool: Cache of loaded models.
         limits: Limits of the server.
         inline_files: Whether responses contain exported files instead of a download address.
@@ -56,11 +59,43 @@ class Context:
 
     session: Session
     message: Message
+    reply: Reply
+    connection: int
     pool: ModelPool
     limits: Limits
     inline_files: bool
     network: int
     received: float = field(default_factory=time.perf_counter)
+
+    def run(self, handler: Handler) -> None:
+        """Run a handler and send its responses; errors are sent as messages.
+
+        The handler stops if the drawing pad disconnects or a newer request replaces this request.
+        """
+        try:
+            with cancellable(self._is_cancelled):
+                for answer in handler(self):
+                    self.reply(answer)
+                    stop_if_cancelled()
+        except RequestCancelledError:
+            self.drop()  # a disconnected drawing pad does not receive this message
+        except Exception as error:  # all errors are reported, so that later requests are processed
+            self.reply(error_message(error, self.message.id))
+
+    def drop(self) -> None:
+        """Send the message that the request is not processed."""
+        self.reply(self.answer("dropped"))
+
+    def _is_cancelled(self) -> bool:
+        return self.session.connection != self.connection or self._is_superseded()
+
+    def _is_superseded(self) -> bool:
+        """Return whether a newer request ``color`` replaces this request."""
+        kind, body, number = self.message.type, self.message.body, self.message.id or 0
+        if kind == "colorings" or (kind == "color" and body.get("quality") == "full"):
+            return self.session.newest_color > number
+        is_preview = body.get("quality") == "drag" or body.get("early") is True
+        return kind == "color" and is_preview and self.session.newest_final > number
 
     def answer(self, kind: str, /, *buffers: bytes, **fields: Any) -> Message:
         """Return a message that responds to this request.

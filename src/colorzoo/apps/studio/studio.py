@@ -11,18 +11,12 @@ from typing import Any
 import torch
 
 import colorzoo
-from colorzoo.apps.studio.handlers import REQUESTS, Context, Handler, suggest
+from colorzoo.apps.studio.handlers import REQUESTS, Context, suggest
 from colorzoo.apps.studio.models import ModelPool
 from colorzoo.apps.studio.opened_image import safe_name
 from colorzoo.apps.studio.protocol import Limits, Message, Reply, StudioError, error_message
 from colorzoo.apps.studio.sessions import Session, SessionStore, TemporaryFile
-from colorzoo.apps.studio.worker_pool import (
-    QueuedRequest,
-    RequestCancelledError,
-    Worker,
-    cancellable,
-    stop_if_cancelled,
-)
+from colorzoo.apps.studio.worker_pool import QueuedRequest, Worker
 from colorzoo.guidance import MAX_POINTS
 from colorzoo.inference import Colorizer
 from colorzoo.model import ColoringModel
@@ -180,7 +174,7 @@ class Studio:
                 session.cancelled.append(message.fields().read("re", NonNegativeInt, 0) or 0)
             else:
                 self._queue(session, message, reply)
-        except Exception as error:  # all errors are reported, so that later requests are processed
+        except Exception as error:  # as in `Context.run`
             reply(error_message(error, message.id))
 
     def close(self) -> None:
@@ -201,8 +195,7 @@ class Studio:
             raise StudioError(
                 "bad_message", f"a request must have a known type and an id, got {message.type[:40]!r}"
             )
-        context = Context(session, message, self.pool, self.limits, self._inline_files, self.network)
-        processing = _Processing(context, reply)
+        context = self._context(session, message, reply)
         is_color = message.type == "color"
         is_full = is_color and body.get("quality") == "full"
         if is_color:
@@ -211,54 +204,25 @@ class Studio:
             if body.get("quality") != "drag":
                 session.newest_final = message.id
         kind = "full" if is_full else message.type
-        drop = processing.drop if request.newest_only else None
+        drop = context.drop if request.newest_only else None
         # a full-size preview takes long, so it must not block the requests that run a model
         worker = self._model_worker if request.uses_model and not is_full else self._file_worker
         worker.submit(
-            session.id, QueuedRequest(kind, partial(processing.run, request.handler), drop, request.rank)
+            session.id, QueuedRequest(kind, partial(context.run, request.handler), drop, request.rank)
         )
         if is_color and isinstance(body.get("suggest"), dict):
-            run = partial(processing.run, suggest)
-            self._model_worker.submit(session.id, QueuedRequest("suggest", run, processing.drop))
+            run = partial(context.run, suggest)
+            self._model_worker.submit(session.id, QueuedRequest("suggest", run, context.drop))
 
-
-class _Processing:
-    """Processing of one request, which ends if the request is cancelled.
-
-    Args:
-        context: The request.
-        reply: Thread-safe function that sends a message to the drawing pad.
-    """
-
-    def __init__(self, context: Context, reply: Reply) -> None:
-        self._context, self._reply = context, reply
-        self._connection = context.session.connection
-
-    def run(self, handler: Handler) -> None:
-        """Run a handler and send its responses; errors are sent as messages."""
-        try:
-            with cancellable(self._is_cancelled):
-                for answer in handler(self._context):
-                    self._reply(answer)
-                    stop_if_cancelled()
-        except RequestCancelledError:
-            self.drop()  # a disconnected drawing pad does not receive this message
-        except Exception as error:  # as in `Studio.handle`
-            self._reply(error_message(error, self._context.message.id))
-
-    def drop(self) -> None:
-        """Send the message that the request is not processed."""
-        self._reply(Message({"type": "dropped", "re": self._context.message.id}))
-
-    def _is_cancelled(self) -> bool:
-        session, message = self._context.session, self._context.message
-        return session.connection != self._connection or _is_superseded(session, message)
-
-
-def _is_superseded(session: Session, message: Message) -> bool:
-    """Return whether a newer request ``color`` replaces the running request."""
-    number = message.id or 0
-    if message.type == "colorings" or (message.type == "color" and message.body.get("quality") == "full"):
-        return session.newest_color > number
-    is_preview = message.body.get("quality") == "drag" or message.body.get("early") is True
-    return message.type == "color" and is_preview and session.newest_final > number
+    def _context(self, session: Session, message: Message, reply: Reply) -> Context:
+        """Combine a request with the services of the server."""
+        return Context(
+            session=session,
+            message=message,
+            reply=reply,
+            connection=session.connection,
+            pool=self.pool,
+            limits=self.limits,
+            inline_files=self._inline_files,
+            network=self.network,
+        )
