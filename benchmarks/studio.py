@@ -194,11 +194,10 @@ class BrowserUser:
 def edit_times(marks: dict[str, Any]) -> tuple[float, Edit]:
     """Return the total and the parts of an edit; the total is at least one frame."""
     timing = marks["received"]["timing"]
-    encode = timing["join"] + timing["encode"]
     edit = Edit(
         network=timing["network"],
-        encode=encode,
-        wait=timing["total"] - timing["network"] - encode,
+        encode=timing["encode"],
+        wait=timing["total"] - timing["network"] - timing["encode"],
         transfer=marks["received"]["at"] - marks["sent"]["at"] - timing["total"],
         draw=marks["painted"]["at"] - marks["received"]["at"],
     )

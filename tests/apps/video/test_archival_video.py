@@ -94,7 +94,8 @@ def test_color_video_continues_after_jumps_of_the_clock(tmp_path, clocks, extens
 @pytest.mark.parametrize(
     ("codec", "extension", "result"),
     [
-        *((codec, ".mkv", codec) for codec in ("wmav1", "wmav2", "adpcm_ms", "adpcm_ima_wav", "pcm_mulaw")),
+        ("ac3", ".mkv", "ac3"),
+        ("wmav1", ".mkv", "aac"),
         *((codec, ".mp4", "aac") for codec in ("wmav2", "adpcm_ima_wav", "pcm_mulaw")),
         ("wmav2", ".mov", "aac"),
         ("wmav2", ".webm", "opus"),
@@ -105,7 +106,7 @@ def test_color_video_copies_or_converts_every_audio_codec(tmp_path, codec, exten
     write_video(film, IMAGES * 4, codec="wmv2", sound=codec)
     notes = convert(film, out).issues.lines()
     if result == codec:
-        assert notes == ("chapters are not copied",)
+        assert not notes
         assert [data for _, data in sound_packets(out)] == [data for _, data in sound_packets(film)]
     else:
         assert len(notes) == 1

@@ -55,7 +55,9 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
     Returns:
         Exit code of `colorzoo.apps.cli.video.run`.
     """
-    _check_reports(args)
+    if args.report and args.dry_run:
+        raise ColorzooError("--report cannot be combined with --dry-run")
+    check_reports(args.report)
     source, out = _open(args), Path(args.output)
     use: Use = "frames" if keys or args.reference else "automatic"
     choice = choose_model(args.model, use, args.weights)
@@ -73,23 +75,20 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
         _require_same_origin(out, origin)
         summary |= {"status": "skipped", "notes": [_skipped_note(args)]}
     elif args.dry_run:
-        summary |= {"notes": [*source.issues.notes, *_resume_notes(out)]}
+        parts = parts_path(out)
+        resumes = [f"resumes from {parts.name}"] if parts.exists() else []
+        summary |= {"notes": [*source.issues.notes, *resumes]}
     else:
-        shots, outcome = _colorize(args, keys, source, choice, origin)
-        summary |= outcome
+        start = time.monotonic()
+        shots, resumed_count = _color_shots(args, keys, source, choice, origin)
+        summary |= _outcome(source, shots, keys)
+        summary |= {"resumed": resumed_count, "seconds": round(time.monotonic() - start, 1)}
     _print_summary(summary, args)
     if shots and args.report:
         _write_reports(args, source, shots, origin)
     if args.json:
         print(json.dumps(summary, indent=1))
     return 1 if source.issues.broken or source.issues.incomplete else 0
-
-
-def _check_reports(args: VideoOptions) -> None:
-    """Raise an error if a report cannot be written."""
-    if args.report and args.dry_run:
-        raise ColorzooError("--report cannot be combined with --dry-run")
-    check_reports(args.report)
 
 
 def _write_reports(
@@ -105,12 +104,6 @@ def _skipped_note(args: VideoOptions) -> str:
     """Return the note about a video that is not colorized again."""
     note = "already exists with the same source and settings"
     return f"{note}; --report requires --overwrite" if args.report else note
-
-
-def _resume_notes(out: Path) -> list[str]:
-    """Return a note if shots of an interrupted run are stored."""
-    parts = parts_path(out)
-    return [f"resumes from {parts.name}"] if parts.exists() else []
 
 
 def write_frame(args: VideoOptions) -> None:
@@ -178,13 +171,13 @@ def _require_same_origin(out: Path, origin: ImageProvenance) -> None:
         )
 
 
-def _colorize(
+def _color_shots(
     args: VideoOptions,
     keys: Mapping[int, Path],
     source: Source,
     choice: ModelChoice,
     origin: ImageProvenance,
-) -> tuple[list[Shot], dict[str, Any]]:
+) -> tuple[list[Shot], int]:
     """Colorize the video, and write its provenance record unless ``--provenance none`` is set.
 
     Args:
@@ -195,16 +188,15 @@ def _colorize(
         origin: Provenance of the result.
 
     Returns:
-        The shots, and the corresponding fields of the summary.
+        The shots, and the number of frames reused from an interrupted run.
     """
-    start = time.monotonic()
     out = Path(args.output)
     colorer = _frame_colorer(args, keys, choice)
     border = _border(args, keys)
     parts = PartsFolder(out, f"{origin.source} {origin.settings}")
     record = origin if args.provenance == "embed" else None
     with _frame_progress(source) as tick:
-        shots, resumed_count = color_video(
+        result = color_video(
             source,
             colorer,
             parts,
@@ -216,17 +208,19 @@ def _colorize(
             origin=record,
         )
     update_sidecar(out, Metadata(), record)
-    outcome = {
+    return result
+
+
+def _outcome(source: Source, shots: Sequence[Shot], keys: Mapping[int, Path]) -> dict[str, Any]:
+    """Return the fields of the summary about a colorized video."""
+    return {
         "status": "colored",
-        "frames": _frame_count(shots),
+        "frames": shots[-1].last + 1,
         "shots": [shot.first for shot in shots],
-        "resumed": resumed_count,
         "broken": source.issues.broken,
         "notes": _notes(source, shots, keys),
-        "seconds": round(time.monotonic() - start, 1),
         "incomplete": bool(source.issues.incomplete),
     }
-    return shots, outcome
 
 
 @contextmanager
@@ -252,13 +246,9 @@ def _border(args: VideoOptions, keys: Mapping[int, Path]) -> BorderSetting:
     return "none" if keys and border == "automatic" else border  # key frames are images of whole frames
 
 
-def _frame_count(shots: Sequence[Shot]) -> int:
-    return shots[-1].last + 1
-
-
 def _notes(source: Source, shots: Sequence[Shot], keys: Mapping[int, Path]) -> list[str]:
     """Return the notes on the source, on the shots without duplicates, and on key frames after the end."""
-    missing = [number for number in sorted(keys) if number >= _frame_count(shots)]
+    missing = [number for number in sorted(keys) if number > shots[-1].last]
     return [
         *source.issues.lines(),
         *dict.fromkeys(note for shot in shots for note in shot.notes),

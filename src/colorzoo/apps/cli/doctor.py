@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-import re
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, requires
 
 from colorzoo.apps.cli._options import Command
 from colorzoo.console import align
@@ -22,7 +20,6 @@ colorzoo doctor --json > report.json
 """
 
 _CORE = ("torch", "torchvision", "lightning", "kornia", "numpy", "pillow")
-_REQUIREMENT = re.compile(r"(?P<package>[\w.-]+)(?:.*extra == ['\"](?P<extra>[\w-]+))?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +30,7 @@ class DoctorOptions:
 
 
 def run(args: DoctorOptions) -> int:
-    """Print versions, device, weights, missing packages and problems.
+    """Print versions, device, weights and problems.
 
     Returns:
         1 if problems were found, otherwise 0.
@@ -56,7 +53,6 @@ def diagnose() -> tuple[dict[str, str], list[str]]:
     """
     device, device_problems = _find_device()
     weight_facts, weight_problems = _examine_weights()
-    missing = missing_packages()
     facts = {
         "colorzoo": installed_version("colorzoo") or "not installed as a package",
         "python": platform.python_version(),
@@ -65,11 +61,9 @@ def diagnose() -> tuple[dict[str, str], list[str]]:
         "device": device,
         "cache": str(cache_home()),
         **weight_facts,
-        **{f"extra {extra}": _extra_state(extra, missing[extra]) for extra in missing if extra},
     }
     problems = [
         *device_problems,
-        *(f"{name} is not installed. Run `python -m pip install {name}`." for name in missing.get("", [])),
         *weight_problems,
         *(f"{reason}. Repair or uninstall this package." for reason in skipped_packages()),
     ]
@@ -92,13 +86,6 @@ def _examine_weights() -> tuple[dict[str, str], list[str]]:
     return facts, problems
 
 
-def _extra_state(extra: str, missing: list[str]) -> str:
-    """Return whether an extra is installed, or its missing packages and the command that installs them."""
-    if not missing:
-        return "installed"
-    return f'missing {", ".join(missing)}; python -m pip install "colorzoo[{extra}]"'
-
-
 def _find_device() -> tuple[str, list[str]]:
     """Return the device that ``auto`` selects, and problems with importing torch."""
     try:
@@ -110,27 +97,6 @@ def _find_device() -> tuple[str, list[str]]:
     if torch.backends.mps.is_available():
         return "mps", []
     return f"cpu ({torch.get_num_threads()} threads)", []
-
-
-def missing_packages() -> dict[str, list[str]]:
-    """Return a dict that maps each extra, such as ``"studio"``, to its missing packages.
-
-    The key ``""`` contains the missing core dependencies. Extras that contain only other extras are omitted.
-    Without package metadata, as in a plain checkout, the dict is empty.
-    """
-    try:
-        lines = requires("colorzoo") or []
-    except PackageNotFoundError:
-        return {}
-    missing_by_extra: dict[str, list[str]] = {}
-    for line in lines:
-        match = _REQUIREMENT.match(line)
-        if match is None or match["package"] == "colorzoo":
-            continue
-        missing = missing_by_extra.setdefault(match["extra"] or "", [])
-        if installed_version(match["package"]) is None:
-            missing.append(match["package"])
-    return missing_by_extra
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, DoctorOptions, run)}

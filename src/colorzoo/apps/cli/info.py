@@ -45,7 +45,7 @@ def run(args: InfoOptions) -> int:
         if not path.exists():
             raise ImageError(f"{path}: no such file or folder")
     all_records = []
-    exit_code = 0
+    failed = False
     for path in paths:
         records, errors = _read_records(path)
         for error in errors:
@@ -53,12 +53,10 @@ def run(args: InfoOptions) -> int:
         if not args.json:
             _print_records(records)
         all_records += records
-        has_record = any(record["origin"] for record in records)
-        if errors or not has_record:
-            exit_code = 1
+        failed |= bool(errors) or not any(record["origin"] for record in records)
     if args.json:
         print(json.dumps(all_records, indent=1))
-    return exit_code
+    return int(failed)
 
 
 def _read_records(path: Path) -> tuple[list[dict[str, Any]], list[ImageError]]:

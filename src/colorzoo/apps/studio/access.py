@@ -11,7 +11,7 @@ import hmac
 import socket
 from dataclasses import dataclass
 from hashlib import sha256
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
@@ -158,16 +158,17 @@ def _with_headers(send: Send, cookie: str | None = None) -> Send:
 
 def is_loopback(host: str) -> bool:
     """Return whether a host is a loopback address, which only this machine can reach."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
+    address = _ip_address(host)
+    return host.lower() == "localhost" if address is None else address.is_loopback
 
 
 def is_ip_address(host: str) -> bool:
     """Return whether a host is an IP address rather than a name."""
+    return _ip_address(host) is not None
+
+
+def _ip_address(host: str) -> IPv4Address | IPv6Address | None:
     try:
-        ip_address(host.strip("[]"))
+        return ip_address(host.strip("[]"))
     except ValueError:
-        return False
-    return True
+        return None

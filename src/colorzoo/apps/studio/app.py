@@ -143,8 +143,12 @@ def build_app(loader: StudioLoader, access: Access) -> Starlette:
         Route("/api/download/{key}", _download),
         WebSocketRoute("/api/ws", _websocket),
     ]
-    middleware = [Middleware(AccessMiddleware, access=access)]
-    app = Starlette(routes=routes, lifespan=lifespan, middleware=middleware)
+    app = Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        middleware=[Middleware(AccessMiddleware, access=access)],
+        exception_handlers={StudioError: _error_response},
+    )
     app.state.loader = loader
     return app
 
@@ -159,11 +163,7 @@ async def _expire_sessions(loader: StudioLoader) -> None:
 
 
 async def _page(request: Request) -> Response:
-    loader: StudioLoader = request.app.state.loader
-    try:
-        loader.photo_path(request.query_params)
-    except StudioError as error:
-        return _error_response(error)
+    request.app.state.loader.photo_path(request.query_params)  # raises an error for an unknown photo
     return FileResponse(STATIC / "index.html")
 
 
@@ -171,7 +171,7 @@ async def _report(request: Request) -> Response:
     report = request.app.state.loader.report
     page = report and report.pages.get(request.path_params["name"])
     if not page:
-        return _error_response(StudioError("expired", "this page was not found. Go back to the start page."))
+        raise StudioError("expired", "this page was not found. Go back to the start page.")
     return Response(page, media_type="text/html", headers={"Content-Security-Policy": report.policy})
 
 
@@ -188,27 +188,16 @@ async def _health(_: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-def _find_session(request: Request, studio: Studio) -> Session:
-    """Return the session that a request names; raise an error if the session has expired."""
-    session = studio.sessions.find(request.query_params.get("session"))
-    if session is None:
-        raise StudioError("expired", "this session has expired. Reload the page.")
-    return session
-
-
 async def _upload(request: Request) -> Response:
     studio: Studio = await request.app.state.loader.wait()
+    session = studio.sessions.require(request.query_params.get("session"))
+    if session.uploads >= studio.limits.uploads:
+        raise StudioError("busy", "uploads of this page are still in progress. Try again in a moment.")
+    session.uploads += 1
     try:
-        session = _find_session(request, studio)
-        if session.uploads >= studio.limits.uploads:
-            raise StudioError("busy", "uploads of this page are still in progress. Try again in a moment.")
-        session.uploads += 1
-        try:
-            data = await _read_body(request, studio)
-        finally:
-            session.uploads -= 1
-    except StudioError as error:
-        return _error_response(error)
+        data = await _read_body(request, studio)
+    finally:
+        session.uploads -= 1
     return JSONResponse({"upload": session.add_file(data, "upload"), "bytes": len(data)})
 
 
@@ -242,17 +231,14 @@ async def _read_body(request: Request, studio: Studio) -> bytes:
 
 async def _download(request: Request) -> Response:
     studio: Studio = await request.app.state.loader.wait()
-    try:
-        session = _find_session(request, studio)
-        file = session.file(request.path_params["key"])
-    except StudioError as error:
-        return _error_response(error)
+    session = studio.sessions.require(request.query_params.get("session"))
+    file = session.file(request.path_params["key"])
     disposition = f"attachment; filename*=UTF-8''{quote(file.name)}"
     headers = {"Content-Disposition": disposition}
     return Response(file.data, media_type="application/octet-stream", headers=headers)
 
 
-def _error_response(error: Exception) -> Response:
+def _error_response(_: Request, error: Exception) -> Response:
     code, text = describe_error(error)
     return JSONResponse({"error": {"code": code, "message": text}}, _STATUS.get(code, 400))
 
@@ -268,26 +254,20 @@ async def _websocket(socket: WebSocket) -> None:
         photo_path = loader.photo_path(socket.query_params)
         session = studio.connect(session_id, outgoing.reply, loader.recipe, photo_path)
     except Exception as error:  # loading failed, or there are too many sessions; the client reconnects later
-        await _refuse(socket, error)
-        outgoing.sending.cancel()
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+            await _send(socket, error_message(error, None))
+        await _close(socket, outgoing)
         return
     try:
         await _handle_frames(socket, studio, session, outgoing)
     finally:
         studio.disconnect(session)
-        outgoing.sending.cancel()
-        await _close_if_open(socket)
+        await _close(socket, outgoing)
 
 
-async def _refuse(socket: WebSocket, error: Exception) -> None:
-    """Send an error to a drawing pad and close the websocket."""
-    with contextlib.suppress(RuntimeError, WebSocketDisconnect):
-        await _send(socket, error_message(error, None))
-        await socket.close(_TRY_LATER)
-
-
-async def _close_if_open(socket: WebSocket) -> None:
-    """Close the websocket unless the drawing pad or the server has already closed it."""
+async def _close(socket: WebSocket, outgoing: Outgoing) -> None:
+    """Drop the queued messages, and close the websocket unless it is already closed."""
+    outgoing.sending.cancel()
     if socket.client_state == WebSocketState.CONNECTED == socket.application_state:
         with contextlib.suppress(RuntimeError, WebSocketDisconnect):
             await socket.close(_TRY_LATER)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from colorzoo.apps.studio.opened_image import OpenedImage, fit_size, jpeg
+from colorzoo.apps.studio.opened_image import OpenedImage, Window, fit_size, jpeg
 from colorzoo.apps.studio.protocol import Limits
-from colorzoo.apps.studio.window import Window
+from colorzoo.apps.studio.sessions import AttachedReference
 from colorzoo.apps.studio.worker_pool import stop_if_cancelled
 from colorzoo.guidance import Exemplar, Recipe
 from colorzoo.inference import (
@@ -26,22 +26,9 @@ from colorzoo.inference import (
     colorize_task,
     shrink_lightness,
 )
+from colorzoo.inference.steps import Drawing
 
 Quality = Literal["drag", "final", "full"]
-
-
-def match_of(colored: ColorizedImage) -> Tensor | None:
-    """Return the location in the reference that the model matched to each pixel.
-
-    Args:
-        colored: Result of the model at the size of the network input.
-
-    Returns:
-        x and y ``(2, h, w)``, as fractions of the reference's width and height; None if the model computes no
-        matches.
-    """
-    extras = {} if colored.prediction is None else colored.prediction.extras
-    return extras["match"][0] if "match" in extras else None
 
 
 @dataclass(frozen=True)
@@ -52,21 +39,28 @@ class PadRequest:
         colorizer: Colorizer with the loaded model.
         opened: Photo in the drawing pad, or the part of the photo within the border of a scan.
         recipe: Hints and settings, with coordinates in pixels of ``opened``.
-        reference: Reference image as an `Exemplar`, or None.
-        reference_sha256: SHA-256 of the reference image; empty without a reference.
+        reference: Attached reference image, or None.
         cache: Cache of all drawing pads.
     """
 
     colorizer: Colorizer
     opened: OpenedImage
     recipe: Recipe
-    reference: Exemplar | None = None
-    reference_sha256: str = ""
+    reference: AttachedReference | None = None
     cache: MutableMapping[Hashable, Any] = field(default_factory=dict)
+
+    @property
+    def exemplar(self) -> Exemplar | None:
+        """Reference image as guidance of the model, or None."""
+        return None if self.reference is None else Exemplar(self.reference.rgb)
 
     def lightness(self) -> Tensor:
         """Return the lightness ``(1, 1, h, w)`` at the size of the network input."""
         return self.opened.network_lightness(self.colorizer.size)
+
+    def drawing(self) -> Drawing:
+        """Return the lines and regions of the photo at full size, for sketch models."""
+        return self.opened.drawing(self.recipe)
 
     def task(self) -> ColorizeTask:
         """Return the colorization task of the photo.
@@ -74,9 +68,9 @@ class PadRequest:
         Raises:
             GuidanceError: The recipe does not match the photo.
         """
-        drawing = self.opened.drawing(self.recipe) if self.colorizer.is_sketch_model else None
+        drawing = self.drawing() if self.colorizer.is_sketch_model else None
         task = self.colorizer.prepare_lightness(
-            self.lightness(), self.opened.size, self.recipe, self.reference, drawing=drawing
+            self.lightness(), self.opened.size, self.recipe, self.exemplar, drawing=drawing
         )
         return self.cached(task)
 
@@ -87,7 +81,7 @@ class PadRequest:
             size: Shorter side of the network input in pixels.
         """
         lightness = self.opened.approximate_lightness(size)
-        task = self.colorizer.prepare_lightness(lightness, self.opened.size, self.recipe, self.reference)
+        task = self.colorizer.prepare_lightness(lightness, self.opened.size, self.recipe, self.exemplar)
         return self.cached(task, "approximate")
 
     def cached(self, task: ColorizeTask, kind: str = "") -> ColorizeTask:
@@ -103,7 +97,8 @@ class PadRequest:
     @property
     def image_key(self) -> Hashable:
         """Model, reference and photo of the request as a key of the cache."""
-        return self.colorizer.name, self.reference_sha256, self.photo_key
+        reference = None if self.reference is None else self.reference.file.sha256
+        return self.colorizer.name, reference, self.photo_key
 
     @property
     def photo_key(self) -> Hashable:
@@ -127,27 +122,11 @@ def _run(task: ColorizeTask) -> ColorizedImage:
         return colorize_task(task)
 
 
-@dataclass(frozen=True)
-class Preview:
-    """Preview of a colorized photo.
+def color_preview(request: PadRequest, quality: Quality, limits: Limits) -> tuple[dict[str, Any], bytes]:
+    """Colorize a photo; return fields of the message ``colored``, and the result as a JPEG preview.
 
-    Attributes:
-        jpeg: Encoded image.
-        width: Width of the image in pixels.
-        height: Height of the image in pixels.
-        notes: Notes for the user about the colorization.
-        timing: Duration of each stage in milliseconds.
-    """
-
-    jpeg: bytes
-    width: int
-    height: int
-    notes: tuple[str, ...]
-    timing: dict[str, float]
-
-
-def color_preview(request: PadRequest, quality: Quality, limits: Limits) -> Preview:
-    """Colorize a photo and encode the result as a JPEG preview.
+    The fields are ``width`` and ``height`` of the preview, ``notes`` about the colorization, and ``timing``:
+    the durations of the stages *network* and *encode* in milliseconds.
 
     Args:
         request: Photo, recipe and model.
@@ -155,38 +134,27 @@ def color_preview(request: PadRequest, quality: Quality, limits: Limits) -> Prev
             at full size.
         limits: Limits on the sizes of previews.
     """
-    stages = _StageTimes()
     task = _preview_task(request, quality)
-    stages.end("prepare")
+    start = time.perf_counter()
     result = _run(task)
-    stages.end("network")
+    network_end = time.perf_counter()
     stop_if_cancelled()
     photo = request.opened.whole or request.opened
     lightness = _preview_lightness(photo, quality, limits)
     levels = _preview_levels(result, lightness[0, 0], request.opened.window)
-    stages.end("join")
     data = jpeg(Image.fromarray(levels))
-    stages.end("encode")
+    timing = {
+        "network": milliseconds(network_end - start),
+        "encode": milliseconds(time.perf_counter() - network_end),
+    }
     height, width = levels.shape[:2]
-    return Preview(data, width, height, tuple(result.notes), stages.timing)
+    fields = {"width": width, "height": height, "notes": list(result.notes), "timing": timing}
+    return fields, data
 
 
-class _StageTimes:
-    """Durations of successive stages.
-
-    Attributes:
-        timing: Duration of each stage in milliseconds.
-    """
-
-    def __init__(self) -> None:
-        self.timing: dict[str, float] = {}
-        self._start = time.perf_counter()
-
-    def end(self, stage: str) -> None:
-        """Record the duration of a stage; the next stage begins now."""
-        now = time.perf_counter()
-        self.timing[stage] = round((now - self._start) * 1e3, 2)
-        self._start = now
+def milliseconds(seconds: float) -> float:
+    """Convert a duration to milliseconds, rounded to two decimals."""
+    return round(seconds * 1e3, 2)
 
 
 def _preview_task(request: PadRequest, quality: Quality) -> ColorizeTask:

@@ -43,15 +43,15 @@ def describe_drawing(request: PadRequest) -> tuple[dict[str, Any], bytes]:
 def describe_region_colors(request: PadRequest, place: tuple[float, float], count: int) -> dict[str, Any]:
     """Return the fields of the message ``suggestions`` for the region at a location.
 
-    The fields are ``items`` (likely colors of the region, the most likely first), ``lightness`` (of the most
-    likely color, in [0, 100]) and ``entropy`` (None).
+    The fields are ``items`` (likely colors of the region, the most likely first) and ``lightness`` (of the
+    most likely color, in [0, 100]).
 
     Args:
         request: Drawing and recipe.
         place: Location ``(x, y)`` in pixels of the drawing.
         count: Maximum number of colors.
     """
-    region = _drawing(request).region_at(*place, request.opened.size)
+    region = request.drawing().region_at(*place, request.opened.size)
     model, prediction, votes = _predict(request)
     with torch.inference_mode():
         rgb, probabilities = model.suggest_colors(prediction, votes, region, count)
@@ -62,19 +62,19 @@ def describe_region_colors(request: PadRequest, place: tuple[float, float], coun
         {"ab": lab[i, 1:].tolist(), "color": _hex(rgb[i]), "share": float(probabilities[i])}
         for i in range(len(rgb))
     ]
-    return {"lightness": float(lab[0, 0]) if items else None, "items": items, "entropy": None}
+    return {"lightness": float(lab[0, 0]) if items else None, "items": items}
 
 
 def describe_next_region(request: PadRequest) -> dict[str, Any]:
     """Return the fields of the message ``next``: a location in the most useful region without a point."""
-    areas = torch.from_numpy(_drawing(request).areas)
+    areas = torch.from_numpy(request.drawing().areas)
     model, prediction, votes = _predict(request)
     with torch.inference_mode():
         ranked = model.rank_regions(prediction, votes, areas)
     with_points = _regions_with_points(request)
     locations = _inner_locations(request, (region for region in ranked if region not in with_points))
     x, y = next(locations, (None, None))
-    return {"x": x, "y": y, "entropy": None}
+    return {"x": x, "y": y}
 
 
 def describe_similar_regions(request: PadRequest, place: tuple[float, float]) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def describe_similar_regions(request: PadRequest, place: tuple[float, float]) ->
     Raises:
         StudioError: The model does not compare regions.
     """
-    region = _drawing(request).region_at(*place, request.opened.size)
+    region = request.drawing().region_at(*place, request.opened.size)
     model, prediction, votes = _predict(request)
     with torch.inference_mode():
         is_similar = model.region_similarity(prediction, votes)[region] >= _SIMILAR
@@ -121,19 +121,15 @@ def _predict(request: PadRequest) -> tuple[Any, Any, Tensor]:
         return model, *predict_regions(request.task())
 
 
-def _drawing(request: PadRequest) -> Drawing:
-    return request.opened.drawing(request.recipe)
-
-
 def _preview_of(request: PadRequest) -> Drawing:
     """Return the drawing at the size of the preview."""
     columns, rows = request.opened.view
-    return _drawing(request).resized((rows, columns))
+    return request.drawing().resized((rows, columns))
 
 
 def _regions_with_points(request: PadRequest) -> set[int]:
     return {
-        _drawing(request).region_at(point.x, point.y, request.opened.size) for point in request.recipe.points
+        request.drawing().region_at(point.x, point.y, request.opened.size) for point in request.recipe.points
     }
 
 

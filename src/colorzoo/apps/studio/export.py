@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import cv2
 from numpy.typing import NDArray
 
-from colorzoo.apps.studio.opened_image import OpenedImage
-from colorzoo.apps.studio.protocol import StudioError
-from colorzoo.apps.studio.sessions import AttachedReference
+from colorzoo.apps.studio.coloring import PadRequest
 from colorzoo.batch import ColorSettings, result_provenance, used_files, with_prediction, with_source
-from colorzoo.guidance import Fields, Recipe
+from colorzoo.guidance import Recipe
 from colorzoo.image_io import (
     WRITABLE,
     AlphaArray,
@@ -29,7 +27,7 @@ from colorzoo.image_io import (
     resample_visible,
     without_positions,
 )
-from colorzoo.inference import ColorizedImage, Colorizer
+from colorzoo.inference import ColorizedImage
 from colorzoo.settings import PositiveInt, Range
 
 _FORMATS = {  # suffix of the file name, and MIME type
@@ -47,48 +45,30 @@ class ExportOptions:
     """Options of the message ``export``.
 
     Attributes:
-        kind: File format, a key of the message field ``format``.
+        format: File format.
         quality: Quality of JPEG and WebP, 1 to 100.
         side: Maximum longer side of the result in pixels; None keeps the size.
         dpi: Resolution in the metadata; None keeps the resolution of the photo.
     """
 
-    kind: str
-    quality: int
-    side: int | None
-    dpi: float | None
-
-    @classmethod
-    def read(cls, fields: Fields) -> ExportOptions:
-        """Read the options from the fields of a message.
-
-        Raises:
-            StudioError: The format or the quality is invalid.
-        """
-        kind = fields.read("format", str, "png")
-        quality = fields.read("quality", PositiveInt, 95) or 95
-        side, dpi = fields.read("side", PositiveInt), fields.read("dpi", Annotated[float, Range(1, 9999)])
-        if kind not in _FORMATS or quality > 100:
-            raise StudioError(
-                "bad_message",
-                f"export.format must be one of {', '.join(_FORMATS)}, got {kind!r}, and export.quality "
-                f"must be from 1 to 100, got {quality}",
-            )
-        return cls(kind, quality, side, dpi)
+    format: Literal["png", "jpeg", "tiff", "webp", "layer", "ora"] = "png"
+    quality: Annotated[int, Range(1, 100)] = 95
+    side: PositiveInt | None = None
+    dpi: Annotated[float, Range(1, 9999)] | None = None
 
     @property
     def has_layers(self) -> bool:
         """Return whether the file contains layers or is a layer."""
-        return self.kind in ("layer", "ora")
+        return self.format in ("layer", "ora")
 
     @property
     def mime(self) -> str:
         """MIME type of the file."""
-        return _FORMATS[self.kind][1]
+        return _FORMATS[self.format][1]
 
     def file_name(self, name: str) -> str:
         """Return the name of the file for a photo with this name."""
-        return PurePath(name).stem + _FORMATS[self.kind][0]
+        return PurePath(name).stem + _FORMATS[self.format][0]
 
 
 def encode_with_layers(colored: ColorizedImage, image: RasterImage, options: ExportOptions) -> bytes:
@@ -102,7 +82,7 @@ def encode_with_layers(colored: ColorizedImage, image: RasterImage, options: Exp
     source = colored.source(image)
     downscaled = _downscale(source, options.side)
     downscale_layer = partial(_downscale_levels, side=options.side, alpha=source.alpha)
-    if options.kind == "layer":
+    if options.format == "layer":
         colors = downscale_layer(colored.levels())
         return color_png({"Photo": gray_levels(downscaled), "Colors": colors}, downscaled)
     layers = colored.layers(source)
@@ -134,12 +114,7 @@ def encode_with_provenance(
 
 
 def export_provenance(
-    colorizer: Colorizer,
-    recipe: Recipe,
-    reference: AttachedReference | None,
-    opened: OpenedImage,
-    options: ExportOptions,
-    size: tuple[int, int],
+    request: PadRequest, recipe: Recipe, options: ExportOptions, size: tuple[int, int]
 ) -> ImageProvenance:
     """Return the provenance record of an exported file, as ``colorzoo colorize`` writes it.
 
@@ -147,16 +122,15 @@ def export_provenance(
     downscaled.
 
     Args:
-        colorizer: Colorizer with the loaded model.
-        recipe: Recipe of the result.
-        reference: Attached reference, or None.
-        opened: The photo.
+        request: Photo, model and attached reference.
+        recipe: Recipe of the result, with coordinates in pixels of the whole photo.
         options: Options of the export.
         size: Width and height of the result in pixels, before it is downscaled.
 
     Raises:
         ColorzooError: The model does not exist, or its weights cannot be downloaded.
     """
+    colorizer, opened, reference = request.colorizer, request.opened, request.reference
     is_downscaled = options.side is not None and options.side < max(size)
     files = used_files(recipe, None)
     if reference is not None and "exemplar" in colorizer.model.accepts:

@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, dataclass, field, replace
 from hashlib import sha256
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal
 
-from colorzoo.apps.studio import drawings, palette, regions
-from colorzoo.apps.studio.coloring import PadRequest, Quality, color_preview, match_of, predict
-from colorzoo.apps.studio.colorings import find_informative_point
+from colorzoo.apps.studio import drawings, regions, suggestions
+from colorzoo.apps.studio.coloring import PadRequest, Quality, color_preview, milliseconds, predict
 from colorzoo.apps.studio.export import (
     ExportOptions,
     encode_with_layers,
@@ -19,15 +18,14 @@ from colorzoo.apps.studio.export import (
 )
 from colorzoo.apps.studio.models import ModelPool, describe_model
 from colorzoo.apps.studio.opened_image import OpenedImage, open_upload, read_upload, safe_name, thumbnail
-from colorzoo.apps.studio.protocol import Limits, Message, StudioError
+from colorzoo.apps.studio.protocol import Limits, Message, Reply, StudioError, error_message
 from colorzoo.apps.studio.sessions import AttachedReference, Session
+from colorzoo.apps.studio.worker_pool import RequestCancelledError, cancellable, stop_if_cancelled
 from colorzoo.batch import UsedFile
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Exemplar, Fields, PointHint, Recipe, Vertices, parse_area, read_reach
+from colorzoo.guidance import Fields, PointHint, Recipe, Vertices, parse_area, read_reach
 from colorzoo.image_io import RasterImage, is_gray, write_notes
 from colorzoo.inference import (
-    ColorizedImage,
-    Colorizer,
     as_reference,
     colorize_task,
     crop_recipe,
@@ -49,6 +47,8 @@ class Context:
     Attributes:
         session: Session of the drawing pad.
         message: Message with the request.
+        reply: Thread-safe function that sends a message to the drawing pad.
+        connection: Number of the connection of the session that sent the request.
         pool: Cache of loaded models.
         limits: Limits of the server.
         inline_files: Whether responses contain exported files instead of a download address.
@@ -59,11 +59,43 @@ class Context:
 
     session: Session
     message: Message
+    reply: Reply
+    connection: int
     pool: ModelPool
     limits: Limits
     inline_files: bool
     network: int
     received: float = field(default_factory=time.perf_counter)
+
+    def run(self, handler: Handler) -> None:
+        """Run a handler and send its responses; errors are sent as messages.
+
+        The handler stops if the drawing pad disconnects or a newer request replaces this request.
+        """
+        try:
+            with cancellable(self._is_cancelled):
+                for answer in handler(self):
+                    self.reply(answer)
+                    stop_if_cancelled()
+        except RequestCancelledError:
+            self.drop()  # a disconnected drawing pad does not receive this message
+        except Exception as error:  # all errors are reported, so that later requests are processed
+            self.reply(error_message(error, self.message.id))
+
+    def drop(self) -> None:
+        """Send the message that the request is not processed."""
+        self.reply(self.answer("dropped"))
+
+    def _is_cancelled(self) -> bool:
+        return self.session.connection != self.connection or self._is_superseded()
+
+    def _is_superseded(self) -> bool:
+        """Return whether a newer request ``color`` replaces this request."""
+        kind, body, number = self.message.type, self.message.body, self.message.id or 0
+        if kind == "colorings" or (kind == "color" and body.get("quality") == "full"):
+            return self.session.newest_color > number
+        is_preview = body.get("quality") == "drag" or body.get("early") is True
+        return kind == "color" and is_preview and self.session.newest_final > number
 
     def answer(self, kind: str, /, *buffers: bytes, **fields: Any) -> Message:
         """Return a message that responds to this request.
@@ -91,26 +123,37 @@ class Context:
             raise StudioError("no_photo", "another photo is open in this session. Open the photo again.")
         return opened
 
-    def place(self) -> tuple[float, float]:
+    def place(self, fields: Fields | None = None) -> tuple[float, float]:
         """Return the location in the request: x and y in pixels of the photo.
+
+        Args:
+            fields: Fields that contain the location; None uses the fields of the message.
 
         Raises:
             StudioError: The coordinates are outside the photo.
         """
-        fields = self.message.fields()
+        fields = fields or self.message.fields()
         x, y = (fields.read(key, float, MISSING) for key in "xy")
-        return _inside(x, y, self.opened())
+        width, height = self.opened().size
+        if not (0 <= x <= width and 0 <= y <= height):
+            raise StudioError(
+                "bad_message", f"({x:g}, {y:g}) lies outside the photo ({width} x {height} pixels)"
+            )
+        return x, y
 
     def full_recipe(self) -> Recipe:
         """Parse the recipe of the request; raise `GuidanceError` if it is invalid."""
-        return Recipe.from_json(dict(_object(self.message.body.get("recipe"), "recipe")))
+        return Recipe.from_json(Fields(self.message.body.get("recipe"), "recipe").rest())
 
     def recipe(self) -> Recipe:
         """Parse the recipe of the request and remove the paths of label files.
 
         The server must not open paths from clients.
         """
-        return _without_files(self.full_recipe())
+        recipe = self.full_recipe()
+        if recipe.classes.label_files:
+            recipe = recipe.with_fields("classes", {"file": None, "reference_file": None})
+        return recipe
 
     def pad_request(self, recipe: Recipe | None = None) -> PadRequest:
         """Load the model of a recipe and return the inputs of the colorization.
@@ -138,11 +181,9 @@ class Context:
         else:
             recipe, _ = crop_recipe(recipe, photo.size, part.window.inside)
         reference = self.session.reference_for(recipe)
-        if reference is None:
-            return PadRequest(colorizer, part, recipe, cache=self.pool.cache)
-        _check_reference(colorizer.model, reference)
-        exemplar = Exemplar(reference.rgb)
-        return PadRequest(colorizer, part, recipe, exemplar, reference.file.sha256, self.pool.cache)
+        if reference is not None:
+            _check_reference(colorizer.model, reference)
+        return PadRequest(colorizer, part, recipe, reference, self.pool.cache)
 
     def file(self) -> tuple[bytes, str]:
         """Return the content and the name of the uploaded file.
@@ -167,7 +208,7 @@ def _open(ctx: Context) -> Iterator[Message]:
     if ctx.message.id in ctx.session.cancelled:
         raise StudioError("cancelled", "cancelled")
     if ctx.session.opened is not None:
-        ctx.pool.free_memory()
+        ctx.pool.cache.clear()
     ctx.session.set_opened(opened)
     proposed = ctx.pool.for_sketches() if opened.kind == "sketch" else None
     buffers = (opened.gray, opened.source, *((opened.alpha,) if opened.alpha else ()))
@@ -177,12 +218,10 @@ def _open(ctx: Context) -> Iterator[Message]:
 def _attach(ctx: Context) -> Iterator[Message]:
     """Attach a reference image, or measure the color statistics of an image."""
     fields = ctx.message.fields()
-    slot = fields.read("slot", str, "exemplar")
-    if slot not in ("exemplar", "statistics"):
-        raise StudioError("bad_message", f"attach.slot must be 'exemplar' or 'statistics', got {slot!r}")
+    slot = fields.read("slot", Literal["exemplar", "statistics"], "exemplar")
     if fields.take("detach"):
         if slot == "exemplar":
-            ctx.session.set_reference(None)
+            ctx.session.reference = None
         yield ctx.answer("attached", slot=slot, detached=True)
         return
     data, name = ctx.file()
@@ -211,57 +250,39 @@ def _attach_reference(ctx: Context, image: RasterImage, file: UsedFile) -> None:
     if colorizer.model.reference_needs_color:
         require_color(image, repr(file.name))
     rgb = as_reference(image, ctx.network)
-    ctx.session.set_reference(AttachedReference(rgb, image.size, file, is_gray(image)))
+    ctx.session.reference = AttachedReference(rgb, image.size, file, is_gray(image))
 
 
 def _color(ctx: Context) -> Iterator[Message]:
     """Colorize the photo and send a preview in one of the qualities ``drag``, ``final`` and ``full``."""
-    start = time.perf_counter()
-    quality = _read_quality(ctx)
+    quality: Quality = ctx.message.fields().read("quality", Quality, "final")
     recipe = ctx.recipe()
     if not ctx.pool.has(recipe.model):
         yield Message({"type": "model", **describe_model(ctx.pool.get(recipe.model))})
     request = ctx.pad_request(recipe)
-    preview = color_preview(request, quality, ctx.limits)
-    waiting, total = start - ctx.received, time.perf_counter() - ctx.received
-    timing = preview.timing | {"wait": round(waiting * 1e3, 2), "total": round(total * 1e3, 2)}
-    yield ctx.answer(
-        "colored",
-        preview.jpeg,
-        quality=quality,
-        model=request.colorizer.name,
-        mime="image/jpeg",
-        notes=list(preview.notes),
-        width=preview.width,
-        height=preview.height,
-        timing=timing,
-    )
-
-
-def _read_quality(ctx: Context) -> Quality:
-    quality = ctx.message.body.get("quality", "final")
-    if quality not in ("drag", "final", "full"):
-        raise StudioError("bad_message", f"color.quality must be 'drag', 'final' or 'full', got {quality!r}")
-    return cast(Quality, quality)
+    fields, data = color_preview(request, quality, ctx.limits)
+    fields["timing"]["total"] = milliseconds(time.perf_counter() - ctx.received)
+    fields |= {"quality": quality, "model": request.colorizer.name, "mime": "image/jpeg"}
+    yield ctx.answer("colored", data, **fields)
 
 
 def suggest(ctx: Context) -> Iterator[Message]:
     """Yield a message with likely colors at a location, predicted from all other hints."""
     body = ctx.message.body
-    fields = Fields(dict(_object(body["suggest"], "color.suggest") if "suggest" in body else body), "suggest")
-    x, y = (fields.read(key, float, MISSING) for key in "xy")
+    fields = Fields(body.get("suggest", body), "suggest")  # a request ``color`` can contain this request
+    x, y = ctx.place(fields)
     count = min(fields.read("count", PositiveInt, 9), MAX_SUGGESTIONS)
     recipe, exclude = ctx.recipe(), fields.read("exclude", NonNegativeInt)
     if exclude is not None:
         recipe = replace(recipe, points=recipe.points[:exclude] + recipe.points[exclude + 1 :])
     request = ctx.pad_request(recipe)
-    place = request.opened.part_location(_inside(x, y, ctx.opened()))
+    place = request.opened.part_location((x, y))
     if _colors_regions(request):
         reach = None
         colors = drawings.describe_region_colors(request, place, count)
     else:
         reach = regions.default_reach(request, place)
-        colors = palette.describe_likely_colors(predict(request), request.opened, place, count)
+        colors = suggestions.describe_likely_colors(request, place, count)
     yield ctx.answer("suggestions", x=x, y=y, reach=reach, **colors)
 
 
@@ -271,7 +292,7 @@ def _next(ctx: Context) -> Iterator[Message]:
     if _colors_regions(request):
         proposal = drawings.describe_next_region(request)
     else:
-        proposal = palette.describe_next_point(predict(request), request.opened, request.recipe)
+        proposal = suggestions.describe_next_point(request)
     yield ctx.answer("next", **proposal)
 
 
@@ -282,8 +303,7 @@ def _colorings(ctx: Context) -> Iterator[Message]:
         versions = [{"variant": number} for number in range(drawings.VARIANTS)]
         yield ctx.answer("colorings", x=None, y=None, lightness=None, items=versions)
         return
-    point = find_informative_point(request.task(), predict(request))
-    yield ctx.answer("colorings", **palette.describe_colorings(point, request.opened))
+    yield ctx.answer("colorings", **suggestions.describe_colorings(request))
 
 
 def _extent(ctx: Context) -> Iterator[Message]:
@@ -366,18 +386,8 @@ def _classes(ctx: Context) -> Iterator[Message]:
 
 def _match(ctx: Context) -> Iterator[Message]:
     """Find the reference location that the model matched to a photo location."""
-    fields = ctx.message.fields()
-    x, y = (fields.read(key, float, MISSING) for key in "xy")
-    request = ctx.pad_request()
-    reference = ctx.session.reference_for(ctx.recipe())
-    matched: tuple[float | None, float | None] = (None, None)
-    match = match_of(predict(request))
-    if match is not None and reference is not None:
-        place, window = _inside(x, y, ctx.opened()), request.opened.window
-        if window is None or window.inside.contains(place, window.size):
-            place = request.opened.part_location(place)
-            matched = regions.matched_place(match, place, request.opened.size, reference.size) or matched
-    yield ctx.answer("matched", x=matched[0], y=matched[1])
+    x, y = regions.matched_location(ctx.pad_request(), ctx.place()) or (None, None)
+    yield ctx.answer("matched", x=x, y=y)
 
 
 def _model(ctx: Context) -> Iterator[Message]:
@@ -388,45 +398,25 @@ def _model(ctx: Context) -> Iterator[Message]:
 
 def _export(ctx: Context) -> Iterator[Message]:
     """Colorize the photo like ``colorzoo colorize --recipe``, and encode the result; see `ExportOptions`."""
-    options = ExportOptions.read(ctx.message.fields())
+    options = ctx.message.fields().parse(ExportOptions)
     recipe = ctx.recipe()
-    opened = ctx.opened(recipe)
-    name = options.file_name(opened.name)
-    image = opened.decode()
-    colorizer, reference = ctx.pool.get(recipe.model), ctx.session.reference_for(recipe)
-    colored = _colorize_full_size(ctx, recipe, image, colorizer, reference)
+    request, opened = ctx.pad_request(recipe), ctx.opened()
+    name, image = options.file_name(opened.name), opened.decode()
+    task = request.colorizer.prepare(image, recipe, reference=request.exemplar)
+    colored = colorize_task(request.cached(task))  # reuses results of the previews
     notes = [*image.notes, *colored.notes]
     if options.has_layers:
         data = encode_with_layers(colored, image, options)
     else:
-        size = colored.source(image).size
-        origin = export_provenance(colorizer, recipe, reference, opened, options, size)
+        origin = export_provenance(request, recipe, options, colored.source(image).size)
         data = encode_with_provenance(colored, image, name, origin, options)
         notes += write_notes(name, image)
     fields = {"name": name, "mime": options.mime, "bytes": len(data), "notes": notes}
-    yield _exported(ctx, data, name, fields)
-
-
-def _colorize_full_size(
-    ctx: Context,
-    recipe: Recipe,
-    image: RasterImage,
-    colorizer: Colorizer,
-    reference: AttachedReference | None,
-) -> ColorizedImage:
-    """Colorize the decoded photo at full size; reuse cached results of the previews."""
-    exemplar = None if reference is None else Exemplar(reference.rgb)
-    task = colorizer.prepare(image, recipe, reference=exemplar)
-    return colorize_task(ctx.pad_request(recipe).cached(task))
-
-
-def _exported(ctx: Context, data: bytes, name: str, fields: dict[str, Any]) -> Message:
-    """Return the message ``exported`` with the file, or with an address to download the file."""
     if ctx.inline_files:
-        return ctx.answer("exported", data, **fields)
-    key = ctx.session.add_file(data, name)
-    url = f"api/download/{key}?session={ctx.session.id}"
-    return ctx.answer("exported", url=url, **fields)
+        yield ctx.answer("exported", data, **fields)
+    else:
+        key = ctx.session.add_file(data, name)
+        yield ctx.answer("exported", url=f"api/download/{key}?session={ctx.session.id}", **fields)
 
 
 def _check(ctx: Context) -> Iterator[Message]:
@@ -486,12 +476,6 @@ REQUESTS: dict[str, Request] = {
 }
 
 
-def _object(value: object, name: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise GuidanceError(f"{name} must be a JSON object, got {type(value).__name__}")
-    return value
-
-
 def _colors_regions(request: PadRequest) -> bool:
     return request.colorizer.model.supports("region_colors")
 
@@ -500,18 +484,3 @@ def _check_reference(model: ColoringModel, reference: AttachedReference) -> None
     """Raise an error if the reference is gray although the model requires a color reference."""
     if reference.gray and "exemplar" in model.accepts and model.reference_needs_color:
         raise GuidanceError(f"the reference {reference.file.name!r} has no color. Choose a color image.")
-
-
-def _inside(x: float, y: float, opened: OpenedImage) -> tuple[float, float]:
-    """Return ``(x, y)``; raise an error if the location is outside the photo."""
-    width, height = opened.size
-    if not (0 <= x <= width and 0 <= y <= height):
-        raise StudioError("bad_message", f"({x:g}, {y:g}) lies outside the photo ({width} x {height} pixels)")
-    return x, y
-
-
-def _without_files(recipe: Recipe) -> Recipe:
-    """Remove the file names of label images, because they are paths on the client."""
-    if not recipe.classes.label_files:
-        return recipe
-    return recipe.with_fields("classes", {"file": None, "reference_file": None})

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
-import platform
 import re
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
+
+from cachetools import LRUCache
 
 from colorzoo.apps.studio.stage_cache import StageCache
 from colorzoo.apps.studio.worker_pool import stop_if_cancelled
@@ -27,27 +25,6 @@ _PURPOSES = (
     ("points", "natural"),
     ("statistics", "mood"),
 )
-
-# captions for the model menu, because the titles of papers are long and registered names contain underscores
-_CAPTIONS = {
-    "antic2019": "DeOldify, vivid",
-    "antic2019_stable": "DeOldify, muted",
-    "colorzoo2026": "Colorzoo 2026, recommended",
-    "feature_match": "Feature matching",
-    "gray": "No colors",
-    "kang2023": "DDColor, large",
-    "kang2023_small": "DDColor, compact",
-    "kang2023_tiny": "DDColor, medium",
-    "yun2023": "iColoriT, large",
-    "yun2023_s": "iColoriT, medium",
-    "yun2023_small": "iColoriT, compact",
-    "yun2023_tiny": "iColoriT, small",
-    "zhang2016": "Zhang 2016, large",
-    "zhang2017_global": "Zhang 2017, large",
-    "zhang2017_global_small": "Zhang 2017, compact",
-    "zhang2017_local": "Zhang 2017, large",
-    "zhang2017_local_small": "Zhang 2017, compact",
-}
 _AUTHOR_AND_YEAR = re.compile(r"([a-z]+)((?:19|20)\d\d)")
 
 
@@ -81,7 +58,7 @@ class ModelPool:
             _make_cancellable(own)
         else:
             self.default = model_card(choose_model(default, "points", fast=fast).name).name
-        self._loaded: OrderedDict[str, Colorizer] = OrderedDict()
+        self._loaded: LRUCache[str, Colorizer] = LRUCache(_MAX_LOADED)
         self._lock, self._loading = threading.Lock(), threading.Lock()
 
     def get(self, name: str | None) -> Colorizer:
@@ -110,34 +87,22 @@ class ModelPool:
         _make_cancellable(colorizer)
         with self._lock:
             self._loaded[name] = colorizer
-            if len(self._loaded) > _MAX_LOADED:
-                self._loaded.popitem(last=False)
         return colorizer
 
     def has(self, name: str | None) -> bool:
         """Return whether a model is loaded."""
-        if self._own is not None and name in (None, self._own.name):
-            return True
-        return self._find(model_card(name or self.default).name) is not None
+        is_own = self._own is not None and name in (None, self._own.name)
+        return is_own or self._find(model_card(name or self.default).name) is not None
 
     def _find(self, name: str) -> Colorizer | None:
         """Return a loaded model, which becomes the most recently used model; None if it is not loaded."""
         with self._lock:
-            if name in self._loaded:
-                self._loaded.move_to_end(name)
             return self._loaded.get(name)
-
-    def free_memory(self) -> None:
-        """Clear the cache of intermediate results and return memory to the operating system."""
-        self.cache.clear()
-        gc.collect()
-        if platform.libc_ver()[0] == "glibc":
-            ctypes.CDLL(None).malloc_trim(0)
 
     def describe(self) -> list[dict[str, Any]]:
         """Return the entries of the model menu, a field of the message ``hello``."""
         names = list_models()
-        entries = [_entry(name) for name in names]
+        entries = [_registered_entry(name) for name in names]
         if self._own is not None and self.default not in names:
             entries.insert(0, _own_entry(self._own))
         for entry in entries:
@@ -165,63 +130,61 @@ def describe_model(colorizer: Colorizer) -> dict[str, Any]:
     return {"name": colorizer.name, "accepts": accepts, "detects": colorizer.model.detects}
 
 
-def _entry(name: str) -> dict[str, Any]:
+def _registered_entry(name: str) -> dict[str, Any]:
+    """Return the entry of a registered model in the model menu."""
     card = model_card(name)
     rows = default_files(card)
-    return menu_entry(card) | {
+    return _menu_entry(card) | {
         "ready": not card.trainable or any(row.where != "missing" for row in rows),
         "usable": not card.trainable or any(row.where != "missing" or row.weights.urls for row in rows),
         "bytes": next((row.weights.size for row in rows if row.weights.urls), 0),
     }
 
 
-def menu_entry(card: ModelCard) -> dict[str, Any]:
-    """Return the entry of a model in the model menu of the drawing pad."""
+def _own_entry(colorizer: Colorizer) -> dict[str, Any]:
+    """Return the entry of the caller's model in the model menu."""
+    model = colorizer.model
+    card = ModelCard(
+        name=colorizer.name,
+        title=colorizer.name,
+        paper="",
+        year=0,
+        summary="Custom model.",
+        task="",
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        guidance=tuple(model.accepts),
+        input=model.input_kind,
+        output=model.output_kind,
+    )
+    caption, guidance = f"Custom: {colorizer.name}", _drawn_guidance(model)
+    return _menu_entry(card) | {"caption": caption, "guidance": guidance, "detects": model.detects}
+
+
+def _menu_entry(card: ModelCard) -> dict[str, Any]:
     return {
         "name": card.name,
         "caption": _caption(card.name),
         "title": card.title,
         "summary": card.summary,
         "paper": card.paper,
-        "year": card.year,
+        "year": card.year or None,
         "guidance": [kind for kind in card.guidance if kind != "classes" or _ranked_for_classes(card)],
         "input": card.input,
         "output": card.output,
         "parameters": card.parameters,
-        "group": _group(card.input, card.plain_guidance),
-        "purpose": _purpose(card.input, card.plain_guidance) if card.parameters else None,
+        "group": _group(card),
+        "purpose": _purpose(card) if card.parameters else None,
         "rank": max((quality.rank for quality in card.quality), default=0),
     }
 
 
 def _caption(name: str) -> str:
     """Return a caption without underscores, such as ``"Kim 2021 with Su 2020, compact"``."""
-    if name in _CAPTIONS:
-        return _CAPTIONS[name]
     papers = [f"{author.capitalize()} {year}" for author, year in _AUTHOR_AND_YEAR.findall(name)]
-    rest = _AUTHOR_AND_YEAR.sub("", name).replace("small", "compact").split("_")
-    caption = ", ".join(word for word in (" with ".join(papers), *rest) if word)
-    return caption[:1].upper() + caption[1:]
-
-
-def _own_entry(colorizer: Colorizer) -> dict[str, Any]:
-    model = colorizer.model
-    return {
-        "name": colorizer.name,
-        "caption": f"Custom: {colorizer.name}",
-        "title": colorizer.name,
-        "summary": "Custom model.",
-        "paper": "",
-        "year": None,
-        "guidance": _drawn_guidance(model),
-        "input": model.input_kind,
-        "output": model.output_kind,
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "group": _group(model.input_kind, model.accepts),
-        "purpose": _purpose(model.input_kind, model.accepts),
-        "rank": 0,
-        "detects": colorizer.model.detects,
-    }
+    if not papers:
+        return name.replace("_", " ").capitalize()
+    variant = _AUTHOR_AND_YEAR.sub("", name).replace("small", "compact").split("_")
+    return ", ".join(word for word in (" with ".join(papers), *variant) if word)
 
 
 def _drawn_guidance(model: ColoringModel) -> list[str]:
@@ -234,20 +197,17 @@ def _ranked_for_classes(card: ModelCard) -> bool:
     return any(quality.use == "classes" for quality in card.quality)
 
 
-def _purpose(input_kind: str, guidance: Collection[str]) -> str:
+def _purpose(card: ModelCard) -> str:
     """Return the purpose of a model; the menu shows the best model for each purpose."""
-    if input_kind == "sketch":
+    if card.input == "sketch":
         return "sketch"
-    for kind, purpose in _PURPOSES:
-        if kind in guidance:
-            return purpose
-    return "vivid"
+    return next((purpose for kind, purpose in _PURPOSES if kind in card.plain_guidance), "vivid")
 
 
-def _group(input_kind: str, guidance: Collection[str]) -> str:
+def _group(card: ModelCard) -> str:
     """Return the group of a model in the model menu."""
-    if input_kind == "sketch":
+    if card.input == "sketch":
         return "sketch"
-    if "exemplar" in guidance:
+    if "exemplar" in card.plain_guidance:
         return "reference"
-    return "hints" if {"points", "scribbles", "boxes"} & set(guidance) else "automatic"
+    return "hints" if {"points", "scribbles", "boxes"} & set(card.plain_guidance) else "automatic"

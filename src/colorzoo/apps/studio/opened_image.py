@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -16,11 +17,11 @@ from PIL import Image
 from torch import Tensor
 
 from colorzoo.apps.studio.protocol import Limits
-from colorzoo.apps.studio.window import Window
+from colorzoo.apps.studio.stage_cache import nbytes_of
 from colorzoo.color import encoded, lightness_of_levels, lightness_to_luminance
 from colorzoo.drawing import is_line_art
 from colorzoo.errors import ImageError
-from colorzoo.guidance import BorderSetting, Division, DrawingSettings, Recipe, Rectangle, Stroke
+from colorzoo.guidance import BorderSetting, DrawingSettings, Recipe, Rectangle, Stroke
 from colorzoo.image_io import (
     IN_COLOR,
     MAX_PIXELS,
@@ -46,6 +47,43 @@ _THUMBNAIL = 512
 _QUALITY = 90
 _SAME_THING = 25.0  # maximum difference in L from adjacent pixels in `lightness_around`
 _NETWORK = 256  # shorter side of most network inputs in pixels
+_LONGEST_MAP = 2048  # maximum side of a map of the whole photo in pixels
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Window:
+    """Position, within the photo, of the area inside a scan border.
+
+    Attributes:
+        inside: Rectangle of the inner area in photo pixels.
+        size: Width and height of the photo in pixels.
+    """
+
+    inside: Rectangle
+    size: tuple[int, int]
+
+    def scaled(self, columns: int, rows: int) -> Rectangle:
+        """Return the inner area in pixels of the photo scaled to ``columns`` x ``rows``."""
+        return self.inside.scaled(self.size, columns, rows)
+
+    def surrounded(self, values: NDArray[Any], *, edge: bool = False) -> NDArray[Any]:
+        """Extend a map of the inner area to the size of the whole photo.
+
+        Args:
+            values: Map ``(h, w)`` or ``(h, w, C)`` of the inner area, at any resolution.
+            edge: Whether to fill pixels outside the inner area with the nearest edge value instead of 0.
+        """
+        left, top, width, height = self.inside
+        right, bottom = self.size[0] - left - width, self.size[1] - top - height
+        longest = max(values.shape[1] / width * self.size[0], values.shape[0] / height * self.size[1])
+        if longest > _LONGEST_MAP:
+            values = _shrunk(values, _LONGEST_MAP / longest)
+        across, down = values.shape[1] / width, values.shape[0] / height  # map pixels per photo pixel
+        rows = round(top * down), round(bottom * down)
+        columns = round(left * across), round(right * across)
+        sides = (rows, columns, (0, 0))[: values.ndim]
+        return np.pad(values, sides, mode="edge") if edge else np.pad(values, sides)
 
 
 @dataclass(frozen=True, repr=False)  # the default repr would print the content of files
@@ -64,21 +102,16 @@ class OpenedImage:
         kind: ``"sketch"`` for line art, ``"gray"`` or ``"color"`` for other images.
         notes: Notes for the user, such as that the colors of the photo are ignored.
         lightness: Lightness ``(1, 1, h, w)`` at the size of the preview.
-        network_lightnesses: Cache of `network_lightness`, by the shorter side.
+        network_lightnesses: Results of `network_lightness`, by the shorter side.
         gray: JPEG of the lightness at the size of the preview.
         source: JPEG of the photo in its original colors at the size of the preview.
         alpha: PNG of the alpha channel at the size of the preview; empty if the photo is opaque.
-        approximate_lightnesses: Cache of `approximate_lightness`, by the shorter side.
         border: Rectangle inside the border of a scanned photo; None if no border was detected.
         window: Position in the whole photo, if this object is a part of a photo; otherwise None.
         whole: Whole photo, if this object is a part of a photo; otherwise None.
-        parts: Cache of the last result of `part`.
-        around: Cache of `lightness_around`, by row and column of the preview.
         healing: Strokes over dust and scratches; their pixels are inpainted.
-        last_healed: Cache of the last result of `healed`.
         opaque: Whether the photo has no transparent pixels, or its transparent pixels were filled with white.
-        last_on_paper: Cache of the result of `on_paper`.
-        drawings: Cache of the last result of `drawing`, by the gap setting and the divisions.
+        last_results: Arguments and result of the last call of each method that `_cached` caches.
     """
 
     name: str
@@ -93,17 +126,12 @@ class OpenedImage:
     gray: bytes
     source: bytes
     alpha: bytes = b""
-    approximate_lightnesses: dict[int, Tensor] = field(default_factory=dict)
     border: Rectangle | None = None
     window: Window | None = None
     whole: OpenedImage | None = None
-    parts: dict[Rectangle, OpenedImage] = field(default_factory=dict)
-    around: dict[tuple[int, int], float] = field(default_factory=dict)
     healing: tuple[Stroke, ...] = ()
-    last_healed: list[OpenedImage] = field(default_factory=list)
     opaque: bool = True
-    last_on_paper: list[OpenedImage] = field(default_factory=list)
-    drawings: dict[tuple[float, tuple[Division, ...]], Drawing] = field(default_factory=dict)
+    last_results: dict[str, tuple[Hashable, Any]] = field(default_factory=dict)
 
     @property
     def view(self) -> tuple[int, int]:
@@ -112,19 +140,22 @@ class OpenedImage:
 
     @property
     def nbytes(self) -> int:
-        """Memory used by the uploaded file and the cached lightness maps, in bytes."""
+        """Memory used by the uploaded file and the cached results, in bytes."""
         files = sum(map(len, (self.data, self.gray, self.source, self.alpha)))
-        maps = [self.lightness, *self.network_lightnesses.values(), *self.approximate_lightnesses.values()]
-        for part in list(self.parts.values()):
-            maps += part.network_lightnesses.values()
-        copies = [*self.last_healed, *self.last_on_paper]  # share the files of this object
-        drawings = list(self.drawings.values())
-        return (
-            files
-            + sum(lightness.nbytes for lightness in maps)
-            + sum(copy.nbytes - files for copy in copies)
-            + sum(drawing.regions.nbytes + drawing.art.levels.nbytes for drawing in drawings)
-        )
+        size = files + nbytes_of([self.lightness, *self.network_lightnesses.values()])
+        for _, result in list(self.last_results.values()):
+            size += nbytes_of(result)
+            if isinstance(result, OpenedImage):
+                size -= files  # shared with this object
+        return size
+
+    def _cached(self, method: str, arguments: Hashable, compute: Callable[[], T]) -> T:
+        """Return the result of a method, which is computed only if the arguments have changed."""
+        last_arguments, result = self.last_results.get(method, (None, None))
+        if result is None or last_arguments != arguments:
+            result = compute()
+            self.last_results[method] = (arguments, result)
+        return cast(T, result)
 
     def decode(self) -> RasterImage:
         """Decode the file at full size and inpaint the pixels under healing strokes."""
@@ -144,24 +175,17 @@ class OpenedImage:
         """
         if not strokes:
             return self
-        if not self.last_healed or self.last_healed[0].healing != strokes:
-            self.last_healed[:] = [self._changed(healing=strokes)]
-        return self.last_healed[0]
+        return self._cached("healed", strokes, lambda: self._changed(healing=strokes))
 
     def on_paper(self) -> OpenedImage:
         """Return the photo with transparent pixels filled with white, for sketch models."""
         if self.opaque:
             return self
-        if not self.last_on_paper:
-            self.last_on_paper[:] = [self._changed(opaque=True)]
-        return self.last_on_paper[0]
+        return self._cached("on_paper", (), lambda: self._changed(opaque=True))
 
     def _changed(self, **changes: Any) -> OpenedImage:
         """Return a copy with changed fields; compute its maps from the file again."""
-        fresh: dict[str, Any] = {
-            "parts": {}, "around": {}, "last_healed": [], "last_on_paper": [], "drawings": {},
-        }  # fmt: skip
-        opened = replace(self, approximate_lightnesses={}, **fresh, **changes)
+        opened = replace(self, last_results={}, **changes)
         width, height = self.size
         levels = opened.decode().levels
         full = FullLightness(levels)
@@ -175,13 +199,11 @@ class OpenedImage:
         The result is cached until the gap setting or the divisions of the recipe change.
         """
         gap = (recipe.drawing or DrawingSettings()).gap
-        key = gap, recipe.divisions
-        drawing = self.drawings.get(key)
-        if drawing is None:
-            drawing = read_drawing(self.decode().levels, gap, recipe.divisions)
-            self.drawings.clear()
-            self.drawings[key] = drawing
-        return drawing
+        return self._cached(
+            "drawing",
+            (gap, recipe.divisions),
+            lambda: read_drawing(self.decode().levels, gap, recipe.divisions),
+        )
 
     def part(self, setting: BorderSetting) -> OpenedImage:
         """Return the part of a scanned photo inside its border.
@@ -196,17 +218,12 @@ class OpenedImage:
         Raises:
             GuidanceError: The rectangle does not lie within the photo.
         """
-        inside: Rectangle | None = None
+        inside = self.border if setting == "automatic" else None
         if isinstance(setting, Rectangle):
             inside = check_inside(setting, self.size)
-        elif setting == "automatic":
-            inside = self.border
         if inside is None:
             return self
-        if inside not in self.parts:
-            self.parts.clear()
-            self.parts[inside] = self._cropped(inside)
-        return self.parts[inside]
+        return self._cached("part", inside, lambda: self._cropped(inside))
 
     def _cropped(self, inside: Rectangle) -> OpenedImage:
         """Return the part of the photo in a rectangle, with empty caches."""
@@ -216,14 +233,9 @@ class OpenedImage:
             size=(inside.width, inside.height),
             lightness=self.lightness[..., *window.scaled(*self.view).slices],
             network_lightnesses={},
-            approximate_lightnesses={},
-            drawings={},
             window=window,
             whole=self,
-            parts={},
-            around={},
-            last_healed=[],
-            last_on_paper=[],
+            last_results={},
         )
 
     def network_lightness(self, size: int) -> Tensor:
@@ -247,10 +259,9 @@ class OpenedImage:
         Args:
             size: Shorter side of the network input in pixels; see `working_size`.
         """
-        if size not in self.approximate_lightnesses:
-            shape = working_size(self.size[1], self.size[0], size)
-            self.approximate_lightnesses[size] = shrink_lightness(self.lightness, shape)
-        return self.approximate_lightnesses[size]
+        shape = working_size(self.size[1], self.size[0], size)
+        method = f"approximate_lightness {size}"
+        return self._cached(method, (), lambda: shrink_lightness(self.lightness, shape))
 
     def lightness_around(self, place: tuple[float, float]) -> float:
         """Return the median lightness near a location; see the function `lightness_around`.
@@ -258,10 +269,10 @@ class OpenedImage:
         Args:
             place: Location ``(x, y)`` in photo pixels.
         """
-        pixel = self.view_pixel(place)
-        if pixel not in self.around:
-            self.around[pixel] = lightness_around(self.lightness[0, 0], *pixel)
-        return self.around[pixel]
+        columns, rows = self.view
+        row = min(max(int(place[1] * rows / self.size[1]), 0), rows - 1)
+        column = min(max(int(place[0] * columns / self.size[0]), 0), columns - 1)
+        return lightness_around(self.lightness[0, 0], row, column)
 
     def photo_location(self, place: tuple[float, float]) -> tuple[float, float]:
         """Convert x and y to pixels of the whole photo, if this object is a part of a photo."""
@@ -270,13 +281,6 @@ class OpenedImage:
     def part_location(self, place: tuple[float, float]) -> tuple[float, float]:
         """Convert x and y from pixels of the whole photo, if this object is a part of a photo."""
         return place if self.window is None else self.window.inside.inner(place)
-
-    def view_pixel(self, place: tuple[float, float]) -> tuple[int, int]:
-        """Convert x and y in pixels of the photo to row and column of the preview."""
-        columns, rows = self.view
-        row = min(max(int(place[1] * rows / self.size[1]), 0), rows - 1)
-        column = min(max(int(place[0] * columns / self.size[0]), 0), columns - 1)
-        return row, column
 
     def describe(self, network: int) -> dict[str, Any]:
         """Return the fields of the message ``photo``.
@@ -349,7 +353,8 @@ def _photo_kind(is_sketch: bool, tint: str | None) -> str:
 def _view_jpegs(levels: Levels, view: tuple[int, int]) -> tuple[bytes, bytes]:
     """Return JPEGs of the lightness and of the original colors at the size (height, width) of the preview."""
     small = shrink_levels(levels, view)
-    gray = gray_jpeg(lightness_of_levels(small)[None, None])
+    luminance = encoded(lightness_to_luminance(lightness_of_levels(small)))
+    gray = jpeg(Image.fromarray(np.rint(luminance.numpy() * np.float32(255)).astype(np.uint8)))
     return gray, gray if levels.ndim == 2 else jpeg(_rgb_image(small))
 
 
@@ -424,6 +429,13 @@ def thumbnail(image: RasterImage) -> bytes:
     return jpeg(_rgb_image(shrink_levels(image.levels, fit_size(*image.size[::-1], _THUMBNAIL))))
 
 
+def _shrunk(values: NDArray[Any], factor: float) -> NDArray[Any]:
+    """Shrink a map; each pixel keeps the value of an original pixel."""
+    rows, columns = (max(1, int(side * factor)) for side in values.shape[:2])
+    small = cv2.resize(values.astype(np.float32), (columns, rows), interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(small).astype(values.dtype)
+
+
 def shrink_levels(levels: Levels, size: tuple[int, int]) -> Levels:
     """Downscale an image to ``size`` (height, width) by area averaging."""
     # an integer factor first, because fractional factors take ten times as long; the last rows and columns
@@ -440,13 +452,6 @@ def shrink_levels(levels: Levels, size: tuple[int, int]) -> Levels:
 def _rgb_image(levels: Levels) -> Image.Image:
     """Convert levels of any bit depth to an 8-bit RGB image."""
     return Image.fromarray(quantized(levels, None, 8)).convert("RGB")
-
-
-def gray_jpeg(lightness: Tensor) -> bytes:
-    """Encode a lightness map ``(1, 1, h, w)`` as a gray JPEG."""
-    gray = encoded(lightness_to_luminance(lightness[0, 0]))
-    levels = np.rint(gray.numpy() * np.float32(255)).astype(np.uint8)
-    return jpeg(Image.fromarray(levels))
 
 
 def jpeg(image: Image.Image) -> bytes:

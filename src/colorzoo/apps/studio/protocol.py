@@ -32,23 +32,20 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _HEADER = struct.Struct("<I")
 _NO_MODEL = "This coloring model cannot be used. Choose another coloring model."
-_PLAIN_SENTENCES: tuple[tuple[type[Exception], str], ...] = (  # sentence before the messages of these errors
-    (
-        OtherImageError,
-        "These edits belong to another photo. Open that photo, or choose “Load edits” and another file.",
-    ),
-    (RecipeVersionError, "These edits require a newer version of colorzoo."),
-    (UnknownModelError, _NO_MODEL),
-    (WeightsError, _NO_MODEL),
-)
 _RECIPE_FIELD = re.compile(r"(recipe|border|crop|classes)\b")  # start of messages about a field of a recipe
 _DAMAGED = "These edits are damaged. Choose “Load edits” and another file."
-_CODES: tuple[tuple[type[Exception], str], ...] = (
-    (ImageError, "bad_image"),
-    (GuidanceError, "bad_recipe"),
-    (UnknownModelError, "no_model"),
-    (WeightsError, "no_model"),
-    (ColorzooError, "unsupported"),
+_ERRORS: tuple[tuple[type[Exception], str, str], ...] = (  # error, code, and sentence before its message
+    (ImageError, "bad_image", ""),
+    (
+        OtherImageError,
+        "bad_recipe",
+        "These edits belong to another photo. Open that photo, or choose “Load edits” and another file.",
+    ),
+    (RecipeVersionError, "bad_recipe", "These edits require a newer version of colorzoo."),
+    (GuidanceError, "bad_recipe", ""),
+    (UnknownModelError, "no_model", _NO_MODEL),
+    (WeightsError, "no_model", _NO_MODEL),
+    (ColorzooError, "unsupported", ""),
 )
 
 Reply = Callable[["Message"], None]
@@ -88,15 +85,6 @@ class Limits:
     uploads: int = 2
     queued: int = 8
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the limits as a field of the message ``hello``."""
-        return {
-            "bytes": self.file_bytes,
-            "pixels": self.pixels,
-            "message_bytes": self.message_bytes,
-            "full_pixels": self.full_pixels,
-        }
-
     def check_bytes(self, count: int) -> None:
         """Check that a file does not exceed `file_bytes`.
 
@@ -127,11 +115,11 @@ def describe_error(error: BaseException) -> tuple[str, str]:
         return error.code, _sentence(str(error))
     if isinstance(error, MemoryError):
         return "too_large", "The server ran out of memory. Use a smaller image."
-    for kind, code in _CODES:
+    for kind, code, sentence in _ERRORS:
         if isinstance(error, kind):
             text = " ".join(str(error).split())
             # messages about images are not changed, because they can start with a file name
-            return code, text if kind is ImageError else _explained(error, text)
+            return code, text if kind is ImageError else _explained(text, sentence, code)
     _log.error("a drawing pad request failed", exc_info=error)
     return "internal", (
         "Something went wrong. Your edits are kept. Try again. If it happens again, restart colorzoo. "
@@ -139,13 +127,12 @@ def describe_error(error: BaseException) -> tuple[str, str]:
     )
 
 
-def _explained(error: BaseException, text: str) -> str:
-    """Add a plain sentence before messages that name recipe fields or options."""
-    plain = next((sentence for kind, sentence in _PLAIN_SENTENCES if isinstance(error, kind)), "")
-    if not plain and isinstance(error, GuidanceError) and _RECIPE_FIELD.match(text):
-        plain = _DAMAGED
-    if plain:
-        return f"{plain} Details: {text}"
+def _explained(text: str, sentence: str, code: str) -> str:
+    """Add a plain sentence before a message that names recipe fields or options."""
+    if not sentence and code == "bad_recipe" and _RECIPE_FIELD.match(text):
+        sentence = _DAMAGED
+    if sentence:
+        return f"{sentence} Details: {text}"
     return text if re.match(r"\w+[.\[]", text) else _sentence(text)  # field names keep their case
 
 
@@ -229,24 +216,13 @@ def _are_lengths(value: object) -> bool:
 
 
 def _parse_object(text: str | bytes) -> dict[str, Any]:
-    try:
-        return parse_json_object(text)
-    except ValueError:
-        raise StudioError("bad_message", "a message must be a JSON object") from None
-
-
-def parse_json_object(text: str | bytes) -> dict[str, Any]:
-    """Parse a JSON object; reject NaN and Infinity, which browsers cannot parse.
-
-    Raises:
-        ValueError: The text is not valid JSON in UTF-8, is not a JSON object, or is nested too deeply.
-    """
+    """Parse a JSON object; reject NaN and Infinity, which browsers cannot parse."""
     try:
         body = json.loads(text, parse_float=_finite_float, parse_constant=_finite_float)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    except (ValueError, RecursionError):
+        body = None
     if not isinstance(body, dict):
-        raise ValueError(f"expected a JSON object, got {type(body).__name__}")
+        raise StudioError("bad_message", "a message must be a JSON object")
     return body
 
 

@@ -343,20 +343,24 @@ def _paths_and_similarity(request: PadRequest, point: PointHint) -> tuple[Paths,
     return paths, on_grid(similarity, paths.costs)
 
 
-def matched_place(
-    match: Tensor, place: tuple[float, float], size: tuple[int, int], reference: tuple[int, int]
-) -> tuple[float, float] | None:
-    """Return the reference location that matches a photo location, or None without a match.
+def matched_location(request: PadRequest, place: tuple[float, float]) -> tuple[float, float] | None:
+    """Return the reference location that the model matched to a photo location, or None without a match.
 
     Args:
-        match: ``(2, h, w)`` matching reference positions: x and y as fractions of the reference's width and
-            height, or NaN without a match.
-        place: Location ``(x, y)`` in photo pixels.
-        size: Width and height of the photo.
-        reference: Width and height of the reference.
+        request: Photo, recipe, model and reference.
+        place: Location ``(x, y)`` in pixels of the whole photo.
     """
+    window, reference = request.opened.window, request.reference
+    prediction = predict(request).prediction
+    if reference is None or prediction is None or "match" not in prediction.extras:
+        return None
+    if window is not None and not window.inside.contains(place, window.size):
+        return None
+    # (2, h, w): x and y as fractions of the width and height of the reference, or NaN without a match
+    match = prediction.extras["match"][0]
     _, height, width = match.shape
-    row = min(int(place[1] * height / size[1]), height - 1)
-    column = min(int(place[0] * width / size[0]), width - 1)
+    inner_x, inner_y = request.opened.part_location(place)
+    row = min(int(inner_y * height / request.opened.size[1]), height - 1)
+    column = min(int(inner_x * width / request.opened.size[0]), width - 1)
     x, y = match[:, row, column].tolist()
-    return None if math.isnan(x) else (x * reference[0], y * reference[1])
+    return None if math.isnan(x) else (x * reference.size[0], y * reference.size[1])

@@ -27,6 +27,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from colorzoo.apps.studio.access import Access, is_loopback
 from colorzoo.apps.studio.app import StudioLoader, build_app
 from colorzoo.apps.studio.protocol import Limits
+from colorzoo.console import record_interrupts
 from colorzoo.errors import ColorzooError
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def serve(
     browser: bool,
     report: ServedReport | None = None,
 ) -> None:
-    """Serve the studio until Ctrl+C; the page is available while the studio is loading.
+    """Serve the studio until Ctrl+C or SIGTERM; the page is available while the studio is loading.
 
     Args:
         make: Function that loads the studio.
@@ -113,62 +114,42 @@ def serve(
     Raises:
         ColorzooError: The address cannot be used, or ``make`` failed.
     """
+    interrupts = record_interrupts()
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     loader = StudioLoader(Limits(), report)
-    with _stop_signals(loader) as stop, run_server(loader, address) as (url, server):
-        if report:  # the page of the report instead of the drawing pad
-            url = url.replace("/?", f"/report/{quote(report.name)}?")
-        print(f"colorzoo studio: {url}  (Ctrl+C stops the server)", flush=True)
-        if not is_loopback(address.host):
-            print(_NOT_ENCRYPTED, flush=True)
-            if sys.stdout.isatty():
-                print(qr_code(url), flush=True)
-        if browser:
-            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-        _load(loader, make, stop)
-        while not (stop.is_set() or server.should_exit):
-            stop.wait(0.5)
+    try:
+        with run_server(loader, address) as (url, server):
+            if report:  # the page of the report instead of the drawing pad
+                url = url.replace("/?", f"/report/{quote(report.name)}?")
+            _announce(url, address)
+            if browser:
+                threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+            _load(loader, make)
+            while not server.should_exit:
+                time.sleep(0.5)
+    except (Exception, KeyboardInterrupt):
+        if not interrupts:  # an interrupted import may raise ImportError instead of KeyboardInterrupt
+            raise
 
 
-def _load(loader: StudioLoader, make: MakeStudio, stop: threading.Event) -> None:
+def _announce(url: str, address: Address) -> None:
+    """Print the URL, with a warning and a QR code if other machines can access the server."""
+    print(f"colorzoo studio: {url}  (Ctrl+C stops the server)", flush=True)
+    if not is_loopback(address.host):
+        print(_NOT_ENCRYPTED, flush=True)
+        if sys.stdout.isatty():
+            print(qr_code(url), flush=True)
+
+
+def _load(loader: StudioLoader, make: MakeStudio) -> None:
     """Load the studio and pass it, or the error, to the loader."""
     try:
         studio, recipe = make()
     except BaseException as error:
-        if stop.is_set():  # an interrupted import may raise ImportError instead of KeyboardInterrupt
-            loader.fail(ColorzooError("the studio was stopped"))
-            return
-        loader.fail(error)
+        loader.fail(error if isinstance(error, Exception) else ColorzooError("the studio was stopped"))
         raise
     loader.finish(studio, recipe)
     studio.warm_up()
-
-
-@contextmanager
-def _stop_signals(loader: StudioLoader) -> Iterator[threading.Event]:
-    """Yield an event that SIGINT and SIGTERM set, even if the shell disabled these signals.
-
-    While the studio is loading, the signals also raise KeyboardInterrupt, which the context manager
-    suppresses.
-    """
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    def handle(*_: object) -> None:
-        stop.set()
-        if loader.studio is None:
-            raise KeyboardInterrupt
-
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    except KeyboardInterrupt:
-        if not stop.is_set():
-            raise
-    finally:
-        for number, previous_handler in previous.items():
-            signal.signal(number, previous_handler)
 
 
 @contextmanager
@@ -195,8 +176,6 @@ def run_server(loader: StudioLoader, address: Address) -> Iterator[tuple[str, uv
     thread.start()
     try:
         _wait_until_started(server, thread)
-        if loader.studio is not None:
-            loader.studio.warm_up()
         yield url_of(host, port, token), server
     finally:
         server.should_exit = True

@@ -63,7 +63,7 @@ class Session:
         newest_color: Id of the newest request ``color``.
         newest_final: Id of the newest request ``color`` that is not a preview during a drag.
         cancelled: Ids of the requests that the drawing pad cancelled most recently.
-        lock: Lock for ``opened``, ``reference`` and ``files``, which several threads access.
+        lock: Lock for ``files``, which several threads access.
     """
 
     id: str
@@ -78,7 +78,7 @@ class Session:
     newest_color: int = 0
     newest_final: int = 0
     cancelled: deque[int] = field(default_factory=lambda: deque(maxlen=_MAX_CANCELLED))
-    lock: threading.RLock = field(default_factory=threading.RLock)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def reference_for(self, recipe: Recipe) -> AttachedReference | None:
         """Return the attached reference; None if the recipe names another reference.
@@ -92,19 +92,13 @@ class Session:
 
     def set_opened(self, opened: OpenedImage | None) -> None:
         """Set the open photo and remove the reference of the previous photo."""
-        with self.lock:
-            self.opened = opened
-            self.reference = None
-
-    def set_reference(self, reference: AttachedReference | None) -> None:
-        """Attach a reference image, or remove the attached reference image."""
-        with self.lock:
-            self.reference = reference
+        self.opened = opened
+        self.reference = None
 
     def release(self) -> None:
         """Close the photo and delete all files."""
+        self.set_opened(None)
         with self.lock:
-            self.set_opened(None)
             self.files.clear()
 
     def add_file(self, data: bytes, name: str) -> str:
@@ -169,26 +163,27 @@ class SessionStore:
     ) -> None:
         self._limits, self._clock, self._on_remove = limits, clock, on_remove
         self._sessions: OrderedDict[str, Session] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self._sessions)
-
-    @property
-    def nbytes(self) -> int:
-        """Memory used by all sessions, in bytes."""
-        with self._lock:
-            return sum(session.nbytes for session in self._sessions.values())
+        self._lock = threading.RLock()
 
     def find(self, session_id: str | None) -> Session | None:
         """Return the session with an id and update its last use; None if the id is unknown."""
         with self._lock:
-            removed = self._expire()
+            self._expire()
             session = self._sessions.get(session_id or "")
             if session is not None:
                 self._touch(session)
             self._meet_memory_limit()
-        self._report(removed)
+        return session
+
+    def require(self, session_id: str | None) -> Session:
+        """Return the session with an id and update its last use.
+
+        Raises:
+            StudioError: The session has expired.
+        """
+        session = self.find(session_id)
+        if session is None:
+            raise StudioError("expired", "this session has expired. Reload the page.")
         return session
 
     def new(self) -> Session:
@@ -200,17 +195,16 @@ class SessionStore:
         Raises:
             StudioError: There are too many sessions, all with connected drawing pads.
         """
-        self.remove_expired()
         session = Session(secrets.token_urlsafe(24))
         with self._lock:
-            removed = self._make_room()
+            self.remove_expired()
+            self._make_room()
             self._sessions[session.id] = session
             self._touch(session)
-        self._report(removed)
         return session
 
-    def _make_room(self) -> list[str]:
-        """Remove sessions until another session fits into the limit; return the ids of removed sessions."""
+    def _make_room(self) -> None:
+        """Remove sessions until another session fits into the limit."""
         excess = len(self._sessions) + 1 - self._limits.sessions
         idle = [session.id for session in self._sessions.values() if not session.connected]
         if len(idle) < excess:
@@ -220,44 +214,29 @@ class SessionStore:
                 f"too many photos are open on this server (at most {count}). Close a browser tab, then "
                 "try again.",
             )
-        removed = idle[: max(0, excess)]
-        for session_id in removed:
-            del self._sessions[session_id]
-        return removed
-
-    def touch(self, session: Session) -> None:
-        """Update the last use of a session.
-
-        Raises:
-            StudioError: The session has expired.
-        """
-        if self.find(session.id) is None:
-            raise StudioError("expired", "this session has expired. Reload the page.")
+        for session_id in idle[: max(0, excess)]:
+            self._remove(session_id)
 
     def remove_expired(self) -> None:
         """Remove idle sessions, and remove photos until the memory limit is met."""
         with self._lock:
-            removed = self._expire()
+            self._expire()
             self._meet_memory_limit()
-        self._report(removed)
 
     def close(self) -> None:
         """Remove all sessions."""
         with self._lock:
-            removed = list(self._sessions)
-            self._sessions.clear()
-        self._report(removed)
+            for session_id in list(self._sessions):
+                self._remove(session_id)
 
-    def _expire(self) -> list[str]:
-        """Release idle sessions; remove those without a connected drawing pad and return their ids."""
+    def _expire(self) -> None:
+        """Release idle sessions, and remove idle sessions without a connected drawing pad."""
         oldest = self._clock() - self._limits.idle_seconds
-        idle = [session for session in self._sessions.values() if session.last_used < oldest]
-        removed = [session.id for session in idle if not session.connected]
-        for session_id in removed:
-            del self._sessions[session_id]
-        for session in idle:
-            session.release()
-        return removed
+        for session in list(self._sessions.values()):
+            if session.last_used < oldest:
+                session.release()
+                if not session.connected:
+                    self._remove(session.id)
 
     def _meet_memory_limit(self) -> None:
         """Release the least recently used sessions until the memory limit is met."""
@@ -272,6 +251,6 @@ class SessionStore:
         session.last_used = self._clock()
         self._sessions.move_to_end(session.id)
 
-    def _report(self, removed: list[str]) -> None:
-        for session_id in removed:
-            self._on_remove(session_id)
+    def _remove(self, session_id: str) -> None:
+        del self._sessions[session_id]
+        self._on_remove(session_id)

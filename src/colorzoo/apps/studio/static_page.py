@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import secrets
 import shutil
 import tarfile
 from collections.abc import Sequence
@@ -18,7 +17,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from numpy.typing import NDArray
 
 from colorzoo import create_coloring_model
 from colorzoo.card import ModelCard, Weights
@@ -45,7 +43,7 @@ _MAX_ERROR = 2.0**-10  # maximum rounding error of float16 weights, relative to 
 def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
     """Write a static web page with one model and example images.
 
-    The page is written atomically. An existing page in the folder is replaced.
+    An existing page in the folder is replaced.
 
     Args:
         folder: Output folder.
@@ -61,7 +59,9 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
             or an image is invalid.
     """
     _check_folder(folder)
-    _check_model(card)
+    obstacle = _obstacle(card)
+    if obstacle is not None:
+        raise ColorzooError(f"--model {card.name} cannot be used with --static, because {obstacle}")
     photos = {f"photos/{number}{image.suffix}": image for number, image in enumerate(images)}
     photo_files = {file: _read_photo(image) for file, image in photos.items()}
     runtime_files = _runtime_files()
@@ -75,11 +75,11 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
         "photos": [{"file": file, "name": image.name} for file, image in photos.items()],
     }
     content = {
+        _SETTINGS: json.dumps(settings).encode(),  # first, so that an incomplete page can be replaced
         **_interface_files(),
         **photo_files,
         **runtime_files,
         graph_file: gzip.compress(graph, mtime=0),
-        _SETTINGS: json.dumps(settings).encode(),
     }
     _write_folder(folder, content)
     return sum(map(len, content.values()))
@@ -99,13 +99,6 @@ def _read_photo(path: Path) -> bytes:
     if path.suffix.lower() not in _BROWSER_FORMATS:
         raise ColorzooError(f"{path}: browsers do not support this format. Convert it to PNG or JPEG.")
     return path.read_bytes()
-
-
-def _check_model(card: ModelCard) -> None:
-    """Raise an error if a model cannot run in a web page."""
-    obstacle = _obstacle(card)
-    if obstacle is not None:
-        raise ColorzooError(f"--model {card.name} cannot be used with --static, because {obstacle}")
 
 
 def _obstacle(card: ModelCard) -> str | None:
@@ -128,19 +121,15 @@ def _interface_files() -> dict[str, bytes]:
 
 
 def _write_folder(folder: Path, content: dict[str, bytes]) -> None:
-    """Replace a folder atomically by files, which are passed by their path in the folder."""
-    part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
+    """Replace the content of a folder by files, which are passed by their path in the folder."""
     try:
-        for name, data in content.items():
-            (part / name).parent.mkdir(parents=True, exist_ok=True)
-            (part / name).write_bytes(data)
         if folder.exists():
             shutil.rmtree(folder)
-        part.replace(folder)
+        for name, data in content.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(data)
     except OSError as error:
         raise ColorzooError(f"{folder} cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _runtime_files() -> dict[str, bytes]:
@@ -178,29 +167,19 @@ def halve_weights(path: Path) -> bytes:
     from onnx import TensorProto, helper, numpy_helper
 
     model = onnx.load(path)
-    weights, casts = [], []
+    casts = []
     for weight in model.graph.initializer:
-        half = None
-        if weight.data_type == TensorProto.FLOAT:
-            half = _round_to_half(numpy_helper.to_array(weight))
-        if half is None:
-            weights.append(weight)
+        if weight.data_type != TensorProto.FLOAT:
             continue
-        half_name = f"{weight.name}.half"
-        weights.append(numpy_helper.from_array(half, half_name))
-        casts.append(helper.make_node("Cast", [half_name], [weight.name], to=TensorProto.FLOAT))
-    nodes = [*casts, *model.graph.node]
-    # fields of protobuf messages cannot be assigned
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(weights)
+        values = numpy_helper.to_array(weight)
+        with np.errstate(over="ignore"):
+            half = values.astype(np.float16)
+        error = np.abs(half.astype(np.float32) - values).max(initial=0)
+        if error <= _MAX_ERROR * np.abs(values).max(initial=0):
+            name, half_name = weight.name, f"{weight.name}.half"
+            weight.CopyFrom(numpy_helper.from_array(half, half_name))
+            casts.append(helper.make_node("Cast", [half_name], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]  # a node must follow the nodes that compute its inputs
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     return bytes(model.SerializeToString())
-
-
-def _round_to_half(values: NDArray[np.float32]) -> NDArray[np.float16] | None:
-    """Round values to float16; return None if the rounding error is large."""
-    with np.errstate(over="ignore"):
-        half = values.astype(np.float16)
-    error = float(np.abs(half.astype(np.float32) - values).max(initial=0))
-    return half if error <= _MAX_ERROR * float(np.abs(values).max(initial=0)) else None

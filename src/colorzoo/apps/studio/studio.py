@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -12,18 +11,12 @@ from typing import Any
 import torch
 
 import colorzoo
-from colorzoo.apps.studio.handlers import REQUESTS, Context, Handler, suggest
+from colorzoo.apps.studio.handlers import REQUESTS, Context, suggest
 from colorzoo.apps.studio.models import ModelPool
 from colorzoo.apps.studio.opened_image import safe_name
 from colorzoo.apps.studio.protocol import Limits, Message, Reply, StudioError, error_message
 from colorzoo.apps.studio.sessions import Session, SessionStore, TemporaryFile
-from colorzoo.apps.studio.worker_pool import (
-    QueuedRequest,
-    RequestCancelledError,
-    Worker,
-    cancellable,
-    stop_if_cancelled,
-)
+from colorzoo.apps.studio.worker_pool import QueuedRequest, Worker
 from colorzoo.guidance import MAX_POINTS
 from colorzoo.inference import Colorizer
 from colorzoo.model import ColoringModel
@@ -77,7 +70,6 @@ class Studio:
         self._model_worker = Worker("models", self.limits.queued, _MODEL_THREADS)
         self._file_worker = Worker("files", self.limits.queued, _FILE_THREADS)
         self._offered: TemporaryFile | None = None  # photo that new drawing pads open
-        self._models: list[dict[str, Any]] | None = None  # cache of the model menu
 
     def offer(self, data: bytes, name: str) -> None:
         """Set the photo that new drawing pads open.
@@ -143,16 +135,20 @@ class Studio:
             "name": safe_name(photo.name),
             "sha256": sha256(photo.data).hexdigest(),
         }
-        if self._models is None:
-            self._models = self.pool.describe()
         return {
             "session": session.id,
             "version": colorzoo.__version__,
             "photo": None if session.opened is None else session.opened.describe(self.network),
             "start": start,
-            "models": self._models,
+            "models": self.pool.describe(),
             "model_selected": self.pool.is_selected,
-            "limits": {**self.limits.to_dict(), "points": MAX_POINTS},
+            "limits": {
+                "bytes": self.limits.file_bytes,
+                "pixels": self.limits.pixels,
+                "message_bytes": self.limits.message_bytes,
+                "full_pixels": self.limits.full_pixels,
+                "points": MAX_POINTS,
+            },
         }
 
     def disconnect(self, session: Session) -> None:
@@ -170,7 +166,7 @@ class Studio:
             reply: Thread-safe function that sends a message to the drawing pad.
         """
         try:
-            self.sessions.touch(session)
+            self.sessions.require(session.id)
             if message.type == "close":  # runs immediately, so that later requests do not use the photo
                 self._cancel_requests(session.id)
                 session.release()
@@ -178,7 +174,7 @@ class Studio:
                 session.cancelled.append(message.fields().read("re", NonNegativeInt, 0) or 0)
             else:
                 self._queue(session, message, reply)
-        except Exception as error:  # all errors are reported, so that later requests are processed
+        except Exception as error:  # as in `Context.run`
             reply(error_message(error, message.id))
 
     def close(self) -> None:
@@ -194,91 +190,39 @@ class Studio:
 
     def _queue(self, session: Session, message: Message, reply: Reply) -> None:
         """Queue a request in the worker pool for models or for files."""
-        request = REQUESTS.get(message.type)
+        request, body = REQUESTS.get(message.type), message.body
         if request is None or message.id is None:
             raise StudioError(
                 "bad_message", f"a request must have a known type and an id, got {message.type[:40]!r}"
             )
-        processing = _Processing(self._context(session, message), reply)
-        drop = processing.drop if request.newest_only else None
-        job = QueuedRequest(message.type, partial(processing.run, request.handler), drop, request.rank)
-        if message.type == "color":
-            self._queue_color(session, message.id, message.body.get("quality"), job)
-            if isinstance(message.body.get("suggest"), dict):
-                run = partial(processing.run, suggest)
-                self._model_worker.submit(session.id, QueuedRequest("suggest", run, processing.drop))
-        elif request.uses_model:
-            self._model_worker.submit(session.id, job)
-        else:
-            self._file_worker.submit(session.id, job)
+        context = self._context(session, message, reply)
+        is_color = message.type == "color"
+        is_full = is_color and body.get("quality") == "full"
+        if is_color:
+            self._file_worker.cancel(session.id, "full")
+            session.newest_color = message.id
+            if body.get("quality") != "drag":
+                session.newest_final = message.id
+        kind = "full" if is_full else message.type
+        drop = context.drop if request.newest_only else None
+        # a full-size preview takes long, so it must not block the requests that run a model
+        worker = self._model_worker if request.uses_model and not is_full else self._file_worker
+        worker.submit(
+            session.id, QueuedRequest(kind, partial(context.run, request.handler), drop, request.rank)
+        )
+        if is_color and isinstance(body.get("suggest"), dict):
+            run = partial(context.run, suggest)
+            self._model_worker.submit(session.id, QueuedRequest("suggest", run, context.drop))
 
-    def _context(self, session: Session, message: Message) -> Context:
+    def _context(self, session: Session, message: Message, reply: Reply) -> Context:
         """Combine a request with the services of the server."""
         return Context(
             session=session,
             message=message,
+            reply=reply,
+            connection=session.connection,
             pool=self.pool,
             limits=self.limits,
             inline_files=self._inline_files,
             network=self.network,
         )
-
-    def _queue_color(self, session: Session, number: int, quality: object, job: QueuedRequest) -> None:
-        """Queue a request ``color``; full-size previews run in the worker pool for files.
-
-        Args:
-            session: Session of the drawing pad.
-            number: Id of the request.
-            quality: Quality of the preview.
-            job: Job that processes the request.
-        """
-        self._file_worker.cancel(session.id, "full")
-        session.newest_color = number
-        if quality != "drag":
-            session.newest_final = number
-        if quality == "full":
-            self._file_worker.submit(session.id, replace(job, kind="full"))
-        else:
-            self._model_worker.submit(session.id, job)
-
-
-class _Processing:
-    """Processing of one request, which ends if the request is cancelled.
-
-    Args:
-        context: The request.
-        reply: Thread-safe function that sends a message to the drawing pad.
-    """
-
-    def __init__(self, context: Context, reply: Reply) -> None:
-        self._context, self._reply = context, reply
-        self._connection = context.session.connection
-
-    def run(self, handler: Handler) -> None:
-        """Run a handler and send its responses; errors are sent as messages."""
-        try:
-            with cancellable(self._is_cancelled):
-                for answer in handler(self._context):
-                    self._reply(answer)
-                    stop_if_cancelled()
-        except RequestCancelledError:
-            self.drop()  # a disconnected drawing pad does not receive this message
-        except Exception as error:  # as in `Studio.handle`
-            self._reply(error_message(error, self._context.message.id))
-
-    def drop(self) -> None:
-        """Send the message that the request is not processed."""
-        self._reply(Message({"type": "dropped", "re": self._context.message.id}))
-
-    def _is_cancelled(self) -> bool:
-        session, message = self._context.session, self._context.message
-        return session.connection != self._connection or _is_superseded(session, message)
-
-
-def _is_superseded(session: Session, message: Message) -> bool:
-    """Return whether a newer request ``color`` replaces the running request."""
-    number = message.id or 0
-    if message.type == "colorings" or (message.type == "color" and message.body.get("quality") == "full"):
-        return session.newest_color > number
-    is_preview = message.body.get("quality") == "drag" or message.body.get("early") is True
-    return message.type == "color" and is_preview and session.newest_final > number

@@ -138,7 +138,7 @@ class Worker:
             self._queues.clear()
             self._changed.notify_all()
         for thread in self._threads:
-            if thread is not threading.current_thread():
+            if thread is not threading.current_thread():  # a notebook can delete its pad in any thread
                 thread.join(timeout=_CLOSE_SECONDS)
 
     def _work(self) -> None:

@@ -155,9 +155,15 @@ def hdr_params_of(side_data: Mapping[str, bytes], codec: str) -> tuple[str, list
     level = side_data.get("CONTENT_LIGHT_LEVEL", b"")
     if codec not in ("h264", "hevc"):
         return "", ["HDR metadata of the frames is dropped"] if display or level else []
-    names = ("mastering-display", "cll") if codec == "h264" else ("master-display", "max-cll")
-    params = [f"{names[0]}={display}"] if display else []
-    params += [f"{names[1]}={','.join(map(str, struct.unpack_from('2I', level)))}"] if level else []
+    display_name, level_name = (
+        ("mastering-display", "cll") if codec == "h264" else ("master-display", "max-cll")
+    )
+    params = []
+    if display:
+        params.append(f"{display_name}={display}")
+    if level:
+        maximum, average = struct.unpack_from("2I", level)
+        params.append(f"{level_name}={maximum},{average}")
     return ":".join(params), []
 
 
@@ -317,9 +323,10 @@ def _add_streams(
 
 
 def _append_provenance(path: Path, origin: ImageProvenance) -> None:
-    """Append a provenance record to an MP4 or QuickTime file."""
+    """Append a provenance record to an MP4 or QuickTime file, as XMP box (XMP specification, part 3)."""
+    packet = add_provenance(Metadata(), origin).xmp or b""
     with write_errors(path), path.open("ab") as file:
-        file.write(_xmp_box(add_provenance(Metadata(), origin).xmp or b""))
+        file.write((24 + len(packet)).to_bytes(4, "big") + b"uuid" + _XMP_BOX + packet)
 
 
 def _muxer_options(plan: StreamPlan, is_matroska: bool) -> dict[str, str]:
@@ -351,11 +358,6 @@ def _copy_metadata(input_container: Any, output_container: Any, streams: Mapping
     output_container.set_chapters(input_container.chapters())
 
 
-def _xmp_box(packet: bytes) -> bytes:
-    """Return the XMP box for an MP4 or QuickTime file (XMP specification, part 3)."""
-    return (24 + len(packet)).to_bytes(4, "big") + b"uuid" + _XMP_BOX + packet
-
-
 def _write_display_size(path: Path, width: int, height: int) -> None:
     """Write the display size of a Matroska video track into the place of the padding of its name.
 
@@ -375,27 +377,20 @@ def _write_display_size(path: Path, width: int, height: int) -> None:
     """
     display_size = struct.pack(">2sBI2sBI", _WIDTH_ID, 0x84, width, _HEIGHT_ID, 0x84, height)
     with path.open("r+b") as file:
-        header = file.read(2**16)
-        padding = header.index(_PADDING.encode())
-        padding_end = padding + len(_PADDING)
-        name_length = header.rindex(_NAME_ID, 0, padding) + len(_NAME_ID)
-        video_settings = _VIDEO_SETTINGS.search(header, padding_end)
-        if video_settings is None:
+        before, after = file.read(2**16).split(_PADDING.encode(), 1)
+        settings_start = _VIDEO_SETTINGS.search(after)
+        if settings_start is None:
             raise VideoError(
                 f"{path}: cannot write the pixel aspect ratio, because the file has no video track header"
             )
-        settings = video_settings.end()
-        settings_length = header[settings - 1] & 0x7F
-        changed = (
-            bytes([header[name_length] - len(_PADDING)]),
-            header[name_length + 1 : padding],
-            header[padding_end : settings - 1],
-            bytes([0x80 | settings_length + len(display_size)]),
-            display_size,
-            header[settings : settings + settings_length].replace(_UNIT_UNKNOWN, _UNIT_PIXELS),
-        )
+        name_length = before.rindex(_NAME_ID) + len(_NAME_ID)  # position of the length of the name
+        start = settings_start.end()
+        length = after[start - 1] & 0x7F
+        settings = after[start : start + length].replace(_UNIT_UNKNOWN, _UNIT_PIXELS)
         file.seek(name_length)
-        file.write(b"".join(changed))
+        file.write(bytes([before[name_length] - len(_PADDING)]) + before[name_length + 1 :])
+        file.write(after[: start - 1] + bytes([0x80 | length + len(display_size)]))
+        file.write(display_size + settings)
 
 
 def _stream_tags(stream: Any) -> dict[str, str]:

@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.apps.video.clock import Clock, Section
+from colorzoo.apps.video.clock import Clock
 from colorzoo.apps.video.container import frame_to_rgb, import_av, main_video_stream, open_media
 from colorzoo.apps.video.encoding import (
     Encoding,
@@ -106,6 +105,10 @@ class VideoFile:
         path: Path of the file.
         encoding: Encoding of the result.
 
+    Attributes:
+        issues: Problems found while reading, and notes on properties that the result does not have.
+        plan: Properties of the output stream.
+
     Raises:
         VideoError: PyAV is not installed, or the file cannot be decoded as a video.
     """
@@ -122,6 +125,7 @@ class VideoFile:
                 self._read_header(container)
             self._first = next(self._decoded())
             read_luma(self._first)  # raises an error if the pixel format cannot be converted
+            self.plan = self._plan()
         except (self._av.FFmpegError, OSError) as error:
             raise VideoError(f"{path} cannot be read as a video: {error.strerror}") from error
         except StopIteration:
@@ -144,9 +148,8 @@ class VideoFile:
         flags = self._av.format.Flags(container.format.flags)
         self._clock = Clock(self._av.format.Flags.ts_discont in flags)
 
-    @cached_property
-    def plan(self) -> StreamPlan:
-        """Properties of the output stream; the first access adds notes on lost properties to `issues`."""
+    def _plan(self) -> StreamPlan:
+        """Return the properties of the output stream; add notes on lost properties to `issues`."""
         first, codec = self._first, self._encoding.codec
         has_chroma = len(first.format.components) >= 3 and not is_rgb(first.format)
         size = (first.width, first.height)
@@ -209,7 +212,7 @@ class VideoFile:
         last_pts, duration = self._last
         end = last_pts + (duration or self._usual_duration())
         length = (end - (self._first.pts or 0)) * self._time_base
-        is_joined = len(self._clock.sections) > 1  # the declared duration is the duration of one section
+        is_joined = len(self._clock.offsets) > 1  # the declared duration is the duration of one section
         if length < _COMPLETE * self._duration and not is_joined:
             self.issues.incomplete = (
                 f"the file ends at {_time_code(length)} instead of {_time_code(self._duration)}"
@@ -270,10 +273,9 @@ class VideoFile:
             if frame.pts is not None:
                 time = frame.pts * self._time_base
                 if clock.jumps(time, last_time):
-                    start = end * self._time_base
-                    clock.sections.append(Section(start - time, start))
+                    clock.offsets.append(end * self._time_base - time)
                 last_time = time
-                pts = frame.pts + round(clock.sections[-1].offset / self._time_base)
+                pts = frame.pts + round(clock.offsets[-1] / self._time_base)
             if last_pts is not None:
                 pts = max(pts, last_pts + 1)
             last_pts = pts

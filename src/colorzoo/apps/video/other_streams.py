@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,7 +14,6 @@ from colorzoo.apps.video.container import import_av, open_media
 _MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 _SOUND_ENCODERS = {".webm": "libopus"}  # default: aac
 _LAYOUTS = {1: "mono", 6: "5.1", 8: "7.1"}  # channel layouts by number of channels; default: stereo
-_AUDIBLE = 0.1  # minimum duration in seconds of dropped sound that is reported
 
 
 class OtherStreams:
@@ -36,59 +34,49 @@ class OtherStreams:
 
     def __init__(self, input_container: Any, main: Any, suffix: str, *, sound: bool) -> None:
         self._input, self._main, self._suffix = input_container, main, suffix
+        self._encoder = _SOUND_ENCODERS.get(suffix, "aac")
         self._copied: list[Any] = []
         self._converted: list[Any] = []
         self._attached: list[Any] = []
-        self._is_wrapped = False  # see `_open_output`
         self._outputs: dict[int, Any] = {}  # output streams by index of the input stream
         self._ends: dict[int, int] = defaultdict(int)  # end of the converted sound of each input stream
         self.notes: list[str] = []
         for stream in input_container.streams:
             if stream.index != main.index and (sound or stream.type != "audio"):
                 self._plan(stream)
-        if self._is_wrapped and input_container.chapters():
-            self.notes.append("chapters are not copied")
 
     def _plan(self, stream: Any) -> None:
         """Classify a stream as copied, converted, attached or dropped; add a note unless it is copied."""
         context = stream.codec_context
         name = getattr(context, "name", None) or getattr(stream, "name", None) or "unknown"
-        is_mkv = self._suffix == ".mkv"
-        if is_mkv and stream.type == "attachment":
+        if self._suffix == ".mkv" and stream.type == "attachment":
             self._attached.append(stream)
-        elif stream.type in ("audio", "subtitle") and self._accepts(stream, is_wrapped=False):
+        elif stream.type in ("audio", "subtitle") and self._accepts(stream):
             self._copied.append(stream)
-        elif is_mkv and stream.type == "audio" and self._accepts(stream, is_wrapped=True):
-            self._copied.append(stream)
-            self._is_wrapped = True
         elif stream.type == "audio" and context is not None:
             self._converted.append(stream)
             self.notes.append(f"stream {stream.index} (audio, {name}) is converted to {self._encoder}")
         else:
             self.notes.append(f"stream {stream.index} ({stream.type}, {name}) is not copied")
 
-    @property
-    def _encoder(self) -> str:
-        return _SOUND_ENCODERS.get(self._suffix, "aac")
-
-    def _accepts(self, stream: Any, *, is_wrapped: bool) -> bool:
+    def _accepts(self, stream: Any) -> bool:
         """Return whether FFmpeg writes a file header for a copy of a stream."""
         try:
-            with _open_output(os.devnull, _MUXERS[self._suffix], {}, is_wrapped=is_wrapped) as container:
+            with self.open_output(os.devnull, {}) as container:
                 container.add_stream_from_template(stream, opaque=True)
                 container.start_encoding()
         except (import_av().FFmpegError, ValueError):
             return False
         return True
 
-    def open_output(self, path: Path, options: Mapping[str, str]) -> Any:
+    def open_output(self, path: str | Path, options: Mapping[str, str]) -> Any:
         """Open the output file with PyAV.
 
         Args:
             path: Output file.
             options: Options of the FFmpeg muxer.
         """
-        return _open_output(str(path), _MUXERS[self._suffix], options, is_wrapped=self._is_wrapped)
+        return open_media(path, "w", format=_MUXERS[self._suffix], options=dict(options))
 
     def add_to(self, output_container: Any) -> dict[int, Any]:
         """Add the streams to the output container; return them by index of the source stream."""
@@ -105,7 +93,7 @@ class OtherStreams:
         return dict(sorted(self._outputs.items()))
 
     def packets(self, clock: PacketClock) -> Iterator[Any]:
-        """Yield the packets of the output streams that `add_to` added; add notes on dropped packets.
+        """Yield the packets of the output streams that `add_to` added; add notes on damaged packets.
 
         Args:
             clock: Clock that makes the timestamps continuous.
@@ -113,25 +101,21 @@ class OtherStreams:
         if not self._outputs:
             return
         streams = [self._main, *(self._input.streams[index] for index in self._outputs)]
+        converted = {stream.index for stream in self._converted}
         try:
             for packet in self._input.demux(streams):
-                if packet.dts is not None and clock.shift(packet):
-                    yield from self._output_packets(packet)
+                if packet.dts is None:
+                    continue
+                clock.shift(packet)
+                if packet.stream_index in converted:
+                    yield from self._convert(packet.stream_index, packet)
+                elif packet.stream_index in self._outputs:
+                    packet.stream = self._outputs[packet.stream_index]
+                    yield packet
         except import_av().FFmpegError as error:
             self.notes.append(f"the audio of the source cannot be read to the end ({error.strerror})")
         for stream in self._converted:
             yield from self._convert(stream.index, None)  # the sound that decoder and encoder buffer
-        if clock.dropped >= _AUDIBLE:
-            self.notes.append(f"{float(clock.dropped):.1f} s of sound at jumps of the clock is dropped")
-
-    def _output_packets(self, packet: Any) -> Iterator[Any]:
-        """Yield the packets of the output for a packet of the input."""
-        index = packet.stream_index
-        if any(stream.index == index for stream in self._converted):
-            yield from self._convert(index, packet)
-        else:
-            packet.stream = self._outputs[index]
-            yield packet
 
     def _convert(self, index: int, packet: Any) -> Iterator[Any]:
         """Decode a sound packet, encode its sound, and yield the encoded packets.
@@ -156,16 +140,3 @@ class OtherStreams:
                     encoded.pts = encoded.dts = self._ends[index]
                 self._ends[index] = encoded.pts + (encoded.duration or output.frame_size)
                 yield encoded
-
-
-def _open_output(path: str, muxer: str, options: Mapping[str, str], *, is_wrapped: bool) -> Any:
-    """Open an output file with PyAV.
-
-    PyAV refuses codecs that Matroska stores with a code of Windows, such as WMA. It does not check the codecs
-    of FFmpeg's ``tee`` muxer, which passes the streams to the Matroska muxer but drops chapters.
-    """
-    if not is_wrapped:
-        return open_media(path, "w", format=muxer, options=dict(options))
-    settings = ":".join(f"{key}={value}" for key, value in {"f": muxer, **options}.items())
-    escaped = re.sub(r"([\\'|])", r"\\\1", path)
-    return import_av().open(f"[{settings}]file:{escaped}", "w", format="tee")

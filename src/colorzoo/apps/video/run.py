@@ -21,13 +21,13 @@ from torch import Tensor
 
 from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.exposure import ExposureHold, exposed
-from colorzoo.apps.video.file import VideoFile
-from colorzoo.apps.video.folder import FrameFolder
+from colorzoo.apps.video.file import FilePart, VideoFile
+from colorzoo.apps.video.folder import FolderPart, FrameFolder
 from colorzoo.apps.video.frames import VideoError, VideoFrame
 from colorzoo.apps.video.shots import group_shots
 from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.color import lab_to_rgb
-from colorzoo.guidance import BorderSetting, Rectangle
+from colorzoo.guidance import BorderSetting
 from colorzoo.image_io import ImageProvenance, RasterImage, write_whole
 from colorzoo.inference import select_part, shrink_lightness, working_size
 
@@ -185,11 +185,13 @@ def color_video(
         shot_frames = itertools.chain([first], frames)
         shot = parts.finished(first.number)
         if shot is None:
-            colorizer = _ShotColorizer(source, colorer, parts, first, steady, size, border)
+            writer = source.part(parts.part(first.number, source.extension))
+            colorizer = _ShotColorizer(writer, colorer, first, steady, size, border)
             for frame in shot_frames:
                 colorizer.add(frame)
                 tick()
             shot = colorizer.finish()
+            parts.finish(shot)
         else:
             for _ in shot_frames:  # frames must be read to reach the next shot
                 reused_count += 1
@@ -231,46 +233,45 @@ def gray_frame(source: Source, number: int) -> RasterImage:
 
 
 class _ShotColorizer:
-    """Colorizer for the frames of one shot; ``first`` is the first frame, see `color_video` for the rest."""
+    """Colorizer for the frames of one shot.
+
+    Args:
+        writer: Encoder or writer of the shot.
+        colorer: Colorizer of single frames.
+        first: First frame of the shot.
+        steady: Strength of the temporal stabilization.
+        size: Shorter side of the network input in pixels.
+        border: Part of the frames to colorize.
+    """
 
     def __init__(
         self,
-        source: Source,
+        writer: FilePart | FolderPart,
         colorer: FrameColorer,
-        parts: PartsFolder,
         first: VideoFrame,
         steady: float,
         size: int,
         border: BorderSetting,
     ) -> None:
-        self._colorer, self._parts, self._size, self._steady = colorer, parts, size, steady
+        self._writer, self._colorer, self._size = writer, colorer, size
         self._waiting: deque[VideoFrame] = deque()
         self._exposure = ExposureHold()
-        self._writer = source.part(parts.part(first.number, source.extension))
         self._shot = Shot(first.number, 0, first.stamp)
-        self._border, self._is_border_known = border, False
-        self._inside: Rectangle | None = None
+        self._inside = select_part(RasterImage(first.image.gray()), border)
+        window = _window(self._lightness(first).numel())
+        self._colors = SteadyColors(steady, window, every=colorer.needs_every_frame)
         colorer.start_shot()
 
     def add(self, frame: VideoFrame) -> None:
         """Buffer a frame; colorize and write frames when the buffer is full."""
         lightness = self._lightness(frame)
-        if self._shot.count == 0:
-            window = _window(lightness.numel())
-            self._colors: SteadyColors = SteadyColors(
-                self._steady, window, every=self._colorer.needs_every_frame
-            )
         small = _small_copy(lightness, self._working_size(lightness))
         factor = self._exposure.factor(small)
         self._waiting.append(frame)
         self._shot = replace(self._shot, count=self._shot.count + 1, end=frame.stamp)
-        self._write(
-            self._colors.add(
-                exposed(small, factor),
-                partial(self._predict, frame, factor),
-                fixed=self._colorer.is_key(frame, small),
-            )
-        )
+        predict = partial(self._predict, frame, factor)
+        is_key = self._colorer.is_key(frame, small)
+        self._write(self._colors.add(exposed(small, factor), predict, fixed=is_key))
 
     def _predict(self, frame: VideoFrame, factor: float) -> Tensor:
         """Predict the ab ``(1, 2, h, w)`` of a frame with the model."""
@@ -284,23 +285,15 @@ class _ShotColorizer:
 
     def _lightness(self, frame: VideoFrame) -> Tensor:
         """Return the lightness ``(1, 1, H, W)`` of the part of a frame within the border."""
-        lightness = frame.image.lightness()
-        if not self._is_border_known:
-            self._is_border_known = True
-            self._inside = select_part(RasterImage(frame.image.gray()), self._border)
+        lightness: Tensor = frame.image.lightness()
         return lightness if self._inside is None else lightness[..., *self._inside.slices]
 
     def finish(self) -> Shot:
-        """Write the remaining frames and mark the shot as finished."""
+        """Write the remaining frames and return the finished shot."""
         self._write(self._colors.flush())
         self._writer.close()
-        shot = replace(
-            self._shot,
-            border="" if self._inside is None else str(self._inside),
-            notes=tuple(self._colorer.notes),
-        )
-        self._parts.finish(shot)
-        return shot
+        border = "" if self._inside is None else str(self._inside)
+        return replace(self._shot, border=border, notes=tuple(self._colorer.notes))
 
     def _write(self, colors: list[Tensor]) -> None:
         """Write the next buffered frames with their ab ``(1, 2, h, w)``."""

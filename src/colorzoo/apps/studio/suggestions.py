@@ -1,7 +1,7 @@
-"""Suggestions of different likely colorings of an image.
+"""Suggested colors, the location of the next point, and different likely colorings of a photo.
 
-Each suggestion sets a different likely color at the most informative location of the image. The method is not
-published.
+Each suggested coloring sets a different likely color at the most informative location of the photo. The
+method is not published.
 
 If the color at location ``i`` is known, the color variance ``v_j`` at location ``j`` decreases by
 ``r_ij^2 v_j``, where ``r_ij`` is the correlation that the model predicts. The most informative location
@@ -15,33 +15,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.guidance import PointHint
-from colorzoo.inference import ColorizedImage, ColorizeTask, similarity_to
+from colorzoo.apps.studio.coloring import PadRequest, predict
+from colorzoo.guidance import PointHint, format_hex
+from colorzoo.inference import (
+    ColorizedImage,
+    ColorizeTask,
+    Suggestion,
+    next_point,
+    similarity_to,
+    suggest_colors,
+)
 from colorzoo.inference.steps import PointPatches
 from colorzoo.prediction import Distribution
 
-
-@dataclass(frozen=True)
-class ColoringsConstants:
-    """Constants for suggesting likely colorings.
-
-    Attributes:
-        count: Number of suggested colorings.
-        candidates: Number of candidate locations along the shorter side.
-        exponent: Exponent of the correlations ``r_ij`` in the weights of the color distributions.
-    """
-
-    count: int = 4
-    candidates: int = 8
-    exponent: int = 4
-
-
-COLORINGS = ColoringsConstants()
+COLORINGS = 4
+"""Number of suggested colorings."""
+CANDIDATES = 8
+"""Number of candidate locations along the shorter side."""
+_EXPONENT = 4  # exponent of the correlations in the weights of the color distributions
 
 
 @dataclass(frozen=True)
@@ -59,6 +56,72 @@ class InformativePoint:
     y: float
     probabilities: Tensor
     centers: Tensor
+
+
+def describe_likely_colors(request: PadRequest, place: tuple[float, float], count: int) -> dict[str, Any]:
+    """Return the fields of the message ``suggestions`` about a location.
+
+    The fields are ``items`` (suggested colors) and ``lightness`` (in [0, 100]). There are no items if the
+    model predicts no color distribution.
+
+    Args:
+        request: Photo, model, and a recipe without a hint at ``place``.
+        place: Location ``(x, y)`` in pixels of the colorized part of the photo.
+        count: Maximum number of colors.
+    """
+    result, size = predict(request), request.opened.size
+    distribution = result.distribution
+    if distribution is None:
+        return {"lightness": None, "items": []}
+    height, width = result.ab.shape[1:]
+    x, y = place[0] * width / size[0], place[1] * height / size[1]
+    probabilities = distribution.at(min(x, width - 1), min(y, height - 1))
+    lightness = request.opened.lightness_around(place)
+    colors = suggest_colors(probabilities, distribution.centers, lightness, count=count)
+    return {"lightness": lightness, "items": _items(colors)}
+
+
+def describe_next_point(request: PadRequest) -> dict[str, Any]:
+    """Return the fields of the message ``next``.
+
+    The fields are the location ``x`` and ``y`` with the most uncertain color, in photo pixels. They are None
+    if the model predicts no color distribution.
+    """
+    result, opened = predict(request), request.opened
+    distribution = result.distribution
+    if distribution is None:
+        return {"x": None, "y": None}
+    height, width = result.ab.shape[1:]
+    x_scale, y_scale = opened.size[0] / width, opened.size[1] / height
+    points = [(point.x / x_scale, point.y / y_scale) for point in request.recipe.points]
+    column, row = next_point(distribution, points)
+    inner_x = min(float(column) * x_scale, opened.size[0] - 0.5)
+    inner_y = min(float(row) * y_scale, opened.size[1] - 0.5)
+    x, y = opened.photo_location((inner_x, inner_y))
+    return {"x": x, "y": y}
+
+
+def describe_colorings(request: PadRequest) -> dict[str, Any]:
+    """Return the fields of the message ``colorings``.
+
+    The fields are the most informative location ``x`` and ``y`` in photo pixels, its ``lightness`` in
+    [0, 100], and its likely colors (``items``).
+    """
+    point = find_informative_point(request.task(), predict(request))
+    if point is None:
+        return {"x": None, "y": None, "lightness": None, "items": []}
+    lightness = request.opened.lightness_around((point.x, point.y))
+    colors = suggest_colors(point.probabilities, point.centers, lightness, count=COLORINGS)
+    x, y = request.opened.photo_location((point.x, point.y))
+    return {"x": x, "y": y, "lightness": lightness, "items": _items(colors)}
+
+
+def _items(colors: Sequence[Suggestion]) -> list[dict[str, Any]]:
+    """Convert suggested colors to the field ``items`` of messages."""
+    return [
+        {"ab": [float(v) for v in color.ab], "color": format_hex(color.rgb), "share": float(color.share)}
+        for color in colors
+    ]
 
 
 def find_informative_point(task: ColorizeTask, result: ColorizedImage) -> InformativePoint | None:
@@ -113,7 +176,7 @@ def mean_distribution(correlation: Tensor, distribution: Distribution) -> Tensor
             output.
         distribution: Color distribution at these positions.
     """
-    weights = correlation**COLORINGS.exponent
+    weights = correlation**_EXPONENT
     mean: Tensor = (distribution.probabilities * (weights / weights.sum())).sum(dim=(1, 2))
     return mean
 
@@ -121,7 +184,7 @@ def mean_distribution(correlation: Tensor, distribution: Distribution) -> Tensor
 def _candidate_points(size: tuple[int, int]) -> list[PointHint]:
     """Return candidate locations on a regular grid, as points of one pixel."""
     width, height = size
-    step = min(size) / COLORINGS.candidates
+    step = min(size) / CANDIDATES
     columns, rows = round(width / step), round(height / step)
     return [
         PointHint((column + 0.5) * width / columns, (row + 0.5) * height / rows, 0.0)

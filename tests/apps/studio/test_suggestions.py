@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from colorzoo.apps.studio.colorings import COLORINGS, find_informative_point, most_informative
+from colorzoo.apps.studio.suggestions import (
+    CANDIDATES,
+    COLORINGS,
+    find_informative_point,
+    most_informative,
+)
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
@@ -44,11 +49,11 @@ def test_colors_of_the_informative_point_change_over_a_tenth_of_the_image() -> N
     place = find_informative_point(task, automatic)
     assert place is not None
     width, height = task.image_size
-    columns = round(COLORINGS.candidates * width / height)  # the image is wider than high
+    columns = round(CANDIDATES * width / height)  # the image is wider than high
     assert (place.x * columns / width) % 1 == pytest.approx(0.5)  # in the center of a tile of a regular grid
     assert (place.y * 8 / height) % 1 == pytest.approx(0.5)
     assert float(place.probabilities.sum()) == pytest.approx(1, abs=1e-4)
-    colors = suggest_colors(place.probabilities, place.centers, 60.0, count=COLORINGS.count)
+    colors = suggest_colors(place.probabilities, place.centers, 60.0, count=COLORINGS)
     assert len(colors) == 4
     points = [PointHint(place.x, place.y, ab=color.ab, reach="everywhere") for color in colors]
     colored = [colorize_task(replace(task, recipe=Recipe(points=(point,)))).ab for point in points]
