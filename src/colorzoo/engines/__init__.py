@@ -1,4 +1,4 @@
-"""Device and precision selection, ONNX Runtime, and export of models."""
+"""Device and precision selection, and export of models to ONNX."""
 
 import lazy_loader
 
