@@ -191,7 +191,6 @@ ODD_INPUTS = (
     ),
     OddInput("drawing.svg", raw(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), refused="is not an image"),
     OddInput("phone.heic", lambda path: raw(heic())(path), needs="pillow_heif"),
-    OddInput("sun.jxl", raw(partial(imagecodecs.jpegxl_encode, GRAY, lossless=True)), needs="pillow_jxl"),
     # names
     OddInput("żółw 写真 [1].png", pil(L)),
     OddInput("a\nb.png", pil(L)),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from colorzoo.errors import ImageError
 from colorzoo.files import text_encoding
-from colorzoo.image_io.formats import OTHER_FORMATS, READABLE, WRITABLE
+from colorzoo.image_io.formats import READABLE, WRITABLE
 from colorzoo.image_io.provenance import read_provenance
 
 RESULT_SUFFIX = ".color"
@@ -344,7 +344,7 @@ def _glob(name: str, exclude: Path | None, errors: list[tuple[str, ImageError]])
 
 def _is_readable(path: Path) -> bool:
     """Return whether a file in a folder has the extension of an image or video and is not hidden."""
-    has_extension = path.suffix.lower() in READABLE | OTHER_FORMATS.keys() | VIDEO_EXTENSIONS
+    has_extension = path.suffix.lower() in READABLE | VIDEO_EXTENSIONS
     return has_extension and not is_hidden(path.name) and os.path.isfile(path)  # noqa: PTH113
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -30,12 +29,7 @@ EXIF_PREFIX = b"Exif\0\0"
 """Prefix of EXIF blocks in JPEG segments."""
 IPTC_RESOURCE = 0x0404
 """Number of the IPTC record among the Photoshop resources of a file."""
-PNG_COMMENT, RAW_PROFILE = "Comment", "Raw profile type "
-"""Keyword of comments in PNG files, and start of the keywords of raw profiles; see `raw_profiles`."""
-_GIF_XMP = re.compile(rb"\x21\xff\x0bXMP DataXMP(.*?)\x01\xff\xfe", re.DOTALL)
 _JPEG2000_UUIDS = {bytes.fromhex("be7acfcb97a942e89c71999491e3afac"): "xmp", b"JpgTiffExif->JP2": "exif"}
-EXTENDED_XMP_PREFIX = b"http://ns.adobe.com/xmp/extension/\0"  # the same for properties above 64 KB
-_XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\0"  # prefix of XMP packets in JPEG segments
 # Kept tags: document name, description, maker, model, software, date, artist, computer, rating, copyright;
 # text tags of Windows; geographic position of a GeoTIFF. Other tags of the first directory describe the file.
 _DESCRIPTIVE_TAGS = frozenset(
@@ -80,8 +74,8 @@ class Metadata:
             removed.
         dpi: Horizontal and vertical resolution of the upright image in dots per inch.
         text: Keywords and values of PNG text chunks.
-        comment: Comment of a JPEG, GIF or PNG.
-        iptc: IPTC record of a JPEG, TIFF or PNG.
+        comment: Comment of a JPEG, GIF or JPEG 2000 file.
+        iptc: IPTC record of a JPEG or TIFF.
         format: Name of the source format in Pillow, such as ``"PNG"``; None for arrays.
         source: Path of the source file; None for arrays and PIL images.
     """
@@ -129,71 +123,31 @@ def resolution_tags(dpi: tuple[float, float]) -> Directory:
     }
 
 
-def raw_profiles(texts: Mapping[str, str]) -> dict[str, bytes]:
-    """Decode metadata that ImageMagick and exiv2 store as hexadecimal numbers in PNG texts.
+def jpeg2000_metadata(data: bytes, *, is_header: bool = False) -> dict[str, bytes]:
+    """Return the metadata of a JPEG 2000 file, which Pillow does not read.
 
     Args:
-        texts: Keywords and values of all PNG texts.
+        data: Sequence of boxes: the content of the file or of its header box.
+        is_header: Whether the boxes come from the header box, which contains no other header box.
 
     Returns:
-        EXIF block, XMP packet and IPTC record by the keys ``exif``, ``xmp`` and ``iptc``, if present. The
-        prefixes of JPEG segments are removed. Profiles with invalid hexadecimal numbers are ignored.
+        EXIF block, XMP packet and color profile by their keys in `PIL.Image.Image.info`, if present.
     """
     found: dict[str, bytes] = {}
-    for keyword, text in texts.items():
-        if not keyword.startswith(RAW_PROFILE):
-            continue
-        kind = keyword.removeprefix(RAW_PROFILE).lower()
-        digits = text.strip().split("\n", 2)[-1]  # after lines with the kind and the size
-        try:
-            data = bytes.fromhex(digits)
-        except ValueError:
-            continue
-        # the kind "APP1" (a JPEG segment) can contain XMP or EXIF, so the prefix decides
-        if kind in ("iptc", "8bim"):
-            if record := iptc_record(data):
-                found["iptc"] = record
-        elif kind == "xmp" or data.startswith(_XMP_PREFIX):
-            found["xmp"] = data.removeprefix(_XMP_PREFIX)
-        elif kind == "exif" or data.startswith(EXIF_PREFIX):
-            found["exif"] = data.removeprefix(EXIF_PREFIX)
-    return found
-
-
-def unread_metadata(data: bytes, kind: str) -> dict[str, bytes]:
-    """Return metadata that Pillow does not read, by its key in `PIL.Image.Image.info`.
-
-    Args:
-        data: Content of the file.
-        kind: Format of the file in Pillow: ``"GIF"``, ``"JPEG2000"`` or ``"JXL"``.
-    """
-    if kind == "GIF":
-        return {"xmp": found[1]} if (found := _GIF_XMP.search(data)) else {}
-    return dict(_box_metadata(data))
-
-
-def _box_metadata(data: bytes, *, is_header: bool = False) -> Iterator[tuple[str, bytes]]:
-    """Yield the EXIF block, XMP packet and color profile in the boxes of a JPEG 2000 or JPEG XL file."""
     start = 0
     while start + 8 <= len(data):
         size, name = struct.unpack_from(">L4s", data, start)
         head = 16 if size == 1 else 8  # a size of 1 means that a 64-bit size follows
         size = int.from_bytes(data[start + 8 : start + 16], "big") if size == 1 else size or len(data)
         body = data[start + head : start + size]
-        if name == b"jp2h" and not is_header:  # contains other boxes
-            yield from _box_metadata(body, is_header=True)
+        if name == b"jp2h" and not is_header:
+            found |= jpeg2000_metadata(body, is_header=True)
         elif name == b"colr" and body[:1] == b"\2":
-            yield "icc_profile", body[3:]
-        elif name == b"xml " and b"xmpmeta" in body:
-            yield "xmp", body
+            found["icc_profile"] = body[3:]
         elif name == b"uuid" and body[:16] in _JPEG2000_UUIDS:
-            yield _JPEG2000_UUIDS[body[:16]], body[16:]
+            found[_JPEG2000_UUIDS[body[:16]]] = body[16:]
         start += max(size, head)
-
-
-def raw_profile(kind: str, data: bytes) -> str:
-    """Return the PNG text that stores metadata as hexadecimal numbers; see `raw_profiles`."""
-    return f"\n{kind}\n{len(data):8}\n{data.hex()}\n"
+    return found
 
 
 def photoshop_resources(iptc: bytes) -> bytes:

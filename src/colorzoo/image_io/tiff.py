@@ -472,17 +472,6 @@ def decode_jpeg2000(file: IO[bytes]) -> Samples | None:
     return plain_samples(stored.reshape(*stored.shape[:2], -1), kind[0] + 1)
 
 
-def decode_jxl(file: IO[bytes]) -> Samples | None:
-    """Decode the first frame of a JPEG XL file; return None if the file is damaged."""
-    file.seek(0)
-    try:
-        stored: NDArray[Any] = imagecodecs.jpegxl_decode(file.read())
-    except Exception:  # errors of libjxl, or imagecodecs was built without it
-        return None
-    values = stored.reshape(-1, *stored.shape[-3:])[0] if stored.ndim > 2 else stored[..., None]
-    return plain_samples(values, 8 * stored.dtype.itemsize)
-
-
 def decode_png(file: IO[bytes]) -> Samples | None:
     """Decode a 16-bit PNG; return None if the file is damaged."""
     file.seek(0)

@@ -24,12 +24,9 @@ from colorzoo.image_io.exif import TIFF_HEADER, read_directory
 from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.metadata import (
     EXIF_PREFIX,
-    PNG_COMMENT,
-    RAW_PROFILE,
     Metadata,
     encode_exif,
     photoshop_resources,
-    raw_profile,
     resolution_tags,
 )
 from colorzoo.image_io.raster_image import Levels, RasterImage, quantized
@@ -40,12 +37,12 @@ ALPHA_FORMATS = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "GIF", "OpenRaster"})
 XMP_FORMATS = frozenset({"JPEG", "PNG", "TIFF", "WEBP", "AVIF"})
 # formats that can store each kind of metadata
 _METADATA_FORMATS = dict.fromkeys(("EXIF", "color profile", "XMP"), XMP_FORMATS) | {
-    "IPTC": frozenset({"JPEG", "PNG", "TIFF"}),
-    "comment": frozenset({"JPEG", "PNG", "GIF"}),
+    "IPTC": frozenset({"JPEG", "TIFF"}),
+    "comment": frozenset({"JPEG", "GIF"}),
     "PNG text": frozenset({"PNG"}),
     "resolution": XMP_FORMATS | {"BMP"},
 }
-ANIMATED_FORMATS = frozenset({"TIFF", "PNG", "GIF", "WEBP"})
+ANIMATED_FORMATS = frozenset({"TIFF", "GIF", "WEBP"})
 _JPEG_SEGMENT = 65_000
 """Maximum number of bytes of a metadata block; a JPEG segment contains 65,533 bytes, including its name."""
 
@@ -385,19 +382,7 @@ def _png_texts(data: Metadata) -> PngImagePlugin.PngInfo:
         texts.add_itxt(key.encode("latin-1", "replace").decode("latin-1"), value)
     if data.xmp:
         texts.add_itxt("XML:com.adobe.xmp", data.xmp.decode("utf-8", "replace"))
-    if data.comment:
-        texts.add_itxt(PNG_COMMENT, _comment_text(data.comment))
-    if data.iptc:
-        texts.add_text(f"{RAW_PROFILE}iptc", raw_profile("iptc", photoshop_resources(data.iptc)), zip=True)
     return texts
-
-
-def _comment_text(comment: bytes) -> str:
-    """Decode a comment, whose encoding a JPEG does not declare: UTF-8 if valid, otherwise Latin-1."""
-    try:
-        return comment.decode()
-    except UnicodeDecodeError:
-        return comment.decode("latin-1")
 
 
 def write_whole(path: Path, content: bytes, *, overwrite: bool = True) -> None:
