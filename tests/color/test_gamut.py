@@ -18,9 +18,15 @@ from colorzoo.color import (
     reduce_chroma,
     rgb_to_lab,
 )
-from colorzoo.color.gamut import fit_chroma, mix_with_gray, to_oklab
 from colorzoo.color.gamut_tables import compute_tables, max_chroma
-from colorzoo.color.lab import lab_to_linear_rgb, lightness_to_luminance, luminance_of
+from colorzoo.color.lab import (
+    fit_chroma,
+    lab_to_linear_rgb,
+    lightness_to_luminance,
+    luminance_of,
+    mix_with_gray,
+    to_oklab,
+)
 
 
 class Color(Base):

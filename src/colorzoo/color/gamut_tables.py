@@ -1,4 +1,4 @@
-"""Computation of the tables of `colorzoo.color.gamut`.
+"""Computation of the tables for gamut mapping in `colorzoo.color.lab`.
 
 ``python -m colorzoo.color.gamut_tables`` writes the file ``tables/gamut.npz``.
 """
@@ -14,16 +14,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.color.gamut import (
+from colorzoo.color.lab import (
     AB_RANGE,
     HUE_CELLS,
     LIGHTNESS_CELLS,
     S_STEP,
     cone_slopes,
+    lab_to_linear_rgb,
+    lightness_to_luminance,
     on_curve,
     within_cube,
 )
-from colorzoo.color.lab import lab_to_linear_rgb, lightness_to_luminance
 
 _DARKEST = 1e-2  # smallest L in the table; black has no chroma
 _RAISED = 2.2  # times the chroma: no color of this lightness has a negative channel

@@ -18,7 +18,8 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.export import register_dataclass
 
-from colorzoo.color.lab import lab_to_rgb, linear_of, linear_rgb_to_lab
+from colorzoo.color.lab import lab_to_rgb, linear_rgb_to_lab
+from colorzoo.color.levels import linear_of
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance.fields import format_hex, hex_color
 from colorzoo.guidance.recipe import BoxHint, PointHint, Recipe, Stroke

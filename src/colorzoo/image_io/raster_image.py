@@ -309,7 +309,8 @@ def _sampled_lab(levels: Levels) -> NDArray[np.float64]:
     # imported here, because torch takes a second to import and reading images does not require it
     import torch
 
-    from colorzoo.color.lab import linear_of, linear_rgb_to_lab
+    from colorzoo.color.lab import linear_rgb_to_lab
+    from colorzoo.color.levels import linear_of
 
     linear = linear_of(_sampled(levels, _TINT_SIDE).astype(np.float64))
     return linear_rgb_to_lab(torch.from_numpy(linear.T)).T.numpy()
