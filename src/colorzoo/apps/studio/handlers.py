@@ -23,7 +23,16 @@ from colorzoo.apps.studio.protocol import Limits, Message, StudioError
 from colorzoo.apps.studio.sessions import AttachedReference, Session
 from colorzoo.batch import UsedFile
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Exemplar, Fields, PointHint, Recipe, Vertices, parse_area, read_reach
+from colorzoo.guidance import (
+    DEFAULT_REACH,
+    Exemplar,
+    Fields,
+    PointHint,
+    Reach,
+    Recipe,
+    Vertices,
+    parse_area,
+)
 from colorzoo.image_io import RasterImage, is_gray, write_notes
 from colorzoo.inference import (
     ColorizedImage,
@@ -291,7 +300,7 @@ def _extent(ctx: Context) -> Iterator[Message]:
     x, y = ctx.place()
     fields = ctx.message.fields()
     radius = fields.read("radius", NonNegativeFloat, 3.0)
-    reach = read_reach(fields.take("reach"), "extent.reach")
+    reach = fields.read("reach", Reach, DEFAULT_REACH)
     recipe = ctx.recipe() if "recipe" in ctx.message.body else Recipe()
     request = ctx.pad_request(recipe)
     point = PointHint(*request.opened.part_location((x, y)), radius, reach=reach)
