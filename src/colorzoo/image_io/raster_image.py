@@ -33,6 +33,7 @@ _MIN_SAMPLES = 64  # fewer samples cannot distinguish a tint from colors
 _MAX_SCATTER = 2.5  # maximum deviation of ab from its mean at each lightness in a tinted image, in CIE units
 IN_COLOR = "already in color"
 """Note of `chroma_note` for an image that has colors."""
+_LIGHTEST_INK = 0.9  # gray level in [0, 1]; on white paper, lighter ink is not visible
 _LEAST_ALPHA = 1 / 1024  # alpha in [0, 1] below which resampled pixels are transparent
 _BAND = 64  # rows that fit into the CPU cache
 
@@ -125,7 +126,23 @@ def composite_on_white(image: RasterImage) -> RasterImage:
     """Composite a transparent image on white; return an opaque image unchanged."""
     if image.alpha is None:
         return image
-    return replace(image, levels=blend_with_white(image.levels, image.alpha), alpha=None)
+    return replace(image, levels=_blend(image.levels, image.alpha, 1), alpha=None)
+
+
+def composite_on_paper(image: RasterImage) -> RasterImage:
+    """Composite a transparent drawing on white paper, or on black paper if its ink is white.
+
+    The ink is white if most pixels are transparent and the drawing is blank on white paper. An opaque image
+    is returned unchanged.
+    """
+    on_white = composite_on_white(image)
+    if image.alpha is None or not image.alpha.any():
+        return on_white
+    is_mostly_transparent = np.mean(image.alpha == 0) > 0.5
+    is_blank = unit_range(on_white.levels).min() > _LIGHTEST_INK
+    if is_mostly_transparent and is_blank:
+        return replace(image, levels=_blend(image.levels, image.alpha, 0), alpha=None)
+    return on_white
 
 
 def resample_visible(
@@ -161,15 +178,16 @@ def resample_visible(
     return resampled
 
 
-def blend_with_white(levels: Levels, alpha: AlphaArray) -> Levels:
-    """Composite transparent pixels on white; integer pixels keep their type.
+def _blend(levels: Levels, alpha: AlphaArray, background: int) -> Levels:
+    """Composite transparent pixels on a background; integer pixels keep their type.
 
     Args:
         levels: Pixels ``(H, W)`` or ``(H, W, 3)``: uint8, uint16, or float in [0, 1].
         alpha: Alpha channel ``(H, W)``, uint8 or uint16.
+        background: Gray level of the background, 1 for white and 0 for black.
     """
     opacity = unit_range(alpha) if levels.ndim == 2 else unit_range(alpha)[..., None]
-    blended = unit_range(levels) * opacity + (1 - opacity)
+    blended = unit_range(levels) * opacity + background * (1 - opacity)
     if levels.dtype.kind == "f":
         return blended
     return np.rint(blended * np.float32(np.iinfo(levels.dtype).max)).astype(levels.dtype)
@@ -402,16 +420,18 @@ def with_profile(pixels: Pixels, profile: bytes | None) -> Pixels:
     """
     levels, icc, notes = pixels.levels, None, pixels.notes
     is_cmyk = levels.ndim == 3 and levels.shape[2] == 4
-    if profile is not None:
+    method = "converted from CMYK without a color profile" if is_cmyk else "pixels were interpreted as sRGB"
+    if profile is None:
+        notes += (method,) if is_cmyk else ()
+    else:
         try:
             levels, icc = to_srgb(levels, profile)
+            notes += ("converted from CMYK",) if is_cmyk else ()
         except ProfileError as error:
-            notes += (f"{error}; pixels were interpreted as sRGB",)
-    if is_cmyk:
-        notes += ("converted from CMYK" if icc else "converted from CMYK without a color profile",)
-        if icc is None:
-            paper = 1 - unit_range(levels)
-            levels = paper[..., :3] * paper[..., 3:]
+            notes += (f"{error}; {method}",)
+    if is_cmyk and icc is None:
+        paper = 1 - unit_range(levels)
+        levels = paper[..., :3] * paper[..., 3:]
     return replace(pixels, levels=levels, icc=icc, notes=notes)
 
 

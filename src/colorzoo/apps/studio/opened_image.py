@@ -27,7 +27,7 @@ from colorzoo.image_io import (
     Levels,
     RasterImage,
     chroma_note,
-    composite_on_white,
+    composite_on_paper,
     quantized,
     read_file,
 )
@@ -76,7 +76,7 @@ class OpenedImage:
         around: Cache of `lightness_around`, by row and column of the preview.
         healing: Strokes over dust and scratches; their pixels are inpainted.
         last_healed: Cache of the last result of `healed`.
-        opaque: Whether the photo has no transparent pixels, or its transparent pixels were filled with white.
+        opaque: Whether the photo has no transparent pixels, or its transparent pixels were filled with paper.
         last_on_paper: Cache of the result of `on_paper`.
         drawings: Cache of the last result of `drawing`, by the gap setting and the divisions.
     """
@@ -130,7 +130,7 @@ class OpenedImage:
         """Decode the file at full size and inpaint the pixels under healing strokes."""
         image = read_file(io.BytesIO(self.data), self.name, MAX_PIXELS)
         if self.opaque:
-            image = composite_on_white(image)
+            image = composite_on_paper(image)
         return replace(image, levels=heal(image.levels, self.healing)) if self.healing else image
 
     def healed(self, strokes: tuple[Stroke, ...]) -> OpenedImage:
@@ -149,7 +149,7 @@ class OpenedImage:
         return self.last_healed[0]
 
     def on_paper(self) -> OpenedImage:
-        """Return the photo with transparent pixels filled with white, for sketch models."""
+        """Return the photo with transparent pixels filled with paper, for sketch models."""
         if self.opaque:
             return self
         if not self.last_on_paper:
@@ -313,9 +313,9 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
         ImageError: The file is not an image, is damaged, or has too many pixels.
     """
     image = read_upload(data, name, limits)
-    on_white = composite_on_white(image)
-    is_sketch = chroma_note(on_white) != IN_COLOR and is_line_art(on_white.levels)
-    displayed = on_white if is_sketch else image
+    drawing = composite_on_paper(image)
+    is_sketch = chroma_note(drawing) != IN_COLOR and is_line_art(drawing.levels)
+    displayed = drawing if is_sketch else image
     tint = chroma_note(displayed)
     width, height = image.size
     view = fit_size(height, width, limits.view_side)
