@@ -15,7 +15,7 @@ negative channels, so that neighboring pixels of equal ab and nearly equal light
 
 Chroma is expressed as s, the Oklab chroma divided by the Oklab lightness. For each lightness and hue, a
 table contains a lower and an upper bound of the largest s inside sRGB. `fit_chroma` searches between the
-bounds with two linear interpolations. `colorzoo.color.gamut_tables` computes the table.
+bounds with two linear interpolations. ``tests/color/gamut_tables.py`` computes the table.
 """
 
 from __future__ import annotations
@@ -73,6 +73,8 @@ _FARTHEST = 4.0  # upper search bound, relative to the chroma of the color; dark
 _ROUNDS, _PARTS = 4, 8  # search precision: 1/4096 of the upper bound, which is 1/1024 of the chroma
 _TINY_CONE = 1e-9
 
+TABLES = Path(__file__).parent / "tables" / "gamut.npz"
+"""File that ``tests/color/gamut_tables.py`` writes."""
 # constants of the table of bounds and of `fit_chroma`
 LIGHTNESS_CELLS, HUE_CELLS = 128, 1024  # number of table cells along each axis
 S_STEP = 2**-13  # unit of s in the stored table; sRGB reaches 0.71
@@ -451,7 +453,7 @@ def _crossing(inner: Sequence[Tensor], outer: Sequence[Tensor], tolerance: float
 
 @cache
 def _tables(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Load ``tables/gamut.npz``, which ``python -m colorzoo.color.gamut_tables`` writes.
+    """Load the tables of `TABLES`.
 
     The tables are cached for each device, because copying them to a GPU waits for earlier work of the GPU.
 
@@ -459,7 +461,7 @@ def _tables(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
         Lower and upper bound of the largest s inside sRGB for each cell of lightness and hue, and the lowest
         lightness without negative channels for integer values of a and b.
     """
-    with np.load(Path(__file__).parent / "tables" / "gamut.npz") as stored:
+    with np.load(TABLES) as stored:
         lowest = torch.from_numpy(stored["lowest_lightness"]).flatten()
         corners = torch.from_numpy(stored["max_chroma"])[None].float() * S_STEP
     low = (-F.max_pool2d(-corners, 2, stride=1) - _MARGIN).clamp(min=0).flatten()

@@ -1,12 +1,11 @@
 """Computation of the tables for gamut mapping in `colorzoo.color.lab`.
 
-``python -m colorzoo.color.gamut_tables`` writes the file ``tables/gamut.npz``.
+``python tests/color/gamut_tables.py`` writes the file ``tables/gamut.npz`` of the package.
 """
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from colorzoo.color.lab import (
     HUE_CELLS,
     LIGHTNESS_CELLS,
     S_STEP,
+    TABLES,
     cone_slopes,
     lab_to_linear_rgb,
     lightness_to_luminance,
@@ -84,4 +84,4 @@ def compute_tables() -> dict[str, NDArray[Any]]:
 
 if __name__ == "__main__":
     arrays: dict[str, Any] = compute_tables()
-    np.savez_compressed(Path(__file__).parent / "tables" / "gamut.npz", **arrays)
+    np.savez_compressed(TABLES, **arrays)
