@@ -8,21 +8,14 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
 from PIL.ExifTags import Base
 
-from colorzoo.image_io.exif import (
-    RATIONAL,
-    SHORT,
-    TIFF_HEADER,
-    Directory,
-    encode_directory,
-    read_directory,
-    tag_of,
-)
+from colorzoo.image_io.exif import TIFF_HEADER, Directory, copy_directories, encode_directories
 
 ORIENTATION, XMP, IPTC, PHOTOSHOP, PROFILE = 274, 700, 33723, 34377, 34675
 EXIF_PREFIX = b"Exif\0\0"
@@ -91,7 +84,7 @@ class Metadata:
     source: Path | None = None
 
 
-def clean_exif(source: IO[bytes] | bytes, offset: int | None = None) -> tuple[bytes | None, tuple[str, ...]]:
+def clean_exif(source: IO[bytes] | bytes, offset: int | None = None) -> bytes | None:
     """Copy the EXIF tags that describe the image content, and drop tags that describe the file.
 
     Args:
@@ -99,28 +92,25 @@ def clean_exif(source: IO[bytes] | bytes, offset: int | None = None) -> tuple[by
         offset: Position of the main directory; None for the first directory.
 
     Returns:
-        EXIF block, or None if no tag is left, and a note for the user if damaged tags were dropped.
+        EXIF block, or None if no tag is left.
     """
-    directory, is_damaged = read_directory(
-        source, selected=_DESCRIPTIVE_TAGS, skipped=_CODING_TAGS, offset=offset
-    )
-    notes = ("damaged EXIF tags were discarded",) if is_damaged else ()
-    return encode_exif(directory), notes
+    directories = copy_directories(source, selected=_DESCRIPTIVE_TAGS, dropped=_CODING_TAGS, offset=offset)
+    return encode_exif(*directories)
 
 
-def encode_exif(directory: Directory) -> bytes | None:
-    """Encode an EXIF block; return None for an empty directory."""
-    return TIFF_HEADER + encode_directory(directory, len(TIFF_HEADER)) if directory else None
+def encode_exif(main: Directory, nested: Mapping[int, Directory]) -> bytes | None:
+    """Encode an EXIF block; return None for empty directories."""
+    if not main and not nested:
+        return None
+    return TIFF_HEADER + encode_directories(main, nested, len(TIFF_HEADER))
 
 
-def resolution_tags(dpi: tuple[float, float]) -> Directory:
-    """Return the EXIF tags that store the horizontal and vertical resolution in dots per inch."""
-    inch = 2  # value of ResolutionUnit
-    return {
-        Base.XResolution: tag_of(RATIONAL, dpi[0]),
-        Base.YResolution: tag_of(RATIONAL, dpi[1]),
-        Base.ResolutionUnit: tag_of(SHORT, inch),
-    }
+def set_resolution(directory: Directory, dpi: tuple[float, float] | None) -> None:
+    """Set the tags of the horizontal and vertical resolution in dots per inch, unless it is None."""
+    if dpi is not None:
+        inch = 2  # value of ResolutionUnit
+        tags = (Base.XResolution, dpi[0]), (Base.YResolution, dpi[1]), (Base.ResolutionUnit, inch)
+        directory.update(tags)
 
 
 def jpeg2000_metadata(data: bytes, *, is_header: bool = False) -> dict[str, bytes]:
@@ -214,15 +204,6 @@ def without_positions(data: Metadata, *, scaled: bool = False) -> Metadata:
         data: Metadata of the image.
         scaled: Keep positions that are relative to the image size, because the image was only scaled.
     """
-    directory = _without_positions(read_directory(data.exif or TIFF_HEADER)[0])
+    exif = encode_exif(*copy_directories(data.exif or b"", dropped=_POSITION_TAGS))
     xmp = data.xmp and _without(_PIXEL_PATTERN if scaled else _POSITION_PATTERN, data.xmp)
-    return replace(data, exif=encode_exif(directory), xmp=xmp)
-
-
-def _without_positions(directory: Directory) -> Directory:
-    kept: Directory = {}
-    for number, tag in directory.items():
-        inner = _without_positions(tag) if isinstance(tag, dict) else tag
-        if number not in _POSITION_TAGS and inner:
-            kept[number] = inner
-    return kept
+    return replace(data, exif=exif, xmp=xmp)

@@ -293,25 +293,20 @@ def from_pil(
         ImageError: The image is damaged.
     """
     pixels = _decode(image, file, name)
-    metadata, orientation, lost = _metadata(image)
-    return _assemble(replace(pixels, notes=notes + lost + pixels.notes), metadata, orientation)
+    return _assemble(replace(pixels, notes=notes + pixels.notes), *_metadata(image))
 
 
-def _metadata(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
-    """Return the metadata of an image, its EXIF orientation, and notes on metadata that cannot be read."""
+def _metadata(image: Image.Image) -> tuple[Metadata, int]:
+    """Return the metadata of an image and its EXIF orientation."""
     info, orientation = image.info, exif_orientation(image)
-    exif: bytes | None = None
-    notes: tuple[str, ...] = ()
-    stored_exif = info.get("exif")
-    if not stored_exif and image.format == "TIFF":  # opened by the caller
-        stored_exif = image.getexif().tobytes()
-    if stored_exif:
-        exif, notes = clean_exif(stored_exif.removeprefix(EXIF_PREFIX))
+    exif = info.get("exif")
+    if not exif and image.format == "TIFF":  # opened by the caller
+        exif = image.getexif().tobytes()
     xmp, comment, iptc = info.get("xmp"), info.get("comment"), info.get("photoshop", {}).get(IPTC_RESOURCE)
     texts: dict[str, object] = getattr(image, "text", {}) if image.format == "PNG" else {}
     dpi = _resolution(image)
     metadata = Metadata(
-        exif=exif,
+        exif=clean_exif(exif.removeprefix(EXIF_PREFIX)) if exif else None,
         xmp=clean_xmp(xmp) if isinstance(xmp, bytes) else None,
         dpi=dpi[::-1] if dpi and orientation >= 5 else dpi,
         text=tuple((key, str(value)) for key, value in texts.items() if not key.startswith(_SKIPPED_TEXT)),
@@ -319,7 +314,7 @@ def _metadata(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
         iptc=iptc if isinstance(iptc, bytes) else None,
         format="JPEG" if image.format == "MPO" else image.format,
     )
-    return metadata, orientation, notes
+    return metadata, orientation
 
 
 def exif_orientation(image: Image.Image) -> int:

@@ -20,14 +20,14 @@ from PIL import Image, PngImagePlugin
 
 from colorzoo.errors import DiskFullError, ImageError
 from colorzoo.files import whole_file
-from colorzoo.image_io.exif import TIFF_HEADER, read_directory
+from colorzoo.image_io.exif import TIFF_HEADER, copy_directories
 from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.metadata import (
     EXIF_PREFIX,
     Metadata,
     encode_exif,
     photoshop_resources,
-    resolution_tags,
+    set_resolution,
 )
 from colorzoo.image_io.raster_image import Levels, RasterImage, quantized
 from colorzoo.image_io.tiff import encode_page
@@ -364,11 +364,14 @@ def _jpeg_options(data: Metadata, quality: int) -> dict[str, Any]:
 
 def _web_options(data: Metadata) -> dict[str, Any]:
     """Return the metadata arguments for WebP and AVIF, which store the resolution as EXIF."""
-    exif = _exif_of(data)
-    if data.dpi:
-        directory = read_directory(data.exif or TIFF_HEADER)[0] | resolution_tags(data.dpi)
-        exif = EXIF_PREFIX + (encode_exif(directory) or b"")
-    return {"icc_profile": data.icc or b"", "exif": exif, "xmp": data.xmp or b""}
+    main, nested = copy_directories(data.exif or b"")
+    set_resolution(main, data.dpi)
+    exif = encode_exif(main, nested)
+    return {
+        "icc_profile": data.icc or b"",
+        "exif": b"" if exif is None else EXIF_PREFIX + exif,
+        "xmp": data.xmp or b"",
+    }
 
 
 def _exif_of(data: Metadata) -> bytes:
