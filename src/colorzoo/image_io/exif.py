@@ -8,8 +8,10 @@ from contextlib import suppress
 from typing import IO
 
 from PIL import ExifTags
-from PIL.TiffImagePlugin import ImageFileDirectory_v2 as Directory
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+Directory = ImageFileDirectory_v2
+"""Tags of a directory by number, with their types in ``tagtype``."""
 TIFF_HEADER = b"II*\0\x08\0\0\0"
 """Header of a little-endian TIFF file, which the first directory follows."""
 _NESTED = (int(ExifTags.IFD.Exif), int(ExifTags.IFD.GPSInfo))

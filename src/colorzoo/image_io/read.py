@@ -51,10 +51,12 @@ from colorzoo.image_io.tiff import (
 
 MAX_PIXELS = 200_000_000
 
-# PNG text keywords that describe the file itself, or that `Metadata` stores in another field
-_SKIPPED_TEXT = ("XML:com.adobe.xmp", "Thumb::", "png:", "exif:Pixel")
-# EXIF and XMP in PNG texts, as written by old software; they contain the orientation of the source
-_SKIPPED_TEXT += tuple(f"Raw profile type {kind}" for kind in ("exif", "xmp", "APP1"))
+# PNG text keywords that describe the file itself, or that `Metadata` stores in another field; raw profiles of
+# old software contain EXIF or XMP with the orientation of the source
+_SKIPPED_TEXT = (
+    *("XML:com.adobe.xmp", "Thumb::", "png:", "exif:Pixel"),
+    *("Raw profile type exif", "Raw profile type xmp", "Raw profile type APP1"),
+)
 
 _pixel_limit_lock = threading.Lock()
 
@@ -298,11 +300,13 @@ def from_pil(
 
 def _metadata(image: Image.Image) -> tuple[Metadata, int]:
     """Return the metadata of an image and its EXIF orientation."""
-    info, orientation = image.info, exif_orientation(image)
-    exif = info.get("exif")
+    orientation = exif_orientation(image)
+    exif = image.info.get("exif")
     if not exif and image.format == "TIFF":  # opened by the caller
         exif = image.getexif().tobytes()
-    xmp, comment, iptc = info.get("xmp"), info.get("comment"), info.get("photoshop", {}).get(IPTC_RESOURCE)
+    xmp = image.info.get("xmp")
+    comment = image.info.get("comment")
+    iptc = image.info.get("photoshop", {}).get(IPTC_RESOURCE)
     texts: dict[str, object] = getattr(image, "text", {}) if image.format == "PNG" else {}
     dpi = _resolution(image)
     metadata = Metadata(
@@ -322,8 +326,7 @@ def exif_orientation(image: Image.Image) -> int:
     if image.format == "TIFF":  # the decoder returns an upright image
         return 1
     try:
-        stored = image.getexif().get(ORIENTATION)
-        return 1 if stored is None else valid_orientation(stored)
+        return valid_orientation(image.getexif().get(ORIENTATION))
     except Exception:  # Pillow raises many types of errors for damaged EXIF
         return 1
 
