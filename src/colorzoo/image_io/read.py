@@ -347,15 +347,17 @@ def _decode(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
     """Decode an opened image and convert its pixels to sRGB."""
     if "transparency" in image.info:
         _scale_transparency(image)
+    profile = image.info.get("icc_profile") or None
     try:
-        samples = None if file is None else _samples(image, file)
-        if samples is None or image.format == "PNG":  # the EXIF of a PNG can follow the pixels
-            _load(image, name)
-        if samples is None and image.mode.startswith(("I", "F")):
-            samples = _deep_samples(image)
-        if samples is None:
-            return image_pixels(image)
-        return sample_pixels(samples, image.info.get("icc_profile") or None)
+        samples = None if file is None else _exact_samples(image, file)
+        if samples is not None:
+            if image.format == "PNG":
+                _load(image, name)  # reads EXIF that follows the pixels
+            return sample_pixels(samples, profile)
+        _load(image, name)
+        if image.mode.startswith(("I", "F")):  # integers or floats of more than 8 bits
+            return sample_pixels(_deep_samples(image), profile)
+        return image_pixels(image)
     except SamplesError as error:
         raise ImageError(f"{name} {error}") from error
     except (ImageError, MemoryError):
@@ -366,7 +368,7 @@ def _decode(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
         ) from error
 
 
-def _samples(image: Image.Image, file: IO[bytes]) -> Samples | None:
+def _exact_samples(image: Image.Image, file: IO[bytes]) -> Samples | None:
     """Decode formats whose pixel values Pillow would change; return None for other and damaged files."""
     if image.format == "JPEG2000":
         return decode_jpeg2000(file)

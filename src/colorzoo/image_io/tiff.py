@@ -173,7 +173,9 @@ def _samples(page: Any, file_size: int) -> Samples:
     Raises:
         SamplesError: Samples are missing, or the color type or the number of channels is not supported.
     """
-    color_channels, bits = _check_supported(page), _bits_of(page)
+    color_channels, bits = _color_channels(page), _bits_of(page)
+    if page.imagedepth > 1:
+        raise SamplesError("is a volumetric TIFF, which is not supported. Save each slice as a page.")
     _check_complete(page, file_size)
     stored = _channels_last(page)
     if page.photometric == PHOTOMETRIC.PALETTE:
@@ -194,22 +196,6 @@ def _bits_of(page: Any) -> int:
     return bits if isinstance(bits, int) else max(bits)
 
 
-def _check_supported(page: Any) -> int:
-    """Return the number of color channels.
-
-    Raises:
-        SamplesError: The color type is not supported, or the page is a volume.
-    """
-    color_channels = _color_channels(page)
-    if color_channels is None:
-        raise SamplesError(
-            f"is a {_bits_of(page)}-bit {page.photometric.name} TIFF, which is not supported. Save it as RGB."
-        )
-    if page.imagedepth > 1:
-        raise SamplesError("is a volumetric TIFF, which is not supported. Save each slice as a page.")
-    return color_channels
-
-
 def _check_complete(page: Any, file_size: int) -> None:
     """Raise `SamplesError` if samples are missing, which tifffile would read as zeros."""
     ends = [start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True)]
@@ -225,13 +211,17 @@ def _channels_last(page: Any) -> NDArray[Any]:
     return stored.reshape(*stored.shape[:2], -1)
 
 
-def _color_channels(page: Any) -> int | None:
-    """Return the number of color channels; None if the photometric interpretation is not supported."""
+def _color_channels(page: Any) -> int:
+    """Return the number of color channels; raise `SamplesError` if the color type is not supported."""
     if Base.PhotometricInterpretation not in page.tags:
         return 3 if page.samplesperpixel > 2 else 1
     if page.photometric == PHOTOMETRIC.YCBCR and page.compression == COMPRESSION.JPEG:
         return 3  # the JPEG decoder returns RGB
-    return _COLOR_CHANNELS.get(page.photometric)
+    if page.photometric not in _COLOR_CHANNELS:
+        raise SamplesError(
+            f"is a {_bits_of(page)}-bit {page.photometric.name} TIFF, which is not supported. Save it as RGB."
+        )
+    return _COLOR_CHANNELS[page.photometric]
 
 
 def _apply_palette(stored: NDArray[Any], colormap: NDArray[Any]) -> NDArray[Any]:

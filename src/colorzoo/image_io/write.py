@@ -338,8 +338,8 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
     if kind == "JPEG":
         return _jpeg_options(data, quality)
     if kind == "PNG":
-        texts, exif = _png_texts(data), _exif_of(data)
-        return {"pnginfo": texts, "icc_profile": data.icc, "exif": exif, "dpi": data.dpi}
+        exif = data.exif or b""
+        return {"pnginfo": _png_texts(data), "icc_profile": data.icc, "exif": exif, "dpi": data.dpi}
     if kind == "WEBP":
         return {**_web_options(data), "quality": quality, "lossless": quality >= 100, "exact": alpha}
     if kind == "AVIF":
@@ -352,7 +352,8 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
 
 def _jpeg_options(data: Metadata, quality: int) -> dict[str, Any]:
     """Return the keyword arguments for a JPEG, without metadata blocks that are too long."""
-    blocks = {"exif": _exif_of(data), "xmp": data.xmp, "comment": data.comment}
+    exif = data.exif and EXIF_PREFIX + data.exif
+    blocks = {"exif": exif, "xmp": data.xmp, "comment": data.comment}
     if data.iptc:
         body = _PHOTOSHOP_PREFIX + photoshop_resources(data.iptc)
         blocks["extra"] = b"\xff\xed" + struct.pack(">H", 2 + len(body) & 0xFFFF) + body
@@ -367,16 +368,7 @@ def _web_options(data: Metadata) -> dict[str, Any]:
     main, nested = copy_directories(data.exif or b"")
     set_resolution(main, data.dpi)
     exif = encode_exif(main, nested)
-    return {
-        "icc_profile": data.icc or b"",
-        "exif": b"" if exif is None else EXIF_PREFIX + exif,
-        "xmp": data.xmp or b"",
-    }
-
-
-def _exif_of(data: Metadata) -> bytes:
-    """Return the EXIF block with the prefix that Pillow requires; empty without EXIF."""
-    return EXIF_PREFIX + data.exif if data.exif else b""
+    return {"icc_profile": data.icc or b"", "exif": exif or b"", "xmp": data.xmp or b""}
 
 
 def _png_texts(data: Metadata) -> PngImagePlugin.PngInfo:
