@@ -188,23 +188,27 @@ def write_frames(
     """
     path = Path(path)
     kind = output_format(path)
-
-    def checked() -> Iterable[ColoredFrame]:
-        for number, frame in enumerate(frames):
-            check_result_pixels(frame.rgb, frame.like)
-            if number == 0:
-                check_target(path, frame.like, kind, overwrite=overwrite)
-            yield frame
-
+    checked = _checked_frames(frames, path, kind, overwrite=overwrite)
     try:
         with whole_file(path, overwrite=overwrite) as file:
             if kind == "TIFF":
-                _write_pages(file, checked())
+                _write_pages(file, checked)
             else:
-                _write_animation(file, checked(), source, kind, quality)
+                _write_animation(file, checked, source, kind, quality)
     except OSError as error:
         raise write_error(path, error) from error
     return path
+
+
+def _checked_frames(
+    frames: Iterable[ColoredFrame], path: Path, kind: str, *, overwrite: bool
+) -> Iterator[ColoredFrame]:
+    """Yield frames; check the pixels of each frame, and the output file before the first frame."""
+    for number, frame in enumerate(frames):
+        check_result_pixels(frame.rgb, frame.like)
+        if number == 0:
+            check_target(path, frame.like, kind, overwrite=overwrite)
+        yield frame
 
 
 def _write_pages(file: IO[bytes], frames: Iterable[ColoredFrame]) -> None:
