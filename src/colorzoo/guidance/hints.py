@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -365,24 +364,6 @@ class Guidance(TensorFields):
             scribbles=rasterize_scribbles(recipe.scribbles, width, height, target),
             boxes=boxes_of(recipe.boxes, width, height),
         )
-
-    @classmethod
-    def from_json(
-        cls, source: str | Path | Mapping[str, Any], size: tuple[int, int] | None = None
-    ) -> Guidance:
-        """Read and rasterize a recipe; see `Recipe.from_json` and `from_recipe`.
-
-        Args:
-            source: Path of the recipe, JSON text or parsed JSON.
-            size: Height and width of the returned maps; None uses the size of the image.
-
-        Raises:
-            GuidanceError: The input is not a recipe, or ``image.width`` or ``image.height`` is missing.
-        """
-        recipe = Recipe.from_json(source)
-        if recipe.width is None or recipe.height is None:
-            raise GuidanceError("recipe.image must contain 'width' and 'height'")
-        return cls.from_recipe(recipe, recipe.width, recipe.height, size)
 
 
 def _check_size(path: str, value: Tensor, images: Tensor, *, is_reference: bool) -> None:
