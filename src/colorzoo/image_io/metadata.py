@@ -67,7 +67,7 @@ class Metadata:
             removed.
         dpi: Horizontal and vertical resolution of the upright image in dots per inch.
         text: Keywords and values of PNG text chunks.
-        comment: Comment of a JPEG, GIF or JPEG 2000 file.
+        comment: Comment of a JPEG or GIF.
         iptc: IPTC record of a JPEG or TIFF.
         format: Name of the source format in Pillow, such as ``"PNG"``; None for arrays.
         source: Path of the source file; None for arrays and PIL images.

@@ -305,7 +305,8 @@ def _metadata(image: Image.Image) -> tuple[Metadata, int]:
     if not exif and image.format == "TIFF":  # opened by the caller
         exif = image.getexif().tobytes()
     xmp = image.info.get("xmp")
-    comment = image.info.get("comment")
+    # comments of JPEG 2000 files contain the name of the encoder
+    comment = None if image.format == "JPEG2000" else image.info.get("comment")
     iptc = image.info.get("photoshop", {}).get(IPTC_RESOURCE)
     texts: dict[str, object] = getattr(image, "text", {}) if image.format == "PNG" else {}
     dpi = _resolution(image)
