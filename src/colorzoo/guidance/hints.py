@@ -456,7 +456,8 @@ def points_to_hints(points: Points) -> Iterator[PointHint]:
 
     Rasterizing the squares reproduces ``points``.
     """
-    free, (lab, exact) = points.mask[0, 0] > 0, _chosen(points)
+    free = points.mask[0, 0] > 0  # pixels that no square covers so far
+    lab, exact = _chosen(points)
     keys = torch.cat([lab, exact[None]])
     for row, column in free.nonzero().tolist():
         if not free[row, column]:
@@ -530,10 +531,10 @@ def _square_hint(row: int, column: int, side: int, lab: Tensor, exact: bool) -> 
     levels = (lab_to_rgb(lab.view(3, 1, 1)).flatten() * 255).round().int().tolist()
     _, a, b = lab.tolist()
     return PointHint(
-        column + side / 2,
-        row + side / 2,
-        side / 2,
-        format_hex(levels),
-        (a, b) if exact else None,
-        "everywhere",
+        x=column + side / 2,
+        y=row + side / 2,
+        radius=side / 2,
+        color=format_hex(levels),
+        ab=(a, b) if exact else None,
+        reach="everywhere",
     )

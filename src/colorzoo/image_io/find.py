@@ -218,11 +218,8 @@ def read_list(path: str | Path) -> list[str]:
     except UnicodeDecodeError as error:
         raise ImageError(f"{_list_name(path)} must be UTF-8 or UTF-16 text: {error}") from error
     # split only at \n, because other line breaks can be part of a name
-    names = text.split("\0") if "\0" in text else [line.removesuffix("\r") for line in text.split("\n")]
-    # UTF-16 without a byte order mark has a zero byte beside each character
-    if "\0" in text and any(len(name) == 1 for name in names):
-        raise ImageError(f"{_list_name(path)} contains zero bytes inside of names. Save the list as UTF-8.")
-    names = [name for name in names if name.strip()]
+    lines = text.split("\0") if "\0" in text else [line.removesuffix("\r") for line in text.split("\n")]
+    names = [line for line in lines if line.strip()]
     if not names:
         raise ImageError(f"{_list_name(path)} is empty. Write one image path per line.")
     return names
