@@ -306,9 +306,10 @@ def _resolve(name: str, exclude: Path | None, errors: list[tuple[str, ImageError
     """Return the images and videos of an input; append an error for each folder that cannot be searched."""
     if not name:
         raise ImageError("IMAGE must be a file, a folder or a glob, got an empty path")
-    path, failures = Path(name), len(errors)
+    path = Path(name)
     if os.path.isfile(path):  # noqa: PTH113 - as in `explain_irregular_file`
         return [FoundImage(path, Path(path.name))]
+    earlier_errors = len(errors)
     if os.path.isdir(path):  # noqa: PTH112
         root, files = path, list(_files_below(path, exclude, errors))
     elif reason := explain_irregular_file(path):
@@ -318,7 +319,8 @@ def _resolve(name: str, exclude: Path | None, errors: list[tuple[str, ImageError
     else:
         raise ImageError(f"{name}: no such file or folder")
     found = [FoundImage(file, file.relative_to(root)) for file in files if _is_readable(file)]
-    if all(_is_video(image.path) for image in found) and len(errors) == failures:
+    has_image = any(not _is_video(image.path) for image in found)
+    if not has_image and len(errors) == earlier_errors:  # a folder that cannot be searched may contain images
         raise ImageError(
             f"no image found in {name}; image files have an extension such as .jpg, .png or .tif"
         )

@@ -378,20 +378,21 @@ def with_profile(pixels: Pixels, profile: bytes | None) -> Pixels:
         pixels: Pixels before the conversion; ``levels`` has the shape ``(H, W, 4)`` for CMYK.
         profile: ICC profile of the pixels, or None.
     """
-    levels, icc, notes = pixels.levels, None, pixels.notes
+    levels, icc = pixels.levels, None
     is_cmyk = levels.ndim == 3 and levels.shape[2] == 4
-    method = "converted from CMYK without a color profile" if is_cmyk else "pixels were interpreted as sRGB"
+    fallback = "converted from CMYK without a color profile" if is_cmyk else "pixels were interpreted as sRGB"
     if profile is None:
-        notes += (method,) if is_cmyk else ()
+        note = fallback if is_cmyk else ""
     else:
         try:
             levels, icc = to_srgb(levels, profile)
-            notes += ("converted from CMYK",) if is_cmyk else ()
+            note = "converted from CMYK" if is_cmyk else ""
         except ProfileError as error:
-            notes += (f"{error}; {method}",)
+            note = f"{error}; {fallback}"
     if is_cmyk and icc is None:
         paper = 1 - unit_range(levels)
         levels = paper[..., :3] * paper[..., 3:]
+    notes = (*pixels.notes, note) if note else pixels.notes
     return replace(pixels, levels=levels, icc=icc, notes=notes)
 
 
