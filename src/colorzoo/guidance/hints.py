@@ -47,19 +47,17 @@ class TensorFields:
         """Return whether another object has the same type and equal fields."""
         if type(self) is not type(other):
             return False
-        for each in fields(self):
-            one, two = getattr(self, each.name), getattr(other, each.name)
-            if one is two:
-                continue
-            if isinstance(one, TensorFields):
-                is_equal = one.equals(two)
-            elif isinstance(one, Tensor):
-                is_equal = isinstance(two, Tensor) and torch.equal(one, two)
-            else:
-                is_equal = one == two
-            if not is_equal:
-                return False
+        return all(_is_equal(getattr(self, each.name), getattr(other, each.name)) for each in fields(self))
+
+
+def _is_equal(value: object, other: object) -> bool:
+    if value is other:
         return True
+    if isinstance(value, TensorFields):
+        return value.equals(other)
+    if isinstance(value, Tensor):
+        return isinstance(other, Tensor) and torch.equal(value, other)
+    return value == other
 
 
 @dataclass(frozen=True)
