@@ -17,9 +17,16 @@ from PIL import Image
 from colorzoo.errors import ImageError
 from colorzoo.files import whole_file
 from colorzoo.image_io.exif import TIFF_HEADER
-from colorzoo.image_io.formats import check_pixel_count
 from colorzoo.image_io.raster_image import Levels, RasterImage, quantized
-from colorzoo.image_io.read import MAX_PIXELS, from_pil, is_tiff, open_pil, open_source, read_tiff_page
+from colorzoo.image_io.read import (
+    MAX_PIXELS,
+    check_pixel_count,
+    from_pil,
+    is_tiff,
+    open_pil,
+    open_source,
+    read_tiff_page,
+)
 from colorzoo.image_io.tiff import Directory, encode_page, find_pages
 from colorzoo.image_io.write import (
     ANIMATED_FORMATS,

@@ -160,11 +160,6 @@ def iptc_record(resources: bytes) -> bytes | None:
     return None
 
 
-def valid_orientation(value: object) -> int:
-    """Return a valid EXIF orientation unchanged, and 1 for values outside 1 to 8."""
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
 def properties_pattern(*names: str) -> re.Pattern[str]:
     """Return a regex that matches XMP properties, stored as XML attributes or XML elements.
 

@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.ExifTags import Base
 
 from colorzoo.errors import ImageError
-from colorzoo.image_io.formats import FORMATS, check_pixel_count, is_heic, register_heic_reader
+from colorzoo.image_io.formats import FORMATS
 from colorzoo.image_io.metadata import (
     EXIF_PREFIX,
     IPTC_RESOURCE,
@@ -25,7 +25,6 @@ from colorzoo.image_io.metadata import (
     clean_exif,
     clean_xmp,
     jpeg2000_metadata,
-    valid_orientation,
     without_positions,
 )
 from colorzoo.image_io.raster_image import (
@@ -58,6 +57,7 @@ _SKIPPED_TEXT = (
     *("Raw profile type exif", "Raw profile type xmp", "Raw profile type APP1"),
 )
 
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _pixel_limit_lock = threading.Lock()
 
 
@@ -122,6 +122,23 @@ def stored_size(file: IO[bytes], name: str) -> tuple[int, int]:
         return _first_page(find_pages(file), name).size
     with open_pil(file, name) as image:
         return image.size
+
+
+def check_pixel_count(name: str, size: tuple[int, int], max_pixels: int) -> None:
+    """Raise `ImageError` if an image has more than ``max_pixels`` pixels.
+
+    Args:
+        name: Name of the image for the error message.
+        size: Width and height of the image in pixels.
+        max_pixels: Maximum number of pixels.
+    """
+    width, height = size
+    if width * height > max_pixels:
+        raise ImageError(
+            f"{name} must have at most {max_pixels / 1e6:g} million pixels, got {width * height / 1e6:.1f} "
+            f"million ({width} x {height}). Downscale the image.",
+            "Alternatively, set a larger --max-pixels (Python: max_pixels).",
+        )
 
 
 def is_tiff(file: IO[bytes]) -> bool:
@@ -239,8 +256,8 @@ def open_pil(file: IO[bytes], name: str) -> Iterator[Image.Image]:
         ImageError: The file is not an image, is damaged, or requires a library that is not installed.
     """
     formats: tuple[str, ...] = FORMATS
-    if is_heic(file):
-        register_heic_reader(name)
+    if _is_heic(file):
+        _register_heic_reader(name)
         formats = (*FORMATS, "HEIF")
     file.seek(0)
     try:
@@ -256,6 +273,32 @@ def open_pil(file: IO[bytes], name: str) -> Iterator[Image.Image]:
         if image.format == "JPEG2000":
             _add_jpeg2000_metadata(image, file)
         yield image
+
+
+def _is_heic(file: IO[bytes]) -> bool:
+    """Return whether the content of a file is HEIC."""
+    file.seek(0)
+    head = file.read(64)
+    return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS and b"avif" not in head[8:]
+
+
+def _register_heic_reader(name: str) -> None:
+    """Register the reader ``"HEIF"`` with Pillow.
+
+    Args:
+        name: Name of the image file for the error message.
+
+    Raises:
+        ImageError: The package pillow-heif is not installed.
+    """
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise ImageError(
+            f"{name} (HEIC) requires an optional package. Run `python -m pip install "
+            "'colorzoo[formats]'`, or convert the file to JPEG or TIFF."
+        ) from error
+    pillow_heif.register_heif_opener()
 
 
 def _open_without_limit(file: IO[bytes], formats: tuple[str, ...]) -> Image.Image:
@@ -327,7 +370,8 @@ def exif_orientation(image: Image.Image) -> int:
     if image.format == "TIFF":  # the decoder returns an upright image
         return 1
     try:
-        return valid_orientation(image.getexif().get(ORIENTATION))
+        stored = image.getexif().get(ORIENTATION)
+        return stored if stored in range(1, 9) else 1
     except Exception:  # Pillow raises many types of errors for damaged EXIF
         return 1
 

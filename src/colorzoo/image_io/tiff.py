@@ -33,7 +33,6 @@ from colorzoo.image_io.metadata import (
     clean_xmp,
     iptc_record,
     set_resolution,
-    valid_orientation,
 )
 from colorzoo.image_io.raster_image import AlphaArray, FloatArray, Levels, Pixels, unit_range, with_profile
 
@@ -146,7 +145,8 @@ def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Meta
 
 
 def _metadata(page: Any, exif: bytes | None) -> tuple[Metadata, int]:
-    orientation = valid_orientation(page.tags.valueof(ORIENTATION))
+    stored = page.tags.valueof(ORIENTATION)
+    orientation: int = stored if stored in range(1, 9) else 1
     has_unit = page.resolutionunit != tifffile.RESUNIT.NONE
     dpi: tuple[float, float] = page.get_resolution(tifffile.RESUNIT.INCH) if has_unit else (1, 1)
     upright_dpi = dpi if orientation < 5 else dpi[::-1]
