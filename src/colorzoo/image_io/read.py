@@ -370,7 +370,7 @@ def exif_orientation(image: Image.Image) -> int:
     if image.format == "TIFF":  # the decoder returns an upright image
         return 1
     try:
-        stored = image.getexif().get(ORIENTATION)
+        stored: Any = image.getexif().get(ORIENTATION)
         return stored if stored in range(1, 9) else 1
     except Exception:  # Pillow raises many types of errors for damaged EXIF
         return 1
