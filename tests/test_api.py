@@ -34,11 +34,12 @@ CASES: dict[str, tuple[str, Any, tuple[str, ...]]] = {  # model, value and refer
     "reference_weights": ("colorzoo2026", [1.0, 9.0], REFERENCES),
     "alpha": ("colorzoo2026", 0.2, REFERENCES[:1]),
     "reassigned": ("chen2023_small", ["17=13", "18=13"], REFERENCES[:1]),
+    "engine": ("zhang2016_small", "onnxruntime", ()),
     "allow_untrained": ("yun2023_small", True, ()),
     "quality": ("zhang2016_small", 20, ()),
     "frames": ("zhang2016_small", "first", ()),
 }
-WITHOUT_EFFECT = {"device", "allow_untrained"}  # on the pixels of this machine
+WITHOUT_EFFECT = {"device", "engine", "allow_untrained"}  # on the pixels of this machine
 
 
 def save(path: Path, seed: int) -> None:
@@ -90,7 +91,15 @@ def as_options(settings: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.filterwarnings("ignore:.* pages:UserWarning")
-@pytest.mark.parametrize("name", [each.name for each in fields(ColorSettings)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            each.name, marks=[pytest.mark.nightly] if each.name == "engine" else []
+        )  # exports a graph
+        for each in fields(ColorSettings)
+    ],
+)
 def test_each_setting_acts_equally_in_python_and_on_the_command_line(
     folder: Path, tmp_path: Path, name: str
 ) -> None:

@@ -42,6 +42,8 @@ __all__ = [
 
 Precision = Literal["auto", "float32", "bfloat16"]
 """Numeric precision of a model."""
+Engine = Literal["torch", "onnxruntime"]
+"""Inference library."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Range:
 
 
 # titles of option groups in help texts
-COLORS, REFERENCES, MODEL = "colors", "references and classes", "model and device"
+COLORS, REFERENCES, MODEL = "colors", "references and classes", "model and engine"
 FILES, RUN = "files", "many images and reports"
 
 

@@ -137,7 +137,7 @@ def test_each_recipe_field_changes_the_settings_hash() -> None:
     assert invalid == {"areas.0.action"}  # another action requires an area without color
 
 
-def test_each_setting_changes_the_settings_hash_except_device() -> None:
+def test_each_setting_changes_the_settings_hash_except_device_and_engine() -> None:
     others: dict[str, Any] = {
         "strength": 0.5,
         "temperature": 0.4,
@@ -148,6 +148,7 @@ def test_each_setting_changes_the_settings_hash_except_device() -> None:
         "reference_weights": [2.0],
         "alpha": 0.3,
         "reassigned": ["1=2"],
+        "engine": "onnxruntime",
         "allow_untrained": True,
         "quality": 80,
         "frames": "first",
@@ -155,7 +156,7 @@ def test_each_setting_changes_the_settings_hash_except_device() -> None:
     assert others.keys() == {each.name for each in fields(ColorSettings)}
     hashes = {name: settings_hash(settings=ColorSettings(**{name: each})) for name, each in others.items()}
     same = {name for name, found in hashes.items() if found == settings_hash()}
-    assert same == {"device", "allow_untrained"}  # equal pixels
+    assert same == {"device", "engine", "allow_untrained"}  # equal pixels, see tests/engines/test_onnx.py
     assert settings_hash(max_side=20) != settings_hash()
 
 
@@ -224,7 +225,7 @@ def test_file_task_origin_records_model_settings_recipe_and_files(here: Path) ->
         Path(f"{name}.png").write_text(name)
     recipe = Recipe.from_json({"classes": {"file": "a.png"}, "crop": DOCUMENT["crop"], "version": 2})
     shown = {"temperature": 0.4, "size": 64, "precision": "auto", "render_factor": 9}
-    shown |= {"quality": 80, "frames": "first"}
+    shown |= {"engine": "onnxruntime", "quality": 80, "frames": "first"}
     settings = ColorSettings(0.5, device="cuda", reference_weights=[2.0, 1.0], alpha=0.3, reassigned=["1=2"])
     references = ("warm.png", "cold.png")
     task = FileTask(
@@ -252,6 +253,7 @@ def test_file_task_origin_records_model_settings_recipe_and_files(here: Path) ->
     assert replace(task.origin(), recipe="", options="", settings="") == ImageProvenance(
         *("", "", NAME, "", colorzoo.__version__),
         trained=False,  # the weights of CHOICE are random
+        engine="onnxruntime",
         files=json.dumps([{"use": use, "name": name, "sha256": digest_of(Path(name))} for use, name in used]),
         crop="10,12,40,30,2",
     )

@@ -10,6 +10,7 @@ from colorzoo.settings import (
     FILES,
     MODEL,
     REFERENCES,
+    Engine,
     Fraction,
     Precision,
     Range,
@@ -59,6 +60,7 @@ class ColorSettings(ModelSettings):
         "--class",
         metavar="OLD=NEW",
     )
+    engine: Engine = option("torch", "inference engine: torch (default), or onnxruntime on the CPU", MODEL)
     allow_untrained: bool = option(False, "allow models with random weights (for testing)", MODEL)
     quality: Annotated[int, Range(1, 100)] = option(
         95, "quality of JPEG, WebP and AVIF files, 1 to 100 (default: 95)", FILES

@@ -45,7 +45,7 @@ EXISTS = {
 """Reason why an existing file is not replaced, by its `ResultState`."""
 _IN_RECIPE = ("strength", "alpha", "reference_weights", "reassigned")  # settings with a recipe field
 _UNRECORDED = ("device", "allow_untrained")  # settings that do not determine the result
-_OF_COLORIZER = ("device", "precision", "size", "temperature", "render_factor", "allow_untrained")
+_OF_COLORIZER = ("device", "precision", "size", "temperature", "render_factor", "engine", "allow_untrained")
 _LOADING = threading.Lock()
 FileUse = Literal["reference", "classes"]
 
@@ -227,13 +227,16 @@ class FileTask:
     def _decisive_values(self, settings: Mapping[str, Any]) -> list[object]:
         """Return the values that determine the result, except model and source; see `origin_of_model`."""
         recipe = self._recipe_with_files([file.sha256 for file in self.used_files])
-        decisive: list[object] = [dict(settings), {**recipe.to_dict(), "image": None}]
+        decisive: list[object] = [
+            {name: value for name, value in settings.items() if name != "engine"},  # equal pixels
+            {**recipe.to_dict(), "image": None},
+        ]
         if self.choice is not None and self.choice.is_replaceable:  # can color drawings, see `for_image`
             decisive.append(choose_model(None, "sketch", fast=self.choice.fast).sha256)
         return decisive
 
     def _recorded_settings(self) -> dict[str, Any]:
-        """Return the settings that determine the result by name; None values are omitted.
+        """Return the settings that determine the result, and the engine, by name; None values are omitted.
 
         The model settings of a loaded model override `settings`.
         """
@@ -242,7 +245,7 @@ class FileTask:
         if self.colorizer is not None:
             loaded = self.colorizer
             found |= {"temperature": None, "render_factor": None, **loaded.settings}
-            found |= {"size": loaded.requested_size, "precision": loaded.precision}
+            found |= {"size": loaded.requested_size, "precision": loaded.precision, "engine": loaded.engine}
         return {name: value for name, value in found.items() if value is not None and name not in _UNRECORDED}
 
     @cached_property
@@ -454,6 +457,7 @@ def origin_of_model(
         version=__version__,
         recipe=recipe,
         trained=is_trained,
+        engine=str(selected.get("engine", "torch")),
         crop=crop,
         options=json.dumps(selected, default=repr),
         files=json.dumps([asdict(file) for file in files]) if files else "",

@@ -1,4 +1,4 @@
-"""Device and precision selection, and export of models to ONNX."""
+"""Device and precision selection, ONNX Runtime, and export of models."""
 
 import lazy_loader
 

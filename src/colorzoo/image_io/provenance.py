@@ -66,6 +66,7 @@ class ImageProvenance:
             has more than 16,000 characters.
         trained: Whether the colors come from a trained model; False for an algorithm without learning and for
             random weights.
+        engine: Inference engine; empty in files of earlier versions.
         options: JSON object of the settings that a recipe does not contain, by command-line option.
             ``max_side`` is the maximum side in pixels to which the drawing pad reduced the image.
         files: JSON list of all input files except the source. Each item has the keys ``use``, ``name``
@@ -86,6 +87,7 @@ class ImageProvenance:
     version: str = ""
     recipe: str = ""
     trained: bool = True
+    engine: str = "torch"
     options: str = ""
     files: str = ""
     date: str = ""

@@ -55,7 +55,7 @@ from colorzoo.inference.task import (
 from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.prediction import Prediction
 from colorzoo.registry import model_card
-from colorzoo.settings import Precision
+from colorzoo.settings import Engine, Precision
 from colorzoo.weights.choice import USES, ModelChoice, choose_model
 
 if TYPE_CHECKING:  # photos do not need these stages
@@ -89,6 +89,7 @@ class Colorizer:
         choice: Registered model and weights; None for a custom module.
         settings: Model settings set by the user.
         precision: Requested numeric precision.
+        engine: Engine that runs the model.
 
     Args:
         model: Registered name, `ModelChoice`, custom module or None. A custom module is not changed: the
@@ -102,12 +103,15 @@ class Colorizer:
             `ColoringModel.working_size`.
         allow_untrained: Whether to accept random weights.
         fast: Whether to select the default model only from models with weights in the package.
+        engine: ``"torch"`` or ``"onnxruntime"``. ONNX Runtime runs in float32 on the CPU and requires the
+            extra ``export``. The ONNX graph is exported on first use and cached.
         **settings: Settings of a registered model, such as ``render_factor`` of `antic2019`. Models that
             predict a color distribution have the setting ``temperature``: 1 gives pale colors (the mean), and
             values near 0 give vivid but blotchy colors (the mode). None uses the default of the model.
 
     Raises:
-        ColorzooError: The model, device or setting is unknown, or the weights are missing or untrained.
+        ColorzooError: The model, device or setting is unknown, the weights are missing or untrained, or the
+            engine does not support the model.
     """
 
     def __init__(
@@ -120,21 +124,26 @@ class Colorizer:
         size: int | None = None,
         allow_untrained: bool = False,
         fast: bool = False,
+        engine: Engine = "torch",
         **settings: Any,
     ) -> None:
         if size is not None and not MIN_SIZE <= size <= MAX_SIZE:
             raise ColorzooError(f"size must be between {MIN_SIZE} and {MAX_SIZE} pixels, got {size}")
+        if engine == "onnxruntime":
+            if device not in ("auto", "cpu") or precision == "bfloat16":
+                raise ColorzooError("--engine onnxruntime requires --device cpu and --precision float32")
+            device, precision = "cpu", "float32"
         chosen = {setting: value for setting, value in settings.items() if value is not None}
         loaded, self.choice = load_model(model, weights, chosen, fast=fast, allow_untrained=allow_untrained)
         self.name = type(model).__name__ if self.choice is None else self.choice.name
         self.requested_size = size
-        self.settings, self.precision = chosen, precision
+        self.settings, self.precision, self.engine = chosen, precision, engine
         self.size = size or loaded.working_size
         place = choose_device(device)
         if self.choice is None and not _is_ready(loaded, place):
             loaded = deepcopy(loaded)  # the caller may continue to train the module
         self.model = loaded.float()
-        self._network = NetworkRunner(self.model, self.name, place, precision)
+        self._network = NetworkRunner(self.model, self.name, place, precision, engine)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state for pickling, in which the device replaces the `NetworkRunner`."""
@@ -142,7 +151,7 @@ class Colorizer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._network = NetworkRunner(self.model, self.name, state["_network"], self.precision)
+        self._network = NetworkRunner(self.model, self.name, state["_network"], self.precision, self.engine)
 
     def __call__(
         self,

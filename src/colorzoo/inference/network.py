@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -34,7 +34,10 @@ from colorzoo.guidance.objects import StatisticsHint
 from colorzoo.inference.steps.reach import PointPatches
 from colorzoo.model import ColoringModel, check_input
 from colorzoo.prediction import Prediction
-from colorzoo.settings import Precision
+from colorzoo.settings import Engine, Precision
+
+if TYPE_CHECKING:
+    from colorzoo.engines.onnx import OnnxModel
 
 T = TypeVar("T", Tensor, Prediction)
 H = TypeVar("H", Tensor, Guidance)
@@ -49,6 +52,7 @@ class NetworkRunner:
         model: The model.
         name: Name of the model in messages.
         is_sketch: Whether the model colorizes sketches and predicts the lightness.
+        graph: ONNX graph that replaces the model in predictions; None for the engine ``"torch"``.
         device: Device of the model.
         dtype: Preferred numeric precision; predictions that are not finite are repeated in float32.
 
@@ -57,11 +61,15 @@ class NetworkRunner:
         name: Name of the model in messages.
         device: Device on which to run the model.
         precision: Numeric precision; ``"auto"`` selects bfloat16 if the hardware supports it.
+        engine: ``"torch"`` or ``"onnxruntime"``.
     """
 
-    def __init__(self, model: ColoringModel, name: str, device: torch.device, precision: Precision) -> None:
+    def __init__(
+        self, model: ColoringModel, name: str, device: torch.device, precision: Precision, engine: Engine
+    ) -> None:
         self.model, self.name = model.to(device).eval(), name
         self.is_sketch = model.input_kind == "sketch"
+        self.graph = _graph_of(model, name) if engine == "onnxruntime" else None
         self._lock = threading.Lock()
         self.device = device
         self.dtype = choose_dtype(precision, device)
@@ -110,6 +118,12 @@ class NetworkRunner:
                 f"{self.device.type} ran out of memory. Set a smaller --size, or set --device cpu."
             ) from error
         raise ColorzooError(f"{self.name} predicted NaN or inf in float32. Set --weights to other weights.")
+
+
+def _graph_of(model: ColoringModel, name: str) -> OnnxModel:
+    from colorzoo.engines.onnx import OnnxModel
+
+    return OnnxModel(model, name)
 
 
 Size = tuple[int, int]
@@ -180,7 +194,7 @@ def resize_maps(guidance: Guidance, *, size: Size) -> Guidance:
 
 
 def run_network(image: Tensor, guidance: Guidance, states: States, *, network: NetworkRunner) -> Prediction:
-    """Run the model and return the prediction; reuse results of earlier edits.
+    """Run the model or its ONNX graph and return the prediction; reuse results of earlier edits.
 
     Args:
         image: ``(B, 1, h, w)`` lightness or sketch.
@@ -196,7 +210,8 @@ def run_network(image: Tensor, guidance: Guidance, states: States, *, network: N
         ColorzooError: The prediction is not finite in float32, or the device has too little memory.
     """
     check_input(network.model, image, guidance)  # some models are not run by a call
-    return network.run_method(network.model.edit, image, guidance, states)
+    method = network.model.edit if network.graph is None else network.graph
+    return network.run_method(method, image, guidance, states)
 
 
 def compute_similarity(
