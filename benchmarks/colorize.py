@@ -31,7 +31,7 @@ from benchmarks._common import (
     where,
 )
 from colorzoo import Guidance
-from colorzoo.color.gamut import mix_with_gray, to_oklab
+from colorzoo.color.lab import mix_with_gray, to_oklab
 from colorzoo.image_io.raster_image import chroma_note, quantized
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import write_image

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from benchmarks._common import Options, Row, SkippedError, where
 from colorzoo.color import lab_to_rgb, rgb_to_lab
-from colorzoo.color.gamut import reduce_chroma
+from colorzoo.color.lab import reduce_chroma
 from colorzoo.data.exemplar_pairs import read_pairs
 from colorzoo.errors import DataError
 from colorzoo.image_io.raster_image import RasterImage

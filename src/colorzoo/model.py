@@ -564,8 +564,8 @@ def _check_types(model: ColoringModel, lightness: object, guidance: object) -> N
         )
     if guidance is not None and not isinstance(guidance, Guidance):
         raise ColorzooError(
-            f"'guidance' must be a Guidance object, got {type(guidance).__name__}. Load a recipe with "
-            "Guidance.from_json."
+            f"'guidance' must be a Guidance object, got {type(guidance).__name__}. Convert a recipe "
+            "with Guidance.from_recipe."
         )
 
 

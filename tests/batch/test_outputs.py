@@ -11,7 +11,7 @@ from colorzoo.batch.runner import FileColorizer
 from colorzoo.errors import ImageError
 from colorzoo.image_io.find import FoundImage, find_images
 from colorzoo.image_io.metadata import Metadata
-from colorzoo.image_io.provenance import ImageProvenance, write_sidecar
+from colorzoo.image_io.provenance import ImageProvenance, update_sidecar
 from colorzoo.weights.choice import ModelChoice
 from tiny_model import NAME
 
@@ -71,7 +71,7 @@ def test_plan_outputs_of_existing_results_never_differ_only_in_case(tmp_path):
     for source in ("in/A.png", "in/a.png"):
         (tmp_path / source).write_text(source)
     other = ImageProvenance(source="another", settings="", model=NAME)
-    write_sidecar(tmp_path / "out/A.png", Metadata(), other)
+    update_sidecar(tmp_path / "out/A.png", Metadata(), other)
     provenance = FileColorizer(choice=ModelChoice(NAME, None)).provenance
     found = find_images([tmp_path / "in"]).found
     outputs = plan_outputs(found, provenance, str(tmp_path / "out"))

@@ -1,26 +1,31 @@
 """Chroma reduction, lightness changes and snapping."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from coloraide import Color as Base
 from coloraide.spaces.ipt import IPT
+from gamut_tables import compute_tables, max_chroma
 
 from colorzoo.color import (
     at_lightness,
-    gamut_tables,
     in_gamut,
     lab_to_rgb,
     lab_to_rgb_in_gamut,
     reduce_chroma,
     rgb_to_lab,
 )
-from colorzoo.color.gamut import fit_chroma, mix_with_gray, to_oklab
-from colorzoo.color.gamut_tables import compute_tables, max_chroma
-from colorzoo.color.lab import lab_to_linear_rgb, lightness_to_luminance, luminance_of
+from colorzoo.color.lab import (
+    TABLES,
+    fit_chroma,
+    lab_to_linear_rgb,
+    lightness_to_luminance,
+    luminance_of,
+    mix_with_gray,
+    to_oklab,
+)
 
 
 class Color(Base):
@@ -237,7 +242,7 @@ def test_max_chroma_lies_on_the_gamut_boundary() -> None:
 
 
 def test_stored_tables_match_their_computation() -> None:
-    with np.load(Path(gamut_tables.__file__).parent / "tables" / "gamut.npz") as stored:
+    with np.load(TABLES) as stored:
         for name, computed in compute_tables().items():
             apart = np.abs(stored[name].astype(float) - computed)
             # other processors can round differently, which moves a bisection by its last step

@@ -8,7 +8,7 @@ import torch
 from kornia.color import linear_rgb_to_rgb
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.color.lab import lightness_of_levels, write_levels
+from colorzoo.color.levels import lightness_of_levels, write_levels
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])

@@ -81,18 +81,6 @@ def test_stroke_width_scales_with_map_size() -> None:
     assert dot.mask[0, 0, 4, 3] == 1
 
 
-def test_guidance_from_json_uses_image_size_or_given_size() -> None:
-    recipe = {"image": {"width": 40, "height": 30}, "points": [{"x": 5, "y": 6, "color": "#808080"}]}
-    for size, shape in ((None, (30, 40)), ((15, 20), (15, 20))):
-        found = Guidance.from_json(recipe, size).points
-        assert found is not None
-        assert torch.equal(found.mask, rasterize(PointHint(5, 6), size=size).mask)
-        assert found.mask.shape[2:] == shape
-    for image in ({}, {"width": 40}, {"height": 30}):
-        with pytest.raises(GuidanceError, match=r"recipe\.image"):
-            Guidance.from_json(recipe | {"image": image})
-
-
 def test_guidance_classes_raise_error_for_invalid_shapes() -> None:
     cases: list[tuple[type, list[tuple[int, ...]]]] = [
         (Points, [(1, 2, 4, 4), (1, 1, 4, 5)]),

@@ -138,15 +138,3 @@ def test_georeference_of_a_geotiff_is_removed_if_the_image_is_cropped(
     with tifffile.TiffFile(write_image(tmp_path / "b.tif", raster.rgb, raster)) as tiff:
         found = {tag.code: tag.value for tag in tiff.pages[0].tags if tag.code in (*values, 315)}
     assert found == ({} if crop else values) | {315: "Ann"}
-
-
-def test_extended_xmp_is_named(tmp_path: Path) -> None:
-    """JPEG files store XMP properties above 64 KB in segments of their own."""
-    path = tmp_path / "a.jpg"
-    Image.fromarray(SOURCE).save(path, xmp=XMP.encode())
-    content = path.read_bytes()
-    extension = b"http://ns.adobe.com/xmp/extension/\0" + b"0" * 32 + bytes(8) + b"<rest/>"
-    segment = b"\xff\xe1" + (len(extension) + 2).to_bytes(2, "big") + extension
-    assert not read_image(path).notes
-    path.write_bytes(content[:2] + segment + content[2:])
-    assert any("extended XMP" in note for note in read_image(path).notes)

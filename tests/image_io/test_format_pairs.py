@@ -11,7 +11,6 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms, PngImagePlugin
 
-from colorzoo.image_io.formats import HEIC, JPEG_XL
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import write_image, write_notes
 
@@ -36,35 +35,17 @@ def exif() -> bytes:
     return tags.tobytes()
 
 
-def raw_profile(kind: str, data: bytes) -> str:
-    lines = [data.hex()[start : start + 72] for start in range(0, 2 * len(data), 72)]
-    return f"\n{kind}\n{len(data):8d}\n" + "\n".join(lines) + "\n"
-
-
 def texts(**values: str) -> PngImagePlugin.PngInfo:
     info = PngImagePlugin.PngInfo()
     for key, value in values.items():
-        info.add_itxt(key.replace("_", " "), value, zip=key.startswith("Raw"))
+        info.add_itxt(key, value)
     return info
 
 
 def png() -> dict[str, Any]:
-    info = texts(Title="Zażółć", Comment=NOTE)
+    info = texts(Title="Zażółć")
     info.add_itxt("XML:com.adobe.xmp", XMP.decode())
     return {"pnginfo": info, "exif": exif(), "icc_profile": ICC, "dpi": (200, 200)}
-
-
-def raw_png() -> dict[str, Any]:
-    info = texts(Raw_profile_type_iptc=raw_profile("iptc", RESOURCES))
-    info.add_text("Raw profile type xmp", raw_profile("xmp", XMP), zip=True)
-    info.add_text("Raw profile type exif", raw_profile("exif", exif()))
-    return {"pnginfo": info, "icc_profile": ICC}
-
-
-def app1_png() -> dict[str, Any]:
-    info = texts(Raw_profile_type_8bim=raw_profile("8bim", RESOURCES))
-    info.add_text("Raw profile type APP1", raw_profile("generic profile", exif()), zip=True)
-    return {"pnginfo": info}
 
 
 def jpeg() -> dict[str, Any]:
@@ -87,30 +68,20 @@ def in_exif() -> dict[str, Any]:
 
 SOURCES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "a.jpg": (jpeg(), {"EXIF", "color profile", "XMP", "IPTC", "comment", "resolution"}),
-    "a.png": (png(), {"EXIF", "color profile", "XMP", "comment", "PNG text", "resolution"}),
-    "raw.png": (raw_png(), {"EXIF", "color profile", "XMP", "IPTC"}),
-    "app1.png": (app1_png(), {"EXIF", "IPTC"}),
+    "a.png": (png(), {"EXIF", "color profile", "XMP", "PNG text", "resolution"}),
     "a.tif": (tiff(33723, IPTC), {"EXIF", "color profile", "XMP", "IPTC", "resolution"}),
     "photoshop.tif": (tiff(34377, RESOURCES), {"EXIF", "color profile", "XMP", "IPTC", "resolution"}),
     "a.webp": (in_exif(), {"EXIF", "color profile", "XMP", "resolution"}),
     "a.avif": (in_exif(), {"EXIF", "color profile", "XMP", "resolution"}),
     "a.gif": ({"comment": NOTE.encode()}, {"comment"}),
-    "xmp.gif": ({"comment": NOTE.encode()}, {"comment", "XMP"}),
-    "a.jp2": ({"comment": NOTE.encode()}, {"EXIF", "color profile", "XMP", "comment"}),
+    "a.jp2": ({}, {"EXIF", "color profile", "XMP"}),
     "a.bmp": ({"dpi": (200, 200)}, {"resolution"}),
     "a.heic": (in_exif(), {"EXIF", "color profile", "XMP", "resolution"}),
-    "a.jxl": (in_exif(), {"EXIF", "color profile", "XMP", "resolution"}),
 }
 
 
 def box(name: bytes, data: bytes) -> bytes:
     return struct.pack(">L4s", 8 + len(data), name) + data
-
-
-def insert_xmp(data: bytes) -> bytes:
-    """Insert an XMP extension before the comment of a GIF."""
-    trailer = b"\1" + bytes(range(255, -1, -1)) + b"\0"
-    return data.replace(b"\x21\xfe", b"\x21\xff\x0bXMP DataXMP" + XMP + trailer + b"\x21\xfe", 1)
 
 
 def insert_boxes(data: bytes) -> bytes:
@@ -124,20 +95,11 @@ def insert_boxes(data: bytes) -> bytes:
     return data + box(b"uuid", xmp) + box(b"uuid", tags)
 
 
-def insert_xml(data: bytes) -> bytes:
-    """Append XMP to a JPEG XL file with boxes."""
-    return data + box(b"xml ", XMP)
-
-
-INSERTED = {"xmp.gif": insert_xmp, "a.jp2": insert_boxes, "a.jxl": insert_xml}
-
-
 def iptc_in(path: Path, image: Image.Image) -> bytes:
     if image.format == "TIFF":
         with tifffile.TiffFile(path) as opened:
             return opened.pages[0].tags.valueof(33723, default=b"") or b""
-    hexadecimal = getattr(image, "text", {}).get("Raw profile type iptc", "iptc 0")
-    return image.info.get("photoshop", {}).get(0x0404, b"") + bytes.fromhex("".join(hexadecimal.split()[2:]))
+    return image.info.get("photoshop", {}).get(0x0404, b"")
 
 
 def kinds_in(path: Path) -> set[str]:
@@ -145,7 +107,7 @@ def kinds_in(path: Path) -> set[str]:
     with Image.open(path) as image:
         image.load()
         info, tags, png_texts = image.info, image.getexif(), getattr(image, "text", {})
-        comment = info.get("comment", png_texts.get("Comment", ""))
+        comment = info.get("comment", "")
         x, y = info.get("dpi") or (tags.get(282, 0), tags.get(283, 0))
         found = {
             "EXIF": tags.get(315) == "Ann",
@@ -163,13 +125,11 @@ def kinds_in(path: Path) -> set[str]:
 @pytest.mark.parametrize("source", SOURCES)
 def test_every_kind_of_metadata_is_kept_or_named(tmp_path: Path, source: str, target: str) -> None:
     options, kinds = SOURCES[source]
-    for plugin, extension in ((HEIC, ".heic"), (JPEG_XL, ".jxl")):
-        if source.endswith(extension):
-            pytest.importorskip(plugin.module)
-            plugin.load(source)
+    if source == "a.heic":
+        pytest.importorskip("pillow_heif").register_heif_opener()
     Image.fromarray(PIXELS).save(tmp_path / source, **options)
-    if source in INSERTED:
-        (tmp_path / source).write_bytes(INSERTED[source]((tmp_path / source).read_bytes()))
+    if source == "a.jp2":
+        (tmp_path / source).write_bytes(insert_boxes((tmp_path / source).read_bytes()))
     raster = read_image(tmp_path / source)
     result = write_image(tmp_path / f"out.{target}", raster.rgb, raster)
     kept = kinds_in(result)

@@ -8,7 +8,14 @@ import pytest
 from PIL import Image, ImageOps
 
 from colorzoo.errors import ImageError
-from colorzoo.image_io.raster_image import RasterImage, chroma_note, composite_on_white, is_gray, quantized
+from colorzoo.image_io.raster_image import (
+    RasterImage,
+    chroma_note,
+    composite_on_paper,
+    composite_on_white,
+    is_gray,
+    quantized,
+)
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import to_pil, write_image
 
@@ -93,6 +100,24 @@ def test_composite_on_white_blends_transparent_pixels(dtype):
         assert (found.alpha, found.levels.dtype, found.levels.shape) == (None, dtype, pixels.shape)
         np.testing.assert_allclose(found.rgb[0, :, 1], [1, 0.8, 1, 1], atol=1e-6)
     assert composite_on_white(opaque := RasterImage(levels)) is opaque
+
+
+@pytest.mark.parametrize("ink", [0, 255])
+def test_composite_on_paper_uses_black_paper_for_white_ink(ink: int) -> None:
+    alpha = np.zeros((20, 30), np.uint8)
+    alpha[5, 3:20] = alpha[4:15, 25] = 255
+    levels = np.where(alpha > 0, ink, 90).astype(np.uint8)
+    found = composite_on_paper(RasterImage(levels, alpha=alpha))
+    assert found.alpha is None
+    np.testing.assert_array_equal(found.levels, alpha if ink else 255 - alpha)
+
+
+def test_composite_on_paper_uses_white_paper_if_the_visible_page_is_white() -> None:
+    alpha = np.full((20, 30), 255, np.uint8)
+    alpha[0, 0] = 0  # a transparent corner
+    page = RasterImage(np.full((20, 30), 255, np.uint8), alpha=alpha)
+    assert composite_on_paper(page).levels.min() == 255
+    assert composite_on_paper(RasterImage(page.levels, alpha=0 * alpha)).levels.min() == 255
 
 
 @pytest.mark.parametrize(("name", "limit"), [("x.webp", 16383), ("x.jpg", 65500), ("x.gif", 65535)])

@@ -180,3 +180,11 @@ def test_read_image_converts_cmyk_with_its_profile(tmp_path):
     assert 120 < green < 160
     assert raster.notes == ("converted from CMYK",)
     assert again.info["icc_profile"] == srgb_profile()
+
+
+def test_note_on_an_invalid_cmyk_profile_names_the_conversion(tmp_path):
+    image = Image.new("CMYK", (8, 8), (0, 255, 0, 0))
+    image.save(tmp_path / "x.jpg", icc_profile=srgb_profile(), quality=100)  # the profile is for RGB
+    (note,) = read_image(tmp_path / "x.jpg").notes
+    assert "color profile is for RGB" in note
+    assert note.endswith("converted from CMYK without a color profile")

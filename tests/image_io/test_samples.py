@@ -192,23 +192,6 @@ def test_read_image_reads_png_of_8_and_16_bits(kind: str, alpha: bool, bits: int
     np.testing.assert_array_equal(image.alpha, pixels[..., -1] if alpha else None)
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-@pytest.mark.parametrize(("kind", "alpha"), [("gray", True), ("color", False)])
-def test_read_image_reads_jpeg_xl_sample_types(tmp_path: Path, kind: str, alpha: bool, dtype: str) -> None:
-    pytest.importorskip("pillow_jxl")
-    light = IMAGES[kind]
-    pixels = stored(np.dstack([light, HALF]) if alpha else light, dtype)
-    (tmp_path / "x.jxl").write_bytes(imagecodecs.jpegxl_encode(pixels, lossless=True))
-    if dtype != "uint8":  # the encoder marks other types as linear light
-        light = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
-    image = read_image(tmp_path / "x.jxl")
-    assert max_error(image, light) < 0.005
-    assert image.bit_depth == (8 if dtype == "uint8" else 16)
-    if alpha:
-        assert image.alpha is not None
-        np.testing.assert_allclose(image.alpha / np.iinfo(image.alpha.dtype).max, 0.5, atol=0.005)
-
-
 def tiff_without(tag: int, pixels: np.ndarray, **options: Any) -> bytes:
     """Return a TIFF whose tag is replaced with a private tag."""
     memory = io.BytesIO()

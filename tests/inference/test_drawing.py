@@ -344,7 +344,7 @@ def test_transparent_line_art_is_colorized_on_white_paper(tmp_path: Path) -> Non
             colorizer = Colorizer(tiny_painter(), device="cpu", allow_untrained=True)
             expected, found = colorizer(paper), colorizer.colorize(path)
             np.testing.assert_allclose(found.rgb, np.asarray(expected) / 255, atol=3 / 255)
-            assert any("white paper" in note for note in found.notes)
+            assert any("filled with paper" in note for note in found.notes)
             source = found.source(read_image(path))
             assert source.alpha is None
             assert colorizer(Image.open(path)).mode == "RGB"

@@ -70,7 +70,7 @@ class ResultBucket:
             try:
                 with self._fs.open(key, block_size=_BLOCK_SIZE) as file:
                     found = embedded_provenance(file)
-                return found or parse_provenance(self._fs.cat_file(f"{key}.xmp"))
+                return found or parse_provenance(self._fs.cat_file(f"{key}.colorzoo.xmp"))
             except FileNotFoundError:
                 return None
 

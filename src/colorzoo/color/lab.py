@@ -1,20 +1,32 @@
-"""Conversion between CIE Lab, linear sRGB, sRGB, and 8-bit or 16-bit levels.
+"""CIE Lab, linear sRGB and sRGB: conversions and gamut mapping.
 
 CIE Lab uses the illuminant D65 and the 2 degree observer. sRGB is defined by IEC 61966-2-1. Conversions
 always run in float32, because kornia's error under bfloat16 autocast is several CIE units. This module
 implements Lab to linear sRGB because kornia clips the result, and gamut mapping needs values outside [0, 1].
 kornia is imported inside functions because importing it takes 0.25 s and inference does not need it.
+
+Gamut mapping reduces chroma at constant CIE lightness and constant Oklab hue (Ottosson 2020). CIE Lab hue is
+unsuitable, because blue turns violet when its chroma is reduced. Scaling linear RGB scales all Oklab
+components equally, so restoring the luminance Y keeps the hue.
+
+A dark color with a negative channel does not exist at its lightness, and its Oklab hue changes by several
+degrees with each unit of L. Its hue is therefore the hue of the same ab at the lowest lightness without
+negative channels, so that neighboring pixels of equal ab and nearly equal lightness get similar colors.
+
+Chroma is expressed as s, the Oklab chroma divided by the Oklab lightness. For each lightness and hue, a
+table contains a lower and an upper bound of the largest s inside sRGB. `fit_chroma` searches between the
+bounds with two linear interpolations. ``tests/color/gamut_tables.py`` computes the table.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -33,11 +45,45 @@ _RGB_TO_XYZ = (
 LUMINANCE_WEIGHTS = _RGB_TO_XYZ[1]
 _CUBIC_FROM = 0.2068966
 _SLOPE = 1 / 7.787  # slope of the linear segment below `_CUBIC_FROM`
-FloatArray = NDArray[np.floating[Any]]
-_SHADES = 2**19  # luminance steps; the largest step, near black, is 0.002 of L
-_GUARD_BITS = 3  # extra bits below one step while the channels are summed
-_LEAST_LUMINANCE = 1e-9  # far below one 16-bit level
-_STEPS = 2**18  # steps of linear light; the largest step, near black, is 0.01 of an 8-bit level
+
+Matrix = tuple[tuple[float, ...], ...]
+# linear sRGB to cone responses, and their cube roots to Oklab; see https://bottosson.github.io/posts/oklab
+_TO_CONES = (
+    (0.4122214708, 0.5363325363, 0.0514459929),
+    (0.2119034982, 0.6806995451, 0.1073969566),
+    (0.0883024619, 0.2817188376, 0.6299787005),
+)
+_TO_OKLAB = (
+    (0.2104542553, 0.7936177850, -0.0040720468),
+    (1.9779984951, -2.4285922050, 0.4505937099),
+    (0.0259040371, 0.7827717662, -0.8086757660),
+)
+
+
+def _inverse(matrix: Matrix) -> Matrix:
+    return tuple(tuple(map(float, row)) for row in np.linalg.inv(np.array(matrix)))
+
+
+_FROM_CONES, _FROM_OKLAB = _inverse(_TO_CONES), _inverse(_TO_OKLAB)
+_FROM_CONES_AND_LUMINANCE = (*_FROM_CONES, tuple(np.array(LUMINANCE_WEIGHTS) @ np.array(_FROM_CONES)))
+
+_TOLERANCE = 1e-4  # in linear RGB; colors on the faces of the RGB cube count as inside
+# constants of the search in `at_lightness`
+_FARTHEST = 4.0  # upper search bound, relative to the chroma of the color; dark colors have small chroma
+_ROUNDS, _PARTS = 4, 8  # search precision: 1/4096 of the upper bound, which is 1/1024 of the chroma
+_TINY_CONE = 1e-9
+
+TABLES = Path(__file__).parent / "tables" / "gamut.npz"
+"""File that ``tests/color/gamut_tables.py`` writes."""
+# constants of the table of bounds and of `fit_chroma`
+LIGHTNESS_CELLS, HUE_CELLS = 128, 1024  # number of table cells along each axis
+S_STEP = 2**-13  # unit of s in the stored table; sRGB reaches 0.71
+_MARGIN = 2e-3  # s inside a cell can exceed the values at its corners by this amount
+_BEYOND = 4.0  # upper clamp in units of the interval; reached only by very dark colors, due to the tolerance
+_LEAST = 1e-3  # lower clamp in the same units
+_TINY = 1e-12
+
+AB_RANGE = 140  # of the table of lowest lightnesses; the largest |a| or |b| of sRGB is 108
 
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
@@ -172,123 +218,274 @@ def _inverse_f(f: Tensor) -> Tensor:
     return (cubic**3).add(f - cubic, alpha=_SLOPE)
 
 
-def lightness_of_levels(levels: NDArray[Any]) -> Tensor:
-    """Compute the lightness L of encoded sRGB values.
+def in_gamut(lab: Tensor, *, tolerance: float = _TOLERANCE) -> Tensor:
+    """Return whether each color lies inside sRGB.
+
+    Examples:
+        >>> in_gamut(torch.tensor([50.0, 100.0, -100.0]).view(3, 1, 1))
+        tensor([[[False]]])
 
     Args:
-        levels: ``(H, W)`` gray or ``(H, W, 3)`` RGB: uint8, uint16, or float32 in [0, 1].
+        lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
+        tolerance: Maximum distance of a linear RGB value from [0, 1].
 
     Returns:
-        ``(H, W)`` float32 L in [0, 100].
+        ``(..., 1, H, W)`` bool.
     """
-    if levels.dtype.kind == "f":
-        linear = torch.from_numpy(linear_of(np.ascontiguousarray(levels, np.float32)))
-        if levels.ndim == 2:
-            return luminance_to_lightness(linear)
-        return luminance_to_lightness(luminance_of(linear.movedim(-1, 0)))
-    if levels.ndim == 2:
-        return torch.from_numpy(_lightness_table(levels.dtype.str).take(levels, mode="clip"))
-    if levels.dtype == np.uint8:
-        shade = _look_up_and_sum(levels, _shade_tables())
-        shade >>= _GUARD_BITS
-        return torch.from_numpy(_lightness_of_shades().take(shade, mode="clip"))
-    return luminance_to_lightness(
-        torch.from_numpy(_look_up_and_sum(levels, _luminance_tables(levels.dtype.str)))
-    )
+    with torch.autocast(lab.device.type, enabled=False):
+        linear = lab_to_linear_rgb(lab.float().movedim(-3, 0), dim=0)
+        return within_cube(linear, tolerance).unsqueeze(-3)
 
 
-def _look_up_and_sum(levels: NDArray[Any], tables: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    total = tables[0].take(levels[..., 0], mode="clip")
-    for channel in (1, 2):
-        total += tables[channel].take(levels[..., channel], mode="clip")
-    return total
+def reduce_chroma(lab: Tensor) -> Tensor:
+    """Reduce the chroma of out-of-gamut colors at constant CIE lightness and Oklab hue.
 
-
-def linear_of(values: FloatArray) -> FloatArray:
-    """Decode sRGB in [0, 1] to linear light in the same floating point type."""
-    bright = ((np.maximum(values, 0.04045) + 0.055) / 1.055) ** 2.4
-    linear: FloatArray = np.where(values > 0.04045, bright, values / 12.92)
-    return linear
-
-
-def write_levels(linear: Tensor, out: NDArray[Any]) -> None:
-    """Encode linear sRGB, round it to integer levels and write the levels to ``out``.
+    Examples:
+        >>> vivid = torch.tensor([50.0, 100.0, -100.0]).view(3, 1, 1)
+        >>> float(reduce_chroma(vivid)[0, 0, 0].round())
+        50.0
 
     Args:
-        linear: ``(3, rows, W)``; values outside [0, 1] are clipped.
-        out: ``(rows, W, 3)`` uint8 or uint16.
+        lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
+
+    Returns:
+        ``(..., 3, H, W)`` float32. Colors inside sRGB do not change. Colors with a lightness outside [0, 100]
+        become gray.
     """
-    for channel, plane in enumerate(linear):
-        if out.dtype == np.uint8:
-            index = (plane * _STEPS).clamp_(0, _STEPS).to(torch.int32).flatten()
-            found = torch.index_select(_levels_table(), 0, index).view(plane.shape)
-        else:
-            found = (encoded(plane) * 65535 + 0.5).to(torch.int32)
-        out[..., channel] = found.numpy()
+    with torch.autocast(lab.device.type, enabled=False):
+        planes = lab.float().movedim(-3, 0)
+        # store one plane per channel; three values per pixel would take more than twice the time
+        pixels = planes.flatten(1).clone()
+        linear = lab_to_linear_rgb(pixels, dim=0)
+        outside = (~within_cube(linear, _TOLERANCE)).nonzero().squeeze(-1)
+        if outside.numel():
+            lightness = pixels[0, outside]
+            fitted = linear_rgb_to_lab(_fitted(pixels[:, outside], linear[:, outside]))[1:]
+            possible = (lightness >= 0) & (lightness <= 100)
+            pixels[1:, outside] = torch.where(possible, fitted, 0.0)
+        return pixels.view_as(planes).movedim(0, -3)
 
 
-def clipped(linear: Tensor) -> Tensor:
-    """Clip linear sRGB ``(3, rows, W)`` to [0, 1] at constant luminance.
+def linear_rgb_in_gamut(lab: Tensor) -> Tensor:
+    """Convert CIE Lab to linear sRGB and reduce the chroma of out-of-gamut colors in one pass.
 
-    Clipping negative channels adds luminance; the other channels are lowered to compensate. Without this
-    compensation, negative values within the tolerance of `in_gamut` would change L by up to 0.08 near black.
+    Args:
+        lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
+
+    Returns:
+        ``(..., 3, H, W)`` float32, in [0, 1] up to the tolerance of `in_gamut`. Each channel is contiguous.
     """
-    inside = linear.clamp(0, 1)
-    share = luminance_of(linear) / luminance_of(inside).clamp(min=_LEAST_LUMINANCE)
-    return inside * share.clamp(0, 1)
+    with torch.autocast(lab.device.type, enabled=False):
+        planes = lab.float().movedim(-3, 0)
+        pixels = planes.flatten(1)
+        linear = lab_to_linear_rgb(pixels, dim=0)
+        outside = (~within_cube(linear, _TOLERANCE)).nonzero().squeeze(-1)
+        if outside.numel():
+            fitted = _fitted(pixels.index_select(1, outside), linear.index_select(1, outside))
+            linear = linear.index_copy(1, outside, fitted)
+        return linear.view_as(planes).movedim(0, -3)
 
 
-def encoded(linear: Tensor) -> Tensor:
-    """Encode linear light, clipped to [0, 1], as sRGB in [0, 1]."""
-    linear = linear.clamp(0, 1)
-    # exp2 and log2 take half the time of pow
-    bright = torch.exp2(torch.log2(linear.clamp(min=0.0031308)) / 2.4) * 1.055 - 0.055
-    return torch.where(linear > 0.0031308, bright, linear * 12.92)
+def lab_to_rgb_in_gamut(lab: Tensor) -> Tensor:
+    """Convert CIE Lab to sRGB and reduce the chroma of out-of-gamut colors.
 
+    Examples:
+        >>> lab_to_rgb_in_gamut(torch.tensor([50.0, 100.0, -100.0]).view(3, 1, 1)).shape
+        torch.Size([3, 1, 1])
 
-@cache
-def _lightness_table(kind: str) -> NDArray[np.float32]:
-    """Return L for each gray level."""
-    table: NDArray[np.float32] = luminance_to_lightness(torch.from_numpy(linear_of(_unit(kind)))).numpy()
-    return table
+    Args:
+        lab: ``(..., 3, H, W)``: L in [0, 100], a and b in CIE units.
 
-
-@cache
-def _luminance_tables(kind: str) -> list[NDArray[np.float32]]:
-    """Return the luminance that each level of each channel contributes."""
-    linear = linear_of(_unit(kind))
-    return [linear * np.float32(weight) for weight in LUMINANCE_WEIGHTS]
-
-
-@cache
-def _shade_tables() -> list[NDArray[np.int32]]:
-    """Return the luminance of each 8-bit level of each channel in integer steps.
-
-    The integers include guard bits, which reduce rounding errors of the sum.
+    Returns:
+        ``(..., 3, H, W)`` float32 in [0, 1].
     """
-    linear = linear_of(_unit("u1")).astype(np.float64)
-    unit = _SHADES << _GUARD_BITS
-    tables = [np.rint(linear * weight * unit).astype(np.int32) for weight in LUMINANCE_WEIGHTS]
-    tables[0] += 1 << (_GUARD_BITS - 1)  # turns the later truncation into rounding
-    return tables
+    import kornia.color
+
+    check_channels(lab, "lab", "in CIE units")
+    with torch.autocast(lab.device.type, enabled=False):
+        rgb: Tensor = kornia.color.linear_rgb_to_rgb(linear_rgb_in_gamut(lab).clamp(0, 1))
+    return rgb
+
+
+def at_lightness(lab: Tensor, lightness: Tensor) -> Tensor:
+    """Set the lightness of colors at constant Oklab hue.
+
+    The result has the largest chroma inside sRGB that does not exceed the CIE chroma of the input.
+
+    Examples:
+        >>> lab = rgb_to_lab(torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1))
+        >>> at_lightness(lab, torch.full((1, 1, 1), 80.0)).flatten().round().tolist()
+        [80.0, 26.0, 17.0]
+
+    Args:
+        lab: ``(..., 3, H, W)``: colors inside sRGB.
+        lightness: ``(..., 1, H, W)``: the new lightness; values outside [0, 100] are clamped.
+
+    Returns:
+        ``(..., 3, H, W)`` float32 Lab with the new lightness.
+    """
+    with torch.autocast(lab.device.type, enabled=False):
+        pixels = lab.float().movedim(-3, 0).flatten(1)
+        target = lightness.float().clamp(0, 100).flatten()
+        max_chroma = torch.linalg.vector_norm(pixels[1:], dim=0)
+        luminance = lightness_to_luminance(target)
+        linear = lab_to_linear_rgb(pixels, dim=0)
+        gray = to_oklab(luminance.expand(3, -1))
+        # scaling linear RGB to the new luminance keeps the Oklab hue, but the color can leave sRGB
+        scaled = to_oklab(linear * (luminance / luminance_of(linear).clamp(min=1e-6)))
+        # Search for the largest valid share of the scaled color in a mix with gray. Each round tests seven
+        # shares at once. Bisection to the same precision requires three times as many rounds.
+        share, step = torch.zeros_like(target), _FARTHEST
+        for _ in range(_ROUNDS):
+            step /= _PARTS
+            candidates = share + step * torch.arange(1, _PARTS, device=target.device)[:, None]  # (7, N)
+            linear = mix_with_gray(scaled, gray, luminance, candidates)
+            chroma = torch.linalg.vector_norm(linear_rgb_to_lab(linear)[1:], dim=0)
+            is_valid = within_cube(linear, _TOLERANCE / 2) & (chroma <= max_chroma)
+            # the product of flags counts only the valid candidates before the first invalid candidate
+            share = share + step * is_valid.int().cumprod(dim=0).sum(dim=0)
+        ab = linear_rgb_to_lab(mix_with_gray(scaled, gray, luminance, share))[1:]
+        return torch.cat([target[None], ab]).view_as(lab.movedim(-3, 0)).movedim(0, -3)
+
+
+def to_oklab(linear: Tensor) -> Tensor:
+    """Convert linear sRGB ``(3, N)`` to Oklab ``(3, N)``."""
+    cones = linear.new_tensor(_TO_CONES) @ linear
+    return linear.new_tensor(_TO_OKLAB) @ (cones.sign() * cones.abs().clamp(min=_TINY_CONE).pow(1 / 3))
+
+
+def mix_with_gray(oklab: Tensor, gray: Tensor, luminance: Tensor, share: Tensor) -> Tensor:
+    """Mix colors with gray at constant Oklab hue and luminance.
+
+    Args:
+        oklab: ``(3, N)`` colors in Oklab, inside or outside sRGB.
+        gray: ``(3, N)`` gray of this luminance in Oklab.
+        luminance: ``(N,)`` luminance Y of gray and of the mixed colors in [0, 1].
+        share: ``(..., N)`` fraction of the color: 0 gives gray, 1 the color.
+
+    Returns:
+        ``(3, ..., N)`` linear sRGB.
+    """
+    shape = (3, *[1] * (share.ndim - 1), share.shape[-1])
+    mixed = gray.view(shape) + share * (oklab - gray).view(shape)
+    cones = (oklab.new_tensor(_FROM_OKLAB) @ mixed.flatten(1)) ** 3
+    linear = (oklab.new_tensor(_FROM_CONES) @ cones).view_as(mixed)
+    return linear * (luminance / luminance_of(linear).clamp(min=_TINY_CONE))
+
+
+def _fitted(lab: Tensor, linear: Tensor) -> Tensor:
+    """Reduce the chroma of out-of-gamut colors, given as Lab and linear sRGB ``(3, N)``."""
+    lightness, ab = lab[0].clamp(0, 100), lab[1:]
+    negative = linear.amin(dim=0) < -_TOLERANCE
+    raised = lab_to_linear_rgb(torch.cat([_lowest_lightness(ab)[None], ab]), dim=0)
+    luminance = lightness_to_luminance(lightness)
+    raised = raised * (luminance / luminance_of(raised).clamp(min=_TINY))
+    linear = torch.where(negative, raised, linear)
+    fits = within_cube(linear, _TOLERANCE / 2)
+    return torch.where(fits, linear, fit_chroma(linear, lightness, luminance, _TOLERANCE / 2))
+
+
+def _lowest_lightness(ab: Tensor) -> Tensor:
+    """Return the lowest lightness ``(N,)`` at which ab ``(2, N)`` has no negative channel."""
+    *_, table = _tables(ab.device)
+    # NaN has no cell; the result is NaN anyway
+    a, b = (ab.detach() + AB_RANGE).nan_to_num(0.0).clamp(0, 2 * AB_RANGE - 1e-3)
+    column, row = a.to(torch.int32), b.to(torch.int32)
+    cell = row * (2 * AB_RANGE + 1) + column
+    across, down = a - column, b - row
+    below = cell + 2 * AB_RANGE + 1
+    lines = [
+        torch.lerp(table.index_select(0, left), table.index_select(0, left + 1), across)
+        for left in (cell, below)
+    ]
+    return torch.lerp(lines[0], lines[1], down)
+
+
+def fit_chroma(linear: Tensor, lightness: Tensor, luminance: Tensor, tolerance: float) -> Tensor:
+    """Map out-of-gamut colors to the boundary of sRGB at constant luminance and Oklab hue.
+
+    The chroma of the input has no effect, so the chroma of a color inside sRGB would increase. The module
+    docstring describes the search.
+
+    Args:
+        linear: ``(3, N)`` linear sRGB of out-of-gamut colors, with values outside [0, 1].
+        lightness: ``(N,)`` L of the colors in [0, 100].
+        luminance: ``(N,)`` luminance Y of this lightness.
+        tolerance: Maximum distance of a linear RGB value from [0, 1].
+
+    Returns:
+        ``(3, N)`` linear sRGB in [-tolerance, 1 + tolerance].
+    """
+    # the signed cube root with exp2 and log2 takes a third of the time of pow
+    cones = [
+        torch.copysign(torch.exp2(torch.log2(cone.abs().clamp(min=_TINY_CONE)) / 3), cone)
+        for cone in weighted_sums(linear, _TO_CONES)
+    ]
+    a, b = weighted_sums(cones, _TO_OKLAB[1:])
+    inverse_chroma = (a * a + b * b).clamp(min=_TINY).rsqrt()
+    slopes = cone_slopes(a * inverse_chroma, b * inverse_chroma)  # of cosine and sine of the hue
+
+    # bounds of the ratio s at which a color leaves sRGB, by lightness (row) and hue (column)
+    row = (lightness.detach() * (LIGHTNESS_CELLS / 100)).to(torch.int32).clamp(max=LIGHTNESS_CELLS - 1)
+    hue = torch.atan2(b.detach(), a.detach()) * (HUE_CELLS / math.tau) + HUE_CELLS / 2  # in cells
+    column = hue.to(torch.int32).clamp(0, HUE_CELLS - 1)
+    cell = row * HUE_CELLS + column
+    low, high = (bound.index_select(0, cell) for bound in _tables(lightness.device)[:2])
+
+    # first interpolation: estimate the s at which the curve from low to high leaves sRGB
+    inner, outer = (on_curve(slopes, s, luminance) for s in (low, high))
+    estimated_s = low + _crossing(inner, outer, tolerance) * (high - low)
+    # second interpolation: cut the line from the inner to the estimated color at the boundary
+    estimate = on_curve(slopes, estimated_s, luminance)
+    fraction = _crossing(inner, estimate, tolerance)
+    planes = [start + fraction * (end - start) for start, end in zip(inner, estimate, strict=True)]
+    return torch.stack(planes).clamp(-tolerance, 1 + tolerance)
+
+
+def _crossing(inner: Sequence[Tensor], outer: Sequence[Tensor], tolerance: float) -> Tensor:
+    """Return the ``(N,)`` fraction of the line between two colors where the line leaves sRGB."""
+    shares = []
+    for start, end in zip(inner, outer, strict=True):
+        step = end - start + _TINY
+        shares.append(torch.maximum((1 + tolerance - start) / step, (-tolerance - start) / step))
+    return torch.minimum(torch.minimum(shares[0], shares[1]), shares[2]).clamp(_LEAST, _BEYOND)
 
 
 @cache
-def _lightness_of_shades() -> NDArray[np.float32]:
-    """Return L for each luminance step; a lookup takes a third of the time of a cube root."""
-    lightness: NDArray[np.float32] = luminance_to_lightness(torch.arange(_SHADES + 1) / _SHADES).numpy()
-    return lightness
+def _tables(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Load the tables of `TABLES`.
+
+    The tables are cached for each device, because copying them to a GPU waits for earlier work of the GPU.
+
+    Returns:
+        Lower and upper bound of the largest s inside sRGB for each cell of lightness and hue, and the lowest
+        lightness without negative channels for integer values of a and b.
+    """
+    with np.load(TABLES) as stored:
+        lowest = torch.from_numpy(stored["lowest_lightness"]).flatten()
+        corners = torch.from_numpy(stored["max_chroma"])[None].float() * S_STEP
+    low = (-F.max_pool2d(-corners, 2, stride=1) - _MARGIN).clamp(min=0).flatten()
+    high = (F.max_pool2d(corners, 2, stride=1) + _MARGIN).flatten()
+    return low.to(device), high.to(device), lowest.to(device)
 
 
-@cache
-def _levels_table() -> Tensor:
-    """Return the 8-bit level for each step of linear light."""
-    borders = linear_of(((np.arange(255) + 0.5) / 255).astype(np.float32))
-    first = np.rint(borders * _STEPS).astype(np.int64)
-    lengths = np.diff(first, prepend=0, append=_STEPS + 1)
-    return torch.from_numpy(np.repeat(np.arange(256, dtype=np.uint8), lengths))
+def cone_slopes(cosine: Tensor, sine: Tensor) -> list[Tensor]:
+    """Return the derivative of each cube-rooted cone response with respect to s."""
+    return [across * cosine + up * sine for _, across, up in _FROM_OKLAB]
 
 
-def _unit(kind: str) -> NDArray[np.float32]:
-    top = np.iinfo(kind).max
-    return (np.arange(top + 1, dtype=np.float64) / top).astype(np.float32)
+def on_curve(slopes: Sequence[Tensor], s: Tensor, luminance: Tensor) -> list[Tensor]:
+    """Return the linear sRGB planes of colors with the ratio s of chroma to lightness."""
+    cones = [(1 + s * slope) ** 3 for slope in slopes]
+    *linear, own = weighted_sums(cones, _FROM_CONES_AND_LUMINANCE)
+    scale = luminance / own.clamp(min=_TINY_CONE)
+    return [plane * scale for plane in linear]
+
+
+def within_cube(linear: Tensor | Sequence[Tensor], tolerance: float) -> Tensor:
+    """Return whether linear sRGB values are in [0, 1], up to a tolerance."""
+    red, green, blue = linear
+    lowest = torch.minimum(torch.minimum(red, green), blue)
+    highest = torch.maximum(torch.maximum(red, green), blue)
+    within: Tensor = (lowest >= -tolerance) & (highest <= 1 + tolerance)
+    return within

@@ -229,9 +229,7 @@ def trace(model: ColoringModel, lightness: Tensor, guidance: Guidance) -> Export
     """
     tensors = list(guidance_tensors(guidance).values())
     shapes = [_dynamic(lightness), [_dynamic(tensor) for tensor in tensors]]
-    # the cache of result shapes has few hits with dynamic sizes and takes a third of the time
-    with torch._dynamo.config.patch(fake_tensor_cache_enabled=False):
-        return torch.export.export(_TensorModel(model, guidance), (lightness, tensors), dynamic_shapes=shapes)
+    return torch.export.export(_TensorModel(model, guidance), (lightness, tensors), dynamic_shapes=shapes)
 
 
 def guidance_tensors(guidance: Guidance) -> dict[str, Tensor]:

@@ -62,23 +62,16 @@ def format_hex(levels: Iterable[int]) -> str:
     return "#" + "".join(f"{level:02x}" for level in levels)
 
 
-def read_reach(value: object, name: str, default: ReachName = DEFAULT_REACH) -> Reach:
+def read_reach(value: object, name: str) -> Reach:
     """Validate and return the `Reach` of a point: how far its color spreads.
 
-    Examples:
-        >>> read_reach(None, "reach")
-        'automatic'
-
     Args:
-        value: ``"automatic"``, ``"everywhere"`` or a number from 0 to 10. None selects the default.
+        value: ``"automatic"``, ``"everywhere"`` or a number from 0 to 10.
         name: Field name for error messages.
-        default: Default reach; recipes of version 1 use ``"everywhere"``.
 
     Raises:
         GuidanceError: ``value`` is invalid.
     """
-    if value is None:
-        return default
     if value in REACH_NAMES:
         return value
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_REACH:
@@ -230,7 +223,9 @@ def _convert(value: Any, annotation: Any, name: str) -> Any:
     if get_origin(annotation) is tuple:
         return _tuple(value, get_args(annotation), name)
     if get_origin(annotation) is Literal:
-        return _choice(value, get_args(annotation), name)
+        if value not in get_args(annotation):
+            raise _wrong(name, f"one of {', '.join(get_args(annotation))}", value)
+        return value
     if get_origin(annotation) is Annotated:
         value_type, limits = get_args(annotation)
     else:
@@ -247,13 +242,6 @@ def _tuple(value: Any, item_types: tuple[Any, ...], name: str) -> tuple[Any, ...
     if not isinstance(value, list) or len(value) != len(item_types):
         raise _wrong(name, f"a list of {len(item_types)} numbers", value)
     return tuple(_convert(item, item_type, name) for item, item_type in zip(value, item_types, strict=True))
-
-
-def _choice(value: Any, choices: tuple[str, ...], name: str) -> Any:
-    """Validate a value that must be one of several strings."""
-    if value not in choices:
-        raise _wrong(name, f"one of {', '.join(choices)}", value)
-    return value
 
 
 def _number(value: Any, kind: type[int] | type[float], limits: Range, name: str) -> float:

@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -19,7 +18,8 @@ from torch import Tensor
 from torch.export import register_dataclass
 from torch.nn import functional as F
 
-from colorzoo.color.lab import lab_to_rgb, linear_of, linear_rgb_to_lab
+from colorzoo.color.lab import lab_to_rgb, linear_rgb_to_lab
+from colorzoo.color.levels import linear_of
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance.fields import format_hex, hex_color
 from colorzoo.guidance.objects import StatisticsHint
@@ -49,19 +49,17 @@ class TensorFields:
         """Return whether another object has the same type and equal fields."""
         if type(self) is not type(other):
             return False
-        for each in fields(self):
-            one, two = getattr(self, each.name), getattr(other, each.name)
-            if one is two:
-                continue
-            if isinstance(one, TensorFields):
-                is_equal = one.equals(two)
-            elif isinstance(one, Tensor):
-                is_equal = isinstance(two, Tensor) and torch.equal(one, two)
-            else:
-                is_equal = one == two
-            if not is_equal:
-                return False
+        return all(_is_equal(getattr(self, each.name), getattr(other, each.name)) for each in fields(self))
+
+
+def _is_equal(value: object, other: object) -> bool:
+    if value is other:
         return True
+    if isinstance(value, TensorFields):
+        return value.equals(other)
+    if isinstance(value, Tensor):
+        return isinstance(other, Tensor) and torch.equal(value, other)
+    return value == other
 
 
 @dataclass(frozen=True)
@@ -367,24 +365,6 @@ class Guidance(TensorFields):
             boxes=boxes_of(recipe.boxes, width, height),
         )
 
-    @classmethod
-    def from_json(
-        cls, source: str | Path | Mapping[str, Any], size: tuple[int, int] | None = None
-    ) -> Guidance:
-        """Read and rasterize a recipe; see `Recipe.from_json` and `from_recipe`.
-
-        Args:
-            source: Path of the recipe, JSON text or parsed JSON.
-            size: Height and width of the returned maps; None uses the size of the image.
-
-        Raises:
-            GuidanceError: The input is not a recipe, or ``image.width`` or ``image.height`` is missing.
-        """
-        recipe = Recipe.from_json(source)
-        if recipe.width is None or recipe.height is None:
-            raise GuidanceError("recipe.image must contain 'width' and 'height'")
-        return cls.from_recipe(recipe, recipe.width, recipe.height, size)
-
 
 def _check_size(path: str, value: Tensor, images: Tensor, *, is_reference: bool) -> None:
     """Raise an error if a tensor of a hint and a batch of images ``(B, C, H, W)`` differ in size.
@@ -531,7 +511,8 @@ def points_to_hints(points: Points) -> Iterator[PointHint]:
 
     Rasterizing the squares reproduces ``points``.
     """
-    free, (lab, exact) = points.mask[0, 0] > 0, _chosen(points)
+    free = points.mask[0, 0] > 0  # pixels that no square covers so far
+    lab, exact = _chosen(points)
     keys = torch.cat([lab, exact[None]])
     for row, column in free.nonzero().tolist():
         if not free[row, column]:
@@ -605,10 +586,10 @@ def _square_hint(row: int, column: int, side: int, lab: Tensor, exact: bool) -> 
     levels = (lab_to_rgb(lab.view(3, 1, 1)).flatten() * 255).round().int().tolist()
     _, a, b = lab.tolist()
     return PointHint(
-        column + side / 2,
-        row + side / 2,
-        side / 2,
-        format_hex(levels),
-        (a, b) if exact else None,
-        "everywhere",
+        x=column + side / 2,
+        y=row + side / 2,
+        radius=side / 2,
+        color=format_hex(levels),
+        ab=(a, b) if exact else None,
+        reach="everywhere",
     )

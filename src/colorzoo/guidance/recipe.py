@@ -35,7 +35,6 @@ from colorzoo.guidance.fields import (
     Reach,
     ReachName,
     Vertices,
-    check_count,
     plain_fields,
 )
 from colorzoo.guidance.objects import ClassHints, Division, ExemplarHint, StatisticsHint, read_divisions
@@ -47,7 +46,7 @@ MAX_AB = 150.0  # CIE units; sRGB reaches 108
 MAX_POINTS = 2048
 _MAX_PALETTE = 64
 _MAX_LENGTH = 100_000_000  # maximum number of characters in a file
-_MAX_ITEMS = {
+_MAX_ITEMS = {  # in a recipe file
     "points": MAX_POINTS,
     "scribbles": 512,
     "healing": 1024,
@@ -252,11 +251,6 @@ class Recipe:
     label: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        for name, most in _MAX_ITEMS.items():
-            if items := getattr(self, name):
-                check_count(f"recipe.{name}", len(items), most)
-
     @classmethod
     def from_json(cls, source: str | Path | Mapping[str, Any]) -> Recipe:
         """Read a recipe from a file, from JSON text (starting with ``{``), or from parsed JSON.
@@ -349,11 +343,12 @@ class Recipe:
 
     def with_references(self, paths: Iterable[str]) -> Self:
         """Return a copy with other paths of the reference images, in the order of `ExemplarHint.files`."""
-        exemplar, new = self.extra["exemplar"], iter(paths)
-        first, *more = (
-            entry if entry.get("path") is None else {**entry, "path": next(new)}
-            for entry in (exemplar, *(exemplar.get("more") or ()))
-        )
+        exemplar, remaining_paths = self.extra["exemplar"], iter(paths)
+        changed = []
+        for reference in (exemplar, *(exemplar.get("more") or ())):
+            has_path = reference.get("path") is not None
+            changed.append({**reference, "path": next(remaining_paths)} if has_path else reference)
+        first, *more = changed
         return self.with_fields("exemplar", {**first, "more": more or None})
 
     def with_label_files(self, paths: Iterable[str]) -> Self:
@@ -372,15 +367,21 @@ class Recipe:
 
         User-defined fields, whose names start with ``x_``, are not included.
         """
-        names = [name for name in self.extra if name not in (*_PARSED_ON_ACCESS, *_PAD_FIELDS)]
+        objects: list[tuple[str, Mapping[str, Any]]] = [
+            ("", {name: value for name, value in self.extra.items() if name not in _PARSED_ON_ACCESS})
+        ]
         for key in _MAX_ITEMS:
-            items = enumerate(getattr(self, key) or ())
-            names += [
-                f"{key}[{i}].{name}" for i, item in items for name in item.extra if name not in _PAD_FIELDS
-            ]
-        for key, each in {"crop": self.crop, "finish": self.finish, "drawing": self.drawing}.items():
-            names += [f"{key}.{name}" for name in (each.extra if each else ())]
-        return tuple(name for name in names if not name.rpartition(".")[2].startswith(_OWN))
+            items = getattr(self, key) or ()
+            objects += [(f"{key}[{index}].", item.extra) for index, item in enumerate(items)]
+        for key in ("crop", "finish", "drawing"):
+            if item := getattr(self, key):
+                objects.append((f"{key}.", item.extra))
+        return tuple(
+            prefix + name
+            for prefix, extra in objects
+            for name in extra
+            if name not in _PAD_FIELDS and not name.startswith(_OWN)
+        )
 
     def check_known(self) -> Self:
         """Return the recipe if it has no unknown fields; see `unknown`.
@@ -417,11 +418,13 @@ class Recipe:
             )
         if self.crop is not None:
             self.crop.check_inside(width, height)
-        corners = [(f"points[{i}]", p.x, p.y) for i, p in enumerate(self.points)]
-        for i, box in enumerate(self.boxes or ()):
-            corners += [(f"boxes[{i}]", *box.corners[:2]), (f"boxes[{i}]", *box.corners[2:])]
-        corners += [(f"scribbles[{i}]", x, y) for i, s in enumerate(self.scribbles) for x, y in s.path]
-        for name, x, y in corners:
+        locations = [(f"points[{index}]", point.x, point.y) for index, point in enumerate(self.points)]
+        for index, box in enumerate(self.boxes or ()):
+            left, top, right, bottom = box.corners
+            locations += [(f"boxes[{index}]", left, top), (f"boxes[{index}]", right, bottom)]
+        for index, scribble in enumerate(self.scribbles):
+            locations += [(f"scribbles[{index}]", x, y) for x, y in scribble.path]
+        for name, x, y in locations:
             if not (0 <= x <= width and 0 <= y <= height):
                 raise OtherImageError(
                     f"{name} at ({x:g}, {y:g}) lies outside the image ({width} x {height} pixels)"

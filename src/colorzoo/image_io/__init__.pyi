@@ -24,6 +24,7 @@ from .raster_image import Levels as Levels
 from .raster_image import RasterImage as RasterImage
 from .raster_image import as_rgb as as_rgb
 from .raster_image import chroma_note as chroma_note
+from .raster_image import composite_on_paper as composite_on_paper
 from .raster_image import composite_on_white as composite_on_white
 from .raster_image import is_gray as is_gray
 from .raster_image import quantized as quantized
@@ -56,6 +57,7 @@ __all__ = [
     "check_image",
     "chroma_note",
     "color_png",
+    "composite_on_paper",
     "composite_on_white",
     "encode",
     "encode_layers",

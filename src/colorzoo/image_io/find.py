@@ -14,7 +14,7 @@ from pathlib import Path
 
 from colorzoo.errors import ImageError
 from colorzoo.files import text_encoding
-from colorzoo.image_io.formats import OTHER_FORMATS, READABLE, WRITABLE
+from colorzoo.image_io.formats import READABLE, WRITABLE
 from colorzoo.image_io.provenance import read_provenance
 
 RESULT_SUFFIX = ".color"
@@ -218,11 +218,8 @@ def read_list(path: str | Path) -> list[str]:
     except UnicodeDecodeError as error:
         raise ImageError(f"{_list_name(path)} must be UTF-8 or UTF-16 text: {error}") from error
     # split only at \n, because other line breaks can be part of a name
-    names = text.split("\0") if "\0" in text else [line.removesuffix("\r") for line in text.split("\n")]
-    # UTF-16 without a byte order mark has a zero byte beside each character
-    if "\0" in text and any(len(name) == 1 for name in names):
-        raise ImageError(f"{_list_name(path)} contains zero bytes inside of names. Save the list as UTF-8.")
-    names = [name for name in names if name.strip()]
+    lines = text.split("\0") if "\0" in text else [line.removesuffix("\r") for line in text.split("\n")]
+    names = [line for line in lines if line.strip()]
     if not names:
         raise ImageError(f"{_list_name(path)} is empty. Write one image path per line.")
     return names
@@ -309,9 +306,10 @@ def _resolve(name: str, exclude: Path | None, errors: list[tuple[str, ImageError
     """Return the images and videos of an input; append an error for each folder that cannot be searched."""
     if not name:
         raise ImageError("IMAGE must be a file, a folder or a glob, got an empty path")
-    path, failures = Path(name), len(errors)
+    path = Path(name)
     if os.path.isfile(path):  # noqa: PTH113 - as in `explain_irregular_file`
         return [FoundImage(path, Path(path.name))]
+    earlier_errors = len(errors)
     if os.path.isdir(path):  # noqa: PTH112
         root, files = path, list(_files_below(path, exclude, errors))
     elif reason := explain_irregular_file(path):
@@ -321,7 +319,8 @@ def _resolve(name: str, exclude: Path | None, errors: list[tuple[str, ImageError
     else:
         raise ImageError(f"{name}: no such file or folder")
     found = [FoundImage(file, file.relative_to(root)) for file in files if _is_readable(file)]
-    if all(_is_video(image.path) for image in found) and len(errors) == failures:
+    has_image = any(not _is_video(image.path) for image in found)
+    if not has_image and len(errors) == earlier_errors:  # a folder that cannot be searched may contain images
         raise ImageError(
             f"no image found in {name}; image files have an extension such as .jpg, .png or .tif"
         )
@@ -344,7 +343,7 @@ def _glob(name: str, exclude: Path | None, errors: list[tuple[str, ImageError]])
 
 def _is_readable(path: Path) -> bool:
     """Return whether a file in a folder has the extension of an image or video and is not hidden."""
-    has_extension = path.suffix.lower() in READABLE | OTHER_FORMATS.keys() | VIDEO_EXTENSIONS
+    has_extension = path.suffix.lower() in READABLE | VIDEO_EXTENSIONS
     return has_extension and not is_hidden(path.name) and os.path.isfile(path)  # noqa: PTH113
 
 

@@ -6,22 +6,27 @@ TIFF pages are written one at a time. To write an animation, Pillow needs all 8-
 
 from __future__ import annotations
 
-import itertools
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from numpy.typing import NDArray
 from PIL import Image
 
 from colorzoo.errors import ImageError
 from colorzoo.files import whole_file
 from colorzoo.image_io.exif import TIFF_HEADER
-from colorzoo.image_io.formats import check_pixel_count
 from colorzoo.image_io.raster_image import Levels, RasterImage, quantized
-from colorzoo.image_io.read import MAX_PIXELS, from_pil, is_tiff, open_pil, open_source, read_tiff_page
+from colorzoo.image_io.read import (
+    MAX_PIXELS,
+    check_pixel_count,
+    from_pil,
+    is_tiff,
+    open_pil,
+    open_source,
+    read_tiff_page,
+)
 from colorzoo.image_io.tiff import Directory, encode_page, find_pages
 from colorzoo.image_io.write import (
     ANIMATED_FORMATS,
@@ -36,7 +41,6 @@ from colorzoo.image_io.write import (
 # maximum duration in milliseconds and maximum number of repetitions that all formats support
 _MAX_DURATION, _MAX_PLAYS = 655_350, 65_535
 _KEEP, _CLEAR = 1, 2  # disposal methods of GIF frames
-_PNG_CLEAR = 1  # disposal method of PNG frames: clear the frame
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,9 @@ class Frames:
     Attributes:
         kind: ``"pages"`` for a TIFF or ``"frames"`` for an animation. The pages of a TIFF can have different
             sizes.
-        count: Number of frames or pages, including the still image.
+        count: Number of frames or pages.
         plays: Number of times that an animation plays; 0 for an infinite loop.
         alpha: Whether frames of the animation can be transparent.
-        still: Whether the first image of a PNG is a still image for software that does not support
-            animations. It is not a frame of the animation.
         pages: TIFF directories of the pages; empty for an animation.
     """
 
@@ -58,7 +60,6 @@ class Frames:
     count: int
     plays: int = 0
     alpha: bool = True
-    still: bool = False
     pages: tuple[Directory, ...] = ()
 
 
@@ -84,14 +85,14 @@ def describe_frames(file: IO[bytes], name: str) -> Frames | None:
 
     Returns:
         Description of the file; None if the file contains a single image or cannot be read. The result is
-        also None for AVIF, MPO and HEIC, because only the first image of these formats is supported.
+        also None for AVIF, HEIC, MPO and PNG, because only the first image of these formats is supported.
     """
     try:
         if is_tiff(file):
             pages = find_pages(file)
             return Frames("pages", len(pages), pages=pages) if len(pages) > 1 else None
         head = file.read(12)
-        if head.startswith((b"GIF8", b"\x89PNG")) or head[8:12] == b"WEBP":
+        if head.startswith(b"GIF8") or head[8:12] == b"WEBP":
             with open_pil(file, name) as image:
                 return _animation(image)
     except Exception:  # `read_image` raises a better error for a damaged file
@@ -106,8 +107,7 @@ def _animation(image: Image.Image) -> Frames | None:
     loop = image.info.get("loop")
     if image.format == "GIF":  # the file stores the number of repetitions
         return Frames("frames", count, 1 if loop is None else loop and loop + 1)
-    still = bool(image.info.get("default_image"))
-    return Frames("frames", count, loop or 0, image.has_transparency_data, still)
+    return Frames("frames", count, loop or 0, image.has_transparency_data)
 
 
 def read_frames(
@@ -145,8 +145,6 @@ def _read_animation(file: IO[bytes], name: str, frames: Frames, max_pixels: int)
         check_pixel_count(name, image.size, max_pixels)
         for number in range(frames.count):
             title = f"frame {number + 1} of {name}"
-            if number == 1 and frames.still:  # the animation starts on an empty canvas
-                vars(image).update(dispose_op=_PNG_CLEAR, dispose_extent=(0, 0, *image.size))
             try:
                 image.seek(number)
             except Exception as error:  # damaged files raise many types of errors, as in `open_pil`
@@ -197,23 +195,27 @@ def write_frames(
     """
     path = Path(path)
     kind = output_format(path)
-
-    def checked() -> Iterable[ColoredFrame]:
-        for number, frame in enumerate(frames):
-            check_result_pixels(frame.rgb, frame.like)
-            if number == 0:
-                check_target(path, frame.like, kind, overwrite=overwrite)
-            yield frame
-
+    checked = _checked_frames(frames, path, kind, overwrite=overwrite)
     try:
         with whole_file(path, overwrite=overwrite) as file:
             if kind == "TIFF":
-                _write_pages(file, itertools.islice(checked(), int(source.still), None))
+                _write_pages(file, checked)
             else:
-                _write_animation(file, checked(), source, kind, quality)
+                _write_animation(file, checked, source, kind, quality)
     except OSError as error:
         raise write_error(path, error) from error
     return path
+
+
+def _checked_frames(
+    frames: Iterable[ColoredFrame], path: Path, kind: str, *, overwrite: bool
+) -> Iterator[ColoredFrame]:
+    """Yield frames; check the pixels of each frame, and the output file before the first frame."""
+    for number, frame in enumerate(frames):
+        check_result_pixels(frame.rgb, frame.like)
+        if number == 0:
+            check_target(path, frame.like, kind, overwrite=overwrite)
+        yield frame
 
 
 def _write_pages(file: IO[bytes], frames: Iterable[ColoredFrame]) -> None:
@@ -236,27 +238,27 @@ def _write_pages(file: IO[bytes], frames: Iterable[ColoredFrame]) -> None:
 def _write_animation(
     file: IO[bytes], frames: Iterable[ColoredFrame], source: Frames, kind: str, quality: int
 ) -> None:
-    """Write the frames of an animation with the metadata of the first image."""
-    frames = iter(frames)
-    first = next(frames)  # every file has at least one frame
-    has_still = source.still and kind == "PNG"  # the other formats do not support a still image
-    written = frames if source.still and not has_still else itertools.chain([first], frames)
+    """Write the frames of an animation with the metadata of the first frame."""
     images, durations = list[Image.Image](), list[int]()
-    for frame in written:
+    options: dict[str, Any] = {}
+    for frame in frames:
+        if not images:
+            options = save_options(kind, frame.like.metadata, quality, alpha=frame.like.alpha is not None)
         images.append(_animation_image(frame, source, kind))
         durations.append(_duration(frame, kind))
-    options = save_options(kind, first.like.metadata, quality, alpha=first.like.alpha is not None)
     options |= _gif_options(images, source) if kind == "GIF" else {"loop": min(source.plays, _MAX_PLAYS)}
-    if has_still:
-        options["default_image"] = True
-        durations = durations[1:]  # a still image has no duration
     images[0].save(file, kind, save_all=True, append_images=images[1:], duration=durations, **options)
 
 
 def _animation_image(frame: ColoredFrame, source: Frames, kind: str) -> Image.Image:
     """Convert a frame to 8 bits and to the mode of all frames of the animation."""
     stored = quantized(frame.rgb, frame.like, 8)
-    return _gif_frame(stored) if kind == "GIF" else _with_alpha(stored, alpha=source.alpha)
+    if kind != "GIF":
+        return Image.fromarray(stored).convert("RGBA" if source.alpha else "RGB")
+    is_opaque = stored.shape[2] == 3 or bool((stored[..., 3] >= 128).all())
+    image, options = gif_image(stored[..., :3] if is_opaque else stored)
+    image.info.update(options)
+    return image
 
 
 def _duration(frame: ColoredFrame, kind: str) -> int:
@@ -273,18 +275,6 @@ def _gif_options(images: Sequence[Image.Image], source: Frames) -> dict[str, Any
     if plays != 1:  # a GIF stores the number of repetitions
         options["loop"] = max(0, plays - 1)
     return options
-
-
-def _gif_frame(stored: NDArray[Any]) -> Image.Image:
-    is_opaque = stored.shape[2] == 3 or bool((stored[..., 3] >= 128).all())
-    image, options = gif_image(stored[..., :3] if is_opaque else stored)
-    image.info.update(options)
-    return image
-
-
-def _with_alpha(stored: NDArray[Any], *, alpha: bool) -> Image.Image:
-    """Add or remove alpha; all frames of an animation must have the same channels."""
-    return Image.fromarray(stored).convert("RGBA" if alpha else "RGB")
 
 
 def supports_frames(path: str | Path, source: Frames) -> bool:
@@ -307,15 +297,9 @@ def frames_notes(path: str | Path, source: Frames) -> tuple[str, ...]:
         path: Output file, whose extension determines the format.
         source: Description of the source file, returned by `describe_frames`.
     """
-    file_format, count = output_format(Path(path)), source.count - source.still
+    file_format, title = output_format(Path(path)), f"{source.count} {source.kind}"
     if not supports_frames(path, source):
-        kept = f"still image without its {count}" if source.still else f"first of {count}"
-        return (f"{kept} {source.kind}: {file_format} supports only one image",)
-    notes = [f"{count} {source.kind}"]
+        return (f"first of {title}: {file_format} supports only one image",)
     if source.kind == "frames" and file_format == "TIFF":
-        notes.append("frame durations were dropped: TIFF does not support them")
-    if source.still and file_format == "PNG":
-        notes.append("a still image for software without support for animations")
-    elif source.still:
-        notes.append(f"the still image was dropped: {file_format} supports only frames")
-    return tuple(notes)
+        return title, "frame durations were dropped: TIFF does not support them"
+    return (title,)

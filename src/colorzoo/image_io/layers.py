@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from colorzoo.color.lab import encoded, lightness_of_levels, lightness_to_luminance
+from colorzoo.color.lab import lightness_to_luminance
+from colorzoo.color.levels import encoded, lightness_of_levels
 from colorzoo.image_io.raster_image import Levels, RasterImage, quantized
 
 Bytes = NDArray[np.uint8]

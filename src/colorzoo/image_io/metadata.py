@@ -8,34 +8,21 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
 from PIL.ExifTags import Base
 
-from colorzoo.image_io.exif import (
-    RATIONAL,
-    SHORT,
-    TIFF_HEADER,
-    Directory,
-    encode_directory,
-    read_directory,
-    tag_of,
-)
+from colorzoo.image_io.exif import TIFF_HEADER, Directory, copy_directories, encode_directories
 
 ORIENTATION, XMP, IPTC, PHOTOSHOP, PROFILE = 274, 700, 33723, 34377, 34675
 EXIF_PREFIX = b"Exif\0\0"
 """Prefix of EXIF blocks in JPEG segments."""
 IPTC_RESOURCE = 0x0404
 """Number of the IPTC record among the Photoshop resources of a file."""
-PNG_COMMENT, RAW_PROFILE = "Comment", "Raw profile type "
-"""Keyword of comments in PNG files, and start of the keywords of raw profiles; see `raw_profiles`."""
-_GIF_XMP = re.compile(rb"\x21\xff\x0bXMP DataXMP(.*?)\x01\xff\xfe", re.DOTALL)
 _JPEG2000_UUIDS = {bytes.fromhex("be7acfcb97a942e89c71999491e3afac"): "xmp", b"JpgTiffExif->JP2": "exif"}
-EXTENDED_XMP_PREFIX = b"http://ns.adobe.com/xmp/extension/\0"  # the same for properties above 64 KB
-_XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\0"  # prefix of XMP packets in JPEG segments
 # Kept tags: document name, description, maker, model, software, date, artist, computer, rating, copyright;
 # text tags of Windows; geographic position of a GeoTIFF. Other tags of the first directory describe the file.
 _DESCRIPTIVE_TAGS = frozenset(
@@ -80,8 +67,8 @@ class Metadata:
             removed.
         dpi: Horizontal and vertical resolution of the upright image in dots per inch.
         text: Keywords and values of PNG text chunks.
-        comment: Comment of a JPEG, GIF or PNG.
-        iptc: IPTC record of a JPEG, TIFF or PNG.
+        comment: Comment of a JPEG or GIF.
+        iptc: IPTC record of a JPEG or TIFF.
         format: Name of the source format in Pillow, such as ``"PNG"``; None for arrays.
         source: Path of the source file; None for arrays and PIL images.
     """
@@ -97,7 +84,7 @@ class Metadata:
     source: Path | None = None
 
 
-def clean_exif(source: IO[bytes] | bytes, offset: int | None = None) -> tuple[bytes | None, tuple[str, ...]]:
+def clean_exif(source: IO[bytes] | bytes, offset: int | None = None) -> bytes | None:
     """Copy the EXIF tags that describe the image content, and drop tags that describe the file.
 
     Args:
@@ -105,95 +92,52 @@ def clean_exif(source: IO[bytes] | bytes, offset: int | None = None) -> tuple[by
         offset: Position of the main directory; None for the first directory.
 
     Returns:
-        EXIF block, or None if no tag is left, and a note for the user if damaged tags were dropped.
+        EXIF block, or None if no tag is left.
     """
-    directory, is_damaged = read_directory(
-        source, selected=_DESCRIPTIVE_TAGS, skipped=_CODING_TAGS, offset=offset
-    )
-    notes = ("damaged EXIF tags were discarded",) if is_damaged else ()
-    return encode_exif(directory), notes
+    directories = copy_directories(source, selected=_DESCRIPTIVE_TAGS, dropped=_CODING_TAGS, offset=offset)
+    return encode_exif(*directories)
 
 
-def encode_exif(directory: Directory) -> bytes | None:
-    """Encode an EXIF block; return None for an empty directory."""
-    return TIFF_HEADER + encode_directory(directory, len(TIFF_HEADER)) if directory else None
+def encode_exif(main: Directory, nested: Mapping[int, Directory]) -> bytes | None:
+    """Encode an EXIF block; return None for empty directories."""
+    if not main and not nested:
+        return None
+    return TIFF_HEADER + encode_directories(main, nested, len(TIFF_HEADER))
 
 
-def resolution_tags(dpi: tuple[float, float]) -> Directory:
-    """Return the EXIF tags that store the horizontal and vertical resolution in dots per inch."""
-    inch = 2  # value of ResolutionUnit
-    return {
-        Base.XResolution: tag_of(RATIONAL, dpi[0]),
-        Base.YResolution: tag_of(RATIONAL, dpi[1]),
-        Base.ResolutionUnit: tag_of(SHORT, inch),
-    }
+def set_resolution(directory: Directory, dpi: tuple[float, float] | None) -> None:
+    """Set the tags of the horizontal and vertical resolution in dots per inch, unless it is None."""
+    if dpi is not None:
+        inch = 2  # value of ResolutionUnit
+        tags = (Base.XResolution, dpi[0]), (Base.YResolution, dpi[1]), (Base.ResolutionUnit, inch)
+        directory.update(tags)
 
 
-def raw_profiles(texts: Mapping[str, str]) -> dict[str, bytes]:
-    """Decode metadata that ImageMagick and exiv2 store as hexadecimal numbers in PNG texts.
+def jpeg2000_metadata(data: bytes, *, is_header: bool = False) -> dict[str, bytes]:
+    """Return the metadata of a JPEG 2000 file, which Pillow does not read.
 
     Args:
-        texts: Keywords and values of all PNG texts.
+        data: Sequence of boxes: the content of the file or of its header box.
+        is_header: Whether the boxes come from the header box, which contains no other header box.
 
     Returns:
-        EXIF block, XMP packet and IPTC record by the keys ``exif``, ``xmp`` and ``iptc``, if present. The
-        prefixes of JPEG segments are removed. Profiles with invalid hexadecimal numbers are ignored.
+        EXIF block, XMP packet and color profile by their keys in `PIL.Image.Image.info`, if present.
     """
     found: dict[str, bytes] = {}
-    for keyword, text in texts.items():
-        if not keyword.startswith(RAW_PROFILE):
-            continue
-        kind = keyword.removeprefix(RAW_PROFILE).lower()
-        digits = text.strip().split("\n", 2)[-1]  # after lines with the kind and the size
-        try:
-            data = bytes.fromhex(digits)
-        except ValueError:
-            continue
-        # the kind "APP1" (a JPEG segment) can contain XMP or EXIF, so the prefix decides
-        if kind in ("iptc", "8bim"):
-            if record := iptc_record(data):
-                found["iptc"] = record
-        elif kind == "xmp" or data.startswith(_XMP_PREFIX):
-            found["xmp"] = data.removeprefix(_XMP_PREFIX)
-        elif kind == "exif" or data.startswith(EXIF_PREFIX):
-            found["exif"] = data.removeprefix(EXIF_PREFIX)
-    return found
-
-
-def unread_metadata(data: bytes, kind: str) -> dict[str, bytes]:
-    """Return metadata that Pillow does not read, by its key in `PIL.Image.Image.info`.
-
-    Args:
-        data: Content of the file.
-        kind: Format of the file in Pillow: ``"GIF"``, ``"JPEG2000"`` or ``"JXL"``.
-    """
-    if kind == "GIF":
-        return {"xmp": found[1]} if (found := _GIF_XMP.search(data)) else {}
-    return dict(_box_metadata(data))
-
-
-def _box_metadata(data: bytes, *, is_header: bool = False) -> Iterator[tuple[str, bytes]]:
-    """Yield the EXIF block, XMP packet and color profile in the boxes of a JPEG 2000 or JPEG XL file."""
     start = 0
     while start + 8 <= len(data):
         size, name = struct.unpack_from(">L4s", data, start)
         head = 16 if size == 1 else 8  # a size of 1 means that a 64-bit size follows
         size = int.from_bytes(data[start + 8 : start + 16], "big") if size == 1 else size or len(data)
         body = data[start + head : start + size]
-        if name == b"jp2h" and not is_header:  # contains other boxes
-            yield from _box_metadata(body, is_header=True)
+        if name == b"jp2h" and not is_header:
+            found |= jpeg2000_metadata(body, is_header=True)
         elif name == b"colr" and body[:1] == b"\2":
-            yield "icc_profile", body[3:]
-        elif name == b"xml " and b"xmpmeta" in body:
-            yield "xmp", body
+            found["icc_profile"] = body[3:]
         elif name == b"uuid" and body[:16] in _JPEG2000_UUIDS:
-            yield _JPEG2000_UUIDS[body[:16]], body[16:]
+            found[_JPEG2000_UUIDS[body[:16]]] = body[16:]
         start += max(size, head)
-
-
-def raw_profile(kind: str, data: bytes) -> str:
-    """Return the PNG text that stores metadata as hexadecimal numbers; see `raw_profiles`."""
-    return f"\n{kind}\n{len(data):8}\n{data.hex()}\n"
+    return found
 
 
 def photoshop_resources(iptc: bytes) -> bytes:
@@ -214,11 +158,6 @@ def iptc_record(resources: bytes) -> bytes | None:
             return data[start : start + size]
         data = data[start + size + size % 2 :]
     return None
-
-
-def valid_orientation(value: object) -> int:
-    """Return a valid EXIF orientation unchanged, and 1 for values outside 1 to 8."""
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def properties_pattern(*names: str) -> re.Pattern[str]:
@@ -260,15 +199,6 @@ def without_positions(data: Metadata, *, scaled: bool = False) -> Metadata:
         data: Metadata of the image.
         scaled: Keep positions that are relative to the image size, because the image was only scaled.
     """
-    directory = _without_positions(read_directory(data.exif or TIFF_HEADER)[0])
+    exif = encode_exif(*copy_directories(data.exif or b"", dropped=_POSITION_TAGS))
     xmp = data.xmp and _without(_PIXEL_PATTERN if scaled else _POSITION_PATTERN, data.xmp)
-    return replace(data, exif=encode_exif(directory), xmp=xmp)
-
-
-def _without_positions(directory: Directory) -> Directory:
-    kept: Directory = {}
-    for number, tag in directory.items():
-        inner = _without_positions(tag) if isinstance(tag, dict) else tag
-        if number not in _POSITION_TAGS and inner:
-            kept[number] = inner
-    return kept
+    return replace(data, exif=exif, xmp=xmp)

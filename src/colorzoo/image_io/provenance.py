@@ -1,8 +1,8 @@
 """Provenance of colorized files: source image, model, weights and settings.
 
 Provenance is stored as XMP, which photo software preserves. If the image format supports XMP, the provenance
-is embedded in the file. Otherwise the provenance is written to a sidecar file (``NAME.EXT.xmp``). Later runs
-read the provenance to recognize results of earlier runs.
+is embedded in the file. Otherwise the provenance is written to a sidecar file (``NAME.EXT.colorzoo.xmp``).
+Later runs read the provenance to recognize results of earlier runs.
 """
 
 from __future__ import annotations
@@ -150,34 +150,11 @@ def _description(provenance: ImageProvenance) -> str:
 
 
 def sidecar_path(path: Path) -> Path:
-    """Return the path of an image's XMP sidecar file.
+    """Return the path of an image's sidecar file, ``NAME.EXT.colorzoo.xmp``.
 
-    The name is ``NAME.EXT.xmp``, or ``NAME.EXT.colorzoo.xmp`` if ``NAME.EXT.xmp`` belongs to other software.
+    Other software writes its sidecar files to ``NAME.EXT.xmp``.
     """
-    path = path if path.name else path.resolve()  # Path(".") has no name
-    if not path.name:
-        return path / "colorzoo.xmp"
-    default = path.with_name(f"{path.name}.xmp")
-    with suppress(OSError):
-        if _OWN_PATTERN.search(default.read_bytes().decode("utf-8", "replace")) is None:
-            return path.with_name(f"{path.name}.colorzoo.xmp")
-    return default
-
-
-def write_sidecar(path: Path, metadata: Metadata, provenance: ImageProvenance) -> Path:
-    """Write the provenance of an image to a sidecar file and return the sidecar path.
-
-    Args:
-        path: Colorized image.
-        metadata: Metadata of the source image, whose XMP properties are also written.
-        provenance: Provenance of the colorized image.
-
-    Raises:
-        ImageError: The sidecar file cannot be written.
-    """
-    sidecar = sidecar_path(path)
-    write_whole(sidecar, add_provenance(metadata, provenance).xmp or b"")
-    return sidecar
+    return path.parent / f"{path.name}.colorzoo.xmp"
 
 
 def embed_provenance(
@@ -203,16 +180,15 @@ def embed_provenance(
 
 
 def update_sidecar(path: Path, metadata: Metadata, provenance: ImageProvenance | None) -> tuple[str, ...]:
-    """Write the sidecar file of a colorized image, or remove the record of an earlier result.
+    """Write the sidecar file of a colorized image, or delete the sidecar file of an earlier result.
 
-    A record of an earlier result would describe the new image wrongly. A sidecar file without a record of
-    colorzoo belongs to other software and is neither replaced nor deleted. Call this function after the image
+    The record of an earlier result would describe the new image wrongly. Call this function after the image
     has been written. If the process is killed before the sidecar file is written, the next run finds no
     matching provenance and writes both files again.
 
     Args:
         path: Colorized image.
-        metadata: Metadata of the source image.
+        metadata: Metadata of the source image, whose XMP properties are also written.
         provenance: Content of the sidecar file; None if the image contains its provenance or has none.
 
     Returns:
@@ -221,29 +197,13 @@ def update_sidecar(path: Path, metadata: Metadata, provenance: ImageProvenance |
     Raises:
         ImageError: The sidecar file cannot be written.
     """
-    if provenance is not None:
-        return (f"provenance written to {write_sidecar(path, metadata, provenance).name}",)
     sidecar = sidecar_path(path)
+    if provenance is not None:
+        write_whole(sidecar, add_provenance(metadata, provenance).xmp or b"")
+        return (f"provenance written to {sidecar.name}",)
     with suppress(OSError):  # no sidecar file of an earlier result
-        _remove_record(sidecar, sidecar.read_bytes(), metadata)
-    return ()
-
-
-def _remove_record(sidecar: Path, packet: bytes, metadata: Metadata) -> None:
-    """Delete a sidecar file that only colorzoo wrote, or remove the record from an edited sidecar file.
-
-    Args:
-        sidecar: Sidecar file.
-        packet: Content of the file.
-        metadata: Metadata of the source image, whose XMP properties colorzoo copies to sidecar files.
-    """
-    record = parse_provenance(packet)
-    if record is None:
-        return
-    if packet in (add_provenance(source, record).xmp for source in (metadata, Metadata())):
         sidecar.unlink()
-    else:
-        write_whole(sidecar, _OWN_PATTERN.sub("", packet.decode("utf-8", "replace")).encode())
+    return ()
 
 
 def read_provenance(path: Path) -> ImageProvenance | None:

@@ -26,13 +26,12 @@ Levels = NDArray[Any]  # uint8, uint16 or float32
 
 _TINT_SIDE = 256  # tint detection samples at most 256 x 256 pixels
 _GRAY_SIDE = 1024  # gray detection samples at most 1024 x 1024 pixels
-_LIGHTNESS_BINS = 16
 _MAX_TINT_CHROMA = 50  # maximum 95th percentile of the chroma of a tinted image, in CIE units
-_MAX_DEVIATION = 1.2  # maximum deviation of mean ab from a parabola in a tinted image, in CIE units
+_MAX_DEVIATION = 2.5  # maximum deviation of ab from a parabola in a tinted image, in CIE units (RMS)
 _MIN_SAMPLES = 64  # fewer samples cannot distinguish a tint from colors
-_MAX_SCATTER = 2.5  # maximum deviation of ab from its mean at each lightness in a tinted image, in CIE units
 IN_COLOR = "already in color"
 """Note of `chroma_note` for an image that has colors."""
+_LIGHTEST_INK = 0.9  # gray level in [0, 1]; on white paper, lighter ink is not visible
 _LEAST_ALPHA = 1 / 1024  # alpha in [0, 1] below which resampled pixels are transparent
 _BAND = 64  # rows that fit into the CPU cache
 
@@ -125,7 +124,23 @@ def composite_on_white(image: RasterImage) -> RasterImage:
     """Composite a transparent image on white; return an opaque image unchanged."""
     if image.alpha is None:
         return image
-    return replace(image, levels=blend_with_white(image.levels, image.alpha), alpha=None)
+    return replace(image, levels=_blend(image.levels, image.alpha, 1), alpha=None)
+
+
+def composite_on_paper(image: RasterImage) -> RasterImage:
+    """Composite a transparent drawing on white paper, or on black paper if its ink is white.
+
+    The ink is white if most pixels are transparent and the drawing is blank on white paper. An opaque image
+    is returned unchanged.
+    """
+    on_white = composite_on_white(image)
+    if image.alpha is None or not image.alpha.any():
+        return on_white
+    is_mostly_transparent = np.mean(image.alpha == 0) > 0.5
+    is_blank = unit_range(on_white.levels).min() > _LIGHTEST_INK
+    if is_mostly_transparent and is_blank:
+        return replace(image, levels=_blend(image.levels, image.alpha, 0), alpha=None)
+    return on_white
 
 
 def resample_visible(
@@ -161,15 +176,16 @@ def resample_visible(
     return resampled
 
 
-def blend_with_white(levels: Levels, alpha: AlphaArray) -> Levels:
-    """Composite transparent pixels on white; integer pixels keep their type.
+def _blend(levels: Levels, alpha: AlphaArray, background: int) -> Levels:
+    """Composite transparent pixels on a background; integer pixels keep their type.
 
     Args:
         levels: Pixels ``(H, W)`` or ``(H, W, 3)``: uint8, uint16, or float in [0, 1].
         alpha: Alpha channel ``(H, W)``, uint8 or uint16.
+        background: Gray level of the background, 1 for white and 0 for black.
     """
     opacity = unit_range(alpha) if levels.ndim == 2 else unit_range(alpha)[..., None]
-    blended = unit_range(levels) * opacity + (1 - opacity)
+    blended = unit_range(levels) * opacity + background * (1 - opacity)
     if levels.dtype.kind == "f":
         return blended
     return np.rint(blended * np.float32(np.iinfo(levels.dtype).max)).astype(levels.dtype)
@@ -236,59 +252,21 @@ def chroma_note(image: RasterImage) -> str | None:
 def _is_tinted(lab: NDArray[np.float64]) -> bool:
     """Return whether Lab pixels ``(N, 3)`` have a tint, such as sepia, instead of colors.
 
-    In a tinted image, ab is a smooth function of lightness. The test computes the mean ab in each of 16
-    lightness bins. Both the scatter of ab around these means and the deviation of the means from a parabola
-    must be below a threshold.
-
-    The thresholds are lower for images with few colors, because two colors rarely share a bin. Images with at
-    most four colors must have a single hue. Images with strong chroma, such as a blue wall, do not count as
-    tinted.
+    In a tinted image, ab is a smooth function of lightness, so the pixels are close to a parabola over
+    lightness. The threshold is lower for images with few colors, because few colors are closer to a parabola.
+    Images with at most four colors must have a single hue. Images with strong chroma, such as a blue wall, do
+    not count as tinted.
     """
-    ab = lab[:, 1:]
-    if np.percentile(np.hypot(ab[:, 0], ab[:, 1]), 95) > _MAX_TINT_CHROMA:
-        return False
-    bins = np.clip(lab[:, 0] / 100 * _LIGHTNESS_BINS, 0, _LIGHTNESS_BINS - 1).astype(int)
-    degrees_of_freedom = len(ab) - len(np.unique(bins))
-    if degrees_of_freedom < _MIN_SAMPLES:
-        return False
-    counts, means = _bin_means(ab, bins)
-    scatter = np.sqrt(np.sum((ab - means[bins]) ** 2) / (2 * degrees_of_freedom))
-    if scatter >= _MAX_SCATTER:
+    lightness, ab = lab[:, 0], lab[:, 1:]
+    if len(ab) < _MIN_SAMPLES or np.percentile(np.hypot(ab[:, 0], ab[:, 1]), 95) > _MAX_TINT_CHROMA:
         return False
     color_count = len(np.unique(lab, axis=0))
     if color_count <= 4:
         return _has_single_hue(ab)
-    if color_count <= 256 and scatter >= _MAX_SCATTER / 2:
-        return False
-    return _parabola_deviation(means, counts) < _MAX_DEVIATION
-
-
-def _bin_means(
-    ab: NDArray[np.float64], bins: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the number of pixels ``(16,)`` and the mean ab ``(16, 2)`` in each lightness bin.
-
-    Args:
-        ab: ``(N, 2)`` ab of the pixels.
-        bins: ``(N,)`` lightness bin of each pixel.
-    """
-    counts = np.bincount(bins, minlength=_LIGHTNESS_BINS)
-    sums = [np.bincount(bins, ab[:, channel], _LIGHTNESS_BINS) for channel in (0, 1)]
-    return counts, np.stack([channel_sums / np.maximum(counts, 1) for channel_sums in sums], axis=1)
-
-
-def _parabola_deviation(means: NDArray[np.float64], counts: NDArray[np.int64]) -> float:
-    """Return the root mean square deviation of mean ab from a parabola over lightness, in CIE units.
-
-    Args:
-        means: ``(16, 2)`` mean ab in each lightness bin.
-        counts: ``(16,)`` number of pixels in each bin, which are the weights of the least squares fit.
-    """
-    weights = np.sqrt(counts)[:, None]
-    powers = np.vander(np.linspace(-1, 1, _LIGHTNESS_BINS), 3) * weights
-    target = means * weights
-    residual = powers @ np.linalg.lstsq(powers, target, rcond=None)[0] - target
-    return float(np.sqrt(np.sum(residual**2) / (2 * counts.sum())))
+    powers = np.vander(lightness / 100, 3)
+    residual = powers @ np.linalg.lstsq(powers, ab, rcond=None)[0] - ab
+    deviation = np.sqrt(np.mean(residual**2))
+    return bool(deviation < (_MAX_DEVIATION if color_count > 256 else _MAX_DEVIATION / 2))
 
 
 def _has_single_hue(ab: NDArray[np.float64]) -> bool:
@@ -309,7 +287,8 @@ def _sampled_lab(levels: Levels) -> NDArray[np.float64]:
     # imported here, because torch takes a second to import and reading images does not require it
     import torch
 
-    from colorzoo.color.lab import linear_of, linear_rgb_to_lab
+    from colorzoo.color.lab import linear_rgb_to_lab
+    from colorzoo.color.levels import linear_of
 
     linear = linear_of(_sampled(levels, _TINT_SIDE).astype(np.float64))
     return linear_rgb_to_lab(torch.from_numpy(linear.T)).T.numpy()
@@ -399,18 +378,21 @@ def with_profile(pixels: Pixels, profile: bytes | None) -> Pixels:
         pixels: Pixels before the conversion; ``levels`` has the shape ``(H, W, 4)`` for CMYK.
         profile: ICC profile of the pixels, or None.
     """
-    levels, icc, notes = pixels.levels, None, pixels.notes
+    levels, icc = pixels.levels, None
     is_cmyk = levels.ndim == 3 and levels.shape[2] == 4
-    if profile is not None:
+    fallback = "converted from CMYK without a color profile" if is_cmyk else "pixels were interpreted as sRGB"
+    if profile is None:
+        note = fallback if is_cmyk else ""
+    else:
         try:
             levels, icc = to_srgb(levels, profile)
+            note = "converted from CMYK" if is_cmyk else ""
         except ProfileError as error:
-            notes += (f"{error}; pixels were interpreted as sRGB",)
-    if is_cmyk:
-        notes += ("converted from CMYK" if icc else "converted from CMYK without a color profile",)
-        if icc is None:
-            paper = 1 - unit_range(levels)
-            levels = paper[..., :3] * paper[..., 3:]
+            note = f"{error}; {fallback}"
+    if is_cmyk and icc is None:
+        paper = 1 - unit_range(levels)
+        levels = paper[..., :3] * paper[..., 3:]
+    notes = (*pixels.notes, note) if note else pixels.notes
     return replace(pixels, levels=levels, icc=icc, notes=notes)
 
 

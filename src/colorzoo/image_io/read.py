@@ -16,29 +16,15 @@ from PIL import Image, UnidentifiedImageError
 from PIL.ExifTags import Base
 
 from colorzoo.errors import ImageError
-from colorzoo.image_io.formats import (
-    CAMERA_RAW,
-    FORMATS,
-    JPEG_XL,
-    Plugin,
-    check_pixel_count,
-    develop_raw,
-    jxl_size,
-    plugin_for,
-)
+from colorzoo.image_io.formats import FORMATS
 from colorzoo.image_io.metadata import (
     EXIF_PREFIX,
-    EXTENDED_XMP_PREFIX,
     IPTC_RESOURCE,
     ORIENTATION,
-    PNG_COMMENT,
-    RAW_PROFILE,
     Metadata,
     clean_exif,
     clean_xmp,
-    raw_profiles,
-    unread_metadata,
-    valid_orientation,
+    jpeg2000_metadata,
     without_positions,
 )
 from colorzoo.image_io.raster_image import (
@@ -55,7 +41,6 @@ from colorzoo.image_io.tiff import (
     Samples,
     SamplesError,
     decode_jpeg2000,
-    decode_jxl,
     decode_png,
     find_pages,
     plain_samples,
@@ -65,9 +50,14 @@ from colorzoo.image_io.tiff import (
 
 MAX_PIXELS = 200_000_000
 
-# PNG text keywords that describe the file itself, or that `Metadata` stores in another field
-_SKIPPED_TEXT = ("XML:com.adobe.xmp", RAW_PROFILE, "Thumb::", "png:", "exif:Pixel")
+# PNG text keywords that describe the file itself, or that `Metadata` stores in another field; raw profiles of
+# old software contain EXIF or XMP with the orientation of the source
+_SKIPPED_TEXT = (
+    *("XML:com.adobe.xmp", "Thumb::", "png:", "exif:Pixel"),
+    *("Raw profile type exif", "Raw profile type xmp", "Raw profile type APP1"),
+)
 
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _pixel_limit_lock = threading.Lock()
 
 
@@ -115,12 +105,7 @@ def check_image(source: str | Path, *, max_pixels: int = MAX_PIXELS) -> None:
         ImageError: The file does not exist, is not an image, is too large, or requires a missing library.
     """
     with open_source(source) as (file, name):
-        plugin = plugin_for(file, Path(name).suffix)
-        if plugin is not None:
-            if not plugin.installed:
-                raise plugin.missing_error(name)
-        else:
-            check_pixel_count(name, stored_size(file, name), max_pixels)
+        check_pixel_count(name, stored_size(file, name), max_pixels)
 
 
 def stored_size(file: IO[bytes], name: str) -> tuple[int, int]:
@@ -131,12 +116,29 @@ def stored_size(file: IO[bytes], name: str) -> tuple[int, int]:
         name: Name of the image for error messages.
 
     Raises:
-        ImageError: The file is not an image, is damaged, or requires a library other than Pillow.
+        ImageError: The file is not an image, is damaged, or requires a library that is not installed.
     """
     if is_tiff(file):
         return _first_page(find_pages(file), name).size
     with open_pil(file, name) as image:
         return image.size
+
+
+def check_pixel_count(name: str, size: tuple[int, int], max_pixels: int) -> None:
+    """Raise `ImageError` if an image has more than ``max_pixels`` pixels.
+
+    Args:
+        name: Name of the image for the error message.
+        size: Width and height of the image in pixels.
+        max_pixels: Maximum number of pixels.
+    """
+    width, height = size
+    if width * height > max_pixels:
+        raise ImageError(
+            f"{name} must have at most {max_pixels / 1e6:g} million pixels, got {width * height / 1e6:.1f} "
+            f"million ({width} x {height}). Downscale the image.",
+            "Alternatively, set a larger --max-pixels (Python: max_pixels).",
+        )
 
 
 def is_tiff(file: IO[bytes]) -> bool:
@@ -186,18 +188,13 @@ def read_file(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
         name: Path of the file, or name of the image for error messages.
         max_pixels: Maximum number of pixels; checked before decoding.
     """
-    plugin = plugin_for(file, Path(name).suffix)
-    if plugin is CAMERA_RAW:
-        raster = develop_raw(file, name, max_pixels)
-    elif plugin is None and is_tiff(file):
+    if is_tiff(file):
         pages = find_pages(file)
         raster = read_tiff_page(file, _first_page(pages, name), name, max_pixels)
         if len(pages) > 1:
             raster = replace(raster, notes=(f"first of {len(pages)} pages", *raster.notes))
     else:
-        if plugin is JPEG_XL and (size := jxl_size(file)):
-            check_pixel_count(name, size, max_pixels)
-        with open_pil(file, name, plugin) as image:
+        with open_pil(file, name) as image:
             check_pixel_count(name, image.size, max_pixels)
             raster = from_pil(image, file, name, frame_notes(image))
     source = None if isinstance(file, io.BytesIO) else Path(name)
@@ -217,7 +214,7 @@ def read_pixels(data: bytes, *, draft_side: int | None = None, max_pixels: int =
         ImageError: The file is not an image, is damaged or too large.
     """
     with open_source(data) as (file, name):
-        if is_tiff(file) or plugin_for(file, "") is not None:
+        if is_tiff(file):
             return read_file(file, name, max_pixels)
         with open_pil(file, name) as image:
             check_pixel_count(name, image.size, max_pixels)
@@ -248,20 +245,20 @@ def read_tiff_page(file: IO[bytes], page: Directory, name: str, max_pixels: int)
 
 
 @contextmanager
-def open_pil(file: IO[bytes], name: str, plugin: Plugin | None = None) -> Iterator[Image.Image]:
+def open_pil(file: IO[bytes], name: str) -> Iterator[Image.Image]:
     """Open an image with Pillow without decoding it.
 
     Args:
         file: Stream from `open_source`.
         name: Name of the image for error messages.
-        plugin: Optional library that the format requires, from `plugin_for`; None uses Pillow alone.
 
     Raises:
         ImageError: The file is not an image, is damaged, or requires a library that is not installed.
     """
-    if plugin is not None:
-        plugin.load(name)
-    formats = (*FORMATS, plugin.reader) if plugin else FORMATS
+    formats: tuple[str, ...] = FORMATS
+    if _is_heic(file):
+        _register_heic_reader(name)
+        formats = (*FORMATS, "HEIF")
     file.seek(0)
     try:
         image = _open_without_limit(file, formats)
@@ -273,9 +270,35 @@ def open_pil(file: IO[bytes], name: str, plugin: Plugin | None = None) -> Iterat
     except Exception as error:  # parsers raise many types of errors for damaged headers
         raise ImageError(f"{name} is damaged and cannot be read ({_one_line(error)})") from error
     with image:
-        if image.format in ("GIF", "JPEG2000", "JXL"):
-            _add_unread_metadata(image, file, image.format)
+        if image.format == "JPEG2000":
+            _add_jpeg2000_metadata(image, file)
         yield image
+
+
+def _is_heic(file: IO[bytes]) -> bool:
+    """Return whether the content of a file is HEIC."""
+    file.seek(0)
+    head = file.read(64)
+    return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS and b"avif" not in head[8:]
+
+
+def _register_heic_reader(name: str) -> None:
+    """Register the reader ``"HEIF"`` with Pillow.
+
+    Args:
+        name: Name of the image file for the error message.
+
+    Raises:
+        ImageError: The package pillow-heif is not installed.
+    """
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise ImageError(
+            f"{name} (HEIC) requires an optional package. Run `python -m pip install "
+            "'colorzoo[formats]'`, or convert the file to JPEG or TIFF."
+        ) from error
+    pillow_heif.register_heif_opener()
 
 
 def _open_without_limit(file: IO[bytes], formats: tuple[str, ...]) -> Image.Image:
@@ -288,11 +311,11 @@ def _open_without_limit(file: IO[bytes], formats: tuple[str, ...]) -> Image.Imag
             Image.MAX_IMAGE_PIXELS = limit
 
 
-def _add_unread_metadata(image: Image.Image, file: IO[bytes], image_format: str) -> None:
+def _add_jpeg2000_metadata(image: Image.Image, file: IO[bytes]) -> None:
     """Add metadata that Pillow does not read to ``image.info``; the file position does not change."""
     position = file.tell()
     file.seek(0)
-    image.info.update(unread_metadata(file.read(), image_format))
+    image.info.update(jpeg2000_metadata(file.read()))
     file.seek(position)
 
 
@@ -315,57 +338,40 @@ def from_pil(
         ImageError: The image is damaged.
     """
     pixels = _decode(image, file, name)
-    metadata, orientation, lost = _metadata(image)
-    return _assemble(replace(pixels, notes=notes + lost + pixels.notes), metadata, orientation)
+    return _assemble(replace(pixels, notes=notes + pixels.notes), *_metadata(image))
 
 
-def _metadata(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
-    """Return the metadata of an image, its EXIF orientation, and notes on metadata that cannot be read."""
+def _metadata(image: Image.Image) -> tuple[Metadata, int]:
+    """Return the metadata of an image and its EXIF orientation."""
     orientation = exif_orientation(image)
-    texts = dict(getattr(image, "text", {})) if image.format == "PNG" else {}
-    profiles = raw_profiles(texts) if texts else {}
-    exif: bytes | None = None
-    notes: tuple[str, ...] = ()
-    stored_exif = image.info.get("exif") or profiles.get("exif") or b""
-    if not stored_exif and image.format == "TIFF":  # opened by the caller
-        stored_exif = image.getexif().tobytes()
-    if stored_exif:
-        exif, notes = clean_exif(stored_exif.removeprefix(EXIF_PREFIX))
-    if any(data.startswith(EXTENDED_XMP_PREFIX) for _, data in getattr(image, "applist", ())):
-        notes += ("the extended XMP (above 64 KB) is dropped",)  # spans several segments of a JPEG
-    comment, texts = _split_comment(image, texts)
-    xmp = image.info.get("xmp") or profiles.get("xmp")
-    iptc = (image.info.get("photoshop") or {}).get(IPTC_RESOURCE) or profiles.get("iptc")
+    exif = image.info.get("exif")
+    if not exif and image.format == "TIFF":  # opened by the caller
+        exif = image.getexif().tobytes()
+    xmp = image.info.get("xmp")
+    # comments of JPEG 2000 files contain the name of the encoder
+    comment = None if image.format == "JPEG2000" else image.info.get("comment")
+    iptc = image.info.get("photoshop", {}).get(IPTC_RESOURCE)
+    texts: dict[str, object] = getattr(image, "text", {}) if image.format == "PNG" else {}
     dpi = _resolution(image)
     metadata = Metadata(
-        exif=exif,
+        exif=clean_exif(exif.removeprefix(EXIF_PREFIX)) if exif else None,
         xmp=clean_xmp(xmp) if isinstance(xmp, bytes) else None,
         dpi=dpi[::-1] if dpi and orientation >= 5 else dpi,
         text=tuple((key, str(value)) for key, value in texts.items() if not key.startswith(_SKIPPED_TEXT)),
-        comment=comment,
+        comment=comment if isinstance(comment, bytes) else None,
         iptc=iptc if isinstance(iptc, bytes) else None,
         format="JPEG" if image.format == "MPO" else image.format,
     )
-    return metadata, orientation, notes
-
-
-def _split_comment(image: Image.Image, texts: dict[str, Any]) -> tuple[bytes | None, dict[str, Any]]:
-    """Return the comment of an image, and its PNG texts without the comment."""
-    comment = image.info.get("comment")
-    if comment is not None:
-        return comment if isinstance(comment, bytes) else None, texts
-    text = texts.get(PNG_COMMENT)
-    others = {key: value for key, value in texts.items() if key != PNG_COMMENT}
-    return str(text).encode() if text else None, others
+    return metadata, orientation
 
 
 def exif_orientation(image: Image.Image) -> int:
     """Return the EXIF orientation that must be applied to a decoded image, from 1 to 8."""
-    if image.format in ("JXL", "TIFF"):  # the decoders of these formats return upright images
+    if image.format == "TIFF":  # the decoder returns an upright image
         return 1
     try:
-        stored = image.getexif().get(ORIENTATION)
-        return 1 if stored is None else valid_orientation(stored)
+        stored: Any = image.getexif().get(ORIENTATION)
+        return stored if stored in range(1, 9) else 1
     except Exception:  # Pillow raises many types of errors for damaged EXIF
         return 1
 
@@ -386,15 +392,17 @@ def _decode(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
     """Decode an opened image and convert its pixels to sRGB."""
     if "transparency" in image.info:
         _scale_transparency(image)
+    profile = image.info.get("icc_profile") or None
     try:
-        samples = None if file is None else _samples(image, file)
-        if samples is None or image.format == "PNG":  # the EXIF of a PNG can follow the pixels
-            _load(image, name)
-        if samples is None and image.mode.startswith(("I", "F")):
-            samples = _deep_samples(image)
-        if samples is None:
-            return image_pixels(image)
-        return sample_pixels(samples, image.info.get("icc_profile") or None)
+        samples = None if file is None else _exact_samples(image, file)
+        if samples is not None:
+            if image.format == "PNG":
+                _load(image, name)  # reads EXIF that follows the pixels
+            return sample_pixels(samples, profile)
+        _load(image, name)
+        if image.mode.startswith(("I", "F")):  # integers or floats of more than 8 bits
+            return sample_pixels(_deep_samples(image), profile)
+        return image_pixels(image)
     except SamplesError as error:
         raise ImageError(f"{name} {error}") from error
     except (ImageError, MemoryError):
@@ -405,15 +413,12 @@ def _decode(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
         ) from error
 
 
-def _samples(image: Image.Image, file: IO[bytes]) -> Samples | None:
+def _exact_samples(image: Image.Image, file: IO[bytes]) -> Samples | None:
     """Decode formats whose pixel values Pillow would change; return None for other and damaged files."""
     if image.format == "JPEG2000":
         return decode_jpeg2000(file)
-    if image.format == "JXL":
-        return decode_jxl(file)
     is_deep_png = image.format == "PNG" and ";16" in str(getattr(image, "tile", ""))  # raw mode of the tiles
-    # only Pillow composites animations, although at 8 bits
-    return decode_png(file) if is_deep_png and not getattr(image, "is_animated", False) else None
+    return decode_png(file) if is_deep_png else None
 
 
 def _scale_transparency(image: Image.Image) -> None:
@@ -441,8 +446,6 @@ def frame_notes(image: Image.Image) -> tuple[str, ...]:
         count = getattr(image, "n_frames", 1)
     except Exception:  # the first page is readable even if a later page is damaged
         return ("later frames are damaged and were discarded",)
-    if image.info.get("default_image"):  # the first image of a PNG is not a frame of its animation
-        return (f"still image without its {count - 1} frames",)
     unit = "pages" if image.format == "TIFF" else "frames"
     return (f"first of {count} {unit}",) if count > 1 else ()
 

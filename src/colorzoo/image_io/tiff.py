@@ -1,7 +1,7 @@
 """TIFF files: find pages, decode samples of any type, and encode pages.
 
-tifffile is used to find and decode pages. `colorzoo.image_io.exif` encodes the directories of pages, because
-tifffile cannot write EXIF and GPS directories.
+tifffile is used to find and decode pages. Pillow encodes the directories of pages, because tifffile cannot
+write EXIF and GPS directories.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import io
 import itertools
 import logging
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import IO, Any, NamedTuple, cast
 
 import imagecodecs
@@ -21,18 +21,7 @@ from PIL.ExifTags import Base
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, PREDICTOR
 
 from colorzoo.errors import ImageError
-from colorzoo.image_io.exif import (
-    BYTE,
-    LONG,
-    SHORT,
-    TIFF_HEADER,
-    UNDEFINED,
-    Tag,
-    encode_directory,
-    read_directory,
-    tag_of,
-)
-from colorzoo.image_io.exif import Directory as TagDirectory
+from colorzoo.image_io.exif import copy_directories, encode_directories
 from colorzoo.image_io.metadata import (
     IPTC,
     ORIENTATION,
@@ -43,8 +32,7 @@ from colorzoo.image_io.metadata import (
     clean_exif,
     clean_xmp,
     iptc_record,
-    resolution_tags,
-    valid_orientation,
+    set_resolution,
 )
 from colorzoo.image_io.raster_image import AlphaArray, FloatArray, Levels, Pixels, unit_range, with_profile
 
@@ -144,8 +132,7 @@ def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Meta
             tiff.filehandle.seek(page.offset)
             found: Any = tifffile.TiffPage(tiff, 0)
             pixels = sample_pixels(_samples(found, size), _bytes_of(found, PROFILE))
-            exif, notes = clean_exif(file, page.offset)
-            return replace(pixels, notes=pixels.notes + notes), *_metadata(found, exif)
+            return pixels, *_metadata(found, clean_exif(file, page.offset))
     except SamplesError as error:
         raise ImageError(f"{name} {error}") from error
     except MemoryError:
@@ -158,7 +145,8 @@ def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Meta
 
 
 def _metadata(page: Any, exif: bytes | None) -> tuple[Metadata, int]:
-    orientation = valid_orientation(page.tags.valueof(ORIENTATION))
+    stored = page.tags.valueof(ORIENTATION)
+    orientation: int = stored if stored in range(1, 9) else 1
     has_unit = page.resolutionunit != tifffile.RESUNIT.NONE
     dpi: tuple[float, float] = page.get_resolution(tifffile.RESUNIT.INCH) if has_unit else (1, 1)
     upright_dpi = dpi if orientation < 5 else dpi[::-1]
@@ -185,7 +173,9 @@ def _samples(page: Any, file_size: int) -> Samples:
     Raises:
         SamplesError: Samples are missing, or the color type or the number of channels is not supported.
     """
-    color_channels, bits = _check_supported(page), _bits_of(page)
+    color_channels, bits = _color_channels(page), _bits_of(page)
+    if page.imagedepth > 1:
+        raise SamplesError("is a volumetric TIFF, which is not supported. Save each slice as a page.")
     _check_complete(page, file_size)
     stored = _channels_last(page)
     if page.photometric == PHOTOMETRIC.PALETTE:
@@ -206,22 +196,6 @@ def _bits_of(page: Any) -> int:
     return bits if isinstance(bits, int) else max(bits)
 
 
-def _check_supported(page: Any) -> int:
-    """Return the number of color channels.
-
-    Raises:
-        SamplesError: The color type is not supported, or the page is a volume.
-    """
-    color_channels = _color_channels(page)
-    if color_channels is None:
-        raise SamplesError(
-            f"is a {_bits_of(page)}-bit {page.photometric.name} TIFF, which is not supported. Save it as RGB."
-        )
-    if page.imagedepth > 1:
-        raise SamplesError("is a volumetric TIFF, which is not supported. Save each slice as a page.")
-    return color_channels
-
-
 def _check_complete(page: Any, file_size: int) -> None:
     """Raise `SamplesError` if samples are missing, which tifffile would read as zeros."""
     ends = [start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True)]
@@ -237,13 +211,17 @@ def _channels_last(page: Any) -> NDArray[Any]:
     return stored.reshape(*stored.shape[:2], -1)
 
 
-def _color_channels(page: Any) -> int | None:
-    """Return the number of color channels; None if the photometric interpretation is not supported."""
+def _color_channels(page: Any) -> int:
+    """Return the number of color channels; raise `SamplesError` if the color type is not supported."""
     if Base.PhotometricInterpretation not in page.tags:
         return 3 if page.samplesperpixel > 2 else 1
     if page.photometric == PHOTOMETRIC.YCBCR and page.compression == COMPRESSION.JPEG:
         return 3  # the JPEG decoder returns RGB
-    return _COLOR_CHANNELS.get(page.photometric)
+    if page.photometric not in _COLOR_CHANNELS:
+        raise SamplesError(
+            f"is a {_bits_of(page)}-bit {page.photometric.name} TIFF, which is not supported. Save it as RGB."
+        )
+    return _COLOR_CHANNELS[page.photometric]
 
 
 def _apply_palette(stored: NDArray[Any], colormap: NDArray[Any]) -> NDArray[Any]:
@@ -284,13 +262,14 @@ def encode_page(stored: NDArray[Any], data: Metadata, offset: int) -> tuple[byte
     strip = _compress(stored)
     if offset + len(strip) > _MAX_TIFF:
         raise ImageError("a TIFF must be smaller than 4 GB. Set --frames first to write only the first page.")
-    directory = read_directory(data.exif or TIFF_HEADER)[0]
-    directory |= _pixel_tags(stored, len(strip))
-    directory |= _metadata_tags(data)
-    # the strip follows the directory, whose length does not depend on the value of the offset
-    strip_offset = offset + len(encode_directory(directory, offset))
-    directory[Base.StripOffsets] = tag_of(LONG, strip_offset)
-    return encode_directory(directory, offset), strip
+    main, nested = copy_directories(data.exif or b"")
+    main.update(_pixel_tags(stored, len(strip)))
+    set_resolution(main, data.dpi)
+    blocks = ((XMP, data.xmp), (IPTC, data.iptc), (PROFILE, data.icc))
+    main.update((number, value) for number, value in blocks if value)
+    # the strip follows the nested directories; Pillow adds the offset of the end of the main directory
+    main[Base.StripOffsets] = sum(len(directory.tobytes()) for directory in nested.values())
+    return encode_directories(main, nested, offset), strip
 
 
 def _compress(stored: NDArray[Any]) -> bytes:
@@ -301,31 +280,23 @@ def _compress(stored: NDArray[Any]) -> bytes:
     return bytes(imagecodecs.deflate_encode(cast(bytes, differences)))
 
 
-def _pixel_tags(stored: NDArray[Any], strip_length: int) -> TagDirectory:
-    """Return the tags that describe pixels ``(H, W, C)`` and their strip; the strip offset is 0."""
+def _pixel_tags(stored: NDArray[Any], strip_length: int) -> dict[int, int | tuple[int, ...]]:
+    """Return the tags that describe pixels ``(H, W, C)`` and their strip, except for the strip offset."""
     height, width, channels = stored.shape
-    tags: TagDirectory = {
-        Base.ImageWidth: tag_of(LONG, width),
-        Base.ImageLength: tag_of(LONG, height),
-        Base.BitsPerSample: tag_of(SHORT, *[stored.dtype.itemsize * 8] * channels),
-        Base.Compression: tag_of(SHORT, COMPRESSION.ADOBE_DEFLATE),
-        Base.PhotometricInterpretation: tag_of(SHORT, PHOTOMETRIC.RGB),
-        Base.StripOffsets: tag_of(LONG, 0),
-        Base.SamplesPerPixel: tag_of(SHORT, channels),
-        Base.RowsPerStrip: tag_of(LONG, height),
-        Base.StripByteCounts: tag_of(LONG, strip_length),
-        Base.Predictor: tag_of(SHORT, PREDICTOR.HORIZONTAL),
+    tags: dict[int, int | tuple[int, ...]] = {
+        Base.ImageWidth: width,
+        Base.ImageLength: height,
+        Base.BitsPerSample: (stored.dtype.itemsize * 8,) * channels,
+        Base.Compression: int(COMPRESSION.ADOBE_DEFLATE),
+        Base.PhotometricInterpretation: int(PHOTOMETRIC.RGB),
+        Base.SamplesPerPixel: channels,
+        Base.RowsPerStrip: height,
+        Base.StripByteCounts: strip_length,
+        Base.Predictor: int(PREDICTOR.HORIZONTAL),
     }
     if channels == 4:
-        tags[Base.ExtraSamples] = tag_of(SHORT, EXTRASAMPLE.UNASSALPHA)
+        tags[Base.ExtraSamples] = int(EXTRASAMPLE.UNASSALPHA)
     return tags
-
-
-def _metadata_tags(data: Metadata) -> TagDirectory:
-    """Return the tags of resolution, XMP packet, IPTC record and color profile, if present."""
-    tags = dict(resolution_tags(data.dpi)) if data.dpi else {}
-    blocks = ((XMP, BYTE, data.xmp), (IPTC, UNDEFINED, data.iptc), (PROFILE, UNDEFINED, data.icc))
-    return tags | {number: Tag(value_type, value) for number, value_type, value in blocks if value}
 
 
 class SamplesError(ValueError):
@@ -470,17 +441,6 @@ def decode_jpeg2000(file: IO[bytes]) -> Samples | None:
     except Exception:  # errors of OpenJPEG
         return None
     return plain_samples(stored.reshape(*stored.shape[:2], -1), kind[0] + 1)
-
-
-def decode_jxl(file: IO[bytes]) -> Samples | None:
-    """Decode the first frame of a JPEG XL file; return None if the file is damaged."""
-    file.seek(0)
-    try:
-        stored: NDArray[Any] = imagecodecs.jpegxl_decode(file.read())
-    except Exception:  # errors of libjxl, or imagecodecs was built without it
-        return None
-    values = stored.reshape(-1, *stored.shape[-3:])[0] if stored.ndim > 2 else stored[..., None]
-    return plain_samples(values, 8 * stored.dtype.itemsize)
 
 
 def decode_png(file: IO[bytes]) -> Samples | None:

@@ -20,17 +20,14 @@ from PIL import Image, PngImagePlugin
 
 from colorzoo.errors import DiskFullError, ImageError
 from colorzoo.files import whole_file
-from colorzoo.image_io.exif import TIFF_HEADER, read_directory
+from colorzoo.image_io.exif import TIFF_HEADER, copy_directories
 from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.metadata import (
     EXIF_PREFIX,
-    PNG_COMMENT,
-    RAW_PROFILE,
     Metadata,
     encode_exif,
     photoshop_resources,
-    raw_profile,
-    resolution_tags,
+    set_resolution,
 )
 from colorzoo.image_io.raster_image import Levels, RasterImage, quantized
 from colorzoo.image_io.tiff import encode_page
@@ -40,12 +37,12 @@ ALPHA_FORMATS = frozenset({"PNG", "TIFF", "WEBP", "AVIF", "GIF", "OpenRaster"})
 XMP_FORMATS = frozenset({"JPEG", "PNG", "TIFF", "WEBP", "AVIF"})
 # formats that can store each kind of metadata
 _METADATA_FORMATS = dict.fromkeys(("EXIF", "color profile", "XMP"), XMP_FORMATS) | {
-    "IPTC": frozenset({"JPEG", "PNG", "TIFF"}),
-    "comment": frozenset({"JPEG", "PNG", "GIF"}),
+    "IPTC": frozenset({"JPEG", "TIFF"}),
+    "comment": frozenset({"JPEG", "GIF"}),
     "PNG text": frozenset({"PNG"}),
     "resolution": XMP_FORMATS | {"BMP"},
 }
-ANIMATED_FORMATS = frozenset({"TIFF", "PNG", "GIF", "WEBP"})
+ANIMATED_FORMATS = frozenset({"TIFF", "GIF", "WEBP"})
 _JPEG_SEGMENT = 65_000
 """Maximum number of bytes of a metadata block; a JPEG segment contains 65,533 bytes, including its name."""
 
@@ -341,8 +338,8 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
     if kind == "JPEG":
         return _jpeg_options(data, quality)
     if kind == "PNG":
-        texts, exif = _png_texts(data), _exif_of(data)
-        return {"pnginfo": texts, "icc_profile": data.icc, "exif": exif, "dpi": data.dpi}
+        exif = data.exif or b""
+        return {"pnginfo": _png_texts(data), "icc_profile": data.icc, "exif": exif, "dpi": data.dpi}
     if kind == "WEBP":
         return {**_web_options(data), "quality": quality, "lossless": quality >= 100, "exact": alpha}
     if kind == "AVIF":
@@ -355,7 +352,8 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
 
 def _jpeg_options(data: Metadata, quality: int) -> dict[str, Any]:
     """Return the keyword arguments for a JPEG, without metadata blocks that are too long."""
-    blocks = {"exif": _exif_of(data), "xmp": data.xmp, "comment": data.comment}
+    exif = data.exif and EXIF_PREFIX + data.exif
+    blocks = {"exif": exif, "xmp": data.xmp, "comment": data.comment}
     if data.iptc:
         body = _PHOTOSHOP_PREFIX + photoshop_resources(data.iptc)
         blocks["extra"] = b"\xff\xed" + struct.pack(">H", 2 + len(body) & 0xFFFF) + body
@@ -367,16 +365,10 @@ def _jpeg_options(data: Metadata, quality: int) -> dict[str, Any]:
 
 def _web_options(data: Metadata) -> dict[str, Any]:
     """Return the metadata arguments for WebP and AVIF, which store the resolution as EXIF."""
-    exif = _exif_of(data)
-    if data.dpi:
-        directory = read_directory(data.exif or TIFF_HEADER)[0] | resolution_tags(data.dpi)
-        exif = EXIF_PREFIX + (encode_exif(directory) or b"")
-    return {"icc_profile": data.icc or b"", "exif": exif, "xmp": data.xmp or b""}
-
-
-def _exif_of(data: Metadata) -> bytes:
-    """Return the EXIF block with the prefix that Pillow requires; empty without EXIF."""
-    return EXIF_PREFIX + data.exif if data.exif else b""
+    main, nested = copy_directories(data.exif or b"")
+    set_resolution(main, data.dpi)
+    exif = encode_exif(main, nested)
+    return {"icc_profile": data.icc or b"", "exif": exif or b"", "xmp": data.xmp or b""}
 
 
 def _png_texts(data: Metadata) -> PngImagePlugin.PngInfo:
@@ -385,19 +377,7 @@ def _png_texts(data: Metadata) -> PngImagePlugin.PngInfo:
         texts.add_itxt(key.encode("latin-1", "replace").decode("latin-1"), value)
     if data.xmp:
         texts.add_itxt("XML:com.adobe.xmp", data.xmp.decode("utf-8", "replace"))
-    if data.comment:
-        texts.add_itxt(PNG_COMMENT, _comment_text(data.comment))
-    if data.iptc:
-        texts.add_text(f"{RAW_PROFILE}iptc", raw_profile("iptc", photoshop_resources(data.iptc)), zip=True)
     return texts
-
-
-def _comment_text(comment: bytes) -> str:
-    """Decode a comment, whose encoding a JPEG does not declare: UTF-8 if valid, otherwise Latin-1."""
-    try:
-        return comment.decode()
-    except UnicodeDecodeError:
-        return comment.decode("latin-1")
 
 
 def write_whole(path: Path, content: bytes, *, overwrite: bool = True) -> None:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from colorzoo.color.lab import lightness_of_levels
+from colorzoo.color.levels import lightness_of_levels
 from colorzoo.errors import GuidanceError, OtherImageError
 from colorzoo.guidance import Area, BoxHint, Mask, Recipe
 from colorzoo.guidance.areas import KeptColors

@@ -29,7 +29,7 @@ from colorzoo.guidance import DrawingSettings, Exemplar, Guidance, Recipe
 from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, read_border
 from colorzoo.guidance.hints import resize_maps
 from colorzoo.guidance.recipe import MAX_STRENGTH
-from colorzoo.image_io.raster_image import IN_COLOR, Levels, RasterImage, chroma_note, composite_on_white
+from colorzoo.image_io.raster_image import IN_COLOR, Levels, RasterImage, chroma_note, composite_on_paper
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import to_pil
 from colorzoo.inference.border import Surroundings, crop_recipe, select_part
@@ -231,7 +231,7 @@ class Colorizer:
 
         This method does not run the model. A border is a print margin or mount around the image. The healing
         strokes of the recipe mark the damage. For sketch models, the border is not detected, and transparent
-        parts are filled with white. The parameters match the parameters of `colorize`.
+        parts are filled with paper. The parameters match the parameters of `colorize`.
 
         Raises:
             GuidanceError: The guidance does not match the image, or the strength is outside [0, 1.5].
@@ -241,8 +241,8 @@ class Colorizer:
         notes = recipe_notes(recipe, image)
         setting = _border_setting(recipe, border, is_sketch=self._network.is_sketch)
         if self._network.is_sketch and image.alpha is not None:
-            image = composite_on_white(image)
-            notes += ("transparent parts were filled with white paper",)
+            image = composite_on_paper(image)
+            notes += ("transparent parts were filled with paper",)
         inside = timed(log, select_part, image, setting)
         if recipe.healing:  # healing does not change the border
             image = replace(image, levels=_healed(log, image, recipe))
@@ -585,7 +585,7 @@ def choose_for_image(choice: ModelChoice, guidance: Guidance | Recipe, image: Ra
     """
     if not choice.is_replaceable:
         return choice
-    levels = composite_on_white(image).levels
+    levels = composite_on_paper(image).levels
     if not is_line_art(levels) or chroma_note(image) == IN_COLOR:
         return choice
     from colorzoo.drawing.regions import encloses_regions  # photos do not need it

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.color.gamut import linear_rgb_in_gamut
-from colorzoo.color.lab import clipped, encoded, lightness_of_levels, write_levels
+from colorzoo.color.lab import linear_rgb_in_gamut
+from colorzoo.color.levels import clipped, encoded, lightness_of_levels, write_levels
 from colorzoo.image_io.raster_image import Levels
 
 BAND_PIXELS = 2**18  # smaller bands add overhead, larger bands exceed the CPU cache

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.image_io.raster_image import RasterImage, composite_on_white
+from colorzoo.image_io.raster_image import RasterImage, composite_on_paper
 from colorzoo.inference.border import Surroundings
 from colorzoo.inference.full_size import (
     FullLightness,
@@ -134,13 +134,13 @@ class ColorizedImage:
     def source(self, image: RasterImage) -> RasterImage:
         """Crop the source image to the area of the result, for copying alpha and metadata.
 
-        For sketch models, the alpha channel is removed, because transparent parts were filled with white.
+        For sketch models, the alpha channel is removed, because transparent parts were filled with paper.
 
         Args:
             image: Whole source image.
         """
         if self.colors.lightness is not None:
-            image = composite_on_white(image)
+            image = composite_on_paper(image)
         full = self.task.full_size
         if full is None or full.crop is None:
             return image

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.color.lab import linear_of
+from colorzoo.color.levels import linear_of
 from colorzoo.errors import DataError
 from colorzoo.metrics.base import ColorMetric, Output, mean_of_moments, require_images, require_pair, sums
 

@@ -273,11 +273,11 @@ def test_interrupted_predict_resumes_in_a_bucket(album, bucket, tmp_path, colore
     with pytest.raises(SystemExit):
         predict(album, "s3://bucket/out")
     monkeypatch.setattr(ResultBucket, "upload", upload)
-    assert sorted(objects(bucket)) == ["a/x.jpg", "z.gif", "z.gif.xmp"]
+    assert sorted(objects(bucket)) == ["a/x.jpg", "z.gif", "z.gif.colorzoo.xmp"]
     colored()
     assert predict(album, "s3://bucket/out/") == 0
     assert colored() == 4
-    assert sorted(objects(bucket)) == [*IMAGES, "z.gif", "z.gif.xmp"]
+    assert sorted(objects(bucket)) == [*IMAGES, "z.gif", "z.gif.colorzoo.xmp"]
     assert predict(album, tmp_path / "out") == 0
     assert decoded({name: objects(bucket)[name] for name in IMAGES}) == decoded(
         {name: results(tmp_path / "out")[name] for name in IMAGES}

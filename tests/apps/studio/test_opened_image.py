@@ -21,7 +21,6 @@ from colorzoo.apps.studio.opened_image import lightness_around, open_upload, rea
 from colorzoo.apps.studio.protocol import Limits
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.full_size import FullLightness, shrink_lightness, working_size
-from raw_files import write_raw
 from tiny_model import gray_image
 
 
@@ -55,15 +54,6 @@ def test_opened_image_network_lightness_matches_the_command_line(size: tuple[int
         assert (opened.lightness - view).abs().mean() < 3.0  # shift of less than one preview pixel
         rough = opened.approximate_lightness(32) - lightness.shrunk(working_size(size[1], size[0], 32))
         assert rough.abs().mean() < 3.0
-
-
-def test_opened_raw_file_is_decoded_for_export_as_for_the_preview(tmp_path: Path) -> None:
-    pytest.importorskip("rawpy", reason="the extra formats is not installed")
-    mosaic = np.linspace(1000, 60000, 64 * 96).reshape(64, 96).astype(np.uint16)
-    data = write_raw(tmp_path / "a.dng", mosaic, 65535).read_bytes()
-    opened = open_upload(data, "a.dng", Limits(), 64)
-    lightness = FullLightness(opened.decode().levels).whole()
-    assert torch.allclose(lightness, opened.lightness, atol=0.01)  # the preview has the full size
 
 
 def drawing() -> np.ndarray:

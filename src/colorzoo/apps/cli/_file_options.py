@@ -184,7 +184,9 @@ class VideoOptions(ModelSettings):
     )
     no_sound: bool = option(False, "omit the sound of IN", FILES)
     provenance: Literal["embed", "none"] = option(
-        "embed", "embed (default) writes a provenance record to OUT.xmp; none disables the record", FILES
+        "embed",
+        "embed (default) writes a provenance record to OUT.colorzoo.xmp; none disables the record",
+        FILES,
     )
     dry_run: bool = option(False, "print the planned output without writing it", FILES)
     json: bool = option(False, "print a summary as JSON on standard output", FILES)

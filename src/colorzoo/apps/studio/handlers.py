@@ -23,7 +23,7 @@ from colorzoo.apps.studio.sessions import AttachedReference, Session
 from colorzoo.apps.studio.worker_pool import RequestCancelledError, cancellable, stop_if_cancelled
 from colorzoo.batch import UsedFile
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Fields, PointHint, Recipe, Vertices, parse_area, read_reach
+from colorzoo.guidance import DEFAULT_REACH, Fields, PointHint, Reach, Recipe, Vertices, parse_area
 from colorzoo.image_io import RasterImage, is_gray, write_notes
 from colorzoo.inference import (
     as_reference,
@@ -311,7 +311,7 @@ def _extent(ctx: Context) -> Iterator[Message]:
     x, y = ctx.place()
     fields = ctx.message.fields()
     radius = fields.read("radius", NonNegativeFloat, 3.0)
-    reach = read_reach(fields.take("reach"), "extent.reach")
+    reach = fields.read("reach", Reach, DEFAULT_REACH)
     recipe = ctx.recipe() if "recipe" in ctx.message.body else Recipe()
     request = ctx.pad_request(recipe)
     point = PointHint(*request.opened.part_location((x, y)), radius, reach=reach)

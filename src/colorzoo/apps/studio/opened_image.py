@@ -28,7 +28,7 @@ from colorzoo.image_io import (
     Levels,
     RasterImage,
     chroma_note,
-    composite_on_white,
+    composite_on_paper,
     quantized,
     read_file,
 )
@@ -110,7 +110,7 @@ class OpenedImage:
         window: Position in the whole photo, if this object is a part of a photo; otherwise None.
         whole: Whole photo, if this object is a part of a photo; otherwise None.
         healing: Strokes over dust and scratches; their pixels are inpainted.
-        opaque: Whether the photo has no transparent pixels, or its transparent pixels were filled with white.
+        opaque: Whether the photo has no transparent pixels, or its transparent pixels were filled with paper.
         last_results: Arguments and result of the last call of each method that `_cached` caches.
     """
 
@@ -161,7 +161,7 @@ class OpenedImage:
         """Decode the file at full size and inpaint the pixels under healing strokes."""
         image = read_file(io.BytesIO(self.data), self.name, MAX_PIXELS)
         if self.opaque:
-            image = composite_on_white(image)
+            image = composite_on_paper(image)
         return replace(image, levels=heal(image.levels, self.healing)) if self.healing else image
 
     def healed(self, strokes: tuple[Stroke, ...]) -> OpenedImage:
@@ -178,7 +178,7 @@ class OpenedImage:
         return self._cached("healed", strokes, lambda: self._changed(healing=strokes))
 
     def on_paper(self) -> OpenedImage:
-        """Return the photo with transparent pixels filled with white, for sketch models."""
+        """Return the photo with transparent pixels filled with paper, for sketch models."""
         if self.opaque:
             return self
         return self._cached("on_paper", (), lambda: self._changed(opaque=True))
@@ -317,9 +317,9 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
         ImageError: The file is not an image, is damaged, or has too many pixels.
     """
     image = read_upload(data, name, limits)
-    on_white = composite_on_white(image)
-    is_sketch = chroma_note(on_white) != IN_COLOR and is_line_art(on_white.levels)
-    displayed = on_white if is_sketch else image
+    drawing = composite_on_paper(image)
+    is_sketch = chroma_note(drawing) != IN_COLOR and is_line_art(drawing.levels)
+    displayed = drawing if is_sketch else image
     tint = chroma_note(displayed)
     width, height = image.size
     view = fit_size(height, width, limits.view_side)

@@ -1,12 +1,11 @@
-"""Computation of the tables of `colorzoo.color.gamut`.
+"""Computation of the tables for gamut mapping in `colorzoo.color.lab`.
 
-``python -m colorzoo.color.gamut_tables`` writes the file ``tables/gamut.npz``.
+``python tests/color/gamut_tables.py`` writes the file ``tables/gamut.npz`` of the package.
 """
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,16 +13,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.color.gamut import (
+from colorzoo.color.lab import (
     AB_RANGE,
     HUE_CELLS,
     LIGHTNESS_CELLS,
     S_STEP,
+    TABLES,
     cone_slopes,
+    lab_to_linear_rgb,
+    lightness_to_luminance,
     on_curve,
     within_cube,
 )
-from colorzoo.color.lab import lab_to_linear_rgb, lightness_to_luminance
 
 _DARKEST = 1e-2  # smallest L in the table; black has no chroma
 _RAISED = 2.2  # times the chroma: no color of this lightness has a negative channel
@@ -83,4 +84,4 @@ def compute_tables() -> dict[str, NDArray[Any]]:
 
 if __name__ == "__main__":
     arrays: dict[str, Any] = compute_tables()
-    np.savez_compressed(Path(__file__).parent / "tables" / "gamut.npz", **arrays)
+    np.savez_compressed(TABLES, **arrays)
