@@ -286,7 +286,8 @@ class ShardReader:
         self, root: str, split: str, *, cache: str | None = None, cache_gigabytes: float | None = None
     ) -> None:
         self._remote = f"{root.rstrip('/')}/{split}" if _is_remote(root) else None
-        self._folder = _local_folder(root, cache) / split
+        self._root = _local_folder(root, cache)
+        self._folder = self._root / split
         self._limit = None if cache_gigabytes is None else int(cache_gigabytes * 1e9)
         if self._remote is not None:
             _download(self._remote, self._folder, INDEX)
@@ -313,7 +314,7 @@ class ShardReader:
         path = self._folder / chunk["filename"]
         if self._remote is not None and not path.exists():
             if self._limit is not None:
-                _evict_chunks(self._folder, self._limit - chunk["chunk_bytes"])
+                _evict_chunks(self._root.parent, self._limit - chunk["chunk_bytes"])
             _download(self._remote, self._folder, path.name)
         _require(path, chunk["chunk_bytes"])
         if self._open is None:
@@ -332,10 +333,31 @@ def _is_remote(root: str) -> bool:
 
 
 def _local_folder(root: str, cache: str | None) -> Path:
+    """Return ``root``, or the download folder of the current version of a remote folder."""
     if not _is_remote(root):
         return Path(root)
     base = Path(cache) if cache else cache_home() / "shards"
-    return base / hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
+    return base / _short_hash(root) / _short_hash(_remote_version(root))
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:16]
+
+
+def _remote_version(root: str) -> str:
+    """Return a text that changes if a file below a remote folder is added, removed or replaced.
+
+    The text contains what the store lists for each file, such as its size and its ETag or modification time.
+
+    Raises:
+        DataError: The files cannot be listed.
+    """
+    try:
+        file_system, folder = url_to_fs(root)
+        return str(sorted(file_system.find(folder, detail=True).items()))
+    except Exception as error:  # each kind of store has its own exceptions
+        reason = f"{type(error).__name__}: {first_words(error)}"
+        raise DataError(f"the shards in {root!r} cannot be listed ({reason})") from error
 
 
 def _download(remote: str, folder: Path, name: str) -> None:
@@ -363,8 +385,8 @@ def _require(path: Path, size: int) -> None:
 
 
 def _evict_chunks(folder: Path, limit: int) -> None:
-    """Delete the oldest chunks until at most ``limit`` bytes remain."""
-    chunks = sorted(folder.glob("*.bin"), key=lambda path: path.stat().st_mtime)
+    """Delete the oldest chunks below a folder until at most ``limit`` bytes remain."""
+    chunks = sorted(folder.rglob("*.bin"), key=lambda path: path.stat().st_mtime)
     total = sum(path.stat().st_size for path in chunks)
     while chunks and total > limit:
         total -= chunks[0].stat().st_size
