@@ -22,8 +22,8 @@ from colorzoo.registry import load_model_class, load_task_class, model_card
 from colorzoo.settings import constructor_arguments, known_settings, merge_settings
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
 from colorzoo.weights.catalog import entry_without_hash, listed_record, record_first_use
-from colorzoo.weights.hub import HUB, hub_weights
 from colorzoo.weights.load import UNTRAINED, Provenance
+from colorzoo.weights.pretrained import HUB, hub_weights
 
 if TYPE_CHECKING:
     from colorzoo.networks.exemplar_features import BorrowedTrunk, Trunk

@@ -27,9 +27,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
-from textwrap import shorten
-from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Literal, Self, cast, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from safetensors import SafetensorError, safe_open
 
@@ -63,14 +61,6 @@ _SAFE_GLOBALS_LOCK = threading.Lock()
 
 REMOVED_SETTINGS = frozenset({"accumulate", "clip", "compile_training"})
 """Training settings of earlier versions, which are ignored in checkpoints."""
-_JSON_TYPES: dict[Any, str] = {
-    bool: "true or false",
-    int: "an integer",
-    str: "a string",
-    Mapping: "an object",
-    tuple: "a list",
-    NoneType: "null",
-}
 _FORMER_KEYS = {"pictures": "images"}  # keys in weight files of versions before 0.2.0
 
 
@@ -98,14 +88,9 @@ class WeightContent:
         """Training record as a dict (see `Provenance`); None if the file contains no record.
 
         Raises:
-            WeightsError: The record is not a JSON object, or a field has a wrong type.
+            WeightsError: The record is not a JSON object.
         """
-        found = _parse(self.path, self.stored, "provenance")
-        try:
-            Provenance.of(found)
-        except WeightsError as error:
-            raise WeightsError(f"{self.path}: {error}") from error
-        return found
+        return _parse(self.path, self.stored, "provenance")
 
 
 def existing_file(weights: str | Path | None) -> Path | None:
@@ -588,47 +573,16 @@ class Provenance:
 
         Args:
             stored: Fields by name; unrecognized fields are ignored. None creates an empty record.
-
-        Raises:
-            WeightsError: A field has a wrong type.
         """
         known = {each.name for each in fields(cls)}
         stored = {_FORMER_KEYS.get(key, key): value for key, value in (stored or {}).items()}
         found = {key: value for key, value in stored.items() if key in known}
-        check_types(cls, found)
         lists = {key: tuple(found.get(key, ())) for key in ("config", "earlier")}
         return cls(**{**found, **lists})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain JSON types."""
         return {**asdict(self), "config": list(self.config), "earlier": list(self.earlier)}
-
-
-def check_types(kind: type[Any], stored: Mapping[str, Any]) -> None:
-    """Raise an error if a value from JSON does not match the type annotation of its dataclass field.
-
-    Types must match exactly, so a boolean does not match ``int``. A JSON list matches a tuple. The items of
-    lists and mappings are not checked.
-
-    Args:
-        kind: Dataclass whose fields are booleans, integers, strings, mappings, tuples or None.
-        stored: Values from JSON by field name; each name must be a field of ``kind``.
-
-    Raises:
-        WeightsError: A value has a wrong type.
-    """
-    hints = get_type_hints(kind)
-    for name, value in stored.items():
-        members = get_args(hints[name]) if isinstance(hints[name], UnionType) else (hints[name],)
-        allowed = [get_origin(each) or each for each in members]  # Mapping for Mapping[str, Any]
-        value_type: Any = type(value)
-        if isinstance(value, list):
-            value_type = tuple
-        elif isinstance(value, Mapping):
-            value_type = Mapping
-        if value_type not in allowed:
-            expected = " or ".join(_JSON_TYPES[each] for each in allowed)
-            raise WeightsError(f"{name!r} must be {expected}, got {shorten(repr(value), 60)}")
 
 
 def data_digest(images: list[str]) -> dict[str, Any]:
