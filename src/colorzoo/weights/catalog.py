@@ -12,7 +12,6 @@ import re
 import sys
 import warnings
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -64,7 +63,7 @@ class WeightFile:
 
     @property
     def sha256(self) -> str | None:
-        """SHA-256 from the card, else the hash recorded at the first use, else None."""
+        """SHA-256 from the card, else the hash recorded after the download, else None."""
         return self.weights.sha256 or recorded_sha256(self.path)
 
     @property
@@ -99,17 +98,14 @@ class ResolvedWeights:
         path: Path of the file.
         entry: Entry of the model card; None for a file that the card does not contain.
         hparams: Constructor arguments that the weights require.
-        sha256: Verified hash of the file; None if the card does not contain the file, or if the file has no
-            published hash and is used for the first time.
-        is_first_use: Whether a file without a published hash is used for the first time. If True, the caller
-            records the hash with `record_first_use` after loading.
+        sha256: Verified hash of the file; None if the card does not contain the file, or if the file has
+            neither a published hash nor a hash recorded after its download.
     """
 
     path: Path
     entry: Weights | None = None
     hparams: Mapping[str, Any] = field(default_factory=dict)
     sha256: str | None = None
-    is_first_use: bool = False
 
     @property
     def published(self) -> bool:
@@ -214,22 +210,16 @@ def file_problem(file: WeightFile) -> str:
         return ""
     if file.weights.sha256 is None:
         record = _record_of(file.path)
-        return f"changed since its first use: expected SHA-256 {expected}, got {found}. Remove {record}"
+        return f"changed since its download: expected SHA-256 {expected}, got {found}. Remove {record}"
     return f"expected SHA-256 {expected}, got {found}"
 
 
 def recorded_sha256(path: Path) -> str | None:
-    """Return the hash recorded when a file was first used; None before the first use."""
+    """Return the hash recorded when a file was downloaded; None without a record."""
     try:
         return _record_of(path).read_text(encoding="ascii").strip() or None
     except (OSError, ValueError):
         return None
-
-
-def record_first_use(path: Path) -> None:
-    """Record the hash of a file without a published hash, so that a later change is detected."""
-    with suppress(OSError):  # the cache can be read-only
-        write_atomic(_record_of(path), f"{sha256_of(path)}\n".encode())
 
 
 def _record_of(path: Path) -> Path:
@@ -363,13 +353,12 @@ def fetch(file: WeightFile, *, offline: bool = False) -> ResolvedWeights:
         offline: Whether to use only local files, as with ``COLORZOO_OFFLINE=1``.
 
     Raises:
-        WeightsError: The file cannot be downloaded, has changed since its first use, or is part of the
+        WeightsError: The file cannot be downloaded, has changed since its download, or is part of the
             package and damaged.
     """
     if problem := file_problem(file):
         _replace(file, problem, offline)
-    sha256 = file.sha256
-    return ResolvedWeights(file.path, file.weights, file.weights.hparams, sha256, is_first_use=sha256 is None)
+    return ResolvedWeights(file.path, file.weights, file.weights.hparams, file.sha256)
 
 
 def _replace(file: WeightFile, problem: str, offline: bool) -> None:
@@ -420,6 +409,8 @@ def _try_downloads(file: WeightFile) -> list[str]:
 def _download(url: str, file: WeightFile) -> str:
     """Download a file; return the reason of a failure, or an empty string.
 
+    If the card contains no hash, the hash of the download is recorded, so that a later change is detected.
+
     Raises:
         OSError: The file cannot be written.
     """
@@ -438,9 +429,12 @@ def _download(url: str, file: WeightFile) -> str:
         except (requests.RequestException, ValueError) as error:
             return " ".join(str(error).split())[:300]
         problem = _download_problem(download, file.weights.sha256)
-        if not problem:
-            download.replace(path)
-    return problem
+        if problem:
+            return problem
+        download.replace(path)
+    if file.weights.sha256 is None:
+        write_atomic(_record_of(path), f"{sha256_of(path)}\n".encode())
+    return ""
 
 
 def _download_problem(download: Path, expected_sha256: str | None) -> str:

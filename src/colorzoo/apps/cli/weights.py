@@ -174,7 +174,7 @@ def _verify(args: VerifyOptions) -> int:
     rows = [row for row in list_weights(cards) if row.where != "missing" or row.weights.file is not None]
     broken = False
     for row in rows:
-        verdict = "ok" if row.sha256 else "not verified: the hash is recorded when the file is first used"
+        verdict = "ok" if row.sha256 else "not verified: the model card contains no hash"
         if problem := file_problem(row):
             fetch_again = f"colorzoo weights fetch {row.model} --tag {row.tag}"
             remedy = "reinstall colorzoo" if row.weights.file else fetch_again
