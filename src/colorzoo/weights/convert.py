@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +48,7 @@ def convert_weights(
     The metadata of the new file contains the following keys, among others:
 
     - ``hparams``: constructor arguments of the model.
-    - ``untrained``: names of submodules whose weights are missing from the published file, if any.
+    - ``untrained``: names of parts of the model whose weights are missing from the published file, if any.
     - ``provenance``: training record, if the source is a checkpoint or a file that the card lists.
 
     Args:
@@ -96,7 +96,7 @@ def _convert_published(
     settings |= flatten_arguments(model_class, model.hparams)
     initial = _replace_by_nan(model)
     apply_weights(model, state_dict, name=str(source), published=True)
-    untrained = _untrained_parts(initial, _restore_missing(model, initial))
+    untrained = _restore_missing(model, initial)
     metadata = {
         "model": card.name,
         "hparams": json.dumps(settings, sort_keys=True),
@@ -174,40 +174,20 @@ def _replace_by_nan(model: nn.Module) -> dict[str, Tensor]:
     return initial
 
 
-def _restore_missing(model: nn.Module, initial: Mapping[str, Tensor]) -> set[str]:
-    """Set the parameters that a file lacks to their initial values; return their names."""
-    missing = {name: value for name, value in model.named_parameters() if value.isnan().all()}
-    for name, value in missing.items():
-        value.detach().copy_(initial[name])
-    return set(missing)
+def _restore_missing(model: nn.Module, initial: Mapping[str, Tensor]) -> list[str]:
+    """Set the parameters that a file lacks to their initial values; return the untrained parts of the model.
 
-
-def _untrained_parts(initial: Mapping[str, Tensor], missing: Set[str]) -> list[str]:
-    """Return the names of the parts of a model that keep random weights because a file lacks them.
-
-    Only parameters with at least two dimensions and different initial values count, because biases and
-    constants are not random. A part is the largest submodule without such parameters in the file. If every
-    submodule that contains a missing parameter also has loaded parameters, the part is the parameter itself.
-
-    Args:
-        initial: Parameters of the newly built model.
-        missing: Names of the parameters that the file lacks.
-
-    Returns:
-        Names without duplicates, in the order of the parameters.
+    A part is named by the first two components of its parameter names, such as ``network.decoder``. Biases
+    and constants do not count, because their initial values are not random.
     """
-    drawn = [name for name, value in initial.items() if value.ndim > 1 and value.min() < value.max()]
-    loaded = set(drawn) - missing
-    parts: dict[str, None] = {}  # a dict is an ordered set
-    for name in drawn:
-        if name in loaded:
+    parts = []
+    for name, value in model.named_parameters():
+        if not value.isnan().all():
             continue
-        pieces = name.split(".")
-        # for "a.b.weight": "a", "a.b", "a.b.weight"
-        prefixes = [".".join(pieces[:count]) for count in range(1, len(pieces) + 1)]
-        unloaded = (each for each in prefixes if not any(other.startswith(f"{each}.") for other in loaded))
-        parts[next(unloaded, name)] = None
-    return list(parts)
+        value.detach().copy_(initial[name])
+        if value.ndim > 1 and value.min() < value.max():
+            parts.append(".".join(name.split(".")[:2]))
+    return list(dict.fromkeys(parts))
 
 
 def _read_source(
