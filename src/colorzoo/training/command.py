@@ -16,6 +16,7 @@ from lightning.pytorch import Callback, LightningDataModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger
+from lightning.pytorch.utilities import rank_zero_only
 
 from colorzoo.card import ModelCard
 from colorzoo.data import ImageDataModule
@@ -89,10 +90,10 @@ def _prepare(verb: str, words: Sequence[str]) -> list[str]:
     return with_folder_data(prepared)
 
 
+@rank_zero_only
 def _print_once(text: str) -> None:
     """Print a line in the first process only, even before the process group exists."""
-    if all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID")):
-        print(f"colorzoo: {text}", file=sys.stderr)
+    print(f"colorzoo: {text}", file=sys.stderr)
 
 
 class ZooCLI(LightningCLI):

@@ -31,9 +31,9 @@ from colorzoo.training.optimization import (
     DEFAULT_OPTIMIZER,
     Factory,
     Optimization,
-    build,
     optional_factory,
     parameter_groups,
+    schedule,
 )
 from colorzoo.training.stages import (
     EVERYTHING,
@@ -508,8 +508,8 @@ class SingleOptimizerModule(ColorizationModule):
 
     def configure_optimizers(self) -> Any:
         """Return the optimizer and its schedule."""
-        groups = self.optimized_parameters()
-        optimizer, scheduler = build(self.make_optimizer, self.make_scheduler, groups, self.trainer)
+        optimizer = self.make_optimizer(self.optimized_parameters())
+        scheduler = schedule(self.make_scheduler, optimizer, self.trainer)
         if scheduler is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
