@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import count, islice
 from typing import Any, TypeVar, cast
 
 import torch
@@ -84,11 +84,11 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
         # as many seeds as samples, so that seeds do not depend on the number of processes
         seeds = torch.randint(2**62, (self.length,), generator=generator)
         positions = torch.arange(self.skip(), self.length)
-        if self.shuffle and len(positions):
+        if self.shuffle and len(positions):  # drop or repeat samples, for equal numbers in all processes
             total = self._each(len(positions)) * self.world_size
-            positions = positions.repeat(-(-total // len(positions)))[:total]
-        mine = positions[self.rank :: self.world_size]
-        for chunk in torch.split(mine, _CHUNK):
+            positions = positions[torch.arange(total) % len(positions)]
+        positions_of_rank = positions[self.rank :: self.world_size]
+        for chunk in torch.split(positions_of_rank, _CHUNK):
             yield from zip(order[chunk].tolist(), seeds[chunk].tolist(), strict=True)
 
     def draw_order(self, generator: torch.Generator) -> Tensor:
@@ -147,18 +147,21 @@ class CyclicBatchSampler(DistributedSampler[list[tuple[int, int]]]):
     def __len__(self) -> int:
         rounds, rest = divmod(len(self.samples), sum(self.sizes))
         batches = rounds * len(self.sizes)
-        while rest > 0:
-            rest -= self.sizes[batches % len(self.sizes)]
-            batches += not (self.drop_last and rest < 0)
+        for size in self.sizes:
+            is_complete = rest >= size
+            if is_complete or (rest > 0 and not self.drop_last):
+                batches += 1
+            rest -= size
         return batches
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        samples, number = iter(self.samples), self.batches_done()
-        while batch := list(islice(samples, size := cyclic_value(self.sizes, number))):
-            if len(batch) < size and self.drop_last:
+        samples = iter(self.samples)
+        for number in count(self.batches_done()):
+            size = cyclic_value(self.sizes, number)
+            batch = list(islice(samples, size))
+            if not batch or (len(batch) < size and self.drop_last):
                 return
             yield batch
-            number += 1
 
 
 class BatchedDataset(Dataset[list[Sample]]):

@@ -30,7 +30,7 @@ from PIL import Image
 from colorzoo.data.check import ValueCache, cache_file, check_images, require_usable, split_by_content
 from colorzoo.data.decode import RESIZE_METHOD, decode_rgb
 from colorzoo.data.image_table import ImageTable
-from colorzoo.data.layouts import SPLITS, class_names, has_splits
+from colorzoo.data.layouts import SPLITS, Split, class_names, has_splits
 from colorzoo.data.sources import byte_count, find_sources
 from colorzoo.environment import core_count
 from colorzoo.errors import DataError, first_words
@@ -68,7 +68,7 @@ class ShardOptions:
     drop_gray: bool = True
 
 
-@dataclass
+@dataclass(frozen=True)
 class ShardReport:
     """Result of `shard_folder`.
 
@@ -113,20 +113,34 @@ def shard_folder(
     load_litdata()  # raises an error before the images are checked
     _check_output(source, out)
     tables, classes = _find_splits(source, options.val_fraction)
-    report = ShardReport(images={}, chunks={}, size=0, gray=0, broken=[], classes=classes, digest={})
-    for split in SPLITS:
-        images = _checked_images(tables[split], split, source, options, report)
-        if split == "train":
-            order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
-            images = images.select(order)
-            report.digest = _digest(images, source)
+    cache = ValueCache(cache_file(source, "checks"))
+    train_check = check_images(tables["train"].sources, drop_gray=options.drop_gray, cache=cache)
+    val_check = check_images(tables["val"].sources, drop_gray=False, cache=cache)
+    train = _shuffled(tables["train"].select(train_check.rows))
+    val = tables["val"].select(val_check.rows)
+    chunks: dict[str, list[dict[str, Any]]] = {}
+    for split, images in (("train", train), ("val", val)):
+        require_usable(images, split, source)
         _pack(images, source, out / split, options, workers or core_count())
-        chunks = json.loads((out / split / INDEX).read_text())["chunks"]
-        report.images[split], report.chunks[split] = len(images), len(chunks)
-        report.size += sum(chunk["chunk_bytes"] for chunk in chunks)
+        chunks[split] = json.loads((out / split / INDEX).read_text())["chunks"]
+    report = ShardReport(
+        images={"train": len(train), "val": len(val)},
+        chunks={split: len(each) for split, each in chunks.items()},
+        size=sum(chunk["chunk_bytes"] for each in chunks.values() for chunk in each),
+        gray=len(train_check.gray),
+        broken=[
+            (os.path.relpath(name, source), reason) for name, reason in train_check.broken + val_check.broken
+        ],
+        classes=classes,
+        digest=_digest(train, source),
+    )
     manifest = {"version": 2, "resize": RESIZE_METHOD, **asdict(options), **asdict(report)}
     write_atomic(out / MANIFEST, json.dumps(manifest, indent=1).encode())
     return report
+
+
+def _shuffled(images: ImageTable) -> ImageTable:
+    return images.select(torch.randperm(len(images), generator=torch.Generator().manual_seed(0)))
 
 
 def _check_output(source: Path, out: Path) -> None:
@@ -144,7 +158,7 @@ def _digest(images: ImageTable, source: Path) -> dict[str, Any]:
     )
 
 
-def _find_splits(source: Path, val_fraction: float) -> tuple[dict[str, ImageTable], list[str]]:
+def _find_splits(source: Path, val_fraction: float) -> tuple[dict[Split, ImageTable], list[str]]:
     """Return the images of both splits with their class numbers, and the class names."""
     if has_splits(source):
         found = {name: find_sources(source / name) for name in SPLITS}
@@ -158,25 +172,14 @@ def _find_splits(source: Path, val_fraction: float) -> tuple[dict[str, ImageTabl
                 f"--val-fraction {val_fraction:g} selects no {name} image from {str(source)!r}. Change "
                 "--val-fraction, or add folders named train and val."
             )
-    names = {name: class_names(found[name], roots[name]) for name in SPLITS}
-    classes = sorted({label for labels in names.values() for label in labels if label})
+    class_of = {name: class_names(found[name], roots[name]) for name in SPLITS}  # class of each image
+    classes = sorted({label for labels in class_of.values() for label in labels if label})
     number = {label: index for index, label in enumerate(classes)}
-    labels = {name: torch.tensor([number.get(label, -1) for label in names[name]]) for name in SPLITS}
-    return {name: ImageTable(found[name], labels=labels[name]) for name in SPLITS}, classes
-
-
-def _checked_images(
-    images: ImageTable, split: str, source: Path, options: ShardOptions, report: ShardReport
-) -> ImageTable:
-    """Return the images of a split that are neither broken nor gray; add the others to the report."""
-    drop_gray = options.drop_gray and split == "train"
-    cache = ValueCache(cache_file(source, "checks"))
-    checked = check_images(images.sources, drop_gray=drop_gray, cache=cache)
-    report.gray += len(checked.gray)
-    report.broken += [(os.path.relpath(name, source), reason) for name, reason in checked.broken]
-    usable = images.select(checked.rows)
-    require_usable(usable, split, source)
-    return usable
+    tables = {}
+    for name in SPLITS:
+        labels = torch.tensor([number.get(label, -1) for label in class_of[name]])
+        tables[name] = ImageTable(found[name], labels=labels)
+    return tables, classes
 
 
 def _pack(images: ImageTable, source: Path, out: Path, options: ShardOptions, workers: int) -> None:
