@@ -23,9 +23,8 @@ import json
 import re
 import threading
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
@@ -268,19 +267,14 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
 
     own = model.state_dict()
     half_types = (torch.float16, torch.bfloat16)
-    # borrowed weights keep their current values unless the state dict contains new values
-    tensors = {key: own[key] for key in _borrowed_keys(model)}
-    for key, value in state_dict.items():
-        tensors[key] = value.float() if value.dtype in half_types else value
+    given = {key: value.float() if value.dtype in half_types else value for key, value in state_dict.items()}
     # without a hash, only the names distinguish the authors' file from a converted file
-    has_own_names = tensors.keys() <= own.keys()
+    has_own_names = given.keys() <= own.keys()
     if published and not has_own_names:
-        _load_published(model, tensors, name)
+        _load_published(model, given, name)
         return
-    for_inference: Any = getattr(model, "for_inference", None)
-    training_only = set[str]() if for_inference is None else own.keys() - for_inference(own).keys()
-    if not training_only & tensors.keys():  # if only some are present, the others are missing
-        tensors |= {key: own[key] for key in training_only}
+    kept = {key: own[key] for key in _optional_keys(model, own, given)}
+    tensors = {**kept, **given}
     expected = {key: value.shape for key, value in own.items()}
     found = {key: value.shape for key, value in tensors.items()}
     if found != expected:
@@ -289,11 +283,24 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
     model.load_state_dict(tensors)
 
 
-def _borrowed_keys(model: nn.Module) -> Iterator[str]:
-    """Yield the names of tensors that `colorzoo.networks.shared_weights.borrow` copied from another model."""
-    for path, module in model.named_modules():
-        for key in getattr(module, "borrowed_keys", ()):
-            yield f"{path}.{key}" if path else key
+def _optional_keys(model: nn.Module, own: Mapping[str, Tensor], given: Collection[str]) -> set[str]:
+    """Return the names of weights that a state dict may omit; see `apply_weights`.
+
+    Args:
+        model: The model.
+        own: State dict of the model.
+        given: Names in the loaded state dict.
+    """
+    optional = set()
+    for path, module in model.named_modules():  # weights that `borrow` copied from another model
+        borrowed_keys = getattr(module, "borrowed_keys", ())
+        optional |= {f"{path}.{key}" if path else key for key in borrowed_keys}
+    for_inference: Any = getattr(model, "for_inference", None)
+    if for_inference is not None:
+        training_only = own.keys() - for_inference(own).keys()
+        if training_only.isdisjoint(given):  # if only some are given, the others are missing
+            optional |= training_only
+    return optional
 
 
 def _load_published(model: nn.Module, tensors: dict[str, Tensor], name: str) -> None:
@@ -487,14 +494,11 @@ def _mismatch(expected: Mapping[str, torch.Size], found: Mapping[str, torch.Size
     unexpected = [key for key in found if key not in expected]
     if missing or unexpected:
         counted = {"missing": missing, "unexpected": unexpected}
-        parts = [
+        return " and ".join(
             f"{len(keys)} {kind} key{'s' * (len(keys) > 1)} ({_shortened(keys)})"
             for kind, keys in counted.items()
             if keys
-        ]
-        near = [(key, get_close_matches(key, unexpected, n=1)) for key in missing[:_SHOWN_KEYS]]
-        pairs = [f"{key} and {match[0]}" for key, match in near if match]
-        return " and ".join(parts) + (f"; similar names: {', '.join(pairs)}" if pairs else "")
+        )
     key = next(key for key in expected if found[key] != expected[key])
     return f"{key} must have the shape {tuple(expected[key])}, got {tuple(found[key])}"
 
