@@ -135,18 +135,19 @@ class ExemplarPairsDataModule(FolderDataModule):
 
         The added entry ``self_made`` marks the derived references.
         """
-        reference: Tensor | None = batch.get("reference")
-        prob = self.hparams.self_reference_prob if training else 0.0
         rgb, seeds = batch["rgb"], batch["seed"]
-        self_made = torch.full((len(rgb),), reference is None, device=rgb.device)
-        if reference is not None and not prob:
-            return {**batch, "self_made": self_made}
-        derived = _SELF_REFERENCES[self.hparams.self_reference](rgb, image_generators(seeds, "reference"))
-        if reference is not None:
-            draws = draw_uniform(image_generators(seeds, "share"), len(rgb), 1, rgb.device)
-            self_made = draws[:, 0] < prob
-            derived = torch.where(self_made[:, None, None, None], derived, reference)
-        return {**batch, "reference": derived, "self_made": self_made}
+        prob = self.hparams.self_reference_prob if training else 0.0
+        if "reference" in batch and not prob:
+            return {**batch, "self_made": torch.full((len(rgb),), False, device=rgb.device)}
+        derive = _SELF_REFERENCES[self.hparams.self_reference]
+        derived = derive(rgb, image_generators(seeds, "reference"))
+        if "reference" not in batch:
+            self_made = torch.full((len(rgb),), True, device=rgb.device)
+            return {**batch, "reference": derived, "self_made": self_made}
+        draws = draw_uniform(image_generators(seeds, "share"), len(rgb), 1, rgb.device)
+        self_made = draws[:, 0] < prob
+        reference = torch.where(self_made[:, None, None, None], derived, batch["reference"])
+        return {**batch, "reference": reference, "self_made": self_made}
 
     @cached_property
     def _library(self) -> tuple[ImageTable, ImageTable]:

@@ -162,15 +162,17 @@ class ZooCLI(LightningCLI):
         writes to the run folder.
         """
         config = self.config[str(self.subcommand)]
-        configured = config["trainer"].get("logger")
         root = str(config["trainer"].get("default_root_dir") or Path.cwd())
         self._version = run_version(root, config.get("ckpt_path")) if self.subcommand == "fit" else None
-        for logger in configured if isinstance(configured, list) else [configured]:
-            arguments = logger["init_args"] if hasattr(logger, "get") else {}
-            if "save_dir" in arguments and "://" not in str(arguments["save_dir"]):
-                arguments["save_dir"] = os.path.join(root, arguments["save_dir"] or "")  # noqa: PTH118 - or s3://
-                if "version" in arguments and arguments.get("name") == RUNS:
-                    arguments["version"] = arguments["version"] or self._version
+        for logger in _as_list(config["trainer"].get("logger")):
+            if isinstance(logger, bool):
+                continue
+            arguments = logger["init_args"]
+            if "save_dir" not in arguments or "://" in str(arguments["save_dir"]):
+                continue
+            arguments["save_dir"] = os.path.join(root, arguments["save_dir"] or "")  # noqa: PTH118 - or s3://
+            if "version" in arguments and arguments.get("name") == RUNS:
+                arguments["version"] = arguments["version"] or self._version
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the Trainer; add default callbacks and loggers if none are configured.
@@ -186,11 +188,12 @@ class ZooCLI(LightningCLI):
             )
         if self.subcommand != "fit":
             self.save_config_callback = None
-        is_gan = isinstance(self.model, GANColorizationModule)
-        gan_arguments = self._manual_optimization(config) if is_gan else {}
         self.trainer_defaults = {"callbacks": self._default_callbacks(config)}
+        arguments = {**kwargs, **self._default_arguments(config)}
+        is_gan = isinstance(self.model, GANColorizationModule)
+        if is_gan:
+            arguments |= self._manual_optimization(config)
         try:
-            arguments = {**kwargs, **self._default_arguments(config), **gan_arguments}
             trainer: Any = super().instantiate_trainer(**arguments)
         except ValueError as error:
             raise ColorzooError(f"--trainer: {error}") from error

@@ -398,14 +398,16 @@ class ColorizationModule(LightningModule):
     def _update_metrics(self, stage: MetricStage, batch: Batch) -> None:
         require_images(batch)
         metrics, lab = self.metrics_of(stage), rgb_to_lab(batch["rgb"])
+        network_input = lab[:, :1]
         if self.input_kind == "sketch":
-            batch = {**batch, "sketch": sketches_of(batch)}  # drawn once for all settings
-        network_input = batch["sketch"] if self.input_kind == "sketch" else lab[:, :1]
+            network_input = sketches_of(batch)
+            batch = {**batch, "sketch": network_input}  # the guidance uses the same sketches
         for setting, guidance in self.validation_guidances(batch, lab):
             if "label" in self.accepts and guidance.label is None:
                 guidance = replace(guidance, label=batch.get("label"))
             colors = clip_colors(self(network_input, guidance), network_input)
-            metrics.update(setting, metric_inputs(batch, lab, colors, guidance, metrics.used_inputs()))
+            inputs = metric_inputs(batch, lab, colors, guidance, metrics.used_inputs())
+            metrics.update(setting, inputs)
 
     def on_validation_epoch_end(self) -> None:
         """Log the validation metrics as ``val/METRIC_SETTING``."""
