@@ -138,7 +138,11 @@ def _splits(root: Path, layout: str) -> dict[str, Callable[[], Sources]]:
         folders = {split: root / split for split in SPLITS} if has_splits(root) else {"all": root}
         return {split: partial(find_sources, folder) for split, folder in folders.items()}
     data = _DATA_MODULES[layout](str(root))
-    return {split: lambda split=split: data.find_images(split).sources for split in SPLITS}
+    return {split: partial(_sources_of, data, split) for split in SPLITS}
+
+
+def _sources_of(data: ImageDataModule, split: str) -> Sources:
+    return data.find_images(split).sources
 
 
 def _examine(source: StoredImage) -> tuple[str, bytes, list[Problem]]:
