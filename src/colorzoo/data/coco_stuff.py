@@ -105,14 +105,16 @@ def _boxes_by_name(content: dict[str, Any]) -> dict[str, Tensor]:
     """Return ``(K, 4)`` box corners by file name, relative to the image's width and height."""
     images = {image["id"]: image for image in content["images"]}
     corners: dict[str, list[tuple[float, float, float, float]]] = {}
-    for note in content["annotations"]:
-        if note.get("iscrowd"):
+    for annotation in content["annotations"]:
+        if annotation.get("iscrowd"):
             continue
-        image = images[note["image_id"]]
-        (left, top, wide, high), width, height = note["bbox"], image["width"], image["height"]
-        corner = (left / width, top / height, (left + wide) / width, (top + high) / height)
-        corners.setdefault(image["file_name"], []).append(corner)
-    return {name: torch.tensor(each).clamp(0, 1) for name, each in corners.items()}
+        image = images[annotation["image_id"]]
+        width, height = image["width"], image["height"]
+        left, top, box_width, box_height = annotation["bbox"]
+        right, bottom = left + box_width, top + box_height
+        boxes = corners.setdefault(image["file_name"], [])
+        boxes.append((left / width, top / height, right / width, bottom / height))
+    return {name: torch.tensor(boxes).clamp(0, 1) for name, boxes in corners.items()}
 
 
 def _class_maps(root: Path, year: str, sources: Sources) -> ClassMaps:

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from colorzoo.console import progress_bar
 from colorzoo.data.check import image_keys
-from colorzoo.data.dataset import crop_square, read_rgb
+from colorzoo.data.dataset import read_square
 from colorzoo.data.sources import StoredImage
 from colorzoo.errors import DataError
 from colorzoo.files import write_atomic
@@ -165,31 +165,27 @@ def search_neighbors(
 def _features(
     sources: Sequence[StoredImage], encoder: FeatureEncoder, batch: int, advance: Callable[[int], None]
 ) -> Tensor:
-    """Return ``(N, D)`` features, normalized to unit length."""
-
-    def square(source: StoredImage) -> Tensor:
-        return crop_square(read_rgb(source, encoder.size), encoder.size)
-
-    parts = [torch.empty(0)]
+    """Return ``(N, D)`` features of at least one image, normalized to unit length."""
+    batches = []
     with ThreadPoolExecutor() as threads, torch.inference_mode():
         for start in range(0, len(sources), batch):
-            some = [sources[index] for index in range(start, min(start + batch, len(sources)))]
-            rgb = torch.stack(list(threads.map(square, some)))
-            features = encoder.features(rgb.to(encoder.device).float() / 255)
-            parts.append(F.normalize(features.flatten(1).float(), dim=1).cpu())
-            advance(len(some))
-    return torch.cat(parts[1:]) if len(parts) > 1 else parts[0].view(0, 0)
+            images = sources[start : start + batch]
+            squares = threads.map(lambda source: read_square(source, encoder.size), images)
+            features = encoder.features(torch.stack(list(squares)).to(encoder.device))
+            batches.append(F.normalize(features.flatten(1).float(), dim=1).cpu())
+            advance(len(images))
+    return torch.cat(batches)
 
 
 def _search(queries: Tensor, library: Tensor, k: int, *, exclude_self: bool, block: int = 4096) -> Tensor:
     """Return ``(M, k)`` indices of the most similar library images, most similar first."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     library = library.to(device)
-    rows = [torch.empty(0, k, dtype=torch.int64)]
+    neighbors = []
     for start in range(0, len(queries), block):
         similarity = queries[start : start + block].to(device) @ library.T
         if exclude_self:
-            rows_here = torch.arange(len(similarity), device=device)
-            similarity[rows_here, start + rows_here] = -torch.inf
-        rows.append(similarity.topk(k, dim=1).indices.cpu())
-    return torch.cat(rows)
+            rows = torch.arange(len(similarity), device=device)
+            similarity[rows, start + rows] = -torch.inf
+        neighbors.append(similarity.topk(k, dim=1).indices.cpu())
+    return torch.cat(neighbors)

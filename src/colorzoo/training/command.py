@@ -148,13 +148,6 @@ class ZooCLI(LightningCLI):
     def _parse_ckpt_path(self) -> None:
         """Do nothing; Lightning's method would override options with values of the checkpoint."""
 
-    def _set_seed(self) -> None:
-        """Seed the global generators, or raise `ColorzooError` if the seed is out of range."""
-        try:
-            super()._set_seed()
-        except ValueError as error:
-            raise ColorzooError(f"--seed_everything: {error}") from error
-
     def before_instantiate_classes(self) -> None:
         """Set the folders of configured loggers before the loggers are created.
 
