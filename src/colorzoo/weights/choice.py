@@ -177,7 +177,8 @@ def choose_model(
     """
     if name := name or model_of_file(weights):
         return ModelChoice(name, weights)
-    wanted: tuple[Use, ...] = ((uses,) if isinstance(uses, str) else tuple(uses)) or ("automatic",)
+    wanted: tuple[Use, ...] = (uses,) if isinstance(uses, str) else tuple(uses)
+    wanted = wanted or ("automatic",)
     chosen = _shipped_default(wanted, able, fast) or _ranked_default(wanted, able, fast)
     if chosen is None:
         names = ", ".join(wanted)

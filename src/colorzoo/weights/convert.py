@@ -120,13 +120,22 @@ def _source_sha256(source: Path, model_class: type[Any]) -> str:
 
 
 def _read_checkpoint(source: Path, card: ModelCard, cls: type[Any]) -> WeightContent | None:
-    """Return the content of a checkpoint that stores settings of the model, or None."""
-    if not source.is_file() or (not is_safetensors(source) and is_caffe(source)) or find_entry(card, source):
+    """Return the content of a checkpoint that stores settings of the model, or None.
+
+    For a class without settings, a checkpoint is recognized by its training record.
+    """
+    if not source.is_file() or _is_caffe_model(source) or find_entry(card, source):
         return None
     content, known = read_weights(source), known_settings(cls)
-    if flatten_arguments(cls, content.hparams).keys() & known or (not known and content.provenance):
-        return content
-    return None
+    if known:
+        is_checkpoint = bool(flatten_arguments(cls, content.hparams).keys() & known)
+    else:
+        is_checkpoint = content.provenance is not None
+    return content if is_checkpoint else None
+
+
+def _is_caffe_model(path: Path) -> bool:
+    return path.is_file() and not is_safetensors(path) and is_caffe(path)
 
 
 def _build(cls: type[Any], settings: Mapping[str, Any]) -> Any:
@@ -204,11 +213,13 @@ def _read_source(
             for name, value in load_state_dict_file(path / file).items()
         }
         return state_dict, {}, None
-    if path.is_file() and not is_safetensors(path) and is_caffe(path):
-        return (*cls.convert_caffe(read_caffe(path)), None)
+    if _is_caffe_model(path):
+        state_dict, settings = cls.convert_caffe(read_caffe(path))
+        return state_dict, settings, None
     content, entry = read_weights(path), find_entry(card, path)
     if entry is not None:
         stored = Provenance(model=cls.__name__) if entry.published else Provenance.of(content.provenance)
         return content.state_dict, entry.hparams, listed_record(stored, entry)
     unhashed = None if content.hparams else entry_without_hash(card, path)
-    return content.state_dict, {} if unhashed is None else unhashed.hparams, None
+    settings = {} if unhashed is None else unhashed.hparams
+    return content.state_dict, settings, None

@@ -434,15 +434,13 @@ def _is_state_dict(content: object) -> bool:
 
 def _without_wrappers(state_dict: Any) -> dict[str, Tensor]:
     """Return a state dict with the names that its modules have without compilation and ``DataParallel``."""
-    cleaned = {_COMPILED.sub(r"\1", name): tensor for name, tensor in state_dict.items()}
+    names = {name: _COMPILED.sub(r"\1", name) for name in state_dict}  # cleaned name of each stored name
     for prefix in ("", "model."):
         wrapped = prefix + _DATA_PARALLEL
-        if all(name.startswith(wrapped) for name in cleaned if name.startswith(prefix)):
-            cleaned = {
-                prefix + name.removeprefix(wrapped) if name.startswith(wrapped) else name: tensor
-                for name, tensor in cleaned.items()
-            }
-    return cleaned
+        is_wrapped = all(name.startswith(wrapped) for name in names.values() if name.startswith(prefix))
+        if is_wrapped:
+            names = {stored: re.sub(f"^{re.escape(wrapped)}", prefix, name) for stored, name in names.items()}
+    return {names[stored]: tensor for stored, tensor in state_dict.items()}
 
 
 def _stored_in_checkpoint(content: object) -> dict[str, Any]:
