@@ -314,9 +314,16 @@ class ImageDataModule(LightningDataModule):
             DataError: ``class_power`` is below 1 and the images have no classes.
         """
         data: Any = self.train_data
-        seed, weights = self.hparams.seed, self.sample_weights()
-        more: dict[str, Any] = {"drop_last": self._drops_last(), **self.ranks()}
-        return SeededSampler(len(data), seed=seed, weights=weights, skip=self.samples_done, **more)
+        return SeededSampler(len(data), weights=self.sample_weights(), **self.sampler_options())
+
+    def sampler_options(self) -> dict[str, Any]:
+        """Return the arguments of a `SeededSampler` for training that do not depend on the data set."""
+        return {
+            "seed": self.hparams.seed,
+            "drop_last": self._drops_last(),
+            "skip": self.samples_done,
+            **self.ranks(),
+        }
 
     def _drops_last(self) -> bool:
         """Return whether to drop an incomplete last batch: True unless it is the only batch."""

@@ -15,6 +15,7 @@ import importlib
 import json
 import os
 from bisect import bisect_right
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from io import BytesIO
@@ -388,9 +389,20 @@ def _require(path: Path, size: int) -> None:
 
 
 def _evict_chunks(folder: Path, limit: int) -> None:
-    """Delete the oldest chunks below a folder until at most ``limit`` bytes remain."""
-    chunks = sorted(folder.rglob("*.bin"), key=lambda path: path.stat().st_mtime)
-    total = sum(path.stat().st_size for path in chunks)
-    while chunks and total > limit:
-        total -= chunks[0].stat().st_size
-        chunks.pop(0).unlink(missing_ok=True)
+    """Delete the oldest chunks of all versions and splits until at most ``limit`` bytes remain.
+
+    Args:
+        folder: Download folder of an address, with files such as ``VERSION/train/chunk-0-0.bin``.
+        limit: Maximum total size in bytes.
+    """
+    chunks = []
+    for path in folder.glob("*/*/*.bin"):
+        with suppress(FileNotFoundError):  # another process has deleted the file
+            status = path.stat()
+            chunks.append((status.st_mtime, status.st_size, path))
+    total = sum(size for _, size, _ in chunks)
+    for _, size, path in sorted(chunks):
+        if total <= limit:
+            return
+        path.unlink(missing_ok=True)
+        total -= size
