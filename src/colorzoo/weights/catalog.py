@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from colorzoo.card import ModelCard, Weights
 from colorzoo.environment import is_on
-from colorzoo.errors import UntrainedWarning, WeightsError
+from colorzoo.errors import UntrainedWarning, WeightsError, first_words
 from colorzoo.files import begins_with, megabytes, sha256_of, write_atomic
 from colorzoo.registry import list_models, model_card
 from colorzoo.weights.load import Provenance, existing_file, model_of_file, read_hparams
@@ -356,31 +356,18 @@ def fetch(file: WeightFile, *, offline: bool = False) -> ResolvedWeights:
         WeightsError: The file cannot be downloaded, has changed since its download, or is part of the
             package and damaged.
     """
-    if problem := file_problem(file):
-        _replace(file, problem, offline)
+    problem = file_problem(file)
+    if problem:
+        _require_replaceable(file, problem)
+        failures = _download(file, offline=offline)
+        if failures:
+            urls, size = file.weights.urls, megabytes(file.weights.size)
+            source = f" from {urls[0]}" if urls else ""
+            raise WeightsError(
+                f"cannot download {file.path.name} ({size}): {'; '.join(failures)}. Copy the file{source} to "
+                f"{file.path}."
+            )
     return ResolvedWeights(file.path, file.weights, file.weights.hparams, file.sha256)
-
-
-def _replace(file: WeightFile, problem: str, offline: bool) -> None:
-    """Download a missing or damaged file; see `fetch`."""
-    _require_replaceable(file, problem)
-    urls, size = file.weights.urls, megabytes(file.weights.size)
-    if offline or is_offline():
-        failures = ["COLORZOO_OFFLINE is set"]
-    elif not urls:
-        failures = ["the model card contains no URL"]
-    else:
-        try:
-            failures = _try_downloads(file)
-        except OSError as error:
-            raise WeightsError(f"cannot write {file.path} ({size}): {error.strerror or error}") from error
-    if not failures:
-        return
-    source = f" from {urls[0]}" if urls else ""
-    raise WeightsError(
-        f"cannot download {file.path.name} ({size}): {'; '.join(failures)}. Copy the file{source} to "
-        f"{file.path}."
-    )
 
 
 def _require_replaceable(file: WeightFile, problem: str) -> None:
@@ -391,56 +378,53 @@ def _require_replaceable(file: WeightFile, problem: str) -> None:
         raise WeightsError(f"{file.path} is invalid: {problem}")
 
 
-def _try_downloads(file: WeightFile) -> list[str]:
+def _download(file: WeightFile, *, offline: bool) -> list[str]:
     """Download a file from its first working URL; return the failures, or an empty list after a success.
 
     Raises:
-        OSError: The file cannot be written.
+        WeightsError: The file cannot be written.
     """
+    if offline or is_offline():
+        return ["COLORZOO_OFFLINE is set"]
+    if not file.weights.urls:
+        return ["the model card contains no URL"]
+    import requests
+
     failures = []
     for url in file.weights.urls:
-        reason = _download(url, file)
-        if not reason:
+        try:
+            _download_from(url, file)
             return []
-        failures.append(f"{url}: {reason}")
+        except (requests.RequestException, ValueError) as error:
+            failures.append(f"{url}: {first_words(error, 300)}")
+        except OSError as error:
+            size = megabytes(file.weights.size)
+            raise WeightsError(f"cannot write {file.path} ({size}): {error.strerror or error}") from error
     return failures
 
 
-def _download(url: str, file: WeightFile) -> str:
-    """Download a file; return the reason of a failure, or an empty string.
+def _download_from(url: str, file: WeightFile) -> None:
+    """Download a file and check its hash.
 
     If the card contains no hash, the hash of the download is recorded, so that a later change is detected.
 
     Raises:
+        requests.RequestException: The URL cannot be read.
+        ValueError: The hash does not match the card, or the content is a web page.
         OSError: The file cannot be written.
     """
     import pooch
-    import requests
 
     pooch.get_logger().setLevel("ERROR")
     downloader = pooch.HTTPDownloader(
         progressbar=sys.stderr.isatty(), timeout=_TIMEOUT, headers={"User-Agent": "colorzoo"}
     )
-    path = file.path
+    path, expected_sha256 = file.path, file.weights.sha256
     path.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        try:
-            download = Path(pooch.retrieve(url, None, path.name, folder, downloader=downloader))
-        except (requests.RequestException, ValueError) as error:
-            return " ".join(str(error).split())[:300]
-        problem = _download_problem(download, file.weights.sha256)
-        if problem:
-            return problem
+        download = Path(pooch.retrieve(url, expected_sha256, path.name, folder, downloader=downloader))
+        if begins_with(download, b"<"):
+            raise ValueError("got a web page instead of the file")
         download.replace(path)
-    if file.weights.sha256 is None:
+    if expected_sha256 is None:
         write_atomic(_record_of(path), f"{sha256_of(path)}\n".encode())
-    return ""
-
-
-def _download_problem(download: Path, expected_sha256: str | None) -> str:
-    """Check the hash and the first byte of a download; return the problem, or an empty string."""
-    if expected_sha256 is not None and (sha256 := sha256_of(download)) != expected_sha256:
-        return f"expected SHA-256 {expected_sha256}, got {sha256}"
-    if begins_with(download, b"<"):
-        return "got a web page instead of the file"
-    return ""
