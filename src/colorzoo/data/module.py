@@ -237,7 +237,7 @@ class ImageDataModule(LightningDataModule):
         hp = self.hparams
         side = self.train_side if train else hp.val_size
         cache = bool(hp.cache and train)
-        return ImageDataset(images, resize=side, crop=side, random_crop=train, cache=cache)
+        return ImageDataset(images, side=side, random_crop=train, cache=cache)
 
     def prepare_data(self) -> None:
         """Find and check the images in one process; the other processes wait without a timeout."""
