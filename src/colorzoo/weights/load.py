@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 from safetensors import SafetensorError, safe_open
 
 from colorzoo.errors import WeightsError, first_words
-from colorzoo.files import write_atomic
+from colorzoo.files import begins_with, write_atomic
 
 if TYPE_CHECKING:
     import torch
@@ -139,7 +139,7 @@ def read_weights(path: Path) -> WeightContent:
 
 def _read_other_format(path: Path) -> WeightContent:
     """Read a PyTorch, Caffe or Torch7 file; see `read_weights`."""
-    if _is_torch(path):
+    if begins_with(path, b"PK\x03\x04", b"\x80"):  # a zip file, or a pickle
         content = _load_torch(path)
         state_dict = _unwrap_checkpoint(content)
         if state_dict is None:
@@ -181,10 +181,7 @@ def read_hparams(path: Path) -> dict[str, Any]:
     Raises:
         WeightsError: The file cannot be read (see `read_weights`), or the metadata is not a JSON object.
     """
-    _require_file(path)
-    if is_safetensors(path):
-        return _constructor_arguments(path, read_metadata(path))
-    return read_weights(path).hparams
+    return _constructor_arguments(path, _read_stored(path))
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -227,9 +224,13 @@ def untrained_parts(path: Path) -> str:
     Raises:
         WeightsError: The file cannot be read; see `read_weights`.
     """
+    return str(_read_stored(path).get(UNTRAINED, ""))
+
+
+def _read_stored(path: Path) -> Mapping[str, Any]:
+    """Return the unparsed metadata of a weight file; the tensors of a safetensors file are not read."""
     _require_file(path)
-    stored = read_metadata(path) if is_safetensors(path) else read_weights(path).stored
-    return str(stored.get(UNTRAINED, ""))
+    return read_metadata(path) if is_safetensors(path) else read_weights(path).stored
 
 
 def is_safetensors(path: Path) -> bool:
@@ -358,11 +359,6 @@ def _require_file(path: Path) -> None:
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
     return WeightsError(f"{path} is truncated or damaged ({error}). Download or copy the file again.")
-
-
-def _is_torch(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4).startswith((b"PK\x03\x04", b"\x80"))
 
 
 class _DiscardedNamespace:
