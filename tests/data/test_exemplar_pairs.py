@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from runs import colorful
 
-from colorzoo.data import ExemplarPairsDataModule, SketchDataModule
+from colorzoo.data import ExemplarPairsDataModule, FolderDataModule, SketchDataModule
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.neighbors import FeatureEncoder
 from colorzoo.data.self_references import thin_plate_grid
@@ -55,6 +55,19 @@ def test_exemplar_pairs_reads_references_from_a_pair_list(pair_list) -> None:
     assert batch["reference"].shape == batch["rgb"].shape == (2, 3, 32, 32)
     expected = decode_rgb((pair_list / "4" / "reference.png").read_bytes(), 32).float() / 255
     torch.testing.assert_close(batch["reference"][0], expected)
+
+
+@pytest.mark.parametrize("root", ["./pairs", "pairs/"])
+def test_pair_list_and_digest_do_not_depend_on_the_spelling_of_the_root(pair_list, monkeypatch, root) -> None:
+    monkeypatch.chdir(pair_list.parent)
+    pair_list.rename("pairs")
+    settings = {"pairing": "list", "batch_size": 2, "crop": 24, "val_size": 32, "num_workers": 0}
+    found, expected = (sources_of(ExemplarPairsDataModule(each, **settings)) for each in (root, "pairs"))
+    assert found == expected
+    folder, expected_folder = (FolderDataModule(each, val_fraction=0.5) for each in (root, "pairs"))
+    for each in (folder, expected_folder):
+        each.setup("fit")
+    assert folder.digest() == expected_folder.digest()
 
 
 def test_pairs_outside_the_root_are_split_by_hash(pair_list, tmp_path_factory) -> None:

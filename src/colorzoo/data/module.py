@@ -413,7 +413,7 @@ class ImageDataModule(LightningDataModule):
         sources: Sources | None = getattr(self.train_data, "sources", None)
         if sources is None:
             return None
-        prefix = os.path.join(self.hparams.root, "")  # noqa: PTH118 - as a prefix, with a separator
+        prefix = f"{Path(self.hparams.root)}{os.sep}"  # Path removes "./" and a trailing slash
         return data_digest([f"{each.name.removeprefix(prefix)}\0{byte_count(each)}" for each in sources])
 
     def ranks(self) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class Sources(Sequence[StoredImage]):
             sources: Locations of the images, in the order of the sequence.
             root: Common parent folder, which is stored only once.
         """
-        prefix = f"{root}{os.sep}" if root else ""
+        prefix = f"{Path(root)}{os.sep}" if root else ""  # Path removes "./" and a trailing slash
         archives: dict[str, int] = {}  # number of each tar file by path
         locations = array("q")  # tar file number, offset and size of each image
         encoded_names, ends = bytearray(), array("q")
