@@ -57,16 +57,18 @@ def test_exemplar_pairs_reads_references_from_a_pair_list(pair_list) -> None:
     torch.testing.assert_close(batch["reference"][0], expected)
 
 
-@pytest.mark.parametrize("root", ["./pairs", "pairs/"])
-def test_pair_list_and_digest_do_not_depend_on_the_spelling_of_the_root(pair_list, monkeypatch, root) -> None:
+@pytest.mark.parametrize("spelling", ["./{}", "{}/"])
+def test_pair_list_and_digest_do_not_depend_on_the_spelling_of_the_root(
+    pair_list, monkeypatch, spelling
+) -> None:
     monkeypatch.chdir(pair_list.parent)
-    pair_list.rename("pairs")
+    roots = spelling.format(pair_list.name), pair_list.name
     settings = {"pairing": "list", "batch_size": 2, "crop": 24, "val_size": 32, "num_workers": 0}
-    found, expected = (sources_of(ExemplarPairsDataModule(each, **settings)) for each in (root, "pairs"))
+    found, expected = (sources_of(ExemplarPairsDataModule(root, **settings)) for root in roots)
     assert found == expected
-    folder, expected_folder = (FolderDataModule(each, val_fraction=0.5) for each in (root, "pairs"))
-    for each in (folder, expected_folder):
-        each.setup("fit")
+    folder, expected_folder = (FolderDataModule(root, val_fraction=0.5) for root in roots)
+    for module in (folder, expected_folder):
+        module.setup("fit")
     assert folder.digest() == expected_folder.digest()
 
 
