@@ -63,8 +63,11 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
         drop_last: bool = False,
         skip: Callable[[], int] = lambda: 0,
     ) -> None:
-        if not shuffle:
-            require_one_each(length, world_size)
+        if not shuffle and length < world_size:
+            raise DataError(
+                f"{length} validation image(s) cannot be distributed to {world_size} processes. Use at most "
+                f"{length} processes, or increase --data.val_fraction or --data.val_limit."
+            )
         super().__init__(cast(Any, range(length)), world_size, rank, shuffle, seed, drop_last)
         self.length, self.world_size, self.skip = length, world_size, skip
         self.weights = weights
@@ -100,19 +103,6 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
     def _each(self, samples: int) -> int:
         """Return the number of samples per process when shuffling."""
         return samples // self.world_size if self.drop_last else -(-samples // self.world_size)
-
-
-def require_one_each(images: int, processes: int) -> None:
-    """Check that there is at least one validation image per process.
-
-    Raises:
-        DataError: A process would have no image to evaluate, so the other processes would hang.
-    """
-    if images < processes:
-        raise DataError(
-            f"{images} validation image(s) cannot be distributed to {processes} processes. Use at most "
-            f"{images} processes, or increase --data.val_fraction or --data.val_limit."
-        )
 
 
 class CyclicBatchSampler(DistributedSampler[list[tuple[int, int]]]):

@@ -183,7 +183,7 @@ class ColorizationModule(LightningModule):
         Raises:
             WeightsError: Keys are missing or unexpected, or a shape differs.
         """
-        parts = self._modules.keys() - {"model"}
+        parts = {name for name, _ in self.named_children()} - {"model"}
         others = {key: value for key, value in state_dict.items() if key.partition(".")[0] in parts}
         if others:
             own = {key: value for key, value in self.state_dict().items() if key.startswith(MODEL_PREFIX)}
