@@ -200,18 +200,18 @@ class ReferencedDataset(Dataset[Sample]):
         reference_side: int,
         random_crop: bool,
     ) -> None:
-        self.targets, self.references, self.candidates = targets, references, candidates
+        self.sources, self.references, self.candidates = targets, references, candidates
         self.side, self.reference_side, self.random_crop = side, reference_side, random_crop
 
     def __len__(self) -> int:
-        return len(self.targets)
+        return len(self.sources)
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         """Return the sample for an ``(index, seed)`` pair."""
         index, seed = key
         candidates = self.candidates[index]
         chosen = candidates[stream_seed("candidate", seed) % len(candidates)]
-        target, reference = self.targets[index], self.references[int(chosen)]
+        target, reference = self.sources[index], self.references[int(chosen)]
         rgb = crop_square(read_rgb(target, self.side), self.side, seed if self.random_crop else None)
         side = self.reference_side
         other = crop_square(read_rgb(reference, side), side)
