@@ -40,8 +40,8 @@ class Weights:
     """Weight file of a model.
 
     Attributes:
-        sha256: SHA-256 of the file. None if the authors do not publish a hash; the hash is then recorded at
-            first use.
+        sha256: SHA-256 of the file. None if the authors do not publish a hash; the hash is then recorded
+            after the download.
         size: File size in bytes; an estimate if a third party hosts the file.
         license: License of the weights.
         file: Name of a file in ``colorzoo/weights/embedded``; mutually exclusive with ``urls``.

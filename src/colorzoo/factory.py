@@ -21,9 +21,9 @@ from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.registry import load_model_class, load_task_class, model_card
 from colorzoo.settings import constructor_arguments, known_settings, merge_settings
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
-from colorzoo.weights.catalog import entry_without_hash, listed_record, record_first_use
-from colorzoo.weights.hub import HUB, hub_weights
+from colorzoo.weights.catalog import entry_without_hash, listed_record
 from colorzoo.weights.load import UNTRAINED, Provenance
+from colorzoo.weights.pretrained import HUB, hub_weights
 
 if TYPE_CHECKING:
     from colorzoo.networks.exemplar_features import BorrowedTrunk, Trunk
@@ -58,8 +58,7 @@ def create_task(
         file = _match_published(card, file, known_settings(task_class))
     stored = _stored_settings(card, file, task_class)
     settings = merge_settings(task_class, card.hparams, stored, hparams)
-    # the first load of a listed file records its hash, but only with the settings of the card
-    task: nn.Module = _create(task_class, settings, file, record_use=not hparams)
+    task: nn.Module = _create(task_class, settings, file)
     if not isinstance(task, kind):
         raise TypeError(f"the task of {card.name} must be a {kind.__name__}, got {type(task).__name__}")
     return task
@@ -114,7 +113,7 @@ def create_coloring_model(
         file = _match_model_file(card, file, model_class)
     has_settings = card.hparams or stored or hparams
     settings = _model_settings(card, file, model_class, hparams) if has_settings else {}
-    return _create(model_class, settings, file, record_use=not hparams)
+    return _create(model_class, settings, file)
 
 
 def _match_model_file(
@@ -242,9 +241,7 @@ def build_model(model_class: type[M], settings: Mapping[str, Any]) -> M:
     return Context().run(model_class, **arguments)
 
 
-def _create(
-    model_class: type[M], settings: Mapping[str, Any], file: ResolvedWeights | None, *, record_use: bool
-) -> M:
+def _create(model_class: type[M], settings: Mapping[str, Any], file: ResolvedWeights | None) -> M:
     """Create a model or a task in evaluation mode and load its weights.
 
     Raises:
@@ -261,8 +258,6 @@ def _create(
     if file is not None:
         content = read_weights(file.path)
         created.load_weights(content.state_dict, name=str(file.path), published=file.published)
-        if record_use and file.is_first_use:
-            record_first_use(file.path)
         if untrained_parts := content.stored.get(UNTRAINED):
             reason = (
                 f"{type(created).__name__} is untrained: {file.path} does not contain trained weights of "

@@ -480,6 +480,8 @@ class ColoringModel(nn.Module):
     def digest(self, *more: Any) -> bytes:
         """Return a hash of 32 bytes of colorzoo's version and the model's class, arguments and weights.
 
+        The weights include buffers that weight files omit, such as the encoder of `colorzoo2026`.
+
         Args:
             *more: Additional values that determine the predictions. Values are compared by ``repr``; all
                 elements of arrays and tensors count.
@@ -487,7 +489,8 @@ class ColoringModel(nn.Module):
         arguments = sorted(self.hparams.items())
         values = (__version__, type(self).__qualname__, arguments, *more)
         digest = hashlib.sha256(full_repr(values).encode())
-        for name, tensor in sorted({**self.borrowed_weights(), **self.state_dict()}.items()):
+        tensors = {**dict(self.named_buffers()), **self.borrowed_weights(), **self.state_dict()}
+        for name, tensor in sorted(tensors.items()):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
         return digest.digest()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
@@ -239,15 +240,27 @@ def _flatten(prediction: Prediction) -> tuple[list[Any], Any]:
     return [prediction.colors, *extras.values()], [[*extras], [*prediction.notes]]
 
 
-for _kind, _colors in ((AbPrediction, "ab"), (RgbPrediction, "rgb")):
-    # registered so that torch.export, torch.onnx and torch.func find the tensors in a prediction
+def _unflatten(kind: type[Prediction], colors: str, tensors: Iterable[Any], context: Any) -> Prediction:
+    """Return the prediction with the tensors and the context that `_flatten` returned.
 
-    def _unflatten(tensors: Any, context: Any, kind: Any = _kind, colors: str = _colors) -> Any:
-        first, *others = tensors
-        names, notes = context
-        extras = dict(zip(names, others, strict=True))
-        return kind(**{colors: first}, extras=extras, notes=tuple(notes))
+    Args:
+        kind: Class of the prediction.
+        colors: Name of its field with the colors.
+        tensors: Colors and extras.
+        context: Names of the extras, and the notes.
+    """
+    first, *others = tensors
+    names, notes = context
+    extras = dict(zip(names, others, strict=True))
+    return kind(**{colors: first}, extras=extras, notes=tuple(notes))
 
-    _pytree.register_pytree_node(
-        _kind, _flatten, _unflatten, serialized_type_name=f"colorzoo.{_kind.__name__}"
-    )
+
+def _register(kind: type[Prediction], colors: str) -> None:
+    """Register a class so that torch.export, torch.onnx and torch.func find the tensors in a prediction."""
+    unflatten = partial(_unflatten, kind, colors)
+    name = f"colorzoo.{kind.__name__}"
+    _pytree.register_pytree_node(kind, _flatten, unflatten, serialized_type_name=name)
+
+
+_register(AbPrediction, "ab")
+_register(RgbPrediction, "rgb")

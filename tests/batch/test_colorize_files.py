@@ -208,3 +208,10 @@ def test_model_digest_covers_size_and_backbone_weights():
     with torch.no_grad():
         weight[(0,) * weight.ndim] -= 1
     assert create_coloring_model("kim2021_small").digest(256) == before
+
+
+def test_model_digest_covers_the_encoder_that_weight_files_omit():
+    model = create_coloring_model("colorzoo2026")
+    before = model.digest(256)
+    next(model.network.encoder.buffers()).add_(1)
+    assert model.digest(256) != before

@@ -1,6 +1,7 @@
 """References from a pair list, from nearest neighbors and from the target itself."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from PIL import Image
 from runs import colorful
 
-from colorzoo.data import ExemplarPairsDataModule, SketchDataModule
+from colorzoo.data import ExemplarPairsDataModule, FolderDataModule, SketchDataModule
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.neighbors import FeatureEncoder
 from colorzoo.data.self_references import thin_plate_grid
@@ -25,7 +26,7 @@ def sources_of(module: ExemplarPairsDataModule, train: bool = True) -> list[tupl
     module.setup("fit")
     chosen = module.train_data if train else module.val_data
     return [
-        (chosen.targets[index].name, chosen.references[int(reference)].name)
+        (chosen.sources[index].name, chosen.references[int(reference)].name)
         for index in range(len(chosen))
         for reference in chosen.candidates[index]
     ]
@@ -55,6 +56,25 @@ def test_exemplar_pairs_reads_references_from_a_pair_list(pair_list) -> None:
     assert batch["reference"].shape == batch["rgb"].shape == (2, 3, 32, 32)
     expected = decode_rgb((pair_list / "4" / "reference.png").read_bytes(), 32).float() / 255
     torch.testing.assert_close(batch["reference"][0], expected)
+
+
+@pytest.mark.parametrize("spelling", ["./{}", "{}/"])
+def test_pair_list_and_digest_do_not_depend_on_the_spelling_of_the_root(
+    pair_list, monkeypatch, spelling
+) -> None:
+    monkeypatch.chdir(pair_list.parent)
+    roots = spelling.format(pair_list.name), pair_list.name
+    settings = {"pairing": "list", "batch_size": 2, "crop": 24, "val_size": 32, "num_workers": 0}
+    found, expected = (sources_of(ExemplarPairsDataModule(root, **settings)) for root in roots)
+    assert found == expected
+    for data_module in (FolderDataModule, partial(ExemplarPairsDataModule, pairing="list")):
+        digests = []
+        for root in roots:
+            module = data_module(root, val_fraction=0.5)
+            module.setup("fit")
+            digests.append(module.digest())
+        assert digests[0] is not None
+        assert digests[0] == digests[1]
 
 
 def test_pairs_outside_the_root_are_split_by_hash(pair_list, tmp_path_factory) -> None:
@@ -115,47 +135,40 @@ class ByColor(ExemplarPairsDataModule):
     """Compares images by their mean color instead of an encoder."""
 
     encoder_name = "mean-color"
+    searches = 0
 
     def build_encoder(self) -> FeatureEncoder:
+        ByColor.searches += 1
         return FeatureEncoder(self.encoder_name, lambda rgb: rgb.mean((2, 3)) - 0.5, size=16)
 
 
-def test_exemplar_pairs_finds_nearest_references_and_rebuilds_stale_index(tmp_path) -> None:
+def test_exemplar_pairs_finds_nearest_references_again_after_images_have_changed(
+    tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("COLORZOO_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(ByColor, "searches", 0)
     rng = np.random.default_rng(0)
     for index in range(6):
         tint(tmp_path / "train", f"{index}.png", (200, 20, 20) if index % 2 else (20, 20, 200), rng)
     tint(tmp_path / "val", "v.png", (210, 10, 10), rng)
     module = ByColor(str(tmp_path), pairing="nearest", neighbors=2, crop=24, val_size=32, num_workers=0)
-    with pytest.raises(DataError, match="prepare_data"):
-        module.setup("fit")
     module.prepare_data()
     pairs = sources_of(module)
     assert {int(Path(b).stem) % 2 for a, b in pairs if int(Path(a).stem) % 2} == {1}
     assert all(a != b for a, b in pairs)
     assert int(Path(sources_of(module, train=False)[0][1]).stem) % 2 == 1
 
-    written = module.index_path.stat().st_mtime_ns
-    ByColor(str(tmp_path), pairing="nearest", neighbors=2).prepare_data()
-    assert module.index_path.stat().st_mtime_ns == written  # the index is still valid
+    again = ByColor(str(tmp_path), pairing="nearest", neighbors=2, crop=24, val_size=32, num_workers=0)
+    assert sources_of(again) == pairs
+    assert ByColor.searches == 1  # the stored result is still valid
     tint(tmp_path / "train", "6.png", (20, 200, 20), rng)
-    again = ByColor(str(tmp_path), pairing="nearest", neighbors=2)
-    with pytest.raises(DataError, match="prepare_data"):
-        again.setup("fit")
-    again.prepare_data()
-    again.setup("fit")
-    assert len(again.train_data.candidates) == 7
-
-
-def test_neighbors_are_searched_again_after_an_image_was_replaced(tmp_path) -> None:
-    rng = np.random.default_rng(0)
-    for index in range(6):
-        tint(tmp_path / "train", f"{index}.png", (200, 20, 20) if index % 2 else (20, 20, 200), rng)
-    tint(tmp_path / "val", "v.png", (210, 10, 10), rng)
-    options = {"pairing": "nearest", "neighbors": 2, "val_size": 32, "num_workers": 0}
-    ByColor(str(tmp_path), **options).prepare_data()
+    added = ByColor(str(tmp_path), pairing="nearest", neighbors=2)
+    added.setup("fit")
+    assert len(added.train_data.candidates) == 7
+    assert ByColor.searches == 2
     colorful(rng, (60, 60)).save(tmp_path / "train" / "0.png")
-    with pytest.raises(DataError, match="prepare_data"):
-        ByColor(str(tmp_path), **options).setup("fit")
+    ByColor(str(tmp_path), pairing="nearest", neighbors=2).setup("fit")
+    assert ByColor.searches == 3  # an image was replaced
 
 
 def test_thin_plate_grid_interpolates_its_control_points() -> None:

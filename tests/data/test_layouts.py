@@ -1,15 +1,30 @@
 import json
+from functools import partial
 from pathlib import Path
 
 import miniatures
 import pytest
 import torch
 
-from colorzoo.data.coco_stuff import coco_stuff_images
-from colorzoo.data.imagenet import imagenet_images, subset_rows
-from colorzoo.data.places import places_images
+from colorzoo.data import (
+    CocoStuffDataModule,
+    ImageDataModule,
+    ImageNetDataModule,
+    ImageTable,
+    PlacesDataModule,
+)
+from colorzoo.data.imagenet import subset_rows
 from colorzoo.data.sources import Sources, StoredImage
 from colorzoo.errors import DataError
+
+
+def found_images(data_module: type[ImageDataModule], root: Path, split: str, **settings) -> ImageTable:
+    return data_module(str(root), **settings).find_images(split)
+
+
+imagenet_images = partial(found_images, ImageNetDataModule)
+places_images = partial(found_images, PlacesDataModule)
+coco_stuff_images = partial(found_images, CocoStuffDataModule)
 
 
 def names(images):

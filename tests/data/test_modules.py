@@ -155,7 +155,7 @@ def test_boxes_of_thin_images_mark_the_same_pixels_after_the_crop(tmp_path, orie
     box = torch.tensor([[520 / 1000, 5 / 20, 560 / 1000, 15 / 20]])
     images = ImageTable(find_sources(tmp_path), boxes=BoxTable.of([box]))
     for seed in range(30):
-        sample = ImageDataset(images, resize=60, crop=60, random_crop=True)[0, seed]
+        sample = ImageDataset(images, side=60, random_crop=True)[0, seed]
         marked = torch.zeros(60, 60, dtype=torch.bool)
         for left, top, right, bottom in sample["boxes"].round().long().tolist():
             marked[top:bottom, left:right] = True

@@ -108,3 +108,22 @@ def test_shard_reader_downloads_chunks_within_the_cache_limit(shards, tmp_path) 
     unlimited = ShardReader(f"file://{shards}", "train", cache=str(tmp_path / "all"))
     assert [unlimited[index][2] for index in (40, 0)] == [here[index][2] for index in (40, 0)]
     assert len(list((tmp_path / "all").rglob("*.bin"))) == 2  # only requested chunks
+
+
+def test_shard_reader_downloads_changed_remote_files_again(shards, tmp_path) -> None:
+    remote = tmp_path / "remote"
+    shutil.copytree(shards, remote)
+
+    def open_reader() -> ShardReader:
+        return ShardReader(f"file://{remote}", "val", cache=str(tmp_path / "cache"))
+
+    stored, label, name = open_reader()[0]
+    replaced = bytes(len(stored))
+    for chunk in (remote / "val").glob("*.bin"):
+        chunk.write_bytes(chunk.read_bytes().replace(stored, replaced))  # the size stays the same
+    assert open_reader()[0] == (replaced, label, name)
+
+
+def test_shard_reader_raises_one_line_for_a_missing_bucket(tmp_path) -> None:
+    with pytest.raises(DataError, match=r"^'index.json' cannot be downloaded from 'memory://nothing/val' "):
+        ShardReader("memory://nothing", "val", cache=str(tmp_path))

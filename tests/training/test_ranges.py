@@ -38,7 +38,10 @@ CASES = [
     ("--trainer.overfit_batches=2", "--trainer.overfit_batches"),
     ("--model.architecture.width=16", "width"),
     ("--config=cluster/ddp.yaml", "--trainer.accelerator"),
-    ("--seed_everything=-1", "--seed_everything: -1 is not in bounds"),
+    (
+        "--seed_everything=-1",
+        "-1 is not in bounds, numpy accepts from 0 to 4294967295. Change --seed_everything.",
+    ),
 ]
 
 

@@ -151,8 +151,9 @@ def _window_size(
     draws: Sequence[float], side: int, kind: WindowKind, min_scale: float, max_stretch: float
 ) -> tuple[int, int]:
     """Return the width and height of the first drawn window that is not larger than the image."""
-    for first, second in zip(draws[::2], draws[1::2], strict=True):
-        scale, ratio = min_scale + (1 - min_scale) * first, max_stretch ** (2 * second - 1)
+    for scale_draw, ratio_draw in zip(draws[::2], draws[1::2], strict=True):
+        scale = min_scale + (1 - min_scale) * scale_draw
+        ratio = max_stretch ** (2 * ratio_draw - 1)  # width to height, log-uniform
         if kind == "area":
             width, height = math.sqrt(scale * ratio), math.sqrt(scale / ratio)
         else:

@@ -10,10 +10,8 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from io import BytesIO
-from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,7 +36,6 @@ GRAY_RANGE = 5.0
 _SIDE = 32  # pixels; shorter side of the decoded images
 _METHOD = f"range {GRAY_RANGE} at {_SIDE} in sRGB"  # results cached by other methods are ignored
 _BLOCK = 16384  # images between two updates of the cache
-_MIN_PROGRESS = 1000  # minimum number of images for a progress bar
 
 _UNKNOWN, _COLORED, _GRAY = -1, 0, 1
 
@@ -83,16 +80,7 @@ def check_images(sources: Sequence[StoredImage], *, drop_gray: bool, cache: Valu
     keys = image_keys(sources)
     states = cache.get(keys)
     unchecked = (states == _UNKNOWN).nonzero()[:, 0]
-    show_progress = len(unchecked) >= _MIN_PROGRESS
-    bar = progress_bar("checking images", len(unchecked)) if show_progress else nullcontext(lambda _: None)
-    broken: list[tuple[str, str]] = []
-    with bar as advance:
-        for rows in torch.split(unchecked, _BLOCK):
-            try:
-                broken += _check_rows(sources, rows, states, advance)  # sets states[rows]
-            finally:  # store partial results, so an interrupted check continues with the remaining images
-                checked = rows[states[rows] != _UNKNOWN]
-                cache.try_to_add(keys[checked], states[checked])
+    broken = _check_rows(sources, unchecked, keys, states, cache) if len(unchecked) else []
     if not drop_gray:
         readable = (states != _UNKNOWN).nonzero()[:, 0]
         return CheckResult(readable, broken, gray=[])
@@ -102,17 +90,28 @@ def check_images(sources: Sequence[StoredImage], *, drop_gray: bool, cache: Valu
 
 
 def _check_rows(
-    sources: Sequence[StoredImage], rows: Tensor, states: Tensor, advance: Callable[[int], object]
+    sources: Sequence[StoredImage], rows: Tensor, keys: Tensor, states: Tensor, cache: ValueCache
 ) -> list[tuple[str, str]]:
-    """Set the states of images; return the name of each broken image and the reason."""
+    """Check images, and store their states in ``states`` and in the cache.
+
+    Returns:
+        Name of each broken image and the reason. The state of a broken image stays unknown.
+    """
     broken = []
-    results = bounded_map(check_image, (sources[row] for row in rows.tolist()), core_count())
-    for row, result in zip(rows.tolist(), results, strict=True):
-        advance(1)
-        if isinstance(result, str):
-            broken.append((sources[row].name, result))
-        else:
-            states[row] = _GRAY if result else _COLORED
+    with progress_bar("checking images", len(rows)) as advance:
+        for block in torch.split(rows, _BLOCK):
+            images = (sources[row] for row in block.tolist())
+            results = bounded_map(check_image, images, core_count())
+            try:
+                for row, result in zip(block.tolist(), results, strict=True):
+                    advance(1)
+                    if isinstance(result, str):
+                        broken.append((sources[row].name, result))
+                    else:
+                        states[row] = _GRAY if result else _COLORED
+            finally:  # store partial results, so an interrupted check continues with the remaining images
+                checked = block[states[block] != _UNKNOWN]
+                cache.try_to_add(keys[checked], states[checked])
     return broken
 
 
@@ -122,17 +121,20 @@ def check_table(images: ImageTable, *, drop_gray: bool, cache: ValueCache) -> Ch
     Images with a broken reference or sketch are excluded and listed as broken.
     """
     found = check_images(images.sources, drop_gray=drop_gray, cache=cache)
-    if (partners := images.partners) is None:
+    partners = images.partners
+    if partners is None:
         return found
-    checked = {row: list(partners[row]) for row in found.rows.tolist()}
-    every = list(dict.fromkeys(chain.from_iterable(checked.values())))
-    reasons = dict(check_images(every, drop_gray=False, cache=cache).broken)
-    broken = list(found.broken)
-    for row, others in list(checked.items()):
-        if bad := next((each.name for each in others if each.name in reasons), None):
+    rows = found.rows.tolist()
+    used_partners = dict.fromkeys(partner for row in rows for partner in partners[row])  # without duplicates
+    reasons = dict(check_images(list(used_partners), drop_gray=False, cache=cache).broken)
+    intact, broken = [], list(found.broken)
+    for row in rows:
+        bad = next((partner.name for partner in partners[row] if partner.name in reasons), None)
+        if bad is None:
+            intact.append(row)
+        else:
             broken.append((images.sources[row].name, f"{bad}: {reasons[bad]}"))
-            del checked[row]
-    return replace(found, rows=torch.tensor(list(checked), dtype=torch.int64), broken=broken)
+    return replace(found, rows=torch.tensor(intact, dtype=torch.int64), broken=broken)
 
 
 def is_gray(rgb: Tensor) -> bool:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from colorzoo.data.image_table import BoxTable, ClassMaps, ImageTable
-from colorzoo.data.layouts import Split, basename, require_path
+from colorzoo.data.layouts import basename, require_path
 from colorzoo.data.module import ImageDataModule
 from colorzoo.data.sources import Sources, StoredImage, find_sources
 from colorzoo.errors import DataError
@@ -60,36 +60,27 @@ class CocoStuffDataModule(ImageDataModule):
         return 184 if self.hparams.classes else 0
 
     def find_images(self, split: str) -> ImageTable:
-        """Return the images of a split."""
-        hp = self.hparams
-        return coco_stuff_images(
-            Path(hp.root),
-            cast(Split, split),
-            boxes=hp.boxes,
-            classes=hp.classes,
-            only_with_boxes=hp.only_with_boxes,
-        )
+        """Return the images of a split.
+
+        Raises:
+            DataError: A file or folder is missing. The message states the expected path and the download
+                page.
+        """
+        root, hp, year = Path(self.hparams.root), self.hparams, f"{split}2017"
+        help_text = f"{_HELP} and unpack {year}.zip into the data folder"
+        sources = find_sources(require_path(f"COCO images {year!r}", [root / year], help_text))
+        class_maps = _class_maps(root, year, sources) if hp.classes else None
+        if not (hp.boxes or hp.only_with_boxes):
+            return ImageTable(sources, classes=class_maps)
+        boxes = read_boxes(_annotation_file(root, year), sources)
+        images = ImageTable(sources, classes=class_maps, boxes=boxes)
+        return images.select(boxes.counts().nonzero()[:, 0]) if hp.only_with_boxes else images
 
 
-def coco_stuff_images(
-    root: Path, split: Split, *, boxes: bool = False, classes: bool = False, only_with_boxes: bool = False
-) -> ImageTable:
-    """Find the images of a split; see `CocoStuffDataModule` for the arguments.
-
-    Raises:
-        DataError: A file or folder is missing. The message states the expected path and the download page.
-    """
-    year = f"{split}2017"
-    help_text = f"{_HELP} and unpack {year}.zip into the data folder"
-    sources = find_sources(require_path(f"COCO images {year!r}", [root / year], help_text))
-    class_maps = _class_maps(root, year, sources) if classes else None
-    if not (boxes or only_with_boxes):
-        return ImageTable(sources, classes=class_maps)
+def _annotation_file(root: Path, year: str) -> Path:
     file = root / "annotations" / f"instances_{year}.json"
     help_text = f"{_HELP} and unpack annotations_trainval2017.zip into the data folder"
-    table = read_boxes(require_path(f"COCO boxes {file.name!r}", [file], help_text), sources)
-    images = ImageTable(sources, classes=class_maps, boxes=table)
-    return images.select(table.counts().nonzero()[:, 0]) if only_with_boxes else images
+    return require_path(f"COCO boxes {file.name!r}", [file], help_text)
 
 
 def read_boxes(file: Path, sources: Sources) -> BoxTable:
@@ -114,14 +105,16 @@ def _boxes_by_name(content: dict[str, Any]) -> dict[str, Tensor]:
     """Return ``(K, 4)`` box corners by file name, relative to the image's width and height."""
     images = {image["id"]: image for image in content["images"]}
     corners: dict[str, list[tuple[float, float, float, float]]] = {}
-    for note in content["annotations"]:
-        if note.get("iscrowd"):
+    for annotation in content["annotations"]:
+        if annotation.get("iscrowd"):
             continue
-        image = images[note["image_id"]]
-        (left, top, wide, high), width, height = note["bbox"], image["width"], image["height"]
-        corner = (left / width, top / height, (left + wide) / width, (top + high) / height)
-        corners.setdefault(image["file_name"], []).append(corner)
-    return {name: torch.tensor(each).clamp(0, 1) for name, each in corners.items()}
+        image = images[annotation["image_id"]]
+        width, height = image["width"], image["height"]
+        left, top, box_width, box_height = annotation["bbox"]
+        right, bottom = left + box_width, top + box_height
+        boxes = corners.setdefault(image["file_name"], [])
+        boxes.append((left / width, top / height, right / width, bottom / height))
+    return {name: torch.tensor(boxes).clamp(0, 1) for name, boxes in corners.items()}
 
 
 def _class_maps(root: Path, year: str, sources: Sources) -> ClassMaps:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, NotRequired, TypedDict
 
@@ -15,7 +15,6 @@ from colorzoo.color.sketch import rgb_to_gray, xdog
 from colorzoo.data.augment import clip_boxes
 from colorzoo.data.decode import (
     UNREADABLE,
-    StoredFrame,
     decode_classes,
     decode_frame,
     decode_rgb,
@@ -23,7 +22,7 @@ from colorzoo.data.decode import (
     why_unreadable,
 )
 from colorzoo.data.image_table import ClassMaps, ImageTable
-from colorzoo.data.sources import Sources, StoredImage, find_sources
+from colorzoo.data.sources import StoredImage, find_sources
 from colorzoo.errors import DataError
 from colorzoo.randomness import stream_seed
 
@@ -113,27 +112,16 @@ class ImageDataset(Dataset[Sample]):
     """Dataset of square uint8 image crops with labels, class maps and boxes.
 
     Args:
-        images: Table of images, or locations of images without annotations.
-        resize: Shorter side of the decoded image in pixels.
-        crop: Side of the square crop in pixels.
+        images: Table of images.
+        side: Shorter side of the decoded image and side of the crop, in pixels.
         random_crop: Whether the sample seed selects a random crop position; otherwise the crop is centered.
         cache: Whether to keep decoded images in memory.
     """
 
-    def __init__(
-        self,
-        images: ImageTable | Sequence[StoredImage],
-        *,
-        resize: int,
-        crop: int,
-        random_crop: bool,
-        cache: bool = False,
-    ) -> None:
-        self.images = images if isinstance(images, ImageTable) else ImageTable(Sources.of(images))
-        self.sources = self.images.sources
-        self.resize, self.crop, self.random_crop = resize, crop, random_crop
+    def __init__(self, images: ImageTable, *, side: int, random_crop: bool, cache: bool = False) -> None:
+        self.images, self.sources = images, images.sources
+        self.side, self.random_crop = side, random_crop
         self._cache: dict[int, Tensor] | None = {} if cache else None
-        self._frames: dict[int, StoredFrame] = {}
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -142,31 +130,25 @@ class ImageDataset(Dataset[Sample]):
         """Return the sample for an ``(index, seed)`` pair."""
         index, seed = key
         rgb = self._decode(index)
-        square = place_square(rgb, self.crop, seed if self.random_crop else None)
+        square = place_square(rgb, self.side, seed if self.random_crop else None)
         sample = Sample(rgb=square.cut(rgb), seed=torch.tensor(seed), name=self.sources[index].name)
         images = self.images
         if images.labels is not None:
             sample["label"] = images.labels[index]
         if images.classes is None and images.boxes is None:
             return sample
-        frame = self._frame(index)
+        frame = decode_frame(self.sources[index].read())
         if images.classes is not None:
             sample["classes"] = square.cut(read_classes(images.classes, index, rgb, frame.orientation))
         if images.boxes is not None:
             sample["boxes"] = boxes_in(square, decoded_boxes(images.boxes[index], frame), rgb)
         return sample
 
-    def _frame(self, index: int) -> StoredFrame:
-        """Return the stored size and the EXIF orientation of an image."""
-        if index not in self._frames:
-            self._frames[index] = decode_frame(self.sources[index].read())
-        return self._frames[index]
-
     def _decode(self, index: int) -> Tensor:
         if self._cache is None:
-            return read_rgb(self.sources[index], self.resize)
+            return read_rgb(self.sources[index], self.side)
         if index not in self._cache:
-            self._cache[index] = read_rgb(self.sources[index], self.resize)
+            self._cache[index] = read_rgb(self.sources[index], self.side)
         return self._cache[index]
 
 

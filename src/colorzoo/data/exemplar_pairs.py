@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import re
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +17,7 @@ from colorzoo.data.check import require_usable
 from colorzoo.data.dataset import Sample, crop_square, read_rgb
 from colorzoo.data.folder import FolderDataModule
 from colorzoo.data.image_table import ImageTable, Partners
-from colorzoo.data.neighbors import FeatureEncoder, Neighbors, build_neighbors, load_neighbors, timm_encoder
+from colorzoo.data.neighbors import FeatureEncoder, Neighbors, find_neighbors, timm_encoder
 from colorzoo.data.self_references import crop_flip_reference, warp_jitter_reference
 from colorzoo.data.sources import Sources, StoredImage
 from colorzoo.errors import DataError
@@ -50,8 +49,8 @@ class ExemplarPairsDataModule(FolderDataModule):
 
     - ``list``: the pairs of target and reference in a CSV file (see `read_pairs`).
     - ``nearest``: a training image with similar features. Training draws one of the ``neighbors`` nearest
-      images; validation uses the nearest image. ``prepare_data`` finds the nearest images and writes their
-      indices to an index file. The search is repeated if the images or the encoder have changed.
+      images; validation uses the nearest image. ``prepare_data`` finds the nearest images. The result is
+      stored in colorzoo's cache, and the search is repeated if the images or the encoder have changed.
     - ``self``: an image derived from the target on the device. ``self_reference`` selects the method:
       ``crop_flip`` as in SPColor, or ``warp_jitter`` as in Color2Embed.
 
@@ -62,8 +61,6 @@ class ExemplarPairsDataModule(FolderDataModule):
         val_pairs: For ``list``: path of a CSV file with validation pairs. None splits the pairs in ``pairs``.
         encoder: For ``nearest``: name of the timm model that computes the features.
         neighbors: For ``nearest``: number of candidate references per training image.
-        index_file: For ``nearest``: path of the index file. None selects ``neighbors-ENCODER.npz`` in
-            ``root``.
         self_reference: Method for deriving a reference from the target: ``crop_flip`` or ``warp_jitter``.
         self_reference_prob: Probability of deriving the reference of a training image from the target, for
             any ``pairing`` (SPColor: 0.2).
@@ -78,7 +75,6 @@ class ExemplarPairsDataModule(FolderDataModule):
         val_pairs: str | None = None,
         encoder: str = "vit_small_patch16_224.dino",
         neighbors: PositiveInt = 5,
-        index_file: str | None = None,
         self_reference: SelfReference = "crop_flip",
         self_reference_prob: Fraction = 0.0,
         **kwargs: Any,
@@ -91,39 +87,27 @@ class ExemplarPairsDataModule(FolderDataModule):
 
     @property
     def encoder_name(self) -> str:
-        """Encoder name in the index file; override it together with `build_encoder`."""
+        """Name that identifies the encoder; override it together with `build_encoder`."""
         return f"timm:{self.hparams.encoder}:pretrained"
 
-    @property
-    def index_path(self) -> Path:
-        """Path of the index file, which lists the nearest training images of each image."""
-        name = re.sub(r"[^\w.-]+", "-", self.encoder_name)
-        return Path(self.hparams.index_file or Path(self.hparams.root) / f"neighbors-{name}.npz")
-
     def prepare_data(self) -> None:
-        """Check the images; for ``nearest``, write the index file if missing or outdated."""
-        if self.hparams.pairing != "nearest":
+        """Check the images; for ``nearest``, find the nearest images."""
+        if self.hparams.pairing == "nearest":
+            self._find_neighbors()
+        else:
             super().prepare_data()
-        elif self._index() is None:
-            train, val = (images.sources for images in self._library)
-            build_neighbors(train, val, self.build_encoder(), self.index_path, k=self.hparams.neighbors)
 
     def setup(self, stage: str) -> None:
         """Find the images and their references; later calls have no effect.
 
         Raises:
-            DataError: The images or the list of pairs are missing, or the index file is missing or outdated.
+            DataError: The images or the list of pairs are missing.
         """
         if self.hparams.pairing != "nearest":
             super().setup(stage)
         elif self.val_data is None:
             train, val = self._library
-            found = self._index()
-            if found is None:
-                raise DataError(
-                    f"the index {str(self.index_path)!r} was built for other images or another encoder. "
-                    "Call prepare_data() to build a new index."
-                )
+            found = self._find_neighbors()
             self.train_data = self._referenced(train.sources, train.sources, found.train, train=True)
             val = val.first(self.hparams.val_limit)
             self.val_data = self._referenced(val.sources, train.sources, found.val[:, :1], train=False)
@@ -151,18 +135,19 @@ class ExemplarPairsDataModule(FolderDataModule):
 
         The added entry ``self_made`` marks the derived references.
         """
-        reference: Tensor | None = batch.get("reference")
-        prob = self.hparams.self_reference_prob if training else 0.0
         rgb, seeds = batch["rgb"], batch["seed"]
-        self_made = torch.full((len(rgb),), reference is None, device=rgb.device)
-        if reference is not None and not prob:
-            return {**batch, "self_made": self_made}
-        derived = _SELF_REFERENCES[self.hparams.self_reference](rgb, image_generators(seeds, "reference"))
-        if reference is not None:
-            draws = draw_uniform(image_generators(seeds, "share"), len(rgb), 1, rgb.device)
-            self_made = draws[:, 0] < prob
-            derived = torch.where(self_made[:, None, None, None], derived, reference)
-        return {**batch, "reference": derived, "self_made": self_made}
+        prob = self.hparams.self_reference_prob if training else 0.0
+        if "reference" in batch and not prob:
+            return {**batch, "self_made": torch.full((len(rgb),), False, device=rgb.device)}
+        derive = _SELF_REFERENCES[self.hparams.self_reference]
+        derived = derive(rgb, image_generators(seeds, "reference"))
+        if "reference" not in batch:
+            self_made = torch.full((len(rgb),), True, device=rgb.device)
+            return {**batch, "reference": derived, "self_made": self_made}
+        draws = draw_uniform(image_generators(seeds, "share"), len(rgb), 1, rgb.device)
+        self_made = draws[:, 0] < prob
+        reference = torch.where(self_made[:, None, None, None], derived, batch["reference"])
+        return {**batch, "reference": reference, "self_made": self_made}
 
     @cached_property
     def _library(self) -> tuple[ImageTable, ImageTable]:
@@ -173,9 +158,9 @@ class ExemplarPairsDataModule(FolderDataModule):
         require_usable(val, "validation", self.hparams.root)
         return train, val
 
-    def _index(self) -> Neighbors | None:
+    def _find_neighbors(self) -> Neighbors:
         train, val = (images.sources for images in self._library)
-        return load_neighbors(train, val, self.encoder_name, self.index_path, k=self.hparams.neighbors)
+        return find_neighbors(train, val, self.encoder_name, self.build_encoder, k=self.hparams.neighbors)
 
     def _referenced(
         self, targets: Sources, references: Sources, candidates: Tensor, *, train: bool
@@ -215,18 +200,18 @@ class ReferencedDataset(Dataset[Sample]):
         reference_side: int,
         random_crop: bool,
     ) -> None:
-        self.targets, self.references, self.candidates = targets, references, candidates
+        self.sources, self.references, self.candidates = targets, references, candidates
         self.side, self.reference_side, self.random_crop = side, reference_side, random_crop
 
     def __len__(self) -> int:
-        return len(self.targets)
+        return len(self.sources)
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         """Return the sample for an ``(index, seed)`` pair."""
         index, seed = key
         candidates = self.candidates[index]
         chosen = candidates[stream_seed("candidate", seed) % len(candidates)]
-        target, reference = self.targets[index], self.references[int(chosen)]
+        target, reference = self.sources[index], self.references[int(chosen)]
         rgb = crop_square(read_rgb(target, self.side), self.side, seed if self.random_crop else None)
         side = self.reference_side
         other = crop_square(read_rgb(reference, side), side)

@@ -74,10 +74,12 @@ class FolderDataModule(ImageDataModule):
             factors = self._class_factors()
             weights = factors if weights is None else weights * factors
         if self.hparams.source_fractions:
-            source = self._source_numbers()
-            weights = torch.ones(len(source), dtype=torch.float64) if weights is None else weights
+            sources = self._source_numbers()
+            if weights is None:
+                weights = torch.ones(len(sources), dtype=torch.float64)
             fractions = torch.tensor([self.hparams.source_fractions[name] for name in self._sources]).double()
-            weights = weights * (fractions / source.bincount(weights, len(fractions)))[source]
+            source_sums = torch.bincount(sources, weights, len(fractions))
+            weights = weights * (fractions / source_sums)[sources]
         return weights
 
     def _class_factors(self) -> Tensor:

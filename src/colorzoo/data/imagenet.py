@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from colorzoo.data.image_table import ImageTable
-from colorzoo.data.layouts import Split, basename, class_folders, file_number, labeled_by_folder, require_path
+from colorzoo.data.layouts import basename, class_folders, file_number, labeled_by_folder, require_path
 from colorzoo.data.module import ImageDataModule
 from colorzoo.data.sources import Sources, find_sources
 from colorzoo.errors import DataError
@@ -56,25 +56,20 @@ class ImageNetDataModule(ImageDataModule):
         return len(_synsets(Path(self.hparams.root))) if self.hparams.labels else 0
 
     def find_images(self, split: str) -> ImageTable:
-        """Return the images of a split; see `imagenet_images`."""
-        hp = self.hparams
-        return imagenet_images(Path(hp.root), cast(Split, split), labels=hp.labels, subset=hp.val_subset)
+        """Return the images of a split; validation images are sorted by file name in both layouts.
 
-
-def imagenet_images(root: Path, split: Split, *, labels: bool = False, subset: str = "all") -> ImageTable:
-    """Find the images of a split; see `ImageNetDataModule` for the arguments.
-
-    Validation images are sorted by file name in both layouts.
-
-    Raises:
-        DataError: A file or folder is missing. The message states the expected path and the download page.
-    """
-    images = _in_synsets(root, split) if labels else ImageTable(find_sources(_split_folder(root, split)))
-    if split == "train":
-        return images
-    names = [basename(source) for source in images.sources]
-    images = images.select(torch.tensor(sorted(range(len(names)), key=names.__getitem__), dtype=torch.int64))
-    return images.select(subset_rows(images.sources, subset))
+        Raises:
+            DataError: A file or folder is missing. The message states the expected path and the download
+                page.
+        """
+        root, hp = Path(self.hparams.root), self.hparams
+        images = _in_synsets(root, split) if hp.labels else ImageTable(find_sources(_folder_of(root, split)))
+        if split == "train":
+            return images
+        names = [basename(source) for source in images.sources]
+        rows_by_name = sorted(range(len(names)), key=names.__getitem__)
+        images = images.select(torch.tensor(rows_by_name, dtype=torch.int64))
+        return images.select(subset_rows(images.sources, hp.val_subset))
 
 
 def subset_rows(sources: Sources, subset: str) -> Tensor:
@@ -97,15 +92,15 @@ def subset_rows(sources: Sources, subset: str) -> Tensor:
     raise DataError(f"--data.val_subset must be one of {', '.join(SUBSETS)}, got {subset!r}")
 
 
-def _split_folder(root: Path, split: Split) -> Path:
+def _folder_of(root: Path, split: str) -> Path:
     help_text = f"{_HELP} and unpack ILSVRC2012_img_{split}.tar into the data folder"
     return require_path(f"ImageNet folder {split!r}", [root / split], help_text)
 
 
-def _in_synsets(root: Path, split: Split) -> ImageTable:
+def _in_synsets(root: Path, split: str) -> ImageTable:
     """Return the images of a split with the numbers of their synsets."""
     synsets = _synsets(root)
-    folder = _split_folder(root, split)
+    folder = _folder_of(root, split)
     if not any(map(_SYNSET.match, class_folders(folder))):
         raise DataError(
             f"no synset folder in {str(folder)!r}. Labels require 1000 class folders such as "
@@ -116,7 +111,7 @@ def _in_synsets(root: Path, split: Split) -> ImageTable:
 
 def _synsets(root: Path) -> list[str]:
     """Return the synsets of the training folder in the order of their class numbers."""
-    return [name for name in class_folders(_split_folder(root, "train")) if _SYNSET.match(name)]
+    return [name for name in class_folders(_folder_of(root, "train")) if _SYNSET.match(name)]
 
 
 def _rows_by_number(

@@ -113,15 +113,10 @@ def read_image_list(file: Path, folder: Path) -> ImageTable:
     Raises:
         DataError: A line is malformed, or the first image does not exist.
     """
-    labels = array("q")  # filled while `Sources` reads the images
-
-    def images() -> Iterator[StoredImage]:
-        for path, label in _labeled_paths(file):
-            labels.append(label)
-            yield StoredImage(os.path.join(folder, path))  # noqa: PTH118 - called per image
-
-    try:
-        sources = Sources.of(images(), folder)
+    try:  # the file is read twice, because a list of its images could need hundreds of MB
+        labels = array("q", (label for _, label in _labeled_paths(file)))
+        images = (StoredImage(os.path.join(folder, path)) for path, _ in _labeled_paths(file))  # noqa: PTH118
+        sources = Sources.of(images, folder)
     except UnicodeError as error:
         raise DataError(f"the image list {str(file)!r} cannot be read ({error})") from error
     if not sources:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import count, islice
 from typing import Any, TypeVar, cast
 
 import torch
@@ -63,8 +63,11 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
         drop_last: bool = False,
         skip: Callable[[], int] = lambda: 0,
     ) -> None:
-        if not shuffle:
-            require_one_each(length, world_size)
+        if not shuffle and length < world_size:
+            raise DataError(
+                f"{length} validation image(s) cannot be distributed to {world_size} processes. Use at most "
+                f"{length} processes, or increase --data.val_fraction or --data.val_limit."
+            )
         super().__init__(cast(Any, range(length)), world_size, rank, shuffle, seed, drop_last)
         self.length, self.world_size, self.skip = length, world_size, skip
         self.weights = weights
@@ -84,11 +87,11 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
         # as many seeds as samples, so that seeds do not depend on the number of processes
         seeds = torch.randint(2**62, (self.length,), generator=generator)
         positions = torch.arange(self.skip(), self.length)
-        if self.shuffle and len(positions):
+        if self.shuffle and len(positions):  # drop or repeat samples, for equal numbers in all processes
             total = self._each(len(positions)) * self.world_size
-            positions = positions.repeat(-(-total // len(positions)))[:total]
-        mine = positions[self.rank :: self.world_size]
-        for chunk in torch.split(mine, _CHUNK):
+            positions = positions[torch.arange(total) % len(positions)]
+        positions_of_rank = positions[self.rank :: self.world_size]
+        for chunk in torch.split(positions_of_rank, _CHUNK):
             yield from zip(order[chunk].tolist(), seeds[chunk].tolist(), strict=True)
 
     def draw_order(self, generator: torch.Generator) -> Tensor:
@@ -100,19 +103,6 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
     def _each(self, samples: int) -> int:
         """Return the number of samples per process when shuffling."""
         return samples // self.world_size if self.drop_last else -(-samples // self.world_size)
-
-
-def require_one_each(images: int, processes: int) -> None:
-    """Check that there is at least one validation image per process.
-
-    Raises:
-        DataError: A process would have no image to evaluate, so the other processes would hang.
-    """
-    if images < processes:
-        raise DataError(
-            f"{images} validation image(s) cannot be distributed to {processes} processes. Use at most "
-            f"{images} processes, or increase --data.val_fraction or --data.val_limit."
-        )
 
 
 class CyclicBatchSampler(DistributedSampler[list[tuple[int, int]]]):
@@ -147,18 +137,21 @@ class CyclicBatchSampler(DistributedSampler[list[tuple[int, int]]]):
     def __len__(self) -> int:
         rounds, rest = divmod(len(self.samples), sum(self.sizes))
         batches = rounds * len(self.sizes)
-        while rest > 0:
-            rest -= self.sizes[batches % len(self.sizes)]
-            batches += not (self.drop_last and rest < 0)
+        for size in self.sizes:
+            is_complete = rest >= size
+            if is_complete or (rest > 0 and not self.drop_last):
+                batches += 1
+            rest -= size
         return batches
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        samples, number = iter(self.samples), self.batches_done()
-        while batch := list(islice(samples, size := cyclic_value(self.sizes, number))):
-            if len(batch) < size and self.drop_last:
+        samples = iter(self.samples)
+        for number in count(self.batches_done()):
+            size = cyclic_value(self.sizes, number)
+            batch = list(islice(samples, size))
+            if not batch or (len(batch) < size and self.drop_last):
                 return
             yield batch
-            number += 1
 
 
 class BatchedDataset(Dataset[list[Sample]]):

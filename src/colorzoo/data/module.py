@@ -237,7 +237,7 @@ class ImageDataModule(LightningDataModule):
         hp = self.hparams
         side = self.train_side if train else hp.val_size
         cache = bool(hp.cache and train)
-        return ImageDataset(images, resize=side, crop=side, random_crop=train, cache=cache)
+        return ImageDataset(images, side=side, random_crop=train, cache=cache)
 
     def prepare_data(self) -> None:
         """Find and check the images in one process; the other processes wait without a timeout."""
@@ -314,9 +314,16 @@ class ImageDataModule(LightningDataModule):
             DataError: ``class_power`` is below 1 and the images have no classes.
         """
         data: Any = self.train_data
-        seed, weights = self.hparams.seed, self.sample_weights()
-        more: dict[str, Any] = {"drop_last": self._drops_last(), **self.ranks()}
-        return SeededSampler(len(data), seed=seed, weights=weights, skip=self.samples_done, **more)
+        return SeededSampler(len(data), weights=self.sample_weights(), **self.sampler_options())
+
+    def sampler_options(self) -> dict[str, Any]:
+        """Return the arguments of a `SeededSampler` for training that do not depend on the data set."""
+        return {
+            "seed": self.hparams.seed,
+            "drop_last": self._drops_last(),
+            "skip": self.samples_done,
+            **self.ranks(),
+        }
 
     def _drops_last(self) -> bool:
         """Return whether to drop an incomplete last batch: True unless it is the only batch."""
@@ -406,7 +413,7 @@ class ImageDataModule(LightningDataModule):
         sources: Sources | None = getattr(self.train_data, "sources", None)
         if sources is None:
             return None
-        prefix = os.path.join(self.hparams.root, "")  # noqa: PTH118 - as a prefix, with a separator
+        prefix = f"{Path(self.hparams.root)}{os.sep}"  # Path removes "./" and a trailing slash
         return data_digest([f"{each.name.removeprefix(prefix)}\0{byte_count(each)}" for each in sources])
 
     def ranks(self) -> dict[str, Any]:

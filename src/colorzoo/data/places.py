@@ -6,10 +6,10 @@ Download the data from places.csail.mit.edu and places2.csail.mit.edu.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from colorzoo.data.image_table import ImageTable
-from colorzoo.data.layouts import Split, labeled_by_folder, read_image_list, require_path
+from colorzoo.data.layouts import labeled_by_folder, read_image_list, require_path
 from colorzoo.data.module import ImageDataModule
 
 Edition = Literal["205", "365"]
@@ -54,22 +54,18 @@ class PlacesDataModule(ImageDataModule):
         return int(self.hparams.edition) if self.hparams.labels else 0
 
     def find_images(self, split: str) -> ImageTable:
-        """Return the images of a split."""
-        hp = self.hparams
-        return places_images(Path(hp.root), cast(Split, split), edition=hp.edition, labels=hp.labels)
+        """Return the images of a split.
+
+        Raises:
+            DataError: A file or folder is missing. The message states the expected path and the download
+                page.
+        """
+        find = _images_205 if self.hparams.edition == "205" else _images_365
+        images = find(Path(self.hparams.root), split)
+        return images if self.hparams.labels else ImageTable(images.sources)
 
 
-def places_images(root: Path, split: Split, *, edition: Edition = "365", labels: bool = False) -> ImageTable:
-    """Find the images of a split; see `PlacesDataModule` for the arguments.
-
-    Raises:
-        DataError: A file or folder is missing. The message states the expected path and the download page.
-    """
-    images = _images_205(root, split) if edition == "205" else _images_365(root, split)
-    return images if labels else ImageTable(images.sources)
-
-
-def _images_205(root: Path, split: Split) -> ImageTable:
+def _images_205(root: Path, split: str) -> ImageTable:
     name = f"trainvalsplit_places205/{split}_places205.csv"
     help_text = f"{_HELP_205} and unpack trainvalsplit_places205.tar.gz into the data folder"
     file = require_path("list of Places205", [root / name], help_text)
@@ -77,7 +73,7 @@ def _images_205(root: Path, split: Split) -> ImageTable:
     return read_image_list(file, require_path("images of Places205", [root / _IMAGES_205], help_text))
 
 
-def _images_365(root: Path, split: Split) -> ImageTable:
+def _images_365(root: Path, split: str) -> ImageTable:
     in_folders = root / "places365_standard" / split
     if in_folders.is_dir():
         return labeled_by_folder(in_folders)

@@ -99,7 +99,8 @@ def thin_plate_grid(shifts: Tensor, points: int, size: tuple[int, int]) -> Tenso
         ``(B, H * W, 2)``: x and y in the coordinates of `torch.nn.functional.grid_sample`.
     """
     device = shifts.device
-    control = _lattice((points, points), device, ends=True)
+    positions = torch.linspace(-1, 1, points, dtype=torch.float64, device=device)
+    control = _grid_points(positions, positions)
     count = len(control)
     affine = torch.cat([torch.ones_like(control[:, :1]), control], 1)
     # the linear system [[K, P], [P^T, 0]] weights = [shifted points, 0]
@@ -109,21 +110,21 @@ def thin_plate_grid(shifts: Tensor, points: int, size: tuple[int, int]) -> Tenso
     system[count:, :count] = affine.T
     shifted = torch.cat([control + shifts.double(), shifts.new_zeros(len(shifts), 3, 2).double()], 1)
     weights = torch.linalg.inv(system) @ shifted
-    pixels = _lattice(size, device, ends=False)
+    rows, columns = (_pixel_centers(side, device) for side in size)
+    pixels = _grid_points(columns, rows)
     basis = torch.cat([_radial(pixels, control), torch.ones_like(pixels[:, :1]), pixels], 1)
     return basis.float() @ weights.float()
 
 
-def _lattice(size: tuple[int, int], device: torch.device, *, ends: bool) -> Tensor:
-    """Return x and y of a regular grid over [-1, 1]; ``ends`` includes the end points."""
-    lines = [
-        torch.linspace(-1, 1, n, dtype=torch.float64, device=device)
-        if ends
-        else (2 * torch.arange(n, dtype=torch.float64, device=device) + 1) / n - 1
-        for n in size
-    ]
-    y, x = torch.meshgrid(*lines, indexing="ij")
-    return torch.stack([x.flatten(), y.flatten()], 1)
+def _pixel_centers(count: int, device: torch.device) -> Tensor:
+    """Return the centers of pixels along an image side that ranges from -1 to 1."""
+    return (2 * torch.arange(count, dtype=torch.float64, device=device) + 1) / count - 1
+
+
+def _grid_points(x: Tensor, y: Tensor) -> Tensor:
+    """Return x and y of all points of a regular grid, row by row."""
+    y_grid, x_grid = torch.meshgrid(y, x, indexing="ij")
+    return torch.stack([x_grid.flatten(), y_grid.flatten()], 1)
 
 
 def _radial(points_xy: Tensor, control: Tensor) -> Tensor:

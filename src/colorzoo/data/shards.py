@@ -15,6 +15,7 @@ import importlib
 import json
 import os
 from bisect import bisect_right
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from io import BytesIO
@@ -30,7 +31,7 @@ from PIL import Image
 from colorzoo.data.check import ValueCache, cache_file, check_images, require_usable, split_by_content
 from colorzoo.data.decode import RESIZE_METHOD, decode_rgb
 from colorzoo.data.image_table import ImageTable
-from colorzoo.data.layouts import SPLITS, class_names, has_splits
+from colorzoo.data.layouts import SPLITS, Split, class_names, has_splits
 from colorzoo.data.sources import byte_count, find_sources
 from colorzoo.environment import core_count
 from colorzoo.errors import DataError, first_words
@@ -68,7 +69,7 @@ class ShardOptions:
     drop_gray: bool = True
 
 
-@dataclass
+@dataclass(frozen=True)
 class ShardReport:
     """Result of `shard_folder`.
 
@@ -113,20 +114,34 @@ def shard_folder(
     load_litdata()  # raises an error before the images are checked
     _check_output(source, out)
     tables, classes = _find_splits(source, options.val_fraction)
-    report = ShardReport(images={}, chunks={}, size=0, gray=0, broken=[], classes=classes, digest={})
-    for split in SPLITS:
-        images = _checked_images(tables[split], split, source, options, report)
-        if split == "train":
-            order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
-            images = images.select(order)
-            report.digest = _digest(images, source)
+    cache = ValueCache(cache_file(source, "checks"))
+    train_check = check_images(tables["train"].sources, drop_gray=options.drop_gray, cache=cache)
+    val_check = check_images(tables["val"].sources, drop_gray=False, cache=cache)
+    train = _shuffled(tables["train"].select(train_check.rows))
+    val = tables["val"].select(val_check.rows)
+    chunks: dict[str, list[dict[str, Any]]] = {}
+    for split, images in (("train", train), ("val", val)):
+        require_usable(images, split, source)
         _pack(images, source, out / split, options, workers or core_count())
-        chunks = json.loads((out / split / INDEX).read_text())["chunks"]
-        report.images[split], report.chunks[split] = len(images), len(chunks)
-        report.size += sum(chunk["chunk_bytes"] for chunk in chunks)
+        chunks[split] = json.loads((out / split / INDEX).read_text())["chunks"]
+    report = ShardReport(
+        images={"train": len(train), "val": len(val)},
+        chunks={split: len(each) for split, each in chunks.items()},
+        size=sum(chunk["chunk_bytes"] for each in chunks.values() for chunk in each),
+        gray=len(train_check.gray),
+        broken=[
+            (os.path.relpath(name, source), reason) for name, reason in train_check.broken + val_check.broken
+        ],
+        classes=classes,
+        digest=_digest(train, source),
+    )
     manifest = {"version": 2, "resize": RESIZE_METHOD, **asdict(options), **asdict(report)}
     write_atomic(out / MANIFEST, json.dumps(manifest, indent=1).encode())
     return report
+
+
+def _shuffled(images: ImageTable) -> ImageTable:
+    return images.select(torch.randperm(len(images), generator=torch.Generator().manual_seed(0)))
 
 
 def _check_output(source: Path, out: Path) -> None:
@@ -144,7 +159,7 @@ def _digest(images: ImageTable, source: Path) -> dict[str, Any]:
     )
 
 
-def _find_splits(source: Path, val_fraction: float) -> tuple[dict[str, ImageTable], list[str]]:
+def _find_splits(source: Path, val_fraction: float) -> tuple[dict[Split, ImageTable], list[str]]:
     """Return the images of both splits with their class numbers, and the class names."""
     if has_splits(source):
         found = {name: find_sources(source / name) for name in SPLITS}
@@ -158,25 +173,14 @@ def _find_splits(source: Path, val_fraction: float) -> tuple[dict[str, ImageTabl
                 f"--val-fraction {val_fraction:g} selects no {name} image from {str(source)!r}. Change "
                 "--val-fraction, or add folders named train and val."
             )
-    names = {name: class_names(found[name], roots[name]) for name in SPLITS}
-    classes = sorted({label for labels in names.values() for label in labels if label})
+    class_of = {name: class_names(found[name], roots[name]) for name in SPLITS}  # class of each image
+    classes = sorted({label for labels in class_of.values() for label in labels if label})
     number = {label: index for index, label in enumerate(classes)}
-    labels = {name: torch.tensor([number.get(label, -1) for label in names[name]]) for name in SPLITS}
-    return {name: ImageTable(found[name], labels=labels[name]) for name in SPLITS}, classes
-
-
-def _checked_images(
-    images: ImageTable, split: str, source: Path, options: ShardOptions, report: ShardReport
-) -> ImageTable:
-    """Return the images of a split that are neither broken nor gray; add the others to the report."""
-    drop_gray = options.drop_gray and split == "train"
-    cache = ValueCache(cache_file(source, "checks"))
-    checked = check_images(images.sources, drop_gray=drop_gray, cache=cache)
-    report.gray += len(checked.gray)
-    report.broken += [(os.path.relpath(name, source), reason) for name, reason in checked.broken]
-    usable = images.select(checked.rows)
-    require_usable(usable, split, source)
-    return usable
+    tables = {}
+    for name in SPLITS:
+        labels = torch.tensor([number.get(label, -1) for label in class_of[name]])
+        tables[name] = ImageTable(found[name], labels=labels)
+    return tables, classes
 
 
 def _pack(images: ImageTable, source: Path, out: Path, options: ShardOptions, workers: int) -> None:
@@ -286,7 +290,8 @@ class ShardReader:
         self, root: str, split: str, *, cache: str | None = None, cache_gigabytes: float | None = None
     ) -> None:
         self._remote = f"{root.rstrip('/')}/{split}" if _is_remote(root) else None
-        self._folder = _local_folder(root, cache) / split
+        self._root = _local_folder(root, cache)
+        self._folder = self._root / split
         self._limit = None if cache_gigabytes is None else int(cache_gigabytes * 1e9)
         if self._remote is not None:
             _download(self._remote, self._folder, INDEX)
@@ -313,7 +318,7 @@ class ShardReader:
         path = self._folder / chunk["filename"]
         if self._remote is not None and not path.exists():
             if self._limit is not None:
-                _evict_chunks(self._folder, self._limit - chunk["chunk_bytes"])
+                _evict_chunks(self._root.parent, self._limit - chunk["chunk_bytes"])
             _download(self._remote, self._folder, path.name)
         _require(path, chunk["chunk_bytes"])
         if self._open is None:
@@ -332,10 +337,31 @@ def _is_remote(root: str) -> bool:
 
 
 def _local_folder(root: str, cache: str | None) -> Path:
+    """Return ``root``, or the download folder of the current version of a remote folder."""
     if not _is_remote(root):
         return Path(root)
     base = Path(cache) if cache else cache_home() / "shards"
-    return base / hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
+    return base / _short_hash(root) / _short_hash(_remote_version(root))
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:16]
+
+
+def _remote_version(root: str) -> str:
+    """Return a text that changes if a file below a remote folder is added, removed or replaced.
+
+    The text contains what the store lists for each file, such as its size and its ETag or modification time.
+
+    Raises:
+        DataError: The files cannot be listed.
+    """
+    try:
+        file_system, folder = url_to_fs(root)
+        return str(sorted(file_system.find(folder, detail=True).items()))
+    except Exception as error:  # each kind of store has its own exceptions
+        reason = f"{type(error).__name__}: {first_words(error)}"
+        raise DataError(f"the shards in {root!r} cannot be listed ({reason})") from error
 
 
 def _download(remote: str, folder: Path, name: str) -> None:
@@ -363,9 +389,20 @@ def _require(path: Path, size: int) -> None:
 
 
 def _evict_chunks(folder: Path, limit: int) -> None:
-    """Delete the oldest chunks until at most ``limit`` bytes remain."""
-    chunks = sorted(folder.glob("*.bin"), key=lambda path: path.stat().st_mtime)
-    total = sum(path.stat().st_size for path in chunks)
-    while chunks and total > limit:
-        total -= chunks[0].stat().st_size
-        chunks.pop(0).unlink(missing_ok=True)
+    """Delete the oldest chunks of all versions and splits until at most ``limit`` bytes remain.
+
+    Args:
+        folder: Download folder of an address, with files such as ``VERSION/train/chunk-0-0.bin``.
+        limit: Maximum total size in bytes.
+    """
+    chunks = []
+    for path in folder.glob("*/*/*.bin"):
+        with suppress(FileNotFoundError):  # another process has deleted the file
+            status = path.stat()
+            chunks.append((status.st_mtime, status.st_size, path))
+    total = sum(size for _, size, _ in chunks)
+    for _, size, path in sorted(chunks):
+        if total <= limit:
+            return
+        path.unlink(missing_ok=True)
+        total -= size

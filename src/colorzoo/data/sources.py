@@ -78,23 +78,23 @@ class Sources(Sequence[StoredImage]):
             sources: Locations of the images, in the order of the sequence.
             root: Common parent folder, which is stored only once.
         """
-        prefix = f"{root}{os.sep}" if root else ""
+        prefix = f"{Path(root)}{os.sep}" if root else ""  # Path removes "./" and a trailing slash
         archives: dict[str, int] = {}  # number of each tar file by path
         locations = array("q")  # tar file number, offset and size of each image
-
-        def names() -> Iterator[str]:  # also fills `archives` and `locations`, so `sources` is read once
-            for source in sources:
-                if source.member:
-                    number = archives.setdefault(source.path, len(archives))
-                    locations.extend((number, source.offset, source.size))
-                    yield source.member
-                else:  # not in a tar file
-                    locations.extend((-1, 0, -1))
-                    yield source.path.removeprefix(prefix)
-
-        packed = PackedStrings.of(names())
+        encoded_names, ends = bytearray(), array("q")
+        for source in sources:
+            if source.member:
+                number = archives.setdefault(source.path, len(archives))
+                locations.extend((number, source.offset, source.size))
+                name = source.member
+            else:  # not in a tar file
+                locations.extend((-1, 0, -1))
+                name = source.path.removeprefix(prefix)
+            encoded_names += os.fsencode(name)
+            ends.append(len(encoded_names))
+        names = PackedStrings(tensor_of(encoded_names, torch.uint8), tensor_of(ends, torch.int64))
         members = tensor_of(locations, torch.int64).view(-1, 3) if archives else None
-        return cls(prefix, packed, tuple(archives), members)
+        return cls(prefix, names, tuple(archives), members)
 
     def __len__(self) -> int:
         return len(self._names) if self._rows is None else len(self._rows)
@@ -136,15 +136,6 @@ class PackedStrings:
 
     def __init__(self, blob: Tensor, ends: Tensor) -> None:
         self._blob, self._ends = blob, ends
-
-    @classmethod
-    def of(cls, strings: Iterable[str]) -> PackedStrings:
-        """Create the sequence from an iterable, without a list of all strings in memory."""
-        blob, ends = bytearray(), array("q")
-        for string in strings:
-            blob += os.fsencode(string)
-            ends.append(len(blob))
-        return cls(tensor_of(blob, torch.uint8), tensor_of(ends, torch.int64))
 
     def __len__(self) -> int:
         return len(self._ends)

@@ -99,15 +99,8 @@ class StreamingDataModule(ImageDataModule):
         """
         assert isinstance(self.train_data, ShardDataset), "setup() opens the shards"
         self.sample_weights()  # raises for class_power, because the classes are stored with the images
-        hp = self.hparams
-        return ShardSampler(
-            self.train_data.reader.sizes,
-            window=hp.shuffle_window,
-            seed=hp.seed,
-            drop_last=self._drops_last(),
-            skip=self.samples_done,
-            **self.ranks(),
-        )
+        sizes, window = self.train_data.reader.sizes, self.hparams.shuffle_window
+        return ShardSampler(sizes, window=window, **self.sampler_options())
 
     def digest(self) -> dict[str, Any] | None:
         """Return the number and a hash of the training images.

@@ -16,13 +16,13 @@ import torch
 from PIL import Image
 
 from colorzoo.data.check import bounded_map, is_gray
-from colorzoo.data.coco_stuff import coco_stuff_images
+from colorzoo.data.coco_stuff import CocoStuffDataModule
 from colorzoo.data.decode import decode_rgb, why_unreadable
-from colorzoo.data.image_table import ImageTable
-from colorzoo.data.imagenet import imagenet_images
-from colorzoo.data.layouts import SPLITS, Split, has_splits
-from colorzoo.data.places import places_images
-from colorzoo.data.sources import StoredImage, find_sources, suffix_of
+from colorzoo.data.imagenet import ImageNetDataModule
+from colorzoo.data.layouts import SPLITS, has_splits
+from colorzoo.data.module import ImageDataModule
+from colorzoo.data.places import PlacesDataModule
+from colorzoo.data.sources import Sources, StoredImage, find_sources, suffix_of
 from colorzoo.environment import core_count
 from colorzoo.errors import DataError
 from colorzoo.image_io.formats import open_image
@@ -36,18 +36,16 @@ TINY = 64
 _SIDE = 32  # pixels; shorter side of the decoded images
 
 
-def _folder_images(root: Path, split: Split) -> ImageTable:
-    return ImageTable(find_sources(root / split if has_splits(root) else root))
-
-
-LAYOUTS: Mapping[str, Callable[[Path, Split], ImageTable]] = {
-    "folder": _folder_images,
-    "imagenet": partial(imagenet_images, labels=True),
-    "places205": partial(places_images, edition="205", labels=True),
-    "places365": partial(places_images, labels=True),
-    "coco_stuff": partial(coco_stuff_images, boxes=True, classes=True),
+_DATA_MODULES: Mapping[str, Callable[[str], ImageDataModule]] = {
+    "imagenet": partial(ImageNetDataModule, labels=True),
+    "places205": partial(PlacesDataModule, edition="205", labels=True),
+    "places365": partial(PlacesDataModule, labels=True),
+    "coco_stuff": partial(CocoStuffDataModule, boxes=True, classes=True),
 }
-"""Functions by layout name; each function finds the images of a split with all labels."""
+"""Functions by layout name; each function returns a DataModule that finds the images with all labels."""
+
+LAYOUTS = ("folder", *_DATA_MODULES)
+"""Names of the folder structures that `verify_images` supports."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ def verify_images(
 
     Args:
         root: Folder of the data set.
-        layout: Name of the folder structure; a key of `LAYOUTS`.
+        layout: Name of the folder structure, one of `LAYOUTS`.
         threads: Number of decoding threads; None uses one thread per core.
         tick: Function that is called after each image.
 
@@ -123,17 +121,28 @@ def verify_images(
 
 
 def _images(report: VerifyReport) -> Iterator[StoredImage]:
-    """Yield the images of both splits; a folder without splits is searched once."""
-    root, find = Path(report.root), LAYOUTS[report.layout]
-    is_split = report.layout != "folder" or has_splits(root)
-    for split in SPLITS if is_split else SPLITS[:1]:
+    """Yield the images of all splits; add the splits and the layout errors to the report."""
+    for split, find in _splits(Path(report.root), report.layout).items():
         try:
-            images = find(root, split)
+            sources = find()
         except DataError as error:
             report.mistakes.append(str(error))
-            continue
-        report.splits[split if is_split else "all"] = len(images)
-        yield from images.sources
+        else:
+            report.splits[split] = len(sources)
+            yield from sources
+
+
+def _splits(root: Path, layout: str) -> dict[str, Callable[[], Sources]]:
+    """Return the splits of a data set, with a function that finds the images of each split."""
+    if layout == "folder":
+        folders = {split: root / split for split in SPLITS} if has_splits(root) else {"all": root}
+        return {split: partial(find_sources, folder) for split, folder in folders.items()}
+    data = _DATA_MODULES[layout](str(root))
+    return {split: partial(_sources_of, data, split) for split in SPLITS}
+
+
+def _sources_of(data: ImageDataModule, split: str) -> Sources:
+    return data.find_images(split).sources
 
 
 def _examine(source: StoredImage) -> tuple[str, bytes, list[Problem]]:

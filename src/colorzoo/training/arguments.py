@@ -25,13 +25,17 @@ def prepare_words(words: Sequence[str]) -> list[str]:
     """
     prepared = []
     for word in _join_values(words):
-        flag, _, value = re.sub(r"^-c=", "--config=", word).partition("=")
-        if flag == "--config" and value:
-            load_config(path := find_config(value))  # its errors contain file and line
-            word = f"--config={path}"
-        elif found := _FIELD.fullmatch(word):  # jsonargparse would read the string "None"
-            word = f"{found[1]}={json.dumps({found[2]: None})}"
-        prepared.append(word)
+        flag, _, value = word.partition("=")
+        null_field = _FIELD.fullmatch(word)
+        if flag in ("--config", "-c") and value:
+            path = find_config(value)
+            load_config(path)  # its errors contain file and line
+            prepared.append(f"--config={path}")
+        elif null_field:  # jsonargparse would read the string "None"
+            group, field = null_field.groups()
+            prepared.append(f"{group}={json.dumps({field: None})}")
+        else:
+            prepared.append(word)
     return prepared
 
 

@@ -16,6 +16,7 @@ from lightning.pytorch import Callback, LightningDataModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger
+from lightning.pytorch.utilities import rank_zero_only
 
 from colorzoo.card import ModelCard
 from colorzoo.data import ImageDataModule
@@ -89,10 +90,10 @@ def _prepare(verb: str, words: Sequence[str]) -> list[str]:
     return with_folder_data(prepared)
 
 
+@rank_zero_only
 def _print_once(text: str) -> None:
     """Print a line in the first process only, even before the process group exists."""
-    if all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID")):
-        print(f"colorzoo: {text}", file=sys.stderr)
+    print(f"colorzoo: {text}", file=sys.stderr)
 
 
 class ZooCLI(LightningCLI):
@@ -147,13 +148,6 @@ class ZooCLI(LightningCLI):
     def _parse_ckpt_path(self) -> None:
         """Do nothing; Lightning's method would override options with values of the checkpoint."""
 
-    def _set_seed(self) -> None:
-        """Seed the global generators, or raise `ColorzooError` if the seed is out of range."""
-        try:
-            super()._set_seed()
-        except ValueError as error:
-            raise ColorzooError(f"--seed_everything: {error}") from error
-
     def before_instantiate_classes(self) -> None:
         """Set the folders of configured loggers before the loggers are created.
 
@@ -161,15 +155,17 @@ class ZooCLI(LightningCLI):
         writes to the run folder.
         """
         config = self.config[str(self.subcommand)]
-        configured = config["trainer"].get("logger")
         root = str(config["trainer"].get("default_root_dir") or Path.cwd())
         self._version = run_version(root, config.get("ckpt_path")) if self.subcommand == "fit" else None
-        for logger in configured if isinstance(configured, list) else [configured]:
-            arguments = logger["init_args"] if hasattr(logger, "get") else {}
-            if "save_dir" in arguments and "://" not in str(arguments["save_dir"]):
-                arguments["save_dir"] = os.path.join(root, arguments["save_dir"] or "")  # noqa: PTH118 - or s3://
-                if "version" in arguments and arguments.get("name") == RUNS:
-                    arguments["version"] = arguments["version"] or self._version
+        for logger in _as_list(config["trainer"].get("logger")):
+            if isinstance(logger, bool):
+                continue
+            arguments = logger["init_args"]
+            if "save_dir" not in arguments or "://" in str(arguments["save_dir"]):
+                continue
+            arguments["save_dir"] = os.path.join(root, arguments["save_dir"] or "")  # noqa: PTH118 - or s3://
+            if "version" in arguments and arguments.get("name") == RUNS:
+                arguments["version"] = arguments["version"] or self._version
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the Trainer; add default callbacks and loggers if none are configured.
@@ -185,11 +181,12 @@ class ZooCLI(LightningCLI):
             )
         if self.subcommand != "fit":
             self.save_config_callback = None
-        is_gan = isinstance(self.model, GANColorizationModule)
-        gan_arguments = self._manual_optimization(config) if is_gan else {}
         self.trainer_defaults = {"callbacks": self._default_callbacks(config)}
+        arguments = {**kwargs, **self._default_arguments(config)}
+        is_gan = isinstance(self.model, GANColorizationModule)
+        if is_gan:
+            arguments |= self._manual_optimization(config)
         try:
-            arguments = {**kwargs, **self._default_arguments(config), **gan_arguments}
             trainer: Any = super().instantiate_trainer(**arguments)
         except ValueError as error:
             raise ColorzooError(f"--trainer: {error}") from error

@@ -275,9 +275,10 @@ def _feature_losses(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPre
     if objective.contextual_weight:
         with torch.no_grad():
             reference = features.semantic(generated.reference)
-        pairs = list(zip(colored, reference, strict=True))
-        pairs[0] = (F.avg_pool2d(pairs[0][0], 2), F.avg_pool2d(pairs[0][1], 2))
-        weighted = [w * contextual_loss(*pair).mean() for w, pair in zip(_CONTEXTUAL, pairs, strict=True)]
+        finest_pair = (F.avg_pool2d(colored[0], 2), F.avg_pool2d(reference[0], 2))
+        pairs = [finest_pair, *zip(colored[1:], reference[1:], strict=True)]
+        distances = [contextual_loss(*pair).mean() for pair in pairs]
+        weighted = [w * distance for w, distance in zip(_CONTEXTUAL, distances, strict=True)]
         losses["contextual"] = objective.contextual_weight * torch.stack(weighted).sum()
     return losses
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar, Unpack, cast
 
 import torch
@@ -23,10 +24,10 @@ from colorzoo.training.optimization import (
     DEFAULT_OPTIMIZER,
     AdversarialOptimization,
     Factory,
-    build,
     optional_factory,
     parameter_groups,
     planned_steps,
+    schedule,
 )
 from colorzoo.training.stages import Start
 
@@ -161,16 +162,14 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
 
     def configure_optimizers(self) -> Any:
         """Return the optimizers and schedules of the generator and the discriminator."""
-        arguments = (
-            (self.make_optimizer, self.make_scheduler, self.generator_groups()),
-            (
-                self.make_discriminator_optimizer,
-                self.make_discriminator_scheduler,
-                parameter_groups(self.discriminator),
-            ),
-        )
-        built = [build(*each, self.trainer, accumulate=self.accumulate) for each in arguments]
-        return [each for each, _ in built], [each for _, each in built if each is not None]
+        generator = self.make_optimizer(self.generator_groups())
+        discriminator = self.make_discriminator_optimizer(parameter_groups(self.discriminator))
+        make_schedule = partial(schedule, trainer=self.trainer, accumulate=self.accumulate)
+        schedules = [
+            make_schedule(self.make_scheduler, generator),
+            make_schedule(self.make_discriminator_scheduler, discriminator),
+        ]
+        return [generator, discriminator], [each for each in schedules if each is not None]
 
     def progress(self) -> float:
         """Return the completed fraction of the training steps, in [0, 1].

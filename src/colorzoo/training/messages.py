@@ -21,6 +21,7 @@ _REMEDIES: tuple[tuple[type[Exception], str, str], ...] = (
     (ValueError, "val_check_interval", "Change --trainer.val_check_interval."),
     (ModuleNotFoundError, "", "Install the package, or change the setting that requires it."),
     (RecursionError, "", "An option, a configuration or the checkpoint is nested too deeply. Flatten it."),
+    (ValueError, "is not in bounds, numpy accepts", "Change --seed_everything."),
     (AttributeError, "learning rate finder", "Set --model.optimizer.lr without LearningRateFinder."),
     (RuntimeError, "Early stopping conditioned", "Set monitor to a logged metric."),
     (RuntimeError, "same dtype|should be the same", "Set --trainer.precision to bf16-mixed or 32-true."),
@@ -97,14 +98,16 @@ def _cause(error: Exception) -> ColorzooError | None:
 
 def explain(message: str) -> ColorzooError:
     """Convert an error message of the argument parser to a one-line `ColorzooError`."""
-    option = ".".join(re.findall(r'Parser key "([\w.]+)"', message))
     lines = [" ".join(line.strip(" -").split()).rstrip(".") for line in message.splitlines()]
-    problem = ", ".join(dict.fromkeys(line for line in lines if not _NOISE.search(line)))
+    relevant = [line for line in lines if not _NOISE.search(line)]
+    problem = ", ".join(dict.fromkeys(relevant))  # without duplicates
     problem = re.sub(r"dot import path string: \S+", "known class", problem)
-    problem = re.sub(r"<class '(\w+)'>", r"\1", problem)[:300] or "invalid value"
-    return ColorzooError(
-        f"{f'--{option}: ' if option else ''}{problem}. `colorzoo fit --help` shows how to list all options."
-    )
+    problem = re.sub(r"<class '(\w+)'>", r"\1", problem)
+    problem = problem[:300] or "invalid value"
+    nested_keys = re.findall(r'Parser key "([\w.]+)"', message)  # such as "model" and "init_args.lr"
+    if nested_keys:
+        problem = f"--{'.'.join(nested_keys)}: {problem}"
+    return ColorzooError(f"{problem}. `colorzoo fit --help` shows how to list all options.")
 
 
 def filter_messages() -> None:

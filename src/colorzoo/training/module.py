@@ -31,9 +31,9 @@ from colorzoo.training.optimization import (
     DEFAULT_OPTIMIZER,
     Factory,
     Optimization,
-    build,
     optional_factory,
     parameter_groups,
+    schedule,
 )
 from colorzoo.training.stages import (
     EVERYTHING,
@@ -183,7 +183,7 @@ class ColorizationModule(LightningModule):
         Raises:
             WeightsError: Keys are missing or unexpected, or a shape differs.
         """
-        parts = self._modules.keys() - {"model"}
+        parts = {name for name, _ in self.named_children()} - {"model"}
         others = {key: value for key, value in state_dict.items() if key.partition(".")[0] in parts}
         if others:
             own = {key: value for key, value in self.state_dict().items() if key.startswith(MODEL_PREFIX)}
@@ -398,14 +398,16 @@ class ColorizationModule(LightningModule):
     def _update_metrics(self, stage: MetricStage, batch: Batch) -> None:
         require_images(batch)
         metrics, lab = self.metrics_of(stage), rgb_to_lab(batch["rgb"])
+        network_input = lab[:, :1]
         if self.input_kind == "sketch":
-            batch = {**batch, "sketch": sketches_of(batch)}  # drawn once for all settings
-        network_input = batch["sketch"] if self.input_kind == "sketch" else lab[:, :1]
+            network_input = sketches_of(batch)
+            batch = {**batch, "sketch": network_input}  # the guidance uses the same sketches
         for setting, guidance in self.validation_guidances(batch, lab):
             if "label" in self.accepts and guidance.label is None:
                 guidance = replace(guidance, label=batch.get("label"))
             colors = clip_colors(self(network_input, guidance), network_input)
-            metrics.update(setting, metric_inputs(batch, lab, colors, guidance, metrics.used_inputs()))
+            inputs = metric_inputs(batch, lab, colors, guidance, metrics.used_inputs())
+            metrics.update(setting, inputs)
 
     def on_validation_epoch_end(self) -> None:
         """Log the validation metrics as ``val/METRIC_SETTING``."""
@@ -508,8 +510,8 @@ class SingleOptimizerModule(ColorizationModule):
 
     def configure_optimizers(self) -> Any:
         """Return the optimizer and its schedule."""
-        groups = self.optimized_parameters()
-        optimizer, scheduler = build(self.make_optimizer, self.make_scheduler, groups, self.trainer)
+        optimizer = self.make_optimizer(self.optimized_parameters())
+        scheduler = schedule(self.make_scheduler, optimizer, self.trainer)
         if scheduler is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -106,7 +106,8 @@ class Muon(Optimizer):
         return (scale * found).reshape(parameter.shape)
 
     def _adam(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> Tensor:
-        state, (first, second) = self.state[parameter], group["betas"]
+        state = self.state[parameter]
+        beta1, beta2 = group["betas"]
         if not state:
             state |= {
                 "step": torch.zeros((), dtype=torch.float32),
@@ -115,10 +116,10 @@ class Muon(Optimizer):
             }
         state["step"] += 1
         step = float(state["step"])  # on the CPU
-        state["mean"].lerp_(gradient, 1 - first)
-        state["square"].lerp_(gradient.square(), 1 - second)
-        root = (state["square"] / (1 - second**step)).sqrt_().add_(1e-8)
-        return state["mean"] / (1 - first**step) / root
+        state["mean"].lerp_(gradient, 1 - beta1)
+        state["square"].lerp_(gradient.square(), 1 - beta2)
+        root = (state["square"] / (1 - beta2**step)).sqrt_().add_(1e-8)
+        return state["mean"] / (1 - beta1**step) / root
 
 
 class MuonModule(SingleOptimizerModule):
@@ -133,18 +134,11 @@ class MuonModule(SingleOptimizerModule):
         """Clip the gradients of AdamW parameters, because Muon updates have a fixed norm."""
         if gradient_clip_val is None:
             return
+        groups = [group for group in optimizer.param_groups if not group.get("orthogonalize")]
+        parameters = [parameter for group in groups for parameter in group["params"]]
         by_value = gradient_clip_algorithm == "value"
         clip = nn.utils.clip_grad_value_ if by_value else nn.utils.clip_grad_norm_
-        clip(clipped_parameters(optimizer), gradient_clip_val)
-
-
-def clipped_parameters(optimizer: Optimizer) -> list[Tensor]:
-    """Return the parameters of an optimizer whose gradient norm must be clipped.
-
-    Muon updates have a fixed norm, so the parameters of groups with ``orthogonalize=True`` are excluded.
-    """
-    groups = (group for group in optimizer.param_groups if not group.get("orthogonalize"))
-    return [parameter for group in groups for parameter in group["params"]]
+        clip(parameters, gradient_clip_val)
 
 
 def orthogonalize(matrix: Tensor, steps: int = 4) -> Tensor:

@@ -106,27 +106,6 @@ def parameter_groups(*modules: nn.Module) -> list[dict[str, Any]]:
     return [group for group in groups if group["params"]]
 
 
-def build(
-    make_optimizer: Callable[..., Optimizer],
-    make_scheduler: LRSchedulerCallable | None,
-    groups: list[dict[str, Any]],
-    trainer: Trainer,
-    *,
-    accumulate: int = 1,
-) -> tuple[Optimizer, LRScheduler | None]:
-    """Build an optimizer and its learning rate schedule, or None for a constant rate.
-
-    Args:
-        make_optimizer: Function that builds the optimizer from parameter groups.
-        make_scheduler: Function that builds the schedule; see `schedule`.
-        groups: Parameter groups; see `parameter_groups`.
-        trainer: Trainer of the run.
-        accumulate: Number of batches per optimizer step if the task itself accumulates gradients.
-    """
-    optimizer = make_optimizer(groups)
-    return optimizer, schedule(make_scheduler, optimizer, trainer, accumulate=accumulate)
-
-
 def schedule(
     make: LRSchedulerCallable | None, optimizer: Optimizer, trainer: Trainer, *, accumulate: int = 1
 ) -> LRScheduler | None:

@@ -98,7 +98,7 @@ class FullSizePrediction(LightningModule):
             self._bucket = ResultBucket(output, self.folder)
         else:
             self.folder = Path(output)
-        self.originals, self._renamed = call_on_rank_zero(self.trainer, self._find)
+        self.originals, self._renamed = call_on_rank_zero(self.trainer, self._find_originals)
         total, limit = len(self.originals), self.data.hparams.get("val_limit")
         self.count = total if limit is None else min(total, limit)
         if self.trainer.is_global_zero:
@@ -174,12 +174,11 @@ class FullSizePrediction(LightningModule):
         if self._bucket:
             self._bucket.upload(failed)
 
-    def _find(self) -> tuple[Originals, dict[int, Path]]:
+    def _find_originals(self) -> tuple[Originals, dict[int, Path]]:
         """Return the images, and the output paths of images whose names would be equal without case."""
-        results, root = self.folder.resolve(), Path(self.data.hparams.root).resolve()
         if self._bucket:
             self._bucket.require_writable(FAILED)  # removes the list of an earlier run
-        elif root in (results, *results.parents):
+        elif self.folder.resolve().is_relative_to(Path(self.data.hparams.root).resolve()):
             raise DataError(f"--output must be outside --data.root, got {str(self.folder)!r}")
         found = self.data.originals()
         if not len(found):

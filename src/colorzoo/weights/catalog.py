@@ -12,7 +12,6 @@ import re
 import sys
 import warnings
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -21,7 +20,7 @@ from urllib.parse import urlsplit
 
 from colorzoo.card import ModelCard, Weights
 from colorzoo.environment import is_on
-from colorzoo.errors import UntrainedWarning, WeightsError
+from colorzoo.errors import UntrainedWarning, WeightsError, first_words
 from colorzoo.files import begins_with, megabytes, sha256_of, write_atomic
 from colorzoo.registry import list_models, model_card
 from colorzoo.weights.load import Provenance, existing_file, model_of_file, read_hparams
@@ -64,7 +63,7 @@ class WeightFile:
 
     @property
     def sha256(self) -> str | None:
-        """SHA-256 from the card, else the hash recorded at the first use, else None."""
+        """SHA-256 from the card, else the hash recorded after the download, else None."""
         return self.weights.sha256 or recorded_sha256(self.path)
 
     @property
@@ -99,17 +98,14 @@ class ResolvedWeights:
         path: Path of the file.
         entry: Entry of the model card; None for a file that the card does not contain.
         hparams: Constructor arguments that the weights require.
-        sha256: Verified hash of the file; None if the card does not contain the file, or if the file has no
-            published hash and is used for the first time.
-        is_first_use: Whether a file without a published hash is used for the first time. If True, the caller
-            records the hash with `record_first_use` after loading.
+        sha256: Verified hash of the file; None if the card does not contain the file, or if the file has
+            neither a published hash nor a hash recorded after its download.
     """
 
     path: Path
     entry: Weights | None = None
     hparams: Mapping[str, Any] = field(default_factory=dict)
     sha256: str | None = None
-    is_first_use: bool = False
 
     @property
     def published(self) -> bool:
@@ -214,22 +210,16 @@ def file_problem(file: WeightFile) -> str:
         return ""
     if file.weights.sha256 is None:
         record = _record_of(file.path)
-        return f"changed since its first use: expected SHA-256 {expected}, got {found}. Remove {record}"
+        return f"changed since its download: expected SHA-256 {expected}, got {found}. Remove {record}"
     return f"expected SHA-256 {expected}, got {found}"
 
 
 def recorded_sha256(path: Path) -> str | None:
-    """Return the hash recorded when a file was first used; None before the first use."""
+    """Return the hash recorded when a file was downloaded; None without a record."""
     try:
         return _record_of(path).read_text(encoding="ascii").strip() or None
     except (OSError, ValueError):
         return None
-
-
-def record_first_use(path: Path) -> None:
-    """Record the hash of a file without a published hash, so that a later change is detected."""
-    with suppress(OSError):  # the cache can be read-only
-        write_atomic(_record_of(path), f"{sha256_of(path)}\n".encode())
 
 
 def _record_of(path: Path) -> Path:
@@ -363,35 +353,21 @@ def fetch(file: WeightFile, *, offline: bool = False) -> ResolvedWeights:
         offline: Whether to use only local files, as with ``COLORZOO_OFFLINE=1``.
 
     Raises:
-        WeightsError: The file cannot be downloaded, has changed since its first use, or is part of the
+        WeightsError: The file cannot be downloaded, has changed since its download, or is part of the
             package and damaged.
     """
-    if problem := file_problem(file):
-        _replace(file, problem, offline)
-    sha256 = file.sha256
-    return ResolvedWeights(file.path, file.weights, file.weights.hparams, sha256, is_first_use=sha256 is None)
-
-
-def _replace(file: WeightFile, problem: str, offline: bool) -> None:
-    """Download a missing or damaged file; see `fetch`."""
-    _require_replaceable(file, problem)
-    urls, size = file.weights.urls, megabytes(file.weights.size)
-    if offline or is_offline():
-        failures = ["COLORZOO_OFFLINE is set"]
-    elif not urls:
-        failures = ["the model card contains no URL"]
-    else:
-        try:
-            failures = _try_downloads(file)
-        except OSError as error:
-            raise WeightsError(f"cannot write {file.path} ({size}): {error.strerror or error}") from error
-    if not failures:
-        return
-    source = f" from {urls[0]}" if urls else ""
-    raise WeightsError(
-        f"cannot download {file.path.name} ({size}): {'; '.join(failures)}. Copy the file{source} to "
-        f"{file.path}."
-    )
+    problem = file_problem(file)
+    if problem:
+        _require_replaceable(file, problem)
+        failures = _download(file, offline=offline)
+        if failures:
+            urls, size = file.weights.urls, megabytes(file.weights.size)
+            source = f" from {urls[0]}" if urls else ""
+            raise WeightsError(
+                f"cannot download {file.path.name} ({size}): {'; '.join(failures)}. Copy the file{source} to "
+                f"{file.path}."
+            )
+    return ResolvedWeights(file.path, file.weights, file.weights.hparams, file.sha256)
 
 
 def _require_replaceable(file: WeightFile, problem: str) -> None:
@@ -402,51 +378,53 @@ def _require_replaceable(file: WeightFile, problem: str) -> None:
         raise WeightsError(f"{file.path} is invalid: {problem}")
 
 
-def _try_downloads(file: WeightFile) -> list[str]:
+def _download(file: WeightFile, *, offline: bool) -> list[str]:
     """Download a file from its first working URL; return the failures, or an empty list after a success.
 
     Raises:
-        OSError: The file cannot be written.
+        WeightsError: The file cannot be written.
     """
+    if offline or is_offline():
+        return ["COLORZOO_OFFLINE is set"]
+    if not file.weights.urls:
+        return ["the model card contains no URL"]
+    import requests
+
     failures = []
     for url in file.weights.urls:
-        reason = _download(url, file)
-        if not reason:
+        try:
+            _download_from(url, file)
             return []
-        failures.append(f"{url}: {reason}")
+        except (requests.RequestException, ValueError) as error:
+            failures.append(f"{url}: {first_words(error, 300)}")
+        except OSError as error:
+            size = megabytes(file.weights.size)
+            raise WeightsError(f"cannot write {file.path} ({size}): {error.strerror or error}") from error
     return failures
 
 
-def _download(url: str, file: WeightFile) -> str:
-    """Download a file; return the reason of a failure, or an empty string.
+def _download_from(url: str, file: WeightFile) -> None:
+    """Download a file and check its hash.
+
+    If the card contains no hash, the hash of the download is recorded, so that a later change is detected.
 
     Raises:
+        requests.RequestException: The URL cannot be read.
+        ValueError: The hash does not match the card, or the content is a web page.
         OSError: The file cannot be written.
     """
     import pooch
-    import requests
 
     pooch.get_logger().setLevel("ERROR")
     downloader = pooch.HTTPDownloader(
         progressbar=sys.stderr.isatty(), timeout=_TIMEOUT, headers={"User-Agent": "colorzoo"}
     )
-    path = file.path
+    path, expected_sha256 = file.path, file.weights.sha256
     path.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        try:
-            download = Path(pooch.retrieve(url, None, path.name, folder, downloader=downloader))
-        except (requests.RequestException, ValueError) as error:
-            return " ".join(str(error).split())[:300]
-        problem = _download_problem(download, file.weights.sha256)
-        if not problem:
-            download.replace(path)
-    return problem
-
-
-def _download_problem(download: Path, expected_sha256: str | None) -> str:
-    """Check the hash and the first byte of a download; return the problem, or an empty string."""
-    if expected_sha256 is not None and (sha256 := sha256_of(download)) != expected_sha256:
-        return f"expected SHA-256 {expected_sha256}, got {sha256}"
-    if begins_with(download, b"<"):
-        return "got a web page instead of the file"
-    return ""
+        download = Path(pooch.retrieve(url, expected_sha256, path.name, folder, downloader=downloader))
+        if begins_with(download, b"<"):
+            raise ValueError("got a web page instead of the file")
+        download.replace(path)
+    if expected_sha256 is None:
+        write_atomic(_record_of(path), f"{sha256_of(path)}\n".encode())

@@ -177,7 +177,8 @@ def choose_model(
     """
     if name := name or model_of_file(weights):
         return ModelChoice(name, weights)
-    wanted: tuple[Use, ...] = ((uses,) if isinstance(uses, str) else tuple(uses)) or ("automatic",)
+    wanted: tuple[Use, ...] = (uses,) if isinstance(uses, str) else tuple(uses)
+    wanted = wanted or ("automatic",)
     chosen = _shipped_default(wanted, able, fast) or _ranked_default(wanted, able, fast)
     if chosen is None:
         names = ", ".join(wanted)
@@ -208,16 +209,19 @@ def _shipped_default(wanted: tuple[Use, ...], able: str | None, fast: bool) -> s
 
 def _ranked_default(wanted: tuple[Use, ...], able: str | None, fast: bool) -> str | None:
     """Return the name of the highest-ranked model among the models that support the most use cases."""
-    usable: list[RankedModel] = []
-    fallback: tuple[Use, ...] = ("automatic",)
-    for uses in (wanted, fallback):
-        for use in dict.fromkeys(uses):
-            usable += [row for row in rank_models(use) if row.available and (row.embedded or not fast)]
-        if usable:
-            break
-    order = sorted(usable, key=lambda row: -len({*row.card.guidance} & {*wanted}))
-    suitable = (row for row in order if able is None or load_model_class(row.card).supports(able))
-    return next((row.card.name for row in suitable), None)
+    usable = _usable_models(wanted, fast) or _usable_models(("automatic",), fast)
+    # the sort is stable: models that support equally many use cases stay in the order of their rank
+    usable.sort(key=lambda row: len({*row.card.guidance} & {*wanted}), reverse=True)
+    for row in usable:
+        if able is None or load_model_class(row.card).supports(able):
+            return row.card.name
+    return None
+
+
+def _usable_models(uses: Sequence[Use], fast: bool) -> list[RankedModel]:
+    """Return the models with local weights for any of the use cases, by use case and rank."""
+    rows = [row for use in dict.fromkeys(uses) for row in rank_models(use)]
+    return [row for row in rows if row.available and (row.embedded or not fast)]
 
 
 def rank_models(use: Use) -> list[RankedModel]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +48,7 @@ def convert_weights(
     The metadata of the new file contains the following keys, among others:
 
     - ``hparams``: constructor arguments of the model.
-    - ``untrained``: names of submodules whose weights are missing from the published file, if any.
+    - ``untrained``: names of parts of the model whose weights are missing from the published file, if any.
     - ``provenance``: training record, if the source is a checkpoint or a file that the card lists.
 
     Args:
@@ -96,7 +96,7 @@ def _convert_published(
     settings |= flatten_arguments(model_class, model.hparams)
     initial = _replace_by_nan(model)
     apply_weights(model, state_dict, name=str(source), published=True)
-    untrained = _untrained_parts(initial, _restore_missing(model, initial))
+    untrained = _restore_missing(model, initial)
     metadata = {
         "model": card.name,
         "hparams": json.dumps(settings, sort_keys=True),
@@ -120,13 +120,22 @@ def _source_sha256(source: Path, model_class: type[Any]) -> str:
 
 
 def _read_checkpoint(source: Path, card: ModelCard, cls: type[Any]) -> WeightContent | None:
-    """Return the content of a checkpoint that stores settings of the model, or None."""
-    if not source.is_file() or (not is_safetensors(source) and is_caffe(source)) or find_entry(card, source):
+    """Return the content of a checkpoint that stores settings of the model, or None.
+
+    For a class without settings, a checkpoint is recognized by its training record.
+    """
+    if not source.is_file() or _is_caffe_model(source) or find_entry(card, source):
         return None
     content, known = read_weights(source), known_settings(cls)
-    if flatten_arguments(cls, content.hparams).keys() & known or (not known and content.provenance):
-        return content
-    return None
+    if known:
+        is_checkpoint = bool(flatten_arguments(cls, content.hparams).keys() & known)
+    else:
+        is_checkpoint = content.provenance is not None
+    return content if is_checkpoint else None
+
+
+def _is_caffe_model(path: Path) -> bool:
+    return path.is_file() and not is_safetensors(path) and is_caffe(path)
 
 
 def _build(cls: type[Any], settings: Mapping[str, Any]) -> Any:
@@ -174,40 +183,20 @@ def _replace_by_nan(model: nn.Module) -> dict[str, Tensor]:
     return initial
 
 
-def _restore_missing(model: nn.Module, initial: Mapping[str, Tensor]) -> set[str]:
-    """Set the parameters that a file lacks to their initial values; return their names."""
-    missing = {name: value for name, value in model.named_parameters() if value.isnan().all()}
-    for name, value in missing.items():
-        value.detach().copy_(initial[name])
-    return set(missing)
+def _restore_missing(model: nn.Module, initial: Mapping[str, Tensor]) -> list[str]:
+    """Set the parameters that a file lacks to their initial values; return the untrained parts of the model.
 
-
-def _untrained_parts(initial: Mapping[str, Tensor], missing: Set[str]) -> list[str]:
-    """Return the names of the parts of a model that keep random weights because a file lacks them.
-
-    Only parameters with at least two dimensions and different initial values count, because biases and
-    constants are not random. A part is the largest submodule without such parameters in the file. If every
-    submodule that contains a missing parameter also has loaded parameters, the part is the parameter itself.
-
-    Args:
-        initial: Parameters of the newly built model.
-        missing: Names of the parameters that the file lacks.
-
-    Returns:
-        Names without duplicates, in the order of the parameters.
+    A part is named by the first two components of its parameter names, such as ``network.decoder``. Biases
+    and constants do not count, because their initial values are not random.
     """
-    drawn = [name for name, value in initial.items() if value.ndim > 1 and value.min() < value.max()]
-    loaded = set(drawn) - missing
-    parts: dict[str, None] = {}  # a dict is an ordered set
-    for name in drawn:
-        if name in loaded:
+    parts = []
+    for name, value in model.named_parameters():
+        if not value.isnan().all():
             continue
-        pieces = name.split(".")
-        # for "a.b.weight": "a", "a.b", "a.b.weight"
-        prefixes = [".".join(pieces[:count]) for count in range(1, len(pieces) + 1)]
-        unloaded = (each for each in prefixes if not any(other.startswith(f"{each}.") for other in loaded))
-        parts[next(unloaded, name)] = None
-    return list(parts)
+        value.detach().copy_(initial[name])
+        if value.ndim > 1 and value.min() < value.max():
+            parts.append(".".join(name.split(".")[:2]))
+    return list(dict.fromkeys(parts))
 
 
 def _read_source(
@@ -224,11 +213,13 @@ def _read_source(
             for name, value in load_state_dict_file(path / file).items()
         }
         return state_dict, {}, None
-    if path.is_file() and not is_safetensors(path) and is_caffe(path):
-        return (*cls.convert_caffe(read_caffe(path)), None)
+    if _is_caffe_model(path):
+        state_dict, settings = cls.convert_caffe(read_caffe(path))
+        return state_dict, settings, None
     content, entry = read_weights(path), find_entry(card, path)
     if entry is not None:
         stored = Provenance(model=cls.__name__) if entry.published else Provenance.of(content.provenance)
         return content.state_dict, entry.hparams, listed_record(stored, entry)
     unhashed = None if content.hparams else entry_without_hash(card, path)
-    return content.state_dict, {} if unhashed is None else unhashed.hparams, None
+    settings = {} if unhashed is None else unhashed.hparams
+    return content.state_dict, settings, None

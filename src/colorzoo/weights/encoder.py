@@ -22,11 +22,6 @@ FILES: dict[EncoderWeights, str] = {
     "fine-tuned": "colorzoo2026_encoder.safetensors",
 }
 """Files of the 8-bit encoder weights; ``NOTICE`` lists their sources."""
-SHA256: dict[EncoderWeights, str] = {
-    "imagenet": "080312e12c1949b04360e6b2495b8cb2bf440c953769ab52c1a6c4d374aac27b",
-    "fine-tuned": "a24fb4d8ba4e6f246aeb8fd802a47a13da3a88d30c7e2701325a7e1ce3f2d634",
-}
-"""SHA-256 of each file of encoder weights."""
 SEGMENTER_FILE = "things.safetensors"
 """File of the segmenter weights, which this project trained; see ``NOTICE``."""
 

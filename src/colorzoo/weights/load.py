@@ -23,18 +23,15 @@ import json
 import re
 import threading
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from difflib import get_close_matches
 from pathlib import Path
-from textwrap import shorten
-from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Literal, Self, cast, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from safetensors import SafetensorError, safe_open
 
 from colorzoo.errors import WeightsError, first_words
-from colorzoo.files import write_atomic
+from colorzoo.files import begins_with, write_atomic
 
 if TYPE_CHECKING:
     import torch
@@ -63,14 +60,6 @@ _SAFE_GLOBALS_LOCK = threading.Lock()
 
 REMOVED_SETTINGS = frozenset({"accumulate", "clip", "compile_training"})
 """Training settings of earlier versions, which are ignored in checkpoints."""
-_JSON_TYPES: dict[Any, str] = {
-    bool: "true or false",
-    int: "an integer",
-    str: "a string",
-    Mapping: "an object",
-    tuple: "a list",
-    NoneType: "null",
-}
 _FORMER_KEYS = {"pictures": "images"}  # keys in weight files of versions before 0.2.0
 
 
@@ -98,14 +87,9 @@ class WeightContent:
         """Training record as a dict (see `Provenance`); None if the file contains no record.
 
         Raises:
-            WeightsError: The record is not a JSON object, or a field has a wrong type.
+            WeightsError: The record is not a JSON object.
         """
-        found = _parse(self.path, self.stored, "provenance")
-        try:
-            Provenance.of(found)
-        except WeightsError as error:
-            raise WeightsError(f"{self.path}: {error}") from error
-        return found
+        return _parse(self.path, self.stored, "provenance")
 
 
 def existing_file(weights: str | Path | None) -> Path | None:
@@ -155,7 +139,7 @@ def read_weights(path: Path) -> WeightContent:
 
 def _read_other_format(path: Path) -> WeightContent:
     """Read a PyTorch, Caffe or Torch7 file; see `read_weights`."""
-    if _is_torch(path):
+    if begins_with(path, b"PK\x03\x04", b"\x80"):  # a zip file, or a pickle
         content = _load_torch(path)
         state_dict = _unwrap_checkpoint(content)
         if state_dict is None:
@@ -197,10 +181,7 @@ def read_hparams(path: Path) -> dict[str, Any]:
     Raises:
         WeightsError: The file cannot be read (see `read_weights`), or the metadata is not a JSON object.
     """
-    _require_file(path)
-    if is_safetensors(path):
-        return _constructor_arguments(path, read_metadata(path))
-    return read_weights(path).hparams
+    return _constructor_arguments(path, _read_stored(path))
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -243,9 +224,13 @@ def untrained_parts(path: Path) -> str:
     Raises:
         WeightsError: The file cannot be read; see `read_weights`.
     """
+    return str(_read_stored(path).get(UNTRAINED, ""))
+
+
+def _read_stored(path: Path) -> Mapping[str, Any]:
+    """Return the unparsed metadata of a weight file; the tensors of a safetensors file are not read."""
     _require_file(path)
-    stored = read_metadata(path) if is_safetensors(path) else read_weights(path).stored
-    return str(stored.get(UNTRAINED, ""))
+    return read_metadata(path) if is_safetensors(path) else read_weights(path).stored
 
 
 def is_safetensors(path: Path) -> bool:
@@ -283,19 +268,14 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
 
     own = model.state_dict()
     half_types = (torch.float16, torch.bfloat16)
-    # borrowed weights keep their current values unless the state dict contains new values
-    tensors = {key: own[key] for key in _borrowed_keys(model)}
-    for key, value in state_dict.items():
-        tensors[key] = value.float() if value.dtype in half_types else value
+    given = {key: value.float() if value.dtype in half_types else value for key, value in state_dict.items()}
     # without a hash, only the names distinguish the authors' file from a converted file
-    has_own_names = tensors.keys() <= own.keys()
+    has_own_names = given.keys() <= own.keys()
     if published and not has_own_names:
-        _load_published(model, tensors, name)
+        _load_published(model, given, name)
         return
-    for_inference: Any = getattr(model, "for_inference", None)
-    training_only = set[str]() if for_inference is None else own.keys() - for_inference(own).keys()
-    if not training_only & tensors.keys():  # if only some are present, the others are missing
-        tensors |= {key: own[key] for key in training_only}
+    kept = {key: own[key] for key in _optional_keys(model, own, given)}
+    tensors = {**kept, **given}
     expected = {key: value.shape for key, value in own.items()}
     found = {key: value.shape for key, value in tensors.items()}
     if found != expected:
@@ -304,11 +284,24 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
     model.load_state_dict(tensors)
 
 
-def _borrowed_keys(model: nn.Module) -> Iterator[str]:
-    """Yield the names of tensors that `colorzoo.networks.shared_weights.borrow` copied from another model."""
-    for path, module in model.named_modules():
-        for key in getattr(module, "borrowed_keys", ()):
-            yield f"{path}.{key}" if path else key
+def _optional_keys(model: nn.Module, own: Mapping[str, Tensor], given: Collection[str]) -> set[str]:
+    """Return the names of weights that a state dict may omit; see `apply_weights`.
+
+    Args:
+        model: The model.
+        own: State dict of the model.
+        given: Names in the loaded state dict.
+    """
+    optional = set()
+    for path, module in model.named_modules():  # weights that `borrow` copied from another model
+        borrowed_keys = getattr(module, "borrowed_keys", ())
+        optional |= {f"{path}.{key}" if path else key for key in borrowed_keys}
+    for_inference: Any = getattr(model, "for_inference", None)
+    if for_inference is not None:
+        training_only = own.keys() - for_inference(own).keys()
+        if training_only.isdisjoint(given):  # if only some are given, the others are missing
+            optional |= training_only
+    return optional
 
 
 def _load_published(model: nn.Module, tensors: dict[str, Tensor], name: str) -> None:
@@ -366,11 +359,6 @@ def _require_file(path: Path) -> None:
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
     return WeightsError(f"{path} is truncated or damaged ({error}). Download or copy the file again.")
-
-
-def _is_torch(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4).startswith((b"PK\x03\x04", b"\x80"))
 
 
 class _DiscardedNamespace:
@@ -442,15 +430,13 @@ def _is_state_dict(content: object) -> bool:
 
 def _without_wrappers(state_dict: Any) -> dict[str, Tensor]:
     """Return a state dict with the names that its modules have without compilation and ``DataParallel``."""
-    cleaned = {_COMPILED.sub(r"\1", name): tensor for name, tensor in state_dict.items()}
+    names = {name: _COMPILED.sub(r"\1", name) for name in state_dict}  # cleaned name of each stored name
     for prefix in ("", "model."):
         wrapped = prefix + _DATA_PARALLEL
-        if all(name.startswith(wrapped) for name in cleaned if name.startswith(prefix)):
-            cleaned = {
-                prefix + name.removeprefix(wrapped) if name.startswith(wrapped) else name: tensor
-                for name, tensor in cleaned.items()
-            }
-    return cleaned
+        is_wrapped = all(name.startswith(wrapped) for name in names.values() if name.startswith(prefix))
+        if is_wrapped:
+            names = {stored: re.sub(f"^{re.escape(wrapped)}", prefix, name) for stored, name in names.items()}
+    return {names[stored]: tensor for stored, tensor in state_dict.items()}
 
 
 def _stored_in_checkpoint(content: object) -> dict[str, Any]:
@@ -502,14 +488,11 @@ def _mismatch(expected: Mapping[str, torch.Size], found: Mapping[str, torch.Size
     unexpected = [key for key in found if key not in expected]
     if missing or unexpected:
         counted = {"missing": missing, "unexpected": unexpected}
-        parts = [
+        return " and ".join(
             f"{len(keys)} {kind} key{'s' * (len(keys) > 1)} ({_shortened(keys)})"
             for kind, keys in counted.items()
             if keys
-        ]
-        near = [(key, get_close_matches(key, unexpected, n=1)) for key in missing[:_SHOWN_KEYS]]
-        pairs = [f"{key} and {match[0]}" for key, match in near if match]
-        return " and ".join(parts) + (f"; similar names: {', '.join(pairs)}" if pairs else "")
+        )
     key = next(key for key in expected if found[key] != expected[key])
     return f"{key} must have the shape {tuple(expected[key])}, got {tuple(found[key])}"
 
@@ -588,47 +571,16 @@ class Provenance:
 
         Args:
             stored: Fields by name; unrecognized fields are ignored. None creates an empty record.
-
-        Raises:
-            WeightsError: A field has a wrong type.
         """
         known = {each.name for each in fields(cls)}
         stored = {_FORMER_KEYS.get(key, key): value for key, value in (stored or {}).items()}
         found = {key: value for key, value in stored.items() if key in known}
-        check_types(cls, found)
         lists = {key: tuple(found.get(key, ())) for key in ("config", "earlier")}
         return cls(**{**found, **lists})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain JSON types."""
         return {**asdict(self), "config": list(self.config), "earlier": list(self.earlier)}
-
-
-def check_types(kind: type[Any], stored: Mapping[str, Any]) -> None:
-    """Raise an error if a value from JSON does not match the type annotation of its dataclass field.
-
-    Types must match exactly, so a boolean does not match ``int``. A JSON list matches a tuple. The items of
-    lists and mappings are not checked.
-
-    Args:
-        kind: Dataclass whose fields are booleans, integers, strings, mappings, tuples or None.
-        stored: Values from JSON by field name; each name must be a field of ``kind``.
-
-    Raises:
-        WeightsError: A value has a wrong type.
-    """
-    hints = get_type_hints(kind)
-    for name, value in stored.items():
-        members = get_args(hints[name]) if isinstance(hints[name], UnionType) else (hints[name],)
-        allowed = [get_origin(each) or each for each in members]  # Mapping for Mapping[str, Any]
-        value_type: Any = type(value)
-        if isinstance(value, list):
-            value_type = tuple
-        elif isinstance(value, Mapping):
-            value_type = Mapping
-        if value_type not in allowed:
-            expected = " or ".join(_JSON_TYPES[each] for each in allowed)
-            raise WeightsError(f"{name!r} must be {expected}, got {shorten(repr(value), 60)}")
 
 
 def data_digest(images: list[str]) -> dict[str, Any]:

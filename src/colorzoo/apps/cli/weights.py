@@ -158,14 +158,17 @@ def _list(args: ListOptions) -> int:
     if args.json:
         print(json.dumps([row.to_dict() for row in rows], indent=2))
         return 0
-    cells = []
-    for row in rows:
-        digest = "" if row.sha256 is None else row.sha256[:12]
-        digest += "" if row.weights.sha256 else " (recorded)" if digest else "not published"
-        size, licenses = megabytes(row.weights.size), (row.weights.license, row.code_license)
-        cells.append((row.model, row.tag, size, *licenses, digest, row.origin, row.where, str(row.path)))
-    print_table(_LIST_HEADER, cells)
+    print_table(_LIST_HEADER, [_table_row(row) for row in rows])
     return 0
+
+
+def _table_row(file: WeightFile) -> tuple[str, ...]:
+    """Return the cells of a weight file, in the order of `_LIST_HEADER`."""
+    digest = "not published" if file.sha256 is None else file.sha256[:12]
+    if file.sha256 is not None and file.weights.sha256 is None:
+        digest += " (recorded)"
+    size, licenses = megabytes(file.weights.size), (file.weights.license, file.code_license)
+    return file.model, file.tag, size, *licenses, digest, file.origin, file.where, str(file.path)
 
 
 def _verify(args: VerifyOptions) -> int:
@@ -174,7 +177,7 @@ def _verify(args: VerifyOptions) -> int:
     rows = [row for row in list_weights(cards) if row.where != "missing" or row.weights.file is not None]
     broken = False
     for row in rows:
-        verdict = "ok" if row.sha256 else "not verified: the hash is recorded when the file is first used"
+        verdict = "ok" if row.sha256 else "not verified: the model card contains no hash"
         if problem := file_problem(row):
             fetch_again = f"colorzoo weights fetch {row.model} --tag {row.tag}"
             remedy = "reinstall colorzoo" if row.weights.file else fetch_again

@@ -24,6 +24,7 @@ SAVE_EVERY = 1000
 _EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}  # as in shells
 if _REQUEUE := getattr(signal, "SIGUSR1", None):  # SLURM sends it before the time limit; missing on Windows
     _EXIT_CODES[_REQUEUE] = 143
+_PRIORITIES = [0, *_EXIT_CODES]  # signals by ascending priority; 0: no signal
 
 
 class LastCheckpoint(ModelCheckpoint):
@@ -144,16 +145,15 @@ class SignalCheckpoint(Checkpoint):
                 raise KeyboardInterrupt
             text = "\ncolorzoo: finishing this step, then saving; press Ctrl+C again to end without saving\n"
             os.write(sys.stderr.fileno(), text.encode())  # print is not reentrant
-        self._received = max(self._received, number, key=[0, *_EXIT_CODES].index)
+        self._received = max(self._received, number, key=_PRIORITIES.index)
 
     def _reduce(self) -> int:
         """Return the signal with the highest priority among all processes."""
         if self._group is None:
             return self._received
-        order = [0, *_EXIT_CODES]
-        priority = torch.tensor(order.index(self._received))  # on the CPU, to avoid GPU synchronization
+        priority = torch.tensor(_PRIORITIES.index(self._received))  # on the CPU, to avoid GPU synchronization
         distributed.all_reduce(priority, op=distributed.ReduceOp.MAX, group=self._group)
-        return int(order[int(priority)])
+        return int(_PRIORITIES[int(priority)])
 
 
 def missing_checkpoints(configured: Sequence[object], monitor: str) -> list[ModelCheckpoint]:

@@ -8,6 +8,7 @@ repeated.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
@@ -29,7 +30,7 @@ from colorzoo.precision import in_float32
 from colorzoo.prediction import RgbPrediction
 from colorzoo.settings import NonNegativeFloat
 from colorzoo.training.gan import GANColorizationModule
-from colorzoo.training.optimization import AdversarialOptimization, build
+from colorzoo.training.optimization import AdversarialOptimization, schedule
 from colorzoo.training.perceptual import frozen_vgg16, load_torchvision
 from colorzoo.training.stages import Stage
 from colorzoo.weights import load_state_dict_file
@@ -221,14 +222,17 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
 
     def configure_optimizers(self) -> Any:
         """Return optimizers and learning rate schedules for the networks that the stage trains."""
-        turns: list[tuple[Any, Any, list[dict[str, Any]]]] = []
+        make_schedule = partial(schedule, trainer=self.trainer, accumulate=self.accumulate)
+        optimizers, schedules = [], []
         if self.stage != "critic":
-            turns.append((self.make_optimizer, self.make_scheduler, self.generator_groups()))
+            generator = self.make_optimizer(self.generator_groups())
+            optimizers.append(generator)
+            schedules.append(make_schedule(self.make_scheduler, generator))
         if self.is_adversarial():
-            groups = [{"params": [*self.discriminator.parameters()]}]
-            turns.append((self.make_discriminator_optimizer, self.make_discriminator_scheduler, groups))
-        built = [build(*turn, self.trainer, accumulate=self.accumulate) for turn in turns]
-        return [each for each, _ in built], [each for _, each in built if each is not None]
+            discriminator = self.make_discriminator_optimizer(self.discriminator.parameters())
+            optimizers.append(discriminator)
+            schedules.append(make_schedule(self.make_discriminator_scheduler, discriminator))
+        return optimizers, [each for each in schedules if each is not None]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store in the checkpoint whether the next step trains the generator."""

@@ -176,7 +176,7 @@ class BorrowedPairsDataModule(ExemplarPairsDataModule):
 
     @property
     def encoder_name(self) -> str:
-        """Name of the encoder, which is part of the file name of the neighbor index."""
+        """Name that identifies the encoder."""
         return f"colorzoo:{self.hparams.encoder}:{_GRID}x{_GRID}"
 
 
