@@ -409,7 +409,7 @@ class Colorizer:
 def _border_setting(recipe: Recipe, border: BorderSetting | None, *, is_sketch: bool) -> BorderSetting:
     """Return the validated border setting, by default of the recipe; sketches have no border."""
     setting = recipe.border if border is None else border
-    if border is None and setting == "automatic" and "classes" in recipe.extra and recipe.classes.file:
+    if border is None and setting == "automatic" and recipe.classes.file:
         setting = "none"  # label images require the whole image
     if is_sketch:
         return "none"
@@ -567,7 +567,7 @@ def choose_for_guidance(
     able: str | None = None
     if "classes" in recipe.kinds() and len(recipe.classes.label_files) < 2:
         able = "segment"  # without label images, the model must segment the images
-    elif len(references) > 1 or ("exemplar" in recipe.extra and recipe.exemplar.alpha is not None):
+    elif len(references) > 1 or recipe.exemplar.alpha is not None:
         able = "encode_reference"
     return choose_model(name, uses, weights, fast=fast, able=able)
 

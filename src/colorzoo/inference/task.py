@@ -196,8 +196,7 @@ class ColorizeTask:
         recipe, tensors = self.recipe, self.tensors
         objects = tuple(area for area in recipe.areas if area.action == "thing")
         extra = {name: value for name, value in recipe.extra.items() if name != "divisions"}
-        is_divided = "divisions" in recipe.extra and self.network.model.supports("propose")
-        divisions = recipe.divisions if is_divided else ()
+        divisions = recipe.divisions if self.network.model.supports("propose") else ()
         strokes = recipe.scribbles, tensors.scribbles is None
         regions = recipe.regions, tensors.regions is None
         return repr((objects, recipe.boxes, divisions, recipe.label, extra, strokes, regions))
