@@ -17,7 +17,8 @@ from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.cache import Cache, Entry
 from colorzoo.evaluation.images import Item, hash_all, read_result, read_truth, select_images
 from colorzoo.evaluation.machine import Machine
-from colorzoo.evaluation.protocol import Resize, UserChoice, parse_protocol
+from colorzoo.evaluation.protocol import Resize, parse_protocol
+from colorzoo.simulation import UniformPoints
 from tiny_evaluation import PROTOCOL, write_image
 
 TINY = replace(parse_protocol(PROTOCOL, "tiny"), resize=Resize("none", 0), seed=5)
@@ -132,8 +133,8 @@ def test_cache_separates_protocols_and_machines(tmp_path: Path) -> None:
         {"resize": Resize("none", 1)},
         {"coloring": "network"},
         {"references": "pairs"},
-        {"user": UserChoice("uniform_points", {"side": 5}, 0)},
-        {"background": UserChoice("uniform_points", {}, 1)},
+        {"user": UniformPoints(side=5)},
+        {"background": UniformPoints()},
         {"seed": 6},
         {"machine": replace(MACHINE, threads=2)},
         {"machine": replace(MACHINE, versions={"torch": "3.0"})},

@@ -61,7 +61,7 @@ def test_models_in_memory_keep_the_training_images_of_their_weights(
     trained.prepare_fit()
     new = create_model("colorzoo2026", None)
     sources = {"own": task, "copied": copied, "trained": trained, "new": new}
-    methods = open_methods(sources, load_protocol("automatic"), torch.device("cpu"))
+    methods = open_methods(sources, load_protocol("zhang2017-automatic"), torch.device("cpu"))
     counts = {name: count_seen(method.about, items) for name, method in methods.items()}
     assert counts == {"own": 2, "copied": 2, "trained": 2, "new": 0}
 

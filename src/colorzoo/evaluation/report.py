@@ -91,7 +91,7 @@ def _image(item: Item) -> dict[str, str]:
 def results(summary: Summary) -> dict[str, Any]:
     """Return the content of ``results.json``; metric keys include the protocol's resizing."""
     setup = summary.setup
-    models = [method.model for method in setup.methods]
+    models = [method.registered_name for method in setup.methods]
     measures = [measure.name for measure in setup.measures]
     keys = {output.key: setup.full_key(output) for output in setup.outputs}
     return {

@@ -20,7 +20,7 @@ from colorzoo.engines.device import choose_device
 from colorzoo.errors import DataError
 from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.evaluator import Evaluator
-from colorzoo.evaluation.images import BOXES_FILE, Item, hash_all, select_images
+from colorzoo.evaluation.images import Item, hash_all, select_images
 from colorzoo.evaluation.machine import shared_machine
 from colorzoo.evaluation.measures import Measure, choose_measures
 from colorzoo.evaluation.methods import (
@@ -28,16 +28,16 @@ from colorzoo.evaluation.methods import (
     TRUTH,
     Method,
     MethodSource,
+    check_boxes,
     check_methods,
     open_methods,
     parse_methods,
     truth_method,
 )
-from colorzoo.evaluation.protocol import Protocol, check_interactions, load_protocol
+from colorzoo.evaluation.protocol import Protocol, interaction_counts, load_protocol
 from colorzoo.evaluation.report import write_report
 from colorzoo.evaluation.summary import EvaluationSetup, Summary, summarize
 from colorzoo.evaluation.tables import image_rows, score_rows
-from colorzoo.simulation import make_user
 
 _TIMEOUT = timedelta(days=7)  # for collective operations, because processes differ in speed
 _LOG_INTERVAL = 30.0  # seconds between progress lines in a log
@@ -131,7 +131,7 @@ def evaluate(
     loaded = protocol if isinstance(protocol, Protocol) else load_protocol(protocol)
     data = Path(data)
     output = None if output is None else Path(output)
-    counts = _counts(loaded, interactions)
+    counts = interaction_counts(loaded, interactions)
     _check_compared(compare, sources)
     check_methods(sources)
     if output is not None:
@@ -147,7 +147,7 @@ def evaluate(
             counts={},  # set by `_measure_and_summarize`
             measures=measures,
             deviation=deviation,
-            notes=(*notes, *_missing_boxes(loaded, data, methods, selected)),
+            notes=(*notes, *check_boxes(loaded, data, methods, selected)),
             resamples=resamples,
             machine=machine,
             processes=processes,
@@ -292,42 +292,6 @@ def _cache_folder(cache: str | Path | None, output: Path | None, processes: int,
     if processes > 1:
         raise DataError("'output' or 'cache' must be set for an evaluation in several processes")
     return Path(stack.enter_context(TemporaryDirectory()))
-
-
-def _missing_boxes(
-    protocol: Protocol, data: Path, methods: Sequence[Method], items: Sequence[Item]
-) -> Iterator[str]:
-    """Yield a note for each method that runs without the boxes that it accepts.
-
-    Raises:
-        DataError: The protocol requires boxes.
-    """
-    if any(item.boxes is not None for item in items):
-        return
-    for method in methods:
-        if "boxes" in method.accepts and method.detector() is None:
-            if protocol.boxes == "required":
-                raise DataError(
-                    f"protocol {protocol.name} requires boxes for {method.name}. Create {BOXES_FILE} in "
-                    f"{str(data)!r} with the columns 'image', 'left', 'top', 'right' and 'bottom' (in "
-                    "pixels; images without rows have no objects)."
-                )
-            yield f"{method.name} ran without boxes, because {BOXES_FILE} is missing"
-
-
-def _counts(protocol: Protocol, interactions: Sequence[int] | None) -> tuple[int, ...]:
-    counts = protocol.interactions
-    if interactions is not None:
-        try:
-            counts = check_interactions(interactions)
-        except ValueError as error:
-            raise DataError(str(error)) from error
-    if protocol.user is None:
-        if any(counts):
-            raise DataError(f"--interactions must be 0 for protocol {protocol.name}, got {max(counts)}")
-        return (0,)
-    make_user(protocol.user.name, **protocol.user.options)  # raises for an unknown user
-    return counts
 
 
 def _make_output_folder(output: Path, data: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,22 @@ from scipy.special import expit, ndtri
 
 from colorzoo.console import progress_bar
 from colorzoo.errors import DataError, ImageError
-from colorzoo.evaluation.images import Item, Truth, digest, hash_all, read_truth, select_images
-from colorzoo.evaluation.methods import Method, MethodSource, check_methods, open_methods, parse_methods
+from colorzoo.evaluation.evaluator import colorize_with_protocol, eight_bit_image
+from colorzoo.evaluation.images import Item, digest, hash_all, read_truth, select_images
+from colorzoo.evaluation.methods import (
+    Method,
+    MethodSource,
+    check_boxes,
+    check_methods,
+    open_methods,
+    parse_methods,
+)
 from colorzoo.evaluation.page import render_template
-from colorzoo.evaluation.protocol import Protocol, Resize, load_protocol
+from colorzoo.evaluation.protocol import Protocol, interaction_counts, load_protocol
 from colorzoo.evaluation.statistics import LEVEL, Estimate
 from colorzoo.files import write_atomic
-from colorzoo.guidance import Guidance
 
 KEY_FILE, PAGE_FOLDER = "key.json", "page"
-SIZE = 512  # longer side of the shown images in pixels
 SCHEMA = 1
 PRIOR = 0.5  # votes added to both sides of each compared pair of methods; Haldane-Anscombe correction
 _CHOICES = ("left", "right", "same")
@@ -57,20 +63,28 @@ def write_vote(
     models: Sequence[str],
     data: Path,
     folder: Path,
+    protocol: str | Protocol = "blind-vote",
     *,
+    pairs: str | None = None,
+    interactions: Sequence[int] | None = None,
     limit: int | None = None,
     seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> tuple[tuple[str, str], ...]:
     """Colorize images with all methods and write a page for a blind vote.
 
-    The subfolder `PAGE_FOLDER` contains the page for the voters. It shows each pair of methods for each
-    image, in random order and on random sides. The file `KEY_FILE` in ``folder`` names the methods.
+    The images equal the results in a report with the same protocol. The subfolder `PAGE_FOLDER` contains the
+    page for the voters. It shows each pair of methods for each image, in random order and on random sides.
+    The file `KEY_FILE` in ``folder`` names the methods.
 
     Args:
         models: Entries of ``--models`` for at least two methods; see `evaluate`.
         data: Folder of color images.
         folder: Output folder.
+        protocol: Evaluation protocol, which determines size and guidance; see `evaluate`.
+        pairs: CSV file of image pairs in ``data``; ``pairs.csv`` by default.
+        interactions: Numbers of interactions; the page shows the results after the largest number. None uses
+            the numbers of the protocol.
         limit: Maximum number of images.
         seed: Seed for the order and the sides.
         device: Device of the models.
@@ -83,12 +97,14 @@ def write_vote(
     """
     sources, _ = parse_methods(models)
     _check_vote(sources, folder)
-    protocol = replace(load_protocol("automatic"), resize=Resize("fit", SIZE))
-    selected, _ = select_images(data, protocol, None, limit)
+    loaded = protocol if isinstance(protocol, Protocol) else load_protocol(protocol)
+    count = max(interaction_counts(loaded, interactions))
+    selected, _ = select_images(data, loaded, pairs, limit)
     items, unreadable = hash_all(selected)
     torch_device = torch.device(device)
-    methods = list(open_methods(sources, protocol, torch_device).values())
-    results, failed = _colorize_all(items, methods, protocol, torch_device)
+    methods = list(open_methods(sources, loaded, torch_device).values())
+    check_boxes(loaded, data, methods, items)
+    results, failed = _colorize_all(items, methods, loaded, count, torch_device)
     skipped = (*unreadable, *failed)
     if not results:
         raise DataError(f"no image could be colorized; first error: {skipped[0][1]}")
@@ -106,9 +122,9 @@ def _check_vote(sources: Mapping[str, MethodSource], folder: Path) -> None:
 
 
 def _colorize_all(
-    items: Sequence[Item], methods: Sequence[Method], protocol: Protocol, device: torch.device
-) -> tuple[list[tuple[Item, dict[str, NDArray[np.uint8]]]], list[tuple[str, str]]]:
-    """Colorize all images with all methods.
+    items: Sequence[Item], methods: Sequence[Method], protocol: Protocol, count: int, device: torch.device
+) -> tuple[list[tuple[Item, dict[str, Image.Image]]], list[tuple[str, str]]]:
+    """Colorize all images with all methods, after ``count`` interactions of the simulated user.
 
     Returns:
         The images with their results by method, and the name and reason for each skipped image.
@@ -118,7 +134,10 @@ def _colorize_all(
         for item in items:
             try:
                 truth = read_truth(item, protocol, device)
-                colorized = {method.name: _colorize(method, item, truth) for method in methods}
+                colorized = {}
+                for method in methods:
+                    (turn,) = colorize_with_protocol(protocol, method, item, truth, [count])
+                    colorized[method.name] = eight_bit_image(turn.result.rgb)
                 results.append((item, colorized))
             except ImageError as error:
                 skipped.append((item.name, str(error)))
@@ -126,15 +145,8 @@ def _colorize_all(
     return results, skipped
 
 
-def _colorize(method: Method, item: Item, truth: Truth) -> NDArray[np.uint8]:
-    """Return the automatic result of a method as an 8-bit image ``(H, W, 3)``."""
-    scene = truth.sketch_scene if method.input_kind == "sketch" else truth.gray_scene
-    rgb = method.color_function(item, truth)(scene, Guidance()).rgb
-    return (rgb[0] * 255 + 0.5).byte().permute(1, 2, 0).cpu().numpy()
-
-
 def _write_pairs(
-    results: Sequence[tuple[Item, Mapping[str, NDArray[np.uint8]]]],
+    results: Sequence[tuple[Item, Mapping[str, Image.Image]]],
     methods: Sequence[Method],
     folder: Path,
     seed: int,
@@ -142,7 +154,7 @@ def _write_pairs(
     """Write the images and the page for the voters, and the key that names the methods.
 
     Args:
-        results: Images with their results ``(H, W, 3)`` by method name.
+        results: Images with their results by method name.
         methods: The methods.
         folder: Output folder.
         seed: Seed for the order of the pairs and for the sides.
@@ -159,7 +171,7 @@ def _write_pairs(
             left, right = right, left
         for side, name in (("left", left), ("right", right)):
             path = page / "images" / f"{number:04d}-{side}.png"
-            Image.fromarray(images[name]).save(path, compress_level=1)
+            images[name].save(path, compress_level=1)
         pairs.append({"image": item.name, "sha256": item.sha256, "left": left, "right": right})
     vote = digest(json.dumps(pairs), str(seed))[:12]
     about = [{"name": method.name, **method.about} for method in methods]

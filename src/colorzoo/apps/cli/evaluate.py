@@ -42,8 +42,10 @@ class EvaluateOptions:
     )
     data: Path | None = option(None, "folder of color images", metavar="DIR")
     output: Path | None = option(None, "folder of the report", "", "-o", "--output", metavar="REPORT")
-    protocol: str = option(
-        "automatic", "name of a protocol, or YAML file (default: automatic)", metavar="NAME"
+    protocol: str | None = option(
+        None,
+        "name of a protocol, or YAML file (default: automatic, or blind-vote with --vote)",
+        metavar="NAME",
     )
     compare: list[str] | None = option(
         None, "test whether two methods differ significantly", metavar=("A", "B"), nargs=2
@@ -120,7 +122,7 @@ def _evaluate(args: EvaluateOptions) -> int:
     outcome = evaluate(
         models,
         args.data,
-        args.protocol,
+        args.protocol or "automatic",
         output=args.output,
         interactions=_parse_interactions(args.interactions),
         metrics=_names(args.metrics) or None,
@@ -189,8 +191,16 @@ def _write_vote_page(args: EvaluateOptions, folder: Path) -> int:
 
     if args.data is None:
         raise ColorzooError("--vote requires --models A,B and --data DIR")
-    device = choose_device(args.device)
-    skipped = write_vote(_names(args.models), args.data, folder, limit=args.limit, device=device)
+    skipped = write_vote(
+        _names(args.models),
+        args.data,
+        folder,
+        args.protocol or "blind-vote",
+        pairs=args.pairs,
+        interactions=_parse_interactions(args.interactions),
+        limit=args.limit,
+        device=choose_device(args.device),
+    )
     for _, reason in skipped:
         print_line(f"colorzoo: skipped: {' '.join(reason.split())}", sys.stderr)
     print_line(str(folder / PAGE_FOLDER / "index.html"), sys.stdout)
