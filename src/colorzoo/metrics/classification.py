@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.errors import DataError
-from colorzoo.metrics.base import ColorMetric, Output, mean_of_moments, require_images, sums
+from colorzoo.metrics.base import ImageMean, Output, mean_of_moments, require_images
 from colorzoo.metrics.feature_networks import (
     LITE0,
     FeatureNetwork,
@@ -46,7 +46,7 @@ def classifier_network(name: str = "resnet101.tv_in1k", weights: Path | None = N
     return FeatureNetwork(f"timm-{name}", network.preprocessing, network, classes)
 
 
-class ClassifierAccuracy(ColorMetric):
+class ClassifierAccuracy(ImageMean):
     """Top-k accuracy of an image classifier on colorized images (SPColor, Table I).
 
     Examples:
@@ -72,9 +72,7 @@ class ClassifierAccuracy(ColorMetric):
     default_network = "resnet101.tv_in1k"
     higher_is_better = True
     is_differentiable = False
-    full_state_update = False
-    hits: Tensor
-    count: Tensor
+    value_shape = (len(_BEST),)
 
     def __init__(
         self,
@@ -88,8 +86,6 @@ class ClassifierAccuracy(ColorMetric):
         self.classify = FrozenNetwork(classifier.network)
         self.title = f"({classifier.name.removeprefix('timm-')})"
         self.keys = [f"top{k}_{classifier.name}_{classifier.preprocessing}" for k in _BEST]
-        self.add_state("hits", torch.zeros(len(_BEST), dtype=torch.long), dist_reduce_fx="sum")
-        self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, rgb: Tensor, labels: Tensor) -> None:
         """Add results and their true classes.
@@ -112,21 +108,14 @@ class ClassifierAccuracy(ColorMetric):
             )
         true_scores = scores.gather(1, labels.to(scores.device)[:, None])
         ranks = (scores > true_scores).sum(dim=1)  # from 0; ties count as correct
-        hits = torch.stack([(ranks < k).sum() for k in _BEST])
-        # Not in place, see `ImageMean.add`.
-        self.hits = self.hits + hits.to(self.hits.device)
-        self.count = self.count + len(rgb)
+        self.add(torch.stack([ranks < k for k in _BEST], dim=1).float())
 
     def compute(self) -> dict[str, Tensor]:
         """Return the accuracy in [0, 1] for each k; NaN without images.
 
         The keys are ``topK_CLASSIFIER_PREPROCESSING``.
         """
-        return dict(zip(self.keys, (self.hits / self.count).float(), strict=True))
-
-    def moments(self) -> list[list[float]]:
-        """Return the number of correct results and the number of images for each k."""
-        return sums(self.hits.tolist(), [float(self.count)] * len(_BEST))
+        return dict(zip(self.keys, self.mean(), strict=True))
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """Return the report columns of this metric; see `ColorMetric.outputs`."""
