@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from colorzoo.evaluation.images import Item, Truth, read_truth
 from colorzoo.evaluation.measures import Bleeding, Measure, MeasuredImage
 from colorzoo.evaluation.methods import Method, proposer_of
 from colorzoo.evaluation.protocol import Protocol
+from colorzoo.evaluation.summary import EvaluationSetup
 from colorzoo.guidance import Boxes, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.simulation import SessionResult, TargetImage, Turn, play
@@ -25,81 +25,74 @@ from colorzoo.simulation.session import merged
 THUMBNAIL = 128  # pixels of the longer side
 
 
-@dataclass(frozen=True)
-class Evaluator:
-    """Evaluator that colorizes images with all methods and measures the results.
+def evaluate_item(
+    setup: EvaluationSetup, methods: Sequence[Method], item: Item, cache: Cache, device: torch.device
+) -> None:
+    """Evaluate an image with several methods and cache the results; skip cached methods.
 
-    Attributes:
-        protocol: Evaluation protocol.
-        methods: Methods to evaluate.
-        measures: Measures of each result.
-        counts: Numbers of simulated user interactions after which results are measured.
+    Args:
+        setup: Setup of the evaluation.
+        methods: Methods of the setup, or these methods and the ground truth.
+        item: The image.
         cache: Cache of the measured values.
-        device: Device of the images.
+        device: Device of the image.
     """
-
-    protocol: Protocol
-    methods: Sequence[Method]
-    measures: Sequence[Measure]
-    counts: tuple[int, ...]
-    cache: Cache
-    device: torch.device
-
-    def evaluate(self, item: Item) -> None:
-        """Evaluate an image with all methods and cache the results; skip cached methods."""
-        keys = [output.key for measure in self.measures for output in measure.outputs]
-        entries = [(method, self.cache.read(method.key, item.key)) for method in self.methods]
-        missing = [pair for pair in entries if pair[1].lacks(self.counts_of(pair[0]), keys)]
-        if not missing:
-            return
+    keys = [output.key for output in setup.outputs]
+    entries = [(method, cache.read(method.key, item.key)) for method in methods]
+    missing = [(method, entry) for method, entry in entries if entry.lacks(_counts_of(setup, method), keys)]
+    if not missing:
+        return
+    try:
+        truth = read_truth(item, setup.protocol, device)
+    except ImageError as error:
+        for method, _ in missing:
+            cache.write(method.key, item.key, Entry(skipped=str(error)))
+        return
+    for method, entry in missing:
         try:
-            truth = read_truth(item, self.protocol, self.device)
+            measure_method(setup, method, item, truth, entry)
         except ImageError as error:
-            for method, _ in missing:
-                self.cache.write(method.key, item.key, Entry(skipped=str(error)))
-            return
-        for method, entry in missing:
-            try:
-                self.color_item(method, item, truth, entry)
-            except ImageError as error:
-                entry = Entry(skipped=str(error))
-            self.cache.write(method.key, item.key, entry)
+            entry = Entry(skipped=str(error))
+        cache.write(method.key, item.key, entry)
 
-    def counts_of(self, method: Method) -> tuple[int, ...]:
-        """Return the numbers of interactions after which results of a method are measured."""
-        return self.counts if is_guided(method, self.protocol) else (0,)
 
-    def color_item(self, method: Method, item: Item, truth: Truth, entry: Entry) -> None:
-        """Colorize an image with one method and store the results in ``entry``."""
-        entry.gray = truth.is_gray
-        counts = self.counts_of(method)
-        turns = colorize_with_protocol(self.protocol, method, item, truth, sorted({0, *counts}))
-        bleeding = Bleeding(turns[0].result, truth)  # the result without interactions
-        for turn in turns:
-            if turn.count in counts:
-                self._measure(entry, turn, truth, bleeding)
-        entry.thumbnails[counts[-1]] = thumbnail(turns[-1].result.rgb)
-        entry.thumbnails[TRUE_IMAGE] = thumbnail(truth.rgb)
-        if truth.reference is not None:
-            entry.thumbnails[REFERENCE] = thumbnail(truth.reference)
+def measure_method(setup: EvaluationSetup, method: Method, item: Item, truth: Truth, entry: Entry) -> None:
+    """Colorize an image with one method and store the measured values and thumbnails in ``entry``."""
+    entry.gray = truth.is_gray
+    counts = _counts_of(setup, method)
+    turns = colorize_with_protocol(setup.protocol, method, item, truth, sorted({0, *counts}))
+    bleeding = Bleeding(turns[0].result, truth)  # the result without interactions
+    for turn in turns:
+        if turn.count in counts:
+            result = MeasuredImage(turn.result.rgb, turn.result.ab, truth, bleeding, turn.guidance)
+            entry.actual_interactions[turn.count] = turn.interactions
+            _measure(setup.measures, result, entry, turn.count)
+    entry.thumbnails[counts[-1]] = thumbnail(turns[-1].result.rgb)
+    entry.thumbnails[TRUE_IMAGE] = thumbnail(truth.rgb)
+    if truth.reference is not None:
+        entry.thumbnails[REFERENCE] = thumbnail(truth.reference)
 
-    def _measure(self, entry: Entry, turn: Turn, truth: Truth, bleeding: Bleeding) -> None:
-        """Compute the missing measures of the entry."""
-        moments = entry.moments.setdefault(turn.count, {})
-        features = entry.features.setdefault(turn.count, {})
-        result = MeasuredImage(turn.result.rgb, turn.result.ab, truth, bleeding, turn.guidance)
-        for measure in self.measures:
-            keys = [output.key for output in measure.outputs]
-            if all(key in moments or key in features for key in keys):
-                continue
-            with torch.inference_mode():
-                values = measure.run(result)
-            for key, value in zip(keys, values, strict=True):
-                if measure.features:
-                    features[key] = np.asarray(value, dtype=np.float32)
-                else:
-                    moments[key] = value
-        entry.actual_interactions[turn.count] = turn.interactions
+
+def _counts_of(setup: EvaluationSetup, method: Method) -> tuple[int, ...]:
+    """Return the numbers of interactions after which results of a method are measured."""
+    return setup.counts.get(method.name, (0,))  # the ground truth need not be a row of the report
+
+
+def _measure(measures: Sequence[Measure], result: MeasuredImage, entry: Entry, count: int) -> None:
+    """Compute the measures that the entry lacks for a number of interactions."""
+    moments = entry.moments.setdefault(count, {})
+    features = entry.features.setdefault(count, {})
+    for measure in measures:
+        keys = [output.key for output in measure.outputs]
+        if all(key in moments or key in features for key in keys):
+            continue
+        with torch.inference_mode():
+            values = measure.run(result)
+        for key, value in zip(keys, values, strict=True):
+            if measure.features:
+                features[key] = np.asarray(value, dtype=np.float32)
+            else:
+                moments[key] = value
 
 
 def is_guided(method: Method, protocol: Protocol) -> bool:

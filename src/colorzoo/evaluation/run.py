@@ -19,7 +19,7 @@ from colorzoo.console import print_line, progress_bar
 from colorzoo.engines.device import choose_device
 from colorzoo.errors import DataError
 from colorzoo.evaluation.cache import Cache
-from colorzoo.evaluation.evaluator import Evaluator
+from colorzoo.evaluation.evaluator import evaluate_item, is_guided
 from colorzoo.evaluation.images import Item, hash_all, select_images
 from colorzoo.evaluation.machine import shared_machine
 from colorzoo.evaluation.measures import Measure, choose_measures
@@ -140,23 +140,28 @@ def evaluate(
     with _torch_threads(threads), join_processes() as (rank, processes), ExitStack() as stack:
         selected, deviation = select_images(data, loaded, pairs, limit)
         methods, measures, notes = _open(sources, loaded, tuple(metrics) if metrics else None, torch_device)
-        machine = shared_machine(torch_device, processes)
         setup = EvaluationSetup(
             protocol=loaded,
             methods=methods,
-            counts={},  # set by `_measure_and_summarize`
+            counts={method.name: counts if is_guided(method, loaded) else (0,) for method in methods},
             measures=measures,
             deviation=deviation,
             notes=(*notes, *check_boxes(loaded, data, methods, selected)),
             resamples=resamples,
-            machine=machine,
+            machine=shared_machine(torch_device, processes),
             processes=processes,
         )
-        store = _open_cache(setup, _cache_folder(cache, output, processes, stack))
-        outcome = _measure_and_summarize(setup, counts, store, selected, torch_device, compare, rank)
-        if output is not None and outcome.summary is not None:
-            write_report(outcome.summary, store, output)
-        return outcome
+        versions = sorted({measure.version for measure in measures})
+        store = Cache(_cache_folder(cache, output, processes, stack), loaded, setup.machine, versions)
+        items, unreadable = hash_all(selected)
+        _fill_cache(setup, items, store, torch_device, rank)
+        if rank > 0:
+            return Outcome(None)
+        summary = summarize(setup, items, store, compare)
+        summary = replace(summary, skipped=(*unreadable, *summary.skipped))
+        if output is not None:
+            write_report(summary, store, output)
+        return Outcome(summary, summary.skipped, setup.notes)
 
 
 def _parse_sources(
@@ -170,12 +175,6 @@ def _parse_sources(
     if not sources:
         raise DataError("'models' must contain at least one method")
     return sources, compare
-
-
-def _open_cache(setup: EvaluationSetup, folder: Path) -> Cache:
-    """Open the cache for the protocol, the machine and the versions of the measures."""
-    versions = sorted({measure.version for measure in setup.measures})
-    return Cache(folder, setup.protocol, setup.machine, versions)
 
 
 def _open(
@@ -222,55 +221,34 @@ def join_processes() -> Iterator[tuple[int, int]]:
             dist.destroy_process_group()
 
 
-def _measure_and_summarize(
-    setup: EvaluationSetup,
-    counts: tuple[int, ...],
-    cache: Cache,
-    selected: Sequence[Item],
-    device: torch.device,
-    compare: tuple[str, str] | None,
-    rank: int,
-) -> Outcome:
-    """Measure the results for the images of this process; the first process summarizes all images.
+def _fill_cache(
+    setup: EvaluationSetup, items: Sequence[Item], cache: Cache, device: torch.device, rank: int
+) -> None:
+    """Evaluate the images of this process, and wait for the other processes.
 
     Args:
-        setup: Setup of the evaluation, except ``counts``.
-        counts: Requested numbers of interactions.
+        setup: Setup of the evaluation.
+        items: Images of all processes.
         cache: Cache for results of single images, which all processes share.
-        selected: The images.
         device: Device of the models.
-        compare: Names of two methods to compare, or None.
         rank: Rank of this process.
     """
     methods = list(setup.methods)
-    names = {method.name for method in methods}
-    if any(measure.features for measure in setup.measures) and TRUTH not in names:
+    needs_truth = any(measure.features for measure in setup.measures)
+    if needs_truth and TRUTH not in setup.counts:
         methods.append(truth_method())  # distances between image sets need the features of the truth
-    items, unreadable = hash_all(selected)
-    evaluator = Evaluator(setup.protocol, methods, setup.measures, counts, cache, device)
-    _fill_cache(evaluator, items, rank, setup.processes)
-    if rank > 0:
-        return Outcome(None)
-    setup = replace(setup, counts={method.name: evaluator.counts_of(method) for method in methods})
-    summary = summarize(setup, items, cache, compare)
-    summary = replace(summary, skipped=(*unreadable, *summary.skipped))
-    return Outcome(summary, summary.skipped, setup.notes)
-
-
-def _fill_cache(evaluator: Evaluator, items: Sequence[Item], rank: int, processes: int) -> None:
-    """Evaluate the images of this process, and wait for the other processes."""
     if rank == 0:
-        for method in evaluator.methods:
+        for method in methods:
             if method.identity == IN_MEMORY:  # the code of the model can have changed
-                evaluator.cache.delete(method.key)
-    if processes > 1:
+                cache.delete(method.key)
+    if setup.processes > 1:
         dist.barrier()
-    part = items[rank::processes]
+    part = items[rank :: setup.processes]
     with progress_bar("evaluating", len(part), log_every=_LOG_INTERVAL) as step:
         for item in part:
-            evaluator.evaluate(item)
+            evaluate_item(setup, methods, item, cache, device)
             step()
-    if processes > 1:
+    if setup.processes > 1:
         dist.barrier()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress, product
@@ -194,11 +193,6 @@ class Summary:
     def label(self, method: str) -> str:
         """Return the name of a method, with `SEEN_MARK` if it was trained on evaluated images."""
         return f"{method} {SEEN_MARK}" if method in self.seen else method
-
-    @property
-    def digest(self) -> str:
-        """First 12 hexadecimal digits of the SHA-256 of the sorted image hashes."""
-        return hashlib.sha256("".join(sorted(item.key for item in self.items)).encode()).hexdigest()[:12]
 
     @property
     def omits_images(self) -> bool:

@@ -195,7 +195,8 @@ def count_votes(key: Path, files: Sequence[Path]) -> list[VoteScore]:
         DataError: A file is damaged, repeated or belongs to another vote, or the votes do not connect all
             methods.
     """
-    vote, pairs = _read_key(key)
+    content = _read_json(key)
+    vote, pairs = content["vote"], [(pair["left"], pair["right"]) for pair in content["pairs"]]
     names = sorted({name for pair in pairs for name in pair})
     index = {name: number for number, name in enumerate(names)}
     wins = np.zeros((len(names), len(names)))  # votes for the method of the row against the column
@@ -215,15 +216,6 @@ def count_votes(key: Path, files: Sequence[Path]) -> list[VoteScore]:
     won, same, lost = (votes.astype(int).tolist() for votes in (wins.sum(1), ties.sum(1), wins.sum(0)))
     table = [VoteScore(*row) for row in zip(names, scores, won, same, lost, strict=True)]
     return sorted(table, key=lambda row: -row.score.value)
-
-
-def _read_key(key: Path) -> tuple[str, list[tuple[str, str]]]:
-    """Return the id of a vote, and the methods on the left and on the right of each pair."""
-    found = _read_json(key)
-    try:
-        return found["vote"], [(pair["left"], pair["right"]) for pair in found["pairs"]]
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{str(key)!r} is not the key of a vote") from error
 
 
 def _read_all_votes(files: Sequence[Path], vote: str, pairs: int) -> Iterator[list[str]]:
