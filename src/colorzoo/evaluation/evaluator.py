@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
+from base64 import b64encode
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -89,10 +89,7 @@ def _measure(measures: Sequence[Measure], result: MeasuredImage, entry: Entry, c
         with torch.inference_mode():
             values = measure.run(result)
         for key, value in zip(keys, values, strict=True):
-            if measure.features:
-                features[key] = np.asarray(value, dtype=np.float32)
-            else:
-                moments[key] = value
+            (features if measure.features else moments)[key] = value
 
 
 def is_guided(method: Method, protocol: Protocol) -> bool:
@@ -159,13 +156,13 @@ def _boxes(model: ColoringModel, scene: TargetImage, truth: Truth) -> Boxes | No
         return model.find_boxes(scene.lightness)
 
 
-def thumbnail(rgb: Tensor) -> bytes:
-    """Downscale RGB ``(1, 3, H, W)`` in [0, 1] and encode it as a JPEG."""
+def thumbnail(rgb: Tensor) -> str:
+    """Downscale RGB ``(1, 3, H, W)`` in [0, 1] and return the ``data:`` URL of a JPEG."""
     image = eight_bit_image(rgb)
     image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
     stream = io.BytesIO()
     image.save(stream, "JPEG")
-    return stream.getvalue()
+    return "data:image/jpeg;base64," + b64encode(stream.getvalue()).decode("ascii")
 
 
 def eight_bit_image(rgb: Tensor) -> Image.Image:

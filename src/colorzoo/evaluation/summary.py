@@ -375,7 +375,9 @@ def _features(
     method: Method, count: int, keys: Iterable[str], items: Sequence[Item], cache: Cache
 ) -> dict[str, NDArray[np.float32]]:
     entries = [cache.read(method.key, item.key) for item in items]
-    return {key: np.stack([entry.features[count][key] for entry in entries]) for key in keys}
+    return {
+        key: np.array([entry.features[count][key] for entry in entries], dtype=np.float32) for key in keys
+    }
 
 
 def _row(

@@ -338,14 +338,10 @@ def _edge_map(ab: Tensor, true_ab: Tensor) -> NDArray[np.bool_]:
 
 def _components(edges: NDArray[np.bool_]) -> list[Run]:
     """Return the pixels of each 8-connected component of at least `MIN_RUN` pixels, row-major."""
-    from scipy.ndimage import label
+    from skimage.measure import label, regionprops
 
-    labels, _ = label(edges, structure=np.ones((3, 3)))
-    rows, columns = np.nonzero(labels)
-    order = np.argsort(labels[rows, columns], kind="stable")
-    pixels = np.stack([rows, columns], axis=1)[order]
-    ends = np.cumsum(np.bincount(labels[rows, columns])[1:])[:-1]
-    return [part for part in np.split(pixels, ends) if len(part) >= MIN_RUN]
+    components = regionprops(label(edges, connectivity=2))
+    return [component.coords for component in components if len(component.coords) >= MIN_RUN]
 
 
 def _cut(part: Run) -> list[Run]:

@@ -218,7 +218,7 @@ def print_scores(outcome: Outcome, folder: Path) -> None:
         outcome: Outcome with a summary.
         folder: Folder of the report.
     """
-    from colorzoo.evaluation import metric_heading
+    from colorzoo.evaluation import format_number, metric_heading
 
     summary = outcome.summary
     assert summary is not None
@@ -228,7 +228,8 @@ def print_scores(outcome: Outcome, folder: Path) -> None:
         cells = []
         for output in outputs:
             score = row.scores[output.key]
-            cells.append(_score_cell(score.estimate.value, output.digits, score.omitted))
+            text = format_number(score.estimate.value, output.digits)
+            cells.append(f"{text} ({score.omitted})" if score.omitted else text)
         rows.append((summary.label(row.method), str(row.count), *cells))
     print_table(("method", "interactions", *map(metric_heading, outputs)), rows)
     first, second = summary.compared or ("", "")
@@ -236,14 +237,6 @@ def print_scores(outcome: Outcome, folder: Path) -> None:
         name = f"{first} minus {second}, {comparison.output.title} at {comparison.count}"
         print(f"{name}: {comparison.difference.estimate.value:+.4g}, {comparison.verdict}")
     print_line(str(folder / "report.html"), sys.stdout)
-
-
-def _score_cell(value: float, digits: int, omitted: str) -> str:
-    """Return the text of a score and, in parentheses, the numbers of images that it does not include."""
-    from colorzoo.evaluation import format_number
-
-    text = format_number(value, digits)
-    return f"{text} ({omitted})" if omitted else text
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, EvaluateOptions, run)}
