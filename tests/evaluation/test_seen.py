@@ -62,7 +62,7 @@ def test_models_in_memory_keep_the_training_images_of_their_weights(
     new = create_model("colorzoo2026", None)
     sources = {"own": task, "copied": copied, "trained": trained, "new": new}
     methods = open_methods(sources, load_protocol("zhang2017-automatic"), torch.device("cpu"))
-    counts = {name: count_seen(method.about, items) for name, method in methods.items()}
+    counts = {method.name: count_seen(method.about, items) for method in methods}
     assert counts == {"own": 2, "copied": 2, "trained": 2, "new": 0}
 
 
@@ -75,7 +75,7 @@ def test_files_made_from_embedded_weights_keep_the_training_images(items: list[I
     convert_weights(converted, card, again)
     create_model("colorzoo2026", converted).model.save_pretrained(folder)
     sources = {path.stem: path for path in (converted, again, folder / "model.safetensors")}
-    for method in open_methods(sources, load_protocol("automatic"), torch.device("cpu")).values():
+    for method in open_methods(sources, load_protocol("automatic"), torch.device("cpu")):
         assert count_seen(method.about, items) == 2
 
 

@@ -7,7 +7,7 @@ bootstrap can resample images (see `colorzoo.evaluation.statistics`).
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -331,8 +331,8 @@ def list_metrics() -> list[str]:
 
 
 def choose_measures(
-    protocol: Protocol, metrics: tuple[str, ...] | None, device: torch.device
-) -> tuple[list[Measure], tuple[str, ...]]:
+    protocol: Protocol, metrics: Sequence[str] | None, device: torch.device
+) -> tuple[tuple[Measure, ...], tuple[str, ...]]:
     """Build the measures of a protocol, or the measures selected by the user.
 
     A protocol metric with missing network weights is skipped with a note.
@@ -361,10 +361,10 @@ def choose_measures(
         try:
             measures.append(named_measure(name, device))
         except WeightsError as error:
-            if metrics is not None:
+            if metrics:
                 raise
             # reports are published and must not contain the home folder
             notes.append(f"{name} was skipped: {error}".replace(str(Path.home()), "~"))
     if not measures:
         raise DataError("all metrics of the protocol were skipped. Select other metrics with --metrics.")
-    return measures, tuple(notes)
+    return tuple(measures), tuple(notes)

@@ -169,8 +169,8 @@ def _check_path(row: str, path: Path) -> None:
 
 def open_methods(
     sources: Mapping[str, MethodSource], protocol: Protocol, device: torch.device
-) -> dict[str, Method]:
-    """Create methods by row name, with their models.
+) -> tuple[Method, ...]:
+    """Create the methods with their models.
 
     Args:
         sources: Sources by row name; see `evaluate`.
@@ -180,7 +180,7 @@ def open_methods(
     Raises:
         ColorzooError: A model has no weights, or a weight file does not fit its model.
     """
-    return {row: _open(row, source, protocol, device) for row, source in sources.items()}
+    return tuple(_open(row, source, protocol, device) for row, source in sources.items())
 
 
 def check_boxes(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -22,11 +22,10 @@ from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.evaluator import evaluate_item, is_guided
 from colorzoo.evaluation.images import Item, hash_all, select_images
 from colorzoo.evaluation.machine import shared_machine
-from colorzoo.evaluation.measures import Measure, choose_measures
+from colorzoo.evaluation.measures import choose_measures
 from colorzoo.evaluation.methods import (
     IN_MEMORY,
     TRUTH,
-    Method,
     MethodSource,
     check_boxes,
     check_methods,
@@ -137,9 +136,12 @@ def evaluate(
     if output is not None:
         _make_output_folder(output, data)
     torch_device = choose_device(device)
-    with _torch_threads(threads), join_processes() as (rank, processes), ExitStack() as stack:
+    with _torch_threads(threads), join_processes() as (rank, processes), TemporaryDirectory() as temporary:
+        if processes > 1 and output is None and cache is None:
+            raise DataError("'output' or 'cache' must be set for an evaluation in several processes")
         selected, deviation = select_images(data, loaded, pairs, limit)
-        methods, measures, notes = _open(sources, loaded, tuple(metrics) if metrics else None, torch_device)
+        measures, notes = choose_measures(loaded, metrics, torch_device)
+        methods = open_methods(sources, loaded, torch_device)
         setup = EvaluationSetup(
             protocol=loaded,
             methods=methods,
@@ -152,7 +154,8 @@ def evaluate(
             processes=processes,
         )
         versions = sorted({measure.version for measure in measures})
-        store = Cache(_cache_folder(cache, output, processes, stack), loaded, setup.machine, versions)
+        default_folder = temporary if output is None else output / "cache"
+        store = Cache(Path(cache or default_folder), loaded, setup.machine, versions)
         items, unreadable = hash_all(selected)
         _fill_cache(setup, items, store, torch_device, rank)
         if rank > 0:
@@ -175,23 +178,6 @@ def _parse_sources(
     if not sources:
         raise DataError("'models' must contain at least one method")
     return sources, compare
-
-
-def _open(
-    sources: Mapping[str, MethodSource],
-    protocol: Protocol,
-    metrics: tuple[str, ...] | None,
-    device: torch.device,
-) -> tuple[tuple[Method, ...], tuple[Measure, ...], tuple[str, ...]]:
-    """Open the methods and build the measures; return both, and a note for each skipped metric.
-
-    Weights and networks are downloaded after all files of the user have been opened.
-    """
-    local = {row: source for row, source in sources.items() if source is not None}
-    opened = open_methods(local, protocol, device)
-    measures, notes = choose_measures(protocol, metrics, device)
-    opened |= open_methods({row: None for row in sources if row not in opened}, protocol, device)
-    return tuple(opened[row] for row in sources), tuple(measures), notes
 
 
 @contextmanager
@@ -259,17 +245,6 @@ def _check_compared(compare: tuple[str, str] | None, rows: Collection[str]) -> N
         raise DataError(f"--compare must list two different methods, got {compare[0]!r} twice")
     if missing := [name for name in compare if name not in rows]:
         raise DataError(f"--compare must list rows of the report ({', '.join(rows)}), got {missing[0]!r}")
-
-
-def _cache_folder(cache: str | Path | None, output: Path | None, processes: int, stack: ExitStack) -> Path:
-    """Return the folder of the cache; a temporary folder exists until ``stack`` is closed."""
-    if cache is not None:
-        return Path(cache)
-    if output is not None:
-        return output / "cache"
-    if processes > 1:
-        raise DataError("'output' or 'cache' must be set for an evaluation in several processes")
-    return Path(stack.enter_context(TemporaryDirectory()))
 
 
 def _make_output_folder(output: Path, data: Path) -> None:

@@ -102,7 +102,7 @@ def write_vote(
     selected, _ = select_images(data, loaded, pairs, limit)
     items, unreadable = hash_all(selected)
     torch_device = torch.device(device)
-    methods = list(open_methods(sources, loaded, torch_device).values())
+    methods = open_methods(sources, loaded, torch_device)
     check_boxes(loaded, data, methods, items)
     results, failed = _colorize_all(items, methods, loaded, count, torch_device)
     skipped = (*unreadable, *failed)
@@ -159,19 +159,13 @@ def _write_pairs(
         folder: Output folder.
         seed: Seed for the order of the pairs and for the sides.
     """
-    generator = np.random.default_rng(seed)
-    method_pairs = list(combinations([method.name for method in methods], 2))
-    comparisons = list(product(results, method_pairs))
     page = folder / PAGE_FOLDER
     (page / "images").mkdir(parents=True, exist_ok=True)
     pairs = []
-    for number, index in enumerate(generator.permutation(len(comparisons)), start=1):
-        (item, images), (left, right) = comparisons[index]
-        if generator.random() < 0.5:
-            left, right = right, left
-        for side, name in (("left", left), ("right", right)):
-            path = page / "images" / f"{number:04d}-{side}.png"
-            images[name].save(path, compress_level=1)
+    for number, comparison in enumerate(_shuffled_comparisons(results, methods, seed), start=1):
+        item, images, left, right = comparison
+        images[left].save(page / "images" / f"{number:04d}-left.png", compress_level=1)
+        images[right].save(page / "images" / f"{number:04d}-right.png", compress_level=1)
         pairs.append({"image": item.name, "sha256": item.sha256, "left": left, "right": right})
     vote = digest(json.dumps(pairs), str(seed))[:12]
     about = [{"name": method.name, **method.about} for method in methods]
@@ -179,6 +173,24 @@ def _write_pairs(
     text = render_template("vote.html", vote=vote, count=len(pairs))
     write_atomic(page / "index.html", text.encode())
     write_atomic(folder / KEY_FILE, (json.dumps(key, indent=1) + "\n").encode())
+
+
+def _shuffled_comparisons(
+    results: Sequence[tuple[Item, Mapping[str, Image.Image]]], methods: Sequence[Method], seed: int
+) -> Iterator[tuple[Item, Mapping[str, Image.Image], str, str]]:
+    """Yield each pair of methods for each image in random order and on random sides.
+
+    Yields:
+        The image, its results by method name, and the methods on the left and on the right.
+    """
+    generator = np.random.default_rng(seed)
+    method_pairs = combinations([method.name for method in methods], 2)
+    comparisons = list(product(results, method_pairs))
+    for index in generator.permutation(len(comparisons)):
+        (item, images), (left, right) = comparisons[index]
+        if generator.random() < 0.5:
+            left, right = right, left
+        yield item, images, left, right
 
 
 def count_votes(key: Path, files: Sequence[Path]) -> list[VoteScore]:
