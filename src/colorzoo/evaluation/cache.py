@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from colorzoo.environment import source_digest
 from colorzoo.evaluation.images import digest
-from colorzoo.evaluation.machine import Machine
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.files import write_atomic
 from colorzoo.registry import plugin_packages
@@ -72,12 +72,13 @@ class Cache:
         folder: Folder of the cache.
         protocol: The protocol. Its settings are hashed into the folder name, except the subset, metrics and
             numbers of interactions, which can be changed later.
-        machine: The machine, also hashed into the folder name because results differ between machines.
+        machine: Result of `colorzoo.evaluation.machine.describe_machine`, also hashed into the folder name
+            because results differ between machines.
         versions: Hashes of the metrics that do not belong to colorzoo; empty strings are ignored.
     """
 
     def __init__(
-        self, folder: Path, protocol: Protocol, machine: Machine, versions: Iterable[str] = ()
+        self, folder: Path, protocol: Protocol, machine: Mapping[str, Any], versions: Iterable[str] = ()
     ) -> None:
         settings = {each.name: getattr(protocol, each.name) for each in fields(protocol)}
         for name in _IRRELEVANT:

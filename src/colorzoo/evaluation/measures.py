@@ -136,44 +136,22 @@ def metric_measure(name: str, metric: Metric, suffix: str = "") -> Measure:
     Raises:
         DataError: The metric defines no output for reports.
     """
-    version = _version(type(metric))
-    if not isinstance(metric, ColorMetric):
-        output = _mean_output(name, metric)
-        run = _image_function(metric, partial(_single_moments, name, metric), outputs=1)
-        return Measure(name, (output,), run, distance=None, version=version)
-    outputs = metric.outputs(suffix)
+    outputs: tuple[Output, ...] = (_mean_output(name, metric),)
+    moments: Callable[[dict[str, Any]], Values] = partial(_single_moments, name, metric)
+    distance, needs_color = None, False
+    if isinstance(metric, ColorMetric):
+        outputs, moments, needs_color = metric.outputs(suffix), metric.image_moments, metric.needs_color
+        distance = metric.distance if metric.of_whole_set else None
     if not outputs:
         raise DataError(f"the metric {name} is available only in training. Remove this metric.")
-    run = _image_function(metric, metric.image_moments, outputs=len(outputs), needs_color=metric.needs_color)
-    distance = metric.distance if metric.of_whole_set else None
-    return Measure(name, outputs, run, distance=distance, version=version)
-
-
-def _image_function(
-    metric: Metric,
-    moments: Callable[[dict[str, Any]], Values],
-    *,
-    outputs: int,
-    needs_color: bool = False,
-) -> Callable[[MeasuredImage], Values]:
-    """Return a function that computes the states of a metric (moments) for one image.
-
-    The states of an image without a required input represent the value NaN.
-
-    Args:
-        metric: The metric, whose method ``update`` determines the inputs.
-        moments: Function that computes the states from the inputs.
-        outputs: Number of outputs of the metric.
-        needs_color: Whether the values of gray images are NaN.
-    """
 
     def run(result: MeasuredImage) -> Values:
         inputs = _metric_inputs(metric, result)
         if inputs is None or (needs_color and result.truth.is_gray):
-            return [value_moments(float("nan")) for _ in range(outputs)]
+            return [value_moments(float("nan"))] * len(outputs)
         return moments(inputs)
 
-    return run
+    return Measure(name, outputs, run, distance, _version(type(metric)))
 
 
 def _metric_inputs(metric: Metric, result: MeasuredImage) -> dict[str, Any] | None:

@@ -55,11 +55,11 @@ def manifest(summary: Summary) -> dict[str, Any]:
     The manifests of repeated evaluations differ only in the key ``run``.
     """
     setup, run = summary.setup, describe_run()
-    machine = vars(setup.machine)
-    hardware = {name: value for name, value in machine.items() if name != "versions"}
+    hardware = dict(setup.machine)
+    versions = hardware.pop("versions")
     return {
         "schema": SCHEMA,
-        "versions": {"python": run["python"], **machine["versions"]},
+        "versions": {"python": run["python"], **versions},
         "machine": {**hardware, "system": run["platform"]},
         "seed": setup.protocol.seed,
         "run": {

@@ -21,7 +21,7 @@ from colorzoo.errors import DataError
 from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.evaluator import evaluate_item, is_guided
 from colorzoo.evaluation.images import Item, hash_all, select_images
-from colorzoo.evaluation.machine import shared_machine
+from colorzoo.evaluation.machine import describe_machine, require_identical_machines
 from colorzoo.evaluation.measures import choose_measures
 from colorzoo.evaluation.methods import (
     IN_MEMORY,
@@ -142,6 +142,8 @@ def evaluate(
         selected, deviation = select_images(data, loaded, pairs, limit)
         measures, notes = choose_measures(loaded, metrics, torch_device)
         methods = open_methods(sources, loaded, torch_device)
+        machine = describe_machine(torch_device)
+        require_identical_machines(machine, processes)
         setup = EvaluationSetup(
             protocol=loaded,
             methods=methods,
@@ -150,12 +152,12 @@ def evaluate(
             deviation=deviation,
             notes=(*notes, *check_boxes(loaded, data, methods, selected)),
             resamples=resamples,
-            machine=shared_machine(torch_device, processes),
+            machine=machine,
             processes=processes,
         )
         versions = sorted({measure.version for measure in measures})
         default_folder = temporary if output is None else output / "cache"
-        store = Cache(Path(cache or default_folder), loaded, setup.machine, versions)
+        store = Cache(Path(cache or default_folder), loaded, machine, versions)
         items, unreadable = hash_all(selected)
         _fill_cache(setup, items, store, torch_device, rank)
         if rank > 0:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress, product
 from math import isfinite
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from colorzoo.errors import DataError
 from colorzoo.evaluation.cache import Cache, Entry
 from colorzoo.evaluation.images import Item
-from colorzoo.evaluation.machine import Machine
 from colorzoo.evaluation.measures import Measure
 from colorzoo.evaluation.methods import BASELINES, Method, truth_method
 from colorzoo.evaluation.protocol import Protocol
@@ -51,7 +50,7 @@ class EvaluationSetup:
         deviation: Description of deviations from the protocol's images; empty without deviations.
         notes: Notes for the user.
         resamples: Number of bootstrap resamples.
-        machine: Machine that ran the evaluation.
+        machine: Machine that ran the evaluation; see `colorzoo.evaluation.machine.describe_machine`.
         processes: Number of processes.
     """
 
@@ -62,7 +61,7 @@ class EvaluationSetup:
     deviation: str
     notes: tuple[str, ...]
     resamples: int
-    machine: Machine
+    machine: Mapping[str, Any]
     processes: int
 
     @property

@@ -30,7 +30,7 @@ from colorzoo.metrics.base import ColorMetric
 
 ENTRY_POINT_GROUP = "colorzoo.metrics"
 METRIC_INPUTS = frozenset(
-    {
+    (
         "rgb",
         "preds",
         "target",
@@ -41,7 +41,7 @@ METRIC_INPUTS = frozenset(
         "reference_rgb",
         "reference_ab",
         "labels",
-    }
+    )
 )
 """Argument names of ``update``; ``preds`` is the name of ``rgb`` in torchmetrics."""
 
