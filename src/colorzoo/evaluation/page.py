@@ -128,16 +128,19 @@ def draw(summary: Summary, output: Output) -> str:
 def _gallery(summary: Summary, cache: Cache, output: Output) -> list[tuple[str, list[dict[str, Any]]]]:
     """Return the images with the worst and best mean over all methods except truth and gray."""
     methods = summary.setup.methods
-    ranked = [method for method in methods if method.name not in BASELINES] or list(methods)
+    ranked_methods = [method for method in methods if method.name not in BASELINES] or list(methods)
     with np.errstate(invalid="ignore"):  # infinite minus infinite
-        values = np.mean([_values(summary, method, output) for method in ranked], axis=0)
-    values = np.where(np.isposinf(values), np.nan, values)  # exact images
-    order = np.argsort(values if output.better == "higher" else -values, kind="stable")
-    shown = order[: int((~np.isnan(values)).sum())].tolist()  # images without a value are last
-    half = min(GALLERY_SIZE, (len(shown) + 1) // 2)
-    worst = [_exhibit(summary, cache, index, output) for index in shown[:half]]
-    best = [_exhibit(summary, cache, index, output) for index in shown[half:][-GALLERY_SIZE:][::-1]]
-    return [("Worst images", worst), ("Best images", best)]
+        means = np.mean([_values(summary, method, output) for method in ranked_methods], axis=0)
+    means = np.where(np.isposinf(means), np.nan, means)  # exact images
+    order = np.argsort(means if output.better == "higher" else -means, kind="stable")
+    ranked_images = order[: np.count_nonzero(~np.isnan(means))].tolist()  # images without a mean are last
+    middle = min(GALLERY_SIZE, (len(ranked_images) + 1) // 2)
+    worst, rest = ranked_images[:middle], ranked_images[middle:]
+    best = rest[::-1][:GALLERY_SIZE]
+    return [
+        ("Worst images", [_exhibit(summary, cache, index, output) for index in worst]),
+        ("Best images", [_exhibit(summary, cache, index, output) for index in best]),
+    ]
 
 
 def _exhibit(summary: Summary, cache: Cache, index: int, output: Output) -> dict[str, Any]:

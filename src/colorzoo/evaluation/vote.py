@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from pathlib import Path
@@ -210,10 +210,32 @@ def count_votes(key: Path, files: Sequence[Path]) -> list[VoteScore]:
     content = _read_json(key)
     vote, pairs = content["vote"], [(pair["left"], pair["right"]) for pair in content["pairs"]]
     names = sorted({name for pair in pairs for name in pair})
+    wins, ties = _tally(_read_all_votes(files, vote, len(pairs)), pairs, names)
+    scores = bradley_terry(wins + ties / 2, names)
+    rows = []
+    for number, name in enumerate(names):
+        won, same, lost = wins[number].sum(), ties[number].sum(), wins[:, number].sum()
+        rows.append(VoteScore(name, scores[number], int(won), int(same), int(lost)))
+    return sorted(rows, key=lambda row: -row.score.value)
+
+
+def _tally(
+    votes: Iterable[Sequence[str]], pairs: Sequence[tuple[str, str]], names: Sequence[str]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Count votes between methods.
+
+    Args:
+        votes: Choices of each voter, in the order of the pairs.
+        pairs: Methods on the left and on the right of each pair.
+        names: Names of all methods.
+
+    Returns:
+        ``(M, M)`` number of votes for the method of the row against the method of the column, and ``(M, M)``
+        number of votes for no difference.
+    """
     index = {name: number for number, name in enumerate(names)}
-    wins = np.zeros((len(names), len(names)))  # votes for the method of the row against the column
-    ties = np.zeros_like(wins)
-    for choices in _read_all_votes(files, vote, len(pairs)):
+    wins, ties = np.zeros((len(names), len(names))), np.zeros((len(names), len(names)))
+    for choices in votes:
         # a voter can stop early, so the list of choices can be shorter
         for (left, right), choice in zip(pairs, choices, strict=False):
             first, second = index[left], index[right]
@@ -224,10 +246,7 @@ def count_votes(key: Path, files: Sequence[Path]) -> list[VoteScore]:
             else:
                 ties[first, second] += 1
                 ties[second, first] += 1
-    scores = bradley_terry(wins + ties / 2, names)
-    won, same, lost = (votes.astype(int).tolist() for votes in (wins.sum(1), ties.sum(1), wins.sum(0)))
-    table = [VoteScore(*row) for row in zip(names, scores, won, same, lost, strict=True)]
-    return sorted(table, key=lambda row: -row.score.value)
+    return wins, ties
 
 
 def _read_all_votes(files: Sequence[Path], vote: str, pairs: int) -> Iterator[list[str]]:
