@@ -100,12 +100,9 @@ def parse_methods(
     """
     entries = [registered_name(entry) for entry in models]
     _require_unique(entries, "list each method once")
-    compared = [] if compare is None else [registered_name(entry) for entry in compare]
-    listed = {*entries, *_row_names(entries).values()}
-    for entry in compared:
-        if entry not in listed:
-            entries.append(entry)
-            listed.add(entry)
+    compared = [registered_name(entry) for entry in compare or ()]
+    known = {*entries, *_row_names(entries).values()}
+    entries += [entry for entry in dict.fromkeys(compared) if entry not in known]
     row_names = _row_names(entries)
     _require_unique(row_names.values(), "list different names")
     sources: dict[str, MethodSource] = {}

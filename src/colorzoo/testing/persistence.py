@@ -15,6 +15,7 @@ from torch import Tensor
 
 from colorzoo.card import ModelCard
 from colorzoo.factory import build_model
+from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.registry import cards_of, load_task_class
 from colorzoo.testing.models import contract_test_model, difference, predict, require, sample_call
@@ -78,14 +79,17 @@ def check_checkpoint_round_trip(card: ModelCard) -> None:
     require(required <= keys, f"the checkpoint must contain {sorted(required)}, got {list(keys)}")
     is_restored = torch.equal(predict(loaded, lightness, guidance), expected)
     require(is_restored, "a checkpoint does not restore the model")
+    is_rebuilt = _is_rebuilt(task.model, lightness, guidance, expected)
+    require(is_rebuilt, f"hparams do not contain all arguments of {type(task.model).__name__}")
 
-    model = task.model
+
+def _is_rebuilt(model: ColoringModel, lightness: Tensor, guidance: Guidance, expected: Tensor) -> bool:
+    """Return whether the settings ``hparams`` of a model suffice to build a model with equal predictions."""
     rebuilt = build_model(type(model), model.hparams).eval()
-    is_rebuilt = _shapes(rebuilt) == _shapes(model)
-    if is_rebuilt:
-        rebuilt.load_state_dict(model.state_dict())
-        is_rebuilt = torch.equal(predict(rebuilt, lightness, guidance), expected)
-    require(is_rebuilt, f"hparams do not contain all arguments of {type(model).__name__}")
+    if _shapes(rebuilt) != _shapes(model):
+        return False
+    rebuilt.load_state_dict(model.state_dict())
+    return torch.equal(predict(rebuilt, lightness, guidance), expected)
 
 
 def _shapes(model: torch.nn.Module) -> dict[str, torch.Size]:
