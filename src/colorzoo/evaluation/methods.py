@@ -148,20 +148,15 @@ def check_methods(sources: Mapping[str, MethodSource]) -> None:
         elif row in BASELINES:
             raise DataError(f"{row!r} is the name of a baseline. Select another name for this method.")
         elif isinstance(source, str | Path):
-            _check_path(row, Path(source))
+            if not Path(source).exists():
+                raise DataError(f"the folder or weight file of {row!r} does not exist: {str(source)!r}")
+            if existing_file(source) is not None:
+                _card_of_file(row, Path(source))  # raises an error if the model is unknown
         elif not isinstance(source, nn.Module):
             raise DataError(
                 f"the method {row!r} must be None, a path, a ColoringModel or a ColorizationModule, got "
                 f"{type(source).__name__}"
             )
-
-
-def _check_path(row: str, path: Path) -> None:
-    """Check that a folder of results or a weight file exists, and that the model of the file is known."""
-    if not path.exists():
-        raise DataError(f"the folder or weight file of {row!r} does not exist: {str(path)!r}")
-    if existing_file(path) is not None:
-        _card_of_file(row, path)
 
 
 def open_methods(

@@ -54,6 +54,7 @@ class ColorMetric(Metric):
     default_network: ClassVar[str] = ""
     of_whole_set: ClassVar[bool] = False
     needs_color: ClassVar[bool] = False
+    full_state_update = False
 
     def __init__(self, *, validate_args: bool = True, **options: Any) -> None:
         super().__init__(**options)
@@ -139,7 +140,6 @@ class Ratio(ColorMetric, ABC):
         value_shape: ``()`` for a metric of one value, ``(n,)`` for a metric of n values.
     """
 
-    full_state_update = False
     value_shape: ClassVar[tuple[int, ...]] = ()
     total: Tensor
     count: Tensor
