@@ -192,6 +192,11 @@ def test_bradley_terry_requires_connected_methods() -> None:
     [
         (["--models", "truth", "--data", ".", "--vote", "new"], "at least two methods"),
         (["--models", "truth,gray", "--vote", "new"], "requires --models A,B and --data DIR"),
+        (["--data", ".", "--vote", "new", "-o", "report"], "-o cannot be combined with --vote"),
+        (
+            ["--models", "truth,gray", "--data", ".", "--vote", "new", "--protocol", "mine"],
+            "unknown protocol 'mine'",
+        ),
         (["--models", "truth,gray", "--data", ".", "--vote", "vote"], "already contains a vote"),
         (["--votes", "missing.json"], "Set --vote to the folder of the vote"),
         (["--vote", "vote", "--votes", "missing.json"], "missing.json' cannot be read"),

@@ -191,6 +191,9 @@ def _write_vote_page(args: EvaluateOptions, folder: Path) -> int:
 
     if args.data is None:
         raise ColorzooError("--vote requires --models A,B and --data DIR")
+    for flag, value in (("-o", args.output), ("--metrics", args.metrics), ("--compare", args.compare)):
+        if value is not None:
+            raise ColorzooError(f"{flag} cannot be combined with --vote, because a vote writes no report")
     skipped = write_vote(
         _names(args.models),
         args.data,
