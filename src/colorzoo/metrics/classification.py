@@ -15,6 +15,7 @@ from colorzoo.metrics.feature_networks import (
     FeatureNetwork,
     FrozenNetwork,
     lite0_network,
+    report_name,
     timm_network,
 )
 
@@ -40,10 +41,10 @@ def classifier_network(name: str = "resnet101.tv_in1k", weights: Path | None = N
     """
     if name == LITE0:
         network = lite0_network(weights, classify=True)
-        return FeatureNetwork(LITE0, network.preprocessing, network, 1000)
-    network = timm_network(name, weights, crop=True)
+    else:
+        network = timm_network(name, weights, crop=True)
     classes = int(network.model.num_classes)  # type: ignore[arg-type]  # every timm model has it as int
-    return FeatureNetwork(f"timm-{name}", network.preprocessing, network, classes)
+    return FeatureNetwork(report_name(name), network.preprocessing, network, classes)
 
 
 class ClassifierAccuracy(ImageMean):
