@@ -81,15 +81,15 @@ class Method:
 
 
 def parse_methods(
-    models: Sequence[str], compare: tuple[str, str] | None = None
+    models: Mapping[str, MethodSource] | Sequence[str], compare: tuple[str, str] | None = None
 ) -> tuple[dict[str, MethodSource], tuple[str, str] | None]:
-    """Parse the entries of ``--models`` and ``--compare``.
+    """Return the sources of methods by row name, from a dict or the entries of ``--models``.
 
     The row of a weight file is named ``NAME=FILE`` if ``NAME`` is a registered model, without the folder of
     the file unless another row has the same name. All other rows are named ``NAME``.
 
     Args:
-        models: ``NAME``, ``NAME=FOLDER`` or ``NAME=FILE``; see `evaluate`.
+        models: Sources by row name, or entries ``NAME``, ``NAME=FOLDER`` or ``NAME=FILE``; see `evaluate`.
         compare: Two entries or row names; entries that ``models`` does not contain are added.
 
     Returns:
@@ -98,6 +98,8 @@ def parse_methods(
     Raises:
         DataError: An entry is repeated.
     """
+    if isinstance(models, Mapping):
+        return dict(models), compare
     entries = [registered_name(entry) for entry in models]
     _require_unique(entries, "list each method once")
     compared = [registered_name(entry) for entry in compare or ()]
@@ -139,8 +141,11 @@ def check_methods(sources: Mapping[str, MethodSource]) -> None:
         sources: Sources by row name; see `evaluate`.
 
     Raises:
-        ColorzooError: A name is unknown or reserved, or a folder or weight file does not exist.
+        ColorzooError: There is no method, a name is unknown or reserved, or a folder or weight file does not
+            exist.
     """
+    if not sources:
+        raise DataError("'models' must contain at least one method")
     for row, source in sources.items():
         if source is None:
             if row != TRUTH:

@@ -126,7 +126,7 @@ def evaluate(
         ColorzooError: An argument is invalid, or a file is missing. Arguments are checked before the
             first download and the first image.
     """
-    sources, compare = _parse_sources(models, compare)
+    sources, compare = parse_methods(models, compare)
     loaded = protocol if isinstance(protocol, Protocol) else load_protocol(protocol)
     data = Path(data)
     output = None if output is None else Path(output)
@@ -167,19 +167,6 @@ def evaluate(
         if output is not None:
             write_report(summary, store, output)
         return Outcome(summary, summary.skipped, setup.notes)
-
-
-def _parse_sources(
-    models: Mapping[str, MethodSource] | Sequence[str], compare: tuple[str, str] | None
-) -> tuple[dict[str, MethodSource], tuple[str, str] | None]:
-    """Return the sources by row name and the row names of the compared methods; see `evaluate`."""
-    if isinstance(models, Mapping):
-        sources = dict(models)
-    else:
-        sources, compare = parse_methods(models, compare)
-    if not sources:
-        raise DataError("'models' must contain at least one method")
-    return sources, compare
 
 
 @contextmanager

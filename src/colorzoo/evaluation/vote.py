@@ -60,7 +60,7 @@ class VoteScore:
 
 
 def write_vote(
-    models: Sequence[str],
+    models: Mapping[str, MethodSource] | Sequence[str],
     data: Path,
     folder: Path,
     protocol: str | Protocol = "blind-vote",
@@ -78,7 +78,7 @@ def write_vote(
     The file `KEY_FILE` in ``folder`` names the methods.
 
     Args:
-        models: Entries of ``--models`` for at least two methods; see `evaluate`.
+        models: Sources of at least two methods by row name, or entries of ``--models``; see `evaluate`.
         data: Folder of color images.
         folder: Output folder.
         protocol: Evaluation protocol, which determines size and guidance; see `evaluate`.
