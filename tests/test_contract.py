@@ -251,13 +251,13 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
         *((fault, "no gradient reaches the input") for fault in (CUT, NOTHING)),
     ],
     "export": [
-        (of(lambda ab: ab if float(ab.mean()) > 0 else -ab), "torch.export: "),
+        (of(lambda ab: ab if float(ab.mean()) > 0 else -ab), "export failed: "),
         (
             plus(lambda *_: torch.compiler.is_exporting()),
             "the torch.export graph and the model differ by .* at ",
         ),
     ],
-    "onnx": [(of(torch.special.bessel_j0), "ONNX: ")],
+    "onnx": [(of(torch.special.bessel_j0), "export failed: ")],
     "config": [
         ({"config": "nowhere.yaml"}, "nowhere.yaml"),
         (NO_TRAINING, "'training' in its limits.* honest2032/tiny.yaml"),

@@ -14,7 +14,7 @@ from colorzoo.apps.cli.main import main
 from colorzoo.environment import source_digest
 from colorzoo.errors import WeightsError
 from colorzoo.evaluation.cache import Cache, Entry
-from colorzoo.evaluation.machine import shared_machine
+from colorzoo.evaluation.machine import describe_machine
 from colorzoo.evaluation.protocol import load_protocol
 from colorzoo.factory import create_coloring_model
 from colorzoo.registry import list_models, refresh
@@ -47,7 +47,7 @@ def test_source_of_installed_package_is_part_of_the_evaluation_cache(
     write_paper(tmp_path / "dummy_paper", "dummy_paper", "dummy2031")
     install(tmp_path, "dummy_paper.card")
     monkeypatch.syspath_prepend(tmp_path)
-    protocol, machine = load_protocol("automatic"), shared_machine(torch.device("cpu"), 1)
+    protocol, machine = load_protocol("automatic"), describe_machine(torch.device("cpu"))
 
     def folders() -> set[Path]:
         refresh()

@@ -24,7 +24,7 @@ from colorzoo.factory import create_coloring_model
 from colorzoo.guidance.color_statistics import region_means
 from colorzoo.metrics.psnr import psnr_8bit
 from colorzoo.model import ColoringModel
-from colorzoo.simulation import make_user, play
+from colorzoo.simulation import play
 from colorzoo.zoo.cho2023.extensions import cut_segments
 
 PAPER = "cho2023"
@@ -83,9 +83,7 @@ def psnr_of_arms(
     """Return PSNR by arm and number of answers, such as ``asked 3``."""
     psnr = {}
     for arm, (name, protocol) in ARMS.items():
-        options = load_protocol(protocol).user
-        assert options is not None
-        user, paint = make_user(options.name, **options.options), model_function(models[name])
+        user, paint = load_protocol(protocol).user, model_function(models[name])
         for turn in play(paint, user, truth.sketch_scene, counts, model=models[name]):
             psnr[f"{arm} {turn.count}"] = float(psnr_8bit(turn.result.rgb, truth.rgb))
     return psnr

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,17 +80,29 @@ def report_curves(results: str | Path, metric: str) -> list[Curve]:
         raise ColorzooError(
             f"'metric' must be a metric key in {results} ({known}), or the beginning of a key, got {metric!r}"
         )
-    points: dict[str, list[tuple[float, ...]]] = {}  # position, value, low and high, by method
+    points = []
     for row in report["results"]:
         score = row["scores"][key]
         value, low, high = (_parse_number(score[part]) for part in ("value", "low", "high"))
-        if math.isfinite(value):
-            points.setdefault(row["method"], []).append((row["interactions"], value, low, high))
-    curves = []
-    for method, method_points in points.items():
-        at, values, lows, highs = zip(*sorted(method_points), strict=True)
-        curves.append(Curve(method, at, values, lows, highs))
-    return curves
+        points.append((row["method"], row["interactions"], value, low, high))
+    return join_points(points)
+
+
+def join_points(points: Iterable[tuple[str, float, float, float, float]]) -> list[Curve]:
+    """Return a curve for each name, without points whose value is NaN or infinite.
+
+    Examples:
+        >>> join_points([("mine", 0, 22.0, 21.0, 23.0), ("mine", 10, 27.0, 26.0, 28.0)])[0].at
+        (0, 10)
+
+    Args:
+        points: Name, position, value and interval of each point. Names are in the order of the legend.
+    """
+    by_name: dict[str, list[tuple[float, ...]]] = {}
+    for name, *numbers in points:
+        if math.isfinite(numbers[1]):
+            by_name.setdefault(name, []).append(tuple(numbers))
+    return [Curve(name, *zip(*sorted(rows), strict=True)) for name, rows in by_name.items()]
 
 
 def _parse_number(number: float | str | None) -> float:

@@ -45,9 +45,9 @@ def test_compiled_model_equals_the_model(name: str) -> None:
     card = model_card(name)
     model = contract_test_model(card).model
     lightness, guidance = sample_call(card, (64, 96), batch=2)
-    expected = predict(card, model, lightness, guidance)
+    expected = predict(model, lightness, guidance)
     found = compiled(name)(lightness, guidance).colors
-    assert difference(card, found, expected) < 1e-5
+    assert difference(found, expected) < 1e-5
 
 
 @pytest.mark.nightly

@@ -16,8 +16,8 @@ from colorzoo.data.sources import StoredImage
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.cache import Cache, Entry
 from colorzoo.evaluation.images import Item, hash_all, read_result, read_truth, select_images
-from colorzoo.evaluation.machine import Machine
-from colorzoo.evaluation.protocol import Resize, UserChoice, parse_protocol
+from colorzoo.evaluation.protocol import Resize, parse_protocol
+from colorzoo.simulation import UniformPoints
 from tiny_evaluation import PROTOCOL, write_image
 
 TINY = replace(parse_protocol(PROTOCOL, "tiny"), resize=Resize("none", 0), seed=5)
@@ -117,13 +117,13 @@ def test_hash_all_lists_unreadable_images(image_folder: Path) -> None:
     assert [(name, "none.png" in why) for name, why in unreadable] == [("none.png", True)]
 
 
-MACHINE = Machine("cpu", 1, "chip", "AVX2", {"torch": "2.0"})
+MACHINE = {"device": "cpu", "threads": 1, "versions": {"torch": "2.0"}}
 
 
 def test_cache_separates_protocols_and_machines(tmp_path: Path) -> None:
     Cache(tmp_path, TINY, MACHINE).write("method", "image", Entry(skipped="kept"))
 
-    def finds(machine: Machine = MACHINE, **changes: object) -> bool:
+    def finds(machine: dict[str, object] = MACHINE, **changes: object) -> bool:
         return Cache(tmp_path, replace(TINY, **changes), machine).read("method", "image").skipped == "kept"
 
     assert finds(metrics=("ssim",), interactions=(9,), notes=("x",), version=9, title="x")
@@ -132,11 +132,11 @@ def test_cache_separates_protocols_and_machines(tmp_path: Path) -> None:
         {"resize": Resize("none", 1)},
         {"coloring": "network"},
         {"references": "pairs"},
-        {"user": UserChoice("uniform_points", {"side": 5}, 0)},
-        {"background": UserChoice("uniform_points", {}, 1)},
+        {"user": UniformPoints(side=5)},
+        {"background": UniformPoints()},
         {"seed": 6},
-        {"machine": replace(MACHINE, threads=2)},
-        {"machine": replace(MACHINE, versions={"torch": "3.0"})},
+        {"machine": MACHINE | {"threads": 2}},
+        {"machine": MACHINE | {"versions": {"torch": "3.0"}}},
     ):
         assert not finds(**change), change
     assert not Entry(skipped="broken").lacks([1], ["psnr"])

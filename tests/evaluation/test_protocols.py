@@ -12,22 +12,18 @@ from colorzoo.evaluation.measures import list_metrics
 from colorzoo.evaluation.protocol import (
     Protocol,
     Resize,
-    UserChoice,
     list_protocols,
     load_protocol,
     parse_protocol,
 )
-from colorzoo.simulation import make_user
+from colorzoo.simulation import TrueStatistics, UniformPoints
 
 
-def test_shipped_protocols_name_existing_metrics_users_and_subsets() -> None:
+def test_shipped_protocols_name_existing_metrics_and_subsets() -> None:
     for name in list_protocols():
         protocol = load_protocol(name)
         assert protocol.name == name
         assert {metric.partition(":")[0] for metric in protocol.metrics} <= set(list_metrics())
-        for choice in (protocol.user, protocol.background):
-            if choice is not None:
-                make_user(choice.name, **choice.options)
         if protocol.subset is not None:
             assert subset_names(protocol.subset)
 
@@ -52,6 +48,8 @@ def test_shipped_protocols_name_existing_metrics_users_and_subsets() -> None:
             "layout must be one of images, drawings, clips, got 'pairs'",
         ),
         (("interactions: [0]", "iterations: [0]"), "'iterations'"),
+        (("coloring:", "user: {name: nobody}\ncoloring:"), "simulated user must be one of .*, got 'nobody'"),
+        (("coloring:", "user: {name: exemplar, side: 3}\ncoloring:"), "invalid options"),
         (("{mode", "{{mode"), "YAML"),
     ],
 )
@@ -94,8 +92,9 @@ notes: [one, two]
         references="pairs",
         layout="drawings",
         sketches="drawn",
-        user=UserChoice("uniform_points", {"side": 4}, 0),
-        background=UserChoice("true_statistics", {}, 2),
+        user=UniformPoints(side=4),
+        background=TrueStatistics(),
+        background_count=2,
         interactions=(0, 3, 1000),
         seed=5,
         notes=("one", "two"),

@@ -19,6 +19,7 @@ from colorzoo.evaluation.measures import choose_measures
 from colorzoo.evaluation.protocol import load_protocol
 from colorzoo.image_io.read import read_image
 from colorzoo.metrics import color_consistency
+from colorzoo.simulation import UniformPoints
 from tiny_evaluation import write_image
 from tiny_model import NAME
 
@@ -89,7 +90,7 @@ def test_protocol_runs_on_the_layout_of_its_data_set(
     results = read_results(report)
     assert {count for method, count in results if method == model} == set(counts)
     assert all(np.isfinite(results[model, count]["psnr_rgb_8bit_mean"]) for count in counts)
-    if protocol.user is not None and protocol.user.name == "uniform_points":
+    if isinstance(protocol.user, UniformPoints):
         psnr = [results[model, count]["psnr_rgb_8bit_mean"] for count in counts]
         assert psnr[0] != psnr[-1]
 

@@ -21,8 +21,8 @@ from torch import Tensor
 
 import colorzoo
 from colorzoo.errors import ColorzooError, DataError
-from colorzoo.evaluation import Outcome, evaluate, methods
-from colorzoo.evaluation.evaluator import Evaluator
+from colorzoo.evaluation import Outcome, evaluate, evaluator, methods
+from colorzoo.evaluation import run as run_module
 from colorzoo.evaluation.protocol import load_protocol, parse_protocol
 from colorzoo.guidance import Guidance
 from colorzoo.image_io.read import read_image
@@ -113,27 +113,27 @@ def test_interrupted_evaluation_resumes_with_the_remaining_images(
     run: Run, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(output=plan.output.parent / "whole")
-    original, done = Evaluator.evaluate, []
+    original, done = evaluator.evaluate_item, []
 
-    def interrupted(self: Evaluator, item: Any) -> None:
+    def interrupted(setup: Any, methods: Any, item: Any, *rest: Any) -> None:
         if len(done) == 2:
             raise KeyboardInterrupt
         done.append(item.name)
-        original(self, item)
+        original(setup, methods, item, *rest)
 
-    monkeypatch.setattr(Evaluator, "evaluate", interrupted)
+    monkeypatch.setattr(run_module, "evaluate_item", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run()
     assert not (plan.output / "results.json").exists()
-    monkeypatch.setattr(Evaluator, "evaluate", original)
+    monkeypatch.setattr(run_module, "evaluate_item", original)
     colored: list[str] = []
-    color = Evaluator.color_item
+    measure = evaluator.measure_method
 
-    def recorded(self: Evaluator, method: Any, item: Any, *rest: Any) -> None:
+    def recorded(setup: Any, method: Any, item: Any, *rest: Any) -> None:
         colored.append(item.name)
-        color(self, method, item, *rest)
+        measure(setup, method, item, *rest)
 
-    monkeypatch.setattr(Evaluator, "color_item", recorded)
+    monkeypatch.setattr(evaluator, "measure_method", recorded)
     run()
     assert set(colored) == {"2.png", "3.png"}
     assert contents(plan.output) == contents(plan.output.parent / "whole")
@@ -293,7 +293,7 @@ def test_values_of_an_own_metric_change_with_its_file(
 def test_evaluate_refuses_weight_files_that_do_not_fit_before_the_first_image(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Evaluator, "evaluate", lambda *_: pytest.fail("an image was evaluated"))
+    monkeypatch.setattr(run_module, "evaluate_item", lambda *_: pytest.fail("an image was evaluated"))
     torch.save({"a": torch.zeros(1)}, tmp_path / "a.pth")
     with pytest.raises(ColorzooError, match=r"does not name its model"):
         run(models={"mine": tmp_path / "a.pth"})

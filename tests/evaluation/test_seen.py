@@ -28,7 +28,7 @@ NAME = "ILSVRC2012_val_00000293"
 @pytest.fixture
 def items() -> list[Item]:
     source = StoredImage("unused")
-    known = min(seen_images("seen_colorzoo2026.csv").hashes)
+    known = min(seen_images("seen_colorzoo2026.csv")[1])
     return [
         Item(f"val/{NAME}.JPEG", source, sha256="0"),
         Item("val/ILSVRC2012_val_00000001.JPEG", source, sha256="1"),
@@ -61,8 +61,8 @@ def test_models_in_memory_keep_the_training_images_of_their_weights(
     trained.prepare_fit()
     new = create_model("colorzoo2026", None)
     sources = {"own": task, "copied": copied, "trained": trained, "new": new}
-    methods = open_methods(sources, load_protocol("automatic"), torch.device("cpu"))
-    counts = {name: count_seen(method.about, items) for name, method in methods.items()}
+    methods = open_methods(sources, load_protocol("zhang2017-automatic"), torch.device("cpu"))
+    counts = {method.name: count_seen(method.about, items) for method in methods}
     assert counts == {"own": 2, "copied": 2, "trained": 2, "new": 0}
 
 
@@ -75,7 +75,7 @@ def test_files_made_from_embedded_weights_keep_the_training_images(items: list[I
     convert_weights(converted, card, again)
     create_model("colorzoo2026", converted).model.save_pretrained(folder)
     sources = {path.stem: path for path in (converted, again, folder / "model.safetensors")}
-    for method in open_methods(sources, load_protocol("automatic"), torch.device("cpu")).values():
+    for method in open_methods(sources, load_protocol("automatic"), torch.device("cpu")):
         assert count_seen(method.about, items) == 2
 
 

@@ -10,13 +10,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from browser_pad import chromium, missing
 from PIL import Image
 
 from colorzoo.apps.cli.main import main
 from colorzoo.errors import DataError
+from colorzoo.evaluation import evaluate, methods
 from colorzoo.evaluation.vote import bradley_terry, count_votes, write_vote
-from tiny_evaluation import write_image
+from colorzoo.guidance import Guidance
+from colorzoo.model import ColoringModel
+from colorzoo.simulation import ColorFunction, SessionResult, TargetImage
+from colorzoo.zoo.su2020.model import InstanceColorization
+from tiny_evaluation import PROTOCOL, write_image
 from tiny_model import Refused
 
 
@@ -97,6 +103,42 @@ def test_count_votes_sums_the_votes_of_all_files(vote: Path) -> None:
     assert first.score.low > 0 > second.score.high
 
 
+def test_vote_gives_methods_the_guidance_of_the_evaluation(
+    image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Labels, boxes and references of the folder reach the network as in a report."""
+    (image_folder / "labels.csv").write_text("image,label\n0.png,7\n2.png,3\n")
+    (image_folder / "boxes.csv").write_text("image,left,top,right,bottom\n0.png,12,4,36,30\n")
+    (image_folder / "pairs.csv").write_text("target,reference\n0.png,1.png\n2.png,3.png\n")
+    protocol = tmp_path / "mine.yaml"
+    text = PROTOCOL.replace("{name: uniform_points, side: 4}", "{name: exemplar}")
+    protocol.write_text(text + "references: pairs\ncoloring: network\n")
+    calls: list[tuple[TargetImage, Guidance]] = []
+
+    def recorded(_: ColoringModel) -> ColorFunction:
+        def colorize(scene: TargetImage, guidance: Guidance) -> SessionResult:
+            calls.append((scene, guidance))
+            return SessionResult(scene.rgb, scene.ab)
+
+        return colorize
+
+    monkeypatch.setattr(methods, "model_function", recorded)
+    monkeypatch.setattr(InstanceColorization, "accepts", frozenset({"label", "boxes", "exemplar"}))
+    models, count = ["su2020_small", "gray"], ["--interactions", "1"]
+    evaluate(models, image_folder, str(protocol), interactions=[1], metrics=["psnr"])
+    evaluated = calls.copy()
+    calls.clear()
+    words = ["--models", ",".join(models), "--data", str(image_folder), "--protocol", str(protocol)]
+    assert main(["evaluate", *words, *count, "--vote", str(tmp_path / "vote")]) == 0
+
+    kinds = ("exemplar", "boxes", "label")
+    assert [set(guidance.kinds()) for _, guidance in calls] == 2 * [{*kinds[1:]}, {*kinds}, set()]
+    assert len(calls) == len(evaluated)
+    for (scene, guidance), (true_scene, true_guidance) in zip(calls, evaluated, strict=True):
+        assert torch.equal(scene.lightness, true_scene.lightness)
+        assert repr(guidance) == repr(true_guidance)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -150,6 +192,11 @@ def test_bradley_terry_requires_connected_methods() -> None:
     [
         (["--models", "truth", "--data", ".", "--vote", "new"], "at least two methods"),
         (["--models", "truth,gray", "--vote", "new"], "requires --models A,B and --data DIR"),
+        (["--data", ".", "--vote", "new", "-o", "report"], "-o cannot be combined with --vote"),
+        (
+            ["--models", "truth,gray", "--data", ".", "--vote", "new", "--protocol", "mine"],
+            "unknown protocol 'mine'",
+        ),
         (["--models", "truth,gray", "--data", ".", "--vote", "vote"], "already contains a vote"),
         (["--votes", "missing.json"], "Set --vote to the folder of the vote"),
         (["--vote", "vote", "--votes", "missing.json"], "missing.json' cannot be read"),

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from base64 import b64decode, b64encode
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from colorzoo.environment import source_digest
 from colorzoo.evaluation.images import digest
-from colorzoo.evaluation.machine import Machine
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.files import write_atomic
 from colorzoo.registry import plugin_packages
@@ -24,6 +19,7 @@ TRUE_IMAGE, REFERENCE = -1, -2  # keys of the thumbnails of ground truth and ref
 _IRRELEVANT = {"version", "title", "source", "notes", "text", "subset", "metrics", "interactions"}
 """Protocol fields that do not change the results of an image."""
 _BY_COUNT = ("moments", "features", "actual_interactions", "thumbnails")
+"""Fields of `Entry` whose keys are numbers, which JSON stores as strings."""
 
 
 @dataclass
@@ -35,16 +31,16 @@ class Entry:
             and by key of the report column.
         features: Feature vectors for set metrics such as FID, with the same keys as ``moments``.
         actual_interactions: Actual number of interactions by requested number.
-        thumbnails: JPEG thumbnails by key: `TRUE_IMAGE` for the ground truth, `REFERENCE` for the reference,
-            and the largest number of interactions for the result.
+        thumbnails: ``data:`` URLs of JPEG thumbnails. The keys are `TRUE_IMAGE` for the ground truth,
+            `REFERENCE` for the reference, and the largest number of interactions for the result.
         skipped: Reason why the image was not evaluated; empty if it was evaluated.
         gray: Whether the ground truth has no color.
     """
 
     moments: dict[int, dict[str, list[float]]] = field(default_factory=dict)
-    features: dict[int, dict[str, NDArray[np.float32]]] = field(default_factory=dict)
+    features: dict[int, dict[str, list[float]]] = field(default_factory=dict)
     actual_interactions: dict[int, int] = field(default_factory=dict)
-    thumbnails: dict[int, bytes] = field(default_factory=dict)
+    thumbnails: dict[int, str] = field(default_factory=dict)
     skipped: str = ""
     gray: bool = False
 
@@ -76,12 +72,13 @@ class Cache:
         folder: Folder of the cache.
         protocol: The protocol. Its settings are hashed into the folder name, except the subset, metrics and
             numbers of interactions, which can be changed later.
-        machine: The machine, also hashed into the folder name because results differ between machines.
+        machine: Result of `colorzoo.evaluation.machine.describe_machine`, also hashed into the folder name
+            because results differ between machines.
         versions: Hashes of the metrics that do not belong to colorzoo; empty strings are ignored.
     """
 
     def __init__(
-        self, folder: Path, protocol: Protocol, machine: Machine, versions: Iterable[str] = ()
+        self, folder: Path, protocol: Protocol, machine: Mapping[str, Any], versions: Iterable[str] = ()
     ) -> None:
         settings = {each.name: getattr(protocol, each.name) for each in fields(protocol)}
         for name in _IRRELEVANT:
@@ -92,13 +89,16 @@ class Cache:
     def read(self, method: str, image: str) -> Entry:
         """Return the entry for a method and an image, or an empty entry if none is cached."""
         try:
-            return _from_json(json.loads(self._path(method, image).read_bytes()))
+            values = json.loads(self._path(method, image).read_bytes())
+            for name in _BY_COUNT:
+                values[name] = {int(count): value for count, value in values[name].items()}
+            return Entry(**values)
         except (OSError, ValueError, KeyError):  # missing or damaged entries are computed again
             return Entry()
 
     def write(self, method: str, image: str, entry: Entry) -> None:
         """Store the entry for a method and an image."""
-        write_atomic(self._path(method, image), json.dumps(vars(entry), default=_json_value).encode())
+        write_atomic(self._path(method, image), json.dumps(vars(entry)).encode())
 
     def delete(self, method: str) -> None:
         """Delete the entries of a method."""
@@ -106,16 +106,3 @@ class Cache:
 
     def _path(self, method: str, image: str) -> Path:
         return self._folder / method / f"{image[:32]}.json"
-
-
-def _json_value(value: Any) -> Any:
-    """Convert a thumbnail or a feature vector to a JSON type."""
-    return b64encode(value).decode("ascii") if isinstance(value, bytes) else value.tolist()
-
-
-def _from_json(values: dict[str, Any]) -> Entry:
-    parts = {name: {int(count): found for count, found in values[name].items()} for name in _BY_COUNT}
-    for features in parts["features"].values():
-        features.update({key: np.array(vector, np.float32) for key, vector in features.items()})
-    parts["thumbnails"] = {count: b64decode(text) for count, text in parts["thumbnails"].items()}
-    return Entry(**parts, skipped=values["skipped"], gray=values["gray"])

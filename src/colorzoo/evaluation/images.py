@@ -6,7 +6,7 @@ import csv
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
@@ -188,25 +188,19 @@ def _frames(folder: Path, protocol: Protocol) -> list[Item]:
 
 def _labeled(items: list[Item], folder: Path) -> list[Item]:
     """Add the labels from `LABELS_FILE`, if this file exists."""
-    file = folder / LABELS_FILE
-    if not file.is_file():
+    columns = "'image' and 'label' (an integer)"
+    labels = _read_annotations(folder / LABELS_FILE, items, columns, lambda row: int(row["label"]))
+    if labels is None:
         return items
-    expected = "the columns 'image' and 'label' (an integer)"
-    labels = dict(_parsed_rows(file, "label list", expected, lambda row: int(row["label"])))
-    _require_listed(labels, items, file)
-    return [replace(item, label=labels.get(item.name)) for item in items]
+    return [replace(item, label=labels[item.name][-1] if item.name in labels else None) for item in items]
 
 
 def _boxed(items: list[Item], folder: Path) -> list[Item]:
     """Add the boxes from `BOXES_FILE`, if this file exists; images without rows have no objects."""
-    file = folder / BOXES_FILE
-    if not file.is_file():
+    columns = "'image', 'left', 'top', 'right' and 'bottom' (in pixels)"
+    boxes = _read_annotations(folder / BOXES_FILE, items, columns, _corners)
+    if boxes is None:
         return items
-    expected = "the columns 'image', 'left', 'top', 'right' and 'bottom' (in pixels)"
-    boxes = defaultdict[str, list[tuple[float, ...]]](list)
-    for name, corners in _parsed_rows(file, "list of boxes", expected, _corners):
-        boxes[name].append(corners)
-    _require_listed(boxes, items, file)
     return [replace(item, boxes=tuple(boxes.get(item.name, ())[:MOST_BOXES])) for item in items]
 
 
@@ -214,42 +208,39 @@ def _corners(row: Mapping[str, str]) -> tuple[float, ...]:
     return tuple(float(row[column]) for column in BOX_COLUMNS)
 
 
-def _parsed_rows(
-    file: Path, kind: str, expected: str, parse: Callable[[Mapping[str, str]], Parsed]
-) -> Iterator[tuple[str, Parsed]]:
-    """Yield the image name and the parsed value of each row of a CSV file.
+def _read_annotations(
+    file: Path, items: Sequence[Item], columns: str, parse: Callable[[Mapping[str, str]], Parsed]
+) -> dict[str, list[Parsed]] | None:
+    """Return the parsed rows of a CSV file by image name; None if the file does not exist.
 
     Args:
         file: The file.
-        kind: Kind of file for the message.
-        expected: Required columns for the message.
+        items: The images.
+        columns: Required columns for the message.
         parse: Function that returns the value of a row.
 
     Raises:
-        DataError: The file cannot be read, or a row is malformed.
+        DataError: The file cannot be read, a row is malformed, or no row belongs to an image.
     """
-    for row in _rows(file, kind):
+    if not file.is_file():
+        return None
+    try:
+        with open_text(file) as stream:
+            rows = list(csv.DictReader(stream))
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise DataError(f"{str(file)!r} cannot be read ({error})") from error
+    annotations = defaultdict[str, list[Parsed]](list)
+    for row in rows:
         try:
-            yield row["image"], parse(row)
+            annotations[row["image"]].append(parse(row))
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{str(file)!r} must have {expected}, got the row {row}") from error
-
-
-def _require_listed(rows: Collection[str], items: Sequence[Item], file: Path) -> None:
-    if not any(item.name in rows for item in items):
+            raise DataError(f"{str(file)!r} must have the columns {columns}, got the row {row}") from error
+    if not any(item.name in annotations for item in items):
         raise DataError(
             f"{str(file)!r} must list images relative to its folder, such as {items[0].name!r}, got none of "
             "the images"
         )
-
-
-def _rows(file: Path, kind: str) -> list[dict[str, str]]:
-    """Return the rows of a CSV file with a header; ``kind`` describes the file in error messages."""
-    try:
-        with open_text(file) as stream:
-            return list(csv.DictReader(stream))
-    except (OSError, UnicodeError, csv.Error) as error:
-        raise DataError(f"the {kind} {str(file)!r} cannot be read ({error})") from error
+    return dict(annotations)
 
 
 def _relative(name: str, folder: Path) -> str:
@@ -391,7 +382,8 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
         boxes = Boxes.of([corners]).to(device)
     lines: Tensor | None = None
     if item.lines is not None:
-        lines = rgb_to_gray(_resized(_decode_lines(item, item.lines, size), protocol, device))
+        drawn = _decode_in_size(item.lines, f"the line art of {item.name}", size, item.name)
+        lines = rgb_to_gray(_resized(drawn, protocol, device))
     return Truth(
         rgb=_resized(image, protocol, device),
         size=size,
@@ -402,17 +394,6 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
         lines=lines,
         sketches=protocol.sketches,
     )
-
-
-def _decode_lines(item: Item, source: StoredImage, size: tuple[int, int]) -> Tensor:
-    """Decode the line art ``(3, H, W)`` of an image; raise an error if its height and width differ."""
-    lines = _decode(source, f"the line art of {item.name}")
-    if lines.shape[1:] != size:
-        raise ImageError(
-            f"the line art of {item.name} must have the size of the image ({size[1]} x {size[0]} "
-            f"pixels), got {lines.shape[2]} x {lines.shape[1]} pixels"
-        )
-    return lines
 
 
 def _relative_corners(boxes: Sequence[tuple[float, ...]], window: tuple[int, int, int, int]) -> Tensor:
@@ -443,14 +424,19 @@ def read_result(path: Path, truth: Truth, protocol: Protocol, name: str) -> Tens
     """
     if not path.is_file():
         raise ImageError(f"the result for {name} is missing; expected the file {path}")
-    image = _decode(StoredImage(str(path)), str(path))
-    size = (int(image.shape[1]), int(image.shape[2]))
-    if size != truth.size:
-        raise ImageError(
-            f"{path} must have the size of {name} ({truth.size[1]} x {truth.size[0]} pixels), "
-            f"got {size[1]} x {size[0]} pixels"
-        )
+    image = _decode_in_size(StoredImage(str(path)), str(path), truth.size, name)
     return _resized(image, protocol, truth.rgb.device)
+
+
+def _decode_in_size(source: StoredImage, name: str, size: tuple[int, int], target: str) -> Tensor:
+    """Decode an image ``(3, H, W)``; raise an error if its height and width differ from a target image."""
+    image = _decode(source, name)
+    if image.shape[1:] != size:
+        raise ImageError(
+            f"{name} must have the size of {target} ({size[1]} x {size[0]} pixels), "
+            f"got {image.shape[2]} x {image.shape[1]} pixels"
+        )
+    return image
 
 
 def _decode(source: StoredImage, name: str) -> Tensor:

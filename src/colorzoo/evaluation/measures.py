@@ -7,7 +7,7 @@ bootstrap can resample images (see `colorzoo.evaluation.statistics`).
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -136,44 +136,22 @@ def metric_measure(name: str, metric: Metric, suffix: str = "") -> Measure:
     Raises:
         DataError: The metric defines no output for reports.
     """
-    version = _version(type(metric))
-    if not isinstance(metric, ColorMetric):
-        output = _mean_output(name, metric)
-        run = _image_function(metric, partial(_single_moments, name, metric), outputs=1)
-        return Measure(name, (output,), run, distance=None, version=version)
-    outputs = metric.outputs(suffix)
+    outputs: tuple[Output, ...] = (_mean_output(name, metric),)
+    moments: Callable[[dict[str, Any]], Values] = partial(_single_moments, name, metric)
+    distance, needs_color = None, False
+    if isinstance(metric, ColorMetric):
+        outputs, moments, needs_color = metric.outputs(suffix), metric.image_moments, metric.needs_color
+        distance = metric.distance if metric.of_whole_set else None
     if not outputs:
         raise DataError(f"the metric {name} is available only in training. Remove this metric.")
-    run = _image_function(metric, metric.image_moments, outputs=len(outputs), needs_color=metric.needs_color)
-    distance = metric.distance if metric.of_whole_set else None
-    return Measure(name, outputs, run, distance=distance, version=version)
-
-
-def _image_function(
-    metric: Metric,
-    moments: Callable[[dict[str, Any]], Values],
-    *,
-    outputs: int,
-    needs_color: bool = False,
-) -> Callable[[MeasuredImage], Values]:
-    """Return a function that computes the states of a metric (moments) for one image.
-
-    The states of an image without a required input represent the value NaN.
-
-    Args:
-        metric: The metric, whose method ``update`` determines the inputs.
-        moments: Function that computes the states from the inputs.
-        outputs: Number of outputs of the metric.
-        needs_color: Whether the values of gray images are NaN.
-    """
 
     def run(result: MeasuredImage) -> Values:
         inputs = _metric_inputs(metric, result)
         if inputs is None or (needs_color and result.truth.is_gray):
-            return [value_moments(float("nan")) for _ in range(outputs)]
+            return [value_moments(float("nan"))] * len(outputs)
         return moments(inputs)
 
-    return run
+    return Measure(name, outputs, run, distance, _version(type(metric)))
 
 
 def _metric_inputs(metric: Metric, result: MeasuredImage) -> dict[str, Any] | None:
@@ -214,77 +192,46 @@ def _version(kind: type[Metric]) -> str:
     return sha256_of(Path(file)) if file else ""
 
 
-def own_measures() -> Mapping[str, Callable[[], Measure]]:
-    """Return functions that create the measures that are not metrics, by name.
+def own_measures() -> dict[str, Measure]:
+    """Return the measures that are not metrics, by name.
 
     These measures compare a result with the method's result before the first interaction, the regions of a
     drawing with the ground truth, or the frames of a clip with each other.
     """
-    return {
-        "psnr_k7_gain": partial(_psnr_gain_measure, "k7", "K=7", 7),
-        "psnr_kfull_gain": partial(_psnr_gain_measure, "kfull", "K=Full", None),
-        "cdr_gain": _cdr_gain_measure,
-        "drift": _drift_measure,
-        "region_accuracy": _region_accuracy_measure,
-        CLIP_MEASURE: _color_consistency_measure,
-    }
+    mean = mean_of_moments
+    gain_7 = Output("psnr_rgb_float_k7_gain", "Gain, PSNR K=7", "dB", "higher", mean)
+    gain_full = Output("psnr_rgb_float_kfull_gain", "Gain, PSNR K=Full", "dB", "higher", mean)
+    cdr_gain = Output(f"cdr_{clusters_name()}_gain", "Gain, CDR", "", "higher", mean, 4)
+    drift = Output("drift_beyond_16_px_mean", "Drift beyond 16 px", "", "lower", mean)
+    accuracy = Output("region_area_within_de10", "Region accuracy", "", "higher", mean)
+    consistency = Output("cdc_rgb_8bit_1-2-4", "CDC", "", "lower", no_finish, 6, per_image=False)
+    measures = [
+        _image_measure("psnr_k7_gain", gain_7, partial(_psnr_gain, kernel_size=7)),
+        _image_measure("psnr_kfull_gain", gain_full, partial(_psnr_gain, kernel_size=None)),
+        _image_measure("cdr_gain", cdr_gain, _cdr_gain),
+        _image_measure("drift", drift, _drift),
+        _image_measure("region_accuracy", accuracy, _region_accuracy),
+        Measure(CLIP_MEASURE, (consistency,), _frame_histograms, _color_consistency),
+    ]
+    return {measure.name: measure for measure in measures}
 
 
-def _color_consistency_measure() -> Measure:
-    """Return the color distribution consistency (CDC) of a clip; see `colorzoo.metrics.color_consistency`."""
-
-    def histograms(result: MeasuredImage) -> Values:
-        return [level_histograms(result.rgb[:, None]).flatten().tolist()]
-
-    def consistency(own: Features, _: Features) -> float:
-        frames = torch.from_numpy(own).double().view(1, len(own), 3, -1)
-        return float(histogram_consistency(frames))
-
-    key = "cdc_rgb_8bit_1-2-4"
-    output = Output(key, "CDC", "", "lower", no_finish, 6, per_image=False)
-    return Measure(CLIP_MEASURE, (output,), histograms, consistency)
-
-
-def _mean_measure(
-    name: str,
-    key: str,
-    title: str,
-    better: Better,
-    function: Callable[[MeasuredImage], Tensor],
-    *,
-    digits: int,
-) -> Measure:
+def _image_measure(name: str, output: Output, function: Callable[[MeasuredImage], Tensor]) -> Measure:
     """Return a measure that averages ``function`` over images."""
-    output = Output(key, title, "dB" if "psnr" in key else "", better, mean_of_moments, digits)
     return Measure(name, (output,), lambda result: [value_moments(float(function(result)))])
 
 
-def _psnr_gain_measure(name: str, title: str, kernel_size: int | None) -> Measure:
-    """Return the measure of the PSNR gain from interactions, in a band around edges."""
-
-    def gain(result: MeasuredImage) -> Tensor:
-        band = edge_band(result.bleeding.edges, kernel_size)
-        before = band_psnr(result.bleeding.first.rgb, result.truth.rgb, band)
-        return band_psnr(result.rgb, result.truth.rgb, band) - before
-
-    key = f"psnr_rgb_float_{name}_gain"
-    return _mean_measure(f"psnr_{name}_gain", key, f"Gain, PSNR {title}", "higher", gain, digits=3)
-
-
-def _cdr_gain_measure() -> Measure:
-    key = f"cdr_{clusters_name()}_gain"
-    return _mean_measure("cdr_gain", key, "Gain, CDR", "higher", _cdr_gain, digits=4)
+def _psnr_gain(result: MeasuredImage, kernel_size: int | None) -> Tensor:
+    """Return the PSNR gain from interactions, in a band around edges."""
+    band = edge_band(result.bleeding.edges, kernel_size)
+    before = band_psnr(result.bleeding.first.rgb, result.truth.rgb, band)
+    return band_psnr(result.rgb, result.truth.rgb, band) - before
 
 
 def _cdr_gain(result: MeasuredImage) -> Tensor:
     if result.truth.is_gray or not result.bleeding.edges.any():
         return torch.tensor(torch.nan)
     return cluster_discrepancy(result.ab[0], result.truth.clusters).nanmean() - result.bleeding.cdr
-
-
-def _drift_measure() -> Measure:
-    key = "drift_beyond_16_px_mean"
-    return _mean_measure("drift", key, "Drift beyond 16 px", "lower", _drift, digits=3)
 
 
 def _drift(result: MeasuredImage) -> Tensor:
@@ -294,11 +241,6 @@ def _drift(result: MeasuredImage) -> Tensor:
     near = edge_band(result.guidance.scribbles.mask, 2 * SCRIBBLE_RADIUS + 1) > 0
     distance = torch.linalg.vector_norm(result.ab - result.bleeding.first.ab, dim=1, keepdim=True)
     return distance[~near].mean()  # NaN if all pixels are near
-
-
-def _region_accuracy_measure() -> Measure:
-    key = "region_area_within_de10"
-    return _mean_measure("region_accuracy", key, "Region accuracy", "higher", _region_accuracy, digits=3)
 
 
 def _region_accuracy(result: MeasuredImage) -> Tensor:
@@ -315,6 +257,16 @@ def _region_accuracy(result: MeasuredImage) -> Tensor:
     return (regions.areas * near).sum() / regions.areas.sum()
 
 
+def _frame_histograms(result: MeasuredImage) -> Values:
+    return [level_histograms(result.rgb[:, None]).flatten().tolist()]
+
+
+def _color_consistency(histograms: Features, _: Features) -> float:
+    """Return the color distribution consistency (CDC) of a clip; see `colorzoo.metrics.color_consistency`."""
+    frames = torch.from_numpy(histograms).double().view(1, len(histograms), 3, -1)
+    return float(histogram_consistency(frames))
+
+
 def named_measure(name: str, device: torch.device | str = "cpu") -> Measure:
     """Return a measure by name.
 
@@ -329,7 +281,7 @@ def named_measure(name: str, device: torch.device | str = "cpu") -> Measure:
     """
     own = own_measures()
     if name in own:
-        return own[name]()
+        return own[name]
     parsed = parse_name(name)
     metric = named_metric(parsed)
     if isinstance(metric, ColorMetric):
@@ -357,8 +309,8 @@ def list_metrics() -> list[str]:
 
 
 def choose_measures(
-    protocol: Protocol, metrics: tuple[str, ...] | None, device: torch.device
-) -> tuple[list[Measure], tuple[str, ...]]:
+    protocol: Protocol, metrics: Sequence[str] | None, device: torch.device
+) -> tuple[tuple[Measure, ...], tuple[str, ...]]:
     """Build the measures of a protocol, or the measures selected by the user.
 
     A protocol metric with missing network weights is skipped with a note.
@@ -387,10 +339,10 @@ def choose_measures(
         try:
             measures.append(named_measure(name, device))
         except WeightsError as error:
-            if metrics is not None:
+            if metrics:
                 raise
             # reports are published and must not contain the home folder
             notes.append(f"{name} was skipped: {error}".replace(str(Path.home()), "~"))
     if not measures:
         raise DataError("all metrics of the protocol were skipped. Select other metrics with --metrics.")
-    return measures, tuple(notes)
+    return tuple(measures), tuple(notes)

@@ -8,19 +8,18 @@ import re
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from functools import cache, partial
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from colorzoo.card import GuidanceKind, InputKind, ModelCard
+from colorzoo.card import GuidanceKind, ModelCard
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.sources import EXTENSIONS, walk_files
 from colorzoo.errors import DataError, ImageError, UnknownModelError, WeightsError
-from colorzoo.evaluation.images import Item, Truth, digest, read_result
+from colorzoo.evaluation.images import BOXES_FILE, Item, Truth, digest, read_result
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.factory import create_coloring_model
 from colorzoo.files import sha256_of
@@ -36,7 +35,7 @@ from colorzoo.prediction import clip_colors
 from colorzoo.registry import card_of, model_card
 from colorzoo.simulation import SessionResult, TargetImage
 from colorzoo.simulation.session import ColorFunction
-from colorzoo.weights import ResolvedWeights, model_of_file, read_weights
+from colorzoo.weights import model_of_file
 from colorzoo.weights.catalog import find_weights
 from colorzoo.weights.load import Provenance, existing_file
 
@@ -57,24 +56,22 @@ class Method:
         identity: Text that identifies the method and its settings in the cache key.
         color_function: Function that is called with an image and its ground truth. It returns a function that
             colorizes the image.
-        accepts: Accepted kinds of guidance.
-        input_kind: ``"gray"`` or ``"sketch"``.
-        module: Function that returns the object whose method ``propose_points`` or ``propose`` simulated
-            users call. The function returns None if no such object exists.
-        detector: Function that returns the model if it detects boxes, otherwise None.
         about: Properties of the method for the report, such as its training data.
-        model: Registered name of the model; empty for other methods.
+        model: Model of the method; None for the ground truth and for folders of results.
+        registered_name: Registered name of the model; empty for other methods.
     """
 
     name: str
     identity: str
     color_function: Callable[[Item, Truth], ColorFunction]
-    accepts: frozenset[GuidanceKind] = frozenset()
-    input_kind: InputKind = "gray"
-    module: Callable[[], object] = lambda: None
-    detector: Callable[[], ColoringModel | None] = lambda: None
-    about: Mapping[str, str] = field(default_factory=dict)
-    model: str = ""
+    about: Mapping[str, str]
+    model: ColoringModel | None = None
+    registered_name: str = ""
+
+    @property
+    def accepts(self) -> frozenset[GuidanceKind]:
+        """Accepted kinds of guidance."""
+        return frozenset() if self.model is None else self.model.accepts
 
     @property
     def key(self) -> str:
@@ -84,15 +81,15 @@ class Method:
 
 
 def parse_methods(
-    models: Sequence[str], compare: tuple[str, str] | None = None
+    models: Mapping[str, MethodSource] | Sequence[str], compare: tuple[str, str] | None = None
 ) -> tuple[dict[str, MethodSource], tuple[str, str] | None]:
-    """Parse the entries of ``--models`` and ``--compare``.
+    """Return the sources of methods by row name, from a dict or the entries of ``--models``.
 
     The row of a weight file is named ``NAME=FILE`` if ``NAME`` is a registered model, without the folder of
     the file unless another row has the same name. All other rows are named ``NAME``.
 
     Args:
-        models: ``NAME``, ``NAME=FOLDER`` or ``NAME=FILE``; see `evaluate`.
+        models: Sources by row name, or entries ``NAME``, ``NAME=FOLDER`` or ``NAME=FILE``; see `evaluate`.
         compare: Two entries or row names; entries that ``models`` does not contain are added.
 
     Returns:
@@ -101,14 +98,13 @@ def parse_methods(
     Raises:
         DataError: An entry is repeated.
     """
+    if isinstance(models, Mapping):
+        return dict(models), compare
     entries = [registered_name(entry) for entry in models]
     _require_unique(entries, "list each method once")
-    compared = [] if compare is None else [registered_name(entry) for entry in compare]
-    listed = {*entries, *_row_names(entries).values()}
-    for entry in compared:
-        if entry not in listed:
-            entries.append(entry)
-            listed.add(entry)
+    compared = [registered_name(entry) for entry in compare or ()]
+    known = {*entries, *_row_names(entries).values()}
+    entries += [entry for entry in dict.fromkeys(compared) if entry not in known]
     row_names = _row_names(entries)
     _require_unique(row_names.values(), "list different names")
     sources: dict[str, MethodSource] = {}
@@ -145,8 +141,11 @@ def check_methods(sources: Mapping[str, MethodSource]) -> None:
         sources: Sources by row name; see `evaluate`.
 
     Raises:
-        ColorzooError: A name is unknown or reserved, or a folder or weight file does not exist.
+        ColorzooError: There is no method, a name is unknown or reserved, or a folder or weight file does not
+            exist.
     """
+    if not sources:
+        raise DataError("'models' must contain at least one method")
     for row, source in sources.items():
         if source is None:
             if row != TRUTH:
@@ -154,7 +153,10 @@ def check_methods(sources: Mapping[str, MethodSource]) -> None:
         elif row in BASELINES:
             raise DataError(f"{row!r} is the name of a baseline. Select another name for this method.")
         elif isinstance(source, str | Path):
-            _check_path(row, Path(source))
+            if not Path(source).exists():
+                raise DataError(f"the folder or weight file of {row!r} does not exist: {str(source)!r}")
+            if existing_file(source) is not None:
+                _card_of_file(row, Path(source))  # raises an error if the model is unknown
         elif not isinstance(source, nn.Module):
             raise DataError(
                 f"the method {row!r} must be None, a path, a ColoringModel or a ColorizationModule, got "
@@ -162,18 +164,10 @@ def check_methods(sources: Mapping[str, MethodSource]) -> None:
             )
 
 
-def _check_path(row: str, path: Path) -> None:
-    """Check that a folder of results or a weight file exists, and that the model of the file is known."""
-    if not path.exists():
-        raise DataError(f"the folder or weight file of {row!r} does not exist: {str(path)!r}")
-    if existing_file(path) is not None:
-        _card_of_file(row, path)
-
-
 def open_methods(
     sources: Mapping[str, MethodSource], protocol: Protocol, device: torch.device
-) -> dict[str, Method]:
-    """Create methods by row name; the networks of registered models are built for the first image.
+) -> tuple[Method, ...]:
+    """Create the methods with their models.
 
     Args:
         sources: Sources by row name; see `evaluate`.
@@ -183,7 +177,31 @@ def open_methods(
     Raises:
         ColorzooError: A model has no weights, or a weight file does not fit its model.
     """
-    return {row: _open(row, source, protocol, device) for row, source in sources.items()}
+    return tuple(_open(row, source, protocol, device) for row, source in sources.items())
+
+
+def check_boxes(
+    protocol: Protocol, data: Path, methods: Sequence[Method], items: Sequence[Item]
+) -> list[str]:
+    """Return a note for each method that runs without the boxes that it accepts.
+
+    Raises:
+        DataError: The protocol requires boxes.
+    """
+    if any(item.boxes is not None for item in items):
+        return []
+    notes = []
+    for method in methods:
+        if "boxes" not in method.accepts or (method.model is not None and method.model.detects):
+            continue
+        if protocol.boxes == "required":
+            raise DataError(
+                f"protocol {protocol.name} requires boxes for {method.name}. Create {BOXES_FILE} in "
+                f"{str(data)!r} with the columns 'image', 'left', 'top', 'right' and 'bottom' (in "
+                "pixels; images without rows have no objects)."
+            )
+        notes.append(f"{method.name} ran without boxes, because {BOXES_FILE} is missing")
+    return notes
 
 
 def registered_name(name: str) -> str:
@@ -217,11 +235,13 @@ def _open(row: str, source: MethodSource, protocol: Protocol, device: torch.devi
     if isinstance(source, nn.Module):
         return _object_method(row, copy.deepcopy(coloring_model(source)).to(device).eval(), protocol)
     if source is None:
-        return truth_method() if row == TRUTH else _model_method(row, model_card(row), None, protocol, device)
+        if row == TRUTH:
+            return truth_method()
+        return _registered_method(row, model_card(row), None, protocol, device)
     path = Path(source)
     if existing_file(path) is None:
         return _folder_method(row, path, protocol)
-    return _model_method(row, _card_of_file(row, path), path, protocol, device)
+    return _registered_method(row, _card_of_file(row, path), path, protocol, device)
 
 
 def truth_method() -> Method:
@@ -230,7 +250,7 @@ def truth_method() -> Method:
     def colorize(scene: TargetImage, _: Guidance) -> SessionResult:
         return SessionResult(scene.rgb, scene.ab)
 
-    return Method(TRUTH, TRUTH, lambda _item, _truth: colorize, about={"weights": "none (ground truth)"})
+    return Method(TRUTH, TRUTH, lambda _item, _truth: colorize, {"weights": "none (ground truth)"})
 
 
 def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
@@ -249,7 +269,7 @@ def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
 
     identity = digest(*(f"{path.relative_to(folder)} {sha256_of(path)}" for path in paths))
     about = {"weights": f"{len(paths)} results in {folder.name}", "sha256": identity}
-    return Method(name, identity, color_function, about=about)
+    return Method(name, identity, color_function, about)
 
 
 def _result_of(item: Item, folder: Path, candidates: Sequence[Path]) -> Path:
@@ -272,110 +292,77 @@ def _result_of(item: Item, folder: Path, candidates: Sequence[Path]) -> Path:
     raise ImageError(f"{folder} must contain one result for {item.name}, got {names}")
 
 
-def _model_method(
+def _registered_method(
     row: str, card: ModelCard, file: Path | None, protocol: Protocol, device: torch.device
 ) -> Method:
     """Return the method of a registered model with a weight file, or with its default weights."""
     weights = "default" if file is None else file
     resolved, _ = find_weights(card, weights)
-    sha256 = "" if resolved is None else resolved.sha256 or sha256_of(resolved.path)
-    model = cache(partial(_create_trained, card, weights, device))  # created at the first call
-    if resolved is None or file is not None:
-        model()  # raises an error if the model needs weights, or if the file does not fit
-    about = {
-        "weights": resolved.path.name if resolved else "none (not required)",
-        "sha256": sha256,
-        "trained_on": _training(resolved),
-        "parameters": str(card.parameters),
-        "size": _size(model, protocol),
-        "guidance": ", ".join(card.guidance) or "none",
-        "paper": card.paper,
-    }
-    settings = repr(sorted(card.hparams.items()))
-    method = Method(
-        name=row,
-        identity=digest(card.name, sha256 or "none", settings, about["size"]),
-        color_function=_color_function(model, protocol),
-        accepts=frozenset(card.guidance),
-        input_kind=card.input,
-        about=about,
-        model=card.name,
-    )
-    return _with_proposals(method, model)
-
-
-def _with_proposals(method: Method, model: Callable[[], ColoringModel]) -> Method:
-    """Return a method whose simulated users can use the proposals of its model."""
-    return replace(method, module=lambda: proposer_of(model()), detector=lambda: detector_of(model()))
-
-
-def _create_trained(card: ModelCard, weights: str | Path, device: torch.device) -> ColoringModel:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the error below replaces the warning
-        model = create_coloring_model(card.name, weights)
+        model = create_coloring_model(card.name, weights).to(device).eval()
     if not model.trained:
         raise WeightsError(
             f"{card.name} has no weights on this machine. Set --models {card.name}=FILE. "
             "`colorzoo weights list` shows where to get the file."
         )
-    return model.to(device).eval()
+    name, sha256 = "none (not required)", ""
+    if resolved is not None:
+        name, sha256 = resolved.path.name, resolved.sha256 or sha256_of(resolved.path)
+    about = _properties(model, card, protocol, name, sha256)
+    identity = digest(card.name, sha256, repr(sorted(card.hparams.items())))
+    return Method(row, identity, _color_function(model, protocol), about, model, card.name)
 
 
 def _object_method(row: str, model: ColoringModel, protocol: Protocol) -> Method:
     """Return the method of a model in memory; its results are never reused, because its code can change."""
     card = card_of(type(model), model.hparams)
-    about = {
-        "weights": f"{type(model).__name__} in memory",
-        "sha256": "",
-        "trained_on": _record_of(model),
-        "parameters": str(sum(parameter.numel() for parameter in model.parameters())),
-        "size": _size(lambda: model, protocol),
+    name, sha256 = f"{type(model).__name__} in memory", model.provenance.sha256
+    about = _properties(model, card, protocol, name, sha256)
+    registered_name = card.name if card else ""
+    return Method(row, IN_MEMORY, _color_function(model, protocol), about, model, registered_name)
+
+
+def _properties(
+    model: ColoringModel, card: ModelCard | None, protocol: Protocol, weights: str, sha256: str
+) -> dict[str, str]:
+    """Return properties of a model for the report.
+
+    Args:
+        model: The model.
+        card: Card of the model; None if the model is not registered.
+        protocol: Protocol that determines the size of the network input.
+        weights: Name of the weight file.
+        sha256: SHA-256 of the weight file; empty if it is unknown.
+    """
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    size = "the images'" if protocol.coloring == "network" else f"{model.working_size} pixels"
+    return {
+        "weights": weights,
+        "sha256": sha256,
+        "trained_on": _training_record(model, sha256),
+        "parameters": str(parameters),
+        "size": size,
         "guidance": ", ".join(sorted(model.accepts)) or "none",
         "paper": card.paper if card else "",
     }
-    method = Method(
-        name=row,
-        identity=IN_MEMORY,
-        color_function=_color_function(lambda: model, protocol),
-        accepts=model.accepts,
-        input_kind=model.input_kind,
-        about=about,
-        model=card.name if card else "",
-    )
-    return _with_proposals(method, lambda: model)
 
 
-def _record_of(model: ColoringModel) -> str:
-    """Return the training record of a model in memory as JSON."""
+def _training_record(model: ColoringModel, sha256: str) -> str:
+    """Return the text of the model card for weights on the card, otherwise the training record as JSON."""
     record = model.provenance
+    if next(model.parameters(), None) is None:
+        return "nothing"
+    if record.trained_on and record.sha256 == sha256:
+        return record.trained_on
     if record == Provenance(model=record.model, stage=record.stage):
         return "unknown (no record)"
     return json.dumps(asdict(record), sort_keys=True, default=str)
 
 
-def _size(model: Callable[[], ColoringModel], protocol: Protocol) -> str:
-    """Return the size of the network input for the report."""
-    return "the images'" if protocol.coloring == "network" else f"{model().working_size} pixels"
-
-
-def _color_function(
-    model: Callable[[], ColoringModel], protocol: Protocol
-) -> Callable[[Item, Truth], ColorFunction]:
-    @cache
-    def function() -> ColorFunction:
-        return model_function(model()) if protocol.coloring == "network" else colorizer_function(model())
-
-    return lambda _item, _truth: function()
-
-
-def _training(weights: ResolvedWeights | None) -> str:
-    """Return the training data from the model card or the weight file's metadata."""
-    if weights is None:
-        return "nothing"
-    if weights.entry is not None and weights.entry.trained_on:
-        return weights.entry.trained_on
-    recorded = read_weights(weights.path).provenance
-    return "unknown (no record in the file)" if recorded is None else json.dumps(recorded, sort_keys=True)
+def _color_function(model: ColoringModel, protocol: Protocol) -> Callable[[Item, Truth], ColorFunction]:
+    function = model_function(model) if protocol.coloring == "network" else colorizer_function(model)
+    return lambda _item, _truth: function
 
 
 def model_function(model: ColoringModel) -> ColorFunction:
@@ -467,8 +454,3 @@ def proposer_of(model: ColoringModel) -> object:
         return RegionRanker(Colorizer(model, device=str(model.device), precision="float32"))
     proposes = model.supports("propose") or "points" not in model.accepts
     return model if proposes else Proposer(model)
-
-
-def detector_of(model: ColoringModel) -> ColoringModel | None:
-    """Return the model if it accepts boxes and has a detector, otherwise None."""
-    return model if model.detects and "boxes" in model.accepts else None

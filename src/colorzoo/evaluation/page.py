@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from base64 import b64encode
 from collections.abc import Sequence
 from io import BytesIO
@@ -24,7 +23,7 @@ from colorzoo.evaluation.tables import (
     of_sets,
 )
 from colorzoo.metrics.base import Output
-from colorzoo.plots import Curve, draw_curves
+from colorzoo.plots import Curve, draw_curves, join_points
 
 MAX_CURVES = 6
 GALLERY_SIZE = 5  # number of worst images and of best images
@@ -105,12 +104,11 @@ def curves_of(summary: Summary, output: Output) -> list[Curve]:
 
     The curves omit NaN and infinite values.
     """
-    points: dict[str, list[tuple[float, ...]]] = {method.name: [] for method in summary.setup.methods}
+    points = []
     for row in summary.rows:
         estimate = row.scores[output.key].estimate
-        if math.isfinite(estimate.value):
-            points[row.method].append((row.count, estimate.value, estimate.low, estimate.high))
-    return [Curve(name, *zip(*rows, strict=True)) for name, rows in points.items() if rows]
+        points.append((row.method, row.count, estimate.value, estimate.low, estimate.high))
+    return join_points(points)
 
 
 def draw(summary: Summary, output: Output) -> str:
@@ -124,22 +122,25 @@ def draw(summary: Summary, output: Output) -> str:
         file = BytesIO()
         # without date and version, so that equal values give equal bytes
         figure.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    return _data_url("image/svg+xml", file.getvalue())
+    return "data:image/svg+xml;base64," + b64encode(file.getvalue()).decode("ascii")
 
 
 def _gallery(summary: Summary, cache: Cache, output: Output) -> list[tuple[str, list[dict[str, Any]]]]:
     """Return the images with the worst and best mean over all methods except truth and gray."""
     methods = summary.setup.methods
-    ranked = [method for method in methods if method.name not in BASELINES] or list(methods)
+    ranked_methods = [method for method in methods if method.name not in BASELINES] or list(methods)
     with np.errstate(invalid="ignore"):  # infinite minus infinite
-        values = np.mean([_values(summary, method, output) for method in ranked], axis=0)
-    values = np.where(np.isposinf(values), np.nan, values)  # exact images
-    order = np.argsort(values if output.better == "higher" else -values, kind="stable")
-    shown = order[: int((~np.isnan(values)).sum())].tolist()  # images without a value are last
-    half = min(GALLERY_SIZE, (len(shown) + 1) // 2)
-    worst = [_exhibit(summary, cache, index, output) for index in shown[:half]]
-    best = [_exhibit(summary, cache, index, output) for index in shown[half:][-GALLERY_SIZE:][::-1]]
-    return [("Worst images", worst), ("Best images", best)]
+        means = np.mean([_values(summary, method, output) for method in ranked_methods], axis=0)
+    means = np.where(np.isposinf(means), np.nan, means)  # exact images
+    order = np.argsort(means if output.better == "higher" else -means, kind="stable")
+    ranked_images = order[: np.count_nonzero(~np.isnan(means))].tolist()  # images without a mean are last
+    middle = min(GALLERY_SIZE, (len(ranked_images) + 1) // 2)
+    worst, rest = ranked_images[:middle], ranked_images[middle:]
+    best = rest[::-1][:GALLERY_SIZE]
+    return [
+        ("Worst images", [_exhibit(summary, cache, index, output) for index in worst]),
+        ("Best images", [_exhibit(summary, cache, index, output) for index in best]),
+    ]
 
 
 def _exhibit(summary: Summary, cache: Cache, index: int, output: Output) -> dict[str, Any]:
@@ -147,8 +148,7 @@ def _exhibit(summary: Summary, cache: Cache, index: int, output: Output) -> dict
     item = summary.items[index]
     exhibit: dict[str, Any] = {"item": item, "reference": "", "results": []}
     for method in summary.setup.methods:
-        thumbnails = cache.read(method.key, item.key).thumbnails
-        urls = {key: _data_url("image/jpeg", data) for key, data in thumbnails.items()}
+        urls = cache.read(method.key, item.key).thumbnails
         exhibit["truth"], exhibit["reference"] = urls[TRUE_IMAGE], urls.get(REFERENCE, "")
         if method.name != TRUTH:  # the truth has its own column
             value = float(_values(summary, method, output)[index])
@@ -163,7 +163,3 @@ def _last(summary: Summary, method: Method) -> int:
 def _values(summary: Summary, method: Method, output: Output) -> NDArray[np.float64]:
     table = summary.tables[method.name, _last(summary, method)]
     return np.asarray(output.finish(table.moments[output.key]))
-
-
-def _data_url(kind: str, data: bytes) -> str:
-    return f"data:{kind};base64," + b64encode(data).decode("ascii")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -12,7 +12,8 @@ import yaml
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.errors import DataError
+from colorzoo.errors import DataError, GuidanceError
+from colorzoo.simulation import SimulatedUser, make_user
 
 ResizeMode = Literal["squash", "crop", "fit", "none"]
 ResizeFilter = Literal["bicubic", "bilinear"]
@@ -36,7 +37,7 @@ class Resize:
     """
 
     mode: ResizeMode
-    size: int
+    size: int = 0
     filter: ResizeFilter = "bicubic"
 
     @property
@@ -70,21 +71,6 @@ class Resize:
         return (width - side) // 2, (height - side) // 2, side, side
 
 
-@dataclass(frozen=True)
-class UserChoice:
-    """Name and options of a simulated user.
-
-    Attributes:
-        name: A name from `colorzoo.simulation.list_users`.
-        options: Constructor arguments of the user.
-        count: Number of interactions; used only for `Protocol.background`.
-    """
-
-    name: str
-    options: Mapping[str, Any]
-    count: int
-
-
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
     """Evaluation protocol.
@@ -115,6 +101,7 @@ class Protocol:
         user: Simulated user; None for automatic colorization.
         background: Simulated user that sets constant guidance before the first interaction, or None. Its kind
             of guidance should differ from the kind that ``user`` sets.
+        background_count: Number of interactions of ``background``.
         interactions: Numbers of interactions after which results are measured, ascending.
         metrics: Names of the metrics.
         seed: Seed for all random numbers.
@@ -134,8 +121,9 @@ class Protocol:
     boxes: BoxUse = "optional"
     layout: Layout = "images"
     sketches: Sketches = "xdog"
-    user: UserChoice | None = None
-    background: UserChoice | None = None
+    user: SimulatedUser | None = None
+    background: SimulatedUser | None = None
+    background_count: int = 0
     interactions: tuple[int, ...] = (0,)
     seed: int = 0
     notes: tuple[str, ...] = ()
@@ -201,20 +189,47 @@ def parse_protocol(text: str, where: str) -> Protocol:
     """
     try:
         values = load_yaml(text)
-        users = {key: _user(values.get(key)) for key in ("user", "background")}
-        counts = check_interactions(values.get("interactions", [0]))
-        lists = {"metrics": tuple(values["metrics"]), "notes": tuple(values.get("notes", ()))}
-        known = {"resize": _resize(values["resize"]), "interactions": counts, "text": text}
-        protocol = Protocol(**{**values, **users, **lists, **known})
+        background = dict(values.get("background") or {})
+        settings = {
+            "text": text,
+            "resize": Resize(**values["resize"]),
+            "interactions": check_interactions(values.get("interactions", [0])),
+            "metrics": tuple(values["metrics"]),
+            "notes": tuple(values.get("notes", ())),
+            "user": make_user(**values["user"]) if values.get("user") else None,
+            "background_count": background.pop("count", 0),
+            "background": make_user(**background) if background else None,
+        }
+        protocol = Protocol(**{**values, **settings})
         _check_choices(protocol)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, GuidanceError, KeyError, TypeError, ValueError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise DataError(f"protocol {where}: {reason}") from error
     return protocol
 
 
+def interaction_counts(protocol: Protocol, requested: Sequence[int] | None) -> tuple[int, ...]:
+    """Return the requested numbers of interactions; None requests the numbers of the protocol.
+
+    Raises:
+        DataError: A number is invalid, or the protocol has no simulated user and a number is above 0.
+    """
+    try:
+        counts = protocol.interactions if requested is None else check_interactions(requested)
+    except ValueError as error:
+        raise DataError(str(error)) from error
+    if protocol.user is None and any(counts):
+        raise DataError(f"--interactions must be 0 for protocol {protocol.name}, got {max(counts)}")
+    return counts
+
+
 def _check_choices(protocol: Protocol) -> None:
     """Raise a ValueError if a field with a fixed set of values has another value."""
+    resize = protocol.resize
+    _require_one_of("resize.mode", resize.mode, get_args(ResizeMode))
+    _require_one_of("resize.filter", resize.filter, get_args(ResizeFilter))
+    if resize.mode != "none" and not 16 <= resize.size <= 4096:
+        raise ValueError(f"resize.size must be from 16 to 4096 pixels, got {resize.size}")
     _require_one_of("coloring", protocol.coloring, get_args(Coloring))
     _require_one_of("boxes", protocol.boxes, get_args(BoxUse))
     _require_one_of("layout", protocol.layout, get_args(Layout))
@@ -242,22 +257,6 @@ def check_interactions(values: Any) -> tuple[int, ...]:
     if not values:
         raise ValueError("interactions must contain at least one number")
     return tuple(sorted(set(values)))
-
-
-def _resize(values: Mapping[str, Any]) -> Resize:
-    mode, size, kernel = values["mode"], values.get("size", 0), values.get("filter", "bicubic")
-    _require_one_of("resize.mode", mode, get_args(ResizeMode))
-    _require_one_of("resize.filter", kernel, get_args(ResizeFilter))
-    if mode != "none" and not 16 <= size <= 4096:
-        raise ValueError(f"resize.size must be from 16 to 4096 pixels, got {size}")
-    return Resize(mode, size, kernel)
-
-
-def _user(values: Mapping[str, Any] | None) -> UserChoice | None:
-    if values is None:
-        return None
-    options = {key: value for key, value in values.items() if key not in ("name", "count")}
-    return UserChoice(values["name"], options, values.get("count", 0))
 
 
 def _require_one_of(key: str, value: Any, allowed: tuple[Any, ...]) -> None:

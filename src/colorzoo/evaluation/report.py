@@ -55,11 +55,11 @@ def manifest(summary: Summary) -> dict[str, Any]:
     The manifests of repeated evaluations differ only in the key ``run``.
     """
     setup, run = summary.setup, describe_run()
-    machine = vars(setup.machine)
-    hardware = {name: value for name, value in machine.items() if name != "versions"}
+    hardware = dict(setup.machine)
+    versions = hardware.pop("versions")
     return {
         "schema": SCHEMA,
-        "versions": {"python": run["python"], **machine["versions"]},
+        "versions": {"python": run["python"], **versions},
         "machine": {**hardware, "system": run["platform"]},
         "seed": setup.protocol.seed,
         "run": {
@@ -91,7 +91,7 @@ def _image(item: Item) -> dict[str, str]:
 def results(summary: Summary) -> dict[str, Any]:
     """Return the content of ``results.json``; metric keys include the protocol's resizing."""
     setup = summary.setup
-    models = [method.model for method in setup.methods]
+    models = [method.registered_name for method in setup.methods]
     measures = [measure.name for measure in setup.measures]
     keys = {output.key: setup.full_key(output) for output in setup.outputs}
     return {

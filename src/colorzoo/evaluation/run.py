@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,25 +19,24 @@ from colorzoo.console import print_line, progress_bar
 from colorzoo.engines.device import choose_device
 from colorzoo.errors import DataError
 from colorzoo.evaluation.cache import Cache
-from colorzoo.evaluation.evaluator import Evaluator
-from colorzoo.evaluation.images import BOXES_FILE, Item, hash_all, select_images
-from colorzoo.evaluation.machine import shared_machine
-from colorzoo.evaluation.measures import Measure, choose_measures
+from colorzoo.evaluation.evaluator import evaluate_item, is_guided
+from colorzoo.evaluation.images import Item, hash_all, select_images
+from colorzoo.evaluation.machine import describe_machine, require_identical_machines
+from colorzoo.evaluation.measures import choose_measures
 from colorzoo.evaluation.methods import (
     IN_MEMORY,
     TRUTH,
-    Method,
     MethodSource,
+    check_boxes,
     check_methods,
     open_methods,
     parse_methods,
     truth_method,
 )
-from colorzoo.evaluation.protocol import Protocol, check_interactions, load_protocol
+from colorzoo.evaluation.protocol import Protocol, interaction_counts, load_protocol
 from colorzoo.evaluation.report import write_report
 from colorzoo.evaluation.summary import EvaluationSetup, Summary, summarize
 from colorzoo.evaluation.tables import image_rows, score_rows
-from colorzoo.simulation import make_user
 
 _TIMEOUT = timedelta(days=7)  # for collective operations, because processes differ in speed
 _LOG_INTERVAL = 30.0  # seconds between progress lines in a log
@@ -127,72 +126,47 @@ def evaluate(
         ColorzooError: An argument is invalid, or a file is missing. Arguments are checked before the
             first download and the first image.
     """
-    sources, compare = _parse_sources(models, compare)
+    sources, compare = parse_methods(models, compare)
     loaded = protocol if isinstance(protocol, Protocol) else load_protocol(protocol)
     data = Path(data)
     output = None if output is None else Path(output)
-    counts = _counts(loaded, interactions)
+    counts = interaction_counts(loaded, interactions)
     _check_compared(compare, sources)
     check_methods(sources)
     if output is not None:
         _make_output_folder(output, data)
     torch_device = choose_device(device)
-    with _torch_threads(threads), join_processes() as (rank, processes), ExitStack() as stack:
+    with _torch_threads(threads), join_processes() as (rank, processes), TemporaryDirectory() as temporary:
+        if processes > 1 and output is None and cache is None:
+            raise DataError("'output' or 'cache' must be set for an evaluation in several processes")
         selected, deviation = select_images(data, loaded, pairs, limit)
-        methods, measures, notes = _open(sources, loaded, tuple(metrics) if metrics else None, torch_device)
-        machine = shared_machine(torch_device, processes)
+        measures, notes = choose_measures(loaded, metrics, torch_device)
+        methods = open_methods(sources, loaded, torch_device)
+        machine = describe_machine(torch_device)
+        require_identical_machines(machine, processes)
         setup = EvaluationSetup(
             protocol=loaded,
             methods=methods,
-            counts={},  # set by `_measure_and_summarize`
+            counts={method.name: counts if is_guided(method, loaded) else (0,) for method in methods},
             measures=measures,
             deviation=deviation,
-            notes=(*notes, *_missing_boxes(loaded, data, methods, selected)),
+            notes=(*notes, *check_boxes(loaded, data, methods, selected)),
             resamples=resamples,
             machine=machine,
             processes=processes,
         )
-        store = _open_cache(setup, _cache_folder(cache, output, processes, stack))
-        outcome = _measure_and_summarize(setup, counts, store, selected, torch_device, compare, rank)
-        if output is not None and outcome.summary is not None:
-            write_report(outcome.summary, store, output)
-        return outcome
-
-
-def _parse_sources(
-    models: Mapping[str, MethodSource] | Sequence[str], compare: tuple[str, str] | None
-) -> tuple[dict[str, MethodSource], tuple[str, str] | None]:
-    """Return the sources by row name and the row names of the compared methods; see `evaluate`."""
-    if isinstance(models, Mapping):
-        sources = dict(models)
-    else:
-        sources, compare = parse_methods(models, compare)
-    if not sources:
-        raise DataError("'models' must contain at least one method")
-    return sources, compare
-
-
-def _open_cache(setup: EvaluationSetup, folder: Path) -> Cache:
-    """Open the cache for the protocol, the machine and the versions of the measures."""
-    versions = sorted({measure.version for measure in setup.measures})
-    return Cache(folder, setup.protocol, setup.machine, versions)
-
-
-def _open(
-    sources: Mapping[str, MethodSource],
-    protocol: Protocol,
-    metrics: tuple[str, ...] | None,
-    device: torch.device,
-) -> tuple[tuple[Method, ...], tuple[Measure, ...], tuple[str, ...]]:
-    """Open the methods and build the measures; return both, and a note for each skipped metric.
-
-    Weights and networks are downloaded after all files of the user have been opened.
-    """
-    local = {row: source for row, source in sources.items() if source is not None}
-    opened = open_methods(local, protocol, device)
-    measures, notes = choose_measures(protocol, metrics, device)
-    opened |= open_methods({row: None for row in sources if row not in opened}, protocol, device)
-    return tuple(opened[row] for row in sources), tuple(measures), notes
+        versions = sorted({measure.version for measure in measures})
+        default_folder = temporary if output is None else output / "cache"
+        store = Cache(Path(cache or default_folder), loaded, machine, versions)
+        items, unreadable = hash_all(selected)
+        _fill_cache(setup, items, store, torch_device, rank)
+        if rank > 0:
+            return Outcome(None)
+        summary = summarize(setup, items, store, compare)
+        summary = replace(summary, skipped=(*unreadable, *summary.skipped))
+        if output is not None:
+            write_report(summary, store, output)
+        return Outcome(summary, summary.skipped, setup.notes)
 
 
 @contextmanager
@@ -222,55 +196,34 @@ def join_processes() -> Iterator[tuple[int, int]]:
             dist.destroy_process_group()
 
 
-def _measure_and_summarize(
-    setup: EvaluationSetup,
-    counts: tuple[int, ...],
-    cache: Cache,
-    selected: Sequence[Item],
-    device: torch.device,
-    compare: tuple[str, str] | None,
-    rank: int,
-) -> Outcome:
-    """Measure the results for the images of this process; the first process summarizes all images.
+def _fill_cache(
+    setup: EvaluationSetup, items: Sequence[Item], cache: Cache, device: torch.device, rank: int
+) -> None:
+    """Evaluate the images of this process, and wait for the other processes.
 
     Args:
-        setup: Setup of the evaluation, except ``counts``.
-        counts: Requested numbers of interactions.
+        setup: Setup of the evaluation.
+        items: Images of all processes.
         cache: Cache for results of single images, which all processes share.
-        selected: The images.
         device: Device of the models.
-        compare: Names of two methods to compare, or None.
         rank: Rank of this process.
     """
     methods = list(setup.methods)
-    names = {method.name for method in methods}
-    if any(measure.features for measure in setup.measures) and TRUTH not in names:
+    needs_truth = any(measure.features for measure in setup.measures)
+    if needs_truth and TRUTH not in setup.counts:
         methods.append(truth_method())  # distances between image sets need the features of the truth
-    items, unreadable = hash_all(selected)
-    evaluator = Evaluator(setup.protocol, methods, setup.measures, counts, cache, device)
-    _fill_cache(evaluator, items, rank, setup.processes)
-    if rank > 0:
-        return Outcome(None)
-    setup = replace(setup, counts={method.name: evaluator.counts_of(method) for method in methods})
-    summary = summarize(setup, items, cache, compare)
-    summary = replace(summary, skipped=(*unreadable, *summary.skipped))
-    return Outcome(summary, summary.skipped, setup.notes)
-
-
-def _fill_cache(evaluator: Evaluator, items: Sequence[Item], rank: int, processes: int) -> None:
-    """Evaluate the images of this process, and wait for the other processes."""
     if rank == 0:
-        for method in evaluator.methods:
+        for method in methods:
             if method.identity == IN_MEMORY:  # the code of the model can have changed
-                evaluator.cache.delete(method.key)
-    if processes > 1:
+                cache.delete(method.key)
+    if setup.processes > 1:
         dist.barrier()
-    part = items[rank::processes]
+    part = items[rank :: setup.processes]
     with progress_bar("evaluating", len(part), log_every=_LOG_INTERVAL) as step:
         for item in part:
-            evaluator.evaluate(item)
+            evaluate_item(setup, methods, item, cache, device)
             step()
-    if processes > 1:
+    if setup.processes > 1:
         dist.barrier()
 
 
@@ -281,53 +234,6 @@ def _check_compared(compare: tuple[str, str] | None, rows: Collection[str]) -> N
         raise DataError(f"--compare must list two different methods, got {compare[0]!r} twice")
     if missing := [name for name in compare if name not in rows]:
         raise DataError(f"--compare must list rows of the report ({', '.join(rows)}), got {missing[0]!r}")
-
-
-def _cache_folder(cache: str | Path | None, output: Path | None, processes: int, stack: ExitStack) -> Path:
-    """Return the folder of the cache; a temporary folder exists until ``stack`` is closed."""
-    if cache is not None:
-        return Path(cache)
-    if output is not None:
-        return output / "cache"
-    if processes > 1:
-        raise DataError("'output' or 'cache' must be set for an evaluation in several processes")
-    return Path(stack.enter_context(TemporaryDirectory()))
-
-
-def _missing_boxes(
-    protocol: Protocol, data: Path, methods: Sequence[Method], items: Sequence[Item]
-) -> Iterator[str]:
-    """Yield a note for each method that runs without the boxes that it accepts.
-
-    Raises:
-        DataError: The protocol requires boxes.
-    """
-    if any(item.boxes is not None for item in items):
-        return
-    for method in methods:
-        if "boxes" in method.accepts and method.detector() is None:
-            if protocol.boxes == "required":
-                raise DataError(
-                    f"protocol {protocol.name} requires boxes for {method.name}. Create {BOXES_FILE} in "
-                    f"{str(data)!r} with the columns 'image', 'left', 'top', 'right' and 'bottom' (in "
-                    "pixels; images without rows have no objects)."
-                )
-            yield f"{method.name} ran without boxes, because {BOXES_FILE} is missing"
-
-
-def _counts(protocol: Protocol, interactions: Sequence[int] | None) -> tuple[int, ...]:
-    counts = protocol.interactions
-    if interactions is not None:
-        try:
-            counts = check_interactions(interactions)
-        except ValueError as error:
-            raise DataError(str(error)) from error
-    if protocol.user is None:
-        if any(counts):
-            raise DataError(f"--interactions must be 0 for protocol {protocol.name}, got {max(counts)}")
-        return (0,)
-    make_user(protocol.user.name, **protocol.user.options)  # raises for an unknown user
-    return counts
 
 
 def _make_output_folder(output: Path, data: Path) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress, product
 from math import isfinite
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from colorzoo.errors import DataError
 from colorzoo.evaluation.cache import Cache, Entry
 from colorzoo.evaluation.images import Item
-from colorzoo.evaluation.machine import Machine
 from colorzoo.evaluation.measures import Measure
 from colorzoo.evaluation.methods import BASELINES, Method, truth_method
 from colorzoo.evaluation.protocol import Protocol
@@ -52,7 +50,7 @@ class EvaluationSetup:
         deviation: Description of deviations from the protocol's images; empty without deviations.
         notes: Notes for the user.
         resamples: Number of bootstrap resamples.
-        machine: Machine that ran the evaluation.
+        machine: Machine that ran the evaluation; see `colorzoo.evaluation.machine.describe_machine`.
         processes: Number of processes.
     """
 
@@ -63,7 +61,7 @@ class EvaluationSetup:
     deviation: str
     notes: tuple[str, ...]
     resamples: int
-    machine: Machine
+    machine: Mapping[str, Any]
     processes: int
 
     @property
@@ -196,11 +194,6 @@ class Summary:
         return f"{method} {SEEN_MARK}" if method in self.seen else method
 
     @property
-    def digest(self) -> str:
-        """First 12 hexadecimal digits of the SHA-256 of the sorted image hashes."""
-        return hashlib.sha256("".join(sorted(item.key for item in self.items)).encode()).hexdigest()[:12]
-
-    @property
     def omits_images(self) -> bool:
         """Whether a mean does not include all images."""
         return any(score.omitted for row in self.rows for score in row.scores.values())
@@ -251,26 +244,31 @@ def summarize(
     Raises:
         DataError: No image could be evaluated.
     """
-    entries = {method.name: _small_entries(method, items, cache) for method in setup.methods}
-    reasons, gray = _skipped_and_gray(items, entries)
-    is_evaluated = [not reason for reason in reasons]  # an evaluated image has an empty skip reason
-    evaluated_items = tuple(compress(items, is_evaluated))
-    if not evaluated_items:
+    all_entries = {method.name: _small_entries(method, items, cache) for method in setup.methods}
+    # items are addressed by index, because a target image can occur with several references
+    reasons = [_skip_reason(found) for found in zip(*all_entries.values(), strict=True)]
+    evaluated = [index for index, reason in enumerate(reasons) if not reason]
+    if not evaluated:
         first_error = next(iter(reasons), "all are unreadable")
         raise DataError(f"no image could be evaluated; first error: {first_error}")
-    tables = _tables(setup, entries, is_evaluated)
+    evaluated_items = tuple(items[index] for index in evaluated)
+    tables = {}
+    for name, found in all_entries.items():
+        entries = [found[index] for index in evaluated]
+        for count in setup.counts[name]:
+            tables[name, count] = _table(setup, count, entries)
     resampling = _resampling(setup, evaluated_items)
     distances = _distances(setup, evaluated_items, resampling, cache)
     rows = tuple(
         _row(setup, name, count, table, resampling, distances) for (name, count), table in tables.items()
     )
-    skipped = [(item.name, reason) for item, reason in zip(items, reasons, strict=True) if reason]
     seen = _seen_counts(setup.methods, evaluated_items)
+    is_gray = [any(found[index].gray for found in all_entries.values()) for index in evaluated]
     return Summary(
         setup=setup,
         items=evaluated_items,
-        skipped=tuple(skipped),
-        gray=tuple(gray),
+        skipped=tuple((item.name, reason) for item, reason in zip(items, reasons, strict=True) if reason),
+        gray=tuple(item.name for item in compress(evaluated_items, is_gray)),
         seen=seen,
         tables=tables,
         rows=rows,
@@ -280,22 +278,9 @@ def summarize(
     )
 
 
-def _tables(
-    setup: EvaluationSetup, entries: Mapping[str, Sequence[Entry]], is_evaluated: Sequence[bool]
-) -> dict[tuple[str, int], Table]:
-    """Return the metric states of the evaluated images by method and number of interactions.
-
-    Args:
-        setup: Setup of the evaluation.
-        entries: Cached results of all images by method.
-        is_evaluated: Whether each image is evaluated.
-    """
-    tables = {}
-    for name, method_entries in entries.items():
-        evaluated_entries = list(compress(method_entries, is_evaluated))
-        for count in setup.counts[name]:
-            tables[name, count] = _table(setup, count, evaluated_entries)
-    return tables
+def _skip_reason(entries: Iterable[Entry]) -> str:
+    """Return the reason why a method could not evaluate an image; empty if all methods evaluated it."""
+    return next((entry.skipped for entry in entries if entry.skipped), "")
 
 
 def _seen_counts(methods: Sequence[Method], items: Sequence[Item]) -> dict[str, int]:
@@ -315,22 +300,6 @@ def _resampling(setup: EvaluationSetup, items: Sequence[Item]) -> Resampling:
 def _small_entries(method: Method, items: Sequence[Item], cache: Cache) -> list[Entry]:
     """Return the cached results of a method, without features and thumbnails, which are large."""
     return [replace(cache.read(method.key, item.key), features={}, thumbnails={}) for item in items]
-
-
-def _skipped_and_gray(
-    items: Sequence[Item], entries: Mapping[str, Sequence[Entry]]
-) -> tuple[list[str], list[str]]:
-    """Return the skip reason of each item (or an empty string), and names of gray items.
-
-    The reasons are in the order of the items, because a target image can occur with several references.
-    """
-    reasons: list[str] = []
-    gray: list[str] = []
-    for item, found in zip(items, zip(*entries.values(), strict=True), strict=True):
-        reasons.append(next((entry.skipped for entry in found if entry.skipped), ""))
-        if not reasons[-1] and any(entry.gray for entry in found):
-            gray.append(item.name)
-    return reasons, gray
 
 
 def _table(setup: EvaluationSetup, count: int, entries: Sequence[Entry]) -> Table:
@@ -381,7 +350,9 @@ def _features(
     method: Method, count: int, keys: Iterable[str], items: Sequence[Item], cache: Cache
 ) -> dict[str, NDArray[np.float32]]:
     entries = [cache.read(method.key, item.key) for item in items]
-    return {key: np.stack([entry.features[count][key] for entry in entries]) for key in keys}
+    return {
+        key: np.array([entry.features[count][key] for entry in entries], dtype=np.float32) for key in keys
+    }
 
 
 def _row(

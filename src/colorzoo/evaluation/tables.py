@@ -117,16 +117,16 @@ def _rows(summary: Summary, write: Callable[[str, str, bool], str]) -> list[list
         summary: Results of the evaluation.
         write: Function that formats a cell from value, `details` and best-value flag.
     """
-    outputs = summary.setup.outputs
-    guided = any(row.count for row in summary.rows)
-    rows = [["method", *["interactions"] * guided, *map(metric_heading, outputs)]]
+    is_guided = any(row.count for row in summary.rows)
+    heading = ["method", "interactions"] if is_guided else ["method"]
+    rows = [[*heading, *map(metric_heading, summary.setup.outputs)]]
     for row in summary.rows:
-        cells = []
-        for output in outputs:
+        cells = [summary.label(row.method), str(row.count)] if is_guided else [summary.label(row.method)]
+        for output in summary.setup.outputs:
             score = row.scores[output.key]
             text, span = format_number(score.estimate.value, output.digits), details(score, output.digits)
             cells.append(write(text, span, row.method in summary.best[output.key, row.count]))
-        rows.append([summary.label(row.method), *[str(row.count)] * guided, *cells])
+        rows.append(cells)
     return rows
 
 
@@ -221,11 +221,13 @@ def _caption(summary: Summary) -> list[str]:
     keys = ", ".join(setup.full_key(output) for output in setup.outputs)
     deviation = f" ({setup.deviation})" if setup.deviation else ""
     sets = of_sets(output.per_image for output in setup.outputs)
-    return [
-        *[f"- {note}" for note in summary.seen_notes],
-        *[f"- {OMITTED_NOTE}"] * summary.omits_images,
-        f"- The protocol is {setup.protocol.label} with {len(summary.items)} images{deviation}. Values in "
+    notes = list(summary.seen_notes)
+    if summary.omits_images:
+        notes.append(OMITTED_NOTE)
+    notes += [
+        f"The protocol is {setup.protocol.label} with {len(summary.items)} images{deviation}. Values in "
         f"parentheses are 95 % confidence intervals from a bootstrap over images{sets}.",
-        f"- {setup.protocol.coloring_note}",
-        f"- The metric keys are {keys}.",
+        setup.protocol.coloring_note,
+        f"The metric keys are {keys}.",
     ]
+    return [f"- {note}" for note in notes]

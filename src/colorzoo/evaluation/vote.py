@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,22 @@ from scipy.special import expit, ndtri
 
 from colorzoo.console import progress_bar
 from colorzoo.errors import DataError, ImageError
-from colorzoo.evaluation.images import Item, Truth, digest, hash_all, read_truth, select_images
-from colorzoo.evaluation.methods import Method, MethodSource, check_methods, open_methods, parse_methods
+from colorzoo.evaluation.evaluator import colorize_with_protocol, eight_bit_image
+from colorzoo.evaluation.images import Item, digest, hash_all, read_truth, select_images
+from colorzoo.evaluation.methods import (
+    Method,
+    MethodSource,
+    check_boxes,
+    check_methods,
+    open_methods,
+    parse_methods,
+)
 from colorzoo.evaluation.page import render_template
-from colorzoo.evaluation.protocol import Protocol, Resize, load_protocol
+from colorzoo.evaluation.protocol import Protocol, interaction_counts, load_protocol
 from colorzoo.evaluation.statistics import LEVEL, Estimate
 from colorzoo.files import write_atomic
-from colorzoo.guidance import Guidance
 
 KEY_FILE, PAGE_FOLDER = "key.json", "page"
-SIZE = 512  # longer side of the shown images in pixels
 SCHEMA = 1
 PRIOR = 0.5  # votes added to both sides of each compared pair of methods; Haldane-Anscombe correction
 _CHOICES = ("left", "right", "same")
@@ -54,23 +60,31 @@ class VoteScore:
 
 
 def write_vote(
-    models: Sequence[str],
+    models: Mapping[str, MethodSource] | Sequence[str],
     data: Path,
     folder: Path,
+    protocol: str | Protocol = "blind-vote",
     *,
+    pairs: str | None = None,
+    interactions: Sequence[int] | None = None,
     limit: int | None = None,
     seed: int = 0,
     device: torch.device | str = "cpu",
 ) -> tuple[tuple[str, str], ...]:
     """Colorize images with all methods and write a page for a blind vote.
 
-    The subfolder `PAGE_FOLDER` contains the page for the voters. It shows each pair of methods for each
-    image, in random order and on random sides. The file `KEY_FILE` in ``folder`` names the methods.
+    The images equal the results in a report with the same protocol. The subfolder `PAGE_FOLDER` contains the
+    page for the voters. It shows each pair of methods for each image, in random order and on random sides.
+    The file `KEY_FILE` in ``folder`` names the methods.
 
     Args:
-        models: Entries of ``--models`` for at least two methods; see `evaluate`.
+        models: Sources of at least two methods by row name, or entries of ``--models``; see `evaluate`.
         data: Folder of color images.
         folder: Output folder.
+        protocol: Evaluation protocol, which determines size and guidance; see `evaluate`.
+        pairs: CSV file of image pairs in ``data``; ``pairs.csv`` by default.
+        interactions: Numbers of interactions; the page shows the results after the largest number. None uses
+            the numbers of the protocol.
         limit: Maximum number of images.
         seed: Seed for the order and the sides.
         device: Device of the models.
@@ -83,12 +97,14 @@ def write_vote(
     """
     sources, _ = parse_methods(models)
     _check_vote(sources, folder)
-    protocol = replace(load_protocol("automatic"), resize=Resize("fit", SIZE))
-    selected, _ = select_images(data, protocol, None, limit)
+    loaded = protocol if isinstance(protocol, Protocol) else load_protocol(protocol)
+    count = max(interaction_counts(loaded, interactions))
+    selected, _ = select_images(data, loaded, pairs, limit)
     items, unreadable = hash_all(selected)
     torch_device = torch.device(device)
-    methods = list(open_methods(sources, protocol, torch_device).values())
-    results, failed = _colorize_all(items, methods, protocol, torch_device)
+    methods = open_methods(sources, loaded, torch_device)
+    check_boxes(loaded, data, methods, items)
+    results, failed = _colorize_all(items, methods, loaded, count, torch_device)
     skipped = (*unreadable, *failed)
     if not results:
         raise DataError(f"no image could be colorized; first error: {skipped[0][1]}")
@@ -106,9 +122,9 @@ def _check_vote(sources: Mapping[str, MethodSource], folder: Path) -> None:
 
 
 def _colorize_all(
-    items: Sequence[Item], methods: Sequence[Method], protocol: Protocol, device: torch.device
-) -> tuple[list[tuple[Item, dict[str, NDArray[np.uint8]]]], list[tuple[str, str]]]:
-    """Colorize all images with all methods.
+    items: Sequence[Item], methods: Sequence[Method], protocol: Protocol, count: int, device: torch.device
+) -> tuple[list[tuple[Item, dict[str, Image.Image]]], list[tuple[str, str]]]:
+    """Colorize all images with all methods, after ``count`` interactions of the simulated user.
 
     Returns:
         The images with their results by method, and the name and reason for each skipped image.
@@ -118,7 +134,10 @@ def _colorize_all(
         for item in items:
             try:
                 truth = read_truth(item, protocol, device)
-                colorized = {method.name: _colorize(method, item, truth) for method in methods}
+                colorized = {}
+                for method in methods:
+                    (turn,) = colorize_with_protocol(protocol, method, item, truth, [count])
+                    colorized[method.name] = eight_bit_image(turn.result.rgb)
                 results.append((item, colorized))
             except ImageError as error:
                 skipped.append((item.name, str(error)))
@@ -126,15 +145,8 @@ def _colorize_all(
     return results, skipped
 
 
-def _colorize(method: Method, item: Item, truth: Truth) -> NDArray[np.uint8]:
-    """Return the automatic result of a method as an 8-bit image ``(H, W, 3)``."""
-    scene = truth.sketch_scene if method.input_kind == "sketch" else truth.gray_scene
-    rgb = method.color_function(item, truth)(scene, Guidance()).rgb
-    return (rgb[0] * 255 + 0.5).byte().permute(1, 2, 0).cpu().numpy()
-
-
 def _write_pairs(
-    results: Sequence[tuple[Item, Mapping[str, NDArray[np.uint8]]]],
+    results: Sequence[tuple[Item, Mapping[str, Image.Image]]],
     methods: Sequence[Method],
     folder: Path,
     seed: int,
@@ -142,24 +154,18 @@ def _write_pairs(
     """Write the images and the page for the voters, and the key that names the methods.
 
     Args:
-        results: Images with their results ``(H, W, 3)`` by method name.
+        results: Images with their results by method name.
         methods: The methods.
         folder: Output folder.
         seed: Seed for the order of the pairs and for the sides.
     """
-    generator = np.random.default_rng(seed)
-    method_pairs = list(combinations([method.name for method in methods], 2))
-    comparisons = list(product(results, method_pairs))
     page = folder / PAGE_FOLDER
     (page / "images").mkdir(parents=True, exist_ok=True)
     pairs = []
-    for number, index in enumerate(generator.permutation(len(comparisons)), start=1):
-        (item, images), (left, right) = comparisons[index]
-        if generator.random() < 0.5:
-            left, right = right, left
-        for side, name in (("left", left), ("right", right)):
-            path = page / "images" / f"{number:04d}-{side}.png"
-            Image.fromarray(images[name]).save(path, compress_level=1)
+    for number, comparison in enumerate(_shuffled_comparisons(results, methods, seed), start=1):
+        item, images, left, right = comparison
+        images[left].save(page / "images" / f"{number:04d}-left.png", compress_level=1)
+        images[right].save(page / "images" / f"{number:04d}-right.png", compress_level=1)
         pairs.append({"image": item.name, "sha256": item.sha256, "left": left, "right": right})
     vote = digest(json.dumps(pairs), str(seed))[:12]
     about = [{"name": method.name, **method.about} for method in methods]
@@ -167,6 +173,24 @@ def _write_pairs(
     text = render_template("vote.html", vote=vote, count=len(pairs))
     write_atomic(page / "index.html", text.encode())
     write_atomic(folder / KEY_FILE, (json.dumps(key, indent=1) + "\n").encode())
+
+
+def _shuffled_comparisons(
+    results: Sequence[tuple[Item, Mapping[str, Image.Image]]], methods: Sequence[Method], seed: int
+) -> Iterator[tuple[Item, Mapping[str, Image.Image], str, str]]:
+    """Yield each pair of methods for each image in random order and on random sides.
+
+    Yields:
+        The image, its results by method name, and the methods on the left and on the right.
+    """
+    generator = np.random.default_rng(seed)
+    method_pairs = combinations([method.name for method in methods], 2)
+    comparisons = list(product(results, method_pairs))
+    for index in generator.permutation(len(comparisons)):
+        (item, images), (left, right) = comparisons[index]
+        if generator.random() < 0.5:
+            left, right = right, left
+        yield item, images, left, right
 
 
 def count_votes(key: Path, files: Sequence[Path]) -> list[VoteScore]:
@@ -183,12 +207,35 @@ def count_votes(key: Path, files: Sequence[Path]) -> list[VoteScore]:
         DataError: A file is damaged, repeated or belongs to another vote, or the votes do not connect all
             methods.
     """
-    vote, pairs = _read_key(key)
+    content = _read_json(key)
+    vote, pairs = content["vote"], [(pair["left"], pair["right"]) for pair in content["pairs"]]
     names = sorted({name for pair in pairs for name in pair})
+    wins, ties = _tally(_read_all_votes(files, vote, len(pairs)), pairs, names)
+    scores = bradley_terry(wins + ties / 2, names)
+    rows = []
+    for number, name in enumerate(names):
+        won, same, lost = wins[number].sum(), ties[number].sum(), wins[:, number].sum()
+        rows.append(VoteScore(name, scores[number], int(won), int(same), int(lost)))
+    return sorted(rows, key=lambda row: -row.score.value)
+
+
+def _tally(
+    votes: Iterable[Sequence[str]], pairs: Sequence[tuple[str, str]], names: Sequence[str]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Count votes between methods.
+
+    Args:
+        votes: Choices of each voter, in the order of the pairs.
+        pairs: Methods on the left and on the right of each pair.
+        names: Names of all methods.
+
+    Returns:
+        ``(M, M)`` number of votes for the method of the row against the method of the column, and ``(M, M)``
+        number of votes for no difference.
+    """
     index = {name: number for number, name in enumerate(names)}
-    wins = np.zeros((len(names), len(names)))  # votes for the method of the row against the column
-    ties = np.zeros_like(wins)
-    for choices in _read_all_votes(files, vote, len(pairs)):
+    wins, ties = np.zeros((len(names), len(names))), np.zeros((len(names), len(names)))
+    for choices in votes:
         # a voter can stop early, so the list of choices can be shorter
         for (left, right), choice in zip(pairs, choices, strict=False):
             first, second = index[left], index[right]
@@ -199,19 +246,7 @@ def count_votes(key: Path, files: Sequence[Path]) -> list[VoteScore]:
             else:
                 ties[first, second] += 1
                 ties[second, first] += 1
-    scores = bradley_terry(wins + ties / 2, names)
-    won, same, lost = (votes.astype(int).tolist() for votes in (wins.sum(1), ties.sum(1), wins.sum(0)))
-    table = [VoteScore(*row) for row in zip(names, scores, won, same, lost, strict=True)]
-    return sorted(table, key=lambda row: -row.score.value)
-
-
-def _read_key(key: Path) -> tuple[str, list[tuple[str, str]]]:
-    """Return the id of a vote, and the methods on the left and on the right of each pair."""
-    found = _read_json(key)
-    try:
-        return found["vote"], [(pair["left"], pair["right"]) for pair in found["pairs"]]
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{str(key)!r} is not the key of a vote") from error
+    return wins, ties
 
 
 def _read_all_votes(files: Sequence[Path], vote: str, pairs: int) -> Iterator[list[str]]:

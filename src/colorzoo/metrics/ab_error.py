@@ -115,7 +115,6 @@ class AbAUC(ColorMetric):
     names = {"auc": {}}
     higher_is_better = True
     is_differentiable = False
-    full_state_update = False
     raw: Tensor
     rebalanced: Tensor
 

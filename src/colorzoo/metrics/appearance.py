@@ -25,7 +25,6 @@ from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.metrics.base import (
-    ColorMetric,
     ImageMean,
     Output,
     Ratio,
@@ -33,7 +32,6 @@ from colorzoo.metrics.base import (
     mean_of_moments,
     require_images,
     require_pair,
-    sums,
 )
 from colorzoo.metrics.psnr import MeanDecibels, psnr_8bit, to_8bit
 
@@ -108,7 +106,7 @@ class Colorfulness(ImageMean):
         return (Output(f"cf_{self.form}_mean", title, "", "neither", mean_of_moments, 1),)
 
 
-class DeltaColorfulness(ColorMetric):
+class DeltaColorfulness(ImageMean):
     """Difference in colorfulness between results and ground truth.
 
     Two forms are published: the difference of the means, and the mean difference per image.
@@ -124,29 +122,19 @@ class DeltaColorfulness(ColorMetric):
     """
 
     names = {"delta_colorfulness": {}, "delta_colorfulness_absolute": {"form": "absolute"}}
+    value_shape = (2,)
     higher_is_better = False
     is_differentiable = True
-    full_state_update = False
-    total: Tensor
-    absolute: Tensor
-    count: Tensor
 
     def __init__(self, form: Form = "hasler", **options: Any) -> None:
         super().__init__(**options)
         self.form = form
-        self.add_state("total", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("absolute", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, rgb: Tensor, target: Tensor) -> None:
         """Add results and ground truth, ``(B, 3, H, W)`` RGB in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
         difference = colorfulness(rgb, form=self.form) - colorfulness(target, form=self.form)
-        difference = difference.to(self.total.device).double()
-        # Not in place, see `ImageMean.add`.
-        self.total = self.total + difference.sum()
-        self.absolute = self.absolute + difference.abs().sum()
-        self.count = self.count + len(rgb)
+        self.add(torch.stack([difference.abs(), difference], dim=1))
 
     def compute(self) -> dict[str, Tensor]:
         """Return both forms of the absolute difference in a dict.
@@ -154,14 +142,11 @@ class DeltaColorfulness(ColorMetric):
         The keys are ``delta_of_mean_cf_FORM`` (difference of the means) and ``mean_delta_cf_FORM`` (mean
         difference per image), where FORM is ``hasler`` or ``absolute``.
         """
+        mean_of_differences, difference_of_means = self.mean().abs()
         return {
-            f"delta_of_mean_cf_{self.form}": (self.total / self.count).abs().float(),
-            f"mean_delta_cf_{self.form}": (self.absolute / self.count).float(),
+            f"delta_of_mean_cf_{self.form}": difference_of_means,
+            f"mean_delta_cf_{self.form}": mean_of_differences,
         }
-
-    def moments(self) -> list[list[float]]:
-        """Return the sum of absolute differences and the sum of signed differences."""
-        return sums([float(self.absolute), float(self.total)], [float(self.count)] * 2)
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """Return the report columns of this metric; see `ColorMetric.outputs`."""
@@ -192,7 +177,7 @@ class ColorfulnessRatio(Ratio):
     def update(self, rgb: Tensor, target: Tensor) -> None:
         """Add results and ground truth, ``(B, 3, H, W)`` RGB in [0, 1]."""
         require_pair(rgb, target, 3, values=self.validate_args)
-        self.add(colorfulness(rgb), colorfulness(target))
+        self.add_sums(colorfulness(rgb), colorfulness(target))
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """Return the report columns of this metric; see `ColorMetric.outputs`."""
@@ -260,7 +245,7 @@ class NeutralChroma(Ratio):
     def update(self, ab: Tensor, target_ab: Tensor) -> None:
         """Add results and ground truth, ``(B, 2, H, W)`` ab in CIE units."""
         require_pair(ab, target_ab, 2, values=self.validate_args)
-        self.add(*neutral_chroma(ab, target_ab))
+        self.add_sums(*neutral_chroma(ab, target_ab))
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """Return the report columns of this metric; see `ColorMetric.outputs`."""
@@ -309,7 +294,7 @@ class RightHue(Ratio):
     def update(self, ab: Tensor, target_ab: Tensor) -> None:
         """Add results and ground truth, ``(B, 2, H, W)`` ab in CIE units."""
         require_pair(ab, target_ab, 2, values=self.validate_args)
-        self.add(*right_hues(ab, target_ab))
+        self.add_sums(*right_hues(ab, target_ab))
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """Return the report columns of this metric; see `ColorMetric.outputs`."""

@@ -54,6 +54,7 @@ class ColorMetric(Metric):
     default_network: ClassVar[str] = ""
     of_whole_set: ClassVar[bool] = False
     needs_color: ClassVar[bool] = False
+    full_state_update = False
 
     def __init__(self, *, validate_args: bool = True, **options: Any) -> None:
         super().__init__(**options)
@@ -122,8 +123,54 @@ class ColorMetric(Metric):
         return self.moments()
 
 
-class ImageMean(ColorMetric, ABC):
-    """Base class of metrics that average one value per image.
+class Ratio(ColorMetric, ABC):
+    """Base class of metrics that divide two sums over all pixels or images.
+
+    Examples:
+        >>> from colorzoo.metrics import RightHue
+        >>> ratio = RightHue()
+        >>> ratio.add_sums(torch.tensor([8, 2]), torch.tensor([10, 10]))
+        >>> ratio.compute()
+        tensor(0.5000)
+
+    Args:
+        **options: Arguments of `ColorMetric`, such as ``validate_args``.
+
+    Attributes:
+        value_shape: ``()`` for a metric of one value, ``(n,)`` for a metric of n values.
+    """
+
+    value_shape: ClassVar[tuple[int, ...]] = ()
+    total: Tensor
+    count: Tensor
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        for name in ("total", "count"):
+            zeros = torch.zeros(self.value_shape, dtype=torch.float64)
+            self.add_state(name, zeros, dist_reduce_fx="sum")
+
+    def add_sums(self, total: Tensor, count: Tensor) -> None:
+        """Add numerators ``total`` and denominators ``count`` of a batch, each ``(B,)`` or ``(B, n)``."""
+        # Not in place: states may be created in inference mode and updated outside inference mode.
+        self.total = self.total + total.to(self.total.device).double().sum(dim=0)
+        self.count = self.count + count.to(self.count.device).double().sum(dim=0)
+
+    def mean(self) -> Tensor:
+        """Return the ratio of the sums; NaN if the count is 0."""
+        return (self.total / self.count).float()
+
+    def compute(self) -> Any:
+        """Return the ratio of the sums. Subclasses can return a dict of several values instead."""
+        return self.mean()
+
+    def moments(self) -> list[list[float]]:
+        """Return the summed states: a sum and a count for each value."""
+        return sums(self.total.flatten().tolist(), self.count.flatten().tolist())
+
+
+class ImageMean(Ratio):
+    """Base class of metrics that average values over images.
 
     Examples:
         >>> from colorzoo.metrics import MeanAbRMSE
@@ -139,75 +186,18 @@ class ImageMean(ColorMetric, ABC):
         **options: Arguments of `ColorMetric`, such as ``validate_args``.
     """
 
-    full_state_update = False
-    total: Tensor
-    count: Tensor
     excluded: Tensor
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.add_state("total", torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
-        self.add_state("excluded", torch.tensor(0), dist_reduce_fx="sum")
+        self.add_state("excluded", torch.zeros(self.value_shape, dtype=torch.long), dist_reduce_fx="sum")
 
     def add(self, values: Tensor) -> None:
-        """Add the values ``(B,)`` of a batch to the mean; NaN values are only counted."""
+        """Add the values ``(B,)`` or ``(B, n)`` of a batch to the mean; NaN values are only counted."""
         values = values.to(self.total.device)
         missing = values.isnan()
-        # Not in place: states may be created in inference mode and updated outside inference mode.
-        self.total = self.total + values.masked_fill(missing, 0.0).double().sum()
-        self.count = self.count + (~missing).sum()
-        self.excluded = self.excluded + missing.sum()
-
-    def mean(self) -> Tensor:
-        """Return the mean; NaN without images."""
-        return (self.total / self.count).float()
-
-    def compute(self) -> Any:
-        """Return the mean. Subclasses can return a dict of several values instead."""
-        return self.mean()
-
-    def moments(self) -> list[list[float]]:
-        """Return the summed states: the sum and the count of the values."""
-        return sums([float(self.total)], [float(self.count)])
-
-
-class Ratio(ColorMetric):
-    """Base class of metrics that divide two sums over all pixels or images.
-
-    Examples:
-        >>> from colorzoo.metrics import RightHue
-        >>> ratio = RightHue()
-        >>> ratio.add(torch.tensor([8, 2]), torch.tensor([10, 10]))
-        >>> ratio.compute()
-        tensor(0.5000)
-
-    Args:
-        **options: Arguments of `ColorMetric`, such as ``validate_args``.
-    """
-
-    full_state_update = False
-    total: Tensor
-    count: Tensor
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        for name in ("total", "count"):
-            self.add_state(name, torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
-
-    def add(self, total: Tensor, count: Tensor) -> None:
-        """Add numerators ``total`` and denominators ``count`` of a batch, each ``(B,)``."""
-        # Not in place, see `ImageMean.add`.
-        self.total = self.total + total.to(self.total.device).double().sum()
-        self.count = self.count + count.to(self.count.device).double().sum()
-
-    def compute(self) -> Tensor:
-        """Return the ratio; NaN if the summed denominator is 0."""
-        return (self.total / self.count).float()
-
-    def moments(self) -> list[list[float]]:
-        """Return the summed states: numerator and denominator."""
-        return sums([float(self.total)], [float(self.count)])
+        self.add_sums(values.masked_fill(missing, 0.0), ~missing)
+        self.excluded = self.excluded + missing.sum(dim=0)
 
 
 def require_images(image: Tensor, channels: int, *, values: bool = True) -> None:

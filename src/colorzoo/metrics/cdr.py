@@ -1,7 +1,7 @@
 """Cluster Discrepancy Ratio (CDR): fraction of true color edges that a result preserves.
 
-The metric is defined in Kim et al. 2021, sec. 4. The clusters equal the output of scikit-image's SLIC on a
-gray RGB image (authors' code, ``cdr.py``). Here SLIC runs on the lightness alone, which is faster.
+The metric is defined in Kim et al. 2021, sec. 4. As in the authors' code (``cdr.py``), SLIC clusters each
+plane as a gray RGB image.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.color.levels import linear_of
 from colorzoo.errors import DataError
-from colorzoo.metrics.base import ColorMetric, Output, mean_of_moments, require_images, require_pair, sums
+from colorzoo.metrics.base import ImageMean, Output, mean_of_moments, require_images, require_pair
 
 Labels = NDArray[np.uint16]
 Plane = NDArray[np.floating]
@@ -88,17 +88,10 @@ def cluster_plane(plane: Plane) -> Labels:
     """
     from skimage.segmentation import slic
 
-    lightness = _lightness_of_gray(plane)
-    # SLIC scales its input to [0, 1] again; dividing the compactness by the same factor compensates for it
-    spread = float(lightness.max() - lightness.min()) or 1.0
-    labels = slic(
-        lightness,
-        n_segments=SEGMENTS,
-        compactness=COMPACTNESS / spread,
-        sigma=SLIC_SIGMA,
-        start_label=1,
-        channel_axis=None,
-    )
+    gray = plane.astype(np.float64) - plane.min()
+    gray /= gray.max() or 1.0
+    rgb = np.repeat(gray[..., None], 3, axis=2)
+    labels = slic(rgb, n_segments=SEGMENTS, compactness=COMPACTNESS, sigma=SLIC_SIGMA, start_label=1)
     return np.asarray(labels, dtype=np.uint16)
 
 
@@ -119,18 +112,6 @@ def find_edges(plane: Plane) -> NDArray[np.bool_]:
         high_threshold=CANNY_QUANTILES[1],
         use_quantiles=True,
     )
-
-
-def _lightness_of_gray(plane: Plane) -> NDArray[np.float64]:
-    """Scale a plane to [0, 1], interpret it as gray sRGB, and return CIE L in [0, 100]."""
-    gray = plane.astype(np.float64)
-    gray -= gray.min()
-    gray /= gray.max() or 1.0
-    linear = linear_of(gray)
-    # scikit-image's constants; the constants of `colorzoo.color.lab` change L near black by 5e-5, which
-    # changes labels
-    root = np.where(linear > 0.008856, np.cbrt(linear), 7.787 * linear + 16 / 116)
-    return 116 * root - 16
 
 
 def _planes(ab: Tensor) -> NDArray[np.float32]:
@@ -169,29 +150,18 @@ def edge_scores(
         ``(N,)`` scores in [0, 1], in row-major order of the edge pixels; 1 where A is empty, and in row 0 and
         column 0, where the published window is empty.
     """
-    # flat padded planes, in which an integer addresses a pixel; the padding has the label 0
-    padded_width = edges.shape[1] + 2 * kernel_size
-    truth = np.pad(truth_labels, kernel_size).ravel()
-    result = np.pad(labels, kernel_size).ravel()
     rows, columns = np.nonzero(edges)
-    edge_pixels = (rows + kernel_size) * padded_width + columns + kernel_size
-    truth_label, result_label = truth[edge_pixels], result[edge_pixels]
 
-    size_a = np.zeros(len(edge_pixels), dtype=np.uint32)
-    size_b = np.zeros_like(size_a)
-    # One pass over all edge pixels per window offset; all offsets at once would need too much memory.
-    for row_offset in range(-kernel_size, kernel_size):
-        for column_offset in range(-kernel_size, kernel_size):
-            window_pixels = edge_pixels + (row_offset * padded_width + column_offset)
-            in_a = truth.take(window_pixels) != truth_label
-            in_b = in_a & (result.take(window_pixels) == result_label)
-            size_a += in_a
-            size_b += in_b
+    def has_label_of_edge_pixel(plane: Labels) -> NDArray[np.bool_]:
+        padded = np.pad(plane, kernel_size)  # with the label 0
+        windows = sliding_window_view(padded, (2 * kernel_size, 2 * kernel_size))[rows, columns]
+        return windows == plane[rows, columns, None, None]
 
+    in_a = ~has_label_of_edge_pixel(truth_labels)
+    in_b = in_a & has_label_of_edge_pixel(labels)
+    size_a, size_b = in_a.sum(axis=(1, 2)), in_b.sum(axis=(1, 2))
     has_score = (rows > 0) & (columns > 0) & (size_a > 0)
-    scores = np.ones(len(edge_pixels))
-    scores[has_score] -= size_b[has_score] / size_a[has_score]
-    return scores
+    return np.where(has_score, 1 - size_b / np.maximum(size_a, 1), 1.0)
 
 
 def cluster_discrepancy(ab: Tensor, truth: TruthClusters, *, kernel_size: int = 5) -> Tensor:
@@ -230,7 +200,7 @@ def clusters_name() -> str:
     return f"slic250_exact_skimage{version('scikit-image')}"
 
 
-class ClusterDiscrepancyRatio(ColorMetric):
+class ClusterDiscrepancyRatio(ImageMean):
     """Mean Cluster Discrepancy Ratio over images, in [0, 1] (Kim et al. 2021, sec. 4).
 
     Examples:
@@ -248,20 +218,14 @@ class ClusterDiscrepancyRatio(ColorMetric):
     """
 
     names = {"cdr": {}}
+    value_shape = (3,)
     needs_color = True  # the edges of a gray image are compression noise
     higher_is_better = True
     is_differentiable = False
-    full_state_update = False
-    total: Tensor
-    count: Tensor
-    excluded: Tensor
 
     def __init__(self, *, kernel_size: int = 5, **options: Any) -> None:
         super().__init__(**options)
         self.kernel_size = kernel_size
-        self.add_state("total", torch.zeros(3, dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("count", torch.zeros(3, dtype=torch.long), dist_reduce_fx="sum")
-        self.add_state("excluded", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(
         self, ab: Tensor, target_ab: Tensor | None = None, truths: Sequence[TruthClusters] | None = None
@@ -284,28 +248,15 @@ class ClusterDiscrepancyRatio(ColorMetric):
         require_images(ab, 2, values=self.validate_args)
         if len(truths) != len(ab):
             raise DataError(f"truths must have one entry per image ({len(ab)}), got {len(truths)}")
-        values = self._ratios(ab, truths).to(self.total.device)
-        # Not in place, see `ImageMean.add`.
-        self.total = self.total + values.nan_to_num(0.0).sum(dim=0)
-        self.count = self.count + values.isfinite().sum(dim=0)
-        self.excluded = self.excluded + values[:, 2].isnan().sum()
-
-    def _ratios(self, ab: Tensor, truths: Sequence[TruthClusters]) -> Tensor:
-        """Return the ratio of a, the ratio of b and their mean for each image, ``(B, 3)`` float64."""
-        pairs = zip(ab, truths, strict=True)
-        found = [cluster_discrepancy(*pair, kernel_size=self.kernel_size) for pair in pairs]
-        ratios = torch.stack(found) if found else torch.zeros(0, 2, dtype=torch.float64)
-        return torch.cat([ratios, ratios.nanmean(dim=1, keepdim=True)], dim=1)
+        ratios = torch.zeros(len(ab), 2, dtype=torch.float64, device="cpu")
+        for index, truth in enumerate(truths):
+            ratios[index] = cluster_discrepancy(ab[index], truth, kernel_size=self.kernel_size)
+        self.add(torch.cat([ratios.nanmean(dim=1, keepdim=True), ratios], dim=1))
 
     def compute(self) -> dict[str, Tensor]:
         """Return ``cdr_a``, ``cdr_b``, ``cdr`` and ``excluded``; ratios are NaN without edges."""
-        a, b, both = (self.total / self.count).float()  # 0 / 0 is NaN
-        return {"cdr_a": a, "cdr_b": b, "cdr": both, "excluded": self.excluded}
-
-    def moments(self) -> list[list[float]]:
-        """Return the sum and the count of three ratios: mean of a and b, a alone, and b alone."""
-        a, b, both = sums(self.total.tolist(), self.count.tolist())
-        return [both, a, b]
+        both, a, b = self.mean()
+        return {"cdr_a": a, "cdr_b": b, "cdr": both, "excluded": self.excluded[0]}
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """Return the report columns of this metric; see `ColorMetric.outputs`."""

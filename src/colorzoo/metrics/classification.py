@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from colorzoo.errors import DataError
-from colorzoo.metrics.base import ColorMetric, Output, mean_of_moments, require_images, sums
+from colorzoo.metrics.base import ImageMean, Output, mean_of_moments, require_images
 from colorzoo.metrics.feature_networks import (
     LITE0,
     FeatureNetwork,
     FrozenNetwork,
     lite0_network,
+    report_name,
     timm_network,
 )
 
@@ -40,13 +41,13 @@ def classifier_network(name: str = "resnet101.tv_in1k", weights: Path | None = N
     """
     if name == LITE0:
         network = lite0_network(weights, classify=True)
-        return FeatureNetwork(LITE0, network.preprocessing, network, 1000)
-    network = timm_network(name, weights, crop=True)
+    else:
+        network = timm_network(name, weights, crop=True)
     classes = int(network.model.num_classes)  # type: ignore[arg-type]  # every timm model has it as int
-    return FeatureNetwork(f"timm-{name}", network.preprocessing, network, classes)
+    return FeatureNetwork(report_name(name), network.preprocessing, network, classes)
 
 
-class ClassifierAccuracy(ColorMetric):
+class ClassifierAccuracy(ImageMean):
     """Top-k accuracy of an image classifier on colorized images (SPColor, Table I).
 
     Examples:
@@ -72,9 +73,7 @@ class ClassifierAccuracy(ColorMetric):
     default_network = "resnet101.tv_in1k"
     higher_is_better = True
     is_differentiable = False
-    full_state_update = False
-    hits: Tensor
-    count: Tensor
+    value_shape = (len(_BEST),)
 
     def __init__(
         self,
@@ -88,8 +87,6 @@ class ClassifierAccuracy(ColorMetric):
         self.classify = FrozenNetwork(classifier.network)
         self.title = f"({classifier.name.removeprefix('timm-')})"
         self.keys = [f"top{k}_{classifier.name}_{classifier.preprocessing}" for k in _BEST]
-        self.add_state("hits", torch.zeros(len(_BEST), dtype=torch.long), dist_reduce_fx="sum")
-        self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
 
     def update(self, rgb: Tensor, labels: Tensor) -> None:
         """Add results and their true classes.
@@ -112,21 +109,14 @@ class ClassifierAccuracy(ColorMetric):
             )
         true_scores = scores.gather(1, labels.to(scores.device)[:, None])
         ranks = (scores > true_scores).sum(dim=1)  # from 0; ties count as correct
-        hits = torch.stack([(ranks < k).sum() for k in _BEST])
-        # Not in place, see `ImageMean.add`.
-        self.hits = self.hits + hits.to(self.hits.device)
-        self.count = self.count + len(rgb)
+        self.add(torch.stack([ranks < k for k in _BEST], dim=1).float())
 
     def compute(self) -> dict[str, Tensor]:
         """Return the accuracy in [0, 1] for each k; NaN without images.
 
         The keys are ``topK_CLASSIFIER_PREPROCESSING``.
         """
-        return dict(zip(self.keys, (self.hits / self.count).float(), strict=True))
-
-    def moments(self) -> list[list[float]]:
-        """Return the number of correct results and the number of images for each k."""
-        return sums(self.hits.tolist(), [float(self.count)] * len(_BEST))
+        return dict(zip(self.keys, self.mean(), strict=True))
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """Return the report columns of this metric; see `ColorMetric.outputs`."""

@@ -71,11 +71,6 @@ def band_psnr(rgb: Tensor, target: Tensor, band: Tensor) -> Tensor:
     return decibels(band_mean((rgb.float() - target.float()).square(), band), 1.0)
 
 
-def band_name(kernel_size: int | None) -> str:
-    """Return the suffix of an output key, such as ``"k7"``; ``"full"`` for the whole image."""
-    return "full" if kernel_size is None else f"k{kernel_size}"
-
-
 class BandMetric(ImageMean):
     """Base class of metrics that average a value over the edge band of each image.
 
@@ -84,11 +79,25 @@ class BandMetric(ImageMean):
     Args:
         kernel_size: Odd side K in pixels of the squares that form the band; None selects the whole image. See
             `edge_band`.
+
+    Attributes:
+        quantity: Beginning of the result key, such as ``psnr``.
     """
+
+    quantity: str
 
     def __init__(self, *, kernel_size: int | None = 7, **options: Any) -> None:
         super().__init__(**options)
         self.kernel_size = kernel_size
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return a dict with the mean and the number of images without edges.
+
+        The keys are ``excluded`` and, for example, ``psnr_k7`` for a kernel size of 7, or ``psnr_full`` for
+        the whole image.
+        """
+        size = "full" if self.kernel_size is None else f"k{self.kernel_size}"
+        return {f"{self.quantity}_{size}": self.mean(), "excluded": self.excluded}
 
     def heading(self, title: str) -> str:
         """Return the column heading for a title, with K appended."""
@@ -104,6 +113,7 @@ class BandPSNR(BandMetric, MeanDecibels):
         tensor(20.)
     """
 
+    quantity = "psnr"
     names = {"psnr_k7": {"kernel_size": 7}, "psnr_kfull": {"kernel_size": None}}
     is_differentiable = True
 
@@ -118,14 +128,6 @@ class BandPSNR(BandMetric, MeanDecibels):
         require_pair(rgb, target, 3, values=self.validate_args)
         require_mask(edges, rgb)
         self.add(band_psnr(rgb, target, edge_band(edges, self.kernel_size)))
-
-    def compute(self) -> dict[str, Tensor]:
-        """Return a dict with the mean PSNR in dB and the number of images without edges.
-
-        The keys are ``excluded`` and, for example, ``psnr_k7`` for a kernel size of 7, or ``psnr_full`` for
-        the whole image.
-        """
-        return {f"psnr_{band_name(self.kernel_size)}": self.mean(), "excluded": self.excluded}
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """Return the report columns of this metric; see `ColorMetric.outputs`."""
@@ -156,7 +158,7 @@ class BandLPIPS(BandMetric):
         self, net: Net = "alex", weights: Path | None = None, *, kernel_size: int | None = 7, **options: Any
     ) -> None:
         super().__init__(kernel_size=kernel_size, **options)
-        self.net = net
+        self.net, self.quantity = net, f"lpips_{net}"
         self.network = lpips_network(net, weights, spatial=True)
 
     def update(self, rgb: Tensor, target: Tensor, edges: Tensor) -> None:
@@ -171,14 +173,6 @@ class BandLPIPS(BandMetric):
         require_mask(edges, rgb)
         distances = self.network(to_signed(rgb), to_signed(target))
         self.add(band_mean(distances, edge_band(edges, self.kernel_size)))
-
-    def compute(self) -> dict[str, Tensor]:
-        """Return a dict with the mean LPIPS and the number of images without edges.
-
-        The keys are ``excluded`` and, for example, ``lpips_vgg_k7`` for VGG and a kernel size of 7, or
-        ``lpips_vgg_full`` for the whole image.
-        """
-        return {f"lpips_{self.net}_{band_name(self.kernel_size)}": self.mean(), "excluded": self.excluded}
 
     def outputs(self, suffix: str = "") -> tuple[Output, ...]:
         """Return the report columns of this metric; see `ColorMetric.outputs`."""

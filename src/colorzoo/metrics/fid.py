@@ -42,7 +42,6 @@ class FID(ColorMetric, FrechetInceptionDistance):
     of_whole_set = True
     higher_is_better = False
     is_differentiable = False
-    full_state_update = False
 
     def __init__(
         self, features: FeatureNetwork | str = "inception-v3", weights: Path | None = None, **options: Any
@@ -61,13 +60,10 @@ class FID(ColorMetric, FrechetInceptionDistance):
             super().update(to_8bit(rgb) / 255, real=False)
             super().update(to_8bit(target) / 255, real=True)
 
-    def features(self, rgb: Tensor) -> Tensor:
-        """Round RGB ``(B, 3, H, W)`` to 8 bits and return its features ``(B, dimension)``."""
-        return self.inception(to_8bit(rgb) / 255)
-
     def image_moments(self, inputs: Mapping[str, Any]) -> list[list[float]]:
         """Return the features of one result instead of moments."""
-        return [self.features(inputs["rgb"])[0].tolist()]
+        features: Tensor = self.inception(to_8bit(inputs["rgb"]) / 255)
+        return [features[0].tolist()]
 
     def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
         """Return a dict that maps the result key to the FID; NaN for fewer than two images."""

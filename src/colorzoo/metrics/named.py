@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from colorzoo.metrics.base import ColorMetric
 
 ENTRY_POINT_GROUP = "colorzoo.metrics"
 METRIC_INPUTS = frozenset(
-    {
+    (
         "rgb",
         "preds",
         "target",
@@ -41,7 +41,7 @@ METRIC_INPUTS = frozenset(
         "reference_rgb",
         "reference_ab",
         "labels",
-    }
+    )
 )
 """Argument names of ``update``; ``preds`` is the name of ``rgb`` in torchmetrics."""
 
@@ -82,17 +82,12 @@ def all_metrics() -> Mapping[str, NamedMetric]:
             named[name] = NamedMetric(metric_class, options)
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):
         try:
-            _add_plugin(named, entry_point)
+            if entry_point.name in named:
+                raise DataError(f"the name {entry_point.name!r} is already used")
+            named[entry_point.name] = NamedMetric(_metric_class(entry_point.value, entry_point.load))
         except DataError as error:
             warnings.warn(f"skipped the metric {entry_point.name}: {error}", UserWarning, stacklevel=2)
     return named
-
-
-def _add_plugin(named: dict[str, NamedMetric], entry_point: EntryPoint) -> None:
-    """Add the metric of an installed package; raise a `DataError` if it is invalid."""
-    if entry_point.name in named:
-        raise DataError(f"the name {entry_point.name!r} is already used")
-    named[entry_point.name] = NamedMetric(_metric_class(entry_point.value, entry_point.load))
 
 
 def _metric_class(path: str, load: Callable[[], object]) -> type[Metric]:

@@ -83,22 +83,21 @@ def simulate_scribbles(
     """
     simulation = simulation or ScribbleSimulation()
     strokes = simulation.most
-    min_reach, max_reach = simulation.reach
     # random numbers for the image, for the seed, reach and width of each stroke, and for the displacements
     sizes = [2, strokes, strokes, strokes, 2 * _GRID**2]
-    # draw on the CPU, so that lengths can be read without a device synchronization
+    # draw on the CPU, so that the longest reach can be read without a device synchronization
     draws = draw_uniform(generators, len(ab), sum(sizes), torch.device("cpu"))
-    _, _, reach_draws, _, _ = torch.split(draws, sizes, dim=1)
-    reach = (min_reach + reach_draws * (max_reach - min_reach + 1)).floor()
-    image_draws, seed_draws, _, width_draws, field_draws = torch.split(
-        copy_to(draws, ab.device), sizes, dim=1
-    )
+    min_reach, max_reach = simulation.reach
+    reach = (min_reach + torch.split(draws, sizes, dim=1)[2] * (max_reach - min_reach + 1)).floor()
+    longest = int(reach.numpy().max())
+    draws = copy_to(draws, ab.device)
+    image_draws, seed_draws, _, width_draws, field_draws = torch.split(draws, sizes, dim=1)
 
     edges, weight = lost_edges(ab, true_ab, simulation)
-    seeds = _draw_seeds(weight, seed_draws)
-    lines = _grow(edges, seeds, copy_to(reach, ab.device), int(reach.numpy().max()))
+    lines = _grow(edges, _draw_seeds(weight, seed_draws), copy_to(reach, ab.device), longest)
 
-    counts = (1 + (image_draws[:, :1] * strokes).floor()) * (image_draws[:, 1:] >= simulation.none)
+    has_strokes = image_draws[:, 1:] >= simulation.none
+    counts = (1 + (image_draws[:, :1] * strokes).floor()) * has_strokes
     is_drawn = torch.arange(strokes, device=ab.device) < counts
     is_long = lines.sum(dim=(2, 3)) >= simulation.shortest
     kept_lines = lines * (is_drawn & is_long)[:, :, None, None]
@@ -338,14 +337,10 @@ def _edge_map(ab: Tensor, true_ab: Tensor) -> NDArray[np.bool_]:
 
 def _components(edges: NDArray[np.bool_]) -> list[Run]:
     """Return the pixels of each 8-connected component of at least `MIN_RUN` pixels, row-major."""
-    from scipy.ndimage import label
+    from skimage.measure import label, regionprops
 
-    labels, _ = label(edges, structure=np.ones((3, 3)))
-    rows, columns = np.nonzero(labels)
-    order = np.argsort(labels[rows, columns], kind="stable")
-    pixels = np.stack([rows, columns], axis=1)[order]
-    ends = np.cumsum(np.bincount(labels[rows, columns])[1:])[:-1]
-    return [part for part in np.split(pixels, ends) if len(part) >= MIN_RUN]
+    components = regionprops(label(edges, connectivity=2))
+    return [component.coords for component in components if len(component.coords) >= MIN_RUN]
 
 
 def _cut(part: Run) -> list[Run]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
@@ -23,7 +22,7 @@ from colorzoo.card import ModelCard
 from colorzoo.data import Batch
 from colorzoo.testing.models import contract_test_model, require
 from colorzoo.testing.processes import in_processes
-from colorzoo.testing.samples import sample_batch
+from colorzoo.testing.samples import contract_test_batch
 from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer, silent_lightning
 from colorzoo.training.module import ColorizationModule
 
@@ -34,7 +33,9 @@ _BY_IMAGE = (
     "losses must be means over images, and random numbers must be drawn for each image "
     "(colorzoo.randomness.image_generators)"
 )
-_VALIDATION = {0: ((0, 1), (2,)), 1: ((3, 4),)}  # images by process and batch; uneven, as in practice
+_SHARE = 2  # images of a training batch in each process
+# five validation images by process and batch; uneven, as in practice
+_VALIDATION = ((slice(0, 2), slice(2, 3)), (slice(3, 5),))
 
 
 @dataclass(frozen=True)
@@ -74,49 +75,41 @@ def check_two_processes_equal_one(card: ModelCard, steps: int = 3) -> None:
         folder = Path(name)
         zoo = list(colorzoo.zoo.__path__)
         codes = in_processes(_train_and_save, card, folder, steps, zoo, processes=_PROCESSES)
-        require(codes == [0] * _PROCESSES, f"{card.name}: processes have exit codes {codes}; see stderr")
+        require(codes == [0] * _PROCESSES, f"processes have exit codes {codes}; see stderr")
         stored = [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(_PROCESSES)]
         distributed_runs = [_Run(**results) for results in stored]
         single_run = _train(card, folder, steps)
     for run in distributed_runs:
-        require_same_metrics(card, run.metrics, single_run.metrics)
-        require_same_gradients(card, run.gradients, single_run.gradients)
-    _require_same_losses(card, distributed_runs, single_run)
+        require_same_metrics(run.metrics, single_run.metrics)
+        require_same_gradients(run.gradients, single_run.gradients)
+    _require_same_losses(distributed_runs, single_run)
 
 
-def require_same_metrics(card: ModelCard, distributed: dict[str, float], expected: dict[str, float]) -> None:
+def require_same_metrics(distributed: dict[str, float], expected: dict[str, float]) -> None:
     """Raise an error if metrics from two processes differ from metrics of one process.
 
     Args:
-        card: Model card.
         distributed: Metrics from two processes, by name.
         expected: Metrics from one process, by name.
 
     Raises:
         ContractError: A metric differs by more than rounding errors, or the names differ.
     """
-    require(
-        distributed.keys() == expected.keys(),
-        f"{card.name}: the metric names of one process and two processes differ",
-    )
+    has_same_names = distributed.keys() == expected.keys()
+    require(has_same_names, "the metric names of one process and two processes differ")
     for name, one in expected.items():
         two = distributed[name]
         # the batch size determines the order of summation, which changes the last bit
         is_close = math.isclose(two, one, rel_tol=_SAME_METRIC, abs_tol=_SAME_METRIC)
         are_nan = math.isnan(two) and math.isnan(one)  # a metric without images
-        require(
-            is_close or are_nan,
-            f"{card.name}: {name} must be equal in one process and two processes, got {one} and {two}",
-        )
+        message = f"{name} must be equal in one process and two processes, got {one} and {two}"
+        require(is_close or are_nan, message)
 
 
-def require_same_gradients(
-    card: ModelCard, distributed: dict[str, Tensor], expected: dict[str, Tensor]
-) -> None:
+def require_same_gradients(distributed: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
     """Raise an error if gradients from two processes differ from gradients of one process.
 
     Args:
-        card: Model card.
         distributed: Gradients from two processes, by parameter name.
         expected: Gradients from one process, by parameter name.
 
@@ -124,59 +117,41 @@ def require_same_gradients(
         ContractError: A gradient differs by more than 1 % of the largest gradient in its layer, or the names
             differ.
     """
-    require(
-        distributed.keys() == expected.keys() != set(),
-        f"{card.name}: the set of parameters with gradients differs between one process and two processes",
-    )
+    has_same_names = distributed.keys() == expected.keys() != set()
+    require(has_same_names, "the parameters with gradients differ between one process and two processes")
     # Compare with the largest gradient of the layer, because the gradient of a bias before a normalization
     # consists of rounding errors. Compare with the network, because the gradients of a discriminator can be a
     # million times larger than the gradients of the generator.
-    largest_in_layer = _largest(expected, _layer_of)
-    largest_in_network = _largest(expected, _network_of)
+    largest: dict[str, float] = {}
     for name, gradient in expected.items():
-        scale = largest_in_layer[_layer_of(name)] + _ROUNDING * largest_in_network[_network_of(name)]
+        for group in _layer_and_network(name):
+            largest[group] = max(largest.get(group, 0.0), float(gradient.abs().max()))
+    for name, gradient in expected.items():
+        layer, network = _layer_and_network(name)
+        scale = largest[layer] + _ROUNDING * largest[network]
         change = float((distributed[name] - gradient).abs().max())
         require(
             change <= _SAME_GRADIENT * scale,
-            f"{card.name}: the gradient of {name} in two processes differs by {change:.1e}, more than "
+            f"the gradient of {name} in two processes differs by {change:.1e}, more than "
             f"{_SAME_GRADIENT:.0%} of the largest gradient in its layer ({scale:.1e}); {_BY_IMAGE}",
         )
 
 
-def _layer_of(parameter: str) -> str:
-    """Return ``model.body.0`` for the parameter name ``model.body.0.weight``."""
-    return parameter.rpartition(".")[0]
+def _layer_and_network(parameter: str) -> tuple[str, str]:
+    """Return ``model.body.0`` and ``model`` for the parameter name ``model.body.0.weight``."""
+    return parameter.rpartition(".")[0], parameter.partition(".")[0]
 
 
-def _network_of(parameter: str) -> str:
-    """Return ``model`` for the parameter name ``model.body.0.weight``."""
-    return parameter.partition(".")[0]
-
-
-def _largest(gradients: dict[str, Tensor], group_of: Callable[[str], str]) -> dict[str, float]:
-    """Return the largest absolute gradient of each group of parameters."""
-    largest: dict[str, float] = {}
-    for name, gradient in gradients.items():
-        group = group_of(name)
-        largest[group] = max(largest.get(group, 0.0), float(gradient.abs().max()))
-    return largest
-
-
-def _require_same_losses(card: ModelCard, distributed_runs: list[_Run], single_run: _Run) -> None:
+def _require_same_losses(distributed_runs: list[_Run], single_run: _Run) -> None:
     """Raise an error if the mean loss of two processes differs from the loss of one process in any step."""
     first, second = (torch.tensor(run.losses) for run in distributed_runs)
     expected = torch.tensor(single_run.losses)
-    require(
-        first.shape == expected.shape,
-        f"{card.name}: two processes must run {len(expected)} steps, got {len(first)}",
-    )
+    has_all_steps = first.shape == expected.shape
+    require(has_all_steps, f"two processes must run {len(expected)} steps, got {len(first)}")
     change = ((first + second) / 2 - expected).abs() / expected.abs().clamp(min=1)
-    worst = int(change.amax(1).argmax())
-    largest = float(change.max())
-    require(
-        largest < _SAME_LOSS,
-        f"{card.name}: the loss of two processes differs by {largest:.1e} in step {worst}; {_BY_IMAGE}",
-    )
+    largest, worst = float(change.max()), int(change.amax(1).argmax())
+    message = f"the loss of two processes differs by {largest:.1e} in step {worst}; {_BY_IMAGE}"
+    require(largest < _SAME_LOSS, message)
 
 
 def _train_and_save(card: ModelCard, folder: Path, steps: int, zoo: list[str]) -> None:
@@ -258,34 +233,19 @@ class _Recorder(GradientRecorder):
 
 
 def _training_batches(card: ModelCard, steps: int, rank: int | None) -> list[Batch]:
-    """Return the training batches of one process; None joins the batches of all processes."""
-    size, labels = (card.contract_test.size,) * 2, "label" in card.guidance
-    batches = []
-    for step in range(steps):
-        seeds = range(_PROCESSES * step, _PROCESSES * (step + 1))
-        shares = [sample_batch(size, seed=seed, labels=labels) for seed in seeds]
-        batches.append(_join(shares) if rank is None else shares[rank])
-    return batches
+    """Return the training batches of one process; None returns the global batches."""
+    part = slice(None) if rank is None else slice(rank * _SHARE, (rank + 1) * _SHARE)
+    batches = [contract_test_batch(card, _PROCESSES * _SHARE, seed=step) for step in range(steps)]
+    return [_select(batch, part) for batch in batches]
 
 
 def _validation_batches(card: ModelCard, rank: int | None) -> list[Batch]:
     """Return the validation batches of one process; None returns all validation batches."""
-    size, labels = (card.contract_test.size,) * 2, "label" in card.guidance
-    batches = []
-    for share in _VALIDATION if rank is None else (rank,):
-        for numbers in _VALIDATION[share]:
-            images = [sample_batch(size, batch=1, seed=100 + number, labels=labels) for number in numbers]
-            batches.append(_join(images))
-    return batches
+    images = contract_test_batch(card, 5, seed=100)
+    shares = _VALIDATION if rank is None else (_VALIDATION[rank],)
+    return [_select(images, part) for share in shares for part in share]
 
 
-def _join(batches: list[Batch]) -> Batch:
-    """Concatenate batches."""
-    joined = Batch(
-        rgb=torch.cat([batch["rgb"] for batch in batches]),
-        seed=torch.cat([batch["seed"] for batch in batches]),
-        name=[name for batch in batches for name in batch["name"]],
-    )
-    if "label" in batches[0]:
-        joined["label"] = torch.cat([batch["label"] for batch in batches])
-    return joined
+def _select(batch: Batch, part: slice) -> Batch:
+    """Return some images of a batch."""
+    return cast(Batch, {key: value[part] for key, value in cast(dict[str, Any], batch).items()})

@@ -13,19 +13,17 @@ import torch
 
 from colorzoo.card import GuidanceKind, ModelCard
 from colorzoo.engines.export import TOLERANCE, compare_traced, graph_samples, require_onnx, write_graph
-from colorzoo.errors import ColorzooError
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
 from colorzoo.guidance.hints import hint_fields
 from colorzoo.model import ColoringModel
+from colorzoo.prediction import AbPrediction, RgbPrediction
 from colorzoo.registry import load_model_class, load_task_class
 from colorzoo.settings import known_settings
 from colorzoo.testing.models import (
-    ContractError,
     contract_test_model,
     difference,
     elsewhere,
-    image,
     predict,
     require,
     sample_call,
@@ -49,8 +47,8 @@ def check_card_matches_class(card: ModelCard) -> None:
     with torch.device("meta"):  # build the model, because an add-on accepts the guidance of its backbone
         model = build_model(task, card.hparams).model
     actual = (model.accepts, model.input_kind, model.output_kind)
-    require(declared == actual, f"{card.name}: the card declares {declared}, but the model has {actual}")
-    require(type(model) is model_class, f"{card.name}: the task builds the model {type(model).__name__}")
+    require(declared == actual, f"the card declares {declared}, but the model has {actual}")
+    require(type(model) is model_class, f"the task builds the model {type(model).__name__}")
 
 
 def check_parameter_count(card: ModelCard) -> None:
@@ -58,61 +56,53 @@ def check_parameter_count(card: ModelCard) -> None:
     with torch.device("meta"):  # allocates no memory
         model = build_model(load_task_class(card), card.hparams).model
     count = sum(parameter.numel() for parameter in model.parameters())
-    stated = card.parameters
-    require(
-        count == stated,
-        f"{card.name}: card.parameters must be {count}, the number of parameters, got {stated}",
-    )
+    message = f"card.parameters must be {count}, the number of parameters, got {card.parameters}"
+    require(count == card.parameters, message)
 
 
 def check_model_without_trainer(card: ModelCard) -> None:
     """Check that a model and its task make equal predictions."""
     task, model_class = contract_test_model(card), load_model_class(card)
+    settings = {**card.hparams, **card.contract_test.hparams}
     known = known_settings(model_class)
-    settings = {
-        key: value for key, value in {**card.hparams, **card.contract_test.hparams}.items() if key in known
-    }
-    model = build_model(model_class, settings).eval()
+    model = build_model(model_class, {key: settings[key] for key in settings if key in known}).eval()
     model.load_state_dict(task.model.state_dict())
-    require(
-        model.working_size == task.model.working_size,
-        f"{card.name}: model and task must have the same working_size",
-    )
-    for lightness, guidance in (sample_call(card, _SIZE), (sample_call(card, _SIZE)[0], None)):
-        both = predict(card, model, lightness, guidance), predict(card, task, lightness, guidance)
-        require(torch.equal(*both), f"{card.name}: model and task must make the same predictions")
+    has_same_size = model.working_size == task.model.working_size
+    require(has_same_size, "model and task must have the same working_size")
+    lightness, guidance = sample_call(card, _SIZE)
+    for given in (guidance, None):
+        is_same = torch.equal(predict(model, lightness, given), predict(task, lightness, given))
+        require(is_same, "model and task must make the same predictions")
 
 
 def check_odd_sizes(card: ModelCard) -> None:
     """Check that predictions for odd image sizes are finite, float32 and of the input size."""
     model = contract_test_model(card)
-    channels = 2 if card.output == "ab" else 3
+    kind, channels = (AbPrediction, 2) if card.output == "ab" else (RgbPrediction, 3)
     for size in ODD_SIZES:
-        lightness, guidance = sample_call(card, size, batch=2)
-        answer = predict(card, model, lightness, guidance)
-        require(
-            answer.shape == (2, channels, *size),
-            f"{card.name}: the prediction for {size} has shape {tuple(answer.shape)}",
-        )
-        require(answer.dtype == torch.float32, f"{card.name}: prediction must be float32, got {answer.dtype}")
-        require(bool(answer.isfinite().all()), f"{card.name}: the prediction at {size} is not finite")
-        in_range = card.output == "ab" or 0 <= float(answer.min()) <= float(answer.max()) <= 1
-        require(in_range, f"{card.name}: predicted RGB must be in [0, 1]")
+        with torch.inference_mode():
+            prediction = model(*sample_call(card, size, batch=2))
+        found = type(prediction).__name__
+        require(isinstance(prediction, kind), f"the card declares the output {card.output}, got {found}")
+        colors = prediction.colors
+        shape = tuple(colors.shape)
+        require(shape == (2, channels, *size), f"the prediction for {size} has shape {shape}")
+        require(colors.dtype == torch.float32, f"the prediction must be float32, got {colors.dtype}")
+        require(bool(colors.isfinite().all()), f"the prediction at {size} is not finite")
+        in_range = card.output == "ab" or 0 <= float(colors.min()) <= float(colors.max()) <= 1
+        require(in_range, "predicted RGB must be in [0, 1]")
 
 
 def check_batch_equals_single(card: ModelCard) -> None:
     """Check that the prediction for an image does not depend on other images in the batch."""
     model = contract_test_model(card)
     lightness, guidance = sample_call(card, _SIZE, batch=3)
-    together = predict(card, model, lightness, guidance)
+    together = predict(model, lightness, guidance)
     for index in range(3):
         one = slice(index, index + 1)
-        alone = predict(card, model, lightness[one], guidance[one])
-        moved = difference(card, alone, together[one])
-        require(
-            moved < _OTHER_KERNELS,
-            f"{card.name}: in a batch, the prediction for image {index} changes by {moved:.2e}",
-        )
+        moved = difference(predict(model, lightness[one], guidance[one]), together[one])
+        message = f"in a batch, the prediction for image {index} changes by {moved:.2e}"
+        require(moved < _OTHER_KERNELS, message)
 
 
 def check_guidance(card: ModelCard) -> None:
@@ -121,41 +111,30 @@ def check_guidance(card: ModelCard) -> None:
     Some kinds have an effect only in combination with another kind, such as a class map with an exemplar.
     """
     model = contract_test_model(card)
-    lightness, _ = sample_call(card, _SIZE)
-    automatic = predict(card, model, lightness, Guidance())
-    require(
-        torch.equal(automatic, predict(card, model, lightness, None)),
-        f"{card.name}: guidance=None and guidance=Guidance() give different predictions",
-    )
-    for kind in get_args(GuidanceKind):
-        guided = predict(card, model, lightness, sample_guidance([kind], _SIZE))
-        if kind in card.guidance:
-            has_effect = difference(card, guided, automatic) > _ROUNDING
-            require(
-                has_effect or _changes_others(card, model, kind), f"{card.name} accepts {kind} but ignores it"
-            )
-        else:
-            require(torch.equal(guided, automatic), f"{card.name} does not accept {kind} but depends on it")
-
-
-def _changes_others(card: ModelCard, model: ColorizationModule, kind: GuidanceKind) -> bool:
-    """Return whether a kind changes the prediction in combination with all other kinds."""
     lightness, everything = sample_call(card, _SIZE)
-    without = predict(card, model, lightness, replace(everything, **{kind: None}))
-    return difference(card, predict(card, model, lightness, everything), without) > _ROUNDING
+    automatic, guided = predict(model, lightness, Guidance()), predict(model, lightness, everything)
+    is_same = torch.equal(automatic, predict(model, lightness, None))
+    require(is_same, "guidance=None and guidance=Guidance() give different predictions")
+    for kind in get_args(GuidanceKind):
+        alone = predict(model, lightness, sample_guidance([kind], _SIZE))
+        if kind not in card.guidance:
+            require(torch.equal(alone, automatic), f"the model does not accept {kind} but depends on it")
+            continue
+        without = predict(model, lightness, replace(everything, **{kind: None}))
+        has_effect = max(difference(alone, automatic), difference(guided, without)) > _ROUNDING
+        require(has_effect, f"the model accepts {kind} but ignores it")
 
 
 def check_guidance_moves(card: ModelCard) -> None:
     """Check that guidance can be moved to another device and sliced along the batch axis."""
     guidance = sample_guidance(card.guidance, (8, 9), batch=3)
-    require(
-        guidance.to("cpu")[1:].kinds() == guidance.kinds(), f"{card.name}: slicing removes a kind of guidance"
-    )
+    keeps_kinds = guidance.to("cpu")[1:].kinds() == guidance.kinds()
+    require(keeps_kinds, "slicing removes a kind of guidance")
     for kind in guidance.kinds():
         moved = hint_fields(getattr(guidance.to("meta")[1:], kind)).values()
         tensors = [value for value in moved if isinstance(value, torch.Tensor)]
         ok = bool(tensors) and all(value.is_meta and len(value) == 2 for value in tensors)
-        require(ok, f"{card.name}: {kind} was not moved or sliced")
+        require(ok, f"{kind} was not moved or sliced")
 
 
 def check_deterministic(card: ModelCard) -> None:
@@ -164,10 +143,10 @@ def check_deterministic(card: ModelCard) -> None:
     lightness, guidance = sample_call(card, _SIZE)
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        first = predict(card, model, lightness, guidance)
+        first = predict(model, lightness, guidance)
         torch.manual_seed(2)
-        second = predict(card, model, lightness, guidance)
-    require(torch.equal(first, second), f"{card.name}: equal inputs give different predictions")
+        second = predict(model, lightness, guidance)
+    require(torch.equal(first, second), "equal inputs give different predictions")
 
 
 def check_device(card: ModelCard) -> None:
@@ -175,15 +154,11 @@ def check_device(card: ModelCard) -> None:
     model = contract_test_model(card)
     lightness, guidance = sample_call(card, _SIZE)
     for given in (guidance, None):
-        expected = predict(card, model, lightness, given)
-        with elsewhere(card):
-            found = predict(card, model, lightness, given)
-        require(
-            found.device == expected.device, f"{card.name}: the prediction is not on the device of the input"
-        )
-        require(
-            torch.equal(found, expected), f"{card.name}: the prediction depends on torch's default device"
-        )
+        expected = predict(model, lightness, given)
+        with elsewhere():
+            found = predict(model, lightness, given)
+        require(found.device == expected.device, "the prediction is not on the device of the input")
+        require(torch.equal(found, expected), "the prediction depends on torch's default device")
 
 
 def check_bfloat16_autocast(card: ModelCard) -> None:
@@ -194,14 +169,14 @@ def check_bfloat16_autocast(card: ModelCard) -> None:
     """
     model = contract_test_model(card)
     lightness, guidance = sample_call(card, _SIZE)
-    exact = predict(card, model, lightness, guidance)
+    exact = predict(model, lightness, guidance)
     with torch.autocast("cpu", torch.bfloat16):
-        mixed = predict(card, model, lightness, guidance)
-    require(mixed.dtype == torch.float32, f"{card.name}: autocast gives {mixed.dtype} instead of float32")
-    moved = difference(card, mixed, exact, worst=False)
+        mixed = predict(model, lightness, guidance)
+    require(mixed.dtype == torch.float32, f"autocast gives {mixed.dtype} instead of float32")
+    moved = difference(mixed, exact, worst=False)
     require(
         moved < _BFLOAT16,
-        f"{card.name}: bfloat16 autocast changes the prediction by {moved:.1%} of the full scale (root mean "
+        f"bfloat16 autocast changes the prediction by {moved:.1%} of the full scale (root mean "
         f"square), more than {_BFLOAT16:.0%}. Compute sensitive steps, such as a softmax with a low "
         "temperature, in a function with the decorator `colorzoo.precision.in_float32`.",
     )
@@ -214,9 +189,9 @@ def check_memory_format(card: ModelCard) -> None:
     for memory_format in (torch.contiguous_format, torch.channels_last):
         model = copy.deepcopy(contract_test_model(card)).to(memory_format=memory_format)
         # lightness has one channel, so its own memory format is irrelevant
-        answers.append(predict(card, model, lightness, guidance))
-    moved = difference(card, *answers)
-    require(moved < _OTHER_KERNELS, f"{card.name}: the memory format changes the prediction by {moved:.2e}")
+        answers.append(predict(model, lightness, guidance))
+    moved = difference(*answers)
+    require(moved < _OTHER_KERNELS, f"the memory format changes the prediction by {moved:.2e}")
 
 
 def check_gradient_reaches_input(card: ModelCard) -> None:
@@ -226,14 +201,14 @@ def check_gradient_reaches_input(card: ModelCard) -> None:
     """
     lightness, guidance = sample_call(card, _SIZE)
     lightness.requires_grad_()
-    answer = image(card, contract_test_model(card)(lightness, guidance)).sum()
+    answer = contract_test_model(card)(lightness, guidance).colors.sum()
     if answer.requires_grad:
         torch.autograd.backward(answer)
     ok = lightness.grad is not None and bool(lightness.grad.isfinite().all()) and bool(lightness.grad.any())
     if "gradient" in card.limits:
-        require(not ok, f"{card.name}: limits contains 'gradient', but a gradient reaches the input")
+        require(not ok, "limits contains 'gradient', but a gradient reaches the input")
     else:
-        require(ok, f"{card.name}: no gradient reaches the input")
+        require(ok, "no gradient reaches the input")
 
 
 # multiples of 32, at least 64, because guards of torch.export assume that the traced image was not padded
@@ -247,11 +222,8 @@ def check_export(card: ModelCard) -> None:
     """
     if "export" in card.limits:
         return
-    try:
-        found = compare_traced(contract_test_model(card).model, *graph_samples(card, *_EXPORT_SIZES))
-    except ColorzooError as error:
-        raise ContractError(f"{card.name}: torch.export: {error}") from error
-    _require_alike(card, "torch.export", found)
+    found = compare_traced(contract_test_model(card).model, *graph_samples(card, *_EXPORT_SIZES))
+    _require_alike("torch.export", found)
 
 
 def check_onnx(card: ModelCard) -> None:
@@ -262,18 +234,13 @@ def check_onnx(card: ModelCard) -> None:
     if "export" in card.limits:
         return
     require_onnx()
-    try:
-        with TemporaryDirectory() as folder:
-            out = Path(folder) / f"{card.name}.onnx"
-            made = write_graph(contract_test_model(card).model, *graph_samples(card), out, {})
-    except ColorzooError as error:
-        raise ContractError(f"{card.name}: ONNX: {error}") from error
-    _require_alike(card, "onnx", made.differences)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "model.onnx"
+        made = write_graph(contract_test_model(card).model, *graph_samples(card), file, {})
+    _require_alike("onnx", made.differences)
 
 
-def _require_alike(card: ModelCard, kind: str, differences: Mapping[Size, float]) -> None:
+def _require_alike(kind: str, differences: Mapping[Size, float]) -> None:
     for size, moved in differences.items():
-        require(
-            moved < TOLERANCE,
-            f"{card.name}: the {kind} graph and the model differ by {moved:.2e} at image size {size}",
-        )
+        message = f"the {kind} graph and the model differ by {moved:.2e} at image size {size}"
+        require(moved < TOLERANCE, message)

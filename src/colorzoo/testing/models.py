@@ -17,12 +17,9 @@ from colorzoo.errors import first_words
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
 from colorzoo.networks.spectral import StoredSpectralConv
-from colorzoo.prediction import AbPrediction, Prediction, RgbPrediction
 from colorzoo.registry import load_task_class
 from colorzoo.testing.samples import Size, sample_guidance, sample_input
 from colorzoo.training.module import ColorizationModule
-
-_FULL_SCALE = {"ab": 100.0, "rgb": 1.0}
 
 
 class ContractError(AssertionError):
@@ -74,9 +71,7 @@ def _require_known(card: ModelCard, parameters: Collection[str]) -> None:
     """Raise an error if ``scales`` of the card contains names that are not parameters."""
     for name in card.contract_test.scales.keys() - parameters:
         similar = get_close_matches(name, parameters, 1, cutoff=0)
-        raise ContractError(
-            f"{card.name}: scales must name parameters of the task, such as {similar[0]}, got {name}"
-        )
+        raise ContractError(f"scales must name parameters of the task, such as {similar[0]}, got {name}")
 
 
 def sample_call(card: ModelCard, size: Size, *, batch: int = 1, seed: int = 0) -> tuple[Tensor, Guidance]:
@@ -85,21 +80,11 @@ def sample_call(card: ModelCard, size: Size, *, batch: int = 1, seed: int = 0) -
     return lightness, sample_guidance(card.guidance, size, batch=batch, seed=seed)
 
 
-def image(card: ModelCard, prediction: Prediction) -> Tensor:
-    """Check that a prediction has the output kind of the card; return its ab or RGB tensor."""
-    promised = AbPrediction if card.output == "ab" else RgbPrediction
-    if not isinstance(prediction, promised):
-        raise ContractError(
-            f"{card.name}: the card declares the output {card.output}, but the model returned "
-            f"{type(prediction).__name__}"
-        )
-    return prediction.colors
-
-
 @torch.inference_mode()
-def predict(card: ModelCard, model: nn.Module, lightness: Tensor, guidance: Guidance | None) -> Tensor:
-    """Return the prediction of a model or task without gradients."""
-    return image(card, model(lightness, guidance)).clone()
+def predict(model: nn.Module, lightness: Tensor, guidance: Guidance | None) -> Tensor:
+    """Return the ab or RGB prediction of a model or task without gradients."""
+    colors: Tensor = model(lightness, guidance).colors
+    return colors.clone()
 
 
 class _AtGenerators(TorchFunctionMode):
@@ -120,7 +105,7 @@ class _AtGenerators(TorchFunctionMode):
 
 
 @contextmanager
-def elsewhere(card: ModelCard) -> Iterator[None]:
+def elsewhere() -> Iterator[None]:
     """Set torch's default device to ``meta`` in a ``with`` block.
 
     In this block, code that creates a tensor without specifying the device of its input fails, because the
@@ -133,8 +118,9 @@ def elsewhere(card: ModelCard) -> Iterator[None]:
         with torch.device("meta"), _AtGenerators():
             yield
     except (NotImplementedError, RuntimeError) as error:
-        message = f"{card.name}: a new tensor is not on the device of the input: {first_words(error)}"
-        raise ContractError(message) from error
+        raise ContractError(
+            f"a new tensor is not on the device of the input: {first_words(error)}"
+        ) from error
 
 
 class HostSeeds(Tensor):
@@ -150,17 +136,16 @@ class HostSeeds(Tensor):
         return torch.device("meta")
 
 
-def difference(card: ModelCard, one: Tensor, other: Tensor, *, worst: bool = True) -> float:
+def difference(one: Tensor, other: Tensor, *, worst: bool = True) -> float:
     """Return the difference between two predictions as a fraction of the full scale.
 
     The full scale is 100 CIE units for ab and 1 for RGB.
 
     Args:
-        card: Card of the model.
-        one: A prediction.
+        one: ``(B, 2, H, W)`` ab or ``(B, 3, H, W)`` RGB.
         other: Another prediction of the same shape.
         worst: Whether to return the largest difference, and not the root mean square.
     """
-    require(one.shape == other.shape, f"{card.name}: shapes {one.shape} and {other.shape} differ")
-    change = (one - other).abs()
-    return float(change.max() if worst else change.square().mean().sqrt()) / _FULL_SCALE[card.output]
+    require(one.shape == other.shape, f"shapes {one.shape} and {other.shape} differ")
+    change = (one - other).abs() / (100.0 if one.shape[1] == 2 else 1.0)
+    return float(change.max() if worst else change.square().mean().sqrt())

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from colorzoo.card import ModelCard
 from colorzoo.factory import build_model
+from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.registry import cards_of, load_task_class
 from colorzoo.testing.models import contract_test_model, difference, predict, require, sample_call
@@ -32,26 +33,20 @@ def check_state_dict_round_trip(card: ModelCard) -> None:
     """
     model, other_model = contract_test_model(card), contract_test_model(card, seed=1)
     lightness, guidance = sample_call(card, _SIZE)
-    expected = predict(card, model, lightness, guidance)
-    distance = difference(card, expected, predict(card, other_model, lightness, guidance))
-    require(
-        distance > 1e-3 or not card.trainable, f"{card.name}: the prediction does not depend on the weights"
-    )
+    expected = predict(model, lightness, guidance)
+    distance = difference(expected, predict(other_model, lightness, guidance))
+    require(distance > 1e-3 or not card.trainable, "the prediction does not depend on the weights")
     keys = list(model.state_dict())
     missing = sorted(dict(model.named_parameters()).keys() - keys)
-    require(not missing, f"{card.name}: the state dict does not contain the parameters {missing}")
-    require(
-        card.trainable or not keys,
-        f"{card.name}: the card lists 'training' in its limits, but the state dict contains {keys}",
-    )
+    require(not missing, f"the state dict does not contain the parameters {missing}")
+    message = f"the card lists 'training' in its limits, but the state dict contains {keys}"
+    require(card.trainable or not keys, message)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "weights.pt"
         torch.save(model.state_dict(), path)
         other_model.load_state_dict(torch.load(path, weights_only=True))
-    require(
-        torch.equal(predict(card, other_model, lightness, guidance), expected),
-        f"{card.name}: a loaded state dict does not restore the predictions",
-    )
+    is_restored = torch.equal(predict(other_model, lightness, guidance), expected)
+    require(is_restored, "a loaded state dict does not restore the predictions")
 
 
 def check_half_safetensors_round_trip(card: ModelCard) -> None:
@@ -63,10 +58,8 @@ def check_half_safetensors_round_trip(card: ModelCard) -> None:
         save_file({key: _narrow(value) for key, value in model.state_dict().items()}, path)
         stored = load_file(path)
     fresh.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in stored.items()})
-    moved = difference(
-        card, predict(card, fresh, lightness, guidance), predict(card, model, lightness, guidance)
-    )
-    require(moved < _FLOAT16, f"{card.name}: float16 weights change the prediction by {moved:.1%}")
+    moved = difference(predict(fresh, lightness, guidance), predict(model, lightness, guidance))
+    require(moved < _FLOAT16, f"float16 weights change the prediction by {moved:.1%}")
 
 
 def check_checkpoint_round_trip(card: ModelCard) -> None:
@@ -76,26 +69,27 @@ def check_checkpoint_round_trip(card: ModelCard) -> None:
     """
     task = contract_test_model(card)
     lightness, guidance = sample_call(card, _SIZE)
-    expected = predict(card, task, lightness, guidance)
+    expected = predict(task, lightness, guidance)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "model.ckpt"
         save_checkpoint(quiet_trainer(folder), task, path)
         keys = torch.load(path, weights_only=True).keys()
         loaded = load_task_class(card).load_from_checkpoint(path, map_location="cpu").eval()
     required = {"state_dict", "hyper_parameters"} if task.hparams else {"state_dict"}
-    require(
-        required <= keys, f"{card.name}: the checkpoint must contain {sorted(required)}, got {list(keys)}"
-    )
-    is_restored = torch.equal(predict(card, loaded, lightness, guidance), expected)
-    require(is_restored, f"{card.name}: a checkpoint does not restore the model")
+    require(required <= keys, f"the checkpoint must contain {sorted(required)}, got {list(keys)}")
+    is_restored = torch.equal(predict(loaded, lightness, guidance), expected)
+    require(is_restored, "a checkpoint does not restore the model")
+    is_rebuilt = _is_rebuilt(task.model, lightness, guidance, expected)
+    require(is_rebuilt, f"hparams do not contain all arguments of {type(task.model).__name__}")
 
-    model = task.model
+
+def _is_rebuilt(model: ColoringModel, lightness: Tensor, guidance: Guidance, expected: Tensor) -> bool:
+    """Return whether the settings ``hparams`` of a model suffice to build a model with equal predictions."""
     rebuilt = build_model(type(model), model.hparams).eval()
-    is_rebuilt = _shapes(rebuilt) == _shapes(model)
-    if is_rebuilt:
-        rebuilt.load_state_dict(model.state_dict())
-        is_rebuilt = torch.equal(predict(card, rebuilt, lightness, guidance), expected)
-    require(is_rebuilt, f"{card.name}: hparams do not contain all arguments of {type(model).__name__}")
+    if _shapes(rebuilt) != _shapes(model):
+        return False
+    rebuilt.load_state_dict(model.state_dict())
+    return torch.equal(predict(rebuilt, lightness, guidance), expected)
 
 
 def _shapes(model: torch.nn.Module) -> dict[str, torch.Size]:
@@ -115,26 +109,26 @@ def check_pretrained_round_trip(card: ModelCard) -> None:
     with TemporaryDirectory() as folder:
         model.save_pretrained(folder)
         loaded = loader.from_pretrained(folder)
-    expected = predict(card, model, lightness, guidance)
+    expected = predict(model, lightness, guidance)
     comparisons = {
         "classes": type(loaded) is type(model),
         "settings": loaded.hparams == model.hparams,
         "flags 'trained'": loaded.trained == model.trained,
         "tensors": _equal_tensors(loaded.state_dict(), model.state_dict()),
-        "predictions": torch.equal(predict(card, loaded, lightness, guidance), expected),
+        "predictions": torch.equal(predict(loaded, lightness, guidance), expected),
     }
     for name, is_equal in comparisons.items():
-        require(is_equal, f"{card.name}: the {name} before save_pretrained and after from_pretrained differ")
+        require(is_equal, f"the {name} before save_pretrained and after from_pretrained differ")
 
 
 def check_copies(card: ModelCard) -> None:
     """Check that pickled and deep copies of the model make equal predictions."""
     model = contract_test_model(card).model
     lightness, guidance = sample_call(card, _SIZE)
-    expected = predict(card, model, lightness, guidance)
+    expected = predict(model, lightness, guidance)
     for other in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
-        same = torch.equal(predict(card, other, lightness, guidance), expected)
-        require(same, f"{card.name}: the prediction of a copy differs")
+        same = torch.equal(predict(other, lightness, guidance), expected)
+        require(same, "the prediction of a copy differs")
 
 
 def save_checkpoint(trainer: Trainer, model: torch.nn.Module, path: Path) -> None:

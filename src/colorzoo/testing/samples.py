@@ -7,10 +7,19 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from colorzoo.card import ModelCard
 from colorzoo.data import Batch
 from colorzoo.engines.samples import Size, sample_guidance, sample_image, sample_input
 
-__all__ = ["Size", "sample_batch", "sample_guidance", "sample_image", "sample_input", "write_sample_images"]
+__all__ = [
+    "Size",
+    "contract_test_batch",
+    "sample_batch",
+    "sample_guidance",
+    "sample_image",
+    "sample_input",
+    "write_sample_images",
+]
 
 
 def sample_batch(size: Size, *, batch: int = 2, seed: int = 0, labels: bool = False) -> Batch:
@@ -35,6 +44,12 @@ def sample_batch(size: Size, *, batch: int = 2, seed: int = 0, labels: bool = Fa
     if labels:
         samples["label"] = seeds % 2
     return samples
+
+
+def contract_test_batch(card: ModelCard, batch: int, *, seed: int = 0) -> Batch:
+    """Return a training batch in the size of the model contract tests, with labels if the model uses them."""
+    size, labels = (card.contract_test.size,) * 2, "label" in card.guidance
+    return sample_batch(size, batch=batch, seed=seed, labels=labels)
 
 
 def write_sample_images(folder: Path, count: int = 4, size: Size = (40, 48), classes: int = 0) -> list[Path]:

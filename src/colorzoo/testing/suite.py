@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from colorzoo.card import ModelCard
+from colorzoo.errors import ColorzooError
+from colorzoo.testing.models import ContractError
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,15 @@ class Check:
     run: Callable[[ModelCard], None]
 
     def __call__(self, card: ModelCard) -> None:
-        """Run the check on the model of ``card``."""
-        self.run(card)
+        """Run the check on the model of ``card``.
+
+        Raises:
+            ContractError: The model fails the check. The message starts with the name of the model.
+        """
+        try:
+            self.run(card)
+        except (ContractError, ColorzooError) as error:
+            raise ContractError(f"{card.name}: {error}") from error
 
     def __str__(self) -> str:
         return self.name

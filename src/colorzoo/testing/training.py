@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
+import fnmatch
 import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from fnmatch import fnmatchcase
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -24,10 +24,10 @@ from colorzoo.guidance.hints import hint_fields
 from colorzoo.registry import load_task_class
 from colorzoo.settings import known_settings, nest_arguments
 from colorzoo.testing.models import ContractError, HostSeeds, contract_test_model, elsewhere, require
-from colorzoo.testing.samples import sample_batch, write_sample_images
+from colorzoo.testing.samples import contract_test_batch, write_sample_images
 from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer, silent_lightning
 from colorzoo.training.command import run_command
-from colorzoo.training.configs import find_config as shipped_config
+from colorzoo.training.configs import find_config
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.module import ColorizationModule
 
@@ -48,38 +48,38 @@ def check_gradients(card: ModelCard) -> None:
     model = contract_test_model(card).train()
     model.allow_untrained = True  # teacher networks of losses keep random weights; avoids downloads
     recorder = GradientRecorder()
-    batch = _training_batch(card)
+    batch = contract_test_batch(card, _BATCH)
     with TemporaryDirectory() as folder, silent_lightning():
         trainer = quiet_trainer(folder, max_epochs=1, callbacks=[recorder])
         trainer.fit(model, batch_loader([batch]))
     trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     without_gradient = {name for name in trained if not _is_alive(recorder.gradients.get(name))}
     patterns = card.contract_test.without_gradient
-    listed = {name for name in trained if any(fnmatchcase(name, pattern) for pattern in patterns)}
+    listed = {name for pattern in patterns for name in fnmatch.filter(trained, pattern)}
     missing, surplus = sorted(without_gradient - listed), sorted(listed - without_gradient)
-    require(not missing, f"{card.name}: the gradient of {missing} is zero, missing or not finite")
-    require(not surplus, f"{card.name}: without_gradient must not match {surplus}")
+    require(not missing, f"the gradient of {missing} is zero, missing or not finite")
+    require(not surplus, f"without_gradient must not match {surplus}")
 
 
 def check_training_device(card: ModelCard) -> None:
     """Check that losses and validation guidance are created on the device of the batch."""
     if not card.trainable:
         return
-    batch = _training_batch(card)
+    batch = contract_test_batch(card, _BATCH)
     expected = _training_tensors(card, batch)
     batch["seed"] = batch["seed"].as_subclass(HostSeeds)
-    with elsewhere(card):
+    with elsewhere():
         found = _training_tensors(card, batch)
     pairs = zip(found, expected, strict=True)
     ok = all(one.device == other.device and one.equal(other) for one, other in pairs)
-    require(ok, f"{card.name}: losses or guidance depend on torch's default device")
+    require(ok, "losses or guidance depend on torch's default device")
 
 
 def check_losses_under_autocast(card: ModelCard) -> None:
     """Check that bfloat16 autocast does not change losses and guidance, apart from the networks."""
     if not card.trainable:
         return
-    batch = _training_batch(card)
+    batch = contract_test_batch(card, _BATCH)
     expected = _training_tensors(card, batch)
     with _autocast_outside_networks():
         found = _training_tensors(card, batch)
@@ -90,7 +90,7 @@ def check_losses_under_autocast(card: ModelCard) -> None:
             change = max(change, float((one - other).detach().abs().max() / largest))
     require(
         change < _LOSS_CHANGE,
-        f"{card.name}: bfloat16 autocast changes a loss or guidance by {change:.2%}. "
+        f"bfloat16 autocast changes a loss or guidance by {change:.2%}. "
         "Compute it in a function with the decorator `colorzoo.precision.in_float32`.",
     )
 
@@ -121,10 +121,6 @@ def _autocast_outside_networks() -> Iterator[None]:
             hook.remove()
 
 
-def _training_batch(card: ModelCard) -> Batch:
-    return sample_batch((card.contract_test.size,) * 2, batch=_BATCH, labels=_takes_labels(card))
-
-
 def _training_tensors(card: ModelCard, batch: Batch) -> list[Tensor]:
     """Return the losses of a training step and the tensors of the validation guidance."""
     model = _model_before_training(card)
@@ -136,9 +132,9 @@ def _training_tensors(card: ModelCard, batch: Batch) -> list[Tensor]:
         tensors = [model.generator_loss(batch, generated), discriminator_loss]
     else:
         tensors = [cast(Tensor, model.training_step(batch, 0))]
-        require(bool(logged), f"{card.name}: a training step logs no loss")
+        require(bool(logged), "a training step logs no loss")
     for losses, count in logged:
-        require(count == len(batch["rgb"]), f"{card.name}: a training step logs a wrong batch size")
+        require(count == len(batch["rgb"]), "a training step logs a wrong batch size")
         tensors += losses.values()
     return [*tensors, *_guidance_tensors(model, batch)]
 
@@ -177,12 +173,10 @@ def check_config(card: ModelCard, configs: Path | None = None, images: Path | No
     """
     if card.config is None:
         return
-    require(
-        card.trainable,
-        f"{card.name}: the card lists 'training' in its limits (unsupported features), but "
-        f"the card has config {card.config}",
-    )
-    train_config(card, find_config(card.config, configs), images)
+    message = f"the card lists 'training' in its limits (unsupported features) and config {card.config}"
+    require(card.trainable, message)
+    path = find_config(card.config) if configs is None else configs / card.config
+    train_config(card, path, images)
 
 
 def train_config(card: ModelCard, config: Path, images: Path | None = None) -> None:
@@ -213,14 +207,13 @@ def train_config(card: ModelCard, config: Path, images: Path | None = None) -> N
         metrics = logged(folder, "val/")
         checkpoints = {path.name for path in folder.rglob("*.ckpt")}
         has_examples = any(folder.rglob("images/step-*.png"))
-    run = f"{card.name}: {config}"
-    require(code == 0, f"{run} ended with exit code {code}")
+    require(code == 0, f"{config} ended with exit code {code}")
     are_finite = all(math.isfinite(value) for value in losses)
-    require(len(losses) >= _STEPS and are_finite, f"{run} logged {losses} in two steps")
-    require(bool(metrics), f"{run} logged no validation metric")
-    require("last.ckpt" in checkpoints, f"{run} does not save the last checkpoint, only {checkpoints}")
-    require(len(checkpoints) > 1, f"{run} does not save the best checkpoint, only {checkpoints}")
-    require(has_examples or card.input == "sketch", f"{run} wrote no example image in validation")
+    require(len(losses) >= _STEPS and are_finite, f"{config} logged {losses} in two steps")
+    require(bool(metrics), f"{config} logged no validation metric")
+    require("last.ckpt" in checkpoints, f"{config} does not save the last checkpoint, only {checkpoints}")
+    require(len(checkpoints) > 1, f"{config} does not save the best checkpoint, only {checkpoints}")
+    require(has_examples or card.input == "sketch", f"{config} wrote no example image in validation")
 
 
 def _takes_labels(card: ModelCard) -> bool:
@@ -231,35 +224,18 @@ def _check_refusal(card: ModelCard) -> None:
     """Check that a model without weights raises an error in training."""
     model = contract_test_model(card)
     found = [name for name, _ in model.named_parameters()]
-    claim = f"{card.name}: the card lists 'training' in its limits"
+    claim = "the card lists 'training' in its limits"
     require(not found, f"{claim}, but the model has parameters: {found}")
     require(not card.weights, f"{claim}, but also lists weights")
     require(model.trained, f"{claim}, so model.trained must be True")
     with TemporaryDirectory() as folder, silent_lightning():
-        trainer = quiet_trainer(folder, max_epochs=1)
         try:
-            trainer.fit(model, batch_loader([sample_batch((card.contract_test.size,) * 2)]))
+            batches = batch_loader([contract_test_batch(card, _BATCH)])
+            quiet_trainer(folder, max_epochs=1).fit(model, batches)
         except ColorzooError as error:
-            require("\n" not in str(error), f"{card.name}: the error must be one line, got {error}")
+            require("\n" not in str(error), f"the error must be one line, got {error}")
             return
-    raise ContractError(
-        f"{claim} (unsupported features), but training succeeded. Remove 'training' from limits."
-    )
-
-
-def find_config(config: str, configs: Path | None = None) -> Path:
-    """Return the path of a configuration in ``configs``, or in the folders that `fit` searches.
-
-    Raises:
-        ContractError: The file does not exist.
-    """
-    if configs is not None:
-        require((configs / config).is_file(), f"the configuration {config!r} does not exist in {configs}")
-        return configs / config
-    try:
-        return shipped_config(config)
-    except ColorzooError as error:
-        raise ContractError(str(error)) from error
+    raise ContractError(f"{claim} (unsupported features), but training succeeded")
 
 
 def write_overlay(card: ModelCard, folder: Path, images: Path) -> Path:

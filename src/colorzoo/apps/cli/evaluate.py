@@ -42,8 +42,10 @@ class EvaluateOptions:
     )
     data: Path | None = option(None, "folder of color images", metavar="DIR")
     output: Path | None = option(None, "folder of the report", "", "-o", "--output", metavar="REPORT")
-    protocol: str = option(
-        "automatic", "name of a protocol, or YAML file (default: automatic)", metavar="NAME"
+    protocol: str | None = option(
+        None,
+        "name of a protocol, or YAML file (default: automatic, or blind-vote with --vote)",
+        metavar="NAME",
     )
     compare: list[str] | None = option(
         None, "test whether two methods differ significantly", metavar=("A", "B"), nargs=2
@@ -120,7 +122,7 @@ def _evaluate(args: EvaluateOptions) -> int:
     outcome = evaluate(
         models,
         args.data,
-        args.protocol,
+        args.protocol or "automatic",
         output=args.output,
         interactions=_parse_interactions(args.interactions),
         metrics=_names(args.metrics) or None,
@@ -189,8 +191,19 @@ def _write_vote_page(args: EvaluateOptions, folder: Path) -> int:
 
     if args.data is None:
         raise ColorzooError("--vote requires --models A,B and --data DIR")
-    device = choose_device(args.device)
-    skipped = write_vote(_names(args.models), args.data, folder, limit=args.limit, device=device)
+    for flag, value in (("-o", args.output), ("--metrics", args.metrics), ("--compare", args.compare)):
+        if value is not None:
+            raise ColorzooError(f"{flag} cannot be combined with --vote, because a vote writes no report")
+    skipped = write_vote(
+        _names(args.models),
+        args.data,
+        folder,
+        args.protocol or "blind-vote",
+        pairs=args.pairs,
+        interactions=_parse_interactions(args.interactions),
+        limit=args.limit,
+        device=choose_device(args.device),
+    )
     for _, reason in skipped:
         print_line(f"colorzoo: skipped: {' '.join(reason.split())}", sys.stderr)
     print_line(str(folder / PAGE_FOLDER / "index.html"), sys.stdout)
@@ -208,7 +221,7 @@ def print_scores(outcome: Outcome, folder: Path) -> None:
         outcome: Outcome with a summary.
         folder: Folder of the report.
     """
-    from colorzoo.evaluation import metric_heading
+    from colorzoo.evaluation import format_number, metric_heading
 
     summary = outcome.summary
     assert summary is not None
@@ -218,22 +231,14 @@ def print_scores(outcome: Outcome, folder: Path) -> None:
         cells = []
         for output in outputs:
             score = row.scores[output.key]
-            cells.append(_score_cell(score.estimate.value, output.digits, score.omitted))
+            text = format_number(score.estimate.value, output.digits)
+            cells.append(f"{text} ({score.omitted})" if score.omitted else text)
         rows.append((summary.label(row.method), str(row.count), *cells))
     print_table(("method", "interactions", *map(metric_heading, outputs)), rows)
-    first, second = summary.compared or ("", "")
     for comparison in summary.comparisons:
-        name = f"{first} minus {second}, {comparison.output.title} at {comparison.count}"
+        name = f"{' minus '.join(summary.compared or ())}, {comparison.output.title} at {comparison.count}"
         print(f"{name}: {comparison.difference.estimate.value:+.4g}, {comparison.verdict}")
     print_line(str(folder / "report.html"), sys.stdout)
-
-
-def _score_cell(value: float, digits: int, omitted: str) -> str:
-    """Return the text of a score and, in parentheses, the numbers of images that it does not include."""
-    from colorzoo.evaluation import format_number
-
-    text = format_number(value, digits)
-    return f"{text} ({omitted})" if omitted else text
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, EvaluateOptions, run)}
