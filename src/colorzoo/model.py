@@ -339,7 +339,7 @@ class ColoringModel(nn.Module):
             WeightsError: Keys are missing or unexpected, or shapes differ.
         """
         if not published:
-            state_dict = {**self.borrowed_weights(), **self.for_inference(state_dict)}
+            state_dict = self.for_inference(state_dict)
         apply_weights(self, state_dict, name=name, published=published)
         self.trained, self.untrained_reason = True, ""
 
@@ -487,17 +487,10 @@ class ColoringModel(nn.Module):
         arguments = sorted(self.hparams.items())
         values = (__version__, type(self).__qualname__, arguments, *more)
         digest = hashlib.sha256(full_repr(values).encode())
-        for name, tensor in sorted({**self.borrowed_weights(), **self.state_dict()}.items()):
+        for name, tensor in sorted(self.state_dict().items()):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
         return digest.digest()
-
-    def borrowed_weights(self) -> Mapping[str, Tensor]:
-        """Return the weights that this model copies from another registered model.
-
-        Weight files of this model omit these weights. The default is an empty mapping.
-        """
-        return {}
 
 
 def _mark_as_trained(model: ColoringModel, state_dict: Mapping[str, Tensor], prefix: str, *_: Any) -> None:

@@ -142,7 +142,7 @@ def test_su2020_start_copies_local_hints_to_all_networks(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("theirs", "message"),
-    [({"mask_center": 0.0}, "mask_center 0.5"), ({"mask_center": 0.5, "width": 0.25}, "width")],
+    [({"mask_center": 0.0}, "mask_center 0.5"), ({"mask_center": 0.5, "width": 0.25}, "block1.0.weight")],
 )
 def test_su2020_start_with_other_settings_raises(
     theirs: dict[str, Any], message: str, tmp_path: Path

@@ -127,6 +127,7 @@ class HintUNet(nn.Module):
 
     def __init__(self, in_channels: int = 4, width: float = 1.0, *, distribution: bool = True) -> None:
         super().__init__()
+        self.width = width
         c64, c128, c256, c512 = (scaled_width(base, width) for base in (64, 128, 256, 512))
         self.block1 = conv_block((in_channels, c64, c64))
         self.block2 = conv_block((c64, c128, c128))
@@ -319,43 +320,39 @@ def initialize(module: nn.Module, std: float | None) -> None:
                 torch.nn.init.zeros_(layer.bias)
 
 
-def compatible_unet_weights(
-    source: nn.Module, target: HintUNet, *, mask_center: float, setting: str
-) -> dict[str, Tensor]:
-    """Return the U-Net weights of a trained network, or raise an error if another U-Net cannot use them.
-
-    The function compares the shapes of all weights and the normalization of hints. For example, weights that
-    were trained with mask value 0 for "no hint" are wrong for a network that uses -0.5 for "no hint". The
-    output scale must be 110 (`AB_SCALE`).
+def point_network(model: nn.Module, setting: str) -> PointNetwork:
+    """Return the network of a Local Hints model.
 
     Args:
-        source: The trained network, with its U-Net in the attribute ``unet``.
-        target: The U-Net that will load the weights.
-        mask_center: Value that the new network subtracts from its hint mask. For a source without this
-            attribute, it is 0.
-        setting: Setting that names the source, such as ``"--model.start"``; the error messages begin with it.
+        model: Model that the user selected.
+        setting: Setting that selects the model, for the error message.
 
     Raises:
-        ColorzooError: The networks differ in ``mask_center``, in the output scale or in the shapes of the
-            weights.
+        ColorzooError: The model is not a Local Hints model.
     """
-    source_unet: Any = getattr(source, "unet", None)
-    weights = source_unet.state_dict() if isinstance(source_unet, HintUNet) else {}
-    shapes = {name: weight.shape for name, weight in weights.items()}
-    expected_shapes = {name: weight.shape for name, weight in target.state_dict().items()}
-    if shapes != expected_shapes:
+    network: Any = model.network
+    if not isinstance(network, PointNetwork):
+        raise ColorzooError(f"{setting} must name a Local Hints model, got {type(model).__name__}")
+    return network
+
+
+def start_weights(model: nn.Module, mask_center: float) -> dict[str, Tensor]:
+    """Return the U-Net weights of the Local Hints model in ``--model.start``.
+
+    Args:
+        model: Model that the user selected.
+        mask_center: Value that the new network subtracts from the hint mask.
+
+    Raises:
+        ColorzooError: The model is not a Local Hints model, or its input or output normalization differs.
+    """
+    network = point_network(model, "--model.start")
+    if (network.mask_center, network.ab_scale) != (mask_center, AB_SCALE):
         raise ColorzooError(
-            f"{setting} must name a Local Hints model whose settings 'width', 'hint_attention' and "
-            f"'scene_blocks' match this model, but the layers of {type(source).__name__} differ"
+            f"--model.start must name a model with mask_center {mask_center} and ab_scale {AB_SCALE}, got "
+            f"mask_center {network.mask_center} and ab_scale {network.ab_scale}"
         )
-    source_center = getattr(source, "mask_center", 0.0)
-    source_scale = getattr(source, "ab_scale", AB_SCALE)
-    if (source_center, source_scale) != (mask_center, AB_SCALE):
-        raise ColorzooError(
-            f"{setting} must name a model with mask_center {mask_center} and ab_scale {AB_SCALE}, got "
-            f"mask_center {source_center} and ab_scale {source_scale}"
-        )
-    return dict(weights)
+    return network.unet.state_dict()
 
 
 HINT_UNET_NAMES: tuple[Pattern, ...] = (

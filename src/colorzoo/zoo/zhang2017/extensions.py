@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.color import hull_centers, hull_mask, lab_to_rgb
-from colorzoo.errors import ColorzooError
 from colorzoo.guidance import GlobalStatistics, Points
 from colorzoo.guidance.color_statistics import pixel_saturation
 from colorzoo.losses import smooth_l1_map, weighted_by_chroma
@@ -24,7 +23,7 @@ from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import cells
 from colorzoo.networks.feature_hooks import HookState
 from colorzoo.networks.hint_extensions import ExtendedHintUNet
-from colorzoo.networks.hint_unet import AB_SCALE, HintUNet, hint_input, initialize
+from colorzoo.networks.hint_unet import AB_SCALE, hint_input, initialize, point_network
 from colorzoo.networks.shared_weights import borrow
 from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt
 from colorzoo.training.stages import Stage
@@ -138,13 +137,10 @@ class SteeredNetwork(GlobalNetwork):
     saturations: Tensor
 
     def __init__(self, backbone: ColoringModel) -> None:
-        unet = getattr(backbone.network, "unet", None)
-        if not isinstance(unet, HintUNet) or unet.class_head is None:
-            raise ColorzooError(
-                f"--model.extensions.trunk must name a Local Hints model, got {type(backbone).__name__}"
-            )
-        super().__init__(unet, float(getattr(backbone.network, "ab_scale", AB_SCALE)))
-        self.mask_center = float(getattr(backbone.network, "mask_center", 0.0))
+        local_hints = point_network(backbone, "--model.extensions.trunk")
+        unet = local_hints.unet
+        super().__init__(unet, local_hints.ab_scale)
+        self.mask_center = local_hints.mask_center
         self.bring = nn.Conv2d(3, unet.up9.in_channels, 3, padding=1, bias=False)
         # Tensors created during tracing would be tracer proxies, so these buffers are computed here. Indices
         # replace a mask because the number of channels that a mask selects is data-dependent.
