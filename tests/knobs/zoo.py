@@ -145,7 +145,7 @@ KNOBS = {
     ),
     "yun2023": Knobs(
         values={
-            "width": 96, "heads": 4, "patch": 8, "side": 64, "head": "linear", "most_hints": 3, "few": 1.0,
+            "width": 96, "heads": 4, "patch": 8, "side": 64, "head": "linear", "most_hints": 3,
         },
     ),
     "zhang2016": Knobs(

@@ -40,7 +40,6 @@ _CAPTIONS = {
     "kang2023_tiny": "DDColor, medium",
     "yun2023": "iColoriT, large",
     "yun2023_s": "iColoriT, medium",
-    "yun2023_small": "iColoriT, compact",
     "yun2023_tiny": "iColoriT, small",
     "zhang2016": "Zhang 2016, large",
     "zhang2017_global": "Zhang 2017, large",

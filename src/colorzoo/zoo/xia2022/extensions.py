@@ -1,11 +1,9 @@
-"""Extensions of DISCO that are not in the paper: color points, and a pixel loss.
+"""Extension of DISCO that is not in the paper: color points.
 
 The registered model `xia2022` is a `PointColorization`.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -15,7 +13,7 @@ from colorzoo.color.bins import nearest_bin
 from colorzoo.guidance import Guidance, Points
 from colorzoo.networks.blocks import pad_with_zeros
 from colorzoo.zoo.xia2022.model import AnchorColorization
-from colorzoo.zoo.xia2022.network import AB_SCALE, CELL, EncodedImage
+from colorzoo.zoo.xia2022.network import CELL, EncodedImage
 
 
 class PointColorization(AnchorColorization):
@@ -51,19 +49,3 @@ def with_points(anchors: Tensor, bins: Tensor, clusters: Tensor, points: Points)
     chosen = torch.unflatten(nearest_bin(color.mT.flatten(0, 1)), 0, held.shape)
     covered = ((clusters[:, :, None] == clusters[:, None]) & held[:, None]).any(dim=2)
     return (anchors & ~covered) | held, torch.where(held, chosen, bins)
-
-
-ImageLosses = Callable[[Tensor, Tensor], dict[str, Tensor]]
-"""Function that returns weighted losses, by name, of Lab images and predicted ab / 110."""
-
-
-def with_pixel_loss(losses: ImageLosses, weight: float, lab: Tensor, ab: Tensor) -> dict[str, Tensor]:
-    """Return the losses of a function and the weighted L1 loss of ab / 110.
-
-    Args:
-        losses: Function that returns other losses.
-        weight: Weight of the L1 loss.
-        lab: Ground truth Lab ``(B, 3, H, W)``.
-        ab: Predicted ab / 110, ``(B, 2, H, W)``.
-    """
-    return {**losses(lab, ab), "pixels": weight * F.l1_loss(ab, lab[:, 1:] / AB_SCALE)}
