@@ -150,7 +150,7 @@ KNOBS = {
     ),
     "zhang2016": Knobs(
         base={"width": 0.125},
-        values={"width": 0.25, "init_std": 0.05},
+        values={"width": 0.25},
     ),
     "zhang2017_local": Knobs(
         base={"width": 0.125, "init_std": None, "reveal_all": 0.3, "stage": "joint"},

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from colorzoo.networks.blocks import conv3x3, is_traced
 from colorzoo.networks.feature_hooks import Visit, unchanged
-from colorzoo.networks.hint_unet import Detach, HintEncoding, HintUNet, initialize
+from colorzoo.networks.hint_unet import Detach, HintEncoding, HintUNet
 
 MASKED = -1e4  # attention logit of a cell without a hint; finite in bfloat16
 _REDUCTION = 4  # channel reduction of the squeeze-and-excitation layer
@@ -91,19 +91,6 @@ class ExtendedHintUNet(HintUNet):
         if self.scene is not None:
             deep = self.scene((maps[2], maps[3], deep))
         return super().merge((*maps[:6], deep), visit)
-
-
-def initialize_extended(module: nn.Module, std: float | None) -> None:
-    """Initialize all convolutions; the output layers of scene blocks are set to zero.
-
-    Args:
-        module: Module with an `ExtendedHintUNet`.
-        std: Standard deviation of the normal distribution; None selects He initialization.
-    """
-    initialize(module, std)
-    for layer in module.modules():
-        if isinstance(layer, SceneBlocks):
-            layer.reset_output()
 
 
 class HintAttention(nn.Module):

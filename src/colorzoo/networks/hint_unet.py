@@ -228,8 +228,25 @@ class HintUNet(nn.Module):
         return self.class_head(trunk)
 
 
-class HintNetwork(nn.Module):
+class PointNetworkOutput(NamedTuple):
+    """Output of a `PointNetwork`.
+
+    Attributes:
+        ab: ``(B, 2, H, W)`` in CIE units.
+        logits: ``(B, 529, ceil(H/4), ceil(W/4))`` over the 23 x 23 ab grid, or the logits of another head.
+    """
+
+    ab: Tensor
+    logits: Tensor
+
+
+class PointNetwork(nn.Module):
     """`HintUNet` with the input and output normalization of Zhang et al. 2017.
+
+    Examples:
+        >>> lightness = torch.full((2, 1, 32, 48), 50.0)
+        >>> PointNetwork(HintUNet(width=0.125))(lightness, colorzoo.Points.none(lightness)).ab.shape
+        torch.Size([2, 2, 32, 48])
 
     The input of the U-Net is (L - 50) / 100, hint ab / 110 and the hint mask minus ``mask_center``. The
     output of the U-Net is multiplied by ``ab_scale``.
@@ -244,39 +261,6 @@ class HintNetwork(nn.Module):
         super().__init__()
         self.mask_center, self.ab_scale = mask_center, ab_scale
         self.unet = unet
-
-    def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the network from the first hook to the output and call ``visit`` at each hook.
-
-        Returns:
-            ab ``(B, 2, H, W)`` in CIE units.
-        """
-        height, width = state.size
-        trunk, beside9, beside10 = state.maps
-        ab = self.unet.decode(HintEncoding(trunk, beside9, beside10, ()), visit)
-        return ab[:, :, :height, :width].float() * self.ab_scale
-
-
-class PointNetworkOutput(NamedTuple):
-    """Output of a `PointNetwork`.
-
-    Attributes:
-        ab: ``(B, 2, H, W)`` in CIE units.
-        logits: ``(B, 529, ceil(H/4), ceil(W/4))`` over the 23 x 23 ab grid, or the logits of another head.
-    """
-
-    ab: Tensor
-    logits: Tensor
-
-
-class PointNetwork(HintNetwork):
-    """`HintNetwork` that is conditioned on color points.
-
-    Examples:
-        >>> lightness = torch.full((2, 1, 32, 48), 50.0)
-        >>> PointNetwork(HintUNet(width=0.125))(lightness, colorzoo.Points.none(lightness)).ab.shape
-        torch.Size([2, 2, 32, 48])
-    """
 
     def forward(self, lightness: Tensor, points: Points, *, detach: Detach = "none") -> PointNetworkOutput:
         """Colorize images of any size.
@@ -301,6 +285,17 @@ class PointNetwork(HintNetwork):
         """Run the network up to block 8, the first feature hook; see `forward` for the arguments."""
         encoded = self.unet.encode(hint_input(lightness, points, self.mask_center))
         return HookState(encoded[:3], (lightness.shape[-2], lightness.shape[-1]))
+
+    def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
+        """Run the network from the first hook to the output and call ``visit`` at each hook.
+
+        Returns:
+            ab ``(B, 2, H, W)`` in CIE units.
+        """
+        height, width = state.size
+        trunk, beside9, beside10 = state.maps
+        ab = self.unet.decode(HintEncoding(trunk, beside9, beside10, ()), visit)
+        return ab[:, :, :height, :width].float() * self.ab_scale
 
 
 def initialize(module: nn.Module, std: float | None) -> None:

@@ -21,9 +21,8 @@ from colorzoo.guidance.color_statistics import pixel_saturation
 from colorzoo.losses import smooth_l1_map, weighted_by_chroma
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import cells
-from colorzoo.networks.feature_hooks import HookState
 from colorzoo.networks.hint_extensions import ExtendedHintUNet
-from colorzoo.networks.hint_unet import AB_SCALE, hint_input, initialize, point_network
+from colorzoo.networks.hint_unet import AB_SCALE, HintEncoding, hint_input, initialize, point_network
 from colorzoo.networks.shared_weights import borrow
 from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt
 from colorzoo.training.stages import Stage
@@ -173,8 +172,8 @@ class SteeredNetwork(GlobalNetwork):
         self.unet.eval()
         return self
 
-    def before_hooks(self, lightness: Tensor, statistics: GlobalStatistics) -> HookState:
-        """Return the network state after block 8; see `forward` for the arguments."""
+    def encode(self, lightness: Tensor, statistics: GlobalStatistics) -> HintEncoding:
+        """Run the network up to block 8 and add the matched colors; see `forward` for the arguments."""
         histogram, saturation = known_statistics(statistics, lightness.shape[0], lightness)
         is_known = (histogram.sum(dim=1, keepdim=True) > 0) | (saturation >= 0)
         vector = self.branch(statistics, lightness.shape[0]) * is_known[:, :, None, None]
@@ -184,8 +183,7 @@ class SteeredNetwork(GlobalNetwork):
         hinted_colors = (
             torch.cat([likely, torch.ones_like(likely[:, :1])], dim=1) * is_known[:, :, None, None]
         )
-        trunk = encoded.trunk + self.bring(hinted_colors.to(encoded.trunk))
-        return HookState((trunk, *encoded[1:3]), (lightness.shape[-2], lightness.shape[-1]))
+        return encoded._replace(trunk=encoded.trunk + self.bring(hinted_colors.to(encoded.trunk)))
 
     def _likely_colors(self, trunk: Tensor, lightness: Tensor, statistics: GlobalStatistics) -> Tensor:
         """Return mean colors ``(B, 2, H/4, W/4)`` of the matched distributions, ab / 110."""
