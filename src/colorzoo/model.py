@@ -173,9 +173,9 @@ class ColoringModel(nn.Module):
         """
         if not self.feature_layers:
             return ()
-        from colorzoo.networks.recording import record
+        from colorzoo.networks.recording import layer_outputs
 
-        return record(self, self.feature_layers, lambda: self(lightness))
+        return layer_outputs(self, self.feature_layers, lambda: self(lightness))
 
     @classmethod
     def supports(cls, method: str) -> bool:

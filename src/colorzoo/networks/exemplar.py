@@ -163,9 +163,9 @@ class ColorNet(nn.Module):
         return self.ab(map10)
 
 
-def _stack(fan_in: int, fan_out: int, count: int, *, dilation: int = 1) -> nn.ModuleList:
-    widths = [fan_in, *[fan_out] * (count - 1)]
-    return nn.ModuleList([conv3x3(width, fan_out, dilation=dilation) for width in widths])
+def _stack(in_channels: int, out_channels: int, count: int, *, dilation: int = 1) -> nn.ModuleList:
+    widths = [in_channels, *[out_channels] * (count - 1)]
+    return nn.ModuleList([conv3x3(width, out_channels, dilation=dilation) for width in widths])
 
 
 def _run(layers: nn.ModuleList, x: Tensor) -> Tensor:

@@ -81,17 +81,17 @@ class Colored(NamedTuple):
     gate: Tensor | None
 
 
-def encoder_blocks(fan_in: int, width: float) -> nn.ModuleList:
+def encoder_blocks(in_channels: int, width: float) -> nn.ModuleList:
     """Return the six convolution blocks of the image encoder, which `encoder_maps` runs.
 
     Args:
-        fan_in: Input channels.
+        in_channels: Input channels.
         width: Multiplier for every channel count; 1.0 matches the published network.
     """
     c64, c128, c256, c512 = (scaled_width(each, width) for each in (64, 128, 256, 512))
     return nn.ModuleList(
         [
-            normalized_stack(fan_in, c64, c64),
+            normalized_stack(in_channels, c64, c64),
             normalized_stack(c64, c128, c128),
             normalized_stack(c128, *[c256] * 3),
             normalized_stack(c256, *[c512] * 3),

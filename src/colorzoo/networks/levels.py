@@ -37,9 +37,9 @@ class DecoderLevel(nn.Module):
 
     def __init__(self, blocks: nn.Module, channels: tuple[int, int, int], fuse: nn.Module) -> None:
         super().__init__()
-        fan_in, skip, fan_out = channels
+        in_channels, skip, out_channels = channels
         self.blocks, self.fuse = blocks, fuse
-        self.up, self.skip = upconv4x4(fan_in, fan_out), conv3x3(skip, fan_out)
+        self.up, self.skip = upconv4x4(in_channels, out_channels), conv3x3(skip, out_channels)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """Upsample ``x`` and fuse it with an encoder map; return ``(B, C, 2h, 2w)``.

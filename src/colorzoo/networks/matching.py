@@ -197,13 +197,19 @@ class _Branch(nn.Module):
     """Two convolutions with instance normalization, PReLU and nearest-neighbor upsampling."""
 
     def __init__(
-        self, fan_in: int, middle: int, fan_out: int, *, stride: int = 1, scales: tuple[int, int] = (1, 1)
+        self,
+        in_channels: int,
+        middle: int,
+        out_channels: int,
+        *,
+        stride: int = 1,
+        scales: tuple[int, int] = (1, 1),
     ) -> None:
         super().__init__()
         self.scales = scales
-        self.conv1 = _conv(fan_in, middle)
+        self.conv1 = _conv(in_channels, middle)
         self.prelu1 = nn.PReLU()
-        self.conv2 = _conv(middle, fan_out, stride=stride)
+        self.conv2 = _conv(middle, out_channels, stride=stride)
         self.prelu2 = nn.PReLU()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -225,8 +231,8 @@ class _Residual(nn.Module):
         return self.prelu(instance_norm(self.conv2(inner)) + x)
 
 
-def _conv(fan_in: int, fan_out: int, *, stride: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(fan_in, fan_out, 3, stride=stride, padding=1, padding_mode="reflect")
+def _conv(in_channels: int, out_channels: int, *, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, padding_mode="reflect")
 
 
 def _nearest(x: Tensor, times: int) -> Tensor:

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from colorzoo.networks.blocks import pad_to_multiple, scaled_width
 from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
-from colorzoo.networks.style import by_label, covariance_of, power_of
+from colorzoo.networks.style import covariance_of, power_of, transform_by_label
 
 STRIDE, SMALLEST = 8, 16
 """Divisor and minimum of image height and width in pixels."""
@@ -126,7 +126,7 @@ TRANSFORMS: Mapping[TransformName, Transform] = {"adain": adain, "wct": wct}
 
 
 def inside_labels(transform: Transform, labels: tuple[Tensor, Tensor]) -> Transform:
-    """Return a function that applies a transform to each label separately; see `by_label`.
+    """Return a function that applies a transform to each label separately; see `transform_by_label`.
 
     Args:
         transform: Function such as `adain` or `wct`.
@@ -137,7 +137,7 @@ def inside_labels(transform: Transform, labels: tuple[Tensor, Tensor]) -> Transf
         def of_places(ours: Tensor, theirs: Tensor) -> Tensor:
             return transform(ours[..., None], theirs[..., None], alpha)[..., 0]
 
-        return by_label(of_places, content[0], style[0], labels, fewest=2)[None]
+        return transform_by_label(of_places, content[0], style[0], labels, fewest=2)[None]
 
     return apply
 
