@@ -105,10 +105,17 @@ def to_rectangles(corners: Tensor, size: tuple[int, int], stride: int = 1) -> li
 
 
 def _cells(start: float, end: float, length: float, cells: int) -> tuple[int, int]:
-    first, last = int(start * length + _ROUNDING), min(int(end * length + _ROUNDING), cells)
+    """Return the first cell and the number of cells of an interval, given as fractions of a length.
+
+    An interval without a whole cell gets the next cell, or the previous cell at the border.
+    """
+    first = int(start * length + _ROUNDING)
+    last = min(int(end * length + _ROUNDING), cells)
     if last > first:
         return first, last - first
-    return (first, 1) if cells - first > 1 else (max(0, min(first, cells) - 1), 1)
+    if first < cells - 1:
+        return first, 1
+    return max(0, min(first, cells) - 1), 1
 
 
 class InstanceBox(NamedTuple):

@@ -166,7 +166,7 @@ class Su2020(SingleOptimizerModule):
         generators = image_generators(batch["seed"], "boxes")
         return [
             given[: self.most_boxes] if len(given) else self.boxes_without_objects(generator)
-            for given, generator in zip(shares(batch), generators, strict=True)
+            for given, generator in zip(relative_boxes(batch), generators, strict=True)
         ]
 
     def validation_settings(self) -> tuple[str, ...]:
@@ -235,7 +235,7 @@ def color_range(ab: Tensor) -> Tensor:
     return (high - low).sum(dim=1)
 
 
-def shares(batch: Batch) -> list[Tensor]:
+def relative_boxes(batch: Batch) -> list[Tensor]:
     """Return the boxes ``(K, 4)`` of each image as fractions of the image size, on the CPU.
 
     K is 0 for images without boxes.

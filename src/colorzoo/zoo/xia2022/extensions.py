@@ -42,10 +42,11 @@ def with_points(anchors: Tensor, bins: Tensor, clusters: Tensor, points: Points)
         clusters: Cluster index ``(B, N)`` of each superpixel.
         points: Color points.
     """
-    given, ab = (pad_with_zeros(each, CELL) for each in (points.mask, points.ab * points.mask))
-    share, total = (F.avg_pool2d(each, CELL).flatten(2) for each in (given, ab))
-    held = share[:, 0] > 0
-    color = total / torch.where(share > 0, share, 1.0)
-    chosen = torch.unflatten(nearest_bin(color.mT.flatten(0, 1)), 0, held.shape)
-    covered = ((clusters[:, :, None] == clusters[:, None]) & held[:, None]).any(dim=2)
-    return (anchors & ~covered) | held, torch.where(held, chosen, bins)
+    mask, ab = (pad_with_zeros(each, CELL) for each in (points.mask, points.ab * points.mask))
+    hinted_fraction = F.avg_pool2d(mask, CELL).flatten(2)  # (B, 1, N)
+    has_point = hinted_fraction[:, 0] > 0
+    color = F.avg_pool2d(ab, CELL).flatten(2) / torch.where(hinted_fraction > 0, hinted_fraction, 1.0)
+    point_bins = torch.unflatten(nearest_bin(color.mT.flatten(0, 1)), 0, has_point.shape)
+    is_same_cluster = clusters[:, :, None] == clusters[:, None]
+    cluster_has_point = (is_same_cluster & has_point[:, None]).any(dim=2)
+    return (anchors & ~cluster_has_point) | has_point, torch.where(has_point, point_bins, bins)

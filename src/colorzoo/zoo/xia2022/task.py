@@ -206,9 +206,9 @@ def superpixel_losses(shares: Tensor, ab: Tensor) -> dict[str, Tensor]:
     rows, columns = (torch.arange(side, dtype=ab.dtype, device=ab.device) for side in (height, width))
     positions = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))[None].expand(len(ab), -1, -1, -1)
 
-    def off(maps: Tensor) -> Tensor:
+    def reconstruction_error(maps: Tensor) -> Tensor:
         return torch.linalg.vector_norm(maps - spread(pool(maps, shares), shares), dim=1).mean()
 
-    color = _COLOR_WEIGHT * off(ab / AB_SCALE)
-    place = _PLACE_WEIGHT * off(positions) / CELL
+    color = _COLOR_WEIGHT * reconstruction_error(ab / AB_SCALE)
+    place = _PLACE_WEIGHT * reconstruction_error(positions) / CELL
     return {"loss": color + place, "color": color, "place": place}

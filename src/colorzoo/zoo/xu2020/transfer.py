@@ -310,11 +310,11 @@ class TransferNetwork(nn.Module):
         """
         maps_by_layer: dict[str, Tensor] = {}
 
-        def record(place: str, maps: Tensor) -> Tensor:
-            maps_by_layer[place] = maps
+        def store(layer: str, maps: Tensor) -> Tensor:
+            maps_by_layer[layer] = maps
             return maps
 
-        self.decoder.body(self.encoder(pad_to_multiple(rgb, STRIDE, SMALLEST), record), record)
+        self.decoder.body(self.encoder(pad_to_multiple(rgb, STRIDE, SMALLEST), store), store)
         return maps_by_layer
 
     def split_embedding(self, embedding: Tensor) -> dict[str, Moments]:
