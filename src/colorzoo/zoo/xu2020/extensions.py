@@ -26,8 +26,6 @@ from colorzoo.training.stages import Stage
 from colorzoo.zoo.xu2020.network import MASK_CENTER, Architecture, ExemplarNetwork
 
 _AREA = (0.3, 1.0)  # area range of a self-reference crop, as a fraction of the image
-_TURN = (60.0, 300.0)  # range of the hue rotation of an unrelated reference in degrees
-_SHIFT = 30.0  # maximum color shift of an unrelated reference in CIE units
 WRONG_SHARE, _WRONG_SHIFT = 0.3, 30.0  # fraction of shifted contents, maximum shift in CIE units
 
 
@@ -177,20 +175,3 @@ def reference_of(batch: Batch) -> Tensor:
     if reference is not None:
         return reference
     return crop_flip_reference(batch["rgb"], image_generators(batch["seed"], "reference"), scale=_AREA)
-
-
-def foreign_references(rgb: Tensor, seeds: Tensor) -> Tensor:
-    """Simulate unrelated references: rotate the hues and shift the colors of references.
-
-    Other images of the batch are not used, because the result would depend on the number of processes.
-
-    Args:
-        rgb: References ``(B, 3, H, W)`` in [0, 1].
-        seeds: Per-image seeds ``(B,)``.
-    """
-    lab = rgb_to_lab(rgb)
-    draws = draw_uniform(image_generators(seeds, "foreign"), len(rgb), 3, rgb.device)[..., None, None]
-    angle = torch.deg2rad(_TURN[0] + (_TURN[1] - _TURN[0]) * draws[:, 0])
-    a, b = lab[:, 1], lab[:, 2]
-    turned = torch.stack([angle.cos() * a - angle.sin() * b, angle.sin() * a + angle.cos() * b], dim=1)
-    return lab_to_rgb(torch.cat([lab[:, :1], turned + _SHIFT * (2 * draws[:, 1:] - 1)], dim=1))

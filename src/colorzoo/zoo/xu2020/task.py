@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, Unpack
@@ -28,7 +28,6 @@ from colorzoo.zoo.xu2020.extensions import (
     EXTENSION_STAGES,
     Extensions,
     ExtensionStage,
-    foreign_references,
     recoloring_losses,
     reference_of,
 )
@@ -157,24 +156,15 @@ class Xu2020(SingleOptimizerModule):
         return {"loss": loss}
 
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the names of the validation settings: ``automatic``, ``reference`` and ``other``.
+        """Return the names of the validation settings: ``automatic`` and ``reference``."""
+        return "automatic", "reference"
 
-        ``automatic`` has no reference. ``reference`` uses the reference of the data, or an augmented copy of
-        the image. ``other`` uses an unrelated reference.
-        """
-        return "automatic", "reference", "other"
-
-    def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterator[tuple[str, Guidance]]:
-        """Yield guidance without a reference, with the reference of the batch, and with changed colors.
-
-        Args:
-            batch: The batch.
-            lab: Ground truth ``(B, 3, H, W)``.
-        """
-        reference = reference_of(batch)
-        yield "automatic", Guidance()
-        yield "reference", Guidance(exemplar=Exemplar(reference))
-        yield "other", Guidance(exemplar=Exemplar(foreign_references(reference, batch["seed"])))
+    def validation_guidances(self, batch: Batch, lab: Tensor) -> list[tuple[str, Guidance]]:
+        """Return guidance without a reference, and with the reference of `reference_of`."""
+        return [
+            ("automatic", Guidance()),
+            ("reference", Guidance(exemplar=Exemplar(reference_of(batch)))),
+        ]
 
 
 @in_float32

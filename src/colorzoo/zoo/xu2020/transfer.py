@@ -264,6 +264,12 @@ def _join(x: Tensor, encoded: EncoderMaps, level: int) -> Tensor:
     return torch.cat([high, encoded.maps[level].to(x.dtype)], dim=1)
 
 
+def keep(place: str, maps: Tensor) -> Tensor:
+    """Return a feature map unchanged; as an `Adapt` function, this disables the transfer."""
+    del place
+    return maps
+
+
 class TransferNetwork(nn.Module):
     """Color transfer by matching feature statistics at the ten layers in `PLACES`.
 
@@ -277,16 +283,15 @@ class TransferNetwork(nn.Module):
         c1, c2, c3, c4 = (scaled_width(base, width) for base in _BASES)
         self.channels = dict(zip(PLACES, (c1, c2, c3, c4, c1, c2, c3, c3, c2, c1), strict=True))
 
-    def forward(self, rgb: Tensor, adapt: Adapt | None = None) -> Tensor:
+    def forward(self, rgb: Tensor, adapt: Adapt = keep) -> Tensor:
         """Transfer colors and return unclipped RGB ``(B, 3, H, W)``.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
             adapt: Function that is called at each matched layer and returns the feature map to use; see
-                `Adapt`. None reconstructs the image.
+                `Adapt`. The default reconstructs the image.
         """
         height, width = rgb.shape[-2:]
-        adapt = adapt or keep
         output: Tensor = self.decoder(self.encoder(pad_to_multiple(rgb, STRIDE, SMALLEST), adapt), adapt)
         return output[:, :, :height, :width].float()
 
@@ -324,12 +329,6 @@ class TransferNetwork(nn.Module):
             place: Moments(part[:, 0, :, None, None], part[:, 1, :, None, None])
             for place, part in zip(PLACES, parts, strict=True)
         }
-
-
-def keep(place: str, maps: Tensor) -> Tensor:
-    """Return a feature map unchanged; as an `Adapt` function, this disables the transfer."""
-    del place
-    return maps
 
 
 def match_embedding(targets: Mapping[str, Moments], sets: tuple[str, ...], alpha: Tensor | float) -> Adapt:
