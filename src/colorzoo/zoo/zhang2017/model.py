@@ -15,16 +15,11 @@ from colorzoo.factory import create_backbone
 from colorzoo.guidance import GlobalStatistics, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
-from colorzoo.networks.hint_extensions import fold_rank_layers
 from colorzoo.networks.hint_unet import Detach, initialize, points_of
 from colorzoo.prediction import AbPrediction
 from colorzoo.weights.readers.caffe import CaffeLayers
-from colorzoo.zoo.zhang2017.extensions import (
-    GlobalExtensions,
-    LocalExtensions,
-    SteeredNetwork,
-    local_hints_unet,
-)
+from colorzoo.zoo.zhang2017.extended_unet import ExtendedHintUNet, LocalExtensions, fold_rank_layers
+from colorzoo.zoo.zhang2017.extensions import GlobalExtensions, SteeredNetwork
 from colorzoo.zoo.zhang2017.network import (
     GlobalArchitecture,
     GlobalHintsNetwork,
@@ -57,7 +52,7 @@ class LocalHints(ColoringModel):
         architecture: LocalArchitecture = LocalArchitecture(),
         extensions: LocalExtensions = LocalExtensions(),
     ) -> None:
-        unet = local_hints_unet(architecture, extensions)
+        unet = ExtendedHintUNet(architecture, extensions)
         network = LocalHintsNetwork(unet, architecture)
         initialize(network, architecture.init_std)
         if unet.scene is not None:
