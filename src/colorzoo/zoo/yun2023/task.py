@@ -137,13 +137,13 @@ def _reveal(ab: Tensor, counts: Tensor, order: Tensor) -> Points:
     if not order.shape[1]:
         return Points.none(ab)
     rank = torch.arange(order.shape[1], device=ab.device).expand_as(order)
-    first = (rank < counts[:, None]).to(ab.dtype)
-    chosen = torch.zeros_like(first).scatter(1, order.argsort(dim=1), first)
-    mask = chosen.view(batch, 1, height // CELL, width // CELL)
-    color = F.avg_pool2d(ab, CELL) * mask
-    shown = F.interpolate(torch.cat([color, mask], dim=1), scale_factor=CELL)
-    shown = F.pad(shown, (0, width % CELL, 0, height % CELL))  # incomplete border cells get no hint
-    return Points(shown[:, :2], shown[:, 2:])
+    is_revealed = (rank < counts[:, None]).to(ab.dtype)  # in the order of the cells
+    cell_mask = torch.zeros_like(is_revealed).scatter(1, order.argsort(dim=1), is_revealed)
+    cell_mask = cell_mask.view(batch, 1, height // CELL, width // CELL)
+    cell_hints = torch.cat([F.avg_pool2d(ab, CELL) * cell_mask, cell_mask], dim=1)
+    hints = F.interpolate(cell_hints, scale_factor=CELL)
+    hints = F.pad(hints, (0, width % CELL, 0, height % CELL))  # incomplete border cells get no hint
+    return Points(hints[:, :2], hints[:, 2:])
 
 
 class CosineFromZero(Cosine):
