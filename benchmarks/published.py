@@ -172,12 +172,12 @@ def he_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
 
 def gated_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
     """Colorize with all positions of the image compared with the reference at once."""
-    usual = gated_transfer.PLACES_AT_ONCE
-    gated_transfer.PLACES_AT_ONCE = lightness.numel()
+    usual = gated_transfer.POSITIONS_PER_CHUNK
+    gated_transfer.POSITIONS_PER_CHUNK = lightness.numel()
     try:
         return plain_call(model, lightness, guidance)
     finally:
-        gated_transfer.PLACES_AT_ONCE = usual
+        gated_transfer.POSITIONS_PER_CHUNK = usual
 
 
 def at_every_pixel(maps: Tensor, size: tuple[int, int], scale: int) -> Tensor:

@@ -35,7 +35,7 @@ CASES: dict[str, tuple[str, Any, tuple[str, ...]]] = {  # model, value and refer
     "alpha": ("colorzoo2026", 0.2, REFERENCES[:1]),
     "reassigned": ("chen2023_small", ["17=13", "18=13"], REFERENCES[:1]),
     "engine": ("zhang2016_small", "onnxruntime", ()),
-    "allow_untrained": ("yun2023_small", True, ()),
+    "allow_untrained": ("yun2023_tiny", True, ()),
     "quality": ("zhang2016_small", 20, ()),
     "frames": ("zhang2016_small", "first", ()),
 }

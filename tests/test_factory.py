@@ -14,7 +14,7 @@ from colorzoo.apps.cli.main import main
 from colorzoo.errors import UntrainedWarning, WeightsError
 from colorzoo.factory import create_coloring_model
 from colorzoo.training.module import ColorizationModule
-from colorzoo.zoo.zhang2017.extensions import LocalExtensions
+from colorzoo.zoo.zhang2017.extended_unet import LocalExtensions
 from tiny_model import NAME, tiny_task
 
 

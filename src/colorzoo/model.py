@@ -173,9 +173,9 @@ class ColoringModel(nn.Module):
         """
         if not self.feature_layers:
             return ()
-        from colorzoo.networks.recording import record
+        from colorzoo.networks.recording import layer_outputs
 
-        return record(self, self.feature_layers, lambda: self(lightness))
+        return layer_outputs(self, self.feature_layers, lambda: self(lightness))
 
     @classmethod
     def supports(cls, method: str) -> bool:
@@ -339,7 +339,7 @@ class ColoringModel(nn.Module):
             WeightsError: Keys are missing or unexpected, or shapes differ.
         """
         if not published:
-            state_dict = {**self.borrowed_weights(), **self.for_inference(state_dict)}
+            state_dict = self.for_inference(state_dict)
         apply_weights(self, state_dict, name=name, published=published)
         self.trained, self.untrained_reason = True, ""
 
@@ -489,18 +489,11 @@ class ColoringModel(nn.Module):
         arguments = sorted(self.hparams.items())
         values = (__version__, type(self).__qualname__, arguments, *more)
         digest = hashlib.sha256(full_repr(values).encode())
-        tensors = {**dict(self.named_buffers()), **self.borrowed_weights(), **self.state_dict()}
+        tensors = {**dict(self.named_buffers()), **self.state_dict()}
         for name, tensor in sorted(tensors.items()):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
         return digest.digest()
-
-    def borrowed_weights(self) -> Mapping[str, Tensor]:
-        """Return the weights that this model copies from another registered model.
-
-        Weight files of this model omit these weights. The default is an empty mapping.
-        """
-        return {}
 
 
 def _mark_as_trained(model: ColoringModel, state_dict: Mapping[str, Tensor], prefix: str, *_: Any) -> None:

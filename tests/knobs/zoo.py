@@ -123,8 +123,8 @@ KNOBS = {
     ),
     "su2020": Knobs(
         base={"stage": "fusion", "colorfulness": 0.3, "hints": 0.5},
-        values={"stage": "instance", "width": 0.25, "init_std": 0.05, "most_boxes": 1, "hints": 1.0},
-        exempt=("keep_trunk", "random_boxes"),
+        values={"stage": "instance", "width": 0.25, "most_boxes": 1, "hints": 1.0},
+        exempt=("trunk", "random_boxes"),
         batch=8,
     ),
     "xia2022": Knobs(
@@ -135,15 +135,8 @@ KNOBS = {
     ),
     "xiao2020": Knobs(values={"width": 0.125, "stage": "later"}, exempt=("level",)),
     "xu2020": Knobs(
-        base={
-            "width": 0.125, "color_width": 0.125, "grid_share": 0.2, "transferred_share": 0.5,
-            "none_share": 0.1,
-        },
-        values={
-            "color_width": 0.25, "places": ("encoder",), "stage": "exposure", "none_share": 1.0,
-            "grid_share": 0.5, "transferred_share": 0.0,
-        },
-        exempt=("transfer_error", "image_weight", "perceptual_weight"),
+        values={"width": 0.25, "stage": "encoder"},
+        exempt=("places", "backbone", "transfer_error", "image_weight", "perceptual_weight"),
         batch=6,
     ),
     "yin2021": Knobs(
@@ -152,12 +145,12 @@ KNOBS = {
     ),
     "yun2023": Knobs(
         values={
-            "width": 96, "heads": 4, "patch": 8, "side": 64, "head": "linear", "most_hints": 3, "few": 1.0,
+            "width": 96, "heads": 4, "patch": 8, "side": 64, "head": "linear", "most_hints": 3,
         },
     ),
     "zhang2016": Knobs(
         base={"width": 0.125},
-        values={"width": 0.25, "init_std": 0.05},
+        values={"width": 0.25},
     ),
     "zhang2017_local": Knobs(
         base={"width": 0.125, "init_std": None, "reveal_all": 0.3, "stage": "joint"},

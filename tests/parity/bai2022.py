@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.losses import weighted_sum
-from colorzoo.networks.levels import all_depths, cosines, shares
+from colorzoo.networks.levels import attention_weights, cosines, resize_and_concatenate
 from colorzoo.networks.renaming import rename_keys
 from colorzoo.zoo.bai2022.network import Aligner, Architecture, ContentEncoder, Decoder, StyleDecoder
 from colorzoo.zoo.bai2022.published import NAMES
@@ -95,9 +95,9 @@ def sscn_full(golden: Golden) -> None:
             golden.close(f"out_{name}_map{index}", each[index][:, ::32, ::step, ::step])
     golden.close("out_ref_map4", read.maps[4][:, ::16])
     size = maps[2].shape[-2:]
-    ours, theirs = (all_depths(each[:4], size).flatten(2) for each in (maps, read.maps))
+    ours, theirs = (resize_and_concatenate(each[:4], size).flatten(2) for each in (maps, read.maps))
     chosen = theirs.gather(2, places[:, None].expand(-1, theirs.shape[1], -1))
-    golden.close("out_corr_max", shares(cosines(ours, chosen)).amax(dim=1))
+    golden.close("out_corr_max", attention_weights(cosines(ours, chosen)).amax(dim=1))
 
 
 @case("sscn_step")

@@ -29,7 +29,7 @@ from colorzoo.networks.exemplar import (
 )
 from colorzoo.networks.exemplar_features import CaffeVGG19, caffe_input
 from colorzoo.networks.matching import WarpNet
-from colorzoo.networks.recording import record
+from colorzoo.networks.recording import layer_outputs
 from colorzoo.zoo.chen2023.network import DinoBackbone, StegoHead, convert_stego
 from parity.cases import Golden, case
 from pseudo_weights import pseudo_state_dict
@@ -196,7 +196,7 @@ def discriminator(golden: Golden) -> None:
     network.load_state_dict(convert_discriminator(weights(golden)))
     lab = wide(golden, "in_lab")
     judged: list[Tensor] = []
-    (fourth,) = record(network, ["layers.3"], lambda: judged.append(network(lab)))
+    (fourth,) = layer_outputs(network, ["layers.3"], lambda: judged.append(network(lab)))
     golden.close("out_layer2_u", network.layers[1].u)
     golden.close("out_score", judged[0])
     features = F.leaky_relu(instance_norm(fourth), 0.2)

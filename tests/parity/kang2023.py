@@ -13,7 +13,7 @@ from colorzoo.factory import build_model
 from colorzoo.metrics.appearance import colorfulness
 from colorzoo.metrics.psnr import psnr
 from colorzoo.networks import imagenet
-from colorzoo.networks.attention import positions
+from colorzoo.networks.attention import position_encoding
 from colorzoo.networks.renaming import rename_keys
 from colorzoo.prediction import AbPrediction
 from colorzoo.training.perceptual import frozen_vgg16, load_torchvision
@@ -97,7 +97,7 @@ def color_decoder(golden: Golden) -> None:
     maps = [golden.tensor(f"in_src{index}").float() for index in range(3)]
     for index in range(2):
         height, width = maps[index].shape[2:]
-        place = positions(height, width, 256, torch.device("cpu"))
+        place = position_encoding(height, width, 256, torch.device("cpu"))
         golden.close(f"out_pos{index}", place.view(1, height, width, 256).permute(0, 3, 1, 2))
     seen: dict[str, list[Tensor]] = {"cross": [], "among": [], "feed": []}
     for layer in network.layers:

@@ -6,7 +6,7 @@ from torch import Tensor
 from colorzoo.losses import chi_square_distance, soft_histogram, total_variation
 from colorzoo.networks import imagenet
 from colorzoo.networks.gated_transfer import Reference, Transferred
-from colorzoo.networks.levels import all_depths, cosines
+from colorzoo.networks.levels import cosines, resize_and_concatenate
 from colorzoo.networks.renaming import rename_keys
 from colorzoo.zoo.lu2020.network import Architecture, Gray2ColorNet
 from colorzoo.zoo.lu2020.published import NAMES
@@ -52,7 +52,7 @@ def check_inside(
     for index, each in enumerate(maps, start=1):
         step = 2 if index == 1 else 1
         golden.close(f"out_body_model{index}", each[:1, :: every["body"], ::step, ::step])
-    features = [all_depths(each, each[1].shape[-2:]).flatten(2) for each in (maps, other)]
+    features = [resize_and_concatenate(each, each[1].shape[-2:]).flatten(2) for each in (maps, other)]
     golden.close("out_corr_max", cosines(*features).amax(dim=1))
     for index in range(3):
         golden.close(f"out_align{3 - index}", carried.matched[index][:, :: every["align"]])

@@ -8,7 +8,7 @@ from torch import Tensor
 from colorzoo.color import annealed_mean, hull_centers, prior_probabilities, rebalancing_weights, soft_encode
 from colorzoo.factory import build_model
 from colorzoo.metrics.feature_networks import FrozenNetwork
-from colorzoo.networks.attention import positions
+from colorzoo.networks.attention import position_encoding
 from colorzoo.networks.clusters import kmeans
 from colorzoo.networks.imagenet import VGGOutputs
 from colorzoo.zoo.xia2022.model import AnchorColorization, anchor_bins, anchors_of
@@ -75,7 +75,7 @@ def xia2022_transformer(golden: Golden) -> None:
     cells = golden.tensor("in_tokens")
     network = Transformer(cells.shape[1], 0.0).eval()
     network.load_state_dict({renamed(key): value for key, value in golden.weights().items()})
-    place = positions(cells.shape[2], cells.shape[3], cells.shape[1], cells.device)
+    place = position_encoding(cells.shape[2], cells.shape[3], cells.shape[1], cells.device)
     golden.close("out_position", place.mT.view_as(golden.tensor("out_position")))
     last: Any = network.layers[-1]
     encoded: list[tuple[Tensor, ...]] = []

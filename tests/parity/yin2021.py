@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from colorzoo.losses import soft_histogram
 from colorzoo.networks.gated_transfer import Reference, Transferred
-from colorzoo.networks.levels import all_depths, cosines, shares
+from colorzoo.networks.levels import attention_weights, cosines, resize_and_concatenate
 from colorzoo.networks.renaming import rename_keys
 from colorzoo.zoo.yin2021.network import (
     REDUCED,
@@ -63,8 +63,8 @@ def check_inside(
     for index, each in enumerate(maps, start=1):
         step = 2 if index == 1 else 1
         golden.close(f"out_body_model{index}", each[:, :: every["body"], ::step, ::step])
-    features = [all_depths(each, each[1].shape[-2:]).flatten(2) for each in (maps, other)]
-    golden.close("out_corr_max", shares(cosines(*features)).amax(dim=1))
+    features = [resize_and_concatenate(each, each[1].shape[-2:]).flatten(2) for each in (maps, other)]
+    golden.close("out_corr_max", attention_weights(cosines(*features)).amax(dim=1))
     histogram, trusts = network.histogram, (network.matched_trust, network.histogram_trust)
     for index in range(3):
         golden.close(f"out_align{3 - index}", taken.matched[index][:, :: every["align"]])

@@ -26,9 +26,9 @@ def plain_hints(batch: Any, ab: Tensor, most: int) -> Points:
     shown, mask = torch.zeros_like(ab), torch.zeros_like(ab[:, :1])
     columns = ab.shape[3] // 2
     cells = columns * (ab.shape[2] // 2)
-    draws = draw_uniform(image_generators(batch["seed"], "points"), len(ab), 2 + cells, ab.device)
+    draws = draw_uniform(image_generators(batch["seed"], "points"), len(ab), 1 + cells, ab.device)
     for image, row in enumerate(draws):
-        for cell in row[2:].argsort().tolist()[: int(float(row[0]) * (most + 1))]:
+        for cell in row[1:].argsort().tolist()[: int(float(row[0]) * (most + 1))]:
             top, left = 2 * (cell // columns), 2 * (cell % columns)
             place = (image, slice(None), slice(top, top + 2), slice(left, left + 2))
             shown[place], mask[place] = ab[place].mean(dim=(1, 2), keepdim=True), 1

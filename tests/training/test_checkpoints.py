@@ -11,7 +11,7 @@ from colorzoo.data import FolderDataModule
 from colorzoo.training.callbacks import LastCheckpoint
 from colorzoo.training.callbacks.checkpoints import missing_checkpoints
 from colorzoo.weights import read_weights
-from colorzoo.zoo.weng2022.model import Architecture
+from colorzoo.zoo.weng2022.network import Architecture
 from colorzoo.zoo.weng2022.task import Weng2022
 
 

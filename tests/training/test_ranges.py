@@ -23,7 +23,7 @@ from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.trainer import quiet_trainer
 from colorzoo.training.configs import config_folders
 from colorzoo.zoo.chen2023.network import load_segmenter
-from colorzoo.zoo.zhang2017.extensions import LocalExtensions
+from colorzoo.zoo.zhang2017.extended_unet import LocalExtensions
 from colorzoo.zoo.zhang2017.model import LocalHints
 from colorzoo.zoo.zhang2017.task import LocalUsers, Zhang2017Local
 

@@ -129,9 +129,8 @@ def test_checkpoints_and_weight_files_store_provenance(images, tmp_path):
 
 
 def test_next_stage_continues_with_weights_loaded_by_create_model(images, tmp_path):
-    small = {"width": 0.125, "init_std": None}
-    first = fit(model_of("su2020", stage="full", **small), images, tmp_path)
-    model = create_model("su2020", first, stage="instance", **small)
+    first = fit(model_of("su2020", stage="full", width=0.125), images, tmp_path)
+    model = create_model("su2020", first, stage="instance", width=0.125)
     full, instance = model.model.network.full.state_dict(), model.model.network.instance.state_dict()
     assert any(not torch.equal(full[key], instance[key]) for key in full)
     model.prepare_fit()

@@ -5,7 +5,7 @@ from training_recipes.recipe import Recipe
 _COMMON = {
     "width": 1.0, "mask_center": 0.5, "delta": 1.0, "most_boxes": 8,
     "hints": 0.0,  # sample_p 1.0 of the script: no point is ever given
-    "random_boxes": 0, "colorfulness": 0.0, "hint_attention": False, "trunk": None, "keep_trunk": False,
+    "random_boxes": 0, "colorfulness": 0.0, "trunk": None,
 }  # fmt: skip
 _RETRAINED = {"model": "zhang2017_local", "weights": "siggraph_retrained.safetensors"}
 

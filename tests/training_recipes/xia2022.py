@@ -20,7 +20,6 @@ RECIPES = (
         batch=96, epochs=60, stage="colors",
         settings={
             "width": 1.0, "dropout": 0.1, "anchors": 8, "colorfulness": 0.5, "perceptual_weight": 5.0,
-            "pixel_weight": 0.0,
         },
         fixed=_SUPERPIXELS,
     ),

@@ -3,8 +3,7 @@
 from training_recipes.recipe import Recipe
 
 _PAPER = {
-    "width": 1.0, "color_width": None, "hint_attention": False, "backbone": None, "transfer_error": None,
-    "places": ["encoder", "skip", "decoder"], "none_share": 0.0,
+    "width": 1.0, "backbone": None, "transfer_error": None, "places": ["encoder", "skip", "decoder"],
 }  # fmt: skip
 _COLOR = {**_PAPER, "stop_probability": 1 / 8}  # code: points are geometric, 12.5 % of the images have none
 _COLOR_NET = {"trains": ("model.network.color.",), "fixed": ("model.network.color.unet.class_head.",)}
@@ -15,15 +14,7 @@ RECIPES = (
         source="fact sheet, section 6: rate and its change of the paper; batch of the code",
         rates={0: 1e-5, 320_289: 1e-5, 320_290: 1e-6, 640_000: 1e-6},  # 10 epochs of ImageNet by 40
         batch=40, epochs=20, stage="color",
-        settings={**_COLOR, "hint_weight": 10.0, "delta": 1.0, "grid_share": 0.0, "transferred_share": 0.0},
-        **_COLOR_NET,
-    ),
-    Recipe(
-        config="xu2020/color_grid.yaml",
-        source="ours: the hints of inference in training",
-        rates={0: 1e-5, 100: 0.5e-5, 200: 0.0},
-        batch=40, epochs=2, stage="color",
-        settings={**_COLOR, "hint_weight": 0.0, "delta": 0.05, "grid_share": 0.33, "transferred_share": 0.33},
+        settings={**_COLOR, "hint_weight": 10.0, "delta": 1.0},
         **_COLOR_NET,
     ),
     Recipe(

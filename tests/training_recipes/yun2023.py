@@ -14,7 +14,7 @@ def icolorit(name: str, width: int, heads: int, epochs: int) -> Recipe:
         optimizer="AdamW", betas=(0.9, 0.95), weight_decay=0.05, batch=256, epochs=epochs,
         settings={
             "width": width, "heads": heads, "depth": 12, "patch": 16, "side": 224, "head": "convolution",
-            "mask_center": 0.0, "delta": 0.01, "most_hints": 128, "few": 0.0,
+            "mask_center": 0.0, "delta": 0.01, "most_hints": 128,
         },
     )  # fmt: skip
 

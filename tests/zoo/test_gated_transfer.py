@@ -30,7 +30,7 @@ def test_gated_transfer_in_parts_equals_matching_all_places(
     )
     with torch.inference_mode():
         whole = model.generate(lightness, model.read(embedding.exemplar.rgb))
-        monkeypatch.setattr(gated_transfer, "PLACES_AT_ONCE", 70)
+        monkeypatch.setattr(gated_transfer, "POSITIONS_PER_CHUNK", 70)
         parts = model.generate(lightness, model.read(embedding.exemplar.rgb))
     torch.testing.assert_close(whole.ab[2], parts.ab[2])
     torch.testing.assert_close(whole.gate, parts.gate)

@@ -25,7 +25,7 @@ from colorzoo.weights import save_weights
 from colorzoo.zoo.su2020.extensions import random_boxes
 from colorzoo.zoo.su2020.model import detect
 from colorzoo.zoo.su2020.network import Rectangle, to_rectangles
-from colorzoo.zoo.su2020.task import Su2020, shares
+from colorzoo.zoo.su2020.task import Su2020, relative_boxes
 
 SIZE = (40, 56)
 TINY = {"width": 0.125}
@@ -142,7 +142,7 @@ def test_su2020_start_copies_local_hints_to_all_networks(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("theirs", "message"),
-    [({"mask_center": 0.0}, "mask_center 0.5"), ({"mask_center": 0.5, "width": 0.25}, "width")],
+    [({"mask_center": 0.0}, "mask_center 0.5"), ({"mask_center": 0.5, "width": 0.25}, "block1.0.weight")],
 )
 def test_su2020_start_with_other_settings_raises(
     theirs: dict[str, Any], message: str, tmp_path: Path
@@ -155,9 +155,9 @@ def test_su2020_start_with_other_settings_raises(
 
 def test_su2020_training_boxes_are_fractions_and_default_to_the_whole_image() -> None:
     batch: Any = sample_batch((32, 64), batch=2)
-    assert [len(each) for each in shares(batch)] == [0, 0]
+    assert [len(each) for each in relative_boxes(batch)] == [0, 0]
     batch = Batch(**batch, boxes=[torch.tensor([[16.0, 8.0, 32.0, 32.0]]), torch.empty(0, 4)])
-    torch.testing.assert_close(shares(batch)[0], torch.tensor([[0.25, 0.25, 0.5, 1.0]]))
+    torch.testing.assert_close(relative_boxes(batch)[0], torch.tensor([[0.25, 0.25, 0.5, 1.0]]))
     assert model().boxes_of(batch)[1].tolist() == [[0, 0, 1, 1]]
     four = [torch.tensor([[0.0, 0.0, 8.0 * side, 32.0]]) for side in (1, 2, 3, 4)]
     crowded = Batch(**sample_batch((32, 64), batch=1), boxes=[torch.cat(four)])

@@ -7,8 +7,8 @@ import torch
 
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
-from colorzoo.zoo.weng2022.model import Architecture, ColorTokenColorization
-from colorzoo.zoo.weng2022.network import lightness_range
+from colorzoo.zoo.weng2022.model import ColorTokenColorization
+from colorzoo.zoo.weng2022.network import Architecture, lightness_range
 from colorzoo.zoo.weng2022.task import Polynomial, Weng2022
 
 NARROW = Architecture(width=64, encoder_depth=1, decoder_depth=1)

@@ -23,7 +23,7 @@ from colorzoo.zoo.xu2020.network import grid_hints
 from colorzoo.zoo.xu2020.task import Xu2020
 from colorzoo.zoo.xu2020.transfer import adain, inside_labels
 
-TINY = {"width": 0.125, "color_width": 0.125}
+TINY = {"width": 0.125}
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from colorzoo.factory import build_model
-from colorzoo.networks.hint_extensions import AttendedConv, HintAttention
+from colorzoo.zoo.zhang2017.extended_unet import AttendedConv, HintAttention
 from colorzoo.zoo.zhang2017.model import LocalHints
 from colorzoo.zoo.zhang2017.task import Zhang2017Local
 

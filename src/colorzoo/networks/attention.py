@@ -79,13 +79,13 @@ class FeedStep(nn.Module):
         return self.norm(state + self.dropout(self.linear2(between)))
 
 
-def positions(height: int, width: int, channels: int, device: torch.device) -> Tensor:
+def position_encoding(height: int, width: int, channels: int, device: torch.device) -> Tensor:
     """Return the sinusoidal position encoding of a feature map (Carion et al. 2020).
 
     The first half of the channels encodes the row, and the second half encodes the column.
 
     Examples:
-        >>> positions(3, 4, 16, torch.device("cpu")).shape
+        >>> position_encoding(3, 4, 16, torch.device("cpu")).shape
         torch.Size([1, 12, 16])
 
     Args:

@@ -62,9 +62,9 @@ def conv_relu_stack(channels: tuple[int, ...], *, last_stride: int = 1, dilation
     """
     layers: list[nn.Module] = []
     pairs = list(pairwise(channels))
-    for index, (fan_in, fan_out) in enumerate(pairs):
+    for index, (inputs, outputs) in enumerate(pairs):
         stride = last_stride if index == len(pairs) - 1 else 1
-        layers += [conv3x3(fan_in, fan_out, stride=stride, dilation=dilation), nn.ReLU(inplace=True)]
+        layers += [conv3x3(inputs, outputs, stride=stride, dilation=dilation), nn.ReLU(inplace=True)]
     return layers
 
 

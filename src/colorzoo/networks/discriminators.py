@@ -52,9 +52,9 @@ class PatchDiscriminator(nn.Module):
         return self.layers(x)
 
 
-def _conv_norm(fan_in: int, fan_out: int, *, stride: int) -> list[nn.Module]:
-    conv = nn.Conv2d(fan_in, fan_out, 4, stride=stride, padding=1, bias=False)
-    return [conv, nn.BatchNorm2d(fan_out), nn.LeakyReLU(_SLOPE)]
+def _conv_norm(in_channels: int, out_channels: int, *, stride: int) -> list[nn.Module]:
+    conv = nn.Conv2d(in_channels, out_channels, 4, stride=stride, padding=1, bias=False)
+    return [conv, nn.BatchNorm2d(out_channels), nn.LeakyReLU(_SLOPE)]
 
 
 def pixel_patch_discriminator(width: float = 1.0) -> nn.Sequential:
@@ -69,8 +69,8 @@ def pixel_patch_discriminator(width: float = 1.0) -> nn.Sequential:
     """
     c32, c64, c128, c256, c512 = (scaled_width(base, width) for base in (32, 64, 128, 256, 512))
     layers: list[nn.Module] = [nn.Conv2d(3, c32, 1), nn.LeakyReLU(_SLOPE)]
-    for fan_in, fan_out, stride in ((c32, c64, 2), (c64, c128, 2), (c128, c256, 2), (c256, c512, 1)):
-        convolution = nn.Conv2d(fan_in, fan_out, 4, stride=stride, padding=1)
+    for inputs, outputs, stride in ((c32, c64, 2), (c64, c128, 2), (c128, c256, 2), (c256, c512, 1)):
+        convolution = nn.Conv2d(inputs, outputs, 4, stride=stride, padding=1)
         layers += [convolution, InstanceNorm(), nn.LeakyReLU(_SLOPE)]
     return nn.Sequential(*layers, nn.Conv2d(c512, 1, 4, padding=1))
 
@@ -120,8 +120,8 @@ class SpectralConv(nn.Module):
     """Convolution with spectral normalization.
 
     Args:
-        fan_in: Number of input channels.
-        fan_out: Number of output channels.
+        in_channels: Number of input channels.
+        out_channels: Number of output channels.
         kernel: Height and width of the kernel.
         stride: Stride of the convolution.
         padding: Zero padding on each side.
@@ -131,17 +131,23 @@ class SpectralConv(nn.Module):
     v: Tensor
 
     def __init__(
-        self, fan_in: int, fan_out: int, kernel: tuple[int, int], *, stride: int = 1, padding: int = 0
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: tuple[int, int],
+        *,
+        stride: int = 1,
+        padding: int = 0,
     ) -> None:
         super().__init__()
-        like = nn.Conv2d(fan_in, fan_out, kernel)
+        like = nn.Conv2d(in_channels, out_channels, kernel)
         self.weight, self.bias = like.weight, like.bias
         self.options: dict[str, Any] = {"stride": stride, "padding": padding}
-        self.register_buffer("u", F.normalize(torch.randn(fan_out), dim=0))
+        self.register_buffer("u", F.normalize(torch.randn(out_channels), dim=0))
         self.register_buffer("v", F.normalize(torch.randn(like.weight[0].numel()), dim=0))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Run one power iteration, then convolve ``(B, fan_in, H, W)``."""
+        """Run one power iteration, then convolve ``(B, in_channels, H, W)``."""
         matrix = self.weight.flatten(1)
         with torch.no_grad():
             v = F.normalize(matrix.T @ self.u, dim=0)

@@ -79,9 +79,9 @@ def enlarge(maps: Tensor) -> Tensor:
 def unmatched(features: TrunkFeatures) -> Warped:
     """Return a `Warped` without matches, with ab 0, for the features of an image."""
     stride4 = features.hooks[1]
-    nothing = stride4.new_zeros(len(stride4), 1, *stride4.shape[-2:])
-    two = nothing.repeat(1, 2, 1, 1)
-    return Warped(two, nothing, nothing > 0, two)
+    zeros = stride4.new_zeros(len(stride4), 2, *stride4.shape[-2:])
+    similarity = zeros[:, :1].clone()
+    return Warped(ab=zeros, similarity=similarity, matched=similarity > 0, source=zeros)
 
 
 def maps_of(warped: Warped, height: int, width: int) -> dict[str, Tensor]:
@@ -163,9 +163,9 @@ class ColorNet(nn.Module):
         return self.ab(map10)
 
 
-def _stack(fan_in: int, fan_out: int, count: int, *, dilation: int = 1) -> nn.ModuleList:
-    widths = [fan_in, *[fan_out] * (count - 1)]
-    return nn.ModuleList([conv3x3(width, fan_out, dilation=dilation) for width in widths])
+def _stack(in_channels: int, out_channels: int, count: int, *, dilation: int = 1) -> nn.ModuleList:
+    widths = [in_channels, *[out_channels] * (count - 1)]
+    return nn.ModuleList([conv3x3(width, out_channels, dilation=dilation) for width in widths])
 
 
 def _run(layers: nn.ModuleList, x: Tensor) -> Tensor:

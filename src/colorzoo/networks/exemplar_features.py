@@ -34,14 +34,14 @@ class CaffeVGG19(nn.Module):
     def __init__(self, width: float = 1.0) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(_MEAN_BGR).view(3, 1, 1), persistent=False)
-        fan_in = 3
+        in_channels = 3
         self.blocks = nn.ModuleList()
         for count, base in zip(_CONVOLUTIONS, _CHANNELS, strict=True):
-            fan_out = scaled_width(base, width)
-            widths = [fan_in, *[fan_out] * count]
+            out_channels = scaled_width(base, width)
+            widths = [in_channels, *[out_channels] * count]
             layers = [nn.Conv2d(i, o, 3, padding=1) for i, o in pairwise(widths)]
             self.blocks.append(nn.ModuleList(layers))
-            fan_in = fan_out
+            in_channels = out_channels
 
     def forward(self, rgb: Tensor) -> tuple[Tensor, ...]:
         """Return the maps relu1_2, relu2_2, ..., relu5_2, at full to 1/16 scale.

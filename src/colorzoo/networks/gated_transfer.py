@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from colorzoo.card import GuidanceKind
 from colorzoo.guidance import Guidance
 from colorzoo.networks.blocks import InstanceNorm, is_traced, pad_to_multiple, scaled_width
-from colorzoo.networks.levels import all_depths, cosines, normalized_level, normalized_stack
+from colorzoo.networks.levels import cosines, normalized_level, normalized_stack, resize_and_concatenate
 from colorzoo.networks.renaming import Pattern
 from colorzoo.networks.scaling import AB_SCALE, scaled_lightness
 from colorzoo.prediction import AbPrediction
@@ -33,7 +33,7 @@ GATED_NAMES: tuple[Pattern, ...] = (
 )
 """Patterns for parameter names in files of Lu et al. and Yin et al.; see `rename_keys`."""
 
-PLACES_AT_ONCE = 4096
+POSITIONS_PER_CHUNK = 4096
 """Number of image positions that are compared with the whole reference in one matrix product."""
 
 
@@ -81,17 +81,17 @@ class Colored(NamedTuple):
     gate: Tensor | None
 
 
-def encoder_blocks(fan_in: int, width: float) -> nn.ModuleList:
+def encoder_blocks(in_channels: int, width: float) -> nn.ModuleList:
     """Return the six convolution blocks of the image encoder, which `encoder_maps` runs.
 
     Args:
-        fan_in: Input channels.
+        in_channels: Input channels.
         width: Multiplier for every channel count; 1.0 matches the published network.
     """
     c64, c128, c256, c512 = (scaled_width(each, width) for each in (64, 128, 256, 512))
     return nn.ModuleList(
         [
-            normalized_stack(fan_in, c64, c64),
+            normalized_stack(in_channels, c64, c64),
             normalized_stack(c64, c128, c128),
             normalized_stack(c128, *[c256] * 3),
             normalized_stack(c256, *[c512] * 3),
@@ -160,20 +160,21 @@ class GatedNetwork(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} must define the method encode(lightness)")
 
     def match(
-        self, maps: list[Tensor], reference: Reference, read: Callable[[Tensor], tuple[Tensor, Tensor]]
+        self, maps: list[Tensor], reference: Reference, attend: Callable[[Tensor], tuple[Tensor, Tensor]]
     ) -> tuple[Tensor, Tensor]:
         """Compare an image with a reference; return values and gate at the size of the second encoder map.
 
         Args:
             maps: Encoder maps of the image.
             reference: Network input computed from the reference.
-            read: Function that computes values and gate from cosine similarities; see `compare`.
+            attend: Function that computes values and gate from cosine similarities; see `compare`.
         """
         size = maps[1].shape[-2:]
-        encoded = self.encode(reference.lightness)
-        ours, theirs = (all_depths(each, each[1].shape[-2:]).flatten(2) for each in (maps, encoded))
-        values, gate = (torch.unflatten(each, 2, size) for each in compare(ours, theirs, read))
-        return values, gate
+        reference_maps = self.encode(reference.lightness)
+        features = resize_and_concatenate(maps, size).flatten(2)
+        reference_features = resize_and_concatenate(reference_maps, reference_maps[1].shape[-2:]).flatten(2)
+        values, gate = compare(features, reference_features, attend)
+        return torch.unflatten(values, 2, size), torch.unflatten(gate, 2, size)
 
     def transfer(self, maps: list[Tensor], reference: Reference) -> Transferred:
         """Match the encoder maps of an image with a reference and return `Transferred` features."""
@@ -201,7 +202,7 @@ class GatedColorization:
         """Convert reference images ``(B, 3, H, W)`` in [0, 1] to network input."""
         raise NotImplementedError(f"{type(self).__name__} must define the method read(rgb)")
 
-    def squared(self, rgb: Tensor) -> Tensor:
+    def resize_to_square(self, rgb: Tensor) -> Tensor:
         """Resize reference images bicubically to the square input of the network.
 
         Args:
@@ -292,20 +293,22 @@ class ColorMaps(nn.Module):
         return [self.blocks[3](middle[:, :, ::2, ::2]), middle, first]
 
 
-def compare(ours: Tensor, theirs: Tensor, read: Callable[[Tensor], tuple[Tensor, ...]]) -> list[Tensor]:
-    """Apply the function ``read`` to cosine similarities of image and reference positions.
+def compare(
+    features: Tensor, reference_features: Tensor, attend: Callable[[Tensor], tuple[Tensor, ...]]
+) -> list[Tensor]:
+    """Apply the function ``attend`` to cosine similarities of image and reference positions.
 
-    The image positions are processed in chunks of `PLACES_AT_ONCE` to limit memory.
+    The image positions are processed in chunks of `POSITIONS_PER_CHUNK` to limit memory.
 
     Args:
-        ours: ``(B, C, N)`` features of the image.
-        theirs: ``(B, C, M)`` features of the reference.
-        read: Function that maps the cosines ``(B, M, n)`` of n image positions to one or more tensors
+        features: ``(B, C, N)`` features of the image.
+        reference_features: ``(B, C, M)`` features of the reference.
+        attend: Function that maps the cosines ``(B, M, n)`` of n image positions to one or more tensors
             ``(B, V, n)``.
 
     Returns:
-        The tensors that ``read`` returns, concatenated over all image positions, each ``(B, V, N)``.
+        The tensors that ``attend`` returns, concatenated over all image positions, each ``(B, V, N)``.
     """
-    parts = (ours,) if is_traced() else torch.split(ours, PLACES_AT_ONCE, dim=2)
-    found = [read(cosines(part, theirs)) for part in parts]
-    return [torch.cat(each, dim=2) for each in zip(*found, strict=True)]
+    chunks = (features,) if is_traced() else torch.split(features, POSITIONS_PER_CHUNK, dim=2)
+    results = [attend(cosines(chunk, reference_features)) for chunk in chunks]
+    return [torch.cat(parts, dim=2) for parts in zip(*results, strict=True)]

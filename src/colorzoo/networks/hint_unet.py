@@ -127,6 +127,7 @@ class HintUNet(nn.Module):
 
     def __init__(self, in_channels: int = 4, width: float = 1.0, *, distribution: bool = True) -> None:
         super().__init__()
+        self.width = width
         c64, c128, c256, c512 = (scaled_width(base, width) for base in (64, 128, 256, 512))
         self.block1 = conv_block((in_channels, c64, c64))
         self.block2 = conv_block((c64, c128, c128))
@@ -227,8 +228,25 @@ class HintUNet(nn.Module):
         return self.class_head(trunk)
 
 
-class HintNetwork(nn.Module):
+class PointNetworkOutput(NamedTuple):
+    """Output of a `PointNetwork`.
+
+    Attributes:
+        ab: ``(B, 2, H, W)`` in CIE units.
+        logits: ``(B, 529, ceil(H/4), ceil(W/4))`` over the 23 x 23 ab grid, or the logits of another head.
+    """
+
+    ab: Tensor
+    logits: Tensor
+
+
+class PointNetwork(nn.Module):
     """`HintUNet` with the input and output normalization of Zhang et al. 2017.
+
+    Examples:
+        >>> lightness = torch.full((2, 1, 32, 48), 50.0)
+        >>> PointNetwork(HintUNet(width=0.125))(lightness, colorzoo.Points.none(lightness)).ab.shape
+        torch.Size([2, 2, 32, 48])
 
     The input of the U-Net is (L - 50) / 100, hint ab / 110 and the hint mask minus ``mask_center``. The
     output of the U-Net is multiplied by ``ab_scale``.
@@ -243,39 +261,6 @@ class HintNetwork(nn.Module):
         super().__init__()
         self.mask_center, self.ab_scale = mask_center, ab_scale
         self.unet = unet
-
-    def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the network from the first hook to the output and call ``visit`` at each hook.
-
-        Returns:
-            ab ``(B, 2, H, W)`` in CIE units.
-        """
-        height, width = state.size
-        trunk, beside9, beside10 = state.maps
-        ab = self.unet.decode(HintEncoding(trunk, beside9, beside10, ()), visit)
-        return ab[:, :, :height, :width].float() * self.ab_scale
-
-
-class PointNetworkOutput(NamedTuple):
-    """Output of a `PointNetwork`.
-
-    Attributes:
-        ab: ``(B, 2, H, W)`` in CIE units.
-        logits: ``(B, 529, ceil(H/4), ceil(W/4))`` over the 23 x 23 ab grid, or the logits of another head.
-    """
-
-    ab: Tensor
-    logits: Tensor
-
-
-class PointNetwork(HintNetwork):
-    """`HintNetwork` that is conditioned on color points.
-
-    Examples:
-        >>> lightness = torch.full((2, 1, 32, 48), 50.0)
-        >>> PointNetwork(HintUNet(width=0.125))(lightness, colorzoo.Points.none(lightness)).ab.shape
-        torch.Size([2, 2, 32, 48])
-    """
 
     def forward(self, lightness: Tensor, points: Points, *, detach: Detach = "none") -> PointNetworkOutput:
         """Colorize images of any size.
@@ -301,6 +286,17 @@ class PointNetwork(HintNetwork):
         encoded = self.unet.encode(hint_input(lightness, points, self.mask_center))
         return HookState(encoded[:3], (lightness.shape[-2], lightness.shape[-1]))
 
+    def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
+        """Run the network from the first hook to the output and call ``visit`` at each hook.
+
+        Returns:
+            ab ``(B, 2, H, W)`` in CIE units.
+        """
+        height, width = state.size
+        trunk, beside9, beside10 = state.maps
+        ab = self.unet.decode(HintEncoding(trunk, beside9, beside10, ()), visit)
+        return ab[:, :, :height, :width].float() * self.ab_scale
+
 
 def initialize(module: nn.Module, std: float | None) -> None:
     """Initialize the weights of all convolutions.
@@ -319,43 +315,39 @@ def initialize(module: nn.Module, std: float | None) -> None:
                 torch.nn.init.zeros_(layer.bias)
 
 
-def compatible_unet_weights(
-    source: nn.Module, target: HintUNet, *, mask_center: float, setting: str
-) -> dict[str, Tensor]:
-    """Return the U-Net weights of a trained network, or raise an error if another U-Net cannot use them.
-
-    The function compares the shapes of all weights and the normalization of hints. For example, weights that
-    were trained with mask value 0 for "no hint" are wrong for a network that uses -0.5 for "no hint". The
-    output scale must be 110 (`AB_SCALE`).
+def point_network(model: nn.Module, setting: str) -> PointNetwork:
+    """Return the network of a Local Hints model.
 
     Args:
-        source: The trained network, with its U-Net in the attribute ``unet``.
-        target: The U-Net that will load the weights.
-        mask_center: Value that the new network subtracts from its hint mask. For a source without this
-            attribute, it is 0.
-        setting: Setting that names the source, such as ``"--model.start"``; the error messages begin with it.
+        model: Model that the user selected.
+        setting: Setting that selects the model, for the error message.
 
     Raises:
-        ColorzooError: The networks differ in ``mask_center``, in the output scale or in the shapes of the
-            weights.
+        ColorzooError: The model is not a Local Hints model.
     """
-    source_unet: Any = getattr(source, "unet", None)
-    weights = source_unet.state_dict() if isinstance(source_unet, HintUNet) else {}
-    shapes = {name: weight.shape for name, weight in weights.items()}
-    expected_shapes = {name: weight.shape for name, weight in target.state_dict().items()}
-    if shapes != expected_shapes:
+    network: Any = model.network
+    if not isinstance(network, PointNetwork):
+        raise ColorzooError(f"{setting} must name a Local Hints model, got {type(model).__name__}")
+    return network
+
+
+def start_weights(model: nn.Module, mask_center: float) -> dict[str, Tensor]:
+    """Return the U-Net weights of the Local Hints model in ``--model.start``.
+
+    Args:
+        model: Model that the user selected.
+        mask_center: Value that the new network subtracts from the hint mask.
+
+    Raises:
+        ColorzooError: The model is not a Local Hints model, or its input or output normalization differs.
+    """
+    network = point_network(model, "--model.start")
+    if (network.mask_center, network.ab_scale) != (mask_center, AB_SCALE):
         raise ColorzooError(
-            f"{setting} must name a Local Hints model whose settings 'width', 'hint_attention' and "
-            f"'scene_blocks' match this model, but the layers of {type(source).__name__} differ"
+            f"--model.start must name a model with mask_center {mask_center} and ab_scale {AB_SCALE}, got "
+            f"mask_center {network.mask_center} and ab_scale {network.ab_scale}"
         )
-    source_center = getattr(source, "mask_center", 0.0)
-    source_scale = getattr(source, "ab_scale", AB_SCALE)
-    if (source_center, source_scale) != (mask_center, AB_SCALE):
-        raise ColorzooError(
-            f"{setting} must name a model with mask_center {mask_center} and ab_scale {AB_SCALE}, got "
-            f"mask_center {source_center} and ab_scale {source_scale}"
-        )
-    return dict(weights)
+    return network.unet.state_dict()
 
 
 HINT_UNET_NAMES: tuple[Pattern, ...] = (

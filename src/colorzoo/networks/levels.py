@@ -37,9 +37,9 @@ class DecoderLevel(nn.Module):
 
     def __init__(self, blocks: nn.Module, channels: tuple[int, int, int], fuse: nn.Module) -> None:
         super().__init__()
-        fan_in, skip, fan_out = channels
+        in_channels, skip, out_channels = channels
         self.blocks, self.fuse = blocks, fuse
-        self.up, self.skip = upconv4x4(fan_in, fan_out), conv3x3(skip, fan_out)
+        self.up, self.skip = upconv4x4(in_channels, out_channels), conv3x3(skip, out_channels)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """Upsample ``x`` and fuse it with an encoder map; return ``(B, C, 2h, 2w)``.
@@ -51,7 +51,7 @@ class DecoderLevel(nn.Module):
         return self.fuse(self.up(self.blocks(x)) + self.skip(skip))
 
 
-def fusing(channels: int, convolutions: int, *last: nn.Module) -> nn.Sequential:
+def fusion_layers(channels: int, convolutions: int, *last: nn.Module) -> nn.Sequential:
     """Return layers for the argument ``fuse`` of a `DecoderLevel`.
 
     Args:
@@ -89,10 +89,10 @@ def normalized_level(channels: int, skip: int, out: int, convolutions: int, *las
     """
     first = nn.Sequential(conv3x3(channels, channels), InstanceNorm(), nn.ReLU())
     blocks = nn.Sequential(first, _Residual(channels), _Residual(channels))
-    return DecoderLevel(blocks, (channels, skip, out), fusing(out, convolutions, *last))
+    return DecoderLevel(blocks, (channels, skip, out), fusion_layers(out, convolutions, *last))
 
 
-def all_depths(maps: Iterable[Tensor], size: torch.Size) -> Tensor:
+def resize_and_concatenate(maps: Iterable[Tensor], size: torch.Size) -> Tensor:
     """Resize encoder maps ``(B, C, h, w)`` bilinearly to ``size`` and concatenate channels."""
     return torch.cat([F.interpolate(each, size=size, mode="bilinear") for each in maps], dim=1)
 
@@ -113,7 +113,7 @@ def cosines(features: Tensor, reference: Tensor) -> Tensor:
         return theirs.mT @ ours
 
 
-def shares(similarity: Tensor, *, tau: float = 0.01) -> Tensor:
+def attention_weights(similarity: Tensor, *, tau: float = 0.01) -> Tensor:
     """Apply a softmax over the M reference positions to similarities ``(B, M, N)``.
 
     Args:

@@ -75,39 +75,18 @@ def _match_classes(
     query: Tensor, key: Tensor, values: Tensor, labels: tuple[Tensor, Tensor], tau: float
 ) -> Matched:
     """Match the positions of each class separately; see `match`."""
-    batch, places, _ = query.shape
-    query_sets, key_sets = _class_positions(*labels)
-    found = values.new_zeros(batch * places, values.shape[2] + 1)
-    if query_sets:
-        parts = (_split(query, query_sets), _split(key, key_sets), _split(values, key_sets))
-        matched = [_attend(a[None], b[None], v[None], tau) for a, b, v in zip(*parts, strict=True)]
-        rows = [torch.cat([each.values[0], each.similarity[0, :, None]], dim=1) for each in matched]
-        found = found.index_copy(0, torch.cat(query_sets), torch.cat(rows))
-    found = found.view(batch, places, -1)
-    return Matched(found[..., :-1], found[..., -1])
-
-
-def _class_positions(ours: Tensor, theirs: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-    """Return the positions of each class that both maps of an image contain.
-
-    Args:
-        ours: ``(B, N)`` classes; negative classes are ignored.
-        theirs: ``(B, M)`` classes.
-
-    Returns:
-        For each image and class, the positions in the flattened ``ours`` and in the flattened ``theirs``.
-    """
-    our_sets, their_sets = [], []
-    for index, (own, other) in enumerate(zip(ours, theirs, strict=True)):
-        for label in own[torch.isin(own, other) & (own >= 0)].unique().tolist():
-            our_sets.append((own == label).nonzero()[:, 0] + index * len(own))
-            their_sets.append((other == label).nonzero()[:, 0] + index * len(other))
-    return our_sets, their_sets
-
-
-def _split(features: Tensor, places: list[Tensor]) -> tuple[Tensor, ...]:
-    """Select the features of each set of flat positions from ``(B, N, C)``."""
-    return torch.split(features.flatten(0, 1)[torch.cat(places)], [len(each) for each in places])
+    matched_values = values.new_zeros(*query.shape[:2], values.shape[2])
+    similarity = values.new_zeros(query.shape[:2])
+    for image, (query_labels, key_labels) in enumerate(zip(*labels, strict=True)):
+        is_matched = torch.isin(query_labels, key_labels) & (query_labels >= 0)
+        for label in query_labels[is_matched].unique().tolist():
+            in_query, in_key = query_labels == label, key_labels == label
+            class_match = _attend(
+                query[image, in_query][None], key[image, in_key][None], values[image, in_key][None], tau
+            )
+            matched_values[image, in_query] = class_match.values[0]
+            similarity[image, in_query] = class_match.similarity[0]
+    return Matched(matched_values, similarity)
 
 
 def _attend(query: Tensor, key: Tensor, values: Tensor, tau: float) -> Matched:
@@ -197,13 +176,19 @@ class _Branch(nn.Module):
     """Two convolutions with instance normalization, PReLU and nearest-neighbor upsampling."""
 
     def __init__(
-        self, fan_in: int, middle: int, fan_out: int, *, stride: int = 1, scales: tuple[int, int] = (1, 1)
+        self,
+        in_channels: int,
+        middle: int,
+        out_channels: int,
+        *,
+        stride: int = 1,
+        scales: tuple[int, int] = (1, 1),
     ) -> None:
         super().__init__()
         self.scales = scales
-        self.conv1 = _conv(fan_in, middle)
+        self.conv1 = _conv(in_channels, middle)
         self.prelu1 = nn.PReLU()
-        self.conv2 = _conv(middle, fan_out, stride=stride)
+        self.conv2 = _conv(middle, out_channels, stride=stride)
         self.prelu2 = nn.PReLU()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -225,8 +210,8 @@ class _Residual(nn.Module):
         return self.prelu(instance_norm(self.conv2(inner)) + x)
 
 
-def _conv(fan_in: int, fan_out: int, *, stride: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(fan_in, fan_out, 3, stride=stride, padding=1, padding_mode="reflect")
+def _conv(in_channels: int, out_channels: int, *, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, padding_mode="reflect")
 
 
 def _nearest(x: Tensor, times: int) -> Tensor:
@@ -239,9 +224,12 @@ def _fit(small: Tensor, like: Tensor) -> Tensor:
     The size of the map was rounded down at stride 16. The first missing row is added at the top, and the
     first missing column is added at the left. Further rows and columns are added at the bottom and the right.
     """
-    missing = [wanted - there for wanted, there in zip(like.shape[-2:], small.shape[-2:], strict=True)]
-    (top, bottom), (left, right) = ((min(1, gap), max(0, gap - 1)) for gap in missing)
-    return F.pad(small, (left, right, top, bottom), mode="replicate") if any(missing) else small
+    rows = like.shape[-2] - small.shape[-2]
+    columns = like.shape[-1] - small.shape[-1]
+    if not (rows or columns):
+        return small
+    top, left = min(1, rows), min(1, columns)
+    return F.pad(small, (left, columns - left, top, rows - top), mode="replicate")
 
 
 def _rows(maps: Tensor) -> Tensor:

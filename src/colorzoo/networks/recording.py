@@ -9,12 +9,12 @@ from typing import Any
 from torch import Tensor, nn
 
 
-def record(model: nn.Module, layers: Sequence[str], run: Callable[[], object]) -> tuple[Tensor, ...]:
+def layer_outputs(model: nn.Module, layers: Sequence[str], run: Callable[[], object]) -> tuple[Tensor, ...]:
     """Run a model and return the output of the first call of each listed layer.
 
     Examples:
         >>> model = torch.nn.Sequential(torch.nn.Conv2d(1, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 2, 3))
-        >>> maps = record(model, ("1",), lambda: model(torch.zeros(1, 1, 16, 16)))
+        >>> maps = layer_outputs(model, ("1",), lambda: model(torch.zeros(1, 1, 16, 16)))
         >>> maps[0].shape
         torch.Size([1, 8, 14, 14])
 

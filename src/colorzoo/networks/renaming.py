@@ -11,6 +11,9 @@ from torch import Tensor
 Pattern = tuple[str, str | Callable[[re.Match[str]], str]]
 """Regular expression for the start of a name, and its replacement."""
 
+_LAYER_BLOBS = {"0": "weight", "1": "bias"}
+_NORM_BLOBS = {"0": "running_mean", "1": "running_var"}
+
 
 def rename_keys(state_dict: Mapping[str, Tensor], patterns: Sequence[Pattern]) -> dict[str, Tensor]:
     """Rename each key of a state dict with the first pattern that matches.
@@ -72,11 +75,9 @@ def name_caffe_blobs(blobs: Mapping[str, Tensor], norm: str) -> dict[str, Tensor
         if not number.isdigit():
             parameters[key] = blob
         elif not layer.endswith(norm):
-            name = "weight" if int(number) == 0 else "bias"
-            parameters[f"{layer}.{name}"] = blob if blob.ndim > 1 else blob.flatten()
-        elif int(number) < 2:
-            name = "running_mean" if int(number) == 0 else "running_var"
-            factor = float(blobs[f"{layer}.2"].flatten()[0])
-            statistic = blob.flatten()
-            parameters[f"{layer}.{name}"] = statistic / factor if factor else torch.zeros_like(statistic)
+            parameters[f"{layer}.{_LAYER_BLOBS[number]}"] = blob if blob.ndim > 1 else blob.flatten()
+        elif number in _NORM_BLOBS:
+            factor = float(blobs[f"{layer}.2"])
+            statistic = blob.flatten() / factor if factor else torch.zeros_like(blob.flatten())
+            parameters[f"{layer}.{_NORM_BLOBS[number]}"] = statistic
     return parameters

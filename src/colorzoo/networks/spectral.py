@@ -24,8 +24,8 @@ class StoredSpectralConv(nn.Module):
     """Convolution with spectral normalization and stored singular vectors.
 
     Args:
-        fan_in: Number of input channels.
-        fan_out: Number of output channels.
+        in_channels: Number of input channels.
+        out_channels: Number of output channels.
         kernel: Kernel size: one number for 1D convolutions over tokens, two numbers for 2D convolutions.
         stride: Stride of the convolution.
         padding: Zero padding on each side.
@@ -37,8 +37,8 @@ class StoredSpectralConv(nn.Module):
 
     def __init__(
         self,
-        fan_in: int,
-        fan_out: int,
+        in_channels: int,
+        out_channels: int,
         kernel: tuple[int, ...],
         *,
         stride: int = 1,
@@ -46,17 +46,17 @@ class StoredSpectralConv(nn.Module):
         bias: bool = True,
     ) -> None:
         super().__init__()
-        weight = torch.empty(fan_out, fan_in, *kernel)
+        weight = torch.empty(out_channels, in_channels, *kernel)
         self.weight_orig = nn.Parameter(nn.init.kaiming_normal_(weight))
-        self.bias = nn.Parameter(torch.zeros(fan_out)) if bias else None
-        self.register_buffer("weight_u", F.normalize(torch.randn(fan_out), dim=0))
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+        self.register_buffer("weight_u", F.normalize(torch.randn(out_channels), dim=0))
         self.register_buffer("weight_v", F.normalize(torch.randn(weight[0].numel()), dim=0))
         self.convolve = _CONVOLVE[len(kernel)]
         self.options: dict[str, Any] = {"stride": stride, "padding": padding}
         self.settle()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve ``(B, fan_in, ...)``; in training mode, run one power iteration first."""
+        """Convolve ``(B, in_channels, ...)``; in training mode, run one power iteration first."""
         return self.convolve(x, self.divided_weight(), self.bias, **self.options)
 
     def settle(self) -> None:
@@ -145,17 +145,17 @@ def blur(x: Tensor) -> Tensor:
     return F.avg_pool2d(F.pad(x, (1, 0, 1, 0), mode="replicate"), 2, stride=1)
 
 
-def spectral_shuffle(fan_in: int, fan_out: int, factor: int = 2, *, norm: bool = True) -> ShuffleUp:
+def spectral_shuffle(in_channels: int, out_channels: int, factor: int = 2, *, norm: bool = True) -> ShuffleUp:
     """Return a spectrally normalized `ShuffleUp`, initialized as nearest neighbor (ICNR).
 
     Args:
-        fan_in: Number of input channels.
-        fan_out: Number of output channels.
+        in_channels: Number of input channels.
+        out_channels: Number of output channels.
         factor: Upsampling factor.
         norm: Whether to add BatchNorm after the convolution; if False, the convolution has a bias instead.
     """
-    wide = fan_out * factor**2
-    conv = StoredSpectralConv(fan_in, wide, (1, 1), bias=not norm)
+    wide = out_channels * factor**2
+    conv = StoredSpectralConv(in_channels, wide, (1, 1), bias=not norm)
     repeat_kernels(conv.weight_orig, factor)
     conv.settle()
     return ShuffleUp(conv, *[nn.BatchNorm2d(wide)] * norm, factor=factor)
@@ -174,31 +174,31 @@ def repeat_kernels(weight: Tensor, factor: int) -> None:
     weight.copy_(weight[:: factor**2].repeat_interleave(factor**2, dim=0))
 
 
-def spectral_block(fan_in: int, fan_out: int) -> nn.Sequential:
+def spectral_block(in_channels: int, out_channels: int) -> nn.Sequential:
     """Return a 3 x 3 convolution without bias, followed by ReLU and BatchNorm."""
-    conv = StoredSpectralConv(fan_in, fan_out, (3, 3), padding=1, bias=False)
-    return nn.Sequential(conv, nn.ReLU(), nn.BatchNorm2d(fan_out))
+    conv = StoredSpectralConv(in_channels, out_channels, (3, 3), padding=1, bias=False)
+    return nn.Sequential(conv, nn.ReLU(), nn.BatchNorm2d(out_channels))
 
 
 class SkipJoin(nn.Module):
     """First part of a decoder block: upsampling and concatenation with a skip connection.
 
     Args:
-        fan_in: Number of channels of the decoder map.
+        in_channels: Number of channels of the decoder map.
         skip: Number of channels of the skip connection.
         up: Number of channels of the upsampled map.
     """
 
-    def __init__(self, fan_in: int, skip: int, up: int) -> None:
+    def __init__(self, in_channels: int, skip: int, up: int) -> None:
         super().__init__()
-        self.shuf = spectral_shuffle(fan_in, up)
+        self.shuf = spectral_shuffle(in_channels, up)
         self.bn = nn.BatchNorm2d(skip)
 
     def join(self, x: Tensor, skip: Tensor) -> Tensor:
         """Upsample a map, concatenate the batch-normalized skip connection, and apply ReLU.
 
         Args:
-            x: ``(B, fan_in, h, w)``.
+            x: ``(B, in_channels, h, w)``.
             skip: ``(B, skip, H, W)``.
 
         Returns:
@@ -213,17 +213,17 @@ class WideBlock(SkipJoin):
     """Decoder block of DDColor and DeOldify: `SkipJoin` and one 3 x 3 convolution.
 
     Args:
-        fan_in: Number of channels of the decoder map.
+        in_channels: Number of channels of the decoder map.
         skip: Number of channels of the skip connection.
         up: Number of channels of the upsampled map.
-        fan_out: Number of output channels.
+        out_channels: Number of output channels.
         *last: Further layers after the convolution.
     """
 
-    def __init__(self, fan_in: int, skip: int, up: int, fan_out: int, *last: nn.Module) -> None:
-        super().__init__(fan_in, skip, up)
-        self.conv = spectral_block(up + skip, fan_out).extend(last)
+    def __init__(self, in_channels: int, skip: int, up: int, out_channels: int, *last: nn.Module) -> None:
+        super().__init__(in_channels, skip, up)
+        self.conv = spectral_block(up + skip, out_channels).extend(last)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Return ``(B, fan_out, H, W)`` for a decoder map and its skip connection; see `join`."""
+        """Return ``(B, out_channels, H, W)`` for a decoder map and its skip connection; see `join`."""
         return self.conv(self.join(x, skip))

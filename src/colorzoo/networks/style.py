@@ -50,7 +50,7 @@ def covariance_of(flat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return centered, mean, centered @ centered.mT / max(1, flat.shape[2] - 1)
 
 
-def by_label(
+def transform_by_label(
     transform: Callable[[Tensor, Tensor], Tensor],
     content: Tensor,
     style: Tensor,

@@ -33,9 +33,9 @@ class UNet(nn.Module):
         c1, c2, c3, c4 = base, 2 * base, 4 * base, 8 * base
         self.start = double_conv(in_channels, c1, c1)
         widths = ((c1, c2), (c2, c3), (c3, c4), (c4, c4))
-        self.down = nn.ModuleList(double_conv(fan_in, fan_out, fan_out) for fan_in, fan_out in widths)
+        self.down = nn.ModuleList(double_conv(inputs, outputs, outputs) for inputs, outputs in widths)
         widths = ((2 * c4, c3), (2 * c3, c2), (2 * c2, c1), (2 * c1, c1))
-        self.up = nn.ModuleList(double_conv(fan_in, fan_in // 2, fan_out) for fan_in, fan_out in widths)
+        self.up = nn.ModuleList(double_conv(inputs, inputs // 2, outputs) for inputs, outputs in widths)
         self.head = nn.Conv2d(c1, out_channels, 1)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -52,14 +52,14 @@ class UNet(nn.Module):
         return self.head(x)[..., :height, :width]
 
 
-def double_conv(fan_in: int, between: int, fan_out: int) -> nn.Sequential:
+def double_conv(in_channels: int, between: int, out_channels: int) -> nn.Sequential:
     """Return two 3 x 3 convolutions with bias, each followed by BatchNorm and ReLU."""
     return nn.Sequential(
-        nn.Conv2d(fan_in, between, 3, padding=1),
+        nn.Conv2d(in_channels, between, 3, padding=1),
         nn.BatchNorm2d(between),
         nn.ReLU(inplace=True),
-        nn.Conv2d(between, fan_out, 3, padding=1),
-        nn.BatchNorm2d(fan_out),
+        nn.Conv2d(between, out_channels, 3, padding=1),
+        nn.BatchNorm2d(out_channels),
         nn.ReLU(inplace=True),
     )
 

@@ -12,7 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.networks.blocks import InstanceNorm, conv3x3, scaled_width
-from colorzoo.networks.levels import DecoderLevel, all_depths, cosines, fusing, shares
+from colorzoo.networks.levels import (
+    DecoderLevel,
+    attention_weights,
+    cosines,
+    fusion_layers,
+    resize_and_concatenate,
+)
 from colorzoo.settings import NonNegativeInt, PositiveInt, Range, Width
 
 STYLE = 64
@@ -288,7 +294,7 @@ class Decoder(nn.Module):
 def _level(channels: int, skip: int, out: int, convolutions: int, *last: nn.Module) -> DecoderLevel:
     first = nn.Sequential(conv3x3(channels, channels), nn.BatchNorm2d(channels), nn.ReLU())
     blocks = nn.Sequential(first, ResidualBlock(channels, channels), ResidualBlock(channels, channels))
-    return DecoderLevel(blocks, (channels, skip, out), fusing(out, convolutions, *last))
+    return DecoderLevel(blocks, (channels, skip, out), fusion_layers(out, convolutions, *last))
 
 
 class SparseNetworks(nn.Module):
@@ -325,10 +331,10 @@ class SparseNetworks(nn.Module):
         rough = self.style_decoder(self.content(lightness), reference.style)
         maps, _ = self.encoder(torch.cat([lightness, rough], dim=1))
         size = maps[2].shape[-2:]
-        query = all_depths(maps[:4], size).flatten(2)  # (B, C, N)
-        key = all_depths(reference.maps[:4], size).flatten(2)
+        query = resize_and_concatenate(maps[:4], size).flatten(2)  # (B, C, N)
+        key = resize_and_concatenate(reference.maps[:4], size).flatten(2)
         selected = key.gather(2, positions[:, None].expand(-1, key.shape[1], -1))  # (B, C, n)
-        attention = shares(cosines(query, selected)).to(selected.dtype)
+        attention = attention_weights(cosines(query, selected)).to(selected.dtype)
         carried = self.aligner(selected, attention, size)
         ab, logits = self.decoder(maps, carried)
         return Colored(rough, ab, logits, reference.classes)

@@ -20,7 +20,7 @@ from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_backbone
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.model import ColoringModel
-from colorzoo.networks.recording import record
+from colorzoo.networks.recording import layer_outputs
 from colorzoo.networks.shared_weights import BorrowedModel
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import NonNegativeInt, PositiveInt, Range
@@ -133,7 +133,7 @@ class UniColor(ColoringModel):
         encoder = self.network.vqgan.gray_encoder
         layers = [*(f"down.{level}" for level in range(len(encoder.down) - 1)), "conv_out"]
         gray = self._gray(lightness)
-        return record(encoder, layers, lambda: encoder(gray))
+        return layer_outputs(encoder, layers, lambda: encoder(gray))
 
     @torch.no_grad()
     def recolor(

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.color import lightness_to_rgb
-from colorzoo.networks.attention import AttentionStep, FeedStep, positions
+from colorzoo.networks.attention import AttentionStep, FeedStep, position_encoding
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.imagenet import normalized
 from colorzoo.networks.spectral import StoredSpectralConv, WideBlock, blur, spectral_shuffle
@@ -117,7 +117,7 @@ class ColorDecoder(nn.Module):
         projected = self.input_proj[level](each)
         tokens = projected.flatten(2).transpose(1, 2) + self.level_embed.weight[level]
         hidden = tokens.shape[-1]
-        return tokens, tokens + positions(each.shape[-2], each.shape[-1], hidden, each.device)
+        return tokens, tokens + position_encoding(each.shape[-2], each.shape[-1], hidden, each.device)
 
     def _embed(self, state: Tensor) -> Tensor:
         first, second, last = self.color_embed

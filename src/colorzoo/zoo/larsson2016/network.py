@@ -12,7 +12,6 @@ import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 from itertools import chain
 from typing import Literal, NamedTuple, cast
 
@@ -297,16 +296,13 @@ class HypercolumnNetwork(nn.Module):
             Hidden features ``(B, 1024 * width, H/4, W/4)``.
         """
         # maps of equal stride form a group, whose channels are adjacent in the hypercolumn
-        scales = sorted({max(scale, QUARTER) for scale in SCALES})
+        scales = (4, 8, 16, 32)
         groups = [torch.cat(_maps_at(scale, maps), dim=1) for scale in scales]
-        group_weights = torch.split(self.hidden.weight, [group.shape[1] for group in groups], dim=1)
-        group_biases = [self.hidden.bias, *[None] * (len(groups) - 1)]  # the sum contains the bias once
-        # a generator, so that the addition needs only two outputs at a time
-        group_outputs = (
-            enlarge(F.conv2d(group, weight, bias), scale // QUARTER)
-            for group, weight, bias, scale in zip(groups, group_weights, group_biases, scales, strict=True)
-        )
-        return reduce(torch.add, group_outputs).relu()
+        weights = torch.split(self.hidden.weight, [group.shape[1] for group in groups], dim=1)
+        hidden = F.conv2d(groups[0], weights[0], self.hidden.bias)
+        for scale, group, weight in zip(scales[1:], groups[1:], weights[1:], strict=True):
+            hidden = hidden + enlarge(F.conv2d(group, weight), scale // QUARTER)
+        return hidden.relu()
 
     def logits_at(self, gray: Tensor, positions: Tensor) -> Histograms:
         """Return hue and chroma logits, each ``(B P, 32)``, at sampled positions.

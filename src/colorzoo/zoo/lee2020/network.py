@@ -91,11 +91,11 @@ class SpatiallyCorrespondingTransfer(nn.Module):
 
     def forward(self, sketch: Tensor, reference: Tensor) -> Attended:
         """Add attended reference features ``(B, C, h', w')`` to sketch features ``(B, C, h, w)``."""
-        positions, given = sketch.flatten(2).mT, reference.flatten(2).mT
-        query, key = self.w_q(positions), self.w_k(given)
-        weights = torch.softmax(query @ key.mT / math.sqrt(positions.shape[-1]), dim=2)
-        brought = weights @ self.w_v(given)
-        return Attended(sketch + brought.mT.reshape(sketch.shape), query, key, weights)
+        sketch_tokens, reference_tokens = sketch.flatten(2).mT, reference.flatten(2).mT  # (B, N, C)
+        query, key = self.w_q(sketch_tokens), self.w_k(reference_tokens)
+        weights = torch.softmax(query @ key.mT / math.sqrt(query.shape[-1]), dim=2)
+        attended = (weights @ self.w_v(reference_tokens)).mT.reshape(sketch.shape)
+        return Attended(sketch + attended, query, key, weights)
 
 
 class ResidualBlock(nn.Module):

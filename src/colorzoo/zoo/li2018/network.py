@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from colorzoo.networks.blocks import scaled_width
 from colorzoo.networks.hint_unet import initialize
-from colorzoo.networks.style import by_label, covariance_of, power_of
+from colorzoo.networks.style import covariance_of, power_of, transform_by_label
 
 Labels = tuple[Sequence[Tensor], Sequence[Tensor]]
 """Integer label maps of the content and style images, one ``(H, W)`` map per image."""
@@ -38,7 +38,9 @@ def recolor(content: Tensor, style: Tensor, labels: Labels | None = None) -> Ten
     if labels is None:
         return whiten_and_color(content.flatten(2), style.flatten(2)).view(content.shape)
     images = zip(content, style, *labels, strict=True)
-    return torch.stack([by_label(whiten_and_color, a, b, (ours, theirs)) for a, b, ours, theirs in images])
+    return torch.stack(
+        [transform_by_label(whiten_and_color, a, b, (ours, theirs)) for a, b, ours, theirs in images]
+    )
 
 
 def whiten_and_color(content: Tensor, style: Tensor) -> Tensor:

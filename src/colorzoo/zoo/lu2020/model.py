@@ -34,5 +34,5 @@ class GatedTransfer(GatedColorization, ColoringModel):
 
     def read(self, rgb: Tensor) -> Reference:
         """Convert RGB references ``(B, 3, H, W)`` in [0, 1] to lightness, ab and histogram."""
-        lab = scaled_lab(self.squared(rgb))
+        lab = scaled_lab(self.resize_to_square(rgb))
         return Reference(lab[:, :1], lab[:, 1:], soft_histogram(lab[:, 1:]).flatten(1))

@@ -18,7 +18,7 @@ from colorzoo.networks.gated_transfer import (
     encoder_maps,
     gated_levels,
 )
-from colorzoo.networks.levels import shares
+from colorzoo.networks.levels import attention_weights
 from colorzoo.settings import Positive, PositiveInt, Range, Width
 
 STRIDE = 8
@@ -85,13 +85,15 @@ class Gray2ColorNet(GatedNetwork):
         Returns:
             Features of the matched colors and of the histogram, and the gate that blends them.
         """
-        values = self.colors.first(reference.ab, step=2).flatten(2)
+        color_features = self.colors.first(reference.ab, step=2).flatten(2)  # (B, C, M)
 
-        def read(similarity: Tensor) -> tuple[Tensor, Tensor]:
-            return values @ shares(similarity, tau=self.tau).to(values.dtype), self.gate(similarity)
+        def matched_features_and_gate(similarity: Tensor) -> tuple[Tensor, Tensor]:
+            """Return features ``(B, C, N)`` and the gate ``(B, 1, N)`` for similarities ``(B, M, N)``."""
+            attention = attention_weights(similarity, tau=self.tau).to(color_features.dtype)
+            return color_features @ attention, self.gate(similarity)
 
-        carried, gate = self.match(maps, reference, read)
-        return Transferred(self.colors.deeper(carried), self.histogram(reference.histogram), gate)
+        matched, gate = self.match(maps, reference, matched_features_and_gate)
+        return Transferred(self.colors.deeper(matched), self.histogram(reference.histogram), gate)
 
 
 class HistogramVectors(nn.Module):

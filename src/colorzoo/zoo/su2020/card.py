@@ -21,9 +21,7 @@ FULL = ModelCard(
     quality=(
         Quality("boxes", 50, "Published networks; this paper introduced boxes. Convert the weights first."),
     ),
-    contract_test=ContractTestConfig(
-        hparams={"width": 0.125, "trunk": None, "keep_trunk": False, "stage": "full", "start": None}
-    ),
+    contract_test=ContractTestConfig(hparams={"width": 0.125, "trunk": None, "stage": "full", "start": None}),
     limits=("export",),  # tensor shapes depend on the number and size of boxes
 )
 
@@ -33,14 +31,7 @@ SMALL = replace(
     summary="Colorizes an image and each object in its bounding box. Quarter width; weights included.",
     parameters=13_635_753,
     aliases=(),
-    hparams={
-        "width": 0.25,
-        "mask_center": 0.0,
-        "hint_attention": True,
-        "scene_blocks": 4,
-        "trunk": "zhang2017_local_small",
-        "keep_trunk": True,
-    },
+    hparams={"trunk": "zhang2017_local_small"},
     weights={
         "default": Weights(
             sha256="18ac582d9003a95b7c2e3665887dfb1c495666c323c25289f217f939dbcf8f01",

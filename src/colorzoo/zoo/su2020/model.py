@@ -17,11 +17,10 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.model import ColoringModel
 from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
-from colorzoo.networks.hint_extensions import initialize_extended
-from colorzoo.networks.hint_unet import points_of
+from colorzoo.networks.hint_unet import HintUNet, initialize, points_of
 from colorzoo.prediction import AbPrediction
 from colorzoo.weights.load import apply_weights, load_state_dict_file
-from colorzoo.zoo.su2020.extensions import InstanceExtensions, build_unet, take_trunk
+from colorzoo.zoo.su2020.extensions import InstanceExtensions, networks_from
 from colorzoo.zoo.su2020.network import FusionState, InstanceArchitecture, InstanceNetworks
 from colorzoo.zoo.su2020.published import NAMES, UNUSED
 
@@ -95,11 +94,12 @@ class InstanceColorization(ColoringModel):
         extensions: InstanceExtensions = InstanceExtensions(),
         detector: str | None = None,
     ) -> None:
-        unets = [build_unet(architecture, extensions) for _ in range(3)]
-        network = InstanceNetworks(unets, architecture)
-        initialize_extended(network, architecture.init_std)
-        if extensions.trunk is not None:
-            take_trunk(extensions.trunk, network)
+        if extensions.trunk is None:
+            unets = [HintUNet(width=architecture.width) for _ in range(3)]
+            network = InstanceNetworks(unets, architecture.mask_center)
+            initialize(network, None)
+        else:
+            network = networks_from(extensions.trunk)
         super().__init__(network)
         self.architecture = architecture
         self.extensions = extensions

@@ -21,7 +21,6 @@ from colorzoo.networks.hint_unet import (
     HintEncoding,
     HintUNet,
     PointNetworkOutput,
-    compatible_unet_weights,
     hint_input,
 )
 from colorzoo.settings import Width
@@ -59,12 +58,10 @@ class InstanceArchitecture:
         width: Multiplier for every channel count; 1.0 matches the published network.
         mask_center: Value that is subtracted from the hint mask in the network input; the published weights
             require 0.5.
-        init_std: Standard deviation of the initial weights; None selects He initialization.
     """
 
     width: Width = 1.0
     mask_center: float = 0.5
-    init_std: float | None = None
 
 
 class Rectangle(NamedTuple):
@@ -108,10 +105,17 @@ def to_rectangles(corners: Tensor, size: tuple[int, int], stride: int = 1) -> li
 
 
 def _cells(start: float, end: float, length: float, cells: int) -> tuple[int, int]:
-    first, last = int(start * length + _ROUNDING), min(int(end * length + _ROUNDING), cells)
+    """Return the first cell and the number of cells of an interval, given as fractions of a length.
+
+    An interval without a whole cell gets the next cell, or the previous cell at the border.
+    """
+    first = int(start * length + _ROUNDING)
+    last = min(int(end * length + _ROUNDING), cells)
     if last > first:
         return first, last - first
-    return (first, 1) if cells - first > 1 else (max(0, min(first, cells) - 1), 1)
+    if first < cells - 1:
+        return first, 1
+    return max(0, min(first, cells) - 1), 1
 
 
 class InstanceBox(NamedTuple):
@@ -272,16 +276,16 @@ class InstanceNetworks(nn.Module):
     """Full-image, instance and fusion networks for any image size and number of boxes.
 
     Args:
-        unets: U-Nets of the full-image, instance and fusion networks.
-        architecture: Settings of the networks.
+        unets: U-Nets of the full-image, instance and fusion networks, which have equal widths.
+        mask_center: Value that is subtracted from the hint mask.
     """
 
-    def __init__(self, unets: Sequence[HintUNet], architecture: InstanceArchitecture) -> None:
+    def __init__(self, unets: Sequence[HintUNet], mask_center: float) -> None:
         super().__init__()
-        self.mask_center = architecture.mask_center
+        self.mask_center = mask_center
         self.full, self.instance, self.fusion = unets
         self.layers = nn.ModuleDict(
-            {name: FusionLayer(scaled_width(channels, architecture.width)) for name, channels, _ in FUSED}
+            {name: FusionLayer(scaled_width(channels, self.full.width)) for name, channels, _ in FUSED}
         )
 
     def forward(self, lightness: Tensor, points: Points, boxes: Boxes | None) -> PointNetworkOutput:
@@ -427,20 +431,3 @@ def _selected(boxed: Sequence[bool], full: Tensor | None, fusion: Tensor | None)
     if full is None or fusion is None:
         return cast(Tensor, full if fusion is None else fusion)
     return torch.where(torch.tensor(boxed, device=full.device)[:, None, None, None], fusion, full)
-
-
-def copy_trunk(source: nn.Module, network: InstanceNetworks, purpose: str) -> None:
-    """Copy the weights of a Local Hints network to all three networks.
-
-    Args:
-        source: Local Hints network with the U-Net in the attribute ``unet``.
-        network: Target networks.
-        purpose: Option name for error messages, such as ``"--model.start"``.
-
-    Raises:
-        ColorzooError: The source is not a Local Hints network, or its weight shapes, ``mask_center`` or
-            ``ab_scale`` differ.
-    """
-    state = compatible_unet_weights(source, network.full, mask_center=network.mask_center, setting=purpose)
-    for unet in (network.full, network.instance, network.fusion):
-        unet.load_state_dict(state)

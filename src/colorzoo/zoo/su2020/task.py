@@ -14,13 +14,14 @@ from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.losses import smooth_l1_map
-from colorzoo.networks.hint_unet import AB_SCALE
+from colorzoo.networks.hint_unet import AB_SCALE, start_weights
 from colorzoo.precision import in_float32
 from colorzoo.randomness import image_generators
-from colorzoo.settings import Positive, PositiveInt, flatten_arguments
+from colorzoo.settings import Positive, PositiveInt
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Stage, Start
+from colorzoo.weights import apply_weights
 from colorzoo.zoo.su2020.extensions import (
     InstanceExtensions,
     chroma_weighted_errors,
@@ -28,7 +29,7 @@ from colorzoo.zoo.su2020.extensions import (
     random_points,
 )
 from colorzoo.zoo.su2020.model import InstanceColorization
-from colorzoo.zoo.su2020.network import InstanceArchitecture, copy_trunk, cut, to_rectangles
+from colorzoo.zoo.su2020.network import InstanceArchitecture, cut, to_rectangles
 
 LOSS_SCALE = 10 / AB_SCALE  # the paper's Huber loss applies to ab / 110 with weight 10
 GRAY_BELOW = 10.0  # sum of the ranges of a and b in CIE units
@@ -105,17 +106,20 @@ class Su2020(SingleOptimizerModule):
 
         Raises:
             ColorzooError: The other model does not match this model, or is a Local Hints model although
-                ``keep_trunk`` is set.
+                ``trunk`` is set.
         """
         if isinstance(source, Su2020):
-            copy_everything(source.model, self.model)
+            apply_weights(self.model, source.model.state_dict(), name="--model.start", published=False)
             self.continue_from(source.provenance.stage)
-        elif self.extensions.keep_trunk:
+            return
+        if self.extensions.trunk is not None:
             raise ColorzooError(
-                "--model.start cannot be combined with --model.extensions.keep_trunk. Remove one option."
+                "--model.start cannot be combined with --model.extensions.trunk. Remove one option."
             )
-        else:
-            copy_trunk(source.model.network, self.model.network, "--model.start")
+        network = self.model.network
+        weights = start_weights(source.model, network.mask_center)
+        for unet in (network.full, network.instance, network.fusion):
+            apply_weights(unet, weights, name="--model.start", published=False)
 
     def continue_from(self, stage: str | None) -> None:
         """Copy full-image network weights to the networks that no earlier stage has trained.
@@ -162,7 +166,7 @@ class Su2020(SingleOptimizerModule):
         generators = image_generators(batch["seed"], "boxes")
         return [
             given[: self.most_boxes] if len(given) else self.boxes_without_objects(generator)
-            for given, generator in zip(shares(batch), generators, strict=True)
+            for given, generator in zip(relative_boxes(batch), generators, strict=True)
         ]
 
     def validation_settings(self) -> tuple[str, ...]:
@@ -231,22 +235,7 @@ def color_range(ab: Tensor) -> Tensor:
     return (high - low).sum(dim=1)
 
 
-def copy_everything(source: InstanceColorization, model: InstanceColorization) -> None:
-    """Copy all weights from ``source`` to ``model``.
-
-    Raises:
-        ColorzooError: A setting of the network differs between the models.
-    """
-    theirs, ours = (flatten_arguments(type(each), each.hparams) for each in (source, model))
-    for name in ("width", "mask_center", "hint_attention", "scene_blocks", "trunk", "keep_trunk"):
-        if theirs[name] != ours[name]:
-            raise ColorzooError(
-                f"--model.start must name a model with {name} {ours[name]!r}, got {theirs[name]!r}"
-            )
-    model.network.load_state_dict(source.network.state_dict())
-
-
-def shares(batch: Batch) -> list[Tensor]:
+def relative_boxes(batch: Batch) -> list[Tensor]:
     """Return the boxes ``(K, 4)`` of each image as fractions of the image size, on the CPU.
 
     K is 0 for images without boxes.

@@ -6,39 +6,12 @@ exist in sRGB at the lightness of the pixel. https://ci.idm.pku.edu.cn/Weng_ECCV
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
-
 from torch import Tensor
 
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Fraction, Positive, PositiveInt, Range
-from colorzoo.zoo.weng2022.network import ColorTokenTransformer
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """Settings of the network; the defaults match the authors' code.
-
-    Attributes:
-        width: Number of channels of all tokens, a multiple of 64, the width of an attention head.
-        encoder_depth: Number of blocks of the ViT encoder.
-        decoder_depth: Number of blocks over patches and color tokens.
-        ranges: Number of lightness ranges that have separate sets of possible colors; 1 to 100.
-        drop_path: Maximum probability of skipping a block of the encoder in training.
-        dropout: Dropout probability of the blocks over patches and color tokens.
-        temperature: Temperature of the annealed mean, which decodes a distribution to a color.
-    """
-
-    width: Annotated[int, Range(64, step=64)] = 1024
-    encoder_depth: PositiveInt = 24
-    decoder_depth: PositiveInt = 2
-    ranges: Annotated[int, Range(1, 100)] = 4
-    drop_path: Fraction = 0.1
-    dropout: Fraction = 0.1
-    temperature: Positive = 0.38
+from colorzoo.zoo.weng2022.network import Architecture, ColorTokenTransformer
 
 
 class ColorTokenColorization(ColoringModel):
@@ -51,7 +24,7 @@ class ColorTokenColorization(ColoringModel):
     network: ColorTokenTransformer
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
-        super().__init__(ColorTokenTransformer(**vars(architecture)))
+        super().__init__(ColorTokenTransformer(architecture))
         self.architecture = architecture
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from timm.layers import Mlp
@@ -16,6 +17,7 @@ from torch.nn import functional as F
 from colorzoo.color import annealed_mean, grid_centers, grid_index, hull_centers, in_gamut
 from colorzoo.networks import conv3x3, pad_to_multiple, upconv4x4
 from colorzoo.precision import in_float32
+from colorzoo.settings import Fraction, Positive, PositiveInt, Range
 
 PATCH = 16
 TRAINED_GRID = 16  # position embeddings per side, for images of 256 x 256 pixels
@@ -23,6 +25,29 @@ EXCLUDED_LOGIT = -1e4  # finite, because -inf would turn losses and exported gra
 AB_SCALE = 110.0
 _HEAD_WIDTH = 64
 _BIN_SIDE = 10.0
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Settings of the network; the defaults match the authors' code.
+
+    Attributes:
+        width: Number of channels of all tokens, a multiple of 64, the width of an attention head.
+        encoder_depth: Number of blocks of the ViT encoder.
+        decoder_depth: Number of blocks over patches and color tokens.
+        ranges: Number of lightness ranges that have separate sets of possible colors; 1 to 100.
+        drop_path: Maximum probability of skipping a block of the encoder in training.
+        dropout: Dropout probability of the blocks over patches and color tokens.
+        temperature: Temperature of the annealed mean, which decodes a distribution to a color.
+    """
+
+    width: Annotated[int, Range(64, step=64)] = 1024
+    encoder_depth: PositiveInt = 24
+    decoder_depth: PositiveInt = 2
+    ranges: Annotated[int, Range(1, 100)] = 4
+    drop_path: Fraction = 0.1
+    dropout: Fraction = 0.1
+    temperature: Positive = 0.38
 
 
 @cache
@@ -155,43 +180,30 @@ class ColorTokenTransformer(nn.Module):
     """Transformer over image patches and color tokens, with one logit per pixel and ab bin.
 
     Args:
-        width: Number of channels; 1024 in the paper.
-        encoder_depth: Number of blocks of the ViT encoder; 24 in the paper.
-        decoder_depth: Number of blocks over patches and color tokens; 2 in the paper.
-        ranges: Number of lightness ranges with a separate set of possible bins; 4 in the paper.
-        drop_path: Maximum probability of skipping a block of the encoder.
-        dropout: Dropout probability of the decoder.
-        temperature: Temperature of the annealed mean.
+        architecture: Settings of the network.
     """
 
     centers: Tensor
     possible: Tensor
 
-    def __init__(
-        self,
-        *,
-        width: int,
-        encoder_depth: int,
-        decoder_depth: int,
-        ranges: int,
-        drop_path: float,
-        dropout: float,
-        temperature: float,
-    ) -> None:
+    def __init__(self, architecture: Architecture) -> None:
         super().__init__()
+        width = architecture.width
         centers = hull_centers()  # ab bins (313, 2)
-        self.temperature = temperature
+        self.temperature = architecture.temperature
         self.register_buffer("centers", centers, persistent=False)
-        self.register_buffer("possible", possible_bins(ranges), persistent=False)
+        self.register_buffer("possible", possible_bins(architecture.ranges), persistent=False)
 
         # image patches: ViT features with a convolutional position encoding
-        self.encoder = Encoder(width, encoder_depth, drop_path)
+        self.encoder = Encoder(width, architecture.encoder_depth, architecture.drop_path)
         self.project = nn.Linear(width, width)
         self.patch_position = nn.Conv2d(width, width, 3, padding=1, groups=width)
 
         # color attention: transformer blocks over patches and color tokens
         self.color_tokens = ColorTokens(width)
-        self.blocks = nn.ModuleList(MaskedBlock(width, dropout) for _ in range(decoder_depth))
+        self.blocks = nn.ModuleList(
+            MaskedBlock(width, architecture.dropout) for _ in range(architecture.decoder_depth)
+        )
         self.patch_conv = conv3x3(width, width)
         self.color_linear = nn.Linear(width, width)
         self.norm = nn.LayerNorm(width)

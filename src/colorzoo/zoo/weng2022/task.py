@@ -15,8 +15,8 @@ from colorzoo.data import Batch
 from colorzoo.losses import with_weighted_gradient
 from colorzoo.settings import Fraction, NonNegativeFloat, PositiveInt
 from colorzoo.training import Optimization, RunSchedule, SingleOptimizerModule
-from colorzoo.zoo.weng2022.model import Architecture, ColorTokenColorization
-from colorzoo.zoo.weng2022.network import AB_SCALE, EXCLUDED_LOGIT, PATCH, TRAINED_GRID
+from colorzoo.zoo.weng2022.model import ColorTokenColorization
+from colorzoo.zoo.weng2022.network import AB_SCALE, EXCLUDED_LOGIT, PATCH, TRAINED_GRID, Architecture
 
 
 class Polynomial(RunSchedule):

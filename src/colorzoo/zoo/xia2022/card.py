@@ -30,9 +30,8 @@ FULL = ModelCard(
     quality=(
         Quality("automatic", 47, "Published network; the authors state FID only, without its protocol."),
     ),
-    # the perceptual loss requires VGG-19 weights, which are not in the package
     contract_test=ContractTestConfig(
-        hparams={"width": 0.125, "dropout": 0.0, "perceptual_weight": 0.0, "pixel_weight": 1.0},
+        hparams={"width": 0.125, "dropout": 0.0},
         scales={"model.network.refinement.leave.weight": 0.02},
     ),
     limits=("export",),

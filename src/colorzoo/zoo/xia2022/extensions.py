@@ -1,11 +1,9 @@
-"""Extensions of DISCO that are not in the paper: color points, and a pixel loss.
+"""Extension of DISCO that is not in the paper: color points.
 
 The registered model `xia2022` is a `PointColorization`.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -15,7 +13,7 @@ from colorzoo.color.bins import nearest_bin
 from colorzoo.guidance import Guidance, Points
 from colorzoo.networks.blocks import pad_with_zeros
 from colorzoo.zoo.xia2022.model import AnchorColorization
-from colorzoo.zoo.xia2022.network import AB_SCALE, CELL, EncodedImage
+from colorzoo.zoo.xia2022.network import CELL, EncodedImage
 
 
 class PointColorization(AnchorColorization):
@@ -44,26 +42,11 @@ def with_points(anchors: Tensor, bins: Tensor, clusters: Tensor, points: Points)
         clusters: Cluster index ``(B, N)`` of each superpixel.
         points: Color points.
     """
-    given, ab = (pad_with_zeros(each, CELL) for each in (points.mask, points.ab * points.mask))
-    share, total = (F.avg_pool2d(each, CELL).flatten(2) for each in (given, ab))
-    held = share[:, 0] > 0
-    color = total / torch.where(share > 0, share, 1.0)
-    chosen = torch.unflatten(nearest_bin(color.mT.flatten(0, 1)), 0, held.shape)
-    covered = ((clusters[:, :, None] == clusters[:, None]) & held[:, None]).any(dim=2)
-    return (anchors & ~covered) | held, torch.where(held, chosen, bins)
-
-
-ImageLosses = Callable[[Tensor, Tensor], dict[str, Tensor]]
-"""Function that returns weighted losses, by name, of Lab images and predicted ab / 110."""
-
-
-def with_pixel_loss(losses: ImageLosses, weight: float, lab: Tensor, ab: Tensor) -> dict[str, Tensor]:
-    """Return the losses of a function and the weighted L1 loss of ab / 110.
-
-    Args:
-        losses: Function that returns other losses.
-        weight: Weight of the L1 loss.
-        lab: Ground truth Lab ``(B, 3, H, W)``.
-        ab: Predicted ab / 110, ``(B, 2, H, W)``.
-    """
-    return {**losses(lab, ab), "pixels": weight * F.l1_loss(ab, lab[:, 1:] / AB_SCALE)}
+    mask, ab = (pad_with_zeros(each, CELL) for each in (points.mask, points.ab * points.mask))
+    hinted_fraction = F.avg_pool2d(mask, CELL).flatten(2)  # (B, 1, N)
+    has_point = hinted_fraction[:, 0] > 0
+    color = F.avg_pool2d(ab, CELL).flatten(2) / torch.where(hinted_fraction > 0, hinted_fraction, 1.0)
+    point_bins = torch.unflatten(nearest_bin(color.mT.flatten(0, 1)), 0, has_point.shape)
+    is_same_cluster = clusters[:, :, None] == clusters[:, None]
+    cluster_has_point = (is_same_cluster & has_point[:, None]).any(dim=2)
+    return (anchors & ~cluster_has_point) | has_point, torch.where(has_point, point_bins, bins)

@@ -58,11 +58,11 @@ def anchors_of(clusters: Tensor, sizes: Tensor, count: int) -> Tensor:
     Returns:
         Mask ``(B, N)``, True for anchors.
     """
-    number = torch.arange(count, device=clusters.device)
-    score = (clusters[..., None] == number).to(sizes) + _SIZE_WEIGHT * sizes[..., None]
-    best = score.argmax(dim=1)
-    place = torch.arange(clusters.shape[1], device=clusters.device)
-    return (best[:, None] == place[:, None]).any(dim=2)
+    is_member = clusters[..., None] == torch.arange(count, device=clusters.device)  # (B, N, count)
+    score = is_member.to(sizes) + _SIZE_WEIGHT * sizes[..., None]
+    anchor_index = score.argmax(dim=1)  # (B, count)
+    superpixels = torch.arange(clusters.shape[1], device=clusters.device)
+    return (superpixels[:, None] == anchor_index[:, None]).any(dim=2)
 
 
 def anchor_bins(logits: Tensor) -> list[Tensor]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.color import hull_centers
-from colorzoo.networks.attention import AttentionStep, FeedStep, positions
+from colorzoo.networks.attention import AttentionStep, FeedStep, position_encoding
 from colorzoo.networks.blocks import conv3x3, conv_block, conv_relu_stack, scaled_width, upconv4x4
 from colorzoo.networks.spectral import StoredSpectralConv
 
@@ -238,7 +238,7 @@ class Transformer(nn.Module):
     def forward(self, cells: Tensor) -> Tensor:
         """Return superpixel features ``(B, C, h, w)`` after six layers of self-attention."""
         height, width = cells.shape[-2:]
-        tokens, encoding = cells.flatten(2).mT, positions(height, width, cells.shape[1], cells.device)
+        tokens, encoding = cells.flatten(2).mT, position_encoding(height, width, cells.shape[1], cells.device)
         for layer in self.layers:
             tokens = layer(tokens, encoding)
         return torch.unflatten(tokens.mT, 2, (height, width))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar, Literal, Unpack
 
 import torch
@@ -30,7 +29,7 @@ from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.perceptual import frozen_vgg
 from colorzoo.training.stages import Stage
-from colorzoo.zoo.xia2022.extensions import ImageLosses, PointColorization, with_pixel_loss
+from colorzoo.zoo.xia2022.extensions import PointColorization
 from colorzoo.zoo.xia2022.model import Architecture, anchors_of, network_input, starts_of
 from colorzoo.zoo.xia2022.network import AB_SCALE, CELL, pool, sizes, spread
 
@@ -49,13 +48,10 @@ class Objective:
         colorfulness: Strength in [0, 1] of the rebalancing, which increases the gradient weight of rare
             colors but does not change the loss value.
         perceptual_weight: Weight of the perceptual loss; 0 disables VGG-19.
-        pixel_weight: Weight of the L1 loss of ab / 110, which is not in the paper. If ``perceptual_weight``
-            is 0, no other loss trains the refinement network.
     """
 
     colorfulness: Fraction = 0.5
     perceptual_weight: NonNegativeFloat = 5.0
-    pixel_weight: NonNegativeFloat = 0.0
 
 
 class Xia2022(SingleOptimizerModule):
@@ -86,9 +82,6 @@ class Xia2022(SingleOptimizerModule):
     ) -> None:
         super().__init__(PointColorization(architecture), stage=stage, **optimization)
         self.objective = objective
-        self.image_losses: ImageLosses = self.perceptual_losses
-        if objective.pixel_weight:
-            self.image_losses = partial(with_pixel_loss, self.perceptual_losses, objective.pixel_weight)
         # loss weights of the 313 color bins, which are higher for rare colors
         weights = rebalancing_weights(prior_probabilities().double(), 1 - objective.colorfulness)
         self.register_buffer("class_weights", weights.float(), persistent=False)
@@ -162,7 +155,9 @@ class Xia2022(SingleOptimizerModule):
             "palette": self.color_loss(encoded.palette, target_bins),
             "reference": self.color_loss(logits, target_bins),
         }
-        losses |= self.image_losses(lab, ab)
+        if self.objective.perceptual_weight:
+            distance = self.perceptual_loss(lab[:, :1], AB_SCALE * ab, lab[:, 1:])
+            losses["perceptual"] = self.objective.perceptual_weight * distance
         return {"loss": torch.stack(list(losses.values())).sum(), **losses}, ab
 
     def color_loss(self, logits: Tensor, bins: Tensor) -> Tensor:
@@ -176,18 +171,6 @@ class Xia2022(SingleOptimizerModule):
         """
         losses = F.cross_entropy(logits, bins, reduction="none")
         return with_weighted_gradient(losses, self.class_weights[bins]).mean()
-
-    def perceptual_losses(self, lab: Tensor, ab: Tensor) -> dict[str, Tensor]:
-        """Return the weighted perceptual loss, or an empty dict if its weight is 0.
-
-        Args:
-            lab: Ground truth Lab ``(B, 3, H, W)``.
-            ab: Predicted ab / 110, ``(B, 2, H, W)``.
-        """
-        if not self.objective.perceptual_weight:
-            return {}
-        similarity = self.perceptual_loss(lab[:, :1], AB_SCALE * ab, lab[:, 1:])
-        return {"perceptual": self.objective.perceptual_weight * similarity}
 
     def perceptual_loss(self, lightness: Tensor, ab: Tensor, truth: Tensor) -> Tensor:
         """Return the VGG-19 feature distance between predicted and true images.
@@ -223,9 +206,9 @@ def superpixel_losses(shares: Tensor, ab: Tensor) -> dict[str, Tensor]:
     rows, columns = (torch.arange(side, dtype=ab.dtype, device=ab.device) for side in (height, width))
     positions = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))[None].expand(len(ab), -1, -1, -1)
 
-    def off(maps: Tensor) -> Tensor:
+    def reconstruction_error(maps: Tensor) -> Tensor:
         return torch.linalg.vector_norm(maps - spread(pool(maps, shares), shares), dim=1).mean()
 
-    color = _COLOR_WEIGHT * off(ab / AB_SCALE)
-    place = _PLACE_WEIGHT * off(positions) / CELL
+    color = _COLOR_WEIGHT * reconstruction_error(ab / AB_SCALE)
+    place = _PLACE_WEIGHT * reconstruction_error(positions) / CELL
     return {"loss": color + place, "color": color, "place": place}

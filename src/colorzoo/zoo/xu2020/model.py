@@ -14,16 +14,9 @@ from torch import Tensor
 
 from colorzoo.guidance import Exemplar, Guidance, Points
 from colorzoo.model import ColoringModel
-from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
-from colorzoo.networks.hint_extensions import initialize_extended
-from colorzoo.networks.hint_unet import points_of
+from colorzoo.networks.hint_unet import initialize, points_of
 from colorzoo.prediction import AbPrediction
-from colorzoo.zoo.xu2020.extensions import (
-    ExtendedExemplarNetwork,
-    Extensions,
-    backbone_weights,
-    load_backbone,
-)
+from colorzoo.zoo.xu2020.extensions import ExtendedExemplarNetwork, Extensions
 from colorzoo.zoo.xu2020.network import Architecture, ExemplarNetwork
 from colorzoo.zoo.xu2020.published import convert_published
 from colorzoo.zoo.xu2020.transfer import TRANSFORMS, TransformName, inside_labels
@@ -45,10 +38,8 @@ class StylizationColorization(ColoringModel):
         self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
     ) -> None:
         network = ExtendedExemplarNetwork(architecture, extensions)
-        initialize_extended(network, None)
+        initialize(network.transfer, None)
         network.transfer.encoder.normalize_imagenet()
-        if extensions.backbone is not None:
-            load_backbone(extensions.backbone, network.color)
         super().__init__(network)
         self.architecture = architecture
         self.extensions = extensions
@@ -111,30 +102,6 @@ class StylizationColorization(ColoringModel):
         transferred = self.network.transferred(lightness, automatic, embedding, exemplar.alpha)
         hints = self.network.hints(transferred, automatic, logits, guidance.points)
         return automatic, transferred, hints
-
-    @property
-    def hooks(self) -> tuple[FeatureHook, ...]:
-        """Feature maps of the last colorization pass that an add-on model can modify."""
-        return self.network.color.unet.hooks
-
-    def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Return the `HookState` at the first layer that an add-on can modify."""
-        hints = points_of(guidance, lightness)
-        if guidance is not None and guidance.exemplar is not None:
-            *_, hints = self._transferred(lightness, guidance, guidance.exemplar)
-        return self.network.color.before_hooks(lightness, hints)
-
-    def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Compute ab ``(B, 2, H, W)`` in CIE units from a `HookState`."""
-        return self.network.color.after_hooks(state, visit)
-
-    def borrowed_weights(self) -> Mapping[str, Tensor]:
-        """Return the weights of the model ``backbone`` with this model's parameter names.
-
-        This model's weight file omits weights that equal the backbone's weights.
-        """
-        backbone = self.extensions.backbone
-        return {} if backbone is None else backbone_weights(backbone)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the parameters of the authors' encoder, decoder or color network.

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.guidance import Points
-from colorzoo.networks.hint_unet import HintUNet, PointNetwork
+from colorzoo.networks.hint_unet import PointNetwork
 from colorzoo.settings import Width
 from colorzoo.zoo.xu2020.transfer import (
     PLACE_SETS,
@@ -46,14 +46,14 @@ class ExemplarNetwork(nn.Module):
 
     Args:
         architecture: Settings of the transfer and colorization sub-nets.
-        unet: U-Net of the colorization sub-net.
+        color: Colorization sub-net.
     """
 
-    def __init__(self, architecture: Architecture, unet: HintUNet) -> None:
+    def __init__(self, architecture: Architecture, color: PointNetwork) -> None:
         super().__init__()
         self.architecture = architecture
         self.transfer = TransferNetwork(architecture.width)
-        self.color = PointNetwork(unet, mask_center=MASK_CENTER)
+        self.color = color
 
     def hints(self, transferred: Tensor, automatic: Tensor, logits: Tensor, points: Points | None) -> Points:
         """Select hints from the transferred colors; see `grid_hints`.

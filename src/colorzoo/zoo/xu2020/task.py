@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, Unpack
@@ -13,9 +13,9 @@ from torch.nn import functional as F
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
-from colorzoo.guidance import Exemplar, Guidance, Points
+from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.networks.blocks import pad_to_multiple
-from colorzoo.networks.hint_unet import AB_SCALE, compatible_unet_weights
+from colorzoo.networks.hint_unet import AB_SCALE, start_weights
 from colorzoo.precision import in_float32
 from colorzoo.randomness import image_generators
 from colorzoo.settings import NonNegativeFloat, Positive, Probability
@@ -28,10 +28,8 @@ from colorzoo.zoo.xu2020.extensions import (
     EXTENSION_STAGES,
     Extensions,
     ExtensionStage,
-    foreign_references,
     recoloring_losses,
     reference_of,
-    replace_with_grid_hints,
 )
 from colorzoo.zoo.xu2020.model import StylizationColorization
 from colorzoo.zoo.xu2020.network import MASK_CENTER, Architecture
@@ -95,19 +93,14 @@ class Xu2020(SingleOptimizerModule):
         model = StylizationColorization(architecture, extensions)
         super().__init__(model, stage=stage, start=start, **optimization)
         self.objective = objective
-        self.points = PointSimulation(stop_probability, reveal_all=0.0, none=extensions.none_share)
+        self.points = PointSimulation(stop_probability, reveal_all=0.0)
         # loss function of each stage
         self.losses: dict[str | None, Callable[[Batch], dict[str, Tensor]]] = {
             "decoder": self.decoder_losses,
             "color": self.color_losses,
             # not in the paper
             "encoder": partial(recoloring_losses, model.network),
-            "exposure": self.color_losses,
         }
-        # not in the paper: hints on a grid in some training images
-        self.replace_hints: Callable[[Points, Tensor, Batch], Points] | None = None
-        if extensions.grid_share + extensions.transferred_share:
-            self.replace_hints = partial(replace_with_grid_hints, model.network, extensions)
 
     def prepare_fit(self) -> None:
         """Check that the encoder has trained weights in stage ``decoder``.
@@ -131,18 +124,15 @@ class Xu2020(SingleOptimizerModule):
             ColorzooError: The other model does not match this model, or has no encoder for stage ``decoder``.
         """
         if isinstance(source, Xu2020):
-            apply_weights(self.model, source.model.state_dict(), name="start", published=False)
+            apply_weights(self.model, source.model.state_dict(), name="--model.start", published=False)
             return
         if self.stage == "decoder":
             raise ColorzooError(
                 f"--model.start must name an xu2020 model for the stage 'decoder', got "
                 f"{type(source).__name__}"
             )
-        unet = self.model.network.color.unet
-        state_dict = compatible_unet_weights(
-            source.model.network, unet, mask_center=MASK_CENTER, setting="--model.start"
-        )
-        unet.load_state_dict(state_dict)
+        weights = start_weights(source.model, MASK_CENTER)
+        apply_weights(self.model.network.color.unet, weights, name="--model.start", published=False)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of the current stage; see `Xu2020` for the stages."""
@@ -160,35 +150,21 @@ class Xu2020(SingleOptimizerModule):
     def color_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the masked Huber loss of colorization from hints (L_c in the paper)."""
         weigh, lab = self.objective, rgb_to_lab(batch["rgb"])
-        points = self.training_hints(lab, batch)
+        points = simulate_points(lab[:, 1:], image_generators(batch["seed"], "points"), self.points)
         ab = self.model(lab[:, :1], Guidance(points=points)).ab
         loss = masked_huber(ab, lab[:, 1:], points.mask, hint_weight=weigh.hint_weight, delta=weigh.delta)
         return {"loss": loss}
 
-    def training_hints(self, lab: Tensor, batch: Batch) -> Points:
-        """Return simulated points with the colors of the ground truth ``(B, 3, H, W)``."""
-        drawn = simulate_points(lab[:, 1:], image_generators(batch["seed"], "points"), self.points)
-        return drawn if self.replace_hints is None else self.replace_hints(drawn, lab, batch)
-
     def validation_settings(self) -> tuple[str, ...]:
-        """Return the names of the validation settings: ``automatic``, ``reference`` and ``other``.
+        """Return the names of the validation settings: ``automatic`` and ``reference``."""
+        return "automatic", "reference"
 
-        ``automatic`` has no reference. ``reference`` uses the reference of the data, or an augmented copy of
-        the image. ``other`` uses an unrelated reference.
-        """
-        return "automatic", "reference", "other"
-
-    def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterator[tuple[str, Guidance]]:
-        """Yield guidance without a reference, with the reference of the batch, and with changed colors.
-
-        Args:
-            batch: The batch.
-            lab: Ground truth ``(B, 3, H, W)``.
-        """
-        reference = reference_of(batch)
-        yield "automatic", Guidance()
-        yield "reference", Guidance(exemplar=Exemplar(reference))
-        yield "other", Guidance(exemplar=Exemplar(foreign_references(reference, batch["seed"])))
+    def validation_guidances(self, batch: Batch, lab: Tensor) -> list[tuple[str, Guidance]]:
+        """Return guidance without a reference, and with the reference of `reference_of`."""
+        return [
+            ("automatic", Guidance()),
+            ("reference", Guidance(exemplar=Exemplar(reference_of(batch)))),
+        ]
 
 
 @in_float32

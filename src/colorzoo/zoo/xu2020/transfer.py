@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from colorzoo.networks.blocks import pad_to_multiple, scaled_width
 from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
-from colorzoo.networks.style import by_label, covariance_of, power_of
+from colorzoo.networks.style import covariance_of, power_of, transform_by_label
 
 STRIDE, SMALLEST = 8, 16
 """Divisor and minimum of image height and width in pixels."""
@@ -126,7 +126,7 @@ TRANSFORMS: Mapping[TransformName, Transform] = {"adain": adain, "wct": wct}
 
 
 def inside_labels(transform: Transform, labels: tuple[Tensor, Tensor]) -> Transform:
-    """Return a function that applies a transform to each label separately; see `by_label`.
+    """Return a function that applies a transform to each label separately; see `transform_by_label`.
 
     Args:
         transform: Function such as `adain` or `wct`.
@@ -137,7 +137,7 @@ def inside_labels(transform: Transform, labels: tuple[Tensor, Tensor]) -> Transf
         def of_places(ours: Tensor, theirs: Tensor) -> Tensor:
             return transform(ours[..., None], theirs[..., None], alpha)[..., 0]
 
-        return by_label(of_places, content[0], style[0], labels, fewest=2)[None]
+        return transform_by_label(of_places, content[0], style[0], labels, fewest=2)[None]
 
     return apply
 
@@ -264,6 +264,12 @@ def _join(x: Tensor, encoded: EncoderMaps, level: int) -> Tensor:
     return torch.cat([high, encoded.maps[level].to(x.dtype)], dim=1)
 
 
+def keep(place: str, maps: Tensor) -> Tensor:
+    """Return a feature map unchanged; as an `Adapt` function, this disables the transfer."""
+    del place
+    return maps
+
+
 class TransferNetwork(nn.Module):
     """Color transfer by matching feature statistics at the ten layers in `PLACES`.
 
@@ -277,16 +283,15 @@ class TransferNetwork(nn.Module):
         c1, c2, c3, c4 = (scaled_width(base, width) for base in _BASES)
         self.channels = dict(zip(PLACES, (c1, c2, c3, c4, c1, c2, c3, c3, c2, c1), strict=True))
 
-    def forward(self, rgb: Tensor, adapt: Adapt | None = None) -> Tensor:
+    def forward(self, rgb: Tensor, adapt: Adapt = keep) -> Tensor:
         """Transfer colors and return unclipped RGB ``(B, 3, H, W)``.
 
         Args:
             rgb: ``(B, 3, H, W)`` in [0, 1].
             adapt: Function that is called at each matched layer and returns the feature map to use; see
-                `Adapt`. None reconstructs the image.
+                `Adapt`. The default reconstructs the image.
         """
         height, width = rgb.shape[-2:]
-        adapt = adapt or keep
         output: Tensor = self.decoder(self.encoder(pad_to_multiple(rgb, STRIDE, SMALLEST), adapt), adapt)
         return output[:, :, :height, :width].float()
 
@@ -310,11 +315,11 @@ class TransferNetwork(nn.Module):
         """
         maps_by_layer: dict[str, Tensor] = {}
 
-        def record(place: str, maps: Tensor) -> Tensor:
-            maps_by_layer[place] = maps
+        def store(layer: str, maps: Tensor) -> Tensor:
+            maps_by_layer[layer] = maps
             return maps
 
-        self.decoder.body(self.encoder(pad_to_multiple(rgb, STRIDE, SMALLEST), record), record)
+        self.decoder.body(self.encoder(pad_to_multiple(rgb, STRIDE, SMALLEST), store), store)
         return maps_by_layer
 
     def split_embedding(self, embedding: Tensor) -> dict[str, Moments]:
@@ -324,12 +329,6 @@ class TransferNetwork(nn.Module):
             place: Moments(part[:, 0, :, None, None], part[:, 1, :, None, None])
             for place, part in zip(PLACES, parts, strict=True)
         }
-
-
-def keep(place: str, maps: Tensor) -> Tensor:
-    """Return a feature map unchanged; as an `Adapt` function, this disables the transfer."""
-    del place
-    return maps
 
 
 def match_embedding(targets: Mapping[str, Moments], sets: tuple[str, ...], alpha: Tensor | float) -> Adapt:

@@ -34,7 +34,7 @@ class AttentiveTransfer(GatedColorization, ColoringModel):
 
     def read(self, rgb: Tensor) -> Reference:
         """Convert references ``(B, 3, H, W)`` in [0, 1] to the network input `Reference`."""
-        square = self.squared(rgb)
+        square = self.resize_to_square(rgb)
         lab = scaled_lab(square)
         small = scaled_lab(F.avg_pool2d(square, REDUCED))
         return Reference(lab[:, :1], small[:, 1:], color_histogram(lab[:, 1:]))

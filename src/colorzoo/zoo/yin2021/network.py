@@ -19,7 +19,7 @@ from colorzoo.networks.gated_transfer import (
     encoder_maps,
     gated_levels,
 )
-from colorzoo.networks.levels import normalized_stack, shares
+from colorzoo.networks.levels import attention_weights, normalized_stack
 from colorzoo.settings import Fraction, Positive, PositiveInt, Range, Width
 
 STRIDE = 16
@@ -110,7 +110,7 @@ class AttentionNet(GatedNetwork):
 
         def matched_colors_and_gate(similarity: Tensor) -> tuple[Tensor, Tensor]:
             """Return ab ``(B, 2, N)`` and the gate ``(B, 1, N)`` for similarities ``(B, M, N)``."""
-            attention = shares(similarity, tau=self.tau).to(reference_ab.dtype)
+            attention = attention_weights(similarity, tau=self.tau).to(reference_ab.dtype)
             # the sigmoid of the difference equals a softmax over both confidences
             confidence = self.matched_trust(attention) - self.histogram_trust(attention)
             return reference_ab @ attention, torch.sigmoid(_GATE_SHARPNESS * confidence)

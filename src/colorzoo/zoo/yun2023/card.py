@@ -66,15 +66,4 @@ TINY = replace(
     config="yun2023/tiny.yaml",
 )
 
-SMALL = replace(
-    BASE,
-    name="yun2023_small",
-    summary="Colorizes an image; propagates color points by attention. Narrow; requires training.",
-    parameters=1_928_152,
-    aliases=(),
-    hparams={"width": 128, "heads": 4, "depth": 6},
-    weights={},
-    config="yun2023/small.yaml",
-)
-
-CARDS = (BASE, SMALLER, TINY, SMALL)
+CARDS = (BASE, SMALLER, TINY)

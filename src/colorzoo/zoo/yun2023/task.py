@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Unpack
 
 import torch
@@ -14,7 +12,6 @@ from torch.optim import Optimizer
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance, Points
 from colorzoo.losses import smooth_l1_map
 from colorzoo.networks.hint_unet import AB_SCALE
@@ -23,14 +20,8 @@ from colorzoo.settings import NonNegativeInt, Positive
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.schedules import Cosine
-from colorzoo.zoo.yun2023.extensions import Extensions, mixed_counts
 from colorzoo.zoo.yun2023.model import IColoriT
 from colorzoo.zoo.yun2023.network import CELL, Architecture
-
-_IMAGE_DRAWS = 2
-
-HintCounts = Callable[[Tensor, int], Tensor]
-"""Function that maps random numbers and a maximum to the numbers of hints; see `uniform_counts`."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +53,6 @@ class Yun2023(SingleOptimizerModule):
         architecture: Settings of the transformer.
         objective: Settings of the loss.
         users: Settings of the simulated hints.
-        extensions: Settings of extensions that are not in the paper.
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
@@ -74,22 +64,18 @@ class Yun2023(SingleOptimizerModule):
         architecture: Architecture = Architecture(),
         objective: Objective = Objective(),
         users: Users = Users(),
-        extensions: Extensions = Extensions(),
         **optimization: Unpack[Optimization],
     ) -> None:
         super().__init__(IColoriT(architecture), **optimization)
         self.objective = objective
         self.users = users
-        self.hint_counts: HintCounts = uniform_counts
-        if extensions.few:
-            self.hint_counts = partial(mixed_counts, few=extensions.few)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Colorize images with simulated hints and return the Huber loss."""
         lab = rgb_to_lab(batch["rgb"])
         lightness, ab = lab[:, :1], lab[:, 1:]
         generators = image_generators(batch["seed"], "points")
-        points = simulate_cells(ab, generators, self.users.most_hints, self.hint_counts)
+        points = simulate_cells(ab, generators, self.users.most_hints)
         loss = self.huber(self.model(lightness, Guidance(points=points)).ab, ab)
         self.log_losses({"loss": loss, "huber": loss}, len(lightness))
         return loss
@@ -116,30 +102,18 @@ class Yun2023(SingleOptimizerModule):
         return Guidance(points=count_cells(lab[:, 1:], int(setting), image_generators(seeds, "points")))
 
 
-def uniform_counts(draws: Tensor, most: int) -> Tensor:
-    """Return numbers of hints ``(B,)``, uniform in [0, ``most``].
-
-    Args:
-        draws: Uniform random numbers ``(B, 2)`` in [0, 1).
-        most: Maximum number of hints.
-    """
-    return (draws[:, 0] * (most + 1)).floor()
-
-
-def simulate_cells(
-    ab: Tensor, generators: Generators, most: int, counts: HintCounts = uniform_counts
-) -> Points:
+def simulate_cells(ab: Tensor, generators: Generators, most: int) -> Points:
     """Sample training hints: the true colors of random cells of 2 x 2 pixels.
 
     Args:
         ab: Ground truth ab ``(B, 2, H, W)`` in CIE units.
         generators: One generator for the batch, or one generator per image.
-        most: Maximum number of hints.
-        counts: Function that returns the numbers of hints, such as `uniform_counts`.
+        most: Maximum number of hints; the number is uniform in [0, ``most``].
     """
     batch, _, height, width = ab.shape
-    draws = draw_uniform(generators, batch, _IMAGE_DRAWS + (height // CELL) * (width // CELL), ab.device)
-    return _reveal(ab, counts(draws[:, :_IMAGE_DRAWS], most), draws[:, _IMAGE_DRAWS:])
+    draws = draw_uniform(generators, batch, 1 + (height // CELL) * (width // CELL), ab.device)
+    counts = (draws[:, 0] * (most + 1)).floor()
+    return _reveal(ab, counts, draws[:, 1:])
 
 
 def count_cells(ab: Tensor, count: int, generators: Generators) -> Points:
@@ -163,13 +137,13 @@ def _reveal(ab: Tensor, counts: Tensor, order: Tensor) -> Points:
     if not order.shape[1]:
         return Points.none(ab)
     rank = torch.arange(order.shape[1], device=ab.device).expand_as(order)
-    first = (rank < counts[:, None]).to(ab.dtype)
-    chosen = torch.zeros_like(first).scatter(1, order.argsort(dim=1), first)
-    mask = chosen.view(batch, 1, height // CELL, width // CELL)
-    color = F.avg_pool2d(ab, CELL) * mask
-    shown = F.interpolate(torch.cat([color, mask], dim=1), scale_factor=CELL)
-    shown = F.pad(shown, (0, width % CELL, 0, height % CELL))  # incomplete border cells get no hint
-    return Points(shown[:, :2], shown[:, 2:])
+    is_revealed = (rank < counts[:, None]).to(ab.dtype)  # in the order of the cells
+    cell_mask = torch.zeros_like(is_revealed).scatter(1, order.argsort(dim=1), is_revealed)
+    cell_mask = cell_mask.view(batch, 1, height // CELL, width // CELL)
+    cell_hints = torch.cat([F.avg_pool2d(ab, CELL) * cell_mask, cell_mask], dim=1)
+    hints = F.interpolate(cell_hints, scale_factor=CELL)
+    hints = F.pad(hints, (0, width % CELL, 0, height % CELL))  # incomplete border cells get no hint
+    return Points(hints[:, :2], hints[:, 2:])
 
 
 class CosineFromZero(Cosine):
@@ -182,20 +156,11 @@ class CosineFromZero(Cosine):
         warmup_steps: Number of warm-up steps.
         total_steps: Number of optimizer steps; None uses the Trainer's limit.
         final: Learning rate one step after the last training step.
-
-    Raises:
-        ColorzooError: ``final`` exceeds the learning rate of a parameter group.
     """
 
     def __init__(
         self, optimizer: Optimizer, warmup_steps: int = 0, total_steps: int | None = None, final: float = 1e-5
     ) -> None:
-        for group in optimizer.param_groups:
-            if final > (rate := float(group.get("initial_lr", group["lr"]))):
-                raise ColorzooError(
-                    f"'final' must be at most the learning rate of the optimizer ({rate:g}), got {final:g}. "
-                    "Set 'final' to 1e-5."
-                )
         self.final = final
         super().__init__(optimizer, warmup_steps, total_steps)
 

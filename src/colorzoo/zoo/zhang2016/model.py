@@ -119,12 +119,10 @@ class Architecture:
         width: Multiplier for every channel count; 1.0 matches the published network.
         temperature: Temperature of the annealed mean (eq. 5), which decodes a distribution to a color; 0.38
             in the paper. 1 gives the mean; values near 0 give the mode.
-        init_std: Standard deviation of the initial weights; None selects He initialization.
     """
 
     width: Width = 1.0
     temperature: Positive = 0.38
-    init_std: float | None = None
 
 
 class ColorfulColorization(ColoringModel):
@@ -139,7 +137,7 @@ class ColorfulColorization(ColoringModel):
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:
         network = DistributionNetwork(architecture.width, temperature=architecture.temperature)
-        initialize(network, architecture.init_std)
+        initialize(network, None)
         super().__init__(network)
         self.architecture = architecture
 

@@ -1,9 +1,11 @@
 """Extensions of Local Hints and Global Hints that are not in the paper.
 
-`local_hints_unet` extends the network of Local Hints. `SteeredNetwork` conditions a Local Hints network on a
-color histogram or a mean saturation. The predicted color distributions of all positions are multiplied by the
-same color weights, computed so that the mean distribution has the target histogram or saturation. Each
-position then gets the mean color of the reweighted distribution.
+The module `extended_unet` extends the network of Local Hints.
+
+`SteeredNetwork` conditions a Local Hints network on a color histogram or a mean saturation. The predicted
+color distributions of all positions are multiplied by the same color weights, computed so that the mean
+distribution has the target histogram or saturation. Each position then gets the mean color of the reweighted
+distribution.
 """
 
 from __future__ import annotations
@@ -16,19 +18,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.color import hull_centers, hull_mask, lab_to_rgb
-from colorzoo.errors import ColorzooError
 from colorzoo.guidance import GlobalStatistics, Points
 from colorzoo.guidance.color_statistics import pixel_saturation
 from colorzoo.losses import smooth_l1_map, weighted_by_chroma
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import cells
-from colorzoo.networks.feature_hooks import HookState
-from colorzoo.networks.hint_extensions import ExtendedHintUNet
-from colorzoo.networks.hint_unet import AB_SCALE, HintUNet, hint_input, initialize
+from colorzoo.networks.hint_unet import AB_SCALE, HintEncoding, hint_input, initialize, point_network
 from colorzoo.networks.shared_weights import borrow
-from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt
 from colorzoo.training.stages import Stage
-from colorzoo.zoo.zhang2017.network import GlobalNetwork, LocalArchitecture, known_statistics
+from colorzoo.zoo.zhang2017.extended_unet import ExtendedHintUNet
+from colorzoo.zoo.zhang2017.network import GlobalNetwork, known_statistics
 
 _FAINT_VECTOR = 0.1  # initial scale of the branch, so training starts near the colors of the trunk
 _CELL = 4  # stride of the distribution in pixels
@@ -42,30 +41,6 @@ _LEAST = 1e-30
 
 
 @dataclass(frozen=True)
-class LocalExtensions:
-    """Extensions of Local Hints that are not in the paper.
-
-    Attributes:
-        hint_attention: Whether to add an attention layer that propagates hint colors to similar positions;
-            see `HintAttention`.
-        channel_attention: Whether the skip connections have squeeze-and-excitation layers.
-        rank_layers: Number of linear 1 x 1 layers between encoder and decoder, which weight files contain as
-            part of the next layer; see `RankLayers`.
-        scene_blocks: Number of ConvNeXt blocks at stride 16; see `SceneBlocks`.
-        colorfulness: Factor c in the smooth L1 weight 1 + c * chroma / 20, with chroma in CIE units. Larger
-            factors counteract desaturated predictions.
-        many: Fraction of the training images with a log-uniform number of points; see `PointSimulation`.
-    """
-
-    hint_attention: bool = False
-    channel_attention: bool = False
-    rank_layers: NonNegativeInt = 0
-    scene_blocks: NonNegativeInt = 0
-    colorfulness: NonNegativeFloat = 0.0
-    many: Fraction = 0.0
-
-
-@dataclass(frozen=True)
 class GlobalExtensions:
     """Extensions of Global Hints that are not in the paper.
 
@@ -75,23 +50,6 @@ class GlobalExtensions:
     """
 
     trunk: str | None = None
-
-
-def local_hints_unet(architecture: LocalArchitecture, extensions: LocalExtensions) -> ExtendedHintUNet:
-    """Return the U-Net of Local Hints with the layers that ``extensions`` adds.
-
-    Args:
-        architecture: Settings of the paper's network.
-        extensions: Settings of the extensions.
-    """
-    return ExtendedHintUNet(
-        architecture.width,
-        mask_center=architecture.mask_center,
-        hint_attention=extensions.hint_attention,
-        channel_attention=extensions.channel_attention,
-        rank_layers=extensions.rank_layers,
-        scene_blocks=extensions.scene_blocks,
-    )
 
 
 ExtensionStage = Literal["joint", "scene", "colors"]
@@ -138,13 +96,10 @@ class SteeredNetwork(GlobalNetwork):
     saturations: Tensor
 
     def __init__(self, backbone: ColoringModel) -> None:
-        unet = getattr(backbone.network, "unet", None)
-        if not isinstance(unet, HintUNet) or unet.class_head is None:
-            raise ColorzooError(
-                f"--model.extensions.trunk must name a Local Hints model, got {type(backbone).__name__}"
-            )
-        super().__init__(unet, float(getattr(backbone.network, "ab_scale", AB_SCALE)))
-        self.mask_center = float(getattr(backbone.network, "mask_center", 0.0))
+        local_hints = point_network(backbone, "--model.extensions.trunk")
+        unet = local_hints.unet
+        super().__init__(unet, local_hints.ab_scale)
+        self.mask_center = local_hints.mask_center
         self.bring = nn.Conv2d(3, unet.up9.in_channels, 3, padding=1, bias=False)
         # Tensors created during tracing would be tracer proxies, so these buffers are computed here. Indices
         # replace a mask because the number of channels that a mask selects is data-dependent.
@@ -177,8 +132,8 @@ class SteeredNetwork(GlobalNetwork):
         self.unet.eval()
         return self
 
-    def before_hooks(self, lightness: Tensor, statistics: GlobalStatistics) -> HookState:
-        """Return the network state after block 8; see `forward` for the arguments."""
+    def encode(self, lightness: Tensor, statistics: GlobalStatistics) -> HintEncoding:
+        """Run the network up to block 8 and add the matched colors; see `forward` for the arguments."""
         histogram, saturation = known_statistics(statistics, lightness.shape[0], lightness)
         is_known = (histogram.sum(dim=1, keepdim=True) > 0) | (saturation >= 0)
         vector = self.branch(statistics, lightness.shape[0]) * is_known[:, :, None, None]
@@ -188,8 +143,7 @@ class SteeredNetwork(GlobalNetwork):
         hinted_colors = (
             torch.cat([likely, torch.ones_like(likely[:, :1])], dim=1) * is_known[:, :, None, None]
         )
-        trunk = encoded.trunk + self.bring(hinted_colors.to(encoded.trunk))
-        return HookState((trunk, *encoded[1:3]), (lightness.shape[-2], lightness.shape[-1]))
+        return encoded._replace(trunk=encoded.trunk + self.bring(hinted_colors.to(encoded.trunk)))
 
     def _likely_colors(self, trunk: Tensor, lightness: Tensor, statistics: GlobalStatistics) -> Tensor:
         """Return mean colors ``(B, 2, H/4, W/4)`` of the matched distributions, ab / 110."""

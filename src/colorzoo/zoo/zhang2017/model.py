@@ -15,16 +15,11 @@ from colorzoo.factory import create_backbone
 from colorzoo.guidance import GlobalStatistics, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
-from colorzoo.networks.hint_extensions import fold_rank_layers, initialize_extended
 from colorzoo.networks.hint_unet import Detach, initialize, points_of
 from colorzoo.prediction import AbPrediction
 from colorzoo.weights.readers.caffe import CaffeLayers
-from colorzoo.zoo.zhang2017.extensions import (
-    GlobalExtensions,
-    LocalExtensions,
-    SteeredNetwork,
-    local_hints_unet,
-)
+from colorzoo.zoo.zhang2017.extended_unet import ExtendedHintUNet, LocalExtensions, fold_rank_layers
+from colorzoo.zoo.zhang2017.extensions import GlobalExtensions, SteeredNetwork
 from colorzoo.zoo.zhang2017.network import (
     GlobalArchitecture,
     GlobalHintsNetwork,
@@ -57,8 +52,11 @@ class LocalHints(ColoringModel):
         architecture: LocalArchitecture = LocalArchitecture(),
         extensions: LocalExtensions = LocalExtensions(),
     ) -> None:
-        network = LocalHintsNetwork(local_hints_unet(architecture, extensions), architecture)
-        initialize_extended(network, architecture.init_std)
+        unet = ExtendedHintUNet(architecture, extensions)
+        network = LocalHintsNetwork(unet, architecture)
+        initialize(network, architecture.init_std)
+        if unet.scene is not None:
+            unet.scene.reset_output()
         super().__init__(network)
         self.architecture = architecture
         self.extensions = extensions
@@ -143,26 +141,10 @@ class GlobalHints(ColoringModel):
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch to match the color statistics in ``guidance``, if present."""
-        return AbPrediction(ab=self.network(lightness, _statistics_of(guidance)))
-
-    @property
-    def hooks(self) -> tuple[FeatureHook, ...]:
-        """Feature maps that an add-on model can modify."""
-        return self.network.unet.hooks
-
-    def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Return the `HookState` at the first layer that an add-on can modify."""
-        return self.network.before_hooks(lightness, _statistics_of(guidance))
-
-    def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Compute ab ``(B, 2, H, W)`` in CIE units from a `HookState`."""
-        return self.network.after_hooks(state, visit)
+        statistics = (guidance and guidance.statistics) or GlobalStatistics()
+        return AbPrediction(ab=self.network(lightness, statistics))
 
     @classmethod
     def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Convert ``global_model.caffemodel`` of the authors' demo; see `convert_global`."""
         return convert_global(layers)
-
-
-def _statistics_of(guidance: Guidance | None) -> GlobalStatistics:
-    return (guidance and guidance.statistics) or GlobalStatistics()

@@ -12,8 +12,7 @@ from torch.nn import functional as F
 from colorzoo.color import hull_centers
 from colorzoo.guidance import GlobalStatistics
 from colorzoo.networks.blocks import conv3x3, pad_to_multiple, scaled_width, upconv4x4
-from colorzoo.networks.feature_hooks import HookState, unchanged
-from colorzoo.networks.hint_unet import AB_SCALE, STRIDE, HintNetwork, HintUNet, HintUNetOutput, PointNetwork
+from colorzoo.networks.hint_unet import AB_SCALE, STRIDE, HintEncoding, HintUNet, HintUNetOutput, PointNetwork
 from colorzoo.settings import Width
 
 
@@ -153,7 +152,7 @@ class GlobalBranch(nn.Module):
         return self.last_norm(self.deeper(self.norm(torch.relu(x))))
 
 
-class GlobalNetwork(HintNetwork):
+class GlobalNetwork(nn.Module):
     """Base class of Global Hints networks, which add a statistics vector after block 4.
 
     Args:
@@ -162,7 +161,8 @@ class GlobalNetwork(HintNetwork):
     """
 
     def __init__(self, unet: HintUNet, ab_scale: float) -> None:
-        super().__init__(unet, ab_scale=ab_scale)
+        super().__init__()
+        self.unet, self.ab_scale = unet, ab_scale
         self.branch = GlobalBranch(unet.up8.in_channels)
 
     def forward(self, lightness: Tensor, statistics: GlobalStatistics) -> Tensor:
@@ -176,10 +176,12 @@ class GlobalNetwork(HintNetwork):
         Returns:
             ab ``(B, 2, H, W)`` in CIE units.
         """
-        return self.after_hooks(self.before_hooks(lightness, statistics), unchanged)
+        height, width = lightness.shape[-2:]
+        ab = self.unet.decode(self.encode(lightness, statistics))
+        return ab[:, :, :height, :width].float() * self.ab_scale
 
-    def before_hooks(self, lightness: Tensor, statistics: GlobalStatistics) -> HookState:
-        """Return the network state after block 8; see `forward` for the arguments."""
+    def encode(self, lightness: Tensor, statistics: GlobalStatistics) -> HintEncoding:
+        """Run the network up to block 8; see `forward` for the arguments."""
         raise NotImplementedError
 
 
@@ -195,11 +197,10 @@ class GlobalHintsNetwork(GlobalNetwork):
     def __init__(self, width: float, *, ab_scale: float = 110.0) -> None:
         super().__init__(HintUNet(1, width, distribution=False), ab_scale)
 
-    def before_hooks(self, lightness: Tensor, statistics: GlobalStatistics) -> HookState:
-        """Return the network state after block 8; see `forward` for the arguments."""
+    def encode(self, lightness: Tensor, statistics: GlobalStatistics) -> HintEncoding:
+        """Run the network up to block 8; see `forward` for the arguments."""
         context = self.branch(statistics, lightness.shape[0])
-        encoded = self.unet.encode(pad_to_multiple((lightness - 50) / 100, STRIDE), context=context)
-        return HookState(encoded[:3], (lightness.shape[-2], lightness.shape[-1]))
+        return self.unet.encode(pad_to_multiple((lightness - 50) / 100, STRIDE), context=context)
 
 
 def known_statistics(statistics: GlobalStatistics, batch: int, like: Tensor) -> tuple[Tensor, Tensor]:

@@ -22,11 +22,11 @@ from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Stage, Start, copy_layers
+from colorzoo.zoo.zhang2017.extended_unet import LocalExtensions
 from colorzoo.zoo.zhang2017.extensions import (
     EXTENSION_STAGES,
     ExtensionStage,
     GlobalExtensions,
-    LocalExtensions,
     chroma_weighted_l1,
 )
 from colorzoo.zoo.zhang2017.model import GlobalHints, LocalHints

@@ -61,21 +61,6 @@ def take_layers(donor: str, correspondence: nn.Module, network: nn.Module) -> No
     borrow(network, frozen)
 
 
-def simulated_frames(
-    lab: Tensor, predict: Callable[[], Tensor], seeds: Tensor, *, previous: float, colored: float
-) -> Tensor:
-    """Return simulated previous frames ``(B, 3, H, W)``, some with predicted instead of true colors.
-
-    Args:
-        lab: Lab images ``(B, 3, H, W)``.
-        predict: Function that returns the predicted ab ``(B, 2, H, W)`` of these images.
-        seeds: Per-image seeds ``(B,)``.
-        previous: Fraction of the images with a previous frame; see `previous_frames`.
-        colored: Fraction of the images whose previous frame has predicted colors.
-    """
-    return previous_frames(partly_colored(lab, predict, seeds, colored), seeds, previous)
-
-
 def partly_colored(lab: Tensor, predict: Callable[[], Tensor], seeds: Tensor, share: float) -> Tensor:
     """Return Lab images, some with predicted instead of true colors.
 
@@ -109,5 +94,5 @@ def previous_frames(lab: Tensor, seeds: Tensor, share: float) -> Tensor:
     theta[:, :, 2] = 0.2 * (uniform[:, :2] - 0.5)
     grid = F.affine_grid(theta, list(lab.shape), align_corners=False)
     before = F.grid_sample(lab, grid, padding_mode="reflection", align_corners=False)
-    has = (uniform[:, 2] < share)[:, None, None, None]
-    return torch.where(has, before, before.new_tensor([50.0, 0, 0]).view(3, 1, 1))
+    has_previous = (uniform[:, 2] < share)[:, None, None, None]
+    return torch.where(has_previous, before, before.new_tensor([50.0, 0, 0]).view(3, 1, 1))

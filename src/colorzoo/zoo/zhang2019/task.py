@@ -27,7 +27,7 @@ from colorzoo.training.exemplar import (
     with_noise,
 )
 from colorzoo.training.optimization import AdversarialOptimization
-from colorzoo.zoo.zhang2019.extensions import Extensions, simulated_frames
+from colorzoo.zoo.zhang2019.extensions import Extensions, partly_colored, previous_frames
 from colorzoo.zoo.zhang2019.model import Architecture, DeepExemplar
 
 
@@ -87,6 +87,7 @@ class Zhang2019(ExemplarGANModule):
     """
 
     model: DeepExemplar
+    simulation: Simulation
 
     def __init__(
         self,
@@ -101,9 +102,6 @@ class Zhang2019(ExemplarGANModule):
         super().__init__(DeepExemplar(architecture, extensions), **optimization)
         self.objective = objective
         self.simulation = simulation
-        self.previous_frames = partial(
-            simulated_frames, previous=simulation.previous, colored=simulation.colored
-        )
         self.extensions = extensions
         self.matching_lr = matching_lr
         # pretrained networks whose weights the user must provide
@@ -124,7 +122,9 @@ class Zhang2019(ExemplarGANModule):
         model = self.model
         tau = model.architecture.training_tau
         warped = model.warp(model.features.of_lightness(noisy), reference, tau)
-        before = self.previous_frames(lab, partial(model.colorize_warped, noisy, warped, None), batch["seed"])
+        predict = partial(model.colorize_warped, noisy, warped, None)
+        frames = partly_colored(lab, predict, batch["seed"], self.simulation.colored)
+        before = previous_frames(frames, batch["seed"], self.simulation.previous)
         return ExemplarPrediction(
             ab=model.colorize_warped(noisy, warped, before),
             warped=warped,

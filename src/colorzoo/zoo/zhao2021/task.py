@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Unpack
 
+import numpy as np
 import torch
+from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -28,7 +30,6 @@ from colorzoo.zoo.zhao2021.model import Architecture, Color2Embed
 from colorzoo.zoo.zhao2021.network import AB_SCALE, VGGFeatures
 
 _NOISE = 5.0  # maximum noise, in [0, 255] levels
-_FIXED = 65536
 
 
 @dataclass(frozen=True)
@@ -157,50 +158,22 @@ def whole_levels(levels: Tensor) -> Tensor:
 
 
 def mirror_and_rotate(images: Tensor, mirrored: Tensor, degrees: Tensor) -> Tensor:
-    """Mirror images ``(B, 3, H, W)`` and rotate them counterclockwise.
+    """Mirror images ``(B, 3, H, W)`` and rotate them counterclockwise with Pillow.
 
-    The result is identical to torchvision's nearest-neighbor result for Pillow images. Pixels outside the
-    image are black.
+    Pixels outside the image are black.
 
     Args:
-        images: Images of any value range.
+        images: Images with whole levels in [0, 255].
         mirrored: Whether to mirror each image horizontally and vertically, ``(B, 2)`` bool.
         degrees: Rotation angles in degrees, ``(B,)``.
     """
-    height, width = images.shape[-2:]
-    column, row = rotated_positions(height, width, degrees)
-    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    column = torch.where(mirrored[:, :1, None], width - 1 - column, column)
-    row = torch.where(mirrored[:, 1:, None], height - 1 - row, row)
-    index = (row * width + column).where(inside, 0).flatten(1)[:, None].to(images.device)
-    rotated = images.flatten(2).gather(2, index.expand(-1, images.shape[1], -1)).view(images.shape)
-    return rotated * inside[:, None].to(rotated)
-
-
-def rotated_positions(height: int, width: int, degrees: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the source column and row, each ``(B, H, W)`` int64, of the pixels of rotated images.
-
-    The function uses Pillow's fixed-point arithmetic. Positions can lie outside the image.
-
-    Args:
-        height: Image height in pixels.
-        width: Image width in pixels.
-        degrees: Counterclockwise rotation angles in degrees, ``(B,)``.
-    """
-    x = torch.arange(width, device=degrees.device)
-    y = torch.arange(height, device=degrees.device)[:, None]
-    center_x, center_y = width / 2, height / 2
-    angle = torch.deg2rad(degrees.double())[:, None, None]
-    cos, sin = angle.cos().round(decimals=15), angle.sin().round(decimals=15)  # as in Pillow
-    # source position of the center of the top-left pixel, rotated about the image center
-    start_x = (0.5 - center_x) * cos - (0.5 - center_y) * sin + center_x
-    start_y = (0.5 - center_x) * sin + (0.5 - center_y) * cos + center_y
-    # the source position is an affine function of x and y; the division rounds down to whole pixels
-    column = (_fixed(start_x) + _fixed(cos) * x + _fixed(-sin) * y) // _FIXED
-    row = (_fixed(start_y) + _fixed(sin) * x + _fixed(cos) * y) // _FIXED
-    return column, row
-
-
-def _fixed(values: Tensor) -> Tensor:
-    """Convert numbers to integers in units of 1 / 65536."""
-    return (values * _FIXED + 0.5).floor().long()
+    rotated = []
+    settings = zip(mirrored.tolist(), degrees.tolist(), strict=True)
+    for image, ((is_mirrored, is_flipped), angle) in zip(images, settings, strict=True):
+        pixels = Image.fromarray(image.byte().permute(1, 2, 0).cpu().numpy())
+        if is_mirrored:
+            pixels = ImageOps.mirror(pixels)
+        if is_flipped:
+            pixels = ImageOps.flip(pixels)
+        rotated.append(torch.from_numpy(np.array(pixels.rotate(angle))))
+    return torch.stack(rotated).movedim(-1, 1).contiguous().to(images)

@@ -1,4 +1,4 @@
-"""Extensions of `HintUNet` that are not in the paper of Zhang et al. 2017.
+"""Extensions of the network of Local Hints that are not in the paper.
 
 `ExtendedHintUNet` adds the other classes to a `HintUNet`. `HintAttention` propagates hint colors to similar
 positions. `AttendedConv` adds squeeze-and-excitation. `SceneBlocks` add ConvNeXt blocks at stride 16.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 
 import torch
@@ -17,7 +18,9 @@ from torch.nn import functional as F
 
 from colorzoo.networks.blocks import conv3x3, is_traced
 from colorzoo.networks.feature_hooks import Visit, unchanged
-from colorzoo.networks.hint_unet import Detach, HintEncoding, HintUNet, initialize
+from colorzoo.networks.hint_unet import Detach, HintEncoding, HintUNet
+from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt
+from colorzoo.zoo.zhang2017.network import LocalArchitecture
 
 MASKED = -1e4  # attention logit of a cell without a hint; finite in bfloat16
 _REDUCTION = 4  # channel reduction of the squeeze-and-excitation layer
@@ -25,40 +28,51 @@ _OPEN = 4.0  # initial gate bias; sigmoid(4) is nearly 1, so a new gate changes 
 _EXPANSION = 4  # MLP expansion ratio of a scene block
 
 
+@dataclass(frozen=True)
+class LocalExtensions:
+    """Extensions of Local Hints that are not in the paper.
+
+    Attributes:
+        hint_attention: Whether to add an attention layer that propagates hint colors to similar positions;
+            see `HintAttention`.
+        channel_attention: Whether the skip connections have squeeze-and-excitation layers.
+        rank_layers: Number of linear 1 x 1 layers between encoder and decoder, which weight files contain as
+            part of the next layer; see `RankLayers`.
+        scene_blocks: Number of ConvNeXt blocks at stride 16; see `SceneBlocks`.
+        colorfulness: Factor c in the smooth L1 weight 1 + c * chroma / 20, with chroma in CIE units. Larger
+            factors counteract desaturated predictions.
+        many: Fraction of the training images with a log-uniform number of points; see `PointSimulation`.
+    """
+
+    hint_attention: bool = False
+    channel_attention: bool = False
+    rank_layers: NonNegativeInt = 0
+    scene_blocks: NonNegativeInt = 0
+    colorfulness: NonNegativeFloat = 0.0
+    many: Fraction = 0.0
+
+
 class ExtendedHintUNet(HintUNet):
     """`HintUNet` with extensions that are not in the paper.
 
     Args:
-        width: Multiplier for every channel count.
-        mask_center: Value that `hint_input` subtracts from the hint mask.
-        hint_attention: Whether to add hint colors to the output of block 8 at similar positions; see
-            `HintAttention`.
-        channel_attention: Whether to add squeeze-and-excitation to each skip; see `AttendedConv`.
-        rank_layers: Number of linear 1x1 layers between encoder and decoder; see `RankLayers`.
-        scene_blocks: Number of ConvNeXt blocks at stride 16; see `SceneBlocks`.
+        architecture: Settings of the paper's network.
+        extensions: Settings of the extensions.
     """
 
-    def __init__(
-        self,
-        width: float = 1.0,
-        *,
-        mask_center: float = 0.0,
-        hint_attention: bool = False,
-        channel_attention: bool = False,
-        rank_layers: int = 0,
-        scene_blocks: int = 0,
-    ) -> None:
-        super().__init__(4, width)
+    def __init__(self, architecture: LocalArchitecture, extensions: LocalExtensions) -> None:
+        super().__init__(width=architecture.width)
         c256, c512 = self.up9.in_channels, self.up8.in_channels
-        self.mask_center = mask_center
+        rank_layers, scene_blocks = extensions.rank_layers, extensions.scene_blocks
+        self.mask_center = architecture.mask_center
         # new modules are created in the order of the layers; see `_move_to_end`
         self.rank_layers = RankLayers(c512, rank_layers) if rank_layers else None
         self.scene = SceneBlocks((c256, c512, c512), 2 * c512, scene_blocks) if scene_blocks else None
         self._move_to_end("up8", "skip3", "block8")
-        self.attention = HintAttention(c256) if hint_attention else None
-        self.inject = conv3x3(3, c256) if hint_attention else None
+        self.attention = HintAttention(c256) if extensions.hint_attention else None
+        self.inject = conv3x3(3, c256) if extensions.hint_attention else None
         self._move_to_end("up9", "skip2", "block9", "up10", "skip1", "block10", "class_head", "ab_head")
-        if channel_attention:
+        if extensions.channel_attention:
             for name in ("skip1", "skip2", "skip3"):
                 setattr(self, name, AttendedConv(getattr(self, name)))
 
@@ -91,19 +105,6 @@ class ExtendedHintUNet(HintUNet):
         if self.scene is not None:
             deep = self.scene((maps[2], maps[3], deep))
         return super().merge((*maps[:6], deep), visit)
-
-
-def initialize_extended(module: nn.Module, std: float | None) -> None:
-    """Initialize all convolutions; the output layers of scene blocks are set to zero.
-
-    Args:
-        module: Module with an `ExtendedHintUNet`.
-        std: Standard deviation of the normal distribution; None selects He initialization.
-    """
-    initialize(module, std)
-    for layer in module.modules():
-        if isinstance(layer, SceneBlocks):
-            layer.reset_output()
 
 
 class HintAttention(nn.Module):
