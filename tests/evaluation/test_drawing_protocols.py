@@ -8,13 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from colorzoo.errors import DataError
 from colorzoo.evaluation import evaluate
 from colorzoo.evaluation.images import hash_all, read_truth, select_images
 from colorzoo.evaluation.measures import Bleeding, MeasuredImage, named_measure
+from colorzoo.evaluation.methods import RegionRanker
 from colorzoo.evaluation.protocol import load_protocol
+from colorzoo.guidance import Recipe
+from colorzoo.image_io.raster_image import RasterImage
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.pipeline import colorize_task, drawing_of, network_input
+from colorzoo.inference.steps.drawing import region_votes
 from colorzoo.simulation import SessionResult
 
 MODEL = "colorzoo2026_drawing"
@@ -99,3 +106,16 @@ def test_drawings_protocol_without_lines_raises_one_line(folder: Path, tmp_path:
     with pytest.raises(DataError, match=r"protocol drawings requires images in .* and drawn lines") as caught:
         evaluate([MODEL], folder / "images", DRAWN)
     assert "\n" not in str(caught.value)
+
+
+def test_regions_are_proposed_by_the_prediction_for_the_drawing() -> None:
+    sketch = torch.ones(1, 1, 96, 128)
+    sketch[..., 40:44, :] = sketch[..., 70:73] = sketch[..., 60:63, 73:] = 0
+    colorizer = Colorizer(MODEL, device="cpu", precision="float32")
+    levels = (sketch[0, 0] * 255).byte().numpy()
+    task = colorizer.prepare(RasterImage(levels), Recipe())
+    prediction, drawing = colorize_task(task).prediction, drawing_of(task)
+    votes = region_votes(prediction, drawing, network_input(task))
+    expected = colorizer.model.rank_regions(prediction, votes, torch.from_numpy(drawing.areas))
+    assert len(expected) == 5
+    assert RegionRanker(colorizer).ranked_regions(sketch) == expected

@@ -27,9 +27,8 @@ from colorzoo.guidance import Guidance, Recipe
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.palette import next_point
-from colorzoo.inference.pipeline import drawing_of, network_input
+from colorzoo.inference.pipeline import drawing_of, predict_regions
 from colorzoo.inference.references import ReadReference
-from colorzoo.inference.steps.drawing import region_votes
 from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.prediction import clip_colors
 from colorzoo.registry import card_of, model_card
@@ -438,10 +437,8 @@ class RegionRanker:
         """Return the regions of a sketch ``(1, 1, H, W)``; see `RanksRegions`."""
         model: Any = self.colorizer.model
         task = self.colorizer.prepare(_image(sketch.expand(-1, 3, -1, -1)), Recipe())
-        drawing, network_sketch = drawing_of(task), network_input(task)
-        prediction = self.colorizer.predict(network_sketch, Guidance())
-        votes = region_votes(prediction, drawing, network_sketch)
-        return model.rank_regions(prediction, votes, torch.from_numpy(drawing.areas))
+        prediction, votes = predict_regions(task)
+        return model.rank_regions(prediction, votes, torch.from_numpy(drawing_of(task).areas))
 
 
 def proposer_of(model: ColoringModel) -> object:
