@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import secrets
 import shutil
 import tarfile
 from collections.abc import Sequence
@@ -43,7 +44,7 @@ _MAX_ERROR = 2.0**-10  # maximum rounding error of float16 weights, relative to 
 def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
     """Write a static web page with one model and example images.
 
-    An existing page in the folder is replaced.
+    The page is written atomically. An existing page in the folder is replaced.
 
     Args:
         folder: Output folder.
@@ -75,11 +76,11 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
         "photos": [{"file": file, "name": image.name} for file, image in photos.items()],
     }
     content = {
-        _SETTINGS: json.dumps(settings).encode(),  # first, so that an incomplete page can be replaced
         **_interface_files(),
         **photo_files,
         **runtime_files,
         graph_file: gzip.compress(graph, mtime=0),
+        _SETTINGS: json.dumps(settings).encode(),
     }
     _write_folder(folder, content)
     return sum(map(len, content.values()))
@@ -121,15 +122,19 @@ def _interface_files() -> dict[str, bytes]:
 
 
 def _write_folder(folder: Path, content: dict[str, bytes]) -> None:
-    """Replace the content of a folder by files, which are passed by their path in the folder."""
+    """Replace a folder atomically by files, which are passed by their path in the folder."""
+    part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
     try:
+        for name, data in content.items():
+            (part / name).parent.mkdir(parents=True, exist_ok=True)
+            (part / name).write_bytes(data)
         if folder.exists():
             shutil.rmtree(folder)
-        for name, data in content.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(data)
+        part.replace(folder)
     except OSError as error:
         raise ColorzooError(f"{folder} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _runtime_files() -> dict[str, bytes]:
