@@ -124,7 +124,7 @@ KNOBS = {
     "su2020": Knobs(
         base={"stage": "fusion", "colorfulness": 0.3, "hints": 0.5},
         values={"stage": "instance", "width": 0.25, "most_boxes": 1, "hints": 1.0},
-        exempt=("trunk", "random_boxes"),
+        exempt=("random_boxes",),
         batch=8,
     ),
     "xia2022": Knobs(

@@ -219,6 +219,9 @@ def read_list(path: str | Path) -> list[str]:
         raise ImageError(f"{_list_name(path)} must be UTF-8 or UTF-16 text: {error}") from error
     # split only at \n, because other line breaks can be part of a name
     lines = text.split("\0") if "\0" in text else [line.removesuffix("\r") for line in text.split("\n")]
+    # UTF-16 without a byte order mark has a zero byte beside each character
+    if "\0" in text and any(len(line) == 1 for line in lines):
+        raise ImageError(f"{_list_name(path)} contains zero bytes inside of names. Save the list as UTF-8.")
     names = [line for line in lines if line.strip()]
     if not names:
         raise ImageError(f"{_list_name(path)} is empty. Write one image path per line.")
