@@ -28,7 +28,6 @@ NOT_LOGGED: dict[str, set[str]] = {
     "ci2018": {"drift", "penalty"},
     "iizuka2016": {"class"},
     "li2018": {"feature"},
-    "xia2022": {"pixel"},
     "xu2020": {"hint", "image", "perceptual"},
     "zhang2017_local": {"classification", "regression"},
 }

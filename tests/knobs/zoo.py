@@ -136,7 +136,7 @@ KNOBS = {
     "xiao2020": Knobs(values={"width": 0.125, "stage": "later"}, exempt=("level",)),
     "xu2020": Knobs(
         values={"width": 0.25, "stage": "encoder"},
-        exempt=("places", "backbone", "transfer_error", "image_weight", "perceptual_weight"),
+        exempt=("places", "transfer_error", "image_weight", "perceptual_weight"),
         batch=6,
     ),
     "yin2021": Knobs(
