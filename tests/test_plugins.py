@@ -12,7 +12,7 @@ import torch
 import colorzoo
 from colorzoo.apps.cli.main import main
 from colorzoo.environment import source_digest
-from colorzoo.errors import WeightsError
+from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.evaluation.cache import Cache, Entry
 from colorzoo.evaluation.machine import describe_machine
 from colorzoo.evaluation.protocol import load_protocol
@@ -21,6 +21,7 @@ from colorzoo.registry import list_models, refresh
 from colorzoo.testing import write_sample_images
 from colorzoo.testing.persistence import save_checkpoint
 from colorzoo.testing.trainer import quiet_trainer
+from colorzoo.training.configs import find_config
 from throwaway_paper import install, write_paper
 
 
@@ -100,6 +101,24 @@ def test_wheel_of_new_paper_trains_and_colorizes(tmp_path: Path, monkeypatch: py
         refresh()
     assert (site / "trained.png").is_file()
     assert (site / "random.png").is_file()
+
+
+def test_configurations_of_an_installed_package_are_found_and_suggested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_paper(tmp_path / "own_paper", "own_paper", "own2031")
+    config = tmp_path / "own_paper" / "small.yaml"
+    config.write_text("trainer: {max_steps: 1}")
+    install(tmp_path, "own_paper.card")
+    monkeypatch.syspath_prepend(tmp_path)
+    refresh()
+    try:
+        assert find_config("own_paper/small.yaml") == config
+        with pytest.raises(ColorzooError, match=r"such as own_paper/small\.yaml; got 'own_paper/tiny\.yaml'"):
+            find_config("own_paper/tiny.yaml")
+    finally:
+        monkeypatch.undo()
+        refresh()
 
 
 def test_from_pretrained_finds_the_class_of_an_installed_package(

@@ -42,16 +42,17 @@ def find_config(name: str) -> Path:
     if Path(name).is_file():
         return Path(name)
     relative = name.removeprefix("./").removeprefix("configs/")
-    package, _, file = relative.partition("/")
+    package, _, plugin_file = relative.partition("/")
     plugin_folders = _plugin_folders(package)
     candidates = [folder / relative for folder in config_folders()]
-    candidates += [folder / file for folder in plugin_folders]
+    candidates += [folder / plugin_file for folder in plugin_folders]
     for path in candidates:
         if path.is_file():
             return path
     group = Path(relative).parent
-    group_folders = [folder / group for folder in (*config_folders(), *plugin_folders)]
-    similar = sorted(f"{group}/{path.name}" for folder in group_folders for path in folder.glob("*.yaml"))
+    folders = [folder / group for folder in config_folders()]
+    folders += [folder / Path(plugin_file).parent for folder in plugin_folders]
+    similar = sorted(f"{group}/{path.name}" for folder in folders for path in folder.glob("*.yaml"))
     examples = f", such as {', '.join(similar)}" if similar else ""
     raise ColorzooError(f"--config must be a file or a built-in configuration{examples}; got {name!r}")
 
