@@ -205,12 +205,13 @@ def linear_in_gamut(lightness: Tensor, ab: Tensor) -> Tensor:
     if outside.numel():
         oklab = to_oklab(linear[:, outside])
         luminance = from_cone((lightness[outside].clamp(0, 100) + 16) / 116)
+        gray = to_oklab(luminance.expand(3, -1))
         low, high = torch.zeros(len(outside)), torch.ones(len(outside))
         for _ in range(STEPS):
             middle = (low + high) / 2
-            inside = within(mix_with_gray(oklab, luminance, middle), TOLERANCE / 2)
+            inside = within(mix_with_gray(oklab, gray, luminance, middle), TOLERANCE / 2)
             low, high = torch.where(inside, middle, low), torch.where(inside, high, middle)
-        linear[:, outside] = mix_with_gray(oklab, luminance, low)
+        linear[:, outside] = mix_with_gray(oklab, gray, luminance, low)
     return linear
 
 
