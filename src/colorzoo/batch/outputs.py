@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -127,17 +127,22 @@ def plan_outputs(
     if overwrite or not any(map(os.path.lexists, targets)):
         return [PlannedOutput(target, "missing") for target in targets]
     is_fixed = out is not None and names_file(out)  # the user selected the file, so it gets no suffix
-    planned, expected = [], provenance()
+    expected = provenance()
+    planned: list[PlannedOutput] = []
     for image, target in zip(found, targets, strict=True):
-        candidates: Iterable[Path] = [target]
-        if not is_fixed:
-            # target is reserved for this image, and the other reserved paths are for other images
-            alternatives = islice(_numbered(target), 1, None)  # without target itself
-            candidates = chain([target], (path for path in alternatives if _folded(path) not in reserved))
+        candidates: Iterable[Path] = [target] if is_fixed else _unreserved(target, reserved)
         output = _plan(image.path, candidates, expected, is_fixed)
         reserved.add(_folded(output.path))
         planned.append(output)
     return planned
+
+
+def _unreserved(target: Path, reserved: set[str]) -> Iterator[Path]:
+    """Yield the path reserved for an image, then its numbered alternatives that no other image reserves."""
+    yield target
+    for path in islice(_numbered(target), 1, None):  # without target itself
+        if _folded(path) not in reserved:
+            yield path
 
 
 def check_sources_are_kept(sources: Iterable[Path], targets: Iterable[Path]) -> None:

@@ -24,7 +24,7 @@ from colorzoo.image_io.write import write_whole
 
 _ON_CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 _TRIAL = {"action": "c2pa.created", "digitalSourceType": f"{SOURCE_TYPES}algorithmicMedia"}
-_END = "-----END CERTIFICATE-----\n"
+_BEGIN, _END = b"-----BEGIN CERTIFICATE", b"-----END CERTIFICATE-----\n"
 
 
 def load_signer(path: Path) -> Signer:
@@ -39,10 +39,10 @@ def load_signer(path: Path) -> Signer:
         ColorzooError: The file cannot be read, or signing with the key fails.
     """
     try:
-        pem = path.read_bytes()
-        certificates = pem[pem.index(b"-----BEGIN CERTIFICATE") : pem.rindex(_END.encode()) + len(_END)]
-        key = pem.replace(certificates, b"")
-        signer = Signer.from_info(C2paSignerInfo(_algorithm(key), certificates, key, None))
+        certificates, key = _split_pem(path.read_bytes())
+        timestamp_url = None  # signatures contain no timestamp of a server
+        info = C2paSignerInfo(_algorithm(key), certificates, key, timestamp_url)
+        signer = Signer.from_info(info)
         trial = io.BytesIO()
         Image.new("L", (8, 8)).save(trial, "PNG")
         _signed(trial, "image/png", _manifest("trial", [_TRIAL]), signer)
@@ -95,6 +95,17 @@ def _sign_file(path: Path, kind: str, record: ImageProvenance, signer: Signer) -
             write_whole(path, _signed(content, kind, _manifest(path.name, _signed_actions(record)), signer))
     except (OSError, C2paError) as error:
         raise ColorzooError(f"--sign: {path} cannot be signed: {error}") from error
+
+
+def _split_pem(pem: bytes) -> tuple[bytes, bytes]:
+    """Split the content of a PEM file into the certificate chain and the private key.
+
+    Raises:
+        ValueError: The file contains no certificate.
+    """
+    start, stop = pem.index(_BEGIN), pem.rindex(_END) + len(_END)
+    certificates = pem[start:stop]
+    return certificates, pem.replace(certificates, b"")
 
 
 def _algorithm(key: bytes) -> str:

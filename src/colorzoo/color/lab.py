@@ -68,7 +68,7 @@ _FROM_CONES, _FROM_OKLAB = _inverse(_TO_CONES), _inverse(_TO_OKLAB)
 _FROM_CONES_AND_LUMINANCE = (*_FROM_CONES, tuple(np.array(LUMINANCE_WEIGHTS) @ np.array(_FROM_CONES)))
 
 _TOLERANCE = 1e-4  # in linear RGB; colors on the faces of the RGB cube count as inside
-# constants of the search in `at_lightness`
+# constants of the search in `_largest_share`
 _FARTHEST = 4.0  # upper search bound, relative to the chroma of the color; dark colors have small chroma
 _ROUNDS, _PARTS = 4, 8  # search precision: 1/4096 of the upper bound, which is 1/1024 of the chroma
 _TINY_CONE = 1e-9
@@ -325,27 +325,44 @@ def at_lightness(lab: Tensor, lightness: Tensor) -> Tensor:
         ``(..., 3, H, W)`` float32 Lab with the new lightness.
     """
     with torch.autocast(lab.device.type, enabled=False):
-        pixels = lab.float().movedim(-3, 0).flatten(1)
-        target = lightness.float().clamp(0, 100).flatten()
-        max_chroma = torch.linalg.vector_norm(pixels[1:], dim=0)
+        pixels = lab.float().movedim(-3, 0).flatten(1)  # (3, N)
+        target = lightness.float().clamp(0, 100).flatten()  # (N,)
         luminance = lightness_to_luminance(target)
-        linear = lab_to_linear_rgb(pixels, dim=0)
         gray = to_oklab(luminance.expand(3, -1))
         # scaling linear RGB to the new luminance keeps the Oklab hue, but the color can leave sRGB
+        linear = lab_to_linear_rgb(pixels, dim=0)
         scaled = to_oklab(linear * (luminance / luminance_of(linear).clamp(min=1e-6)))
-        # Search for the largest valid share of the scaled color in a mix with gray. Each round tests seven
-        # shares at once. Bisection to the same precision requires three times as many rounds.
-        share, step = torch.zeros_like(target), _FARTHEST
-        for _ in range(_ROUNDS):
-            step /= _PARTS
-            candidates = share + step * torch.arange(1, _PARTS, device=target.device)[:, None]  # (7, N)
-            linear = mix_with_gray(scaled, gray, luminance, candidates)
-            chroma = torch.linalg.vector_norm(linear_rgb_to_lab(linear)[1:], dim=0)
-            is_valid = within_cube(linear, _TOLERANCE / 2) & (chroma <= max_chroma)
-            # the product of flags counts only the valid candidates before the first invalid candidate
-            share = share + step * is_valid.int().cumprod(dim=0).sum(dim=0)
+        max_chroma = torch.linalg.vector_norm(pixels[1:], dim=0)
+        share = _largest_share(scaled, gray, luminance, max_chroma)
         ab = linear_rgb_to_lab(mix_with_gray(scaled, gray, luminance, share))[1:]
-        return torch.cat([target[None], ab]).view_as(lab.movedim(-3, 0)).movedim(0, -3)
+        result = torch.cat([target[None], ab])
+        return result.view_as(lab.movedim(-3, 0)).movedim(0, -3)
+
+
+def _largest_share(oklab: Tensor, gray: Tensor, luminance: Tensor, max_chroma: Tensor) -> Tensor:
+    """Return the largest share ``(N,)`` of each color in a mix with gray that gives a valid color.
+
+    A color is valid if it is inside sRGB and its CIE chroma is at most ``max_chroma``. Each round tests seven
+    shares at once. Bisection to the same precision requires three times as many rounds.
+
+    Args:
+        oklab: Colors, see `mix_with_gray`.
+        gray: Gray, see `mix_with_gray`.
+        luminance: Luminance, see `mix_with_gray`.
+        max_chroma: ``(N,)`` maximum chroma in CIE units.
+    """
+    share, step = torch.zeros_like(luminance), _FARTHEST
+    multiples = torch.arange(1, _PARTS, device=luminance.device)[:, None]  # (7, 1)
+    for _ in range(_ROUNDS):
+        step /= _PARTS
+        candidates = share + step * multiples  # (7, N), ascending
+        linear = mix_with_gray(oklab, gray, luminance, candidates)
+        chroma = torch.linalg.vector_norm(linear_rgb_to_lab(linear)[1:], dim=0)
+        is_valid = within_cube(linear, _TOLERANCE / 2) & (chroma <= max_chroma)
+        # the product of flags is 0 from the first invalid candidate on
+        valid_count = is_valid.int().cumprod(dim=0).sum(dim=0)
+        share = share + step * valid_count
+    return share
 
 
 def to_oklab(linear: Tensor) -> Tensor:

@@ -74,6 +74,7 @@ class OnnxModel:
                 its default.
             ColorzooError: The export failed, or the predictions of graph and model differ.
         """
+        # remove guidance that the model ignores, so that it does not become an input of the graph
         ignored = [kind for kind in guidance.kinds() if kind not in self._model.accepts]
         guidance = replace(guidance, **dict.fromkeys(ignored))
         _refuse_settings(guidance)

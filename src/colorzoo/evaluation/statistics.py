@@ -147,11 +147,11 @@ def jackknife(
     """
     clusters = np.arange(len(results)) if clusters is None else clusters
     value = distance(results, truths)
-    count = min(GROUPS, int(clusters.max()) + 1)
-    if count < MIN_GROUPS or not np.isfinite(value):
+    group_count = min(GROUPS, int(clusters.max()) + 1)
+    if group_count < MIN_GROUPS or not np.isfinite(value):
         return Estimate(value)
-    groups = clusters % count
-    kept = [groups != left_out for left_out in range(count)]
+    groups = clusters % group_count  # all images of a cluster are in the same group
+    kept = [groups != left_out for left_out in range(group_count)]
     leave_one_out = np.array([distance(results[mask], truths[mask]) for mask in kept])
     # pseudovalues and variance of the delete-m jackknife, with h_j = N / m_j as in the paper
     sizes = np.bincount(groups)
@@ -159,7 +159,8 @@ def jackknife(
     pseudovalues = h * value - (h - 1) * leave_one_out
     mean = np.average(pseudovalues, weights=sizes)
     variance = np.mean((pseudovalues - mean) ** 2 / (h - 1))
-    half_width = float(np.sqrt(variance) * stdtrit(count - 1, (1 + LEVEL) / 2))
+    t_quantile = stdtrit(group_count - 1, (1 + LEVEL) / 2)  # Student's t distribution
+    half_width = float(np.sqrt(variance) * t_quantile)
     return Estimate(value, value - half_width, value + half_width)
 
 

@@ -416,7 +416,10 @@ def _comparisons(
     resampling: Resampling,
     compare: tuple[str, str],
 ) -> tuple[Comparison, ...]:
-    """Compare two methods for each number of interactions and report column."""
+    """Compare two methods for each number of interactions and report column.
+
+    Columns without values per image, such as FID, and detail columns are not compared.
+    """
 
     def moments_of(method: str, count: int) -> Mapping[str, Moments]:
         # a method that does not accept the guidance of the user has only an automatic result
@@ -424,13 +427,19 @@ def _comparisons(
         return tables.get((method, count), automatic).moments
 
     compared_counts = sorted({count for method in compare for count in setup.counts[method]})
-    rows = []
+    weights, groups = resampling
+    rows: list[tuple[int, Output, Difference]] = []
     for count in compared_counts:
-        first, second = (moments_of(method, count) for method in compare)
+        first, second = moments_of(compare[0], count), moments_of(compare[1], count)
         for output in setup.outputs:
-            if output.key not in first or output.detail:  # a distance between image sets, or a detail
+            is_set_distance = output.key not in first
+            if is_set_distance or output.detail:
                 continue
-            row_difference = difference(first[output.key], second[output.key], output.finish, *resampling)
-            rows.append((count, output, row_difference))
-    adjusted = holm([row_difference.p_value for _, _, row_difference in rows])
-    return tuple(Comparison(*row, p_value) for row, p_value in zip(rows, adjusted, strict=True))
+            key = output.key
+            rows.append((count, output, difference(first[key], second[key], output.finish, weights, groups)))
+    # the adjustment depends on the number of all comparisons
+    adjusted_p_values = holm([row_difference.p_value for _, _, row_difference in rows])
+    return tuple(
+        Comparison(count, output, row_difference, adjusted)
+        for (count, output, row_difference), adjusted in zip(rows, adjusted_p_values, strict=True)
+    )

@@ -122,15 +122,17 @@ def parse_crop_text(text: str, name: str) -> Crop:
     """
     try:
         numbers = [float(part) for part in text.split(",")]
-        if not 4 <= len(numbers) <= 5 or not all(number.is_integer() for number in numbers[:4]):
-            raise ValueError
+        has_whole_pixels = all(number.is_integer() for number in numbers[:4])
+        if len(numbers) not in (4, 5) or not has_whole_pixels:
+            raise ValueError  # replaced by the error below
         x, y, width, height = (int(number) for number in numbers[:4])
+        angle = numbers[4] if len(numbers) == 5 else 0.0
     except ValueError:
         raise GuidanceError(
             f"{name} must be X,Y,WIDTH,HEIGHT in whole pixels of the image, optionally followed by ,ANGLE in "
             f"degrees clockwise, for example 20,15,600,400,-2.5; got {text!r}"
         ) from None
-    return Crop(x, y, width, height, numbers[4] if len(numbers) > 4 else 0.0)
+    return Crop(x, y, width, height, angle)
 
 
 @dataclass(frozen=True)

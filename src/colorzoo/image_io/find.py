@@ -376,19 +376,27 @@ def _files_below(root: Path, exclude: Path | None, errors: list[tuple[str, Image
 
     Each folder is visited only once. Links to a parent of ``root`` are skipped, because they would add
     unrelated images.
-    """
-    visited = set(root.resolve().parents)
-    if exclude is not None and exclude.resolve() != root.resolve():
-        visited.add(exclude.resolve())
 
-    def log_error(error: OSError) -> None:
+    Args:
+        root: Folder to search.
+        exclude: Folder to skip, unless it is ``root``.
+        errors: List to which an error is appended for each folder that cannot be searched.
+    """
+    skipped = set(root.resolve().parents)
+    if exclude is not None and exclude.resolve() != root.resolve():
+        skipped.add(exclude.resolve())
+
+    def append_error(error: OSError) -> None:
         text = f"{error.filename} cannot be searched: {error.strerror}; the folder was skipped"
         errors.append((str(error.filename), ImageError(text)))
 
-    for folder, folders, files in os.walk(root, followlinks=True, onerror=log_error):
-        if Path(folder).resolve() in visited:
-            folders.clear()
+    for folder, subfolders, files in os.walk(root, followlinks=True, onerror=append_error):
+        resolved = Path(folder).resolve()
+        if resolved in skipped:
+            subfolders.clear()
             continue
-        visited.add(Path(folder).resolve())
-        folders[:] = sorted((name for name in folders if not is_hidden(name)), key=natural_sort_key)
+        skipped.add(resolved)  # because a link can lead to this folder again
+        # `os.walk` visits the subfolders that remain in this list, in their order
+        visible = [name for name in subfolders if not is_hidden(name)]
+        subfolders[:] = sorted(visible, key=natural_sort_key)
         yield from (Path(folder, name) for name in sorted(files, key=natural_sort_key))

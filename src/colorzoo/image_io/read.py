@@ -171,8 +171,9 @@ def open_source(source: str | Path | bytes) -> Iterator[tuple[IO[bytes], str]]:
         opened = path.open("rb")
     except FileNotFoundError:
         raise ImageError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
-        raise ImageError(f"{path} cannot be opened: {getattr(error, 'strerror', None) or error}") from error
+    except (OSError, ValueError) as error:  # ValueError: the path contains a null character
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"{path} cannot be opened: {reason}") from error
     with opened as file:
         if file.seek(0, io.SEEK_END) == 0:
             raise ImageError(f"{path} is empty (0 bytes). Copy the file again.")

@@ -347,7 +347,7 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
         return {**_web_options(data), "quality": 100 if alpha else quality, "subsampling": "4:4:4"}
     if kind == "GIF":
         return {"comment": data.comment} if data.comment else {}
-    return {"dpi": data.dpi} if data.dpi else {}
+    return {"dpi": data.dpi} if data.dpi else {}  # BMP
 
 
 def _jpeg_options(data: Metadata, quality: int) -> dict[str, Any]:

@@ -277,25 +277,33 @@ def _best_depth(image: Array, rise: int, start: int, stop: int) -> _Line | None:
     if end_depth < 4 or strip.shape[1] < 16:
         return None
     depths = np.arange(2, end_depth)
-    medians = np.median(strip, axis=1)
-    noise = np.median(np.abs(strip - medians[:, None]), axis=1)
-    # running means: entry i is the mean of the rows 0 to i
-    counts = np.arange(1, len(strip) + 1)
-    mean_medians, mean_noise = np.cumsum(medians) / counts, np.cumsum(noise) / counts
-    tones = mean_medians[depths - 1]
-    limits = np.clip(4 * mean_noise[depths - 2], *_EVEN)  # without the row directly above the line
+    row_medians = np.median(strip, axis=1)
+    row_noise = np.median(np.abs(strip - row_medians[:, None]), axis=1)
+    # tone of the rows above each depth, and maximum deviation of border pixels from the tone
+    tones = _running_means(row_medians)[depths - 1]
+    limits = np.clip(4 * _running_means(row_noise)[depths - 2], *_EVEN)  # without the row above the line
     support = _step_fractions(strip, depths, tones, limits)
     has_support = support >= max(_CLOSE * float(support.max()), _FAINT)
     # from outside to inside, because lines further inside belong to the image or to another border
     for candidate in np.flatnonzero(has_support):
         border_rows = slice(0, depths[candidate] - 1)
-        if _is_uniform(strip[border_rows], medians[border_rows], tones[candidate], limits[candidate]):
+        if _is_uniform(strip[border_rows], row_medians[border_rows], tones[candidate], limits[candidate]):
             # use the best-supported of four adjacent depths
             peak = candidate + int(np.argmax(support[candidate : candidate + 4]))
             return _Line(
-                int(depths[peak]), rise, float(support[peak]), float(tones[peak]), float(limits[peak])
+                depth=int(depths[peak]),
+                rise=rise,
+                support=float(support[peak]),
+                tone=float(tones[peak]),
+                even=float(limits[peak]),
             )
     return None
+
+
+def _running_means(values: Array) -> Array:
+    """Return the mean of the values 0 to i for each index i."""
+    means: Array = np.cumsum(values) / np.arange(1, len(values) + 1)
+    return means
 
 
 def _step_fractions(strip: Array, depths: Array, tones: Array, limits: Array) -> Array:

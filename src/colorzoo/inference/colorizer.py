@@ -495,9 +495,7 @@ def load_model(
         if not (loaded.trained or allow_untrained):
             raise ColorzooError(_UNTRAINED.format(type(model).__name__))
         return loaded, None
-    choice = model
-    if not isinstance(choice, ModelChoice):
-        choice = choose_model(choice, weights=weights, fast=fast)
+    choice = model if isinstance(model, ModelChoice) else choose_model(model, weights=weights, fast=fast)
     loaded, untrained_reason = _load_registered(choice, settings)
     if not (loaded.trained or allow_untrained):
         raise ColorzooError(untrained_reason or _UNTRAINED.format(choice.name))

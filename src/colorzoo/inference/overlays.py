@@ -286,26 +286,39 @@ def _lower_to_segment(
     scale: tuple[float, float],
     window: tuple[slice, slice],
 ) -> None:
-    """Lower squared distances in a window to the squared distances to a segment of a path, in place.
+    """Update squared distances to a path with the squared distances to one of its segments, in place.
+
+    Each pixel gets the smaller distance. Only pixels near the segment are updated.
 
     Args:
-        squared: Squared distance of each pixel center of the window.
+        squared: Squared distance of each pixel center of the window, in pixels of the image.
         segment: Start and end of the segment in pixels of the image.
         outer: Distance up to which the segment covers pixels.
         scale: Number of image pixels per pixel of the copy, horizontally and vertically.
         window: Rows and columns of the window.
     """
     (x0, y0), (x1, y1) = segment
+    scale_x, scale_y = scale
     rows, columns = window
-    down = _covered(min(y0, y1) - outer, max(y0, y1) + outer, scale[1], (rows.start, rows.stop))
-    across = _covered(min(x0, x1) - outer, max(x0, x1) + outer, scale[0], (columns.start, columns.stop))
-    right = ((np.arange(across.start, across.stop) + 0.5) * scale[0] - x0).astype(np.float32)
-    below = ((np.arange(down.start, down.stop) + 0.5) * scale[1] - y0).astype(np.float32)[:, None]
-    near = squared[
-        down.start - rows.start : down.stop - rows.start,
-        across.start - columns.start : across.stop - columns.start,
-    ]
-    np.minimum(near, _squared_distance(right, below, x1 - x0, y1 - y0), out=near)
+    near_rows = _covered(min(y0, y1) - outer, max(y0, y1) + outer, scale_y, (rows.start, rows.stop))
+    near_columns = _covered(min(x0, x1) - outer, max(x0, x1) + outer, scale_x, (columns.start, columns.stop))
+    # pixel centers relative to the start of the segment
+    right = _offsets(near_columns, scale_x, x0)
+    below = _offsets(near_rows, scale_y, y0)[:, None]
+    segment_squared = _squared_distance(right, below, x1 - x0, y1 - y0)
+    near_squared = squared[_relative_to(near_rows, rows.start), _relative_to(near_columns, columns.start)]
+    np.minimum(near_squared, segment_squared, out=near_squared)
+
+
+def _offsets(pixels: slice, scale: float, origin: float) -> Map:
+    """Return the positions of pixel centers of the copy relative to an origin, in pixels of the image."""
+    offsets: Map = ((np.arange(pixels.start, pixels.stop) + 0.5) * scale - origin).astype(np.float32)
+    return offsets
+
+
+def _relative_to(pixels: slice, start: int) -> slice:
+    """Return a range of pixels with ``start`` as the new origin."""
+    return slice(pixels.start - start, pixels.stop - start)
 
 
 def _squared_distance(right: Map, below: Map, dx: float, dy: float) -> Map:

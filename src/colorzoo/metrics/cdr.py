@@ -248,10 +248,11 @@ class ClusterDiscrepancyRatio(ImageMean):
         require_images(ab, 2, values=self.validate_args)
         if len(truths) != len(ab):
             raise DataError(f"truths must have one entry per image ({len(ab)}), got {len(truths)}")
-        ratios = torch.zeros(len(ab), 2, dtype=torch.float64, device="cpu")
+        ratios = torch.zeros(len(ab), 2, dtype=torch.float64, device="cpu")  # of a and b
         for index, truth in enumerate(truths):
             ratios[index] = cluster_discrepancy(ab[index], truth, kernel_size=self.kernel_size)
-        self.add(torch.cat([ratios.nanmean(dim=1, keepdim=True), ratios], dim=1))
+        mean_ratios = ratios.nanmean(dim=1, keepdim=True)  # over the channels with edges
+        self.add(torch.cat([mean_ratios, ratios], dim=1))
 
     def compute(self) -> dict[str, Tensor]:
         """Return ``cdr_a``, ``cdr_b``, ``cdr`` and ``excluded``; ratios are NaN without edges."""

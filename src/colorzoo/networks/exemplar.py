@@ -134,13 +134,19 @@ class ColorNet(nn.Module):
         self.conv5 = _stack(c512, c512, 3, dilation=2)
         self.conv6 = _stack(c512, c512, 3, dilation=2)
         self.conv7 = _stack(c512, c512, 3)
+        # downsampling after blocks 1 to 3, with one weight per channel
         self.down = nn.ModuleList(
             [nn.Conv2d(c, c, 1, stride=2, groups=c, bias=False) for c in (c64, c128, c256)]
         )
-        # decoder: upsampling, skip connection and block
-        self.up8, self.skip3, self.conv8 = conv3x3(c512, c256), conv3x3(c256, c256), _stack(c256, c256, 2)
-        self.up9, self.skip2, self.conv9 = conv3x3(c256, c128), conv3x3(c128, c128), _stack(c128, c128, 1)
-        self.up10, self.skip1 = conv3x3(c128, c128), conv3x3(c64, c128)
+        # decoder: upsampling (up), skip connection (skip) and block (conv)
+        self.up8 = conv3x3(c512, c256)
+        self.skip3 = conv3x3(c256, c256)
+        self.conv8 = _stack(c256, c256, 2)
+        self.up9 = conv3x3(c256, c128)
+        self.skip2 = conv3x3(c128, c128)
+        self.conv9 = _stack(c128, c128, 1)
+        self.up10 = conv3x3(c128, c128)
+        self.skip1 = conv3x3(c64, c128)
         self.conv10 = conv3x3(c128, c128)
         self.ab = nn.Conv2d(c128, self.outputs, 1)
 

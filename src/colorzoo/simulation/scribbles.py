@@ -83,22 +83,26 @@ def simulate_scribbles(
     """
     simulation = simulation or ScribbleSimulation()
     strokes = simulation.most
-    # random numbers for the image, for the seed, reach and width of each stroke, and for the displacements
-    sizes = [2, strokes, strokes, strokes, 2 * _GRID**2]
-    # draw on the CPU, so that the longest reach can be read without a device synchronization
-    draws = draw_uniform(generators, len(ab), sum(sizes), torch.device("cpu"))
+    # random numbers in [0, 1): two for the image, one each for the seed, reach and width of each stroke, and
+    # the displacements
+    sizes = [1, 1, strokes, strokes, strokes, 2 * _GRID**2]
+    cpu_draws = draw_uniform(generators, len(ab), sum(sizes), torch.device("cpu"))
+    # compute the reach on the CPU, so that the longest reach is read without a device synchronization
+    reach_draws = torch.split(cpu_draws, sizes, dim=1)[3]
     min_reach, max_reach = simulation.reach
-    reach = (min_reach + torch.split(draws, sizes, dim=1)[2] * (max_reach - min_reach + 1)).floor()
-    longest = int(reach.numpy().max())
-    draws = copy_to(draws, ab.device)
-    image_draws, seed_draws, _, width_draws, field_draws = torch.split(draws, sizes, dim=1)
+    reach = (min_reach + reach_draws * (max_reach - min_reach + 1)).floor()
+    longest_reach = int(reach.numpy().max())
+    count_draws, none_draws, seed_draws, _, width_draws, field_draws = torch.split(
+        copy_to(cpu_draws, ab.device), sizes, dim=1
+    )
 
     edges, weight = lost_edges(ab, true_ab, simulation)
-    lines = _grow(edges, _draw_seeds(weight, seed_draws), copy_to(reach, ab.device), longest)
+    seeds = _draw_seeds(weight, seed_draws)
+    lines = _grow(edges, seeds, copy_to(reach, ab.device), longest_reach)  # (B, strokes, H, W)
 
-    has_strokes = image_draws[:, 1:] >= simulation.none
-    counts = (1 + (image_draws[:, :1] * strokes).floor()) * has_strokes
-    is_drawn = torch.arange(strokes, device=ab.device) < counts
+    has_strokes = none_draws >= simulation.none
+    counts = (1 + (count_draws * strokes).floor()) * has_strokes  # strokes of each image, (B, 1)
+    is_drawn = torch.arange(strokes, device=ab.device) < counts  # (B, strokes)
     is_long = lines.sum(dim=(2, 3)) >= simulation.shortest
     kept_lines = lines * (is_drawn & is_long)[:, :, None, None]
     mask = _widen(kept_lines, width_draws, simulation.widths).amax(dim=1, keepdim=True)
@@ -307,10 +311,13 @@ def bled_runs(ab: Tensor, true_ab: Tensor) -> list[Run]:
         Row and column ``(N, 2)`` of the pixels of each stroke, with N from `MIN_RUN` to `MAX_RUN`.
     """
     missing = _lost_strength(ab, true_ab)
-    runs: list[Run] = []
-    for component in _components(_edge_map(ab, true_ab)):
-        runs += _cut(component)
-    return sorted(runs, key=lambda run: -float(missing[run[:, 0], run[:, 1]].sum()))
+
+    def missing_magnitude(run: Run) -> float:
+        return float(missing[run[:, 0], run[:, 1]].sum())
+
+    components = _components(_edge_map(ab, true_ab))
+    runs = [run for component in components for run in _split_into_runs(component)]
+    return sorted(runs, key=missing_magnitude, reverse=True)
 
 
 def _edge_strength(ab: Tensor) -> Tensor:
@@ -343,8 +350,8 @@ def _components(edges: NDArray[np.bool_]) -> list[Run]:
     return [component.coords for component in components if len(component.coords) >= MIN_RUN]
 
 
-def _cut(part: Run) -> list[Run]:
-    """Cut a component into runs of pixels, sorted by path length from one end."""
+def _split_into_runs(part: Run) -> list[Run]:
+    """Split a component into runs of pixels, sorted by path length from one end."""
     index = {(int(row), int(column)): number for number, (row, column) in enumerate(part)}
     end = _breadth_first(index, 0)[-1]
     ordered = part[_breadth_first(index, end)]

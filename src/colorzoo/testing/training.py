@@ -109,7 +109,8 @@ def _autocast_outside_networks() -> Iterator[None]:
     def leave_float32(*_: object) -> None:
         float32_contexts.pop().close()
 
-    hooks = (
+    handles = (
+        # torch's type hint lacks the returned inputs, therefore the cast
         register_module_forward_pre_hook(cast(Any, enter_float32)),
         register_module_forward_hook(leave_float32, always_call=True),
     )
@@ -117,8 +118,8 @@ def _autocast_outside_networks() -> Iterator[None]:
         with torch.autocast("cpu", torch.bfloat16):
             yield
     finally:
-        for hook in hooks:
-            hook.remove()
+        for handle in handles:
+            handle.remove()
 
 
 def _training_tensors(card: ModelCard, batch: Batch) -> list[Tensor]:

@@ -223,12 +223,12 @@ class ColorizationModule(LightningModule):
         Raises:
             WeightsError: Initial weights are not available.
         """
-        has_loaded_weights = self.provenance.steps or self.provenance.trained_on
-        if has_loaded_weights:  # `create_model` loaded them with their training record
-            earlier = self.provenance
+        loaded = self.provenance
+        if loaded.steps or loaded.trained_on:  # `create_model` loaded trained weights with this record
+            # replace the record with a new one that contains the loaded record as the start
             self.provenance = Provenance(model=type(self).__name__, stage=self.stage)
-            self.record_start({"model": earlier.model}, earlier)
-            self.continue_from(earlier.stage)
+            self.record_start({"model": loaded.model}, loaded)
+            self.continue_from(loaded.stage)
         if self.start is not None and not self.trained:
             name, weights = self.start.model, self.start.weights
             source = create_task(name, weights, kind=ColorizationModule)

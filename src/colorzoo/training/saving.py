@@ -36,7 +36,8 @@ class CheckpointFile(TorchCheckpointIO):
         if storage_options is not None or "://" in str(path):
             super().save_checkpoint(checkpoint, path, storage_options)
             return
-        remove_leftovers(Path(path).absolute().parent, age=0)  # only one run writes to the folder
+        # only one run writes to the folder, so a temporary file of any age is from a killed process
+        remove_leftovers(Path(path).absolute().parent, age=0)
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
         write_atomic(Path(path), buffer.getbuffer())

@@ -108,9 +108,10 @@ def encode_with_provenance(
         metadata = replace(metadata, dpi=(options.dpi, options.dpi))
     metadata = add_provenance(metadata, with_prediction(origin, colored))
     levels = colored.levels(output_bit_depth(name, image))
-    levels = _downscale_levels(levels, options.side, source.alpha)
+    downscaled_levels = _downscale_levels(levels, options.side, source.alpha)
+    like = replace(downscaled, metadata=metadata)
     file_format = WRITABLE[PurePath(name).suffix]
-    return encode(levels, replace(downscaled, metadata=metadata), file_format, options.quality)
+    return encode(downscaled_levels, like, file_format, options.quality)
 
 
 def export_provenance(

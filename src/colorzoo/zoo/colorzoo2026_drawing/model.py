@@ -157,23 +157,31 @@ class Colorzoo2026Drawing(ColoringModel):
         With a palette, with a nonzero variant, or if the likely colors are dull and uncertain, different
         objects get contrasting colors; see `contrasting_colors`.
         """
-        pooled = pool_log_probabilities(prediction.extras["color_log_probabilities"][0], votes)
+        log_probabilities = prediction.extras["color_log_probabilities"][0]
+        pooled = pool_log_probabilities(log_probabilities, votes)
+        areas = votes.sum(1)
         if palette is None:
             candidates, min_distance, blend = self.centers, DISTINCT, CONTRASTING_SHARE
-            likely = likely_color(pooled, candidates, TEMPERATURE)
-            chosen = vivid_color(pooled, candidates, TEMPERATURE)
+            colors = vivid_color(pooled, candidates, TEMPERATURE)
+            mean_colors = likely_color(pooled, candidates, TEMPERATURE)
+            weights = _colored_weights(unscale_lab(mean_colors), areas)
+            needs_contrast = variant != 0 or _is_dull_and_uncertain(colors, pooled, weights)
         else:
             candidates = _as_scaled_lab(palette).to(pooled)
             min_distance, blend = 0.0, 1.0  # palette colors are exact: never joined or mixed
             pooled = limit_to_palette(pooled, self.centers, candidates)
-            likely = chosen = candidates[pooled.argmax(1)]
-        weights = _colored_weights(unscale_lab(likely), votes.sum(1))
-        if not variant and palette is None and not _is_dull_and_uncertain(chosen, pooled, weights):
-            return _as_rgb(chosen)
-        contrasting, has_color = contrasting_colors(
-            pooled, candidates, self.region_similarity(prediction, votes), weights, min_distance, variant
+            colors = candidates[pooled.argmax(1)]
+            weights = _colored_weights(unscale_lab(colors), areas)
+            needs_contrast = True
+        if not needs_contrast:
+            return _as_rgb(colors)
+        similarity = self.region_similarity(prediction, votes)
+        contrasting, has_contrasting = contrasting_colors(
+            pooled, candidates, similarity, weights, min_distance, variant
         )
-        return _as_rgb(torch.where(has_color[:, None], torch.lerp(chosen, contrasting, blend), chosen))
+        blended = torch.lerp(colors, contrasting, blend)
+        # paper and unimportant objects get no contrasting color
+        return _as_rgb(torch.where(has_contrasting[:, None], blended, colors))
 
     def suggest_colors(
         self, prediction: Prediction, votes: Tensor, region: int, count: int

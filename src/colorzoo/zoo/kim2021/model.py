@@ -64,7 +64,7 @@ class EdgeAwareColorization(ColoringModel):
         architecture: Architecture = Architecture(),
         extensions: Extensions = Extensions(),
     ) -> None:
-        weights = None if is_meta() else backbone_weights
+        weights = None if is_meta() else backbone_weights  # the meta device stores no weights
         model = create_coloring_model(backbone, weights, **(backbone_hparams or {}))
         if not model.hooks:
             raise ColorzooError(

@@ -102,7 +102,7 @@ def read_prior(path: str) -> Tensor:
     """Read bin frequencies ``(313,)`` from an ``.npy`` file.
 
     Raises:
-        ColorzooError: The file is not an array of 313 frequencies.
+        ColorzooError: The file cannot be read or does not contain 313 frequencies that sum to 1.
     """
     try:
         prior = torch.from_numpy(np.load(Path(path), allow_pickle=False)).double()
@@ -112,7 +112,10 @@ def read_prior(path: str) -> Tensor:
             "Create the file with `colorzoo data prior`."
         ) from error
     bins = len(prior_probabilities())
-    if prior.shape != (bins,) or bool((prior < 0).any()) or not 0.99 < float(prior.sum()) < 1.01:
+    is_distribution = (
+        prior.shape == (bins,) and not bool((prior < 0).any()) and 0.99 < float(prior.sum()) < 1.01
+    )
+    if not is_distribution:
         raise ColorzooError(
             f"--model.objective.prior {path!r} must contain {bins} frequencies that sum to 1. "
             "Create the file with `colorzoo data prior`."
