@@ -22,7 +22,7 @@ from colorzoo.registry import load_model_class, load_task_class, model_card
 from colorzoo.settings import constructor_arguments, known_settings, merge_settings
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
 from colorzoo.weights.catalog import entry_without_hash, listed_record
-from colorzoo.weights.load import UNTRAINED, Provenance
+from colorzoo.weights.load import UNTRAINED, Provenance, untrained_reason
 from colorzoo.weights.pretrained import HUB, hub_weights
 
 if TYPE_CHECKING:
@@ -259,10 +259,7 @@ def _create(model_class: type[M], settings: Mapping[str, Any], file: ResolvedWei
         content = read_weights(file.path)
         created.load_weights(content.state_dict, name=str(file.path), published=file.published)
         if untrained_parts := content.stored.get(UNTRAINED):
-            reason = (
-                f"{type(created).__name__} is untrained: {file.path} does not contain trained weights of "
-                f"{untrained_parts}. Train the model with --init_from {file.path}."
-            )
+            reason = untrained_reason(type(created).__name__, file.path, untrained_parts)
             network = coloring_model(created)
             network.trained, network.untrained_reason = False, reason
             warnings.warn(reason, UntrainedWarning, stacklevel=3)

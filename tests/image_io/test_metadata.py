@@ -195,5 +195,6 @@ def test_read_image_keeps_the_tags_before_a_damaged_exif_tag(tmp_path, order, ex
     artist = data.index(struct.pack(f"{order}HHL", 315, 2, 7))
     struct.pack_into(f"{order}L", data, artist + 8, 2**31)  # the value is beyond the end of the file
     image = read_image(bytes(data))
+    assert image.notes == ("damaged EXIF tags were discarded",)
     with Image.open(write_image(tmp_path / "b.jpg", image.rgb, image)) as written:
         assert (written.getexif().get(306), written.getexif().get(315)) == ("2005:05:04 10:00:00", None)

@@ -153,6 +153,14 @@ def test_su2020_start_with_other_settings_raises(
         networks.prepare_fit()
 
 
+def test_su2020_start_with_another_mask_center_of_su2020_raises() -> None:
+    """The mask center is not a weight, so names and shapes of the weights match."""
+    networks = model(mask_center=0.0)
+    with pytest.raises(ColorzooError, match="mask_center"):
+        networks.initialize_from(model(mask_center=0.5))
+    networks.initialize_from(model(mask_center=0.0))
+
+
 def test_su2020_training_boxes_are_fractions_and_default_to_the_whole_image() -> None:
     batch: Any = sample_batch((32, 64), batch=2)
     assert [len(each) for each in relative_boxes(batch)] == [0, 0]

@@ -122,6 +122,12 @@ def test_xu2020_start_requires_local_hints_with_equal_settings(tmp_path: Path) -
     assert all(torch.equal(again.state_dict()[key], value) for key, value in model.state_dict().items())
 
 
+def test_xu2020_start_does_not_replace_the_network_of_its_backbone(small: Xu2020, tmp_path: Path) -> None:
+    local = create_model("zhang2017_local", local_hints(tmp_path).weights)
+    with pytest.raises(ColorzooError, match="backbone"):
+        small.initialize_from(local)
+
+
 def test_xu2020_small_weight_file_omits_backbone_weights(small: Xu2020, tmp_path: Path) -> None:
     whole = small.state_dict()
     kept = {key: value for key, value in whole.items() if "unet.block5" not in key}

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 import torch
 
+from colorzoo.errors import ColorzooError
 from colorzoo.factory import build_model
 from colorzoo.guidance import Points
 from colorzoo.zoo.yun2023.network import NeighborAttentionHead, hint_cells, hint_image
-from colorzoo.zoo.yun2023.task import Yun2023
+from colorzoo.zoo.yun2023.task import CosineFromZero, Yun2023
 
 TINY = {"width": 48, "heads": 3, "depth": 2, "side": 32}
 
@@ -16,6 +17,12 @@ TINY = {"width": 48, "heads": 3, "depth": 2, "side": 32}
 def narrow(**settings: Any) -> Yun2023:
     torch.manual_seed(0)
     return build_model(Yun2023, {**TINY, **settings}).eval()
+
+
+def test_decay_to_a_learning_rate_above_the_first_rate_raises() -> None:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1e-6)
+    with pytest.raises(ColorzooError, match="final"):
+        CosineFromZero(optimizer, total_steps=10)
 
 
 def one_point(

@@ -11,13 +11,14 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from colorzoo.batch.overlap import overlapped
 from colorzoo.batch.provenance import (
+    UsedFile,
     input_files,
     result_provenance,
     used_files,
@@ -270,13 +271,17 @@ class FileColorizer:
         loaded = self.colorizer if choice is None else None
         model = choice or self.choice or loaded
         assert model is not None
-        files = used_files(self._recipe, self.folder)
+        files = self._used_files
         return result_provenance(model, self._recipe, self.settings, files, loaded=loaded, size=size)
 
     @property
     def input_files(self) -> list[Path]:
         """Paths of the references and the label images of the recipe."""
         return [path for _, path in input_files(self._recipe, self.folder)]
+
+    @cached_property  # references are hashed once, as they are encoded once
+    def _used_files(self) -> list[UsedFile]:
+        return used_files(self._recipe, self.folder)
 
     @property
     def _recipe(self) -> Recipe:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -104,7 +105,7 @@ def find_neighbors(
     try:
         with np.load(file) as arrays:
             return Neighbors(*(torch.from_numpy(arrays[split]).long() for split in ("train", "val")))
-    except (OSError, ValueError, KeyError):  # the file is missing or damaged
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # the file is missing or damaged
         neighbors = search_neighbors(train, val, build_encoder(), k=k)
     stream = BytesIO()
     np.savez_compressed(stream, train=neighbors.train.int().numpy(), val=neighbors.val.int().numpy())

@@ -123,8 +123,8 @@ def evaluate(
         resamples: Number of bootstrap resamples.
 
     Raises:
-        ColorzooError: An argument is invalid, or a file is missing. Arguments are checked before the
-            first download and the first image.
+        ColorzooError: An argument is invalid, or a file is missing. Names of methods, metrics and files are
+            checked before the first download, and weight files before the first image.
     """
     sources, compare = parse_methods(models, compare)
     loaded = protocol if isinstance(protocol, Protocol) else load_protocol(protocol)

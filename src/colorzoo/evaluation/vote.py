@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
@@ -103,7 +104,8 @@ def write_vote(
     items, unreadable = hash_all(selected)
     torch_device = torch.device(device)
     methods = open_methods(sources, loaded, torch_device)
-    check_boxes(loaded, data, methods, items)
+    for note in check_boxes(loaded, data, methods, items):
+        warnings.warn(note, UserWarning, stacklevel=2)
     results, failed = _colorize_all(items, methods, loaded, count, torch_device)
     skipped = (*unreadable, *failed)
     if not results:

@@ -35,6 +35,7 @@ from colorzoo.guidance.fields import (
     Reach,
     ReachName,
     Vertices,
+    check_count,
     plain_fields,
 )
 from colorzoo.guidance.objects import ClassHints, Division, ExemplarHint, StatisticsHint, read_divisions
@@ -46,7 +47,7 @@ MAX_AB = 150.0  # CIE units; sRGB reaches 108
 MAX_POINTS = 2048
 _MAX_PALETTE = 64
 _MAX_LENGTH = 100_000_000  # maximum number of characters in a file
-_MAX_ITEMS = {  # in a recipe file
+_MAX_ITEMS = {
     "points": MAX_POINTS,
     "scribbles": 512,
     "healing": 1024,
@@ -250,6 +251,11 @@ class Recipe:
     drawing: DrawingSettings | None = None
     label: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, most in _MAX_ITEMS.items():
+            if items := getattr(self, name):
+                check_count(f"recipe.{name}", len(items), most)
 
     @classmethod
     def from_json(cls, source: str | Path | Mapping[str, Any]) -> Recipe:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from typing import IO
+from typing import IO, NamedTuple
 
 from PIL import ExifTags
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
@@ -18,13 +19,27 @@ _NESTED = (int(ExifTags.IFD.Exif), int(ExifTags.IFD.GPSInfo))
 _LONG8 = 16  # lowest type that exists only in BigTIFF
 
 
+class CopiedDirectories(NamedTuple):
+    """Copied tags of an EXIF block or a TIFF page.
+
+    Attributes:
+        main: Main directory without the tags of nested directories.
+        nested: Nested directories by tag number.
+        is_damaged: Whether damaged tags were skipped.
+    """
+
+    main: Directory
+    nested: dict[int, Directory]
+    is_damaged: bool
+
+
 def copy_directories(
     source: IO[bytes] | bytes,
     *,
     selected: Collection[int] | None = None,
     dropped: Collection[int] = (),
     offset: int | None = None,
-) -> tuple[Directory, dict[int, Directory]]:
+) -> CopiedDirectories:
     """Copy the tags of a directory and of its EXIF and GPS directories.
 
     Tags that are damaged or exist only in BigTIFF are skipped.
@@ -36,31 +51,39 @@ def copy_directories(
         offset: Position of the directory in the file; None for the first directory.
 
     Returns:
-        Main directory without the tags of nested directories, and the nested directories by tag number. Both
-        are empty for a source without a TIFF header.
+        The copied directories, which are empty for a source without a TIFF header.
     """
     file = io.BytesIO(source) if isinstance(source, bytes) else source
-    main, nested = Directory(), dict[int, Directory]()
-    with suppress(Exception):  # Pillow raises many types of errors for damaged directories
-        stored = _read_directory(file, offset)
+    main, nested, is_damaged = Directory(), dict[int, Directory](), False
+    try:
+        stored, is_damaged = _read_directory(file, offset)
         main = _copy_tags(stored, set(stored if selected is None else selected).difference(dropped, _NESTED))
         for number in _NESTED:
             if number in stored:
-                inner = _read_directory(file, stored[number])
+                inner, is_inner_damaged = _read_directory(file, stored[number])
+                is_damaged |= is_inner_damaged
                 if copied := _copy_tags(inner, set(inner).difference(dropped)):
                     nested[number] = copied
-    return main, nested
+    except Exception:  # Pillow raises many types of errors for damaged directories
+        is_damaged = bool(source)
+    return CopiedDirectories(main, nested, is_damaged)
 
 
-def _read_directory(file: IO[bytes], offset: int | None) -> Directory:
+def _read_directory(file: IO[bytes], offset: int | None) -> tuple[Directory, bool]:
+    """Return a directory, and whether Pillow skipped damaged tags."""
     file.seek(0)
     header = file.read(8)
-    if header[2:4] in (b"+\0", b"\0+"):  # BigTIFF
+    is_big = header[2:4] in (b"+\0", b"\0+")  # BigTIFF
+    if is_big:
         header += file.read(8)
     directory = Directory(header)
-    file.seek(directory.next if offset is None else offset)
+    start = directory.next if offset is None else offset
+    file.seek(start)
+    count_format = ("<" if header.startswith(b"II") else ">") + ("Q" if is_big else "H")
+    (count,) = struct.unpack(count_format, file.read(struct.calcsize(count_format)))
+    file.seek(start)
     directory.load(file)
-    return directory
+    return directory, len(directory.tagtype) < count
 
 
 def _copy_tags(source: Directory, selected: Collection[int]) -> Directory:

@@ -84,7 +84,7 @@ class Metadata:
     source: Path | None = None
 
 
-def clean_exif(source: IO[bytes] | bytes, offset: int | None = None) -> bytes | None:
+def clean_exif(source: IO[bytes] | bytes, offset: int | None = None) -> tuple[bytes | None, tuple[str, ...]]:
     """Copy the EXIF tags that describe the image content, and drop tags that describe the file.
 
     Args:
@@ -92,10 +92,11 @@ def clean_exif(source: IO[bytes] | bytes, offset: int | None = None) -> bytes | 
         offset: Position of the main directory; None for the first directory.
 
     Returns:
-        EXIF block, or None if no tag is left.
+        EXIF block, or None if no tag is left, and a note for the user if damaged tags were dropped.
     """
-    directories = copy_directories(source, selected=_DESCRIPTIVE_TAGS, dropped=_CODING_TAGS, offset=offset)
-    return encode_exif(*directories)
+    copied = copy_directories(source, selected=_DESCRIPTIVE_TAGS, dropped=_CODING_TAGS, offset=offset)
+    notes = ("damaged EXIF tags were discarded",) if copied.is_damaged else ()
+    return encode_exif(copied.main, copied.nested), notes
 
 
 def encode_exif(main: Directory, nested: Mapping[int, Directory]) -> bytes | None:
@@ -199,6 +200,7 @@ def without_positions(data: Metadata, *, scaled: bool = False) -> Metadata:
         data: Metadata of the image.
         scaled: Keep positions that are relative to the image size, because the image was only scaled.
     """
-    exif = encode_exif(*copy_directories(data.exif or b"", dropped=_POSITION_TAGS))
+    copied = copy_directories(data.exif or b"", dropped=_POSITION_TAGS)
+    exif = encode_exif(copied.main, copied.nested)
     xmp = data.xmp and _without(_PIXEL_PATTERN if scaled else _POSITION_PATTERN, data.xmp)
     return replace(data, exif=exif, xmp=xmp)

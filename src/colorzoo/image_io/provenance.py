@@ -154,7 +154,8 @@ def sidecar_path(path: Path) -> Path:
 
     Other software writes its sidecar files to ``NAME.EXT.xmp``.
     """
-    return path.parent / f"{path.name}.colorzoo.xmp"
+    named = path if path.name not in ("", "..") else path.resolve()
+    return named.parent / f"{named.name}.colorzoo.xmp"
 
 
 def embed_provenance(

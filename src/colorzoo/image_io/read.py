@@ -55,6 +55,7 @@ MAX_PIXELS = 200_000_000
 _SKIPPED_TEXT = (
     *("XML:com.adobe.xmp", "Thumb::", "png:", "exif:Pixel"),
     *("Raw profile type exif", "Raw profile type xmp", "Raw profile type APP1"),
+    *("Raw profile type icc", "Raw profile type icm"),  # the pixels are converted to sRGB
 )
 
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -339,11 +340,13 @@ def from_pil(
         ImageError: The image is damaged.
     """
     pixels = _decode(image, file, name)
-    return _assemble(replace(pixels, notes=notes + pixels.notes), *_metadata(image))
+    metadata, orientation, metadata_notes = _metadata(image)
+    all_notes = notes + pixels.notes + metadata_notes
+    return _assemble(replace(pixels, notes=all_notes), metadata, orientation)
 
 
-def _metadata(image: Image.Image) -> tuple[Metadata, int]:
-    """Return the metadata of an image and its EXIF orientation."""
+def _metadata(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
+    """Return the metadata of an image, its EXIF orientation, and notes for the user."""
     orientation = exif_orientation(image)
     exif = image.info.get("exif")
     if not exif and image.format == "TIFF":  # opened by the caller
@@ -354,8 +357,9 @@ def _metadata(image: Image.Image) -> tuple[Metadata, int]:
     iptc = image.info.get("photoshop", {}).get(IPTC_RESOURCE)
     texts: dict[str, object] = getattr(image, "text", {}) if image.format == "PNG" else {}
     dpi = _resolution(image)
+    cleaned_exif, notes = clean_exif(exif.removeprefix(EXIF_PREFIX)) if exif else (None, ())
     metadata = Metadata(
-        exif=clean_exif(exif.removeprefix(EXIF_PREFIX)) if exif else None,
+        exif=cleaned_exif,
         xmp=clean_xmp(xmp) if isinstance(xmp, bytes) else None,
         dpi=dpi[::-1] if dpi and orientation >= 5 else dpi,
         text=tuple((key, str(value)) for key, value in texts.items() if not key.startswith(_SKIPPED_TEXT)),
@@ -363,7 +367,7 @@ def _metadata(image: Image.Image) -> tuple[Metadata, int]:
         iptc=iptc if isinstance(iptc, bytes) else None,
         format="JPEG" if image.format == "MPO" else image.format,
     )
-    return metadata, orientation
+    return metadata, orientation, notes
 
 
 def exif_orientation(image: Image.Image) -> int:

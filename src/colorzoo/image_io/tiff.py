@@ -10,7 +10,7 @@ import io
 import itertools
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any, NamedTuple, cast
 
 import imagecodecs
@@ -132,7 +132,8 @@ def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Meta
             tiff.filehandle.seek(page.offset)
             found: Any = tifffile.TiffPage(tiff, 0)
             pixels = sample_pixels(_samples(found, size), _bytes_of(found, PROFILE))
-            return pixels, *_metadata(found, clean_exif(file, page.offset))
+            exif, notes = clean_exif(file, page.offset)
+            return replace(pixels, notes=pixels.notes + notes), *_metadata(found, exif)
     except SamplesError as error:
         raise ImageError(f"{name} {error}") from error
     except MemoryError:
@@ -262,7 +263,7 @@ def encode_page(stored: NDArray[Any], data: Metadata, offset: int) -> tuple[byte
     strip = _compress(stored)
     if offset + len(strip) > _MAX_TIFF:
         raise ImageError("a TIFF must be smaller than 4 GB. Set --frames first to write only the first page.")
-    main, nested = copy_directories(data.exif or b"")
+    main, nested, _ = copy_directories(data.exif or b"")
     main.update(_pixel_tags(stored, len(strip)))
     set_resolution(main, data.dpi)
     blocks = ((XMP, data.xmp), (IPTC, data.iptc), (PROFILE, data.icc))

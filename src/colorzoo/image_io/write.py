@@ -365,7 +365,7 @@ def _jpeg_options(data: Metadata, quality: int) -> dict[str, Any]:
 
 def _web_options(data: Metadata) -> dict[str, Any]:
     """Return the metadata arguments for WebP and AVIF, which store the resolution as EXIF."""
-    main, nested = copy_directories(data.exif or b"")
+    main, nested, _ = copy_directories(data.exif or b"")
     set_resolution(main, data.dpi)
     exif = encode_exif(main, nested)
     return {"icc_profile": data.icc or b"", "exif": exif or b"", "xmp": data.xmp or b""}

@@ -20,6 +20,8 @@ from torch import Tensor
 from colorzoo.errors import DataError
 from colorzoo.metrics.base import ImageMean, Output, mean_of_moments, require_images, require_pair
 
+_EDGES_AT_ONCE = 65_536  # edge pixels whose windows are in memory at the same time
+
 Labels = NDArray[np.uint16]
 Plane = NDArray[np.floating]
 
@@ -150,18 +152,21 @@ def edge_scores(
         ``(N,)`` scores in [0, 1], in row-major order of the edge pixels; 1 where A is empty, and in row 0 and
         column 0, where the published window is empty.
     """
+    side = 2 * kernel_size
+    truth_windows, windows = (
+        sliding_window_view(np.pad(plane, kernel_size), (side, side)) for plane in (truth_labels, labels)
+    )  # padded with the label 0
     rows, columns = np.nonzero(edges)
-
-    def has_label_of_edge_pixel(plane: Labels) -> NDArray[np.bool_]:
-        padded = np.pad(plane, kernel_size)  # with the label 0
-        windows = sliding_window_view(padded, (2 * kernel_size, 2 * kernel_size))[rows, columns]
-        return windows == plane[rows, columns, None, None]
-
-    in_a = ~has_label_of_edge_pixel(truth_labels)
-    in_b = in_a & has_label_of_edge_pixel(labels)
-    size_a, size_b = in_a.sum(axis=(1, 2)), in_b.sum(axis=(1, 2))
-    has_score = (rows > 0) & (columns > 0) & (size_a > 0)
-    return np.where(has_score, 1 - size_b / np.maximum(size_a, 1), 1.0)
+    scores = np.ones(len(rows))
+    for start in range(0, len(rows), _EDGES_AT_ONCE):
+        chunk = slice(start, start + _EDGES_AT_ONCE)
+        at = rows[chunk], columns[chunk]
+        in_a = truth_windows[at] != truth_labels[at][:, None, None]
+        in_b = in_a & (windows[at] == labels[at][:, None, None])
+        size_a, size_b = in_a.sum(axis=(1, 2)), in_b.sum(axis=(1, 2))
+        has_score = (at[0] > 0) & (at[1] > 0) & (size_a > 0)
+        scores[chunk] = np.where(has_score, 1 - size_b / np.maximum(size_a, 1), 1.0)
+    return scores
 
 
 def cluster_discrepancy(ab: Tensor, truth: TruthClusters, *, kernel_size: int = 5) -> Tensor:

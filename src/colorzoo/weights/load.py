@@ -227,6 +227,20 @@ def untrained_parts(path: Path) -> str:
     return str(_read_stored(path).get(UNTRAINED, ""))
 
 
+def untrained_reason(name: str, path: Path, parts: str) -> str:
+    """Return the reason why a model is untrained although a weight file was loaded.
+
+    Args:
+        name: Class name of the model.
+        path: Weight file.
+        parts: Names of the parts with random weights; see `untrained_parts`.
+    """
+    return (
+        f"{name} is untrained: {path} does not contain trained weights of {parts}. Train the model with "
+        f"--init_from {path}."
+    )
+
+
 def _read_stored(path: Path) -> Mapping[str, Any]:
     """Return the unparsed metadata of a weight file; the tensors of a safetensors file are not read."""
     _require_file(path)

@@ -40,6 +40,7 @@ from colorzoo.weights.load import (
     model_of_file,
     read_weights,
     save_weights,
+    untrained_reason,
 )
 
 if TYPE_CHECKING:
@@ -125,14 +126,15 @@ def push_model(
         )
     if is_offline():
         raise WeightsError(f"{repository} cannot be uploaded: COLORZOO_OFFLINE is set")
-    with TemporaryDirectory() as folder, _one_line(f"{repository} cannot be uploaded"):
-        from huggingface_hub import HfApi
-
+    with TemporaryDirectory() as folder:
         save_model(model, Path(folder), known, results, repository)
-        api = HfApi()
-        url = api.create_repo(repository, private=private, exist_ok=True)
-        api.upload_folder(repo_id=repository, folder_path=folder, commit_message=message)
-        return str(url)
+        with _one_line(f"{repository} cannot be uploaded"):
+            from huggingface_hub import HfApi
+
+            api = HfApi()
+            url = api.create_repo(repository, private=private, exist_ok=True)
+            api.upload_folder(repo_id=repository, folder_path=folder, commit_message=message)
+            return str(url)
 
 
 def load_model(kind: type[M], source: str | Path, *, revision: str | None, offline: bool) -> M:
@@ -151,7 +153,9 @@ def load_model(kind: type[M], source: str | Path, *, revision: str | None, offli
             f"{path}: the settings do not match {model_class.__name__}: {first_words(error)}"
         ) from error
     apply_weights(model, content.state_dict, name=str(path), published=False)
-    model.trained = UNTRAINED not in content.stored
+    if untrained_parts := content.stored.get(UNTRAINED):
+        model.trained = False
+        model.untrained_reason = untrained_reason(model_class.__name__, path, untrained_parts)
     model.provenance = Provenance.of(content.provenance)
     return model.eval()
 

@@ -15,7 +15,7 @@ import threading
 import time
 import webbrowser
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -115,7 +115,8 @@ def serve(
         ColorzooError: The address cannot be used, or ``make`` failed.
     """
     interrupts = record_interrupts()
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    with suppress(ValueError):  # only the main thread can set signal handlers
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     loader = StudioLoader(Limits(), report)
     try:
         with run_server(loader, address) as (url, server):

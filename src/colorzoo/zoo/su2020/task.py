@@ -109,6 +109,13 @@ class Su2020(SingleOptimizerModule):
                 ``trunk`` is set.
         """
         if isinstance(source, Su2020):
+            found, expected = (
+                (task.extensions.trunk, task.model.network.mask_center) for task in (source, self)
+            )
+            if found != expected:
+                raise ColorzooError(
+                    f"--model.start must name a model with (trunk, mask_center) {expected}, got {found}"
+                )
             apply_weights(self.model, source.model.state_dict(), name="--model.start", published=False)
             self.continue_from(source.provenance.stage)
             return

@@ -121,7 +121,8 @@ class Xu2020(SingleOptimizerModule):
             source: Task of the other model.
 
         Raises:
-            ColorzooError: The other model does not match this model, or has no encoder for stage ``decoder``.
+            ColorzooError: The other model does not match this model, has no encoder for stage ``decoder``, or
+                is a Local Hints model although ``backbone`` is set.
         """
         if isinstance(source, Xu2020):
             apply_weights(self.model, source.model.state_dict(), name="--model.start", published=False)
@@ -130,6 +131,10 @@ class Xu2020(SingleOptimizerModule):
             raise ColorzooError(
                 f"--model.start must name an xu2020 model for the stage 'decoder', got "
                 f"{type(source).__name__}"
+            )
+        if self.model.extensions.backbone is not None:
+            raise ColorzooError(
+                "--model.start cannot be combined with --model.extensions.backbone. Remove one option."
             )
         weights = start_weights(source.model, MASK_CENTER)
         apply_weights(self.model.network.color.unet, weights, name="--model.start", published=False)

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
+from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance, Points
 from colorzoo.losses import smooth_l1_map
 from colorzoo.networks.hint_unet import AB_SCALE
@@ -156,11 +157,20 @@ class CosineFromZero(Cosine):
         warmup_steps: Number of warm-up steps.
         total_steps: Number of optimizer steps; None uses the Trainer's limit.
         final: Learning rate one step after the last training step.
+
+    Raises:
+        ColorzooError: ``final`` exceeds the learning rate of a parameter group.
     """
 
     def __init__(
         self, optimizer: Optimizer, warmup_steps: int = 0, total_steps: int | None = None, final: float = 1e-5
     ) -> None:
+        for group in optimizer.param_groups:
+            if final > (rate := float(group.get("initial_lr", group["lr"]))):
+                raise ColorzooError(
+                    f"'final' must be at most the learning rate of the optimizer ({rate:g}), got {final:g}. "
+                    "Set 'final' to 1e-5."
+                )
         self.final = final
         super().__init__(optimizer, warmup_steps, total_steps)
 
