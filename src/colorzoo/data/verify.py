@@ -111,7 +111,8 @@ def verify_images(
         raise DataError(f"layout must be one of {', '.join(LAYOUTS)}, got {layout!r}")
     report = VerifyReport(str(root), layout)
     names_by_digest: dict[bytes, list[str]] = defaultdict(list)
-    for path, digest, problems in bounded_map(_examine, _images(report), threads or core_count()):
+    images = _images(report)  # also adds the splits and the layout errors to the report
+    for path, digest, problems in bounded_map(_examine, images, threads or core_count()):
         name = os.path.relpath(path, root)
         names_by_digest[digest].append(name)
         report.findings.extend(Finding(name, kind, detail) for kind, detail in problems)

@@ -266,10 +266,11 @@ def encode(rgb: Levels, like: RasterImage, kind: str, quality: int) -> bytes:
 
         return encode_layers({"Image": rgb}, like)
     depth = 16 if like.bit_depth == 16 and kind in DEEP_FORMATS else 8
-    stored = quantized(rgb, like if kind in ALPHA_FORMATS else None, depth)
+    alpha_source = like if kind in ALPHA_FORMATS else None
+    stored = quantized(rgb, alpha_source, depth)
     if kind == "TIFF":
         return TIFF_HEADER + b"".join(encode_page(stored, like.metadata, len(TIFF_HEADER)))
-    if depth == 16:
+    if depth == 16:  # PNG is the only other format with 16 bits
         return _encode_deep_png(stored, like.metadata)
     options = save_options(kind, like.metadata, quality, alpha=like.alpha is not None)
     if kind == "GIF":

@@ -255,21 +255,24 @@ def _cover(stroke: PaintStroke, scale: tuple[float, float], band: tuple[int, int
         band: First row of the band, and the row after the last row.
         width: Width of the copy in pixels.
     """
+    # the coverage falls from 1 at the inner radius to 0 at the outer radius
     pixel, radius = max(scale), stroke.size / 2
     inner = min(stroke.hardness * radius, radius - pixel / 2)
     outer = max(radius, inner + pixel)  # a hard brush fades over one pixel
+    # a single point becomes a segment of length 0
     path = stroke.path if len(stroke.path) > 1 else stroke.path * 2
     xs, ys = zip(*path, strict=True)
     columns = _covered(min(xs) - outer, max(xs) + outer, scale[0], (0, width))
     rows = _covered(min(ys) - outer, max(ys) + outer, scale[1], band)
+    # squared distance of each pixel to the path
     squared = np.full((rows.stop - rows.start, columns.stop - columns.start), np.inf, np.float32)
     if squared.size:
         for start, end in pairwise(path):
             _lower_to_segment(squared, (start, end), outer, scale, (rows, columns))
-    away = (outer - np.sqrt(squared)) / (outer - inner)
-    share = np.clip(away, 0, 1, out=away)
-    covered: Map = (share * share * (3 - 2 * share)).astype(np.float32)
-    return slice(rows.start - band[0], rows.stop - band[0]), columns, covered
+    linear = (outer - np.sqrt(squared)) / (outer - inner)
+    np.clip(linear, 0, 1, out=linear)
+    coverage: Map = (linear * linear * (3 - 2 * linear)).astype(np.float32)  # smoothstep
+    return _relative_to(rows, band[0]), columns, coverage
 
 
 def _covered(low: float, high: float, scale: float, limits: tuple[int, int]) -> slice:

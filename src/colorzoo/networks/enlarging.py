@@ -97,13 +97,15 @@ def _read_grid(grid: Tensor, level: Tensor) -> Tensor:
         ``(B, C, H, W)``.
     """
     levels, rows = grid.shape[2:4]
+    stacked = grid.flatten(2, 3)  # (B, C, levels * rows, columns)
+    # pixel centers as fractions of the image height and width
     y, x = (((torch.arange(side, device=level.device) + 0.5) / side).to(level) for side in level.shape[2:])
-    row = (y * (rows - 1))[:, None]  # in units of grid rows
+    grid_row = (y * (rows - 1))[:, None]  # (H, 1), not rounded
     sample_x = (2 * x - 1).expand_as(level[:, 0])  # in [-1, 1], as grid_sample requires
-    stacked = grid.flatten(2, 3)
-    lower = level[:, 0].floor().clamp(0, levels - 2)
-    samples = []
-    for index in (lower, lower + 1):
-        sample_y = 2 * (index * rows + row) / (levels * rows - 1) - 1
+    lower_level = level[:, 0].floor().clamp(0, levels - 2)
+    samples = []  # at the level below and the level above each pixel
+    for grid_level in (lower_level, lower_level + 1):
+        stacked_row = grid_level * rows + grid_row
+        sample_y = 2 * stacked_row / (levels * rows - 1) - 1
         samples.append(F.grid_sample(stacked, torch.stack([sample_x, sample_y], dim=-1), align_corners=True))
-    return torch.lerp(samples[0], samples[1], (level[:, 0] - lower)[:, None])
+    return torch.lerp(samples[0], samples[1], (level[:, 0] - lower_level)[:, None])

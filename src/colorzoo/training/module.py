@@ -136,6 +136,7 @@ class ColorizationModule(LightningModule):
         self.register_load_state_dict_post_hook(_restore_trained)  # type: ignore[no-untyped-call]
         self.provenance = Provenance(model=type(self).__name__, stage=stage)
         self.measurement = nn.ModuleDict()
+        # freeze the parameters that the stage does not train
         freeze(self, EVERYTHING if stage is None else self.stages[stage])
 
     @property

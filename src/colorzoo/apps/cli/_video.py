@@ -58,7 +58,8 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
     if args.report and args.dry_run:
         raise ColorzooError("--report cannot be combined with --dry-run")
     check_reports(args.report)
-    source, out = _open(args), Path(args.output)
+    source = _open(args)
+    out = Path(args.output)
     use: Use = "frames" if keys or args.reference else "automatic"
     choice = choose_model(args.model, use, args.weights)
     origin = _origin(args, keys, choice, source.digest())
@@ -75,9 +76,9 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
         _require_same_origin(out, origin)
         summary |= {"status": "skipped", "notes": [_skipped_note(args)]}
     elif args.dry_run:
-        parts = parts_path(out)
-        resumes = [f"resumes from {parts.name}"] if parts.exists() else []
-        summary |= {"notes": [*source.issues.notes, *resumes]}
+        parts = parts_path(out)  # finished shots of an interrupted run
+        resume_notes = [f"resumes from {parts.name}"] if parts.exists() else []
+        summary |= {"notes": [*source.issues.notes, *resume_notes]}
     else:
         start = time.monotonic()
         shots, resumed_count = _color_shots(args, keys, source, choice, origin)
@@ -88,7 +89,8 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
         _write_reports(args, source, shots, origin)
     if args.json:
         print(json.dumps(summary, indent=1))
-    return 1 if source.issues.broken or source.issues.incomplete else 0
+    is_damaged = bool(source.issues.broken or source.issues.incomplete)
+    return 1 if is_damaged else 0
 
 
 def _write_reports(

@@ -375,22 +375,32 @@ def _write_display_size(path: Path, width: int, height: int) -> None:
     Raises:
         VideoError: The file has no header of a video track.
     """
+    # two elements with values of 4 bytes; the length 4 is stored as 0x84
     display_size = struct.pack(">2sBI2sBI", _WIDTH_ID, 0x84, width, _HEIGHT_ID, 0x84, height)
     with path.open("r+b") as file:
-        before, after = file.read(2**16).split(_PADDING.encode(), 1)
-        settings_start = _VIDEO_SETTINGS.search(after)
-        if settings_start is None:
+        before_padding, after_padding = file.read(2**16).split(_PADDING.encode(), 1)
+        settings_header = _VIDEO_SETTINGS.search(after_padding)
+        if settings_header is None:
             raise VideoError(
                 f"{path}: cannot write the pixel aspect ratio, because the file has no video track header"
             )
-        name_length = before.rindex(_NAME_ID) + len(_NAME_ID)  # position of the length of the name
-        start = settings_start.end()
-        length = after[start - 1] & 0x7F
-        settings = after[start : start + length].replace(_UNIT_UNKNOWN, _UNIT_PIXELS)
-        file.seek(name_length)
-        file.write(bytes([before[name_length] - len(_PADDING)]) + before[name_length + 1 :])
-        file.write(after[: start - 1] + bytes([0x80 | length + len(display_size)]))
-        file.write(display_size + settings)
+
+        # remove the padding from the name
+        length_position = before_padding.rindex(_NAME_ID) + len(_NAME_ID)
+        name_length = before_padding[length_position] - len(_PADDING)
+        name = before_padding[length_position + 1 :]
+
+        # insert the display size at the start of the settings
+        settings_start = settings_header.end()
+        other_elements = after_padding[: settings_start - 1]
+        settings_length = after_padding[settings_start - 1] & 0x7F  # without the highest bit
+        settings = after_padding[settings_start : settings_start + settings_length]
+        settings = settings.replace(_UNIT_UNKNOWN, _UNIT_PIXELS)
+        new_length = settings_length + len(display_size)
+
+        file.seek(length_position)
+        file.write(bytes([name_length]) + name + other_elements)
+        file.write(bytes([0x80 | new_length]) + display_size + settings)
 
 
 def _stream_tags(stream: Any) -> dict[str, str]:

@@ -198,15 +198,20 @@ def limit_extent(
         groups: Indices of the points by their reach; see `by_reach`.
         size: Height and width of the map.
     """
+    # on the search grid, the point with the largest weight determines the color of a cell
     weight, nearest = np.zeros(1, np.float32), np.zeros(1, np.int64)
-    for (reach, numbers), found, similarity in zip(groups.items(), paths, similarities, strict=True):
-        part = fade(found.costs, on_grid(similarity, found.costs), reach)
-        nearest = np.where(part > weight, np.array(numbers)[found.owner], nearest)
-        weight = np.maximum(part, weight)
-    maps = torch.from_numpy(weight)[None, None], torch.from_numpy(nearest)[None, None].double()
-    smooth = F.interpolate(maps[0], size=size, mode="bilinear", align_corners=False)
-    owners = F.interpolate(maps[1], size=size, mode="nearest")
-    return Extent(smooth[0, 0], owners[0, 0].long(), torch.from_numpy(patches.numbers(size)))
+    for (reach, indices), group_paths, similarity in zip(groups.items(), paths, similarities, strict=True):
+        group_weight = fade(group_paths.costs, on_grid(similarity, group_paths.costs), reach)
+        group_nearest = np.array(indices)[group_paths.owner]
+        nearest = np.where(group_weight > weight, group_nearest, nearest)
+        weight = np.maximum(group_weight, weight)
+
+    # resize the grid to the map
+    weight_grid = torch.from_numpy(weight)[None, None]
+    nearest_grid = torch.from_numpy(nearest)[None, None].double()  # `F.interpolate` requires floats
+    weight_map = F.interpolate(weight_grid, size=size, mode="bilinear", align_corners=False)[0, 0]
+    nearest_map = F.interpolate(nearest_grid, size=size, mode="nearest")[0, 0].long()
+    return Extent(weight=weight_map, nearest=nearest_map, homes=torch.from_numpy(patches.numbers(size)))
 
 
 def is_small(hint: PointHint) -> bool:

@@ -87,7 +87,7 @@ class Colorzoo2026Drawing(ColoringModel):
         sketch = _resized(lightness)
         grid = sketch.shape[2] // STRIDE, sketch.shape[3] // STRIDE
         hints = self._hints(guidance, lightness)
-        # rounding in bfloat16 would select other samples, so colors would depend on the hardware
+        # without autocast, because bfloat16 rounding can change which colors `region_colors` selects
         with torch.autocast(lightness.device.type, enabled=False):
             maps = self.network(sketch, hints)
             observations = self._observations(maps, hints, guidance)
@@ -98,7 +98,8 @@ class Colorzoo2026Drawing(ColoringModel):
             "color_log_probabilities": _as_map(log_probabilities, grid),
             "embedding": _as_map(maps.embedding, grid),
         }
-        return RgbPrediction(rgb=color * lightness, extras=extras)
+        rgb = color * lightness  # draws the lines of the sketch over the colors
+        return RgbPrediction(rgb=rgb, extras=extras)
 
     def condition(self, maps: Maps, observations: Observations | None) -> tuple[Tensor, Tensor]:
         """Combine the network output with observed colors.
