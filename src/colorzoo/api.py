@@ -145,12 +145,13 @@ def colorize_file(
     references = listed_references(reference)
     recipe = with_settings(read_guidance(guidance), settings, folder=folder, references=references)
     colorizer = _colorizer_for(model, recipe, folder, reference, fast, weights, settings, **hparams)
+    exemplar = colorizer.exemplar_of(reference, recipe, folder, settings.reference_weights)
+    # the provenance record contains the recipe, which can store paths of references but no tensors
     reference_paths = tuple(str(path) for path in references if isinstance(path, str | Path))
     has_only_paths = len(reference_paths) == len(references)
-    exemplar = colorizer.exemplar_of(reference, recipe, folder, settings.reference_weights)
     if reference_paths and has_only_paths and isinstance(recipe, Recipe):
         recipe = with_references(recipe, reference_paths, settings.reference_weights)
-        folder = Path()
+        folder = Path()  # these paths are relative to the working directory
     files = FileColorizer(
         choice=colorizer.choice,
         colorizer=colorizer,
@@ -161,7 +162,8 @@ def colorize_file(
         embed_provenance=isinstance(recipe, Recipe) and has_only_paths,
         overwrite=overwrite,
     )
-    for note in files.process(FileTask(source, target, str(source))).notes:
+    result = files.process(FileTask(source, target, str(source)))
+    for note in result.notes:
         warnings.warn(note, UserWarning, stacklevel=2)
     return target
 

@@ -277,6 +277,26 @@ def _match_published(card: ModelCard, found: ResolvedWeights, known: frozenset[s
     return found if entry is None else replace(found, entry=entry, hparams=entry.hparams)
 
 
+def _unknown_settings_error(
+    card: ModelCard, path: Path, owner: str | None, unknown: list[str]
+) -> WeightsError:
+    """Return the error for a weight file that stores settings which the model does not have.
+
+    Args:
+        card: Card of the model.
+        path: Path of the weight file.
+        owner: Name of the model in the file; None for checkpoints.
+        unknown: Names of the unknown settings.
+    """
+    if owner == card.name:
+        advice = "The file was written by another version of colorzoo. Convert its source again."
+    else:
+        advice = f"The file belongs to {owner or 'another model'}. Use that model."
+    return WeightsError(
+        f"{path} does not match {card.name}: the model has no setting {', '.join(unknown)}. {advice}"
+    )
+
+
 def _stored_settings(card: ModelCard, file: ResolvedWeights | None, kind: type[Any]) -> dict[str, Any]:
     """Return the settings of a weight file that a class of models or tasks has.
 
@@ -291,16 +311,12 @@ def _stored_settings(card: ModelCard, file: ResolvedWeights | None, kind: type[A
         return {}
     known = known_settings(kind)
     stored = {key: value for key, value in file.hparams.items() if key in known}
-    if unknown := [key for key in file.hparams if key not in known]:
+    unknown = [key for key in file.hparams if key not in known]
+    if unknown:
         owner = model_of_file(file.path)  # None for checkpoints
-        if owner is not None or (known and not stored):
-            advice = f"The file belongs to {owner or 'another model'}. Use that model."
-            if owner == card.name:
-                advice = "The file was written by another version of colorzoo. Convert its source again."
-            raise WeightsError(
-                f"{file.path} does not match {card.name}: the model has no setting {', '.join(unknown)}. "
-                f"{advice}"
-            )
+        can_ignore = owner is None and (stored or not known)
+        if not can_ignore:
+            raise _unknown_settings_error(card, file.path, owner, unknown)
     try:
         constructor_arguments(kind, stored)
     except ColorzooError as error:

@@ -46,15 +46,22 @@ def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())  # without it a power failure could leave an empty file
-        if not overwrite:
-            with suppress(OSError):  # the target exists, or the file system does not support hard links
-                os.link(partial, path)
-                return
-            if os.path.lexists(path):  # created while the content was written
-                raise FileExistsError(f"{path} already exists")
-        partial.replace(path)
+        if overwrite:
+            partial.replace(path)
+        else:
+            _publish_new(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _publish_new(partial: Path, path: Path) -> None:
+    """Link or rename a temporary file to its target; raise `FileExistsError` if the target exists."""
+    with suppress(OSError):  # the target exists, or the file system does not support hard links
+        os.link(partial, path)  # never replaces a file, in contrast to a rename
+        return
+    if os.path.lexists(path):  # created while the content was written
+        raise FileExistsError(f"{path} already exists")
+    partial.replace(path)
 
 
 def write_atomic(path: Path, data: bytes | memoryview) -> None:

@@ -78,7 +78,8 @@ def model_card(name: str) -> ModelCard:
     Raises:
         UnknownModelError: No model has this name or alias; the message suggests similar names.
     """
-    if not _scan.cache_info().currsize:
+    has_all_cards = _scan.cache_info().currsize > 0
+    if not has_all_cards:
         # try the folder of the model first, so that not all cards are imported at start-up
         for card in _zoo_cards(name):
             if card.name == name:
@@ -89,8 +90,8 @@ def model_card(name: str) -> ModelCard:
     by_alias = {alias: card for card in cards.values() for alias in card.aliases}
     if name in by_alias:
         return by_alias[name]
-    near = difflib.get_close_matches(name, [*cards, *by_alias])
-    hint = f"Did you mean {' or '.join(near)}?" if near else "Run `colorzoo models` to list all models."
+    similar = difflib.get_close_matches(name, [*cards, *by_alias])
+    hint = f"Did you mean {' or '.join(similar)}?" if similar else "Run `colorzoo models` to list all models."
     raise UnknownModelError(f"unknown model {name!r}. {hint}")
 
 

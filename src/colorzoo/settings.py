@@ -180,12 +180,13 @@ def constructor_parameters(kind: type[Any]) -> Mapping[str, inspect.Parameter]:
         hints = get_type_hints(kind if is_dataclass(kind) else constructor, include_extras=True)
         _, *parameters = inspect.signature(constructor).parameters.values()  # without self
         kwargs_hint = None  # None if the constructor has no **kwargs
-        for each in parameters:
-            hint = hints.get(each.name, Any)
-            if each.kind == each.VAR_KEYWORD:
+        for parameter in parameters:
+            hint = hints.get(parameter.name, Any)
+            if parameter.kind == parameter.VAR_KEYWORD:
                 kwargs_hint = hint
-            elif each.kind != each.VAR_POSITIONAL:
-                found.setdefault(each.name, each.replace(annotation=hint))  # subclasses take precedence
+            elif parameter.kind != parameter.VAR_POSITIONAL:
+                # a parameter of a subclass takes precedence
+                found.setdefault(parameter.name, parameter.replace(annotation=hint))
         if kwargs_hint is None:
             break
         if get_origin(kwargs_hint) is Unpack:

@@ -133,13 +133,13 @@ def bilinear_bins(ab: Tensor) -> tuple[Tensor, Tensor]:
     a_lower, b_lower = lower.unbind(1)
     a_fraction, b_fraction = (position - lower).unbind(1)  # distance from the lower node, in grid steps
     node_bins = _bins_of_nodes().to(ab.device)
-    corners = [(a_step, b_step) for a_step in (0, 1) for b_step in (0, 1)]
-    index = [node_bins[a_lower + a_step, b_lower + b_step] for a_step, b_step in corners]
-    weight = [
-        (a_fraction if a_step else 1 - a_fraction) * (b_fraction if b_step else 1 - b_fraction)
-        for a_step, b_step in corners
-    ]
-    return torch.stack(index, dim=1), torch.stack(weight, dim=1)
+    indices: list[Tensor] = []
+    weights: list[Tensor] = []
+    for a_step, a_weight in ((0, 1 - a_fraction), (1, a_fraction)):
+        for b_step, b_weight in ((0, 1 - b_fraction), (1, b_fraction)):
+            indices.append(node_bins[a_lower + a_step, b_lower + b_step])
+            weights.append(a_weight * b_weight)
+    return torch.stack(indices, dim=1), torch.stack(weights, dim=1)
 
 
 @cache

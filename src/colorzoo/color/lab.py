@@ -325,18 +325,19 @@ def at_lightness(lab: Tensor, lightness: Tensor) -> Tensor:
         ``(..., 3, H, W)`` float32 Lab with the new lightness.
     """
     with torch.autocast(lab.device.type, enabled=False):
-        pixels = lab.float().movedim(-3, 0).flatten(1)  # (3, N)
+        planes = lab.float().movedim(-3, 0)
+        pixels = planes.flatten(1)  # (3, N)
         target = lightness.float().clamp(0, 100).flatten()  # (N,)
         luminance = lightness_to_luminance(target)
         gray = to_oklab(luminance.expand(3, -1))
         # scaling linear RGB to the new luminance keeps the Oklab hue, but the color can leave sRGB
         linear = lab_to_linear_rgb(pixels, dim=0)
-        scaled = to_oklab(linear * (luminance / luminance_of(linear).clamp(min=1e-6)))
+        luminance_ratio = luminance / luminance_of(linear).clamp(min=1e-6)
+        scaled = to_oklab(linear * luminance_ratio)
         max_chroma = torch.linalg.vector_norm(pixels[1:], dim=0)
         share = _largest_share(scaled, gray, luminance, max_chroma)
         ab = linear_rgb_to_lab(mix_with_gray(scaled, gray, luminance, share))[1:]
-        result = torch.cat([target[None], ab])
-        return result.view_as(lab.movedim(-3, 0)).movedim(0, -3)
+        return torch.cat([target[None], ab]).view_as(planes).movedim(0, -3)
 
 
 def _largest_share(oklab: Tensor, gray: Tensor, luminance: Tensor, max_chroma: Tensor) -> Tensor:

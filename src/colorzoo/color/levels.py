@@ -31,18 +31,16 @@ def lightness_of_levels(levels: NDArray[Any]) -> Tensor:
     """
     if levels.dtype.kind == "f":
         linear = torch.from_numpy(linear_of(np.ascontiguousarray(levels, np.float32)))
-        if levels.ndim == 2:
-            return luminance_to_lightness(linear)
-        return luminance_to_lightness(luminance_of(linear.movedim(-1, 0)))
+        luminance = linear if levels.ndim == 2 else luminance_of(linear.movedim(-1, 0))
+        return luminance_to_lightness(luminance)
     if levels.ndim == 2:
         return torch.from_numpy(_lightness_table(levels.dtype.str).take(levels, mode="clip"))
     if levels.dtype == np.uint8:
         shade = _look_up_and_sum(levels, _shade_tables())
-        shade >>= _GUARD_BITS
+        shade >>= _GUARD_BITS  # rounds to a luminance step; see `_shade_tables`
         return torch.from_numpy(_lightness_of_shades().take(shade, mode="clip"))
-    return luminance_to_lightness(
-        torch.from_numpy(_look_up_and_sum(levels, _luminance_tables(levels.dtype.str)))
-    )
+    luminance = torch.from_numpy(_look_up_and_sum(levels, _luminance_tables(levels.dtype.str)))
+    return luminance_to_lightness(luminance)
 
 
 def _look_up_and_sum(levels: NDArray[Any], tables: Sequence[NDArray[Any]]) -> NDArray[Any]:

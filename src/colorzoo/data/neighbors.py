@@ -102,11 +102,10 @@ def find_neighbors(
         DataError: There are fewer than two training images, or the result cannot be stored.
     """
     file = _index_file(train, val, encoder_name, k)
-    try:
-        with np.load(file) as arrays:
-            return Neighbors(*(torch.from_numpy(arrays[split]).long() for split in ("train", "val")))
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # the file is missing or damaged
-        neighbors = search_neighbors(train, val, build_encoder(), k=k)
+    stored = _read_index(file)
+    if stored is not None:
+        return stored
+    neighbors = search_neighbors(train, val, build_encoder(), k=k)
     stream = BytesIO()
     np.savez_compressed(stream, train=neighbors.train.int().numpy(), val=neighbors.val.int().numpy())
     try:
@@ -124,6 +123,17 @@ def _index_file(train: Sequence[StoredImage], val: Sequence[StoredImage], encode
     for sources in (train, val):
         digest.update(image_keys(sources, "neighbors").numpy().data)
     return cache_home() / "neighbors" / f"{digest.hexdigest()[:16]}.npz"
+
+
+def _read_index(file: Path) -> Neighbors | None:
+    """Read the result of a stored search; None if the file is missing or damaged."""
+    try:
+        with np.load(file) as arrays:
+            return Neighbors(
+                train=torch.from_numpy(arrays["train"]).long(), val=torch.from_numpy(arrays["val"]).long()
+            )
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return None
 
 
 def search_neighbors(

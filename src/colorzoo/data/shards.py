@@ -127,14 +127,13 @@ def shard_folder(
         require_usable(images, split, source)
         _pack(images, source, out / split, options, workers or core_count())
         chunks[split] = json.loads((out / split / INDEX).read_text())["chunks"]
+    broken = train_check.broken + val_check.broken
     report = ShardReport(
         images={"train": len(train), "val": len(val)},
-        chunks={split: len(each) for split, each in chunks.items()},
-        size=sum(chunk["chunk_bytes"] for each in chunks.values() for chunk in each),
+        chunks={"train": len(chunks["train"]), "val": len(chunks["val"])},
+        size=sum(chunk["chunk_bytes"] for chunk in chunks["train"] + chunks["val"]),
         gray=len(train_check.gray),
-        broken=[
-            (os.path.relpath(name, source), reason) for name, reason in train_check.broken + val_check.broken
-        ],
+        broken=[(os.path.relpath(name, source), reason) for name, reason in broken],
         classes=classes,
         digest=_digest(train, source),
     )

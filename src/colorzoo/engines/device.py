@@ -24,7 +24,7 @@ def choose_device(name: str) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        torch.empty(0, device=device)  # raises if the device is not available
     except (RuntimeError, AssertionError) as error:
         raise ColorzooError(
             f"device must be auto or a device of this machine (cpu, and cuda or mps if present), got {name!r}"

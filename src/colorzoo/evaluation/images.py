@@ -133,7 +133,8 @@ def select_images(
     items, deviation = _subset(items, protocol.subset)
     if limit is not None and limit < len(items):
         items = items[:limit]
-        deviation = "; ".join(filter(None, (deviation, f"limited to the first {limit} images")))
+        limit_note = f"limited to the first {limit} images"
+        deviation = f"{deviation}; {limit_note}" if deviation else limit_note
     return items, deviation
 
 

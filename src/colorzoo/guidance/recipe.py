@@ -373,9 +373,9 @@ class Recipe:
 
         User-defined fields, whose names start with ``x_``, are not included.
         """
-        objects: list[tuple[str, Mapping[str, Any]]] = [
-            ("", {name: value for name, value in self.extra.items() if name not in _PARSED_ON_ACCESS})
-        ]
+        top_level = {name: value for name, value in self.extra.items() if name not in _PARSED_ON_ACCESS}
+        # name prefix and fields without a parser, for each JSON object of the recipe
+        objects: list[tuple[str, Mapping[str, Any]]] = [("", top_level)]
         for key in _MAX_ITEMS:
             items = getattr(self, key) or ()
             objects += [(f"{key}[{index}].", item.extra) for index, item in enumerate(items)]

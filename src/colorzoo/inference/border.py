@@ -272,7 +272,7 @@ def _best_depth(image: Array, rise: int, start: int, stop: int) -> _Line | None:
         start: First column of the search.
         stop: Column after the search range.
     """
-    strip = _sheared(image, rise)[:, start:stop:2]
+    strip = _sheared(image, rise)[:, start:stop:2]  # rows are smoothed, so every second column suffices
     end_depth = len(strip) - _FAR  # each depth requires `_FAR` rows below the line
     if end_depth < 4 or strip.shape[1] < 16:
         return None
@@ -408,11 +408,13 @@ def select_part(image: RasterImage, setting: BorderSetting) -> Rectangle | None:
     if setting != "automatic":
         return check_inside(setting, image.size)
     step = max(1, max(image.size) // _SAMPLED)
-    found = find_border(lightness_of_levels(image.levels[::step, ::step]).numpy())
+    sampled_levels = image.levels[::step, ::step]
+    found = find_border(lightness_of_levels(sampled_levels).numpy())
     if found is None:
         return None
     x, y, width, height = (step * number for number in found)
-    return Rectangle(x, y, min(width, image.size[0] - x), min(height, image.size[1] - y))
+    image_width, image_height = image.size
+    return Rectangle(x, y, min(width, image_width - x), min(height, image_height - y))
 
 
 def check_inside(inside: Rectangle, image_size: tuple[int, int]) -> Rectangle | None:

@@ -135,17 +135,21 @@ class Colorizer:
             if device not in ("auto", "cpu") or precision == "bfloat16":
                 raise ColorzooError("--engine onnxruntime requires --device cpu and --precision float32")
             device, precision = "cpu", "float32"
-        chosen = {setting: value for setting, value in settings.items() if value is not None}
-        loaded, self.choice = load_model(model, weights, chosen, fast=fast, allow_untrained=allow_untrained)
+        set_values = {name: value for name, value in settings.items() if value is not None}
+        loaded, self.choice = load_model(
+            model, weights, set_values, fast=fast, allow_untrained=allow_untrained
+        )
         self.name = type(model).__name__ if self.choice is None else self.choice.name
         self.requested_size = size
-        self.settings, self.precision, self.engine = chosen, precision, engine
+        self.settings = set_values
+        self.precision = precision
+        self.engine = engine
         self.size = size or loaded.working_size
-        place = choose_device(device)
-        if self.choice is None and not _is_ready(loaded, place):
+        torch_device = choose_device(device)
+        if self.choice is None and not _is_ready(loaded, torch_device):
             loaded = deepcopy(loaded)  # the caller may continue to train the module
         self.model = loaded.float()
-        self._network = NetworkRunner(self.model, self.name, place, precision, engine)
+        self._network = NetworkRunner(self.model, self.name, torch_device, precision, engine)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state for pickling, in which the device replaces the `NetworkRunner`."""
@@ -381,8 +385,9 @@ class Colorizer:
         Raises:
             ColorzooError: The prediction is not finite in float32.
         """
-        is_sketch = self._network.is_sketch
-        image = _drawing_in(lightness).sketch(map_size(lightness)) if is_sketch else lightness
+        image = lightness
+        if self._network.is_sketch:
+            image = _drawing_in(lightness).sketch(map_size(lightness))
         return self._network.run_network(image, guidance, {} if states is None else states)
 
     @cached_property

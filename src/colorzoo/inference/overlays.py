@@ -255,8 +255,9 @@ def _cover(stroke: PaintStroke, scale: tuple[float, float], band: tuple[int, int
         band: First row of the band, and the row after the last row.
         width: Width of the copy in pixels.
     """
+    pixel = max(scale)  # size of a pixel of the copy, in image pixels
+    radius = stroke.size / 2
     # the coverage falls from 1 at the inner radius to 0 at the outer radius
-    pixel, radius = max(scale), stroke.size / 2
     inner = min(stroke.hardness * radius, radius - pixel / 2)
     outer = max(radius, inner + pixel)  # a hard brush fades over one pixel
     # a single point becomes a segment of length 0
@@ -265,13 +266,14 @@ def _cover(stroke: PaintStroke, scale: tuple[float, float], band: tuple[int, int
     columns = _covered(min(xs) - outer, max(xs) + outer, scale[0], (0, width))
     rows = _covered(min(ys) - outer, max(ys) + outer, scale[1], band)
     # squared distance of each pixel to the path
-    squared = np.full((rows.stop - rows.start, columns.stop - columns.start), np.inf, np.float32)
-    if squared.size:
-        for start, end in pairwise(path):
-            _lower_to_segment(squared, (start, end), outer, scale, (rows, columns))
-    linear = (outer - np.sqrt(squared)) / (outer - inner)
-    np.clip(linear, 0, 1, out=linear)
-    coverage: Map = (linear * linear * (3 - 2 * linear)).astype(np.float32)  # smoothstep
+    window_shape = rows.stop - rows.start, columns.stop - columns.start
+    squared_distances = np.full(window_shape, np.inf, np.float32)
+    if squared_distances.size:
+        for segment in pairwise(path):
+            _lower_to_segment(squared_distances, segment, outer, scale, (rows, columns))
+    fade = (outer - np.sqrt(squared_distances)) / (outer - inner)
+    np.clip(fade, 0, 1, out=fade)
+    coverage: Map = (fade * fade * (3 - 2 * fade)).astype(np.float32)  # smoothstep
     return _relative_to(rows, band[0]), columns, coverage
 
 

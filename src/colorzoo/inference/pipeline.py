@@ -141,13 +141,14 @@ def _color_with_points(task: ColorizeTask, hints: Hints) -> tuple[Prediction, Te
     if points is None:
         return prediction, prediction.to_ab()
     neighbors = task.run(find_neighbors, task.lightness)
-    key: Hashable = _points_key(hints), task.guidance_key
-    enforced = task.run(enforce_points, prediction.to_ab(), points, neighbors, key=key)
+    enforced_key = _points_key(hints), task.guidance_key
+    enforced = task.run(enforce_points, prediction.to_ab(), points, neighbors, key=enforced_key)
     if all(hint.reach == "everywhere" for hint in hints):
         return prediction, enforced
     base, extent = _base_and_extent(task, hints)
-    key = _reaches_key(hints), task.guidance_key
-    return prediction, task.run(limit_reach, enforced, base, task.lightness, points, extent, key=key)
+    limited_key = _reaches_key(hints), task.guidance_key
+    limited = task.run(limit_reach, enforced, base, task.lightness, points, extent, key=limited_key)
+    return prediction, limited
 
 
 def _predict_with_points(task: ColorizeTask, hints: Hints) -> tuple[Points | None, Prediction]:

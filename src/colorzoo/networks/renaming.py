@@ -78,6 +78,8 @@ def name_caffe_blobs(blobs: Mapping[str, Tensor], norm: str) -> dict[str, Tensor
             parameters[f"{layer}.{_LAYER_BLOBS[number]}"] = blob if blob.ndim > 1 else blob.flatten()
         elif number in _NORM_BLOBS:
             factor = float(blobs[f"{layer}.2"])
-            statistic = blob.flatten() / factor if factor else torch.zeros_like(blob.flatten())
+            statistic = blob.flatten()
+            # Caffe uses zeros if the factor is 0
+            statistic = statistic / factor if factor else torch.zeros_like(statistic)
             parameters[f"{layer}.{_NORM_BLOBS[number]}"] = statistic
     return parameters

@@ -191,11 +191,13 @@ def _file_colorizer(args: ColorizeOptions) -> FileColorizer:
         ColorzooError: No model supports the recipe, the references of the recipe are malformed, or an option
             requires a reference but no reference is specified.
     """
-    reference, folder = tuple(args.reference), Path(args.recipe).parent if args.recipe else None
-    recipe = with_settings(_recipe(args), args, folder=folder, references=reference)
+    option_references = tuple(args.reference)
+    folder = Path(args.recipe).parent if args.recipe else None
+    recipe = with_settings(_recipe(args), args, folder=folder, references=option_references)
     assert isinstance(recipe, Recipe)
-    if reference:
-        recipe, folder = with_references(recipe, reference, args.reference_weights), Path()
+    if option_references:
+        recipe = with_references(recipe, option_references, args.reference_weights)
+        folder = Path()  # paths of --reference are relative to the working directory
     references = () if folder is None else recipe.exemplar.files
     choice = choose_for_guidance(args.model, recipe, args.weights, references=references, fast=args.fast)
     return FileColorizer(

@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except SystemExit as stop:
-        if isinstance(stop.code, str):
+        if isinstance(stop.code, str):  # an error message, which Python prints at exit
             raise
         return stop.code or 0
     return code

@@ -19,13 +19,13 @@ from colorzoo.inference import predict_regions
 from colorzoo.inference.steps import Drawing
 
 VARIANTS = 4
-"""Number of versions in the message ``colorings``: the most likely colors, and other colorings."""
+"""Number of versions in the ``colorings`` message: the most likely colors, and other colorings."""
 _SIMILAR = 0.5  # minimum probability that two regions have one color
 _MOST_REGIONS = np.iinfo(np.uint16).max
 
 
 def describe_drawing(request: PadRequest) -> tuple[dict[str, Any], bytes]:
-    """Return the fields of the message ``regions`` for a drawing, and the region number of each pixel.
+    """Return the fields of the ``regions`` message for a drawing, and the region number of each pixel.
 
     The numbers have the size of the preview and are encoded as little-endian uint16.
     """
@@ -41,7 +41,7 @@ def describe_drawing(request: PadRequest) -> tuple[dict[str, Any], bytes]:
 
 
 def describe_region_colors(request: PadRequest, place: tuple[float, float], count: int) -> dict[str, Any]:
-    """Return the fields of the message ``suggestions`` for the region at a location.
+    """Return the fields of the ``suggestions`` message for the region at a location.
 
     The fields are ``items`` (likely colors of the region, the most likely first) and ``lightness`` (of the
     most likely color, in [0, 100]).
@@ -66,7 +66,7 @@ def describe_region_colors(request: PadRequest, place: tuple[float, float], coun
 
 
 def describe_next_region(request: PadRequest) -> dict[str, Any]:
-    """Return the fields of the message ``next``: a location in the most useful region without a point."""
+    """Return the fields of the ``next`` message: a location in the most useful region without a point."""
     areas = torch.from_numpy(request.drawing().areas)
     model, prediction, votes = _predict(request)
     with torch.inference_mode():
@@ -78,7 +78,7 @@ def describe_next_region(request: PadRequest) -> dict[str, Any]:
 
 
 def describe_similar_regions(request: PadRequest, place: tuple[float, float]) -> dict[str, Any]:
-    """Return the fields of the message ``same``.
+    """Return the fields of the ``same`` message.
 
     The fields are the color of the region at a location, a location in the region, and a location in each
     similar region that has no point.
@@ -93,11 +93,12 @@ def describe_similar_regions(request: PadRequest, place: tuple[float, float]) ->
     region = request.drawing().region_at(*place, request.opened.size)
     model, prediction, votes = _predict(request)
     with torch.inference_mode():
-        is_similar = model.region_similarity(prediction, votes)[region] >= _SIMILAR
+        similarities = model.region_similarity(prediction, votes)[region]
+        similar = (similarities >= _SIMILAR).nonzero()[:, 0].tolist()
     excluded = _regions_with_points(request) | {region}
-    similar = [other for other in is_similar.nonzero()[:, 0].tolist() if other not in excluded]
-    color = _flat_color(request, place)
-    return {"color": _hex(torch.from_numpy(color)), "places": [place, *_inner_locations(request, similar)]}
+    remaining = [other for other in similar if other not in excluded]
+    color = _hex(torch.from_numpy(_flat_color(request, place)))
+    return {"color": color, "places": [place, *_inner_locations(request, remaining)]}
 
 
 def _flat_color(request: PadRequest, place: tuple[float, float]) -> FloatArray:

@@ -108,7 +108,8 @@ class Studio:
             StudioError: The photo is too large, or there are too many sessions.
         """
         session = self.sessions.find(session_id)
-        is_resumed = session is not None and not session.connected  # it is connected in a duplicated tab
+        # a connected session belongs to an open tab, so a duplicate of the tab starts a new session
+        is_resumed = session is not None and not session.connected
         if session is None or not is_resumed:
             session = self.sessions.new()
         session.connected = True

@@ -33,22 +33,25 @@ def cropped(levels: Levels, crop: Crop, alpha: AlphaArray | None = None) -> Leve
     """
     if not crop.angle:
         return np.ascontiguousarray(levels[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width])
-    if max(levels.shape[:2]) > _LONGEST:
-        height, width = levels.shape[:2]
+    height, width = levels.shape[:2]
+    if max(height, width) > _LONGEST:
         raise ImageError(
             f"a rotated crop requires an image of at most {_LONGEST} pixels per side, got {width} x {height}"
         )
+    # OpenCV coordinates have their origin at the center of the first pixel
     x, y = crop.outer((0.5, 0.5))
-    sine, cosine = math.sin(math.radians(crop.angle)), math.cos(math.radians(crop.angle))
-    turn = partial(
+    angle = math.radians(crop.angle)
+    sine, cosine = math.sin(angle), math.cos(angle)
+    crop_to_image = np.array([[cosine, -sine, x - 0.5], [sine, cosine, y - 0.5]])
+    rotate = partial(
         cv2.warpAffine,
-        M=np.array([[cosine, -sine, x - 0.5], [sine, cosine, y - 0.5]]),
+        M=crop_to_image,
         dsize=(crop.width, crop.height),
         flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    turned = resample_visible(levels, alpha, turn)
-    return np.clip(turned, 0, 1) if levels.dtype.kind == "f" else turned
+    rotated = resample_visible(levels, alpha, rotate)
+    return np.clip(rotated, 0, 1) if levels.dtype.kind == "f" else rotated
 
 
 def crop_image(image: RasterImage, crop: Crop) -> RasterImage:

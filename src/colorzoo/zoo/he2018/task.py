@@ -92,22 +92,26 @@ class He2018(SelfReferenced, SingleOptimizerModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Colorize a batch and return the mean loss; each image has the loss of its branch."""
-        rgb, weigh = batch["rgb"], self.objective
+        rgb = batch["rgb"]
         lab = rgb_to_lab(rgb)
+        lightness, true_ab = lab[:, :1], lab[:, 1:]
         reference, _ = references_of(batch)
         draws = draw_uniform(image_generators(batch["seed"], "branch"), len(lab), 1, lab.device)
-        is_perceptual = draws[:, 0] < weigh.perceptual_share  # (B,)
-        aligned = self.model.align(lab[:, :1], reference.rgb)
+        is_perceptual = draws[:, 0] < self.objective.perceptual_share  # (B,)
+
+        # the branch of an image selects its input colors
+        aligned = self.model.align(lightness, reference.rgb)
         reference_ab = aligned_colors(reference.rgb, aligned)
         own_ab = aligned_truth(rgb, aligned)
         input_ab = torch.where(is_perceptual[:, None, None, None], reference_ab, own_ab)
-        ab = self.model.generate(lab[:, :1], input_ab, aligned.errors)
+        ab = self.model.generate(lightness, input_ab, aligned.errors)
 
-        chrominance = smooth_l1_map(ab, lab[:, 1:]).mean(dim=(1, 2, 3)) / 2  # mean over a and b
+        chrominance = smooth_l1_map(ab, true_ab).mean(dim=(1, 2, 3)) / 2  # mean over a and b
         perceptual = torch.zeros_like(chrominance)
-        if weigh.perceptual_weight:
-            perceptual = self._feature_distance(torch.cat([lab[:, :1], ab], dim=1), rgb)
-        loss = torch.where(is_perceptual, weigh.perceptual_weight * perceptual, chrominance).mean()
+        perceptual_weight = self.objective.perceptual_weight
+        if perceptual_weight:
+            perceptual = self._feature_distance(torch.cat([lightness, ab], dim=1), rgb)
+        loss = torch.where(is_perceptual, perceptual_weight * perceptual, chrominance).mean()
         losses = {
             "loss": loss,
             "chrominance": (chrominance * ~is_perceptual).mean(),

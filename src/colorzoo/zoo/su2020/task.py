@@ -109,9 +109,8 @@ class Su2020(SingleOptimizerModule):
                 ``trunk`` is set.
         """
         if isinstance(source, Su2020):
-            found, expected = (
-                (task.extensions.trunk, task.model.network.mask_center) for task in (source, self)
-            )
+            found = (source.extensions.trunk, source.model.network.mask_center)
+            expected = (self.extensions.trunk, self.model.network.mask_center)
             if found != expected:
                 raise ColorzooError(
                     f"--model.start must name a model with (trunk, mask_center) {expected}, got {found}"

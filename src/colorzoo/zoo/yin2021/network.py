@@ -111,9 +111,10 @@ class AttentionNet(GatedNetwork):
         def matched_colors_and_gate(similarity: Tensor) -> tuple[Tensor, Tensor]:
             """Return ab ``(B, 2, N)`` and the gate ``(B, 1, N)`` for similarities ``(B, M, N)``."""
             attention = attention_weights(similarity, tau=self.tau).to(reference_ab.dtype)
+            confidence_difference = self.matched_trust(attention) - self.histogram_trust(attention)
             # the sigmoid of the difference equals a softmax over both confidences
-            confidence = self.matched_trust(attention) - self.histogram_trust(attention)
-            return reference_ab @ attention, torch.sigmoid(_GATE_SHARPNESS * confidence)
+            gate = torch.sigmoid(_GATE_SHARPNESS * confidence_difference)
+            return reference_ab @ attention, gate
 
         matched_ab, gate = self.match(maps, reference, matched_colors_and_gate)
         common_ab = self.histogram(maps[5], reference.histogram)
