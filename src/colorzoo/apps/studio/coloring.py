@@ -123,7 +123,7 @@ def _run(task: ColorizeTask) -> ColorizedImage:
 
 
 def color_preview(request: PadRequest, quality: Quality, limits: Limits) -> tuple[dict[str, Any], bytes]:
-    """Colorize a photo; return fields of the message ``colored``, and the result as a JPEG preview.
+    """Colorize a photo; return fields of the ``colored`` message, and the result as a JPEG preview.
 
     The fields are ``width`` and ``height`` of the preview, ``notes`` about the colorization, and ``timing``:
     the durations of the stages *network* and *encode* in milliseconds.

@@ -42,7 +42,7 @@ _FORMATS = {  # suffix of the file name, and MIME type
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """Options of the message ``export``.
+    """Options of the ``export`` message.
 
     Attributes:
         format: File format.

@@ -90,7 +90,7 @@ class Context:
         return self.session.connection != self.connection or self._is_superseded()
 
     def _is_superseded(self) -> bool:
-        """Return whether a newer request ``color`` replaces this request."""
+        """Return whether a newer ``color`` request replaces this request."""
         kind, body, number = self.message.type, self.message.body, self.message.id or 0
         if kind == "colorings" or (kind == "color" and body.get("quality") == "full"):
             return self.session.newest_color > number
@@ -269,7 +269,7 @@ def _color(ctx: Context) -> Iterator[Message]:
 def suggest(ctx: Context) -> Iterator[Message]:
     """Yield a message with likely colors at a location, predicted from all other hints."""
     body = ctx.message.body
-    fields = Fields(body.get("suggest", body), "suggest")  # a request ``color`` can contain this request
+    fields = Fields(body.get("suggest", body), "suggest")  # a ``color`` request can contain this request
     x, y = ctx.place(fields)
     count = min(fields.read("count", PositiveInt, 9), MAX_SUGGESTIONS)
     recipe, exclude = ctx.recipe(), fields.read("exclude", NonNegativeInt)

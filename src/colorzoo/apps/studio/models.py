@@ -100,7 +100,7 @@ class ModelPool:
             return self._loaded.get(name)
 
     def describe(self) -> list[dict[str, Any]]:
-        """Return the entries of the model menu, a field of the message ``hello``."""
+        """Return the entries of the model menu, a field of the ``hello`` message."""
         names = list_models()
         entries = [_registered_entry(name) for name in names]
         if self._own is not None and self.default not in names:
@@ -125,7 +125,7 @@ def _make_cancellable(colorizer: Colorizer) -> None:
 
 
 def describe_model(colorizer: Colorizer) -> dict[str, Any]:
-    """Return the fields of the message ``model``: the capabilities of a loaded model."""
+    """Return the fields of the ``model`` message: the capabilities of a loaded model."""
     accepts = _drawn_guidance(colorizer.model)
     return {"name": colorizer.name, "accepts": accepts, "detects": colorizer.model.detects}
 

@@ -283,7 +283,7 @@ class OpenedImage:
         return place if self.window is None else self.window.inside.inner(place)
 
     def describe(self, network: int) -> dict[str, Any]:
-        """Return the fields of the message ``photo``.
+        """Return the fields of the ``photo`` message.
 
         Args:
             network: Usual shorter side of a network input in pixels.

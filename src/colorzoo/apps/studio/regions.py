@@ -61,7 +61,7 @@ TINT, TINT_ALPHA = (26, 109, 255), 150
 
 
 def describe_regions(request: PadRequest, result: ColorizedImage) -> tuple[dict[str, Any], bytes]:
-    """Return the fields of the message ``regions``, and the region index of each pixel.
+    """Return the fields of the ``regions`` message, and the region index of each pixel.
 
     The indices are the binary part of the message, encoded as little-endian uint16. Regions without pixels
     are omitted.

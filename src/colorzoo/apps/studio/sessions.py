@@ -60,8 +60,8 @@ class Session:
         connected: Whether a drawing pad is connected. A second drawing pad that requests this session gets a
             new session.
         connection: Number of the current connection; requests of earlier connections are cancelled.
-        newest_color: Id of the newest request ``color``.
-        newest_final: Id of the newest request ``color`` that is not a preview during a drag.
+        newest_color: Id of the newest ``color`` request.
+        newest_final: Id of the newest ``color`` request that is not a preview during a drag.
         cancelled: Ids of the requests that the drawing pad cancelled most recently.
         lock: Lock for ``files``, which several threads access.
     """

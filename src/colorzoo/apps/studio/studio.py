@@ -96,7 +96,7 @@ class Studio:
         recipe: dict[str, Any] | None = None,
         photo_path: Path | None = None,
     ) -> Session:
-        """Resume or start a session and send the message ``hello``.
+        """Resume or start a session and send the ``hello`` message.
 
         Args:
             session_id: Id of an earlier session, or None.
@@ -125,7 +125,7 @@ class Studio:
         return TemporaryFile(path.read_bytes(), path.name)
 
     def _describe_session(self, session: Session, photo: TemporaryFile | None) -> dict[str, Any]:
-        """Return the fields of the message ``hello`` about a session and the server.
+        """Return the fields of the ``hello`` message about a session and the server.
 
         Args:
             session: Session of the drawing pad.

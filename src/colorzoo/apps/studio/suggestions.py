@@ -59,7 +59,7 @@ class InformativePoint:
 
 
 def describe_likely_colors(request: PadRequest, place: tuple[float, float], count: int) -> dict[str, Any]:
-    """Return the fields of the message ``suggestions`` about a location.
+    """Return the fields of the ``suggestions`` message about a location.
 
     The fields are ``items`` (suggested colors) and ``lightness`` (in [0, 100]). There are no items if the
     model predicts no color distribution.
@@ -82,7 +82,7 @@ def describe_likely_colors(request: PadRequest, place: tuple[float, float], coun
 
 
 def describe_next_point(request: PadRequest) -> dict[str, Any]:
-    """Return the fields of the message ``next``.
+    """Return the fields of the ``next`` message.
 
     The fields are the location ``x`` and ``y`` with the most uncertain color, in photo pixels. They are None
     if the model predicts no color distribution.
@@ -102,7 +102,7 @@ def describe_next_point(request: PadRequest) -> dict[str, Any]:
 
 
 def describe_colorings(request: PadRequest) -> dict[str, Any]:
-    """Return the fields of the message ``colorings``.
+    """Return the fields of the ``colorings`` message.
 
     The fields are the most informative location ``x`` and ``y`` in photo pixels, its ``lightness`` in
     [0, 100], and its likely colors (``items``).
