@@ -134,6 +134,19 @@ class ColoredFile:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class WrittenFrames:
+    """File whose frames or pages are colorized and written but not uploaded.
+
+    Attributes:
+        task: The file.
+        result: Outcome of the file.
+    """
+
+    task: FileTask
+    result: FileResult
+
+
 @dataclass(kw_only=True)
 class FileColorizer:
     """Model, guidance and settings with which files are colorized.
@@ -180,6 +193,9 @@ class FileColorizer:
     skip_done: bool = False
     _loaded: dict[ModelChoice, tuple[Colorizer, Exemplar | None]] = field(default_factory=dict, init=False)
     _loading: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _records: dict[tuple[int | None, ModelChoice | None], ImageProvenance] = field(
+        default_factory=dict, init=False
+    )
     _folders: set[Path] = field(default_factory=set, init=False)
     _disk_full: threading.Event = field(default_factory=threading.Event, init=False)
 
@@ -232,8 +248,7 @@ class FileColorizer:
                 written.
         """
         opened = self.read(task)
-        colored = self.color(opened) if isinstance(opened, OpenedFile) else opened
-        return self.write(colored) if isinstance(colored, ColoredFile) else colored
+        return opened if isinstance(opened, FileResult) else self.write(self.color(opened))
 
     def load(self, choice: ModelChoice | None = None) -> tuple[Colorizer, Exemplar | None]:
         """Return the model and the references that it encoded; thread-safe.
@@ -261,6 +276,8 @@ class FileColorizer:
     def provenance(self, size: int | None = None, choice: ModelChoice | None = None) -> ImageProvenance:
         """Return the provenance record of the results, without their source.
 
+        The record is computed once for each size and model.
+
         Args:
             size: Shorter side of the network input in pixels; None if the model is not loaded.
             choice: Model; None selects the model of this object.
@@ -268,11 +285,14 @@ class FileColorizer:
         Raises:
             ColorzooError: The model does not exist, or its weights cannot be downloaded.
         """
-        loaded = self.colorizer if choice is None else None
-        model = choice or self.choice or loaded
-        assert model is not None
-        files = self._used_files
-        return result_provenance(model, self._recipe, self.settings, files, loaded=loaded, size=size)
+        if (size, choice) not in self._records:
+            loaded = self.colorizer if choice is None else None
+            model = choice or self.choice or loaded
+            assert model is not None
+            self._records[size, choice] = result_provenance(
+                model, self._recipe, self.settings, self._used_files, loaded=loaded, size=size
+            )
+        return self._records[size, choice]
 
     @property
     def input_files(self) -> list[Path]:
@@ -377,9 +397,11 @@ class FileColorizer:
         if not (self.needs_all_frames or output_format(target) in ANIMATED_FORMATS):
             return None
         frames = describe_frames(file, name)
-        if frames is None or (not supports_frames(target, frames) and not self.needs_all_frames):
+        if frames is None:
             return None
         if not supports_frames(target, frames):
+            if not self.needs_all_frames:
+                return None
             raise ImageError(
                 f"a result with the extension {target.suffix} cannot contain {frames.count} {frames.kind}. "
                 "Change the extension of the source file to .tif, or set --frames first to colorize only the "
@@ -407,7 +429,7 @@ class FileColorizer:
         """Preprocess an image; see `Colorizer.prepare`."""
         return colorizer.prepare(image, self.guidance, strength=self.settings.strength, reference=exemplar)
 
-    def color(self, opened: OpenedFile) -> ColoredFile | FileResult:
+    def color(self, opened: OpenedFile) -> ColoredFile | WrittenFrames:
         """Run the network on the first image of a file.
 
         A file with several frames or pages is colorized and written one frame at a time.
@@ -419,14 +441,19 @@ class FileColorizer:
         colored = replace(colored, prediction=None)  # frees the output of the network
         return ColoredFile(opened.task, opened.source.first.image, colored, record, opened.notes)
 
-    def write(self, file: ColoredFile) -> FileResult:
-        """Write a result and upload it to the bucket.
-
-        If another process has written the same result in the meantime, the file is skipped.
+    def write(self, file: ColoredFile | WrittenFrames) -> FileResult:
+        """Write a result, unless `color` has written it, and upload it to the bucket.
 
         Raises:
             ImageError: The result cannot be written.
         """
+        result = file.result if isinstance(file, WrittenFrames) else self._write_image(file)
+        if self.bucket and result.status == "colored":
+            self.bucket.upload(file.task.target)
+        return result
+
+    def _write_image(self, file: ColoredFile) -> FileResult:
+        """Write an image; skip it if another process has written the same result in the meantime."""
         task, image, colored, overwrite = file.task, file.image, file.colored, self.overwrite
         source = colored.source(image)
         like, not_embedded = embed_provenance(source, task.target, file.provenance)
@@ -443,12 +470,10 @@ class FileColorizer:
                 raise
             return task.result("skipped", ALREADY_DONE)
         written = update_sidecar(task.target, source.metadata, not_embedded)
-        if self.bucket:
-            self.bucket.upload(task.target)
         result = task.result("colored", *file.notes, *image.notes, *colored.notes, *written)
         return replace(result, model=colored.task.network.name, stages=tuple(colored.task.log))
 
-    def _color_frames(self, opened: OpenedFile, frames: Frames) -> FileResult:
+    def _color_frames(self, opened: OpenedFile, frames: Frames) -> WrittenFrames:
         """Read, colorize and write one frame at a time, so that only one frame is in memory."""
         task, first = opened.task, opened.source.first.image
         like, not_embedded = embed_provenance(first, task.target, opened.source.provenance)
@@ -457,11 +482,9 @@ class FileColorizer:
         quality, overwrite = self.settings.quality, self.overwrite
         write_frames(task.target, colored, frames, quality=quality, overwrite=overwrite)
         written = update_sidecar(task.target, first.metadata, not_embedded)
-        if self.bucket:
-            self.bucket.upload(task.target)
         notes = dict.fromkeys((*frames_notes(task.target, frames), *color_notes))
         result = task.result("colored", *opened.notes, *notes, *written)
-        return replace(result, model=opened.prepared.network.name)
+        return WrittenFrames(task, replace(result, model=opened.prepared.network.name))
 
     def _colored_frames(
         self, opened: OpenedFile, first_like: RasterImage, notes: list[str]
