@@ -226,7 +226,7 @@ class ColorizationModule(LightningModule):
         """
         loaded = self.provenance
         if loaded.steps or loaded.trained_on:  # `create_model` loaded trained weights with this record
-            # replace the record with a new one that contains the loaded record as the start
+            # start a new training record, whose field `start` contains the loaded record
             self.provenance = Provenance(model=type(self).__name__, stage=self.stage)
             self.record_start({"model": loaded.model}, loaded)
             self.continue_from(loaded.stage)

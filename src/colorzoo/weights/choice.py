@@ -123,7 +123,7 @@ class ModelChoice:
 
     @cached_property
     def is_trained(self) -> bool:
-        """Whether the model has trained weights. The value is False if the model has random or no weights.
+        """Whether the model has trained weights; False for random weights and for models without weights.
 
         Raises:
             WeightsError: The requested weights do not exist or are not available.
