@@ -115,7 +115,10 @@ def test_wheel_serves_the_studio_page(environment: dict[str, str], tmp_path: Pat
         with urllib.request.urlopen(urllib.parse.urljoin(address[0], script[1]), timeout=60) as module:
             assert module.status == 200
         process.send_signal(signal.SIGINT)
-        assert process.wait(120) == 0
+        try:
+            assert process.wait(120) == 0
+        finally:
+            process.kill()  # `Popen` waits for the process at the end of the block
 
 
 def test_wheel_trains_from_an_included_configuration(environment: dict[str, str], tmp_path: Path) -> None:

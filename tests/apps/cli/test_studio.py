@@ -76,7 +76,10 @@ def test_server_prints_its_address_and_stops_on_ctrl_c(tmp_path: Path) -> None:
         with urllib.request.urlopen(address[0], timeout=20) as page:
             assert b"colorzoo studio" in page.read()
         process.send_signal(signal.SIGINT)
-        assert process.wait(120) == 0
+        try:
+            assert process.wait(120) == 0
+        finally:
+            process.kill()  # `Popen` waits for the process at the end of the block
 
 
 def test_studio_uses_given_weights_recipe_and_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from pads import tiny_studio
 
 from colorzoo.apps.studio.app import StudioLoader
 from colorzoo.apps.studio.server import FIRST_PORT, Address, run_server, serve
+from colorzoo.apps.studio.studio import Studio
 from colorzoo.errors import ColorzooError
 
 
@@ -69,12 +70,19 @@ def test_run_server_closes_the_port_at_exit() -> None:
         urlopen(url)
 
 
-def test_ctrl_c_during_an_import_stops_the_server_without_an_error() -> None:
-    def make() -> NoReturn:
-        try:
-            signal.raise_signal(signal.SIGINT)
-        except KeyboardInterrupt:  # an import that falls back to another package
-            raise ImportError("cannot load module more than once per process") from None
-        raise AssertionError("SIGINT was ignored")
+def test_ctrl_c_while_the_studio_loads_stops_the_server() -> None:
+    def make() -> tuple[Studio, None]:
+        signal.raise_signal(signal.SIGINT)
+        return tiny_studio(), None
 
     serve(make, Address(port=0), browser=False)
+
+
+def test_second_ctrl_c_interrupts_loading() -> None:
+    def make() -> NoReturn:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("the second SIGINT was ignored")
+
+    with pytest.raises(KeyboardInterrupt):
+        serve(make, Address(port=0), browser=False)

@@ -15,8 +15,9 @@ import threading
 import time
 import webbrowser
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -27,7 +28,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from colorzoo.apps.studio.access import Access, is_loopback
 from colorzoo.apps.studio.app import StudioLoader, build_app
 from colorzoo.apps.studio.protocol import Limits
-from colorzoo.console import record_interrupts
 from colorzoo.errors import ColorzooError
 
 if TYPE_CHECKING:
@@ -105,6 +105,8 @@ def serve(
 ) -> None:
     """Serve the studio until Ctrl+C or SIGTERM; the page is available while the studio is loading.
 
+    The server stops after the studio has loaded; a second Ctrl+C stops it at once.
+
     Args:
         make: Function that loads the studio.
         address: Address on which to listen.
@@ -113,24 +115,43 @@ def serve(
 
     Raises:
         ColorzooError: The address cannot be used, or ``make`` failed.
+        KeyboardInterrupt: Ctrl+C was pressed twice.
     """
-    interrupts = record_interrupts()
-    with suppress(ValueError):  # only the main thread can set signal handlers
-        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     loader = StudioLoader(Limits(), report)
+    with _recorded_stops() as stops, run_server(loader, address) as (url, server):
+        if report:  # the page of the report instead of the drawing pad
+            url = url.replace("/?", f"/report/{quote(report.name)}?")
+        _announce(url, address)
+        if browser:
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+        _load(loader, make)
+        while not (stops or server.should_exit):
+            time.sleep(0.5)
+
+
+@contextmanager
+def _recorded_stops() -> Iterator[list[int]]:
+    """Within a ``with`` block, record the signals of Ctrl+C and SIGTERM in the list that is yielded.
+
+    The first signal raises no exception, because Python ignores exceptions in callbacks of imports, so that
+    the server would not stop while it loads. The second signal raises `KeyboardInterrupt`.
+    """
+    stops: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        stops.append(number)
+        if len(stops) > 1:
+            signal.default_int_handler(number, frame)
+
+    if threading.current_thread() is not threading.main_thread():  # only the main thread can handle signals
+        yield stops
+        return
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with run_server(loader, address) as (url, server):
-            if report:  # the page of the report instead of the drawing pad
-                url = url.replace("/?", f"/report/{quote(report.name)}?")
-            _announce(url, address)
-            if browser:
-                threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-            _load(loader, make)
-            while not server.should_exit:
-                time.sleep(0.5)
-    except (Exception, KeyboardInterrupt):
-        if not interrupts:  # an interrupted import may raise ImportError instead of KeyboardInterrupt
-            raise
+        yield stops
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _announce(url: str, address: Address) -> None:
