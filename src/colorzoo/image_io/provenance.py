@@ -19,7 +19,7 @@ from typing import IO, Literal
 from colorzoo.image_io.formats import WRITABLE, open_image
 from colorzoo.image_io.metadata import Metadata, properties_pattern
 from colorzoo.image_io.raster_image import RasterImage
-from colorzoo.image_io.write import XMP_FORMATS, fits_jpeg, write_whole
+from colorzoo.image_io.write import JPEG_SEGMENT, XMP_FORMATS, write_whole
 
 ResultState = Literal["done", "changed", "foreign", "unknown"]
 
@@ -174,8 +174,10 @@ def embed_provenance(
     """
     if provenance is None:
         return image, None
-    metadata, kind = add_provenance(image.metadata, provenance), WRITABLE[path.suffix.lower()]
-    if kind in XMP_FORMATS and (kind != "JPEG" or fits_jpeg(metadata.xmp)):
+    kind = WRITABLE[path.suffix.lower()]
+    metadata = add_provenance(image.metadata, provenance)
+    is_too_long = kind == "JPEG" and len(metadata.xmp or b"") > JPEG_SEGMENT
+    if kind in XMP_FORMATS and not is_too_long:
         return replace(image, metadata=metadata), None
     return image, provenance
 

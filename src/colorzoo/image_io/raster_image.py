@@ -133,8 +133,10 @@ def composite_on_paper(image: RasterImage) -> RasterImage:
     The ink is white if most pixels are transparent and the drawing is blank on white paper. An opaque image
     is returned unchanged.
     """
+    if image.alpha is None:
+        return image
     on_white = composite_on_white(image)
-    if image.alpha is None or not image.alpha.any():
+    if not image.alpha.any():
         return on_white
     is_mostly_transparent = np.mean(image.alpha == 0) > 0.5
     is_blank = unit_range(on_white.levels).min() > _LIGHTEST_INK
