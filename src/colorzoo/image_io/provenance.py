@@ -121,16 +121,6 @@ def add_provenance(metadata: Metadata, provenance: ImageProvenance) -> Metadata:
     ``xmpMM:DerivedFrom`` contains the source. Properties of the IPTC Photo Metadata Standard 2025.1 contain
     the digital source type, the AI system and its version.
     """
-    packet = (metadata.xmp or b"").decode("utf-8", "replace")
-    packet = _REPLACED_PATTERN.sub("", _OWN_PATTERN.sub("", packet))
-    if "</rdf:RDF>" not in packet:  # absent or malformed
-        packet = _PACKET
-    before, closing, after = packet.rpartition("</rdf:RDF>")
-    return replace(metadata, xmp=f"{before}{_description(provenance)}{closing}{after}".encode())
-
-
-def _description(provenance: ImageProvenance) -> str:
-    """Return the XMP element that contains the provenance."""
     values = {name: str(value) for name, value in vars(provenance).items()}
     values = {name: value for name, value in values.items() if value or name not in _OPTIONAL_FIELDS}
     if len(values["recipe"]) > _MAX_RECIPE:
@@ -142,11 +132,17 @@ def _description(provenance: ImageProvenance) -> str:
     reference = {"instanceID": f"urn:sha256:{provenance.source}"}
     if provenance.name:
         reference["filePath"] = provenance.name
-    return (
+    description = (
         f'<rdf:Description rdf:about=""{_attributes("colorzoo", NAMESPACE, **values)}'
         f'{_attributes("Iptc4xmpExt", _IPTC, **iptc)} xmlns:xmpMM="{_MEDIA}">'
         f"<xmpMM:DerivedFrom{_attributes('stRef', _REFERENCES, **reference)}/></rdf:Description>"
     )
+    packet = (metadata.xmp or b"").decode("utf-8", "replace")
+    packet = _REPLACED_PATTERN.sub("", _OWN_PATTERN.sub("", packet))
+    if "</rdf:RDF>" not in packet:  # absent or malformed
+        packet = _PACKET
+    before, closing, after = packet.rpartition("</rdf:RDF>")
+    return replace(metadata, xmp=f"{before}{description}{closing}{after}".encode())
 
 
 def sidecar_path(path: Path) -> Path:
