@@ -329,8 +329,6 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
         quality: Quality of lossy formats, 1 to 100.
         alpha: Whether the source image has an alpha channel.
     """
-    if kind == "JPEG":
-        return _jpeg_options(data, quality)
     if kind == "PNG":
         exif = data.exif or b""
         return {"pnginfo": _png_texts(data), "icc_profile": data.icc, "exif": exif, "dpi": data.dpi}
@@ -341,18 +339,15 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
         return {**_web_options(data), "quality": 100 if alpha else quality, "subsampling": "4:4:4"}
     if kind == "GIF":
         return {"comment": data.comment} if data.comment else {}
-    return {"dpi": data.dpi} if data.dpi else {}  # BMP
-
-
-def _jpeg_options(data: Metadata, quality: int) -> dict[str, Any]:
-    """Return the keyword arguments for a JPEG, without metadata blocks that are too long."""
-    exif = data.exif and EXIF_PREFIX + data.exif
-    blocks = {"exif": exif, "xmp": data.xmp, "comment": data.comment}
+    resolution = {"dpi": data.dpi} if data.dpi else {}
+    if kind == "BMP":
+        return resolution
+    # JPEG
+    blocks = {"exif": data.exif and EXIF_PREFIX + data.exif, "xmp": data.xmp, "comment": data.comment}
     if data.iptc:
         body = _PHOTOSHOP_PREFIX + photoshop_resources(data.iptc)
         blocks["extra"] = b"\xff\xed" + struct.pack(">H", 2 + len(body) & 0xFFFF) + body
     fitting = {name: block for name, block in blocks.items() if block and len(block) <= JPEG_SEGMENT}
-    resolution = {"dpi": data.dpi} if data.dpi else {}
     # without chroma subsampling, which would blur the colors of small hints
     return {"quality": quality, "subsampling": 0, "icc_profile": data.icc, **fitting, **resolution}
 
