@@ -16,9 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Literal
 
-from colorzoo.image_io.formats import WRITABLE, open_image
+from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.metadata import Metadata, properties_pattern
 from colorzoo.image_io.raster_image import RasterImage
+from colorzoo.image_io.read import open_without_limit
 from colorzoo.image_io.write import JPEG_SEGMENT, XMP_FORMATS, write_whole
 
 ResultState = Literal["done", "changed", "foreign", "unknown"]
@@ -233,7 +234,7 @@ def embedded_provenance(source: Path | IO[bytes]) -> ImageProvenance | None:
         source: Path or seekable stream of the image file.
     """
     try:
-        with open_image(source) as image:
+        with open_without_limit(source) as image:
             return parse_provenance(image.info.get("xmp"))
     except Exception:  # parsers raise many types of errors for damaged files
         return None

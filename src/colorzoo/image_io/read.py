@@ -266,7 +266,7 @@ def open_pil(file: IO[bytes], name: str) -> Iterator[Image.Image]:
         formats = (*FORMATS, "HEIF")
     file.seek(0)
     try:
-        image = _open_without_limit(file, formats)
+        image = open_without_limit(file, formats)
     except UnidentifiedImageError:
         raise ImageError(
             f"{name} is not an image that can be read. Use JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF or JPEG "
@@ -299,12 +299,17 @@ def _register_heic_reader(name: str) -> None:
     pillow_heif.register_heif_opener()
 
 
-def _open_without_limit(file: IO[bytes], formats: tuple[str, ...]) -> Image.Image:
-    """Open an image without the global pixel limit of Pillow, which `check_pixel_count` replaces."""
+def open_without_limit(source: Path | IO[bytes], formats: Sequence[str] = FORMATS) -> Image.Image:
+    """Open an image with Pillow without its global pixel limit, which `check_pixel_count` replaces.
+
+    Args:
+        source: Path or seekable stream of the file.
+        formats: Names of the enabled Pillow readers.
+    """
     with _pixel_limit_lock:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(file, formats=formats)
+            return Image.open(source, formats=formats)
         finally:
             Image.MAX_IMAGE_PIXELS = limit
 
