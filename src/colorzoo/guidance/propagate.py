@@ -135,7 +135,8 @@ def affinities(lightness: Array, variance_share: float) -> csr_array:
 
     height, width = lightness.shape
     flat = lightness.ravel()
-    variance = np.maximum(variance_share * window_variance(lightness).ravel(), LEAST_VARIANCE)
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(lightness, 1, mode="edge"), (3, 3))
+    variance = np.maximum(variance_share * windows.var(axis=(2, 3)).ravel(), LEAST_VARIANCE)
     index = np.arange(flat.size).reshape(height, width)
     pixels, neighbors = [], []  # flat indices of all pairs of neighbors inside the image
     for dy, dx in _NEIGHBORS:
@@ -151,11 +152,3 @@ def affinities(lightness: Array, variance_share: float) -> csr_array:
     row_sums = np.bincount(rows, weight, flat.size)
     weight /= row_sums[rows]
     return csr_array((weight, (rows, columns)), shape=(flat.size, flat.size))
-
-
-def window_variance(lightness: Array) -> Array:
-    """Return the lightness variance in the 3 x 3 window of each pixel, with edge replication."""
-    padded = np.pad(lightness, 1, mode="edge")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
-    variance: Array = windows.var(axis=(2, 3))
-    return variance

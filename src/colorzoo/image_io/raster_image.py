@@ -194,11 +194,11 @@ def _blend(levels: Levels, alpha: AlphaArray, background: int) -> Levels:
 
 
 def drop_equal_channels(levels: Levels) -> Levels:
-    """Return one channel ``(H, W)`` of integer pixels if all three channels are equal.
+    """Return one channel ``(H, W)`` of integer pixels ``(H, W, 3)`` if all three channels are equal.
 
     Other pixels, including float pixels, are returned unchanged.
     """
-    if levels.ndim == 2 or levels.dtype.kind == "f":
+    if levels.dtype.kind == "f":
         return levels
     red = levels[..., 0]
     # every 64th row first, because it detects most color images quickly

@@ -457,7 +457,9 @@ def _load(image: Image.Image, name: str) -> None:
 
 def _assemble(pixels: Pixels, metadata: Metadata, orientation: int) -> RasterImage:
     """Rotate the pixels upright and add the metadata."""
-    levels, alpha = drop_equal_channels(pixels.levels), pixels.alpha
+    levels, alpha = pixels.levels, pixels.alpha
+    if levels.ndim == 3:
+        levels = drop_equal_channels(levels)
     if orientation != 1:
         metadata = without_positions(metadata)
         levels = upright(levels, orientation)
