@@ -209,14 +209,17 @@ def drop_equal_channels(levels: Levels) -> Levels:
 
 
 def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Return a view of an array ``(H, W, ...)``, rotated and flipped by its EXIF orientation from 1 to 8."""
+    """Rotate and flip an array ``(H, W, ...)`` according to its EXIF orientation.
+
+    The orientation is a number from 1 to 8.
+    """
     if orientation >= 5:
         array = array.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
         array = array[::-1]
     if orientation in (2, 3, 6, 7):
         array = array[:, ::-1]
-    return array
+    return np.ascontiguousarray(array)
 
 
 def is_gray(image: RasterImage) -> bool:

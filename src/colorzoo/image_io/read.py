@@ -299,7 +299,7 @@ def _register_heic_reader(name: str) -> None:
     pillow_heif.register_heif_opener()
 
 
-def open_without_limit(source: Path | IO[bytes], formats: Sequence[str] = FORMATS) -> Image.Image:
+def open_without_limit(source: Path | IO[bytes], formats: tuple[str, ...] = FORMATS) -> Image.Image:
     """Open an image with Pillow without its global pixel limit, which `check_pixel_count` replaces.
 
     Args:
@@ -465,8 +465,8 @@ def _assemble(pixels: Pixels, metadata: Metadata, orientation: int) -> RasterIma
         levels = upright(levels, orientation)
         alpha = None if alpha is None else upright(alpha, orientation)
     return RasterImage(
-        levels=np.ascontiguousarray(levels),
-        alpha=None if alpha is None else np.ascontiguousarray(alpha),
+        levels=np.ascontiguousarray(levels),  # a TIFF can store its channels one after the other
+        alpha=alpha,
         bit_depth=pixels.bit_depth,
         metadata=replace(metadata, icc=pixels.icc),
         notes=pixels.notes,

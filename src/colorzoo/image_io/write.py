@@ -342,7 +342,7 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
     resolution = {"dpi": data.dpi} if data.dpi else {}
     if kind == "BMP":
         return resolution
-    # JPEG
+    # JPEG, without metadata blocks that are too long
     blocks = {"exif": data.exif and EXIF_PREFIX + data.exif, "xmp": data.xmp, "comment": data.comment}
     if data.iptc:
         body = _PHOTOSHOP_PREFIX + photoshop_resources(data.iptc)
