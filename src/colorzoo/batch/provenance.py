@@ -57,8 +57,7 @@ def input_files(recipe: Recipe, folder: Path | None) -> list[tuple[FileUse, Path
     """
     references = [] if folder is None else recipe_reference_files(recipe, folder)
     files: list[tuple[FileUse, Path]] = [("reference", path) for path, _ in references]
-    label_files = recipe.classes.label_files if "classes" in recipe.kinds() else ()
-    return [*files, *(("classes", Path(name)) for name in label_files)]
+    return [*files, *(("classes", Path(name)) for name in recipe.classes.label_files)]
 
 
 def used_files(recipe: Recipe, folder: Path | None) -> list[UsedFile]:
