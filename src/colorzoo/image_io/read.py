@@ -393,7 +393,7 @@ def _decode(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
     is_deep_png = image.format == "PNG" and ";16" in str(getattr(image, "tile", ""))  # raw mode of the tiles
     samples: Samples | None = None
     try:
-        # Pillow would change these pixel values; the result is None for damaged files
+        # Pillow would change pixel values of more than 8 bits; the result is None for other and damaged files
         if file is not None and image.format == "JPEG2000":
             samples = decode_jpeg2000(file)
         elif file is not None and is_deep_png:
