@@ -146,7 +146,7 @@ def decode_classes(
         is_transposed = orientation >= 5
         stored_size = size[::-1] if is_transposed else size
         resized = image.resize(stored_size, Image.Resampling.NEAREST, box=_center_part(image.size))
-        return upright(np.asarray(resized), orientation)
+        return np.ascontiguousarray(upright(np.asarray(resized), orientation))
 
 
 def _center_part(size: tuple[int, int]) -> tuple[int, int, int, int]:
