@@ -53,6 +53,7 @@ def test_runner_limits_items_by_pixels(run: Run, tmp_path: Path, monkeypatch: py
         yield from overlapped(jobs, *steps, **limits)
 
     monkeypatch.setattr(runner, "overlapped", record)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)  # Pillow refuses more than twice as many pixels
     run(source, "-o", tmp_path / "out", "--jobs", "2")
     assert recorded == [1200, 1000, 0, 200_000_000]
 

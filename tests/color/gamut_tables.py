@@ -19,7 +19,6 @@ from colorzoo.color.lab import (
     LIGHTNESS_CELLS,
     S_STEP,
     TABLES,
-    cone_slopes,
     lab_to_linear_rgb,
     lightness_to_luminance,
     on_curve,
@@ -41,11 +40,11 @@ def max_chroma(lightness: Tensor, hue: Tensor) -> Tensor:
     Returns:
         ``(N,)`` ratios, rounded down to multiples of `S_STEP`.
     """
-    slopes = cone_slopes(hue.cos(), hue.sin())
+    cosine, sine = hue.cos(), hue.sin()
     luminance = lightness_to_luminance(lightness)
     found, step = torch.zeros_like(lightness), 0.5
     while step >= S_STEP:
-        found += step * within_cube(on_curve(slopes, found + step, luminance), 0.0)
+        found += step * within_cube(on_curve(cosine, sine, found + step, luminance), 0.0)
         step /= 2
     return found
 

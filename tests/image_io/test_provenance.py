@@ -55,6 +55,14 @@ def write_result(path: Path, origin: ImageProvenance | None, xmp: bytes | None =
     return path
 
 
+def test_read_provenance_ignores_the_pixel_limit_of_pillow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_result(tmp_path / "a.png", ORIGIN)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)  # Pillow refuses more than twice as many pixels
+    assert read_provenance(path) == ORIGIN
+
+
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.webp", "a.avif", "a.bmp", "a.gif"])
 def test_read_provenance_returns_the_written_provenance(tmp_path: Path, name: str) -> None:
     assert read_provenance(write_result(tmp_path / name, ORIGIN)) == ORIGIN

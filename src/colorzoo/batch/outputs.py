@@ -12,7 +12,7 @@ from typing import Literal
 
 from colorzoo.errors import ImageError
 from colorzoo.files import digest_of
-from colorzoo.image_io.find import RESULT_SUFFIX, FoundImage, absolute_path, result_name, shorten_name
+from colorzoo.image_io.find import RESULT_SUFFIX, FoundImage, result_name, shorten_name
 from colorzoo.image_io.provenance import ImageProvenance, ResultState, read_provenance, result_state
 
 # extensions of images, but not of folder names such as colored.2024 and scans.v2
@@ -178,7 +178,7 @@ def distinct_paths(wanted: Iterable[Path]) -> tuple[dict[int, Path], set[str]]:
 
 def _folded(path: Path) -> str:
     """Return the absolute path without case, because some file systems ignore case."""
-    return absolute_path(path).casefold()
+    return os.path.abspath(path).casefold()
 
 
 def _plan(source: Path, paths: Iterable[Path], expected: ImageProvenance, fixed: bool) -> PlannedOutput:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
@@ -28,7 +29,6 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.files import digest_of
 from colorzoo.guidance.border import parse_border
-from colorzoo.image_io.find import absolute_path
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.image_io.raster_image import Levels, as_rgb
 from colorzoo.image_io.read import read_image
@@ -137,7 +137,7 @@ def read_entries(results: Iterable[FileResult], advance: Callable[[], None]) -> 
     entries = []
     for result in results:
         if result.failed:
-            entries.append(ReportEntry(absolute_path(Path(result.source)), notes="; ".join(result.notes)))
+            entries.append(ReportEntry(os.path.abspath(result.source), notes="; ".join(result.notes)))
         elif result.finished:
             entries.append(_entry(result))
         advance()
@@ -150,14 +150,14 @@ def sorted_entries(entries: Iterable[ReportEntry]) -> list[ReportEntry]:
 
 
 def _entry(result: FileResult) -> ReportEntry:
-    source, path = absolute_path(Path(result.source)), Path(result.output)
+    source, path = os.path.abspath(result.source), Path(result.output)
     try:
         image, record, digest = read_image(path), read_provenance(path), digest_of(path)
     except (OSError, ColorzooError) as error:
         return ReportEntry(source, notes=f"{path} cannot be read for the report: {error}")
     entry = ReportEntry(
         source,
-        absolute_path(path),
+        os.path.abspath(path),
         float(record.uncertainty) if record and record.uncertainty else None,
         border="" if record is None else record.border,
         notes="; ".join(note for note in result.notes if note != ALREADY_DONE),
@@ -242,7 +242,7 @@ def write_report(path: Path, entries: Sequence[ReportEntry]) -> list[Path]:
     names = [page.name for page in pages]
     for page, start in zip(pages, starts, strict=True):
         shown = [asdict(entry) for entry in entries[start : start + PER_PAGE]]
-        data = {"report": absolute_path(path), "pages": names, "page": page.name, "images": shown}
+        data = {"report": os.path.abspath(path), "pages": names, "page": page.name, "images": shown}
         write_whole(page, _page(data))
     return pages
 

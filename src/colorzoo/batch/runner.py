@@ -30,7 +30,6 @@ from colorzoo.batch.task import ALREADY_DONE, FileResult, FileTask
 from colorzoo.errors import DiskFullError, ImageError, failure_message
 from colorzoo.files import remove_leftovers
 from colorzoo.guidance import Exemplar, Guidance, Recipe
-from colorzoo.image_io.formats import open_image
 from colorzoo.image_io.frames import (
     ColoredFrame,
     Frames,
@@ -49,7 +48,7 @@ from colorzoo.image_io.provenance import (
     update_sidecar,
 )
 from colorzoo.image_io.raster_image import IN_COLOR, RasterImage, chroma_note
-from colorzoo.image_io.read import MAX_PIXELS, open_source, read_file
+from colorzoo.image_io.read import MAX_PIXELS, open_source, read_file, stored_size
 from colorzoo.image_io.write import (
     ANIMATED_FORMATS,
     output_bit_depth,
@@ -511,8 +510,9 @@ def _pixels(task: FileTask) -> int:
     """Return the number of pixels from the header of a file; 0 if unknown."""
     if isinstance(task.source, Path):
         # a damaged header can raise any error, which is reported when the file is read
-        with suppress(Exception), open_image(task.source) as image:
-            return image.width * image.height
+        with suppress(Exception), open_source(task.source) as (file, name):
+            width, height = stored_size(file, name)
+            return width * height
     return 0
 
 

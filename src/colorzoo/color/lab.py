@@ -441,7 +441,7 @@ def fit_chroma(linear: Tensor, lightness: Tensor, luminance: Tensor, tolerance: 
     ]
     a, b = weighted_sums(cones, _TO_OKLAB[1:])
     inverse_chroma = (a * a + b * b).clamp(min=_TINY).rsqrt()
-    slopes = cone_slopes(a * inverse_chroma, b * inverse_chroma)  # of cosine and sine of the hue
+    cosine, sine = a * inverse_chroma, b * inverse_chroma  # of the hue
 
     # bounds of the ratio s at which a color leaves sRGB, by lightness (row) and hue (column)
     row = (lightness.detach() * (LIGHTNESS_CELLS / 100)).to(torch.int32).clamp(max=LIGHTNESS_CELLS - 1)
@@ -451,10 +451,10 @@ def fit_chroma(linear: Tensor, lightness: Tensor, luminance: Tensor, tolerance: 
     low, high = (bound.index_select(0, cell) for bound in _tables(lightness.device)[:2])
 
     # first interpolation: estimate the s at which the curve from low to high leaves sRGB
-    inner, outer = (on_curve(slopes, s, luminance) for s in (low, high))
+    inner, outer = (on_curve(cosine, sine, s, luminance) for s in (low, high))
     estimated_s = low + _crossing(inner, outer, tolerance) * (high - low)
     # second interpolation: cut the line from the inner to the estimated color at the boundary
-    estimate = on_curve(slopes, estimated_s, luminance)
+    estimate = on_curve(cosine, sine, estimated_s, luminance)
     fraction = _crossing(inner, estimate, tolerance)
     planes = [start + fraction * (end - start) for start, end in zip(inner, estimate, strict=True)]
     return torch.stack(planes).clamp(-tolerance, 1 + tolerance)
@@ -487,14 +487,18 @@ def _tables(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     return low.to(device), high.to(device), lowest.to(device)
 
 
-def cone_slopes(cosine: Tensor, sine: Tensor) -> list[Tensor]:
-    """Return the derivative of each cube-rooted cone response with respect to s."""
-    return [across * cosine + up * sine for _, across, up in _FROM_OKLAB]
+def on_curve(cosine: Tensor, sine: Tensor, s: Tensor, luminance: Tensor) -> list[Tensor]:
+    """Return the linear sRGB planes of colors with a hue, a ratio s of chroma to lightness, and a luminance.
 
-
-def on_curve(slopes: Sequence[Tensor], s: Tensor, luminance: Tensor) -> list[Tensor]:
-    """Return the linear sRGB planes of colors with the ratio s of chroma to lightness."""
-    cones = [(1 + s * slope) ** 3 for slope in slopes]
+    Args:
+        cosine: Cosine ``(N,)`` of the Oklab hue.
+        sine: Sine ``(N,)`` of the Oklab hue.
+        s: Oklab chroma ``(N,)``, divided by the Oklab lightness.
+        luminance: Luminance Y ``(N,)`` in [0, 1].
+    """
+    # cube-rooted cone responses, divided by the Oklab lightness, whose weight is 1
+    cone_roots = [1 + s * (a_weight * cosine + b_weight * sine) for _, a_weight, b_weight in _FROM_OKLAB]
+    cones = [root**3 for root in cone_roots]
     *linear, own = weighted_sums(cones, _FROM_CONES_AND_LUMINANCE)
     scale = luminance / own.clamp(min=_TINY_CONE)
     return [plane * scale for plane in linear]

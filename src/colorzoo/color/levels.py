@@ -95,14 +95,17 @@ def encoded(linear: Tensor) -> Tensor:
 @cache
 def _lightness_table(kind: str) -> NDArray[np.float32]:
     """Return L for each gray level."""
-    table: NDArray[np.float32] = luminance_to_lightness(torch.from_numpy(linear_of(_unit(kind)))).numpy()
+    levels = np.arange(np.iinfo(kind).max + 1, dtype=np.float32)
+    luminance = torch.from_numpy(linear_of(levels / levels[-1]))
+    table: NDArray[np.float32] = luminance_to_lightness(luminance).numpy()
     return table
 
 
 @cache
 def _luminance_tables(kind: str) -> list[NDArray[np.float32]]:
     """Return the luminance that each level of each channel contributes."""
-    linear = linear_of(_unit(kind))
+    levels = np.arange(np.iinfo(kind).max + 1, dtype=np.float32)
+    linear = linear_of(levels / levels[-1])
     return [linear * np.float32(weight) for weight in LUMINANCE_WEIGHTS]
 
 
@@ -112,7 +115,7 @@ def _shade_tables() -> list[NDArray[np.int32]]:
 
     The integers include guard bits, which reduce rounding errors of the sum.
     """
-    linear = linear_of(_unit("u1")).astype(np.float64)
+    linear = linear_of(np.arange(256, dtype=np.float32) / 255).astype(np.float64)
     unit = _SHADES << _GUARD_BITS
     tables = [np.rint(linear * weight * unit).astype(np.int32) for weight in LUMINANCE_WEIGHTS]
     tables[0] += 1 << (_GUARD_BITS - 1)  # turns the later truncation into rounding
@@ -133,8 +136,3 @@ def _levels_table() -> Tensor:
     first = np.rint(borders * _STEPS).astype(np.int64)
     lengths = np.diff(first, prepend=0, append=_STEPS + 1)
     return torch.from_numpy(np.repeat(np.arange(256, dtype=np.uint8), lengths))
-
-
-def _unit(kind: str) -> NDArray[np.float32]:
-    top = np.iinfo(kind).max
-    return (np.arange(top + 1, dtype=np.float64) / top).astype(np.float32)

@@ -246,7 +246,7 @@ def _file_stamp(path: str) -> str:
         status = os.stat(path)  # noqa: PTH116 - called per image; Path is slower
     except OSError:
         return f"{path}\0missing"
-    return f"{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}"  # noqa: PTH100 - as above
+    return f"{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}"
 
 
 Item = TypeVar("Item")

@@ -12,7 +12,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,7 +28,6 @@ from colorzoo.engines.samples import Size, sample_guidance, sample_input
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance
-from colorzoo.guidance.hints import hint_fields
 from colorzoo.model import ColoringModel
 from colorzoo.settings import flatten_arguments
 
@@ -234,11 +233,7 @@ def trace(model: ColoringModel, lightness: Tensor, guidance: Guidance) -> Export
 
 def guidance_tensors(guidance: Guidance) -> dict[str, Tensor]:
     """Return a dict of the tensors in guidance, with keys such as ``points_ab``."""
-    found: dict[str, Any] = {}
-    for name in guidance.kinds():
-        hint = hint_fields(getattr(guidance, name))
-        found |= {name if key == name else f"{name}_{key}": value for key, value in hint.items()}
-    return {name: value for name, value in found.items() if isinstance(value, Tensor)}
+    return {path.replace(".", "_"): tensor for path, tensor in guidance.tensors().items()}
 
 
 def fill_guidance(template: Guidance, tensors: list[Tensor]) -> Guidance:
@@ -248,12 +243,15 @@ def fill_guidance(template: Guidance, tensors: list[Tensor]) -> Guidance:
         template: Guidance to copy.
         tensors: New tensors in the order of `guidance_tensors`.
     """
-    left = iter(tensors)
+    remaining = iter(tensors)
     filled: dict[str, Any] = {}
-    for name in template.kinds():
-        hint = getattr(template, name)
-        new = {key: next(left) for key, value in hint_fields(hint).items() if isinstance(value, Tensor)}
-        filled[name] = new[name] if isinstance(hint, Tensor) else replace(hint, **new)
+    for kind in template.kinds():
+        hint = getattr(template, kind)
+        if isinstance(hint, Tensor):
+            filled[kind] = next(remaining)
+        else:
+            names = [each.name for each in fields(hint) if isinstance(getattr(hint, each.name), Tensor)]
+            filled[kind] = replace(hint, **{name: next(remaining) for name in names})
     return Guidance(**filled)
 
 

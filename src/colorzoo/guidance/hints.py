@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -49,17 +49,19 @@ class TensorFields:
         """Return whether another object has the same type and equal fields."""
         if type(self) is not type(other):
             return False
-        return all(_is_equal(getattr(self, each.name), getattr(other, each.name)) for each in fields(self))
-
-
-def _is_equal(value: object, other: object) -> bool:
-    if value is other:
+        for each in fields(self):
+            value, other_value = getattr(self, each.name), getattr(other, each.name)
+            if value is other_value:
+                is_equal = True
+            elif isinstance(value, TensorFields):
+                is_equal = value.equals(other_value)
+            elif isinstance(value, Tensor):
+                is_equal = isinstance(other_value, Tensor) and torch.equal(value, other_value)
+            else:
+                is_equal = value == other_value
+            if not is_equal:
+                return False
         return True
-    if isinstance(value, TensorFields):
-        return value.equals(other)
-    if isinstance(value, Tensor):
-        return isinstance(other, Tensor) and torch.equal(value, other)
-    return value == other
 
 
 @dataclass(frozen=True)
@@ -318,6 +320,18 @@ class Guidance(TensorFields):
         """Return the names of the attributes that are not None."""
         return tuple(f.name for f in fields(self) if getattr(self, f.name) is not None)
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all tensors by their paths, such as ``"points.ab"`` and ``"label"``."""
+        found: dict[str, Tensor] = {}
+        for kind in self.kinds():
+            hint = getattr(self, kind)
+            if isinstance(hint, Tensor):
+                found[kind] = hint
+            else:
+                values = {f"{kind}.{each.name}": getattr(hint, each.name) for each in fields(hint)}
+                found |= {path: value for path, value in values.items() if isinstance(value, Tensor)}
+        return found
+
     def check_matches(self, images: Tensor, kinds: Container[str]) -> None:
         """Raise an error if hints do not match a batch of images ``(B, C, H, W)``.
 
@@ -329,16 +343,22 @@ class Guidance(TensorFields):
             GuidanceError: A hint has another batch size, height or width, or a tensor of floating-point
                 numbers is not float32.
         """
-        for kind in self.kinds():
+        for path, value in self.tensors().items():
+            kind, _, name = path.partition(".")
             if kind not in kinds:
                 continue
-            for name, value in hint_fields(getattr(self, kind)).items():
-                if isinstance(value, Tensor):
-                    path = f"guidance.{kind}" if name == kind else f"guidance.{kind}.{name}"
-                    _check_size(path, value, images, is_reference="exemplar" in (kind, name))
-                    if value.is_floating_point() and value.dtype != torch.float32:
-                        found = str(value.dtype).removeprefix("torch.")
-                        raise GuidanceError(f"{path} must be float32, got {found}")
+            is_reference = "exemplar" in (kind, name)  # references have their own height and width
+            is_shared = is_reference and len(value) == 1  # by all images of the batch
+            is_map = value.ndim == 4 and not is_reference
+            axes, match = ((0, 2, 3), "batch size, height and width") if is_map else ((0,), "batch size")
+            if not is_shared and any(value.shape[axis] != images.shape[axis] for axis in axes):
+                raise GuidanceError(
+                    f"guidance.{path} {tuple(value.shape)} must have the {match} of the image "
+                    f"{tuple(images.shape)}"
+                )
+            if value.is_floating_point() and value.dtype != torch.float32:
+                found = str(value.dtype).removeprefix("torch.")
+                raise GuidanceError(f"guidance.{path} must be float32, got {found}")
 
     @classmethod
     def from_recipe(
@@ -364,28 +384,6 @@ class Guidance(TensorFields):
             scribbles=rasterize_scribbles(recipe.scribbles, width, height, target),
             boxes=boxes_of(recipe.boxes, width, height),
         )
-
-
-def _check_size(path: str, value: Tensor, images: Tensor, *, is_reference: bool) -> None:
-    """Raise an error if a tensor of a hint and a batch of images ``(B, C, H, W)`` differ in size.
-
-    References have their own height and width, and a single reference is shared by all images.
-    """
-    if is_reference and len(value) == 1:
-        return
-    is_map = value.ndim == 4 and not is_reference
-    axes, match = ((0, 2, 3), "batch size, height and width") if is_map else ((0,), "batch size")
-    if [value.shape[axis] for axis in axes] != [images.shape[axis] for axis in axes]:
-        raise GuidanceError(
-            f"{path} {tuple(value.shape)} must have the {match} of the image {tuple(images.shape)}"
-        )
-
-
-def hint_fields(hint: Any) -> dict[str, Any]:
-    """Return the fields of a hint by name; a label, which is a tensor, has the single field ``label``."""
-    if isinstance(hint, Tensor):
-        return {"label": hint}
-    return {each.name: getattr(hint, each.name) for each in fields(hint)}
 
 
 for _kind in (Boxes, ClassMap, Exemplar, GlobalStatistics, Guidance, Points, Regions, Scribbles):

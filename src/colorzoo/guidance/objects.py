@@ -50,8 +50,6 @@ class ExemplarHint:
     @classmethod
     def read(cls, value: object) -> ExemplarHint:
         """Parse the field ``exemplar``; raise `GuidanceError` if it is malformed."""
-        if value is None:
-            return cls()
         fields = Fields(value, "recipe.exemplar")
         alpha = fields.read("alpha", Fraction)
         files = [_reference(each) for each in (fields, *fields.read_list("more", Fields, MAX_REFERENCES))]
@@ -101,8 +99,6 @@ class ClassHints:
     @classmethod
     def read(cls, value: object) -> ClassHints:
         """Parse the field ``classes``; raise `GuidanceError` if it is malformed."""
-        if value is None:
-            return cls()
         fields = Fields(value, "recipe.classes")
         painted = [
             PaintedClass(area.read("class", NonNegativeInt), area.read("path", Vertices, MISSING), area.name)
@@ -127,8 +123,6 @@ class StatisticsHint:
     @classmethod
     def read(cls, value: object) -> StatisticsHint:
         """Parse the field ``statistics``; raise `GuidanceError` if it is malformed."""
-        if value is None:
-            return cls()
         fields = Fields(value, "recipe.statistics")
         histogram = fields.read("histogram", GenericAlias(tuple, (_Weight,) * _BINS))
         return cls(fields.read("saturation", Fraction), histogram)

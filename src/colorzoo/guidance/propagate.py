@@ -76,7 +76,19 @@ class Propagator:
         fixed = np.flatnonzero(given)
         if not 0 < fixed.size <= MOST_COLUMNS:
             return _solve_free_pixels(self._weights, ab, given, self._fade)
-        columns = self._columns(fixed.tolist())
+        pixels: list[int] = fixed.tolist()
+        known = self._inverse  # replaced, never changed, because several threads can use a propagator
+        missing = [pixel for pixel in pixels if pixel not in known]
+        if len(known) + len(missing) > MOST_COLUMNS:
+            known = {pixel: known[pixel] for pixel in pixels if pixel in known}
+        if missing:
+            # The factorization is not cached: SciPy frees its memory only in the thread that allocated it.
+            solver = _factor(self._weights, self._fade)
+            unit_vectors = np.zeros((self._weights.shape[0], len(missing)))
+            unit_vectors[missing, range(len(missing))] = 1
+            new_columns = solver.solve(unit_vectors).T.copy()
+            self._inverse = known = known | dict(zip(missing, new_columns, strict=True))
+        columns = np.stack([known[pixel] for pixel in pixels], axis=1)  # (H W, n) of the inverse matrix
         sources = np.linalg.solve(columns[fixed], ab.reshape(2, -1)[:, fixed].T)
         result: Array = (columns @ sources).T.reshape(ab.shape)
         return result
@@ -86,21 +98,6 @@ class Propagator:
         """Memory of the neighbor weights and the cached columns of the inverse, in bytes."""
         columns = sum(column.nbytes for column in self._inverse.values())
         return int(_BYTES_PER_ENTRY * self._weights.nnz + columns)
-
-    def _columns(self, pixels: list[int]) -> Array:
-        """Return columns of the inverse matrix ``(H W, n)``; compute and cache the missing columns."""
-        known = self._inverse  # replaced, never changed, because several threads can use a propagator
-        missing = [pixel for pixel in pixels if pixel not in known]
-        if len(known) + len(missing) > MOST_COLUMNS:
-            known = {pixel: known[pixel] for pixel in pixels if pixel in known}
-        if missing:
-            # The factorization is not cached: SciPy frees its memory only in the thread that allocated it.
-            solver = _factor(self._weights, self._fade)
-            sources = np.zeros((self._weights.shape[0], len(missing)))
-            sources[missing, range(len(missing))] = 1
-            columns = solver.solve(sources).T.copy()
-            self._inverse = known = known | dict(zip(missing, columns, strict=True))
-        return np.stack([known[pixel] for pixel in pixels], axis=1)
 
 
 def _solve_free_pixels(weights: csr_array, ab: Array, given: NDArray[np.bool_], fade: float) -> Array:
@@ -138,7 +135,8 @@ def affinities(lightness: Array, variance_share: float) -> csr_array:
 
     height, width = lightness.shape
     flat = lightness.ravel()
-    variance = np.maximum(variance_share * window_variance(lightness).ravel(), LEAST_VARIANCE)
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(lightness, 1, mode="edge"), (3, 3))
+    variance = np.maximum(variance_share * windows.var(axis=(2, 3)).ravel(), LEAST_VARIANCE)
     index = np.arange(flat.size).reshape(height, width)
     pixels, neighbors = [], []  # flat indices of all pairs of neighbors inside the image
     for dy, dx in _NEIGHBORS:
@@ -154,11 +152,3 @@ def affinities(lightness: Array, variance_share: float) -> csr_array:
     row_sums = np.bincount(rows, weight, flat.size)
     weight /= row_sums[rows]
     return csr_array((weight, (rows, columns)), shape=(flat.size, flat.size))
-
-
-def window_variance(lightness: Array) -> Array:
-    """Return the lightness variance in the 3 x 3 window of each pixel, with edge replication."""
-    padded = np.pad(lightness, 1, mode="edge")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
-    variance: Array = windows.var(axis=(2, 3))
-    return variance

@@ -294,27 +294,25 @@ class Recipe:
     @property
     def exemplar(self) -> ExemplarHint:
         """Reference images whose colors a model transfers."""
-        return ExemplarHint.read(self.extra.get("exemplar"))
+        value = self.extra.get("exemplar")
+        return ExemplarHint() if value is None else ExemplarHint.read(value)
 
     @property
     def classes(self) -> ClassHints:
         """Changes to the classes that the model predicts for the image and its reference."""
-        return ClassHints.read(self.extra.get("classes"))
+        value = self.extra.get("classes")
+        return ClassHints() if value is None else ClassHints.read(value)
 
     @property
     def statistics(self) -> StatisticsHint:
         """Target color statistics of the result."""
-        return StatisticsHint.read(self.extra.get("statistics"))
+        value = self.extra.get("statistics")
+        return StatisticsHint() if value is None else StatisticsHint.read(value)
 
     @property
     def divisions(self) -> tuple[Division, ...]:
         """Lines that divide the regions proposed by the model."""
         return read_divisions(self.extra.get("divisions"))
-
-    @property
-    def has_overlays(self) -> bool:
-        """Whether the recipe changes the predicted colors by paint, replacements or adjustments."""
-        return self.finish is not None or any(getattr(self, name) for name in _OVERLAYS)
 
     def shown(self) -> Self:
         """Return a copy without hidden or fully transparent areas, strokes and replacements."""

@@ -1,4 +1,3 @@
-from .find import absolute_path as absolute_path
 from .find import find_images as find_images
 from .find import images_and_videos as images_and_videos
 from .find import join_names as join_names
@@ -51,7 +50,6 @@ __all__ = [
     "Levels",
     "Metadata",
     "RasterImage",
-    "absolute_path",
     "add_provenance",
     "as_rgb",
     "check_image",

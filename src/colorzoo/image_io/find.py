@@ -7,7 +7,7 @@ import itertools
 import os
 import re
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -91,19 +91,20 @@ def find_images(inputs: Sequence[str | Path], *, exclude: Path | None = None) ->
         inputs: Paths and globs. An existing path is used literally, even if it contains ``*`` or ``[``.
         exclude: Folder that is not searched, such as the output folder.
     """
-    found: dict[str, FoundImage] = {}  # by absolute path
+    found: dict[str, FoundImage] = {}  # by absolute path, in which symbolic links are not resolved
     errors: list[tuple[str, ImageError]] = []
     for name in map(str, inputs):
         try:
             for image in _resolve(name, exclude, errors):
-                found.setdefault(absolute_path(image.path), image)
+                found.setdefault(os.path.abspath(image.path), image)
         except ImageError as error:
             errors.append((name, error))
-    named = {absolute_path(Path(name)) for name in inputs}
-    sources = {absolute_path(image.path.with_suffix("")) for image in found.values()}
+    named = {os.path.abspath(name) for name in inputs}
+    sources = {str(Path(absolute).with_suffix("")) for absolute in found}  # paths without extension
     images, skipped = [], []
     for absolute, image in found.items():
-        if _is_named_like_result(image.path, sources):
+        stem = str(Path(absolute).with_suffix(""))
+        if stem.endswith(RESULT_SUFFIX) and stem.removesuffix(RESULT_SUFFIX) in sources:
             if read_provenance(image.path) is None:  # a file of the user can have such a name
                 skipped.append((image.path, _NAMED_LIKE_RESULT))
         elif absolute not in named and (reason := _skip_reason(image.path)):
@@ -111,17 +112,6 @@ def find_images(inputs: Sequence[str | Path], *, exclude: Path | None = None) ->
         else:
             images.append(image)
     return Search(images, errors, skipped)
-
-
-def _is_named_like_result(path: Path, sources: Collection[str]) -> bool:
-    """Return whether a file is named ``NAME.color.*`` and a source ``NAME.*`` exists.
-
-    Args:
-        path: Path of the file.
-        sources: Absolute paths of all images without their extensions.
-    """
-    source_stem = path.stem.removesuffix(RESULT_SUFFIX)
-    return source_stem not in ("", path.stem) and absolute_path(path.with_name(source_stem)) in sources
 
 
 def _skip_reason(path: Path) -> str | None:
@@ -291,18 +281,6 @@ def visible_entries(folder: Path) -> list[Path]:
         ['train', 'val']
     """
     return sorted((entry for entry in folder.iterdir() if not is_hidden(entry.name)), key=natural_sort_key)
-
-
-def absolute_path(path: Path) -> str:
-    """Return the absolute path without resolving symbolic links.
-
-    Searches compare these paths, so a symbolic link and its target count as two images.
-
-    Examples:
-        >>> absolute_path(Path("photo.png")) == str(Path.cwd() / "photo.png")
-        True
-    """
-    return os.path.abspath(path)  # noqa: PTH100 - resolve() follows links
 
 
 def _resolve(name: str, exclude: Path | None, errors: list[tuple[str, ImageError]]) -> list[FoundImage]:

@@ -16,10 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Literal
 
-from colorzoo.image_io.formats import WRITABLE, open_image
+from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.metadata import Metadata, properties_pattern
 from colorzoo.image_io.raster_image import RasterImage
-from colorzoo.image_io.write import XMP_FORMATS, fits_jpeg, write_whole
+from colorzoo.image_io.read import open_without_limit
+from colorzoo.image_io.write import JPEG_SEGMENT, XMP_FORMATS, write_whole
 
 ResultState = Literal["done", "changed", "foreign", "unknown"]
 
@@ -121,16 +122,6 @@ def add_provenance(metadata: Metadata, provenance: ImageProvenance) -> Metadata:
     ``xmpMM:DerivedFrom`` contains the source. Properties of the IPTC Photo Metadata Standard 2025.1 contain
     the digital source type, the AI system and its version.
     """
-    packet = (metadata.xmp or b"").decode("utf-8", "replace")
-    packet = _REPLACED_PATTERN.sub("", _OWN_PATTERN.sub("", packet))
-    if "</rdf:RDF>" not in packet:  # absent or malformed
-        packet = _PACKET
-    before, closing, after = packet.rpartition("</rdf:RDF>")
-    return replace(metadata, xmp=f"{before}{_description(provenance)}{closing}{after}".encode())
-
-
-def _description(provenance: ImageProvenance) -> str:
-    """Return the XMP element that contains the provenance."""
     values = {name: str(value) for name, value in vars(provenance).items()}
     values = {name: value for name, value in values.items() if value or name not in _OPTIONAL_FIELDS}
     if len(values["recipe"]) > _MAX_RECIPE:
@@ -142,11 +133,17 @@ def _description(provenance: ImageProvenance) -> str:
     reference = {"instanceID": f"urn:sha256:{provenance.source}"}
     if provenance.name:
         reference["filePath"] = provenance.name
-    return (
+    description = (
         f'<rdf:Description rdf:about=""{_attributes("colorzoo", NAMESPACE, **values)}'
         f'{_attributes("Iptc4xmpExt", _IPTC, **iptc)} xmlns:xmpMM="{_MEDIA}">'
         f"<xmpMM:DerivedFrom{_attributes('stRef', _REFERENCES, **reference)}/></rdf:Description>"
     )
+    packet = (metadata.xmp or b"").decode("utf-8", "replace")
+    packet = _REPLACED_PATTERN.sub("", _OWN_PATTERN.sub("", packet))
+    if "</rdf:RDF>" not in packet:  # absent or malformed
+        packet = _PACKET
+    before, closing, after = packet.rpartition("</rdf:RDF>")
+    return replace(metadata, xmp=f"{before}{description}{closing}{after}".encode())
 
 
 def sidecar_path(path: Path) -> Path:
@@ -174,8 +171,10 @@ def embed_provenance(
     """
     if provenance is None:
         return image, None
-    metadata, kind = add_provenance(image.metadata, provenance), WRITABLE[path.suffix.lower()]
-    if kind in XMP_FORMATS and (kind != "JPEG" or fits_jpeg(metadata.xmp)):
+    kind = WRITABLE[path.suffix.lower()]
+    metadata = add_provenance(image.metadata, provenance)
+    is_too_long = kind == "JPEG" and len(metadata.xmp or b"") > JPEG_SEGMENT
+    if kind in XMP_FORMATS and not is_too_long:
         return replace(image, metadata=metadata), None
     return image, provenance
 
@@ -235,7 +234,7 @@ def embedded_provenance(source: Path | IO[bytes]) -> ImageProvenance | None:
         source: Path or seekable stream of the image file.
     """
     try:
-        with open_image(source) as image:
+        with open_without_limit(source) as image:
             return parse_provenance(image.info.get("xmp"))
     except Exception:  # parsers raise many types of errors for damaged files
         return None

@@ -133,8 +133,10 @@ def composite_on_paper(image: RasterImage) -> RasterImage:
     The ink is white if most pixels are transparent and the drawing is blank on white paper. An opaque image
     is returned unchanged.
     """
+    if image.alpha is None:
+        return image
     on_white = composite_on_white(image)
-    if image.alpha is None or not image.alpha.any():
+    if not image.alpha.any():
         return on_white
     is_mostly_transparent = np.mean(image.alpha == 0) > 0.5
     is_blank = unit_range(on_white.levels).min() > _LIGHTEST_INK
@@ -192,11 +194,11 @@ def _blend(levels: Levels, alpha: AlphaArray, background: int) -> Levels:
 
 
 def drop_equal_channels(levels: Levels) -> Levels:
-    """Return one channel ``(H, W)`` of integer pixels if all three channels are equal.
+    """Return one channel ``(H, W)`` of integer pixels ``(H, W, 3)`` if all three channels are equal.
 
     Other pixels, including float pixels, are returned unchanged.
     """
-    if levels.ndim == 2 or levels.dtype.kind == "f":
+    if levels.dtype.kind == "f":
         return levels
     red = levels[..., 0]
     # every 64th row first, because it detects most color images quickly

@@ -258,12 +258,15 @@ def open_pil(file: IO[bytes], name: str) -> Iterator[Image.Image]:
         ImageError: The file is not an image, is damaged, or requires a library that is not installed.
     """
     formats: tuple[str, ...] = FORMATS
-    if _is_heic(file):
+    file.seek(0)
+    head = file.read(64)
+    is_heic = head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS and b"avif" not in head[8:]
+    if is_heic:
         _register_heic_reader(name)
         formats = (*FORMATS, "HEIF")
     file.seek(0)
     try:
-        image = _open_without_limit(file, formats)
+        image = open_without_limit(file, formats)
     except UnidentifiedImageError:
         raise ImageError(
             f"{name} is not an image that can be read. Use JPEG, PNG, TIFF, WebP, GIF, BMP, AVIF or JPEG "
@@ -275,13 +278,6 @@ def open_pil(file: IO[bytes], name: str) -> Iterator[Image.Image]:
         if image.format == "JPEG2000":
             _add_jpeg2000_metadata(image, file)
         yield image
-
-
-def _is_heic(file: IO[bytes]) -> bool:
-    """Return whether the content of a file is HEIC."""
-    file.seek(0)
-    head = file.read(64)
-    return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS and b"avif" not in head[8:]
 
 
 def _register_heic_reader(name: str) -> None:
@@ -303,12 +299,17 @@ def _register_heic_reader(name: str) -> None:
     pillow_heif.register_heif_opener()
 
 
-def _open_without_limit(file: IO[bytes], formats: tuple[str, ...]) -> Image.Image:
-    """Open an image without the global pixel limit of Pillow, which `check_pixel_count` replaces."""
+def open_without_limit(source: Path | IO[bytes], formats: tuple[str, ...] = FORMATS) -> Image.Image:
+    """Open an image with Pillow without its global pixel limit, which `check_pixel_count` replaces.
+
+    Args:
+        source: Path or seekable stream of the file.
+        formats: Names of the enabled Pillow readers.
+    """
     with _pixel_limit_lock:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(file, formats=formats)
+            return Image.open(source, formats=formats)
         finally:
             Image.MAX_IMAGE_PIXELS = limit
 
@@ -340,24 +341,15 @@ def from_pil(
         ImageError: The image is damaged.
     """
     pixels = _decode(image, file, name)
-    metadata, orientation, metadata_notes = _metadata(image)
-    all_notes = notes + pixels.notes + metadata_notes
-    return _assemble(replace(pixels, notes=all_notes), metadata, orientation)
-
-
-def _metadata(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
-    """Return the metadata of an image, its EXIF orientation, and notes for the user."""
-    orientation = exif_orientation(image)
-    exif = image.info.get("exif")
+    orientation, dpi = exif_orientation(image), _resolution(image)
+    exif, xmp = image.info.get("exif"), image.info.get("xmp")
     if not exif and image.format == "TIFF":  # opened by the caller
         exif = image.getexif().tobytes()
-    xmp = image.info.get("xmp")
+    cleaned_exif, exif_notes = clean_exif(exif.removeprefix(EXIF_PREFIX)) if exif else (None, ())
     # comments of JPEG 2000 files contain the name of the encoder
     comment = None if image.format == "JPEG2000" else image.info.get("comment")
     iptc = image.info.get("photoshop", {}).get(IPTC_RESOURCE)
     texts: dict[str, object] = getattr(image, "text", {}) if image.format == "PNG" else {}
-    dpi = _resolution(image)
-    cleaned_exif, notes = clean_exif(exif.removeprefix(EXIF_PREFIX)) if exif else (None, ())
     metadata = Metadata(
         exif=cleaned_exif,
         xmp=clean_xmp(xmp) if isinstance(xmp, bytes) else None,
@@ -367,7 +359,8 @@ def _metadata(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
         iptc=iptc if isinstance(iptc, bytes) else None,
         format="JPEG" if image.format == "MPO" else image.format,
     )
-    return metadata, orientation, notes
+    all_notes = notes + pixels.notes + exif_notes
+    return _assemble(replace(pixels, notes=all_notes), metadata, orientation)
 
 
 def exif_orientation(image: Image.Image) -> int:
@@ -397,17 +390,21 @@ def _decode(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
     """Decode an opened image and convert its pixels to sRGB."""
     if "transparency" in image.info:
         _scale_transparency(image)
-    profile = image.info.get("icc_profile") or None
+    is_deep_png = image.format == "PNG" and ";16" in str(getattr(image, "tile", ""))  # raw mode of the tiles
+    samples: Samples | None = None
     try:
-        samples = None if file is None else _exact_samples(image, file)
-        if samples is not None:
-            if image.format == "PNG":
-                _load(image, name)  # reads EXIF that follows the pixels
-            return sample_pixels(samples, profile)
-        _load(image, name)
-        if image.mode.startswith(("I", "F")):  # integers or floats of more than 8 bits
-            return sample_pixels(_deep_samples(image), profile)
-        return image_pixels(image)
+        # Pillow would change pixel values of more than 8 bits; the result is None for other and damaged files
+        if file is not None and image.format == "JPEG2000":
+            samples = decode_jpeg2000(file)
+        elif file is not None and is_deep_png:
+            samples = decode_png(file)
+        if samples is None or is_deep_png:  # EXIF can follow the pixels of a PNG
+            _load(image, name)
+        if samples is None and image.mode.startswith(("I", "F")):  # integers or floats of more than 8 bits
+            samples = _deep_samples(image)
+        if samples is None:
+            return image_pixels(image)
+        return sample_pixels(samples, image.info.get("icc_profile") or None)
     except SamplesError as error:
         raise ImageError(f"{name} {error}") from error
     except (ImageError, MemoryError):
@@ -416,14 +413,6 @@ def _decode(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
         raise ImageError(
             f"{name} has an unsupported color mode ({image.mode}: {error}). Convert it to RGB or grayscale."
         ) from error
-
-
-def _exact_samples(image: Image.Image, file: IO[bytes]) -> Samples | None:
-    """Decode formats whose pixel values Pillow would change; return None for other and damaged files."""
-    if image.format == "JPEG2000":
-        return decode_jpeg2000(file)
-    is_deep_png = image.format == "PNG" and ";16" in str(getattr(image, "tile", ""))  # raw mode of the tiles
-    return decode_png(file) if is_deep_png else None
 
 
 def _scale_transparency(image: Image.Image) -> None:
@@ -468,11 +457,16 @@ def _load(image: Image.Image, name: str) -> None:
 
 def _assemble(pixels: Pixels, metadata: Metadata, orientation: int) -> RasterImage:
     """Rotate the pixels upright and add the metadata."""
+    levels, alpha = pixels.levels, pixels.alpha
+    if levels.ndim == 3:
+        levels = drop_equal_channels(levels)
     if orientation != 1:
         metadata = without_positions(metadata)
+        levels = upright(levels, orientation)
+        alpha = None if alpha is None else upright(alpha, orientation)
     return RasterImage(
-        levels=upright(drop_equal_channels(pixels.levels), orientation),
-        alpha=None if pixels.alpha is None else upright(pixels.alpha, orientation),
+        levels=np.ascontiguousarray(levels),  # a TIFF can store its channels one after the other
+        alpha=alpha,
         bit_depth=pixels.bit_depth,
         metadata=replace(metadata, icc=pixels.icc),
         notes=pixels.notes,

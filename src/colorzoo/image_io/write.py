@@ -43,7 +43,7 @@ _METADATA_FORMATS = dict.fromkeys(("EXIF", "color profile", "XMP"), XMP_FORMATS)
     "resolution": XMP_FORMATS | {"BMP"},
 }
 ANIMATED_FORMATS = frozenset({"TIFF", "GIF", "WEBP"})
-_JPEG_SEGMENT = 65_000
+JPEG_SEGMENT = 65_000
 """Maximum number of bytes of a metadata block; a JPEG segment contains 65,533 bytes, including its name."""
 
 _MAX_SIDE = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65536, "GIF": 65535}
@@ -138,7 +138,7 @@ def _can_contain(kind: str, title: str, value: object) -> bool:
     if kind not in _METADATA_FORMATS[title]:
         return False
     if kind == "JPEG" and title != "color profile" and isinstance(value, bytes):
-        return fits_jpeg(value)  # only a color profile can span several segments
+        return len(value) <= JPEG_SEGMENT  # only a color profile can span several segments
     return True
 
 
@@ -272,15 +272,8 @@ def encode(rgb: Levels, like: RasterImage, kind: str, quality: int) -> bytes:
         return TIFF_HEADER + b"".join(encode_page(stored, like.metadata, len(TIFF_HEADER)))
     if depth == 16:  # PNG is the only other format with 16 bits
         return _encode_deep_png(stored, like.metadata)
-    options = save_options(kind, like.metadata, quality, alpha=like.alpha is not None)
-    if kind == "GIF":
-        image, palette_options = gif_image(stored)
-        return _encode_with_pillow(image, kind, palette_options | options)
-    return _encode_with_pillow(Image.fromarray(stored), kind, options)
-
-
-def _encode_with_pillow(image: Image.Image, kind: str, options: Mapping[str, Any]) -> bytes:
-    """Encode a PIL image with keyword arguments of its ``save`` method."""
+    image, options = gif_image(stored) if kind == "GIF" else (Image.fromarray(stored), {})
+    options |= save_options(kind, like.metadata, quality, alpha=like.alpha is not None)
     # on Linux, the file in memory has a descriptor, so Pillow releases the GIL
     memory = os.fdopen(os.memfd_create("image"), "w+b") if hasattr(os, "memfd_create") else io.BytesIO()
     with memory as file:
@@ -336,8 +329,6 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
         quality: Quality of lossy formats, 1 to 100.
         alpha: Whether the source image has an alpha channel.
     """
-    if kind == "JPEG":
-        return _jpeg_options(data, quality)
     if kind == "PNG":
         exif = data.exif or b""
         return {"pnginfo": _png_texts(data), "icc_profile": data.icc, "exif": exif, "dpi": data.dpi}
@@ -348,18 +339,15 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
         return {**_web_options(data), "quality": 100 if alpha else quality, "subsampling": "4:4:4"}
     if kind == "GIF":
         return {"comment": data.comment} if data.comment else {}
-    return {"dpi": data.dpi} if data.dpi else {}  # BMP
-
-
-def _jpeg_options(data: Metadata, quality: int) -> dict[str, Any]:
-    """Return the keyword arguments for a JPEG, without metadata blocks that are too long."""
-    exif = data.exif and EXIF_PREFIX + data.exif
-    blocks = {"exif": exif, "xmp": data.xmp, "comment": data.comment}
+    resolution = {"dpi": data.dpi} if data.dpi else {}
+    if kind == "BMP":
+        return resolution
+    # JPEG, without metadata blocks that are too long
+    blocks = {"exif": data.exif and EXIF_PREFIX + data.exif, "xmp": data.xmp, "comment": data.comment}
     if data.iptc:
         body = _PHOTOSHOP_PREFIX + photoshop_resources(data.iptc)
         blocks["extra"] = b"\xff\xed" + struct.pack(">H", 2 + len(body) & 0xFFFF) + body
-    fitting = {name: block for name, block in blocks.items() if block and fits_jpeg(block)}
-    resolution = {"dpi": data.dpi} if data.dpi else {}
+    fitting = {name: block for name, block in blocks.items() if block and len(block) <= JPEG_SEGMENT}
     # without chroma subsampling, which would blur the colors of small hints
     return {"quality": quality, "subsampling": 0, "icc_profile": data.icc, **fitting, **resolution}
 
@@ -388,11 +376,6 @@ def write_whole(path: Path, content: bytes, *, overwrite: bool = True) -> None:
             file.write(content)
     except OSError as error:
         raise write_error(path, error) from error
-
-
-def fits_jpeg(value: bytes | None) -> bool:
-    """Return whether a metadata block fits into one segment of a JPEG file."""
-    return len(value or b"") <= _JPEG_SEGMENT
 
 
 def write_error(path: Path, error: OSError) -> ImageError:

@@ -191,8 +191,9 @@ class ColorizedImage:
         full = self.task.full_size
         if full is None:
             raise ValueError("this ColorizedImage has no full-size lightness. Call its method `over` first.")
-        lightness = full.lightness
-        overlays = self._overlays(lightness) if self.task.recipe.has_overlays else ()
+        lightness, recipe = full.lightness, self.task.recipe
+        has_overlays = recipe.paint or recipe.replacements or recipe.finish is not None
+        overlays = self._overlays(lightness) if has_overlays else ()
         if self.colors.flats is not None:
             flats = self.colors.flats.over((lightness.shape[0], lightness.shape[1]))
             composed = flats.compose(depth, overlays)

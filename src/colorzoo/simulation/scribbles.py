@@ -352,21 +352,13 @@ def _components(edges: NDArray[np.bool_]) -> list[Run]:
 
 def _split_into_runs(part: Run) -> list[Run]:
     """Split a component into runs of pixels, sorted by path length from one end."""
-    index = {(int(row), int(column)): number for number, (row, column) in enumerate(part)}
-    end = _breadth_first(index, 0)[-1]
-    ordered = part[_breadth_first(index, end)]
+    from scipy.sparse.csgraph import breadth_first_order
+    from scipy.spatial import KDTree
+
+    tree = KDTree(part)
+    # the distance of neighbors is 1 or sqrt(2)
+    neighbors = tree.sparse_distance_matrix(tree, 1.5, output_type="coo_matrix").tocsr()
+    end = breadth_first_order(neighbors, 0, return_predecessors=False)[-1]
+    ordered = part[breadth_first_order(neighbors, end, return_predecessors=False)]
     pieces = max(1, -(-len(ordered) // MAX_RUN))
     return [run for run in np.array_split(ordered, pieces) if len(run) >= MIN_RUN]
-
-
-def _breadth_first(index: dict[tuple[int, int], int], start: int) -> list[int]:
-    pixels = list(index)
-    order, seen = [start], {start}
-    for number in order:  # the list grows during iteration
-        row, column = pixels[number]
-        for near in ((row + y, column + x) for y in (-1, 0, 1) for x in (-1, 0, 1)):
-            found = index.get(near)
-            if found is not None and found not in seen:
-                seen.add(found)
-                order.append(found)
-    return order

@@ -20,7 +20,6 @@ from colorzoo.card import ModelCard
 from colorzoo.color import rgb_to_lab
 from colorzoo.data import Batch
 from colorzoo.errors import ColorzooError
-from colorzoo.guidance.hints import hint_fields
 from colorzoo.registry import load_task_class
 from colorzoo.settings import known_settings, nest_arguments
 from colorzoo.testing.models import ContractError, HostSeeds, contract_test_model, elsewhere, require
@@ -155,9 +154,7 @@ def _model_before_training(card: ModelCard) -> ColorizationModule:
 def _guidance_tensors(model: ColorizationModule, batch: Batch) -> Iterator[Tensor]:
     """Yield the tensors of the guidance for validation."""
     for _, guidance in model.validation_guidances(batch, rgb_to_lab(batch["rgb"])):
-        for kind in guidance.kinds():
-            values = hint_fields(getattr(guidance, kind)).values()
-            yield from (value for value in values if isinstance(value, Tensor))
+        yield from guidance.tensors().values()
 
 
 def _is_bfloat16(value: object) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from colorzoo.apps.video.run import Shot, Source, chosen_frames
 from colorzoo.batch import ReportEntry, with_thumbnails
-from colorzoo.image_io import ImageProvenance, absolute_path
+from colorzoo.image_io import ImageProvenance
 
 
 def shot_entries(
@@ -36,8 +37,8 @@ def shot_entries(
     for frame in chosen_frames(result, shots_by_middle.keys()):
         shot = shots_by_middle[frame.number]
         entry = ReportEntry(
-            absolute_path(source.path),
-            absolute_path(out),
+            os.path.abspath(source.path),
+            os.path.abspath(out),
             model=origin.model,
             source_sha256=origin.source,
             result_sha256=digest,
