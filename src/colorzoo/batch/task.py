@@ -49,14 +49,9 @@ class FileResult:
     stages: tuple[StageRun, ...] = ()
 
     @property
-    def failed(self) -> bool:
-        """Whether the image could not be colorized or written."""
-        return self.status == "failed"
-
-    @property
     def error(self) -> str:
         """Reason for a failure, as one line; empty if the file did not fail."""
-        return "; ".join(self.notes) if self.failed else ""
+        return "; ".join(self.notes) if self.status == "failed" else ""
 
     @property
     def finished(self) -> bool:

@@ -47,7 +47,7 @@ class BatchSummary:
     def add(self, result: FileResult) -> None:
         """Count the outcome of a file and, if the file failed, append the reason."""
         self.counts[result.status] += 1
-        if result.failed:
+        if result.status == "failed":
             self.failures.append((result.source, result.error))
 
 

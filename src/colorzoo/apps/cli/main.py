@@ -22,8 +22,8 @@ from colorzoo.environment import installed_version, is_on
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import all_cards, plugins
 
-_VERBS = {
-    module.name.replace("_", "-")
+VERBS = {  # module of each command
+    module.name.replace("_", "-"): f"colorzoo.apps.cli.{module.name}"
     for module in pkgutil.iter_modules(colorzoo.apps.cli.__path__)
     if not module.name.startswith("_") and module.name != "main"
 }
@@ -114,9 +114,9 @@ def _dispatch(words: list[str]) -> int:
             print(_TRAINING_HELP.format(verb=name, about=LIGHTNING_VERBS[name].capitalize()))
             return 0
         return run_lightning(words)
-    verb = find_verb(name)
-    if verb is None:
+    if name not in VERBS:
         raise ColorzooError(f"unknown command {name!r}. Run `colorzoo --help` to list all commands.")
+    verb = importlib.import_module(VERBS[name])
     if asks_help and "" not in verb.COMMANDS:
         helps = {subcommand: command.help for subcommand, command in verb.COMMANDS.items()}
         print(_overview(f"colorzoo {name}", verb.HELP, helps))
@@ -181,19 +181,9 @@ def run_lightning(words: list[str]) -> int:
     return run_command(verb, rest)
 
 
-def find_verb(name: str) -> ModuleType | None:
-    """Import and return the module that implements a command; None if no module exists.
-
-    Args:
-        name: Name of the command, such as ``new-paper``.
-    """
-    module = name.replace("-", "_")
-    return importlib.import_module(f"colorzoo.apps.cli.{module}") if name in _VERBS else None
-
-
 def all_verbs() -> dict[str, str]:
     """Return a dict that maps the names of all commands, sorted, to one-line help texts."""
-    helps = {name: verb.HELP for name in _VERBS if (verb := find_verb(name)) is not None}
+    helps = {name: importlib.import_module(module).HELP for name, module in VERBS.items()}
     return dict(sorted((LIGHTNING_VERBS | helps).items()))
 
 
