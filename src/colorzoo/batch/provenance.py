@@ -20,6 +20,7 @@ from colorzoo.inference.result import ColorizedImage
 from colorzoo.model import full_repr
 from colorzoo.registry import model_card
 from colorzoo.weights.choice import ModelChoice, choose_model
+from colorzoo.weights.load import untrained_parts
 
 _IN_RECIPE = ("strength", "alpha", "reference_weights", "reassigned")  # settings with a recipe field
 _UNRECORDED = ("device", "allow_untrained")  # settings that do not determine the result
@@ -114,7 +115,8 @@ def result_provenance(
         {name: value for name, value in selected.items() if name != "engine"},  # equal pixels
         {**hashed_recipe.to_dict(), "image": None},
     ]
-    if isinstance(model, ModelChoice) and model.is_replaceable:  # by the default model for drawings
+    if isinstance(model, ModelChoice) and model.is_default and model.weights == "default":
+        # the default model for drawings replaces this model if an image is line art
         decisive.append(choose_model(None, "sketch", fast=model.fast).sha256)
     options = {name: value for name, value in selected.items() if name not in _IN_RECIPE}
     return model_provenance(
@@ -184,7 +186,9 @@ def model_provenance(
         is_trained = next(module.parameters(), None) is not None and module.trained
     else:
         name, weights, digest = model_card(model.name).name, model.sha256, model.sha256
-        is_trained = model.is_trained
+        file, _ = model.found
+        # all weights that model cards list are trained
+        is_trained = file is not None and (file.entry is not None or not untrained_parts(file.path))
     # settings of custom models can be any objects
     hashed = json.dumps([name, digest, *decisive], sort_keys=True, default=full_repr)
     selected = {key: value for key, value in options.items() if value is not None}

@@ -268,19 +268,14 @@ def find_weights(
     """
     if weights is None:
         return None, ""
-    if weights == "default":
-        return _find_default(card, offline=offline)
-    if not card.trainable:
-        raise WeightsError(
-            f"'weights' must be None for {card.name}, got {_short(weights)}: {known_tags(card)}"
-        )
-    if isinstance(weights, str) and (weights in card.weights or weights == "published"):
-        return fetch(weight_file(card, weights), offline=offline), ""
-    return _resolve_path(card, weights), ""
-
-
-def _find_default(card: ModelCard, *, offline: bool) -> tuple[ResolvedWeights | None, str]:
-    """Return the default weights of a card, and the reason if they are missing; see `find_weights`."""
+    if weights != "default":
+        if not card.trainable:
+            raise WeightsError(
+                f"'weights' must be None for {card.name}, got {_short(weights)}: {known_tags(card)}"
+            )
+        if isinstance(weights, str) and (weights in card.weights or weights == "published"):
+            return fetch(weight_file(card, weights), offline=offline), ""
+        return _resolve_path(card, weights), ""
     failure = ""
     for file in default_files(card):
         try:

@@ -288,8 +288,9 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
     if published and not has_own_names:
         _load_published(model, given, name)
         return
-    kept = {key: own[key] for key in _optional_keys(model, own, given)}
-    tensors = {**kept, **given}
+    tensors = given
+    if own.keys() - given.keys():  # weights are missing
+        tensors = {key: own[key] for key in _optional_keys(model, own, given)} | given
     expected = {key: value.shape for key, value in own.items()}
     found = {key: value.shape for key, value in tensors.items()}
     if found != expected:
