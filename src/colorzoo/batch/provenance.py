@@ -109,8 +109,10 @@ def result_provenance(
         recipe = replace(recipe, strength=settings.strength)
     if isinstance(model, ModelChoice):
         recipe = replace(recipe, model=model_card(model.name).name)
-    # the content of the files determines the result, not their names
-    hashed_recipe = _with_file_names(recipe, files, [file.sha256 for file in files])
+    hashed_recipe = recipe
+    if files:  # their content determines the result, not their names
+        hashed_recipe = _with_file_names(recipe, files, [file.sha256 for file in files])
+        recipe = _with_file_names(recipe, files, [file.name for file in files])
     decisive: list[object] = [
         {name: value for name, value in selected.items() if name != "engine"},  # equal pixels
         {**hashed_recipe.to_dict(), "image": None},
@@ -123,7 +125,7 @@ def result_provenance(
         model,
         decisive,
         options=options if size is None else {"size": size, **options},
-        recipe=_with_file_names(recipe, files, [file.name for file in files]).to_json(),
+        recipe=recipe.to_json(),
         crop="" if recipe.crop is None else recipe.crop.to_text(),
         files=files,
     )
