@@ -10,11 +10,10 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from colorzoo.batch.outputs import check_sources_are_kept, output_path
 from colorzoo.batch.recipes import with_references, with_settings
 from colorzoo.batch.runner import FileColorizer, load_colorizer
 from colorzoo.batch.settings import ColorSettings
-from colorzoo.batch.task import FileResult, FileTask
+from colorzoo.batch.task import FileResult, FileTask, check_sources_are_kept, output_path
 from colorzoo.guidance import Guidance, Recipe
 from colorzoo.guidance.border import BorderSetting
 from colorzoo.image_io.find import FoundImage, explain_irregular_file

@@ -15,7 +15,7 @@ from colorzoo import Colorizer, colorize
 from colorzoo.apps.cli.main import main
 from colorzoo.apps.studio.models import ModelPool
 from colorzoo.card import ModelCard, Use
-from colorzoo.weights import choice, save_weights, weights_path
+from colorzoo.weights import choice, save_weights, weight_file
 from colorzoo.weights.choice import USES, all_defaults, choose_model, rank_models
 
 FULL, SMALL = "zhang2017_local", "colorzoo2026"
@@ -34,7 +34,7 @@ def choose(uses: Use | tuple[Use, ...], **options: Any) -> str:
 
 
 def _put(card: ModelCard, content: bytes) -> Path:
-    path = weights_path(card, "published")
+    path = weight_file(card, "published").path
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path

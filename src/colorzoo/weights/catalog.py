@@ -152,6 +152,13 @@ def cache_home() -> Path:
 def weight_file(card: ModelCard, tag: str) -> WeightFile:
     """Return the weight file that a card lists under a tag, even if no local file exists.
 
+    Examples:
+        >>> weight_file(colorzoo.model_card("zhang2017_local_small"), "default").path.suffix
+        '.safetensors'
+
+    The name of a downloaded file contains the first 8 digits of the hash on the card. If a newer version of
+    the card lists a different hash, the file is downloaded again.
+
     Raises:
         WeightsError: The card does not contain the tag; the message lists the tags of the card.
     """
@@ -165,22 +172,6 @@ def weight_file(card: ModelCard, tag: str) -> WeightFile:
         ending = ".weights"
     mark = f"-{weights.sha256[:8]}" if weights.sha256 else ""
     return WeightFile(card.name, tag, weights, cache_home() / "weights" / f"{card.name}-{tag}{mark}{ending}")
-
-
-def weights_path(card: ModelCard, tag: str) -> Path:
-    """Return the local path for a weight file of a card, even if no file exists there.
-
-    Examples:
-        >>> weights_path(colorzoo.model_card("zhang2017_local_small"), "default").suffix
-        '.safetensors'
-
-    The name of a downloaded file contains the first 8 digits of the hash on the card. If a newer version of
-    the card lists a different hash, the file is downloaded again.
-
-    Raises:
-        WeightsError: The card does not contain the tag.
-    """
-    return weight_file(card, tag).path
 
 
 def default_files(card: ModelCard) -> list[WeightFile]:

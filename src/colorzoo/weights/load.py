@@ -110,7 +110,7 @@ def read_weights(path: Path) -> WeightContent:
     """Read tensors, settings and provenance of a weight file.
 
     Examples:
-        >>> path = weights_path(colorzoo.model_card("zhang2017_local_small"), "default")
+        >>> path = weight_file(colorzoo.model_card("zhang2017_local_small"), "default").path
         >>> sorted(read_weights(path).hparams)
         ['hint_attention', 'scene_blocks', 'width']
 
@@ -121,7 +121,6 @@ def read_weights(path: Path) -> WeightContent:
     Raises:
         WeightsError: The file does not exist, requires code execution, or is not a weight file.
     """
-    _require_file(path)
     if not is_safetensors(path):
         return _read_other_format(path)
     try:
@@ -171,7 +170,7 @@ def read_hparams(path: Path) -> dict[str, Any]:
     """Return the constructor arguments stored in a weight file, or an empty dict.
 
     Examples:
-        >>> path = weights_path(colorzoo.model_card("zhang2017_local_small"), "default")
+        >>> path = weight_file(colorzoo.model_card("zhang2017_local_small"), "default").path
         >>> sorted(read_hparams(path))
         ['hint_attention', 'scene_blocks', 'width']
 
@@ -195,7 +194,8 @@ def read_metadata(path: Path) -> dict[str, str]:
     Raises:
         WeightsError: The file does not exist or is not valid safetensors.
     """
-    _require_file(path)
+    if not is_safetensors(path):
+        raise WeightsError(f"{path} is not a safetensors file")
     try:
         with safe_open(path, framework="np") as file:
             return dict(file.metadata() or {})
@@ -207,7 +207,7 @@ def model_of_file(path: str | Path | None) -> str | None:
     """Return the model name in the metadata of a safetensors file, or None.
 
     Examples:
-        >>> model_of_file(weights_path(colorzoo.model_card("zhang2017_local_small"), "default"))
+        >>> model_of_file(weight_file(colorzoo.model_card("zhang2017_local_small"), "default").path)
         'zhang2017_local_small'
 
     Args:
@@ -243,12 +243,18 @@ def untrained_reason(name: str, path: Path, parts: str) -> str:
 
 def _read_stored(path: Path) -> Mapping[str, Any]:
     """Return the unparsed metadata of a weight file; the tensors of a safetensors file are not read."""
-    _require_file(path)
     return read_metadata(path) if is_safetensors(path) else read_weights(path).stored
 
 
 def is_safetensors(path: Path) -> bool:
-    """Return whether a file starts with a safetensors header: 8 bytes of length, then ``{``."""
+    """Return whether a file starts with a safetensors header: 8 bytes of length, then ``{``.
+
+    Raises:
+        WeightsError: The file does not exist.
+    """
+    if not path.is_file():
+        kind = "a folder, not a weight file" if path.is_dir() else "missing"
+        raise WeightsError(f"{path} is {kind}; {_EXPECTED}")
     with path.open("rb") as file:
         head = file.read(9)
     return head[8:] == b"{" and int.from_bytes(head[:8], "little") <= _MAX_HEADER
@@ -364,12 +370,6 @@ def save_weights(
         else:
             tensors[name] = stored if dtype is None else _to_float16(stored)
     write_atomic(path, _sort_metadata(save(tensors, metadata=dict(metadata))))
-
-
-def _require_file(path: Path) -> None:
-    if not path.is_file():
-        kind = "a folder, not a weight file" if path.is_dir() else "missing"
-        raise WeightsError(f"{path} is {kind}; {_EXPECTED}")
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
