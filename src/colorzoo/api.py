@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from colorzoo.batch.recipes import with_references, with_settings
 from colorzoo.batch.runner import FileColorizer, load_colorizer
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.batch.task import FileResult, FileTask, check_sources_are_kept, output_path
+from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Recipe
 from colorzoo.guidance.border import BorderSetting
 from colorzoo.image_io.find import FoundImage, explain_irregular_file
@@ -83,7 +84,7 @@ def colorize(
     settings = _merged_settings(settings, strength, device, hparams)
     folder = recipe_folder(guidance)
     references = listed_references(reference)
-    recipe = with_settings(read_guidance(guidance), settings, folder=folder, references=references)
+    recipe = _guidance_with_settings(guidance, settings, folder, references)
     raster = as_image(image)
     colorizer = _colorizer_for(model, recipe, folder, reference, fast, weights, settings, raster, **hparams)
     exemplar = colorizer.exemplar_of(reference, recipe, folder, settings.reference_weights)
@@ -142,7 +143,7 @@ def colorize_file(
     settings = _merged_settings(settings, strength, device, hparams)
     folder = recipe_folder(guidance)
     references = listed_references(reference)
-    recipe = with_settings(read_guidance(guidance), settings, folder=folder, references=references)
+    recipe = _guidance_with_settings(guidance, settings, folder, references)
     colorizer = _colorizer_for(model, recipe, folder, reference, fast, weights, settings, **hparams)
     exemplar = colorizer.exemplar_of(reference, recipe, folder, settings.reference_weights)
     # the provenance record contains the recipe, which can store paths of references but no tensors
@@ -213,7 +214,8 @@ def colorize_files(
             replace an image of the list.
     """
     choice = choose_for_guidance(model, Recipe(), weights)
-    colorizer = load_colorizer(choice, ColorSettings(), device=device, **settings)
+    color_settings = _merged_settings(None, None, device, settings)
+    colorizer = load_colorizer(choice, color_settings, **settings)
     failures: list[FileResult | None] = []  # for each path; None for a path with a task
     tasks = []
     for path in map(Path, paths):
@@ -227,7 +229,12 @@ def colorize_files(
     if overwrite:
         check_sources_are_kept((Path(task.name) for task in tasks), (task.target for task in tasks))
     files = FileColorizer(
-        choice=choice, colorizer=colorizer, overwrite=overwrite, needs_all_frames=True, skip_done=True
+        choice=choice,
+        colorizer=colorizer,
+        settings=color_settings,
+        overwrite=overwrite,
+        needs_all_frames=True,
+        skip_done=True,
     )
     results = files.run(tasks)
     return [failure or next(results) for failure in failures]
@@ -242,6 +249,26 @@ def _path_inside(root: Path, path: Path) -> Path | None:
     if plain.is_relative_to(plain_root) and ".." not in plain.relative_to(plain_root).parts:
         return plain.relative_to(plain_root)  # the name of a link, as `predict` uses it
     return resolved.relative_to(real_root)
+
+
+def _guidance_with_settings(
+    guidance: GuidanceLike, settings: ColorSettings, folder: Path | None, references: Sequence[object]
+) -> Guidance | Recipe:
+    """Read guidance and add the settings that are fields of a recipe; see `with_settings`.
+
+    Raises:
+        GuidanceError: A setting requires a recipe or a reference, or is malformed.
+    """
+    found = read_guidance(guidance)
+    changes_references = settings.alpha is not None or settings.reassigned
+    if isinstance(found, Recipe):
+        if changes_references or settings.reference_weights:
+            return with_settings(found, settings, folder=folder, references=references)
+        return found
+    # the weights of references outside a recipe are applied when the references are encoded
+    if changes_references or (settings.reference_weights and not references):
+        raise GuidanceError("guidance must be a recipe if alpha or reassigned is set, got tensors")
+    return found
 
 
 def _colorizer_for(
