@@ -305,15 +305,16 @@ def _create(model_class: type[M], settings: Mapping[str, Any], file: ResolvedWei
             f"the settings in {file.path} do not match {model_class.__name__}: {first_words(error)}"
         ) from error
     if file is not None:
-        content = read_weights(file.path)
-        created.load_weights(content.state_dict, name=str(file.path), published=file.published)
+        content, entry = read_weights(file.path), file.entry
+        is_published = entry is not None and entry.published  # with the parameter names of the authors
+        created.load_weights(content.state_dict, name=str(file.path), published=is_published)
         if untrained_parts := content.stored.get(UNTRAINED):
             reason = untrained_reason(type(created).__name__, file.path, untrained_parts)
             network = coloring_model(created)
             network.trained, network.untrained_reason = False, reason
             warnings.warn(reason, UntrainedWarning, stacklevel=3)
-        record = created.provenance if file.published else Provenance.of(content.provenance)
-        created.provenance = record if file.entry is None else listed_record(record, file.entry)
+        record = created.provenance if is_published else Provenance.of(content.provenance)
+        created.provenance = record if entry is None else listed_record(record, entry)
     model: M = created.eval()
     return model
 

@@ -87,7 +87,7 @@ def test_resolve_weights_prefers_cached_published_over_embedded_weights(
     resolved = resolve_weights(model, "default")
     assert resolved is not None
     assert (resolved.path, resolved.hparams) == (tmp_path / "lee.safetensors", {"width": 2})
-    assert (resolved.sha256, resolved.published) == (model.weights["default"].sha256, False)
+    assert resolved.sha256 == model.weights["default"].sha256
     path = put(model, payload)
     assert resolve_weights(model, "default").path == path
     assert resolve_weights(model, tmp_path / "lee.safetensors").path == resolved.path
@@ -98,7 +98,7 @@ def test_resolve_weights_default_uses_the_downloaded_file_offline(card, entry: E
     for options in ({}, {"offline": True}):
         resolved = resolve_weights(model, "default", **options)
         assert resolved is not None
-        assert resolved.published
+        assert resolved.entry == model.weights["published"]
         assert resolved.path == weight_file(model, "published").path
     assert server.requests == ["good"]
 
@@ -121,7 +121,7 @@ def test_resolve_weights_reads_hparams_of_a_user_file(card, tmp_path: Path) -> N
         resolved = resolve_weights(card(), given)
         assert resolved is not None
         assert (resolved.path, resolved.entry, resolved.hparams) == (path, None, {"width": 3})
-        assert (resolved.sha256, resolved.published) == (None, False)
+        assert resolved.sha256 is None
 
 
 def test_resolve_weights_raises_short_errors_for_invalid_values(card, entry: Entry) -> None:
@@ -143,7 +143,7 @@ def test_resolve_weights_treats_raw_file_as_published_if_card_has_no_hash(tmp_pa
     torch.save({"model": {f"theirs.{k}": v for k, v in nn.Linear(2, 2).state_dict().items()}}, theirs)
     found = resolve_weights(card(published=published), theirs)
     assert found is not None
-    assert (found.published, found.sha256, found.hparams) == (True, None, {"width": 2})
+    assert (found.entry, found.sha256, found.hparams) == (published, None, {"width": 2})
 
 
 def test_fetch_records_the_hash_of_unhashed_weights(narrow_zoo, server, authors_file: Path, capsys) -> None:

@@ -24,7 +24,6 @@ from colorzoo.weights.load import untrained_parts
 
 _IN_RECIPE = ("strength", "alpha", "reference_weights", "reassigned")  # settings with a recipe field
 _UNRECORDED = ("device", "allow_untrained")  # settings that do not determine the result
-FileUse = Literal["reference", "classes"]
 
 
 @dataclass(frozen=True)
@@ -41,24 +40,9 @@ class UsedFile:
         sha256: SHA-256 of the content; empty if the file cannot be read.
     """
 
-    use: FileUse
+    use: Literal["reference", "classes"]
     name: str
     sha256: str
-
-
-def input_files(recipe: Recipe, folder: Path | None) -> list[tuple[FileUse, Path]]:
-    """Return role and path of the references and the label images of a recipe.
-
-    Args:
-        recipe: Recipe of a result.
-        folder: Folder to which the paths of references are relative; None omits the references.
-
-    Raises:
-        GuidanceError: The field ``exemplar`` of the recipe is malformed.
-    """
-    references = [] if folder is None else recipe_reference_files(recipe, folder)
-    files: list[tuple[FileUse, Path]] = [("reference", path) for path, _ in references]
-    return [*files, *(("classes", Path(name)) for name in recipe.classes.label_files)]
 
 
 def used_files(recipe: Recipe, folder: Path | None) -> list[UsedFile]:
@@ -71,8 +55,10 @@ def used_files(recipe: Recipe, folder: Path | None) -> list[UsedFile]:
     Raises:
         GuidanceError: The field ``exemplar`` of the recipe is malformed.
     """
-    files = input_files(recipe, folder)
-    return [UsedFile(use, path.name, digest_or_empty(path)) for use, path in files]
+    references = [] if folder is None else recipe_reference_files(recipe, folder)
+    labels = map(Path, recipe.classes.label_files)
+    used = [UsedFile("reference", path.name, digest_or_empty(path)) for path, _ in references]
+    return used + [UsedFile("classes", path.name, digest_or_empty(path)) for path in labels]
 
 
 def result_provenance(

@@ -18,7 +18,6 @@ from typing import IO, TYPE_CHECKING, Any
 
 from colorzoo.batch.overlap import overlapped
 from colorzoo.batch.provenance import (
-    input_files,
     result_provenance,
     used_files,
     with_prediction,
@@ -59,7 +58,7 @@ from colorzoo.image_io.write import (
 )
 from colorzoo.inference.colorizer import Colorizer, choose_for_image
 from colorzoo.inference.pipeline import colorize_task
-from colorzoo.inference.references import recipe_references
+from colorzoo.inference.references import recipe_reference_files, recipe_references
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask
 from colorzoo.weights.choice import ModelChoice
@@ -302,7 +301,8 @@ class FileColorizer:
         """Paths of the references and the label images of the recipe."""
         if not isinstance(self.guidance, Recipe):
             return []
-        return [path for _, path in input_files(self.guidance, self.folder)]
+        references = [] if self.folder is None else recipe_reference_files(self.guidance, self.folder)
+        return [*(path for path, _ in references), *map(Path, self.guidance.classes.label_files)]
 
     def read(self, task: FileTask) -> OpenedFile | FileResult:
         """Read a file and preprocess its first image, without running the network.

@@ -255,10 +255,10 @@ def distinct_paths(wanted: Iterable[Path]) -> tuple[dict[int, Path], set[str]]:
     taken: set[str] = set()
     renamed: dict[int, Path] = {}
     for index, path in enumerate(wanted):
-        free = next(each for each in _numbered(path) if _folded(each) not in taken)
+        free = path
+        if _folded(path) in taken:
+            free = renamed[index] = next(each for each in _numbered(path) if _folded(each) not in taken)
         taken.add(_folded(free))
-        if free != path:
-            renamed[index] = free
     return renamed, taken
 
 

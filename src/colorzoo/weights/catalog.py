@@ -91,8 +91,8 @@ class ResolvedWeights:
     """Local weight file that a ``weights`` argument selects.
 
     Examples:
-        >>> ResolvedWeights(Path("mine.safetensors")).published
-        False
+        >>> print(ResolvedWeights(Path("mine.safetensors")).entry)
+        None
 
     Attributes:
         path: Path of the file.
@@ -106,11 +106,6 @@ class ResolvedWeights:
     entry: Weights | None = None
     hparams: Mapping[str, Any] = field(default_factory=dict)
     sha256: str | None = None
-
-    @property
-    def published(self) -> bool:
-        """Whether the tensor names match the parameter names of the authors' code."""
-        return self.entry is not None and self.entry.published
 
 
 def list_weights(cards: Iterable[ModelCard] | None = None) -> list[WeightFile]:

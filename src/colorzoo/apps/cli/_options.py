@@ -108,11 +108,28 @@ def _add_option(parser: Any, field: Field[Any], hint: Any) -> None:
     Args:
         parser: Parser of the command.
         field: Field of the dataclass of options.
-        hint: Type of the field.
+        hint: Type of the field, ``T`` or ``T | None``, where ``T`` may be annotated with a `Range`. Values of
+            types that are not listed below stay text.
     """
     given = {name: field.metadata[name] for name in ("help", "metavar", "nargs")}
     settings = {name: value for name, value in given.items() if value is not None}
-    settings |= _conversion(hint, has_count="nargs" in settings)
+    value_type, limits = hint, None
+    if NoneType in get_args(hint):
+        value_type = next(member for member in get_args(hint) if member is not NoneType)
+    if get_origin(value_type) is Annotated:
+        value_type, limits = get_args(value_type)
+    if get_origin(value_type) is Literal:
+        settings["choices"] = get_args(value_type)
+    elif value_type == list[float]:
+        settings["type"] = _numbers
+    elif value_type in (Path, list[Path]):
+        settings["type"] = Path
+    elif value_type in (int, float):
+        settings["type"] = partial(_number, value_type, limits)
+    elif value_type is bool:
+        settings["action"] = "store_true"
+    elif value_type == list[str] and "nargs" not in settings:
+        settings["action"] = "append"
     names = field.metadata["flags"] or (f"--{field.name.replace('_', '-')}",)
     is_required = field.default is MISSING and field.default_factory is MISSING
     if names[0].startswith("-"):
@@ -120,38 +137,6 @@ def _add_option(parser: Any, field: Field[Any], hint: Any) -> None:
     else:
         optional = {} if is_required else {"nargs": "?"}
         parser.add_argument(field.name, metavar=names[0], **optional | settings)
-
-
-def _conversion(hint: Any, *, has_count: bool) -> dict[str, Any]:
-    """Return the arguments of `argparse` that convert the words of an option to its type.
-
-    Args:
-        hint: Type of the option, ``T`` or ``T | None``, where ``T`` may be annotated with a `Range`. Words of
-            types that are not listed below stay text.
-        has_count: Whether the option has a number of values. Otherwise, an option with a list of texts may be
-            repeated.
-    """
-    value_type = hint
-    if NoneType in get_args(hint):
-        value_type = next(member for member in get_args(hint) if member is not NoneType)
-    limits: Range | None = None
-    if get_origin(value_type) is Annotated:
-        value_type, limits = get_args(value_type)
-    if get_origin(value_type) is Literal:
-        return {"choices": get_args(value_type)}
-    if value_type == list[float]:
-        return {"type": _numbers}
-    if value_type == list[Path]:
-        return {"type": Path}
-    if value_type in (int, float):
-        return {"type": partial(_number, value_type, limits)}
-    if value_type is Path:
-        return {"type": Path}
-    if value_type is bool:
-        return {"action": "store_true"}
-    if value_type == list[str] and not has_count:
-        return {"action": "append"}
-    return {}
 
 
 def _number(kind: type[int | float], limits: Range | None, text: str) -> float:
