@@ -18,9 +18,7 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Recipe
 from colorzoo.guidance.border import BorderSetting
 from colorzoo.image_io.find import FoundImage, explain_irregular_file
-from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import (
-    Colorizer,
     ImageLike,
     ReferenceLike,
     as_image,
@@ -28,9 +26,9 @@ from colorzoo.inference.colorizer import (
     choose_for_image,
     listed_references,
 )
-from colorzoo.inference.references import recipe_reference_files
 from colorzoo.inference.task import GuidanceLike, read_guidance, recipe_folder
 from colorzoo.settings import check_arguments
+from colorzoo.weights.choice import ModelChoice
 
 
 def colorize(
@@ -86,7 +84,8 @@ def colorize(
     references = listed_references(reference)
     recipe = _guidance_with_settings(guidance, settings, folder, references)
     raster = as_image(image)
-    colorizer = _colorizer_for(model, recipe, folder, reference, fast, weights, settings, raster, **hparams)
+    choice = _choose_model(model, recipe, weights, folder, references, fast)
+    colorizer = load_colorizer(choose_for_image(choice, recipe, raster), settings, **hparams)
     exemplar = colorizer.exemplar_of(reference, recipe, folder, settings.reference_weights)
     return colorizer(raster, recipe, strength=settings.strength, reference=exemplar, border=border)
 
@@ -144,7 +143,8 @@ def colorize_file(
     folder = recipe_folder(guidance)
     references = listed_references(reference)
     recipe = _guidance_with_settings(guidance, settings, folder, references)
-    colorizer = _colorizer_for(model, recipe, folder, reference, fast, weights, settings, **hparams)
+    choice = _choose_model(model, recipe, weights, folder, references, fast)
+    colorizer = load_colorizer(choice, settings, **hparams)
     exemplar = colorizer.exemplar_of(reference, recipe, folder, settings.reference_weights)
     # the provenance record contains the recipe, which can store paths of references but no tensors
     reference_paths = tuple(str(path) for path in references if isinstance(path, str | Path))
@@ -153,7 +153,7 @@ def colorize_file(
         recipe = with_references(recipe, reference_paths, settings.reference_weights)
         folder = Path()  # these paths are relative to the working directory
     files = FileColorizer(
-        choice=colorizer.choice,
+        choice=choice,
         colorizer=colorizer,
         exemplar=exemplar,
         guidance=recipe,
@@ -271,37 +271,21 @@ def _guidance_with_settings(
     return found
 
 
-def _colorizer_for(
+def _choose_model(
     model: str | None,
     guidance: Guidance | Recipe,
-    folder: Path | None,
-    reference: ReferenceLike | None,
-    fast: bool,
     weights: str | Path | None,
-    settings: ColorSettings,
-    image: RasterImage | None = None,
-    **hparams: Any,
-) -> Colorizer:
-    """Select a model for the guidance and return a `Colorizer` with its weights.
+    folder: Path | None,
+    references: Sequence[object],
+    fast: bool,
+) -> ModelChoice:
+    """Select a model for guidance and references; see `choose_for_guidance`.
 
-    Args:
-        model: Registered model name; None selects a model as in `colorize`.
-        guidance: Guidance or recipe.
-        folder: Folder of the recipe file, to which the paths of its references are relative.
-        reference: References of the caller, which replace the references of the recipe.
-        fast: Whether to select the default model only among models whose weights ship with the package.
-        weights: Weights as in `colorize`.
-        settings: Options of ``colorzoo colorize``.
-        image: The image; None skips the selection of the default model for drawings.
-        **hparams: Arguments of `Colorizer`.
+    Without ``references``, the references of the recipe are used, unless ``folder`` is None.
     """
-    references: list[object] = [*listed_references(reference)]
     if not references and folder is not None and isinstance(guidance, Recipe):
-        references = [path for path, _ in recipe_reference_files(guidance, folder)]
-    choice = choose_for_guidance(model, guidance, weights, references=references, fast=fast)
-    if image is not None:
-        choice = choose_for_image(choice, guidance, image)
-    return load_colorizer(choice, settings, **hparams)
+        references = guidance.exemplar.files
+    return choose_for_guidance(model, guidance, weights, references=references, fast=fast)
 
 
 def _merged_settings(
