@@ -80,7 +80,12 @@ class WeightContent:
     @property
     def hparams(self) -> dict[str, Any]:
         """Constructor arguments that the file stores; see `read_hparams`."""
-        return _constructor_arguments(self.path, self.stored)
+        found = self._parse("hparams") or {}
+        return {
+            key: value
+            for key, value in found.items()
+            if not key.startswith("_") and key not in REMOVED_SETTINGS
+        }
 
     @property
     def provenance(self) -> dict[str, Any] | None:
@@ -89,7 +94,18 @@ class WeightContent:
         Raises:
             WeightsError: The record is not a JSON object.
         """
-        return _parse(self.path, self.stored, "provenance")
+        return self._parse("provenance")
+
+    def _parse(self, name: str) -> dict[str, Any] | None:
+        value = self.stored.get(name)
+        if value is None:
+            return None
+        try:
+            return dict(json.loads(value) if isinstance(value, str) else value)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise WeightsError(
+                f"{self.path}: the metadata {name!r} must be a JSON object ({error})"
+            ) from error
 
 
 def existing_file(weights: str | Path | None) -> Path | None:
@@ -180,7 +196,7 @@ def read_hparams(path: Path) -> dict[str, Any]:
     Raises:
         WeightsError: The file cannot be read (see `read_weights`), or the metadata is not a JSON object.
     """
-    return _constructor_arguments(path, _read_stored(path))
+    return WeightContent(path, {}, _read_stored(path)).hparams
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -461,24 +477,6 @@ def _stored_in_checkpoint(content: object) -> dict[str, Any]:
     stored = {"hparams": content.get("hyper_parameters"), "provenance": content.get("provenance")}
     found: dict[str, Any] = {name: value for name, value in stored.items() if isinstance(value, Mapping)}
     return found | ({UNTRAINED: "network"} if content.get("trained") is False else {})
-
-
-def _constructor_arguments(path: Path, stored: Mapping[str, Any]) -> dict[str, Any]:
-    found = _parse(path, stored, "hparams") or {}
-    return {
-        key: value for key, value in found.items() if not key.startswith("_") and key not in REMOVED_SETTINGS
-    }
-
-
-def _parse(path: Path, stored: Mapping[str, Any], name: str) -> dict[str, Any] | None:
-    value = stored.get(name)
-    if value is None:
-        return None
-    try:
-        found = dict(json.loads(value) if isinstance(value, str) else value)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise WeightsError(f"{path}: the metadata {name!r} must be a JSON object ({error})") from error
-    return found
 
 
 def _shortened(keys: Sequence[str]) -> str:

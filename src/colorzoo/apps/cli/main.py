@@ -113,7 +113,9 @@ def _dispatch(words: list[str]) -> int:
         if asks_help:
             print(_TRAINING_HELP.format(verb=name, about=LIGHTNING_VERBS[name].capitalize()))
             return 0
-        return run_lightning(words)
+        from colorzoo.training import run_command
+
+        return run_command(words)
     if name not in VERBS:
         raise ColorzooError(f"unknown command {name!r}. Run `colorzoo --help` to list all commands.")
     verb = importlib.import_module(VERBS[name])
@@ -167,18 +169,6 @@ def find_command(verb: ModuleType, words: Sequence[str]) -> tuple[str, Command, 
     raise ColorzooError(
         f"the subcommand of `colorzoo {words[0]}` must be one of {', '.join(verb.COMMANDS)}, got {got}"
     )
-
-
-def run_lightning(words: list[str]) -> int:
-    """Run ``fit``, ``validate``, ``test`` or ``predict`` and return the exit code.
-
-    Args:
-        words: Name of the command and its arguments, which `colorzoo.training.run_command` parses.
-    """
-    from colorzoo.training import run_command
-
-    verb, *rest = words
-    return run_command(verb, rest)
 
 
 def all_verbs() -> dict[str, str]:
