@@ -249,12 +249,12 @@ def _plan(
         overwrite=args.overwrite,
         extension=f".{args.format}" if args.format else None,
     )
-    some_exist = any(output.path.exists() for output in outputs)
-    inputs = _input_identities(args, [image.path for image in search.found], files) if some_exist else set()
+    existing = {output.path for output in outputs if output.path.exists()}
+    inputs = _input_identities(args, [image.path for image in search.found], files) if existing else set()
     tasks = []
     for image, output in zip(search.found, outputs, strict=True):
         task = FileTask(image.path, output.path, str(image.path))
-        if output.path.exists() and file_identity(output.path) in inputs:
+        if output.path in existing and file_identity(output.path) in inputs:
             results.append(task.result("failed", f"{output.path} {_IS_INPUT}"))
         elif output.state != "missing":
             results.append(task.existing_result(output.state))
