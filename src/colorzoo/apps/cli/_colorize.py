@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import ImageColor
 
-from colorzoo.apps.cli._file_options import ColorizeOptions, GuidanceOptions
+from colorzoo.apps.cli._file_options import ColorizeOptions
 from colorzoo.apps.cli._options import file_identity
 from colorzoo.batch import (
     NOT_TRIED,
@@ -296,7 +296,7 @@ def _run(
     return results
 
 
-def _recipe(args: GuidanceOptions) -> Recipe:
+def _recipe(args: ColorizeOptions) -> Recipe:
     """Return the recipe in the file ``--recipe``, updated with the guidance options.
 
     Points and boxes are added to the hints of the recipe. Other options replace values of the recipe. Without
@@ -323,7 +323,7 @@ def _recipe(args: GuidanceOptions) -> Recipe:
     )
 
 
-def _color_statistics(args: GuidanceOptions) -> dict[str, object]:
+def _color_statistics(args: ColorizeOptions) -> dict[str, object]:
     """Return the histogram and saturation of the options, by field name of ``statistics`` in a recipe.
 
     Raises:
@@ -347,7 +347,7 @@ def _boxes(texts: Sequence[str], recipe_boxes: tuple[BoxHint, ...] | None) -> tu
     return (recipe_boxes or ()) + tuple(_parse_box(text) for text in texts if text != "none")
 
 
-def _drawing_settings(args: GuidanceOptions, given: DrawingSettings | None) -> DrawingSettings | None:
+def _drawing_settings(args: ColorizeOptions, given: DrawingSettings | None) -> DrawingSettings | None:
     """Return the settings for drawings of a recipe, updated with the options."""
     changes: dict[str, Any] = {
         name: value for name in ("gap", "variant") if (value := getattr(args, name)) is not None
