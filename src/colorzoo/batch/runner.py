@@ -316,7 +316,7 @@ class FileColorizer:
         """
         colorizer, exemplar = self.load()
         folder = task.target.parent
-        if folder not in self._cleaned_folders:
+        if folder not in self._cleaned_folders:  # it may contain incomplete files of earlier runs
             self._cleaned_folders.add(folder)
             remove_leftovers(folder)
         source = self._open(task, colorizer.size)
@@ -367,7 +367,8 @@ class FileColorizer:
                         return existing
                     file.seek(0)
                 frames = None
-                if self.needs_all_frames or output_format(task.target) in ANIMATED_FORMATS:
+                may_have_frames = self.needs_all_frames or output_format(task.target) in ANIMATED_FORMATS
+                if may_have_frames and self.settings.frames == "all":
                     frames = self._frames_to_color(file, name, task.target)
                 if frames is None:
                     file.seek(0)
@@ -392,7 +393,7 @@ class FileColorizer:
         Raises:
             ImageError: The target cannot contain the required frames, or there are too many frames.
         """
-        frames = None if self.settings.frames == "first" else describe_frames(file, name)
+        frames = describe_frames(file, name)
         if frames is None:
             return None
         if not supports_frames(target, frames):
