@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from posixpath import join, normpath, relpath
@@ -172,7 +173,7 @@ def weights_summary(card: ModelCard) -> str:
 
 def help_texts() -> str:
     """Return the ``--help`` output of each command, as Markdown sections."""
-    from colorzoo.apps.cli.main import all_verbs, find_verb
+    from colorzoo.apps.cli.main import VERBS, all_verbs
 
     environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
 
@@ -184,7 +185,7 @@ def help_texts() -> str:
     verbs = [
         f"{name} {action}".strip()
         for name in all_verbs()
-        for action in getattr(find_verb(name), "COMMANDS", [""])
+        for action in (import_module(VERBS[name]).COMMANDS if name in VERBS else [""])
     ]
     return "\n".join(f"## colorzoo {verb}\n\n```text\n{show(*verb.split())}\n```\n" for verb in verbs)
 

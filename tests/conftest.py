@@ -170,7 +170,7 @@ def _any_algorithm() -> Iterator[None]:
 @pytest.fixture
 def shallow_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reduce each stage of colorzoo2026's frozen encoder to one block, because further blocks repeat it."""
-    from colorzoo.weights.encoder import EncoderWeights, frozen_imagenet_encoder
+    from colorzoo.factory import EncoderWeights, frozen_imagenet_encoder
     from colorzoo.zoo.colorzoo2026 import network
 
     def shallow(weights: EncoderWeights) -> torch.nn.Module:

@@ -40,9 +40,9 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset
 
 from colorzoo.color import rgb_to_lab
+from colorzoo.factory import frozen_imagenet_encoder
 from colorzoo.networks.click_segmenter import PARTS, ClickSegmenter, SegmenterFeatures
 from colorzoo.networks.imagenet_encoder import ImageNetFeatures
-from colorzoo.weights.encoder import frozen_imagenet_encoder
 
 SOURCES = {
     "faces": "anamikakolady+CelebAMask-Face-Parsing",

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from PIL import Image
 
-from colorzoo.batch.outputs import check_sources_are_kept, output_path
 from colorzoo.batch.recipes import with_references, with_settings
 from colorzoo.batch.runner import FileColorizer, load_colorizer
 from colorzoo.batch.settings import ColorSettings
-from colorzoo.batch.task import FileResult, FileTask
+from colorzoo.batch.task import FileResult, FileTask, check_sources_are_kept, output_path
+from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Recipe
 from colorzoo.guidance.border import BorderSetting
 from colorzoo.image_io.find import FoundImage, explain_irregular_file
-from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import (
-    Colorizer,
     ImageLike,
     ReferenceLike,
     as_image,
@@ -28,9 +26,9 @@ from colorzoo.inference.colorizer import (
     choose_for_image,
     listed_references,
 )
-from colorzoo.inference.references import recipe_reference_files
 from colorzoo.inference.task import GuidanceLike, read_guidance, recipe_folder
 from colorzoo.settings import check_arguments
+from colorzoo.weights.choice import ModelChoice
 
 
 def colorize(
@@ -84,9 +82,10 @@ def colorize(
     settings = _merged_settings(settings, strength, device, hparams)
     folder = recipe_folder(guidance)
     references = listed_references(reference)
-    recipe = with_settings(read_guidance(guidance), settings, folder=folder, references=references)
+    recipe = _guidance_with_settings(guidance, settings, folder, references)
     raster = as_image(image)
-    colorizer = _colorizer_for(model, recipe, folder, reference, fast, weights, settings, raster, **hparams)
+    choice = _choose_model(model, recipe, weights, folder, references, fast)
+    colorizer = load_colorizer(choose_for_image(choice, recipe, raster), settings, **hparams)
     exemplar = colorizer.exemplar_of(reference, recipe, folder, settings.reference_weights)
     return colorizer(raster, recipe, strength=settings.strength, reference=exemplar, border=border)
 
@@ -143,8 +142,9 @@ def colorize_file(
     settings = _merged_settings(settings, strength, device, hparams)
     folder = recipe_folder(guidance)
     references = listed_references(reference)
-    recipe = with_settings(read_guidance(guidance), settings, folder=folder, references=references)
-    colorizer = _colorizer_for(model, recipe, folder, reference, fast, weights, settings, **hparams)
+    recipe = _guidance_with_settings(guidance, settings, folder, references)
+    choice = _choose_model(model, recipe, weights, folder, references, fast)
+    colorizer = load_colorizer(choice, settings, **hparams)
     exemplar = colorizer.exemplar_of(reference, recipe, folder, settings.reference_weights)
     # the provenance record contains the recipe, which can store paths of references but no tensors
     reference_paths = tuple(str(path) for path in references if isinstance(path, str | Path))
@@ -153,7 +153,7 @@ def colorize_file(
         recipe = with_references(recipe, reference_paths, settings.reference_weights)
         folder = Path()  # these paths are relative to the working directory
     files = FileColorizer(
-        choice=colorizer.choice,
+        choice=choice,
         colorizer=colorizer,
         exemplar=exemplar,
         guidance=recipe,
@@ -214,7 +214,8 @@ def colorize_files(
             replace an image of the list.
     """
     choice = choose_for_guidance(model, Recipe(), weights)
-    colorizer = load_colorizer(choice, ColorSettings(), device=device, **settings)
+    color_settings = _merged_settings(None, None, device, settings)
+    colorizer = load_colorizer(choice, color_settings, **settings)
     failures: list[FileResult | None] = []  # for each path; None for a path with a task
     tasks = []
     for path in map(Path, paths):
@@ -228,7 +229,12 @@ def colorize_files(
     if overwrite:
         check_sources_are_kept((Path(task.name) for task in tasks), (task.target for task in tasks))
     files = FileColorizer(
-        choice=choice, colorizer=colorizer, overwrite=overwrite, needs_all_frames=True, skip_done=True
+        choice=choice,
+        colorizer=colorizer,
+        settings=color_settings,
+        overwrite=overwrite,
+        needs_all_frames=True,
+        skip_done=True,
     )
     results = files.run(tasks)
     return [failure or next(results) for failure in failures]
@@ -245,37 +251,41 @@ def _path_inside(root: Path, path: Path) -> Path | None:
     return resolved.relative_to(real_root)
 
 
-def _colorizer_for(
+def _guidance_with_settings(
+    guidance: GuidanceLike, settings: ColorSettings, folder: Path | None, references: Sequence[object]
+) -> Guidance | Recipe:
+    """Read guidance and add the settings that are fields of a recipe; see `with_settings`.
+
+    Raises:
+        GuidanceError: A setting requires a recipe or a reference, or is malformed.
+    """
+    found = read_guidance(guidance)
+    changes_references = settings.alpha is not None or settings.reassigned
+    if isinstance(found, Recipe):
+        if changes_references or settings.reference_weights:
+            return with_settings(found, settings, folder=folder, references=references)
+        return found
+    # the weights of references outside a recipe are applied when the references are encoded
+    if changes_references or (settings.reference_weights and not references):
+        raise GuidanceError("guidance must be a recipe if alpha or reassigned is set, got tensors")
+    return found
+
+
+def _choose_model(
     model: str | None,
     guidance: Guidance | Recipe,
-    folder: Path | None,
-    reference: ReferenceLike | None,
-    fast: bool,
     weights: str | Path | None,
-    settings: ColorSettings,
-    image: RasterImage | None = None,
-    **hparams: Any,
-) -> Colorizer:
-    """Select a model for the guidance and return a `Colorizer` with its weights.
+    folder: Path | None,
+    references: Sequence[object],
+    fast: bool,
+) -> ModelChoice:
+    """Select a model for guidance and references; see `choose_for_guidance`.
 
-    Args:
-        model: Registered model name; None selects a model as in `colorize`.
-        guidance: Guidance or recipe.
-        folder: Folder of the recipe file, to which the paths of its references are relative.
-        reference: References of the caller, which replace the references of the recipe.
-        fast: Whether to select the default model only among models whose weights ship with the package.
-        weights: Weights as in `colorize`.
-        settings: Options of ``colorzoo colorize``.
-        image: The image; None skips the selection of the default model for drawings.
-        **hparams: Arguments of `Colorizer`.
+    Without ``references``, the references of the recipe are used, unless ``folder`` is None.
     """
-    references: list[object] = [*listed_references(reference)]
     if not references and folder is not None and isinstance(guidance, Recipe):
-        references = [path for path, _ in recipe_reference_files(guidance, folder)]
-    choice = choose_for_guidance(model, guidance, weights, references=references, fast=fast)
-    if image is not None:
-        choice = choose_for_image(choice, guidance, image)
-    return load_colorizer(choice, settings, **hparams)
+        references = guidance.exemplar.files
+    return choose_for_guidance(model, guidance, weights, references=references, fast=fast)
 
 
 def _merged_settings(

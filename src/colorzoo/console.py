@@ -49,7 +49,10 @@ def progress_bar(title: str, total: int | None, *, log_every: float | None = Non
         Function that advances the bar by a number of items, by default 1.
     """
     if total == 1 or not sys.stderr.isatty():
-        yield _progress_logger(title, total, log_every)
+        if log_every is None:
+            yield lambda count=1: None  # noqa: ARG005  # nothing is shown
+        else:
+            yield _progress_logger(title, total, log_every)
         return
     from rich import console, progress
 
@@ -65,14 +68,14 @@ def progress_bar(title: str, total: int | None, *, log_every: float | None = Non
         yield lambda count=1: bar.advance(task, count)
 
 
-def _progress_logger(title: str, total: int | None, log_every: float | None) -> Advance:
+def _progress_logger(title: str, total: int | None, log_every: float) -> Advance:
     """Return a function that counts items and prints log lines; see `progress_bar`."""
     last_log_time, done = time.monotonic(), 0
 
     def advance(count: int = 1) -> None:
         nonlocal done, last_log_time
         done += count
-        if log_every is not None and time.monotonic() - last_log_time >= log_every:
+        if time.monotonic() - last_log_time >= log_every:
             last_log_time = time.monotonic()
             line = f"{title}: {done}" if total is None else f"{title}: {done} of {total}"
             print(line, file=sys.stderr, flush=True)

@@ -527,7 +527,13 @@ def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | No
     _check_types(model, lightness, guidance)
     if is_traced():
         return
-    _check_weights(model)
+    dtypes = {parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()}
+    if other_dtypes := dtypes - {torch.float32}:
+        dtype = str(other_dtypes.pop()).removeprefix("torch.")
+        raise ColorzooError(
+            f"the weights of {type(model).__name__} must be float32, got {dtype}. Call model.float(). For a "
+            "lower precision, use Colorizer(precision='bfloat16') or torch.autocast."
+        )
     if guidance is not None:
         guidance.check_matches(lightness, model.accepts)
     if model.training or lightness.is_meta or not lightness.numel():
@@ -562,17 +568,6 @@ def _check_types(model: ColoringModel, lightness: object, guidance: object) -> N
         raise ColorzooError(
             f"'guidance' must be a Guidance object, got {type(guidance).__name__}. Convert a recipe "
             "with Guidance.from_recipe."
-        )
-
-
-def _check_weights(model: ColoringModel) -> None:
-    """Raise `ColorzooError` if a floating-point parameter is not float32."""
-    dtypes = {parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()}
-    if other_dtypes := dtypes - {torch.float32}:
-        dtype = str(other_dtypes.pop()).removeprefix("torch.")
-        raise ColorzooError(
-            f"the weights of {type(model).__name__} must be float32, got {dtype}. Call model.float(). For a "
-            "lower precision, use Colorizer(precision='bfloat16') or torch.autocast."
         )
 
 

@@ -12,7 +12,7 @@ files and `create_model` use flat setting names, which are unique within a model
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, is_dataclass
 from numbers import Integral, Real
 from pathlib import PurePath
@@ -37,7 +37,6 @@ __all__ = [
     "Width",
     "argument",
     "option",
-    "out_of_range",
 ]
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -134,13 +133,7 @@ PositiveInt = Annotated[int, Range(1)]
 
 
 def check_arguments(kind: type[Any], arguments: Mapping[str, Any]) -> None:
-    """Raise `ColorzooError` if a constructor argument, or a setting in a group, is outside its `Range`."""
-    for name, limits, number in out_of_range(kind, arguments):
-        raise ColorzooError(f"{name} must be {limits}, got {number}")
-
-
-def out_of_range(kind: type[Any], arguments: Mapping[str, Any]) -> Iterator[tuple[str, Range, float]]:
-    """Yield the name, range and value of each number outside the `Range` of its type annotation.
+    """Raise `ColorzooError` if a constructor argument, or a setting in a group, is outside its `Range`.
 
     Args:
         kind: Class whose constructor declares the arguments, such as a dataclass.
@@ -151,13 +144,13 @@ def out_of_range(kind: type[Any], arguments: Mapping[str, Any]) -> Iterator[tupl
         value, hint = arguments.get(name), parameter.annotation
         if group := group_of(hint):
             nested = vars(value) if isinstance(value, group) else value
-            yield from out_of_range(group, nested if isinstance(nested, Mapping) else {})
+            check_arguments(group, nested if isinstance(nested, Mapping) else {})
             continue
         items = list(value.values()) if isinstance(value, Mapping) else value
         for limits in _ranges_of(hint):
             for item in items if isinstance(items, list | tuple) else [items]:
                 if isinstance(item, int | float) and not limits.contains(item):
-                    yield name, limits, item
+                    raise ColorzooError(f"{name} must be {limits}, got {item}")
 
 
 def group_of(hint: Any) -> type[Any] | None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from colorzoo.batch.outputs import output_path, plan_outputs
 from colorzoo.batch.runner import FileColorizer
+from colorzoo.batch.task import output_path, plan_outputs
 from colorzoo.errors import ImageError
 from colorzoo.image_io.find import FoundImage, find_images
 from colorzoo.image_io.metadata import Metadata

@@ -244,7 +244,6 @@ def test_provenance_records_model_settings_recipe_and_files(here: Path) -> None:
     settings = ColorSettings(0.5, device="cuda", reference_weights=[2.0, 1.0], alpha=0.3, reassigned=["1=2"])
     references = ("warm.png", "cold.png")
     guidance = with_settings(recipe, settings, references=references)
-    assert isinstance(guidance, Recipe)
     files = FileColorizer(
         choice=CHOICE,
         guidance=with_references(guidance, references, settings.reference_weights),

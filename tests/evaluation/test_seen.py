@@ -18,7 +18,7 @@ from colorzoo.evaluation.protocol import load_protocol
 from colorzoo.evaluation.run import print_notes
 from colorzoo.evaluation.seen import count_seen, seen_images
 from colorzoo.registry import model_card
-from colorzoo.weights import convert_weights, weights_path
+from colorzoo.weights import convert_weights, weight_file
 from tiny_evaluation import Plan, write_image
 
 SHA = model_card("colorzoo2026").weights["default"].sha256
@@ -71,7 +71,7 @@ def test_files_made_from_embedded_weights_keep_the_training_images(items: list[I
     converted, again, folder = (
         tmp_path / name for name in ("once.safetensors", "twice.safetensors", "folder")
     )
-    convert_weights(weights_path(card, "default"), card, converted, dtype="float16")
+    convert_weights(weight_file(card, "default").path, card, converted, dtype="float16")
     convert_weights(converted, card, again)
     create_model("colorzoo2026", converted).model.save_pretrained(folder)
     sources = {path.stem: path for path in (converted, again, folder / "model.safetensors")}

@@ -14,13 +14,13 @@ from harness import make_images, small_data, small_model, small_trainer
 from test_cli import fit_words
 
 from colorzoo import create_model
-from colorzoo.apps.cli.main import run_lightning as run
 from colorzoo.errors import DataError
 from colorzoo.evaluation import evaluate
 from colorzoo.evaluation.protocol import parse_protocol
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.metrics import FeatureNetwork, MeanSSIM
 from colorzoo.testing.processes import in_processes
+from colorzoo.training import run_command as run
 from colorzoo.training.validation import StageMetrics
 from tiny_model import NAME, write_tiny_weights
 

@@ -14,10 +14,10 @@ import torch
 import yaml
 from harness import make_images
 
-from colorzoo.apps.cli.main import run_lightning as run
 from colorzoo.registry import model_card
 from colorzoo.testing.processes import in_processes
 from colorzoo.testing.training import logged, write_overlay
+from colorzoo.training import run_command as run
 from colorzoo.training.configs import config_folders
 
 CLUSTER = config_folders()[0] / "cluster"

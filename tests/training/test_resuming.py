@@ -13,9 +13,9 @@ import torch
 from filelock import FileLock
 from harness import fit, make_images, small_trainer, trace
 
-from colorzoo.apps.cli.main import run_lightning as run
 from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.testing.processes import in_processes
+from colorzoo.training import run_command as run
 from colorzoo.training.callbacks import RunLock
 from colorzoo.training.checkpoint_lookup import find_checkpoint, with_folder_data
 

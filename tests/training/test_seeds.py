@@ -13,11 +13,11 @@ from harness import fit, small_data, small_model, small_trainer
 from lightning.pytorch import Callback
 from test_cli import fit_words
 
-from colorzoo.apps.cli.main import run_lightning as run
 from colorzoo.data.augment import jitter_colors
 from colorzoo.data.dataset import place_square
 from colorzoo.data.loader import SeededSampler
 from colorzoo.randomness import draw_uniform, image_generators
+from colorzoo.training import run_command as run
 from colorzoo.training.callbacks import StepSeed
 
 

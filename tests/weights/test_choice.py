@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from colorzoo import Colorizer, colorize
 from colorzoo.apps.cli.main import main
 from colorzoo.apps.studio.models import ModelPool
 from colorzoo.card import ModelCard, Use
-from colorzoo.weights import choice, weights_path
+from colorzoo.weights import choice, save_weights, weight_file
 from colorzoo.weights.choice import USES, all_defaults, choose_model, rank_models
 
 FULL, SMALL = "zhang2017_local", "colorzoo2026"
@@ -33,7 +34,7 @@ def choose(uses: Use | tuple[Use, ...], **options: Any) -> str:
 
 
 def _put(card: ModelCard, content: bytes) -> Path:
-    path = weights_path(card, "published")
+    path = weight_file(card, "published").path
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path
@@ -93,6 +94,14 @@ def test_colorize_uses_the_default_model_and_recipes_keep_their_model(
     recipe.write_text(json.dumps({"model": SMALL}))
     _, out, _ = _run(capsys, "colorize", image, "--recipe", recipe, "--json", "--device", "cpu")
     assert json.loads(out)[0]["model"] == SMALL
+
+
+def test_a_folder_named_default_does_not_select_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_weights(tmp_path / "default" / "model.safetensors", {"layer": torch.ones(1)}, {"model": FULL})
+    monkeypatch.chdir(tmp_path)
+    assert choose("automatic") == choice.SHIPPED["automatic"]
 
 
 def test_choose_model_prefers_models_that_use_more_guidance(narrow_zoo, authors_file: Path) -> None:

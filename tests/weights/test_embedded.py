@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from colorzoo import factory
 from colorzoo.errors import WeightsError
 from colorzoo.factory import create_coloring_model
 from colorzoo.files import sha256_of
 from colorzoo.registry import list_models, model_card
-from colorzoo.weights import catalog, encoder
+from colorzoo.weights import catalog
 from colorzoo.weights.catalog import EMBEDDED_FOLDER
 
 FILES = sorted(EMBEDDED_FOLDER.glob("*.safetensors"))
@@ -27,7 +28,7 @@ def test_create_coloring_model_rejects_damaged_file(tmp_path: Path, monkeypatch:
 def test_embedded_files_match_model_cards_and_encoder_files() -> None:
     cards = [w for name in list_models() for w in model_card(name).weights.values() if w.file]
     known = {w.file for w in cards}
-    assert {path.name for path in FILES} == known | {*encoder.FILES.values(), encoder.SEGMENTER_FILE}
+    assert {path.name for path in FILES} == known | {*factory.ENCODER_FILES.values(), factory.SEGMENTER_FILE}
     sizes = {path.name: path.stat().st_size for path in FILES}
     assert [(w.file, w.size) for w in cards] == [(w.file, sizes[w.file]) for w in cards]
 
@@ -40,9 +41,9 @@ def test_embedded_files_match_model_cards_and_encoder_files() -> None:
     ],
 )
 def test_embedded_encoder_file_matches_its_hash_and_is_frozen(
-    weights: encoder.EncoderWeights, sha256: str
+    weights: factory.EncoderWeights, sha256: str
 ) -> None:
-    assert sha256_of(EMBEDDED_FOLDER / encoder.FILES[weights]) == sha256
-    model = encoder.frozen_imagenet_encoder(weights)
+    assert sha256_of(EMBEDDED_FOLDER / factory.ENCODER_FILES[weights]) == sha256
+    model = factory.frozen_imagenet_encoder(weights)
     assert not list(model.parameters())  # no trainable parameters
     assert not model.state_dict()  # excluded from checkpoints

@@ -9,7 +9,7 @@ import pytest
 from colorzoo import registry
 from colorzoo.apps.cli.main import main
 from colorzoo.card import ModelCard, Quality, Weights
-from colorzoo.weights import weights_path
+from colorzoo.weights import weight_file
 from colorzoo.weights.choice import all_defaults
 
 
@@ -33,7 +33,7 @@ def zoo(card, entry, server, monkeypatch) -> dict[str, ModelCard]:
 
 
 def test_fetch_best_downloads_the_best_model_of_each_use_once(zoo, capsys, server, payload: bytes) -> None:
-    paths = [weights_path(zoo[name], "published") for name in ("lee2099", "may2098")]
+    paths = [weight_file(zoo[name], "published").path for name in ("lee2099", "may2098")]
     for _ in range(2):
         assert main(["weights", "fetch", "best"]) == 0
         assert capsys.readouterr() == ("".join(f"{path}\n" for path in paths), "")
@@ -48,5 +48,5 @@ def test_fetch_best_continues_after_failed_download(zoo, capsys, server, payload
     monkeypatch.setattr(registry, "all_cards", lambda: cards)
     assert main(["weights", "fetch", "best"]) == 1
     assert "404" in capsys.readouterr().err
-    assert weights_path(zoo["may2098"], "published").read_bytes() == payload
+    assert weight_file(zoo["may2098"], "published").path.read_bytes() == payload
     assert main(["weights", "fetch", "points"]) == 2

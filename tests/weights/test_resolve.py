@@ -20,7 +20,7 @@ from colorzoo.errors import UntrainedWarning, WeightsError
 from colorzoo.files import sha256_of
 from colorzoo.training.create import create_model
 from colorzoo.weights import catalog as catalog_module
-from colorzoo.weights import resolve_weights, save_weights, weights_path
+from colorzoo.weights import resolve_weights, save_weights, weight_file
 from colorzoo.weights.catalog import WeightFile, fetch, recorded_sha256
 
 Entry = Callable[..., Weights]
@@ -33,7 +33,7 @@ def target(tmp_path: Path) -> Path:
 
 
 def put(card: ModelCard, content: bytes) -> Path:
-    path = weights_path(card, "published")
+    path = weight_file(card, "published").path
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path
@@ -87,7 +87,7 @@ def test_resolve_weights_prefers_cached_published_over_embedded_weights(
     resolved = resolve_weights(model, "default")
     assert resolved is not None
     assert (resolved.path, resolved.hparams) == (tmp_path / "lee.safetensors", {"width": 2})
-    assert (resolved.sha256, resolved.published) == (model.weights["default"].sha256, False)
+    assert resolved.sha256 == model.weights["default"].sha256
     path = put(model, payload)
     assert resolve_weights(model, "default").path == path
     assert resolve_weights(model, tmp_path / "lee.safetensors").path == resolved.path
@@ -98,8 +98,8 @@ def test_resolve_weights_default_uses_the_downloaded_file_offline(card, entry: E
     for options in ({}, {"offline": True}):
         resolved = resolve_weights(model, "default", **options)
         assert resolved is not None
-        assert resolved.published
-        assert resolved.path == weights_path(model, "published")
+        assert resolved.entry == model.weights["published"]
+        assert resolved.path == weight_file(model, "published").path
     assert server.requests == ["good"]
 
 
@@ -110,7 +110,7 @@ def test_resolve_weights_warns_once_if_default_weights_are_unavailable(card, ent
         warnings.simplefilter("always")
         assert resolve_weights(model, "default", offline=True) is None
     assert [item.category for item in caught] == [UntrainedWarning]
-    for part in ("lee2099", "0.3 MB", f"from {url} to {weights_path(model, 'published')}"):
+    for part in ("lee2099", "0.3 MB", f"from {url} to {weight_file(model, 'published').path}"):
         assert part in str(caught[0].message)
 
 
@@ -121,7 +121,7 @@ def test_resolve_weights_reads_hparams_of_a_user_file(card, tmp_path: Path) -> N
         resolved = resolve_weights(card(), given)
         assert resolved is not None
         assert (resolved.path, resolved.entry, resolved.hparams) == (path, None, {"width": 3})
-        assert (resolved.sha256, resolved.published) == (None, False)
+        assert resolved.sha256 is None
 
 
 def test_resolve_weights_raises_short_errors_for_invalid_values(card, entry: Entry) -> None:
@@ -143,13 +143,13 @@ def test_resolve_weights_treats_raw_file_as_published_if_card_has_no_hash(tmp_pa
     torch.save({"model": {f"theirs.{k}": v for k, v in nn.Linear(2, 2).state_dict().items()}}, theirs)
     found = resolve_weights(card(published=published), theirs)
     assert found is not None
-    assert (found.published, found.sha256, found.hparams) == (True, None, {"width": 2})
+    assert (found.entry, found.sha256, found.hparams) == (published, None, {"width": 2})
 
 
 def test_fetch_records_the_hash_of_unhashed_weights(narrow_zoo, server, authors_file: Path, capsys) -> None:
     server.content = authors_file.read_bytes()
     card = narrow_zoo(sha256=None, urls=(server.url("page"), server.url("good")))
-    path = weights_path(card, "published")
+    path = weight_file(card, "published").path
     assert main(["weights", "fetch", NAME]) == 0
     recorded = sha256_of(path)
     assert recorded_sha256(path) == recorded
@@ -164,7 +164,7 @@ def test_fetch_records_the_hash_of_unhashed_weights(narrow_zoo, server, authors_
 
 
 def test_create_model_loads_hugging_face_hub_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shipped = weights_path(colorzoo.model_card("zhang2016_small"), "default")
+    shipped = weight_file(colorzoo.model_card("zhang2016_small"), "default").path
     calls = []
 
     def download(*words: str, **options: object) -> str:

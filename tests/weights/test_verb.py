@@ -13,7 +13,7 @@ from colorzoo import registry
 from colorzoo.apps.cli import weights as verb
 from colorzoo.card import ModelCard
 from colorzoo.errors import UnknownModelError, WeightsError
-from colorzoo.weights import cache_home, weights_path
+from colorzoo.weights import cache_home, weight_file
 from colorzoo.weights import catalog as catalog_module
 
 
@@ -49,7 +49,7 @@ def test_weights_list_shows_the_location_of_each_file(zoo, capsys):
 
 def test_weights_list_json_reports_fetched_files_as_cached(zoo, server, capsys):
     assert _run("fetch", "lee2099") == 0
-    target = weights_path(zoo["lee2099"], "published")
+    target = weight_file(zoo["lee2099"], "published").path
     assert capsys.readouterr().out == f"{target}\n"
     assert _run("list", "--json") == 0
     rows = json.loads(capsys.readouterr().out)
@@ -68,7 +68,7 @@ def test_weights_fetch_raises_for_offline_missing_and_unknown_models(zoo, monkey
 
 
 def test_weights_verify_reports_damaged_and_missing_files(zoo, tmp_path: Path, capsys):
-    shipped, target = tmp_path / "small.safetensors", weights_path(zoo["lee2099"], "published")
+    shipped, target = tmp_path / "small.safetensors", weight_file(zoo["lee2099"], "published").path
 
     def verified(*names: str) -> tuple[int, list[str]]:
         return _run("verify", *names), capsys.readouterr().out.splitlines()

@@ -1,4 +1,3 @@
-from .outputs import plan_outputs as plan_outputs
 from .provenance import UsedFile as UsedFile
 from .provenance import model_provenance as model_provenance
 from .provenance import result_provenance as result_provenance
@@ -23,6 +22,7 @@ from .sign import sign_results as sign_results
 from .task import ALREADY_DONE as ALREADY_DONE
 from .task import FileResult as FileResult
 from .task import FileTask as FileTask
+from .task import plan_outputs as plan_outputs
 
 __all__ = [
     "ALREADY_DONE",

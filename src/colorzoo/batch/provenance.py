@@ -20,10 +20,10 @@ from colorzoo.inference.result import ColorizedImage
 from colorzoo.model import full_repr
 from colorzoo.registry import model_card
 from colorzoo.weights.choice import ModelChoice, choose_model
+from colorzoo.weights.load import untrained_parts
 
 _IN_RECIPE = ("strength", "alpha", "reference_weights", "reassigned")  # settings with a recipe field
 _UNRECORDED = ("device", "allow_untrained")  # settings that do not determine the result
-FileUse = Literal["reference", "classes"]
 
 
 @dataclass(frozen=True)
@@ -40,24 +40,9 @@ class UsedFile:
         sha256: SHA-256 of the content; empty if the file cannot be read.
     """
 
-    use: FileUse
+    use: Literal["reference", "classes"]
     name: str
     sha256: str
-
-
-def input_files(recipe: Recipe, folder: Path | None) -> list[tuple[FileUse, Path]]:
-    """Return role and path of the references and the label images of a recipe.
-
-    Args:
-        recipe: Recipe of a result.
-        folder: Folder to which the paths of references are relative; None omits the references.
-
-    Raises:
-        GuidanceError: The field ``exemplar`` of the recipe is malformed.
-    """
-    references = [] if folder is None else recipe_reference_files(recipe, folder)
-    files: list[tuple[FileUse, Path]] = [("reference", path) for path, _ in references]
-    return [*files, *(("classes", Path(name)) for name in recipe.classes.label_files)]
 
 
 def used_files(recipe: Recipe, folder: Path | None) -> list[UsedFile]:
@@ -70,8 +55,10 @@ def used_files(recipe: Recipe, folder: Path | None) -> list[UsedFile]:
     Raises:
         GuidanceError: The field ``exemplar`` of the recipe is malformed.
     """
-    files = input_files(recipe, folder)
-    return [UsedFile(use, path.name, digest_or_empty(path)) for use, path in files]
+    references = [] if folder is None else recipe_reference_files(recipe, folder)
+    labels = map(Path, recipe.classes.label_files)
+    used = [UsedFile("reference", path.name, digest_or_empty(path)) for path, _ in references]
+    return used + [UsedFile("classes", path.name, digest_or_empty(path)) for path in labels]
 
 
 def result_provenance(
@@ -108,20 +95,23 @@ def result_provenance(
         recipe = replace(recipe, strength=settings.strength)
     if isinstance(model, ModelChoice):
         recipe = replace(recipe, model=model_card(model.name).name)
-    # the content of the files determines the result, not their names
-    hashed_recipe = _with_file_names(recipe, files, [file.sha256 for file in files])
+    hashed_recipe = recipe
+    if files:  # their content determines the result, not their names
+        hashed_recipe = _with_file_names(recipe, files, [file.sha256 for file in files])
+        recipe = _with_file_names(recipe, files, [file.name for file in files])
     decisive: list[object] = [
         {name: value for name, value in selected.items() if name != "engine"},  # equal pixels
         {**hashed_recipe.to_dict(), "image": None},
     ]
-    if isinstance(model, ModelChoice) and model.is_replaceable:  # by the default model for drawings
+    if isinstance(model, ModelChoice) and model.is_default and model.weights == "default":
+        # the default model for drawings replaces this model if an image is line art
         decisive.append(choose_model(None, "sketch", fast=model.fast).sha256)
     options = {name: value for name, value in selected.items() if name not in _IN_RECIPE}
     return model_provenance(
         model,
         decisive,
         options=options if size is None else {"size": size, **options},
-        recipe=_with_file_names(recipe, files, [file.name for file in files]).to_json(),
+        recipe=recipe.to_json(),
         crop="" if recipe.crop is None else recipe.crop.to_text(),
         files=files,
     )
@@ -184,7 +174,9 @@ def model_provenance(
         is_trained = next(module.parameters(), None) is not None and module.trained
     else:
         name, weights, digest = model_card(model.name).name, model.sha256, model.sha256
-        is_trained = model.is_trained
+        file, _ = model.found
+        # all weights that model cards list are trained
+        is_trained = file is not None and (file.entry is not None or not untrained_parts(file.path))
     # settings of custom models can be any objects
     hashed = json.dumps([name, digest, *decisive], sort_keys=True, default=full_repr)
     selected = {key: value for key, value in options.items() if value is not None}

@@ -8,50 +8,43 @@ from pathlib import Path
 
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Guidance, Recipe
+from colorzoo.guidance import Recipe
 from colorzoo.inference.references import equal_or_given
 
 
 def with_settings(
-    guidance: Guidance | Recipe,
+    recipe: Recipe,
     settings: ColorSettings,
     *,
     folder: Path | None = None,
     references: Sequence[object] = (),
-) -> Guidance | Recipe:
-    """Return guidance with the settings that are fields of a recipe.
+) -> Recipe:
+    """Return a recipe with the settings that are fields of a recipe.
 
-    The settings are ``alpha``, ``reassigned`` and ``reference_weights``. The weights are added to the recipe
-    only if its own references are used. If no setting is set, the guidance is returned unchanged.
+    The settings are ``alpha``, ``reassigned`` and ``reference_weights``, of which at least one is set. The
+    weights are added to the recipe only if its own references are used.
 
     Examples:
-        >>> with_settings(Recipe(), ColorSettings()) == Recipe()
-        True
+        >>> with_settings(Recipe(), ColorSettings(alpha=0.5), references=["warm.jpg"]).exemplar.alpha
+        0.5
 
     Args:
-        guidance: Recipe, or guidance as tensors, which does not support these settings.
+        recipe: Recipe.
         settings: Settings, which override the fields of the recipe.
         folder: Folder of the recipe file; None to ignore the references of the recipe.
         references: References that replace the references of the recipe; empty to keep them.
 
     Raises:
-        GuidanceError: A setting requires a recipe or a reference, or is malformed.
+        GuidanceError: There is no reference, or a setting is malformed.
     """
     alpha, weights, reassigned = settings.alpha, settings.reference_weights, settings.reassigned
-    if alpha is None and not weights and not reassigned:
-        return guidance
-    if not isinstance(guidance, Recipe):
-        # the weights of references outside a recipe are applied when the references are encoded
-        has_only_weights = alpha is None and not reassigned
-        if has_only_weights and references:
-            return guidance
-        raise GuidanceError("guidance must be a recipe if alpha or reassigned is set, got tensors")
     recipe_references: list[str] = []
     if not references and folder is not None:
-        recipe_references = [file.path for file in guidance.exemplar.files]
+        recipe_references = [file.path for file in recipe.exemplar.files]
     if not (references or recipe_references):
         raise GuidanceError("--alpha, --class and --reference-weights require --reference IMG")
-    recipe = guidance if alpha is None else guidance.with_fields("exemplar", {"alpha": alpha})
+    if alpha is not None:
+        recipe = recipe.with_fields("exemplar", {"alpha": alpha})
     if recipe_references and weights:
         recipe = with_references(recipe, recipe_references, weights)
     return _with_reassigned(recipe, reassigned) if reassigned else recipe

@@ -136,7 +136,7 @@ def read_entries(results: Iterable[FileResult], advance: Callable[[], None]) -> 
     """
     entries = []
     for result in results:
-        if result.failed:
+        if result.status == "failed":
             entries.append(ReportEntry(os.path.abspath(result.source), notes="; ".join(result.notes)))
         elif result.finished:
             entries.append(_entry(result))

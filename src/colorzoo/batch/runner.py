@@ -11,15 +11,13 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from colorzoo.batch.overlap import overlapped
 from colorzoo.batch.provenance import (
-    UsedFile,
-    input_files,
     result_provenance,
     used_files,
     with_prediction,
@@ -59,7 +57,7 @@ from colorzoo.image_io.write import (
 )
 from colorzoo.inference.colorizer import Colorizer, choose_for_image
 from colorzoo.inference.pipeline import colorize_task
-from colorzoo.inference.references import recipe_references
+from colorzoo.inference.references import recipe_reference_files, recipe_references
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask
 from colorzoo.weights.choice import ModelChoice
@@ -195,7 +193,7 @@ class FileColorizer:
     _records: dict[tuple[int | None, ModelChoice | None], ImageProvenance] = field(
         default_factory=dict, init=False
     )
-    _folders: set[Path] = field(default_factory=set, init=False)
+    _cleaned_folders: set[Path] = field(default_factory=set, init=False)
     _disk_full: threading.Event = field(default_factory=threading.Event, init=False)
 
     def run(self, tasks: Iterable[FileTask], *, threads: int = 1) -> Generator[FileResult, None, None]:
@@ -267,8 +265,10 @@ class FileColorizer:
         with self._loading:
             if choice not in self._loaded:
                 colorizer = load_colorizer(choice, self.settings)
-                references = [] if self.folder is None else recipe_references(self._recipe, self.folder)
-                exemplar = colorizer.exemplar(references) if references else None
+                exemplar = None
+                if isinstance(self.guidance, Recipe) and self.folder is not None:
+                    references = recipe_references(self.guidance, self.folder)
+                    exemplar = colorizer.exemplar(references) if references else None
                 self._loaded[choice] = colorizer, exemplar
             return self._loaded[choice]
 
@@ -288,24 +288,20 @@ class FileColorizer:
             loaded = self.colorizer if choice is None else None
             model = choice or self.choice or loaded
             assert model is not None
+            recipe = self.guidance if isinstance(self.guidance, Recipe) else Recipe()
+            files = used_files(recipe, self.folder)
             self._records[size, choice] = result_provenance(
-                model, self._recipe, self.settings, self._used_files, loaded=loaded, size=size
+                model, recipe, self.settings, files, loaded=loaded, size=size
             )
         return self._records[size, choice]
 
     @property
     def input_files(self) -> list[Path]:
         """Paths of the references and the label images of the recipe."""
-        return [path for _, path in input_files(self._recipe, self.folder)]
-
-    @cached_property  # references are hashed once, as they are encoded once
-    def _used_files(self) -> list[UsedFile]:
-        return used_files(self._recipe, self.folder)
-
-    @property
-    def _recipe(self) -> Recipe:
-        """The guidance if it is a recipe; otherwise an empty recipe."""
-        return self.guidance if isinstance(self.guidance, Recipe) else Recipe()
+        if not isinstance(self.guidance, Recipe):
+            return []
+        references = [] if self.folder is None else recipe_reference_files(self.guidance, self.folder)
+        return [*(path for path, _ in references), *map(Path, self.guidance.classes.label_files)]
 
     def read(self, task: FileTask) -> OpenedFile | FileResult:
         """Read a file and preprocess its first image, without running the network.
@@ -318,7 +314,10 @@ class FileColorizer:
                 does not support the image.
         """
         colorizer, exemplar = self.load()
-        self._remove_leftovers(task.target.parent)
+        folder = task.target.parent
+        if folder not in self._cleaned_folders:  # it may contain incomplete files of earlier runs
+            self._cleaned_folders.add(folder)
+            remove_leftovers(folder)
         source = self._open(task, colorizer.size)
         if isinstance(source, FileResult):
             return source
@@ -326,21 +325,20 @@ class FileColorizer:
         color_note = chroma_note(image)
         if color_note == IN_COLOR and self.skip_colored:
             return replace(task.result("skipped", f"{IN_COLOR}; skipped"), output="")
-        notes = (*_input_notes(color_note), *write_notes(task.target, image))
+        notes = write_notes(task.target, image)
+        if color_note == IN_COLOR:
+            notes = (f"the input was {IN_COLOR}; its colors were not used", *notes)
+        elif color_note:
+            notes = (color_note, *notes)
         choice = self.choice
         if choice is not None and self.exemplar is None:
             choice = choose_for_image(choice, self.guidance, image)
         if choice is not self.choice:  # the image is a drawing
             colorizer, exemplar = self.load(choice)
             source = self._with_model(source, choice, colorizer.size)
-        prepared = self._prepare(image, colorizer, exemplar)
+        strength = self.settings.strength
+        prepared = colorizer.prepare(image, self.guidance, strength=strength, reference=exemplar)
         return OpenedFile(task, source, colorizer, exemplar, prepared, notes)
-
-    def _remove_leftovers(self, folder: Path) -> None:
-        """Remove incomplete files of earlier runs from an output folder, once for each folder."""
-        if folder not in self._folders:
-            self._folders.add(folder)
-            remove_leftovers(folder)
 
     def _open(self, task: FileTask, size: int) -> SourceImages | FileResult:
         """Open a file and read its first image.
@@ -367,7 +365,10 @@ class FileColorizer:
                     if self.skip_done and (existing := self._existing_result(task, provenance)) is not None:
                         return existing
                     file.seek(0)
-                frames = self._frames_to_color(file, name, task.target)
+                frames = None
+                may_have_frames = self.needs_all_frames or output_format(task.target) in ANIMATED_FORMATS
+                if may_have_frames and self.settings.frames == "all":
+                    frames = self._frames_to_color(file, name, task.target)
                 if frames is None:
                     file.seek(0)
                     only = ImageFrame(read_file(file, name, self.max_pixels))
@@ -391,10 +392,6 @@ class FileColorizer:
         Raises:
             ImageError: The target cannot contain the required frames, or there are too many frames.
         """
-        if self.settings.frames == "first":
-            return None
-        if not (self.needs_all_frames or output_format(target) in ANIMATED_FORMATS):
-            return None
         frames = describe_frames(file, name)
         if frames is None:
             return None
@@ -423,10 +420,6 @@ class FileColorizer:
             return source
         other = with_source(self.provenance(size, choice), own.source, own.name)
         return replace(source, provenance=replace(other, settings=own.settings))
-
-    def _prepare(self, image: RasterImage, colorizer: Colorizer, exemplar: Exemplar | None) -> ColorizeTask:
-        """Preprocess an image; see `Colorizer.prepare`."""
-        return colorizer.prepare(image, self.guidance, strength=self.settings.strength, reference=exemplar)
 
     def color(self, opened: OpenedFile) -> ColoredFile | WrittenFrames:
         """Run the network on the first image of a file.
@@ -495,11 +488,13 @@ class FileColorizer:
             first_like: First frame with the metadata of the result.
             notes: List to which the notes for the user on each frame are appended.
         """
-        image_task, like = opened.prepared, first_like
+        image_task, like, strength = opened.prepared, first_like, self.settings.strength
         for frame in chain([opened.source.first], opened.source.later):
             if frame is not opened.source.first:
                 like = frame.image
-                image_task = self._prepare(like, opened.colorizer, opened.exemplar)
+                image_task = opened.colorizer.prepare(
+                    like, self.guidance, strength=strength, reference=opened.exemplar
+                )
             colored = colorize_task(image_task)
             notes += [*frame.image.notes, *colored.notes]
             levels = colored.levels(output_bit_depth(opened.task.target, like))
@@ -516,13 +511,6 @@ def _pixels(task: FileTask) -> int:
     return 0
 
 
-def _input_notes(note: str | None) -> tuple[str, ...]:
-    """Return notes on the colors of the input; see `chroma_note`."""
-    if note == IN_COLOR:
-        return (f"the input was {IN_COLOR}; its colors were not used",)
-    return (note,) if note else ()
-
-
 def load_colorizer(choice: ModelChoice, settings: ColorSettings, **more: Any) -> Colorizer:
     """Return a cached colorizer; load its model if it is not cached or its weights changed.
 
@@ -532,7 +520,7 @@ def load_colorizer(choice: ModelChoice, settings: ColorSettings, **more: Any) ->
         **more: Other keyword arguments of `Colorizer`, which override the settings.
     """
     arguments = {name: getattr(settings, name) for name in _OF_COLORIZER} | more
-    path = existing_file(choice.weights)
+    path = None if choice.weights == "default" else existing_file(choice.weights)
     changed = None if path is None else (path.stat().st_mtime_ns, path.stat().st_size)
     return _load_colorizer(choice, changed, tuple(sorted(arguments.items())))
 

@@ -1,13 +1,19 @@
-"""Files to colorize and their outcomes."""
+"""Files to colorize, their output paths and their outcomes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from colorzoo.image_io.provenance import ResultState
+from colorzoo.errors import ImageError
+from colorzoo.files import digest_of
+from colorzoo.image_io.find import RESULT_SUFFIX, FoundImage, result_name, shorten_name
+from colorzoo.image_io.provenance import ImageProvenance, ResultState, read_provenance, result_state
 from colorzoo.inference.task import StageRun
 
 Status = Literal["colored", "skipped", "failed", "planned"]
@@ -21,6 +27,8 @@ _EXISTS = {
     "or choose another --output.",
 }
 """Reason why an existing file is not replaced, by its `ResultState`."""
+# extensions of images, but not of folder names such as colored.2024 and scans.v2
+_EXTENSION = re.compile(r"\.(?!v\d)[A-Za-z][A-Za-z0-9]{1,4}")
 
 
 @dataclass(frozen=True)
@@ -49,14 +57,9 @@ class FileResult:
     stages: tuple[StageRun, ...] = ()
 
     @property
-    def failed(self) -> bool:
-        """Whether the image could not be colorized or written."""
-        return self.status == "failed"
-
-    @property
     def error(self) -> str:
         """Reason for a failure, as one line; empty if the file did not fail."""
-        return "; ".join(self.notes) if self.failed else ""
+        return "; ".join(self.notes) if self.status == "failed" else ""
 
     @property
     def finished(self) -> bool:
@@ -100,3 +103,191 @@ class FileTask:
         if state == "done":
             return self.result("skipped", ALREADY_DONE)
         return self.result("failed", f"{self.target} {_EXISTS[state]}")
+
+
+@dataclass(frozen=True)
+class PlannedOutput:
+    """Planned output file of an image.
+
+    Attributes:
+        path: Path of the output file.
+        state: ``"missing"`` if the file does not exist or the run overwrites existing files. Otherwise, the
+            result of `result_state`, which compares the existing file with the planned result.
+    """
+
+    path: Path
+    state: ResultState | Literal["missing"]
+
+
+def output_path(
+    found: FoundImage, out: str | Path | None = None, *, single: bool = True, extension: str | None = None
+) -> Path:
+    """Return the output path for one image.
+
+    If ``out`` is None, the output is ``NAME.color.EXT`` in the folder of the source. If ``out`` is a folder,
+    the output has the same relative path as the source. For formats that cannot be written, ``.png`` is
+    appended to the extension.
+
+    Args:
+        found: Source image.
+        out: Output folder, or output file for a single input, or None.
+        single: Whether ``found`` is the only input.
+        extension: Extension of the output, unless ``out`` is a file; None uses the extension of the source.
+
+    Returns:
+        Output path, which is never the source path.
+
+    Raises:
+        ImageError: ``out`` is a file but there are several inputs, or ``out`` is the source.
+    """
+    if out is None:
+        return found.path.with_name(result_name(found.path, RESULT_SUFFIX, extension))
+    target = Path(out)
+    if names_file(str(out)):
+        if not single:
+            raise ImageError(f"--output must be a folder if there are several images, got {out}")
+        if _is_same_file(target, found.path):
+            raise ImageError(f"{out} is also the source image. Set --output to another file.")
+        return target
+    mirrored = target / found.relative.with_name(result_name(found.relative, extension=extension))
+    if _is_same_file(mirrored, found.path):
+        return mirrored.with_name(result_name(found.relative, RESULT_SUFFIX, extension))
+    return mirrored
+
+
+def names_file(out: str) -> bool:
+    """Return whether the value of ``-o`` is a file name rather than a folder name.
+
+    If the path does not exist, it is a file name if it ends with an image-like extension such as ``.png``.
+    """
+    if out.endswith(("/", os.sep)) or Path(out).is_dir():
+        return False
+    return Path(out).is_file() or _EXTENSION.fullmatch(Path(out).suffix) is not None
+
+
+def plan_outputs(
+    found: Sequence[FoundImage],
+    provenance: Callable[[], ImageProvenance],
+    out: str | None = None,
+    *,
+    overwrite: bool = False,
+    extension: str | None = None,
+) -> list[PlannedOutput]:
+    """Select an output file for each image; no two images have the same output file.
+
+    If two output paths are equal or differ only in case, the second path gets a suffix such as ``-2``. If an
+    output path contains the result of a different source image, a suffix is also added, unless ``overwrite``
+    is set or ``out`` is a file.
+
+    If an output path exists and ``overwrite`` is not set, missing weight files are downloaded, because the
+    provenance of the existing file contains their hash.
+
+    Examples:
+        >>> from colorzoo.image_io import find_images
+        >>> found = find_images(["photo.png"]).found
+        >>> [planned.path.name for planned in plan_outputs(found, FileColorizer().provenance)]
+        ['photo.color.png']
+
+    Args:
+        found: Source images.
+        provenance: Function that returns the record of the results without their source, such as
+            `FileColorizer.provenance`; called if an output exists, and compared with its record.
+        out: Output file or folder, or None; see `output_path`.
+        overwrite: Whether existing files are replaced.
+        extension: Extension of the outputs, unless ``out`` is a file; None uses the extension of each source.
+
+    Returns:
+        Path and state of each output, in the order of ``found``.
+
+    Raises:
+        ImageError: ``out`` is a file but there are several inputs or ``out`` is the source, ``overwrite`` is
+            set and an output would replace an input, or there are too many files with the same name.
+        ColorzooError: A model does not exist, or its weights cannot be downloaded.
+    """
+    is_single = len(found) == 1
+    preferred = [output_path(image, out, single=is_single, extension=extension) for image in found]
+    renamed, reserved = distinct_paths(preferred)  # reserved contains the paths of all images in lower case
+    targets = [renamed.get(index, path) for index, path in enumerate(preferred)]
+    if overwrite:
+        check_sources_are_kept([image.path for image in found], targets)
+    if overwrite or not any(map(os.path.lexists, targets)):
+        return [PlannedOutput(target, "missing") for target in targets]
+    is_fixed = out is not None and names_file(out)  # the user selected the file, so it gets no suffix
+    expected = provenance()
+    planned: list[PlannedOutput] = []
+    for image, target in zip(found, targets, strict=True):
+        candidates: Iterable[Path] = [target] if is_fixed else _unreserved(target, reserved)
+        output = _plan(image.path, candidates, expected, is_fixed)
+        reserved.add(_folded(output.path))
+        planned.append(output)
+    return planned
+
+
+def _unreserved(target: Path, reserved: set[str]) -> Iterator[Path]:
+    """Yield the path reserved for an image, then its numbered alternatives that no other image reserves."""
+    yield target
+    for path in islice(_numbered(target), 1, None):  # without target itself
+        if _folded(path) not in reserved:
+            yield path
+
+
+def check_sources_are_kept(sources: Iterable[Path], targets: Iterable[Path]) -> None:
+    """Raise an error if an output would replace an input.
+
+    Raises:
+        ImageError: An output is the same file as an input.
+    """
+    inputs = set(map(os.path.realpath, sources))
+    for target in targets:
+        if os.path.realpath(target) in inputs:
+            raise ImageError(f"the output {target} is an input of this run. Set another output folder.")
+
+
+def distinct_paths(wanted: Iterable[Path]) -> tuple[dict[int, Path], set[str]]:
+    """Add a number to paths that equal an earlier path or differ from it only in case.
+
+    Args:
+        wanted: Output paths.
+
+    Returns:
+        New path for each index of a numbered path, and the set of all resulting paths in lower case.
+    """
+    taken: set[str] = set()
+    renamed: dict[int, Path] = {}
+    for index, path in enumerate(wanted):
+        free = path
+        if _folded(path) in taken:
+            free = renamed[index] = next(each for each in _numbered(path) if _folded(each) not in taken)
+        taken.add(_folded(free))
+    return renamed, taken
+
+
+def _folded(path: Path) -> str:
+    """Return the absolute path without case, because some file systems ignore case."""
+    return os.path.abspath(path).casefold()
+
+
+def _plan(source: Path, paths: Iterable[Path], expected: ImageProvenance, fixed: bool) -> PlannedOutput:
+    for path in paths:
+        if not os.path.lexists(path):
+            return PlannedOutput(path, "missing")
+        try:
+            expected = replace(expected, source=digest_of(source))
+        except OSError:  # reported when the image is opened
+            expected = replace(expected, source="")
+        state = result_state(read_provenance(path), expected)
+        if state != "foreign" or fixed:
+            return PlannedOutput(path, state)
+    raise AssertionError("`_numbered` raises an error before its paths end")
+
+
+def _numbered(wanted: Path) -> Iterator[Path]:
+    """Yield a path and its alternatives: ``NAME.EXT``, ``NAME-2.EXT`` and so on."""
+    yield wanted
+    for count in range(2, 10_000):
+        yield wanted.with_name(shorten_name(wanted.stem, f"-{count}{wanted.suffix}"))
+    raise ImageError(f"{wanted}: too many files have this name. Choose another folder with --output.")
+
+
+def _is_same_file(first: Path, second: Path) -> bool:
+    return os.path.realpath(first) == os.path.realpath(second)

@@ -586,7 +586,7 @@ def choose_for_image(choice: ModelChoice, guidance: Guidance | Recipe, image: Ra
         guidance: Guidance or recipe.
         image: Image to colorize.
     """
-    if not choice.is_replaceable:
+    if not (choice.is_default and choice.weights == "default"):
         return choice
     levels = composite_on_paper(image).levels
     if not is_line_art(levels) or chroma_note(image) == IN_COLOR:

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.factory import click_segmenter
 from colorzoo.guidance import Mask
 from colorzoo.inference.full_size import map_size
 from colorzoo.inference.steps.areas import polygon_map
 from colorzoo.networks.click_segmenter import PARTS, SegmenterFeatures
 from colorzoo.networks.enlarging import enlarge_along_edges
 from colorzoo.networks.imagenet_encoder import MULTIPLE
-from colorzoo.weights.encoder import click_segmenter
 
 _NETWORK_SIZE = 256  # shorter side of the network input
 _CROP = 4  # the crop of the second run has 1 / 4 of the shorter side

@@ -200,7 +200,7 @@ def train_config(card: ModelCard, config: Path, images: Path | None = None) -> N
             images = folder / "images"
             write_sample_images(images, count=4 * _TRAIN_BATCH, classes=2 * _takes_labels(card))
         overlay = write_overlay(card, folder, images)
-        code = run_command("fit", ["--config", str(config), "--config", str(overlay)])
+        code = run_command(["fit", "--config", str(config), "--config", str(overlay)])
         losses = logged(folder, "train/")
         metrics = logged(folder, "val/")
         checkpoints = {path.name for path in folder.rglob("*.ckpt")}

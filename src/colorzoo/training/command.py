@@ -45,12 +45,11 @@ from colorzoo.weights import read_weights, resolve_weights
 from colorzoo.weights.load import Provenance
 
 
-def run_command(verb: str, words: Sequence[str]) -> int:
+def run_command(words: Sequence[str]) -> int:
     """Run ``fit``, ``validate``, ``test`` or ``predict``.
 
     Args:
-        verb: Name of the command.
-        words: Command-line arguments.
+        words: Name of the command and its arguments.
 
     Returns:
         Exit code: 0, or 1 if ``predict`` failed for at least one image.
@@ -60,8 +59,9 @@ def run_command(verb: str, words: Sequence[str]) -> int:
             error occurred, or another process of the run has ended.
     """
     filter_messages()
+    verb, *arguments = words
     try:
-        prepared = _prepare(verb, words)
+        prepared = _prepare(verb, arguments)
         import_tasks(prepared)
         return ZooCLI(verb, prepared).exit_code
     except ColorzooError:
@@ -347,4 +347,4 @@ def _initial_weights_file(model: ColorizationModule, source: str) -> tuple[Path,
             f"--init_from {source!r}: {card.name} has no weights on this machine. Run "
             f"`colorzoo weights fetch {card.name}`, or use another model."
         )
-    return found.path, found.published
+    return found.path, found.entry is not None and found.entry.published

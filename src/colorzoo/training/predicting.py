@@ -15,9 +15,8 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 
 from colorzoo.batch.bucket import ResultBucket
-from colorzoo.batch.outputs import distinct_paths, output_path
 from colorzoo.batch.runner import FileColorizer
-from colorzoo.batch.task import FileResult, FileTask, Status
+from colorzoo.batch.task import FileResult, FileTask, Status, distinct_paths, output_path
 from colorzoo.data import ImageDataModule
 from colorzoo.data.loader import call_on_rank_zero
 from colorzoo.data.originals import Original, Originals
@@ -47,7 +46,7 @@ class BatchSummary:
     def add(self, result: FileResult) -> None:
         """Count the outcome of a file and, if the file failed, append the reason."""
         self.counts[result.status] += 1
-        if result.failed:
+        if result.status == "failed":
             self.failures.append((result.source, result.error))
 
 

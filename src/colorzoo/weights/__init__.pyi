@@ -7,7 +7,6 @@ from .catalog import file_problem as file_problem
 from .catalog import list_weights as list_weights
 from .catalog import resolve_weights as resolve_weights
 from .catalog import weight_file as weight_file
-from .catalog import weights_path as weights_path
 from .choice import USES as USES
 from .choice import ModelChoice as ModelChoice
 from .choice import all_defaults as all_defaults
@@ -49,5 +48,4 @@ __all__ = [
     "resolve_weights",
     "save_weights",
     "weight_file",
-    "weights_path",
 ]

@@ -91,8 +91,8 @@ class ResolvedWeights:
     """Local weight file that a ``weights`` argument selects.
 
     Examples:
-        >>> ResolvedWeights(Path("mine.safetensors")).published
-        False
+        >>> print(ResolvedWeights(Path("mine.safetensors")).entry)
+        None
 
     Attributes:
         path: Path of the file.
@@ -106,11 +106,6 @@ class ResolvedWeights:
     entry: Weights | None = None
     hparams: Mapping[str, Any] = field(default_factory=dict)
     sha256: str | None = None
-
-    @property
-    def published(self) -> bool:
-        """Whether the tensor names match the parameter names of the authors' code."""
-        return self.entry is not None and self.entry.published
 
 
 def list_weights(cards: Iterable[ModelCard] | None = None) -> list[WeightFile]:
@@ -152,6 +147,13 @@ def cache_home() -> Path:
 def weight_file(card: ModelCard, tag: str) -> WeightFile:
     """Return the weight file that a card lists under a tag, even if no local file exists.
 
+    Examples:
+        >>> weight_file(colorzoo.model_card("zhang2017_local_small"), "default").path.suffix
+        '.safetensors'
+
+    The name of a downloaded file contains the first 8 digits of the hash on the card. If a newer version of
+    the card lists a different hash, the file is downloaded again.
+
     Raises:
         WeightsError: The card does not contain the tag; the message lists the tags of the card.
     """
@@ -165,22 +167,6 @@ def weight_file(card: ModelCard, tag: str) -> WeightFile:
         ending = ".weights"
     mark = f"-{weights.sha256[:8]}" if weights.sha256 else ""
     return WeightFile(card.name, tag, weights, cache_home() / "weights" / f"{card.name}-{tag}{mark}{ending}")
-
-
-def weights_path(card: ModelCard, tag: str) -> Path:
-    """Return the local path for a weight file of a card, even if no file exists there.
-
-    Examples:
-        >>> weights_path(colorzoo.model_card("zhang2017_local_small"), "default").suffix
-        '.safetensors'
-
-    The name of a downloaded file contains the first 8 digits of the hash on the card. If a newer version of
-    the card lists a different hash, the file is downloaded again.
-
-    Raises:
-        WeightsError: The card does not contain the tag.
-    """
-    return weight_file(card, tag).path
 
 
 def default_files(card: ModelCard) -> list[WeightFile]:
@@ -268,19 +254,14 @@ def find_weights(
     """
     if weights is None:
         return None, ""
-    if weights == "default":
-        return _find_default(card, offline=offline)
-    if not card.trainable:
-        raise WeightsError(
-            f"'weights' must be None for {card.name}, got {_short(weights)}: {known_tags(card)}"
-        )
-    if isinstance(weights, str) and (weights in card.weights or weights == "published"):
-        return fetch(weight_file(card, weights), offline=offline), ""
-    return _resolve_path(card, weights), ""
-
-
-def _find_default(card: ModelCard, *, offline: bool) -> tuple[ResolvedWeights | None, str]:
-    """Return the default weights of a card, and the reason if they are missing; see `find_weights`."""
+    if weights != "default":
+        if not card.trainable:
+            raise WeightsError(
+                f"'weights' must be None for {card.name}, got {_short(weights)}: {known_tags(card)}"
+            )
+        if isinstance(weights, str) and (weights in card.weights or weights == "published"):
+            return fetch(weight_file(card, weights), offline=offline), ""
+        return _resolve_path(card, weights), ""
     failure = ""
     for file in default_files(card):
         try:

@@ -19,7 +19,7 @@ from colorzoo.errors import UnknownModelError
 from colorzoo.files import sha256_of
 from colorzoo.registry import load_model_class, model_card
 from colorzoo.weights.catalog import ResolvedWeights, WeightFile, cache_home, default_files, find_weights
-from colorzoo.weights.load import model_of_file, untrained_parts
+from colorzoo.weights.load import model_of_file
 
 USES: tuple[Use, ...] = ("automatic", "sketch", "frames", *get_args(GuidanceKind))
 
@@ -91,14 +91,6 @@ class ModelChoice:
     is_default: bool = False
     fast: bool = False
 
-    @property
-    def is_replaceable(self) -> bool:
-        """Return whether an image can select another default model.
-
-        This requires that the user chose neither a model nor weights.
-        """
-        return self.is_default and self.weights == "default"
-
     @cached_property
     def found(self) -> tuple[ResolvedWeights | None, str]:
         """Weight file, and the reason if the default weights are not available.
@@ -120,18 +112,6 @@ class ModelChoice:
         """
         file, _ = self.found
         return "" if file is None else file.sha256 or sha256_of(file.path)
-
-    @cached_property
-    def is_trained(self) -> bool:
-        """Whether the model has trained weights; False for random weights and for models without weights.
-
-        Raises:
-            WeightsError: The requested weights do not exist or are not available.
-        """
-        file, _ = self.found
-        if file is None:
-            return False
-        return file.entry is not None or not untrained_parts(file.path)  # listed files are trained
 
 
 @dataclass(frozen=True)
@@ -175,7 +155,9 @@ def choose_model(
         UnknownModelError: No model for these use cases has weights on this machine.
         WeightsError: ``weights`` is a damaged file.
     """
-    if name := name or model_of_file(weights):
+    if not name and weights != "default":  # a file with the name "default" does not select a model
+        name = model_of_file(weights)
+    if name:
         return ModelChoice(name, weights)
     wanted: tuple[Use, ...] = (uses,) if isinstance(uses, str) else tuple(uses)
     wanted = wanted or ("automatic",)

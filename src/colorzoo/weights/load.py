@@ -80,7 +80,12 @@ class WeightContent:
     @property
     def hparams(self) -> dict[str, Any]:
         """Constructor arguments that the file stores; see `read_hparams`."""
-        return _constructor_arguments(self.path, self.stored)
+        found = self._parse("hparams") or {}
+        return {
+            key: value
+            for key, value in found.items()
+            if not key.startswith("_") and key not in REMOVED_SETTINGS
+        }
 
     @property
     def provenance(self) -> dict[str, Any] | None:
@@ -89,7 +94,18 @@ class WeightContent:
         Raises:
             WeightsError: The record is not a JSON object.
         """
-        return _parse(self.path, self.stored, "provenance")
+        return self._parse("provenance")
+
+    def _parse(self, name: str) -> dict[str, Any] | None:
+        value = self.stored.get(name)
+        if value is None:
+            return None
+        try:
+            return dict(json.loads(value) if isinstance(value, str) else value)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise WeightsError(
+                f"{self.path}: the metadata {name!r} must be a JSON object ({error})"
+            ) from error
 
 
 def existing_file(weights: str | Path | None) -> Path | None:
@@ -110,7 +126,7 @@ def read_weights(path: Path) -> WeightContent:
     """Read tensors, settings and provenance of a weight file.
 
     Examples:
-        >>> path = weights_path(colorzoo.model_card("zhang2017_local_small"), "default")
+        >>> path = weight_file(colorzoo.model_card("zhang2017_local_small"), "default").path
         >>> sorted(read_weights(path).hparams)
         ['hint_attention', 'scene_blocks', 'width']
 
@@ -121,7 +137,6 @@ def read_weights(path: Path) -> WeightContent:
     Raises:
         WeightsError: The file does not exist, requires code execution, or is not a weight file.
     """
-    _require_file(path)
     if not is_safetensors(path):
         return _read_other_format(path)
     try:
@@ -171,7 +186,7 @@ def read_hparams(path: Path) -> dict[str, Any]:
     """Return the constructor arguments stored in a weight file, or an empty dict.
 
     Examples:
-        >>> path = weights_path(colorzoo.model_card("zhang2017_local_small"), "default")
+        >>> path = weight_file(colorzoo.model_card("zhang2017_local_small"), "default").path
         >>> sorted(read_hparams(path))
         ['hint_attention', 'scene_blocks', 'width']
 
@@ -181,7 +196,7 @@ def read_hparams(path: Path) -> dict[str, Any]:
     Raises:
         WeightsError: The file cannot be read (see `read_weights`), or the metadata is not a JSON object.
     """
-    return _constructor_arguments(path, _read_stored(path))
+    return WeightContent(path, {}, _read_stored(path)).hparams
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -195,7 +210,8 @@ def read_metadata(path: Path) -> dict[str, str]:
     Raises:
         WeightsError: The file does not exist or is not valid safetensors.
     """
-    _require_file(path)
+    if not is_safetensors(path):
+        raise WeightsError(f"{path} is not a safetensors file")
     try:
         with safe_open(path, framework="np") as file:
             return dict(file.metadata() or {})
@@ -207,7 +223,7 @@ def model_of_file(path: str | Path | None) -> str | None:
     """Return the model name in the metadata of a safetensors file, or None.
 
     Examples:
-        >>> model_of_file(weights_path(colorzoo.model_card("zhang2017_local_small"), "default"))
+        >>> model_of_file(weight_file(colorzoo.model_card("zhang2017_local_small"), "default").path)
         'zhang2017_local_small'
 
     Args:
@@ -243,12 +259,18 @@ def untrained_reason(name: str, path: Path, parts: str) -> str:
 
 def _read_stored(path: Path) -> Mapping[str, Any]:
     """Return the unparsed metadata of a weight file; the tensors of a safetensors file are not read."""
-    _require_file(path)
     return read_metadata(path) if is_safetensors(path) else read_weights(path).stored
 
 
 def is_safetensors(path: Path) -> bool:
-    """Return whether a file starts with a safetensors header: 8 bytes of length, then ``{``."""
+    """Return whether a file starts with a safetensors header: 8 bytes of length, then ``{``.
+
+    Raises:
+        WeightsError: The file does not exist.
+    """
+    if not path.is_file():
+        kind = "a folder, not a weight file" if path.is_dir() else "missing"
+        raise WeightsError(f"{path} is {kind}; {_EXPECTED}")
     with path.open("rb") as file:
         head = file.read(9)
     return head[8:] == b"{" and int.from_bytes(head[:8], "little") <= _MAX_HEADER
@@ -288,8 +310,9 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
     if published and not has_own_names:
         _load_published(model, given, name)
         return
-    kept = {key: own[key] for key in _optional_keys(model, own, given)}
-    tensors = {**kept, **given}
+    tensors = given
+    if own.keys() - given.keys():  # weights are missing
+        tensors = {key: own[key] for key in _optional_keys(model, own, given)} | given
     expected = {key: value.shape for key, value in own.items()}
     found = {key: value.shape for key, value in tensors.items()}
     if found != expected:
@@ -363,12 +386,6 @@ def save_weights(
         else:
             tensors[name] = stored if dtype is None else _to_float16(stored)
     write_atomic(path, _sort_metadata(save(tensors, metadata=dict(metadata))))
-
-
-def _require_file(path: Path) -> None:
-    if not path.is_file():
-        kind = "a folder, not a weight file" if path.is_dir() else "missing"
-        raise WeightsError(f"{path} is {kind}; {_EXPECTED}")
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
@@ -460,24 +477,6 @@ def _stored_in_checkpoint(content: object) -> dict[str, Any]:
     stored = {"hparams": content.get("hyper_parameters"), "provenance": content.get("provenance")}
     found: dict[str, Any] = {name: value for name, value in stored.items() if isinstance(value, Mapping)}
     return found | ({UNTRAINED: "network"} if content.get("trained") is False else {})
-
-
-def _constructor_arguments(path: Path, stored: Mapping[str, Any]) -> dict[str, Any]:
-    found = _parse(path, stored, "hparams") or {}
-    return {
-        key: value for key, value in found.items() if not key.startswith("_") and key not in REMOVED_SETTINGS
-    }
-
-
-def _parse(path: Path, stored: Mapping[str, Any], name: str) -> dict[str, Any] | None:
-    value = stored.get(name)
-    if value is None:
-        return None
-    try:
-        found = dict(json.loads(value) if isinstance(value, str) else value)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise WeightsError(f"{path}: the metadata {name!r} must be a JSON object ({error})") from error
-    return found
 
 
 def _shortened(keys: Sequence[str]) -> str:

@@ -52,6 +52,14 @@ def test_drawing_is_recognized_and_the_model_is_named(
     assert np.array_equal(default, np.asarray(colorzoo.colorize(drawing, device="cpu").convert("RGB")))
 
 
+def test_colorize_files_applies_its_settings_to_drawings(drawing: Path, tmp_path: Path) -> None:
+    settings = {"device": "cpu", "precision": "float32", "size": 32}
+    (result,) = colorzoo.colorize_files([drawing], tmp_path, tmp_path / "out", **settings)
+    with Image.open(result.output) as image:
+        colored = np.asarray(image.convert("RGB"))
+    assert np.array_equal(colored, np.asarray(colorzoo.colorize(drawing, **settings).convert("RGB")))
+
+
 def test_model_option_and_guidance_for_photos_override_the_recognition(
     drawing: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

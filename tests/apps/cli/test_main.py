@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,9 +21,8 @@ from tiny_model import Refused
 
 COMMANDS = [
     (f"{name} {action}".strip(), command)
-    for name in entry.all_verbs()
-    if (verb := entry.find_verb(name)) is not None
-    for action, command in verb.COMMANDS.items()
+    for name, module in entry.VERBS.items()
+    for action, command in import_module(module).COMMANDS.items()
 ]
 
 
@@ -108,8 +108,7 @@ def test_main_without_command_prints_help_to_stderr(capsys: pytest.CaptureFixtur
 
 def test_subcommands_are_listed_and_required(capsys: pytest.CaptureFixture[str], refused: Refused) -> None:
     name = "weights"
-    verb = entry.find_verb(name)
-    assert verb is not None
+    verb = import_module(entry.VERBS[name])
     assert main([name, "--help"]) == 0
     out = capsys.readouterr().out
     for words in ([name], [name, "sing"]):

@@ -15,7 +15,6 @@ from lightning.pytorch import Trainer
 from PIL import Image
 
 from colorzoo.apps.cli.main import main
-from colorzoo.apps.cli.main import run_lightning as run
 from colorzoo.batch import runner
 from colorzoo.batch.bucket import ResultBucket
 from colorzoo.data import FolderDataModule
@@ -30,6 +29,7 @@ from colorzoo.registry import load_task_class, model_card
 from colorzoo.settings import nest_arguments
 from colorzoo.testing.processes import in_processes
 from colorzoo.training import predicting
+from colorzoo.training import run_command as run
 from tiny_model import tiny_task
 
 NAME = "zhang2017_local_small"

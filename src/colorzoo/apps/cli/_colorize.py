@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import ImageColor
 
-from colorzoo.apps.cli._file_options import ColorizeOptions, GuidanceOptions
+from colorzoo.apps.cli._file_options import ColorizeOptions
 from colorzoo.apps.cli._options import file_identity
 from colorzoo.batch import (
     NOT_TRIED,
@@ -95,13 +95,16 @@ def colorize_images(args: ColorizeOptions) -> int:
         print(json.dumps([asdict(result) for result in results], indent=1))
     if len(results) > 1:
         _print_counts(results)
+    failures = [result.source for result in results if result.status == "failed"]
     if args.failed:
-        write_whole(Path(args.failed), join_names([result.source for result in results if result.failed]))
+        write_whole(Path(args.failed), join_names(failures))
     if signer:
         _sign(signer, results)
     if args.report:
         _report_run(args.report, results)
-    return _exit_code(results)
+    if not failures:
+        return 0
+    return 2 if len(failures) == len(results) else 1
 
 
 def check_reports(paths: Sequence[str]) -> None:
@@ -125,14 +128,6 @@ def _print_counts(results: Sequence[FileResult]) -> None:
     counts: Counter[str] = Counter(result.status for result in results)
     listed = (f"{counts[status]} {word}" for status, word in _COUNTED.items() if counts[status])
     print(f"colorzoo: {', '.join(listed)}", file=sys.stderr)
-
-
-def _exit_code(results: Sequence[FileResult]) -> int:
-    """Return 0 if no image failed, 1 if some images failed, 2 if all images failed."""
-    failures = sum(result.failed for result in results)
-    if not failures:
-        return 0
-    return 2 if failures == len(results) else 1
 
 
 def _load_signer(key: Path) -> Signer:
@@ -193,8 +188,9 @@ def _file_colorizer(args: ColorizeOptions) -> FileColorizer:
     """
     option_references = tuple(args.reference)
     folder = Path(args.recipe).parent if args.recipe else None
-    recipe = with_settings(_recipe(args), args, folder=folder, references=option_references)
-    assert isinstance(recipe, Recipe)
+    recipe = _recipe(args)
+    if args.alpha is not None or args.reassigned or args.reference_weights:
+        recipe = with_settings(recipe, args, folder=folder, references=option_references)
     if option_references:
         recipe = with_references(recipe, option_references, args.reference_weights)
         folder = Path()  # paths of --reference are relative to the working directory
@@ -224,7 +220,7 @@ def _print_result(args: ColorizeOptions, is_default: bool, result: FileResult) -
         return
     model = (result.model,) if result.model and is_default else ()
     notes = "; ".join((*model, *result.notes))
-    if result.failed:
+    if result.status == "failed":
         print_line(f"colorzoo: error: {' '.join(notes.split())}", sys.stderr)
         return
     name = result.output or result.source
@@ -246,7 +242,6 @@ def _plan(
     """
     search = find_images(names, exclude=Path(args.output) if args.output else None)
     results = [FileResult(name, "", "failed", (str(error),)) for name, error in search.errors]
-    inputs = _input_identities(args, [image.path for image in search.found], files)
     outputs = plan_outputs(
         search.found,
         files.provenance,
@@ -254,10 +249,12 @@ def _plan(
         overwrite=args.overwrite,
         extension=f".{args.format}" if args.format else None,
     )
+    existing = {output.path for output in outputs if output.path.exists()}
+    inputs = _input_identities(args, [image.path for image in search.found], files) if existing else set()
     tasks = []
     for image, output in zip(search.found, outputs, strict=True):
         task = FileTask(image.path, output.path, str(image.path))
-        if file_identity(output.path) in inputs:
+        if output.path in existing and file_identity(output.path) in inputs:
             results.append(task.result("failed", f"{output.path} {_IS_INPUT}"))
         elif output.state != "missing":
             results.append(task.existing_result(output.state))
@@ -299,7 +296,7 @@ def _run(
     return results
 
 
-def _recipe(args: GuidanceOptions) -> Recipe:
+def _recipe(args: ColorizeOptions) -> Recipe:
     """Return the recipe in the file ``--recipe``, updated with the guidance options.
 
     Points and boxes are added to the hints of the recipe. Other options replace values of the recipe. Without
@@ -312,12 +309,12 @@ def _recipe(args: GuidanceOptions) -> Recipe:
     labels = {"file": args.classes, "reference_file": args.reference_classes}
     if label_files := {name: path for name, path in labels.items() if path}:
         recipe = recipe.with_fields("classes", label_files)
-    if statistics := _color_statistics(args):
-        recipe = recipe.with_fields("statistics", statistics)
+    if args.histogram_of or args.saturation is not None:
+        recipe = recipe.with_fields("statistics", _color_statistics(args))
     return replace(
         recipe,
         points=recipe.points + tuple(parse_point(text, args.reach) for text in args.point),
-        boxes=_boxes(args, recipe.boxes),
+        boxes=_boxes(args.box, recipe.boxes) if args.box else recipe.boxes,
         border=recipe.border if args.border is None else parse_border(args.border, "--border"),
         crop=recipe.crop if args.crop is None else parse_crop_text(args.crop, "--crop"),
         finish=recipe.finish if args.finish is None else parse_finish_text(args.finish, "--finish"),
@@ -326,7 +323,7 @@ def _recipe(args: GuidanceOptions) -> Recipe:
     )
 
 
-def _color_statistics(args: GuidanceOptions) -> dict[str, object]:
+def _color_statistics(args: ColorizeOptions) -> dict[str, object]:
     """Return the histogram and saturation of the options, by field name of ``statistics`` in a recipe.
 
     Raises:
@@ -342,17 +339,15 @@ def _color_statistics(args: GuidanceOptions) -> dict[str, object]:
     return statistics
 
 
-def _boxes(args: GuidanceOptions, recipe_boxes: tuple[BoxHint, ...] | None) -> tuple[BoxHint, ...] | None:
-    """Return the boxes of a recipe and of ``--box``.
+def _boxes(texts: Sequence[str], recipe_boxes: tuple[BoxHint, ...] | None) -> tuple[BoxHint, ...]:
+    """Return the boxes of a recipe and of the values of ``--box``.
 
-    With only ``--box none``, the result is not None, which disables object detection.
+    With only ``--box none``, the result is an empty tuple, which disables object detection.
     """
-    if not args.box:
-        return recipe_boxes
-    return (recipe_boxes or ()) + tuple(_parse_box(text) for text in args.box if text != "none")
+    return (recipe_boxes or ()) + tuple(_parse_box(text) for text in texts if text != "none")
 
 
-def _drawing_settings(args: GuidanceOptions, given: DrawingSettings | None) -> DrawingSettings | None:
+def _drawing_settings(args: ColorizeOptions, given: DrawingSettings | None) -> DrawingSettings | None:
     """Return the settings for drawings of a recipe, updated with the options."""
     changes: dict[str, Any] = {
         name: value for name in ("gap", "variant") if (value := getattr(args, name)) is not None

@@ -22,8 +22,19 @@ from colorzoo.settings import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class GuidanceOptions(ColorSettings):
-    """Options that determine the colors of an image."""
+class ModelOptions:
+    """Options that select a model."""
+
+    model: str | None = option(
+        None, "name of a registered model (default: the best locally available model)", MODEL
+    )
+    fast: bool = option(False, "use a small model that the package includes; ignored with --model", MODEL)
+    weights: str = option("default", "model weights: default, published, or the path of a weight file", MODEL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColorizeOptions(ModelOptions, ColorSettings):
+    """Options of ``colorzoo colorize``."""
 
     point: list[str] = option(
         [],
@@ -95,23 +106,6 @@ class GuidanceOptions(ColorSettings):
         REFERENCES,
         metavar="IMG",
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelOptions:
-    """Options that select a model."""
-
-    model: str | None = option(
-        None, "name of a registered model (default: the best locally available model)", MODEL
-    )
-    fast: bool = option(False, "use a small model that the package includes; ignored with --model", MODEL)
-    weights: str = option("default", "model weights: default, published, or the path of a weight file", MODEL)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ColorizeOptions(ModelOptions, GuidanceOptions):
-    """Options of ``colorzoo colorize``."""
-
     images: list[str] = argument(
         "files, folders (searched recursively) or globs", "IMAGE", default=[], nargs="*"
     )

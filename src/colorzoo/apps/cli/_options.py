@@ -10,10 +10,10 @@ from dataclasses import MISSING, Field, dataclass, fields
 from functools import partial
 from pathlib import Path
 from types import NoneType
-from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 from colorzoo.errors import ColorzooError
-from colorzoo.settings import out_of_range
+from colorzoo.settings import Range
 
 _NEGATIVE = re.compile(r"-\.?\d")
 
@@ -48,7 +48,7 @@ class Command:
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,  # a new option could make existing abbreviations ambiguous
         )
-        hints = get_type_hints(self.options)
+        hints = get_type_hints(self.options, include_extras=True)
         groups: dict[str, Any] = {"": parser}
         for field in fields(self.options):
             title = field.metadata["group"]
@@ -67,13 +67,8 @@ class Command:
         Raises:
             ColorzooError: An option is unknown, or a value is empty, has the wrong type or is out of range.
         """
-        _check_not_empty(words)
-        parsed = self.parser(name).parse_args(_join_negative_values(words))
-        names = [field.name for field in fields(self.options)]
-        values = {name: value for name in names if (value := getattr(parsed, name)) is not None}
-        for option_name, limits, number in out_of_range(self.options, values):
-            raise ColorzooError(f"--{option_name.replace('_', '-')} must be {limits}, got {number:g}")
-        return self.options(**values)
+        parsed = vars(self.parser(name).parse_args(_prepare_words(words)))
+        return self.options(**{option: value for option, value in parsed.items() if value is not None})
 
 
 class _Parser(argparse.ArgumentParser):
@@ -85,27 +80,26 @@ class _Parser(argparse.ArgumentParser):
         raise ColorzooError(f"{text}. See `{self.prog} --help`.")
 
 
-def _check_not_empty(words: Sequence[str]) -> None:
-    """Raise an error if an argument is empty or an option has an empty value."""
-    for before, word in zip(["", *words], words, strict=False):
-        flag, sign, value = word.partition("=")
-        if not word or (flag.startswith("--") and sign and not value):
-            empty = flag or (before if before.startswith("-") else "an argument")
-            raise ColorzooError(f"{empty} must not be empty. Pass a value, or omit this argument.")
-
-
-def _join_negative_values(words: Sequence[str]) -> list[str]:
+def _prepare_words(words: Sequence[str]) -> list[str]:
     """Join each option and its negative value to one word, such as ``--point=-5,10``.
 
     Otherwise, argparse would parse the value as an option.
+
+    Raises:
+        ColorzooError: An argument is empty, or an option has an empty value.
     """
-    joined: list[str] = []
+    prepared: list[str] = []
     for word in words:
-        if joined and _NEGATIVE.match(word) and re.fullmatch("--[a-z][a-z-]*", joined[-1]):
-            joined[-1] += f"={word}"
+        previous = prepared[-1] if prepared else ""
+        flag, sign, value = word.partition("=")
+        if not word or (flag.startswith("--") and sign and not value):
+            empty = flag or (previous if previous.startswith("-") else "an argument")
+            raise ColorzooError(f"{empty} must not be empty. Pass a value, or omit this argument.")
+        if _NEGATIVE.match(word) and re.fullmatch("--[a-z][a-z-]*", previous):
+            prepared[-1] += f"={word}"
         else:
-            joined.append(word)
-    return joined
+            prepared.append(word)
+    return prepared
 
 
 def _add_option(parser: Any, field: Field[Any], hint: Any) -> None:
@@ -114,11 +108,28 @@ def _add_option(parser: Any, field: Field[Any], hint: Any) -> None:
     Args:
         parser: Parser of the command.
         field: Field of the dataclass of options.
-        hint: Type of the field.
+        hint: Type of the field, ``T`` or ``T | None``, where ``T`` may be annotated with a `Range`. Values of
+            types that are not listed below stay text.
     """
     given = {name: field.metadata[name] for name in ("help", "metavar", "nargs")}
     settings = {name: value for name, value in given.items() if value is not None}
-    settings |= _conversion(hint, has_count="nargs" in settings)
+    value_type, limits = hint, None
+    if NoneType in get_args(hint):
+        value_type = next(member for member in get_args(hint) if member is not NoneType)
+    if get_origin(value_type) is Annotated:
+        value_type, limits = get_args(value_type)
+    if get_origin(value_type) is Literal:
+        settings["choices"] = get_args(value_type)
+    elif value_type == list[float]:
+        settings["type"] = _numbers
+    elif value_type in (Path, list[Path]):
+        settings["type"] = Path
+    elif value_type in (int, float):
+        settings["type"] = partial(_number, value_type, limits)
+    elif value_type is bool:
+        settings["action"] = "store_true"
+    elif value_type == list[str] and "nargs" not in settings:
+        settings["action"] = "append"
     names = field.metadata["flags"] or (f"--{field.name.replace('_', '-')}",)
     is_required = field.default is MISSING and field.default_factory is MISSING
     if names[0].startswith("-"):
@@ -128,40 +139,15 @@ def _add_option(parser: Any, field: Field[Any], hint: Any) -> None:
         parser.add_argument(field.name, metavar=names[0], **optional | settings)
 
 
-def _conversion(hint: Any, *, has_count: bool) -> dict[str, Any]:
-    """Return the arguments of `argparse` that convert the words of an option to its type.
-
-    Args:
-        hint: Type of the option, ``T`` or ``T | None``. Words of types that are not listed below stay text.
-        has_count: Whether the option has a number of values. Otherwise, an option with a list of texts may be
-            repeated.
-    """
-    value_type = hint
-    if NoneType in get_args(hint):
-        value_type = next(member for member in get_args(hint) if member is not NoneType)
-    if get_origin(value_type) is Literal:
-        return {"choices": get_args(value_type)}
-    if value_type == list[float]:
-        return {"type": _numbers}
-    if value_type == list[Path]:
-        return {"type": Path}
-    if value_type in (int, float):
-        return {"type": partial(_number, value_type)}
-    if value_type is Path:
-        return {"type": Path}
-    if value_type is bool:
-        return {"action": "store_true"}
-    if value_type == list[str] and not has_count:
-        return {"action": "append"}
-    return {}
-
-
-def _number(kind: type[int | float], text: str) -> float:
-    """Convert text to a number of a type."""
+def _number(kind: type[int | float], limits: Range | None, text: str) -> float:
+    """Convert text to a number of a type, inside the limits."""
     try:
-        return kind(text)
+        number = kind(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be of type {kind.__name__}, got {text!r}") from None
+    if limits is not None and not limits.contains(number):
+        raise argparse.ArgumentTypeError(f"must be {limits}, got {number:g}")
+    return number
 
 
 def _numbers(text: str) -> list[float]:

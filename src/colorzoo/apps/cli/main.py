@@ -22,8 +22,8 @@ from colorzoo.environment import installed_version, is_on
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import all_cards, plugins
 
-_VERBS = {
-    module.name.replace("_", "-")
+VERBS = {  # module of each command
+    module.name.replace("_", "-"): f"colorzoo.apps.cli.{module.name}"
     for module in pkgutil.iter_modules(colorzoo.apps.cli.__path__)
     if not module.name.startswith("_") and module.name != "main"
 }
@@ -113,10 +113,12 @@ def _dispatch(words: list[str]) -> int:
         if asks_help:
             print(_TRAINING_HELP.format(verb=name, about=LIGHTNING_VERBS[name].capitalize()))
             return 0
-        return run_lightning(words)
-    verb = find_verb(name)
-    if verb is None:
+        from colorzoo.training import run_command
+
+        return run_command(words)
+    if name not in VERBS:
         raise ColorzooError(f"unknown command {name!r}. Run `colorzoo --help` to list all commands.")
+    verb = importlib.import_module(VERBS[name])
     if asks_help and "" not in verb.COMMANDS:
         helps = {subcommand: command.help for subcommand, command in verb.COMMANDS.items()}
         print(_overview(f"colorzoo {name}", verb.HELP, helps))
@@ -169,31 +171,9 @@ def find_command(verb: ModuleType, words: Sequence[str]) -> tuple[str, Command, 
     )
 
 
-def run_lightning(words: list[str]) -> int:
-    """Run ``fit``, ``validate``, ``test`` or ``predict`` and return the exit code.
-
-    Args:
-        words: Name of the command and its arguments, which `colorzoo.training.run_command` parses.
-    """
-    from colorzoo.training import run_command
-
-    verb, *rest = words
-    return run_command(verb, rest)
-
-
-def find_verb(name: str) -> ModuleType | None:
-    """Import and return the module that implements a command; None if no module exists.
-
-    Args:
-        name: Name of the command, such as ``new-paper``.
-    """
-    module = name.replace("-", "_")
-    return importlib.import_module(f"colorzoo.apps.cli.{module}") if name in _VERBS else None
-
-
 def all_verbs() -> dict[str, str]:
     """Return a dict that maps the names of all commands, sorted, to one-line help texts."""
-    helps = {name: verb.HELP for name in _VERBS if (verb := find_verb(name)) is not None}
+    helps = {name: importlib.import_module(module).HELP for name, module in VERBS.items()}
     return dict(sorted((LIGHTNING_VERBS | helps).items()))
 
 

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.factory import EncoderWeights, frozen_imagenet_encoder
 from colorzoo.networks.channels_last import INITIAL_SCALE, SLOPE, EncoderDecoder
 from colorzoo.networks.imagenet_encoder import HEAD, LITE2
 from colorzoo.settings import PositiveInt, Range
-from colorzoo.weights.encoder import EncoderWeights, frozen_imagenet_encoder
 
 STRIDE = 4
 """Side of a cell of the output maps in pixels."""
