@@ -1,4 +1,4 @@
-"""Table of a split's images: locations, labels, class maps, boxes, references or sketches."""
+"""Table of a split's images: locations, labels, boxes, references or sketches."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,7 +13,7 @@ from colorzoo.data.sources import Sources, StoredImage
 
 
 class Column(Protocol):
-    """Column of `ImageTable`: `Sources`, `BoxTable`, `ClassMaps` or `Partners`."""
+    """Column of `ImageTable`: `Sources`, `BoxTable` or `Partners`."""
 
     def __len__(self) -> int: ...
 
@@ -79,26 +78,6 @@ class Partners(_Ragged):
 
 
 @dataclass(frozen=True)
-class ClassMaps:
-    """Column with the class map of each image, stored as an image file.
-
-    Attributes:
-        sources: Locations of the class maps, which are single-channel images.
-        table: ``(256,)`` uint8 class of each pixel value in the files; 0 is unlabeled.
-    """
-
-    sources: Sources
-    table: np.ndarray[Any, np.dtype[np.uint8]]
-
-    def __len__(self) -> int:
-        return len(self.sources)
-
-    def select(self, rows: Tensor) -> ClassMaps:
-        """Return a view of the class maps at ``rows``."""
-        return replace(self, sources=self.sources.select(rows))
-
-
-@dataclass(frozen=True)
 class ImageTable:
     """Table of the images of a split; a subclass can add columns (`Column`, Tensor or None).
 
@@ -110,14 +89,12 @@ class ImageTable:
     Attributes:
         sources: Locations of the encoded images.
         labels: ``(N,)`` int64 class of each image, or None.
-        classes: Class maps, or None.
         boxes: Bounding boxes of objects, or None.
         partners: Reference images or sketches, or None.
     """
 
     sources: Sources
     labels: Tensor | None = None
-    classes: ClassMaps | None = None
     boxes: BoxTable | None = None
     partners: Partners | None = None
 
