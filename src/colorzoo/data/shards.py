@@ -45,8 +45,6 @@ INDEX = "index.json"
 MANIFEST = "shards.json"
 """Name of the description file of a shard folder; it is written last."""
 
-# fields with which stores describe the content of a file, the most specific first
-_VERSION_FIELDS = ("ETag", "md5Hash", "generation", "mtime", "LastModified", "last_modified", "created")
 
 Record = tuple[bytes, int, str]
 """Stored image: encoded bytes, class number or -1, and name."""
@@ -353,22 +351,17 @@ def _short_hash(text: str) -> str:
 def _remote_version(root: str) -> str:
     """Return a text that changes if a file below a remote folder is added, removed or replaced.
 
-    The text contains the size of each file, and the first of `_VERSION_FIELDS` that the store lists.
+    The text contains the properties that the store lists for each file, such as the size and a checksum.
 
     Raises:
         DataError: The files cannot be listed.
     """
     try:
         file_system, folder = url_to_fs(root)
-        files = sorted(file_system.find(folder, detail=True).items())
+        return str(sorted(file_system.find(folder, detail=True).items()))
     except Exception as error:  # each kind of store has its own exceptions
         reason = f"{type(error).__name__}: {first_words(error)}"
         raise DataError(f"the shards in {root!r} cannot be listed ({reason})") from error
-    described = []
-    for name, info in files:
-        version = next((info[key] for key in _VERSION_FIELDS if info.get(key)), "")
-        described.append((name, info["size"], str(version)))
-    return str(described)
 
 
 def _download(remote: str, folder: Path, name: str) -> None:

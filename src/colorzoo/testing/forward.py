@@ -15,7 +15,6 @@ from colorzoo.card import GuidanceKind, ModelCard
 from colorzoo.engines.export import TOLERANCE, compare_traced, graph_samples, require_onnx, write_graph
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
-from colorzoo.guidance.hints import hint_fields
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction, RgbPrediction
 from colorzoo.registry import load_model_class, load_task_class
@@ -123,18 +122,6 @@ def check_guidance(card: ModelCard) -> None:
         without = predict(model, lightness, replace(everything, **{kind: None}))
         has_effect = max(difference(alone, automatic), difference(guided, without)) > _ROUNDING
         require(has_effect, f"the model accepts {kind} but ignores it")
-
-
-def check_guidance_moves(card: ModelCard) -> None:
-    """Check that guidance can be moved to another device and sliced along the batch axis."""
-    guidance = sample_guidance(card.guidance, (8, 9), batch=3)
-    keeps_kinds = guidance.to("cpu")[1:].kinds() == guidance.kinds()
-    require(keeps_kinds, "slicing removes a kind of guidance")
-    for kind in guidance.kinds():
-        moved = hint_fields(getattr(guidance.to("meta")[1:], kind)).values()
-        tensors = [value for value in moved if isinstance(value, torch.Tensor)]
-        ok = bool(tensors) and all(value.is_meta and len(value) == 2 for value in tensors)
-        require(ok, f"{kind} was not moved or sliced")
 
 
 def check_deterministic(card: ModelCard) -> None:

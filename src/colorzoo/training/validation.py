@@ -76,10 +76,6 @@ class StageMetrics(nn.Module):
                 arguments = {key: inputs[key] for key in self.inputs[name] if key in inputs}
                 metric.update(**arguments)
 
-    def used_inputs(self) -> frozenset[str]:
-        """Return the argument names of all metrics, such as ``rgb`` and ``target``."""
-        return frozenset(key for inputs in self.inputs.values() for key in inputs)
-
     def compute(self) -> dict[str, Tensor]:
         """Return a dict that maps logged names, such as ``val/psnr_10``, to metric values.
 
@@ -105,9 +101,9 @@ class StageMetrics(nn.Module):
 
 
 def metric_inputs(
-    batch: Batch, lab: Tensor, colors: tuple[Tensor, Tensor], guidance: Guidance, used: frozenset[str]
+    batch: Batch, lab: Tensor, colors: tuple[Tensor, Tensor], guidance: Guidance
 ) -> dict[str, Tensor]:
-    """Return the tensors that metrics require for a colorized batch.
+    """Return the tensors that metrics can require for a colorized batch.
 
     Args:
         batch: Batch with the ground truth.
@@ -115,11 +111,10 @@ def metric_inputs(
         colors: RGB ``(B, 3, H, W)`` in [0, 1] and ab ``(B, 2, H, W)`` in CIE units of the prediction; see
             `clip_colors`.
         guidance: Guidance that was used for the prediction.
-        used: Argument names of the metrics; see `StageMetrics.used_inputs`.
 
     Returns:
-        A dict of tensors by argument name: ``rgb``, and the names in ``used`` that the batch or the guidance
-        contains.
+        A dict of tensors by argument name; see `METRIC_INPUTS`. ``labels`` and references are present only if
+        the batch or the guidance contains them.
     """
     rgb, ab = colors
     inputs = {"rgb": rgb, "preds": rgb, "target": batch["rgb"], "ab": ab, "target_ab": lab[:, 1:]}
@@ -127,10 +122,8 @@ def metric_inputs(
         inputs["labels"] = batch["label"]
     if guidance.exemplar is not None:
         inputs["reference_rgb"] = guidance.exemplar.rgb
-        if "reference_ab" in used:  # the conversion to Lab takes time
-            inputs["reference_ab"] = rgb_to_lab(guidance.exemplar.rgb)[:, 1:]
-    # `StageMetrics.update` also needs rgb, for the device
-    return {name: value for name, value in inputs.items() if name in used or name == "rgb"}
+        inputs["reference_ab"] = rgb_to_lab(guidance.exemplar.rgb)[:, 1:]
+    return inputs
 
 
 def require_images(batch: object) -> None:
