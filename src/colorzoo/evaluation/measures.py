@@ -136,12 +136,14 @@ def metric_measure(name: str, metric: Metric, suffix: str = "") -> Measure:
     Raises:
         DataError: The metric defines no output for reports.
     """
-    outputs: tuple[Output, ...] = (_mean_output(name, metric),)
-    moments: Callable[[dict[str, Any]], Values] = partial(_single_moments, name, metric)
-    distance, needs_color = None, False
+    moments: Callable[[dict[str, Any]], Values]
     if isinstance(metric, ColorMetric):
-        outputs, moments, needs_color = metric.outputs(suffix), metric.image_moments, metric.needs_color
+        outputs, moments = metric.outputs(suffix), metric.image_moments
         distance = metric.distance if metric.of_whole_set else None
+        needs_color = metric.needs_color
+    else:
+        outputs, moments = (_mean_output(name, metric),), partial(_single_moments, name, metric)
+        distance, needs_color = None, False
     if not outputs:
         raise DataError(f"the metric {name} is available only in training. Remove this metric.")
 

@@ -130,7 +130,10 @@ def _row_names(entries: Sequence[str]) -> dict[str, str]:
         is_file = _is_registered(name) and path and not Path(path).is_dir()
         rows[entry] = f"{name}={Path(path).name}" if is_file else name
     counts = Counter(rows.values())
-    return {entry: entry if counts[row] > 1 and "=" in row else row for entry, row in rows.items()}
+    for entry, row in rows.items():
+        if counts[row] > 1 and "=" in row:  # equal file names in different folders
+            rows[entry] = entry
+    return rows
 
 
 def check_methods(sources: Mapping[str, MethodSource]) -> None:
