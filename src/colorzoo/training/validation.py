@@ -40,8 +40,7 @@ class StageMetrics(nn.Module):
         collection = image_metrics(names)
         self.inputs = {name: inputs_of(metric) for name, metric in collection.items()}
         for name, inputs in self.inputs.items():
-            required = {key for key, is_required in inputs.items() if is_required}
-            if unavailable := sorted(required - _AVAILABLE_INPUTS):
+            if unavailable := sorted(_required(inputs) - _AVAILABLE_INPUTS):
                 raise DataError(
                     f"the metric {name} requires {' and '.join(unavailable)}, which training batches do not "
                     "contain. See docs/metrics.md for the commands that compute this metric."
@@ -67,14 +66,11 @@ class StageMetrics(nn.Module):
         device = inputs["rgb"].device
         with torch.autocast(device.type, enabled=False):  # SSIM and feature networks require float32
             for name, metric in self._metrics(setting).items():
-                required = {key for key, is_required in self.inputs[name].items() if is_required}
-                missing = required - inputs.keys()
+                missing = _required(self.inputs[name]) - inputs.keys()
                 if "labels" in missing:
                     raise DataError(f"the metric {name} requires image classes. Set --data.labels true.")
-                if missing:  # the guidance contains no exemplar
-                    continue
-                arguments = {key: inputs[key] for key in self.inputs[name] if key in inputs}
-                metric.update(**arguments)
+                if not missing:  # otherwise, the guidance contains no exemplar
+                    metric.update(**{key: inputs[key] for key in self.inputs[name] if key in inputs})
 
     def compute(self) -> dict[str, Tensor]:
         """Return a dict that maps logged names, such as ``val/psnr_10``, to metric values.
@@ -98,6 +94,10 @@ class StageMetrics(nn.Module):
 
     def _metrics(self, setting: str) -> MetricCollection:
         return cast(MetricCollection, self.collections[setting])
+
+
+def _required(inputs: Mapping[str, bool]) -> set[str]:
+    return {name for name, is_required in inputs.items() if is_required}
 
 
 def metric_inputs(
