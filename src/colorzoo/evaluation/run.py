@@ -138,7 +138,9 @@ def evaluate(
         _make_output_folder(output, data)
     torch_device = choose_device(device)
     with _torch_threads(threads), join_processes() as (rank, processes), TemporaryDirectory() as temporary:
-        if processes > 1 and output is None and cache is None:
+        if cache is None and output is not None:
+            cache = output / "cache"
+        if cache is None and processes > 1:
             raise DataError("'output' or 'cache' must be set for an evaluation in several processes")
         selected, deviation = select_images(data, protocol, pairs, limit)
         measures, metric_notes = choose_measures(protocol, metrics, torch_device)
@@ -157,11 +159,10 @@ def evaluate(
             processes=processes,
         )
         versions = sorted({measure.version for measure in measures})
-        default_folder = temporary if output is None else output / "cache"
-        store = Cache(Path(cache or default_folder), protocol, machine, versions)
+        store = Cache(Path(cache or temporary), protocol, machine, versions)
         items, unreadable = hash_all(selected)
         _fill_cache(setup, items, store, torch_device, rank)
-        if rank > 0:
+        if rank > 0:  # the first process summarizes the results of all processes
             return Outcome(None)
         summary = summarize(setup, items, store, compare)
         summary = replace(summary, skipped=(*unreadable, *summary.skipped))
