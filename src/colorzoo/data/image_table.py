@@ -29,7 +29,8 @@ class _Ragged:
 
     def __getitem__(self, index: int) -> Any:
         row = range(len(self))[index] if self._rows is None else int(self._rows[index])
-        return self._values[int(self._ends[row - 1]) if row else 0 : int(self._ends[row])]
+        start = int(self._ends[row - 1]) if row else 0
+        return self._values[start : int(self._ends[row])]
 
     def counts(self) -> Tensor:
         """Return the number of entries of each image, ``(N,)``."""

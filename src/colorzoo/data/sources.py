@@ -149,7 +149,8 @@ class PackedStrings:
         # arrays, because indexing tensors is slow; not cached, because pickling moves tensors to shared
         # memory
         blob, ends = self._blob.numpy(), self._ends.numpy()
-        return os.fsdecode(blob[ends[index - 1] if index else 0 : ends[index]].tobytes())
+        start = ends[index - 1] if index else 0
+        return os.fsdecode(blob[start : ends[index]].tobytes())
 
 
 def tensor_of(buffer: bytearray | array[int] | array[float], dtype: torch.dtype) -> Tensor:

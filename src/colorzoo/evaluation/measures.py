@@ -158,10 +158,13 @@ def metric_measure(name: str, metric: Metric, suffix: str = "") -> Measure:
 
 def _metric_inputs(metric: Metric, result: MeasuredImage) -> dict[str, Any] | None:
     """Return the inputs of a metric for an image; None if the image lacks a required input."""
-    is_required = {key: required for key, required in inputs_of(metric).items() if key in _INPUTS}
-    inputs = {key: _INPUTS[key](result) for key in is_required}
-    is_missing = any(is_required[key] and value is None for key, value in inputs.items())
-    return None if is_missing else inputs
+    inputs = {}
+    for name, is_required in inputs_of(metric).items():
+        if name in _INPUTS:
+            inputs[name] = _INPUTS[name](result)
+            if is_required and inputs[name] is None:
+                return None
+    return inputs
 
 
 def _mean_output(name: str, metric: Metric) -> Output:

@@ -13,6 +13,7 @@ import torch
 
 from colorzoo.card import GuidanceKind, ModelCard
 from colorzoo.engines.export import TOLERANCE, compare_traced, graph_samples, require_onnx, write_graph
+from colorzoo.engines.samples import Size, sample_guidance
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
@@ -27,7 +28,6 @@ from colorzoo.testing.models import (
     require,
     sample_call,
 )
-from colorzoo.testing.samples import Size, sample_guidance
 from colorzoo.training.module import ColorizationModule
 
 ODD_SIZES: tuple[Size, ...] = ((37, 53), (8, 9), (1, 1))
