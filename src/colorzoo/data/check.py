@@ -217,8 +217,12 @@ def cache_file(root: Path, kind: str) -> Path:
         root: Data folder; a hash of its path becomes the file name.
         kind: Kind of the cached values, such as ``checks``; also the name of the subfolder.
     """
-    name = hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:16]
-    return cache_home() / kind / f"{name}.npz"
+    return cache_home() / kind / f"{short_hash(os.path.realpath(root))}.npz"
+
+
+def short_hash(text: str) -> str:
+    """Return the first 16 hexadecimal digits of the SHA-256 of a text, for file names."""
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:16]
 
 
 def image_keys(sources: Iterable[StoredImage], method: str = _METHOD) -> Tensor:
@@ -309,10 +313,14 @@ def split_by_content(sources: Sources, val_fraction: float, root: Path) -> tuple
 def _content_hash(source: StoredImage) -> float:
     """Return a hash of the bytes of an image in [0, 1), or `_UNREADABLE`."""
     try:
-        digest = hashlib.sha256(source.read()).digest()
+        return unit_hash(source.read())
     except OSError:
         return _UNREADABLE
-    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def unit_hash(data: bytes) -> float:
+    """Return a hash of bytes in [0, 1), which is equal on all machines."""
+    return int.from_bytes(hashlib.sha256(data).digest()[:8], "big") / 2**64
 
 
 def require_usable(images: ImageTable, split: str, root: str | Path) -> None:

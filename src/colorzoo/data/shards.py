@@ -10,7 +10,6 @@ Two features of litdata 0.2.76 are not used:
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import json
 import os
@@ -28,7 +27,14 @@ import torch
 from fsspec.core import url_to_fs
 from PIL import Image
 
-from colorzoo.data.check import ValueCache, cache_file, check_images, require_usable, split_by_content
+from colorzoo.data.check import (
+    ValueCache,
+    cache_file,
+    check_images,
+    require_usable,
+    short_hash,
+    split_by_content,
+)
 from colorzoo.data.decode import RESIZE_METHOD, decode_rgb
 from colorzoo.data.image_table import ImageTable
 from colorzoo.data.layouts import SPLITS, Split, class_names, has_splits
@@ -341,11 +347,7 @@ def _local_folder(root: str, cache: str | None) -> Path:
     if not _is_remote(root):
         return Path(root)
     base = Path(cache) if cache else cache_home() / "shards"
-    return base / _short_hash(root) / _short_hash(_remote_version(root))
-
-
-def _short_hash(text: str) -> str:
-    return hashlib.sha256(os.fsencode(text)).hexdigest()[:16]
+    return base / short_hash(root) / short_hash(_remote_version(root))
 
 
 def _remote_version(root: str) -> str:
