@@ -136,10 +136,9 @@ def evaluate(
     check_methods(sources)
     if output is not None:
         _make_output_folder(output, data)
+        cache = cache or output / "cache"
     torch_device = choose_device(device)
     with _torch_threads(threads), join_processes() as (rank, processes), TemporaryDirectory() as temporary:
-        if cache is None and output is not None:
-            cache = output / "cache"
         if cache is None and processes > 1:
             raise DataError("'output' or 'cache' must be set for an evaluation in several processes")
         selected, deviation = select_images(data, protocol, pairs, limit)
