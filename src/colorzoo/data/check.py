@@ -101,18 +101,26 @@ def _check_rows(
     broken = []
     with progress_bar("checking images", len(rows)) as advance:
         for block in torch.split(rows, _BLOCK):
-            images = (sources[row] for row in block.tolist())
-            results = bounded_map(check_image, images, core_count())
             try:
-                for row, result in zip(block.tolist(), results, strict=True):
-                    advance(1)
-                    if isinstance(result, str):
-                        broken.append((sources[row].name, result))
-                    else:
-                        states[row] = _GRAY if result else _COLORED
+                broken += _check_block(sources, block.tolist(), states, advance)
             finally:  # store partial results, so an interrupted check continues with the remaining images
                 checked = block[states[block] != _UNKNOWN]
                 cache.add(keys[checked], states[checked])
+    return broken
+
+
+def _check_block(
+    sources: Sequence[StoredImage], rows: list[int], states: Tensor, advance: Callable[[int], None]
+) -> list[tuple[str, str]]:
+    """Check images in parallel, and store their states in ``states``; see `_check_rows`."""
+    broken = []
+    images = (sources[row] for row in rows)
+    for row, result in zip(rows, bounded_map(check_image, images, core_count()), strict=True):
+        advance(1)
+        if isinstance(result, str):
+            broken.append((sources[row].name, result))
+        else:
+            states[row] = _GRAY if result else _COLORED
     return broken
 
 

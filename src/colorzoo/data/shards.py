@@ -223,9 +223,10 @@ def encode(data: bytes, short_side: int, quality: int) -> bytes:
         quality: JPEG quality, up to 100.
     """
     with open_image(BytesIO(data)) as image:
-        if (small := min(image.size) <= short_side) and image.format == "JPEG":
-            return data
-    rgb = decode_rgb(data, None if small else short_side)
+        is_small, is_jpeg = min(image.size) <= short_side, image.format == "JPEG"
+    if is_small and is_jpeg:
+        return data
+    rgb = decode_rgb(data, None if is_small else short_side)
     stream = BytesIO()
     Image.fromarray(rgb.permute(1, 2, 0).numpy()).save(stream, "JPEG", quality=quality, subsampling=0)
     return stream.getvalue()
