@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageOps
 
 IMAGES = sorted((Path(__file__).parent / "images").glob("*.jpg"))
@@ -76,12 +77,17 @@ def places365_listed(root: Path) -> Path:
     return root
 
 
-def coco(root: Path) -> Path:
-    """Write images with a box at the upper left; the last image has no box."""
+def coco_stuff(root: Path) -> Path:
+    """Write images with class 3 and a box at the upper left; the last image has no box."""
     for split, numbers in (("train", range(1, 6)), ("val", range(6, 9))):
         year = f"{split}2017"
         for number in numbers:
             write_image(root / year / f"{number:012d}.jpg", number)
+            stuff = np.full((56, 72), 255, np.uint8)
+            stuff[:42, :36] = 2
+            path = root / "stuffthingmaps" / year / f"{number:012d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(stuff).save(path)
         (root / "annotations").mkdir(exist_ok=True)
         content = json.dumps(instances(list(numbers)))
         (root / "annotations" / f"instances_{year}.json").write_text(content)

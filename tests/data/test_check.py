@@ -12,7 +12,7 @@ from runs import colorful
 from colorzoo.apps.cli.main import main
 from colorzoo.color import lab_to_rgb
 from colorzoo.data import FolderDataModule, check
-from colorzoo.data.decode import decode_rgb
+from colorzoo.data.decode import decode_classes, decode_rgb
 from odd_inputs import bomb
 
 SMALL = {"batch_size": 2, "crop": 16, "val_size": 16, "num_workers": 0}
@@ -97,6 +97,8 @@ def test_thin_images_are_cropped_before_they_are_enlarged(tmp_path, size):
     assert min(rgb.shape[1:]) == 220
     assert rgb.numel() < 10_000_000
     assert abs(rgb.float().mean() - 127.5) < 1  # the center of the image
+    classes = decode_classes((tmp_path / "0.png").read_bytes(), (rgb.shape[2], rgb.shape[1]))
+    assert np.abs(classes.astype(int) - rgb[0].numpy()).max() <= 2
 
 
 def test_check_result_summary_names_five_images_of_each_kind():

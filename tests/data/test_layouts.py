@@ -7,12 +7,14 @@ import pytest
 import torch
 
 from colorzoo.data import (
-    CocoDataModule,
+    CocoStuffDataModule,
     ImageDataModule,
     ImageNetDataModule,
     ImageTable,
     PlacesDataModule,
 )
+from colorzoo.data.imagenet import subset_rows
+from colorzoo.data.sources import Sources, StoredImage
 from colorzoo.errors import DataError
 
 
@@ -22,7 +24,7 @@ def found_images(data_module: type[ImageDataModule], root: Path, split: str, **s
 
 imagenet_images = partial(found_images, ImageNetDataModule)
 places_images = partial(found_images, PlacesDataModule)
-coco_images = partial(found_images, CocoDataModule)
+coco_stuff_images = partial(found_images, CocoStuffDataModule)
 
 
 def names(images):
@@ -47,6 +49,20 @@ def test_imagenet_images_sorts_val_by_file_name_in_every_layout(tmp_path, by_syn
         imagenet_images(root, "val", labels=True)
 
 
+def full_val():
+    return Sources.of(StoredImage(f"/val/ILSVRC2012_val_{n:08d}.JPEG") for n in range(1, 50001))
+
+
+def test_subset_rows_selects_the_published_ctest10k_and_first5k_images():
+    val = full_val()
+    ctest = subset_rows(val, "ctest10k")
+    assert len(ctest) == 10000
+    assert val[int(ctest[0])].path == "/val/ILSVRC2012_val_00025275.JPEG"
+    assert val[int(ctest[-1])].path == "/val/ILSVRC2012_val_00050000.JPEG"
+    first = subset_rows(val, "first5k")
+    assert torch.equal(first, torch.arange(5000))
+
+
 def test_places_images_reads_places205(tmp_path):
     root = miniatures.places205(tmp_path)
     assert places_images(root, "train", edition="205", labels=True).labels.tolist() == [0, 1, 0, 1]
@@ -63,18 +79,18 @@ def test_places_images_reads_both_places365_layouts(tmp_path, make):
     assert len(places_images(root, "val")) == 2
 
 
-def test_coco_images_returns_relative_boxes_without_crowds(tmp_path):
-    notes = miniatures.coco(tmp_path) / "annotations" / "instances_val2017.json"
+def test_coco_stuff_images_returns_relative_boxes_without_crowds(tmp_path):
+    notes = miniatures.coco_stuff(tmp_path) / "annotations" / "instances_val2017.json"
     content = json.loads(notes.read_text())
     content["annotations"][1]["bbox"] = [54, 14, 36, 21]  # in an image of 72 x 56 pixels
     notes.write_text(json.dumps(content))
-    found = coco_images(tmp_path, "val", boxes=True)
+    found = coco_stuff_images(tmp_path, "val", boxes=True, classes=True)
     assert found.boxes.counts().tolist() == [1, 1, 0]
     assert found.boxes[1].tolist() == [[0.75, 0.25, 1, 0.625]]
     assert found.select(torch.tensor([2, 0])).boxes.counts().tolist() == [0, 1]
     assert names(found) == [f"{n:012d}.jpg" for n in (6, 7, 8)]
-    boxed = coco_images(tmp_path, "val", only_with_boxes=True)
-    assert (names(boxed), len(boxed.boxes)) == (names(found)[:2], 2)
+    boxed = coco_stuff_images(tmp_path, "val", only_with_boxes=True, classes=True)
+    assert (names(boxed), len(boxed.classes)) == (names(found)[:2], 2)
 
 
 @pytest.mark.parametrize(
@@ -82,18 +98,13 @@ def test_coco_images_returns_relative_boxes_without_crowds(tmp_path):
     [
         ("imagenet", imagenet_images, "val", "ImageNet folder 'val' not found.*img_val.tar"),
         ("places365_listed", places_images, "places365_val.txt", "list of Places365.*standard.tar"),
-        (
-            "coco",
-            coco_images,
-            "annotations/instances_val2017.json",
-            "COCO boxes .*not found.*trainval2017",
-        ),
+        ("coco_stuff", coco_stuff_images, f"stuffthingmaps/val2017/{7:012}.png", "1 of 3 .*missing.*07.png"),
     ],
 )
 def test_data_set_readers_raise_one_line_error_for_missing_parts(tmp_path, make, find, missing, what):
     root = getattr(miniatures, make)(tmp_path)
     (root / missing).rename(root / "away")
-    options = {"boxes": True} if make == "coco" else {}
+    options = {"classes": True} if make == "coco_stuff" else {}
     with pytest.raises(DataError, match=what) as caught:
         find(root, "val", **options)
     assert "\n" not in str(caught.value)

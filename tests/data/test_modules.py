@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch import Trainer
 from PIL import Image, ImageOps
 
-from colorzoo.data import CocoDataModule, FolderDataModule, ImageNetDataModule, PlacesDataModule
+from colorzoo.data import CocoStuffDataModule, FolderDataModule, ImageNetDataModule, PlacesDataModule
 from colorzoo.data.dataset import ImageDataset
 from colorzoo.data.decode import decode_rgb
 from colorzoo.data.image_table import BoxTable, ImageTable
@@ -31,9 +31,11 @@ MODULES = {
     "places365": lambda root, **more: PlacesDataModule(
         str(miniatures.places365_easy(root)), **{**SMALL, **more}
     ),
-    "coco": lambda root, **more: CocoDataModule(str(miniatures.coco(root)), boxes=True, **{**SMALL, **more}),
+    "coco_stuff": lambda root, **more: CocoStuffDataModule(
+        str(miniatures.coco_stuff(root)), boxes=True, classes=True, **{**SMALL, **more}
+    ),
 }
-LABEL_COUNTS = {"imagenet": 3, "places205": 205}
+COUNTS = {"imagenet": (3, 0), "places205": (205, 0), "coco_stuff": (0, 184)}  # numbers of labels and classes
 
 
 def quiet_trainer(folder: Path, **more) -> Trainer:
@@ -54,7 +56,7 @@ def test_fit_raises_if_class_counts_of_task_and_data_differ(tmp_path):
 @pytest.mark.parametrize("name", MODULES)
 def test_data_modules_return_batches_in_the_documented_format(tmp_path, name):
     data = MODULES[name](tmp_path)
-    assert data.label_count == LABEL_COUNTS.get(name, 0)
+    assert (data.label_count, data.class_count) == COUNTS.get(name, (0, 0))
     data.trainer = quiet_trainer(tmp_path)
     data.setup("fit")
     raw = next(iter(data.train_dataloader()))
@@ -72,13 +74,16 @@ def test_data_modules_return_batches_in_the_documented_format(tmp_path, name):
     if name in ("imagenet", "places205"):
         assert batch["label"].dtype == torch.int64
         assert batch["label"].shape == (2,)
-    if name == "coco":
+    if name == "coco_stuff":
+        assert batch["classes"].shape == (2, 1, 32, 32)
+        assert batch["classes"].dtype == torch.uint8
+        assert set(batch["classes"].unique().tolist()) <= {0, 3}
         assert all(boxes.shape[1:] == (4,) for boxes in batch["boxes"])
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize(
-    ("model_name", "name"), [("su2020", "coco"), ("yin2021", "imagenet"), ("iizuka2016", "imagenet")]
+    ("model_name", "name"), [("su2020", "coco_stuff"), ("yin2021", "imagenet"), ("iizuka2016", "imagenet")]
 )
 def test_models_with_extra_columns_train_one_step_and_validate(tmp_path, model_name, name):
     card = model_card(model_name)
@@ -92,14 +97,14 @@ def test_models_with_extra_columns_train_one_step_and_validate(tmp_path, model_n
     assert any(key.startswith("val/") for key in trainer.callback_metrics)
 
 
-def test_coco_augmentation_aligns_boxes_with_images(tmp_path):
-    """The upper left of each image is red and has a box."""
-    root = miniatures.coco(tmp_path)
+def test_coco_stuff_augmentation_aligns_classes_and_boxes_with_images(tmp_path):
+    """The upper left of each image is red and has a class and a box."""
+    root = miniatures.coco_stuff(tmp_path)
     for path in (root / "train2017").iterdir():
         image = Image.new("RGB", (72, 56), "blue")
         image.paste("red", (0, 0, 36, 42))
         image.save(path, quality=95, subsampling=0)
-    data = CocoDataModule(str(root), boxes=True, min_scale=0.5, **SMALL)
+    data = CocoStuffDataModule(str(root), boxes=True, classes=True, min_scale=0.5, **SMALL)
     data.trainer = quiet_trainer(tmp_path)
     data.setup("fit")
     data.trainer.training = True
@@ -107,6 +112,7 @@ def test_coco_augmentation_aligns_boxes_with_images(tmp_path):
     for raw in [*data.train_dataloader(), *data.train_dataloader()]:
         batch = data.on_after_batch_transfer(raw, 0)
         red = batch["rgb"][:, 0] > 0.5
+        assert (red == (batch["classes"][:, 0] == 3)).float().mean() > 0.96
         for marked, corners in zip(red, batch["boxes"], strict=True):
             for left, top, right, bottom in corners.round().long().tolist():
                 inside = marked[top:bottom, left:right]
@@ -117,9 +123,9 @@ def test_coco_augmentation_aligns_boxes_with_images(tmp_path):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_turns_boxes_with_the_image(tmp_path, orientation):
-    """The boxes mark the red part of the stored pixels."""
-    root = miniatures.coco(tmp_path)
+def test_exif_orientation_turns_boxes_and_class_maps_with_the_image(tmp_path, orientation):
+    """The annotations mark the red part of the stored pixels."""
+    root = miniatures.coco_stuff(tmp_path)
     for path in (root / "train2017").iterdir():
         image = Image.new("RGB", (72, 56), "blue")
         image.paste("red", (0, 0, 36, 42))
@@ -128,11 +134,12 @@ def test_exif_orientation_turns_boxes_with_the_image(tmp_path, orientation):
         image.save(path, quality=95, subsampling=0, exif=exif)
         red = np.array(ImageOps.exif_transpose(Image.open(path)))[..., 0] > 127
         assert torch.equal(decode_rgb(path.read_bytes())[0] > 127, torch.from_numpy(red))
-    data = CocoDataModule(str(root), boxes=True, **SMALL)
+    data = CocoStuffDataModule(str(root), boxes=True, classes=True, **{**SMALL, "num_workers": 0})
     data.setup("fit")
     for index in range(len(data.train_data)):
         sample = data.train_data[index, index]
         red = sample["rgb"][0] > 127
+        assert (red == (sample["classes"][0] == 3)).float().mean() > 0.94
         for left, top, right, bottom in sample["boxes"].round().long().tolist():
             assert red[top:bottom, left:right].float().mean() > 0.9
             assert red.sum() - red[top:bottom, left:right].sum() < 90

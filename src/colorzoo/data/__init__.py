@@ -1,6 +1,6 @@
 """Lightning DataModules that produce `Batch` dictionaries."""
 
-from colorzoo.data.coco import CocoDataModule
+from colorzoo.data.coco_stuff import CocoStuffDataModule
 from colorzoo.data.dataset import Batch
 from colorzoo.data.exemplar_pairs import ExemplarPairsDataModule
 from colorzoo.data.folder import FolderDataModule
@@ -17,7 +17,7 @@ from colorzoo.data.verify import VerifyReport, verify_images
 
 __all__ = [
     "Batch",
-    "CocoDataModule",
+    "CocoStuffDataModule",
     "ExemplarPairsDataModule",
     "FolderDataModule",
     "ImageDataModule",

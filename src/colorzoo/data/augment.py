@@ -44,8 +44,8 @@ class Window(NamedTuple):
 def augment_batch(batch: dict[str, Any], windows: Sequence[Window], size: int) -> dict[str, Any]:
     """Crop a window from each image and resize it to a square.
 
-    The entries ``sketch`` and ``boxes`` of the batch are transformed like ``rgb``. Boxes smaller than a pixel
-    are dropped.
+    The entries ``sketch``, ``classes`` and ``boxes`` of the batch are transformed like ``rgb``. Boxes smaller
+    than a pixel are dropped.
 
     Args:
         batch: Entries of `colorzoo.data.Batch`, with float images ``(B, C, S, S)``.
@@ -59,6 +59,9 @@ def augment_batch(batch: dict[str, Any], windows: Sequence[Window], size: int) -
     for name in ("rgb", "sketch"):
         if name in batch:
             transformed[name] = cut_windows(batch[name], windows, size)
+    if "classes" in batch:
+        classes = cut_windows(batch["classes"].float(), windows, size, mode="nearest-exact")
+        transformed["classes"] = classes.to(torch.uint8)
     if "boxes" in batch:
         pairs = zip(batch["boxes"], windows, strict=True)
         transformed["boxes"] = [cut_boxes(boxes, window, size) for boxes, window in pairs]
@@ -165,13 +168,20 @@ def _window_size(
     return side, side
 
 
-def cut_windows(images: Tensor, windows: Sequence[Window], size: int) -> Tensor:
+def cut_windows(
+    images: Tensor,
+    windows: Sequence[Window],
+    size: int,
+    *,
+    mode: Literal["bicubic", "nearest-exact"] = "bicubic",
+) -> Tensor:
     """Crop the window of each image and resize it to a square, with the resize filter of the decoder.
 
     Args:
-        images: ``(B, C, S, S)`` float32 in [0, 1].
+        images: ``(B, C, S, S)`` float32; values in [0, 1] for bicubic interpolation.
         windows: Window of each image.
         size: Side of the output square in pixels.
+        mode: Interpolation: ``bicubic``, or ``nearest-exact`` for class maps.
 
     Returns:
         ``(B, C, size, size)`` float32.
@@ -180,8 +190,11 @@ def cut_windows(images: Tensor, windows: Sequence[Window], size: int) -> Tensor:
     for image, window in zip(images, windows, strict=True):
         bottom, right = window.top + window.height, window.left + window.width
         part = image[None, :, window.top : bottom, window.left : right]
-        resized = F.interpolate(part, (size, size), mode="bicubic", antialias=True).clamp(0, 1)
-        cut.append(resized.flip(-1) if window.mirrored else resized)
+        if mode == "bicubic":
+            part = F.interpolate(part, (size, size), mode=mode, antialias=True).clamp(0, 1)
+        else:
+            part = F.interpolate(part, (size, size), mode=mode)
+        cut.append(part.flip(-1) if window.mirrored else part)
     return torch.cat(cut)
 
 

@@ -6,14 +6,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, NotRequired, TypedDict
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from colorzoo.color.sketch import rgb_to_gray, xdog
 from colorzoo.data.augment import clip_boxes
-from colorzoo.data.decode import UNREADABLE, decode_frame, decode_rgb, decoded_boxes, why_unreadable
-from colorzoo.data.image_table import ImageTable
+from colorzoo.data.decode import (
+    UNREADABLE,
+    decode_classes,
+    decode_frame,
+    decode_rgb,
+    decoded_boxes,
+    why_unreadable,
+)
+from colorzoo.data.image_table import ClassMaps, ImageTable
 from colorzoo.data.sources import StoredImage, find_sources
 from colorzoo.errors import DataError
 from colorzoo.randomness import stream_seed
@@ -36,6 +44,7 @@ class Batch(TypedDict):
         seed: ``(B,)`` int64 random seed of each image.
         name: Path of each image, for messages.
         label: ``(B,)`` int64 class of each image.
+        classes: ``(B, 1, H, W)`` uint8 class of each pixel; 0 is unlabeled.
         boxes: ``(K, 4)`` float32 boxes of each image: left, top, right, bottom in pixels of ``rgb``.
         sketch: ``(B, 1, H, W)`` float32 sketches in [0, 1]: 1 is paper, 0 is ink.
         has_sketch: ``(B,)`` bool; True if the sketch was read from a file. Absent if all images have a file.
@@ -47,6 +56,7 @@ class Batch(TypedDict):
     seed: Tensor
     name: list[str]
     label: NotRequired[Tensor]
+    classes: NotRequired[Tensor]
     boxes: NotRequired[list[Tensor]]
     sketch: NotRequired[Tensor]
     has_sketch: NotRequired[Tensor]
@@ -67,6 +77,7 @@ class Sample(TypedDict):
         seed: int64 scalar: random seed for the crop and the augmentation.
         name: Path of the image, for messages.
         label: int64 scalar: class of the image.
+        classes: ``(1, H, W)`` uint8 class of each pixel.
         boxes: ``(K, 4)`` float32 boxes of objects: left, top, right, bottom in pixels of ``rgb``.
         sketch: ``(1, H, W)`` uint8 sketch: 255 is paper, 0 is ink.
         has_sketch: bool scalar: whether the sketch was read from a file.
@@ -77,6 +88,7 @@ class Sample(TypedDict):
     seed: Tensor
     name: str
     label: NotRequired[Tensor]
+    classes: NotRequired[Tensor]
     boxes: NotRequired[Tensor]
     sketch: NotRequired[Tensor]
     has_sketch: NotRequired[Tensor]
@@ -97,7 +109,7 @@ class Square(NamedTuple):
 
 
 class ImageDataset(Dataset[Sample]):
-    """Dataset of square uint8 image crops with labels and boxes.
+    """Dataset of square uint8 image crops with labels, class maps and boxes.
 
     Args:
         images: Table of images.
@@ -123,8 +135,12 @@ class ImageDataset(Dataset[Sample]):
         images = self.images
         if images.labels is not None:
             sample["label"] = images.labels[index]
+        if images.classes is None and images.boxes is None:
+            return sample
+        frame = decode_frame(self.sources[index].read())
+        if images.classes is not None:
+            sample["classes"] = square.cut(read_classes(images.classes, index, rgb, frame.orientation))
         if images.boxes is not None:
-            frame = decode_frame(self.sources[index].read())
             sample["boxes"] = boxes_in(square, decoded_boxes(images.boxes[index], frame), rgb)
         return sample
 
@@ -153,6 +169,29 @@ def read_rgb(source: StoredImage, short_side: int) -> Tensor:
         raise DataError(
             f"{source.name!r} cannot be decoded ({reason}). Run `colorzoo data verify` to list all bad files."
         ) from error
+
+
+def read_classes(maps: ClassMaps, index: int, rgb: Tensor, orientation: int = 1) -> Tensor:
+    """Return the ``(1, H, W)`` uint8 class map of an image, resized to the size of ``rgb``.
+
+    Args:
+        maps: Class maps of all images.
+        index: Index of the image.
+        rgb: Decoded image ``(3, H, W)``.
+        orientation: EXIF orientation of the image; the map is turned like the image.
+
+    Raises:
+        DataError: The class map cannot be read; the message contains its name.
+    """
+    source = maps.sources[index]
+    try:
+        stored = decode_classes(source.read(), (rgb.shape[2], rgb.shape[1]), orientation)
+    except UNREADABLE as error:
+        reason = why_unreadable(error)
+        raise DataError(
+            f"class map {source.name!r} cannot be read ({reason}). Unpack the archive of class maps again."
+        ) from error
+    return torch.from_numpy(maps.table[stored][np.newaxis])
 
 
 def boxes_in(square: Square, boxes: Tensor, rgb: Tensor) -> Tensor:

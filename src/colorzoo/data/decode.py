@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from PIL import UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.errors import ImageError
 from colorzoo.image_io.formats import open_image
-from colorzoo.image_io.raster_image import Levels, composite_on_white, unit_range
+from colorzoo.image_io.raster_image import Levels, composite_on_white, unit_range, upright
 from colorzoo.image_io.read import exif_orientation, read_pixels
 
 RESIZE_METHOD = (
@@ -122,6 +122,31 @@ def decoded_boxes(boxes: Tensor, frame: StoredFrame) -> Tensor:
     if frame.orientation in (2, 3, 6, 7):  # horizontal flip
         left, right = 1 - right, 1 - left
     return torch.stack([left, top, right, bottom], dim=1)
+
+
+def decode_classes(
+    data: bytes, size: tuple[int, int], orientation: int = 1
+) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Decode a class map, crop it as in `decode_rgb`, and resize it with nearest-neighbor interpolation.
+
+    Args:
+        data: Bytes of an image file with one 8-bit channel.
+        size: Width and height of the result.
+        orientation: EXIF orientation of the image that the map belongs to. The map is turned like the image.
+
+    Returns:
+        ``(height, width)`` uint8 class of each pixel, as stored in the file.
+
+    Raises:
+        ValueError: The image does not have one 8-bit channel.
+    """
+    with open_image(BytesIO(data)) as image:
+        if image.mode not in ("L", "P"):
+            raise ValueError(f"expected one 8-bit channel, got mode {image.mode}")
+        is_transposed = orientation >= 5
+        stored_size = size[::-1] if is_transposed else size
+        resized = image.resize(stored_size, Image.Resampling.NEAREST, box=_center_part(image.size))
+        return np.ascontiguousarray(upright(np.asarray(resized), orientation))
 
 
 def _center_part(size: tuple[int, int]) -> tuple[int, int, int, int]:

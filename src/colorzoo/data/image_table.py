@@ -1,11 +1,12 @@
-"""Table of a split's images: locations, labels, boxes, references or sketches."""
+"""Table of a split's images: locations, labels, class maps, boxes, references or sketches."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -70,6 +71,26 @@ class Partners(_Ragged):
 
 
 @dataclass(frozen=True)
+class ClassMaps:
+    """Column with the class map of each image, stored as an image file.
+
+    Attributes:
+        sources: Locations of the class maps, which are single-channel images.
+        table: ``(256,)`` uint8 class of each pixel value in the files; 0 is unlabeled.
+    """
+
+    sources: Sources
+    table: np.ndarray[Any, np.dtype[np.uint8]]
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def select(self, rows: Tensor) -> ClassMaps:
+        """Return a view of the class maps at ``rows``."""
+        return replace(self, sources=self.sources.select(rows))
+
+
+@dataclass(frozen=True)
 class ImageTable:
     """Table of the images of a split.
 
@@ -81,12 +102,14 @@ class ImageTable:
     Attributes:
         sources: Locations of the encoded images.
         labels: ``(N,)`` int64 class of each image, or None.
+        classes: Class maps, or None.
         boxes: Bounding boxes of objects, or None.
         partners: Reference images or sketches, or None.
     """
 
     sources: Sources
     labels: Tensor | None = None
+    classes: ClassMaps | None = None
     boxes: BoxTable | None = None
     partners: Partners | None = None
 
@@ -98,6 +121,7 @@ class ImageTable:
         return ImageTable(
             sources=self.sources.select(rows),
             labels=None if self.labels is None else self.labels[rows.long()],
+            classes=None if self.classes is None else self.classes.select(rows),
             boxes=None if self.boxes is None else self.boxes.select(rows),
             partners=None if self.partners is None else self.partners.select(rows),
         )

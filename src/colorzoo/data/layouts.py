@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -150,6 +151,12 @@ def _labeled_paths(file: Path) -> Iterator[tuple[str, int]]:
 def basename(source: StoredImage) -> str:
     """Return the file name of an image without folders."""
     return os.path.basename(source.member or source.path)  # noqa: PTH119 - called per image
+
+
+def file_number(name: str) -> int | None:
+    """Return the number at the end of a file name such as ``val_00000293.JPEG``, or None."""
+    match = re.search(r"(\d+)\.\w+$", name)
+    return int(match[1]) if match else None
 
 
 def pair_sketches(colors: Path, sketches: Sequence[Path], *, required: bool = True) -> ImageTable:

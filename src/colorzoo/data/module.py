@@ -209,6 +209,11 @@ class ImageDataModule(LightningDataModule):
         """Number of image classes, greater than every label; 0 without labels."""
         return 0
 
+    @property
+    def class_count(self) -> int:
+        """Number of pixel classes, greater than every class number; 0 without class maps."""
+        return 0
+
     def find_images(self, split: str) -> ImageTable:
         """Find the images of the split ``"train"`` or ``"val"``, in a fixed order.
 
@@ -360,7 +365,7 @@ class ImageDataModule(LightningDataModule):
         return rgb
 
     def augment(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Crop and flip a training batch randomly, with its sketches and boxes."""
+        """Crop and flip a training batch randomly, with its sketches, class maps and boxes."""
         generators, hp = image_generators(batch["seed"], "augment"), self.hparams
         count, _, side, _ = batch["rgb"].shape
         windows = random_windows(

@@ -50,6 +50,8 @@ INDEX = "index.json"
 MANIFEST = "shards.json"
 """Name of the description file of a shard folder; it is written last."""
 
+# fields with which stores describe the content of a file, the most specific first
+_VERSION_FIELDS = ("ETag", "md5Hash", "generation", "mtime", "LastModified", "last_modified", "created")
 
 Record = tuple[bytes, int, str]
 """Stored image: encoded bytes, class number or -1, and name."""
@@ -260,24 +262,32 @@ def read_manifest(root: str, cache: str | None = None) -> dict[str, Any]:
     folder = _local_folder(root, cache)
     if _is_remote(root):
         _download(root, folder, MANIFEST)
-    return _read_json(folder / MANIFEST)
+    manifest: dict[str, Any] = _read_json(folder / MANIFEST)
+    return manifest
 
 
 def _read_chunks(folder: Path) -> list[dict[str, Any]]:
     """Return litdata's descriptions of the chunk files in the folder of a split."""
-    chunks: list[dict[str, Any]] = _read_json(folder / INDEX)["chunks"]
+    path = folder / INDEX
+    try:
+        chunks: list[dict[str, Any]] = _read_json(path)["chunks"]
+    except (KeyError, TypeError) as error:
+        raise _unreadable(path, error) from error
     return chunks
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> Any:
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(
-            f"{str(path.parent)!r} must be a folder with shards, but {path.name} cannot be read "
-            f"({type(error).__name__}). Create shards with `colorzoo data shard IN OUT`."
-        ) from error
-    return content
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"{str(path.parent)!r} must be a folder with shards, but {path.name} cannot be read "
+        f"({type(error).__name__}). Create shards with `colorzoo data shard IN OUT`."
+    )
 
 
 class ShardReader:
@@ -354,17 +364,22 @@ def _local_folder(root: str, cache: str | None) -> Path:
 def _remote_version(root: str) -> str:
     """Return a text that changes if a file below a remote folder is added, removed or replaced.
 
-    The text contains the properties that the store lists for each file, such as the size and a checksum.
+    The text contains the size of each file, and the first of `_VERSION_FIELDS` that the store lists.
 
     Raises:
         DataError: The files cannot be listed.
     """
     try:
         file_system, folder = url_to_fs(root)
-        return str(sorted(file_system.find(folder, detail=True).items()))
+        files = sorted(file_system.find(folder, detail=True).items())
     except Exception as error:  # each kind of store has its own exceptions
         reason = f"{type(error).__name__}: {first_words(error)}"
         raise DataError(f"the shards in {root!r} cannot be listed ({reason})") from error
+    described = []
+    for name, info in files:
+        version = next((info[key] for key in _VERSION_FIELDS if info.get(key)), "")
+        described.append((name, info["size"], str(version)))
+    return str(described)
 
 
 def _download(remote: str, folder: Path, name: str) -> None:

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from colorzoo.data.check import bounded_map, is_gray
-from colorzoo.data.coco import CocoDataModule
+from colorzoo.data.coco_stuff import CocoStuffDataModule
 from colorzoo.data.decode import decode_rgb, why_unreadable
 from colorzoo.data.imagenet import ImageNetDataModule
 from colorzoo.data.layouts import SPLITS, has_splits
@@ -41,7 +41,7 @@ _DATA_MODULES: Mapping[str, Callable[[str], ImageDataModule]] = {
     "imagenet": partial(ImageNetDataModule, labels=True),
     "places205": partial(PlacesDataModule, edition="205", labels=True),
     "places365": partial(PlacesDataModule, labels=True),
-    "coco": partial(CocoDataModule, boxes=True),
+    "coco_stuff": partial(CocoStuffDataModule, boxes=True, classes=True),
 }
 """Functions by layout name; each function returns a DataModule that finds the images with all labels."""
 

@@ -115,7 +115,7 @@ class VerifyOptions:
     root: Path = argument("folder of images or tar shards", "DIR")
     layout: str = option(
         "folder",
-        "layout of the data set: folder, imagenet, places205, places365 or coco (default: folder)",
+        "layout of the data set: folder, imagenet, places205, places365 or coco_stuff (default: folder)",
         metavar="NAME",
     )
     json: bool = option(False, "print the report as JSON")

@@ -1,4 +1,7 @@
-"""COCO 2017 with the boxes of ``instances_*.json``; download the data from cocodataset.org."""
+"""COCO 2017 with the boxes of ``instances_*.json`` and the class maps of COCO-Stuff.
+
+Download the data from cocodataset.org and github.com/nightrome/cocostuff.
+"""
 
 from __future__ import annotations
 
@@ -6,39 +9,55 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from colorzoo.data.image_table import BoxTable, ImageTable
+from colorzoo.data.image_table import BoxTable, ClassMaps, ImageTable
 from colorzoo.data.layouts import basename, require_path
 from colorzoo.data.module import ImageDataModule
-from colorzoo.data.sources import Sources, find_sources
+from colorzoo.data.sources import Sources, StoredImage, find_sources
 from colorzoo.errors import DataError
 
 _HELP = "Download COCO from cocodataset.org"
+_HELP_MAPS = "Download COCO-Stuff from github.com/nightrome/cocostuff"
 
 
-class CocoDataModule(ImageDataModule):
-    """DataModule for COCO 2017 with bounding boxes.
+class CocoStuffDataModule(ImageDataModule):
+    """DataModule for COCO 2017 with bounding boxes and class maps.
 
     Examples:
-        >>> data = CocoDataModule("coco", boxes=True, batch_size=16, crop=224)  # doctest: +SKIP
+        >>> data = CocoStuffDataModule("coco", classes=True, batch_size=16, crop=224)  # doctest: +SKIP
         >>> data.setup("fit")  # doctest: +SKIP
-        >>> next(iter(data.val_dataloader()))["boxes"][0].shape  # doctest: +SKIP
-        torch.Size([7, 4])
+        >>> next(iter(data.val_dataloader()))["classes"].shape  # doctest: +SKIP
+        torch.Size([16, 1, 224, 224])
 
-    Augmentation also transforms boxes. Boxes smaller than a pixel are dropped.
+    Augmentation also transforms boxes and class maps. Boxes smaller than a pixel are dropped.
 
     Args:
         root: Folder that contains ``train2017`` and ``val2017``.
         boxes: Whether to add object boxes (``boxes``) to batches; crowd annotations are ignored. Requires
             ``annotations/instances_*.json``.
+        classes: Whether to add ``classes`` to batches: COCO category ids, 1 to 91 for things, 92 to 182 for
+            stuff, 0 for unlabeled. Requires ``stuffthingmaps/{train,val}2017``.
         only_with_boxes: Whether to exclude images without a box, as in Su et al. 2020.
         kwargs: Arguments of `ImageDataModule`.
     """
 
-    def __init__(self, root: str, boxes: bool = False, only_with_boxes: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        root: str,
+        boxes: bool = False,
+        classes: bool = False,
+        only_with_boxes: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(root, **kwargs)
+
+    @property
+    def class_count(self) -> int:
+        """Number of pixel classes: 184 (COCO-Stuff ids 0 to 183) if ``classes`` is set, else 0."""
+        return 184 if self.hparams.classes else 0
 
     def find_images(self, split: str) -> ImageTable:
         """Return the images of a split.
@@ -50,10 +69,11 @@ class CocoDataModule(ImageDataModule):
         root, hp, year = Path(self.hparams.root), self.hparams, f"{split}2017"
         help_text = f"{_HELP} and unpack {year}.zip into the data folder"
         sources = find_sources(require_path(f"COCO images {year!r}", [root / year], help_text))
+        class_maps = _class_maps(root, year, sources) if hp.classes else None
         if not (hp.boxes or hp.only_with_boxes):
-            return ImageTable(sources)
+            return ImageTable(sources, classes=class_maps)
         boxes = read_boxes(_annotation_file(root, year), sources)
-        images = ImageTable(sources, boxes=boxes)
+        images = ImageTable(sources, classes=class_maps, boxes=boxes)
         return images.select(boxes.counts().nonzero()[:, 0]) if hp.only_with_boxes else images
 
 
@@ -95,3 +115,19 @@ def _boxes_by_name(content: dict[str, Any]) -> dict[str, Tensor]:
         boxes = corners.setdefault(image["file_name"], [])
         boxes.append((left / width, top / height, right / width, bottom / height))
     return {name: torch.tensor(boxes).clamp(0, 1) for name, boxes in corners.items()}
+
+
+def _class_maps(root: Path, year: str, sources: Sources) -> ClassMaps:
+    help_text = f"{_HELP_MAPS} and unpack stuffthingmaps_trainval2017.zip into the data folder"
+    folder = require_path(f"COCO-Stuff maps of {year!r}", [root / "stuffthingmaps" / year], help_text)
+    names = (f"{basename(source).rpartition('.')[0]}.png" for source in sources)
+    maps = Sources.of((StoredImage(str(folder / name)) for name in names), folder)
+    absent = [source.path for source in maps if not Path(source.path).is_file()]
+    if absent:
+        raise DataError(
+            f"{len(absent)} of {len(maps)} COCO-Stuff maps are missing (for example {absent[0]!r}). "
+            f"{_HELP_MAPS} and unpack stuffthingmaps_trainval2017.zip again."
+        )
+    # category id of each stored value, 0 for unlabeled; the maps store id - 1
+    values = np.arange(256)
+    return ClassMaps(maps, np.where(values < 182, values + 1, 0).astype(np.uint8))
