@@ -20,7 +20,7 @@ from colorzoo.batch.settings import ColorSettings
 from colorzoo.errors import GuidanceError
 from colorzoo.factory import create_coloring_model
 from colorzoo.image_io.provenance import read_provenance
-from colorzoo.testing.samples import sample_image
+from colorzoo.testing import sample_image
 from colorzoo.weights import save_weights
 
 REFERENCES = ("warm.png", "cold.png")

@@ -12,8 +12,8 @@ from PIL import Image
 
 from colorzoo.evaluation import Outcome, Protocol, evaluate
 from colorzoo.evaluation.methods import MethodSource
+from colorzoo.testing import sample_image
 from colorzoo.testing.processes import in_processes
-from colorzoo.testing.samples import sample_image
 
 PROTOCOL = """
 name: tiny-hints

@@ -16,8 +16,7 @@ from colorzoo.engines.export import TOLERANCE, export_model, write_graph
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import GlobalStatistics, Guidance, statistics_of
 from colorzoo.registry import model_card
-from colorzoo.testing import sample_guidance, sample_input
-from colorzoo.testing.samples import sample_image
+from colorzoo.testing import sample_guidance, sample_image, sample_input
 from colorzoo.training.create import create_model
 
 FEW = {"samples": 4}

@@ -17,7 +17,7 @@ from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.metrics.edges import band_psnr, edge_band
 from colorzoo.metrics.named import all_metrics
 from colorzoo.simulation import SessionResult, bled_edges
-from colorzoo.testing.samples import sample_image
+from colorzoo.testing import sample_image
 
 SIZE = (64, 72)
 TRUE = sample_image(SIZE, batch=3, seed=1)

@@ -18,7 +18,7 @@ from colorzoo.inference.palette import (
 from colorzoo.inference.result import NOTHING_TO_COLOR, ColorizedImage
 from colorzoo.inference.task import ColorizeTask, Colors
 from colorzoo.prediction import AbPrediction, Distribution
-from colorzoo.testing.samples import sample_image
+from colorzoo.testing import sample_image
 
 
 def prediction(logits: torch.Tensor) -> AbPrediction:

@@ -14,7 +14,7 @@ from colorzoo.data import Batch
 from colorzoo.factory import build_model
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.settings import Range, constructor_parameters, flatten_arguments, known_settings, setting_groups
-from colorzoo.testing.samples import sample_batch, sample_input
+from colorzoo.testing import sample_batch, sample_input
 from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer
 from colorzoo.training.module import ColorizationModule
 from colorzoo.weights.load import Provenance

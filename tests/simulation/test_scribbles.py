@@ -12,7 +12,7 @@ from colorzoo.errors import GuidanceError
 from colorzoo.randomness import image_generators
 from colorzoo.simulation import BledEdgeScribbles, SessionResult, TargetImage, bled_edges, bled_runs
 from colorzoo.simulation.scribbles import ScribbleSimulation, draw_runs, lost_edges, simulate_scribbles
-from colorzoo.testing.samples import sample_image
+from colorzoo.testing import sample_image
 
 SIDE, EDGE = 96, 32
 

@@ -13,7 +13,7 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Points, Regions
 from colorzoo.model import ColoringModel
 from colorzoo.simulation import SessionResult, TargetImage, Turn, list_users, make_user, play
-from colorzoo.testing.samples import sample_image
+from colorzoo.testing import sample_image
 
 SIZE = (40, 48)
 

@@ -13,7 +13,7 @@ from colorzoo.data.dataset import sketches_of
 from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.guidance import Guidance, Points
 from colorzoo.networks.imagenet import VGGOutputs
-from colorzoo.testing.samples import sample_input
+from colorzoo.testing import sample_input
 from colorzoo.zoo.ci2018.model import Architecture
 from colorzoo.zoo.ci2018.network import Discriminator, Illustration2Vec
 from colorzoo.zoo.ci2018.task import Ci2018, Objective, other_crop, random_cells

@@ -13,7 +13,7 @@ from colorzoo import create_model
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.registry import load_task_class, model_card
-from colorzoo.testing.samples import sample_batch, sample_guidance
+from colorzoo.testing import sample_batch, sample_guidance
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 from colorzoo.training import run_command as run
 from colorzoo.training.callbacks import RunRecord

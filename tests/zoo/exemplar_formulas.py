@@ -19,7 +19,7 @@ from colorzoo.data import Batch
 from colorzoo.losses.exemplar import contextual_loss, edge_aware_smoothness
 from colorzoo.networks.exemplar import Warped, enlarge
 from colorzoo.randomness import image_generators
-from colorzoo.testing.samples import sample_batch, sample_image
+from colorzoo.testing import sample_batch, sample_image
 from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer, silent_lightning
 
 

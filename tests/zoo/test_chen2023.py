@@ -19,8 +19,8 @@ from colorzoo.guidance import ClassMap, Exemplar, Guidance
 from colorzoo.networks.clusters import classify, merge_clusters
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.registry import load_task_class, model_card
+from colorzoo.testing import sample_image
 from colorzoo.testing.models import contract_test_model
-from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.chen2023.extensions import Extensions, hide_from_matching
 from colorzoo.zoo.chen2023.find_clusters import find_clusters
 from colorzoo.zoo.chen2023.network import ClusterSegmenter, ProjectedMaps, StegoEncoder, load_segmenter

@@ -17,7 +17,7 @@ from colorzoo.guidance.color_statistics import region_means
 from colorzoo.networks.unet import UNet
 from colorzoo.randomness import image_generators
 from colorzoo.simulation.points import PointSimulation, simulate_points
-from colorzoo.testing.samples import sample_batch, sample_input
+from colorzoo.testing import sample_batch, sample_input
 from colorzoo.zoo.cho2023.extensions import cut_segments
 from colorzoo.zoo.cho2023.task import Cho2023, smoothness
 

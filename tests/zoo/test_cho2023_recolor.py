@@ -4,7 +4,7 @@ import torch
 
 from colorzoo.factory import build_model
 from colorzoo.guidance.color_statistics import region_means
-from colorzoo.testing.samples import sample_batch, sample_input
+from colorzoo.testing import sample_batch, sample_input
 from colorzoo.zoo.cho2023.painter import Cho2023Painter, recolor_hinted
 
 NARROW = {"width": 0.125, "segmenter_width": 0.125, "discriminator_width": 0.125}

@@ -16,8 +16,8 @@ from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Points
 from colorzoo.networks.blocks import take_cells
 from colorzoo.registry import model_card
+from colorzoo.testing import sample_image
 from colorzoo.testing.models import contract_test_model
-from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
 from colorzoo.zoo.colorzoo2026.points import Observations, cell_covariance, observe
 

@@ -12,7 +12,7 @@ from colorzoo import Guidance
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import ClassMap, Exemplar, Points
-from colorzoo.testing.samples import sample_image
+from colorzoo.testing import sample_image
 from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
 
 SIZE = (64, 96)

@@ -12,7 +12,7 @@ from colorzoo import Guidance
 from colorzoo.color import hull_centers, lab_to_rgb, rgb_to_lab
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import GlobalStatistics, Points, mean_saturation, statistics_of
-from colorzoo.testing.samples import sample_image
+from colorzoo.testing import sample_image
 from colorzoo.zoo.colorzoo2026.statistics import condition, match_histogram, match_saturation
 
 CELLS = 200

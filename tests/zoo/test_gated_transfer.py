@@ -12,8 +12,8 @@ from colorzoo.losses import least_squares_discriminator_loss, soft_histogram, to
 from colorzoo.networks import gated_transfer
 from colorzoo.networks.scaling import scaled_lab
 from colorzoo.registry import model_card
+from colorzoo.testing import sample_batch, sample_image
 from colorzoo.testing.models import contract_test_model
-from colorzoo.testing.samples import sample_batch, sample_image
 from steps.step import small
 
 BOTH = pytest.mark.parametrize("name", ["lu2020", "yin2021"])

@@ -8,7 +8,7 @@ from skimage.feature import daisy
 import colorzoo
 from colorzoo import Exemplar, Guidance
 from colorzoo.color import rgb_to_lab
-from colorzoo.testing.samples import sample_image
+from colorzoo.testing import sample_image
 from colorzoo.zoo.gupta2012.model import Features, features, gabor, match, of_labels, superpixels, vote
 
 

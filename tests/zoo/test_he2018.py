@@ -15,8 +15,8 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.registry import model_card
+from colorzoo.testing import sample_image
 from colorzoo.testing.models import contract_test_model
-from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.he2018.extensions import dense_matches
 from colorzoo.zoo.he2018.matching import pixel_grid, warp
 from colorzoo.zoo.he2018.model import Architecture, ExemplarColorization

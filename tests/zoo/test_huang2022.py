@@ -11,7 +11,7 @@ from colorzoo.color import lab_to_rgb, lightness_to_rgb, rgb_to_lab
 from colorzoo.factory import build_model
 from colorzoo.guidance import Exemplar, Guidance, Points
 from colorzoo.registry import model_card
-from colorzoo.testing.samples import sample_image
+from colorzoo.testing import sample_image
 from colorzoo.zoo.huang2022.extensions import KeyValueCache, sample_cached
 from colorzoo.zoo.huang2022.hints import exemplar_hints, point_hints, resized, to_levels
 from colorzoo.zoo.huang2022.model import UniColor

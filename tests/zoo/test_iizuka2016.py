@@ -13,8 +13,8 @@ from colorzoo.errors import GuidanceError
 from colorzoo.image_io import read_image
 from colorzoo.inference.references import ReadReference, make_exemplar
 from colorzoo.registry import model_card
+from colorzoo.testing import sample_image, sample_input
 from colorzoo.testing.models import contract_test_model
-from colorzoo.testing.samples import sample_image, sample_input
 from colorzoo.zoo.iizuka2016.model import LetThereBeColor
 
 

@@ -8,8 +8,8 @@ from torch.nn import functional as F
 from colorzoo import Exemplar, Guidance
 from colorzoo.color import lightness_to_rgb
 from colorzoo.registry import model_card
+from colorzoo.testing import sample_image, sample_input
 from colorzoo.testing.models import contract_test_model
-from colorzoo.testing.samples import sample_image, sample_input
 from colorzoo.zoo.larsson2016.extensions import ReferenceColorization, histograms_of, transfer
 from colorzoo.zoo.larsson2016.network import (
     bins_of,

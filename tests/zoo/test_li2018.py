@@ -12,8 +12,8 @@ from scipy.sparse.linalg import spsolve
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import ClassMap, Exemplar, Guidance
 from colorzoo.registry import model_card
+from colorzoo.testing import sample_image
 from colorzoo.testing.models import contract_test_model
-from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.li2018.model import Architecture, ClosedFormStylization
 from colorzoo.zoo.li2018.network import recolor
 from colorzoo.zoo.li2018.published import convert_published

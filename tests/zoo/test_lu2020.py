@@ -4,8 +4,8 @@ import torch
 
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.registry import model_card
+from colorzoo.testing import sample_image
 from colorzoo.testing.models import contract_test_model
-from colorzoo.testing.samples import sample_image
 
 
 def test_lu2020_with_gate_0_depends_only_on_the_reference_histogram() -> None:

@@ -10,7 +10,7 @@ from skimage.restoration import denoise_tv_chambolle
 import colorzoo
 from colorzoo import Exemplar, Guidance
 from colorzoo.color import rgb_to_lab
-from colorzoo.testing.samples import sample_image
+from colorzoo.testing import sample_image
 from colorzoo.zoo.pierre2015.model import (
     candidates,
     choose,

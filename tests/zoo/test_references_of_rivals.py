@@ -6,8 +6,8 @@ from torch.nn import functional as F
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.registry import model_card
+from colorzoo.testing import sample_image
 from colorzoo.testing.models import contract_test_model
-from colorzoo.testing.samples import sample_image
 
 
 @torch.inference_mode()

@@ -12,8 +12,8 @@ from torch.autograd import grad
 
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.registry import model_card
+from colorzoo.testing import sample_image
 from colorzoo.testing.models import contract_test_model
-from colorzoo.testing.samples import sample_image
 
 pytestmark = pytest.mark.nightly
 

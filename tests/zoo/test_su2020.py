@@ -18,7 +18,7 @@ from colorzoo.factory import build_model
 from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.registry import load_task_class, model_card
-from colorzoo.testing.samples import sample_batch, sample_image
+from colorzoo.testing import sample_batch, sample_image
 from colorzoo.training.command import load_initial_weights
 from colorzoo.training.stages import Start
 from colorzoo.weights import save_weights

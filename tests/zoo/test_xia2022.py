@@ -11,8 +11,8 @@ from colorzoo.color import hull_centers
 from colorzoo.errors import WeightsError
 from colorzoo.factory import build_model
 from colorzoo.registry import model_card
+from colorzoo.testing import sample_input
 from colorzoo.testing.models import contract_test_model
-from colorzoo.testing.samples import sample_input
 from colorzoo.zoo.xia2022.extensions import PointColorization
 from colorzoo.zoo.xia2022.model import anchor_bins
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from colorzoo import Exemplar, GlobalStatistics, Guidance
 from colorzoo.color import prior_probabilities, rgb_to_lab
 from colorzoo.registry import model_card
+from colorzoo.testing import sample_image, sample_input
 from colorzoo.testing.models import contract_test_model
-from colorzoo.testing.samples import sample_image, sample_input
 from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.load import load_state_dict_file
 from colorzoo.zoo.xiao2020.model import PyramidColorization

@@ -11,7 +11,7 @@ from colorzoo import create_model
 from colorzoo.color import hull_centers, rgb_to_lab
 from colorzoo.factory import build_model
 from colorzoo.guidance import GlobalStatistics, Guidance, statistics_of
-from colorzoo.testing.samples import sample_image
+from colorzoo.testing import sample_image
 from colorzoo.zoo.zhang2017.extensions import (
     SteeredNetwork,
     match_histogram,

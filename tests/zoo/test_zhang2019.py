@@ -10,8 +10,8 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.randomness import image_generators
 from colorzoo.registry import load_model_class, model_card
+from colorzoo.testing import sample_image
 from colorzoo.testing.models import contract_test_model
-from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.zhang2019.extensions import previous_frames
 from colorzoo.zoo.zhang2019.model import convert_published
 from parity.cases import read

@@ -12,8 +12,8 @@ from PIL import Image
 from colorzoo import Exemplar, Guidance, create_model
 from colorzoo.factory import build_model
 from colorzoo.registry import model_card
+from colorzoo.testing import sample_batch, sample_image, sample_input
 from colorzoo.testing.models import contract_test_model
-from colorzoo.testing.samples import sample_batch, sample_image, sample_input
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 from colorzoo.zoo.zhao2021.task import Zhao2021, made_reference, mirror_and_rotate
 from vgg_file import write_vgg19

@@ -86,7 +86,9 @@ def jitter_colors(rgb: Tensor, generators: Generators, degrees: float = 40.0) ->
     draws = draw_uniform(generators, len(rgb), 7, rgb.device)[..., None, None, None]
     changes_rgb, changes_hsv = (draws[:, :2] < 0.5).float().unbind(1)  # (B, 1, 1, 1) each
     brightness, contrast, hue, saturation, value = (2 * draws[:, 2:] - 1).unbind(1)  # in [-1, 1]
-    rgb = (rgb * (1 + 0.2 * changes_rgb * contrast) + 0.2 * changes_rgb * brightness).clamp(0, 1)
+    contrast_factor = 1 + 0.2 * changes_rgb * contrast
+    brightness_shift = 0.2 * changes_rgb * brightness
+    rgb = (rgb * contrast_factor + brightness_shift).clamp(0, 1)
     h, s, v = rgb_to_hsv(rgb).split(1, dim=1)
     h = (h + changes_hsv * hue * math.radians(degrees)) % (2 * math.pi)
     s = (s + changes_hsv * saturation * 30 / 255).clamp(0, 1)
@@ -133,17 +135,20 @@ def random_windows(
         max_stretch: Maximum aspect ratio of a window, used by ``"side"`` and ``"area"``. The ratio of width
             to height is drawn log-uniformly from [1 / ``max_stretch``, ``max_stretch``].
     """
+    # three random numbers for the position and mirroring, and two for the size of each tried window
     draws = draw_uniform(generators, count, 3 + 2 * _TRIES, torch.device("cpu"))
     windows = []
-    for x, y, mirror, *size_draws in draws.tolist():
+    for x_draw, y_draw, mirror_draw, *size_draws in draws.tolist():
         if kind == "crop":
             width = height = crop
-        elif kind == "zoom":  # as if a crop were cut from an image resized to a side between crop and side
-            width = height = round(side * crop / (crop + (side - crop) * size_draws[0]))
+        elif kind == "zoom":  # as if a crop were cut from a resized image
+            resized_side = crop + (side - crop) * size_draws[0]
+            width = height = round(side * crop / resized_side)
         else:
             width, height = _window_size(size_draws, side, kind, min_scale, max_stretch)
-        left, top = int(x * (side - width + 1)), int(y * (side - height + 1))
-        windows.append(Window(left, top, width, height, mirror < 0.5))
+        left = int(x_draw * (side - width + 1))
+        top = int(y_draw * (side - height + 1))
+        windows.append(Window(left, top, width, height, mirrored=mirror_draw < 0.5))
     return windows
 
 
@@ -266,5 +271,9 @@ def has_warm_cast(rgb: Tensor) -> Tensor:
     red, green, blue = rgb.unbind(dim=1)
     opponent = torch.stack([red - green, (red + green) / 2 - blue], dim=1)
     mean: Tensor = opponent.mean(dim=(2, 3))
-    length: Tensor = opponent.square().sum(dim=1).sqrt().mean(dim=(1, 2)).clamp(min=1e-6)
-    return (mean.square().sum(dim=1).sqrt() >= _CAST_RATIO * length) & (mean[:, 1] >= _MIN_WARMTH)
+    length_of_mean = mean.square().sum(dim=1).sqrt()
+    lengths: Tensor = opponent.square().sum(dim=1).sqrt()
+    mean_length = lengths.mean(dim=(1, 2)).clamp(min=1e-6)
+    has_cast = length_of_mean >= _CAST_RATIO * mean_length
+    is_warm = mean[:, 1] >= _MIN_WARMTH
+    return has_cast & is_warm

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -100,18 +101,26 @@ def _check_rows(
     broken = []
     with progress_bar("checking images", len(rows)) as advance:
         for block in torch.split(rows, _BLOCK):
-            images = (sources[row] for row in block.tolist())
-            results = bounded_map(check_image, images, core_count())
             try:
-                for row, result in zip(block.tolist(), results, strict=True):
-                    advance(1)
-                    if isinstance(result, str):
-                        broken.append((sources[row].name, result))
-                    else:
-                        states[row] = _GRAY if result else _COLORED
+                broken += _check_block(sources, block.tolist(), states, advance)
             finally:  # store partial results, so an interrupted check continues with the remaining images
                 checked = block[states[block] != _UNKNOWN]
-                cache.try_to_add(keys[checked], states[checked])
+                cache.add(keys[checked], states[checked])
+    return broken
+
+
+def _check_block(
+    sources: Sequence[StoredImage], rows: list[int], states: Tensor, advance: Callable[[int], None]
+) -> list[tuple[str, str]]:
+    """Check images in parallel, and store their states in ``states``; see `_check_rows`."""
+    broken = []
+    images = (sources[row] for row in rows)
+    for row, result in zip(rows, bounded_map(check_image, images, core_count()), strict=True):
+        advance(1)
+        if isinstance(result, str):
+            broken.append((sources[row].name, result))
+        else:
+            states[row] = _GRAY if result else _COLORED
     return broken
 
 
@@ -121,19 +130,19 @@ def check_table(images: ImageTable, *, drop_gray: bool, cache: ValueCache) -> Ch
     Images with a broken reference or sketch are excluded and listed as broken.
     """
     found = check_images(images.sources, drop_gray=drop_gray, cache=cache)
-    partners = images.partners
-    if partners is None:
+    if images.partners is None:
         return found
-    rows = found.rows.tolist()
-    used_partners = dict.fromkeys(partner for row in rows for partner in partners[row])  # without duplicates
-    reasons = dict(check_images(list(used_partners), drop_gray=False, cache=cache).broken)
+    partners = {row: images.partners[row] for row in found.rows.tolist()}
+    unique_partners = dict.fromkeys(chain.from_iterable(partners.values()))
+    reasons = dict(check_images(list(unique_partners), drop_gray=False, cache=cache).broken)
     intact, broken = [], list(found.broken)
-    for row in rows:
-        bad = next((partner.name for partner in partners[row] if partner.name in reasons), None)
-        if bad is None:
-            intact.append(row)
+    for row, partners_of_image in partners.items():
+        broken_names = [partner.name for partner in partners_of_image if partner.name in reasons]
+        if broken_names:
+            reason = f"{broken_names[0]}: {reasons[broken_names[0]]}"
+            broken.append((images.sources[row].name, reason))
         else:
-            broken.append((images.sources[row].name, f"{bad}: {reasons[bad]}"))
+            intact.append(row)
     return replace(found, rows=torch.tensor(intact, dtype=torch.int64), broken=broken)
 
 
@@ -188,26 +197,23 @@ class ValueCache:
     def add(self, keys: Tensor, values: Tensor) -> None:
         """Add or replace the values of keys, and rewrite the file.
 
+        If the file cannot be written, a warning is logged, and the values remain available in memory.
+
         Args:
-            keys: ``(N,)`` int64 keys of images.
-            values: ``(N,)`` values of these images.
-
-        Raises:
-            OSError: The file cannot be written; the values remain available in memory.
+            keys: ``(N,)`` int64, from `image_keys`.
+            values: ``(N,)``, of any numeric type.
         """
-        every, first = np.unique(torch.cat([keys, self._keys]).numpy(), return_index=True)
-        self._values = torch.cat([values.to(self._values.dtype), self._values])[torch.from_numpy(first)]
-        self._keys = torch.from_numpy(every)
-        packed = BytesIO()
-        np.savez(packed, keys=every, values=self._values.numpy())
-        write_atomic(self.path, packed.getvalue())
-
-    def try_to_add(self, keys: Tensor, values: Tensor) -> None:
-        """Add values as in `add`, but only log a warning if the file cannot be written."""
         if not len(keys):
             return
+        all_keys = torch.cat([keys, self._keys])
+        all_values = torch.cat([values.to(self._values.dtype), self._values])
+        # sorted keys with the index of their first value, so new values replace old values
+        unique_keys, first = np.unique(all_keys.numpy(), return_index=True)
+        self._keys, self._values = torch.from_numpy(unique_keys), all_values[torch.from_numpy(first)]
+        packed = BytesIO()
+        np.savez(packed, keys=unique_keys, values=self._values.numpy())
         try:
-            self.add(keys, values)
+            write_atomic(self.path, packed.getvalue())
         except OSError as error:
             log.warning("the image check cache cannot be written to %s (%s)", self.path, error.strerror)
 
@@ -219,8 +225,12 @@ def cache_file(root: Path, kind: str) -> Path:
         root: Data folder; a hash of its path becomes the file name.
         kind: Kind of the cached values, such as ``checks``; also the name of the subfolder.
     """
-    name = hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:16]
-    return cache_home() / kind / f"{name}.npz"
+    return cache_home() / kind / f"{short_hash(os.path.realpath(root))}.npz"
+
+
+def short_hash(text: str) -> str:
+    """Return the first 16 hexadecimal digits of the SHA-256 of a text, for file names."""
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:16]
 
 
 def image_keys(sources: Iterable[StoredImage], method: str = _METHOD) -> Tensor:
@@ -231,9 +241,11 @@ def image_keys(sources: Iterable[StoredImage], method: str = _METHOD) -> Tensor:
         method: Name of the computation whose results are cached. The name is part of the hash, so results of
             other computations are not found.
     """
-    keys, path, stamp = array("q"), "", ""
+    keys = array("q")
+    path, stamp = "", ""  # of the previous image
     for source in sources:
-        if not source.member or source.path != path:  # members of a tar are consecutive
+        is_in_same_tar = bool(source.member) and source.path == path
+        if not is_in_same_tar:
             path, stamp = source.path, _file_stamp(source.path)
         text = f"{method}\0{stamp}\0{source.member}\0{source.offset}\0{source.size}"
         digest = hashlib.blake2b(os.fsencode(text), digest_size=8).digest()
@@ -301,7 +313,7 @@ def split_by_content(sources: Sources, val_fraction: float, root: Path) -> tuple
     for row in unhashed.tolist():
         hashes[row] = _content_hash(sources[row])
     readable = unhashed[hashes[unhashed] != _UNREADABLE]
-    cache.try_to_add(keys[readable], hashes[readable])
+    cache.add(keys[readable], hashes[readable])
     is_val = hashes < val_fraction
     return sources.select((~is_val).nonzero()[:, 0]), sources.select(is_val.nonzero()[:, 0])
 
@@ -309,10 +321,14 @@ def split_by_content(sources: Sources, val_fraction: float, root: Path) -> tuple
 def _content_hash(source: StoredImage) -> float:
     """Return a hash of the bytes of an image in [0, 1), or `_UNREADABLE`."""
     try:
-        digest = hashlib.sha256(source.read()).digest()
+        return unit_hash(source.read())
     except OSError:
         return _UNREADABLE
-    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def unit_hash(data: bytes) -> float:
+    """Return a hash of bytes in [0, 1), which is equal on all machines."""
+    return int.from_bytes(hashlib.sha256(data).digest()[:8], "big") / 2**64
 
 
 def require_usable(images: ImageTable, split: str, root: str | Path) -> None:

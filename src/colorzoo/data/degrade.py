@@ -68,8 +68,9 @@ def degrade_lightness(lightness: Tensor, generators: Generators) -> Tensor:
     batch = len(lightness)
     draws = draw_uniform(generators, batch, _DRAWS * len(DEGRADATIONS), lightness.device)
     result = lightness / 100
-    for (degrade, prob), drawn in zip(DEGRADATIONS, torch.split(draws, _DRAWS, dim=1), strict=True):
-        chance, *params = drawn.T.reshape(_DRAWS, batch, 1, 1, 1)
+    draws_by_degradation = torch.split(draws, _DRAWS, dim=1)
+    for (degrade, prob), own_draws in zip(DEGRADATIONS, draws_by_degradation, strict=True):
+        chance, *params = own_draws.T.reshape(_DRAWS, batch, 1, 1, 1)
         degraded = degrade(result, torch.stack(params), generators).clamp(0, 1)
         result = torch.where(chance < prob, degraded, result)
     return result * 100
@@ -108,11 +109,11 @@ def random_borders(rgb: Tensor, generators: Generators) -> tuple[Tensor, Tensor]
     """
     count, _, height, width = rgb.shape
     draws = draw_uniform(generators, count, 12, rgb.device)
-    # four random numbers of the image, four of the presence and four of the width of each side's border
-    image_chance, is_dark_draw, tone_draw, grain = draws[:, :4].T.reshape(4, -1, 1, 1, 1)
-    side_chance, width_draw = draws[:, 4:8], draws[:, 8:]
-    widths = torch.where(side_chance < 0.6, 0.01 + 0.08 * width_draw, 0.0)  # relative to the image size
-    widths = widths * (image_chance.view(-1, 1) < _BORDER_PROB)
+    # for the image, and for the presence and the width of the border on each of the four sides
+    image_draws, side_chance, width_draw = torch.split(draws, 4, dim=1)
+    image_chance, is_dark_draw, tone_draw, grain = image_draws.T.reshape(4, -1, 1, 1, 1)
+    has_border = (image_chance.view(-1, 1) < _BORDER_PROB) & (side_chance < 0.6)
+    widths = torch.where(has_border, 0.01 + 0.08 * width_draw, 0.0)  # relative to the image size
     tone = torch.where(is_dark_draw < 0.5, 0.15 * tone_draw, 1 - 0.2 * tone_draw)
     noise = 0.03 * grain * draw_normal(generators, count, (1, height, width), rgb.device)
     return _border_mask(widths, (height, width)), (tone + noise).clamp(0, 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from colorzoo.data.check import require_usable
+from colorzoo.data.check import require_usable, unit_hash
 from colorzoo.data.dataset import Sample, crop_square, read_rgb
 from colorzoo.data.folder import FolderDataModule
 from colorzoo.data.image_table import ImageTable, Partners
@@ -265,8 +264,7 @@ def read_pairs(
 def _path_hash(root: Path, path: Path) -> float:
     """Return a hash in [0, 1) of a path; paths in the folder ``root`` are hashed relative to it."""
     name = (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
-    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
+    return unit_hash(name.encode("utf-8", "surrogateescape"))
 
 
 def _read_rows(root: Path, name: str) -> list[tuple[str, Pair]]:

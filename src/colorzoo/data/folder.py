@@ -74,13 +74,18 @@ class FolderDataModule(ImageDataModule):
             factors = self._class_factors()
             weights = factors if weights is None else weights * factors
         if self.hparams.source_fractions:
-            sources = self._source_numbers()
-            if weights is None:
-                weights = torch.ones(len(sources), dtype=torch.float64)
-            fractions = torch.tensor([self.hparams.source_fractions[name] for name in self._sources]).double()
-            source_sums = torch.bincount(sources, weights, len(fractions))
-            weights = weights * (fractions / source_sums)[sources]
+            weights = self._scaled_to_source_fractions(weights)
         return weights
+
+    def _scaled_to_source_fractions(self, weights: Tensor | None) -> Tensor:
+        """Scale sampling weights so that the weights in each source folder sum to its fraction."""
+        sources = self._source_numbers()
+        if weights is None:
+            weights = torch.ones(len(sources), dtype=torch.float64)
+        fractions = torch.tensor([self.hparams.source_fractions[name] for name in self._sources]).double()
+        source_sums = torch.bincount(sources, weights, len(fractions))
+        scales = fractions / source_sums
+        return weights * scales[sources]
 
     def _class_factors(self) -> Tensor:
         """Return the factor of ``class_factors`` for each training image, ``(N,)``."""

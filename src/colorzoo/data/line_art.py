@@ -59,13 +59,15 @@ def vary_lines(lines: Tensor, seeds: Tensor) -> Tensor:
     """
     device, size = lines.device, (lines.shape[2], lines.shape[3])
     draws = draw_uniform(image_generators(seeds, "pen"), len(lines), 6 + 3 * _MAX_GAPS, _CPU)
-    thick, broken, count, faint, ink, noisy = draws[:, :6].T
-    lines = torch.where(_column(thick < 0.2, device), _thickened(lines), lines)
-    gap_count = torch.where(broken < 0.25, 2 + (count * (_MAX_GAPS - 1)).floor(), 0.0)
-    gaps = _random_gaps(copy_to(draws[:, 6:], device), copy_to(gap_count, device), size)
-    strength = torch.where(faint < 0.3, _between(ink, 0.5, 1.0), 1.0)
-    lines = 1 - (1 - torch.maximum(lines, gaps)) * _column(strength, device)
-    return _with_grain(lines, seeds, noisy, 0.15)
+    pen_draws, gap_draws = draws[:, :6], draws[:, 6:]
+    thick_chance, broken_chance, count_draw, faint_chance, strength_draw, grain_chance = pen_draws.T
+    lines = torch.where(_column(thick_chance < 0.2, device), _thickened(lines), lines)
+    gap_count = torch.where(broken_chance < 0.25, 2 + (count_draw * (_MAX_GAPS - 1)).floor(), 0.0)
+    gaps = _random_gaps(copy_to(gap_draws, device), copy_to(gap_count, device), size)
+    broken_lines = torch.maximum(lines, gaps)
+    strength = torch.where(faint_chance < 0.3, _between(strength_draw, 0.5, 1.0), 1.0)
+    ink = (1 - broken_lines) * _column(strength, device)
+    return _with_grain(1 - ink, seeds, grain_chance, 0.15)
 
 
 def _random_gaps(draws: Tensor, count: Tensor, size: tuple[int, int]) -> Tensor:
@@ -109,14 +111,17 @@ def disc_mask(rows: Tensor, columns: Tensor, radii: Tensor, valid: Tensor, size:
         valid: ``(B, N)`` bool; False for padding entries.
         size: Height and width of the images.
     """
-    height, width = size
-    planes = torch.zeros(len(rows), _MAX_RADIUS * height * width, device=rows.device)
-    planes.scatter_add_(1, ((radii - 1) * height + rows) * width + columns, valid.float())
-    offset = torch.arange(-_MAX_RADIUS, _MAX_RADIUS + 1, device=rows.device)
-    distance = offset[:, None] ** 2 + offset**2
-    discs = torch.stack([distance <= radius**2 + 0.5 for radius in range(1, _MAX_RADIUS + 1)]).float()
-    covering = F.conv2d(planes.view(-1, _MAX_RADIUS, height, width), discs[None], padding=_MAX_RADIUS)
-    return (covering > 0.5).float()
+    device = rows.device
+    # number of centers at each pixel, in one plane for each radius
+    centers = torch.zeros(len(rows), _MAX_RADIUS, *size, device=device)
+    images = torch.arange(len(rows), device=device)[:, None]
+    centers.index_put_((images, radii - 1, rows, columns), valid.float(), accumulate=True)
+    offset = torch.arange(-_MAX_RADIUS, _MAX_RADIUS + 1, device=device)
+    squared_distance = offset[:, None] ** 2 + offset**2
+    radius = torch.arange(1, _MAX_RADIUS + 1, device=device)[:, None, None]
+    discs = (squared_distance <= radius**2 + 0.5).float()
+    covering_discs = F.conv2d(centers, discs[None], padding=_MAX_RADIUS)
+    return (covering_discs > 0.5).float()
 
 
 def _edges(rgb: Tensor, threshold: Tensor, sigma: Tensor, _: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from itertools import count, islice
+from itertools import accumulate, count, islice
 from typing import Any, TypeVar, cast
 
 import torch
@@ -86,13 +86,16 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
         order = self.draw_order(generator) if self.shuffle else torch.arange(self.length)
         # as many seeds as samples, so that seeds do not depend on the number of processes
         seeds = torch.randint(2**62, (self.length,), generator=generator)
+        for chunk in torch.split(self._positions(), _CHUNK):
+            yield from zip(order[chunk].tolist(), seeds[chunk].tolist(), strict=True)
+
+    def _positions(self) -> Tensor:
+        """Return the positions in the epoch of the samples of this process, after the skipped samples."""
         positions = torch.arange(self.skip(), self.length)
         if self.shuffle and len(positions):  # drop or repeat samples, for equal numbers in all processes
             total = self._each(len(positions)) * self.world_size
             positions = positions[torch.arange(total) % len(positions)]
-        positions_of_rank = positions[self.rank :: self.world_size]
-        for chunk in torch.split(positions_of_rank, _CHUNK):
-            yield from zip(order[chunk].tolist(), seeds[chunk].tolist(), strict=True)
+        return positions[self.rank :: self.world_size]
 
     def draw_order(self, generator: torch.Generator) -> Tensor:
         """Return the sample indices ``(length,)`` of a training epoch in random order."""
@@ -136,13 +139,10 @@ class CyclicBatchSampler(DistributedSampler[list[tuple[int, int]]]):
 
     def __len__(self) -> int:
         rounds, rest = divmod(len(self.samples), sum(self.sizes))
-        batches = rounds * len(self.sizes)
-        for size in self.sizes:
-            is_complete = rest >= size
-            if is_complete or (rest > 0 and not self.drop_last):
-                batches += 1
-            rest -= size
-        return batches
+        complete_batches = sum(end <= rest for end in accumulate(self.sizes))  # in the last round
+        has_incomplete_batch = rest > sum(self.sizes[:complete_batches])
+        batches = rounds * len(self.sizes) + complete_batches
+        return batches + int(has_incomplete_batch and not self.drop_last)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         samples = iter(self.samples)

@@ -15,7 +15,6 @@ training and evaluation.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from numbers import Real
@@ -45,7 +44,7 @@ from colorzoo.data.loader import (
     delay_signals,
 )
 from colorzoo.data.originals import Originals
-from colorzoo.data.sources import Sources, byte_count
+from colorzoo.data.sources import Sources, digest_of
 from colorzoo.errors import DataError
 from colorzoo.randomness import image_generators
 from colorzoo.settings import (
@@ -57,7 +56,6 @@ from colorzoo.settings import (
     check_arguments,
     plain_arguments,
 )
-from colorzoo.weights.load import data_digest
 
 log = logging.getLogger(__name__)
 
@@ -411,10 +409,7 @@ class ImageDataModule(LightningDataModule):
         The hash covers the file names below the root and the file sizes.
         """
         sources: Sources | None = getattr(self.train_data, "sources", None)
-        if sources is None:
-            return None
-        prefix = f"{Path(self.hparams.root)}{os.sep}"  # Path removes "./" and a trailing slash
-        return data_digest([f"{each.name.removeprefix(prefix)}\0{byte_count(each)}" for each in sources])
+        return None if sources is None else digest_of(sources, self.hparams.root)
 
     def ranks(self) -> dict[str, Any]:
         """Return the arguments ``rank`` and ``world_size`` of a `SeededSampler`."""
@@ -538,12 +533,14 @@ def run_progress(trainer: Trainer) -> float:
     Raises:
         DataError: The run has neither a step limit nor an epoch limit.
     """
-    progress = [trainer.global_step / trainer.max_steps] if trainer.max_steps > 0 else []
-    batches = trainer.num_training_batches
-    epochs = trainer.max_epochs or -1
-    if epochs != -1 and batches != float("inf"):
-        done = trainer.current_epoch * batches + trainer.fit_loop.epoch_loop.batch_progress.current.ready
-        progress.append(done / (batches * epochs))
-    if not progress:
+    fractions = []
+    if trainer.max_steps > 0:
+        fractions.append(trainer.global_step / trainer.max_steps)
+    epochs, epoch_batches = trainer.max_epochs or -1, trainer.num_training_batches
+    if epochs != -1 and epoch_batches != float("inf"):
+        batches_of_epoch = trainer.fit_loop.epoch_loop.batch_progress.current.ready
+        batches_done = trainer.current_epoch * epoch_batches + batches_of_epoch
+        fractions.append(batches_done / (epoch_batches * epochs))
+    if not fractions:
         raise DataError("--data.first_crop requires --trainer.max_steps or --trainer.max_epochs")
-    return max(progress)
+    return max(fractions)

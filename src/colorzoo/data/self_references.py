@@ -98,39 +98,25 @@ def thin_plate_grid(shifts: Tensor, points: int, size: tuple[int, int]) -> Tenso
     Returns:
         ``(B, H * W, 2)``: x and y in the coordinates of `torch.nn.functional.grid_sample`.
     """
-    device = shifts.device
-    positions = torch.linspace(-1, 1, points, dtype=torch.float64, device=device)
-    control = _grid_points(positions, positions)
-    count = len(control)
-    affine = torch.cat([torch.ones_like(control[:, :1]), control], 1)
+    identity = torch.eye(2, 3, dtype=torch.float64, device=shifts.device)[None]
+    control = F.affine_grid(identity, [1, 1, points, points], align_corners=True).view(-1, 2)
+    pixels = F.affine_grid(identity, [1, 1, *size], align_corners=False).view(-1, 2)
     # the linear system [[K, P], [P^T, 0]] weights = [shifted points, 0]
-    system = torch.zeros(count + 3, count + 3, dtype=torch.float64, device=device)
-    system[:count, :count] = _radial(control, control)
-    system[:count, count:] = affine
-    system[count:, :count] = affine.T
-    shifted = torch.cat([control + shifts.double(), shifts.new_zeros(len(shifts), 3, 2).double()], 1)
+    last_rows = F.pad(F.pad(control, (1, 0), value=1.0).T, (0, 3))
+    system = torch.cat([_spline_basis(control, control), last_rows])
+    shifted = F.pad(control + shifts.double(), (0, 0, 0, 3))
     weights = torch.linalg.inv(system) @ shifted
-    rows, columns = (_pixel_centers(side, device) for side in size)
-    pixels = _grid_points(columns, rows)
-    basis = torch.cat([_radial(pixels, control), torch.ones_like(pixels[:, :1]), pixels], 1)
-    return basis.float() @ weights.float()
+    return _spline_basis(pixels, control).float() @ weights.float()
 
 
-def _pixel_centers(count: int, device: torch.device) -> Tensor:
-    """Return the centers of pixels along an image side that ranges from -1 to 1."""
-    return (2 * torch.arange(count, dtype=torch.float64, device=device) + 1) / count - 1
+def _spline_basis(points_xy: Tensor, control: Tensor) -> Tensor:
+    """Return the basis functions of a thin-plate spline at N points, ``(N, C + 3)``.
 
-
-def _grid_points(x: Tensor, y: Tensor) -> Tensor:
-    """Return x and y of all points of a regular grid, row by row."""
-    y_grid, x_grid = torch.meshgrid(y, x, indexing="ij")
-    return torch.stack([x_grid.flatten(), y_grid.flatten()], 1)
-
-
-def _radial(points_xy: Tensor, control: Tensor) -> Tensor:
-    """Return r^2 log r^2 of the distances r between grid points and control points."""
+    The functions are r^2 log r^2 of the distance r to each of the C control points, and 1, x and y.
+    """
     squared = torch.cdist(points_xy, control).square()
-    return torch.special.xlogy(squared, squared)
+    radial = torch.special.xlogy(squared, squared)
+    return torch.cat([radial, F.pad(points_xy, (1, 0), value=1.0)], dim=1)
 
 
 def _rotations(degrees: Tensor, mirrored: Tensor) -> Tensor:

@@ -10,7 +10,6 @@ Two features of litdata 0.2.76 are not used:
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import json
 import os
@@ -19,7 +18,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from io import BytesIO
-from itertools import accumulate
+from itertools import accumulate, chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,17 +27,23 @@ import torch
 from fsspec.core import url_to_fs
 from PIL import Image
 
-from colorzoo.data.check import ValueCache, cache_file, check_images, require_usable, split_by_content
+from colorzoo.data.check import (
+    ValueCache,
+    cache_file,
+    check_images,
+    require_usable,
+    short_hash,
+    split_by_content,
+)
 from colorzoo.data.decode import RESIZE_METHOD, decode_rgb
 from colorzoo.data.image_table import ImageTable
 from colorzoo.data.layouts import SPLITS, Split, class_names, has_splits
-from colorzoo.data.sources import byte_count, find_sources
+from colorzoo.data.sources import digest_of, find_sources
 from colorzoo.environment import core_count
 from colorzoo.errors import DataError, first_words
 from colorzoo.files import write_atomic
 from colorzoo.image_io.formats import open_image
 from colorzoo.weights.catalog import cache_home
-from colorzoo.weights.load import data_digest
 
 INDEX = "index.json"
 """Name of litdata's list of chunks."""
@@ -122,20 +127,20 @@ def shard_folder(
     val_check = check_images(tables["val"].sources, drop_gray=False, cache=cache)
     train = _shuffled(tables["train"].select(train_check.rows))
     val = tables["val"].select(val_check.rows)
-    chunks: dict[str, list[dict[str, Any]]] = {}
-    for split, images in (("train", train), ("val", val)):
-        require_usable(images, split, source)
-        _pack(images, source, out / split, options, workers or core_count())
-        chunks[split] = json.loads((out / split / INDEX).read_text())["chunks"]
+    require_usable(train, "train", source)
+    require_usable(val, "val", source)
+    processes = workers or core_count()
+    train_chunks = _pack(train, source, out / "train", options, processes)
+    val_chunks = _pack(val, source, out / "val", options, processes)
     broken = train_check.broken + val_check.broken
     report = ShardReport(
         images={"train": len(train), "val": len(val)},
-        chunks={"train": len(chunks["train"]), "val": len(chunks["val"])},
-        size=sum(chunk["chunk_bytes"] for chunk in chunks["train"] + chunks["val"]),
+        chunks={"train": len(train_chunks), "val": len(val_chunks)},
+        size=sum(chunk["chunk_bytes"] for chunk in train_chunks + val_chunks),
         gray=len(train_check.gray),
         broken=[(os.path.relpath(name, source), reason) for name, reason in broken],
         classes=classes,
-        digest=_digest(train, source),
+        digest=digest_of(train.sources, source),
     )
     manifest = {"version": 2, "resize": RESIZE_METHOD, **asdict(options), **asdict(report)}
     write_atomic(out / MANIFEST, json.dumps(manifest, indent=1).encode())
@@ -154,13 +159,6 @@ def _check_output(source: Path, out: Path) -> None:
         raise DataError(f"the output folder {str(out)!r} must be empty. Delete it, or choose another folder.")
 
 
-def _digest(images: ImageTable, source: Path) -> dict[str, Any]:
-    """Return the number of images, and a hash of their relative names and file sizes."""
-    return data_digest(
-        [f"{os.path.relpath(image.name, source)}\0{byte_count(image)}" for image in images.sources]
-    )
-
-
 def _find_splits(source: Path, val_fraction: float) -> tuple[dict[Split, ImageTable], list[str]]:
     """Return the images of both splits with their class numbers, and the class names."""
     if has_splits(source):
@@ -175,17 +173,20 @@ def _find_splits(source: Path, val_fraction: float) -> tuple[dict[Split, ImageTa
                 f"--val-fraction {val_fraction:g} selects no {name} image from {str(source)!r}. Change "
                 "--val-fraction, or add folders named train and val."
             )
-    class_of = {name: class_names(found[name], roots[name]) for name in SPLITS}  # class of each image
-    classes = sorted({label for labels in class_of.values() for label in labels if label})
-    number = {label: index for index, label in enumerate(classes)}
+    class_of_images = {name: class_names(found[name], roots[name]) for name in SPLITS}
+    classes = sorted(set(chain.from_iterable(class_of_images.values())) - {""})
+    number = {name: index for index, name in enumerate(classes)}
     tables = {}
-    for name in SPLITS:
-        labels = torch.tensor([number.get(label, -1) for label in class_of[name]])
-        tables[name] = ImageTable(found[name], labels=labels)
+    for split, names in class_of_images.items():
+        labels = torch.tensor([number.get(name, -1) for name in names])
+        tables[split] = ImageTable(found[split], labels=labels)
     return tables, classes
 
 
-def _pack(images: ImageTable, source: Path, out: Path, options: ShardOptions, workers: int) -> None:
+def _pack(
+    images: ImageTable, source: Path, out: Path, options: ShardOptions, workers: int
+) -> list[dict[str, Any]]:
+    """Write the images of a split to chunk files and return litdata's descriptions of the chunks."""
     try:
         load_litdata().optimize(
             fn=partial(_record, images, str(source), options),
@@ -201,6 +202,7 @@ def _pack(images: ImageTable, source: Path, out: Path, options: ShardOptions, wo
     except RuntimeError as error:  # a worker's error contains its traceback
         reason = str(error).strip(" .\n").splitlines()[-1]
         raise DataError(f"litdata cannot pack {str(source)!r}: {reason}") from error
+    return _read_chunks(out)
 
 
 def _record(images: ImageTable, root: str, options: ShardOptions, index: int) -> Record:
@@ -223,9 +225,10 @@ def encode(data: bytes, short_side: int, quality: int) -> bytes:
         quality: JPEG quality, up to 100.
     """
     with open_image(BytesIO(data)) as image:
-        if (small := min(image.size) <= short_side) and image.format == "JPEG":
-            return data
-    rgb = decode_rgb(data, None if small else short_side)
+        is_small, is_jpeg = min(image.size) <= short_side, image.format == "JPEG"
+    if is_small and is_jpeg:
+        return data
+    rgb = decode_rgb(data, None if is_small else short_side)
     stream = BytesIO()
     Image.fromarray(rgb.permute(1, 2, 0).numpy()).save(stream, "JPEG", quality=quality, subsampling=0)
     return stream.getvalue()
@@ -257,16 +260,34 @@ def read_manifest(root: str, cache: str | None = None) -> dict[str, Any]:
         DataError: The folder does not contain a complete set of shards.
     """
     folder = _local_folder(root, cache)
-    try:
-        if _is_remote(root):
-            _download(root, folder, MANIFEST)
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{root!r} must be a folder with shards, but {MANIFEST} cannot be read ({type(error).__name__}). "
-            "Create shards with `colorzoo data shard IN OUT`."
-        ) from error
+    if _is_remote(root):
+        _download(root, folder, MANIFEST)
+    manifest: dict[str, Any] = _read_json(folder / MANIFEST)
     return manifest
+
+
+def _read_chunks(folder: Path) -> list[dict[str, Any]]:
+    """Return litdata's descriptions of the chunk files in the folder of a split."""
+    path = folder / INDEX
+    try:
+        chunks: list[dict[str, Any]] = _read_json(path)["chunks"]
+    except (KeyError, TypeError) as error:
+        raise _unreadable(path, error) from error
+    return chunks
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"{str(path.parent)!r} must be a folder with shards, but {path.name} cannot be read "
+        f"({type(error).__name__}). Create shards with `colorzoo data shard IN OUT`."
+    )
 
 
 class ShardReader:
@@ -297,13 +318,7 @@ class ShardReader:
         self._limit = None if cache_gigabytes is None else int(cache_gigabytes * 1e9)
         if self._remote is not None:
             _download(self._remote, self._folder, INDEX)
-        try:
-            self._chunks = json.loads((self._folder / INDEX).read_text())["chunks"]
-        except (OSError, ValueError, KeyError) as error:
-            raise DataError(
-                f"{str(self._folder)!r} must be a folder with shards, but {INDEX} cannot be read "
-                f"({type(error).__name__}). Create shards with `colorzoo data shard IN OUT`."
-            ) from error
+        self._chunks = _read_chunks(self._folder)
         if self._remote is None:
             for chunk in self._chunks:
                 _require(self._folder / chunk["filename"], chunk["chunk_bytes"])
@@ -343,11 +358,7 @@ def _local_folder(root: str, cache: str | None) -> Path:
     if not _is_remote(root):
         return Path(root)
     base = Path(cache) if cache else cache_home() / "shards"
-    return base / _short_hash(root) / _short_hash(_remote_version(root))
-
-
-def _short_hash(text: str) -> str:
-    return hashlib.sha256(os.fsencode(text)).hexdigest()[:16]
+    return base / short_hash(root) / short_hash(_remote_version(root))
 
 
 def _remote_version(root: str) -> str:

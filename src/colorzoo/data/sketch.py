@@ -106,15 +106,7 @@ class SketchDataModule(FolderDataModule):
             if split == "train":
                 table = replace(table, labels=self._label(table.sources, images).labels)
             return table
-        # the layout of Tag2Pix
-        if split == "val":
-            return pair_sketches(root / "benchmark", [root / "keras_test"])
-        folders = [root / name for name in TAG2PIX_SKETCHES if (root / name).is_dir()]
-        if not folders:
-            raise DataError(
-                f"no sketches in {str(root)!r}; expected a folder named {' or '.join(TAG2PIX_SKETCHES)}"
-            )
-        return pair_sketches(root / "rgb_train", folders)
+        return _tag2pix_images(root, split)
 
     def originals(self) -> Originals:
         """Return the images for ``colorzoo predict``: the validation sketches.
@@ -167,13 +159,14 @@ class SketchDataModule(FolderDataModule):
         rgb, seeds = batch["rgb"], batch["seed"]
         sketches = self._extract(rgb, seeds, training=training)
         if "sketch" in batch:
-            used = batch["has_sketch"]
+            uses_file = batch["has_sketch"]
             if training:
                 draws = draw_uniform(image_generators(seeds, "files"), len(rgb), 1, rgb.device)
-                used = used & (draws[:, 0] < _FILES_USED)
-            sketches = torch.where(used[:, None, None, None], batch["sketch"], sketches)
-        varied = training and self.hparams.lines == "drawn"
-        return vary_lines(sketches, seeds) if varied else sketches
+                uses_file = uses_file & (draws[:, 0] < _FILES_USED)
+            sketches = torch.where(uses_file[:, None, None, None], batch["sketch"], sketches)
+        if training and self.hparams.lines == "drawn":
+            return vary_lines(sketches, seeds)
+        return sketches
 
     def _extract(self, rgb: Tensor, seeds: Tensor, *, training: bool) -> Tensor:
         """Compute the sketches of images."""
@@ -187,6 +180,18 @@ class SketchDataModule(FolderDataModule):
             draws = draw_uniform(image_generators(seeds, "sketch"), len(rgb), 1, widths.device)
             chosen = (draws[:, 0] * len(widths)).long()
         return xdog(rgb_to_gray(rgb), widths[chosen])
+
+
+def _tag2pix_images(root: Path, split: str) -> ImageTable:
+    """Return the images and sketches of a data set in the layout of Tag2Pix."""
+    if split == "val":
+        return pair_sketches(root / "benchmark", [root / "keras_test"])
+    folders = [root / name for name in TAG2PIX_SKETCHES if (root / name).is_dir()]
+    if not folders:
+        raise DataError(
+            f"no sketches in {str(root)!r}; expected a folder named {' or '.join(TAG2PIX_SKETCHES)}"
+        )
+    return pair_sketches(root / "rgb_train", folders)
 
 
 class SketchedDataset(Dataset[Sample]):
@@ -214,13 +219,18 @@ class SketchedDataset(Dataset[Sample]):
         """Return the sample for an ``(index, seed)`` pair."""
         index, seed = key
         rgb = read_rgb(self.sources[index], self.side)
-        drawn = self.sketches[index]
-        gray = torch.full_like(rgb[:1], 255)
-        if drawn:
-            gray = self._read_sketch(drawn[stream_seed("drawing", seed) % len(drawn)], rgb)
-        both = crop_square(torch.cat([rgb, gray]), self.side, seed if self.random_crop else None)
-        sample = Sample(rgb=both[:3], seed=torch.tensor(seed), name=self.sources[index].name, sketch=both[3:])
-        return sample if self.complete else Sample(**sample, has_sketch=torch.tensor(bool(drawn)))
+        drawings = self.sketches[index]
+        if drawings:
+            chosen = drawings[stream_seed("drawing", seed) % len(drawings)]
+            sketch = self._read_sketch(chosen, rgb)
+        else:
+            sketch = torch.full_like(rgb[:1], 255)  # blank paper
+        crop = crop_square(torch.cat([rgb, sketch]), self.side, seed if self.random_crop else None)
+        name = self.sources[index].name
+        sample = Sample(rgb=crop[:3], seed=torch.tensor(seed), name=name, sketch=crop[3:])
+        if not self.complete:
+            sample["has_sketch"] = torch.tensor(bool(drawings))
+        return sample
 
     def _read_sketch(self, source: StoredImage, rgb: Tensor) -> Tensor:
         """Read a sketch as ``(1, H, W)`` uint8 at the size of its color image."""

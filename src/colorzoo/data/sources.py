@@ -14,6 +14,7 @@ from torch import Tensor
 
 from colorzoo.errors import DataError
 from colorzoo.image_io.find import is_hidden
+from colorzoo.weights.load import data_digest
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
@@ -106,12 +107,15 @@ class Sources(Sequence[StoredImage]):
     def __getitem__(self, index: int | slice) -> StoredImage | Sources:
         if isinstance(index, slice):
             return self.select(torch.arange(len(self), dtype=torch.int32)[index])
-        row = range(len(self))[index]
-        row = row if self._rows is None else int(self._rows[row])
-        archive, offset, size = (-1, 0, -1) if self._members is None else self._members[row].tolist()
-        if archive < 0:
-            return StoredImage(os.path.join(self._root, self._names[row]))  # noqa: PTH118 - called per image
-        return StoredImage(self._archives[archive], self._names[row], offset, size)
+        row = range(len(self))[index]  # negative indices, and IndexError beyond the end
+        if self._rows is not None:
+            row = int(self._rows[row])
+        name = self._names[row]
+        if self._members is not None:
+            archive, offset, size = self._members[row].tolist()
+            if archive >= 0:
+                return StoredImage(self._archives[archive], name, offset, size)
+        return StoredImage(os.path.join(self._root, name))  # noqa: PTH118 - called per image
 
     def __iter__(self) -> Iterator[StoredImage]:
         return (self[index] for index in range(len(self)))
@@ -145,7 +149,8 @@ class PackedStrings:
         # arrays, because indexing tensors is slow; not cached, because pickling moves tensors to shared
         # memory
         blob, ends = self._blob.numpy(), self._ends.numpy()
-        return os.fsdecode(blob[ends[index - 1] if index else 0 : ends[index]].tobytes())
+        start = ends[index - 1] if index else 0
+        return os.fsdecode(blob[start : ends[index]].tobytes())
 
 
 def tensor_of(buffer: bytearray | array[int] | array[float], dtype: torch.dtype) -> Tensor:
@@ -169,20 +174,21 @@ def find_sources(folder: Path) -> Sources:
         DataError: The folder does not exist or contains no image, or a tar file is damaged.
     """
     require_folder(folder)
-
-    def locations() -> Iterator[StoredImage]:
-        for path in walk_files(str(folder)):
-            suffix = suffix_of(path)
-            if suffix in EXTENSIONS:
-                yield StoredImage(path)
-            elif suffix == ".tar":
-                yield from tar_sources(path)
-
-    sources = Sources.of(locations(), folder)
+    sources = Sources.of(_stored_images(folder), folder)
     if not sources:
         extensions = ", ".join(sorted(EXTENSIONS))
         raise DataError(f"no image below {str(folder)!r}; expected {extensions}, or .tar files with images")
     return sources
+
+
+def _stored_images(folder: Path) -> Iterator[StoredImage]:
+    """Yield the images below a folder: files, and members of ``.tar`` files."""
+    for path in walk_files(str(folder)):
+        suffix = suffix_of(path)
+        if suffix in EXTENSIONS:
+            yield StoredImage(path)
+        elif suffix == ".tar":
+            yield from tar_sources(path)
 
 
 def require_folder(folder: Path) -> None:
@@ -197,6 +203,12 @@ def require_folder(folder: Path) -> None:
         raise DataError(
             f"data folder {str(folder)!r} does not exist. Choose a folder of images (--data.root)."
         )
+
+
+def digest_of(sources: Sources, root: str | Path) -> dict[str, Any]:
+    """Return the number of images, and a hash of their names relative to ``root`` and their file sizes."""
+    prefix = f"{Path(root)}{os.sep}"  # Path removes "./" and a trailing slash
+    return data_digest([f"{each.name.removeprefix(prefix)}\0{byte_count(each)}" for each in sources])
 
 
 def byte_count(source: StoredImage) -> int:
@@ -250,15 +262,22 @@ def tar_sources(path: str) -> Iterator[StoredImage]:
                         f"{member.name!r} in {path!r} is a sparse file. Run tar without --sparse."
                     )
                 yield StoredImage(path, member.name, member.offset_data, member.size)
-            # tarfile treats a damaged header as the end, but only a block of zeros marks the end
-            stream: Any = archive.fileobj
-            stream.seek(archive.offset)
-            if any(stream.read(tarfile.BLOCKSIZE)):
-                raise tarfile.ReadError(f"damaged or truncated at byte {archive.offset:,}")
+            _require_end(archive)
     except tarfile.TarError as error:
         raise DataError(f"{path!r} is truncated or not a plain (uncompressed) tar file: {error}") from error
     except OSError as error:
         raise DataError(f"{path!r} cannot be read: {error.strerror or error}") from error
+
+
+def _require_end(archive: tarfile.TarFile) -> None:
+    """Raise an error unless an archive ends with a block of zeros at the position of its next member.
+
+    The module `tarfile` also treats a damaged header as the end.
+    """
+    stream: Any = archive.fileobj
+    stream.seek(archive.offset)
+    if any(stream.read(tarfile.BLOCKSIZE)):
+        raise tarfile.ReadError(f"damaged or truncated at byte {archive.offset:,}")
 
 
 def _is_visible_image(member: tarfile.TarInfo) -> bool:

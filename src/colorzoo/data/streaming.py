@@ -152,17 +152,15 @@ class ShardSampler(SeededSampler):
 
     def __init__(self, sizes: Sequence[int], *, window: int = 8192, **options: Any) -> None:
         super().__init__(sum(sizes), **options)
-        self.sizes, self.window = torch.tensor(sizes), window
+        self.sizes, self.window = list(sizes), window
 
     def draw_order(self, generator: torch.Generator) -> Tensor:
         """Return the indices of all images in the order of an epoch.
 
         The chunk files are shuffled first, then the images within windows of ``window`` images.
         """
-        chunks = torch.randperm(len(self.sizes), generator=generator)
-        sizes = self.sizes[chunks]
-        starts = (self.sizes.cumsum(0) - self.sizes)[chunks]
-        offsets = sizes.cumsum(0) - sizes
-        order = torch.arange(self.length) + (starts - offsets).repeat_interleave(sizes)
+        chunks = torch.split(torch.arange(self.length), self.sizes)
+        chunk_order = torch.randperm(len(chunks), generator=generator)
+        order = torch.cat([chunks[index] for index in chunk_order.tolist()])
         windows = torch.split(order, self.window)
         return torch.cat([part[torch.randperm(len(part), generator=generator)] for part in windows])

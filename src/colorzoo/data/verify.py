@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -110,9 +111,17 @@ def verify_images(
     if layout not in LAYOUTS:
         raise DataError(f"layout must be one of {', '.join(LAYOUTS)}, got {layout!r}")
     report = VerifyReport(str(root), layout)
+    splits = ("all",) if layout == "folder" and not has_splits(root) else SPLITS
+    images: list[Sources] = []
+    for split in splits:
+        try:
+            images.append(_find_split(root, layout, split))
+            report.splits[split] = len(images[-1])
+        except DataError as error:
+            report.mistakes.append(str(error))
     names_by_digest: dict[bytes, list[str]] = defaultdict(list)
-    images = _images(report)  # also adds the splits and the layout errors to the report
-    for path, digest, problems in bounded_map(_examine, images, threads or core_count()):
+    examined = bounded_map(_examine, chain.from_iterable(images), threads or core_count())
+    for path, digest, problems in examined:
         name = os.path.relpath(path, root)
         names_by_digest[digest].append(name)
         report.findings.extend(Finding(name, kind, detail) for kind, detail in problems)
@@ -121,29 +130,11 @@ def verify_images(
     return report
 
 
-def _images(report: VerifyReport) -> Iterator[StoredImage]:
-    """Yield the images of all splits; add the splits and the layout errors to the report."""
-    for split, find in _splits(Path(report.root), report.layout).items():
-        try:
-            sources = find()
-        except DataError as error:
-            report.mistakes.append(str(error))
-        else:
-            report.splits[split] = len(sources)
-            yield from sources
-
-
-def _splits(root: Path, layout: str) -> dict[str, Callable[[], Sources]]:
-    """Return the splits of a data set, with a function that finds the images of each split."""
+def _find_split(root: Path, layout: str, split: str) -> Sources:
+    """Return the images of a split; ``all`` stands for the images of a folder without splits."""
     if layout == "folder":
-        folders = {split: root / split for split in SPLITS} if has_splits(root) else {"all": root}
-        return {split: partial(find_sources, folder) for split, folder in folders.items()}
-    data = _DATA_MODULES[layout](str(root))
-    return {split: partial(_sources_of, data, split) for split in SPLITS}
-
-
-def _sources_of(data: ImageDataModule, split: str) -> Sources:
-    return data.find_images(split).sources
+        return find_sources(root if split == "all" else root / split)
+    return _DATA_MODULES[layout](str(root)).find_images(split).sources
 
 
 def _examine(source: StoredImage) -> tuple[str, bytes, list[Problem]]:

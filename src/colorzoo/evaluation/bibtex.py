@@ -47,7 +47,12 @@ def cited_keys(models: Collection[str], metrics: Collection[str]) -> list[str]:
         metrics: Metric names without network names, such as ``lpips`` instead of ``lpips:vgg``.
     """
     names = {*map(key_of_model, models), *metrics}
-    return [OURS, *(keys[0] for keys in map(_keys, citation()["references"]) if names & {*keys})]
+    cited = [OURS]
+    for reference in citation()["references"]:
+        key, *metric_names = _keys(reference)
+        if names & {key, *metric_names}:
+            cited.append(key)
+    return cited
 
 
 def bibtex(keys: Collection[str]) -> str:

@@ -44,7 +44,7 @@ class Entry:
     skipped: str = ""
     gray: bool = False
 
-    def lacks(self, counts: Collection[int], keys: Iterable[str]) -> bool:
+    def lacks(self, counts: Collection[int], keys: Collection[str]) -> bool:
         """Return whether the evaluation must still compute a value or the result thumbnail.
 
         The result is False for skipped images.
@@ -55,11 +55,13 @@ class Entry:
         """
         if self.skipped:
             return False
-        required = set(keys)
-        return max(counts) not in self.thumbnails or any(
-            count not in self.actual_interactions or required - {*self.moments[count], *self.features[count]}
-            for count in counts
-        )
+        for count in counts:
+            if count not in self.actual_interactions:
+                return True
+            computed_keys = self.moments[count].keys() | self.features[count].keys()
+            if not computed_keys >= set(keys):
+                return True
+        return max(counts) not in self.thumbnails
 
 
 class Cache:

@@ -94,13 +94,18 @@ class Item:
             ImageError: A file cannot be read.
         """
         try:
-            own, other, lines = (
-                "" if file is None else hashlib.sha256(file.read()).hexdigest()
-                for file in (self.source, self.reference, self.lines)
+            return replace(
+                self,
+                sha256=_sha256(self.source),
+                reference_sha256=_sha256(self.reference),
+                lines_sha256=_sha256(self.lines),
             )
         except OSError as error:
             raise ImageError(f"{self.name} cannot be read: {error.strerror or error}") from error
-        return replace(self, sha256=own, reference_sha256=other, lines_sha256=lines)
+
+
+def _sha256(file: StoredImage | None) -> str:
+    return "" if file is None else hashlib.sha256(file.read()).hexdigest()
 
 
 def select_images(
@@ -146,8 +151,8 @@ def _paired(folder: Path, pairs: str, protocol: Protocol) -> list[Item]:
         )
     items = []
     for target, reference in read_pairs(folder, pairs, pairs)[1]:
-        names = (_relative(source.name, folder) for source in (target, reference))
-        items.append(Item(next(names), target, reference, reference_name=next(names)))
+        reference_name = _relative(reference.name, folder)
+        items.append(Item(_relative(target.name, folder), target, reference, reference_name=reference_name))
     return items
 
 
@@ -373,28 +378,34 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
         raise ImageError(
             f"{item.name} must be at least {_MIN_SIDE} pixels per side, got {size[1]} x {size[0]}"
         )
-    reference: Tensor | None = None
-    if item.reference is not None:
-        decoded = _decode(item.reference, f"the reference of {item.name}")
-        reference = _resized(decoded, protocol, device)
     boxes: Boxes | None = None
     if item.boxes is not None:
         corners = _relative_corners(item.boxes, protocol.resize.window(size))
         boxes = Boxes.of([corners]).to(device)
-    lines: Tensor | None = None
-    if item.lines is not None:
-        drawn = _decode_in_size(item.lines, f"the line art of {item.name}", size, item.name)
-        lines = rgb_to_gray(_resized(drawn, protocol, device))
     return Truth(
         rgb=_resized(image, protocol, device),
         size=size,
-        reference=reference,
+        reference=_read_reference(item, protocol, device),
         seed=int(item.sha256[:12], 16) ^ protocol.seed,  # different for each image
         label=item.label,
         boxes=boxes,
-        lines=lines,
+        lines=_read_lines(item, size, protocol, device),
         sketches=protocol.sketches,
     )
+
+
+def _read_reference(item: Item, protocol: Protocol, device: torch.device) -> Tensor | None:
+    if item.reference is None:
+        return None
+    return _resized(_decode(item.reference, f"the reference of {item.name}"), protocol, device)
+
+
+def _read_lines(item: Item, size: tuple[int, int], protocol: Protocol, device: torch.device) -> Tensor | None:
+    """Read the drawn lines of an image, which must have its height and width ``size``."""
+    if item.lines is None:
+        return None
+    drawn = _decode_in_size(item.lines, f"the line art of {item.name}", size, item.name)
+    return rgb_to_gray(_resized(drawn, protocol, device))
 
 
 def _relative_corners(boxes: Sequence[tuple[float, ...]], window: tuple[int, int, int, int]) -> Tensor:

@@ -136,12 +136,14 @@ def metric_measure(name: str, metric: Metric, suffix: str = "") -> Measure:
     Raises:
         DataError: The metric defines no output for reports.
     """
-    outputs: tuple[Output, ...] = (_mean_output(name, metric),)
-    moments: Callable[[dict[str, Any]], Values] = partial(_single_moments, name, metric)
-    distance, needs_color = None, False
+    moments: Callable[[dict[str, Any]], Values]
     if isinstance(metric, ColorMetric):
-        outputs, moments, needs_color = metric.outputs(suffix), metric.image_moments, metric.needs_color
+        outputs, moments = metric.outputs(suffix), metric.image_moments
         distance = metric.distance if metric.of_whole_set else None
+        needs_color = metric.needs_color
+    else:
+        outputs, moments = (_mean_output(name, metric),), partial(_single_moments, name, metric)
+        distance, needs_color = None, False
     if not outputs:
         raise DataError(f"the metric {name} is available only in training. Remove this metric.")
 
@@ -156,10 +158,13 @@ def metric_measure(name: str, metric: Metric, suffix: str = "") -> Measure:
 
 def _metric_inputs(metric: Metric, result: MeasuredImage) -> dict[str, Any] | None:
     """Return the inputs of a metric for an image; None if the image lacks a required input."""
-    is_required = {key: required for key, required in inputs_of(metric).items() if key in _INPUTS}
-    inputs = {key: _INPUTS[key](result) for key in is_required}
-    is_missing = any(is_required[key] and value is None for key, value in inputs.items())
-    return None if is_missing else inputs
+    inputs = {}
+    for name, is_required in inputs_of(metric).items():
+        if name in _INPUTS:
+            inputs[name] = _INPUTS[name](result)
+            if is_required and inputs[name] is None:
+                return None
+    return inputs
 
 
 def _mean_output(name: str, metric: Metric) -> Output:

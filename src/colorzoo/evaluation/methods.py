@@ -130,7 +130,10 @@ def _row_names(entries: Sequence[str]) -> dict[str, str]:
         is_file = _is_registered(name) and path and not Path(path).is_dir()
         rows[entry] = f"{name}={Path(path).name}" if is_file else name
     counts = Counter(rows.values())
-    return {entry: entry if counts[row] > 1 and "=" in row else row for entry, row in rows.items()}
+    for entry, row in rows.items():
+        if counts[row] > 1 and "=" in row:  # equal file names in different folders
+            rows[entry] = entry
+    return rows
 
 
 def check_methods(sources: Mapping[str, MethodSource]) -> None:
@@ -146,21 +149,27 @@ def check_methods(sources: Mapping[str, MethodSource]) -> None:
     if not sources:
         raise DataError("'models' must contain at least one method")
     for row, source in sources.items():
-        if source is None:
-            if row != TRUTH:
-                model_card(row)
-        elif row in BASELINES:
-            raise DataError(f"{row!r} is the name of a baseline. Select another name for this method.")
-        elif isinstance(source, str | Path):
-            if not Path(source).exists():
-                raise DataError(f"the folder or weight file of {row!r} does not exist: {str(source)!r}")
-            if existing_file(source) is not None:
-                _card_of_file(row, Path(source))  # raises an error if the model is unknown
-        elif not isinstance(source, nn.Module):
-            raise DataError(
-                f"the method {row!r} must be None, a path, a ColoringModel or a ColorizationModule, got "
-                f"{type(source).__name__}"
-            )
+        _check_method(row, source)
+
+
+def _check_method(row: str, source: MethodSource) -> None:
+    if source is None:
+        if row != TRUTH:
+            model_card(row)  # raises an error if the model is unknown
+        return
+    if row in BASELINES:
+        raise DataError(f"{row!r} is the name of a baseline. Select another name for this method.")
+    if isinstance(source, nn.Module):
+        return
+    if not isinstance(source, str | Path):
+        raise DataError(
+            f"the method {row!r} must be None, a path, a ColoringModel or a ColorizationModule, got "
+            f"{type(source).__name__}"
+        )
+    if not Path(source).exists():
+        raise DataError(f"the folder or weight file of {row!r} does not exist: {str(source)!r}")
+    if existing_file(source) is not None:
+        _card_of_file(row, Path(source))  # raises an error if the model is unknown
 
 
 def open_methods(

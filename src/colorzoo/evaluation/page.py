@@ -132,10 +132,11 @@ def _gallery(summary: Summary, cache: Cache, output: Output) -> list[tuple[str, 
     with np.errstate(invalid="ignore"):  # infinite minus infinite
         means = np.mean([_values(summary, method, output) for method in ranked_methods], axis=0)
     means = np.where(np.isposinf(means), np.nan, means)  # exact images
-    order = np.argsort(means if output.better == "higher" else -means, kind="stable")
-    ranked_images = order[: np.count_nonzero(~np.isnan(means))].tolist()  # images without a mean are last
-    middle = min(GALLERY_SIZE, (len(ranked_images) + 1) // 2)
-    worst, rest = ranked_images[:middle], ranked_images[middle:]
+    worst_first = np.argsort(means if output.better == "higher" else -means, kind="stable")
+    images_with_mean = np.count_nonzero(~np.isnan(means))  # the other images are last
+    ranked_images = worst_first[:images_with_mean].tolist()
+    worst_count = min(GALLERY_SIZE, (len(ranked_images) + 1) // 2)
+    worst, rest = ranked_images[:worst_count], ranked_images[worst_count:]
     best = rest[::-1][:GALLERY_SIZE]
     return [
         ("Worst images", [_exhibit(summary, cache, index, output) for index in worst]),
@@ -146,14 +147,14 @@ def _gallery(summary: Summary, cache: Cache, output: Output) -> list[tuple[str, 
 def _exhibit(summary: Summary, cache: Cache, index: int, output: Output) -> dict[str, Any]:
     """Return a gallery row: truth and reference URLs, and each method's name, URL and value."""
     item = summary.items[index]
-    exhibit: dict[str, Any] = {"item": item, "reference": "", "results": []}
+    urls: dict[int, str] = {}
+    results = []
     for method in summary.setup.methods:
         urls = cache.read(method.key, item.key).thumbnails
-        exhibit["truth"], exhibit["reference"] = urls[TRUE_IMAGE], urls.get(REFERENCE, "")
         if method.name != TRUTH:  # the truth has its own column
             value = float(_values(summary, method, output)[index])
-            exhibit["results"].append((method.name, urls[_last(summary, method)], value))
-    return exhibit
+            results.append((method.name, urls[_last(summary, method)], value))
+    return {"item": item, "truth": urls[TRUE_IMAGE], "reference": urls.get(REFERENCE, ""), "results": results}
 
 
 def _last(summary: Summary, method: Method) -> int:

@@ -127,40 +127,41 @@ def evaluate(
             checked before the first download, and weight files before the first image.
     """
     sources, compare = parse_methods(models, compare)
-    loaded = protocol if isinstance(protocol, Protocol) else load_protocol(protocol)
+    if not isinstance(protocol, Protocol):
+        protocol = load_protocol(protocol)
     data = Path(data)
     output = None if output is None else Path(output)
-    counts = interaction_counts(loaded, interactions)
+    counts = interaction_counts(protocol, interactions)
     _check_compared(compare, sources)
     check_methods(sources)
     if output is not None:
         _make_output_folder(output, data)
+        cache = cache or output / "cache"
     torch_device = choose_device(device)
     with _torch_threads(threads), join_processes() as (rank, processes), TemporaryDirectory() as temporary:
-        if processes > 1 and output is None and cache is None:
+        if cache is None and processes > 1:
             raise DataError("'output' or 'cache' must be set for an evaluation in several processes")
-        selected, deviation = select_images(data, loaded, pairs, limit)
-        measures, notes = choose_measures(loaded, metrics, torch_device)
-        methods = open_methods(sources, loaded, torch_device)
+        selected, deviation = select_images(data, protocol, pairs, limit)
+        measures, metric_notes = choose_measures(protocol, metrics, torch_device)
+        methods = open_methods(sources, protocol, torch_device)
         machine = describe_machine(torch_device)
         require_identical_machines(machine, processes)
         setup = EvaluationSetup(
-            protocol=loaded,
+            protocol=protocol,
             methods=methods,
-            counts={method.name: counts if is_guided(method, loaded) else (0,) for method in methods},
+            counts={method.name: counts if is_guided(method, protocol) else (0,) for method in methods},
             measures=measures,
             deviation=deviation,
-            notes=(*notes, *check_boxes(loaded, data, methods, selected)),
+            notes=(*metric_notes, *check_boxes(protocol, data, methods, selected)),
             resamples=resamples,
             machine=machine,
             processes=processes,
         )
         versions = sorted({measure.version for measure in measures})
-        default_folder = temporary if output is None else output / "cache"
-        store = Cache(Path(cache or default_folder), loaded, machine, versions)
+        store = Cache(Path(cache or temporary), protocol, machine, versions)
         items, unreadable = hash_all(selected)
         _fill_cache(setup, items, store, torch_device, rank)
-        if rank > 0:
+        if rank > 0:  # the first process summarizes the results of all processes
             return Outcome(None)
         summary = summarize(setup, items, store, compare)
         summary = replace(summary, skipped=(*unreadable, *summary.skipped))

@@ -113,8 +113,9 @@ def _comparable(first: Moments, second: Moments) -> NDArray[np.bool_]:
     """
     # the last two metric states, exact and count, are 0 for an image without a value
     has_values = np.asarray(first[:, -2:].any(1) & second[:, -2:].any(1))
-    finite = has_values & ~((first[:, -2] > 0) | (second[:, -2] > 0))
-    return finite if finite.any() else has_values
+    is_exact = (first[:, -2] > 0) | (second[:, -2] > 0)  # an infinite value
+    is_finite = has_values & ~is_exact
+    return is_finite if is_finite.any() else has_values
 
 
 def _p_value(differences: Moments) -> float:

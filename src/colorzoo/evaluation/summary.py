@@ -420,26 +420,31 @@ def _comparisons(
 
     Columns without values per image, such as FID, and detail columns are not compared.
     """
-
-    def moments_of(method: str, count: int) -> Mapping[str, Moments]:
-        # a method that does not accept the guidance of the user has only an automatic result
-        automatic = tables[method, setup.counts[method][0]]
-        return tables.get((method, count), automatic).moments
-
     compared_counts = sorted({count for method in compare for count in setup.counts[method]})
     weights, groups = resampling
     rows: list[tuple[int, Output, Difference]] = []
     for count in compared_counts:
-        first, second = moments_of(compare[0], count), moments_of(compare[1], count)
+        first, second = (_moments_of(setup, tables, method, count) for method in compare)
         for output in setup.outputs:
-            is_set_distance = output.key not in first
-            if is_set_distance or output.detail:
-                continue
             key = output.key
-            rows.append((count, output, difference(first[key], second[key], output.finish, weights, groups)))
+            is_set_distance = key not in first
+            if not (is_set_distance or output.detail):
+                found = difference(first[key], second[key], output.finish, weights, groups)
+                rows.append((count, output, found))
     # the adjustment depends on the number of all comparisons
     adjusted_p_values = holm([row_difference.p_value for _, _, row_difference in rows])
     return tuple(
         Comparison(count, output, row_difference, adjusted)
         for (count, output, row_difference), adjusted in zip(rows, adjusted_p_values, strict=True)
     )
+
+
+def _moments_of(
+    setup: EvaluationSetup, tables: Mapping[tuple[str, int], Table], method: str, count: int
+) -> Mapping[str, Moments]:
+    """Return the moments of a method after a number of interactions.
+
+    A method that does not accept the guidance of the simulated user has only an automatic result.
+    """
+    automatic = tables[method, setup.counts[method][0]]
+    return tables.get((method, count), automatic).moments

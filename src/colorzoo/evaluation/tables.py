@@ -121,11 +121,14 @@ def _rows(summary: Summary, write: Callable[[str, str, bool], str]) -> list[list
     heading = ["method", "interactions"] if is_guided else ["method"]
     rows = [[*heading, *map(metric_heading, summary.setup.outputs)]]
     for row in summary.rows:
-        cells = [summary.label(row.method), str(row.count)] if is_guided else [summary.label(row.method)]
+        cells = [summary.label(row.method)]
+        if is_guided:
+            cells.append(str(row.count))
         for output in summary.setup.outputs:
             score = row.scores[output.key]
-            text, span = format_number(score.estimate.value, output.digits), details(score, output.digits)
-            cells.append(write(text, span, row.method in summary.best[output.key, row.count]))
+            value = format_number(score.estimate.value, output.digits)
+            is_best = row.method in summary.best[output.key, row.count]
+            cells.append(write(value, details(score, output.digits), is_best))
         rows.append(cells)
     return rows
 
@@ -153,9 +156,9 @@ def image_rows(summary: Summary) -> list[dict[str, Any]]:
     has_references = any(item.reference_name for item in summary.items)
     rows = []
     for (method, count), table in summary.tables.items():
-        values = {  # of all images, by metric key
-            summary.setup.full_key(output): output.finish(table.moments[output.key]) for output in outputs
-        }
+        values = {}  # of all images, by metric key
+        for output in outputs:
+            values[summary.setup.full_key(output)] = output.finish(table.moments[output.key])
         for index, item in enumerate(summary.items):
             row: dict[str, Any] = {"image": item.name}
             if has_references:

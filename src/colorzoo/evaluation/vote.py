@@ -98,15 +98,16 @@ def write_vote(
     """
     sources, _ = parse_methods(models)
     _check_vote(sources, folder)
-    loaded = protocol if isinstance(protocol, Protocol) else load_protocol(protocol)
-    count = max(interaction_counts(loaded, interactions))
-    selected, _ = select_images(data, loaded, pairs, limit)
+    if not isinstance(protocol, Protocol):
+        protocol = load_protocol(protocol)
+    count = max(interaction_counts(protocol, interactions))
+    selected, _ = select_images(data, protocol, pairs, limit)
     items, unreadable = hash_all(selected)
     torch_device = torch.device(device)
-    methods = open_methods(sources, loaded, torch_device)
-    for note in check_boxes(loaded, data, methods, items):
+    methods = open_methods(sources, protocol, torch_device)
+    for note in check_boxes(protocol, data, methods, items):
         warnings.warn(note, UserWarning, stacklevel=2)
-    results, failed = _colorize_all(items, methods, loaded, count, torch_device)
+    results, failed = _colorize_all(items, methods, protocol, count, torch_device)
     skipped = (*unreadable, *failed)
     if not results:
         raise DataError(f"no image could be colorized; first error: {skipped[0][1]}")

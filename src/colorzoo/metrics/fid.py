@@ -95,9 +95,11 @@ def frechet_distance(one: NDArray[Any], other: NDArray[Any]) -> float:
     """
     if min(len(one), len(other)) < 2:
         return float("nan")
-    (mean, trace, factor), (other_mean, other_trace, other_factor) = map(_gaussian, (one, other))
-    shared = float(np.linalg.svd(factor @ other_factor.T, compute_uv=False).sum())
-    distance = float(((mean - other_mean) ** 2).sum()) + (trace + other_trace) - 2 * shared
+    mean, trace, factor = _gaussian(one)
+    other_mean, other_trace, other_factor = _gaussian(other)
+    squared_mean_distance = float(((mean - other_mean) ** 2).sum())
+    covariance_term = float(np.linalg.svd(factor @ other_factor.T, compute_uv=False).sum())
+    distance = squared_mean_distance + (trace + other_trace) - 2 * covariance_term
     return max(distance, 0.0)
 
 

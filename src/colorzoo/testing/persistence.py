@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 
 import torch
 from lightning.pytorch import Trainer
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from colorzoo.card import ModelCard
@@ -20,6 +19,8 @@ from colorzoo.model import ColoringModel
 from colorzoo.registry import cards_of, load_task_class
 from colorzoo.testing.models import contract_test_model, difference, predict, require, sample_call
 from colorzoo.testing.trainer import quiet_trainer
+from colorzoo.weights import load_state_dict_file
+from colorzoo.weights.load import save_weights
 
 _SIZE = (37, 53)
 _FLOAT16 = 0.005  # fraction of the full scale, at the worst pixel
@@ -51,13 +52,14 @@ def check_state_dict_round_trip(card: ModelCard) -> None:
 
 def check_half_safetensors_round_trip(card: ModelCard) -> None:
     """Check that weights stored as float16 safetensors give nearly the same predictions."""
+    if not card.trainable:  # a file cannot be empty
+        return
     model, fresh = contract_test_model(card), contract_test_model(card, seed=1)
     lightness, guidance = sample_call(card, _SIZE)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "weights.safetensors"
-        save_file({key: _narrow(value) for key, value in model.state_dict().items()}, path)
-        stored = load_file(path)
-    fresh.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in stored.items()})
+        save_weights(path, model.state_dict(), {}, dtype="float16")
+        fresh.load_state_dict(load_state_dict_file(path))
     moved = difference(predict(fresh, lightness, guidance), predict(model, lightness, guidance))
     require(moved < _FLOAT16, f"float16 weights change the prediction by {moved:.1%}")
 
@@ -139,9 +141,3 @@ def save_checkpoint(trainer: Trainer, model: torch.nn.Module, path: Path) -> Non
 
 def _equal_tensors(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
-
-
-def _narrow(value: Tensor) -> Tensor:
-    value = value.contiguous()
-    fits = value.is_floating_point() and bool(value.abs().max() <= torch.finfo(torch.float16).max)
-    return value.half() if fits else value  # as in `save_weights`

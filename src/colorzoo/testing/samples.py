@@ -9,17 +9,7 @@ from PIL import Image
 
 from colorzoo.card import ModelCard
 from colorzoo.data import Batch
-from colorzoo.engines.samples import Size, sample_guidance, sample_image, sample_input
-
-__all__ = [
-    "Size",
-    "contract_test_batch",
-    "sample_batch",
-    "sample_guidance",
-    "sample_image",
-    "sample_input",
-    "write_sample_images",
-]
+from colorzoo.engines.samples import Size, sample_image
 
 
 def sample_batch(size: Size, *, batch: int = 2, seed: int = 0, labels: bool = False) -> Batch:

@@ -82,16 +82,21 @@ def check_losses_under_autocast(card: ModelCard) -> None:
     expected = _training_tensors(card, batch)
     with _autocast_outside_networks():
         found = _training_tensors(card, batch)
-    change = 0.0
-    for one, other in zip(found, expected, strict=True):
-        if other.is_floating_point() and other.numel():
-            largest = other.detach().abs().max().clamp(min=1e-3)
-            change = max(change, float((one - other).detach().abs().max() / largest))
+    pairs = zip(found, expected, strict=True)
+    change = max(_relative_change(one, other) for one, other in pairs)
     require(
         change < _LOSS_CHANGE,
         f"bfloat16 autocast changes a loss or guidance by {change:.2%}. "
         "Compute it in a function with the decorator `colorzoo.precision.in_float32`.",
     )
+
+
+def _relative_change(found: Tensor, expected: Tensor) -> float:
+    """Return the largest change of a tensor relative to its largest value; 0 for integers."""
+    if not (expected.is_floating_point() and expected.numel()):
+        return 0.0
+    largest = expected.detach().abs().max().clamp(min=1e-3)
+    return float((found - expected).detach().abs().max() / largest)
 
 
 @contextmanager

@@ -72,5 +72,6 @@ def import_tasks(words: Sequence[str]) -> None:
     for word in words:
         if word.startswith("--config="):
             text += Path(word.removeprefix("--config=")).read_text(encoding="utf-8", errors="replace")
-    for name in known.keys() & set(re.findall(r"\w+", text)) or known:
+    named = known.keys() & set(re.findall(r"\w+", text))
+    for name in named or known:
         importlib.import_module(known[name].partition(":")[0])

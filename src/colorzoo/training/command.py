@@ -149,23 +149,26 @@ class ZooCLI(LightningCLI):
         """Do nothing; Lightning's method would override options with values of the checkpoint."""
 
     def before_instantiate_classes(self) -> None:
-        """Set the folders of configured loggers before the loggers are created.
-
-        A local ``save_dir`` becomes a path below ``trainer.default_root_dir``. A logger with the default name
-        writes to the run folder.
-        """
+        """Set the folders of configured loggers before the loggers are created."""
         config = self.config[str(self.subcommand)]
         root = str(config["trainer"].get("default_root_dir") or Path.cwd())
         self._version = run_version(root, config.get("ckpt_path")) if self.subcommand == "fit" else None
         for logger in _as_list(config["trainer"].get("logger")):
-            if isinstance(logger, bool):
-                continue
-            arguments = logger["init_args"]
-            if "save_dir" not in arguments or "://" in str(arguments["save_dir"]):
-                continue
-            arguments["save_dir"] = os.path.join(root, arguments["save_dir"] or "")  # noqa: PTH118 - or s3://
-            if "version" in arguments and arguments.get("name") == RUNS:
-                arguments["version"] = arguments["version"] or self._version
+            if not isinstance(logger, bool):
+                self._set_log_folder(logger["init_args"], root)
+
+    def _set_log_folder(self, arguments: Any, root: str) -> None:
+        """Move a local ``save_dir`` below ``root``; a logger with the default name writes to the run folder.
+
+        Args:
+            arguments: Arguments of the logger, which are changed in place.
+            root: The folder ``trainer.default_root_dir``.
+        """
+        if "save_dir" not in arguments or "://" in str(arguments["save_dir"]):
+            return
+        arguments["save_dir"] = os.path.join(root, arguments["save_dir"] or "")  # noqa: PTH118 - or s3://
+        if "version" in arguments and arguments.get("name") == RUNS:
+            arguments["version"] = arguments["version"] or self._version
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the Trainer; add default callbacks and loggers if none are configured.

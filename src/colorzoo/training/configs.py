@@ -43,16 +43,14 @@ def find_config(name: str) -> Path:
         return Path(name)
     relative = name.removeprefix("./").removeprefix("configs/")
     package, _, plugin_file = relative.partition("/")
-    plugin_folders = _plugin_folders(package)
-    candidates = [folder / relative for folder in config_folders()]
-    candidates += [folder / plugin_file for folder in plugin_folders]
-    for path in candidates:
-        if path.is_file():
-            return path
+    candidates = [(folder, relative) for folder in config_folders()]
+    candidates += [(folder, plugin_file) for folder in _plugin_folders(package)]
+    for folder, file in candidates:
+        if (folder / file).is_file():
+            return folder / file
     group = Path(relative).parent
-    folders = [folder / group for folder in config_folders()]
-    folders += [folder / Path(plugin_file).parent for folder in plugin_folders]
-    similar = sorted(f"{group}/{path.name}" for folder in folders for path in folder.glob("*.yaml"))
+    groups = [folder / Path(file).parent for folder, file in candidates]
+    similar = sorted(f"{group}/{path.name}" for folder in groups for path in folder.glob("*.yaml"))
     examples = f", such as {', '.join(similar)}" if similar else ""
     raise ColorzooError(f"--config must be a file or a built-in configuration{examples}; got {name!r}")
 

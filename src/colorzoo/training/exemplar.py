@@ -5,7 +5,7 @@ The losses are from SPColor (Chen et al. 2023, section III-E) and Zhang et al. 2
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -263,24 +263,30 @@ def exemplar_losses(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPre
 
 def _feature_losses(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPrediction) -> dict[str, Tensor]:
     """Return the weighted losses on features of the frozen network; losses with weight 0 are omitted."""
-    objective, features = task.objective, task.model.features
+    objective, network = task.objective, task.model.features
     losses = {}
-    colored = features.semantic(lab_to_rgb(torch.cat([lab[:, :1], generated.ab], dim=1)))
+    features = network.semantic(lab_to_rgb(torch.cat([lab[:, :1], generated.ab], dim=1)))
     if objective.perceptual_weight:
         with torch.no_grad():
-            true = features.semantic(lab_to_rgb(lab))
+            true_features = network.semantic(lab_to_rgb(lab))
         similarity = generated.warped.similarity * float(objective.semantic)
-        loss = unmatched_perceptual(colored[-1], true[-1], similarity)
-        losses["perceptual"] = objective.perceptual_weight * loss
+        perceptual = unmatched_perceptual(features[-1], true_features[-1], similarity)
+        losses["perceptual"] = objective.perceptual_weight * perceptual
     if objective.contextual_weight:
         with torch.no_grad():
-            reference = features.semantic(generated.reference)
-        finest_pair = (F.avg_pool2d(colored[0], 2), F.avg_pool2d(reference[0], 2))
-        pairs = [finest_pair, *zip(colored[1:], reference[1:], strict=True)]
-        distances = [contextual_loss(*pair).mean() for pair in pairs]
-        weighted = [w * distance for w, distance in zip(_CONTEXTUAL, distances, strict=True)]
-        losses["contextual"] = objective.contextual_weight * torch.stack(weighted).sum()
+            reference_features = network.semantic(generated.reference)
+        contextual = _multiscale_contextual_loss(features, reference_features)
+        losses["contextual"] = objective.contextual_weight * contextual
     return losses
+
+
+def _multiscale_contextual_loss(features: Sequence[Tensor], reference_features: Sequence[Tensor]) -> Tensor:
+    """Return the weighted sum of the contextual losses at relu3_2 (pooled), relu4_2 and relu5_2."""
+    pooled_pair = (F.avg_pool2d(features[0], 2), F.avg_pool2d(reference_features[0], 2))
+    pairs = [pooled_pair, *zip(features[1:], reference_features[1:], strict=True)]
+    losses = [contextual_loss(*pair).mean() for pair in pairs]
+    weighted = [weight * loss for weight, loss in zip(_CONTEXTUAL, losses, strict=True)]
+    return torch.stack(weighted).sum()
 
 
 def extension_losses(
@@ -314,15 +320,17 @@ def warped_l1(generated: ExemplarPrediction, true: Tensor) -> Tensor:
     counted = generated.warped.matched.float() * generated.self_referenced[:, None, None, None]
     distance = (generated.warped.ab - F.avg_pool2d(true, 4)).abs()
     positions, processes = sum_over_processes(torch.stack([counted.sum(), counted.new_ones(())]))
-    # DDP averages gradients, so each process divides by the mean number of positions
-    return (distance * counted).sum() / (2 * positions / processes).clamp(min=1e-6)
+    # DDP averages gradients, so each process divides by the mean number of values
+    values_per_process = 2 * positions / processes  # a and b
+    return (distance * counted).sum() / values_per_process.clamp(min=1e-6)
 
 
 def _scores(task: ExemplarGANModule, lab: Tensor, generated: ExemplarPrediction) -> tuple[Tensor, Tensor]:
     """Return the discriminator scores ``(B, 1)`` of generated and true images."""
     fake = torch.cat([lab[:, :1], generated.ab], dim=1)
-    both = [task.discriminator(task.discriminator_input(each, generated)).float() for each in (fake, lab)]
-    return both[0], both[1]
+    fake_scores = task.discriminator(task.discriminator_input(fake, generated))
+    true_scores = task.discriminator(task.discriminator_input(lab, generated))
+    return fake_scores.float(), true_scores.float()
 
 
 def _self_reference(rgb: Tensor, seeds: Tensor) -> Tensor:

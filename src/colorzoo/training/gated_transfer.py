@@ -114,7 +114,8 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
         truth = scaled_lab(batch["rgb"])
         reference, histogram = self.read_references(batch) or (None, None)
         height, width = truth.shape[-2:]
-        output = self.model.generate(50 * (truth[:, :1] + 1), reference)
+        lightness = 50 * (truth[:, :1] + 1)
+        output = self.model.generate(lightness, reference)
         ab = AB_SCALE * output.ab[2][:, :, :height, :width]
         return GatedPrediction(ab=ab, output=output, truth=truth, histogram=histogram)
 

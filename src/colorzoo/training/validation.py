@@ -40,8 +40,7 @@ class StageMetrics(nn.Module):
         collection = image_metrics(names)
         self.inputs = {name: inputs_of(metric) for name, metric in collection.items()}
         for name, inputs in self.inputs.items():
-            required = {key for key, is_required in inputs.items() if is_required}
-            if unavailable := sorted(required - _AVAILABLE_INPUTS):
+            if unavailable := sorted(_required(inputs) - _AVAILABLE_INPUTS):
                 raise DataError(
                     f"the metric {name} requires {' and '.join(unavailable)}, which training batches do not "
                     "contain. See docs/metrics.md for the commands that compute this metric."
@@ -67,18 +66,11 @@ class StageMetrics(nn.Module):
         device = inputs["rgb"].device
         with torch.autocast(device.type, enabled=False):  # SSIM and feature networks require float32
             for name, metric in self._metrics(setting).items():
-                required = {key for key, is_required in self.inputs[name].items() if is_required}
-                missing = required - inputs.keys()
+                missing = _required(self.inputs[name]) - inputs.keys()
                 if "labels" in missing:
                     raise DataError(f"the metric {name} requires image classes. Set --data.labels true.")
-                if missing:  # the guidance contains no exemplar
-                    continue
-                arguments = {key: inputs[key] for key in self.inputs[name] if key in inputs}
-                metric.update(**arguments)
-
-    def used_inputs(self) -> frozenset[str]:
-        """Return the argument names of all metrics, such as ``rgb`` and ``target``."""
-        return frozenset(key for inputs in self.inputs.values() for key in inputs)
+                if not missing:  # otherwise, the guidance contains no exemplar
+                    metric.update(**{key: inputs[key] for key in self.inputs[name] if key in inputs})
 
     def compute(self) -> dict[str, Tensor]:
         """Return a dict that maps logged names, such as ``val/psnr_10``, to metric values.
@@ -104,10 +96,14 @@ class StageMetrics(nn.Module):
         return cast(MetricCollection, self.collections[setting])
 
 
+def _required(inputs: Mapping[str, bool]) -> set[str]:
+    return {name for name, is_required in inputs.items() if is_required}
+
+
 def metric_inputs(
-    batch: Batch, lab: Tensor, colors: tuple[Tensor, Tensor], guidance: Guidance, used: frozenset[str]
+    batch: Batch, lab: Tensor, colors: tuple[Tensor, Tensor], guidance: Guidance
 ) -> dict[str, Tensor]:
-    """Return the tensors that metrics require for a colorized batch.
+    """Return the tensors that metrics can require for a colorized batch.
 
     Args:
         batch: Batch with the ground truth.
@@ -115,11 +111,10 @@ def metric_inputs(
         colors: RGB ``(B, 3, H, W)`` in [0, 1] and ab ``(B, 2, H, W)`` in CIE units of the prediction; see
             `clip_colors`.
         guidance: Guidance that was used for the prediction.
-        used: Argument names of the metrics; see `StageMetrics.used_inputs`.
 
     Returns:
-        A dict of tensors by argument name: ``rgb``, and the names in ``used`` that the batch or the guidance
-        contains.
+        A dict of tensors by argument name; see `METRIC_INPUTS`. ``labels`` and references are present only if
+        the batch or the guidance contains them.
     """
     rgb, ab = colors
     inputs = {"rgb": rgb, "preds": rgb, "target": batch["rgb"], "ab": ab, "target_ab": lab[:, 1:]}
@@ -127,10 +122,8 @@ def metric_inputs(
         inputs["labels"] = batch["label"]
     if guidance.exemplar is not None:
         inputs["reference_rgb"] = guidance.exemplar.rgb
-        if "reference_ab" in used:  # the conversion to Lab takes time
-            inputs["reference_ab"] = rgb_to_lab(guidance.exemplar.rgb)[:, 1:]
-    # `StageMetrics.update` also needs rgb, for the device
-    return {name: value for name, value in inputs.items() if name in used or name == "rgb"}
+        inputs["reference_ab"] = rgb_to_lab(guidance.exemplar.rgb)[:, 1:]
+    return inputs
 
 
 def require_images(batch: object) -> None:

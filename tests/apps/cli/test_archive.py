@@ -20,7 +20,7 @@ from colorzoo.evaluation.protocol import load_protocol
 from colorzoo.guidance import Recipe
 from colorzoo.image_io.find import read_list
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.testing.samples import sample_image
+from colorzoo.testing import sample_image
 from tiny_model import Refused, Run, gray_image
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from colorzoo import colorize
 from colorzoo.apps.cli.main import main
 from colorzoo.batch.settings import ColorSettings
-from colorzoo.testing.samples import sample_image
+from colorzoo.testing import sample_image
 
 
 @pytest.fixture

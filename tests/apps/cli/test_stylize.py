@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from colorzoo.apps.cli.main import main
-from colorzoo.testing.samples import sample_image
+from colorzoo.testing import sample_image
 from tiny_model import Refused
 
 

@@ -61,14 +61,18 @@ class NonFiniteGuard(Callback):
 
     def _check(self, trainer: Trainer) -> None:
         losses, self._losses = self._losses, []  # so that a checkpoint of earlier steps can be saved
-        if not losses or bool(torch.stack([loss for _, _, loss in losses]).isfinite().all()):
+        if not losses:
             return
-        step, names, value = next(each for each in losses if not each[2].isfinite())
-        path, loss = f"{self._folder}/nonfinite_rank{trainer.global_rank}.json", value.item()
-        report = {"step": step, "epoch": trainer.current_epoch, "loss": str(loss), "names": names}
+        are_finite = torch.stack([loss for _, _, loss in losses]).isfinite().tolist()
+        if all(are_finite):
+            return
+        step, names, loss = losses[are_finite.index(False)]
+        value = loss.item()
+        path = f"{self._folder}/nonfinite_rank{trainer.global_rank}.json"
+        report = {"step": step, "epoch": trainer.current_epoch, "loss": str(value), "names": names}
         write_text(path, json.dumps(report, indent=1))
         raise ColorzooError(
-            f"the loss is {loss} at step {step} ({trainer.precision}). {path!r} contains the names "
+            f"the loss is {value} at step {step} ({trainer.precision}). {path!r} contains the names "
             "of the images in this batch. Lower the learning rate, or set --trainer.precision 32-true."
         )
 
