@@ -7,6 +7,7 @@ network output.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -99,7 +100,10 @@ def draw_points(
 
 def find_neighbors(lightness: Tensor) -> Propagator:
     """Build the `Propagator` of point colors from a lightness map ``(1, 1, h, w)``."""
-    cells = F.adaptive_avg_pool2d(lightness, _grid(lightness))[0, 0].double().cpu().numpy()
+    height, width = map_size(lightness)
+    cell_size = max(1, min(height, width) // POINTS.most_cells)
+    grid = math.ceil(height / cell_size), math.ceil(width / cell_size)
+    cells = F.adaptive_avg_pool2d(lightness, grid)[0, 0].double().cpu().numpy()
     return Propagator(cells, fade=0.4 / POINTS.fade**2)
 
 
@@ -135,21 +139,12 @@ def enforce_points(ab: Tensor, points: Points, propagator: Propagator) -> Tensor
     """
     if not points.mask.any():
         return ab
-    height, width = ab.shape[-2:]
-    cells = _grid(ab)
-    share = F.adaptive_avg_pool2d(points.mask, cells)
-    missing = F.adaptive_avg_pool2d((points.ab - ab) * points.mask, cells) / share.clamp(min=1e-6)
+    share = F.adaptive_avg_pool2d(points.mask, propagator.shape)
+    missing = F.adaptive_avg_pool2d((points.ab - ab) * points.mask, propagator.shape) / share.clamp(min=1e-6)
     field = propagator(missing[0].double().cpu().numpy(), (share[0, 0] > 0).cpu().numpy())
     difference = torch.from_numpy(field)[None].to(ab)
-    smooth = F.interpolate(difference, size=(height, width), mode="bilinear", align_corners=False)
+    smooth = F.interpolate(difference, size=map_size(ab), mode="bilinear", align_corners=False)
     return torch.where(points.mask > 0, points.ab, ab + smooth)
-
-
-def _grid(maps: Tensor) -> tuple[int, int]:
-    """Return the rows and columns of the grid on which differences are propagated."""
-    height, width = maps.shape[-2:]
-    cell = max(1, min(height, width) // POINTS.most_cells)
-    return -(-height // cell), -(-width // cell)
 
 
 def show_base(ab: Tensor, lightness: Tensor) -> Base:
@@ -363,7 +358,9 @@ def correct_points(
     columns = torch.tensor([min(int(hint.x), width - 1) for hint in hints])
     boxes = _pixel_boxes(hints, (height, width))
     squared_distances = _squared_distances(rows, columns, boxes)
-    lock_distances = _lock_distances(locked, boxes, (height, width))
+    lock_distances = torch.full((len(hints),), torch.inf)
+    if locked is not None and locked.any():
+        lock_distances = _lock_distances(locked, boxes, (height, width))
     order = torch.arange(len(hints))
     is_covered = ((squared_distances == 0) & (order[:, None] < order)).any(dim=1)  # by a later point
     corrected = (~is_covered & (lock_distances > 0)).nonzero().flatten()
@@ -375,8 +372,7 @@ def correct_points(
     cell_size = max(height / ab.shape[1], width / ab.shape[2])
     deviations = _standard_deviations(squared_distances, lock_distances[corrected], cell_size)
     corrected_hints = [hints[index] for index in corrected.tolist()]
-    target_ab = _target_ab(corrected_hints, lightness[rows, columns], strength)
-    missing_ab = target_ab - _upsampled_at(ab, rows, columns, (height, width))
+    missing_ab = _missing_ab(corrected_hints, ab, lightness, (rows, columns), strength)
     weights = torch.exp(-0.5 * squared_distances / deviations.square())
     amounts = _solve_amounts(weights, missing_ab)
     return [
@@ -421,17 +417,30 @@ def _standard_deviations(squared_distances: Tensor, lock_distances: Tensor, cell
     return torch.minimum(deviations, (lock_distances / CUT).clamp(min=narrowest))
 
 
-def _target_ab(hints: Sequence[PointHint], lightness: Tensor, strength: float) -> Tensor:
-    """Return the ab ``(K, 2)`` of points at a lightness ``(K,)``, scaled by a strength, within sRGB."""
-    lab = points_lab(hints, lightness) * torch.tensor([1.0, strength, strength])
-    return reduce_chroma(lab.T[:, :, None])[1:, :, 0].T
+def _missing_ab(
+    hints: Sequence[PointHint],
+    ab: Tensor,
+    lightness: Tensor | FullLightness,
+    pixels: tuple[Tensor, Tensor],
+    strength: float,
+) -> Tensor:
+    """Return the difference ``(K, 2)`` between the colors of points and the upsampled prediction.
 
-
-def _upsampled_at(ab: Tensor, rows: Tensor, columns: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the ab ``(K, 2)`` of a prediction, upsampled to a size, at some pixels."""
-    row_weights = bicubic_matrix(ab.shape[1], size[0])[rows]
-    column_weights = bicubic_matrix(ab.shape[2], size[1])[columns]
-    return torch.einsum("kh,chw,kw->kc", row_weights, ab, column_weights)
+    Args:
+        hints: K points.
+        ab: Prediction ``(2, h, w)`` in CIE units.
+        lightness: Lightness ``(H, W)`` of the image in [0, 100].
+        pixels: Rows ``(K,)`` and columns ``(K,)`` of the points.
+        strength: Factor applied to the chroma of the points.
+    """
+    rows, columns = pixels
+    height, width = lightness.shape
+    lab = points_lab(hints, lightness[rows, columns]) * torch.tensor([1.0, strength, strength])
+    target_ab = reduce_chroma(lab.T[:, :, None])[1:, :, 0].T  # within sRGB
+    row_weights = bicubic_matrix(ab.shape[1], height)[rows]
+    column_weights = bicubic_matrix(ab.shape[2], width)[columns]
+    upsampled_ab = torch.einsum("kh,chw,kw->kc", row_weights, ab, column_weights)
+    return target_ab - upsampled_ab
 
 
 def _solve_amounts(weights: Tensor, missing_ab: Tensor) -> Tensor:
@@ -461,16 +470,14 @@ def points_lab(points: Sequence[PointHint], lightness: Tensor) -> Tensor:
     return torch.where(exact[:, None], limited, moved)
 
 
-def _lock_distances(locked: Tensor | None, boxes: Tensor, size: tuple[int, int]) -> Tensor:
+def _lock_distances(locked: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
     """Return the distance ``(K,)`` in pixels from each rectangle to the nearest locked pixel.
 
     Args:
-        locked: Mask ``(h, w)`` of locked colors; None without locks.
+        locked: Mask ``(h, w)`` with at least one locked pixel.
         boxes: ``(K, 4)``: first and last row, first and last column.
         size: Height and width of the image.
     """
-    if locked is None or not locked.any():
-        return torch.full((len(boxes),), torch.inf)
     cells = (locked > 0).nonzero()
     cell_height, cell_width = size[0] / locked.shape[0], size[1] / locked.shape[1]
     top, left = cells[:, 0] * cell_height, cells[:, 1] * cell_width
