@@ -123,8 +123,10 @@ class ColorizedImage:
         The value is None if the model predicts no distribution, or if the image is a page without a photo,
         such as text.
         """
-        distribution = self.distribution
-        if distribution is None or NOTHING_TO_COLOR in self.notes:
+        if self.prediction is None or NOTHING_TO_COLOR in self.notes:
+            return None
+        distribution = self.prediction.distribution()
+        if distribution is None:
             return None
         shares = distribution.probabilities
         colors = F.interpolate(self.ab[None].cpu(), shares.shape[1:], mode="bilinear", antialias=True)
