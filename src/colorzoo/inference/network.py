@@ -101,7 +101,8 @@ class NetworkRunner:
             patches: Squares of the points.
             states: Results of earlier edits of the image, updated in place.
         """
-        mask = patches.mask(map_size(lightness))
+        is_covered = torch.from_numpy(patches.numbers(map_size(lightness)) >= 0)
+        mask = is_covered[None, None].float()
         return self._run_finite(self.model.similarity, lightness, mask, states)
 
     def find_objects(self, lightness: Tensor) -> Boxes:
