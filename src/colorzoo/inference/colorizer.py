@@ -22,7 +22,6 @@ from PIL import Image
 from torch import Tensor, nn
 
 from colorzoo.drawing.lines import is_line_art
-from colorzoo.engines.device import choose_device
 from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import DrawingSettings, Exemplar, Guidance, Recipe
@@ -34,7 +33,7 @@ from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import to_pil
 from colorzoo.inference.border import Surroundings, crop_recipe, select_part
 from colorzoo.inference.full_size import FullLightness, map_size, preprocess
-from colorzoo.inference.network import NetworkRunner, States
+from colorzoo.inference.network import NetworkRunner, States, choose_device
 from colorzoo.inference.pipeline import colorize_task
 from colorzoo.inference.references import (
     ReadReference,

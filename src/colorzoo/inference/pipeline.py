@@ -57,11 +57,11 @@ from colorzoo.inference.steps.points import (
     weaken_points,
 )
 from colorzoo.inference.steps.reach import (
+    REACH,
     Extent,
     Paths,
     PointPatches,
     find_paths,
-    is_small,
     keep_nearer,
     limit_extent,
     step_costs,
@@ -217,12 +217,12 @@ def _base_and_extent(task: ColorizeTask, hints: Hints) -> tuple[Base, Extent]:
         task: Photo and guidance.
         hints: Points, at least one with a limited reach.
     """
-    small = tuple(hint for hint in hints if is_small(hint))
-    larger = tuple(hint for hint in hints if hint.reach != "everywhere" and not is_small(hint))
-    if small:
-        others = tuple(hint for hint in hints if not is_small(hint))
-    else:
-        others = tuple(hint for hint in hints if hint.reach == "everywhere")
+    reaches = {hint.reach for hint in hints}
+    small_reaches = {reach for reach in reaches if isinstance(reach, float) and reach <= REACH.probed}
+    larger_reaches = reaches - small_reaches - {"everywhere"}
+    small = tuple(hint for hint in hints if hint.reach in small_reaches)
+    larger = tuple(hint for hint in hints if hint.reach in larger_reaches)
+    others = tuple(hint for hint in hints if hint.reach not in (small_reaches or larger_reaches))
     _, ab = _color_with_points(task, others)
     base_key = tuple(map(_full_strength_fields, others)), task.guidance_key
     base = task.run(show_base, ab, task.lightness, key=base_key)

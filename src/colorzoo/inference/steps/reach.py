@@ -205,11 +205,6 @@ def limit_extent(
     return Extent(weight=weight_map, nearest=nearest_map, homes=torch.from_numpy(patches.numbers(size)))
 
 
-def is_small(hint: PointHint) -> bool:
-    """Return whether the reach of a point is a number up to `ReachConstants.probed`."""
-    return isinstance(hint.reach, float) and hint.reach <= REACH.probed
-
-
 def keep_nearer(extent: Extent, own: Paths, rivals: Paths) -> Extent:
     """Set the weight of some points to 0 at locations that are nearer to other points.
 
