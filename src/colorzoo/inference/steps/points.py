@@ -272,7 +272,8 @@ def weaken_points(
 ) -> Tensor:
     """Scale the color changes of weak points by the strength of the points.
 
-    A weak point has a strength below 1. The result is interpolated between ``without`` and ``strong``.
+    A weak point has a strength below 1. The result is interpolated between ``without`` and ``strong``. On a
+    uniform surface, the strengths are interpolated between two points.
 
     Args:
         strong: Colors ``(1, 2, h, w)`` in CIE units with all points at full strength.
@@ -281,26 +282,14 @@ def weaken_points(
         extent: Pixels to which the weak points apply.
         strengths: Strength of each weak point.
     """
-    return without + point_strength(lightness, strengths, extent) * (strong - without)
-
-
-def point_strength(lightness: Tensor, strengths: Sequence[float], extent: Extent) -> Tensor:
-    """Return a map ``(h, w)`` with the strength of the nearest point at each pixel.
-
-    Between two points on a uniform surface, the strengths are interpolated.
-
-    Args:
-        lightness: ``(1, 1, h, w)`` in [0, 100].
-        strengths: Strength of each point, in [0, 1].
-        extent: Pixels to which the points apply.
-    """
     each = torch.tensor(strengths)
-    if (each == each[0]).all():
-        return each[0].expand(lightness.shape[2:])
-    nearest = each[extent.nearest].numpy()
-    nothing = np.full((2, *nearest.shape), np.nan, np.float32)
-    widths = np.full(nearest.shape, POINTS.blend * min(nearest.shape), np.float32)
-    return torch.from_numpy(blend(np.stack([nearest] * 2), nothing, lightness[0, 0].numpy(), widths)[0])
+    strength = each[extent.nearest]
+    if (each != each[0]).any():
+        widths = np.full(strength.shape, POINTS.blend * min(strength.shape), np.float32)
+        fixed = np.full((2, *strength.shape), np.nan, np.float32)  # no pixel is fixed
+        maps = np.stack([strength.numpy()] * 2)  # `blend` filters two channels
+        strength = torch.from_numpy(blend(maps, fixed, lightness[0, 0].numpy(), widths)[0])
+    return without + strength * (strong - without)
 
 
 @dataclass(frozen=True)
