@@ -53,7 +53,7 @@ def colored(document: dict[str, Any]) -> Tensor:
     for correction in corrections:
         correction.add_to(ab, 0)
     for overlay in overlays:
-        overlay.add_to(ab, lightness[0, 0], 0)
+        overlay(ab, lightness[0, 0], 0)
     return ab[:, 4:SIDE:8, 3:SIDE:9].flatten(1).T
 
 
@@ -118,7 +118,7 @@ def test_overlapping_strokes_of_a_layer_do_not_add_their_opacity() -> None:
         (painting,) = overlays_of(Recipe.from_json({"paint": strokes}), (60, 40), (40, 60))
         for first in range(0, 40, 16):
             rows = ab[:, first : first + 16]
-            painting.add_to(rows, torch.full(rows.shape[1:], 50.0), first)
+            painting(rows, torch.full(rows.shape[1:], 50.0), first)
         return ab
 
     one, coat, two, apart = painted(1), painted(1, 1), painted(None, None), painted(1, 2)

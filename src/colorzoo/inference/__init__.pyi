@@ -7,7 +7,6 @@ from .colorizer import Colorizer as Colorizer
 from .colorizer import choose_for_guidance as choose_for_guidance
 from .full_size import FullLightness as FullLightness
 from .full_size import compose_image as compose_image
-from .full_size import full_lightness as full_lightness
 from .full_size import shrink_lightness as shrink_lightness
 from .full_size import working_size as working_size
 from .network import choose_device as choose_device
@@ -59,7 +58,6 @@ __all__ = [
     "extent_of",
     "find_border",
     "find_parts",
-    "full_lightness",
     "main_colors",
     "next_point",
     "outline_mask",

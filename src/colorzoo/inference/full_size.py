@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,17 +31,12 @@ ShiftRows = Callable[[Tensor, int, int], Tensor]
 """Function that computes rows of a map from lightness rows, the first row and the end row."""
 
 
-class Overlay(Protocol):
-    """Protocol for color changes that are applied to an upsampled prediction in bands of rows."""
+Overlay = Callable[[Tensor, Tensor, int], None]
+"""Function that changes the colors of a band of rows in place.
 
-    def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
-        """Modify the colors of a band of rows in place.
-
-        Args:
-            ab: ``(2, rows, W)`` of the band in CIE units.
-            lightness: ``(rows, W)`` of the band in [0, 100].
-            first: First image row of the band.
-        """
+The arguments are ab ``(2, rows, W)`` of the band in CIE units, the lightness ``(rows, W)`` of the band in
+[0, 100], and the first image row of the band.
+"""
 
 
 @dataclass(frozen=True)
@@ -138,16 +133,6 @@ def map_size(maps: Tensor) -> tuple[int, int]:
     return maps.shape[-2], maps.shape[-1]
 
 
-def full_lightness(levels: Levels) -> Tensor:
-    """Return the lightness ``(1, 1, H, W)`` of an image ``(H, W)`` or ``(H, W, 3)``.
-
-    Examples:
-        >>> full_lightness(np.full((32, 48), 255, dtype=np.uint8)).max()
-        tensor(100.)
-    """
-    return FullLightness(levels).whole()
-
-
 def compose_image(
     lightness: Tensor | FullLightness,
     ab: Tensor,
@@ -185,7 +170,7 @@ def compose_image(
             for correction in corrections:
                 correction.add_to(tile, first)
             for overlay in overlays:
-                overlay.add_to(tile, light, first)
+                overlay(tile, light, first)
             linear = linear_rgb_in_gamut(torch.cat([light[None], tile]))
             if depth is None:
                 rgb[band] = encoded(clipped(linear)).permute(1, 2, 0).numpy()

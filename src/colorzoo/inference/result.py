@@ -66,11 +66,6 @@ class ColorizedImage:
         """Colors ``(2, h, w)`` in CIE units, including the effects of strength, points and areas."""
         return self.colors.ab[0]
 
-    @property
-    def predicted_lightness(self) -> Tensor | None:
-        """Lightness ``(1, 1, h, w)`` of a colorized drawing; None for photos."""
-        return self.colors.lightness
-
     def over(self, lightness: AnyLightness, surroundings: Surroundings | None = None) -> ColorizedImage:
         """Return the predicted colors combined with another copy of the same image.
 
@@ -150,12 +145,6 @@ class ColorizedImage:
 
         return crop_image(image, full.crop)
 
-    def without_paint(self) -> ColorizedImage | None:
-        """Return the result without paint strokes; None if the recipe has no paint strokes."""
-        if not self.task.recipe.paint:
-            return None
-        return replace(self, task=replace(self.task, recipe=replace(self.task.recipe, paint=())))
-
     def layers(self, image: RasterImage) -> dict[str, NDArray[Any]]:
         """Return the 8-bit image after each layer has been added, by the name of the layer.
 
@@ -167,18 +156,18 @@ class ColorizedImage:
         """
         from colorzoo.image_io.layers import gray_levels  # few results have layers
 
-        flats = self.colors.flats
+        flats, recipe = self.colors.flats, self.task.recipe
         colored = self
         if flats is not None:
             colored = replace(self, colors=replace(self.colors, flats=replace(flats, has_lines=False)))
-        unpainted = colored.without_paint()
+        unpainted = replace(colored, task=replace(self.task, recipe=replace(recipe, paint=())))
         steps = {"Photo": gray_levels(image)} if flats is None else {}
         if flats is not None and flats.shading is not None:
             flat = replace(flats, shading=None, has_lines=False)
-            steps["Flats"] = replace(unpainted or colored, colors=replace(self.colors, flats=flat)).levels()
+            steps["Flats"] = replace(unpainted, colors=replace(self.colors, flats=flat)).levels()
         name = "Colors" if flats is None else "Shading" if steps else "Flats"
-        steps[name] = (unpainted or colored).levels()
-        if unpainted is not None:
+        steps[name] = unpainted.levels()
+        if recipe.paint:
             steps["Paint"] = colored.levels()
         if flats is not None and flats.has_lines:
             steps["Lines"] = self.levels()
