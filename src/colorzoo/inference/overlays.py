@@ -72,8 +72,16 @@ _REPLACED_GRAY_SHARE = 0.5  # upper limit of `_REPLACED_GRAY`, as a fraction of 
 _REPLACED_MOST_CHROMA = 8.0  # largest factor on the chroma
 
 
-def _replace_color(replacement: ColorReplacement, ab: Tensor, _lightness: Tensor, _first: int) -> None:
-    """Replace a color in a band, in place; see `Overlay`.
+def _replace_colors(
+    replacements: Sequence[ColorReplacement], ab: Tensor, _lightness: Tensor, _first: int
+) -> None:
+    """Replace all colors of some hues with other colors; see `Overlay`."""
+    for replacement in replacements:
+        _replace_color(ab, replacement)
+
+
+def _replace_color(ab: Tensor, replacement: ColorReplacement) -> None:
+    """Replace a color in ab ``(2, rows, W)``, in place.
 
     The hue of similar colors is rotated by the angle between the old and the new color, and their chroma is
     scaled. The weight of the change is 1 for hues within ``replacement.range`` degrees of the old hue. The
@@ -335,7 +343,7 @@ _FINISH_VIVID = 35.0  # chroma in CIE units at which vibrance has a third of its
 
 
 def _adjust_colors(finish: Finish, ab: Tensor, lightness: Tensor, _first: int) -> None:
-    """Adjust all colors of a band, for example their temperature and vibrance; see `Overlay`."""
+    """Adjust all colors, for example their temperature and vibrance; see `Overlay`."""
     share = (lightness / 50 - 1).clamp(-1, 1)  # -1 for black, 1 for white
     pale = torch.exp(-ab.square().sum(dim=0).sqrt() / _FINISH_VIVID)
     factor = 1 + finish.vibrance / 100 * pale
@@ -350,22 +358,22 @@ def _adjust_colors(finish: Finish, ab: Tensor, lightness: Tensor, _first: int) -
             ab[channel] += (warmer + pinker) * weight
 
 
-def _outside_locks(locked: BicubicUpsampler, overlays: Sequence[Overlay]) -> Overlay:
-    """Return an overlay that applies other overlays to the pixels without locked colors.
+def _apply_outside_locks(
+    overlay: Overlay, locked: BicubicUpsampler, ab: Tensor, lightness: Tensor, first: int
+) -> None:
+    """Apply another overlay to the pixels without locked colors; see `Overlay`.
 
     Args:
+        overlay: Overlay to apply.
         locked: ``(1, H, W)`` mask of locked colors in [0, 1] at full size.
-        overlays: Overlays to apply.
+        ab: ``(2, rows, W)`` of the band, changed in place.
+        lightness: ``(rows, W)`` of the band.
+        first: First row of the band.
     """
-
-    def change_unlocked(ab: Tensor, lightness: Tensor, first: int) -> None:
-        before = ab.clone()
-        for overlay in overlays:
-            overlay(ab, lightness, first)
-        share = locked.rows(first, first + ab.shape[1]).clamp(0, 1)
-        ab += share * (before - ab)
-
-    return change_unlocked
+    before = ab.clone()
+    overlay(ab, lightness, first)
+    share = locked.rows(first, first + ab.shape[1]).clamp(0, 1)
+    ab += share * (before - ab)
 
 
 def overlays_of(
@@ -385,15 +393,18 @@ def overlays_of(
         reaches: For each paint stroke, the mask ``(h, w)`` in [0, 1] of the pixels that the stroke can
             change; see `ColorizedImage`.
     """
-    size = int(shape[0]), int(shape[1])
-    before_paint: list[Overlay] = [partial(_replace_color, each) for each in recipe.replacements]
-    after_paint: list[Overlay] = [] if recipe.finish is None else [partial(_adjust_colors, recipe.finish)]
-    if locked is not None:
-        upsampler = BicubicUpsampler(locked[None], size)
-        before_paint = [_outside_locks(upsampler, before_paint)] if before_paint else []
-        after_paint = [_outside_locks(upsampler, after_paint)] if after_paint else []
-    if not recipe.paint:
-        return (*before_paint, *after_paint)
-    limits = tuple(None if each is None else BicubicUpsampler(each[None], size) for each in reaches)
-    painting = Painting(recipe.paint, image_size, size, recipe.strength, limits)
-    return (*before_paint, painting.add_to, *after_paint)
+    size, overlays = (int(shape[0]), int(shape[1])), list[Overlay]()
+
+    def outside_locks(overlay: Overlay) -> Overlay:
+        if locked is None:
+            return overlay
+        return partial(_apply_outside_locks, overlay, BicubicUpsampler(locked[None], size))
+
+    if recipe.replacements:
+        overlays.append(outside_locks(partial(_replace_colors, recipe.replacements)))
+    if recipe.paint:
+        limits = tuple(None if each is None else BicubicUpsampler(each[None], size) for each in reaches)
+        overlays.append(Painting(recipe.paint, image_size, size, recipe.strength, limits).add_to)
+    if recipe.finish is not None:
+        overlays.append(outside_locks(partial(_adjust_colors, recipe.finish)))
+    return tuple(overlays)
