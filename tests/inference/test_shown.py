@@ -47,7 +47,9 @@ def colored(document: dict[str, Any]) -> Tensor:
     lightness = full.whole()
     if shown.colors.shift is not None:
         lightness = shown.colors.shift.apply(lightness)
-    corrections, overlays = shown._corrections(lightness[0, 0]), shown._overlays(lightness[0, 0])
+    corrections = shown._corrections(lightness[0, 0])
+    size, locked = lightness.shape[2:], shown.colors.locked
+    overlays = overlays_of(shown.task.recipe, shown.task.image_size, size, locked, shown.reaches)
     height, width = lightness.shape[2:]
     ab = BicubicUpsampler(shown.ab, (height, width)).rows(0, height)
     for correction in corrections:

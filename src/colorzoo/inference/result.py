@@ -182,15 +182,20 @@ class ColorizedImage:
         full = self.task.full_size
         if full is None:
             raise ValueError("this ColorizedImage has no full-size lightness. Call its method `over` first.")
-        lightness = full.lightness
-        overlays = self._overlays(lightness) if self.task.recipe.has_overlays else ()
+        recipe, lightness = self.task.recipe, full.lightness
+        overlays: tuple[Overlay, ...] = ()
+        if recipe.has_overlays:
+            from colorzoo.inference.overlays import overlays_of  # most images have no overlays
+
+            size, locked = self.task.image_size, self.colors.locked
+            overlays = overlays_of(recipe, size, lightness.shape, locked, self.reaches)
         if self.colors.flats is not None:
             flats = self.colors.flats.over((lightness.shape[0], lightness.shape[1]))
             composed = flats.compose(depth, overlays)
         else:
             if self.colors.shift is not None:
                 lightness = _shifted(lightness, self.colors.shift)
-            corrections = self._corrections(lightness) if self.task.recipe.points else ()
+            corrections = self._corrections(lightness) if recipe.points else ()
             composed = compose_image(lightness, self.ab, corrections, overlays, depth=depth)
         if full.surroundings is not None:
             composed = full.surroundings.around(composed, depth)
@@ -208,13 +213,6 @@ class ColorizedImage:
             hints = tuple(hint.scaled(columns / width, rows / height) for hint in hints)
         locked = self.colors.locked
         return correct_points(hints, self.ab, lightness, strength=recipe.strength, locked=locked)
-
-    def _overlays(self, lightness: AnyLightness) -> tuple[Overlay, ...]:
-        from colorzoo.inference.overlays import overlays_of  # most images have no overlays
-
-        return overlays_of(
-            self.task.recipe, self.task.image_size, lightness.shape, self.colors.locked, self.reaches
-        )
 
 
 def _shifted(lightness: AnyLightness, shift: LightnessShift) -> AnyLightness:
