@@ -109,17 +109,19 @@ def find_neighbors(lightness: Tensor) -> Propagator:
 
 def fit_points(points: Points, lightness: Tensor) -> Points:
     """Clip point colors to sRGB at the lightness ``(1, 1, h, w)`` of the covered pixels."""
-    hinted = points.mask[:, 0] > 0
-    given = torch.cat([lightness, points.ab], dim=1).movedim(1, 0)[:, hinted]
-    exact, fitted = torch.ones_like(given[0], dtype=torch.bool), given[1:].clone()
+    is_hinted = points.mask[:, 0] > 0
+    # Lab (3, N) of the hinted pixels, with the lightness of the image
+    lab = torch.cat([lightness, points.ab], dim=1).movedim(1, 0)[:, is_hinted]
+    is_exact, fitted_ab = torch.ones_like(lab[0], dtype=torch.bool), lab[1:].clone()
     if points.lightness is not None and points.exact is not None:
-        exact = points.exact[:, 0][hinted] != 0
-        chosen = torch.cat([points.lightness[:, 0][hinted][None], given[1:]])[:, ~exact]
-        fitted[:, ~exact] = at_lightness(chosen[:, None], given[:1, None, ~exact])[1:, 0]
-    if exact.any():
-        fitted[:, exact] = reduce_chroma(given[:, None, exact])[1:, 0]
+        is_exact = points.exact[:, 0][is_hinted] != 0
+        # other colors are moved to the lightness of the image at constant hue
+        chosen_lab = torch.cat([points.lightness[:, 0][is_hinted][None], lab[1:]])[:, ~is_exact]
+        fitted_ab[:, ~is_exact] = at_lightness(chosen_lab[:, None], lab[:1, None, ~is_exact])[1:, 0]
+    if is_exact.any():
+        fitted_ab[:, is_exact] = reduce_chroma(lab[:, None, is_exact])[1:, 0]
     ab = torch.zeros_like(points.ab)
-    ab.movedim(1, 0)[:, hinted] = fitted
+    ab.movedim(1, 0)[:, is_hinted] = fitted_ab
     return replace(points, ab=ab)
 
 
@@ -256,15 +258,15 @@ def _response(change: Tensor, ab: Tensor, extent: Extent) -> tuple[Tensor, Tenso
     The color is ab ``(2, h, w)``. The response ``(h, w)`` compares the color change at each pixel with the
     color change at the pixels of the point. It is the square root of the ratio, clamped to [0, 1].
     """
-    hinted = extent.homes >= 0
-    owner = extent.homes[hinted]
-    count = int(torch.maximum(extent.nearest.max(), owner.max())) + 1
-    number = torch.zeros(count).index_add_(0, owner, torch.ones(len(owner))).clamp(min=1)
-    colors = torch.zeros(2, count).index_add_(1, owner, ab[:, hinted]) / number
-    made = torch.zeros(2, count).index_add_(1, owner, change[:, hinted]) / number
-    here = made[:, extent.nearest]
-    share = (change * here).sum(dim=0) / (here.square().sum(dim=0) + 1)
-    return colors[:, extent.nearest], share.clamp(0, 1).sqrt()
+    is_hinted = extent.homes >= 0
+    point = extent.homes[is_hinted]  # number of the point at each hinted pixel
+    point_count = int(torch.maximum(extent.nearest.max(), point.max())) + 1
+    pixel_counts = torch.zeros(point_count).index_add_(0, point, torch.ones(len(point))).clamp(min=1)
+    mean_ab = torch.zeros(2, point_count).index_add_(1, point, ab[:, is_hinted]) / pixel_counts
+    mean_change = torch.zeros(2, point_count).index_add_(1, point, change[:, is_hinted]) / pixel_counts
+    change_at_point = mean_change[:, extent.nearest]
+    ratio = (change * change_at_point).sum(dim=0) / (change_at_point.square().sum(dim=0) + 1)
+    return mean_ab[:, extent.nearest], ratio.clamp(0, 1).sqrt()
 
 
 def weaken_points(
