@@ -311,11 +311,6 @@ class Recipe:
         """Lines that divide the regions proposed by the model."""
         return read_divisions(self.extra.get("divisions"))
 
-    @property
-    def has_overlays(self) -> bool:
-        """Whether the recipe changes the predicted colors by paint, replacements or adjustments."""
-        return self.finish is not None or any(getattr(self, name) for name in _OVERLAYS)
-
     def shown(self) -> Self:
         """Return a copy without hidden or fully transparent areas, strokes and replacements."""
         shown: dict[str, Any] = {

@@ -184,7 +184,7 @@ class ColorizedImage:
             raise ValueError("this ColorizedImage has no full-size lightness. Call its method `over` first.")
         recipe, lightness = self.task.recipe, full.lightness
         overlays: tuple[Overlay, ...] = ()
-        if recipe.has_overlays:
+        if recipe.paint or recipe.replacements or recipe.finish is not None:
             from colorzoo.inference.overlays import overlays_of  # most images have no overlays
 
             size, locked = self.task.image_size, self.colors.locked
