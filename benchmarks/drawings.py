@@ -24,6 +24,7 @@ from benchmarks._common import Options, Row, SkippedError, where
 from colorzoo.guidance import PointHint, Recipe, format_hex
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.full_size import map_size
 from colorzoo.inference.pipeline import colorize_task
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.steps.drawing import FlatColors, region_votes
@@ -135,7 +136,7 @@ def proposed_order(colorizer: Colorizer, automatic: ColorizedImage) -> list[int]
     """Return the regions in the order in which the model proposes them."""
     flats = automatic.colors.flats
     assert flats is not None
-    sketch = flats.drawing.sketch(automatic.task.network_size)
+    sketch = flats.drawing.sketch(map_size(automatic.task.lightness))
     with torch.inference_mode():
         prediction = colorizer.model(sketch)
         votes = region_votes(prediction, flats.drawing, sketch)

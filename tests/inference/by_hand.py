@@ -6,9 +6,10 @@ from collections.abc import Callable, Hashable, MutableMapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from colorzoo.guidance import PointHint, Recipe
+from colorzoo.guidance import PointHint, Reach, Recipe
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.pipeline import colorize_task
@@ -18,7 +19,6 @@ from colorzoo.inference.steps.reach import (
     Map,
     Paths,
     PointPatches,
-    by_reach,
     find_paths,
     limit_extent,
     on_grid,
@@ -52,12 +52,20 @@ def find_extent(
 ) -> Extent:
     """Return the reach of points on a lightness ``(1, 1, h, w)``."""
     size = int(lightness.shape[2]), int(lightness.shape[3])
-    groups, patches = by_reach(hints), PointPatches.of(hints, image_size)
+    groups: dict[Reach, list[int]] = {}
+    for number, hint in enumerate(hints):
+        groups.setdefault(hint.reach, []).append(number)
+    patches = PointPatches.of(hints, image_size)
     parts = [PointPatches.of([hints[n] for n in numbers], image_size) for numbers in groups.values()]
     costs = step_costs(lightness)
     paths = [find_paths(costs, part) for part in parts]
-    alike = [similarity and similarity(part.mask(size)) for part in parts]
+    alike = [similarity and similarity(mask_of(part, size)) for part in parts]
     return limit_extent(paths, alike, patches=patches, groups=groups, size=size)
+
+
+def mask_of(patches: PointPatches, size: tuple[int, int]) -> Tensor:
+    """Return the mask ``(1, 1, h, w)`` of the pixels that points cover."""
+    return torch.from_numpy(patches.numbers(size) >= 0)[None, None].float()
 
 
 def paths_of(lightness: Tensor, hints: Sequence[PointHint], image_size: tuple[int, int]) -> Paths:
@@ -70,5 +78,6 @@ def search(
 ) -> tuple[Map, Map | None]:
     """Return the path costs from a point, and the similarity of the grid cells to the point."""
     costs = paths_of(lightness, [hint], image_size).costs
-    mask = PointPatches.of([hint], image_size).mask((int(lightness.shape[2]), int(lightness.shape[3])))
+    size = int(lightness.shape[2]), int(lightness.shape[3])
+    mask = mask_of(PointPatches.of([hint], image_size), size)
     return costs, on_grid(similarity and similarity(mask), costs)

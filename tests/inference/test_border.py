@@ -33,7 +33,7 @@ from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.overlays import overlays_of
 from colorzoo.inference.steps.areas import area_map
 from colorzoo.inference.steps.classes import class_map
-from colorzoo.inference.steps.regions import divide_regions
+from colorzoo.inference.steps.regions import edit_regions
 from inference.flood_model import Flood, red
 from inference.test_classes import Halves
 from tiny_model import gray_image, tiny_model
@@ -345,13 +345,14 @@ def draw_class(recipe: Recipe, size: tuple[int, int]) -> NDArray[np.generic]:
 def draw_division(recipe: Recipe, size: tuple[int, int]) -> NDArray[np.generic]:
     index = torch.zeros(1, 1, *size[::-1], dtype=torch.int64)
     regions = Regions(index, torch.zeros(1, 3, 3), torch.zeros(1, 3))
-    return divide_regions(regions, recipe.divisions, size, index[0, 0] > 0).index[0, 0].numpy()
+    blank = torch.ones(1, 1, *size[::-1])  # sketch without lines
+    return edit_regions(regions, blank, recipe.divisions, size).index[0, 0].numpy()
 
 
 def draw_paint(recipe: Recipe, size: tuple[int, int]) -> NDArray[np.generic]:
     (paint,) = overlays_of(recipe, size, size[::-1])
     ab = torch.zeros(2, *size[::-1])
-    paint.add_to(ab, torch.full(size[::-1], 50.0), 0)
+    paint(ab, torch.full(size[::-1], 50.0), 0)
     return ab[0].numpy()
 
 

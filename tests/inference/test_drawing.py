@@ -21,7 +21,7 @@ from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Area, DrawingSettings, PointHint, Recipe, RegionColor
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.full_size import full_lightness
+from colorzoo.inference.full_size import FullLightness
 from colorzoo.inference.pipeline import proposed_regions
 from colorzoo.inference.steps.drawing import FlatColors, copy_points, read_drawing
 from colorzoo.inference.steps.regions import filled_regions, proposal_hash
@@ -290,7 +290,7 @@ def test_region_color_edits_reuse_the_cached_segmentation(colorizer: Colorizer) 
     runs: list[int] = []
     results: Results = {}
     handle = colorizer.model.network.segmenter.register_forward_hook(lambda *_: runs.append(1))
-    lightness = full_lightness(drawing().astype(np.float32) / 255)
+    lightness = FullLightness(drawing().astype(np.float32) / 255).whole()
     regions = proposed_regions(task_on(colorizer, lightness))
     numbers = filled_regions(regions)
     assert len(numbers) > 1

@@ -25,7 +25,7 @@ def finished(lightness: float, **finish: Any) -> list[list[float]]:
     """Return `AB` after the adjustments at a lightness."""
     (overlay,) = overlays_of(Recipe.from_json({"finish": finish}), (2, 1), (1, 2))
     maps = torch.tensor(AB).T[:, None].clone()
-    overlay.add_to(maps, torch.full((1, 2), lightness), 0)
+    overlay(maps, torch.full((1, 2), lightness), 0)
     found: list[list[float]] = maps[:, 0].T.tolist()
     return found
 

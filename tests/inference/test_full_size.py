@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.inference.full_size import BandShrinker, FullLightness, compose_image, shrink_lightness
+from colorzoo.inference import full_size
+from colorzoo.inference.full_size import FullLightness, compose_image, shrink_lightness
 
 
-def test_band_shrinker_equals_shrink_lightness_of_the_whole_map() -> None:
+def test_full_lightness_shrinks_bands_like_the_whole_map(monkeypatch: pytest.MonkeyPatch) -> None:
     for whole, size in [
         ((400, 600), (64, 96)),
         ((333, 517), (256, 397)),
@@ -17,12 +19,11 @@ def test_band_shrinker_equals_shrink_lightness_of_the_whole_map() -> None:
         ((5, 9), (3, 9)),
         ((3000, 3), (8, 2)),  # torch repeats the first row where the result is one pixel wide
     ]:
+        full = FullLightness(np.random.default_rng(0).random(whole, dtype=np.float32))
+        expected = shrink_lightness(full.whole(), size)
         for rows in [1, 7, 43, 4000]:
-            lightness = 100 * torch.rand(1, 1, *whole, generator=torch.Generator().manual_seed(0))
-            shrinker = BandShrinker(whole, size)
-            for first in range(0, whole[0], rows):
-                shrinker.add(lightness[0, 0, first : first + rows])
-            assert (shrinker.result() - shrink_lightness(lightness, size)).abs().max() < 1e-3
+            monkeypatch.setattr(full_size, "BAND_PIXELS", rows * whole[1])
+            assert (full.shrunk(size) - expected).abs().max() < 1e-3
 
 
 def test_join_keeps_lightness_near_black_in_16_bit_and_float_results() -> None:

@@ -24,7 +24,7 @@ def painted(*strokes: dict[str, Any], shape: tuple[int, int] = (80, 100)) -> tor
     (painting,) = overlays_of(recipe, (100, 80), shape)
     ab, lightness = torch.full((2, *shape), 7.0), torch.full(shape, 50.0)
     for first in range(0, shape[0], 13):  # in bands, as `join` processes images
-        painting.add_to(ab[:, first : first + 13], lightness[first : first + 13], first)
+        painting(ab[:, first : first + 13], lightness[first : first + 13], first)
     return ab
 
 
@@ -99,7 +99,7 @@ def test_paint_chroma_decreases_with_lightness_at_constant_linear_rgb_ratio() ->
     recipe = Recipe.from_json({"paint": [{**LINE, "path": [[0, 40], [100, 40]]}]})
     (painting,) = overlays_of(recipe, (100, 80), (80, 100))
     ab, lightness = torch.zeros(2, 80, 100), levels.repeat_interleave(25).expand(80, 100)
-    painting.add_to(ab, lightness, 0)
+    painting(ab, lightness, 0)
     found = ab[:, 40, 12::25]
     assert torch.allclose(found[:, 0], wanted[1:], atol=0.5)
     # the same linear RGB under less light: the levels of each channel keep their ratio

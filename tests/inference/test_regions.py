@@ -9,12 +9,12 @@ from colorzoo.guidance import Recipe, Regions
 from colorzoo.guidance.objects import Division, read_divisions
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.pipeline import divided_regions, proposed_regions
-from colorzoo.inference.steps.regions import divide_regions, filled_regions
+from colorzoo.inference.steps.regions import edit_regions, filled_regions
 from inference.by_hand import task_on
 from tiny_model import tiny_painter
 
 SIZE = (40, 30)
-NO_INK = torch.zeros(30, 40, dtype=torch.bool)
+BLANK = torch.ones(1, 1, 30, 40)  # sketch without lines
 
 
 def regions_of(index: np.ndarray, count: int = 6) -> Regions:
@@ -28,9 +28,9 @@ def plain() -> Regions:
     return regions_of(index)
 
 
-def test_divide_regions_line_splits_only_the_crossed_region() -> None:
+def test_edit_regions_line_splits_only_the_crossed_region() -> None:
     line = Division(((0.0, 10.5), (25.0, 10.5)), closed=False)
-    found = divide_regions(plain(), [line], SIZE, NO_INK)
+    found = edit_regions(plain(), BLANK, [line], SIZE)
     index = found.index[0, 0]
     assert filled_regions(found) == [0, 1, 2]
     assert (index[14:, :20] == 0).all()  # the larger part keeps its number
@@ -40,22 +40,22 @@ def test_divide_regions_line_splits_only_the_crossed_region() -> None:
     assert torch.equal(found.segments, plain().index)
 
 
-def test_divide_regions_line_closes_a_gap_in_the_ink() -> None:
+def test_edit_regions_line_closes_a_gap_in_the_ink() -> None:
     index = np.zeros((30, 40), np.int64)
-    ink = NO_INK.clone()
-    ink[:, 20] = True
-    ink[12:16, 20] = False  # the gap in the line
-    leak = divide_regions(regions_of(index), [Division(((20.5, 10.0), (20.5, 18.0)), False)], SIZE, ink)
+    sketch = BLANK.clone()
+    sketch[..., 20] = 0
+    sketch[..., 12:16, 20] = 1  # the gap in the line
+    leak = edit_regions(regions_of(index), sketch, [Division(((20.5, 10.0), (20.5, 18.0)), False)], SIZE)
     parts = leak.index[0, 0]
     assert sorted({int(parts[5, 5]), int(parts[5, 35])}) == [0, 1]
     assert len(torch.unique(parts[:, :19])) == len(torch.unique(parts[:, 22:])) == 1
     short = Division(((20.5, 13.0), (20.5, 14.0)), False)  # the gap stays open
-    assert filled_regions(divide_regions(regions_of(index), [short], SIZE, ink)) == [0]
+    assert filled_regions(edit_regions(regions_of(index), sketch, [short], SIZE)) == [0]
 
 
-def test_divide_regions_loop_encloses_a_new_region() -> None:
+def test_edit_regions_loop_encloses_a_new_region() -> None:
     loop = Division(((12.0, 8.0), (28.0, 8.0), (28.0, 20.0), (12.0, 20.0)), closed=True)
-    found = divide_regions(plain(), [loop], SIZE, NO_INK)
+    found = edit_regions(plain(), BLANK, [loop], SIZE)
     assert (found.index[0, 0, 9:20, 13:28] == 1).all()
     assert found.index[0, 0, 4, 14] == 0
     assert filled_regions(found) == [0, 1, 2]
@@ -64,16 +64,16 @@ def test_divide_regions_loop_encloses_a_new_region() -> None:
         ([(5, 5), (6, 5), (6, 6), (5, 6)], [0, 1, 2]),
     ):
         least = Division(tuple(corners), closed=True)  # of three pixels, and of four
-        assert filled_regions(divide_regions(plain(), [least], SIZE, NO_INK)) == filled
+        assert filled_regions(edit_regions(plain(), BLANK, [least], SIZE)) == filled
 
 
-def test_divide_regions_uses_image_pixels_and_stops_at_the_last_free_index() -> None:
+def test_edit_regions_uses_image_pixels_and_stops_at_the_last_free_index() -> None:
     line = Division(((0.0, 105.0), (250.0, 105.0)), closed=False)
-    small = divide_regions(plain(), [Division(((0.0, 10.5), (25.0, 10.5)), False)], SIZE, NO_INK)
-    assert torch.equal(divide_regions(plain(), [line], (400, 300), NO_INK).index, small.index)
+    small = edit_regions(plain(), BLANK, [Division(((0.0, 10.5), (25.0, 10.5)), False)], SIZE)
+    assert torch.equal(edit_regions(plain(), BLANK, [line], (400, 300)).index, small.index)
     lines = [Division(((0.0, float(y)), (19.0, float(y))), False) for y in range(3, 30, 4)]
-    assert filled_regions(divide_regions(plain(), lines, SIZE, NO_INK)) == [0, 1, 2, 3, 4, 5]
-    assert divide_regions(plain(), [Division(((900.0, 900.0), (950.0, 900.0)), False)], SIZE, NO_INK)
+    assert filled_regions(edit_regions(plain(), BLANK, lines, SIZE)) == [0, 1, 2, 3, 4, 5]
+    assert edit_regions(plain(), BLANK, [Division(((900.0, 900.0), (950.0, 900.0)), False)], SIZE)
 
 
 def test_read_divisions_rejects_invalid_values() -> None:

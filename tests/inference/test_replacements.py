@@ -24,7 +24,7 @@ def replaced(ab: list[list[float]], *replacements: dict[str, Any], **more: Any) 
     recipe = Recipe.from_json({"replacements": list(replacements)})
     maps = torch.tensor(ab).T[:, None].clone()
     (overlay,) = overlays_of(recipe, (len(ab), 1), (1, len(ab)), **more)
-    overlay.add_to(maps, torch.full((1, len(ab)), 50.0), 0)
+    overlay(maps, torch.full((1, len(ab)), 50.0), 0)
     return maps[:, 0]
 
 

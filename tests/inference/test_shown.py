@@ -47,13 +47,15 @@ def colored(document: dict[str, Any]) -> Tensor:
     lightness = full.whole()
     if shown.colors.shift is not None:
         lightness = shown.colors.shift.apply(lightness)
-    corrections, overlays = shown._corrections(lightness[0, 0]), shown._overlays(lightness[0, 0])
+    corrections = shown._corrections(lightness[0, 0])
+    size, locked = lightness.shape[2:], shown.colors.locked
+    overlays = overlays_of(shown.task.recipe, shown.task.image_size, size, locked, shown.reaches)
     height, width = lightness.shape[2:]
     ab = BicubicUpsampler(shown.ab, (height, width)).rows(0, height)
     for correction in corrections:
         correction.add_to(ab, 0)
     for overlay in overlays:
-        overlay.add_to(ab, lightness[0, 0], 0)
+        overlay(ab, lightness[0, 0], 0)
     return ab[:, 4:SIDE:8, 3:SIDE:9].flatten(1).T
 
 
@@ -118,7 +120,7 @@ def test_overlapping_strokes_of_a_layer_do_not_add_their_opacity() -> None:
         (painting,) = overlays_of(Recipe.from_json({"paint": strokes}), (60, 40), (40, 60))
         for first in range(0, 40, 16):
             rows = ab[:, first : first + 16]
-            painting.add_to(rows, torch.full(rows.shape[1:], 50.0), first)
+            painting(rows, torch.full(rows.shape[1:], 50.0), first)
         return ab
 
     one, coat, two, apart = painted(1), painted(1, 1), painted(None, None), painted(1, 2)

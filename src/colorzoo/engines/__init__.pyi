@@ -1,4 +1,3 @@
-from .device import choose_device as choose_device
 from .export import TOLERANCE as TOLERANCE
 from .export import ExportedGraph as ExportedGraph
 from .export import export_model as export_model
@@ -9,7 +8,6 @@ from .export import write_graph as write_graph
 __all__ = [
     "TOLERANCE",
     "ExportedGraph",
-    "choose_device",
     "export_model",
     "graph_samples",
     "require_onnx",

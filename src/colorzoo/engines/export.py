@@ -130,6 +130,13 @@ def graph_samples(
 
     The guidance has all kinds that the model accepts.
 
+    Examples:
+        >>> from colorzoo.registry import model_card
+        >>> card = model_card("zhang2017_local_small")
+        >>> (lightness, guidance), _ = graph_samples(card, traced=(32, 48))
+        >>> lightness.shape, guidance.kinds()
+        (torch.Size([2, 1, 32, 48]), ('points',))
+
     Args:
         card: Model card.
         traced: Height and width of the images for tracing.

@@ -16,7 +16,6 @@ import torch
 import torch.distributed as dist
 
 from colorzoo.console import print_line, progress_bar
-from colorzoo.engines.device import choose_device
 from colorzoo.errors import DataError
 from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.evaluator import evaluate_item, is_guided
@@ -37,6 +36,7 @@ from colorzoo.evaluation.protocol import Protocol, interaction_counts, load_prot
 from colorzoo.evaluation.report import write_report
 from colorzoo.evaluation.summary import EvaluationSetup, Summary, summarize
 from colorzoo.evaluation.tables import image_rows, score_rows
+from colorzoo.inference.network import choose_device
 
 _TIMEOUT = timedelta(days=7)  # for collective operations, because processes differ in speed
 _LOG_INTERVAL = 30.0  # seconds between progress lines in a log

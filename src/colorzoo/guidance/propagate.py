@@ -64,9 +64,13 @@ class Propagator:
     Args:
         lightness: ``(H, W)`` in [0, 100].
         fade: Decay rate of colors, see `propagate`; above 0, because A is singular for 0.
+
+    Attributes:
+        shape: Height and width of the lightness map.
     """
 
     def __init__(self, lightness: Array, fade: float) -> None:
+        self.shape = lightness.shape[0], lightness.shape[1]
         self._weights = affinities(lightness, VARIANCE_SHARE)
         self._fade = fade
         self._inverse: dict[int, Array] = {}

@@ -7,9 +7,9 @@ from .colorizer import Colorizer as Colorizer
 from .colorizer import choose_for_guidance as choose_for_guidance
 from .full_size import FullLightness as FullLightness
 from .full_size import compose_image as compose_image
-from .full_size import full_lightness as full_lightness
 from .full_size import shrink_lightness as shrink_lightness
 from .full_size import working_size as working_size
+from .network import choose_device as choose_device
 from .overlays import overlays_of as overlays_of
 from .palette import Suggestion as Suggestion
 from .palette import next_point as next_point
@@ -48,6 +48,7 @@ __all__ = [
     "Surroundings",
     "as_reference",
     "check_inside",
+    "choose_device",
     "choose_for_guidance",
     "colorize_task",
     "compose_image",
@@ -57,7 +58,6 @@ __all__ = [
     "extent_of",
     "find_border",
     "find_parts",
-    "full_lightness",
     "main_colors",
     "next_point",
     "outline_mask",

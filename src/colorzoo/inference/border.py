@@ -99,42 +99,29 @@ def find_border(lightness: Array) -> Rectangle | None:
     Returns:
         Rectangle inside the border, in pixels; None if no border is detected reliably.
     """
-    small = _downscaled(lightness)
-    small_height, small_width = small.shape
-    layers = _inside_layers(small)
-    if layers == (0, 0, small_width, small_height):
-        return None
-    left, top, right, bottom = _without_bars(small, *layers)
-    if right - left < _LEAST_INSIDE * small_width or bottom - top < _LEAST_INSIDE * small_height:
-        return None
-    height, width = lightness.shape
-    scale_x, scale_y = width / small_width, height / small_height
-    x, y = round(left * scale_x), round(top * scale_y)
-    return Rectangle(x, y, round(right * scale_x) - x, round(bottom * scale_y) - y)
-
-
-def _downscaled(lightness: Array) -> Array:
-    """Return the lightness as float32, with a longer side of at most `_LONGEST` pixels."""
     height, width = lightness.shape
     small: Array = lightness.astype(np.float32)
     factor = _LONGEST / max(height, width)
-    if factor >= 1:
-        return small
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return np.asarray(Image.fromarray(small).resize(size, Image.Resampling.BOX))
-
-
-def _inside_layers(lightness: Array) -> tuple[int, int, int, int]:
-    """Return the left, top, right and bottom of the part inside all nested borders."""
-    left, top, right, bottom = 0, 0, lightness.shape[1], lightness.shape[0]
-    for least_sides in _LAYERS:
-        depths = _find_layer(lightness[top:bottom, left:right], least_sides)
+    if factor < 1:
+        size = max(1, round(width * factor)), max(1, round(height * factor))
+        small = np.asarray(Image.fromarray(small).resize(size, Image.Resampling.BOX))
+    small_height, small_width = small.shape
+    left, top, right, bottom = 0, 0, small_width, small_height
+    for least_sides in _LAYERS:  # nested borders, from outside
+        depths = _find_layer(small[top:bottom, left:right], least_sides)
         if depths is None:
             break
         top_depth, left_depth, bottom_depth, right_depth = depths
         left, right = left + left_depth, right - right_depth
         top, bottom = top + top_depth, bottom - bottom_depth
-    return left, top, right, bottom
+    if (left, top, right, bottom) == (0, 0, small_width, small_height):
+        return None
+    left, top, right, bottom = _without_bars(small, left, top, right, bottom)
+    if right - left < _LEAST_INSIDE * small_width or bottom - top < _LEAST_INSIDE * small_height:
+        return None
+    scale_x, scale_y = width / small_width, height / small_height
+    x, y = round(left * scale_x), round(top * scale_y)
+    return Rectangle(x, y, round(right * scale_x) - x, round(bottom * scale_y) - y)
 
 
 def _without_bars(small: Array, left: int, top: int, right: int, bottom: int) -> tuple[int, int, int, int]:
@@ -179,6 +166,8 @@ def _find_layer(lightness: Array, least_sides: int) -> Depths | None:
         return None
     sides = [np.rot90(lightness, -quarter) for quarter in range(4)]  # each side at the top
     lines = _find_lines(sides)
+    if not lines:
+        return None
     tone, alike = _of_one_tone(lines, _FAIR, _ALIKE)
     if not alike or (len(alike) < 4 and not _is_clear(lines, alike, tone, least_sides)):
         return None
@@ -280,8 +269,10 @@ def _best_depth(image: Array, rise: int, start: int, stop: int) -> _Line | None:
     row_medians = np.median(strip, axis=1)
     row_noise = np.median(np.abs(strip - row_medians[:, None]), axis=1)
     # tone of the rows above each depth, and maximum deviation of border pixels from the tone
-    tones = _running_means(row_medians)[depths - 1]
-    limits = np.clip(4 * _running_means(row_noise)[depths - 2], *_EVEN)  # without the row above the line
+    row_counts = np.arange(1, len(strip) + 1)
+    tones = (np.cumsum(row_medians) / row_counts)[depths - 1]
+    mean_noise = (np.cumsum(row_noise) / row_counts)[depths - 2]  # without the row above the line
+    limits = np.clip(4 * mean_noise, *_EVEN)
     support = _step_fractions(strip, depths, tones, limits)
     has_support = support >= max(_CLOSE * float(support.max()), _FAINT)
     # from outside to inside, because lines further inside belong to the image or to another border
@@ -298,12 +289,6 @@ def _best_depth(image: Array, rise: int, start: int, stop: int) -> _Line | None:
                 even=float(limits[peak]),
             )
     return None
-
-
-def _running_means(values: Array) -> Array:
-    """Return the mean of the values 0 to i for each index i."""
-    means: Array = np.cumsum(values) / np.arange(1, len(values) + 1)
-    return means
 
 
 def _step_fractions(strip: Array, depths: Array, tones: Array, limits: Array) -> Array:

@@ -22,7 +22,6 @@ from PIL import Image
 from torch import Tensor, nn
 
 from colorzoo.drawing.lines import is_line_art
-from colorzoo.engines.device import choose_device
 from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import DrawingSettings, Exemplar, Guidance, Recipe
@@ -34,7 +33,7 @@ from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import to_pil
 from colorzoo.inference.border import Surroundings, crop_recipe, select_part
 from colorzoo.inference.full_size import FullLightness, map_size, preprocess
-from colorzoo.inference.network import NetworkRunner, States
+from colorzoo.inference.network import NetworkRunner, States, choose_device
 from colorzoo.inference.pipeline import colorize_task
 from colorzoo.inference.references import (
     ReadReference,
@@ -501,10 +500,16 @@ def load_model(
             raise ColorzooError(_UNTRAINED.format(type(model).__name__))
         return loaded, None
     choice = model if isinstance(model, ModelChoice) else choose_model(model, weights=weights, fast=fast)
-    loaded, untrained_reason = _load_registered(choice, settings)
-    if not (loaded.trained or allow_untrained):
-        raise ColorzooError(untrained_reason or _UNTRAINED.format(choice.name))
-    return loaded, choice
+    file, unavailable = choice.found
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UntrainedWarning)  # the error below contains the reason
+        loaded = create_coloring_model(choice.name, file, **settings)
+    if loaded.trained or allow_untrained:
+        return loaded, choice
+    reason = f"{choice.name} is untrained here: {unavailable}" if unavailable else loaded.untrained_reason
+    if reason and not model_card(choice.name).weights:  # a new paper has no weights yet
+        reason += "; allow_untrained=True (--allow-untrained) colorizes with random weights"
+    raise ColorzooError(reason or _UNTRAINED.format(choice.name))
 
 
 def _wrap_module(module: nn.Module, settings: Mapping[str, Any]) -> ColoringModel:
@@ -519,18 +524,6 @@ def _wrap_module(module: nn.Module, settings: Mapping[str, Any]) -> ColoringMode
             f"({type(module).__name__})"
         )
     return coloring_model(module)
-
-
-def _load_registered(choice: ModelChoice, settings: dict[str, Any]) -> tuple[ColoringModel, str]:
-    """Load a registered model; return it with the reason if it is untrained."""
-    file, unavailable = choice.found
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UntrainedWarning)  # the error of `load_model` contains the reason
-        loaded = create_coloring_model(choice.name, file, **settings)
-    reason = f"{choice.name} is untrained here: {unavailable}" if unavailable else loaded.untrained_reason
-    if reason and not model_card(choice.name).weights:  # a new paper has no weights yet
-        reason += "; allow_untrained=True (--allow-untrained) colorizes with random weights"
-    return loaded, reason
 
 
 def choose_for_guidance(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,17 +31,12 @@ ShiftRows = Callable[[Tensor, int, int], Tensor]
 """Function that computes rows of a map from lightness rows, the first row and the end row."""
 
 
-class Overlay(Protocol):
-    """Protocol for color changes that are applied to an upsampled prediction in bands of rows."""
+Overlay = Callable[[Tensor, Tensor, int], None]
+"""Function that changes the colors of a band of rows in place.
 
-    def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
-        """Modify the colors of a band of rows in place.
-
-        Args:
-            ab: ``(2, rows, W)`` of the band in CIE units.
-            lightness: ``(rows, W)`` of the band in [0, 100].
-            first: First image row of the band.
-        """
+The arguments are ab ``(2, rows, W)`` of the band in CIE units, the lightness ``(rows, W)`` of the band in
+[0, 100], and the first image row of the band.
+"""
 
 
 @dataclass(frozen=True)
@@ -88,13 +83,26 @@ class FullLightness:
         return lightness
 
     def shrunk(self, size: tuple[int, int]) -> Tensor:
-        """Return the lightness ``(1, 1, h, w)``, resampled to ``size``; see `shrink_lightness`."""
+        """Return the lightness ``(1, 1, h, w)``, resampled to ``size`` in bands of rows.
+
+        The result is equivalent to `shrink_lightness`: the kernel covers two output pixels on each side, and
+        weights are normalized at the image borders.
+        """
         if self.shape == size:
             return self.whole()
-        shrinker = BandShrinker(self.shape, size)
-        for first, last in bands(*self.shape):
-            shrinker.add(self.rows(first, last))
-        return shrinker.result()
+        height, width = self.shape
+        step = height / size[0]  # rows of the image for each row of the result
+        weighted_sums, weight_sums = torch.zeros(size[0], width), torch.zeros(size[0], 1)
+        for first, last in bands(height, width):
+            rows = torch.arange(first, last) + 0.5
+            # first and end row of the result to which the band contributes
+            top = max(0, int(first / step - 2))
+            bottom = min(size[0], int(last / step + 2) + 1)
+            centers = (torch.arange(top, bottom, dtype=torch.float64) + 0.5) * step
+            weights = _cubic((rows - centers[:, None]).abs() / step, ANTIALIASED).float()
+            weighted_sums[top:bottom].addmm_(weights, self.rows(first, last))
+            weight_sums[top:bottom] += weights.sum(dim=1, keepdim=True)
+        return _resized((weighted_sums / weight_sums)[None, None], size).clamp(0, 100)
 
 
 @dataclass(frozen=True)
@@ -138,16 +146,6 @@ def map_size(maps: Tensor) -> tuple[int, int]:
     return maps.shape[-2], maps.shape[-1]
 
 
-def full_lightness(levels: Levels) -> Tensor:
-    """Return the lightness ``(1, 1, H, W)`` of an image ``(H, W)`` or ``(H, W, 3)``.
-
-    Examples:
-        >>> full_lightness(np.full((32, 48), 255, dtype=np.uint8)).max()
-        tensor(100.)
-    """
-    return FullLightness(levels).whole()
-
-
 def compose_image(
     lightness: Tensor | FullLightness,
     ab: Tensor,
@@ -185,7 +183,7 @@ def compose_image(
             for correction in corrections:
                 correction.add_to(tile, first)
             for overlay in overlays:
-                overlay.add_to(tile, light, first)
+                overlay(tile, light, first)
             linear = linear_rgb_in_gamut(torch.cat([light[None], tile]))
             if depth is None:
                 rgb[band] = encoded(clipped(linear)).permute(1, 2, 0).numpy()
@@ -235,39 +233,6 @@ def shrink_lightness(lightness: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(lightness.shape[-2:]) == size:
         return lightness
     return _resized(lightness, size).clamp(0, 100)
-
-
-class BandShrinker:
-    """Downscaling of a lightness map in bands of rows, equivalent to `shrink_lightness`.
-
-    As in ``F.interpolate(mode="bicubic", antialias=True)``, the kernel covers two output pixels on each side,
-    and weights are normalized at the image borders.
-
-    Args:
-        whole: Height and width of the map.
-        size: Height and width of the result.
-    """
-
-    def __init__(self, whole: tuple[int, int], size: tuple[int, int]) -> None:
-        self._size, self._step = size, whole[0] / size[0]
-        self._sums = torch.zeros(size[0], whole[1])
-        self._totals = torch.zeros(size[0], 1)
-        self._row = 0
-
-    def add(self, band: Tensor) -> None:
-        """Add the next band ``(rows, W)``; bands are added from top to bottom."""
-        first, self._row = self._row, self._row + len(band)
-        rows = torch.arange(first, self._row) + 0.5
-        top = max(0, int(first / self._step - 2))
-        bottom = min(self._size[0], int(self._row / self._step + 2) + 1)
-        centers = (torch.arange(top, bottom, dtype=torch.float64) + 0.5) * self._step
-        weights = _cubic((rows - centers[:, None]).abs() / self._step, ANTIALIASED).float()
-        self._sums[top:bottom].addmm_(weights, band)
-        self._totals[top:bottom] += weights.sum(dim=1, keepdim=True)
-
-    def result(self) -> Tensor:
-        """Return the downscaled map ``(1, 1, h, w)``; all bands must have been added."""
-        return _resized((self._sums / self._totals)[None, None], self._size).clamp(0, 100)
 
 
 def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:

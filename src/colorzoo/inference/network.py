@@ -1,4 +1,4 @@
-"""Execution of a model on its device."""
+"""Selection of the device and the precision, and execution of a model on the device."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
-from colorzoo.engines.device import choose_dtype
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Boxes, Exemplar, Guidance, Regions
 from colorzoo.inference.full_size import map_size
@@ -28,6 +27,45 @@ T = TypeVar("T", Tensor, Prediction)
 H = TypeVar("H", Tensor, Guidance)
 States = dict[torch.dtype, dict[str, Any]]
 """Intermediate results of one image by numeric precision; see `ColoringModel.edit`."""
+
+
+def choose_device(name: str) -> torch.device:
+    """Return a device by name; ``"auto"`` selects CUDA if available, else MPS, else the CPU.
+
+    Examples:
+        >>> choose_device("cpu")
+        device(type='cpu')
+
+    Raises:
+        ColorzooError: The device is not available.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)  # raises if the device is not available
+    except (RuntimeError, AssertionError) as error:
+        raise ColorzooError(
+            f"device must be auto or a device of this machine (cpu, and cuda or mps if present), got {name!r}"
+        ) from error
+    return device
+
+
+def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """Return the torch dtype for a precision name.
+
+    The name ``"auto"`` selects bfloat16 if the device has bfloat16 instructions, otherwise float32.
+    """
+    if precision != "auto":
+        return torch.bfloat16 if precision == "bfloat16" else torch.float32
+    fast = False
+    if device.type == "cuda":
+        fast = bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    elif device.type == "cpu":
+        fast = bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return torch.bfloat16 if fast else torch.float32
 
 
 class NetworkRunner:
@@ -101,7 +139,8 @@ class NetworkRunner:
             patches: Squares of the points.
             states: Results of earlier edits of the image, updated in place.
         """
-        mask = patches.mask(map_size(lightness))
+        is_covered = torch.from_numpy(patches.numbers(map_size(lightness)) >= 0)
+        mask = is_covered[None, None].float()
         return self._run_finite(self.model.similarity, lightness, mask, states)
 
     def find_objects(self, lightness: Tensor) -> Boxes:

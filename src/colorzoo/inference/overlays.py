@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import groupby, pairwise
 
 import numpy as np
@@ -72,23 +72,15 @@ _REPLACED_GRAY_SHARE = 0.5  # upper limit of `_REPLACED_GRAY`, as a fraction of 
 _REPLACED_MOST_CHROMA = 8.0  # largest factor on the chroma
 
 
-@dataclass(frozen=True)
-class Replacing:
-    """Overlay that replaces all colors of a hue with another color.
-
-    Attributes:
-        replacements: Replacements in the order of application.
-    """
-
-    replacements: tuple[ColorReplacement, ...]
-
-    def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
-        """Replace colors in a band that starts at row ``first``; see `Overlay`."""
-        for replacement in self.replacements:
-            _replace(ab, replacement)
+def _replace_colors(
+    replacements: Sequence[ColorReplacement], ab: Tensor, _lightness: Tensor, _first: int
+) -> None:
+    """Replace all colors of some hues with other colors; see `Overlay`."""
+    for replacement in replacements:
+        _replace_color(ab, replacement)
 
 
-def _replace(ab: Tensor, replacement: ColorReplacement) -> None:
+def _replace_color(ab: Tensor, replacement: ColorReplacement) -> None:
     """Replace a color in ab ``(2, rows, W)``, in place.
 
     The hue of similar colors is rotated by the angle between the old and the new color, and their chroma is
@@ -350,51 +342,38 @@ _FINISH_MOST_MAGENTA = (16.0, -6.0)  # change of a and b in CIE units at a tint 
 _FINISH_VIVID = 35.0  # chroma in CIE units at which vibrance has a third of its effect on gray
 
 
-@dataclass(frozen=True)
-class Finishing:
-    """Overlay that adjusts all colors, for example their temperature and vibrance.
-
-    Attributes:
-        finish: Adjustments to apply.
-    """
-
-    finish: Finish
-
-    def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
-        """Adjust the colors in a band that starts at row ``first``; see `Overlay`."""
-        finish = self.finish
-        share = (lightness / 50 - 1).clamp(-1, 1)  # -1 for black, 1 for white
-        pale = torch.exp(-ab.square().sum(dim=0).sqrt() / _FINISH_VIVID)
-        factor = 1 + finish.vibrance / 100 * pale
-        factor *= 1 + finish.shadows / 100 * (-share).clamp(min=0)
-        factor *= 1 + finish.highlights / 100 * share.clamp(min=0)
-        ab *= factor
-        if finish.temperature or finish.tint:
-            weight = 1 - share**4  # black and white stay neutral
-            for channel in (0, 1):
-                warmer = finish.temperature / 100 * _FINISH_WARMEST[channel]
-                pinker = finish.tint / 100 * _FINISH_MOST_MAGENTA[channel]
-                ab[channel] += (warmer + pinker) * weight
+def _adjust_colors(finish: Finish, ab: Tensor, lightness: Tensor, _first: int) -> None:
+    """Adjust all colors, for example their temperature and vibrance; see `Overlay`."""
+    share = (lightness / 50 - 1).clamp(-1, 1)  # -1 for black, 1 for white
+    pale = torch.exp(-ab.square().sum(dim=0).sqrt() / _FINISH_VIVID)
+    factor = 1 + finish.vibrance / 100 * pale
+    factor *= 1 + finish.shadows / 100 * (-share).clamp(min=0)
+    factor *= 1 + finish.highlights / 100 * share.clamp(min=0)
+    ab *= factor
+    if finish.temperature or finish.tint:
+        weight = 1 - share**4  # black and white stay neutral
+        for channel in (0, 1):
+            warmer = finish.temperature / 100 * _FINISH_WARMEST[channel]
+            pinker = finish.tint / 100 * _FINISH_MOST_MAGENTA[channel]
+            ab[channel] += (warmer + pinker) * weight
 
 
-@dataclass(frozen=True)
-class OutsideLocks:
-    """Overlay that applies another overlay to the pixels without locked colors.
+def _apply_outside_locks(
+    overlay: Overlay, locked: BicubicUpsampler, ab: Tensor, lightness: Tensor, first: int
+) -> None:
+    """Apply another overlay to the pixels without locked colors; see `Overlay`.
 
-    Attributes:
+    Args:
         overlay: Overlay to apply.
         locked: ``(1, H, W)`` mask of locked colors in [0, 1] at full size.
+        ab: ``(2, rows, W)`` of the band, changed in place.
+        lightness: ``(rows, W)`` of the band.
+        first: First row of the band.
     """
-
-    overlay: Overlay
-    locked: BicubicUpsampler
-
-    def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
-        """Apply the overlay in a band that starts at row ``first``; see `Overlay`."""
-        before = ab.clone()
-        self.overlay.add_to(ab, lightness, first)
-        share = self.locked.rows(first, first + ab.shape[1]).clamp(0, 1)
-        ab += share * (before - ab)
+    before = ab.clone()
+    overlay(ab, lightness, first)
+    share = locked.rows(first, first + ab.shape[1]).clamp(0, 1)
+    ab += share * (before - ab)
 
 
 def overlays_of(
@@ -414,16 +393,18 @@ def overlays_of(
         reaches: For each paint stroke, the mask ``(h, w)`` in [0, 1] of the pixels that the stroke can
             change; see `ColorizedImage`.
     """
-    size, found = (int(shape[0]), int(shape[1])), list[Overlay]()
+    size, overlays = (int(shape[0]), int(shape[1])), list[Overlay]()
 
     def outside_locks(overlay: Overlay) -> Overlay:
-        return overlay if locked is None else OutsideLocks(overlay, BicubicUpsampler(locked[None], size))
+        if locked is None:
+            return overlay
+        return partial(_apply_outside_locks, overlay, BicubicUpsampler(locked[None], size))
 
     if recipe.replacements:
-        found.append(outside_locks(Replacing(recipe.replacements)))
+        overlays.append(outside_locks(partial(_replace_colors, recipe.replacements)))
     if recipe.paint:
         limits = tuple(None if each is None else BicubicUpsampler(each[None], size) for each in reaches)
-        found.append(Painting(recipe.paint, image_size, size, recipe.strength, limits))
+        overlays.append(Painting(recipe.paint, image_size, size, recipe.strength, limits).add_to)
     if recipe.finish is not None:
-        found.append(outside_locks(Finishing(recipe.finish)))
-    return tuple(found)
+        overlays.append(outside_locks(partial(_adjust_colors, recipe.finish)))
+    return tuple(overlays)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -21,6 +22,7 @@ from colorzoo.guidance import (
     PaintStroke,
     PointHint,
     Points,
+    Reach,
     Regions,
     Scribbles,
 )
@@ -29,6 +31,7 @@ from colorzoo.guidance.hints import (
     global_statistics,
     rasterize_scribbles,
 )
+from colorzoo.inference.full_size import map_size
 from colorzoo.inference.result import NOTHING_TO_COLOR, ColorizedImage
 from colorzoo.inference.steps.areas import (
     DrawnArea,
@@ -42,6 +45,7 @@ from colorzoo.inference.steps.areas import (
     seed_hints,
     strokes_of_areas,
 )
+from colorzoo.inference.steps.pages import is_page
 from colorzoo.inference.steps.points import (
     Base,
     draw_points,
@@ -53,12 +57,11 @@ from colorzoo.inference.steps.points import (
     weaken_points,
 )
 from colorzoo.inference.steps.reach import (
+    REACH,
     Extent,
     Paths,
     PointPatches,
-    by_reach,
     find_paths,
-    is_small,
     keep_nearer,
     limit_extent,
     step_costs,
@@ -70,6 +73,10 @@ if TYPE_CHECKING:  # photos do not need these stages
     from colorzoo.inference.steps.drawing import Drawing, FlatColors
 
 Hints = tuple[PointHint, ...]
+# fields of a point in the keys of stage results: predictions depend on the first fields, and colors with all
+# points at full strength depend on the second fields
+_predicted_fields = attrgetter("x", "y", "radius", "color", "ab")
+_full_strength_fields = attrgetter("x", "y", "radius", "color", "ab", "reach")
 
 
 def colorize_task(task: ColorizeTask, *, detect_pages: bool = True) -> ColorizedImage:
@@ -102,12 +109,17 @@ def colorize_task(task: ColorizeTask, *, detect_pages: bool = True) -> Colorized
         prediction, colors = _color_drawing(task)
         notes += drawing_of(task).notes
     else:
-        prediction, colors = _color_photo(task)
+        prediction, ab = _color_with_points(task, recipe.points)
+        if any(hint.strength < 1 for hint in recipe.points):
+            ab = _weaken_points(task, ab)
+        colors = Colors(ab)
     if recipe.areas:
         colors = _with_areas(task, colors)  # applies the strength before it locks areas
     elif recipe.strength != 1:
         colors = colors.scaled(recipe.strength)
-    if detect_pages and _has_nothing_to_color(task):
+    has_guidance = task.kinds or recipe.areas
+    can_be_page = detect_pages and not has_guidance and not task.network.is_sketch
+    if can_be_page and task.run(is_page, task.lightness):
         colors = colors.scaled(0)
         notes.append(NOTHING_TO_COLOR)
     return ColorizedImage(
@@ -117,14 +129,6 @@ def colorize_task(task: ColorizeTask, *, detect_pages: bool = True) -> Colorized
         prediction=prediction,
         reaches=_paint_reaches(task) if recipe.paint else (),
     )
-
-
-def _color_photo(task: ColorizeTask) -> tuple[Prediction, Colors]:
-    """Return the prediction for a photo, and its colors with the points of the recipe."""
-    prediction, ab = _color_with_points(task, task.recipe.points)
-    if any(hint.strength < 1 for hint in task.recipe.points):
-        ab = _weaken_points(task, ab)
-    return prediction, Colors(ab)
 
 
 def _color_with_points(task: ColorizeTask, hints: Hints) -> tuple[Prediction, Tensor]:
@@ -141,37 +145,30 @@ def _color_with_points(task: ColorizeTask, hints: Hints) -> tuple[Prediction, Te
     if points is None:
         return prediction, prediction.to_ab()
     neighbors = task.run(find_neighbors, task.lightness)
-    enforced_key = _points_key(hints), task.guidance_key
+    enforced_key = tuple(map(_predicted_fields, hints)), task.guidance_key
     enforced = task.run(enforce_points, prediction.to_ab(), points, neighbors, key=enforced_key)
     if all(hint.reach == "everywhere" for hint in hints):
         return prediction, enforced
     base, extent = _base_and_extent(task, hints)
-    limited_key = _reaches_key(hints), task.guidance_key
+    limited_key = tuple(map(_full_strength_fields, hints)), task.guidance_key
     limited = task.run(limit_reach, enforced, base, task.lightness, points, extent, key=limited_key)
     return prediction, limited
 
 
 def _predict_with_points(task: ColorizeTask, hints: Hints) -> tuple[Points | None, Prediction]:
-    """Draw points and run the model; return the drawn points and the prediction."""
-    points = _points(task, hints)
-    return points, _predict(task, points, _points_key(hints))
+    """Rasterize points at the size of the network input and run the model.
 
-
-def _points(task: ColorizeTask, hints: Hints) -> Points | None:
-    """Rasterize points at the size of the network input; return None without points."""
-    lightness, dense = task.lightness, task.tensors.points
-    if dense is not None:
-        return dense if task.network.is_sketch else fit_points(dense, lightness)
-    if not hints:
-        return None
-    return task.run(
-        draw_points,
-        lightness,
-        hints,
-        image_size=task.image_size,
-        fits=not task.network.is_sketch,
-        key=_points_key(hints),
-    )
+    Returns:
+        The rasterized points, which are None without points, and the prediction.
+    """
+    lightness, points = task.lightness, task.tensors.points
+    fits = not task.network.is_sketch  # drawings have no lightness to which colors are adapted
+    key = tuple(map(_predicted_fields, hints))
+    if points is not None and fits:
+        points = fit_points(points, lightness)
+    elif points is None and hints:
+        points = task.run(draw_points, lightness, hints, image_size=task.image_size, fits=fits, key=key)
+    return points, _predict(task, points, key)
 
 
 def _predict(task: ColorizeTask, points: Points | None, points_key: Hashable = None) -> Prediction:
@@ -183,7 +180,6 @@ def _predict(task: ColorizeTask, points: Points | None, points_key: Hashable = N
         points_key: Key of the points in the results of stages; None without points.
     """
     network, accepts = task.network, task.network.model.accepts
-    objects = _areas(task, "thing")
     if "points" not in accepts:
         points = None
     if points is None:
@@ -192,7 +188,10 @@ def _predict(task: ColorizeTask, points: Points | None, points_key: Hashable = N
     image, key = network_input(task), (points_key, task.guidance_key)
     guidance = _guidance(task, points)
     prediction = task.run(network.run_network, image, guidance, states, key=key)
-    if not objects or "boxes" not in accepts:
+    if "boxes" not in accepts:
+        return prediction
+    objects = _areas(task, "thing")
+    if not objects:
         return prediction
     drawn = _drawn_areas(task, objects)
     guidance = boxes_of_areas(guidance, drawn)
@@ -204,17 +203,7 @@ def network_input(task: ColorizeTask) -> Tensor:
     """Return the network input: the lightness, or the line drawing for sketch models."""
     if not task.network.is_sketch:
         return task.lightness
-    return drawing_of(task).sketch(task.network_size)
-
-
-def _points_key(hints: Sequence[PointHint]) -> tuple[object, ...]:
-    """Return the fields of points that the network uses; keys of results contain them."""
-    return tuple((hint.x, hint.y, hint.radius, hint.color, hint.ab) for hint in hints)
-
-
-def _reaches_key(hints: Sequence[PointHint]) -> tuple[object, ...]:
-    """Return the fields of points that determine colors at full strength."""
-    return _points_key(hints), tuple(hint.reach for hint in hints)
+    return drawing_of(task).sketch(map_size(task.lightness))
 
 
 def _base_and_extent(task: ColorizeTask, hints: Hints) -> tuple[Base, Extent]:
@@ -228,14 +217,15 @@ def _base_and_extent(task: ColorizeTask, hints: Hints) -> tuple[Base, Extent]:
         task: Photo and guidance.
         hints: Points, at least one with a limited reach.
     """
-    small = tuple(hint for hint in hints if is_small(hint))
-    larger = tuple(hint for hint in hints if hint.reach != "everywhere" and not is_small(hint))
-    if small:
-        others = tuple(hint for hint in hints if not is_small(hint))
-    else:
-        others = tuple(hint for hint in hints if hint.reach == "everywhere")
+    reaches = {hint.reach for hint in hints}
+    small_reaches = {reach for reach in reaches if isinstance(reach, float) and reach <= REACH.probed}
+    larger_reaches = reaches - small_reaches - {"everywhere"}
+    small = tuple(hint for hint in hints if hint.reach in small_reaches)
+    larger = tuple(hint for hint in hints if hint.reach in larger_reaches)
+    others = tuple(hint for hint in hints if hint.reach not in (small_reaches or larger_reaches))
     _, ab = _color_with_points(task, others)
-    base = task.run(show_base, ab, task.lightness, key=(_reaches_key(others), task.guidance_key))
+    base_key = tuple(map(_full_strength_fields, others)), task.guidance_key
+    base = task.run(show_base, ab, task.lightness, key=base_key)
     extent = extent_of(task, small or larger)
     if small and larger:
         small_paths = paths_from(task, PointPatches.of(small, task.image_size))
@@ -246,7 +236,10 @@ def _base_and_extent(task: ColorizeTask, hints: Hints) -> tuple[Base, Extent]:
 
 def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
     """Compute the pixels to which the colors of points apply; see `limit_extent`."""
-    patches, groups = PointPatches.of(hints, task.image_size), by_reach(hints)
+    groups: dict[Reach, list[int]] = {}  # numbers of the points with each reach
+    for number, hint in enumerate(hints):
+        groups.setdefault(hint.reach, []).append(number)
+    patches = PointPatches.of(hints, task.image_size)
     parts = [PointPatches.of([hints[n] for n in numbers], task.image_size) for numbers in groups.values()]
     return task.run(
         limit_extent,
@@ -254,7 +247,7 @@ def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
         [similarity_to(task, part) for part in parts],
         patches=patches,
         groups=groups,
-        size=task.network_size,
+        size=map_size(task.lightness),
         key=(patches, tuple(hint.reach for hint in hints)),
     )
 
@@ -289,7 +282,8 @@ def _weaken_points(task: ColorizeTask, strong: Tensor) -> Tensor:
     _, without = _color_with_points(task, tuple(hint for hint in hints if hint.strength == 1))
     extent = extent_of(task, weak)
     strengths = tuple(hint.strength for hint in weak)
-    key = _reaches_key(hints), tuple(hint.strength for hint in hints), task.guidance_key
+    all_strengths = tuple(hint.strength for hint in hints)
+    key = tuple(map(_full_strength_fields, hints)), all_strengths, task.guidance_key
     return task.run(weaken_points, strong, without, task.lightness, extent, strengths=strengths, key=key)
 
 
@@ -304,8 +298,9 @@ def _guidance(task: ColorizeTask, points: Points | None) -> Guidance:
         "boxes": _boxes,
         "scribbles": _strokes,
     }
-    accepted = (kind for kind in readers if kind in task.network.model.accepts)
-    return Guidance(points=points, **{kind: readers[kind](task) for kind in accepted})
+    # models propose regions and detect boxes, and scribbles include the boundaries of object areas
+    used = {*task.kinds, "regions", "boxes", "scribbles"}.intersection(task.network.model.accepts)
+    return Guidance(points=points, **{kind: read(task) for kind, read in readers.items() if kind in used})
 
 
 def _exemplar(task: ColorizeTask) -> Exemplar | None:
@@ -319,10 +314,9 @@ def _exemplar(task: ColorizeTask) -> Exemplar | None:
     return exemplar if alpha is None else replace(exemplar, alpha=alpha)
 
 
-def _statistics(task: ColorizeTask) -> GlobalStatistics | None:
-    if task.tensors.statistics is not None or "statistics" not in task.kinds:
-        return task.tensors.statistics
-    return global_statistics(task.recipe.statistics)
+def _statistics(task: ColorizeTask) -> GlobalStatistics:
+    statistics = task.tensors.statistics
+    return global_statistics(task.recipe.statistics) if statistics is None else statistics
 
 
 def _label(task: ColorizeTask) -> Tensor | None:
@@ -332,7 +326,7 @@ def _label(task: ColorizeTask) -> Tensor | None:
 
 def _class_map(task: ColorizeTask) -> ClassMap | None:
     """Return the classes of the image and of its reference."""
-    if task.tensors.classes is not None or "classes" not in task.kinds or _lacks_classes(task):
+    if task.tensors.classes is not None or _lacks_classes(task):
         return task.tensors.classes
     from colorzoo.inference.steps.classes import read_classes  # few recipes have classes
 
@@ -373,7 +367,7 @@ def _strokes(task: ColorizeTask) -> Scribbles | None:
     """Rasterize the scribbles and the boundaries of object areas."""
     strokes, objects = task.tensors.scribbles, _areas(task, "thing")
     if task.recipe.scribbles:
-        strokes = rasterize_scribbles(task.recipe.scribbles, *task.image_size, task.network_size)
+        strokes = rasterize_scribbles(task.recipe.scribbles, *task.image_size, map_size(task.lightness))
     if not objects:
         return strokes
     return strokes_of_areas(strokes, _drawn_areas(task, objects))
@@ -409,7 +403,7 @@ def _color_drawing(task: ColorizeTask) -> tuple[Prediction, Colors]:
     hints = _drawing_hints(task)
     _, prediction = _predict_with_points(task, hints)
     flats = _flats_with_points(task, prediction, hints)
-    return prediction, Colors.of_drawing(flats, task.network_size)
+    return prediction, Colors.of_drawing(flats, map_size(task.lightness))
 
 
 def drawing_of(task: ColorizeTask) -> Drawing:
@@ -526,7 +520,7 @@ def _fill_areas(task: ColorizeTask, colors: Colors) -> Colors:
 
         fills = [(cast(str, each.area.color), each.area.opacity * each.share) for each in drawn]
         flats = fill_drawing_areas(colors.flats, fills, task.recipe.points, task.image_size)
-        return Colors.of_drawing(flats, task.network_size)
+        return Colors.of_drawing(flats, map_size(task.lightness))
     # the colors of points inside areas override the colors of the areas
     inside = [
         replace(hint, reach="automatic") if hint.reach == "everywhere" else hint
@@ -551,7 +545,7 @@ def _seeded(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> Tensor | None:
     lightness, image_size = task.lightness, task.image_size
     hints = seed_hints(task.recipe.points, drawn, image_size)
     seeds = fit_points(plant_seeds(drawn, hints=hints, image_size=image_size), lightness)
-    key = repr([each.area for each in drawn]), _points_key(hints)
+    key = repr([each.area for each in drawn]), tuple(map(_predicted_fields, hints))
     ab = _predict(task, seeds, key).to_ab()
     neighbors = task.run(find_neighbors, lightness)
     return task.run(enforce_points, ab, seeds, neighbors, key=(key, task.guidance_key))
@@ -577,7 +571,7 @@ def _own_prediction(task: ColorizeTask) -> Prediction:
     own = _predict(_plain_task(task), None)
     if not task.network.is_sketch:
         return own
-    rgb = _predicted_flats(task, own).over(task.network_size).compose(None)
+    rgb = _predicted_flats(task, own).over(map_size(task.lightness)).compose(None)
     return RgbPrediction(rgb=torch.from_numpy(rgb).permute(2, 0, 1)[None])
 
 
@@ -595,15 +589,6 @@ def _drawn_areas(task: ColorizeTask, areas: tuple[Area, ...]) -> tuple[DrawnArea
     """Return the areas with their soft masks and opacities."""
     opaque = zip(_opaque_areas(task, areas), areas, strict=True)
     return tuple(replace(each, area=replace(each.area, opacity=area.opacity)) for each, area in opaque)
-
-
-def _has_nothing_to_color(task: ColorizeTask) -> bool:
-    """Return whether the image is a page of text; guidance disables page detection."""
-    if task.kinds or task.recipe.areas or task.network.is_sketch:
-        return False
-    from colorzoo.inference.steps.pages import is_page
-
-    return task.run(is_page, task.lightness)
 
 
 def _paint_reaches(task: ColorizeTask) -> tuple[Tensor | None, ...]:
@@ -643,7 +628,8 @@ def _ignored_notes(task: ColorizeTask) -> list[str]:
     ignored = [titles.get(kind, kind) for kind in unsupported]
     if "classes" in accepts and "classes" in task.recipe.kinds() and _lacks_classes(task):
         ignored.append("classes without label images")
-    if _areas(task, "thing") and not {"boxes", "scribbles"} & set(accepts):
+    actions = {area.action for area in task.recipe.areas}
+    if "thing" in actions and not {"boxes", "scribbles"} & set(accepts):
         ignored.append("object areas")
     if task.recipe.drawing is not None:
         ignored += _ignored_drawing_settings(task, task.recipe.drawing)

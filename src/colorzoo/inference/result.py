@@ -66,11 +66,6 @@ class ColorizedImage:
         """Colors ``(2, h, w)`` in CIE units, including the effects of strength, points and areas."""
         return self.colors.ab[0]
 
-    @property
-    def predicted_lightness(self) -> Tensor | None:
-        """Lightness ``(1, 1, h, w)`` of a colorized drawing; None for photos."""
-        return self.colors.lightness
-
     def over(self, lightness: AnyLightness, surroundings: Surroundings | None = None) -> ColorizedImage:
         """Return the predicted colors combined with another copy of the same image.
 
@@ -123,8 +118,10 @@ class ColorizedImage:
         The value is None if the model predicts no distribution, or if the image is a page without a photo,
         such as text.
         """
-        distribution = self.distribution
-        if distribution is None or NOTHING_TO_COLOR in self.notes:
+        if self.prediction is None or NOTHING_TO_COLOR in self.notes:
+            return None
+        distribution = self.prediction.distribution()
+        if distribution is None:
             return None
         shares = distribution.probabilities
         colors = F.interpolate(self.ab[None].cpu(), shares.shape[1:], mode="bilinear", antialias=True)
@@ -148,12 +145,6 @@ class ColorizedImage:
 
         return crop_image(image, full.crop)
 
-    def without_paint(self) -> ColorizedImage | None:
-        """Return the result without paint strokes; None if the recipe has no paint strokes."""
-        if not self.task.recipe.paint:
-            return None
-        return replace(self, task=replace(self.task, recipe=replace(self.task.recipe, paint=())))
-
     def layers(self, image: RasterImage) -> dict[str, NDArray[Any]]:
         """Return the 8-bit image after each layer has been added, by the name of the layer.
 
@@ -165,18 +156,18 @@ class ColorizedImage:
         """
         from colorzoo.image_io.layers import gray_levels  # few results have layers
 
-        flats = self.colors.flats
+        flats, recipe = self.colors.flats, self.task.recipe
         colored = self
         if flats is not None:
             colored = replace(self, colors=replace(self.colors, flats=replace(flats, has_lines=False)))
-        unpainted = colored.without_paint()
+        unpainted = replace(colored, task=replace(self.task, recipe=replace(recipe, paint=())))
         steps = {"Photo": gray_levels(image)} if flats is None else {}
         if flats is not None and flats.shading is not None:
             flat = replace(flats, shading=None, has_lines=False)
-            steps["Flats"] = replace(unpainted or colored, colors=replace(self.colors, flats=flat)).levels()
+            steps["Flats"] = replace(unpainted, colors=replace(self.colors, flats=flat)).levels()
         name = "Colors" if flats is None else "Shading" if steps else "Flats"
-        steps[name] = (unpainted or colored).levels()
-        if unpainted is not None:
+        steps[name] = unpainted.levels()
+        if recipe.paint:
             steps["Paint"] = colored.levels()
         if flats is not None and flats.has_lines:
             steps["Lines"] = self.levels()
@@ -191,16 +182,20 @@ class ColorizedImage:
         full = self.task.full_size
         if full is None:
             raise ValueError("this ColorizedImage has no full-size lightness. Call its method `over` first.")
-        lightness, recipe = full.lightness, self.task.recipe
-        has_overlays = recipe.paint or recipe.replacements or recipe.finish is not None
-        overlays = self._overlays(lightness) if has_overlays else ()
+        recipe, lightness = self.task.recipe, full.lightness
+        overlays: tuple[Overlay, ...] = ()
+        if recipe.paint or recipe.replacements or recipe.finish is not None:
+            from colorzoo.inference.overlays import overlays_of  # most images have no overlays
+
+            size, locked = self.task.image_size, self.colors.locked
+            overlays = overlays_of(recipe, size, lightness.shape, locked, self.reaches)
         if self.colors.flats is not None:
             flats = self.colors.flats.over((lightness.shape[0], lightness.shape[1]))
             composed = flats.compose(depth, overlays)
         else:
             if self.colors.shift is not None:
                 lightness = _shifted(lightness, self.colors.shift)
-            corrections = self._corrections(lightness) if self.task.recipe.points else ()
+            corrections = self._corrections(lightness) if recipe.points else ()
             composed = compose_image(lightness, self.ab, corrections, overlays, depth=depth)
         if full.surroundings is not None:
             composed = full.surroundings.around(composed, depth)
@@ -218,13 +213,6 @@ class ColorizedImage:
             hints = tuple(hint.scaled(columns / width, rows / height) for hint in hints)
         locked = self.colors.locked
         return correct_points(hints, self.ab, lightness, strength=recipe.strength, locked=locked)
-
-    def _overlays(self, lightness: AnyLightness) -> tuple[Overlay, ...]:
-        from colorzoo.inference.overlays import overlays_of  # most images have no overlays
-
-        return overlays_of(
-            self.task.recipe, self.task.image_size, lightness.shape, self.colors.locked, self.reaches
-        )
 
 
 def _shifted(lightness: AnyLightness, shift: LightnessShift) -> AnyLightness:

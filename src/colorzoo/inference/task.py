@@ -201,11 +201,6 @@ class ColorizeTask:
         regions = recipe.regions, tensors.regions is None
         return repr((objects, recipe.boxes, divisions, recipe.label, extra, strokes, regions))
 
-    @property
-    def network_size(self) -> tuple[int, int]:
-        """Height and width of the network input."""
-        return map_size(self.lightness)
-
     @cached_property
     def kinds(self) -> tuple[str, ...]:
         """Kinds of guidance in the task, such as ``"points"``."""

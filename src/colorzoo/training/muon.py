@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from colorzoo.engines.device import choose_dtype
+from colorzoo.inference.network import choose_dtype
 from colorzoo.training.module import SingleOptimizerModule
 
 # coefficients of X, X X^T X and (X X^T)^2 X in each iteration

@@ -10,7 +10,7 @@ import torch
 from colorzoo.apps.video.container import frame_to_rgb
 from colorzoo.apps.video.planes import Layout, colored_planes, from_rgb, layout_of, lightness_of, read_luma
 from colorzoo.color import lab_to_rgb_in_gamut
-from colorzoo.inference.full_size import full_lightness
+from colorzoo.inference.full_size import FullLightness
 
 RAMP = np.tile(np.arange(256, dtype=np.uint8), (32, 1))
 LAYOUTS = [
@@ -51,7 +51,7 @@ def formats() -> Iterator[tuple[str, av.VideoFrame]]:
 
 def test_read_luma_preserves_a_ramp_in_every_pixel_format() -> None:
     tested = 0
-    wanted = full_lightness(RAMP)[0, 0]
+    wanted = FullLightness(RAMP).whole()[0, 0]
     for name, frame in formats():
         try:
             luma, layout = read_luma(frame), layout_of(frame)

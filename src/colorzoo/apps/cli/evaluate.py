@@ -186,8 +186,8 @@ def _print_vote_scores(votes: Sequence[Path], folder: Path) -> None:
 
 def _write_vote_page(args: EvaluateOptions, folder: Path) -> int:
     """Write the page of a blind vote and print its path; return 1 if images were skipped."""
-    from colorzoo.engines import choose_device
     from colorzoo.evaluation import PAGE_FOLDER, write_vote
+    from colorzoo.inference import choose_device
 
     if args.data is None:
         raise ColorzooError("--vote requires --models A,B and --data DIR")

@@ -131,10 +131,9 @@ def _read_report(args: StudioOptions, path: Path) -> ServedReport:
 def _make_studio(args: StudioOptions, image_path: Path | None) -> tuple[Studio, dict[str, Any] | None]:
     """Return the studio with the image passed on the command line, and the initial recipe."""
     from colorzoo.apps.studio.studio import Studio
-    from colorzoo.engines import choose_device
     from colorzoo.guidance import Recipe
     from colorzoo.image_io import check_image
-    from colorzoo.inference import Colorizer
+    from colorzoo.inference import Colorizer, choose_device
 
     choose_device(args.device)  # raises an error for an unknown device
     recipe = Recipe.from_json(args.recipe).to_dict() if args.recipe else None

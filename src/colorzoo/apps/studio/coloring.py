@@ -91,7 +91,7 @@ class PadRequest:
             task: Task of this photo and model.
             kind: Difference of the network input from the network input of `task`.
         """
-        key = self.image_key, task.network_size, kind
+        key = self.image_key, task.lightness.shape, kind
         return replace(task, results=self.cache, image_key=key)
 
     @property

@@ -97,7 +97,8 @@ def describe_regions(request: PadRequest, result: ColorizedImage) -> tuple[dict[
 
 def _result_rgb(request: PadRequest, result: ColorizedImage) -> Tensor:
     """Return the RGB ``(1, 3, h, w)`` in [0, 1] of a result at the size of the network input."""
-    lightness = request.lightness() if result.predicted_lightness is None else result.predicted_lightness
+    predicted = result.colors.lightness
+    lightness = request.lightness() if predicted is None else predicted
     return lab_to_rgb_in_gamut(torch.cat([lightness[0], result.ab]))[None]
 
 
@@ -274,12 +275,12 @@ def _colors_without_paint(request: PadRequest, result: ColorizedImage) -> Tensor
 
     L is 0 unless the model predicts the lightness.
     """
-    predicted, ab = result.predicted_lightness, result.ab.clone()
+    predicted, ab = result.colors.lightness, result.ab.clone()
     lightness = request.lightness() if predicted is None else predicted
     recipe = replace(result.task.recipe, paint=())
     shape = request.lightness().shape[2:]
     for overlay in overlays_of(recipe, result.task.image_size, shape, result.colors.locked):
-        overlay.add_to(ab, lightness[0, 0], 0)
+        overlay(ab, lightness[0, 0], 0)
     return torch.cat([torch.zeros_like(ab[:1]) if predicted is None else predicted[0], ab])
 
 

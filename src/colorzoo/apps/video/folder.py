@@ -30,7 +30,7 @@ from colorzoo.image_io import (
     visible_entries,
     write_image,
 )
-from colorzoo.inference import Surroundings, compose_image, full_lightness
+from colorzoo.inference import FullLightness, Surroundings, compose_image
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class FolderImage:
 
     def lightness(self) -> Tensor:
         """Return the lightness ``(1, 1, H, W)`` at full size."""
-        return full_lightness(self.image.levels)
+        return FullLightness(self.image.levels).whole()
 
     def levels(self) -> Levels:
         """Return the RGB image ``(H, W, 3)``."""

@@ -22,7 +22,7 @@ from torch import Tensor
 from colorzoo.apps.video.container import BT709, SMPTE170M, default_color_matrix
 from colorzoo.color import lab_to_rgb_in_gamut
 from colorzoo.image_io import FloatArray
-from colorzoo.inference import full_lightness
+from colorzoo.inference import FullLightness
 
 _WEIGHTS = {  # weights of red and blue in Y' for each color matrix (code point of ITU-T H.273)
     BT709: (0.2126, 0.0722),
@@ -135,7 +135,7 @@ def _luma_table(bits: int, scale: tuple[float, float]) -> NDArray[np.float32]:
     """Return the lightness of each value of Y'."""
     black, span = scale
     gray = ((np.arange(2**bits, dtype=np.float32) - black) / span).clip(0, 1)
-    return full_lightness(gray[None])[0, 0, 0].numpy()
+    return FullLightness(gray[None]).whole()[0, 0, 0].numpy()
 
 
 def from_rgb(rgb: FloatArray, layout: Layout) -> list[NDArray[Any]]:

@@ -188,7 +188,7 @@ def _shaded(flat: Map, shading: Tensor | None, overlays: Sequence[Overlay], firs
         lab = lab + shading
     light, ab = lab[0].clamp(0, 100), lab[1:].contiguous()
     for overlay in overlays:
-        overlay.add_to(ab, light, first)
+        overlay(ab, light, first)
     return lab_to_rgb(torch.cat([light[None], ab])[None])[0].permute(1, 2, 0).clamp(0, 1).numpy()
 
 

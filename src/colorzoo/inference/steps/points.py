@@ -7,6 +7,7 @@ network output.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -99,23 +100,28 @@ def draw_points(
 
 def find_neighbors(lightness: Tensor) -> Propagator:
     """Build the `Propagator` of point colors from a lightness map ``(1, 1, h, w)``."""
-    cells = F.adaptive_avg_pool2d(lightness, _grid(lightness))[0, 0].double().cpu().numpy()
+    height, width = map_size(lightness)
+    cell_size = max(1, min(height, width) // POINTS.most_cells)
+    grid = math.ceil(height / cell_size), math.ceil(width / cell_size)
+    cells = F.adaptive_avg_pool2d(lightness, grid)[0, 0].double().cpu().numpy()
     return Propagator(cells, fade=0.4 / POINTS.fade**2)
 
 
 def fit_points(points: Points, lightness: Tensor) -> Points:
     """Clip point colors to sRGB at the lightness ``(1, 1, h, w)`` of the covered pixels."""
-    hinted = points.mask[:, 0] > 0
-    given = torch.cat([lightness, points.ab], dim=1).movedim(1, 0)[:, hinted]
-    exact, fitted = torch.ones_like(given[0], dtype=torch.bool), given[1:].clone()
+    is_hinted = points.mask[:, 0] > 0
+    # Lab (3, N) of the hinted pixels, with the lightness of the image
+    lab = torch.cat([lightness, points.ab], dim=1).movedim(1, 0)[:, is_hinted]
+    is_exact, fitted_ab = torch.ones_like(lab[0], dtype=torch.bool), lab[1:].clone()
     if points.lightness is not None and points.exact is not None:
-        exact = points.exact[:, 0][hinted] != 0
-        chosen = torch.cat([points.lightness[:, 0][hinted][None], given[1:]])[:, ~exact]
-        fitted[:, ~exact] = at_lightness(chosen[:, None], given[:1, None, ~exact])[1:, 0]
-    if exact.any():
-        fitted[:, exact] = reduce_chroma(given[:, None, exact])[1:, 0]
+        is_exact = points.exact[:, 0][is_hinted] != 0
+        # other colors are moved to the lightness of the image at constant hue
+        chosen_lab = torch.cat([points.lightness[:, 0][is_hinted][None], lab[1:]])[:, ~is_exact]
+        fitted_ab[:, ~is_exact] = at_lightness(chosen_lab[:, None], lab[:1, None, ~is_exact])[1:, 0]
+    if is_exact.any():
+        fitted_ab[:, is_exact] = reduce_chroma(lab[:, None, is_exact])[1:, 0]
     ab = torch.zeros_like(points.ab)
-    ab.movedim(1, 0)[:, hinted] = fitted
+    ab.movedim(1, 0)[:, is_hinted] = fitted_ab
     return replace(points, ab=ab)
 
 
@@ -135,21 +141,12 @@ def enforce_points(ab: Tensor, points: Points, propagator: Propagator) -> Tensor
     """
     if not points.mask.any():
         return ab
-    height, width = ab.shape[-2:]
-    cells = _grid(ab)
-    share = F.adaptive_avg_pool2d(points.mask, cells)
-    missing = F.adaptive_avg_pool2d((points.ab - ab) * points.mask, cells) / share.clamp(min=1e-6)
+    share = F.adaptive_avg_pool2d(points.mask, propagator.shape)
+    missing = F.adaptive_avg_pool2d((points.ab - ab) * points.mask, propagator.shape) / share.clamp(min=1e-6)
     field = propagator(missing[0].double().cpu().numpy(), (share[0, 0] > 0).cpu().numpy())
     difference = torch.from_numpy(field)[None].to(ab)
-    smooth = F.interpolate(difference, size=(height, width), mode="bilinear", align_corners=False)
+    smooth = F.interpolate(difference, size=map_size(ab), mode="bilinear", align_corners=False)
     return torch.where(points.mask > 0, points.ab, ab + smooth)
-
-
-def _grid(maps: Tensor) -> tuple[int, int]:
-    """Return the rows and columns of the grid on which differences are propagated."""
-    height, width = maps.shape[-2:]
-    cell = max(1, min(height, width) // POINTS.most_cells)
-    return -(-height // cell), -(-width // cell)
 
 
 def show_base(ab: Tensor, lightness: Tensor) -> Base:
@@ -261,15 +258,15 @@ def _response(change: Tensor, ab: Tensor, extent: Extent) -> tuple[Tensor, Tenso
     The color is ab ``(2, h, w)``. The response ``(h, w)`` compares the color change at each pixel with the
     color change at the pixels of the point. It is the square root of the ratio, clamped to [0, 1].
     """
-    hinted = extent.homes >= 0
-    owner = extent.homes[hinted]
-    count = int(torch.maximum(extent.nearest.max(), owner.max())) + 1
-    number = torch.zeros(count).index_add_(0, owner, torch.ones(len(owner))).clamp(min=1)
-    colors = torch.zeros(2, count).index_add_(1, owner, ab[:, hinted]) / number
-    made = torch.zeros(2, count).index_add_(1, owner, change[:, hinted]) / number
-    here = made[:, extent.nearest]
-    share = (change * here).sum(dim=0) / (here.square().sum(dim=0) + 1)
-    return colors[:, extent.nearest], share.clamp(0, 1).sqrt()
+    is_hinted = extent.homes >= 0
+    point = extent.homes[is_hinted]  # number of the point at each hinted pixel
+    point_count = int(torch.maximum(extent.nearest.max(), point.max())) + 1
+    pixel_counts = torch.zeros(point_count).index_add_(0, point, torch.ones(len(point))).clamp(min=1)
+    mean_ab = torch.zeros(2, point_count).index_add_(1, point, ab[:, is_hinted]) / pixel_counts
+    mean_change = torch.zeros(2, point_count).index_add_(1, point, change[:, is_hinted]) / pixel_counts
+    change_at_point = mean_change[:, extent.nearest]
+    ratio = (change * change_at_point).sum(dim=0) / (change_at_point.square().sum(dim=0) + 1)
+    return mean_ab[:, extent.nearest], ratio.clamp(0, 1).sqrt()
 
 
 def weaken_points(
@@ -277,7 +274,8 @@ def weaken_points(
 ) -> Tensor:
     """Scale the color changes of weak points by the strength of the points.
 
-    A weak point has a strength below 1. The result is interpolated between ``without`` and ``strong``.
+    A weak point has a strength below 1. The result is interpolated between ``without`` and ``strong``. On a
+    uniform surface, the strengths are interpolated between two points.
 
     Args:
         strong: Colors ``(1, 2, h, w)`` in CIE units with all points at full strength.
@@ -286,26 +284,14 @@ def weaken_points(
         extent: Pixels to which the weak points apply.
         strengths: Strength of each weak point.
     """
-    return without + point_strength(lightness, strengths, extent) * (strong - without)
-
-
-def point_strength(lightness: Tensor, strengths: Sequence[float], extent: Extent) -> Tensor:
-    """Return a map ``(h, w)`` with the strength of the nearest point at each pixel.
-
-    Between two points on a uniform surface, the strengths are interpolated.
-
-    Args:
-        lightness: ``(1, 1, h, w)`` in [0, 100].
-        strengths: Strength of each point, in [0, 1].
-        extent: Pixels to which the points apply.
-    """
     each = torch.tensor(strengths)
-    if (each == each[0]).all():
-        return each[0].expand(lightness.shape[2:])
-    nearest = each[extent.nearest].numpy()
-    nothing = np.full((2, *nearest.shape), np.nan, np.float32)
-    widths = np.full(nearest.shape, POINTS.blend * min(nearest.shape), np.float32)
-    return torch.from_numpy(blend(np.stack([nearest] * 2), nothing, lightness[0, 0].numpy(), widths)[0])
+    strength = each[extent.nearest]
+    if (each != each[0]).any():
+        widths = np.full(strength.shape, POINTS.blend * min(strength.shape), np.float32)
+        fixed = np.full((2, *strength.shape), np.nan, np.float32)  # no pixel is fixed
+        maps = np.stack([strength.numpy()] * 2)  # `blend` filters two channels
+        strength = torch.from_numpy(blend(maps, fixed, lightness[0, 0].numpy(), widths)[0])
+    return without + strength * (strong - without)
 
 
 @dataclass(frozen=True)
@@ -363,7 +349,9 @@ def correct_points(
     columns = torch.tensor([min(int(hint.x), width - 1) for hint in hints])
     boxes = _pixel_boxes(hints, (height, width))
     squared_distances = _squared_distances(rows, columns, boxes)
-    lock_distances = _lock_distances(locked, boxes, (height, width))
+    lock_distances = torch.full((len(hints),), torch.inf)
+    if locked is not None and locked.any():
+        lock_distances = _lock_distances(locked, boxes, (height, width))
     order = torch.arange(len(hints))
     is_covered = ((squared_distances == 0) & (order[:, None] < order)).any(dim=1)  # by a later point
     corrected = (~is_covered & (lock_distances > 0)).nonzero().flatten()
@@ -375,8 +363,7 @@ def correct_points(
     cell_size = max(height / ab.shape[1], width / ab.shape[2])
     deviations = _standard_deviations(squared_distances, lock_distances[corrected], cell_size)
     corrected_hints = [hints[index] for index in corrected.tolist()]
-    target_ab = _target_ab(corrected_hints, lightness[rows, columns], strength)
-    missing_ab = target_ab - _upsampled_at(ab, rows, columns, (height, width))
+    missing_ab = _missing_ab(corrected_hints, ab, lightness, (rows, columns), strength)
     weights = torch.exp(-0.5 * squared_distances / deviations.square())
     amounts = _solve_amounts(weights, missing_ab)
     return [
@@ -421,17 +408,30 @@ def _standard_deviations(squared_distances: Tensor, lock_distances: Tensor, cell
     return torch.minimum(deviations, (lock_distances / CUT).clamp(min=narrowest))
 
 
-def _target_ab(hints: Sequence[PointHint], lightness: Tensor, strength: float) -> Tensor:
-    """Return the ab ``(K, 2)`` of points at a lightness ``(K,)``, scaled by a strength, within sRGB."""
-    lab = points_lab(hints, lightness) * torch.tensor([1.0, strength, strength])
-    return reduce_chroma(lab.T[:, :, None])[1:, :, 0].T
+def _missing_ab(
+    hints: Sequence[PointHint],
+    ab: Tensor,
+    lightness: Tensor | FullLightness,
+    pixels: tuple[Tensor, Tensor],
+    strength: float,
+) -> Tensor:
+    """Return the difference ``(K, 2)`` between the colors of points and the upsampled prediction.
 
-
-def _upsampled_at(ab: Tensor, rows: Tensor, columns: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the ab ``(K, 2)`` of a prediction, upsampled to a size, at some pixels."""
-    row_weights = bicubic_matrix(ab.shape[1], size[0])[rows]
-    column_weights = bicubic_matrix(ab.shape[2], size[1])[columns]
-    return torch.einsum("kh,chw,kw->kc", row_weights, ab, column_weights)
+    Args:
+        hints: K points.
+        ab: Prediction ``(2, h, w)`` in CIE units.
+        lightness: Lightness ``(H, W)`` of the image in [0, 100].
+        pixels: Rows ``(K,)`` and columns ``(K,)`` of the points.
+        strength: Factor applied to the chroma of the points.
+    """
+    rows, columns = pixels
+    height, width = lightness.shape
+    lab = points_lab(hints, lightness[rows, columns]) * torch.tensor([1.0, strength, strength])
+    target_ab = reduce_chroma(lab.T[:, :, None])[1:, :, 0].T  # within sRGB
+    row_weights = bicubic_matrix(ab.shape[1], height)[rows]
+    column_weights = bicubic_matrix(ab.shape[2], width)[columns]
+    upsampled_ab = torch.einsum("kh,chw,kw->kc", row_weights, ab, column_weights)
+    return target_ab - upsampled_ab
 
 
 def _solve_amounts(weights: Tensor, missing_ab: Tensor) -> Tensor:
@@ -461,16 +461,14 @@ def points_lab(points: Sequence[PointHint], lightness: Tensor) -> Tensor:
     return torch.where(exact[:, None], limited, moved)
 
 
-def _lock_distances(locked: Tensor | None, boxes: Tensor, size: tuple[int, int]) -> Tensor:
+def _lock_distances(locked: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
     """Return the distance ``(K,)`` in pixels from each rectangle to the nearest locked pixel.
 
     Args:
-        locked: Mask ``(h, w)`` of locked colors; None without locks.
+        locked: Mask ``(h, w)`` with at least one locked pixel.
         boxes: ``(K, 4)``: first and last row, first and last column.
         size: Height and width of the image.
     """
-    if locked is None or not locked.any():
-        return torch.full((len(boxes),), torch.inf)
     cells = (locked > 0).nonzero()
     cell_height, cell_width = size[0] / locked.shape[0], size[1] / locked.shape[1]
     top, left = cells[:, 0] * cell_height, cells[:, 1] * cell_width

@@ -109,8 +109,9 @@ class PointPatches:
     """Squares that points cover in an image.
 
     Examples:
-        >>> PointPatches(((20, 10, 3),), image_size=(48, 32)).mask((32, 48)).sum()
-        tensor(36.)
+        >>> numbers = PointPatches(((20, 10, 3),), image_size=(48, 32)).numbers((32, 48))
+        >>> (numbers >= 0).sum()  # pixels of the square
+        np.int64(36)
 
     Attributes:
         squares: Center and half the side of each square, in pixels of the image.
@@ -134,10 +135,6 @@ class PointPatches:
         for number, (x, y, radius) in enumerate(self.squares):
             cells[covered((x, y), radius, self.image_size, grid)] = number
         return cells
-
-    def mask(self, size: tuple[int, int]) -> Tensor:
-        """Return the mask ``(1, 1, h, w)`` of the pixels that the squares cover."""
-        return torch.from_numpy(self.numbers(size) >= 0)[None, None].float()
 
 
 def step_costs(lightness: Tensor) -> Map:
@@ -174,12 +171,6 @@ def find_paths(costs: Map, patches: PointPatches) -> Paths:
     return Paths(found.astype(np.float32), cells.ravel()[before].reshape(costs.shape))
 
 
-def by_reach(hints: Sequence[PointHint]) -> dict[Reach, list[int]]:
-    """Return a dictionary that maps each reach to the indices of its points."""
-    reaches = [hint.reach for hint in hints]
-    return {reach: [n for n, each in enumerate(reaches) if each == reach] for reach in dict.fromkeys(reaches)}
-
-
 def limit_extent(
     paths: Sequence[Paths],
     similarities: Sequence[Tensor | None],
@@ -195,7 +186,7 @@ def limit_extent(
         similarities: Similarity ``(1, 1, h, w)`` in [0, 1] to the points of each group. None uses only the
             path cost.
         patches: Squares of the points.
-        groups: Indices of the points by their reach; see `by_reach`.
+        groups: Indices of the points by their reach.
         size: Height and width of the map.
     """
     # on the search grid, the point with the largest weight determines the color of a cell
@@ -212,11 +203,6 @@ def limit_extent(
     weight_map = F.interpolate(weight_grid, size=size, mode="bilinear", align_corners=False)[0, 0]
     nearest_map = F.interpolate(nearest_grid, size=size, mode="nearest")[0, 0].long()
     return Extent(weight=weight_map, nearest=nearest_map, homes=torch.from_numpy(patches.numbers(size)))
-
-
-def is_small(hint: PointHint) -> bool:
-    """Return whether the reach of a point is a number up to `ReachConstants.probed`."""
-    return isinstance(hint.reach, float) and hint.reach <= REACH.probed
 
 
 def keep_nearer(extent: Extent, own: Paths, rivals: Paths) -> Extent:

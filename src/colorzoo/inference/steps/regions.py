@@ -29,19 +29,31 @@ Index = NDArray[np.int64]
 
 
 def edit_regions(
-    proposed: Regions, sketch: Tensor, divisions: tuple[Division, ...], image_size: tuple[int, int]
+    proposed: Regions, sketch: Tensor, divisions: Sequence[Division], image_size: tuple[int, int]
 ) -> Regions:
-    """Apply the user's divisions to the regions that a model proposes.
+    """Divide the regions that a model proposes by the lines that the user draws.
 
-    See `divide_regions`.
+    A new region gets the smallest unused index, so equal lines give equal indices. If all indices are used,
+    the line is ignored.
 
     Args:
         proposed: Regions that the model proposes.
-        sketch: ``(1, 1, h, w)`` in [0, 1] with black lines (0).
+        sketch: ``(1, 1, h, w)`` in [0, 1] with black lines (0), which separate the parts of a region.
         divisions: Lines that cut or outline regions, in the order of drawing.
         image_size: Width and height of the image.
     """
-    return divide_regions(proposed, divisions, image_size, sketch[0, 0] < _INK)
+    index = proposed.index[0, 0].cpu().numpy().copy()
+    ink = (sketch[0, 0] < _INK).cpu().numpy()
+    scale = np.array([index.shape[1] / image_size[0], index.shape[0] / image_size[1]])
+    count = proposed.rgb.shape[1]
+    for division in divisions:
+        corners = np.floor(np.asarray(division.path) * scale).astype(np.int32)
+        if division.closed:
+            _enclose(index, corners, count)
+        else:
+            _cut(index, corners, ink, count)
+    changed = torch.from_numpy(index)[None, None].to(proposed.index)
+    return replace(proposed, index=changed, segments=proposed.original_segments)
 
 
 def proposal_hash(regions: Regions) -> str:
@@ -107,35 +119,6 @@ def mean_region_colors(regions: Regions, rgb: Tensor) -> list[str]:
     colors, _ = region_means(regions.index, rgb, regions.rgb.shape[1])
     levels = (colors[0].clamp(0, 1) * 255).round().int().tolist()
     return [format_hex(color) for color in levels]
-
-
-def divide_regions(
-    regions: Regions, divisions: Sequence[Division], image_size: tuple[int, int], ink: Tensor
-) -> Regions:
-    """Divide the regions of one image by the lines that the user draws.
-
-    A new region gets the smallest unused index, so equal lines give equal indices. If all indices are used,
-    the line is ignored.
-
-    Args:
-        regions: Regions that the model proposes.
-        divisions: Lines that cut or outline regions, in the order of drawing.
-        image_size: Width and height of the image.
-        ink: ``(h, w)`` bool: lines of the drawing, which separate the parts of a region.
-    """
-    if not divisions:
-        return regions
-    index = regions.index[0, 0].cpu().numpy().copy()
-    scale = np.array([index.shape[1] / image_size[0], index.shape[0] / image_size[1]])
-    count = regions.rgb.shape[1]
-    for division in divisions:
-        corners = np.floor(np.asarray(division.path) * scale).astype(np.int32)
-        if division.closed:
-            _enclose(index, corners, count)
-        else:
-            _cut(index, corners, ink.cpu().numpy(), count)
-    changed = torch.from_numpy(index)[None, None].to(regions.index)
-    return replace(regions, index=changed, segments=regions.original_segments)
 
 
 def _enclose(index: Index, corners: NDArray[np.int32], count: int) -> None:

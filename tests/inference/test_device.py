@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from colorzoo import Guidance
-from colorzoo.engines.device import choose_device, choose_dtype
 from colorzoo.factory import create_coloring_model
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.network import choose_device, choose_dtype
 from colorzoo.registry import model_card
 from colorzoo.testing import contract_test_model, sample_guidance, sample_input
 
