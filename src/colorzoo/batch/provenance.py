@@ -56,7 +56,7 @@ def used_files(recipe: Recipe, folder: Path | None) -> list[UsedFile]:
         GuidanceError: The field ``exemplar`` of the recipe is malformed.
     """
     references = [] if folder is None else recipe_reference_files(recipe, folder)
-    labels = map(Path, recipe.classes.label_files)
+    labels = map(Path, recipe.classes.label_files) if "classes" in recipe.extra else ()
     used = [UsedFile("reference", path.name, digest_or_empty(path)) for path, _ in references]
     return used + [UsedFile("classes", path.name, digest_or_empty(path)) for path in labels]
 
