@@ -12,8 +12,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from colorzoo.apps.video.clock import Clock, PacketClock
 from colorzoo.apps.video.container import import_av, main_video_stream, open_media
 from colorzoo.apps.video.frames import VideoError
@@ -72,7 +70,6 @@ class StreamPlan:
         aspect: Pixel aspect ratio; None if the source does not specify it.
         matrix: Nine numbers of the source's display matrix, which rotates and flips frames; empty without a
             display matrix.
-        hdr_params: HDR parameters in the syntax of x264 or x265; empty without HDR metadata.
     """
 
     encoding: Encoding
@@ -84,7 +81,6 @@ class StreamPlan:
     tags: dict[str, int]
     aspect: Fraction | None
     matrix: tuple[int, ...] = ()
-    hdr_params: str = ""
 
     @property
     def needs_display_size(self) -> bool:
@@ -120,64 +116,12 @@ class StreamPlan:
         crf = self.encoding.crf if self.encoding.crf is not None else _CRF.get(codec)
         options = {} if crf is None else {"crf": str(crf)}
         if codec == "h264":
-            options |= {"preset": _PRESET, "x264-params": self.hdr_params}
+            options["preset"] = _PRESET
         elif codec == "hevc":
-            options["x265-params"] = f"log-level=none:{self.hdr_params}".rstrip(":")
+            options["x265-params"] = "log-level=none"
         elif codec == "vp9":
             options |= {"cpu-used": "4", "row-mt": "1"}
         return options
-
-
-def side_data_of(frame: Any) -> dict[str, bytes]:
-    """Return a dict that maps types of side data, such as HDR metadata, to bytes.
-
-    The result is empty if PyAV does not support one of the types.
-
-    Args:
-        frame: PyAV frame.
-    """
-    try:
-        return {data.type.name: bytes(data) for data in frame.side_data}
-    except ValueError:
-        return {}
-
-
-def hdr_params_of(side_data: Mapping[str, bytes], codec: str) -> tuple[str, list[str]]:
-    """Return the HDR parameters of an encoder, and notes for the user on dropped metadata.
-
-    The parameters have the syntax of x264 and x265. For other codecs, HDR metadata is dropped.
-
-    Args:
-        side_data: Side data of a frame; see `side_data_of`.
-        codec: A key of `CODECS`.
-    """
-    display = _mastering_display(side_data.get("MASTERING_DISPLAY_METADATA", b""))
-    level = side_data.get("CONTENT_LIGHT_LEVEL", b"")
-    if codec not in ("h264", "hevc"):
-        return "", ["HDR metadata of the frames is dropped"] if display or level else []
-    display_name, level_name = (
-        ("mastering-display", "cll") if codec == "h264" else ("master-display", "max-cll")
-    )
-    params = []
-    if display:
-        params.append(f"{display_name}={display}")
-    if level:
-        maximum, average = struct.unpack_from("2I", level)
-        params.append(f"{level_name}={maximum},{average}")
-    return ":".join(params), []
-
-
-def _mastering_display(data: bytes) -> str:
-    """Convert FFmpeg's ``AVMasteringDisplayMetadata`` to the syntax of x264 and x265."""
-    if not data:
-        return ""
-    # fractions: x and y of red, green, blue and white, then minimum and maximum luminance in cd/m2
-    numerators, denominators = np.frombuffer(data, np.int32, 20).reshape(10, 2).T
-    units = [50_000] * 8 + [10_000] * 2
-    values = np.rint(numerators / np.where(denominators, denominators, 1) * units).astype(int)
-    red, green, blue, white, (darkest, brightest) = values.reshape(5, 2).tolist()
-    parts = {"G": green, "B": blue, "R": red, "WP": white, "L": (brightest, darkest)}
-    return "".join(f"{name}({first},{second})" for name, (first, second) in parts.items())
 
 
 @contextmanager

@@ -19,15 +19,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.apps.video.clock import Clock
-from colorzoo.apps.video.container import frame_to_rgb, import_av, main_video_stream, open_media
+from colorzoo.apps.video.container import (
+    frame_to_rgb,
+    import_av,
+    main_video_stream,
+    open_media,
+    side_data_of,
+)
 from colorzoo.apps.video.encoding import (
     Encoding,
     StreamPlan,
     color_tags,
-    hdr_params_of,
     join_parts,
     output_layout,
-    side_data_of,
     write_errors,
 )
 from colorzoo.apps.video.frames import ReadIssues, VideoError, VideoFrame
@@ -45,6 +49,7 @@ from colorzoo.guidance import Rectangle
 from colorzoo.image_io import ImageProvenance
 
 _DEFAULT_RATE = Fraction(25)
+_HDR_METADATA = frozenset({"MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"})
 _COMPLETE = 0.9  # a file that ends before this fraction of its declared duration is truncated
 
 
@@ -155,8 +160,7 @@ class VideoFile:
         size = (first.width, first.height)
         layout, layout_notes = output_layout(layout_of(first), size, codec, has_chroma=has_chroma)
         side_data = side_data_of(first)
-        hdr_params, hdr_notes = hdr_params_of(side_data, codec)
-        self.issues.notes += [*layout_notes, *self._frame_notes(), *hdr_notes]
+        self.issues.notes += [*layout_notes, *self._frame_notes(side_data)]
         return StreamPlan(
             encoding=self._encoding,
             width=first.width,
@@ -167,16 +171,21 @@ class VideoFile:
             tags=color_tags(first, layout),
             aspect=self._aspect,
             matrix=_display_matrix(side_data),
-            hdr_params=hdr_params,
         )
 
-    def _frame_notes(self) -> list[str]:
-        """Return notes on properties of the source frames that the output does not have."""
+    def _frame_notes(self, side_data: Mapping[str, bytes]) -> list[str]:
+        """Return notes on properties of the source frames that the output does not have.
+
+        Args:
+            side_data: Side data of the first frame; see `side_data_of`.
+        """
         notes = []
         if self._first.interlaced_frame:
             notes.append("interlaced frames are written as progressive frames; deinterlace the video first")
         if self._has_alpha or any(part.is_alpha for part in self._first.format.components):
             notes.append("transparency is dropped")
+        if _HDR_METADATA & side_data.keys():
+            notes.append("HDR metadata of the frames is dropped")
         return notes
 
     def describe(self) -> dict[str, Any]:
