@@ -30,14 +30,8 @@ def describe_drawing(request: PadRequest) -> tuple[dict[str, Any], bytes]:
     The numbers have the size of the preview and are encoded as little-endian uint16.
     """
     labels = _preview_of(request).regions.clip(max=_MOST_REGIONS)
-    fields = {
-        "count": int(labels.max()) + 1,
-        "width": labels.shape[1],
-        "height": labels.shape[0],
-        "items": [],
-        "proposal": None,
-    }
-    return fields, labels.astype("<u2").tobytes()
+    height, width = labels.shape
+    return {"width": width, "height": height}, labels.astype("<u2").tobytes()
 
 
 def describe_region_colors(request: PadRequest, place: tuple[float, float], count: int) -> dict[str, Any]:

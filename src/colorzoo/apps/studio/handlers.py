@@ -222,7 +222,7 @@ def _attach(ctx: Context) -> Iterator[Message]:
     if fields.take("detach"):
         if slot == "exemplar":
             ctx.session.reference = None
-        yield ctx.answer("attached", slot=slot, detached=True)
+        yield ctx.answer("attached", slot=slot)
         return
     data, name = ctx.file()
     image = read_upload(data, name, ctx.limits)
@@ -270,20 +270,20 @@ def suggest(ctx: Context) -> Iterator[Message]:
     """Yield a message with likely colors at a location, predicted from all other hints."""
     body = ctx.message.body
     fields = Fields(body.get("suggest", body), "suggest")  # a ``color`` request can contain this request
-    x, y = ctx.place(fields)
+    place_in_photo = ctx.place(fields)
     count = min(fields.read("count", PositiveInt, 9), MAX_SUGGESTIONS)
     recipe, exclude = ctx.recipe(), fields.read("exclude", NonNegativeInt)
     if exclude is not None:
         recipe = replace(recipe, points=recipe.points[:exclude] + recipe.points[exclude + 1 :])
     request = ctx.pad_request(recipe)
-    place = request.opened.part_location((x, y))
+    place = request.opened.part_location(place_in_photo)
     if _colors_regions(request):
         reach = None
         colors = drawings.describe_region_colors(request, place, count)
     else:
         reach = regions.default_reach(request, place)
         colors = suggestions.describe_likely_colors(request, place, count)
-    yield ctx.answer("suggestions", x=x, y=y, reach=reach, **colors)
+    yield ctx.answer("suggestions", reach=reach, **colors)
 
 
 def _next(ctx: Context) -> Iterator[Message]:
@@ -308,15 +308,15 @@ def _colorings(ctx: Context) -> Iterator[Message]:
 
 def _extent(ctx: Context) -> Iterator[Message]:
     """Return an image of the reach of a point: the pixels that its color can change."""
-    x, y = ctx.place()
+    place = ctx.place()
     fields = ctx.message.fields()
     radius = fields.read("radius", NonNegativeFloat, 3.0)
     reach = fields.read("reach", Reach, DEFAULT_REACH)
     recipe = ctx.recipe() if "recipe" in ctx.message.body else Recipe()
     request = ctx.pad_request(recipe)
-    point = PointHint(*request.opened.part_location((x, y)), radius, reach=reach)
+    point = PointHint(*request.opened.part_location(place), radius, reach=reach)
     overlay, steps = regions.reach_overlay(request, point), regions.reach_steps(request, point)
-    yield ctx.answer("extent", overlay, x=x, y=y, reach=reach, steps=steps)
+    yield ctx.answer("extent", overlay, steps=steps)
 
 
 def _select(ctx: Context) -> Iterator[Message]:
@@ -411,7 +411,7 @@ def _export(ctx: Context) -> Iterator[Message]:
         origin = export_provenance(request, recipe, options, colored.source(image).size)
         data = encode_with_provenance(colored, image, name, origin, options)
         notes += write_notes(name, image)
-    fields = {"name": name, "mime": options.mime, "bytes": len(data), "notes": notes}
+    fields = {"name": name, "mime": options.mime, "notes": notes}
     if ctx.inline_files:
         yield ctx.answer("exported", data, **fields)
     else:

@@ -164,13 +164,8 @@ def _menu_entry(card: ModelCard) -> dict[str, Any]:
     return {
         "name": card.name,
         "caption": _caption(card.name),
-        "title": card.title,
-        "summary": card.summary,
-        "paper": card.paper,
-        "year": card.year or None,
         "guidance": [kind for kind in card.guidance if kind != "classes" or _ranked_for_classes(card)],
         "input": card.input,
-        "output": card.output,
         "parameters": card.parameters,
         "group": _group(card),
         "purpose": _purpose(card) if card.parameters else None,

@@ -98,7 +98,6 @@ class OpenedImage:
         data: Content of the image file.
         sha256: SHA-256 of the image file.
         size: Width and height in pixels.
-        colored: Whether the photo has colors.
         kind: ``"sketch"`` for line art, ``"gray"`` or ``"color"`` for other images.
         notes: Notes for the user, such as that the colors of the photo are ignored.
         lightness: Lightness ``(1, 1, h, w)`` at the size of the preview.
@@ -118,7 +117,6 @@ class OpenedImage:
     data: bytes
     sha256: str
     size: tuple[int, int]
-    colored: bool
     kind: str
     notes: tuple[str, ...]
     lightness: Tensor
@@ -297,8 +295,6 @@ class OpenedImage:
             "network": network,
             "border": None if self.border is None else list(self.border),
             "view": list(self.view),
-            "colored": self.colored,
-            "transparent": bool(self.alpha),
             "kind": self.kind,
             "notes": list(self.notes),
         }
@@ -330,7 +326,6 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
         data=data,
         sha256=sha256(data).hexdigest(),
         size=image.size,
-        colored=tint is not None,
         kind=_photo_kind(is_sketch, tint),
         notes=(*image.notes, *_color_notes(tint)),
         lightness=lightness_of_levels(shrink_levels(image.levels, view))[None, None],

@@ -82,11 +82,8 @@ def describe_regions(request: PadRequest, result: ColorizedImage) -> tuple[dict[
     for number in filled_regions(regions):
         inside = (index == number).numpy()
         x, y = innermost_location(inside, request.opened.size)
-        items.append(
-            {"index": number, "area": float(inside.mean()), "x": x, "y": y, "suggested": colors[number]}
-        )
+        items.append({"index": number, "x": x, "y": y, "suggested": colors[number]})
     fields = {
-        "count": len(items),
         "width": index.shape[1],
         "height": index.shape[0],
         "items": items,

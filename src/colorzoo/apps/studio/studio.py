@@ -10,14 +10,12 @@ from typing import Any
 
 import torch
 
-import colorzoo
 from colorzoo.apps.studio.handlers import REQUESTS, Context, suggest
 from colorzoo.apps.studio.models import ModelPool
 from colorzoo.apps.studio.opened_image import safe_name
 from colorzoo.apps.studio.protocol import Limits, Message, Reply, StudioError, error_message
 from colorzoo.apps.studio.sessions import Session, SessionStore, TemporaryFile
 from colorzoo.apps.studio.worker_pool import QueuedRequest, Worker
-from colorzoo.guidance import MAX_POINTS
 from colorzoo.inference import Colorizer
 from colorzoo.model import ColoringModel
 from colorzoo.settings import NonNegativeInt
@@ -109,13 +107,12 @@ class Studio:
         """
         session = self.sessions.find(session_id)
         # a connected session belongs to an open tab, so a duplicate of the tab starts a new session
-        is_resumed = session is not None and not session.connected
-        if session is None or not is_resumed:
+        if session is None or session.connected:
             session = self.sessions.new()
         session.connected = True
         session.connection += 1
         photo = self._offered if photo_path is None else self._read_photo(photo_path)
-        hello = self._describe_session(session, photo) | {"resumed": is_resumed, "recipe": recipe}
+        hello = self._describe_session(session, photo) | {"recipe": recipe}
         reply(Message({"type": "hello", **hello}))
         return session
 
@@ -138,18 +135,11 @@ class Studio:
         }
         return {
             "session": session.id,
-            "version": colorzoo.__version__,
             "photo": None if session.opened is None else session.opened.describe(self.network),
             "start": start,
             "models": self.pool.describe(),
             "model_selected": self.pool.is_selected,
-            "limits": {
-                "bytes": self.limits.file_bytes,
-                "pixels": self.limits.pixels,
-                "message_bytes": self.limits.message_bytes,
-                "full_pixels": self.limits.full_pixels,
-                "points": MAX_POINTS,
-            },
+            "limits": {"bytes": self.limits.file_bytes},
         }
 
     def disconnect(self, session: Session) -> None:
