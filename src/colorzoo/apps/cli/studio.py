@@ -130,6 +130,8 @@ def _read_report(args: StudioOptions, path: Path) -> ServedReport:
 
 def _make_studio(args: StudioOptions, image_path: Path | None) -> tuple[Studio, dict[str, Any] | None]:
     """Return the studio with the image passed on the command line, and the initial recipe."""
+    import torch
+
     from colorzoo.apps.studio.studio import Studio
     from colorzoo.engines import choose_device
     from colorzoo.guidance import Recipe
@@ -137,12 +139,14 @@ def _make_studio(args: StudioOptions, image_path: Path | None) -> tuple[Studio, 
     from colorzoo.inference import Colorizer
 
     choose_device(args.device)  # raises an error for an unknown device
+    # a parallel operation is as slow as its slowest thread, and threads that share a core are slow
+    torch.set_num_threads(max(1, torch.get_num_threads() // 2))
     recipe = Recipe.from_json(args.recipe).to_dict() if args.recipe else None
     model_name = args.model or (recipe or {}).get("model")
     choice = choose_model(model_name, "points", args.weights, fast=args.fast)
     # the studio loads registered weights itself, and only when they are used
     colorizer = None if args.weights == "default" else Colorizer(choice, device=args.device)
-    studio = Studio(colorizer, model=model_name, fast=args.fast, device=args.device, tune=True)
+    studio = Studio(colorizer, model=model_name, fast=args.fast, device=args.device)
     if image_path is not None:
         try:
             check_image(image_path, max_pixels=studio.limits.pixels)  # raises here, not in the page

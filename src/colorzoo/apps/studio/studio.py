@@ -8,8 +8,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from colorzoo.apps.studio.handlers import REQUESTS, Context, suggest
 from colorzoo.apps.studio.models import ModelPool
 from colorzoo.apps.studio.opened_image import safe_name
@@ -39,8 +37,13 @@ class Studio:
             each registered model that a recipe names.
         limits: Limits of the server.
         inline_files: Whether responses contain exported files instead of a download address.
-        tune: Whether to halve the number of PyTorch threads of the process. Set this only if the process does
-            no other work with PyTorch.
+
+    Attributes:
+        network: Usual shorter side of a network input in pixels. The drawing pad specifies brush sizes in
+            pixels of an image with this size.
+        pool: Cache of loaded models.
+        sessions: Sessions of the drawing pads.
+        uploading_bytes: Total size in bytes of the uploads in progress.
     """
 
     def __init__(
@@ -52,18 +55,14 @@ class Studio:
         device: str = "auto",
         limits: Limits | None = None,
         inline_files: bool = False,
-        tune: bool = False,
     ) -> None:
         self.limits = limits or Limits()
         self.network = ColoringModel.working_size if colorizer is None else colorizer.size
         size = None if colorizer is None else colorizer.requested_size
         load = partial(Colorizer, device=device, size=size)
         self.pool = ModelPool(load, colorizer, model, fast=fast)
-        if tune:
-            # a parallel operation is as slow as its slowest thread, and threads that share a core are slow
-            torch.set_num_threads(max(1, torch.get_num_threads() // 2))
         self.sessions = SessionStore(self.limits, on_remove=self._cancel_requests)
-        self.uploading_bytes = 0  # total size in bytes of the uploads in progress
+        self.uploading_bytes = 0
         self._inline_files = inline_files
         self._model_worker = Worker("models", self.limits.queued, _MODEL_THREADS)
         self._file_worker = Worker("files", self.limits.queued, _FILE_THREADS)
@@ -181,29 +180,29 @@ class Studio:
 
     def _queue(self, session: Session, message: Message, reply: Reply) -> None:
         """Queue a request in the worker pool for models or for files."""
-        request, body = REQUESTS.get(message.type), message.body
+        request = REQUESTS.get(message.type)
         if request is None or message.id is None:
             raise StudioError(
                 "bad_message", f"a request must have a known type and an id, got {message.type[:40]!r}"
             )
-        context = self._context(session, message, reply)
-        is_color = message.type == "color"
-        is_full = is_color and body.get("quality") == "full"
-        if is_color:
+        kind = message.type
+        worker = self._model_worker if request.uses_model else self._file_worker
+        if message.type == "color":
             self._file_worker.cancel(session.id, "full")
             session.newest_color = message.id
-            if body.get("quality") != "drag":
+            quality = message.body.get("quality")
+            if quality != "drag":
                 session.newest_final = message.id
-        kind = "full" if is_full else message.type
+            if quality == "full":
+                # a full-size preview takes long, so it must not block the requests that run a model
+                kind, worker = "full", self._file_worker
+        context = self._context(session, message, reply)
+        run = partial(context.run, request.handler)
         drop = context.drop if request.newest_only else None
-        # a full-size preview takes long, so it must not block the requests that run a model
-        worker = self._model_worker if request.uses_model and not is_full else self._file_worker
-        worker.submit(
-            session.id, QueuedRequest(kind, partial(context.run, request.handler), drop, request.rank)
-        )
-        if is_color and isinstance(body.get("suggest"), dict):
-            run = partial(context.run, suggest)
-            self._model_worker.submit(session.id, QueuedRequest("suggest", run, context.drop))
+        worker.submit(session.id, QueuedRequest(kind, run, drop, request.rank))
+        if message.type == "color" and isinstance(message.body.get("suggest"), dict):
+            run_suggest = partial(context.run, suggest)
+            self._model_worker.submit(session.id, QueuedRequest("suggest", run_suggest, context.drop))
 
     def _context(self, session: Session, message: Message, reply: Reply) -> Context:
         """Combine a request with the services of the server."""
