@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from colorzoo.apps.studio.access import Access, AccessMiddleware
 from colorzoo.apps.studio.protocol import (
@@ -258,9 +258,12 @@ async def _websocket(socket: WebSocket) -> None:
             await _send(socket, error_message(error, None))
         await _close(socket, outgoing)
         return
+    receiving = asyncio.create_task(_handle_frames(socket, studio, session, outgoing))
     try:
-        await _handle_frames(socket, studio, session, outgoing)
+        # the task `sending` ends if the client does not read its messages
+        await asyncio.wait({receiving, outgoing.sending}, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        receiving.cancel()
         studio.disconnect(session)
         await _close(socket, outgoing)
 
@@ -268,14 +271,14 @@ async def _websocket(socket: WebSocket) -> None:
 async def _close(socket: WebSocket, outgoing: Outgoing) -> None:
     """Drop the queued messages, and close the websocket unless it is already closed."""
     outgoing.sending.cancel()
-    if socket.client_state == WebSocketState.CONNECTED == socket.application_state:
-        with contextlib.suppress(RuntimeError, WebSocketDisconnect):
-            await socket.close(_TRY_LATER)
+    with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # the websocket is already closed
+        await socket.close(_TRY_LATER)
 
 
 async def _handle_frames(socket: WebSocket, studio: Studio, session: Session, outgoing: Outgoing) -> None:
-    """Process the messages of a drawing pad until the pad disconnects or stops reading."""
-    while (frame := await _next_frame(socket, outgoing.sending)) is not None:
+    """Process the messages of a drawing pad until the pad disconnects."""
+    while (event := await socket.receive())["type"] == "websocket.receive":
+        frame: str | bytes = event.get("text") or event.get("bytes") or ""
         try:
             studio.handle(session, unpack(frame), outgoing.reply)
         except StudioError as error:  # after an invalid frame, the connection stays open
@@ -323,17 +326,3 @@ async def _send(socket: WebSocket, message: Message) -> None:
         await socket.send_text(frame)
     else:
         await socket.send_bytes(frame)
-
-
-async def _next_frame(socket: WebSocket, sending: asyncio.Task[None]) -> str | bytes | None:
-    """Return the next websocket frame; None if the client disconnected or stopped reading."""
-    receiving = asyncio.ensure_future(socket.receive())
-    await asyncio.wait({receiving, sending}, return_when=asyncio.FIRST_COMPLETED)
-    if not receiving.done():
-        receiving.cancel()
-        return None
-    event = receiving.result()
-    if event["type"] == "websocket.disconnect":
-        return None
-    frame: str | bytes | None = event.get("text")
-    return event.get("bytes", b"") if frame is None else frame
