@@ -30,7 +30,7 @@ _CRF = {"h264": 16, "hevc": 18, "vp9": 22}  # default constant rate factors, vis
 _PRESET = "superfast"  # libx264 preset, five times as fast as the default; files are 20 % larger
 _STREAM_TAGS = frozenset({"title", "language", "handler_name", "creation_time", "vendor_id", "timecode"})
 _CONTAINER_TAGS = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands", "duration"})
-_PADDING = "\x01" * 14  # end of the track name, replaced by the two elements of the display size
+_PADDING = "\x01" * 14  # start of the track name, replaced by the two elements of the display size
 # Matroska elements: an id, the length (with the highest bit set), and the value
 _NAME_ID, _WIDTH_ID, _HEIGHT_ID = b"\x53\x6e", b"\x54\xb0", b"\x54\xba"
 _VIDEO_SETTINGS = re.compile(rb"\xe0[\x80-\xef](?=\xb0)")  # id and length, before the id of the pixel width
@@ -262,7 +262,7 @@ def _add_streams(
     other_outputs = others.add_to(output_container)
     _copy_metadata(input_container, output_container, {main.index: video} | other_outputs)
     if plan.needs_display_size:
-        video.metadata["title"] = video.metadata.get("title", "") + _PADDING
+        video.metadata["title"] = _PADDING + video.metadata.get("title", "")
     return video
 
 
@@ -306,45 +306,50 @@ def _write_display_size(path: Path, width: int, height: int) -> None:
     """Write the display size of a Matroska video track into the place of the padding of its name.
 
     FFmpeg would write the display size from ``sample_aspect_ratio``, which PyAV 18 cannot set on a stream.
-    The length of the file does not change::
-
-        before:  name length | name | padding | other elements | settings length | settings
-        after:   name length | name | other elements | settings length | display size | settings
 
     Args:
-        path: Matroska file whose track name ends with `_PADDING`.
+        path: Matroska file whose track name starts with `_PADDING`.
         width: Width of the displayed frames in pixels.
         height: Height of the displayed frames in pixels.
-
-    Raises:
-        VideoError: The file has no header of a video track.
     """
     # two elements with values of 4 bytes; the length 4 is stored as 0x84
     display_size = struct.pack(">2sBI2sBI", _WIDTH_ID, 0x84, width, _HEIGHT_ID, 0x84, height)
     with path.open("r+b") as file:
-        before_padding, after_padding = file.read(2**16).split(_PADDING.encode(), 1)
-        settings_header = _VIDEO_SETTINGS.search(after_padding)
-        if settings_header is None:
-            raise VideoError(
-                f"{path}: cannot write the pixel aspect ratio, because the file has no video track header"
-            )
+        header = file.read(2**16)
+        file.seek(0)
+        file.write(_replace_padding(header, display_size))
 
-        # remove the padding from the name
-        length_position = before_padding.rindex(_NAME_ID) + len(_NAME_ID)
-        name_length = before_padding[length_position] - len(_PADDING)
-        name = before_padding[length_position + 1 :]
 
-        # insert the display size at the start of the settings
-        settings_start = settings_header.end()
-        other_elements = after_padding[: settings_start - 1]
-        settings_length = after_padding[settings_start - 1] & 0x7F  # without the highest bit
-        settings = after_padding[settings_start : settings_start + settings_length]
-        settings = settings.replace(_UNIT_UNKNOWN, _UNIT_PIXELS)
-        new_length = settings_length + len(display_size)
+def _replace_padding(header: bytes, display_size: bytes) -> bytes:
+    """Remove the padding of the track name, and insert the display size into the video settings.
 
-        file.seek(length_position)
-        file.write(bytes([name_length]) + name + other_elements)
-        file.write(bytes([0x80 | new_length]) + display_size + settings)
+    The length of the header does not change::
+
+        before:  name length | padding | name | other elements | settings length | settings
+        after:   name length | name | other elements | settings length | display size | settings
+    """
+    before_padding, after_padding = header.split(_PADDING.encode(), 1)
+    length_start = before_padding.rindex(_NAME_ID) + len(_NAME_ID)
+    # one or two bytes, whose highest bit counts the bytes: 0x80 + length, or 0x4000 + length
+    stored_length = before_padding[length_start:]
+    new_length = int.from_bytes(stored_length) - len(_PADDING)
+    name_length = new_length - (1 << 7 * len(stored_length))
+
+    settings_header = _VIDEO_SETTINGS.search(after_padding, name_length)
+    assert settings_header is not None, "FFmpeg writes the settings of a video track after its name"
+    settings_start = settings_header.end()
+    settings_length = after_padding[settings_start - 1] & 0x7F  # without the highest bit
+    settings_end = settings_start + settings_length
+    parts = [
+        before_padding[:length_start],
+        new_length.to_bytes(len(stored_length)),
+        after_padding[: settings_start - 1],  # name and other elements
+        bytes([0x80 | (settings_length + len(display_size))]),
+        display_size,
+        after_padding[settings_start:settings_end].replace(_UNIT_UNKNOWN, _UNIT_PIXELS),
+        after_padding[settings_end:],
+    ]
+    return b"".join(parts)
 
 
 def _stream_tags(stream: Any) -> dict[str, str]:
