@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 import re
 import struct
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -371,19 +372,22 @@ def _video_packets(
         last_duration: Duration of the last packet in units of ``time_base``.
         time_base: Unit of the timestamps of the source in seconds.
     """
-    previous: Any = None
+    packets = itertools.chain(_shot_packets(parts, stream), [None])
+    for packet, following in itertools.pairwise(packets):
+        if following is None:
+            packet.duration = round(last_duration * time_base / packet.time_base)
+        else:
+            packet.duration = following.pts - packet.pts
+        yield packet
+
+
+def _shot_packets(parts: Sequence[Path], stream: Any) -> Iterator[Any]:
+    """Yield the packets of the colorized shots for an output stream."""
     for part in parts:
         with open_media(part) as container:
             for packet in container.demux(video=0):
-                if not packet.size:
-                    continue
-                packet.stream = stream
-                # without B-frames both timestamps are equal, but short shots may lack decoding timestamps
-                packet.dts = packet.pts
-                if previous is not None:
-                    previous.duration = packet.pts - previous.pts
-                    yield previous
-                previous = packet
-    if previous is not None:
-        previous.duration = round(last_duration * time_base / previous.time_base)
-        yield previous
+                if packet.size:  # not the empty packet at the end
+                    packet.stream = stream
+                    # without B-frames both timestamps are equal, but short shots may lack decoding timestamps
+                    packet.dts = packet.pts
+                    yield packet

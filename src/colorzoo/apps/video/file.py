@@ -270,21 +270,17 @@ class VideoFile:
             yield self._av.Packet()  # an empty packet flushes the decoder
 
     def _timed(self, frames: Iterator[Any]) -> Iterator[tuple[Any, int]]:
-        """Yield frames with increasing timestamps; record jumps of the clock in ``_clock``.
+        """Yield frames with increasing timestamps in units of the time base, without jumps of the clock.
 
         A frame without a timestamp starts at the end of the previous frame.
         """
-        clock = self._clock
-        # stored time in seconds; output timestamp and end of the frame in units of the time base
-        last_time, last_pts, end = None, None, 0
+        last_pts: int | None = None
+        end = 0  # end of the previous frame
         for frame in frames:
             pts = end
             if frame.pts is not None:
-                time = frame.pts * self._time_base
-                if clock.jumps(time, last_time):
-                    clock.offsets.append(end * self._time_base - time)
-                last_time = time
-                pts = frame.pts + round(clock.offsets[-1] / self._time_base)
+                time = self._clock.shift(frame.pts * self._time_base, end * self._time_base)
+                pts = round(time / self._time_base)
             if last_pts is not None:
                 pts = max(pts, last_pts + 1)
             last_pts = pts
