@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
-from pads import ADDRESS, photo_file, socket_pad, tiny_studio, web_client
+from pads import ADDRESS, client_of, photo_file, socket_pad, tiny_studio, web_client
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
@@ -156,7 +156,7 @@ def test_session_limit_rejects_new_pads_and_keeps_connected_pads() -> None:
 
 def test_app_serves_the_page_while_the_studio_loads() -> None:
     loader = StudioLoader(SMALL)
-    with TestClient(build_app(loader, Access("127.0.0.1")), base_url=ADDRESS) as client:
+    with client_of(loader) as client:
         assert client.get("/").status_code == 200
         with client.websocket_connect("/api/ws", headers={"host": "127.0.0.1:8765"}) as pipe:
             loader.finish(tiny_studio(SMALL), {"version": 1})
@@ -165,7 +165,7 @@ def test_app_serves_the_page_while_the_studio_loads() -> None:
 
 def test_app_reports_loading_errors_to_the_pad() -> None:
     loader = StudioLoader(SMALL)
-    with TestClient(build_app(loader, Access("127.0.0.1")), base_url=ADDRESS) as client:
+    with client_of(loader) as client:
         loader.fail(StudioError("no_model", "there is no such model"))
         with client.websocket_connect("/api/ws", headers={"host": "127.0.0.1:8765"}) as pipe:
             assert "There is no such model" in pipe.receive_text()
