@@ -155,9 +155,11 @@ def build_app(loader: StudioLoader, access: Access) -> Starlette:
 
 async def _expire_sessions(loader: StudioLoader) -> None:
     """Remove expired sessions at least once a minute, until the task is cancelled."""
-    with contextlib.suppress(Exception):  # the caller of the loader reports the error
+    try:
         studio = await loader.wait()
-    while loader.studio is not None:
+    except Exception:  # the caller of the loader reports the error
+        return
+    while True:
         await asyncio.sleep(min(60.0, studio.limits.idle_seconds))
         await asyncio.to_thread(studio.sessions.remove_expired)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import PurePosixPath
@@ -267,10 +267,19 @@ class OpenedImage:
         Args:
             place: Location ``(x, y)`` in photo pixels.
         """
-        columns, rows = self.view
-        row = min(max(int(place[1] * rows / self.size[1]), 0), rows - 1)
-        column = min(max(int(place[0] * columns / self.size[0]), 0), columns - 1)
+        row, column = self.map_pixel(place, self.lightness.shape[2:])
         return lightness_around(self.lightness[0, 0], row, column)
+
+    def map_pixel(self, place: tuple[float, float], shape: Sequence[int]) -> tuple[int, int]:
+        """Return the row and column of a location in a map of the photo.
+
+        Args:
+            place: Location ``(x, y)`` in photo pixels.
+            shape: Height and width of the map.
+        """
+        (x, y), (width, height), (rows, columns) = place, self.size, shape
+        row, column = int(y * rows / height), int(x * columns / width)
+        return min(max(row, 0), rows - 1), min(max(column, 0), columns - 1)
 
     def photo_location(self, place: tuple[float, float]) -> tuple[float, float]:
         """Convert x and y to pixels of the whole photo, if this object is a part of a photo."""

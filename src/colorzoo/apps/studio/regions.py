@@ -347,17 +347,15 @@ def matched_location(request: PadRequest, place: tuple[float, float]) -> tuple[f
         request: Photo, recipe, model and reference.
         place: Location ``(x, y)`` in pixels of the whole photo.
     """
-    window, reference = request.opened.window, request.reference
+    opened, reference = request.opened, request.reference
     prediction = predict(request).prediction
     if reference is None or prediction is None or "match" not in prediction.extras:
         return None
-    if window is not None and not window.inside.contains(place, window.size):
+    if opened.window is not None and not opened.window.inside.contains(place, opened.window.size):
         return None
     # (2, h, w): x and y as fractions of the width and height of the reference, or NaN without a match
-    match = prediction.extras["match"][0]
-    _, height, width = match.shape
-    inner_x, inner_y = request.opened.part_location(place)
-    row = min(int(inner_y * height / request.opened.size[1]), height - 1)
-    column = min(int(inner_x * width / request.opened.size[0]), width - 1)
-    x, y = match[:, row, column].tolist()
-    return None if math.isnan(x) else (x * reference.size[0], y * reference.size[1])
+    matches = prediction.extras["match"][0]
+    row, column = opened.map_pixel(opened.part_location(place), matches.shape[1:])
+    x, y = matches[:, row, column].tolist()
+    width, height = reference.size
+    return None if math.isnan(x) else (x * width, y * height)
