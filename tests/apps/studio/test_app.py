@@ -159,7 +159,9 @@ def test_app_serves_the_page_while_the_studio_loads() -> None:
     with client_of(loader) as client:
         assert client.get("/").status_code == 200
         with client.websocket_connect("/api/ws", headers={"host": "127.0.0.1:8765"}) as pipe:
-            loader.finish(tiny_studio(SMALL), {"version": 1})
+            studio = tiny_studio(SMALL)
+            studio.recipe = {"version": 1}
+            loader.finish(studio)
             assert '"recipe":{"version":1}' in pipe.receive_text()
 
 

@@ -57,19 +57,13 @@ class StudioLoader:
 
     def __init__(self, limits: Limits, report: ServedReport | None = None) -> None:
         self.limits, self.report = limits, report
-        self.recipe: dict[str, Any] | None = None
         self._future: Future[Studio] = Future()
 
     @classmethod
-    def loaded(cls, studio: Studio, recipe: dict[str, Any] | None = None) -> StudioLoader:
-        """Return a loader for a studio that is already loaded.
-
-        Args:
-            studio: The studio.
-            recipe: Initial recipe of new drawing pads; None for an empty recipe.
-        """
+    def loaded(cls, studio: Studio) -> StudioLoader:
+        """Return a loader for a studio that is already loaded."""
         loader = cls(studio.limits)
-        loader.finish(studio, recipe)
+        loader.finish(studio)
         return loader
 
     @property
@@ -99,9 +93,8 @@ class StudioLoader:
             raise StudioError("expired", f"{name}: no such file")
         return Path(name)
 
-    def finish(self, studio: Studio, recipe: dict[str, Any] | None = None) -> None:
-        """Set the loaded studio and the initial recipe of new drawing pads."""
-        self.recipe = recipe
+    def finish(self, studio: Studio) -> None:
+        """Set the loaded studio."""
         self._future.set_result(studio)
 
     def fail(self, error: BaseException) -> None:
@@ -254,7 +247,7 @@ async def _websocket(socket: WebSocket) -> None:
     try:
         studio = await loader.wait()
         photo_path = loader.photo_path(socket.query_params)
-        session = studio.connect(session_id, outgoing.reply, loader.recipe, photo_path)
+        session = studio.connect(session_id, outgoing.reply, photo_path)
     except Exception as error:  # loading failed, or there are too many sessions; the client reconnects later
         with contextlib.suppress(RuntimeError, WebSocketDisconnect):
             await _send(socket, error_message(error, None))

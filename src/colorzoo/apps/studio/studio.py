@@ -39,6 +39,7 @@ class Studio:
         inline_files: Whether responses contain exported files instead of a download address.
 
     Attributes:
+        recipe: Initial recipe of new drawing pads, or None.
         network: Usual shorter side of a network input in pixels. The drawing pad specifies brush sizes in
             pixels of an image with this size.
         pool: Cache of loaded models.
@@ -63,6 +64,7 @@ class Studio:
         self.pool = ModelPool(load, colorizer, model, fast=fast)
         self.sessions = SessionStore(self.limits, on_remove=self._cancel_requests)
         self.uploading_bytes = 0
+        self.recipe: dict[str, Any] | None = None
         self._inline_files = inline_files
         self._model_worker = Worker("models", self.limits.queued, _MODEL_THREADS)
         self._file_worker = Worker("files", self.limits.queued, _FILE_THREADS)
@@ -90,7 +92,6 @@ class Studio:
         self,
         session_id: str | None,
         reply: Reply,
-        recipe: dict[str, Any] | None = None,
         photo_path: Path | None = None,
     ) -> Session:
         """Resume or start a session and send the ``hello`` message.
@@ -98,7 +99,6 @@ class Studio:
         Args:
             session_id: Id of an earlier session, or None.
             reply: Thread-safe function that sends a message to the drawing pad.
-            recipe: Initial recipe of a new drawing pad.
             photo_path: Path of the photo to open; None opens the photo set by `offer`.
 
         Raises:
@@ -111,8 +111,7 @@ class Studio:
         session.connected = True
         session.connection += 1
         photo = self._offered if photo_path is None else self._read_photo(photo_path)
-        hello = self._describe_session(session, photo) | {"recipe": recipe}
-        reply(Message({"type": "hello", **hello}))
+        reply(Message({"type": "hello", **self._describe_session(session, photo)}))
         return session
 
     def _read_photo(self, path: Path) -> TemporaryFile:
@@ -136,6 +135,7 @@ class Studio:
             "session": session.id,
             "photo": None if session.opened is None else session.opened.describe(self.network),
             "start": start,
+            "recipe": self.recipe,
             "models": self.pool.describe(),
             "model_selected": self.pool.is_selected,
             "limits": {"bytes": self.limits.file_bytes},
