@@ -102,16 +102,17 @@ def encode_with_provenance(
         options: Options with the format of an image.
     """
     source = colored.source(image)
-    downscaled = _downscale(source, options.side)
-    metadata = downscaled.metadata
+    levels = colored.levels(output_bit_depth(name, image))
+    downscaled_levels = _downscale_levels(levels, options.side, source.alpha)
+    downscaled_source = _downscale(source, options.side)
+    metadata = downscaled_source.metadata
     if options.dpi is not None:
         metadata = replace(metadata, dpi=(options.dpi, options.dpi))
     metadata = add_provenance(metadata, with_prediction(origin, colored))
-    levels = colored.levels(output_bit_depth(name, image))
-    downscaled_levels = _downscale_levels(levels, options.side, source.alpha)
-    like = replace(downscaled, metadata=metadata)
     file_format = WRITABLE[PurePath(name).suffix]
-    return encode(downscaled_levels, like, file_format, options.quality)
+    return encode(
+        downscaled_levels, replace(downscaled_source, metadata=metadata), file_format, options.quality
+    )
 
 
 def export_provenance(

@@ -75,15 +75,16 @@ class Window:
             edge: Whether to fill pixels outside the inner area with the nearest edge value instead of 0.
         """
         left, top, width, height = self.inside
-        right, bottom = self.size[0] - left - width, self.size[1] - top - height
-        longest = max(values.shape[1] / width * self.size[0], values.shape[0] / height * self.size[1])
+        photo_width, photo_height = self.size
+        right, bottom = photo_width - left - width, photo_height - top - height
+        longest = max(values.shape[1] / width * photo_width, values.shape[0] / height * photo_height)
         if longest > _LONGEST_MAP:
             values = _shrunk(values, _LONGEST_MAP / longest)
         across, down = values.shape[1] / width, values.shape[0] / height  # map pixels per photo pixel
-        rows = round(top * down), round(bottom * down)
-        columns = round(left * across), round(right * across)
-        sides = (rows, columns, (0, 0))[: values.ndim]
-        return np.pad(values, sides, mode="edge") if edge else np.pad(values, sides)
+        added_rows = round(top * down), round(bottom * down)
+        added_columns = round(left * across), round(right * across)
+        padding = (added_rows, added_columns, (0, 0))[: values.ndim]  # none for channels
+        return np.pad(values, padding, mode="edge" if edge else "constant")
 
 
 @dataclass(frozen=True, repr=False)  # the default repr would print the content of files
@@ -444,13 +445,18 @@ def shrink_levels(levels: Levels, size: tuple[int, int]) -> Levels:
     """Downscale an image to ``size`` (height, width) by area averaging."""
     # an integer factor first, because fractional factors take ten times as long; the last rows and columns
     # are dropped if the size is not a multiple of the factor
-    factor = max(1, min(levels.shape[side] // (2 * size[side]) for side in (0, 1)))
-    height, width = (levels.shape[side] // factor for side in (0, 1))
-    levels = levels[: height * factor, : width * factor]
-    for target in ((height, width), size):
-        if levels.shape[:2] != target:
-            levels = np.asarray(cv2.resize(levels, target[::-1], interpolation=cv2.INTER_AREA))
-    return levels
+    height, width = levels.shape[:2]
+    factor = max(1, min(height // (2 * size[0]), width // (2 * size[1])))
+    rows, columns = height // factor, width // factor
+    reduced = _averaged(levels[: rows * factor, : columns * factor], (rows, columns))
+    return _averaged(reduced, size)
+
+
+def _averaged(levels: Levels, size: tuple[int, int]) -> Levels:
+    """Resize an image to ``size`` (height, width) by area averaging, unless it has this size."""
+    if levels.shape[:2] == size:
+        return levels
+    return np.asarray(cv2.resize(levels, size[::-1], interpolation=cv2.INTER_AREA))
 
 
 def _rgb_image(levels: Levels) -> Image.Image:

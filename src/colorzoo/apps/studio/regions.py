@@ -138,18 +138,18 @@ def describe_classes(request: PadRequest) -> tuple[dict[str, Any], tuple[bytes, 
     model = request.colorizer.model
     if not model.supports("segment"):
         raise StudioError("unsupported", "this coloring model does not support object types")
-    class_names: dict[int, str] = getattr(model, "class_names", {})
     photo_classes = find_classes(model, request.lightness())[0, 0]
     window = request.opened.window
     if window is not None:  # the model predicts classes only inside the scan border
         photo_classes = torch.from_numpy(window.surrounded(photo_classes.numpy(), edge=True))
-    fields: dict[str, Any] = {**_describe_class_map(photo_classes, class_names), "reference": None}
-    if request.reference is None:
-        return fields, (_uint16_bytes(photo_classes),)
-    reference_lightness = rgb_to_lab(request.reference.rgb)[:, :1]
-    reference_classes = find_classes(model, reference_lightness)[0, 0]
-    fields["reference"] = _describe_class_map(reference_classes, class_names)
-    return fields, (_uint16_bytes(photo_classes), _uint16_bytes(reference_classes))
+    class_maps = [photo_classes]
+    if request.reference is not None:
+        reference_lightness = rgb_to_lab(request.reference.rgb)[:, :1]
+        class_maps.append(find_classes(model, reference_lightness)[0, 0])
+    class_names: dict[int, str] = getattr(model, "class_names", {})
+    photo, *references = (_describe_class_map(classes, class_names) for classes in class_maps)
+    fields = {**photo, "reference": references[0] if references else None}
+    return fields, tuple(map(_uint16_bytes, class_maps))
 
 
 def _describe_class_map(classes: Tensor, class_names: dict[int, str]) -> dict[str, Any]:

@@ -188,16 +188,18 @@ def _change_tables(full: bool, matrix: int) -> tuple[FloatArray, FloatArray]:
     channels of zeros, because OpenCV looks up four channels twice as fast as two channels. Changes are in
     8-bit levels. Each row corresponds to a pair of Y' and b, and each column to a value of a.
     """
-    fine = Layout(1, 1, 16, full, matrix)
     steps = torch.arange(-_FARTHEST, _FARTHEST + 1, _APART).float()
+    side = len(steps)
     lightness = torch.from_numpy(_luma_table(8, Layout(1, 1, 8, full, matrix).luma_scale))
     light, b, a = torch.meshgrid(lightness, steps, steps, indexing="ij")
-    rgb = lab_to_rgb_in_gamut(torch.stack([channel.flatten(0, 1) for channel in (light, a, b)]))
-    planes = from_rgb(np.moveaxis(rgb.numpy(), 0, -1), fine)
-    levels = np.stack(planes, axis=-1).reshape(256, len(steps), len(steps), 3).astype(np.float32) / 256
-    zero = len(steps) // 2  # index of a = 0 and b = 0
-    changes = (levels - levels[:, zero : zero + 1, zero : zero + 1]).reshape(-1, len(steps), 3)
-    y, cb, cr = cv2.split(changes)
+    lab = torch.stack([channel.flatten(0, 1) for channel in (light, a, b)])
+    rgb = lab_to_rgb_in_gamut(lab).numpy()
+    planes = from_rgb(np.moveaxis(rgb, 0, -1), Layout(1, 1, 16, full, matrix))
+    levels = np.stack(planes, axis=-1).astype(np.float32) / 256  # 8-bit levels, not rounded
+    levels = levels.reshape(256, side, side, 3)
+    zero = side // 2  # index of a = 0 and b = 0
+    gray_levels = levels[:, zero : zero + 1, zero : zero + 1]
+    y, cb, cr = cv2.split((levels - gray_levels).reshape(-1, side, 3))
     return y, cv2.merge([cb, cr, np.zeros_like(y), np.zeros_like(y)])
 
 
