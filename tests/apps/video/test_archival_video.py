@@ -72,18 +72,19 @@ def test_color_video_keeps_the_pixel_aspect_ratio(tmp_path, codec, extension):
 
 # the first two titles contain the element ids of a track name and of the video settings
 @pytest.mark.parametrize("title", ["Snow White", "\u0930\u093e\u091c\u093e", "x" * 150])
-def test_color_video_keeps_track_titles_beside_the_pixel_aspect_ratio(tmp_path, title):
+@pytest.mark.parametrize(("codec", "extension"), [("ffv1", ".mkv"), ("vp9", ".webm")])
+def test_color_video_keeps_track_titles_beside_the_pixel_aspect_ratio(tmp_path, codec, extension, title):
     film, titled = tmp_path / "in.mkv", tmp_path / "titled.mkv"
     write_video(film, IMAGES, aspect=Fraction(16, 15))
     with av.open(str(film)) as source, av.open(str(titled), "w") as container:
-        stream = container.add_stream_from_template(source.streams.video[0])
+        stream = container.add_stream_from_template(source.streams.video[0])  # declares 12,800 frames/s
         stream.metadata["title"] = title
         for packet in source.demux(video=0):
             if packet.dts is not None:
                 packet.stream = stream
                 container.mux(packet)
-    out = tmp_path / "out.mkv"
-    convert(titled, out, "ffv1")
+    out = tmp_path / f"out{extension}"
+    convert(titled, out, codec)
     with av.open(str(out)) as container:
         stream = container.streams.video[0]
         assert stream.metadata["title"] == title

@@ -142,10 +142,11 @@ class VideoFile:
         if stream is None:
             raise VideoError(f"{self.path} must be a video, but it has no video stream")
         self._time_base = stream.time_base
-        self._rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
+        declared_rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
+        self._rate = min(declared_rate, 1 / stream.time_base)  # a frame lasts at least one unit
         self._aspect = stream.sample_aspect_ratio
-        declared = (stream.duration or 0) * stream.time_base
-        self._duration = declared or Fraction(container.duration or 0, 1_000_000)
+        declared_duration = (stream.duration or 0) * stream.time_base
+        self._duration = declared_duration or Fraction(container.duration or 0, 1_000_000)
         self._frames = stream.frames or round(self._duration * self._rate) or None
         self._codec = stream.codec_context.name
         # VP8 and VP9 store transparency outside the frames, and FFmpeg decodes them without it
