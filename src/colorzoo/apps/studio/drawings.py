@@ -53,8 +53,8 @@ def describe_region_colors(request: PadRequest, place: tuple[float, float], coun
         rgb, probabilities = rgb[order], probabilities[order]
         lab = _to_lab(rgb)
     items = [
-        {"ab": lab[i, 1:].tolist(), "color": _hex(rgb[i]), "share": float(probabilities[i])}
-        for i in range(len(rgb))
+        {"ab": [a, b], "color": _hex(color), "share": probability}
+        for (_, a, b), color, probability in zip(lab.tolist(), rgb, probabilities.tolist(), strict=True)
     ]
     return {"lightness": float(lab[0, 0]) if items else None, "items": items}
 

@@ -349,10 +349,11 @@ def _orientation(matrix: Sequence[int]) -> tuple[bool, int]:
     """Return whether a display matrix mirrors frames, and the counterclockwise quarter turns after that."""
     if not matrix:
         return False, 0
-    x_of_x, y_of_x, _, x_of_y, y_of_y = matrix[:5]
-    mirrored = x_of_x * y_of_y < y_of_x * x_of_y
-    sign = -1 if mirrored else 1
-    return mirrored, round(-2 * math.atan2(sign * y_of_x, sign * x_of_x) / math.pi) % 4
+    a, b, _, c, d = matrix[:5]  # the stored pixel (x, y) is displayed at (a x + c y, b x + d y)
+    is_mirrored = a * d - b * c < 0  # negative determinant
+    sign = -1 if is_mirrored else 1
+    clockwise_angle = math.atan2(sign * b, sign * a)
+    return is_mirrored, round(-clockwise_angle / (math.pi / 2)) % 4
 
 
 def _enlarged(ab: Tensor, size: tuple[int, int], inside: Rectangle | None) -> NDArray[np.float32]:

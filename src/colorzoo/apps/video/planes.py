@@ -31,7 +31,7 @@ _WEIGHTS = {  # weights of red and blue in Y' for each color matrix (code point 
     9: (0.2627, 0.0593),
     10: (0.2627, 0.0593),
 }
-FULL_RANGE = 2
+LIMITED_RANGE, FULL_RANGE = 1, 2  # codes of FFmpeg
 _FARTHEST, _APART = 128, 8  # range of ab in the table and spacing of its entries, in CIE units
 
 
@@ -75,7 +75,7 @@ class Layout:
 def layout_of(frame: Any) -> Layout:
     """Return the pixel format of a PyAV frame; RGB frames are treated as YUV 4:4:4."""
     parts, height = frame.format.components, frame.format.height
-    bits = 12 if parts[0].bits == 12 else 10
+    bits = 12 if parts[0].bits == 12 else 10  # other depths above 8 bits are converted to 10 bits
     if max(part.bits for part in parts) <= 8:
         bits = 8
     matrix = frame.colorspace if frame.colorspace in _WEIGHTS else default_color_matrix(height)
@@ -98,17 +98,16 @@ def is_rgb(form: Any) -> bool:
 def read_luma(frame: Any) -> NDArray[Any]:
     """Return the luma Y' ``(H, W)`` of a PyAV frame, with the bits and range of `layout_of`."""
     layout = layout_of(frame)
-    gray = len(frame.format.components) < 3 and not is_rgb(frame.format)
-    names = {layout.name, layout.name.replace("yuv", "yuvj")}
-    if gray:
-        names = {"gray" if layout.bits == 8 else f"gray{layout.bits}le"}
-    if frame.format.name not in names:
-        target = FULL_RANGE if layout.full else 1
+    target_format = layout.name
+    if len(frame.format.components) < 3 and not is_rgb(frame.format):
+        target_format = "gray" if layout.bits == 8 else f"gray{layout.bits}le"
+    if frame.format.name.replace("yuvj", "yuv") != target_format:
+        target_range = FULL_RANGE if layout.full else LIMITED_RANGE
         colorspace = 5 if layout.matrix == SMPTE170M else layout.matrix
         frame = frame.reformat(
-            format=min(names),
-            src_color_range=FULL_RANGE if is_rgb(frame.format) else target,
-            dst_color_range=target,
+            format=target_format,
+            src_color_range=FULL_RANGE if is_rgb(frame.format) else target_range,
+            dst_color_range=target_range,
             src_colorspace=colorspace,
             dst_colorspace=colorspace,
         )
