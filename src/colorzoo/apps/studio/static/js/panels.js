@@ -18,8 +18,11 @@ function createModelMenu(pad, select) {
   const tiles = h("div", { class: "cz-purposes", role: "group", "aria-label": t("What the colors are based on") });
   const list = h("select", { class: "cz-input cz-select", "aria-label": t("Coloring model"), on: { change: () => select(list.value) } });
   const availability = h("p", { class: "cz-hint" });
-  const el = h("div", { class: "cz-model-menu", hidden: true }, tiles, h("label", { class: "cz-field", title: t("Each entry lists what the model uses besides the photo, and the name of the model. “Custom” marks a model that was loaded from your own file.") }, h("span", {}, t("All coloring models")), list), availability);
-  const createPurpose = (index) => h("button", { type: "button", class: "cz-purpose", on: { click: () => select(purposes(pad)[index].model.name) } }, h("b", {}), h("small", {}));
+  const help = t("Each entry lists what the model uses besides the photo, and the name of the model. “Custom” marks a model that was loaded from your own file.");
+  const allModels = h("label", { class: "cz-field", title: help }, h("span", {}, t("All coloring models")), list);
+  const el = h("div", { class: "cz-model-menu", hidden: true }, tiles, allModels, availability);
+  const selectPurpose = (index) => select(purposes(pad)[index].model.name);
+  const createPurpose = (index) => h("button", { type: "button", class: "cz-purpose", on: { click: () => selectPurpose(index) } }, h("b", {}), h("small", {}));
   const update = () => {
     const offered = purposes(pad);
     syncList(tiles, offered.length, createPurpose, (tile, index) => fillPurpose(pad, tile, offered[index]));
@@ -234,7 +237,13 @@ function fillHint(pad, row, index) {
 
 function hintDetail(point) {
   const strength = strengthOf(point);
-  const marks = [point.untouched ? t("no color chosen") : null, point.wanted ? t("{hex} is not available at this brightness", { hex: point.wanted }) : null, strength < 1 ? t("opacity {share} %", { share: Math.round(100 * strength) }) : null, point.locked ? t("locked") : null, point.muted ? t("off") : null];
+  const marks = [
+    point.untouched ? t("no color chosen") : null,
+    point.wanted ? t("{hex} is not available at this brightness", { hex: point.wanted }) : null,
+    strength < 1 ? t("opacity {share} %", { share: Math.round(100 * strength) }) : null,
+    point.locked ? t("locked") : null,
+    point.muted ? t("off") : null,
+  ];
   return [point.hex, ...marks.filter(Boolean)].join(" · ");
 }
 
