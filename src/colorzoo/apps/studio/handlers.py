@@ -92,10 +92,12 @@ class Context:
     def _is_superseded(self) -> bool:
         """Return whether a newer ``color`` request replaces this request."""
         kind, body, number = self.message.type, self.message.body, self.message.id or 0
-        if kind == "colorings" or (kind == "color" and body.get("quality") == "full"):
+        if kind not in ("color", "colorings"):
+            return False
+        if kind == "colorings" or body.get("quality") == "full":
             return self.session.newest_color > number
         is_preview = body.get("quality") == "drag" or body.get("early") is True
-        return kind == "color" and is_preview and self.session.newest_final > number
+        return is_preview and self.session.newest_final > number
 
     def answer(self, kind: str, /, *buffers: bytes, **fields: Any) -> Message:
         """Return a message that responds to this request.

@@ -388,9 +388,8 @@ def read_upload(data: bytes, name: str, limits: Limits) -> RasterImage:
 def _alpha_png(alpha: NDArray[Any], size: tuple[int, ...]) -> bytes:
     """Encode an alpha channel ``(H, W)`` of 8 or 16 bits as an 8-bit PNG of a size (height, width)."""
     small = cv2.resize(alpha, (size[1], size[0]), interpolation=cv2.INTER_AREA)
-    memory = io.BytesIO()
-    Image.fromarray((small // (257 if small.dtype == np.uint16 else 1)).astype(np.uint8)).save(memory, "PNG")
-    return memory.getvalue()
+    levels = small // 257 if small.dtype == np.uint16 else small
+    return png(levels.astype(np.uint8))
 
 
 def safe_name(name: str) -> str:
@@ -462,6 +461,13 @@ def _averaged(levels: Levels, size: tuple[int, int]) -> Levels:
 def _rgb_image(levels: Levels) -> Image.Image:
     """Convert levels of any bit depth to an 8-bit RGB image."""
     return Image.fromarray(quantized(levels, None, 8)).convert("RGB")
+
+
+def png(levels: NDArray[np.uint8]) -> bytes:
+    """Encode 8-bit gray, RGB or RGBA levels as a PNG."""
+    memory = io.BytesIO()
+    Image.fromarray(levels).save(memory, "PNG")
+    return memory.getvalue()
 
 
 def jpeg(image: Image.Image) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,10 +12,10 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from colorzoo.apps.studio.coloring import PadRequest, predict
+from colorzoo.apps.studio.opened_image import png
 from colorzoo.apps.studio.protocol import StudioError
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.errors import GuidanceError
@@ -295,10 +294,8 @@ def reach_overlay(request: PadRequest, point: PointHint) -> bytes:
     alpha = (weight * TINT_ALPHA).round().byte().numpy()
     if request.opened.window is not None:
         alpha = request.opened.window.surrounded(alpha)
-    tint = np.dstack([np.broadcast_to(np.array(TINT, np.uint8), (*alpha.shape, 3)), alpha])
-    file = io.BytesIO()
-    Image.fromarray(tint).save(file, "PNG")
-    return file.getvalue()
+    tint = np.broadcast_to(np.array(TINT, np.uint8), (*alpha.shape, 3))
+    return png(np.dstack([tint, alpha]))
 
 
 def reach_steps(request: PadRequest, point: PointHint) -> list[float]:

@@ -328,7 +328,9 @@ class FilePart:
         size = luma.shape if image.turns % 2 == 0 else luma.shape[::-1]
         stored_ab = image.as_stored(_enlarged(ab, size, inside))
         encoded = self._av.VideoFrame(plan.width, plan.height, plan.layout.name)
-        fill(encoded, colored_planes(luma, stored_ab, plan.layout), plan.layout.bits)
+        planes = colored_planes(luma, stored_ab, plan.layout)
+        for plane, content in zip(encoded.planes, planes, strict=True):
+            samples(plane, plan.layout.bits)[:] = content
         encoded.pts, encoded.time_base = image.pts, plan.time_base
         with write_errors(self._path):
             self._container.mux(self._stream.encode(encoded))
@@ -369,18 +371,6 @@ def _enlarged(ab: Tensor, size: tuple[int, int], inside: Rectangle | None) -> ND
     whole = np.zeros((2, *size), np.float32)
     whole[:, *inside.slices] = part
     return whole
-
-
-def fill(frame: Any, planes: Sequence[NDArray[Any]], bits: int) -> None:
-    """Copy the planes Y', Cb and Cr into a PyAV frame.
-
-    Args:
-        frame: Destination.
-        planes: Planes with the sizes of the frame's planes.
-        bits: Bits per sample.
-    """
-    for plane, content in zip(frame.planes, planes, strict=True):
-        samples(plane, bits)[:] = content
 
 
 def _time_code(seconds: Fraction) -> str:
