@@ -63,10 +63,6 @@ class Window:
     inside: Rectangle
     size: tuple[int, int]
 
-    def scaled(self, columns: int, rows: int) -> Rectangle:
-        """Return the inner area in pixels of the photo scaled to ``columns`` x ``rows``."""
-        return self.inside.scaled(self.size, columns, rows)
-
     def surrounded(self, values: NDArray[Any], *, edge: bool = False) -> NDArray[Any]:
         """Extend a map of the inner area to the size of the whole photo.
 
@@ -226,13 +222,13 @@ class OpenedImage:
 
     def _cropped(self, inside: Rectangle) -> OpenedImage:
         """Return the part of the photo in a rectangle, with empty caches."""
-        window = Window(inside, self.size)
+        view_slices = inside.scaled(self.size, *self.view).slices
         return replace(
             self,
             size=(inside.width, inside.height),
-            lightness=self.lightness[..., *window.scaled(*self.view).slices],
+            lightness=self.lightness[..., *view_slices],
             network_lightnesses={},
-            window=window,
+            window=Window(inside, self.size),
             whole=self,
             last_results={},
         )
