@@ -107,7 +107,7 @@ class Access:
             return False
         machine = socket.gethostname().lower()
         local_names = {self.host.lower(), machine, f"{machine.partition('.')[0]}.local"}
-        return is_ip_address(name) or name in local_names
+        return _ip_address(name) is not None or name in local_names
 
 
 class AccessMiddleware:
@@ -159,12 +159,8 @@ def is_loopback(host: str) -> bool:
     return host.lower() == "localhost" if address is None else address.is_loopback
 
 
-def is_ip_address(host: str) -> bool:
-    """Return whether a host is an IP address rather than a name."""
-    return _ip_address(host) is not None
-
-
 def _ip_address(host: str) -> IPv4Address | IPv6Address | None:
+    """Return the IP address of a host; None for a host name."""
     try:
         return ip_address(host.strip("[]"))
     except ValueError:

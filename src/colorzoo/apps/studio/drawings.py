@@ -18,8 +18,6 @@ from colorzoo.image_io import FloatArray
 from colorzoo.inference import predict_regions
 from colorzoo.inference.steps import Drawing
 
-VARIANTS = 4
-"""Number of versions in the ``colorings`` message: the most likely colors, and other colorings."""
 _SIMILAR = 0.5  # minimum probability that two regions have one color
 _MOST_REGIONS = np.iinfo(np.uint16).max
 

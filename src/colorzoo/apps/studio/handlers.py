@@ -302,7 +302,7 @@ def _colorings(ctx: Context) -> Iterator[Message]:
     """Find the location whose color determines most other colors, and its likely colors."""
     request = ctx.pad_request()
     if _colors_regions(request):
-        versions = [{"variant": number} for number in range(drawings.VARIANTS)]
+        versions = [{"variant": number} for number in range(suggestions.COLORINGS)]
         yield ctx.answer("colorings", x=None, y=None, lightness=None, items=versions)
         return
     yield ctx.answer("colorings", **suggestions.describe_colorings(request))
