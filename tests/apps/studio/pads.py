@@ -125,10 +125,15 @@ class SocketPad:
         return self.call("open", name=name, upload=reply.json()["upload"])
 
 
+def client_of(loader: StudioLoader) -> TestClient:
+    """Return a client that sends the token."""
+    app = build_app(loader, Access("127.0.0.1", "secret"))
+    return TestClient(app, base_url=ADDRESS, headers={"Authorization": "Bearer secret"})
+
+
 @contextmanager
-def web_client(studio: Studio, access: Access | None = None) -> Iterator[TestClient]:
-    app = build_app(StudioLoader.loaded(studio), access or Access("127.0.0.1"))
-    with TestClient(app, base_url=ADDRESS) as client:
+def web_client(studio: Studio) -> Iterator[TestClient]:
+    with client_of(StudioLoader.loaded(studio)) as client:
         yield client
 
 

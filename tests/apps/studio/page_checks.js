@@ -10,7 +10,7 @@ WIDGET: async (source) => {
   };
   const cleanup = widget.render({ model, el: host });
   await new Promise((done) => setTimeout(done, 50));
-  receive({ type: "hello", session: "s", resumed: false, photo: null, start: null, recipe: null, limits: {}, models: [] }, []);
+  receive({ type: "hello", session: "s", photo: null, start: null, recipe: null, limits: {}, models: [] }, []);
   await new Promise((done) => setTimeout(done, 200));
   const root = host.querySelector(".colorzoo-pad");
   const shown = [root.dataset.notebook, root.dataset.state, sent];

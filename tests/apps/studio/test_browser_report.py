@@ -9,13 +9,12 @@ from urllib.parse import quote
 
 import pytest
 from browser_pad import SLOW
-from pads import ADDRESS, tiny_studio
+from pads import client_of, tiny_studio
 from PIL import Image
 from playwright.sync_api import Page
 from starlette.testclient import TestClient
 
-from colorzoo.apps.studio.access import Access
-from colorzoo.apps.studio.app import StudioLoader, build_app
+from colorzoo.apps.studio.app import StudioLoader
 from colorzoo.apps.studio.protocol import Limits
 from colorzoo.apps.studio.server import Address, run_server
 from colorzoo.apps.studio.studio import Studio
@@ -83,7 +82,7 @@ def test_studio_rejects_images_outside_the_report(report: Path, tmp_path: Path) 
     Image.fromarray(gray_image(60, 90)).save(tmp_path / "private.png")
     private, named = quote(str(tmp_path / "private.png")), quote(str(tmp_path / "c.png"))
     address = f"/report/{quote(report.name)}"
-    with web_client(loader_of(report, tiny_studio())) as client:
+    with client_of(loader_of(report, tiny_studio())) as client:
         assert client.get(f"/?photo={named}").status_code == 200
         reply = client.get(f"/?photo={private}")
         assert (reply.status_code, "private.png" in reply.text) == (404, True)
@@ -92,12 +91,8 @@ def test_studio_rejects_images_outside_the_report(report: Path, tmp_path: Path) 
         assert first_message(client, "")["start"] is None
         assert "script-src 'sha256-" in client.get(address).headers["content-security-policy"]
         assert client.get("/report/private.png").status_code == 404
-    with web_client(StudioLoader.loaded(tiny_studio())) as client:
+    with client_of(StudioLoader.loaded(tiny_studio())) as client:
         assert [client.get(each).status_code for each in (f"/?photo={named}", address)] == [404, 404]
-
-
-def web_client(loader: StudioLoader) -> TestClient:
-    return TestClient(build_app(loader, Access("127.0.0.1")), base_url=ADDRESS)
 
 
 def first_message(client: TestClient, query: str) -> dict[str, Any]:

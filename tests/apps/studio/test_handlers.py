@@ -50,7 +50,6 @@ def test_hello_lists_registered_models_and_the_custom_model(pad: DirectPad) -> N
     assert not any("_" in caption for caption in captions.values())
     assert [name for name, entry in models.items() if entry["default"]] == ["LocalHints"]
     assert pad.hello["photo"] is None
-    assert not pad.hello["resumed"]
 
 
 def test_open_returns_the_description_and_preview_of_an_image(pad: DirectPad) -> None:
@@ -65,8 +64,6 @@ def test_open_returns_the_description_and_preview_of_an_image(pad: DirectPad) ->
         "network": 64,
         "border": None,
         "view": [96, 80],
-        "colored": False,
-        "transparent": False,
         "kind": "gray",
         "notes": [],
         "proposed": None,
@@ -171,7 +168,6 @@ def test_extent_returns_the_reach_of_a_point(pad: DirectPad) -> None:
     alphas = []
     for reach in (0, 0.5, "automatic", "everywhere"):
         reply = pad.call("extent", x=20, y=30, radius=4, reach=reach)
-        assert reply.body["reach"] == reach
         tint = pixels(reply.buffers[0])
         assert tint.shape == (64, 77, 4)
         alphas.append(tint[..., 3].astype(float).mean())
@@ -266,7 +262,6 @@ def test_reconnected_pad_resumes_its_image_but_duplicated_tab_does_not(studio: S
     assert copied.hello["photo"] is None
     studio.disconnect(pad.session)
     back = DirectPad(studio, pad.session.id)
-    assert back.hello["resumed"]
     assert back.hello["photo"]["image"] == photo["image"]
 
 

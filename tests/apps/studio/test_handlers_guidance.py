@@ -105,7 +105,7 @@ def test_propose_returns_regions_and_color_applies_them(pad: DirectPad) -> None:
     body = reply.body
     shape = (body["height"], body["width"])
     index = np.frombuffer(reply.buffers[0], "<u2").reshape(shape)
-    assert body["count"] == 3
+    assert len(body["items"]) == 3
     for item in body["items"]:
         row, column = int(item["y"] * shape[0] / 80), int(item["x"] * shape[1] / 96)
         assert index[row, column] == item["index"]

@@ -77,7 +77,7 @@ def test_open_upload_classifies_sketch_gray_and_color_images() -> None:
         (pixels(color_file(80, 60)), "color", IN_COLOR),
     ]:
         opened = open_upload(image_file(rgb), "old.png", Limits(), 64)
-        assert (opened.kind, opened.notes, opened.colored) == (kind, notes, bool(notes))
+        assert (opened.kind, opened.notes) == (kind, notes)
         assert (opened.source == opened.gray) == (rgb.ndim == 2)
 
 
@@ -126,7 +126,6 @@ def test_opened_image_alpha_has_8_bits_and_preview_size(scale: int) -> None:
     levels = np.full((80, 120, 4), 100 * scale, (np.uint8, np.uint16)[scale > 1])
     levels[:, 60:, 3] = 200 * scale
     opened = open_upload(imagecodecs.png_encode(levels), "cut.png", Limits(view_side=60), 64)
-    assert opened.describe(64)["transparent"]
     assert np.array_equal(pixels(opened.alpha), np.repeat([[100, 200]], 40, axis=0).repeat(30, axis=1))
 
 

@@ -71,9 +71,9 @@ def test_run_server_closes_the_port_at_exit() -> None:
 
 
 def test_ctrl_c_while_the_studio_loads_stops_the_server() -> None:
-    def make() -> tuple[Studio, None]:
+    def make() -> Studio:
         signal.raise_signal(signal.SIGINT)
-        return tiny_studio(), None
+        return tiny_studio()
 
     serve(make, Address(port=0), browser=False)
 

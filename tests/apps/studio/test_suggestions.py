@@ -3,9 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from pads import DirectPad, tiny_studio
 
 from colorzoo.apps.studio.suggestions import (
     CANDIDATES,
@@ -14,13 +14,11 @@ from colorzoo.apps.studio.suggestions import (
     most_informative,
 )
 from colorzoo.guidance import PointHint, Recipe
-from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.palette import suggest_colors
 from colorzoo.inference.pipeline import colorize_task
 from colorzoo.prediction import Distribution
-from tiny_model import gray_image, tiny_model
 
 PHOTO = Path(__file__).parents[2] / "data" / "images" / "coffee.jpg"
 CENTERS = torch.tensor([[40.0, 0.0], [-40.0, 0.0], [0.0, 0.0]])
@@ -45,17 +43,17 @@ def test_colors_of_the_informative_point_change_over_a_tenth_of_the_image() -> N
     colorizer = Colorizer("colorzoo2026", device="cpu")
     image = read_image(PHOTO)
     task = colorizer.prepare(image, Recipe(), border="none")
-    automatic = colorize_task(task)
-    place = find_informative_point(task, automatic)
-    assert place is not None
+    distribution = colorize_task(task).distribution
+    assert distribution is not None
+    (x, y), probabilities = find_informative_point(task, distribution)
     width, height = task.image_size
     columns = round(CANDIDATES * width / height)  # the image is wider than high
-    assert (place.x * columns / width) % 1 == pytest.approx(0.5)  # in the center of a tile of a regular grid
-    assert (place.y * 8 / height) % 1 == pytest.approx(0.5)
-    assert float(place.probabilities.sum()) == pytest.approx(1, abs=1e-4)
-    colors = suggest_colors(place.probabilities, place.centers, 60.0, count=COLORINGS)
+    assert (x * columns / width) % 1 == pytest.approx(0.5)  # in the center of a tile of a regular grid
+    assert (y * 8 / height) % 1 == pytest.approx(0.5)
+    assert float(probabilities.sum()) == pytest.approx(1, abs=1e-4)
+    colors = suggest_colors(probabilities, distribution.centers, 60.0, count=COLORINGS)
     assert len(colors) == 4
-    points = [PointHint(place.x, place.y, ab=color.ab, reach="everywhere") for color in colors]
+    points = [PointHint(x, y, ab=color.ab, reach="everywhere") for color in colors]
     colored = [colorize_task(replace(task, recipe=Recipe(points=(point,)))).ab for point in points]
     for first, ab in enumerate(colored):
         for other in colored[:first]:
@@ -63,7 +61,7 @@ def test_colors_of_the_informative_point_change_over_a_tenth_of_the_image() -> N
             assert float(changed.float().mean()) > 0.1  # far more than one tile
 
 
-def test_find_informative_point_is_none_for_models_without_similarity() -> None:
-    colorizer = Colorizer(tiny_model(), device="cpu", size=64)
-    task = colorizer.prepare(RasterImage(np.asarray(gray_image(64, 96))), Recipe())
-    assert find_informative_point(task, colorize_task(task)) is None
+def test_colorings_are_empty_for_models_without_similarity() -> None:
+    pad = DirectPad(tiny_studio())
+    pad.open()
+    assert pad.call("colorings", recipe={}).body["items"] == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from colorzoo.apps.cli._options import Command
 from colorzoo.errors import ColorzooError, ImageError
@@ -128,27 +128,32 @@ def _read_report(args: StudioOptions, path: Path) -> ServedReport:
     return serve_report(path)
 
 
-def _make_studio(args: StudioOptions, image_path: Path | None) -> tuple[Studio, dict[str, Any] | None]:
-    """Return the studio with the image passed on the command line, and the initial recipe."""
+def _make_studio(args: StudioOptions, image_path: Path | None) -> Studio:
+    """Return the studio with the image and the recipe passed on the command line."""
+    import torch
+
     from colorzoo.apps.studio.studio import Studio
     from colorzoo.guidance import Recipe
     from colorzoo.image_io import check_image
     from colorzoo.inference import Colorizer, choose_device
 
     choose_device(args.device)  # raises an error for an unknown device
-    recipe = Recipe.from_json(args.recipe).to_dict() if args.recipe else None
-    model_name = args.model or (recipe or {}).get("model")
+    # a parallel operation is as slow as its slowest thread, and threads that share a core are slow
+    torch.set_num_threads(max(1, torch.get_num_threads() // 2))
+    recipe = Recipe.from_json(args.recipe) if args.recipe else Recipe()
+    model_name = args.model or recipe.model
     choice = choose_model(model_name, "points", args.weights, fast=args.fast)
     # the studio loads registered weights itself, and only when they are used
     colorizer = None if args.weights == "default" else Colorizer(choice, device=args.device)
-    studio = Studio(colorizer, model=model_name, fast=args.fast, device=args.device, tune=True)
+    studio = Studio(colorizer, model=model_name, fast=args.fast, device=args.device)
+    studio.recipe = recipe.to_dict() if args.recipe else None
     if image_path is not None:
         try:
             check_image(image_path, max_pixels=studio.limits.pixels)  # raises here, not in the page
         except ImageError as error:
             raise ImageError(error.problem) from error  # the drawing pad has no options
         studio.offer(image_path.read_bytes(), image_path.name)
-    return studio, recipe
+    return studio
 
 
 def _write_static(args: StudioOptions, folder: Path) -> int:

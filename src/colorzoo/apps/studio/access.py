@@ -39,12 +39,12 @@ class Access:
 
     Attributes:
         host: Address on which the server listens.
-        token: Secret that each request for data must contain; None disables the check.
+        token: Secret that each request for data must contain.
         names: Host names that requests can use in addition to ``host``.
     """
 
     host: str
-    token: str | None = None
+    token: str
     names: tuple[str, ...] = ()
 
     def refusal(self, scope: Scope) -> str | None:
@@ -56,7 +56,7 @@ class Access:
         headers = Headers(scope=scope)
         host = headers.get("host", "")  # with the port
         try:
-            host_name = (urlsplit(f"//{host}").hostname or "").lower()
+            host_name = urlsplit(f"//{host}").hostname or ""
             origin = urlsplit(headers.get("origin", ""))
         except ValueError:  # for example, an IPv6 address without the closing bracket
             return "the Host or Origin header of the request is invalid; open the printed address"
@@ -69,13 +69,14 @@ class Access:
         if "origin" in headers and (origin.scheme, origin.netloc) != (scheme, host):
             return "requests from other sites are not allowed"
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        if path.startswith(("/api", "/report")) and not self._carries_token(scope, headers):
+        needs_token = path.startswith(("/api", "/report"))
+        if needs_token and not self._carries_token(scope, headers):
             return "the token is missing or wrong; open the complete address that the server printed"
         return None
 
     def token_cookie(self, scope: Scope) -> str | None:
         """Return the header ``Set-Cookie`` that stores the token; None if the request URL has no token."""
-        if self.token is None or not self.has_token(scope):
+        if not self._url_has_token(scope):
             return None
         return f"{self.cookie_name}={self.token}; Path=/; HttpOnly; SameSite=Strict"
 
@@ -85,21 +86,17 @@ class Access:
 
         Browsers share cookies between the ports of a host, so each server requires a different cookie name.
         """
-        return f"colorzoo-{sha256((self.token or '').encode()).hexdigest()[:16]}"
+        return f"colorzoo-{sha256(self.token.encode()).hexdigest()[:16]}"
 
-    def has_token(self, scope: Scope) -> bool:
-        """Return whether the URL of a request contains the token."""
+    def _url_has_token(self, scope: Scope) -> bool:
         return self._equals_token(QueryParams(scope.get("query_string", b"")).get("token", ""))
 
     def _carries_token(self, scope: Scope, headers: Headers) -> bool:
         cookie = HTTPConnection(scope).cookies.get(self.cookie_name, "")
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
-        return self.has_token(scope) or self._equals_token(cookie) or self._equals_token(bearer)
+        return self._url_has_token(scope) or self._equals_token(cookie) or self._equals_token(bearer)
 
     def _equals_token(self, text: str) -> bool:
-        """Return whether a text equals the token; True for any text if the check is disabled."""
-        if self.token is None:
-            return True
         return hmac.compare_digest(text.encode("utf-8", "replace"), self.token.encode())
 
     def _accepts_host(self, name: str) -> bool:
@@ -110,7 +107,7 @@ class Access:
             return False
         machine = socket.gethostname().lower()
         local_names = {self.host.lower(), machine, f"{machine.partition('.')[0]}.local"}
-        return is_ip_address(name) or name in local_names
+        return _ip_address(name) is not None or name in local_names
 
 
 class AccessMiddleware:
@@ -162,12 +159,8 @@ def is_loopback(host: str) -> bool:
     return host.lower() == "localhost" if address is None else address.is_loopback
 
 
-def is_ip_address(host: str) -> bool:
-    """Return whether a host is an IP address rather than a name."""
-    return _ip_address(host) is not None
-
-
 def _ip_address(host: str) -> IPv4Address | IPv6Address | None:
+    """Return the IP address of a host; None for a host name."""
     try:
         return ip_address(host.strip("[]"))
     except ValueError:

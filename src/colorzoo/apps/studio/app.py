@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from colorzoo.apps.studio.access import Access, AccessMiddleware
 from colorzoo.apps.studio.protocol import (
@@ -57,19 +57,13 @@ class StudioLoader:
 
     def __init__(self, limits: Limits, report: ServedReport | None = None) -> None:
         self.limits, self.report = limits, report
-        self.recipe: dict[str, Any] | None = None
         self._future: Future[Studio] = Future()
 
     @classmethod
-    def loaded(cls, studio: Studio, recipe: dict[str, Any] | None = None) -> StudioLoader:
-        """Return a loader for a studio that is already loaded.
-
-        Args:
-            studio: The studio.
-            recipe: Initial recipe of new drawing pads; None for an empty recipe.
-        """
+    def loaded(cls, studio: Studio) -> StudioLoader:
+        """Return a loader for a studio that is already loaded."""
         loader = cls(studio.limits)
-        loader.finish(studio, recipe)
+        loader.finish(studio)
         return loader
 
     @property
@@ -99,9 +93,8 @@ class StudioLoader:
             raise StudioError("expired", f"{name}: no such file")
         return Path(name)
 
-    def finish(self, studio: Studio, recipe: dict[str, Any] | None = None) -> None:
-        """Set the loaded studio and the initial recipe of new drawing pads."""
-        self.recipe = recipe
+    def finish(self, studio: Studio) -> None:
+        """Set the loaded studio."""
         self._future.set_result(studio)
 
     def fail(self, error: BaseException) -> None:
@@ -155,9 +148,11 @@ def build_app(loader: StudioLoader, access: Access) -> Starlette:
 
 async def _expire_sessions(loader: StudioLoader) -> None:
     """Remove expired sessions at least once a minute, until the task is cancelled."""
-    with contextlib.suppress(Exception):  # the caller of the loader reports the error
+    try:
         studio = await loader.wait()
-    while loader.studio is not None:
+    except Exception:  # the caller of the loader reports the error
+        return
+    while True:
         await asyncio.sleep(min(60.0, studio.limits.idle_seconds))
         await asyncio.to_thread(studio.sessions.remove_expired)
 
@@ -252,15 +247,18 @@ async def _websocket(socket: WebSocket) -> None:
     try:
         studio = await loader.wait()
         photo_path = loader.photo_path(socket.query_params)
-        session = studio.connect(session_id, outgoing.reply, loader.recipe, photo_path)
+        session = studio.connect(session_id, outgoing.reply, photo_path)
     except Exception as error:  # loading failed, or there are too many sessions; the client reconnects later
         with contextlib.suppress(RuntimeError, WebSocketDisconnect):
             await _send(socket, error_message(error, None))
         await _close(socket, outgoing)
         return
+    receiving = asyncio.create_task(_handle_frames(socket, studio, session, outgoing))
     try:
-        await _handle_frames(socket, studio, session, outgoing)
+        # the task `sending` ends if the client does not read its messages
+        await asyncio.wait({receiving, outgoing.sending}, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        receiving.cancel()
         studio.disconnect(session)
         await _close(socket, outgoing)
 
@@ -268,14 +266,14 @@ async def _websocket(socket: WebSocket) -> None:
 async def _close(socket: WebSocket, outgoing: Outgoing) -> None:
     """Drop the queued messages, and close the websocket unless it is already closed."""
     outgoing.sending.cancel()
-    if socket.client_state == WebSocketState.CONNECTED == socket.application_state:
-        with contextlib.suppress(RuntimeError, WebSocketDisconnect):
-            await socket.close(_TRY_LATER)
+    with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # the websocket is already closed
+        await socket.close(_TRY_LATER)
 
 
 async def _handle_frames(socket: WebSocket, studio: Studio, session: Session, outgoing: Outgoing) -> None:
-    """Process the messages of a drawing pad until the pad disconnects or stops reading."""
-    while (frame := await _next_frame(socket, outgoing.sending)) is not None:
+    """Process the messages of a drawing pad until the pad disconnects."""
+    while (event := await socket.receive())["type"] == "websocket.receive":
+        frame: str | bytes = event.get("text") or event.get("bytes") or ""
         try:
             studio.handle(session, unpack(frame), outgoing.reply)
         except StudioError as error:  # after an invalid frame, the connection stays open
@@ -323,17 +321,3 @@ async def _send(socket: WebSocket, message: Message) -> None:
         await socket.send_text(frame)
     else:
         await socket.send_bytes(frame)
-
-
-async def _next_frame(socket: WebSocket, sending: asyncio.Task[None]) -> str | bytes | None:
-    """Return the next websocket frame; None if the client disconnected or stopped reading."""
-    receiving = asyncio.ensure_future(socket.receive())
-    await asyncio.wait({receiving, sending}, return_when=asyncio.FIRST_COMPLETED)
-    if not receiving.done():
-        receiving.cancel()
-        return None
-    event = receiving.result()
-    if event["type"] == "websocket.disconnect":
-        return None
-    frame: str | bytes | None = event.get("text")
-    return event.get("bytes", b"") if frame is None else frame

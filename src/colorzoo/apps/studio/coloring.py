@@ -177,7 +177,8 @@ def _preview_levels(result: ColorizedImage, lightness: Tensor, window: Window | 
     """
     if window is None:
         return result.over(lightness).levels()
-    inside = window.scaled(int(lightness.shape[1]), int(lightness.shape[0]))
+    rows, columns = lightness.shape
+    inside = window.inside.scaled(window.size, columns, rows)
     surroundings = Surroundings(lightness, inside)
     return result.over(lightness[inside.slices], surroundings=surroundings).levels()
 

@@ -18,8 +18,6 @@ from colorzoo.image_io import FloatArray
 from colorzoo.inference import predict_regions
 from colorzoo.inference.steps import Drawing
 
-VARIANTS = 4
-"""Number of versions in the ``colorings`` message: the most likely colors, and other colorings."""
 _SIMILAR = 0.5  # minimum probability that two regions have one color
 _MOST_REGIONS = np.iinfo(np.uint16).max
 
@@ -30,14 +28,8 @@ def describe_drawing(request: PadRequest) -> tuple[dict[str, Any], bytes]:
     The numbers have the size of the preview and are encoded as little-endian uint16.
     """
     labels = _preview_of(request).regions.clip(max=_MOST_REGIONS)
-    fields = {
-        "count": int(labels.max()) + 1,
-        "width": labels.shape[1],
-        "height": labels.shape[0],
-        "items": [],
-        "proposal": None,
-    }
-    return fields, labels.astype("<u2").tobytes()
+    height, width = labels.shape
+    return {"width": width, "height": height}, labels.astype("<u2").tobytes()
 
 
 def describe_region_colors(request: PadRequest, place: tuple[float, float], count: int) -> dict[str, Any]:
@@ -59,8 +51,8 @@ def describe_region_colors(request: PadRequest, place: tuple[float, float], coun
         rgb, probabilities = rgb[order], probabilities[order]
         lab = _to_lab(rgb)
     items = [
-        {"ab": lab[i, 1:].tolist(), "color": _hex(rgb[i]), "share": float(probabilities[i])}
-        for i in range(len(rgb))
+        {"ab": [a, b], "color": _hex(color), "share": probability}
+        for (_, a, b), color, probability in zip(lab.tolist(), rgb, probabilities.tolist(), strict=True)
     ]
     return {"lightness": float(lab[0, 0]) if items else None, "items": items}
 

@@ -11,6 +11,7 @@ import cv2
 from numpy.typing import NDArray
 
 from colorzoo.apps.studio.coloring import PadRequest
+from colorzoo.apps.studio.opened_image import fit_size
 from colorzoo.batch import ColorSettings, result_provenance, used_files, with_prediction, with_source
 from colorzoo.guidance import Recipe
 from colorzoo.image_io import (
@@ -102,16 +103,17 @@ def encode_with_provenance(
         options: Options with the format of an image.
     """
     source = colored.source(image)
-    downscaled = _downscale(source, options.side)
-    metadata = downscaled.metadata
+    levels = colored.levels(output_bit_depth(name, image))
+    downscaled_levels = _downscale_levels(levels, options.side, source.alpha)
+    downscaled_source = _downscale(source, options.side)
+    metadata = downscaled_source.metadata
     if options.dpi is not None:
         metadata = replace(metadata, dpi=(options.dpi, options.dpi))
     metadata = add_provenance(metadata, with_prediction(origin, colored))
-    levels = colored.levels(output_bit_depth(name, image))
-    downscaled_levels = _downscale_levels(levels, options.side, source.alpha)
-    like = replace(downscaled, metadata=metadata)
     file_format = WRITABLE[PurePath(name).suffix]
-    return encode(downscaled_levels, like, file_format, options.quality)
+    return encode(
+        downscaled_levels, replace(downscaled_source, metadata=metadata), file_format, options.quality
+    )
 
 
 def export_provenance(
@@ -165,8 +167,8 @@ def _downscale_levels(
 ) -> NDArray[Any]:
     """Downscale ``(H, W[, 3])`` levels to a longer side of at most ``side`` pixels, weighted by alpha."""
     height, width = levels.shape[:2]
-    scale = 1 if side is None else side / max(height, width)
-    if scale >= 1:
+    if side is None or side >= max(height, width):
         return levels
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return resample_visible(levels, alpha, partial(cv2.resize, dsize=size, interpolation=cv2.INTER_AREA))
+    rows, columns = fit_size(height, width, side)
+    resize = partial(cv2.resize, dsize=(columns, rows), interpolation=cv2.INTER_AREA)
+    return resample_visible(levels, alpha, resize)

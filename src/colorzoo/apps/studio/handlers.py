@@ -92,10 +92,12 @@ class Context:
     def _is_superseded(self) -> bool:
         """Return whether a newer ``color`` request replaces this request."""
         kind, body, number = self.message.type, self.message.body, self.message.id or 0
-        if kind == "colorings" or (kind == "color" and body.get("quality") == "full"):
+        if kind not in ("color", "colorings"):
+            return False
+        if kind == "colorings" or body.get("quality") == "full":
             return self.session.newest_color > number
         is_preview = body.get("quality") == "drag" or body.get("early") is True
-        return kind == "color" and is_preview and self.session.newest_final > number
+        return is_preview and self.session.newest_final > number
 
     def answer(self, kind: str, /, *buffers: bytes, **fields: Any) -> Message:
         """Return a message that responds to this request.
@@ -222,7 +224,7 @@ def _attach(ctx: Context) -> Iterator[Message]:
     if fields.take("detach"):
         if slot == "exemplar":
             ctx.session.reference = None
-        yield ctx.answer("attached", slot=slot, detached=True)
+        yield ctx.answer("attached", slot=slot)
         return
     data, name = ctx.file()
     image = read_upload(data, name, ctx.limits)
@@ -270,20 +272,20 @@ def suggest(ctx: Context) -> Iterator[Message]:
     """Yield a message with likely colors at a location, predicted from all other hints."""
     body = ctx.message.body
     fields = Fields(body.get("suggest", body), "suggest")  # a ``color`` request can contain this request
-    x, y = ctx.place(fields)
+    place_in_photo = ctx.place(fields)
     count = min(fields.read("count", PositiveInt, 9), MAX_SUGGESTIONS)
     recipe, exclude = ctx.recipe(), fields.read("exclude", NonNegativeInt)
     if exclude is not None:
         recipe = replace(recipe, points=recipe.points[:exclude] + recipe.points[exclude + 1 :])
     request = ctx.pad_request(recipe)
-    place = request.opened.part_location((x, y))
+    place = request.opened.part_location(place_in_photo)
     if _colors_regions(request):
         reach = None
         colors = drawings.describe_region_colors(request, place, count)
     else:
         reach = regions.default_reach(request, place)
         colors = suggestions.describe_likely_colors(request, place, count)
-    yield ctx.answer("suggestions", x=x, y=y, reach=reach, **colors)
+    yield ctx.answer("suggestions", reach=reach, **colors)
 
 
 def _next(ctx: Context) -> Iterator[Message]:
@@ -300,7 +302,7 @@ def _colorings(ctx: Context) -> Iterator[Message]:
     """Find the location whose color determines most other colors, and its likely colors."""
     request = ctx.pad_request()
     if _colors_regions(request):
-        versions = [{"variant": number} for number in range(drawings.VARIANTS)]
+        versions = [{"variant": number} for number in range(suggestions.COLORINGS)]
         yield ctx.answer("colorings", x=None, y=None, lightness=None, items=versions)
         return
     yield ctx.answer("colorings", **suggestions.describe_colorings(request))
@@ -308,15 +310,15 @@ def _colorings(ctx: Context) -> Iterator[Message]:
 
 def _extent(ctx: Context) -> Iterator[Message]:
     """Return an image of the reach of a point: the pixels that its color can change."""
-    x, y = ctx.place()
+    place = ctx.place()
     fields = ctx.message.fields()
     radius = fields.read("radius", NonNegativeFloat, 3.0)
     reach = fields.read("reach", Reach, DEFAULT_REACH)
     recipe = ctx.recipe() if "recipe" in ctx.message.body else Recipe()
     request = ctx.pad_request(recipe)
-    point = PointHint(*request.opened.part_location((x, y)), radius, reach=reach)
+    point = PointHint(*request.opened.part_location(place), radius, reach=reach)
     overlay, steps = regions.reach_overlay(request, point), regions.reach_steps(request, point)
-    yield ctx.answer("extent", overlay, x=x, y=y, reach=reach, steps=steps)
+    yield ctx.answer("extent", overlay, steps=steps)
 
 
 def _select(ctx: Context) -> Iterator[Message]:
@@ -411,7 +413,7 @@ def _export(ctx: Context) -> Iterator[Message]:
         origin = export_provenance(request, recipe, options, colored.source(image).size)
         data = encode_with_provenance(colored, image, name, origin, options)
         notes += write_notes(name, image)
-    fields = {"name": name, "mime": options.mime, "bytes": len(data), "notes": notes}
+    fields = {"name": name, "mime": options.mime, "notes": notes}
     if ctx.inline_files:
         yield ctx.answer("exported", data, **fields)
     else:

@@ -71,15 +71,12 @@ class ModelPool:
             UnknownModelError: The model name is unknown.
             ColorzooError: The weights of the model are not available.
         """
-        if self._own is not None and name in (None, self._own.name):
-            return self._own
-        name = model_card(name or self.default).name
         colorizer = self._find(name)
         if colorizer is not None:
             return colorizer
         with self._loading:
             # another thread may have loaded the model in the meantime
-            return self._find(name) or self._load_and_store(name)
+            return self._find(name) or self._load_and_store(model_card(name or self.default).name)
 
     def _load_and_store(self, name: str) -> Colorizer:
         """Load a model and store it; remove the least recently used model if necessary."""
@@ -91,13 +88,14 @@ class ModelPool:
 
     def has(self, name: str | None) -> bool:
         """Return whether a model is loaded."""
-        is_own = self._own is not None and name in (None, self._own.name)
-        return is_own or self._find(model_card(name or self.default).name) is not None
+        return self._find(name) is not None
 
-    def _find(self, name: str) -> Colorizer | None:
+    def _find(self, name: str | None) -> Colorizer | None:
         """Return a loaded model, which becomes the most recently used model; None if it is not loaded."""
+        if self._own is not None and name in (None, self._own.name):
+            return self._own
         with self._lock:
-            return self._loaded.get(name)
+            return self._loaded.get(model_card(name or self.default).name)
 
     def describe(self) -> list[dict[str, Any]]:
         """Return the entries of the model menu, a field of the ``hello`` message."""
@@ -164,13 +162,8 @@ def _menu_entry(card: ModelCard) -> dict[str, Any]:
     return {
         "name": card.name,
         "caption": _caption(card.name),
-        "title": card.title,
-        "summary": card.summary,
-        "paper": card.paper,
-        "year": card.year or None,
         "guidance": [kind for kind in card.guidance if kind != "classes" or _ranked_for_classes(card)],
         "input": card.input,
-        "output": card.output,
         "parameters": card.parameters,
         "group": _group(card),
         "purpose": _purpose(card) if card.parameters else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import PurePosixPath
@@ -63,10 +63,6 @@ class Window:
     inside: Rectangle
     size: tuple[int, int]
 
-    def scaled(self, columns: int, rows: int) -> Rectangle:
-        """Return the inner area in pixels of the photo scaled to ``columns`` x ``rows``."""
-        return self.inside.scaled(self.size, columns, rows)
-
     def surrounded(self, values: NDArray[Any], *, edge: bool = False) -> NDArray[Any]:
         """Extend a map of the inner area to the size of the whole photo.
 
@@ -75,15 +71,16 @@ class Window:
             edge: Whether to fill pixels outside the inner area with the nearest edge value instead of 0.
         """
         left, top, width, height = self.inside
-        right, bottom = self.size[0] - left - width, self.size[1] - top - height
-        longest = max(values.shape[1] / width * self.size[0], values.shape[0] / height * self.size[1])
+        photo_width, photo_height = self.size
+        right, bottom = photo_width - left - width, photo_height - top - height
+        longest = max(values.shape[1] / width * photo_width, values.shape[0] / height * photo_height)
         if longest > _LONGEST_MAP:
             values = _shrunk(values, _LONGEST_MAP / longest)
         across, down = values.shape[1] / width, values.shape[0] / height  # map pixels per photo pixel
-        rows = round(top * down), round(bottom * down)
-        columns = round(left * across), round(right * across)
-        sides = (rows, columns, (0, 0))[: values.ndim]
-        return np.pad(values, sides, mode="edge") if edge else np.pad(values, sides)
+        added_rows = round(top * down), round(bottom * down)
+        added_columns = round(left * across), round(right * across)
+        padding = (added_rows, added_columns, (0, 0))[: values.ndim]  # none for channels
+        return np.pad(values, padding, mode="edge" if edge else "constant")
 
 
 @dataclass(frozen=True, repr=False)  # the default repr would print the content of files
@@ -98,7 +95,6 @@ class OpenedImage:
         data: Content of the image file.
         sha256: SHA-256 of the image file.
         size: Width and height in pixels.
-        colored: Whether the photo has colors.
         kind: ``"sketch"`` for line art, ``"gray"`` or ``"color"`` for other images.
         notes: Notes for the user, such as that the colors of the photo are ignored.
         lightness: Lightness ``(1, 1, h, w)`` at the size of the preview.
@@ -118,7 +114,6 @@ class OpenedImage:
     data: bytes
     sha256: str
     size: tuple[int, int]
-    colored: bool
     kind: str
     notes: tuple[str, ...]
     lightness: Tensor
@@ -227,13 +222,13 @@ class OpenedImage:
 
     def _cropped(self, inside: Rectangle) -> OpenedImage:
         """Return the part of the photo in a rectangle, with empty caches."""
-        window = Window(inside, self.size)
+        view_slices = inside.scaled(self.size, *self.view).slices
         return replace(
             self,
             size=(inside.width, inside.height),
-            lightness=self.lightness[..., *window.scaled(*self.view).slices],
+            lightness=self.lightness[..., *view_slices],
             network_lightnesses={},
-            window=window,
+            window=Window(inside, self.size),
             whole=self,
             last_results={},
         )
@@ -269,10 +264,19 @@ class OpenedImage:
         Args:
             place: Location ``(x, y)`` in photo pixels.
         """
-        columns, rows = self.view
-        row = min(max(int(place[1] * rows / self.size[1]), 0), rows - 1)
-        column = min(max(int(place[0] * columns / self.size[0]), 0), columns - 1)
+        row, column = self.map_pixel(place, self.lightness.shape[2:])
         return lightness_around(self.lightness[0, 0], row, column)
+
+    def map_pixel(self, place: tuple[float, float], shape: Sequence[int]) -> tuple[int, int]:
+        """Return the row and column of a location in a map of the photo.
+
+        Args:
+            place: Location ``(x, y)`` in photo pixels.
+            shape: Height and width of the map.
+        """
+        (x, y), (width, height), (rows, columns) = place, self.size, shape
+        row, column = int(y * rows / height), int(x * columns / width)
+        return min(max(row, 0), rows - 1), min(max(column, 0), columns - 1)
 
     def photo_location(self, place: tuple[float, float]) -> tuple[float, float]:
         """Convert x and y to pixels of the whole photo, if this object is a part of a photo."""
@@ -297,8 +301,6 @@ class OpenedImage:
             "network": network,
             "border": None if self.border is None else list(self.border),
             "view": list(self.view),
-            "colored": self.colored,
-            "transparent": bool(self.alpha),
             "kind": self.kind,
             "notes": list(self.notes),
         }
@@ -330,7 +332,6 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
         data=data,
         sha256=sha256(data).hexdigest(),
         size=image.size,
-        colored=tint is not None,
         kind=_photo_kind(is_sketch, tint),
         notes=(*image.notes, *_color_notes(tint)),
         lightness=lightness_of_levels(shrink_levels(image.levels, view))[None, None],
@@ -383,9 +384,8 @@ def read_upload(data: bytes, name: str, limits: Limits) -> RasterImage:
 def _alpha_png(alpha: NDArray[Any], size: tuple[int, ...]) -> bytes:
     """Encode an alpha channel ``(H, W)`` of 8 or 16 bits as an 8-bit PNG of a size (height, width)."""
     small = cv2.resize(alpha, (size[1], size[0]), interpolation=cv2.INTER_AREA)
-    memory = io.BytesIO()
-    Image.fromarray((small // (257 if small.dtype == np.uint16 else 1)).astype(np.uint8)).save(memory, "PNG")
-    return memory.getvalue()
+    levels = small // 257 if small.dtype == np.uint16 else small
+    return png(levels.astype(np.uint8))
 
 
 def safe_name(name: str) -> str:
@@ -440,18 +440,30 @@ def shrink_levels(levels: Levels, size: tuple[int, int]) -> Levels:
     """Downscale an image to ``size`` (height, width) by area averaging."""
     # an integer factor first, because fractional factors take ten times as long; the last rows and columns
     # are dropped if the size is not a multiple of the factor
-    factor = max(1, min(levels.shape[side] // (2 * size[side]) for side in (0, 1)))
-    height, width = (levels.shape[side] // factor for side in (0, 1))
-    levels = levels[: height * factor, : width * factor]
-    for target in ((height, width), size):
-        if levels.shape[:2] != target:
-            levels = np.asarray(cv2.resize(levels, target[::-1], interpolation=cv2.INTER_AREA))
-    return levels
+    height, width = levels.shape[:2]
+    factor = max(1, min(height // (2 * size[0]), width // (2 * size[1])))
+    rows, columns = height // factor, width // factor
+    reduced = _averaged(levels[: rows * factor, : columns * factor], (rows, columns))
+    return _averaged(reduced, size)
+
+
+def _averaged(levels: Levels, size: tuple[int, int]) -> Levels:
+    """Resize an image to ``size`` (height, width) by area averaging, unless it has this size."""
+    if levels.shape[:2] == size:
+        return levels
+    return np.asarray(cv2.resize(levels, size[::-1], interpolation=cv2.INTER_AREA))
 
 
 def _rgb_image(levels: Levels) -> Image.Image:
     """Convert levels of any bit depth to an 8-bit RGB image."""
     return Image.fromarray(quantized(levels, None, 8)).convert("RGB")
+
+
+def png(levels: NDArray[np.uint8]) -> bytes:
+    """Encode 8-bit gray, RGB or RGBA levels as a PNG."""
+    memory = io.BytesIO()
+    Image.fromarray(levels).save(memory, "PNG")
+    return memory.getvalue()
 
 
 def jpeg(image: Image.Image) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,10 +12,10 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from colorzoo.apps.studio.coloring import PadRequest, predict
+from colorzoo.apps.studio.opened_image import png
 from colorzoo.apps.studio.protocol import StudioError
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.errors import GuidanceError
@@ -82,11 +81,8 @@ def describe_regions(request: PadRequest, result: ColorizedImage) -> tuple[dict[
     for number in filled_regions(regions):
         inside = (index == number).numpy()
         x, y = innermost_location(inside, request.opened.size)
-        items.append(
-            {"index": number, "area": float(inside.mean()), "x": x, "y": y, "suggested": colors[number]}
-        )
+        items.append({"index": number, "x": x, "y": y, "suggested": colors[number]})
     fields = {
-        "count": len(items),
         "width": index.shape[1],
         "height": index.shape[0],
         "items": items,
@@ -142,18 +138,18 @@ def describe_classes(request: PadRequest) -> tuple[dict[str, Any], tuple[bytes, 
     model = request.colorizer.model
     if not model.supports("segment"):
         raise StudioError("unsupported", "this coloring model does not support object types")
-    class_names: dict[int, str] = getattr(model, "class_names", {})
     photo_classes = find_classes(model, request.lightness())[0, 0]
     window = request.opened.window
     if window is not None:  # the model predicts classes only inside the scan border
         photo_classes = torch.from_numpy(window.surrounded(photo_classes.numpy(), edge=True))
-    fields: dict[str, Any] = {**_describe_class_map(photo_classes, class_names), "reference": None}
-    if request.reference is None:
-        return fields, (_uint16_bytes(photo_classes),)
-    reference_lightness = rgb_to_lab(request.reference.rgb)[:, :1]
-    reference_classes = find_classes(model, reference_lightness)[0, 0]
-    fields["reference"] = _describe_class_map(reference_classes, class_names)
-    return fields, (_uint16_bytes(photo_classes), _uint16_bytes(reference_classes))
+    class_maps = [photo_classes]
+    if request.reference is not None:
+        reference_lightness = rgb_to_lab(request.reference.rgb)[:, :1]
+        class_maps.append(find_classes(model, reference_lightness)[0, 0])
+    class_names: dict[int, str] = getattr(model, "class_names", {})
+    photo, *references = (_describe_class_map(classes, class_names) for classes in class_maps)
+    fields = {**photo, "reference": references[0] if references else None}
+    return fields, tuple(map(_uint16_bytes, class_maps))
 
 
 def _describe_class_map(classes: Tensor, class_names: dict[int, str]) -> dict[str, Any]:
@@ -299,10 +295,8 @@ def reach_overlay(request: PadRequest, point: PointHint) -> bytes:
     alpha = (weight * TINT_ALPHA).round().byte().numpy()
     if request.opened.window is not None:
         alpha = request.opened.window.surrounded(alpha)
-    tint = np.dstack([np.broadcast_to(np.array(TINT, np.uint8), (*alpha.shape, 3)), alpha])
-    file = io.BytesIO()
-    Image.fromarray(tint).save(file, "PNG")
-    return file.getvalue()
+    tint = np.broadcast_to(np.array(TINT, np.uint8), (*alpha.shape, 3))
+    return png(np.dstack([tint, alpha]))
 
 
 def reach_steps(request: PadRequest, point: PointHint) -> list[float]:
@@ -351,17 +345,15 @@ def matched_location(request: PadRequest, place: tuple[float, float]) -> tuple[f
         request: Photo, recipe, model and reference.
         place: Location ``(x, y)`` in pixels of the whole photo.
     """
-    window, reference = request.opened.window, request.reference
+    opened, reference = request.opened, request.reference
     prediction = predict(request).prediction
     if reference is None or prediction is None or "match" not in prediction.extras:
         return None
-    if window is not None and not window.inside.contains(place, window.size):
+    if opened.window is not None and not opened.window.inside.contains(place, opened.window.size):
         return None
     # (2, h, w): x and y as fractions of the width and height of the reference, or NaN without a match
-    match = prediction.extras["match"][0]
-    _, height, width = match.shape
-    inner_x, inner_y = request.opened.part_location(place)
-    row = min(int(inner_y * height / request.opened.size[1]), height - 1)
-    column = min(int(inner_x * width / request.opened.size[0]), width - 1)
-    x, y = match[:, row, column].tolist()
-    return None if math.isnan(x) else (x * reference.size[0], y * reference.size[1])
+    matches = prediction.extras["match"][0]
+    row, column = opened.map_pixel(opened.part_location(place), matches.shape[1:])
+    x, y = matches[:, row, column].tolist()
+    width, height = reference.size
+    return None if math.isnan(x) else (x * width, y * height)

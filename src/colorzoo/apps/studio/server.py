@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import h11
@@ -45,8 +45,6 @@ _NOT_ENCRYPTED = (
     "The connection is not encrypted: other users of this network can read the photos and the token. "
     "On an untrusted network, use a TLS proxy and pass its name with --allow-host."
 )
-MakeStudio = Callable[[], tuple["Studio", dict[str, Any] | None]]
-"""Function that returns a studio and the initial recipe of new drawing pads."""
 
 
 class _HttpProtocol(H11Protocol):
@@ -97,7 +95,7 @@ class Address:
 
 
 def serve(
-    make: MakeStudio,
+    make: Callable[[], Studio],
     address: Address,
     *,
     browser: bool,
@@ -163,14 +161,14 @@ def _announce(url: str, address: Address) -> None:
             print(qr_code(url), flush=True)
 
 
-def _load(loader: StudioLoader, make: MakeStudio) -> None:
+def _load(loader: StudioLoader, make: Callable[[], Studio]) -> None:
     """Load the studio and pass it, or the error, to the loader."""
     try:
-        studio, recipe = make()
+        studio = make()
     except BaseException as error:
         loader.fail(error if isinstance(error, Exception) else ColorzooError("the studio was stopped"))
         raise
-    loader.finish(studio, recipe)
+    loader.finish(studio)
     studio.warm_up()
 
 

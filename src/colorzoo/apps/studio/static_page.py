@@ -18,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from numpy.typing import NDArray
 
 from colorzoo import create_coloring_model
 from colorzoo.card import ModelCard, Weights
@@ -174,17 +175,19 @@ def halve_weights(path: Path) -> bytes:
     model = onnx.load(path)
     casts = []
     for weight in model.graph.initializer:
-        if weight.data_type != TensorProto.FLOAT:
-            continue
         values = numpy_helper.to_array(weight)
-        with np.errstate(over="ignore"):
-            half = values.astype(np.float16)
-        error = np.abs(half.astype(np.float32) - values).max(initial=0)
-        if error <= _MAX_ERROR * np.abs(values).max(initial=0):
+        if weight.data_type == TensorProto.FLOAT and _rounding_error(values) <= _MAX_ERROR:
             name, half_name = weight.name, f"{weight.name}.half"
-            weight.CopyFrom(numpy_helper.from_array(half, half_name))
+            weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), half_name))
             casts.append(helper.make_node("Cast", [half_name], [name], to=TensorProto.FLOAT))
     nodes = [*casts, *model.graph.node]  # a node must follow the nodes that compute its inputs
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     return bytes(model.SerializeToString())
+
+
+def _rounding_error(values: NDArray[np.float32]) -> float:
+    """Return the maximum error of rounding to float16, relative to the largest value; 0 for zeros."""
+    with np.errstate(over="ignore"):
+        error = np.abs(values.astype(np.float16).astype(np.float32) - values).max(initial=0)
+    return float(error / max(np.abs(values).max(initial=0), np.finfo(np.float32).tiny))

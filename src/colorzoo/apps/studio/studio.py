@@ -8,16 +8,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import torch
-
-import colorzoo
 from colorzoo.apps.studio.handlers import REQUESTS, Context, suggest
 from colorzoo.apps.studio.models import ModelPool
 from colorzoo.apps.studio.opened_image import safe_name
 from colorzoo.apps.studio.protocol import Limits, Message, Reply, StudioError, error_message
 from colorzoo.apps.studio.sessions import Session, SessionStore, TemporaryFile
 from colorzoo.apps.studio.worker_pool import QueuedRequest, Worker
-from colorzoo.guidance import MAX_POINTS
 from colorzoo.inference import Colorizer
 from colorzoo.model import ColoringModel
 from colorzoo.settings import NonNegativeInt
@@ -41,8 +37,14 @@ class Studio:
             each registered model that a recipe names.
         limits: Limits of the server.
         inline_files: Whether responses contain exported files instead of a download address.
-        tune: Whether to halve the number of PyTorch threads of the process. Set this only if the process does
-            no other work with PyTorch.
+
+    Attributes:
+        recipe: Initial recipe of new drawing pads, or None.
+        network: Usual shorter side of a network input in pixels. The drawing pad specifies brush sizes in
+            pixels of an image with this size.
+        pool: Cache of loaded models.
+        sessions: Sessions of the drawing pads.
+        uploading_bytes: Total size in bytes of the uploads in progress.
     """
 
     def __init__(
@@ -54,18 +56,15 @@ class Studio:
         device: str = "auto",
         limits: Limits | None = None,
         inline_files: bool = False,
-        tune: bool = False,
     ) -> None:
         self.limits = limits or Limits()
         self.network = ColoringModel.working_size if colorizer is None else colorizer.size
         size = None if colorizer is None else colorizer.requested_size
         load = partial(Colorizer, device=device, size=size)
         self.pool = ModelPool(load, colorizer, model, fast=fast)
-        if tune:
-            # a parallel operation is as slow as its slowest thread, and threads that share a core are slow
-            torch.set_num_threads(max(1, torch.get_num_threads() // 2))
         self.sessions = SessionStore(self.limits, on_remove=self._cancel_requests)
-        self.uploading_bytes = 0  # total size in bytes of the uploads in progress
+        self.uploading_bytes = 0
+        self.recipe: dict[str, Any] | None = None
         self._inline_files = inline_files
         self._model_worker = Worker("models", self.limits.queued, _MODEL_THREADS)
         self._file_worker = Worker("files", self.limits.queued, _FILE_THREADS)
@@ -93,7 +92,6 @@ class Studio:
         self,
         session_id: str | None,
         reply: Reply,
-        recipe: dict[str, Any] | None = None,
         photo_path: Path | None = None,
     ) -> Session:
         """Resume or start a session and send the ``hello`` message.
@@ -101,7 +99,6 @@ class Studio:
         Args:
             session_id: Id of an earlier session, or None.
             reply: Thread-safe function that sends a message to the drawing pad.
-            recipe: Initial recipe of a new drawing pad.
             photo_path: Path of the photo to open; None opens the photo set by `offer`.
 
         Raises:
@@ -109,14 +106,12 @@ class Studio:
         """
         session = self.sessions.find(session_id)
         # a connected session belongs to an open tab, so a duplicate of the tab starts a new session
-        is_resumed = session is not None and not session.connected
-        if session is None or not is_resumed:
+        if session is None or session.connected:
             session = self.sessions.new()
         session.connected = True
         session.connection += 1
         photo = self._offered if photo_path is None else self._read_photo(photo_path)
-        hello = self._describe_session(session, photo) | {"resumed": is_resumed, "recipe": recipe}
-        reply(Message({"type": "hello", **hello}))
+        reply(Message({"type": "hello", **self._describe_session(session, photo)}))
         return session
 
     def _read_photo(self, path: Path) -> TemporaryFile:
@@ -138,18 +133,12 @@ class Studio:
         }
         return {
             "session": session.id,
-            "version": colorzoo.__version__,
             "photo": None if session.opened is None else session.opened.describe(self.network),
             "start": start,
+            "recipe": self.recipe,
             "models": self.pool.describe(),
             "model_selected": self.pool.is_selected,
-            "limits": {
-                "bytes": self.limits.file_bytes,
-                "pixels": self.limits.pixels,
-                "message_bytes": self.limits.message_bytes,
-                "full_pixels": self.limits.full_pixels,
-                "points": MAX_POINTS,
-            },
+            "limits": {"bytes": self.limits.file_bytes},
         }
 
     def disconnect(self, session: Session) -> None:
@@ -191,29 +180,29 @@ class Studio:
 
     def _queue(self, session: Session, message: Message, reply: Reply) -> None:
         """Queue a request in the worker pool for models or for files."""
-        request, body = REQUESTS.get(message.type), message.body
+        request = REQUESTS.get(message.type)
         if request is None or message.id is None:
             raise StudioError(
                 "bad_message", f"a request must have a known type and an id, got {message.type[:40]!r}"
             )
-        context = self._context(session, message, reply)
-        is_color = message.type == "color"
-        is_full = is_color and body.get("quality") == "full"
-        if is_color:
+        kind = message.type
+        worker = self._model_worker if request.uses_model else self._file_worker
+        if message.type == "color":
             self._file_worker.cancel(session.id, "full")
             session.newest_color = message.id
-            if body.get("quality") != "drag":
+            quality = message.body.get("quality")
+            if quality != "drag":
                 session.newest_final = message.id
-        kind = "full" if is_full else message.type
+            if quality == "full":
+                # a full-size preview takes long, so it must not block the requests that run a model
+                kind, worker = "full", self._file_worker
+        context = self._context(session, message, reply)
+        run = partial(context.run, request.handler)
         drop = context.drop if request.newest_only else None
-        # a full-size preview takes long, so it must not block the requests that run a model
-        worker = self._model_worker if request.uses_model and not is_full else self._file_worker
-        worker.submit(
-            session.id, QueuedRequest(kind, partial(context.run, request.handler), drop, request.rank)
-        )
-        if is_color and isinstance(body.get("suggest"), dict):
-            run = partial(context.run, suggest)
-            self._model_worker.submit(session.id, QueuedRequest("suggest", run, context.drop))
+        worker.submit(session.id, QueuedRequest(kind, run, drop, request.rank))
+        if message.type == "color" and isinstance(message.body.get("suggest"), dict):
+            run_suggest = partial(context.run, suggest)
+            self._model_worker.submit(session.id, QueuedRequest("suggest", run_suggest, context.drop))
 
     def _context(self, session: Session, message: Message, reply: Reply) -> Context:
         """Combine a request with the services of the server."""

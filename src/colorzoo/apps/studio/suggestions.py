@@ -14,7 +14,6 @@ a power of ``r_ij``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -24,7 +23,6 @@ from torch.nn import functional as F
 from colorzoo.apps.studio.coloring import PadRequest, predict
 from colorzoo.guidance import PointHint, format_hex
 from colorzoo.inference import (
-    ColorizedImage,
     ColorizeTask,
     Suggestion,
     next_point,
@@ -39,23 +37,6 @@ COLORINGS = 4
 CANDIDATES = 8
 """Number of candidate locations along the shorter side."""
 _EXPONENT = 4  # exponent of the correlations in the weights of the color distributions
-
-
-@dataclass(frozen=True)
-class InformativePoint:
-    """Location at which a known color would most reduce the color variance of an image.
-
-    Attributes:
-        x: Column, in pixels of the image part to colorize.
-        y: Row, in pixels of the image part to colorize.
-        probabilities: ``(Q,)`` probabilities of the color bins.
-        centers: ``(Q, 2)`` centers of the color bins in CIE units.
-    """
-
-    x: float
-    y: float
-    probabilities: Tensor
-    centers: Tensor
 
 
 def describe_likely_colors(request: PadRequest, place: tuple[float, float], count: int) -> dict[str, Any]:
@@ -105,14 +86,16 @@ def describe_colorings(request: PadRequest) -> dict[str, Any]:
     """Return the fields of the ``colorings`` message.
 
     The fields are the most informative location ``x`` and ``y`` in photo pixels, its ``lightness`` in
-    [0, 100], and its likely colors (``items``).
+    [0, 100], and its likely colors (``items``). There is no location if the model predicts no correlations or
+    no color distribution.
     """
-    point = find_informative_point(request.task(), predict(request))
-    if point is None:
+    task, distribution = request.task(), predict(request).distribution
+    if distribution is None or not request.colorizer.model.supports("similarity"):
         return {"x": None, "y": None, "lightness": None, "items": []}
-    lightness = request.opened.lightness_around((point.x, point.y))
-    colors = suggest_colors(point.probabilities, point.centers, lightness, count=COLORINGS)
-    x, y = request.opened.photo_location((point.x, point.y))
+    place, probabilities = find_informative_point(task, distribution)
+    lightness = request.opened.lightness_around(place)
+    colors = suggest_colors(probabilities, distribution.centers, lightness, count=COLORINGS)
+    x, y = request.opened.photo_location(place)
     return {"x": x, "y": y, "lightness": lightness, "items": _items(colors)}
 
 
@@ -124,25 +107,25 @@ def _items(colors: Sequence[Suggestion]) -> list[dict[str, Any]]:
     ]
 
 
-def find_informative_point(task: ColorizeTask, result: ColorizedImage) -> InformativePoint | None:
+def find_informative_point(
+    task: ColorizeTask, distribution: Distribution
+) -> tuple[tuple[float, float], Tensor]:
     """Find the most informative location of an image.
 
     Args:
-        task: Image with its current hints.
-        result: Result of the task.
+        task: Image with its current hints, and a model that predicts correlations.
+        distribution: Predicted color distribution.
 
     Returns:
-        The location; None if the model predicts no correlations or no color distribution.
+        The location ``(x, y)`` in pixels of the image, and the mean color distribution ``(Q,)`` of its likely
+        colors; see `mean_distribution`.
     """
-    distribution = result.distribution
-    if distribution is None or not task.network.model.supports("similarity"):
-        return None
     candidates = _candidate_points(task.image_size)
     output_size = distribution.probabilities.shape[1:]
     correlation = torch.cat([_correlation(task, point, output_size) for point in candidates])
     best = most_informative(correlation, distribution)
-    probabilities = mean_distribution(correlation[best], distribution)
-    return InformativePoint(candidates[best].x, candidates[best].y, probabilities, distribution.centers)
+    place = candidates[best].x, candidates[best].y
+    return place, mean_distribution(correlation[best], distribution)
 
 
 def _correlation(task: ColorizeTask, point: PointHint, output_size: Sequence[int]) -> Tensor:

@@ -129,8 +129,8 @@ class Pad(anywidget.AnyWidget):
         message = Message(content if isinstance(content, dict) else {}, tuple(bytes(b) for b in buffers))
         if message.type == "ready":  # the cell was displayed, for the first time or again
             self._session.connected = False
-            recipe = dict(self.recipe) or None
-            self._session = self.studio.connect(self._session.id, self._send_message, recipe)
+            self.studio.recipe = dict(self.recipe) or None
+            self._session = self.studio.connect(self._session.id, self._send_message)
             return
         if message.type == "color":
             self._updating = True  # a recipe from an edit is not sent back

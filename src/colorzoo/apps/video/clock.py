@@ -28,6 +28,19 @@ class Clock:
 
     can_jump_ahead: bool
     offsets: list[Fraction] = field(default_factory=lambda: [Fraction(0)])
+    _last: Fraction | None = field(default=None, init=False)  # last stored timestamp of a frame in seconds
+
+    def shift(self, time: Fraction, end: Fraction) -> Fraction:
+        """Return the continuous timestamp of a frame in seconds; start a section if the clock jumps.
+
+        Args:
+            time: Stored timestamp of the frame in seconds.
+            end: Continuous end of the previous frame in seconds.
+        """
+        if self.jumps(time, self._last):
+            self.offsets.append(end - time)
+        self._last = time
+        return time + self.offsets[-1]
 
     def jumps(self, time: Fraction, last: Fraction | None) -> bool:
         """Return whether the clock jumps between two stored timestamps.
@@ -53,7 +66,7 @@ class PacketClock:
         self._clock, self._main = clock, main
         self._stored: dict[int, Fraction] = {}  # last stored timestamp of each stream in seconds
         self._current: dict[int, int] = defaultdict(int)  # index of the current section of each stream
-        self._shifted: dict[int, int] = {}  # last shifted timestamp of each stream in units of its time base
+        self._last_dts: dict[int, int] = {}  # last shifted timestamp of each stream, in its time base
         self._now = Fraction(0)  # last shifted timestamp of the main stream in seconds
 
     def shift(self, packet: Any) -> None:
@@ -64,19 +77,19 @@ class PacketClock:
         Args:
             packet: Packet of any stream. Packets must be passed in the order of the file.
         """
-        index = packet.stream_index
-        offset = self._offset(index, Fraction(packet.dts * packet.time_base))
-        dts: int = packet.dts + round(offset / packet.time_base)
-        if index == self._main:
-            self._now = Fraction(dts * packet.time_base)
-        elif index in self._shifted:
-            # muxers refuse equal timestamps of sound
-            step = math.ceil(_STEP / packet.time_base) if packet.stream.type == "audio" else 0
-            dts = max(dts, self._shifted[index] + step)
-        self._shifted[index] = dts
+        index, time_base = packet.stream_index, packet.time_base
         # AVI stores only decoding timestamps, which are equal for sound and subtitles
-        packet.pts = dts if packet.pts is None else packet.pts + dts - packet.dts
-        packet.dts = dts
+        presentation_delay = 0 if packet.pts is None else packet.pts - packet.dts
+        offset = self._offset(index, Fraction(packet.dts * time_base))
+        dts: int = packet.dts + round(offset / time_base)
+        if index == self._main:
+            self._now = Fraction(dts * time_base)
+        elif index in self._last_dts:
+            # muxers refuse equal timestamps of sound
+            step = math.ceil(_STEP / time_base) if packet.stream.type == "audio" else 0
+            dts = max(dts, self._last_dts[index] + step)
+        self._last_dts[index] = dts
+        packet.dts, packet.pts = dts, dts + presentation_delay
 
     def _offset(self, index: int, stored: Fraction) -> Fraction:
         """Return the offset in seconds of the section of a packet.

@@ -70,6 +70,20 @@ def is_still(stream: Any) -> bool:
     return bool(stream.disposition & (kind.attached_pic | kind.timed_thumbnails | kind.still_image))
 
 
+def side_data_of(frame: Any) -> dict[str, bytes]:
+    """Return a dict that maps types of side data, such as HDR metadata, to bytes.
+
+    The result is empty if PyAV does not support one of the types.
+
+    Args:
+        frame: PyAV frame.
+    """
+    try:
+        return {data.type.name: bytes(data) for data in frame.side_data}
+    except ValueError:
+        return {}
+
+
 def default_color_matrix(height: int) -> int:
     """Return the color matrix that players use for video without color matrix metadata.
 

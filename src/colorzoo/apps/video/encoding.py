@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 import re
 import struct
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -12,13 +13,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from colorzoo.apps.video.clock import Clock, PacketClock
 from colorzoo.apps.video.container import import_av, main_video_stream, open_media
 from colorzoo.apps.video.frames import VideoError
 from colorzoo.apps.video.other_streams import OtherStreams
-from colorzoo.apps.video.planes import FULL_RANGE, Layout
+from colorzoo.apps.video.planes import FULL_RANGE, LIMITED_RANGE, Layout
 from colorzoo.image_io import ImageProvenance, Metadata, add_provenance
 
 CODECS = {"h264": "libx264", "hevc": "libx265", "vp9": "libvpx-vp9", "ffv1": "ffv1"}
@@ -32,7 +31,7 @@ _CRF = {"h264": 16, "hevc": 18, "vp9": 22}  # default constant rate factors, vis
 _PRESET = "superfast"  # libx264 preset, five times as fast as the default; files are 20 % larger
 _STREAM_TAGS = frozenset({"title", "language", "handler_name", "creation_time", "vendor_id", "timecode"})
 _CONTAINER_TAGS = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands", "duration"})
-_PADDING = "\x01" * 14  # end of the track name, replaced by the two elements of the display size
+_PADDING = "\x01" * 14  # start of the track name, replaced by the two elements of the display size
 # Matroska elements: an id, the length (with the highest bit set), and the value
 _NAME_ID, _WIDTH_ID, _HEIGHT_ID = b"\x53\x6e", b"\x54\xb0", b"\x54\xba"
 _VIDEO_SETTINGS = re.compile(rb"\xe0[\x80-\xef](?=\xb0)")  # id and length, before the id of the pixel width
@@ -72,7 +71,6 @@ class StreamPlan:
         aspect: Pixel aspect ratio; None if the source does not specify it.
         matrix: Nine numbers of the source's display matrix, which rotates and flips frames; empty without a
             display matrix.
-        hdr_params: HDR parameters in the syntax of x264 or x265; empty without HDR metadata.
     """
 
     encoding: Encoding
@@ -84,7 +82,6 @@ class StreamPlan:
     tags: dict[str, int]
     aspect: Fraction | None
     matrix: tuple[int, ...] = ()
-    hdr_params: str = ""
 
     @property
     def needs_display_size(self) -> bool:
@@ -120,64 +117,12 @@ class StreamPlan:
         crf = self.encoding.crf if self.encoding.crf is not None else _CRF.get(codec)
         options = {} if crf is None else {"crf": str(crf)}
         if codec == "h264":
-            options |= {"preset": _PRESET, "x264-params": self.hdr_params}
+            options["preset"] = _PRESET
         elif codec == "hevc":
-            options["x265-params"] = f"log-level=none:{self.hdr_params}".rstrip(":")
+            options["x265-params"] = "log-level=none"
         elif codec == "vp9":
             options |= {"cpu-used": "4", "row-mt": "1"}
         return options
-
-
-def side_data_of(frame: Any) -> dict[str, bytes]:
-    """Return a dict that maps types of side data, such as HDR metadata, to bytes.
-
-    The result is empty if PyAV does not support one of the types.
-
-    Args:
-        frame: PyAV frame.
-    """
-    try:
-        return {data.type.name: bytes(data) for data in frame.side_data}
-    except ValueError:
-        return {}
-
-
-def hdr_params_of(side_data: Mapping[str, bytes], codec: str) -> tuple[str, list[str]]:
-    """Return the HDR parameters of an encoder, and notes for the user on dropped metadata.
-
-    The parameters have the syntax of x264 and x265. For other codecs, HDR metadata is dropped.
-
-    Args:
-        side_data: Side data of a frame; see `side_data_of`.
-        codec: A key of `CODECS`.
-    """
-    display = _mastering_display(side_data.get("MASTERING_DISPLAY_METADATA", b""))
-    level = side_data.get("CONTENT_LIGHT_LEVEL", b"")
-    if codec not in ("h264", "hevc"):
-        return "", ["HDR metadata of the frames is dropped"] if display or level else []
-    display_name, level_name = (
-        ("mastering-display", "cll") if codec == "h264" else ("master-display", "max-cll")
-    )
-    params = []
-    if display:
-        params.append(f"{display_name}={display}")
-    if level:
-        maximum, average = struct.unpack_from("2I", level)
-        params.append(f"{level_name}={maximum},{average}")
-    return ":".join(params), []
-
-
-def _mastering_display(data: bytes) -> str:
-    """Convert FFmpeg's ``AVMasteringDisplayMetadata`` to the syntax of x264 and x265."""
-    if not data:
-        return ""
-    # fractions: x and y of red, green, blue and white, then minimum and maximum luminance in cd/m2
-    numerators, denominators = np.frombuffer(data, np.int32, 20).reshape(10, 2).T
-    units = [50_000] * 8 + [10_000] * 2
-    values = np.rint(numerators / np.where(denominators, denominators, 1) * units).astype(int)
-    red, green, blue, white, (darkest, brightest) = values.reshape(5, 2).tolist()
-    parts = {"G": green, "B": blue, "R": red, "WP": white, "L": (brightest, darkest)}
-    return "".join(f"{name}({first},{second})" for name, (first, second) in parts.items())
 
 
 @contextmanager
@@ -247,7 +192,7 @@ def color_tags(frame: Any, layout: Layout) -> dict[str, int]:
         layout: Pixel format of the output, which provides the color matrix and range.
     """
     return {
-        "color_range": FULL_RANGE if layout.full else 1,
+        "color_range": FULL_RANGE if layout.full else LIMITED_RANGE,
         "colorspace": layout.matrix,
         "color_primaries": int(frame.color_primaries),
         "color_trc": int(frame.color_trc),
@@ -318,7 +263,7 @@ def _add_streams(
     other_outputs = others.add_to(output_container)
     _copy_metadata(input_container, output_container, {main.index: video} | other_outputs)
     if plan.needs_display_size:
-        video.metadata["title"] = video.metadata.get("title", "") + _PADDING
+        video.metadata["title"] = _PADDING + video.metadata.get("title", "")
     return video
 
 
@@ -362,45 +307,50 @@ def _write_display_size(path: Path, width: int, height: int) -> None:
     """Write the display size of a Matroska video track into the place of the padding of its name.
 
     FFmpeg would write the display size from ``sample_aspect_ratio``, which PyAV 18 cannot set on a stream.
-    The length of the file does not change::
-
-        before:  name length | name | padding | other elements | settings length | settings
-        after:   name length | name | other elements | settings length | display size | settings
 
     Args:
-        path: Matroska file whose track name ends with `_PADDING`.
+        path: Matroska file whose track name starts with `_PADDING`.
         width: Width of the displayed frames in pixels.
         height: Height of the displayed frames in pixels.
-
-    Raises:
-        VideoError: The file has no header of a video track.
     """
     # two elements with values of 4 bytes; the length 4 is stored as 0x84
     display_size = struct.pack(">2sBI2sBI", _WIDTH_ID, 0x84, width, _HEIGHT_ID, 0x84, height)
     with path.open("r+b") as file:
-        before_padding, after_padding = file.read(2**16).split(_PADDING.encode(), 1)
-        settings_header = _VIDEO_SETTINGS.search(after_padding)
-        if settings_header is None:
-            raise VideoError(
-                f"{path}: cannot write the pixel aspect ratio, because the file has no video track header"
-            )
+        header = file.read(2**16)
+        file.seek(0)
+        file.write(_replace_padding(header, display_size))
 
-        # remove the padding from the name
-        length_position = before_padding.rindex(_NAME_ID) + len(_NAME_ID)
-        name_length = before_padding[length_position] - len(_PADDING)
-        name = before_padding[length_position + 1 :]
 
-        # insert the display size at the start of the settings
-        settings_start = settings_header.end()
-        other_elements = after_padding[: settings_start - 1]
-        settings_length = after_padding[settings_start - 1] & 0x7F  # without the highest bit
-        settings = after_padding[settings_start : settings_start + settings_length]
-        settings = settings.replace(_UNIT_UNKNOWN, _UNIT_PIXELS)
-        new_length = settings_length + len(display_size)
+def _replace_padding(header: bytes, display_size: bytes) -> bytes:
+    """Remove the padding of the track name, and insert the display size into the video settings.
 
-        file.seek(length_position)
-        file.write(bytes([name_length]) + name + other_elements)
-        file.write(bytes([0x80 | new_length]) + display_size + settings)
+    The length of the header does not change::
+
+        before:  name length | padding | name | other elements | settings length | settings
+        after:   name length | name | other elements | settings length | display size | settings
+    """
+    before_padding, after_padding = header.split(_PADDING.encode(), 1)
+    length_start = before_padding.rindex(_NAME_ID) + len(_NAME_ID)
+    # one or two bytes, whose highest bit counts the bytes: 0x80 + length, or 0x4000 + length
+    stored_length = before_padding[length_start:]
+    new_length = int.from_bytes(stored_length) - len(_PADDING)
+    name_length = new_length - (1 << 7 * len(stored_length))
+
+    settings_header = _VIDEO_SETTINGS.search(after_padding, name_length)
+    assert settings_header is not None, "FFmpeg writes the settings of a video track after its name"
+    settings_start = settings_header.end()
+    settings_length = after_padding[settings_start - 1] & 0x7F  # without the highest bit
+    settings_end = settings_start + settings_length
+    parts = [
+        before_padding[:length_start],
+        new_length.to_bytes(len(stored_length)),
+        after_padding[: settings_start - 1],  # name and other elements
+        bytes([0x80 | (settings_length + len(display_size))]),
+        display_size,
+        after_padding[settings_start:settings_end].replace(_UNIT_UNKNOWN, _UNIT_PIXELS),
+        after_padding[settings_end:],
+    ]
+    return b"".join(parts)
 
 
 def _stream_tags(stream: Any) -> dict[str, str]:
@@ -422,19 +372,22 @@ def _video_packets(
         last_duration: Duration of the last packet in units of ``time_base``.
         time_base: Unit of the timestamps of the source in seconds.
     """
-    previous: Any = None
+    packets = itertools.chain(_shot_packets(parts, stream), [None])
+    for packet, following in itertools.pairwise(packets):
+        if following is None:
+            packet.duration = round(last_duration * time_base / packet.time_base)
+        else:
+            packet.duration = following.pts - packet.pts
+        yield packet
+
+
+def _shot_packets(parts: Sequence[Path], stream: Any) -> Iterator[Any]:
+    """Yield the packets of the colorized shots for an output stream."""
     for part in parts:
         with open_media(part) as container:
             for packet in container.demux(video=0):
-                if not packet.size:
-                    continue
-                packet.stream = stream
-                # without B-frames both timestamps are equal, but short shots may lack decoding timestamps
-                packet.dts = packet.pts
-                if previous is not None:
-                    previous.duration = packet.pts - previous.pts
-                    yield previous
-                previous = packet
-    if previous is not None:
-        previous.duration = round(last_duration * time_base / previous.time_base)
-        yield previous
+                if packet.size:  # not the empty packet at the end
+                    packet.stream = stream
+                    # without B-frames both timestamps are equal, but short shots may lack decoding timestamps
+                    packet.dts = packet.pts
+                    yield packet

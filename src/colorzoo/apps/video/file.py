@@ -19,15 +19,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.apps.video.clock import Clock
-from colorzoo.apps.video.container import frame_to_rgb, import_av, main_video_stream, open_media
+from colorzoo.apps.video.container import (
+    frame_to_rgb,
+    import_av,
+    main_video_stream,
+    open_media,
+    side_data_of,
+)
 from colorzoo.apps.video.encoding import (
     Encoding,
     StreamPlan,
     color_tags,
-    hdr_params_of,
     join_parts,
     output_layout,
-    side_data_of,
     write_errors,
 )
 from colorzoo.apps.video.frames import ReadIssues, VideoError, VideoFrame
@@ -45,6 +49,7 @@ from colorzoo.guidance import Rectangle
 from colorzoo.image_io import ImageProvenance
 
 _DEFAULT_RATE = Fraction(25)
+_HDR_METADATA = frozenset({"MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"})
 _COMPLETE = 0.9  # a file that ends before this fraction of its declared duration is truncated
 
 
@@ -137,10 +142,11 @@ class VideoFile:
         if stream is None:
             raise VideoError(f"{self.path} must be a video, but it has no video stream")
         self._time_base = stream.time_base
-        self._rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
+        declared_rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
+        self._rate = min(declared_rate, 1 / stream.time_base)  # a frame lasts at least one unit
         self._aspect = stream.sample_aspect_ratio
-        declared = (stream.duration or 0) * stream.time_base
-        self._duration = declared or Fraction(container.duration or 0, 1_000_000)
+        declared_duration = (stream.duration or 0) * stream.time_base
+        self._duration = declared_duration or Fraction(container.duration or 0, 1_000_000)
         self._frames = stream.frames or round(self._duration * self._rate) or None
         self._codec = stream.codec_context.name
         # VP8 and VP9 store transparency outside the frames, and FFmpeg decodes them without it
@@ -155,8 +161,7 @@ class VideoFile:
         size = (first.width, first.height)
         layout, layout_notes = output_layout(layout_of(first), size, codec, has_chroma=has_chroma)
         side_data = side_data_of(first)
-        hdr_params, hdr_notes = hdr_params_of(side_data, codec)
-        self.issues.notes += [*layout_notes, *self._frame_notes(), *hdr_notes]
+        self.issues.notes += [*layout_notes, *self._frame_notes(side_data)]
         return StreamPlan(
             encoding=self._encoding,
             width=first.width,
@@ -167,16 +172,21 @@ class VideoFile:
             tags=color_tags(first, layout),
             aspect=self._aspect,
             matrix=_display_matrix(side_data),
-            hdr_params=hdr_params,
         )
 
-    def _frame_notes(self) -> list[str]:
-        """Return notes on properties of the source frames that the output does not have."""
+    def _frame_notes(self, side_data: Mapping[str, bytes]) -> list[str]:
+        """Return notes on properties of the source frames that the output does not have.
+
+        Args:
+            side_data: Side data of the first frame; see `side_data_of`.
+        """
         notes = []
         if self._first.interlaced_frame:
             notes.append("interlaced frames are written as progressive frames; deinterlace the video first")
         if self._has_alpha or any(part.is_alpha for part in self._first.format.components):
             notes.append("transparency is dropped")
+        if _HDR_METADATA & side_data.keys():
+            notes.append("HDR metadata of the frames is dropped")
         return notes
 
     def describe(self) -> dict[str, Any]:
@@ -261,21 +271,17 @@ class VideoFile:
             yield self._av.Packet()  # an empty packet flushes the decoder
 
     def _timed(self, frames: Iterator[Any]) -> Iterator[tuple[Any, int]]:
-        """Yield frames with increasing timestamps; record jumps of the clock in ``_clock``.
+        """Yield frames with increasing timestamps in units of the time base, without jumps of the clock.
 
         A frame without a timestamp starts at the end of the previous frame.
         """
-        clock = self._clock
-        # stored time in seconds; output timestamp and end of the frame in units of the time base
-        last_time, last_pts, end = None, None, 0
+        last_pts: int | None = None
+        end = 0  # end of the previous frame
         for frame in frames:
             pts = end
             if frame.pts is not None:
-                time = frame.pts * self._time_base
-                if clock.jumps(time, last_time):
-                    clock.offsets.append(end * self._time_base - time)
-                last_time = time
-                pts = frame.pts + round(clock.offsets[-1] / self._time_base)
+                time = self._clock.shift(frame.pts * self._time_base, end * self._time_base)
+                pts = round(time / self._time_base)
             if last_pts is not None:
                 pts = max(pts, last_pts + 1)
             last_pts = pts
@@ -322,7 +328,9 @@ class FilePart:
         size = luma.shape if image.turns % 2 == 0 else luma.shape[::-1]
         stored_ab = image.as_stored(_enlarged(ab, size, inside))
         encoded = self._av.VideoFrame(plan.width, plan.height, plan.layout.name)
-        fill(encoded, colored_planes(luma, stored_ab, plan.layout), plan.layout.bits)
+        planes = colored_planes(luma, stored_ab, plan.layout)
+        for plane, content in zip(encoded.planes, planes, strict=True):
+            samples(plane, plan.layout.bits)[:] = content
         encoded.pts, encoded.time_base = image.pts, plan.time_base
         with write_errors(self._path):
             self._container.mux(self._stream.encode(encoded))
@@ -343,10 +351,11 @@ def _orientation(matrix: Sequence[int]) -> tuple[bool, int]:
     """Return whether a display matrix mirrors frames, and the counterclockwise quarter turns after that."""
     if not matrix:
         return False, 0
-    x_of_x, y_of_x, _, x_of_y, y_of_y = matrix[:5]
-    mirrored = x_of_x * y_of_y < y_of_x * x_of_y
-    sign = -1 if mirrored else 1
-    return mirrored, round(-2 * math.atan2(sign * y_of_x, sign * x_of_x) / math.pi) % 4
+    a, b, _, c, d = matrix[:5]  # the stored pixel (x, y) is displayed at (a x + c y, b x + d y)
+    is_mirrored = a * d - b * c < 0  # negative determinant
+    sign = -1 if is_mirrored else 1
+    clockwise_angle = math.atan2(sign * b, sign * a)
+    return is_mirrored, round(-clockwise_angle / (math.pi / 2)) % 4
 
 
 def _enlarged(ab: Tensor, size: tuple[int, int], inside: Rectangle | None) -> NDArray[np.float32]:
@@ -362,18 +371,6 @@ def _enlarged(ab: Tensor, size: tuple[int, int], inside: Rectangle | None) -> ND
     whole = np.zeros((2, *size), np.float32)
     whole[:, *inside.slices] = part
     return whole
-
-
-def fill(frame: Any, planes: Sequence[NDArray[Any]], bits: int) -> None:
-    """Copy the planes Y', Cb and Cr into a PyAV frame.
-
-    Args:
-        frame: Destination.
-        planes: Planes with the sizes of the frame's planes.
-        bits: Bits per sample.
-    """
-    for plane, content in zip(frame.planes, planes, strict=True):
-        samples(plane, bits)[:] = content
 
 
 def _time_code(seconds: Fraction) -> str:

@@ -125,18 +125,22 @@ class OtherStreams:
             packet: Packet of the input stream; None flushes the decoder and the encoder.
         """
         output = self._outputs[index]
-        try:
-            frames = self._input.streams[index].decode(packet)
-        except import_av().FFmpegError:
-            note = f"stream {index} (audio) has damaged packets, which are dropped"
-            if note not in self.notes:
-                self.notes.append(note)
-            return
+        frames = self._decode(index, packet)
         if packet is None:
-            frames = [*frames, None]  # flushes the encoder
+            frames.append(None)  # flushes the encoder
         for frame in frames:
             for encoded in output.encode(frame):
                 if encoded.pts is None:  # the last packets, because flushed frames have no timestamps
                     encoded.pts = encoded.dts = self._ends[index]
                 self._ends[index] = encoded.pts + (encoded.duration or output.frame_size)
                 yield encoded
+
+    def _decode(self, index: int, packet: Any) -> list[Any]:
+        """Decode a sound packet; return no frames and add a note if it is damaged."""
+        try:
+            return list(self._input.streams[index].decode(packet))
+        except import_av().FFmpegError:
+            note = f"stream {index} (audio) has damaged packets, which are dropped"
+            if note not in self.notes:
+                self.notes.append(note)
+            return []

@@ -31,7 +31,7 @@ _WEIGHTS = {  # weights of red and blue in Y' for each color matrix (code point 
     9: (0.2627, 0.0593),
     10: (0.2627, 0.0593),
 }
-FULL_RANGE = 2
+LIMITED_RANGE, FULL_RANGE = 1, 2  # codes of FFmpeg
 _FARTHEST, _APART = 128, 8  # range of ab in the table and spacing of its entries, in CIE units
 
 
@@ -75,7 +75,7 @@ class Layout:
 def layout_of(frame: Any) -> Layout:
     """Return the pixel format of a PyAV frame; RGB frames are treated as YUV 4:4:4."""
     parts, height = frame.format.components, frame.format.height
-    bits = 12 if parts[0].bits == 12 else 10
+    bits = 12 if parts[0].bits == 12 else 10  # other depths above 8 bits are converted to 10 bits
     if max(part.bits for part in parts) <= 8:
         bits = 8
     matrix = frame.colorspace if frame.colorspace in _WEIGHTS else default_color_matrix(height)
@@ -98,17 +98,16 @@ def is_rgb(form: Any) -> bool:
 def read_luma(frame: Any) -> NDArray[Any]:
     """Return the luma Y' ``(H, W)`` of a PyAV frame, with the bits and range of `layout_of`."""
     layout = layout_of(frame)
-    gray = len(frame.format.components) < 3 and not is_rgb(frame.format)
-    names = {layout.name, layout.name.replace("yuv", "yuvj")}
-    if gray:
-        names = {"gray" if layout.bits == 8 else f"gray{layout.bits}le"}
-    if frame.format.name not in names:
-        target = FULL_RANGE if layout.full else 1
+    target_format = layout.name
+    if len(frame.format.components) < 3 and not is_rgb(frame.format):
+        target_format = "gray" if layout.bits == 8 else f"gray{layout.bits}le"
+    if frame.format.name.replace("yuvj", "yuv") != target_format:
+        target_range = FULL_RANGE if layout.full else LIMITED_RANGE
         colorspace = 5 if layout.matrix == SMPTE170M else layout.matrix
         frame = frame.reformat(
-            format=min(names),
-            src_color_range=FULL_RANGE if is_rgb(frame.format) else target,
-            dst_color_range=target,
+            format=target_format,
+            src_color_range=FULL_RANGE if is_rgb(frame.format) else target_range,
+            dst_color_range=target_range,
             src_colorspace=colorspace,
             dst_colorspace=colorspace,
         )
@@ -188,16 +187,18 @@ def _change_tables(full: bool, matrix: int) -> tuple[FloatArray, FloatArray]:
     channels of zeros, because OpenCV looks up four channels twice as fast as two channels. Changes are in
     8-bit levels. Each row corresponds to a pair of Y' and b, and each column to a value of a.
     """
-    fine = Layout(1, 1, 16, full, matrix)
     steps = torch.arange(-_FARTHEST, _FARTHEST + 1, _APART).float()
+    side = len(steps)
     lightness = torch.from_numpy(_luma_table(8, Layout(1, 1, 8, full, matrix).luma_scale))
     light, b, a = torch.meshgrid(lightness, steps, steps, indexing="ij")
-    rgb = lab_to_rgb_in_gamut(torch.stack([channel.flatten(0, 1) for channel in (light, a, b)]))
-    planes = from_rgb(np.moveaxis(rgb.numpy(), 0, -1), fine)
-    levels = np.stack(planes, axis=-1).reshape(256, len(steps), len(steps), 3).astype(np.float32) / 256
-    zero = len(steps) // 2  # index of a = 0 and b = 0
-    changes = (levels - levels[:, zero : zero + 1, zero : zero + 1]).reshape(-1, len(steps), 3)
-    y, cb, cr = cv2.split(changes)
+    lab = torch.stack([channel.flatten(0, 1) for channel in (light, a, b)])
+    rgb = lab_to_rgb_in_gamut(lab).numpy()
+    planes = from_rgb(np.moveaxis(rgb, 0, -1), Layout(1, 1, 16, full, matrix))
+    levels = np.stack(planes, axis=-1).astype(np.float32) / 256  # 8-bit levels, not rounded
+    levels = levels.reshape(256, side, side, 3)
+    zero = side // 2  # index of a = 0 and b = 0
+    gray_levels = levels[:, zero : zero + 1, zero : zero + 1]
+    y, cb, cr = cv2.split((levels - gray_levels).reshape(-1, side, 3))
     return y, cv2.merge([cb, cr, np.zeros_like(y), np.zeros_like(y)])
 
 

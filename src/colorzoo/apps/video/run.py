@@ -194,8 +194,8 @@ def color_video(
             parts.finish(shot)
         else:
             for _ in shot_frames:  # frames must be read to reach the next shot
-                reused_count += 1
                 tick()
+            reused_count += shot.count
         shots.append(shot)
     result = parts.path / f"whole{out.suffix}"
     source.join([parts.part(shot.first, source.extension) for shot in shots], result, origin)

@@ -51,36 +51,52 @@ const featherText = (feather) => (feather > 0 ? t("{n} pixels", { n: Math.round(
 
 function layersOfAreas(pad) {
   const { areas } = pad.doc;
-  const picked = pickedArea(pad);
-  const unit = pad.perNetworkPixel();
+  const picked = pickedArea(pad)?.index;
   const numbers = STAGES.flatMap((action) => [...areas.keys()].filter((index) => areas[index].action === action));
   return numbers.map((index) => {
     const area = areas[index];
-    const { action, color = null, hidden = false, opacity = 1, feather = 0, name: named } = area;
-    const n = index + 1;
+    const { action } = area;
     const peers = ORDERED.includes(action) ? numbers.filter((other) => areas[other].action === action) : [index];
-    const at = peers.indexOf(index);
+    const position = peers.indexOf(index);
     return {
-      label: t("area {n}", { n }), name: areaName(pad, index), title: t(ACTION_NAMES[action]), detail: [t("Area {n}", { n }), color].filter(Boolean).join(" · "), swatches: [color], named, source: area, draw: (context, scale) => fillArea(context, area, pad.photo, scale, color ?? AREA_GRAY),
-      picked: picked?.index === index, hidden, opacity,
-      edge: {
-        value: Math.round(feather / unit), most: MOST_FEATHER, text: featherText(feather),
-        patch: (value) => featherPatch(pad, value),
-      },
-      above: peers.length - 1 - at, below: at,
+      ...describeArea(pad, area, index),
+      draw: (context, scale) => fillArea(context, area, pad.photo, scale, area.color ?? AREA_GRAY),
+      picked: picked === index,
+      above: peers.length - 1 - position,
+      below: position,
       pick: () => {
         pickArea(pad, index);
         pad.revealPlace(...areaCenter(area, pad.photo));
       },
       change: (patch, label, done) => changeArea(pad, index, { ...pad.doc.areas[index], ...patch }, label, done),
       move: (steps) => {
-        const order = moved(peers, at, at + steps);
-        pickArea(pad, peers[at + steps]);
-        pad.edit({ ...pad.doc, areas: areas.map((other, number) => (peers.includes(number) ? areas[order[peers.indexOf(number)]] : other)) }, t("move a layer"));
+        const order = moved(peers, position, position + steps);
+        const reordered = areas.map((other, number) => (peers.includes(number) ? areas[order[peers.indexOf(number)]] : other));
+        pickArea(pad, peers[position + steps]);
+        pad.edit({ ...pad.doc, areas: reordered }, t("move a layer"));
       },
       remove: () => deleteArea(pad, index),
     };
   });
+}
+
+/** @returns texts and settings of the layer of an area */
+function describeArea(pad, area, index) {
+  const { action, color = null, hidden = false, opacity = 1, feather = 0, name: named } = area;
+  const n = index + 1;
+  const value = Math.round(feather / pad.perNetworkPixel());
+  return {
+    label: t("area {n}", { n }),
+    name: areaName(pad, index),
+    title: t(ACTION_NAMES[action]),
+    detail: [t("Area {n}", { n }), color].filter(Boolean).join(" · "),
+    swatches: [color],
+    named,
+    source: area,
+    hidden,
+    opacity,
+    edge: { value, most: MOST_FEATHER, text: featherText(feather), patch: (changed) => featherPatch(pad, changed) },
+  };
 }
 
 /** @type {import("./layers.js").LayerKind} */

@@ -67,8 +67,14 @@ function setBorder(pad, border, label) {
 
 export function createBorderPanel(pad) {
   const words = h("p", { class: "cz-hint" });
-  const off = button({ text: t("Color the whole scan"), label: t("Color everything, including film edges and margins"), className: "cz-wide", onClick: () => setBorder(pad, "none", t("color whole scan")), action: "no-border" });
-  const detected = button({ text: t("Use the detected border"), label: t("Color only the image inside the border that was detected automatically"), className: "cz-wide", onClick: () => setBorder(pad, "automatic", t("use detected border")), action: "found-border" });
+  const off = button({
+    text: t("Color the whole scan"), label: t("Color everything, including film edges and margins"), className: "cz-wide", action: "no-border",
+    onClick: () => setBorder(pad, "none", t("color whole scan")),
+  });
+  const detected = button({
+    text: t("Use the detected border"), label: t("Color only the image inside the border that was detected automatically"), className: "cz-wide", action: "found-border",
+    onClick: () => setBorder(pad, "automatic", t("use detected border")),
+  });
   const draw = button({ text: t("Draw a border"), label: t("Draw a border around the image"), className: "cz-wide", onClick: () => pad.setTool("border") });
   const el = section(t("Scan border"), words, h("div", { class: "cz-row" }, off, detected, draw));
   const update = () => {

@@ -149,7 +149,11 @@ export function cropGripAt(pad, place, reach) {
   return gripAt({ x: -sheet.width / 2, y: -sheet.height / 2, width: sheet.width, height: sheet.height }, toSheet(sheet, place), reach);
 }
 
-/** Start a drag: near a side it resizes, inside it moves, outside it rotates the rectangle. If the rectangle is the whole photo, a drag inside draws a new rectangle. @param {any} drag @param {Place} place @param {number} reach pixels of the photo */
+/**
+ * Start a drag: near a side it resizes, inside it moves, outside it rotates the rectangle. If the rectangle is the
+ * whole photo, a drag inside draws a new rectangle.
+ * @param {any} drag @param {Place} place @param {number} reach pixels of the photo
+ */
 export function startCrop(pad, drag, place, reach) {
   const sheet = shownSheet(pad);
   const cropGrip = cropGripAt(pad, place, reach);

@@ -10,7 +10,11 @@ import { change } from "./state.js";
 
 /** @typedef {import("./shapes.js").Place} Place */
 
-/** Return a document with a point at each place. The point replaces the other points of its region and takes the place of the first in the list, because similar regions copy the earliest point. @param {any} doc @param {Place[]} places @param {number} stroke @param {object} [color] fields of the points */
+/**
+ * Return a document with a point at each place. The point replaces the other points of its region and takes the
+ * place of the first in the list, because similar regions copy the earliest point.
+ * @param {any} doc @param {Place[]} places @param {number} stroke @param {object} [color] fields of the points
+ */
 function filled(pad, doc, places, stroke, color = {}) {
   return places.reduce((before, [x, y]) => {
     const region = regionOf(pad, [x, y]);

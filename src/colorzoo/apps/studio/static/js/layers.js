@@ -77,7 +77,8 @@ function fillLayer(pad, row, layer) {
   slider.value = String(Math.round(100 * opacity));
   slider.oninput = () => change({ opacity: Number(slider.value) / 100 }, t("layer opacity"), false);
   slider.onchange = () => change({ opacity: Number(slider.value) / 100 }, t("layer opacity"), true);
-  flagButton(eye, hidden, ["eyeoff", t("Show {layer}", { layer: label })], ["eye", t("Hide {layer}", { layer: label })], () => change({ hidden: hidden ? undefined : true }, hidden ? t("show a layer") : t("hide a layer"), true));
+  const toggleHidden = () => change({ hidden: hidden ? undefined : true }, hidden ? t("show a layer") : t("hide a layer"), true);
+  flagButton(eye, hidden, ["eyeoff", t("Show {layer}", { layer: label })], ["eye", t("Hide {layer}", { layer: label })], toggleHidden);
   flagButton(trash, false, null, ["trash", t("Delete {layer}", { layer: label })], remove);
 }
 
@@ -99,7 +100,8 @@ function drawThumbnail(pad, canvas, { source, draw }) {
 function createLayerDetails(pad) {
   /** @type {Layer | null} */
   let shown = null;
-  const title = h("input", { class: "cz-input", type: "text", maxlength: 40, "aria-label": t("Name of the layer"), on: { change: () => shown?.change({ name: title.value.trim() || undefined }, t("rename a layer"), true) } });
+  const rename = () => shown?.change({ name: title.value.trim() || undefined }, t("rename a layer"), true);
+  const title = h("input", { class: "cz-input", type: "text", maxlength: 40, "aria-label": t("Name of the layer"), on: { change: rename } });
   const naming = h("label", { class: "cz-field" }, h("span", {}, t("Name")), title);
   const edge = createSlider(t("Feather"), 0, 100, (value, done) => shown?.edge && shown.change(shown.edge.patch(value), t("feather"), done), t("Softness of the edge of the layer"));
   const up = button({ icon: "up", text: t("Move up"), label: t("Move the layer up"), key: "Alt+↑", className: "cz-wide", onClick: () => shown?.move(1) });

@@ -113,7 +113,8 @@ export const BLEND_NAMES = { color: "Color", hue: "Hue", saturation: "Saturation
 
 /** @param {(blend: import("./paintstrokes.js").Blend) => void} use @returns {{el: HTMLElement, update: (blend: string) => void}} choice of what paint replaces */
 export function createBlendChoice(use) {
-  const select = h("select", { class: "cz-input cz-select", "aria-label": t("Blend mode"), on: { change: () => use(/** @type {any} */ (select.value)) } }, ...BLENDS.map((blend) => h("option", { value: blend }, t(BLEND_NAMES[blend]))));
+  const names = BLENDS.map((blend) => h("option", { value: blend }, t(BLEND_NAMES[blend])));
+  const select = h("select", { class: "cz-input cz-select", "aria-label": t("Blend mode"), on: { change: () => use(/** @type {any} */ (select.value)) } }, ...names);
   const el = h("label", { class: "cz-field", title: t("What the paint replaces: hue and saturation (Color), only the hue, or only the saturation") }, h("span", {}, t("Blend mode")), h("span"), select);
   return {
     el,
@@ -124,7 +125,11 @@ export function createBlendChoice(use) {
 }
 
 export function createPaintOptions(pad, createSlider) {
-  const choices = [{ erases: false, text: t("Paint"), label: t("Paint with the color of the brush") }, { erases: true, text: t("Erase paint"), label: t("Erase paint with the brush") }].map(({ erases, text, label }) => ({ erases, el: button({ text, label, className: "cz-segment", onClick: () => changeBrush(pad, { erases }) }) }));
+  const choice = (erases, text, label) => ({ erases, el: button({ text, label, className: "cz-segment", onClick: () => changeBrush(pad, { erases }) }) });
+  const choices = [
+    choice(false, t("Paint"), t("Paint with the color of the brush")),
+    choice(true, t("Erase paint"), t("Erase paint with the brush")),
+  ];
   const segments = h("div", { class: "cz-segments", role: "group", "aria-label": t("Brush mode") }, ...choices.map(({ el }) => el));
   const size = createBrushSize(pad, createSlider);
   const hardness = createSlider(t("Hardness"), 0, 100, (value) => changeBrush(pad, { hardness: value / 100 }), t("Hardness of the brush edge"));
@@ -134,7 +139,7 @@ export function createPaintOptions(pad, createSlider) {
     show(el, Boolean(pad.photo) && pad.ui.tool === "paint");
     if (el.hidden) return;
     const { brush } = pad.ui;
-    for (const choice of choices) setAttr(choice.el, "aria-pressed", String(choice.erases === brush.erases));
+    for (const { el: segment, erases } of choices) setAttr(segment, "aria-pressed", String(erases === brush.erases));
     size.update();
     hardness.update(Math.round(100 * brush.hardness), false);
     opacity.update(Math.round(100 * brush.opacity), false);

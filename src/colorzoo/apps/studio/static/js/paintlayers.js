@@ -68,26 +68,42 @@ export function deleteCoat(pad, index) {
 
 function layersOfPaint(pad) {
   const coats = coatsIn(pad.doc.paint);
-  const picked = pickedCoat(pad);
-  return coats.map(({ strokes }, index) => {
-    const [{ color = null, hidden = false, opacity, hardness, name: named }] = /** @type {any[]} */ (strokes);
-    const n = index + 1;
-    const count = strokes.length > 1 ? t("{count} strokes", { count: strokes.length }) : t("1 stroke");
-    const softness = Math.round(100 * (1 - hardness));
-    return {
-      label: t("paint {n}", { n }), name: color ? t("Paint {n}: {color}, {count}", { n, color, count }) : t("Paint {n}: erased paint, {count}", { n, count }),
-      title: color ? t("Paint") : t("Erased paint"), detail: [color, color && blendOf(strokes[0]) !== "color" && t(BLEND_NAMES[blendOf(strokes[0])]), count].filter(Boolean).join(" · "), swatches: [color], named, source: strokes[0], draw: (context, scale) => strokes.forEach((stroke) => drawPaintThumbnail(context, stroke, scale)), picked: picked?.index === index, hidden, opacity,
-      edge: { value: softness, most: 100, text: t("{n} %", { n: softness }), patch: (value) => ({ hardness: 1 - value / 100 }) },
-      above: coats.length - 1 - index, below: index,
-      pick: () => pickCoat(pad, index),
-      change: (patch, label, done) => pad.applyChange({ ...pad.doc, paint: withCoat(pad.doc.paint, index, patch) }, done, label),
-      move: (steps) => {
-        pad.set({ coat: index + steps });
-        pad.edit({ ...pad.doc, paint: withMovedCoat(pad.doc.paint, index, index + steps) }, t("move a layer"));
-      },
-      remove: () => deleteCoat(pad, index),
-    };
-  });
+  const picked = pickedCoat(pad)?.index;
+  return coats.map(({ strokes }, index) => ({
+    ...describeCoat(strokes, index + 1),
+    source: strokes[0],
+    draw: (context, scale) => strokes.forEach((stroke) => drawPaintThumbnail(context, stroke, scale)),
+    picked: picked === index,
+    above: coats.length - 1 - index,
+    below: index,
+    pick: () => pickCoat(pad, index),
+    change: (patch, label, done) => pad.applyChange({ ...pad.doc, paint: withCoat(pad.doc.paint, index, patch) }, done, label),
+    move: (steps) => {
+      pad.set({ coat: index + steps });
+      pad.edit({ ...pad.doc, paint: withMovedCoat(pad.doc.paint, index, index + steps) }, t("move a layer"));
+    },
+    remove: () => deleteCoat(pad, index),
+  }));
+}
+
+/** @param {any[]} strokes of a coat @param {number} n number of the coat, from 1 @returns texts and settings of the layer */
+function describeCoat(strokes, n) {
+  const [{ color = null, hidden = false, opacity, hardness, name: named }] = strokes;
+  const count = strokes.length > 1 ? t("{count} strokes", { count: strokes.length }) : t("1 stroke");
+  const blend = blendOf(strokes[0]);
+  const blendName = color && blend !== "color" ? t(BLEND_NAMES[blend]) : null;
+  const softness = Math.round(100 * (1 - hardness));
+  return {
+    label: t("paint {n}", { n }),
+    name: color ? t("Paint {n}: {color}, {count}", { n, color, count }) : t("Paint {n}: erased paint, {count}", { n, count }),
+    title: color ? t("Paint") : t("Erased paint"),
+    detail: [color, blendName, count].filter(Boolean).join(" · "),
+    swatches: [color],
+    named,
+    hidden,
+    opacity,
+    edge: { value: softness, most: 100, text: t("{n} %", { n: softness }), patch: (value) => ({ hardness: 1 - value / 100 }) },
+  };
 }
 
 function drawPaintThumbnail(context, { path, size, color = "#fff" }, scale) {

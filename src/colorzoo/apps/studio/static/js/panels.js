@@ -18,8 +18,11 @@ function createModelMenu(pad, select) {
   const tiles = h("div", { class: "cz-purposes", role: "group", "aria-label": t("What the colors are based on") });
   const list = h("select", { class: "cz-input cz-select", "aria-label": t("Coloring model"), on: { change: () => select(list.value) } });
   const availability = h("p", { class: "cz-hint" });
-  const el = h("div", { class: "cz-model-menu", hidden: true }, tiles, h("label", { class: "cz-field", title: t("Each entry lists what the model uses besides the photo, and the name of the model. “Custom” marks a model that was loaded from your own file.") }, h("span", {}, t("All coloring models")), list), availability);
-  const createPurpose = (index) => h("button", { type: "button", class: "cz-purpose", on: { click: () => select(purposes(pad)[index].model.name) } }, h("b", {}), h("small", {}));
+  const help = t("Each entry lists what the model uses besides the photo, and the name of the model. “Custom” marks a model that was loaded from your own file.");
+  const allModels = h("label", { class: "cz-field", title: help }, h("span", {}, t("All coloring models")), list);
+  const el = h("div", { class: "cz-model-menu", hidden: true }, tiles, allModels, availability);
+  const selectPurpose = (index) => select(purposes(pad)[index].model.name);
+  const createPurpose = (index) => h("button", { type: "button", class: "cz-purpose", on: { click: () => selectPurpose(index) } }, h("b", {}), h("small", {}));
   const update = () => {
     const offered = purposes(pad);
     syncList(tiles, offered.length, createPurpose, (tile, index) => fillPurpose(pad, tile, offered[index]));
@@ -77,13 +80,18 @@ const ADJUSTMENTS = [
 
 /** Strength and adjustments of all colors. */
 export function createAdjustmentsPanel(pad) {
-  const strength = createSlider(t("Saturation"), 0, 150, (value, done) => pad.applyChange({ ...pad.doc, strength: value / 100 }, done, t("saturation")), t("Saturation of all colors; 0 % is black and white"));
-  const sliders = ADJUSTMENTS.map(([name, label, hint]) => createSlider(t(label), -100, 100, (value, done) => {
+  const setStrength = (value, done) => pad.applyChange({ ...pad.doc, strength: value / 100 }, done, t("saturation"));
+  const strength = createSlider(t("Saturation"), 0, 150, setStrength, t("Saturation of all colors; 0 % is black and white"));
+  const setAdjustment = (name, value, done, label) => {
     const { [name]: _, ...others } = pad.doc.finish ?? {};
     const finish = value ? { ...others, [name]: value } : others;
     pad.applyChange({ ...pad.doc, finish: Object.keys(finish).length ? finish : null }, done, t(label).toLowerCase());
-  }, t(hint)));
-  const reset = button({ text: t("Reset adjustments"), label: t("Set all sliders of this panel to their defaults"), className: "cz-wide", onClick: () => pad.edit({ ...pad.doc, finish: null, strength: 1 }, t("reset adjustments")) });
+  };
+  const sliders = ADJUSTMENTS.map(([name, label, hint]) => createSlider(t(label), -100, 100, (value, done) => setAdjustment(name, value, done, label), t(hint)));
+  const reset = button({
+    text: t("Reset adjustments"), label: t("Set all sliders of this panel to their defaults"), className: "cz-wide",
+    onClick: () => pad.edit({ ...pad.doc, finish: null, strength: 1 }, t("reset adjustments")),
+  });
   const el = section(t("Adjust all colors"), ...[strength, ...sliders].map((slider) => slider.el), reset);
   for (const field of el.querySelectorAll(".cz-field")) field.classList.add("cz-inline");
   const update = () => {
@@ -229,7 +237,13 @@ function fillHint(pad, row, index) {
 
 function hintDetail(point) {
   const strength = strengthOf(point);
-  const marks = [point.untouched ? t("no color chosen") : null, point.wanted ? t("{hex} is not available at this brightness", { hex: point.wanted }) : null, strength < 1 ? t("opacity {share} %", { share: Math.round(100 * strength) }) : null, point.locked ? t("locked") : null, point.muted ? t("off") : null];
+  const marks = [
+    point.untouched ? t("no color chosen") : null,
+    point.wanted ? t("{hex} is not available at this brightness", { hex: point.wanted }) : null,
+    strength < 1 ? t("opacity {share} %", { share: Math.round(100 * strength) }) : null,
+    point.locked ? t("locked") : null,
+    point.muted ? t("off") : null,
+  ];
   return [point.hex, ...marks.filter(Boolean)].join(" · ");
 }
 
@@ -258,13 +272,17 @@ function fillScribble(pad, { main, swatch, words, mute, remove }, index, scribbl
 
 export function createRegionsPanel(pad) {
   const ask = button({ text: t("Find regions"), label: t("Find the regions of the drawing again"), className: "cz-wide", onClick: () => requestRegions(pad) });
-  const skip = button({ text: t("Skip"), label: t("Leave the automatic color in this region and select the next region"), key: "S", className: "cz-wide", onClick: (event) => runCommand(pad, "skip", event) });
+  const skip = button({
+    text: t("Skip"), label: t("Leave the automatic color in this region and select the next region"), key: "S", className: "cz-wide",
+    onClick: (event) => runCommand(pad, "skip", event),
+  });
   const swatch = h("span", { class: "cz-swatch" });
   const use = h("button", { type: "button", class: "cz-btn cz-wide", on: { click: (event) => runCommand(pad, "accept", event) } }, swatch, h("span"));
   const list = h("div", { class: "cz-regions", role: "group", "aria-label": t("Regions, most important first") });
   const words = h("p", { class: "cz-hint" });
   const el = section(t("Regions"), words, list, use, h("div", { class: "cz-row" }, ask, skip));
-  const make = (position) => h("button", { type: "button", class: "cz-region", on: { click: (event) => pickRegion(pad, pad.ui.regions.items[position].index, event.shiftKey || event.ctrlKey) } });
+  const pick = (position, event) => pickRegion(pad, pad.ui.regions.items[position].index, event.shiftKey || event.ctrlKey);
+  const make = (position) => h("button", { type: "button", class: "cz-region", on: { click: (event) => pick(position, event) } });
   const update = () => {
     const items = pad.ui.regions?.items ?? [];
     show(el, pad.accepts("regions"));
@@ -339,7 +357,12 @@ export function createReferencePanel(pad) {
   const slot = createImageSlot(pad, "exemplar", t("Drop a color image here, or choose one, to use its colors in the photo"));
   const hint = h("p", { class: "cz-hint" });
   const again = button({ text: t("Choose the reference image"), className: "cz-wide", onClick: () => attach(pad, "exemplar") });
-  const alpha = createSlider(t("Influence"), 0, 100, (value, done) => pad.applyChange({ ...pad.doc, exemplar: { ...pad.doc.exemplar, kept: { ...pad.doc.exemplar.kept, alpha: value / 100 } } }, done, t("influence of the reference image")), t("How strongly the reference image changes the automatic colors"));
+  const setInfluence = (value, done) => {
+    const { exemplar } = pad.doc;
+    const kept = { ...exemplar.kept, alpha: value / 100 };
+    pad.applyChange({ ...pad.doc, exemplar: { ...exemplar, kept } }, done, t("influence of the reference image"));
+  };
+  const alpha = createSlider(t("Influence"), 0, 100, setInfluence, t("How strongly the reference image changes the automatic colors"));
   const el = section(t("Reference image"), slot.el, alpha.el, hint, again);
   slot.canvas.addEventListener("click", (event) => {
     const { exemplar, tool } = pad.ui;
@@ -353,7 +376,8 @@ export function createReferencePanel(pad) {
     show(again, Boolean(missing));
     show(alpha.el, Boolean(exemplar && pad.doc.exemplar) && pad.accepts("exemplar"));
     alpha.update(Math.round(100 * (pad.doc.exemplar?.kept?.alpha ?? 1)), false);
-    showText(hint, missing ? t("These edits use the reference image {name}. Choose this image again.", { name: pad.doc.exemplar.name }) : exemplar ? referenceHint(pad) : "");
+    if (missing) showText(hint, t("These edits use the reference image {name}. Choose this image again.", { name: pad.doc.exemplar.name }));
+    else showText(hint, exemplar ? referenceHint(pad) : "");
   };
   return { el, update };
 }

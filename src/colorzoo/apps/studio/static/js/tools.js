@@ -99,8 +99,21 @@ function startTool(pad, at, place) {
   const drag = readOnly({ tool: pad.ui.tool, from: at, began: place, id: null, offset: [0, 0], moved: false });
   change(pad.ui, { drag, cross: null, judging: false });
   const starts = {
-    point: startPoint, fill: fillAt, same: () => inside(pad, place) && spreadColor(pad, place), brush: brushAt, eraser: eraseAtPointer, edge: startStroke, region: startRegion, dropper: () => inside(pad, place) && pickColorAt(pad, ...place),
-    box: startBox, area: startSelection, border: startBorder, replace: () => replaceColorAt(pad, place), heal: () => startHealing(pad, place), crop: () => startCrop(pad, drag, place, cropReach(pad, at)), paint: (_, { event }) => startPaint(pad, place, event.ctrlKey || event.metaKey || event.altKey),
+    point: startPoint,
+    fill: fillAt,
+    same: () => inside(pad, place) && spreadColor(pad, place),
+    brush: brushAt,
+    eraser: eraseAtPointer,
+    edge: startStroke,
+    region: startRegion,
+    dropper: () => inside(pad, place) && pickColorAt(pad, ...place),
+    box: startBox,
+    area: startSelection,
+    border: startBorder,
+    replace: () => replaceColorAt(pad, place),
+    heal: () => startHealing(pad, place),
+    crop: () => startCrop(pad, drag, place, cropReach(pad, at)),
+    paint: (_, { event }) => startPaint(pad, place, event.ctrlKey || event.metaKey || event.altKey),
   };
   starts[drag.tool]?.(pad, at, place, drag);
   pad.changed();
