@@ -177,13 +177,6 @@ KNOBS = {
         size=48, batch=3, steps=2,
     ),
     "zhao2021": Knobs(
-        base={"gray_share": 0.3},
-        values={"width": 0.25, "features": "zhang2016_small", "gray_share": 1.0},
-        exempt=("reference_side", "perceptual_weight"),
-    ),
-    "zhao2021_small": Knobs(
-        base={"gray_share": 0.3},
-        values={"width": 0.25, "gray_share": 1.0},
-        exempt=("reference_side",),
+        values={"width": 0.25}, exempt=("reference_side", "perceptual_weight"),
     ),
 }  # fmt: skip
