@@ -11,19 +11,20 @@ from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.attention import position_encoding
 from colorzoo.networks.clusters import kmeans
 from colorzoo.networks.imagenet import VGGOutputs
+from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.zoo.xia2022.model import AnchorColorization, anchor_bins, anchors_of
 from colorzoo.zoo.xia2022.network import (
-    AB_SCALE,
     FeatureNetwork,
     SuperpixelNetwork,
     Transformer,
+    bins_of,
     pool,
     sizes,
     spread,
     weights,
 )
 from colorzoo.zoo.xia2022.published import convert_published, renamed
-from colorzoo.zoo.xia2022.task import TAPS, Xia2022, true_bins
+from colorzoo.zoo.xia2022.task import TAPS, Xia2022
 from parity.cases import Golden, case, check_update, record_outputs
 
 
@@ -92,7 +93,7 @@ def xia2022_labels(golden: Golden) -> None:
     cell = ab[:1, :, :2, :2] * AB_SCALE
     codes = soft_encode(cell.permute(0, 2, 3, 1).flatten(0, 2), neighbors=5)
     golden.close("out_codes", codes.view(1, 2, 2, -1).permute(0, 3, 1, 2))
-    bins = true_bins(ab)
+    bins = bins_of(AB_SCALE * ab)
     golden.close("out_label", bins[:, None])
     prior = prior_probabilities().double()
     golden.close("out_weight", rebalancing_weights(prior, 0.5)[bins][:, None])
@@ -161,7 +162,7 @@ def xia2022_losses(golden: Golden) -> None:
         (50 * golden.tensor("in_gray") + 50).double(),
         AB_SCALE * golden.tensor("in_ab").double(),
     )
-    bins = true_bins(golden.tensor("in_cells"))
+    bins = bins_of(AB_SCALE * golden.tensor("in_cells"))
     palette, reference, predicted = (
         golden.tensor(f"in_{name}").double().requires_grad_()
         for name in ("palette", "reference", "predicted")
@@ -200,7 +201,7 @@ def xia2022_step(golden: Golden) -> None:
     golden.close("out_ab", every(ab, places=2))
     cells = pool(golden.tensor("in_ab"), encoded["shares"])
     golden.close("out_cells_ab", cells)
-    golden.close("out_label", true_bins(cells)[:, None])
+    golden.close("out_label", bins_of(AB_SCALE * cells)[:, None])
     golden.close("out_hint", encoded["joined"][:, -1:])
     losses["loss"].backward()
     own = dict(task.model.named_parameters())

@@ -19,10 +19,11 @@ from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.clusters import kmeans
+from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.networks.spectral import StoredSpectralConv
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Fraction, NonNegativeInt, PositiveInt, Range, Width
-from colorzoo.zoo.xia2022.network import AB_SCALE, CELL, AnchorNetwork, EncodedImage, sizes
+from colorzoo.zoo.xia2022.network import CELL, AnchorNetwork, EncodedImage, sizes
 from colorzoo.zoo.xia2022.published import convert_published
 
 ALTERNATIVES = 3
