@@ -244,11 +244,11 @@ def _up(
     in_channels: int, between: int, out_channels: int, cardinality: int, dilations: Sequence[int], blocks: int
 ) -> nn.Sequential:
     """Build a fusion convolution, residual blocks with cycling dilations, and 2x upsampling."""
-    each = islice(cycle(dilations), blocks)
+    block_dilations = islice(cycle(dilations), blocks)
     return nn.Sequential(
         nn.Conv2d(in_channels, between, 3, padding=1),
         nn.LeakyReLU(_SLOPE),
-        nn.Sequential(*(ResNeXtBlock(between, cardinality, dilation=dilation) for dilation in each)),
+        nn.Sequential(*(ResNeXtBlock(between, cardinality, dilation=each) for each in block_dilations)),
         nn.Conv2d(between, 4 * out_channels, 3, padding=1),
         nn.PixelShuffle(2),
         nn.LeakyReLU(_SLOPE),

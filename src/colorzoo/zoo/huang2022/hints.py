@@ -84,7 +84,8 @@ def exemplar_hints(warped: Pixels, similarity: NDArray[np.float32]) -> Hints:
     cells = np.argwhere(cell_similarity >= min(_MIN_SIMILARITY, fifth_largest))  # (n, 2)
     means = warped.reshape(rows, CELL, columns, CELL, 3).astype(np.float64).mean(axis=(1, 3))
     rgb = torch.from_numpy(means[cells[:, 0], cells[:, 1]].astype(np.float32))
-    return Hints(torch.from_numpy(np.insert(cells, 0, 0, axis=1)), rgb / 255 * 2 - 1)  # image index 0
+    batch_cells = np.insert(cells, 0, values=0, axis=1)  # image index 0, row and column
+    return Hints(torch.from_numpy(batch_cells), rgb / 255 * 2 - 1)
 
 
 def shrink_similarity(similarity: NDArray[np.float32], cells: Cell) -> NDArray[np.float32]:

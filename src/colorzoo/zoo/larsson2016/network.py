@@ -379,8 +379,9 @@ def sample(maps: Tensor, positions: Tensor) -> Tensor:
         maps: ``(B, C, H, W)``.
         positions: Rows and columns in map elements, ``(B, P, 2)``, clamped to the map.
     """
-    most = positions.new_tensor([side - 1.0001 for side in maps.shape[-2:]])
-    grid = 2 * positions.clamp(min=0).minimum(most) / positions.new_tensor(maps.shape[-2:]).sub(1) - 1
+    size = positions.new_tensor(maps.shape[-2:])
+    limit = positions.new_tensor([side - 1.0001 for side in maps.shape[-2:]])
+    grid = 2 * positions.clamp(min=0).minimum(limit) / (size - 1) - 1  # rows and columns in [-1, 1]
     return F.grid_sample(maps, grid.flip(2)[:, None], align_corners=True)[:, :, 0].mT
 
 

@@ -193,5 +193,5 @@ def divergence(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         target: True histograms ``(N, 32)``.
         weight: Loss weight of each position, ``(N, 1)``.
     """
-    each = torch.xlogy(target, target) - target * logits.log_softmax(1)
-    return (weight * each).sum() / len(logits)
+    divergences = F.kl_div(logits.log_softmax(1), target, reduction="none")
+    return (weight * divergences).sum() / len(logits)

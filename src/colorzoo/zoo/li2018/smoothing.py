@@ -137,13 +137,10 @@ def smooth_guided(
 
 def _box_filter(maps: FloatImage, radius: int) -> FloatImage:
     """Average maps ``(H, W, ...)`` over square windows with mirrored borders."""
-    flat = maps.reshape(*maps.shape[:2], -1)
-    side = (2 * radius + 1, 2 * radius + 1)
-    means = [
-        cv2.blur(np.ascontiguousarray(flat[..., index]), side, borderType=cv2.BORDER_REFLECT)
-        for index in range(flat.shape[2])
-    ]
-    return np.stack(means, axis=2).reshape(maps.shape)
+    channels = np.ascontiguousarray(maps.reshape(*maps.shape[:2], -1))
+    side = 2 * radius + 1
+    means = cv2.blur(channels, (side, side), borderType=cv2.BORDER_REFLECT)
+    return np.asarray(means, np.float64).reshape(maps.shape)
 
 
 def _transformed(colors: FloatImage, matrices: FloatImage) -> FloatImage:

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from colorzoo.networks.blocks import pad_to_multiple, scaled_width
 from colorzoo.networks.imagenet import normalized, outputs_of, vgg_layers
+from colorzoo.networks.scaling import AB_SCALE
 
-AB_SCALE = 110.0
 _STRIDE = 16
 _SKIP_STEP = 4  # every fourth encoder channel is passed to the decoder
 _EPSILON = 1e-8

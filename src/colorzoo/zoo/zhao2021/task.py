@@ -16,6 +16,7 @@ from colorzoo.data.dataset import Batch
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.losses import feature_distance
 from colorzoo.metrics.feature_networks import FrozenNetwork
+from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.networks.splines import TRIES, diagonal_moves, spline, warp
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import NonNegativeFloat
@@ -24,7 +25,7 @@ from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.perceptual import load_vgg19
 from colorzoo.zoo.zhao2021.model import Architecture, Color2Embed
-from colorzoo.zoo.zhao2021.network import AB_SCALE, VGGFeatures
+from colorzoo.zoo.zhao2021.network import VGGFeatures
 
 _NOISE = 5.0  # maximum noise, in [0, 255] levels
 
