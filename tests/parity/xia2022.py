@@ -11,6 +11,7 @@ from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.attention import position_encoding
 from colorzoo.networks.clusters import kmeans
 from colorzoo.networks.imagenet import VGGOutputs
+from colorzoo.networks.renaming import rename_keys
 from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.zoo.xia2022.model import AnchorColorization, anchor_bins, anchors_of
 from colorzoo.zoo.xia2022.network import (
@@ -23,7 +24,7 @@ from colorzoo.zoo.xia2022.network import (
     spread,
     weights,
 )
-from colorzoo.zoo.xia2022.published import convert_published, renamed
+from colorzoo.zoo.xia2022.published import NAMES
 from colorzoo.zoo.xia2022.task import TAPS, Xia2022
 from parity.cases import Golden, case, check_update, record_outputs
 
@@ -36,8 +37,8 @@ def every(maps: Tensor, channels: int = 1, places: int = 1) -> Tensor:
 @torch.inference_mode()
 def xia2022_segment(golden: Golden) -> None:
     network = SuperpixelNetwork().eval()
-    ours = convert_published(golden.weights())
-    network.load_state_dict({k.removeprefix("network.superpixels."): v for k, v in ours.items()})
+    ours = rename_keys(golden.weights(), NAMES)
+    network.load_state_dict({k.removeprefix("superpixels."): v for k, v in ours.items()})
     shares = every(network(golden.tensor("in_gray")), places=2)
     golden.close("out_probabilities", shares)
     golden.close("out_best", shares.argmax(dim=1))
@@ -75,7 +76,8 @@ def xia2022_features(golden: Golden) -> None:
 def xia2022_transformer(golden: Golden) -> None:
     cells = golden.tensor("in_tokens")
     network = Transformer(cells.shape[1], 0.0).eval()
-    network.load_state_dict({renamed(key): value for key, value in golden.weights().items()})
+    ours = rename_keys({f"wildpath.{key}": value for key, value in golden.weights().items()}, NAMES)
+    network.load_state_dict({key.removeprefix("palette_branch."): value for key, value in ours.items()})
     place = position_encoding(cells.shape[2], cells.shape[3], cells.shape[1], cells.device)
     golden.close("out_position", place.mT.view_as(golden.tensor("out_position")))
     last: Any = network.layers[-1]
@@ -205,7 +207,7 @@ def xia2022_step(golden: Golden) -> None:
     golden.close("out_hint", encoded["joined"][:, -1:])
     losses["loss"].backward()
     own = dict(task.model.named_parameters())
-    keys = [next(iter(convert_published({key: ab}))) for key in meta["grad_keys"]]
+    keys = [f"network.{key}" for key in rename_keys(dict.fromkeys(meta["grad_keys"], ab), NAMES)]
     golden.close("out_grad_out", network.refinement.leave.weight.grad)
     golden.close("out_grad_palette", network.palette.weight.grad[::8])
     golden.close("out_running_mean", network.features.conv4_3[6].running_mean)
