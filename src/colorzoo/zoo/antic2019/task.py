@@ -250,19 +250,22 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
             return
         if self.stage in ADVERSARIAL:
             raise WeightsError(f"--model.stage {self.stage} requires trained weights. Add --init_from FILE.")
-        encoder_weights = self.objective.encoder_weights
-        if encoder_weights is None and self.stage == "frozen":
+        if self.objective.encoder_weights is not None:
+            self._load_encoder(self.objective.encoder_weights)
+        elif self.stage == "frozen":
             raise WeightsError(
                 "--model.stage frozen requires --model.objective.encoder_weights, because this stage does "
                 "not train the convolutions of the encoder"
             )
-        if encoder_weights is not None:
-            encoder_name = self.model.architecture.encoder
-            if encoder_weights == "torchvision":
-                state_dict = published_weights(str(_ENCODERS[encoder_name].url))
-            else:
-                state_dict = load_state_dict_file(Path(encoder_weights))
-            load_torchvision(self.model.network.encoder, state_dict, f"the encoder ({encoder_name})")
+
+    def _load_encoder(self, source: str) -> None:
+        """Load encoder weights; see `Objective.encoder_weights` for the source."""
+        encoder_name = self.model.architecture.encoder
+        if source == "torchvision":
+            state_dict = published_weights(str(_ENCODERS[encoder_name].url))
+        else:
+            state_dict = load_state_dict_file(Path(source))
+        load_torchvision(self.model.network.encoder, state_dict, f"the encoder ({encoder_name})")
 
     def _discriminator_is_ahead(self, loss: Tensor) -> bool:
         """Return whether the mean loss of all processes is below ``discriminator_threshold``."""

@@ -213,11 +213,18 @@ class SuperpixelColorization(ColoringModel):
             other: Reference lightness ``(H', W')`` in [0, 100].
             ab: Reference ab ``(2, H', W')`` in CIE units.
         """
-        target_cells = superpixels(gray / 100, self.pixels)
-        reference_cells = superpixels(other / 100, self.pixels)
-        matches, costs = match(features(gray / 100, target_cells), features(other / 100, reference_cells))
+        target_gray, reference_gray = gray / 100, other / 100
+        target_cells = superpixels(target_gray, self.pixels)
+        reference_cells = superpixels(reference_gray, self.pixels)
+        target_features = features(target_gray, target_cells)
+        matches, costs = match(target_features, features(reference_gray, reference_cells))
+
+        # the colors of the matches, corrected by a vote in each segment
         reference_colors = reference_cells.means @ ab.reshape(2, -1).T  # (M, 2)
-        colors = vote(reference_colors[matches], segments_of(gray / 100, target_cells, self.pixels))
+        segments = segments_of(target_gray, target_cells, self.pixels)
+        colors = vote(reference_colors[matches], segments)
+
+        # only the colors of confident matches are propagated
         confident = np.flatnonzero(costs <= np.quantile(costs, self.confident))  # includes ties
         mask, scribbled_ab = scribbles(target_cells, colors, confident)
         return propagate(gray, scribbled_ab, mask)
