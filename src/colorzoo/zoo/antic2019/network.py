@@ -56,12 +56,10 @@ class ResNetEncoder(nn.Module):
         self.conv1 = nn.Conv2d(3, stem, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(stem)
         self.channels = (stem, *(each * block.expansion for each in planes))
-        strides = (1, 2, 2, 2)
+        stages = zip(self.channels[:-1], planes, counts, (1, 2, 2, 2), strict=True)
         self.layer1, self.layer2, self.layer3, self.layer4 = (
             residual_group(block, in_channels, stage_planes, count, stride=stride)
-            for in_channels, stage_planes, count, stride in zip(
-                self.channels[:-1], planes, counts, strides, strict=True
-            )
+            for in_channels, stage_planes, count, stride in stages
         )
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):

@@ -287,8 +287,8 @@ class Decoder(nn.Module):
             carried: Transferred reference features at 1/8, 1/4 and 1/2 scale; see `Aligner`.
         """
         x, decoded = maps[3], []
-        for index, level in enumerate(self.levels):
-            x = level(x + carried[index], maps[2 - index])
+        for level, transferred, skip in zip(self.levels, carried, maps[2::-1], strict=True):
+            x = level(x + transferred, skip)
             decoded.append(x)
         return torch.tanh(self.ab(x)), self.logits(decoded[0])
 

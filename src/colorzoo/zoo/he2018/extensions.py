@@ -77,8 +77,8 @@ def _best_nearby(query: Tensor, key: Tensor, matches: Tensor) -> Tensor:
 def _enlarge(matches: Tensor, size: Size, other_size: Size, times: int) -> Tensor:
     """Upsample matches to ``size``; keep each pixel's offset in its coarse cell."""
     fine = pixel_grid(size, matches.device)
-    coarse = fine // times
-    enlarged = matches[:, :, coarse[0, 1], coarse[0, 0]] * times + fine % times
+    coarse_x, coarse_y = (fine // times)[0]
+    enlarged = matches[:, :, coarse_y, coarse_x] * times + fine % times
     x = enlarged[:, :1].clamp(0, other_size[1] - 1)
     y = enlarged[:, 1:].clamp(0, other_size[0] - 1)
     return torch.cat([x, y], dim=1)

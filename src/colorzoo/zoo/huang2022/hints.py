@@ -80,7 +80,8 @@ def exemplar_hints(warped: Pixels, similarity: NDArray[np.float32]) -> Hints:
     """
     rows, columns = warped.shape[0] // CELL, warped.shape[1] // CELL
     cell_similarity = shrink_similarity(similarity, (rows, columns))
-    fifth_largest = float(np.sort(cell_similarity, axis=None)[-min(_MIN_HINTS, cell_similarity.size)])
+    least_hints = min(_MIN_HINTS, cell_similarity.size)
+    fifth_largest = float(np.sort(cell_similarity, axis=None)[-least_hints])
     cells = np.argwhere(cell_similarity >= min(_MIN_SIMILARITY, fifth_largest))  # (n, 2)
     means = warped.reshape(rows, CELL, columns, CELL, 3).astype(np.float64).mean(axis=(1, 3))
     rgb = torch.from_numpy(means[cells[:, 0], cells[:, 1]].astype(np.float32))

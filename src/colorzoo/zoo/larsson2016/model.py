@@ -62,5 +62,6 @@ class HypercolumnColorization(ColoringModel):
 
 def _zero_padding(height: int, width: int) -> tuple[int, int, int, int]:
     """Return the zero padding of an image on the left, right, top and bottom in pixels."""
-    rows, columns = (STRIDE * cells(side + 2 * _MARGIN, STRIDE) - side for side in (height, width))
-    return columns // 2, columns - columns // 2, rows // 2, rows - rows // 2
+    padded_height, padded_width = (STRIDE * cells(side + 2 * _MARGIN, STRIDE) for side in (height, width))
+    left, top = (padded_width - width) // 2, (padded_height - height) // 2
+    return left, padded_width - width - left, top, padded_height - height - top

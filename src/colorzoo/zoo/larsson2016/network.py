@@ -37,13 +37,13 @@ def hue_and_chroma(rgb: Tensor) -> tuple[Tensor, Tensor]:
     Each output has the shape ``(B, H, W)``. The hue of gray pixels is 0.
     """
     red, green, blue = rgb.unbind(1)
-    most, chroma = rgb.amax(1), rgb.amax(1) - rgb.amin(1)
-    safe = torch.where(chroma > 0, chroma, 1.0)
-    sector = torch.where(
-        most == red,
-        (green - blue) / safe,
-        torch.where(most == green, 2 + (blue - red) / safe, 4 + (red - green) / safe),
-    )
+    value = rgb.amax(1)
+    chroma = value - rgb.amin(1)
+    divisor = torch.where(chroma > 0, chroma, 1.0)
+    # hue in units of 60 degrees, if red, green or blue is the largest channel
+    of_red, of_green = (green - blue) / divisor, 2 + (blue - red) / divisor
+    of_blue = 4 + (red - green) / divisor
+    sector = torch.where(value == red, of_red, torch.where(value == green, of_green, of_blue))
     hue = torch.where(chroma > 0, (sector / 6) % 1, 0.0)
     return torch.where(hue < 1, hue, 0.0), chroma
 

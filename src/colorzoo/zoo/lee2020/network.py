@@ -58,7 +58,8 @@ class Encoder(nn.Module):
         for layer in self.layers:
             x = layer(x)
             maps.append(x)
-        pooled = [F.avg_pool2d(each, STRIDE >> index // 2) for index, each in enumerate(maps)]
+        # two successive maps have the same size; the strides are 1, 2, 4, 8 and 16
+        pooled = [F.avg_pool2d(each, STRIDE // 2 ** (index // 2)) for index, each in enumerate(maps)]
         return torch.cat(pooled, dim=1), maps
 
 
