@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from colorzoo.networks.blocks import pad_to_multiple, scaled_width
 from colorzoo.networks.discriminators import SpectralConv
+from colorzoo.precision import at_least_float32
 
 STRIDE = 16
 """Stride of the attention map in pixels."""
@@ -149,8 +150,7 @@ class Decoder(nn.Module):
             if index % 2:  # the skip has twice the size, so upsample first
                 joined = [skip, F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)]
             x = layer(torch.cat(joined, dim=1))
-        generated = self.last(x)
-        return torch.tanh(generated.to(torch.promote_types(generated.dtype, torch.float32)))
+        return torch.tanh(at_least_float32(self.last(x)))
 
 
 class Painted(NamedTuple):
