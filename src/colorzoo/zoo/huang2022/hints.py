@@ -308,15 +308,21 @@ def simulate(rgb: Tensor, seeds: Sequence[int], shape: tuple[int, int], users: U
     states, hint_cells, hint_colors = [], [], []
     images = (rgb.detach().float() * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     for index, (image, seed) in enumerate(zip(images, seeds, strict=True)):
-        modes = random.Random(stream_seed("mask", seed))
-        numbers: Any = np.random.RandomState(stream_seed("hints", seed) % 2**32)
-        image_states = draw_mask(modes, numbers, shape, users)
+        image_states, hinted_cells = _simulate_cells(seed, shape, users)
         states.append(torch.from_numpy(image_states))
-        candidates = candidate_cells(image_states)
-        hinted = [candidates[number] for number in choose_candidates(image_states, numbers, users)]
-        hint_cells += [(index, row, column) for row, column in hinted]
-        hint_colors += patch_colors(image, hinted)
+        hint_cells += [(index, row, column) for row, column in hinted_cells]
+        hint_colors += patch_colors(image, hinted_cells)
     hints = Hints.none()
     if hint_cells:
         hints = Hints(torch.tensor(hint_cells, device="cpu"), torch.from_numpy(np.stack(hint_colors)))
     return torch.stack(states).to(rgb.device), hints.to(rgb.device)
+
+
+def _simulate_cells(seed: int, shape: Cell, users: Users) -> tuple[NDArray[np.int8], list[Cell]]:
+    """Draw the cell states of a training image and the cells that receive a hint."""
+    modes = random.Random(stream_seed("mask", seed))
+    numbers: Any = np.random.RandomState(stream_seed("hints", seed) % 2**32)
+    states = draw_mask(modes, numbers, shape, users)
+    candidates = candidate_cells(states)
+    hinted_cells = [candidates[number] for number in choose_candidates(states, numbers, users)]
+    return states, hinted_cells
