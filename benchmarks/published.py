@@ -273,7 +273,7 @@ PLAIN: Mapping[str, Callable[[Any, Tensor, Guidance], Tensor]] = {
     "gupta2012": plain_call,
     "pierre2015": plain_call,
 }
-"""The published steps of the models that papers compare with; `huang2022` has a benchmark of its own."""
+"""The published steps of the models that papers compare with."""
 
 
 def peak(name: str, size: int, way: Callable[[ColoringModel, ModelCard, int], Callable[[], Tensor]]) -> float:

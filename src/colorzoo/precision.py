@@ -1,4 +1,4 @@
-"""Float32 computation inside autocast, for losses of new papers."""
+"""Float32 computation inside autocast, for losses and outputs of papers."""
 
 from __future__ import annotations
 
@@ -43,6 +43,16 @@ def in_float32(function: Callable[P, R]) -> Callable[P, R]:
             return function(*map(_float32, args), **full)
 
     return run
+
+
+def at_least_float32(tensor: Tensor) -> Tensor:
+    """Convert a tensor of lower precision to float32, such as the output of a layer under autocast.
+
+    Examples:
+        >>> at_least_float32(torch.zeros(2).bfloat16()).dtype, at_least_float32(torch.zeros(2).double()).dtype
+        (torch.float32, torch.float64)
+    """
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def _tensors(values: list[Any] | tuple[Any, ...]) -> Iterator[Tensor]:

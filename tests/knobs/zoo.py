@@ -85,7 +85,7 @@ KNOBS = {
             "channels": 64, "multipliers": (1, 1, 1, 1, 2), "attention": (3,), "embedding": 64, "heads": 2,
             "fewest": 14, "strokes": 1, "hinted": 0.0, "everything": 0.0,
         },
-        exempt=("top_k", "seed", "passes", "matcher", "matcher_weights", "matched_size"),
+        exempt=("top_k", "seed", "matcher", "matcher_weights", "matched_size"),
         size=64, batch=4,
     ),
     "iizuka2016": Knobs(values={"width": 0.25, "scene_side": 64}, exempt=("class_weight", "classes")),
@@ -177,13 +177,6 @@ KNOBS = {
         size=48, batch=3, steps=2,
     ),
     "zhao2021": Knobs(
-        base={"gray_share": 0.3},
-        values={"width": 0.25, "features": "zhang2016_small", "gray_share": 1.0},
-        exempt=("reference_side", "perceptual_weight"),
-    ),
-    "zhao2021_small": Knobs(
-        base={"gray_share": 0.3},
-        values={"width": 0.25, "gray_share": 1.0},
-        exempt=("reference_side",),
+        values={"width": 0.25}, exempt=("reference_side", "perceptual_weight"),
     ),
 }  # fmt: skip

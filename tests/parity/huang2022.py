@@ -236,7 +236,7 @@ def transformer(golden: Golden) -> None:
     golden.close("out_embedded", x[:, ::position, ::channel])
     attention = network.blocks[0].attn
     normed = network.blocks[0].ln1(x)
-    query, (key, _) = attention.split(attention.query(normed)), attention.keys_and_values(normed)
+    query, key = (attention.split_heads(layer(normed)) for layer in (attention.query, attention.key))
     shares = (query @ key.mT / math.sqrt(query.shape[-1])).softmax(dim=-1)
     golden.close("out_attention0", shares[:, :: every["head"], ::position, ::position])
     for number, block in enumerate(network.blocks):

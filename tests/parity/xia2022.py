@@ -11,19 +11,21 @@ from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.attention import position_encoding
 from colorzoo.networks.clusters import kmeans
 from colorzoo.networks.imagenet import VGGOutputs
+from colorzoo.networks.renaming import rename_keys
+from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.zoo.xia2022.model import AnchorColorization, anchor_bins, anchors_of
 from colorzoo.zoo.xia2022.network import (
-    AB_SCALE,
     FeatureNetwork,
     SuperpixelNetwork,
     Transformer,
+    bins_of,
     pool,
     sizes,
     spread,
     weights,
 )
-from colorzoo.zoo.xia2022.published import convert_published, renamed
-from colorzoo.zoo.xia2022.task import TAPS, Xia2022, true_bins
+from colorzoo.zoo.xia2022.published import NAMES
+from colorzoo.zoo.xia2022.task import TAPS, Xia2022
 from parity.cases import Golden, case, check_update, record_outputs
 
 
@@ -35,8 +37,8 @@ def every(maps: Tensor, channels: int = 1, places: int = 1) -> Tensor:
 @torch.inference_mode()
 def xia2022_segment(golden: Golden) -> None:
     network = SuperpixelNetwork().eval()
-    ours = convert_published(golden.weights())
-    network.load_state_dict({k.removeprefix("network.superpixels."): v for k, v in ours.items()})
+    ours = rename_keys(golden.weights(), NAMES)
+    network.load_state_dict({k.removeprefix("superpixels."): v for k, v in ours.items()})
     shares = every(network(golden.tensor("in_gray")), places=2)
     golden.close("out_probabilities", shares)
     golden.close("out_best", shares.argmax(dim=1))
@@ -74,7 +76,8 @@ def xia2022_features(golden: Golden) -> None:
 def xia2022_transformer(golden: Golden) -> None:
     cells = golden.tensor("in_tokens")
     network = Transformer(cells.shape[1], 0.0).eval()
-    network.load_state_dict({renamed(key): value for key, value in golden.weights().items()})
+    ours = rename_keys({f"wildpath.{key}": value for key, value in golden.weights().items()}, NAMES)
+    network.load_state_dict({key.removeprefix("palette_branch."): value for key, value in ours.items()})
     place = position_encoding(cells.shape[2], cells.shape[3], cells.shape[1], cells.device)
     golden.close("out_position", place.mT.view_as(golden.tensor("out_position")))
     last: Any = network.layers[-1]
@@ -92,7 +95,7 @@ def xia2022_labels(golden: Golden) -> None:
     cell = ab[:1, :, :2, :2] * AB_SCALE
     codes = soft_encode(cell.permute(0, 2, 3, 1).flatten(0, 2), neighbors=5)
     golden.close("out_codes", codes.view(1, 2, 2, -1).permute(0, 3, 1, 2))
-    bins = true_bins(ab)
+    bins = bins_of(AB_SCALE * ab)
     golden.close("out_label", bins[:, None])
     prior = prior_probabilities().double()
     golden.close("out_weight", rebalancing_weights(prior, 0.5)[bins][:, None])
@@ -161,7 +164,7 @@ def xia2022_losses(golden: Golden) -> None:
         (50 * golden.tensor("in_gray") + 50).double(),
         AB_SCALE * golden.tensor("in_ab").double(),
     )
-    bins = true_bins(golden.tensor("in_cells"))
+    bins = bins_of(AB_SCALE * golden.tensor("in_cells"))
     palette, reference, predicted = (
         golden.tensor(f"in_{name}").double().requires_grad_()
         for name in ("palette", "reference", "predicted")
@@ -200,11 +203,11 @@ def xia2022_step(golden: Golden) -> None:
     golden.close("out_ab", every(ab, places=2))
     cells = pool(golden.tensor("in_ab"), encoded["shares"])
     golden.close("out_cells_ab", cells)
-    golden.close("out_label", true_bins(cells)[:, None])
+    golden.close("out_label", bins_of(AB_SCALE * cells)[:, None])
     golden.close("out_hint", encoded["joined"][:, -1:])
     losses["loss"].backward()
     own = dict(task.model.named_parameters())
-    keys = [next(iter(convert_published({key: ab}))) for key in meta["grad_keys"]]
+    keys = [f"network.{key}" for key in rename_keys(dict.fromkeys(meta["grad_keys"], ab), NAMES)]
     golden.close("out_grad_out", network.refinement.leave.weight.grad)
     golden.close("out_grad_palette", network.palette.weight.grad[::8])
     golden.close("out_running_mean", network.features.conv4_3[6].running_mean)

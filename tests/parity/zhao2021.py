@@ -247,7 +247,7 @@ def color2embed_step(golden: Golden) -> None:
     model.log_dict = lambda values, **_: logged.update(values)
     model.allow_untrained = True
     model.setup("fit")
-    model.perceptual = _vgg(golden.weights("vggnet"))
+    model.vgg = _vgg(golden.weights("vggnet"))
     optimizer = torch.optim.Adam(model.model.network.parameters(), lr=1e-4, betas=(0.9, 0.99))
     rgb, given = pixels(golden, "in_rgb"), pixels(golden, "in_ref")
     batch: Any = {

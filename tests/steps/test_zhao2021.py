@@ -47,7 +47,7 @@ def test_zhao2021_perceptual_loss_uses_a_fixed_vgg19(tmp_path: Path, monkeypatch
     batch, lightness, ab = training_batch(48)
     found = model.training_step(batch, 0)
     fake = predicted(model, lightness, made_reference(batch["rgb"], batch["seed"]))
-    vgg: Any = model.perceptual.network
+    vgg: Any = model.vgg.network
     colored, true = (
         vgg(rgb) for rgb in (lab_to_rgb(torch.cat([lightness, 110 * fake], dim=1)), batch["rgb"])
     )
@@ -56,4 +56,4 @@ def test_zhao2021_perceptual_loss_uses_a_fixed_vgg19(tmp_path: Path, monkeypatch
     torch.testing.assert_close(found, smooth_l1(fake, ab / 110) + 0.5 * distance, rtol=1e-5, atol=0)
     reached = {name for name, value in gradients(found, model).items() if value.any()}
     assert "model.network.encoder.features.layers.0.weight" in reached  # the encoder's own VGG-19 is trained
-    assert not any(name.startswith("perceptual.") for name in reached)
+    assert not any(name.startswith("vgg.") for name in reached)

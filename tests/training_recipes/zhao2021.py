@@ -8,9 +8,6 @@ RECIPES = (
         source="fact sheet, section 5: Adam 1e-4 constant, 8 GPUs by 8, 100,000 iterations, its VGG too",
         rates={0: 1e-4, 45_000: 1e-4, 99_999: 1e-4},
         betas=(0.9, 0.99), batch=64, steps=100_000,
-        settings={
-            "width": 1.0, "reference_side": 256, "perceptual_weight": 0.1, "features": None,
-            "gray_share": 0.0,
-        },
+        settings={"width": 1.0, "reference_side": 256, "perceptual_weight": 0.1},
     ),
 )  # fmt: skip

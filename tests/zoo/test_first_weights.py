@@ -14,7 +14,6 @@ from colorzoo.registry import load_task_class, model_card
 FORMULAS: dict[str, Callable[[int, int], float]] = {
     "he": lambda inputs, _: (2 / inputs) ** 0.5,
     "he of outputs": lambda _, outputs: (2 / outputs) ** 0.5,
-    "he of a slope of 0.2": lambda inputs, _: (2 / 1.04 / inputs) ** 0.5,
     "glorot, uniform": lambda inputs, outputs: (2 / (inputs + outputs)) ** 0.5,
     "caffe, uniform": lambda inputs, _: inputs**-0.5,
     "torch's, uniform": lambda inputs, _: (3 * inputs) ** -0.5,
@@ -35,7 +34,6 @@ RULES: list[tuple[str, str, str | float]] = [
     ("huang2022", r"model\.network\.transformer\..*(tok_emb|fc1|head|key|query)\.weight", 0.02),
     ("chen2023_small", r"model\.network\.ab\.weight", 1e-3),
     ("antic2019", r"model\.network\.encoder\..*weight", "he of outputs"),
-    ("zhao2021_small", r".*to_vector\..*weight", "he of a slope of 0.2"),
     ("zhang2017_local_small", r"model\.network\.unet\.block.*weight", 0.02),
     ("zhang2016", r"model\.network\.block.*weight", "he"),
     ("blanch2021", r".*\.(rows|cols)\.in_proj_weight", "of eight heads"),
@@ -53,7 +51,7 @@ RULES: list[tuple[str, str, str | float]] = [
 ]
 
 
-OTHER_BIASES = {"xia2022", "zhao2021_small", "chen2023_small", "colorzoo2026"}  # torch's; others are 0
+OTHER_BIASES = {"xia2022", "chen2023_small", "colorzoo2026"}  # torch's; others are 0
 
 
 def check_weights(name: str, model: nn.Module, pattern: str, rule: str | float) -> None:

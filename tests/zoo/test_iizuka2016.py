@@ -33,7 +33,7 @@ def colors(model: LetThereBeColor, lightness: Tensor, *references: Exemplar) -> 
 def test_iizuka2016_accepts_a_gray_reference() -> None:
     """Models that use the colors of the reference reject it."""
     gray = ReadReference(read_image(np.full((40, 48, 3), 90, np.uint8)), name="fog.jpg")
-    for name, taken in (("iizuka2016", True), ("larsson2016", False)):
+    for name, taken in (("iizuka2016", True), ("zhao2021", False)):
         model = contract_test_model(model_card(name)).model
         with nullcontext() if taken else pytest.raises(GuidanceError, match=r"fog.jpg has no color"):
             assert make_exemplar(model, [gray], 48).embedding is not None

@@ -13,7 +13,6 @@ from colorzoo.registry import load_model_class, model_card
 from colorzoo.testing import sample_image
 from colorzoo.testing.models import contract_test_model
 from colorzoo.zoo.zhang2019.extensions import previous_frames
-from colorzoo.zoo.zhang2019.model import convert_published
 from parity.cases import read
 
 SIZE = (64, 96)
@@ -53,7 +52,7 @@ def published_tensors() -> dict[str, Tensor]:
 def test_convert_published_maps_all_zhang2019_tensors() -> None:
     with torch.device("meta"):
         model = load_model_class(model_card("zhang2019"))()
-    converted = convert_published(published_tensors())
+    converted = model.convert_published(published_tensors())
     own = {k: v.shape for k, v in model.state_dict().items()}
     assert {key: value.shape for key, value in converted.items()} == own
 

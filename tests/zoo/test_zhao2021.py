@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from colorzoo import Exemplar, Guidance, create_model
+from colorzoo import Exemplar, Guidance
 from colorzoo.factory import build_model
 from colorzoo.registry import model_card
 from colorzoo.testing import sample_batch, sample_image, sample_input
@@ -85,18 +85,8 @@ def test_zhao2021_trains_the_vgg19_of_the_encoder_but_not_of_the_loss(
         trainer.fit(model, batch_loader([sample_batch((32, 32), batch=3)]))
     for index in (0, 16, 30):
         key, value = f"layers.{index}.weight", vgg[f"features.{index}.weight"]
-        assert torch.equal(model.perceptual.network.get_parameter(key), value)
+        assert torch.equal(model.vgg.network.get_parameter(key), value)
         moved = model.model.network.encoder.features.get_parameter(key)
         assert not torch.equal(moved, value)
         torch.testing.assert_close(moved, value, atol=0.05, rtol=0)
-    assert not any(name.startswith("perceptual.") for name in model.state_dict())
-
-
-def test_zhao2021_trunk_layers_are_frozen_and_need_no_vgg19() -> None:
-    small = build_model(Zhao2021, {**TINY, "features": "zhang2016_small"})
-    small.setup("fit")  # requires no file
-    small.prepare_fit()
-    assert not any("trunk" in name for name, p in small.named_parameters() if p.requires_grad)
-    lender = create_model("zhang2016_small").model.network.state_dict()
-    held = small.model.network.encoder.features.trunk.network
-    assert all(torch.equal(held.get_parameter(k), v) for k, v in lender.items() if k.endswith("weight"))
+    assert not any(name.startswith("vgg.") for name in model.state_dict())

@@ -190,10 +190,6 @@ class GatedColorization:
     """
 
     accepts: frozenset[GuidanceKind] = frozenset({"exemplar"})
-    feature_layers: tuple[str, ...] = (
-        *("network.body.0", "network.body.1"),
-        *("network.body.2", "network.body.5"),
-    )
     stride: ClassVar[int]
     network: Any
     architecture: Any

@@ -36,6 +36,31 @@ def _renamed(key: str, patterns: Sequence[Pattern]) -> str:
     return key
 
 
+def split_by_prefix(
+    state_dict: Mapping[str, Tensor], prefixes: Sequence[str]
+) -> dict[str, dict[str, Tensor]]:
+    """Split the state dict of several networks by key prefix.
+
+    Examples:
+        >>> parts = split_by_prefix({"vgg.bias": torch.zeros(1), "x": torch.zeros(1)}, ["vgg."])
+        >>> {prefix: list(part) for prefix, part in parts.items()}
+        {'vgg.': ['bias'], '': ['x']}
+
+    Args:
+        state_dict: Tensors by name.
+        prefixes: Key prefixes of the networks.
+
+    Returns:
+        Dict that maps each prefix to the tensors of its network, without the prefix. The empty prefix maps to
+        all other tensors.
+    """
+    parts: dict[str, dict[str, Tensor]] = {prefix: {} for prefix in (*prefixes, "")}
+    for key, value in state_dict.items():
+        prefix = next((each for each in prefixes if key.startswith(each)), "")
+        parts[prefix][key.removeprefix(prefix)] = value
+    return parts
+
+
 def reshape_like(state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Reshape tensors of a published state dict to the shapes in a model's state dict ``own``.
 

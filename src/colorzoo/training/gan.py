@@ -184,17 +184,11 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         """Return whether the optimizers step after this batch or accumulate more gradients."""
         return (batch_idx + 1) % self.accumulate == 0 or self.trainer.is_last_batch
 
-    def _step_schedules(self, *, adversarial: bool) -> None:
-        """Step the schedules, which Lightning does not step under manual optimization.
-
-        Args:
-            adversarial: Whether the batch trained the discriminator; otherwise its schedule does not step.
-        """
-        found: Any = self.lr_schedulers() or []
-        schedulers = found if isinstance(found, list) else [found]
-        generator = cast(list[LightningOptimizer], self.optimizers())[0].optimizer
-        for scheduler in schedulers:
-            if adversarial or scheduler.optimizer is generator:
+    def _step_schedule(self, optimizer: LightningOptimizer) -> None:
+        """Step the schedule of an optimizer, which Lightning does not step under manual optimization."""
+        schedulers: Any = self.lr_schedulers() or []
+        for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
+            if scheduler.optimizer is optimizer.optimizer:
                 scheduler.step()
 
     def _end_step(
@@ -202,7 +196,10 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
     ) -> dict[str, Tensor]:
         """Step the schedules after the last accumulated batch; log and return both losses."""
         if should_step:
-            self._step_schedules(adversarial=adversarial)
+            generator, discriminator = cast(list[LightningOptimizer], self.optimizers())
+            self._step_schedule(generator)
+            if adversarial:
+                self._step_schedule(discriminator)
         losses = {"generator": loss.detach(), "discriminator": discriminator_loss.detach()}
         self.log_losses(losses, len(batch["rgb"]))
         return {"loss": losses["generator"], "discriminator": losses["discriminator"]}

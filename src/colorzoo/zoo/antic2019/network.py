@@ -56,13 +56,11 @@ class ResNetEncoder(nn.Module):
         self.conv1 = nn.Conv2d(3, stem, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(stem)
         self.channels = (stem, *(each * block.expansion for each in planes))
-        groups = [
-            residual_group(block, in_channels, width, count, stride=2 if index else 1)
-            for index, (in_channels, width, count) in enumerate(
-                zip(self.channels, planes, counts, strict=False)
-            )
-        ]
-        self.layer1, self.layer2, self.layer3, self.layer4 = groups
+        stages = zip(self.channels[:-1], planes, counts, (1, 2, 2, 2), strict=True)
+        self.layer1, self.layer2, self.layer3, self.layer4 = (
+            residual_group(block, in_channels, stage_planes, count, stride=stride)
+            for in_channels, stage_planes, count, stride in stages
+        )
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out")

@@ -40,7 +40,6 @@ _CHANNELS = 256
 _SLOPE = 0.2
 _FIRST_DROPOUT, _DROPOUT = 0.075, 0.15
 VGG_LAYERS = (22, 32, 42)  # relu3_3, relu4_3, relu5_3
-TORCHVISION = "torchvision"
 
 _ENCODERS = {
     "resnet18": models.ResNet18_Weights.IMAGENET1K_V1,
@@ -188,7 +187,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
                 loss = self.generator_loss(batch, self.generate(batch))
             self._backward_and_step(optimizer, loss, should_step=updates)
         if updates:
-            self._step_scheduler(optimizer)
+            self._step_schedule(optimizer)
             self.generators_turn = trains_discriminator and self._discriminator_is_ahead(loss)
         self.log_losses({name: loss}, len(batch["rgb"]))
         return {"loss": loss.detach()}
@@ -196,14 +195,10 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
     def _optimizer_of(self, name: str) -> LightningOptimizer:
         """Return the optimizer of the generator or discriminator; only the ``gan`` stage has both."""
         optimizers: Any = self.optimizers()
-        return optimizers[name == "discriminator"] if isinstance(optimizers, list) else optimizers
-
-    def _step_scheduler(self, optimizer: LightningOptimizer) -> None:
-        """Advance the learning rate schedule of an optimizer, if any."""
-        schedulers: Any = self.lr_schedulers() or []
-        for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
-            if scheduler.optimizer is optimizer.optimizer:
-                scheduler.step()
+        if not isinstance(optimizers, list):
+            return optimizers
+        generator, discriminator = optimizers
+        return generator if name == "generator" else discriminator
 
     def generator_groups(self) -> list[dict[str, Any]]:
         """Return three parameter groups: encoder up to 1/8 scale, rest of the encoder, decoder."""
@@ -255,16 +250,22 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
             return
         if self.stage in ADVERSARIAL:
             raise WeightsError(f"--model.stage {self.stage} requires trained weights. Add --init_from FILE.")
-        encoder_weights = self.objective.encoder_weights
-        if encoder_weights is None and self.stage == "frozen":
+        if self.objective.encoder_weights is not None:
+            self._load_encoder(self.objective.encoder_weights)
+        elif self.stage == "frozen":
             raise WeightsError(
                 "--model.stage frozen requires --model.objective.encoder_weights, because this stage does "
                 "not train the convolutions of the encoder"
             )
-        if encoder_weights is not None:
-            encoder_name = self.model.architecture.encoder
-            state_dict = torchvision_weights(encoder_weights, str(_ENCODERS[encoder_name].url))
-            load_torchvision(self.model.network.encoder, state_dict, f"the encoder ({encoder_name})")
+
+    def _load_encoder(self, source: str) -> None:
+        """Load encoder weights; see `Objective.encoder_weights` for the source."""
+        encoder_name = self.model.architecture.encoder
+        if source == "torchvision":
+            state_dict = published_weights(str(_ENCODERS[encoder_name].url))
+        else:
+            state_dict = load_state_dict_file(Path(source))
+        load_torchvision(self.model.network.encoder, state_dict, f"the encoder ({encoder_name})")
 
     def _discriminator_is_ahead(self, loss: Tensor) -> bool:
         """Return whether the mean loss of all processes is below ``discriminator_threshold``."""
@@ -342,19 +343,6 @@ def pretraining_loss(scores: Tensor, labels: Tensor) -> Tensor:
         labels: ``(B,)``: 1 for a real image, 0 for a generated image.
     """
     return F.binary_cross_entropy_with_logits(scores, labels.to(scores)[:, None].expand_as(scores))
-
-
-def torchvision_weights(source: str, url: str) -> dict[str, Tensor]:
-    """Load torchvision weights from a file or a URL and return the state dict.
-
-    Args:
-        source: Path of a weight file, or `TORCHVISION` to download the weights from ``url`` once.
-        url: Download address, used only if ``source`` is `TORCHVISION`.
-
-    Raises:
-        WeightsError: The weights are not available.
-    """
-    return published_weights(url) if source == TORCHVISION else load_state_dict_file(Path(source))
 
 
 def _strided(in_channels: int, out_channels: int) -> nn.Sequential:

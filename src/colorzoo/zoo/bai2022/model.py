@@ -36,7 +36,6 @@ class SparseColorization(ColoringModel):
 
     accepts = frozenset({"exemplar"})
     published_files, published_names = FILES, NAMES
-    feature_layers = ("network.content.0", "network.content.1", "network.content.2", "network.content.3")
     network: SparseNetworks
     scattered: Tensor
 

@@ -96,13 +96,10 @@ class ContentEncoder(nn.Sequential):
         c64, c128, c256, c512 = (scaled_width(base, width) for base in (64, 128, 256, 512))
         pool = nn.AvgPool2d(2, ceil_mode=True)
         super().__init__(
-            nn.Sequential(nn.Conv2d(1, 3, 1), *_reflected(3, c64), nn.ReLU()),
-            nn.Sequential(*_reflected(c64, c64), nn.ReLU(), pool, *_reflected(c64, c128), nn.ReLU()),
-            nn.Sequential(*_reflected(c128, c128), nn.ReLU(), pool, *_reflected(c128, c256), nn.ReLU()),
-            nn.Sequential(
-                *(layer for _ in range(3) for layer in (*_reflected(c256, c256), nn.ReLU())),
-                *(pool, *_reflected(c256, c512), nn.ReLU()),
-            ),
+            nn.Sequential(nn.Conv2d(1, 3, 1), *_reflected_relu(3, c64)),
+            nn.Sequential(*_reflected_relu(c64, c64), pool, *_reflected_relu(c64, c128)),
+            nn.Sequential(*_reflected_relu(c128, c128), pool, *_reflected_relu(c128, c256)),
+            nn.Sequential(*_reflected_relu(*[c256] * 4), pool, *_reflected_relu(c256, c512)),
         )
 
 
@@ -162,13 +159,18 @@ def _reflected(in_channels: int, out_channels: int) -> list[nn.Module]:
     return [nn.ReflectionPad2d(1), nn.Conv2d(in_channels, out_channels, 3)]
 
 
+def _reflected_relu(*channels: int) -> list[nn.Module]:
+    """Build a `_reflected` convolution and a ReLU for each pair of successive channel counts."""
+    layers: list[nn.Module] = []
+    for in_channels, out_channels in pairwise(channels):
+        layers += [*_reflected(in_channels, out_channels), nn.ReLU()]
+    return layers
+
+
 def _doubled(*channels: int) -> nn.Sequential:
-    """Build 2x upsampling followed by convolutions, each preceded by ReLU."""
-    first, *others = ([*_reflected(i, o)] for i, o in pairwise(channels))
-    layers: list[nn.Module] = [nn.ReLU(), nn.Upsample(scale_factor=2), *first]
-    for each in others:
-        layers += [nn.ReLU(), *each]
-    return nn.Sequential(*layers)
+    """Build ReLU, 2x upsampling and convolutions with ReLU between them."""
+    *layers, _ = _reflected_relu(*channels)  # without the last ReLU
+    return nn.Sequential(nn.ReLU(), nn.Upsample(scale_factor=2), *layers)
 
 
 CELL = 4
@@ -285,8 +287,8 @@ class Decoder(nn.Module):
             carried: Transferred reference features at 1/8, 1/4 and 1/2 scale; see `Aligner`.
         """
         x, decoded = maps[3], []
-        for index, level in enumerate(self.levels):
-            x = level(x + carried[index], maps[2 - index])
+        for level, transferred, skip in zip(self.levels, carried, maps[2::-1], strict=True):
+            x = level(x + transferred, skip)
             decoded.append(x)
         return torch.tanh(self.ab(x)), self.logits(decoded[0])
 

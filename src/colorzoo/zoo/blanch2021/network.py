@@ -57,14 +57,10 @@ class XCNet(nn.Module):
         self.features = vgg_layers(19, TAPS[-1] + 1, width=width).requires_grad_(False)
         self.target_projections = nn.ModuleList(nn.Conv2d(each, wide, 1) for each in channels)
         self.reference_projections = nn.ModuleList(nn.Conv2d(each, wide, 1) for each in channels[_MATCHED])
-        self.attentions = nn.ModuleList()
-        for stride in (4, 8, 16):
-            attend: nn.Module
-            if architecture.attention == "full":
-                attend = FullAttention(wide)
-            else:
-                attend = BothAxes(wide, architecture.side // stride, positions=architecture.positions)
-            self.attentions.append(ReferenceAttention(attend, wide, architecture.passes))
+        self.attentions = nn.ModuleList(
+            ReferenceAttention(build_attention(architecture, wide, stride), wide, architecture.passes)
+            for stride in (4, 8, 16)
+        )
         self.decoders = nn.ModuleList(Decoder(wide) for _ in range(4))
         self.heads = nn.ModuleList(
             nn.Sequential(conv3x3(wide, channels[0]), nn.ReLU(), nn.Conv2d(channels[0], 2, 1), nn.Tanh())
@@ -104,6 +100,13 @@ class XCNet(nn.Module):
             if fused is not None:
                 x = x + fused
         return predictions[::-1]
+
+
+def build_attention(architecture: Architecture, channels: int, stride: int) -> nn.Module:
+    """Return the attention from image to reference for feature maps of a stride in pixels."""
+    if architecture.attention == "full":
+        return FullAttention(channels)
+    return BothAxes(channels, architecture.side // stride, positions=architecture.positions)
 
 
 def _project(projections: nn.ModuleList, maps: Sequence[Tensor]) -> list[Tensor]:

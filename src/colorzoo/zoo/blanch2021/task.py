@@ -23,6 +23,7 @@ from colorzoo.losses import (
 )
 from colorzoo.networks.discriminators import PatchDiscriminator
 from colorzoo.networks.scaling import AB_SCALE, scaled_lab, squashed
+from colorzoo.precision import at_least_float32
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import NonNegativeFloat
 from colorzoo.training.exemplar import SelfReferenced, references_of
@@ -110,14 +111,11 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
     def prepare_fit(self) -> None:
         """Load torchvision's VGG-19 weights if the network is untrained.
 
-        A network with `Architecture.width` other than 1.0 has no published VGG-19 weights, so none are
-        loaded.
-
         Raises:
             WeightsError: The weights are not available, and `allow_untrained` is not set.
         """
         super().prepare_fit()
-        full = self.model.network.features[0].out_channels == 64  # a narrow network has no published weights
+        full = self.model.architecture.width == 1.0  # a narrow network has no published weights
         if full and not (self.trained or self.allow_untrained):
             load_vgg19(self.model.network.features)
 
@@ -137,7 +135,7 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
             truth: Ground truth ``(B, 3, side, side)``, L / 50 - 1 and ab / 110.
             reference: References ``(B, 3, side, side)``, L / 50 - 1 and ab / 110.
         """
-        maps = [_precise(each) for each in maps]
+        maps = [at_least_float32(each) for each in maps]
         truths, references = _pyramid(truth), _pyramid(reference)
         generated = [torch.cat([lab[:, :1], ab], dim=1) for lab, ab in zip(truths, maps, strict=True)]
         return ScaledPrediction(
@@ -183,7 +181,7 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
                 ignored.
         """
         return [
-            _precise(discriminator(lab))
+            at_least_float32(discriminator(lab))
             for discriminator, lab in zip(self.discriminator, levels, strict=False)
         ]
 
@@ -194,8 +192,3 @@ def _pyramid(lab: Tensor) -> list[Tensor]:
     while len(levels) < _SCALES:
         levels.append(F.avg_pool2d(levels[-1], 2))
     return levels
-
-
-def _precise(x: Tensor) -> Tensor:
-    """Promote a tensor to at least float32."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.networks.blocks import pad_to_multiple, scaled_width
+from colorzoo.precision import at_least_float32
 
 STRIDE, HINT_STRIDE = 16, 4
 BLOCKS = (20, 8, 8, 5)
@@ -157,8 +158,7 @@ class StrokeNetwork(nn.Module):
         x = self.tunnel4(torch.cat([self.to4(eighth), features], dim=1))
         for tunnel, skip in ((self.tunnel3, eighth), (self.tunnel2, quarter), (self.tunnel1, half)):
             x = tunnel(torch.cat([x, skip], dim=1))
-        generated = self.exit(torch.cat([x, full], dim=1))
-        return torch.tanh(generated.to(torch.promote_types(generated.dtype, torch.float32)))
+        return torch.tanh(at_least_float32(self.exit(torch.cat([x, full], dim=1))))
 
 
 class Discriminator(nn.Module):
@@ -244,11 +244,11 @@ def _up(
     in_channels: int, between: int, out_channels: int, cardinality: int, dilations: Sequence[int], blocks: int
 ) -> nn.Sequential:
     """Build a fusion convolution, residual blocks with cycling dilations, and 2x upsampling."""
-    each = islice(cycle(dilations), blocks)
+    block_dilations = islice(cycle(dilations), blocks)
     return nn.Sequential(
         nn.Conv2d(in_channels, between, 3, padding=1),
         nn.LeakyReLU(_SLOPE),
-        nn.Sequential(*(ResNeXtBlock(between, cardinality, dilation=dilation) for dilation in each)),
+        nn.Sequential(*(ResNeXtBlock(between, cardinality, dilation=each) for each in block_dilations)),
         nn.Conv2d(between, 4 * out_channels, 3, padding=1),
         nn.PixelShuffle(2),
         nn.LeakyReLU(_SLOPE),

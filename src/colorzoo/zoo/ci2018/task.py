@@ -324,11 +324,13 @@ def random_box(height: int, width: int, generator: torch.Generator) -> tuple[int
         width: Image width in pixels.
         generator: Random generator of the image.
     """
-    for area, aspect, turned, left, top in torch.rand(_TRIES, 5, generator=generator).tolist():
-        pixels = _between(_AREA, area) * height * width
-        wide, high = crop_sides(pixels, _between(_ASPECT, aspect), turned < 0.5)
-        if wide <= width and high <= height:
-            return int(left * (width - wide + 1)), int(top * (height - high + 1)), wide, high
+    draws = torch.rand(_TRIES, 5, generator=generator).tolist()
+    for area_draw, aspect_draw, turn_draw, left_draw, top_draw in draws:
+        area = _between(_AREA, area_draw) * height * width
+        box_width, box_height = crop_sides(area, _between(_ASPECT, aspect_draw), turn_draw < 0.5)
+        if box_width <= width and box_height <= height:
+            left, top = int(left_draw * (width - box_width + 1)), int(top_draw * (height - box_height + 1))
+            return left, top, box_width, box_height
     return 0, 0, width, height
 
 

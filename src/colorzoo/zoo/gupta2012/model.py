@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import fft, ndimage
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import csr_array
 from scipy.spatial.distance import cdist
 from torch import Tensor, nn
 
@@ -73,14 +73,17 @@ def superpixels(gray: Array, pixels: int) -> Superpixels:
 def of_labels(labels: Labels) -> Superpixels:
     """Build `Superpixels` from a label map ``(H, W)`` with the labels 0 to N - 1."""
     count, flat = int(labels.max()) + 1, labels.ravel()
-    ones = coo_array((np.ones(flat.size), (flat, np.arange(flat.size))), shape=(count, flat.size))
-    pairs = [(labels[:-1], labels[1:]), (labels[:, :-1], labels[:, 1:])]
-    rows, columns = (np.concatenate([pair[i].ravel() for pair in pairs]) for i in (0, 1))
-    apart = rows != columns
-    rows, columns = np.r_[rows[apart], columns[apart]], np.r_[columns[apart], rows[apart]]
-    touching = csr_array((np.ones(rows.size), (rows, columns)), shape=(count, count))
-    touching.data[:] = 1  # independent of the border length
-    return Superpixels(labels, _averaging(ones.tocsr()), _averaging(touching))
+    membership = csr_array((np.ones(flat.size), (flat, np.arange(flat.size))), shape=(count, flat.size))
+
+    # superpixels of all pairs of vertically or horizontally adjacent pixels, in both directions
+    first = np.concatenate([labels[:-1].ravel(), labels[:, :-1].ravel()])
+    second = np.concatenate([labels[1:].ravel(), labels[:, 1:].ravel()])
+    is_border = first != second
+    rows = np.concatenate([first[is_border], second[is_border]])
+    columns = np.concatenate([second[is_border], first[is_border]])
+    adjacency = csr_array((np.ones(rows.size), (rows, columns)), shape=(count, count))
+    adjacency.data[:] = 1  # independent of the border length
+    return Superpixels(labels, _averaging(membership), _averaging(adjacency))
 
 
 def _averaging(matrix: csr_array) -> csr_array:
@@ -144,13 +147,16 @@ def gabor(gray: Array) -> Array:
     padded = np.pad(gray, reach, mode="symmetric")
     shape = [fft.next_fast_len(side) for side in padded.shape]
     spectrum = fft.fft2(padded - padded.mean(), shape)
-    rows, columns = np.meshgrid(*(fft.fftfreq(side) for side in shape), indexing="ij")
+    row_frequency, column_frequency = np.meshgrid(*(fft.fftfreq(side) for side in shape), indexing="ij")
+    inside = (slice(reach, reach + gray.shape[0]), slice(reach, reach + gray.shape[1]))
     magnitudes = []
     for period, orientation in product(_PERIODS, range(_ORIENTATIONS)):
+        # each filter is a Gaussian around a center in the frequency plane
         angle, deviation = orientation * math.pi / _ORIENTATIONS, _OCTAVE / period
-        distance = (rows - math.sin(angle) / period) ** 2 + (columns - math.cos(angle) / period) ** 2
+        row_center, column_center = math.sin(angle) / period, math.cos(angle) / period
+        distance = (row_frequency - row_center) ** 2 + (column_frequency - column_center) ** 2
         response = fft.ifft2(spectrum * np.exp(-distance / (2 * deviation**2)))
-        magnitudes.append(np.abs(response[reach : reach + gray.shape[0], reach : reach + gray.shape[1]]))
+        magnitudes.append(np.abs(response[inside]))
     return np.stack(magnitudes)
 
 
@@ -207,11 +213,18 @@ class SuperpixelColorization(ColoringModel):
             other: Reference lightness ``(H', W')`` in [0, 100].
             ab: Reference ab ``(2, H', W')`` in CIE units.
         """
-        target_cells = superpixels(gray / 100, self.pixels)
-        reference_cells = superpixels(other / 100, self.pixels)
-        matches, costs = match(features(gray / 100, target_cells), features(other / 100, reference_cells))
+        target_gray, reference_gray = gray / 100, other / 100
+        target_cells = superpixels(target_gray, self.pixels)
+        reference_cells = superpixels(reference_gray, self.pixels)
+        target_features = features(target_gray, target_cells)
+        matches, costs = match(target_features, features(reference_gray, reference_cells))
+
+        # the colors of the matches, corrected by a vote in each segment
         reference_colors = reference_cells.means @ ab.reshape(2, -1).T  # (M, 2)
-        colors = vote(reference_colors[matches], segments_of(gray / 100, target_cells, self.pixels))
+        segments = segments_of(target_gray, target_cells, self.pixels)
+        colors = vote(reference_colors[matches], segments)
+
+        # only the colors of confident matches are propagated
         confident = np.flatnonzero(costs <= np.quantile(costs, self.confident))  # includes ties
         mask, scribbled_ab = scribbles(target_cells, colors, confident)
         return propagate(gray, scribbled_ab, mask)

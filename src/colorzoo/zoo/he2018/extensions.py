@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import product
 
@@ -15,6 +16,8 @@ from colorzoo.zoo.he2018.matching import Size, pixel_grid, rows_of
 from colorzoo.zoo.he2018.network import SCALES
 
 _MATCHED_SCALES = SCALES[:-1]  # relu1_1 is not matched, as in Deep Image Analogy
+# shifts (dx, dy), nearest first, so that the nearest position wins a tie
+_SHIFTS = sorted(product(range(-2, 3), repeat=2), key=lambda shift: (math.hypot(*shift), shift))
 _BEST_ONLY = 1e-10  # softmax temperature that selects the best match
 
 
@@ -59,27 +62,23 @@ def _best_nearby(query: Tensor, key: Tensor, matches: Tensor) -> Tensor:
     """Replace each match with the most similar position in a window of 5 x 5 positions."""
     query_rows, key_rows = _rows(query), _rows(key)
     height, width = key.shape[-2:]
-    shifts = sorted((dx * dx + dy * dy, dx, dy) for dx, dy in product(range(-2, 3), range(-2, 3)))
-    best_score, best_match = None, matches
-    for _, dx, dy in shifts:  # nearest first, so that the nearest position wins a tie
+    best_match, best_score = matches, query.new_full((len(query), 1, *query.shape[-2:]), -torch.inf)
+    for dx, dy in _SHIFTS:
         x = (matches[:, :1] + dx).clamp(0, width - 1)
         y = (matches[:, 1:] + dy).clamp(0, height - 1)
         candidate = torch.cat([x, y], dim=1)
         candidate_rows = _take(key_rows, rows_of(candidate, (height, width)).flatten(1))
         score = torch.linalg.vecdot(query_rows, candidate_rows).view(len(query), 1, *query.shape[-2:])
-        if best_score is None:
-            best_score, best_match = score, candidate
-        else:
-            best_match = torch.where(score > best_score, candidate, best_match)
-            best_score = torch.maximum(score, best_score)
+        best_match = torch.where(score > best_score, candidate, best_match)
+        best_score = torch.maximum(score, best_score)
     return best_match
 
 
 def _enlarge(matches: Tensor, size: Size, other_size: Size, times: int) -> Tensor:
     """Upsample matches to ``size``; keep each pixel's offset in its coarse cell."""
     fine = pixel_grid(size, matches.device)
-    coarse = fine // times
-    enlarged = matches[:, :, coarse[0, 1], coarse[0, 0]] * times + fine % times
+    coarse_x, coarse_y = (fine // times)[0]
+    enlarged = matches[:, :, coarse_y, coarse_x] * times + fine % times
     x = enlarged[:, :1].clamp(0, other_size[1] - 1)
     y = enlarged[:, 1:].clamp(0, other_size[0] - 1)
     return torch.cat([x, y], dim=1)

@@ -197,10 +197,10 @@ def _at_pixels(maps: Tensor, size: Size, scale: int) -> Tensor:
     if scale == 1:
         return maps
     padded = F.pad(maps, (0, 2, 0, 2), mode="replicate")  # extrapolate beyond the border
-    fine = [(side - 1) * scale + 1 for side in padded.shape[-2:]]  # aligned corners map x to x / scale
-    dense = F.interpolate(padded, size=fine, mode="bilinear", align_corners=True)
-    first = scale // 2
-    return dense[:, :, first : first + size[0], first : first + size[1]]
+    fine_size = [(side - 1) * scale + 1 for side in padded.shape[-2:]]  # aligned corners map x to x / scale
+    fine = F.interpolate(padded, size=fine_size, mode="bilinear", align_corners=True)
+    start = scale // 2
+    return fine[:, :, start : start + size[0], start : start + size[1]]
 
 
 def rows_of(matches: Tensor, size: Size) -> Tensor:

@@ -77,7 +77,6 @@ class ExemplarColorization(ColoringModel):
 
     accepts = frozenset({"exemplar"})
     published_files: ClassVar[Mapping[str, str]] = FILES
-    feature_layers = ("network.block1", "network.block2", "network.block3", "network.block7")
     network: ColorNet
     features: GrayVGG
     match: Match

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from colorzoo.networks.renaming import Pattern, name_caffe_blobs, rename_keys
+from colorzoo.networks.renaming import Pattern, name_caffe_blobs, rename_keys, split_by_prefix
 
 FILES = {"vgg19_bn_gray_ft_iter_150000.caffemodel": "vgg", "example_net.pth": "colornet"}
 """Map from the authors' file names to key prefixes."""
@@ -28,6 +28,14 @@ _COLOR_NET: tuple[Pattern, ...] = (
 )
 
 
+_UNUSED_VGG = re.compile(r"conv5_[2-4]|fc\d|prob")  # layers after conv5_1
+_VGG: tuple[Pattern, ...] = (
+    (r"data/(bn|scale)\.", "scale."),
+    (r"conv(\d)_(\d)/bn\.", lambda m: f"blocks.{int(m[1]) - 1}.{int(m[2]) - 1}.1."),
+    (r"conv(\d)_(\d)\.", lambda m: f"blocks.{int(m[1]) - 1}.{int(m[2]) - 1}.0."),
+)
+
+
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename the parameters in the authors' files to keys of `ExemplarColorization`.
 
@@ -35,15 +43,14 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         state_dict: Tensors with the prefix ``vgg.`` (Caffe model of VGG-19) or ``colornet.`` (colorization
             sub-net). Unknown keys are kept for error reports of strict loading.
     """
-    parts: dict[str, dict[str, Tensor]] = {"vgg": {}, "colornet": {}, "": {}}
-    for key, value in state_dict.items():
-        prefix, _, name = key.partition(".")
-        parts[prefix if prefix in ("vgg", "colornet") else ""][name if prefix in parts else key] = value
-    ours = {
-        f"features.{key}": value for key, value in convert_vgg(name_caffe_blobs(parts["vgg"], "/bn")).items()
+    parts = split_by_prefix(state_dict, ("vgg.", "colornet."))
+    features = convert_vgg(name_caffe_blobs(parts["vgg."], "/bn"))
+    color_net = convert_color_net(parts["colornet."])
+    return {
+        **{f"features.{key}": value for key, value in features.items()},
+        **{f"network.{key}": value for key, value in color_net.items()},
+        **parts[""],
     }
-    ours |= {f"network.{key}": value for key, value in convert_color_net(parts["colornet"]).items()}
-    return ours | parts[""]
 
 
 def convert_color_net(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -53,19 +60,8 @@ def convert_color_net(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def convert_vgg(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename the parameters and statistics of the Caffe layers to keys of `GrayVGG`."""
-    ours = {}
-    for key, value in state_dict.items():
-        layer, _, parameter = key.rpartition(".")
-        if layer in ("data/bn", "data/scale"):
-            ours[f"scale.{parameter}"] = value
-        elif found := re.fullmatch(r"conv(\d)_(\d)(/bn)?", layer):
-            block, number = int(found[1]), int(found[2])
-            if (block, number) <= (5, 1):  # later layers are not used
-                part = 1 if found[3] else 0
-                ours[f"blocks.{block - 1}.{number - 1}.{part}.{parameter}"] = value
-        elif not re.match(r"fc\d|prob", layer):
-            ours[key] = value
-    return _with_counters(ours)
+    used = {key: value for key, value in state_dict.items() if not _UNUSED_VGG.match(key)}
+    return _with_counters(rename_keys(used, _VGG))
 
 
 def _with_counters(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:

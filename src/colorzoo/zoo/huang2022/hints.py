@@ -80,11 +80,13 @@ def exemplar_hints(warped: Pixels, similarity: NDArray[np.float32]) -> Hints:
     """
     rows, columns = warped.shape[0] // CELL, warped.shape[1] // CELL
     cell_similarity = shrink_similarity(similarity, (rows, columns))
-    fifth_largest = float(np.sort(cell_similarity, axis=None)[-min(_MIN_HINTS, cell_similarity.size)])
+    least_hints = min(_MIN_HINTS, cell_similarity.size)
+    fifth_largest = float(np.sort(cell_similarity, axis=None)[-least_hints])
     cells = np.argwhere(cell_similarity >= min(_MIN_SIMILARITY, fifth_largest))  # (n, 2)
     means = warped.reshape(rows, CELL, columns, CELL, 3).astype(np.float64).mean(axis=(1, 3))
     rgb = torch.from_numpy(means[cells[:, 0], cells[:, 1]].astype(np.float32))
-    return Hints(torch.from_numpy(np.insert(cells, 0, 0, axis=1)), rgb / 255 * 2 - 1)  # image index 0
+    batch_cells = np.insert(cells, 0, values=0, axis=1)  # image index 0, row and column
+    return Hints(torch.from_numpy(batch_cells), rgb / 255 * 2 - 1)
 
 
 def shrink_similarity(similarity: NDArray[np.float32], cells: Cell) -> NDArray[np.float32]:
@@ -306,15 +308,21 @@ def simulate(rgb: Tensor, seeds: Sequence[int], shape: tuple[int, int], users: U
     states, hint_cells, hint_colors = [], [], []
     images = (rgb.detach().float() * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     for index, (image, seed) in enumerate(zip(images, seeds, strict=True)):
-        modes = random.Random(stream_seed("mask", seed))
-        numbers: Any = np.random.RandomState(stream_seed("hints", seed) % 2**32)
-        image_states = draw_mask(modes, numbers, shape, users)
+        image_states, hinted_cells = _simulate_cells(seed, shape, users)
         states.append(torch.from_numpy(image_states))
-        candidates = candidate_cells(image_states)
-        hinted = [candidates[number] for number in choose_candidates(image_states, numbers, users)]
-        hint_cells += [(index, row, column) for row, column in hinted]
-        hint_colors += patch_colors(image, hinted)
+        hint_cells += [(index, row, column) for row, column in hinted_cells]
+        hint_colors += patch_colors(image, hinted_cells)
     hints = Hints.none()
     if hint_cells:
         hints = Hints(torch.tensor(hint_cells, device="cpu"), torch.from_numpy(np.stack(hint_colors)))
     return torch.stack(states).to(rgb.device), hints.to(rgb.device)
+
+
+def _simulate_cells(seed: int, shape: Cell, users: Users) -> tuple[NDArray[np.int8], list[Cell]]:
+    """Draw the cell states of a training image and the cells that receive a hint."""
+    modes = random.Random(stream_seed("mask", seed))
+    numbers: Any = np.random.RandomState(stream_seed("hints", seed) % 2**32)
+    states = draw_mask(modes, numbers, shape, users)
+    candidates = candidate_cells(states)
+    hinted_cells = [candidates[number] for number in choose_candidates(states, numbers, users)]
+    return states, hinted_cells

@@ -7,9 +7,9 @@ image to RGB. https://arxiv.org/abs/2209.11223
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from functools import partial
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
@@ -24,10 +24,9 @@ from colorzoo.networks.recording import layer_outputs
 from colorzoo.networks.shared_weights import BorrowedModel
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import NonNegativeInt, PositiveInt, Range
-from colorzoo.zoo.huang2022.extensions import sample_cached
 from colorzoo.zoo.huang2022.hints import Matcher, exemplar_hints, point_hints, resized, to_levels
 from colorzoo.zoo.huang2022.published import NAMES, UNUSED
-from colorzoo.zoo.huang2022.sampling import GumbelDraw, gumbel_noise, sample
+from colorzoo.zoo.huang2022.sampling import draw_code, gumbel_noise, sample
 from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes
 from colorzoo.zoo.huang2022.vqgan import CELL, ChromaVQGAN, VQGANSizes
 
@@ -42,14 +41,10 @@ class Sampling:
     Attributes:
         top_k: Number of most probable codes to sample from.
         seed: Random seed; different seeds produce different colors.
-        passes: Computation of the code logits: ``published`` recomputes all tokens for each cell. ``cached``
-            (not in the paper) reuses keys and values and is several times faster; see
-            `colorzoo.zoo.huang2022.extensions.sample_cached`.
     """
 
     top_k: PositiveInt = 100
     seed: NonNegativeInt = 0
-    passes: Literal["published", "cached"] = "cached"
 
 
 @dataclass(frozen=True)
@@ -118,15 +113,14 @@ class UniColor(ColoringModel):
         self.cells = (transformer.rows, transformer.columns)
         self.size = (CELL * transformer.rows, CELL * transformer.columns)
         self.working_size = min(self.size)
-        self._sample = sample if sampling.passes == "published" else sample_cached
         # empty until the first use; a list, because its networks must not be in the state dict
         self._matchers: list[BorrowedModel[Matcher]] = []
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch and return ab, with the cells' color codes in ``extras["codes"]``."""
-        nothing = torch.full(self.cells, self.network.transformer.mask_token, device=lightness.device)
-        everything = range(nothing.numel())
-        return self._color(lightness, guidance, [nothing] * len(lightness), [everything] * len(lightness))
+        shape = (len(lightness), *self.cells)
+        unknown = torch.full(shape, self.network.transformer.mask_token, device=lightness.device)
+        return self._color(lightness, guidance, unknown)
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
         """Return feature maps of the gray encoder, finest first; the last is the encoder output."""
@@ -151,28 +145,20 @@ class UniColor(ColoringModel):
             ab of the whole images; ``extras["codes"]`` contains the color codes of all cells.
         """
         codes = self.network.vqgan.encode(2 * self._squash(rgb) - 1)
-        touched = F.adaptive_max_pool2d(region.float(), self.cells)[:, 0] > 0
-        codes = codes.masked_fill(touched, self.network.transformer.mask_token)
-        cells = [each.flatten().nonzero().flatten().tolist() for each in touched]
-        return self._color(lightness, guidance, list(codes), cells)
+        is_touched = F.adaptive_max_pool2d(region.float(), self.cells)[:, 0] > 0
+        codes = codes.masked_fill(is_touched, self.network.transformer.mask_token)
+        return self._color(lightness, guidance, codes)
 
     @torch.no_grad()
-    def _color(
-        self,
-        lightness: Tensor,
-        guidance: Guidance | None,
-        codes: Sequence[Tensor],
-        cells: Sequence[Sequence[int]],
-    ) -> AbPrediction:
-        """Sample codes for some cells of each image and decode all codes.
+    def _color(self, lightness: Tensor, guidance: Guidance | None, codes: Tensor) -> AbPrediction:
+        """Sample the unknown codes of each image and decode all codes.
 
         Images are processed one by one, because batch-dependent rounding error could change sampled codes.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
             guidance: Points and exemplar, or None.
-            codes: Codes ``(rows, columns)`` of each image; cells to sample contain the mask token.
-            cells: Row-major indices of the cells to sample in each image, in sampling order.
+            codes: Codes ``(B, rows, columns)``, with the mask token for unknown codes.
 
         Returns:
             ab ``(B, 2, H, W)`` in CIE units; ``extras["codes"]`` contains codes ``(B, 1, rows, columns)``.
@@ -181,25 +167,21 @@ class UniColor(ColoringModel):
         ab, sampled_codes = [], []
         for index in range(len(lightness)):
             image = slice(index, index + 1)  # keeps the batch dimension
-            image_ab, image_codes = self._color_one(
-                lightness[image], guidance[image], codes[index], cells[index]
-            )
+            image_ab, image_codes = self._color_one(lightness[image], guidance[image], codes[index])
             ab.append(image_ab)
             sampled_codes.append(image_codes)
         return AbPrediction(ab=torch.cat(ab), extras={"codes": torch.cat(sampled_codes)})
 
-    def _color_one(
-        self, lightness: Tensor, guidance: Guidance, codes: Tensor, cells: Sequence[int]
-    ) -> tuple[Tensor, Tensor]:
-        """Return ab ``(1, 2, H, W)`` and codes ``(1, 1, rows, columns)`` of an image."""
+    def _color_one(self, lightness: Tensor, guidance: Guidance, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ab ``(1, 2, H, W)`` and sampled codes ``(1, 1, rows, columns)`` of an image."""
         vqgan = self.network.vqgan
         with torch.autocast(lightness.device.type, enabled=False):  # rounding error may change a code
-            features = vqgan.gray_encoder(self._gray(lightness))
-            drawn = self._draw(features, codes, cells, self.hints(lightness, guidance))[None]
-            rgb = vqgan.decode_codes(drawn, features).clamp(-1, 1)
+            gray_features = vqgan.gray_encoder(self._gray(lightness))
+            sampled = self._sample_codes(gray_features, codes, self.hints(lightness, guidance))[None]
+            rgb = vqgan.decode_codes(sampled, gray_features).clamp(-1, 1)
             ab = rgb_to_lab((rgb + 1) / 2)[:, 1:]
             ab = F.interpolate(ab, size=lightness.shape[-2:], mode="bilinear", antialias=True)
-        return ab, drawn[None]
+        return ab, sampled[None]
 
     def hints(self, lightness: Tensor, guidance: Guidance) -> Hints:
         """Convert points and exemplar to cell hints; in a cell with both, the point is used.
@@ -216,12 +198,13 @@ class UniColor(ColoringModel):
             hints = Hints(torch.cat([hints.cells, points.cells]), torch.cat([hints.rgb, points.rgb]))
         return hints
 
-    def _draw(self, features: Tensor, codes: Tensor, cells: Sequence[int], hints: Hints) -> Tensor:
-        """Sample the codes of an image; all images use the same random numbers."""
+    def _sample_codes(self, gray_features: Tensor, codes: Tensor, hints: Hints) -> Tensor:
+        """Sample the unknown codes of an image; all images use the same random numbers."""
         transformer, generator = self.network.transformer, torch.Generator().manual_seed(self.sampling.seed)
+        unknown_cells = (codes == transformer.mask_token).flatten().nonzero().flatten().tolist()
         noise = gumbel_noise(generator, codes.numel(), transformer.mask_token).to(codes.device)
-        draw = GumbelDraw(noise, self.sampling.top_k)
-        return self._sample(transformer, features.flatten(2).mT, codes, cells, hints, draw)
+        draw = partial(draw_code, noise=noise, top_k=self.sampling.top_k)
+        return sample(transformer, gray_features.flatten(2).mT, codes, unknown_cells, hints, draw)
 
     def _exemplar_hints(self, lightness: Tensor, exemplar: Exemplar) -> Hints:
         matcher, size = self._loaded_matcher(lightness.device), self.matching.matched_size

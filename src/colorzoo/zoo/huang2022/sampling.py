@@ -6,7 +6,6 @@ Codes are sampled with Gumbel noise: the sample is the code with the largest sum
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -51,27 +50,16 @@ def gumbel_noise(generator: torch.Generator, steps: int, codes: int) -> Tensor:
     return -exponential.log()
 
 
-@dataclass(frozen=True)
-class GumbelDraw:
-    """Function that samples the code of a step with precomputed noise.
+def draw_code(logits: Tensor, step: int, *, noise: Tensor, top_k: int) -> int:
+    """Return the code with the largest logit plus noise among the most probable codes.
 
-    Attributes:
+    Args:
+        logits: Logits ``(codes,)`` of a cell.
+        step: Step number.
         noise: Gumbel noise ``(steps, codes)``, one row per sampled cell.
-        top_k: Number of most probable codes to sample from. With 1, every sample is the most probable code.
+        top_k: Number of most probable codes to sample from. With 1, the most probable code is returned.
     """
-
-    noise: Tensor
-    top_k: int
-
-    def __call__(self, logits: Tensor, step: int) -> int:
-        """Return the code with the largest logit plus noise among the most probable codes.
-
-        Args:
-            logits: Logits ``(codes,)`` of a cell.
-            step: Step number.
-        """
-        noise = self.noise[step].to(logits)
-        return int((most_probable(logits, self.top_k) + noise).argmax())
+    return int((most_probable(logits, top_k) + noise[step].to(logits)).argmax())
 
 
 def most_probable(logits: Tensor, top_k: int) -> Tensor:

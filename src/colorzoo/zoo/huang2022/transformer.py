@@ -100,7 +100,8 @@ class HybridTransformer(nn.Module):
         x = self.embed(gray, codes, hints)
         for block in self.blocks:
             x = block(x)
-        return self.logits(x[:, gray.shape[1] :])
+        color_tokens = x[:, gray.shape[1] :]
+        return self.head(self.ln_f(color_tokens))
 
     def embed(self, gray: Tensor, codes: Tensor, hints: Hints) -> Tensor:
         """Return the input tokens ``(B, 2 * rows * columns, C)``; for arguments, see `forward`."""
@@ -115,18 +116,16 @@ class HybridTransformer(nn.Module):
         tokens: Tensor = self.tok_emb(codes.flatten(1))
         _, rows, columns = codes.shape
         image, row, column = hints.cells.unbind(dim=1)
-        place = (image * rows + row) * columns + column
-        order = torch.arange(len(place), device=place.device)
-        nothing = torch.full((codes.numel(),), -1, device=place.device)
-        latest = nothing.scatter_reduce(0, place, order, "amax")
-        hinted = (self.cond_input(hints.rgb) + self.cond_emb).to(tokens.dtype)
+        cell_index = (image * rows + row) * columns + column  # over all images
+        # number of the last hint in each cell, -1 for cells without a hint
+        hint_number = torch.arange(len(cell_index), device=cell_index.device)
+        no_hint = torch.full((codes.numel(),), -1, device=cell_index.device)
+        last_hint = no_hint.scatter_reduce(0, cell_index, hint_number, "amax")
         # the extra row for unhinted cells keeps the hint layers in the graph if there is no hint
-        chosen = torch.cat([hinted, tokens.new_zeros(1, tokens.shape[-1])])[latest]
-        return torch.where((latest >= 0).view(*tokens.shape[:2], 1), chosen.view_as(tokens), tokens)
-
-    def logits(self, x: Tensor) -> Tensor:
-        """Return the code logits ``(..., codes)`` of color tokens ``(..., C)``."""
-        return self.head(self.ln_f(x))
+        hint_tokens = (self.cond_input(hints.rgb) + self.cond_emb).to(tokens.dtype)
+        hint_tokens = torch.cat([hint_tokens, tokens.new_zeros(1, tokens.shape[-1])])
+        is_hinted = (last_hint >= 0).view(*tokens.shape[:2], 1)
+        return torch.where(is_hinted, hint_tokens[last_hint].view_as(tokens), tokens)
 
 
 class Block(nn.Module):
@@ -145,24 +144,12 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the block to tokens ``(B, N, C)`` and return tokens of this shape."""
-        normalized = self.ln1(x)
-        return self.attend(x, normalized, *self.attn.keys_and_values(normalized))
-
-    def attend(self, x: Tensor, normalized: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Apply the attention and the MLP, each with a residual connection.
-
-        Args:
-            x: Tokens ``(B, n, C)``.
-            normalized: Tokens ``(B, n, C)`` after the first layer normalization.
-            key: Keys ``(B, heads, N, c)``.
-            value: Values ``(B, heads, N, c)``.
-        """
-        x = x + self.attn(normalized, key, value)
+        x = x + self.attn(self.ln1(x))
         return x + self.mlp(self.ln2(x))
 
 
 class Attention(nn.Module):
-    """Multi-head attention.
+    """Multi-head self-attention over all tokens.
 
     Args:
         width: Number of token channels.
@@ -174,15 +161,12 @@ class Attention(nn.Module):
         self.heads = heads
         self.key, self.query, self.value, self.proj = (nn.Linear(width, width) for _ in range(4))
 
-    def keys_and_values(self, normalized: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the keys and values, each ``(B, heads, n, c)``, of tokens ``(B, n, C)``."""
-        return self.split(self.key(normalized)), self.split(self.value(normalized))
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply self-attention to tokens ``(B, N, C)`` and return tokens of this shape."""
+        query, key, value = (self.split_heads(layer(x)) for layer in (self.query, self.key, self.value))
+        attended = F.scaled_dot_product_attention(query, key, value)
+        return self.proj(attended.transpose(1, 2).flatten(2))
 
-    def forward(self, normalized: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Attend from tokens ``(B, n, C)`` to keys and values ``(B, heads, N, c)``."""
-        taken = F.scaled_dot_product_attention(self.split(self.query(normalized)), key, value)
-        return self.proj(taken.transpose(1, 2).flatten(2))
-
-    def split(self, x: Tensor) -> Tensor:
-        """Split channels ``(B, n, C)`` into heads ``(B, heads, n, c)``."""
+    def split_heads(self, x: Tensor) -> Tensor:
+        """Split channels ``(B, N, C)`` into heads ``(B, heads, N, c)``."""
         return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)

@@ -49,7 +49,6 @@ class LetThereBeColor(ColoringModel):
 
     accepts = frozenset({"exemplar"})
     reference_needs_color = False
-    feature_layers = ("network.low.relu2", "network.low.relu4", "network.low.relu6")
     network: JointPriorNetwork
 
     def __init__(self, architecture: Architecture = Architecture()) -> None:

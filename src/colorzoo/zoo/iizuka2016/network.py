@@ -255,10 +255,12 @@ def _resampling_matrix(old: int, new: int, like: Tensor) -> Tensor:
     """
     column = torch.arange(old, device=like.device, dtype=like.dtype)
     row = torch.arange(new, device=like.device, dtype=like.dtype)[:, None]
-    before, after = column[-1:] + 1, row[-1:] + 1  # old and new size
-    step = before / after
+    old_size, new_size = column[-1:] + 1, row[-1:] + 1
+    step = old_size / new_size
+    # downsampling: fraction of the output pixel that each input pixel covers
     start, end = row * step, (row + 1) * step
-    area = (torch.minimum(end, column + 1) - torch.maximum(start, column)).clamp(min=0) / step
-    place = row * ((before - 1) / (after - 1))  # undefined for a single sample, which is averaged instead
-    between = (1 - (place - column).abs()).clamp(min=0)
-    return torch.where(step > 1, area, between)
+    area_weight = (torch.minimum(end, column + 1) - torch.maximum(start, column)).clamp(min=0) / step
+    # upsampling: linear interpolation with aligned corners, undefined for a single output pixel
+    position = row * ((old_size - 1) / (new_size - 1))
+    linear_weight = (1 - (position - column).abs()).clamp(min=0)
+    return torch.where(step > 1, area_weight, linear_weight)

@@ -63,17 +63,9 @@ class DDColor(ColoringModel):
     def __init__(
         self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
     ) -> None:
-        encoder: Encoder
-        if extensions.trunk is None:
-            from colorzoo.zoo.kang2023.convnext import ConvNextEncoder  # slow import
-
-            encoder = ConvNextEncoder(architecture.size, architecture.width, architecture.depth)
-        else:
-            encoder = TrunkEncoder(create_backbone(extensions.trunk, "trunk"))
-        pixel_channels = [scaled_width(base, architecture.width) for base in PIXEL_CHANNELS]
         network = DDColorNetwork(
-            encoder,
-            pixel_channels,
+            build_encoder(architecture, extensions),
+            [scaled_width(base, architecture.width) for base in PIXEL_CHANNELS],
             queries=architecture.queries,
             layers=architecture.layers,
             feed=scaled_width(FEED_CHANNELS, architecture.width),
@@ -87,3 +79,12 @@ class DDColor(ColoringModel):
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch; guidance is ignored."""
         return AbPrediction(ab=self.network(lightness))
+
+
+def build_encoder(architecture: Architecture, extensions: Extensions) -> Encoder:
+    """Return ConvNeXt, or the frozen layers of the model `Extensions.trunk`."""
+    if extensions.trunk is not None:
+        return TrunkEncoder(create_backbone(extensions.trunk, "trunk"))
+    from colorzoo.zoo.kang2023.convnext import ConvNextEncoder  # slow import
+
+    return ConvNextEncoder(architecture.size, architecture.width, architecture.depth)

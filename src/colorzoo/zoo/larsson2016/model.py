@@ -37,14 +37,6 @@ class HypercolumnColorization(ColoringModel):
         architecture: Settings of the network and the decoding.
     """
 
-    feature_layers = (
-        "network.trunk.conv1_2",
-        "network.trunk.conv2_2",
-        "network.trunk.conv3_3",
-        "network.trunk.conv4_3",
-        "network.trunk.conv5_3",
-        "network.trunk.fc7",
-    )
     published_names, published_unused = NAMES, UNUSED
     network: HypercolumnNetwork
 
@@ -55,30 +47,21 @@ class HypercolumnColorization(ColoringModel):
             self.network.to(memory_format=torch.contiguous_format)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
-        """Colorize a batch."""
+        """Colorize a batch; guidance is ignored."""
         gray = lightness_to_rgb(lightness)[:, :1]
         height, width = gray.shape[-2:]
         left, right, top, bottom = _zero_padding(height, width)
-        found = self.histograms(gray, (left, right, top, bottom), guidance or Guidance())
+        padded = F.pad(gray - self.network.mean, (left, right, top, bottom))
+        histograms: Histograms = self.network(padded)
         rows, columns = slice(top, top + height), slice(left, left + width)
-        hue, chroma = (enlarge(each, QUARTER)[:, :, rows, columns] for each in found)
+        hue, chroma = (enlarge(each, QUARTER)[:, :, rows, columns] for each in histograms)
         how = self.architecture
         rgb = to_rgb(gray, hue, chroma, hue=how.hue, chroma=how.chroma, boost=how.boost)
         return AbPrediction(ab=rgb_to_lab(keep_gray(rgb, gray))[:, 1:])
 
-    def histograms(self, gray: Tensor, padding: tuple[int, int, int, int], guidance: Guidance) -> Histograms:
-        """Predict the hue and chroma histograms of padded images, each ``(B, 32, h, w)`` at 1/4 scale.
-
-        Args:
-            gray: Gray level ``(B, 1, H, W)`` in [0, 1].
-            padding: Zero padding on the left, right, top and bottom in pixels.
-            guidance: Guidance of the images, which the paper does not use.
-        """
-        found: Histograms = self.network(F.pad(gray - self.network.mean, padding))
-        return found
-
 
 def _zero_padding(height: int, width: int) -> tuple[int, int, int, int]:
     """Return the zero padding of an image on the left, right, top and bottom in pixels."""
-    rows, columns = (STRIDE * cells(side + 2 * _MARGIN, STRIDE) - side for side in (height, width))
-    return columns // 2, columns - columns // 2, rows // 2, rows - rows // 2
+    padded_height, padded_width = (STRIDE * cells(side + 2 * _MARGIN, STRIDE) for side in (height, width))
+    left, top = (padded_width - width) // 2, (padded_height - height) // 2
+    return left, padded_width - width - left, top, padded_height - height - top

@@ -37,13 +37,13 @@ def hue_and_chroma(rgb: Tensor) -> tuple[Tensor, Tensor]:
     Each output has the shape ``(B, H, W)``. The hue of gray pixels is 0.
     """
     red, green, blue = rgb.unbind(1)
-    most, chroma = rgb.amax(1), rgb.amax(1) - rgb.amin(1)
-    safe = torch.where(chroma > 0, chroma, 1.0)
-    sector = torch.where(
-        most == red,
-        (green - blue) / safe,
-        torch.where(most == green, 2 + (blue - red) / safe, 4 + (red - green) / safe),
-    )
+    value = rgb.amax(1)
+    chroma = value - rgb.amin(1)
+    divisor = torch.where(chroma > 0, chroma, 1.0)
+    # hue in units of 60 degrees, if red, green or blue is the largest channel
+    of_red, of_green = (green - blue) / divisor, 2 + (blue - red) / divisor
+    of_blue = 4 + (red - green) / divisor
+    sector = torch.where(value == red, of_red, torch.where(value == green, of_green, of_blue))
     hue = torch.where(chroma > 0, (sector / 6) % 1, 0.0)
     return torch.where(hue < 1, hue, 0.0), chroma
 
@@ -379,8 +379,9 @@ def sample(maps: Tensor, positions: Tensor) -> Tensor:
         maps: ``(B, C, H, W)``.
         positions: Rows and columns in map elements, ``(B, P, 2)``, clamped to the map.
     """
-    most = positions.new_tensor([side - 1.0001 for side in maps.shape[-2:]])
-    grid = 2 * positions.clamp(min=0).minimum(most) / positions.new_tensor(maps.shape[-2:]).sub(1) - 1
+    size = positions.new_tensor(maps.shape[-2:])
+    limit = positions.new_tensor([side - 1.0001 for side in maps.shape[-2:]])
+    grid = 2 * positions.clamp(min=0).minimum(limit) / (size - 1) - 1  # rows and columns in [-1, 1]
     return F.grid_sample(maps, grid.flip(2)[:, None], align_corners=True)[:, :, 0].mT
 
 

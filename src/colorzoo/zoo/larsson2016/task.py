@@ -20,7 +20,7 @@ from colorzoo.randomness import image_generators
 from colorzoo.settings import NonNegativeFloat, NonNegativeInt, PositiveInt
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization, parameter_groups
-from colorzoo.zoo.larsson2016.extensions import ReferenceColorization
+from colorzoo.zoo.larsson2016.model import HypercolumnColorization
 from colorzoo.zoo.larsson2016.network import (
     BINS,
     STRIDE,
@@ -66,7 +66,7 @@ class Target(NamedTuple):
 
 
 class Larsson2016(SingleOptimizerModule):
-    """Training task of `HypercolumnColorization`; the trained model also accepts references.
+    """Training task of `HypercolumnColorization`.
 
     Args:
         architecture: Settings of the network.
@@ -74,7 +74,7 @@ class Larsson2016(SingleOptimizerModule):
         **optimization: See `Optimization`.
     """
 
-    model: ReferenceColorization
+    model: HypercolumnColorization
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Larsson2016(SingleOptimizerModule):
         objective: Objective = Objective(),
         **optimization: Unpack[Optimization],
     ) -> None:
-        super().__init__(ReferenceColorization(architecture), **optimization)
+        super().__init__(HypercolumnColorization(architecture), **optimization)
         self.objective = objective
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
@@ -193,5 +193,5 @@ def divergence(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         target: True histograms ``(N, 32)``.
         weight: Loss weight of each position, ``(N, 1)``.
     """
-    each = torch.xlogy(target, target) - target * logits.log_softmax(1)
-    return (weight * each).sum() / len(logits)
+    divergences = F.kl_div(logits.log_softmax(1), target, reduction="none")
+    return (weight * divergences).sum() / len(logits)

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from colorzoo.networks.blocks import pad_to_multiple, scaled_width
 from colorzoo.networks.discriminators import SpectralConv
+from colorzoo.precision import at_least_float32
 
 STRIDE = 16
 """Stride of the attention map in pixels."""
@@ -58,7 +59,8 @@ class Encoder(nn.Module):
         for layer in self.layers:
             x = layer(x)
             maps.append(x)
-        pooled = [F.avg_pool2d(each, STRIDE >> index // 2) for index, each in enumerate(maps)]
+        # two successive maps have the same size; the strides are 1, 2, 4, 8 and 16
+        pooled = [F.avg_pool2d(each, STRIDE // 2 ** (index // 2)) for index, each in enumerate(maps)]
         return torch.cat(pooled, dim=1), maps
 
 
@@ -148,8 +150,7 @@ class Decoder(nn.Module):
             if index % 2:  # the skip has twice the size, so upsample first
                 joined = [skip, F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)]
             x = layer(torch.cat(joined, dim=1))
-        generated = self.last(x)
-        return torch.tanh(generated.to(torch.promote_types(generated.dtype, torch.float32)))
+        return torch.tanh(at_least_float32(self.last(x)))
 
 
 class Painted(NamedTuple):

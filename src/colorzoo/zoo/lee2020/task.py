@@ -18,7 +18,7 @@ from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.losses import least_squares_loss, weighted_sum
 from colorzoo.losses.exemplar import gram_matrix, triplet_loss
 from colorzoo.metrics.feature_networks import FrozenNetwork
-from colorzoo.networks.blocks import cells
+from colorzoo.networks.blocks import cells, take_cells
 from colorzoo.networks.imagenet import VGGOutputs
 from colorzoo.networks.splines import TRIES, diagonal_moves, source_positions, spline, warp
 from colorzoo.precision import in_float32
@@ -141,8 +141,8 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
         extras = {
             "target": made.target,
             "query": query,
-            "positive": key.gather(1, made.positive[..., None].expand_as(key)),
-            "negative": key.gather(1, made.negative[..., None].expand_as(key)),
+            "positive": take_cells(key, made.positive),
+            "negative": take_cells(key, made.negative),
             "present": made.present,
         }
         return RgbPrediction(rgb=generated.rgb, extras=extras)
@@ -268,10 +268,11 @@ def corresponding_places(sources: Tensor) -> tuple[Tensor, Tensor]:
         positions outside the copy, else 1.
     """
     batch, _, rows, columns = sources.shape
-    sides = sources.new_tensor([columns, rows]).view(2, 1)
-    lines = (torch.arange(length, device=sources.device) for length in (rows, columns))
-    y, x = torch.meshgrid(*lines, indexing="ij")
-    centers = torch.stack([x.flatten(), y.flatten()], dim=1).to(sources) + 0.5
-    distance = torch.cdist(centers.expand(batch, -1, -1), (sides * sources.flatten(2)).mT)
+    row_index, column_index = (torch.arange(length, device=sources.device) for length in (rows, columns))
+    y, x = torch.meshgrid(row_index, column_index, indexing="ij")
+    image_positions = torch.stack([x.flatten(), y.flatten()], dim=1).to(sources) + 0.5  # (N, 2)
+    grid_size = sources.new_tensor([columns, rows]).view(2, 1)
+    copy_positions = (grid_size * sources.flatten(2)).mT  # (B, N, 2)
+    distance = torch.cdist(image_positions.expand(batch, -1, -1), copy_positions)
     nearest = distance.min(dim=2)
     return nearest.indices, (nearest.values < 1).float()

@@ -22,7 +22,7 @@ from colorzoo.model import ColoringModel, Transform
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Width
-from colorzoo.zoo.li2018.network import SMALLEST, Encoded, Labels, PhotoWCT
+from colorzoo.zoo.li2018.network import SMALLEST, Labels, PhotoWCT
 from colorzoo.zoo.li2018.published import convert_published
 from colorzoo.zoo.li2018.smoothing import last_filter, smooth_closed_form, smooth_guided
 
@@ -125,13 +125,6 @@ class ClosedFormStylization(ColoringModel):
                 smoothed = smooth_closed_form(*planes)
             image = torch.from_numpy(np.ascontiguousarray(smoothed)).permute(2, 0, 1).to(image).clamp(0, 1)
         return last_filter(image, guide) if self.architecture.last_filter else image
-
-    def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
-        """Return the VGG-19 feature maps relu1_1, relu2_1, relu3_1 and relu4_1 of gray images."""
-        encoded: Encoded = self.network.encoders[-1](
-            pad_to_multiple(lightness_to_rgb(lightness), 1, SMALLEST)
-        )
-        return encoded.hooks
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Convert the weights of ``photo_wct.pth`` or torchvision's VGG-19 to a state dict.

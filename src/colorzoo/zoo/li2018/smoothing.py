@@ -137,13 +137,10 @@ def smooth_guided(
 
 def _box_filter(maps: FloatImage, radius: int) -> FloatImage:
     """Average maps ``(H, W, ...)`` over square windows with mirrored borders."""
-    flat = maps.reshape(*maps.shape[:2], -1)
-    side = (2 * radius + 1, 2 * radius + 1)
-    means = [
-        cv2.blur(np.ascontiguousarray(flat[..., index]), side, borderType=cv2.BORDER_REFLECT)
-        for index in range(flat.shape[2])
-    ]
-    return np.stack(means, axis=2).reshape(maps.shape)
+    channels = np.ascontiguousarray(maps.reshape(*maps.shape[:2], -1))
+    side = 2 * radius + 1
+    means = cv2.blur(channels, (side, side), borderType=cv2.BORDER_REFLECT)
+    return np.asarray(means, np.float64).reshape(maps.shape)
 
 
 def _transformed(colors: FloatImage, matrices: FloatImage) -> FloatImage:
@@ -208,8 +205,9 @@ def averaged_models(models: Tensor, content: Tensor, *, radius: int, edge: float
         if (dy == 0 and dx <= 0) or dy >= height or abs(dx) >= width:
             continue  # each unordered pair of pixels is processed once
         # all pixels (y, x) whose neighbor (y + dy, x + dx) lies in the image, and these neighbors
-        pixel = (..., slice(0, height - dy), slice(max(0, -dx), width - max(0, dx)))
-        neighbor = (..., slice(dy, height), slice(max(0, dx), width + min(0, dx)))
+        left, right = max(0, -dx), width - max(0, dx)  # columns of the pixels
+        pixel = (..., slice(0, height - dy), slice(left, right))
+        neighbor = (..., slice(dy, height), slice(left + dx, right + dx))
         color_distance = (content[pixel] - content[neighbor]).square().mean(dim=0)
         log_spatial_weight = -(dx * dx + dy * dy) / (2 * (radius / 3) ** 2)
         weight = torch.exp(log_spatial_weight - color_distance / (2 * edge**2))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -41,10 +40,10 @@ def yuv_to_rgb(yuv: Tensor) -> Tensor:
 def into_gamut(yuv: Tensor) -> Tensor:
     """Reduce U and V of YUV ``(B, 3, H, W)`` per pixel until RGB is in [0, 1]; keep Y."""
     gray = yuv[:, :1] / 255
-    away = yuv_to_rgb(F.pad(yuv[:, 1:], (0, 0, 0, 0, 1, 0)))
-    room = torch.where(away > 0, 1 - gray, gray).clamp(min=0)
-    share = (room / away.abs().clamp(min=1e-9)).amin(dim=1, keepdim=True).clamp(max=1)
-    return torch.cat([yuv[:, :1], share * yuv[:, 1:]], dim=1)
+    offset = yuv_to_rgb(F.pad(yuv[:, 1:], (0, 0, 0, 0, 1, 0)))  # difference of RGB from gray
+    largest_offset = torch.where(offset > 0, 1 - gray, gray).clamp(min=0)
+    factor = (largest_offset / offset.abs().clamp(min=1e-9)).amin(dim=1, keepdim=True).clamp(max=1)
+    return torch.cat([yuv[:, :1], factor * yuv[:, 1:]], dim=1)
 
 
 def candidates(luminance: Tensor, reference: Tensor, step: int) -> Tensor:
@@ -226,9 +225,8 @@ class CoupledVariation(ColoringModel):
         coupling: NonNegativeFloat = 25.0,
         iterations: NonNegativeInt = 250,
     ) -> None:
-        options: dict[str, Any] = {"fidelity": fidelity, "coupling": coupling, "iterations": iterations}
         super().__init__(nn.Identity())
-        self.step, self.options = step, options
+        self.step, self.fidelity, self.coupling, self.iterations = step, fidelity, coupling, iterations
 
     @torch.no_grad()
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
@@ -245,5 +243,7 @@ class CoupledVariation(ColoringModel):
     def _color(self, luminance: Tensor, reference: Tensor) -> Tensor:
         """Return YUV ``(1, 3, H, W)`` of a colorized image inside the sRGB gamut."""
         colors = candidates(luminance, reference, self.step)
-        uv = choose(luminance[0], colors, **self.options)
+        uv = choose(
+            luminance[0], colors, fidelity=self.fidelity, coupling=self.coupling, iterations=self.iterations
+        )
         return into_gamut(torch.cat([luminance, uv[None]], dim=1))

@@ -16,13 +16,13 @@ from torch.nn import functional as F
 
 from colorzoo.color import annealed_mean, grid_centers, grid_index, hull_centers, in_gamut
 from colorzoo.networks import conv3x3, pad_to_multiple, upconv4x4
+from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.precision import in_float32
 from colorzoo.settings import Fraction, Positive, PositiveInt, Range
 
 PATCH = 16
 TRAINED_GRID = 16  # position embeddings per side, for images of 256 x 256 pixels
 EXCLUDED_LOGIT = -1e4  # finite, because -inf would turn losses and exported graphs into NaN
-AB_SCALE = 110.0
 _HEAD_WIDTH = 64
 _BIN_SIDE = 10.0
 
@@ -63,13 +63,14 @@ def possible_bins(ranges: int) -> Tensor:
         ``(ranges, 313)`` bool on the CPU.
     """
     with torch.device("cpu"):
+        # sample each bin at 25 colors, and each color at 101 lightness values
         offsets = torch.linspace(-_BIN_SIDE / 2, _BIN_SIDE / 2, 5)
         ab = (hull_centers()[:, None] + torch.cartesian_prod(offsets, offsets)).reshape(-1, 2)
         lightness = torch.arange(101.0)
         lab = torch.cat([lightness.expand(1, len(ab), 101), ab.T[:, :, None].expand(2, len(ab), 101)])
-        possible = in_gamut(lab).reshape(len(hull_centers()), -1, 101).any(dim=1)
-        range_of = lightness_range(lightness, ranges)
-        return torch.stack([possible[:, range_of == index].any(dim=1) for index in range(ranges)])
+        is_possible = in_gamut(lab).reshape(len(hull_centers()), -1, 101).any(dim=1)  # (313, 101)
+        range_index = lightness_range(lightness, ranges)
+        return torch.stack([is_possible[:, range_index == index].any(dim=1) for index in range(ranges)])
 
 
 def lightness_range(lightness: Tensor, ranges: int) -> Tensor:

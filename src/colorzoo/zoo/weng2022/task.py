@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import Unpack
 
 import timm
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import prior_probabilities, rebalancing_weights, rgb_to_lab, soft_neighbors
 from colorzoo.data import Batch
 from colorzoo.losses import with_weighted_gradient
+from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.settings import Fraction, NonNegativeFloat, PositiveInt
 from colorzoo.training import Optimization, RunSchedule, SingleOptimizerModule
 from colorzoo.zoo.weng2022.model import ColorTokenColorization
-from colorzoo.zoo.weng2022.network import AB_SCALE, EXCLUDED_LOGIT, PATCH, TRAINED_GRID, Architecture
+from colorzoo.zoo.weng2022.network import EXCLUDED_LOGIT, PATCH, TRAINED_GRID, Architecture
 
 
 class Polynomial(RunSchedule):
@@ -119,7 +119,7 @@ def classification_loss(logits: Tensor, ab: Tensor, class_weights: Tensor, *, ne
     log_probabilities = logits.float().log_softmax(dim=1).movedim(1, -1).flatten(0, 2)  # (B H W, 313)
     log_probability = log_probabilities.gather(1, bins)
     log_probability = log_probability.where(log_probability > EXCLUDED_LOGIT / 2, 0.0)
-    divergence = (torch.xlogy(target, target) - target * log_probability).sum(dim=1)
+    divergence = F.kl_div(log_probability, target, reduction="none").sum(dim=1)
     nearest_bin = bins[:, 0]
     return with_weighted_gradient(divergence, class_weights[nearest_bin])
 

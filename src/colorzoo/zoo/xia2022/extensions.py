@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.color.bins import nearest_bin
 from colorzoo.guidance import Guidance, Points
 from colorzoo.networks.blocks import pad_with_zeros
 from colorzoo.zoo.xia2022.model import AnchorColorization
-from colorzoo.zoo.xia2022.network import CELL, EncodedImage
+from colorzoo.zoo.xia2022.network import CELL, EncodedImage, bins_of
 
 
 class PointColorization(AnchorColorization):
@@ -42,11 +41,13 @@ def with_points(anchors: Tensor, bins: Tensor, clusters: Tensor, points: Points)
         clusters: Cluster index ``(B, N)`` of each superpixel.
         points: Color points.
     """
+    # mean color of the points in each superpixel's cell
     mask, ab = (pad_with_zeros(each, CELL) for each in (points.mask, points.ab * points.mask))
-    hinted_fraction = F.avg_pool2d(mask, CELL).flatten(2)  # (B, 1, N)
-    has_point = hinted_fraction[:, 0] > 0
-    color = F.avg_pool2d(ab, CELL).flatten(2) / torch.where(hinted_fraction > 0, hinted_fraction, 1.0)
-    point_bins = torch.unflatten(nearest_bin(color.mT.flatten(0, 1)), 0, has_point.shape)
+    hinted_fraction = F.avg_pool2d(mask, CELL)  # (B, 1, h, w)
+    mean_ab = F.avg_pool2d(ab, CELL) / torch.where(hinted_fraction > 0, hinted_fraction, 1.0)
+    point_bins = bins_of(mean_ab).flatten(1)  # (B, N)
+
+    has_point = hinted_fraction.flatten(1) > 0  # (B, N)
     is_same_cluster = clusters[:, :, None] == clusters[:, None]
     cluster_has_point = (is_same_cluster & has_point[:, None]).any(dim=2)
     return (anchors & ~cluster_has_point) | has_point, torch.where(has_point, point_bins, bins)

@@ -19,11 +19,12 @@ from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.clusters import kmeans
+from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.networks.spectral import StoredSpectralConv
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Fraction, NonNegativeInt, PositiveInt, Range, Width
-from colorzoo.zoo.xia2022.network import AB_SCALE, CELL, AnchorNetwork, EncodedImage, sizes
-from colorzoo.zoo.xia2022.published import convert_published
+from colorzoo.zoo.xia2022.network import CELL, AnchorNetwork, EncodedImage, sizes
+from colorzoo.zoo.xia2022.published import NAMES
 
 ALTERNATIVES = 3
 """Number of alternative results per image."""
@@ -120,6 +121,7 @@ class AnchorColorization(ColoringModel):
         "network.features.conv3_3",
         "network.features.conv7_3",
     )
+    published_names = NAMES
     network: AnchorNetwork
     draws: Tensor
 
@@ -177,9 +179,9 @@ class AnchorColorization(ColoringModel):
 
         If the file contains only the superpixel network, the current values of the other weights are added.
         """
-        ours = convert_published(state_dict)
-        part = all(key.startswith("network.superpixels.") for key in ours)
-        return {**self.state_dict(), **ours} if part else ours
+        ours = super().convert_published(state_dict)
+        has_only_superpixels = all(key.startswith("network.superpixels.") for key in ours)
+        return {**self.state_dict(), **ours} if has_only_superpixels else ours
 
 
 def network_input(lightness: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.color import hull_centers
+from colorzoo.color import hull_centers, nearest_bin
 from colorzoo.networks.attention import AttentionStep, FeedStep, position_encoding
 from colorzoo.networks.blocks import conv3x3, conv_block, conv_relu_stack, scaled_width, upconv4x4
 from colorzoo.networks.spectral import StoredSpectralConv
@@ -86,6 +86,12 @@ def pool(maps: Tensor, shares: Tensor, cell: int = CELL) -> Tensor:
     return _gathered(maps, shares, cell) / (weights(shares, cell) + _LEAST)
 
 
+def bins_of(ab: Tensor) -> Tensor:
+    """Return the indices ``(B, h, w)`` of the bins nearest to ab ``(B, 2, h, w)`` in CIE units."""
+    colors = ab.movedim(1, -1).flatten(0, 2)
+    return nearest_bin(colors).view(len(ab), *ab.shape[-2:])
+
+
 def weights(shares: Tensor, cell: int = CELL) -> Tensor:
     """Return the size of each superpixel, ``(B, 1, H/cell, W/cell)``; 1 is the area of a cell.
 
@@ -121,26 +127,32 @@ def spread(cells: Tensor, shares: Tensor, cell: int = CELL) -> Tensor:
         shares: Assignment weights ``(B, 9, H, W)``; see `SuperpixelNetwork`.
         cell: Side of a cell in pixels.
     """
-    height, width = cells.shape[-2:]
-    padded = F.pad(cells, (1, 1, 1, 1))
     pixels = torch.zeros_like(shares[:, :1])
     for index, (down, right) in enumerate(_AROUND):
-        neighbors = padded[:, :, 1 + down : 1 + down + height, 1 + right : 1 + right + width]
+        neighbors = _shifted(cells, down, right)
         pixels = pixels + F.interpolate(neighbors, scale_factor=cell) * shares[:, index, None]
     return pixels
 
 
 def _gathered(maps: Tensor, shares: Tensor, cell: int) -> Tensor:
     """Return the weighted sum of maps over each superpixel, divided by the cell area."""
-    height, width = (side // cell for side in maps.shape[-2:])
     total = maps.new_zeros(1, 1, 1, 1)
     for index, (down, right) in enumerate(_AROUND):
-        mean = F.pad(F.avg_pool2d(maps * shares[:, index, None], cell), (1, 1, 1, 1))
-        total = total + mean[:, :, 1 - down : 1 - down + height, 1 - right : 1 - right + width]
+        cell_means = F.avg_pool2d(maps * shares[:, index, None], cell)
+        total = total + _shifted(cell_means, -down, -right)
     return total
 
 
-AB_SCALE = 110.0
+def _shifted(cells: Tensor, down: int, right: int) -> Tensor:
+    """Return the value of the cell ``down`` rows below and ``right`` columns right of each cell.
+
+    Both numbers are -1, 0 or 1. Cells outside the map have the value 0.
+    """
+    height, width = cells.shape[-2:]
+    padded = F.pad(cells, (1, 1, 1, 1))
+    return padded[:, :, 1 + down : 1 + down + height, 1 + right : 1 + right + width]
+
+
 _LAYERS = 6
 _HIDDEN = 4  # MLP expansion ratio
 _SLOPE = 0.2

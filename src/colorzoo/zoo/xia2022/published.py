@@ -1,40 +1,31 @@
-"""Conversion of the authors' checkpoints to the parameter names of `AnchorNetwork`."""
+"""Patterns that rename the parameters of the authors' checkpoints for `AnchorNetwork`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
-from torch import Tensor
+from colorzoo.networks.renaming import Pattern
 
-_RENAMED = (
-    (r"^(segnet\.)?net\.", "superpixels.layers."),
-    (r"^repnet\.", "features."),
-    (r"^wildpath\.", "palette_branch."),
-    (r"^hintpath\.", "reference_branch."),
-    (r"^mid_word_prj\.", "palette."),
-    (r"^trg_word_emb\.", "join."),
-    (r"^trg_word_prj\.", "reference."),
-    (r"^enhanceNet\.inConv\.inConv\.0\.", "refinement.enter.0."),
-    (r"^enhanceNet\.inConv\.conv\.0\.", "refinement.enter.2."),
-    (r"^enhanceNet\.inConv\.conv\.2\.", "refinement.enter.4."),
-    (r"^enhanceNet\.(down\d)\.conv\.", r"refinement.\1."),
-    (r"^enhanceNet\.outConv\.", "refinement.leave."),
-    (r"^enhanceNet\.", "refinement."),
-    (r"\.self_attn\.", ".attention.attention."),
-    (r"\.norm1\.", ".attention.norm."),
-    (r"\.linear", ".feed.linear"),
-    (r"\.norm2\.", ".feed.norm."),
+_BRANCHES = {"wild": "palette_branch", "hint": "reference_branch"}
+NAMES: tuple[Pattern, ...] = (
+    (r"(segnet\.)?net\.", "superpixels.layers."),
+    (r"repnet\.", "features."),
+    (r"(wild|hint)path\.layers\.(\d)\.self_attn\.", lambda m: f"{_layer(m)}.attention.attention."),
+    (r"(wild|hint)path\.layers\.(\d)\.norm1\.", lambda m: f"{_layer(m)}.attention.norm."),
+    (r"(wild|hint)path\.layers\.(\d)\.linear", lambda m: f"{_layer(m)}.feed.linear"),
+    (r"(wild|hint)path\.layers\.(\d)\.norm2\.", lambda m: f"{_layer(m)}.feed.norm."),
+    (r"mid_word_prj\.", "palette."),
+    (r"trg_word_emb\.", "join."),
+    (r"trg_word_prj\.", "reference."),
+    (r"enhanceNet\.inConv\.inConv\.0\.", "refinement.enter.0."),
+    (r"enhanceNet\.inConv\.conv\.0\.", "refinement.enter.2."),
+    (r"enhanceNet\.inConv\.conv\.2\.", "refinement.enter.4."),
+    (r"enhanceNet\.(down\d)\.conv\.", r"refinement.\1."),
+    (r"enhanceNet\.outConv\.", "refinement.leave."),
+    (r"enhanceNet\.", "refinement."),
 )
 
 
-def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the authors' tensors with this model's parameter names; keep unknown names."""
-    return {f"network.{renamed(key)}": value for key, value in state_dict.items()}
-
-
-def renamed(key: str) -> str:
-    """Return this model's name of a published parameter, without the prefix ``network.``."""
-    for pattern, replacement in _RENAMED:
-        key = re.sub(pattern, replacement, key)
-    return key
+def _layer(found: re.Match[str]) -> str:
+    """Return the name of a transformer layer."""
+    return f"{_BRANCHES[found[1]]}.layers.{found[2]}"

@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, prior_probabilities, rebalancing_weights, rgb_to_lab
-from colorzoo.color.bins import nearest_bin
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import WeightsError
 from colorzoo.losses import feature_distance, with_weighted_gradient
@@ -23,6 +22,7 @@ from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.clusters import kmeans
 from colorzoo.networks.imagenet import VGGOutputs
+from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Fraction, NonNegativeFloat
 from colorzoo.training.module import SingleOptimizerModule
@@ -31,7 +31,7 @@ from colorzoo.training.perceptual import frozen_vgg
 from colorzoo.training.stages import Stage
 from colorzoo.zoo.xia2022.extensions import PointColorization
 from colorzoo.zoo.xia2022.model import Architecture, anchors_of, network_input, starts_of
-from colorzoo.zoo.xia2022.network import AB_SCALE, CELL, pool, sizes, spread
+from colorzoo.zoo.xia2022.network import CELL, bins_of, pool, sizes, spread
 
 TAPS = (1, 6, 11, 20, 29)
 """Layers relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1 of torchvision's VGG-19."""
@@ -143,7 +143,7 @@ class Xia2022(SingleOptimizerModule):
 
         # true mean ab / 110 of each superpixel, (B, 2, H/16, W/16), and its bin
         cell_colors = pool(lab[:, 1:] / AB_SCALE, encoded.shares)
-        target_bins = true_bins(cell_colors)
+        target_bins = bins_of(AB_SCALE * cell_colors)
 
         # the largest superpixel of each color cluster is an anchor
         clusters = kmeans(cell_colors.flatten(2).mT, starts)
@@ -185,12 +185,6 @@ class Xia2022(SingleOptimizerModule):
         with torch.no_grad():
             target_features = self.vgg(target_rgb)
         return feature_distance(self.vgg(rgb), target_features)
-
-
-def true_bins(cells: Tensor) -> Tensor:
-    """Return the indices ``(B, h, w)`` of the bins nearest to ab / 110 ``(B, 2, h, w)``."""
-    flat = AB_SCALE * cells.movedim(1, -1).flatten(0, 2)
-    return nearest_bin(flat).view(len(cells), *cells.shape[-2:])
 
 
 def superpixel_losses(shares: Tensor, ab: Tensor) -> dict[str, Tensor]:

@@ -50,12 +50,6 @@ class PyramidColorization(ColoringModel):
 
     accepts = frozenset({"exemplar", "statistics"})
     published_files: ClassVar[Mapping[str, str]] = FILES
-    feature_layers = (
-        "network.later.block1",
-        "network.later.block2",
-        "network.later.block3",
-        "network.later.block7",
-    )
     network: PyramidNetwork
     prior: Tensor
 

@@ -60,8 +60,10 @@ class DenseEncoding(nn.Module):
         """Encode maps ``(B, in_channels, h, w)`` as ``(B, channels, h, w)``."""
         maps: list[Tensor] = []
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            found = convolution(torch.cat(maps, dim=1) if maps else codes)
-            maps.append(norm(F.relu(found + maps[0] if len(maps) == 3 else found)))
+            encoded = convolution(torch.cat(maps, dim=1) if maps else codes)
+            if convolution is self.convolutions[-1]:
+                encoded = encoded + maps[0]
+            maps.append(norm(F.relu(encoded)))
         return maps[-1]
 
 

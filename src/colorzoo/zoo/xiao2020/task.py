@@ -133,8 +133,8 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
         """
         true = ab[:, :, ::QUARTER, ::QUARTER]
         codes = color_codes(true)
-        each = (torch.xlogy(codes, codes) - codes * logits.log_softmax(1)).sum(dim=1)
-        return with_weighted_gradient(each, self.weights_of(true, codes)).sum() / len(ab)
+        divergence = F.kl_div(logits.log_softmax(1), codes, reduction="none").sum(dim=1)
+        return with_weighted_gradient(divergence, self.weights_of(true, codes)).sum() / len(ab)
 
     def weights_of(self, ab: Tensor, codes: Tensor) -> Tensor:
         """Return gradient weights ``(B, h, w)``: high for rare colors, 0 for gray images.

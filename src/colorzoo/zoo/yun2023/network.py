@@ -140,13 +140,7 @@ class IColoriTNetwork(nn.Module):
         self.side, self.patch, self.mask_center = side, patch, architecture.mask_center
         self.trunk = build_trunk(architecture)
         self.register_buffer("positions", sinusoid((side // patch) ** 2, width), persistent=False)
-        out = 2 * patch**2
-        if architecture.head == "attention":
-            self.head: nn.Module = NeighborAttentionHead(width, out, side // patch)
-        else:
-            self.head = (
-                ConvolutionHead(width, out) if architecture.head == "convolution" else nn.Linear(width, out)
-            )
+        self.head = build_head(architecture)
 
     def forward(self, lightness: Tensor, points: Points) -> Tensor:
         """Colorize images of any size, resized to a square for the transformer.
@@ -204,6 +198,16 @@ def build_trunk(architecture: Architecture) -> Any:
     for block in trunk.blocks:
         block.attn.qkv = QueryValueLinear(architecture.width)
     return trunk
+
+
+def build_head(architecture: Architecture) -> nn.Module:
+    """Return the layer that maps tokens to pixel colors; see `Architecture.head`."""
+    width, out = architecture.width, 2 * architecture.patch**2
+    if architecture.head == "attention":
+        return NeighborAttentionHead(width, out, architecture.side // architecture.patch)
+    if architecture.head == "linear":
+        return nn.Linear(width, out)
+    return ConvolutionHead(width, out)
 
 
 def sinusoid(count: int, width: int) -> Tensor:

@@ -138,8 +138,9 @@ def _reveal(ab: Tensor, counts: Tensor, order: Tensor) -> Points:
     if not order.shape[1]:
         return Points.none(ab)
     rank = torch.arange(order.shape[1], device=ab.device).expand_as(order)
-    is_revealed = (rank < counts[:, None]).to(ab.dtype)  # in the order of the cells
-    cell_mask = torch.zeros_like(is_revealed).scatter(1, order.argsort(dim=1), is_revealed)
+    is_revealed = (rank < counts[:, None]).to(ab.dtype)  # by rank
+    cell_of_rank = order.argsort(dim=1)
+    cell_mask = torch.zeros_like(is_revealed).scatter(1, cell_of_rank, is_revealed)
     cell_mask = cell_mask.view(batch, 1, height // CELL, width // CELL)
     cell_hints = torch.cat([F.avg_pool2d(ab, CELL) * cell_mask, cell_mask], dim=1)
     hints = F.interpolate(cell_hints, scale_factor=CELL)
@@ -166,7 +167,8 @@ class CosineFromZero(Cosine):
         self, optimizer: Optimizer, warmup_steps: int = 0, total_steps: int | None = None, final: float = 1e-5
     ) -> None:
         for group in optimizer.param_groups:
-            if final > (rate := float(group.get("initial_lr", group["lr"]))):
+            rate = float(group.get("initial_lr", group["lr"]))
+            if final > rate:
                 raise ColorzooError(
                     f"'final' must be at most the learning rate of the optimizer ({rate:g}), got {final:g}. "
                     "Set 'final' to 1e-5."

@@ -37,6 +37,8 @@ from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Positive, Width
 from colorzoo.zoo.zhang2019.extensions import Extensions, take_layers
 
+_CHANNEL_ORDER = (1, 2, 3, 0, 4, 5, 6)  # here: a, b, similarity, L, previous frame; published: L first
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -177,22 +179,14 @@ class DeepExemplar(ColoringModel):
         return self.network(torch.cat(parts, dim=1))
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the parameters of the authors' networks; see the function `convert_published`."""
-        return convert_published(state_dict)
+        """Rename the parameters of the authors' three networks to the names of this model.
 
-
-_ORDER = (1, 2, 3, 0, 4, 5, 6)  # here: a, b, similarity, L, previous frame; published: L first
-
-
-def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the parameters of the authors' three networks to the names of this model.
-
-    Args:
-        state_dict: Tensors with the prefixes ``vggnet.``, ``nonlocal_net.`` and ``colornet.``. Unknown keys
-            are unchanged.
-    """
-    ours, left = convert_networks(state_dict)
-    first = "network.conv1.0.weight"
-    if first in ours:
-        ours[first] = ours[first][:, list(_ORDER)]
-    return ours | left
+        Args:
+            state_dict: Tensors with the prefixes ``vggnet.``, ``nonlocal_net.`` and ``colornet.``. Unknown
+                keys are unchanged.
+        """
+        ours, left = convert_networks(state_dict)
+        first = "network.conv1.0.weight"
+        if first in ours:
+            ours[first] = ours[first][:, list(_CHANNEL_ORDER)]
+        return ours | left

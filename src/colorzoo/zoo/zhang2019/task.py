@@ -106,12 +106,11 @@ class Zhang2019(ExemplarGANModule):
         self.matching_lr = matching_lr
         # pretrained networks whose weights the user must provide
         self.missing_weights = {"VGG-19"} if architecture.features == "vgg19" else set()
-        kernel_height, kernel_width = discriminator_config.last_kernel
         self.discriminator = AttentionDiscriminator(
             6,  # Lab of a frame and of the previous frame
             discriminator_config.discriminator_width,
             layers=discriminator_config.discriminator_layers,
-            last_kernel=(kernel_height, kernel_width),
+            last_kernel=discriminator_config.last_kernel,
         )
 
     def generate(self, batch: Batch) -> ExemplarPrediction:

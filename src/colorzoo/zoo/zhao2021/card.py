@@ -1,12 +1,8 @@
-"""Model cards of Zhao et al. 2021."""
+"""Model card of Zhao et al. 2021."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from colorzoo.card import ContractTestConfig, ModelCard, Quality, Weights
-
-_SCALES = {"model.network.unet.outc.2.weight": 0.02}
 
 FULL = ModelCard(
     name="zhao2021",
@@ -35,21 +31,9 @@ FULL = ModelCard(
     quality=(Quality("exemplar", 80, "Ranked between zhang2019 and chen2023 in Chen et al. 2023."),),
     # the perceptual loss requires VGG-19 weights, which are not in the package
     contract_test=ContractTestConfig(
-        hparams={"width": 0.125, "reference_side": 32, "perceptual_weight": 0.0}, scales=_SCALES
+        hparams={"width": 0.125, "reference_side": 32, "perceptual_weight": 0.0},
+        scales={"model.network.unet.outc.2.weight": 0.02},
     ),
 )
 
-SMALL = replace(
-    FULL,
-    name="zhao2021_small",
-    summary="Colorizes an image from a reference encoded as one vector. Small; requires training.",
-    parameters=3_719_517,
-    aliases=(),
-    hparams={"width": 0.1875, "reference_side": 128, "features": "zhang2016_small"},
-    weights={},
-    config="zhao2021/small.yaml",
-    quality=(),
-    contract_test=ContractTestConfig(hparams={"width": 0.125, "reference_side": 32}, scales=_SCALES),
-)
-
-CARDS = (FULL, SMALL)
+CARDS = (FULL,)

@@ -15,8 +15,7 @@ from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import PositiveInt, Width
-from colorzoo.zoo.zhao2021.extensions import BorrowedFeatures, Extensions, initialize_large
-from colorzoo.zoo.zhao2021.network import Color2EmbedNetwork, ColorEncoder, VGGFeatures
+from colorzoo.zoo.zhao2021.network import Color2EmbedNetwork
 from colorzoo.zoo.zhao2021.published import NAMES, UNUSED
 
 
@@ -40,7 +39,6 @@ class Color2Embed(ColoringModel):
 
     Args:
         architecture: Settings of the networks.
-        extensions: Settings of extensions that are not in the paper.
     """
 
     accepts = frozenset({"exemplar"})
@@ -55,18 +53,9 @@ class Color2Embed(ColoringModel):
 
     network: Color2EmbedNetwork
 
-    def __init__(
-        self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
-    ) -> None:
-        borrowed = extensions.features
-        features = VGGFeatures(architecture.width) if borrowed is None else BorrowedFeatures(borrowed)
-        encoder = ColorEncoder(features, architecture.width)
-        if borrowed is not None:
-            initialize_large(encoder.to_vector)
-        network = Color2EmbedNetwork(encoder, architecture.width, architecture.reference_side)
-        super().__init__(network)
+    def __init__(self, architecture: Architecture = Architecture()) -> None:
+        super().__init__(Color2EmbedNetwork(architecture.width, architecture.reference_side))
         self.architecture = architecture
-        self.extensions = extensions
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
         """Return color vectors ``(B, 1, V)`` of references ``(B, 3, H, W)`` in [0, 1]."""

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from colorzoo.networks.blocks import pad_to_multiple, scaled_width
 from colorzoo.networks.imagenet import normalized, outputs_of, vgg_layers
+from colorzoo.networks.scaling import AB_SCALE
 
-AB_SCALE = 110.0
 _STRIDE = 16
 _SKIP_STEP = 4  # every fourth encoder channel is passed to the decoder
 _EPSILON = 1e-8
@@ -25,13 +25,9 @@ class VGGFeatures(nn.Module):
         width: Multiplier for every channel count; 1.0 matches the published network.
     """
 
-    channels: int
-    """Channels of the deepest map."""
-
     def __init__(self, width: float = 1.0) -> None:
         super().__init__()
         self.layers = vgg_layers(19, _TAPS[-1] + 1, width=width)
-        self.channels = scaled_width(512, width)
 
     def forward(self, rgb: Tensor) -> tuple[Tensor, ...]:
         """Return the maps relu1_2, relu2_2, relu3_2, relu4_2 and relu5_2 of RGB images.
@@ -45,22 +41,19 @@ class VGGFeatures(nn.Module):
 class ColorEncoder(nn.Module):
     """Encoder that maps a reference image to a color vector.
 
-    The feature network is followed by four convolutions, average pooling and three linear layers.
+    VGG-19 is followed by four convolutions, average pooling and three linear layers.
 
     Args:
-        features: Module that maps RGB ``(B, 3, H, W)`` in [0, 1] to feature maps, deepest last. The attribute
-            ``channels`` is the channel count of the deepest map.
         width: Multiplier for the channel counts and the vector length.
     """
 
-    def __init__(self, features: nn.Module, width: float = 1.0) -> None:
+    def __init__(self, width: float = 1.0) -> None:
         super().__init__()
-        self.features = features
-        wide, narrow, in_channels = scaled_width(512, width), scaled_width(256, width), features.channels
-        assert isinstance(in_channels, int)
+        wide, narrow = scaled_width(512, width), scaled_width(256, width)
+        self.features = VGGFeatures(width)
         self.size = wide
         self.to_vector = nn.Sequential(
-            *_convolution(nn.Conv2d(in_channels, wide, 4, stride=2, padding=2)),
+            *_convolution(nn.Conv2d(wide, wide, 4, stride=2, padding=2)),
             *_convolution(nn.Conv2d(wide, wide, 3, padding=1)),
             *_convolution(nn.Conv2d(wide, wide, 4, stride=2, padding=2)),
             *_convolution(nn.Conv2d(wide, wide, 3, padding=1)),
@@ -236,15 +229,14 @@ class Color2EmbedNetwork(nn.Module):
     """Color encoder and U-Net for images of any size, including input and output scaling.
 
     Args:
-        encoder: Color encoder.
-        width: Multiplier for the U-Net's channel counts.
+        width: Multiplier for every channel count and the vector length.
         reference_side: Side in pixels of the square to which references are resized.
     """
 
-    def __init__(self, encoder: ColorEncoder, width: float, reference_side: int) -> None:
+    def __init__(self, width: float, reference_side: int) -> None:
         super().__init__()
-        self.encoder, self.reference_side = encoder, reference_side
-        self.unet = ColorUNet(width, encoder.size)
+        self.encoder, self.reference_side = ColorEncoder(width), reference_side
+        self.unet = ColorUNet(width, self.encoder.size)
 
     def vector(self, rgb: Tensor) -> Tensor:
         """Return color vectors ``(B, V)`` of references.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Unpack
 
 import numpy as np
@@ -18,6 +16,7 @@ from colorzoo.data.dataset import Batch
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.losses import feature_distance
 from colorzoo.metrics.feature_networks import FrozenNetwork
+from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.networks.splines import TRIES, diagonal_moves, spline, warp
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import NonNegativeFloat
@@ -25,9 +24,8 @@ from colorzoo.training.exemplar import SelfReferenced
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.perceptual import load_vgg19
-from colorzoo.zoo.zhao2021.extensions import Extensions, some_gray
 from colorzoo.zoo.zhao2021.model import Architecture, Color2Embed
-from colorzoo.zoo.zhao2021.network import AB_SCALE, VGGFeatures
+from colorzoo.zoo.zhao2021.network import VGGFeatures
 
 _NOISE = 5.0  # maximum noise, in [0, 255] levels
 
@@ -46,32 +44,23 @@ class Objective:
 class Zhao2021(SelfReferenced, SingleOptimizerModule):
     """Training task of `Color2Embed`.
 
-    Attributes:
-        perceptual: Feature network of the perceptual loss; None uses the encoder's feature network.
-
     Args:
         architecture: Settings of the networks.
         objective: Settings of the loss.
-        extensions: Settings of extensions that are not in the paper.
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
     model: Color2Embed
-    perceptual: FrozenNetwork | None
+    vgg: FrozenNetwork
 
     def __init__(
         self,
         architecture: Architecture = Architecture(),
         objective: Objective = Objective(),
-        extensions: Extensions = Extensions(),
         **optimization: Unpack[Optimization],
     ) -> None:
-        super().__init__(Color2Embed(architecture, extensions), **optimization)
+        super().__init__(Color2Embed(architecture), **optimization)
         self.objective = objective
-        self.references_of: Callable[[Batch], Tensor] = reference_of
-        if extensions.gray_share:
-            self.references_of = partial(some_gray, reference_of, share=extensions.gray_share)
-        self.perceptual = None
 
     def setup(self, stage: str) -> None:
         """Load VGG-19 for the perceptual loss before ``fit``.
@@ -80,24 +69,22 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
             stage: Trainer stage, such as ``fit``.
         """
         super().setup(stage)
-        features = self.model.network.encoder.features
-        if stage == "fit" and isinstance(features, VGGFeatures) and self.objective.perceptual_weight:
+        if stage == "fit" and self.objective.perceptual_weight:
             vgg = VGGFeatures(self.model.architecture.width)
             if not self.allow_untrained:
                 load_vgg19(vgg.layers)
-            self.perceptual = FrozenNetwork(vgg.to(memory_format=torch.channels_last))
+            self.vgg = FrozenNetwork(vgg.to(memory_format=torch.channels_last))
 
     def prepare_fit(self) -> None:
         """Load VGG-19 into the encoder, unless the model has trained weights."""
         super().prepare_fit()
-        features = self.model.network.encoder.features
-        if isinstance(features, VGGFeatures) and not (self.trained or self.allow_untrained):
-            load_vgg19(features.layers)
+        if not (self.trained or self.allow_untrained):
+            load_vgg19(self.model.network.encoder.features.layers)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the smooth L1 loss of ab / 110 plus the perceptual loss."""
         lab = rgb_to_lab(batch["rgb"])
-        reference = self.references_of(batch)
+        reference = reference_of(batch)
         vector = self.model.network.encoder(reference)  # references are not resized, as in the authors' code
         ab = self.model(lab[:, :1], Guidance(exemplar=Exemplar.of_embedding(vector[:, None]))).ab
         losses = {"reconstruction": F.smooth_l1_loss(ab / AB_SCALE, lab[:, 1:] / AB_SCALE)}
@@ -111,10 +98,9 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
 
     def _distance(self, colored: Tensor, true: Tensor) -> Tensor:
         """Return the feature distance between predicted and true images ``(B, 3, H, W)``."""
-        network = self.perceptual or self.model.network.encoder.features
         with torch.no_grad():
-            target_features = network(true)
-        return feature_distance(network(colored), target_features)
+            target_features = self.vgg(true)
+        return feature_distance(self.vgg(colored), target_features)
 
     def made_reference(self, rgb: Tensor, seeds: Tensor) -> Tensor:
         """Generate references from images; see the function `made_reference`."""
