@@ -7,7 +7,7 @@ import itertools
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -100,6 +100,19 @@ def find_images(inputs: Sequence[str | Path], *, exclude: Path | None = None) ->
         except ImageError as error:
             errors.append((name, error))
     named = {os.path.abspath(name) for name in inputs}
+    images, skipped = _without_results(found, named)
+    return Search(images, errors, skipped)
+
+
+def _without_results(
+    found: Mapping[str, FoundImage], named: Container[str]
+) -> tuple[list[FoundImage], list[tuple[Path, str]]]:
+    """Divide found files into images to colorize, and skipped files with the reason.
+
+    Args:
+        found: Files by absolute path.
+        named: Absolute paths that the user passed. These files can be videos or results.
+    """
     sources = {str(Path(absolute).with_suffix("")) for absolute in found}  # paths without extension
     images, skipped = [], []
     for absolute, image in found.items():
@@ -117,7 +130,7 @@ def find_images(inputs: Sequence[str | Path], *, exclude: Path | None = None) ->
             skipped.append((image.path, _OWN_RESULT))
         else:
             images.append(image)
-    return Search(images, errors, skipped)
+    return images, skipped
 
 
 def is_hidden(name: str) -> bool:
