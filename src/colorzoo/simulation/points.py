@@ -83,7 +83,8 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
     valid = torch.arange(max_count, device=ab.device) < counts[:, None]
     points = fill_patches(ab, corner, side.long(), valid, max_side)
 
-    reveal = copy_to(image_draws[:, 3] < simulation.reveal_all, ab.device)
+    _, _, _, reveal_draws, _ = image_draws.unbind(dim=1)  # `_draw_counts` uses the other numbers
+    reveal = copy_to(reveal_draws < simulation.reveal_all, ab.device)
     return _with_revealed(points, ab, reveal.view(-1, 1, 1, 1))
 
 
@@ -342,8 +343,10 @@ def _true_lab(target: TargetImage) -> Tensor:
 def _draw_counts(draws: Tensor, simulation: PointSimulation) -> Tensor:
     """Return the numbers of points ``(B,)`` for uniform random numbers ``(B, 5)``."""
     stop = simulation.stop_probability
-    geometric = ((1 - draws[:, 0]).log() / (math.log1p(-stop) if stop < 1 else -math.inf)).floor()
-    log_uniform = torch.exp(draws[:, 1] * math.log(simulation.most + 1)).floor()
-    counts = torch.where(draws[:, 2] < simulation.many, log_uniform, geometric)
-    counts = torch.where(draws[:, 4] < simulation.none, torch.zeros_like(counts), counts)
+    log_continue = math.log1p(-stop) if stop < 1 else -math.inf
+    geometric_draws, log_uniform_draws, many_draws, _, none_draws = draws.unbind(dim=1)
+    geometric = ((1 - geometric_draws).log() / log_continue).floor()
+    log_uniform = torch.exp(log_uniform_draws * math.log(simulation.most + 1)).floor()
+    counts = torch.where(many_draws < simulation.many, log_uniform, geometric)
+    counts = torch.where(none_draws < simulation.none, torch.zeros_like(counts), counts)
     return counts.clamp(max=MAX_POINTS).long()
