@@ -577,8 +577,9 @@ def _largest_square(free: Tensor, keys: Tensor, row: int, column: int) -> int:
     """Return the side of the largest free square of equal keys at a top-left pixel."""
     key, side = keys[:, row, column].view(-1, 1, 1), 1
     while row + side < free.shape[0] and column + side < free.shape[1]:
-        square = (slice(row, row + side + 1), slice(column, column + side + 1))
-        if not (free[square].all() and (keys[(slice(None), *square)] == key).all()):
+        rows, columns = slice(row, row + side + 1), slice(column, column + side + 1)
+        has_equal_keys = (keys[:, rows, columns] == key).all()
+        if not (has_equal_keys and free[rows, columns].all()):
             break
         side += 1
     return side

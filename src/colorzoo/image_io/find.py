@@ -156,10 +156,12 @@ def natural_sort_key(path: str | Path) -> tuple[object, ...]:
         >>> sorted(["f10.png", "f2.png", "f1.png"], key=natural_sort_key)
         ['f1.png', 'f2.png', 'f10.png']
     """
-    return tuple(  # text and numbers alternate, so elements with the same index have the same type
-        (tuple(int(text) if number % 2 else text for number, text in enumerate(_DIGITS.split(part))), part)
-        for part in Path(path).parts
-    )
+    return tuple((_split_numbers(part), part) for part in Path(path).parts)
+
+
+def _split_numbers(name: str) -> tuple[str | int, ...]:
+    """Split a name into text and numbers, which alternate: ``("f", 10, ".png")``."""
+    return tuple(int(text) if index % 2 else text for index, text in enumerate(_DIGITS.split(name)))
 
 
 def skipped_files_message(files: Sequence[tuple[Path, str]]) -> str:

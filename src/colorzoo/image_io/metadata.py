@@ -158,12 +158,14 @@ def iptc_record(resources: bytes) -> bytes | None:
         return resources
     data = resources.removeprefix(b"Photoshop 3.0\0")
     while data.startswith(b"8BIM") and len(data) > 12:
-        name = 2 + data[6] // 2 * 2  # number of bytes of the name and its length
-        start = 6 + name + 4
-        size = int.from_bytes(data[start - 4 : start], "big")
-        if int.from_bytes(data[4:6], "big") == IPTC_RESOURCE:
-            return data[start : start + size]
-        data = data[start + size + size % 2 :]
+        number = int.from_bytes(data[4:6], "big")
+        name_size = 2 + data[6] // 2 * 2  # length and text of the name, padded to an even number of bytes
+        content_start = 6 + name_size + 4
+        size = int.from_bytes(data[content_start - 4 : content_start], "big")
+        if number == IPTC_RESOURCE:
+            return data[content_start : content_start + size]
+        padding = size % 2
+        data = data[content_start + size + padding :]
     return None
 
 

@@ -470,8 +470,9 @@ def _is_srgb(profile: bytes) -> bool:
 def _converted(pixels: NDArray[Any], profile: bytes, space: str, dtype: str) -> NDArray[Any]:
     # Matrix profiles use the relative colorimetric intent, because the perceptual intent compensates the
     # black point, even if it was raised on purpose. Profiles with tables use the perceptual intent.
-    tags = min(int.from_bytes(profile[128:132], "big"), 100)
-    has_table = b"A2B0" in {profile[132 + 12 * i : 136 + 12 * i] for i in range(tags)}
+    tag_count = min(int.from_bytes(profile[128:132], "big"), 100)
+    tag_table = profile[132 : 132 + 12 * tag_count]  # 12 bytes for each tag, starting with its name
+    has_table = b"A2B0" in {tag_table[start : start + 4] for start in range(0, len(tag_table), 12)}
     try:
         converted: NDArray[Any] = cms_transform(
             np.ascontiguousarray(pixels),
