@@ -137,15 +137,16 @@ def _chambers(darkness: Darkness) -> tuple[Labels, Map]:
     """Return a fine segmentation with one label per chamber, and the distance to the nearest line."""
     free = (darkness < INK).astype(np.uint8)
     distance = cv2.distanceTransform(free, cv2.DIST_L2, 5)
-    seeds, count = np.zeros(distance.shape, np.int32), 0
+    seeds, seed_count = np.zeros(distance.shape, np.int32), 0
     for radius in _RADII:
-        number, cores = cv2.connectedComponents((distance > radius).astype(np.uint8), connectivity=4)
-        new = np.bincount(cores.ravel(), seeds.ravel() > 0, number) == 0
-        new[0] = False
-        names = np.zeros(number, np.int32)
-        names[new] = count + 1 + np.arange(new.sum())
-        count += int(new.sum())
-        seeds = np.maximum(seeds, names[cores])
+        core_count, cores = cv2.connectedComponents((distance > radius).astype(np.uint8), connectivity=4)
+        is_new = np.bincount(cores.ravel(), seeds.ravel() > 0, core_count) == 0  # cores without a seed
+        is_new[0] = False  # the background
+        new_count = int(is_new.sum())
+        labels = np.zeros(core_count, np.int32)
+        labels[is_new] = seed_count + 1 + np.arange(new_count)
+        seed_count += new_count
+        seeds = np.maximum(seeds, labels[cores])
     # from the middle of the chambers outwards, and below the lines last
     height = np.where(free, 100 * np.exp(-distance / 8), 128 + 0.5 * darkness)
     return _watershed(height, seeds), distance

@@ -173,16 +173,16 @@ def _draw_seeds(weight: Tensor, draws: Tensor) -> Tensor:
 def _grow(edges: Tensor, seeds: Tensor, steps: Tensor, most: int) -> Tensor:
     """Return masks ``(B, N, H, W)`` of the edge pixels at most ``steps`` away from each seed."""
     batch, _, height, width = edges.shape
-    left = edges.new_zeros(batch, seeds.shape[1], height * width)
-    left.scatter_(2, seeds.unsqueeze(2), (steps + 1).unsqueeze(2))
-    left = left.view(batch, -1, height, width) * edges
+    remaining = edges.new_zeros(batch, seeds.shape[1], height * width)  # steps from each pixel, plus 1
+    remaining.scatter_(2, seeds.unsqueeze(2), (steps + 1).unsqueeze(2))
+    remaining = remaining.view(batch, -1, height, width) * edges
     for _ in range(most):
         # maximum over each 3 x 3 neighborhood; ten times faster than max pooling on a CPU
-        padded = F.pad(left, (1, 1, 1, 1))
+        padded = F.pad(remaining, (1, 1, 1, 1))
         rows = torch.maximum(torch.maximum(padded[:, :, :-2], padded[:, :, 1:-1]), padded[:, :, 2:])
         around = torch.maximum(torch.maximum(rows[..., :-2], rows[..., 1:-1]), rows[..., 2:])
-        left = torch.maximum(left, (around - 1) * edges)
-    return (left > 0).float()
+        remaining = torch.maximum(remaining, (around - 1) * edges)
+    return (remaining > 0).float()
 
 
 def _widen(lines: Tensor, draws: Tensor, widths: tuple[int, ...]) -> Tensor:
