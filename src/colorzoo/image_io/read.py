@@ -166,20 +166,23 @@ def open_source(source: str | Path | bytes) -> Iterator[tuple[IO[bytes], str]]:
         yield io.BytesIO(source), "the image"
         return
     path = Path(source)
+    with _open_file(path) as file:
+        if file.seek(0, io.SEEK_END) == 0:
+            raise ImageError(f"{path} is empty (0 bytes). Copy the file again.")
+        file.seek(0)
+        yield file, str(path)
+
+
+def _open_file(path: Path) -> IO[bytes]:
     try:
         if path.is_dir():
             raise ImageError(f"{path} is a folder. Choose an image file.")
-        opened = path.open("rb")
+        return path.open("rb")
     except FileNotFoundError:
         raise ImageError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:  # ValueError: the path contains a null character
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"{path} cannot be opened: {reason}") from error
-    with opened as file:
-        if file.seek(0, io.SEEK_END) == 0:
-            raise ImageError(f"{path} is empty (0 bytes). Copy the file again.")
-        file.seek(0)
-        yield file, str(path)
 
 
 def read_file(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
