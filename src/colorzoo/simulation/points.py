@@ -169,7 +169,8 @@ def fill_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor, larges
     top_patch.scatter_reduce_(1, pixels, numbers * inside, reduce="amax")
 
     mask = (top_patch > 0)[:, None].to(ab.dtype)
-    colors = F.pad(mean, (1, 0)).take_along_dim(top_patch[:, None], dim=2).view_as(ab)  # 0 without a patch
+    top_index = (top_patch - 1).clamp(min=0)  # the mask removes the color of patch 0 where no patch is
+    colors = (mean.take_along_dim(top_index[:, None], dim=2) * mask).view_as(ab)
     lightness = colors[:, :1] if channels == _LAB else None
     return Points(colors[:, -2:], mask.view(batch, 1, height, width), lightness)
 
