@@ -190,7 +190,7 @@ def soft_neighbors(ab: Tensor, *, neighbors: int = 10) -> tuple[Tensor, Tensor]:
         sums to 1.
     """
     inside = ab.float().clamp(GRID_MIN - GRID_STEP / 2, -GRID_MIN + GRID_STEP / 2)
-    cell = grid_index(inside.T[None, :, :, None])[0, :, 0]  # `grid_index` requires (B, 2, H, W)
+    cell = grid_index(inside.view(-1, 2, 1, 1)).flatten()  # `grid_index` requires (B, 2, H, W)
     candidates = _near_bins().to(ab.device)[cell]  # (N, candidates per cell)
     offsets = inside[:, None] - hull_centers().to(ab.device)[candidates]
     squared, position = offsets.square().sum(dim=2).topk(neighbors, dim=1, largest=False)

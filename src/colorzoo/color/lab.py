@@ -409,14 +409,14 @@ def _lowest_lightness(ab: Tensor) -> Tensor:
     # NaN has no cell; the result is NaN anyway
     a, b = (ab.detach() + AB_RANGE).nan_to_num(0.0).clamp(0, 2 * AB_RANGE - 1e-3)
     column, row = a.to(torch.int32), b.to(torch.int32)
-    cell = row * (2 * AB_RANGE + 1) + column
+    columns = 2 * AB_RANGE + 1  # of the table
+    index = row * columns + column
+    below = index + columns
+    # bilinear interpolation between four table entries
     across, down = a - column, b - row
-    below = cell + 2 * AB_RANGE + 1
-    lines = [
-        torch.lerp(table.index_select(0, left), table.index_select(0, left + 1), across)
-        for left in (cell, below)
-    ]
-    return torch.lerp(lines[0], lines[1], down)
+    upper = torch.lerp(table.index_select(0, index), table.index_select(0, index + 1), across)
+    lower = torch.lerp(table.index_select(0, below), table.index_select(0, below + 1), across)
+    return torch.lerp(upper, lower, down)
 
 
 def fit_chroma(linear: Tensor, lightness: Tensor, luminance: Tensor, tolerance: float) -> Tensor:
@@ -442,13 +442,7 @@ def fit_chroma(linear: Tensor, lightness: Tensor, luminance: Tensor, tolerance: 
     a, b = weighted_sums(cones, _TO_OKLAB[1:])
     inverse_chroma = (a * a + b * b).clamp(min=_TINY).rsqrt()
     cosine, sine = a * inverse_chroma, b * inverse_chroma  # of the hue
-
-    # bounds of the ratio s at which a color leaves sRGB, by lightness (row) and hue (column)
-    row = (lightness.detach() * (LIGHTNESS_CELLS / 100)).to(torch.int32).clamp(max=LIGHTNESS_CELLS - 1)
-    hue = torch.atan2(b.detach(), a.detach()) * (HUE_CELLS / math.tau) + HUE_CELLS / 2  # in cells
-    column = hue.to(torch.int32).clamp(0, HUE_CELLS - 1)
-    cell = row * HUE_CELLS + column
-    low, high = (bound.index_select(0, cell) for bound in _tables(lightness.device)[:2])
+    low, high = _s_bounds(lightness.detach(), a.detach(), b.detach())
 
     # first interpolation: estimate the s at which the curve from low to high leaves sRGB
     inner, outer = (on_curve(cosine, sine, s, luminance) for s in (low, high))
@@ -458,6 +452,16 @@ def fit_chroma(linear: Tensor, lightness: Tensor, luminance: Tensor, tolerance: 
     fraction = _crossing(inner, estimate, tolerance)
     planes = [start + fraction * (end - start) for start, end in zip(inner, estimate, strict=True)]
     return torch.stack(planes).clamp(-tolerance, 1 + tolerance)
+
+
+def _s_bounds(lightness: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the bounds ``(N,)`` of the ratio s at which a color leaves sRGB, for Oklab a and b."""
+    row = (lightness * (LIGHTNESS_CELLS / 100)).to(torch.int32).clamp(max=LIGHTNESS_CELLS - 1)
+    hue = torch.atan2(b, a)  # from -pi to pi
+    column = (hue * (HUE_CELLS / math.tau) + HUE_CELLS / 2).to(torch.int32).clamp(0, HUE_CELLS - 1)
+    cell = row * HUE_CELLS + column
+    low, high, _ = _tables(lightness.device)
+    return low.index_select(0, cell), high.index_select(0, cell)
 
 
 def _crossing(inner: Sequence[Tensor], outer: Sequence[Tensor], tolerance: float) -> Tensor:

@@ -89,11 +89,13 @@ def color_edges(rgb: Tensor, threshold: float | Tensor = 10.0, sigma: float | Te
         ``(B, 1, H, W)`` in [0, 1]: 1 for paper, 0 for ink.
     """
     sigmas = _per_image(sigma, len(rgb))
-    channels = rgb_to_lab(rgb).flatten(0, 1)[:, None]
-    lab = _blur(channels, sigmas.repeat_interleave(3)).view_as(rgb)
-    rows, columns = (lab.diff(dim=dim).abs().sum(1, keepdim=True) for dim in (2, 3))
-    largest = torch.maximum(F.pad(rows, (0, 0, 0, 1)), F.pad(columns, (0, 1)))
-    edges = (largest > _column(threshold, rgb)).float()
+    planes = rgb_to_lab(rgb).flatten(0, 1).unsqueeze(1)  # (3 B, 1, H, W)
+    lab = _blur(planes, sigmas.repeat_interleave(3)).view_as(rgb)
+    vertical = lab.diff(dim=2).abs().sum(1, keepdim=True)
+    horizontal = lab.diff(dim=3).abs().sum(1, keepdim=True)
+    # the last row and the last column have no neighbor
+    difference = torch.maximum(F.pad(vertical, (0, 0, 0, 1)), F.pad(horizontal, (0, 1)))
+    edges = (difference > _column(threshold, rgb)).float()
     soft = _blur(edges, _per_image(_PEN, len(rgb)))
     return 1 - (soft / _PEN).clamp(max=1)
 

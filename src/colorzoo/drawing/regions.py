@@ -60,12 +60,12 @@ def find_regions(darkness: Darkness, gap: float = GAP) -> Labels:
     chambers, distance = _chambers(small)
     sides = _panel_sides(small)
     labels = _merge_chambers(chambers, distance, sides, gap)
-    pairs = find_open_boundaries(labels, small, gap)
+    open_boundaries = find_open_boundaries(labels, small, gap)
     if gap > GAP:  # smaller regions have shorter boundaries, which can be open where the default has a line
         default = _merge_chambers(chambers, distance, sides, GAP)
         default = _join(default, find_open_boundaries(default, small))
-        pairs = _pairs_within(pairs, labels, default)
-    labels = _join(labels, pairs)
+        open_boundaries = _pairs_within(open_boundaries, labels, default)
+    labels = _join(labels, open_boundaries)
     if scale < 1:
         labels = _at_full_size(labels, darkness)
     return _by_size(labels)
@@ -99,14 +99,8 @@ def find_open_boundaries(regions: Labels, darkness: Darkness, gap: float = GAP) 
     """
     distance = cv2.distanceTransform((darkness < INK).astype(np.uint8), cv2.DIST_L2, 5)
     pixels, pixel_pairs, distances = _boundary_pixels(regions, distance)
-    # an opening is a connected part of the boundaries that no line covers
-    uncovered = np.zeros(regions.size, np.uint8)
-    uncovered[pixels[distances > 0]] = 1
-    count, openings = cv2.connectedComponents(uncovered.reshape(regions.shape))
-    pixel_openings = openings.ravel()[pixels]
-    half_widths = np.zeros(count, np.float32)  # of each opening: the largest distance to a line
-    np.maximum.at(half_widths, pixel_openings, distances)
-    is_open = (distances > 0) & (half_widths[pixel_openings] > gap * min(regions.shape) / _SIDE)
+    max_half_width = gap * min(regions.shape) / _SIDE  # of an opening that counts as a line
+    is_open = _opening_half_widths(pixels, distances, regions.shape) > max_half_width
 
     # compare the length of the openings with the length of the boundary and with the smaller region
     pairs, pair_indices, lengths = np.unique(pixel_pairs, axis=0, return_inverse=True, return_counts=True)
@@ -118,19 +112,41 @@ def find_open_boundaries(regions: Labels, darkness: Darkness, gap: float = GAP) 
     return open_pairs
 
 
+def _opening_half_widths(pixels: NDArray[np.int64], distances: Map, shape: tuple[int, ...]) -> Map:
+    """Return half the width of the opening at each boundary pixel; 0 for pixels on a line.
+
+    An opening is a connected part of the boundaries that no line covers. Half its width is the largest
+    distance of its pixels to a line.
+
+    Args:
+        pixels: Flat indices ``(n,)`` of the boundary pixels, see `_boundary_pixels`.
+        distances: Distances ``(n,)`` of the boundary pixels to a line, in pixels.
+        shape: Height and width of the drawing.
+    """
+    is_uncovered = distances > 0
+    uncovered = np.zeros(shape, np.uint8)
+    uncovered.flat[pixels[is_uncovered]] = 1
+    count, openings = cv2.connectedComponents(uncovered)
+    pixel_openings = openings.ravel()[pixels]
+    half_widths = np.zeros(count, np.float32)
+    np.maximum.at(half_widths, pixel_openings, distances)
+    return np.where(is_uncovered, half_widths[pixel_openings], np.float32(0))
+
+
 def _chambers(darkness: Darkness) -> tuple[Labels, Map]:
     """Return a fine segmentation with one label per chamber, and the distance to the nearest line."""
     free = (darkness < INK).astype(np.uint8)
     distance = cv2.distanceTransform(free, cv2.DIST_L2, 5)
-    seeds, count = np.zeros(distance.shape, np.int32), 0
+    seeds, seed_count = np.zeros(distance.shape, np.int32), 0
     for radius in _RADII:
-        number, cores = cv2.connectedComponents((distance > radius).astype(np.uint8), connectivity=4)
-        new = np.bincount(cores.ravel(), seeds.ravel() > 0, number) == 0
-        new[0] = False
-        names = np.zeros(number, np.int32)
-        names[new] = count + 1 + np.arange(new.sum())
-        count += int(new.sum())
-        seeds = np.maximum(seeds, names[cores])
+        core_count, cores = cv2.connectedComponents((distance > radius).astype(np.uint8), connectivity=4)
+        is_new = np.bincount(cores.ravel(), seeds.ravel() > 0, core_count) == 0  # cores without a seed
+        is_new[0] = False  # the background
+        new_count = int(is_new.sum())
+        labels = np.zeros(core_count, np.int32)
+        labels[is_new] = seed_count + 1 + np.arange(new_count)
+        seed_count += new_count
+        seeds = np.maximum(seeds, labels[cores])
     # from the middle of the chambers outwards, and below the lines last
     height = np.where(free, 100 * np.exp(-distance / 8), 128 + 0.5 * darkness)
     return _watershed(height, seeds), distance
@@ -185,10 +201,11 @@ def _merge_chambers(labels: Labels, distance: Map, sides: Labels, gap: float) ->
     for index in np.argsort(-saddles, kind="stable"):
         roots = [_root(parents, int(label)) for label in pairs[index]]
         wider, narrower = sorted(roots, key=lambda root: -radii[root])
-        saddle = float(saddles[index])
-        is_wide = saddle >= min_open_ratio * radii[narrower] or 2 * saddle > min_open_widths[narrower]
-        is_gap = 2 * saddle <= max_closed_width < 2 * radii[narrower]
-        if saddle > 0 and is_wide and not is_gap:
+        gap_width, chamber_width = 2 * float(saddles[index]), 2 * radii[narrower]
+        if gap_width <= max_closed_width < chamber_width:
+            continue  # always closed
+        is_relatively_wide = gap_width >= min_open_ratio * chamber_width
+        if gap_width > 0 and (is_relatively_wide or gap_width > min_open_widths[narrower]):
             parents[narrower] = wider
     return _absorb_small(_renamed(labels, parents), distance)
 

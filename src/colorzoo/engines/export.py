@@ -197,7 +197,13 @@ def compare_traced(
         warnings.simplefilter("ignore")  # warnings of the exporter about its own code
         with _one_line("the model cannot be traced and written"):
             module = trace(model, *traced).module()
-        return _differences(model, lambda tensors: module(tensors[0], list(tensors[1:])), others)
+
+        def run(tensors: Sequence[Tensor]) -> Mapping[str, Tensor]:
+            lightness, *guidance = tensors
+            outputs: Mapping[str, Tensor] = module(lightness, guidance)
+            return outputs
+
+        return _differences(model, run, others)
 
 
 @contextmanager
@@ -218,10 +224,8 @@ def _one_line(what: str) -> Iterator[None]:
     except OSError:
         raise
     except Exception as error:
-        reason = next(
-            (line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__
-        )
-        raise ColorzooError(f"export failed: {what} ({reason[:200]})") from error
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ColorzooError(f"export failed: {what} ({lines[0].strip()[:200]})") from error
 
 
 @torch.no_grad()

@@ -78,16 +78,20 @@ class OnnxModel:
         ignored = [kind for kind in guidance.kinds() if kind not in self._model.accepts]
         guidance = replace(guidance, **dict.fromkeys(ignored))
         _refuse_settings(guidance)
+        graph = self._graph_for(guidance)
+        outputs = dict(graph([lightness, *guidance_tensors(guidance).values()]))
+        if self._model.output_kind == "rgb":
+            return RgbPrediction(rgb=outputs.pop("rgb"), extras=outputs)
+        return AbPrediction(ab=outputs.pop("ab"), extras=outputs)
+
+    def _graph_for(self, guidance: Guidance) -> Graph:
+        """Return the graph with inputs for this guidance; load or export the graph at its first use."""
         key = self.graph_key(guidance)
         if key in self._failed:
             raise ColorzooError(self._failed[key])
         if key not in self._graphs:
             self._graphs[key] = self._load_or_export(key, guidance)
-        graph = self._graphs[key]
-        outputs = dict(graph([lightness, *guidance_tensors(guidance).values()]))
-        if self._model.output_kind == "rgb":
-            return RgbPrediction(rgb=outputs.pop("rgb"), extras=outputs)
-        return AbPrediction(ab=outputs.pop("ab"), extras=outputs)
+        return self._graphs[key]
 
     def graph_key(self, given: Guidance) -> str:
         """Return the cache key of the graph that has the guidance tensors ``given`` as inputs.
@@ -164,9 +168,11 @@ def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
 def _refuse_settings(given: Guidance) -> None:
     """Raise `GuidanceError` for guidance settings that would become constants of the graph."""
     for name in given.kinds():
-        kind = getattr(given, name)
-        for field in () if isinstance(kind, Tensor) else fields(kind):
-            value = getattr(kind, field.name)
+        hint = getattr(given, name)
+        if isinstance(hint, Tensor):
+            continue
+        for field in fields(hint):
+            value = getattr(hint, field.name)
             if not isinstance(value, Tensor) and value != field.default:
                 raise GuidanceError(
                     f"{name}.{field.name} must be {field.default} with --engine onnxruntime, got {value}"

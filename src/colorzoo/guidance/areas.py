@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field
 from typing import Annotated, Any, Literal, get_args
@@ -32,6 +33,7 @@ ACTIONS: tuple[Action, ...] = get_args(Action)
 LIGHTNESSES: tuple[Lightness, ...] = get_args(Lightness)
 _MAX_SIDE = 4096  # largest side of a mask in pixels
 _MIN_CORNERS = 3
+_RUN = re.compile("[0-9]{1,8}")  # run length in pixels
 
 
 @dataclass(frozen=True)
@@ -176,12 +178,13 @@ def parse_mask(fields: Fields) -> Mask | None:
     if fields.get("mask") is None:
         return None
     given = fields.child("mask")
-    width, height = (given.read(key, PositiveInt, MISSING) for key in ("width", "height"))
-    for key, side in (("width", width), ("height", height)):
+    sides = {name: given.read(name, PositiveInt, MISSING) for name in ("width", "height")}
+    for name, side in sides.items():
         if side > _MAX_SIDE:
-            raise GuidanceError(f"{given.name}.{key} must be at most {_MAX_SIDE}, got {side}")
+            raise GuidanceError(f"{given.name}.{name} must be at most {_MAX_SIDE}, got {side}")
+    width, height = sides["width"], sides["height"]
     parts = given.read("runs", str, "").split()
-    if not all(part.isascii() and part.isdigit() and len(part) < 9 for part in parts):
+    if not all(_RUN.fullmatch(part) for part in parts):
         raise GuidanceError(f"{given.name}.runs must be whole numbers separated by spaces")
     runs = tuple(int(part) for part in parts)
     if sum(runs) != width * height:

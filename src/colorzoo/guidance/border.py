@@ -97,9 +97,9 @@ def read_border(value: object, name: str) -> BorderSetting:
     for known in BORDER_NAMES:
         if value == known:
             return known
-    numbers = value if isinstance(value, list | tuple) and len(value) in (4, 5) else ()
-    if numbers and all(isinstance(each, int) for each in numbers[:4]):
-        x, y, width, height = numbers[:4]
+    numbers = value[:4] if isinstance(value, list | tuple) and len(value) in (4, 5) else ()
+    if numbers and all(isinstance(number, int) for number in numbers):
+        x, y, width, height = numbers
         if min(x, y) >= 0 and min(width, height) >= _LEAST_SIDE:
             return Rectangle(x, y, width, height)
     raise GuidanceError(

@@ -122,17 +122,16 @@ def parse_crop_text(text: str, name: str) -> Crop:
     """
     try:
         numbers = [float(part) for part in text.split(",")]
-        has_whole_pixels = all(number.is_integer() for number in numbers[:4])
-        if len(numbers) not in (4, 5) or not has_whole_pixels:
-            raise ValueError  # replaced by the error below
-        x, y, width, height = (int(number) for number in numbers[:4])
-        angle = numbers[4] if len(numbers) == 5 else 0.0
     except ValueError:
+        numbers = []
+    has_whole_pixels = all(number.is_integer() for number in numbers[:4])
+    if len(numbers) not in (4, 5) or not has_whole_pixels:
         raise GuidanceError(
             f"{name} must be X,Y,WIDTH,HEIGHT in whole pixels of the image, optionally followed by ,ANGLE in "
             f"degrees clockwise, for example 20,15,600,400,-2.5; got {text!r}"
-        ) from None
-    return Crop(x, y, width, height, angle)
+        )
+    x, y, width, height = map(int, numbers[:4])
+    return Crop(x, y, width, height, angle=numbers[4] if len(numbers) == 5 else 0.0)
 
 
 @dataclass(frozen=True)

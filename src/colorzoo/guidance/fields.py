@@ -227,11 +227,10 @@ def _convert(value: Any, annotation: Any, name: str) -> Any:
             raise _wrong(name, f"one of {', '.join(get_args(annotation))}", value)
         return value
     if get_origin(annotation) is Annotated:
-        value_type, limits = get_args(annotation)
-    else:
-        value_type, limits = annotation, _ANYTHING
-    if value_type in (int, float):
-        return _number(value, value_type, limits, name)
+        number_type, limits = get_args(annotation)
+        return _number(value, number_type, limits, name)
+    if annotation in (int, float):
+        return _number(value, annotation, _ANYTHING, name)
     if not isinstance(value, annotation):
         raise _wrong(name, "true or false" if annotation is bool else "a string", value)
     return value

@@ -350,10 +350,12 @@ class Guidance(TensorFields):
             is_reference = "exemplar" in (kind, name)  # references have their own height and width
             is_shared = is_reference and len(value) == 1  # by all images of the batch
             is_map = value.ndim == 4 and not is_reference
-            axes, match = ((0, 2, 3), "batch size, height and width") if is_map else ((0,), "batch size")
-            if not is_shared and any(value.shape[axis] != images.shape[axis] for axis in axes):
+            matches_batch = is_shared or len(value) == len(images)
+            matches_size = not is_map or value.shape[2:] == images.shape[2:]
+            if not (matches_batch and matches_size):
+                axes = "batch size, height and width" if is_map else "batch size"
                 raise GuidanceError(
-                    f"guidance.{path} {tuple(value.shape)} must have the {match} of the image "
+                    f"guidance.{path} {tuple(value.shape)} must have the {axes} of the image "
                     f"{tuple(images.shape)}"
                 )
             if value.is_floating_point() and value.dtype != torch.float32:
@@ -544,19 +546,21 @@ def covered(
         image_size: Width and height of the image.
         size: Height and width of the map.
     """
-    slices = []
-    for coordinate, image_length, length in zip(center, image_size, size[::-1], strict=True):  # x, then y
-        scale = length / image_length
-        half = min(radius, length / scale)  # covers the axis; larger numbers could overflow
-        # the center of pixel i is at i + 0.5; the tolerance 1e-6 includes centers on the border of the square
-        first = math.ceil((coordinate - half) * scale - 0.5 - 1e-6)
-        last = math.floor((coordinate + half) * scale - 0.5 + 1e-6)
-        if last < first:
-            first = last = math.floor(coordinate * scale)
-        start, end = (min(max(index, 0), length - 1) for index in (first, last))
-        slices.append(slice(start, end + 1))
-    columns, rows = slices
-    return rows, columns
+    (x, y), (width, height), (map_height, map_width) = center, image_size, size
+    return _covered_slice(y, radius, height, map_height), _covered_slice(x, radius, width, map_width)
+
+
+def _covered_slice(coordinate: float, radius: float, image_length: int, map_length: int) -> slice:
+    """Return the rows or the columns of a map that a square covers; see `covered`."""
+    scale = map_length / image_length
+    radius = min(radius, map_length / scale)  # covers the axis; larger numbers could overflow
+    # the center of pixel i is at i + 0.5; the tolerance 1e-6 includes centers on the border of the square
+    first = math.ceil((coordinate - radius) * scale - 0.5 - 1e-6)
+    last = math.floor((coordinate + radius) * scale - 0.5 + 1e-6)
+    if last < first:  # the square contains no pixel center
+        first = last = math.floor(coordinate * scale)
+    first, last = (min(max(index, 0), map_length - 1) for index in (first, last))
+    return slice(first, last + 1)
 
 
 def _draw_stroke(draw: ImageDraw.ImageDraw, stroke: Stroke, scale_x: float, scale_y: float) -> None:
@@ -573,8 +577,9 @@ def _largest_square(free: Tensor, keys: Tensor, row: int, column: int) -> int:
     """Return the side of the largest free square of equal keys at a top-left pixel."""
     key, side = keys[:, row, column].view(-1, 1, 1), 1
     while row + side < free.shape[0] and column + side < free.shape[1]:
-        square = (slice(row, row + side + 1), slice(column, column + side + 1))
-        if not (free[square].all() and (keys[(slice(None), *square)] == key).all()):
+        rows, columns = slice(row, row + side + 1), slice(column, column + side + 1)
+        has_equal_keys = (keys[:, rows, columns] == key).all()
+        if not (has_equal_keys and free[rows, columns].all()):
             break
         side += 1
     return side

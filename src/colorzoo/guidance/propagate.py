@@ -80,22 +80,25 @@ class Propagator:
         fixed = np.flatnonzero(given)
         if not 0 < fixed.size <= MOST_COLUMNS:
             return _solve_free_pixels(self._weights, ab, given, self._fade)
-        pixels: list[int] = fixed.tolist()
-        known = self._inverse  # replaced, never changed, because several threads can use a propagator
-        missing = [pixel for pixel in pixels if pixel not in known]
-        if len(known) + len(missing) > MOST_COLUMNS:
-            known = {pixel: known[pixel] for pixel in pixels if pixel in known}
+        columns = self._inverse_columns(fixed.tolist())
+        sources = np.linalg.solve(columns[fixed], ab.reshape(2, -1)[:, fixed].T)
+        result: Array = (columns @ sources).T.reshape(ab.shape)
+        return result
+
+    def _inverse_columns(self, pixels: list[int]) -> Array:
+        """Return columns of the inverse matrix, ``(H W, n)``; compute and cache missing columns."""
+        cached = self._inverse  # replaced, never changed, because several threads can use a propagator
+        missing = [pixel for pixel in pixels if pixel not in cached]
+        if len(cached) + len(missing) > MOST_COLUMNS:
+            cached = {pixel: cached[pixel] for pixel in pixels if pixel in cached}
         if missing:
             # The factorization is not cached: SciPy frees its memory only in the thread that allocated it.
             solver = _factor(self._weights, self._fade)
             unit_vectors = np.zeros((self._weights.shape[0], len(missing)))
             unit_vectors[missing, range(len(missing))] = 1
             new_columns = solver.solve(unit_vectors).T.copy()
-            self._inverse = known = known | dict(zip(missing, new_columns, strict=True))
-        columns = np.stack([known[pixel] for pixel in pixels], axis=1)  # (H W, n) of the inverse matrix
-        sources = np.linalg.solve(columns[fixed], ab.reshape(2, -1)[:, fixed].T)
-        result: Array = (columns @ sources).T.reshape(ab.shape)
-        return result
+            self._inverse = cached = cached | dict(zip(missing, new_columns, strict=True))
+        return np.stack([cached[pixel] for pixel in pixels], axis=1)
 
     @property
     def nbytes(self) -> int:
@@ -137,17 +140,10 @@ def affinities(lightness: Array, variance_share: float) -> csr_array:
     """
     from scipy.sparse import csr_array
 
-    height, width = lightness.shape
     flat = lightness.ravel()
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(lightness, 1, mode="edge"), (3, 3))
     variance = np.maximum(variance_share * windows.var(axis=(2, 3)).ravel(), LEAST_VARIANCE)
-    index = np.arange(flat.size).reshape(height, width)
-    pixels, neighbors = [], []  # flat indices of all pairs of neighbors inside the image
-    for dy, dx in _NEIGHBORS:
-        # the slices omit the pixels whose neighbor at offset (dy, dx) lies outside the image
-        pixels.append(index[max(0, -dy) : height - max(0, dy), max(0, -dx) : width - max(0, dx)].ravel())
-        neighbors.append(index[max(0, dy) : height + min(0, dy), max(0, dx) : width + min(0, dx)].ravel())
-    rows, columns = np.concatenate(pixels), np.concatenate(neighbors)
+    rows, columns = _neighbor_pairs(*lightness.shape)
     exponent = (flat[rows] - flat[columns]) ** 2 / (2 * variance[rows])
     lowest_exponent = np.full(flat.size, np.inf)  # of the most similar neighbor of each pixel
     np.minimum.at(lowest_exponent, rows, exponent)
@@ -156,3 +152,16 @@ def affinities(lightness: Array, variance_share: float) -> csr_array:
     row_sums = np.bincount(rows, weight, flat.size)
     weight /= row_sums[rows]
     return csr_array((weight, (rows, columns)), shape=(flat.size, flat.size))
+
+
+def _neighbor_pairs(height: int, width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the flat indices of all pixels and their neighbors, one pair for each of eight directions."""
+    index = np.arange(height * width).reshape(height, width)
+    padded = np.pad(index, 1, constant_values=-1)  # -1 outside the image
+    pixels, neighbors = [], []
+    for dy, dx in _NEIGHBORS:
+        neighbor = padded[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
+        is_inside = neighbor >= 0
+        pixels.append(index[is_inside])
+        neighbors.append(neighbor[is_inside])
+    return np.concatenate(pixels), np.concatenate(neighbors)

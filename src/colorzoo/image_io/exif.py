@@ -54,18 +54,20 @@ def copy_directories(
         The copied directories, which are empty for a source without a TIFF header.
     """
     file = io.BytesIO(source) if isinstance(source, bytes) else source
-    main, nested, is_damaged = Directory(), dict[int, Directory](), False
+    main, nested = Directory(), dict[int, Directory]()
     try:
         stored, is_damaged = _read_directory(file, offset)
-        main = _copy_tags(stored, set(stored if selected is None else selected).difference(dropped, _NESTED))
+        numbers = set(stored) if selected is None else set(selected)
+        main = _copy_tags(stored, numbers.difference(dropped, _NESTED))
         for number in _NESTED:
-            if number in stored:
-                inner, is_inner_damaged = _read_directory(file, stored[number])
-                is_damaged |= is_inner_damaged
-                if copied := _copy_tags(inner, set(inner).difference(dropped)):
-                    nested[number] = copied
+            if number not in stored:
+                continue
+            inner, is_inner_damaged = _read_directory(file, stored[number])
+            is_damaged |= is_inner_damaged
+            if copied := _copy_tags(inner, set(inner).difference(dropped)):
+                nested[number] = copied
     except Exception:  # Pillow raises many types of errors for damaged directories
-        is_damaged = bool(source)
+        is_damaged = bool(source)  # an empty EXIF block is not damaged
     return CopiedDirectories(main, nested, is_damaged)
 
 

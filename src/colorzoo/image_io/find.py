@@ -7,7 +7,7 @@ import itertools
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -100,25 +100,37 @@ def find_images(inputs: Sequence[str | Path], *, exclude: Path | None = None) ->
         except ImageError as error:
             errors.append((name, error))
     named = {os.path.abspath(name) for name in inputs}
+    images, skipped = _without_results(found, named)
+    return Search(images, errors, skipped)
+
+
+def _without_results(
+    found: Mapping[str, FoundImage], named: Container[str]
+) -> tuple[list[FoundImage], list[tuple[Path, str]]]:
+    """Divide found files into images to colorize, and skipped files with the reason.
+
+    Args:
+        found: Files by absolute path.
+        named: Absolute paths that the user passed. These files can be videos or results.
+    """
     sources = {str(Path(absolute).with_suffix("")) for absolute in found}  # paths without extension
     images, skipped = [], []
     for absolute, image in found.items():
         stem = str(Path(absolute).with_suffix(""))
-        if stem.endswith(RESULT_SUFFIX) and stem.removesuffix(RESULT_SUFFIX) in sources:
-            if read_provenance(image.path) is None:  # a file of the user can have such a name
-                skipped.append((image.path, _NAMED_LIKE_RESULT))
-        elif absolute not in named and (reason := _skip_reason(image.path)):
-            skipped.append((image.path, reason))
+        is_beside_source = stem.endswith(RESULT_SUFFIX) and stem.removesuffix(RESULT_SUFFIX) in sources
+        if is_beside_source and read_provenance(image.path) is not None:
+            continue  # the result of a source that is found
+        if is_beside_source:
+            skipped.append((image.path, _NAMED_LIKE_RESULT))  # a file of the user can have such a name
+        elif absolute in named:
+            images.append(image)
+        elif _is_video(image.path):
+            skipped.append((image.path, _VIDEO))
+        elif read_provenance(image.path) is not None:
+            skipped.append((image.path, _OWN_RESULT))
         else:
             images.append(image)
-    return Search(images, errors, skipped)
-
-
-def _skip_reason(path: Path) -> str | None:
-    """Return why a file that the user did not name is skipped; None for an image to colorize."""
-    if _is_video(path):
-        return _VIDEO
-    return None if read_provenance(path) is None else _OWN_RESULT
+    return images, skipped
 
 
 def is_hidden(name: str) -> bool:
@@ -144,10 +156,12 @@ def natural_sort_key(path: str | Path) -> tuple[object, ...]:
         >>> sorted(["f10.png", "f2.png", "f1.png"], key=natural_sort_key)
         ['f1.png', 'f2.png', 'f10.png']
     """
-    return tuple(  # text and numbers alternate, so elements with the same index have the same type
-        (tuple(int(text) if number % 2 else text for number, text in enumerate(_DIGITS.split(part))), part)
-        for part in Path(path).parts
-    )
+    return tuple((_split_numbers(part), part) for part in Path(path).parts)
+
+
+def _split_numbers(name: str) -> tuple[str | int, ...]:
+    """Split a name into text and numbers, which alternate: ``("f", 10, ".png")``."""
+    return tuple(int(text) if index % 2 else text for index, text in enumerate(_DIGITS.split(name)))
 
 
 def skipped_files_message(files: Sequence[tuple[Path, str]]) -> str:
@@ -207,11 +221,16 @@ def read_list(path: str | Path) -> list[str]:
         text = data.decode(encoding, "strict" if encoding == "utf-16" else "surrogateescape")
     except UnicodeDecodeError as error:
         raise ImageError(f"{_list_name(path)} must be UTF-8 or UTF-16 text: {error}") from error
-    # split only at \n, because other line breaks can be part of a name
-    lines = text.split("\0") if "\0" in text else [line.removesuffix("\r") for line in text.split("\n")]
-    # UTF-16 without a byte order mark has a zero byte beside each character
-    if "\0" in text and any(len(line) == 1 for line in lines):
-        raise ImageError(f"{_list_name(path)} contains zero bytes inside of names. Save the list as UTF-8.")
+    if "\0" in text:
+        lines = text.split("\0")
+        # UTF-16 without a byte order mark has a zero byte beside each character
+        if any(len(line) == 1 for line in lines):
+            raise ImageError(
+                f"{_list_name(path)} contains zero bytes inside of names. Save the list as UTF-8."
+            )
+    else:
+        # split only at \n, because other line breaks can be part of a name
+        lines = [line.removesuffix("\r") for line in text.split("\n")]
     names = [line for line in lines if line.strip()]
     if not names:
         raise ImageError(f"{_list_name(path)} is empty. Write one image path per line.")
@@ -290,11 +309,11 @@ def _resolve(name: str, exclude: Path | None, errors: list[tuple[str, ImageError
     path = Path(name)
     if os.path.isfile(path):  # noqa: PTH113 - as in `explain_irregular_file`
         return [FoundImage(path, Path(path.name))]
+    if irregular_file := explain_irregular_file(path):
+        raise ImageError(irregular_file)
     earlier_errors = len(errors)
     if os.path.isdir(path):  # noqa: PTH112
         root, files = path, list(_files_below(path, exclude, errors))
-    elif reason := explain_irregular_file(path):
-        raise ImageError(reason)
     elif glob.has_magic(name):
         root, files = _glob(name, exclude, errors)
     else:

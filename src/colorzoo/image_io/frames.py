@@ -232,7 +232,8 @@ def _write_pages(file: IO[bytes], frames: Iterable[ColoredFrame]) -> None:
         file.write(strip)
         file.seek(link)
         file.write(struct.pack("<L", offset))
-        link = offset + 2 + 12 * struct.unpack_from("<H", directory)[0]
+        (tag_count,) = struct.unpack_from("<H", directory)
+        link = offset + 2 + 12 * tag_count  # after the number of tags and 12 bytes for each tag
 
 
 def _write_animation(

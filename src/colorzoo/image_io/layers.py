@@ -17,7 +17,7 @@ from PIL import Image
 
 from colorzoo.color.lab import lightness_to_luminance
 from colorzoo.color.levels import encoded, lightness_of_levels
-from colorzoo.image_io.raster_image import Levels, RasterImage, quantized
+from colorzoo.image_io.raster_image import Levels, RasterImage, alpha_of_depth, quantized
 
 Bytes = NDArray[np.uint8]
 
@@ -113,17 +113,11 @@ def _with_alpha(layers: dict[str, Bytes], like: RasterImage) -> dict[str, Bytes]
     """
     if like.alpha is None:
         return layers
-    lowest_layer = layers[next(iter(layers))]
-    alpha = quantized(lowest_layer, like, 8)[..., -1]  # alpha of the source image, with 8 bits
-    translucent: dict[str, Bytes] = {}
-    for name, layer in layers.items():
-        if layer.shape[2:] == (4,):
-            translucent[name] = layer.copy()
-        else:
-            translucent[name] = np.dstack([layer, np.full(layer.shape[:2], 255, np.uint8)])
-    for first in range(0, len(alpha), _ROWS):
+    translucent = {name: _with_alpha_channel(layer) for name, layer in layers.items()}
+    source_alpha = alpha_of_depth(like.alpha, 8)
+    for first in range(0, len(source_alpha), _ROWS):
         rows = slice(first, first + _ROWS)
-        needed = alpha[rows] / np.float32(255)  # alpha in [0, 1] that the remaining layers must produce
+        needed = source_alpha[rows] / np.float32(255)  # alpha that the remaining layers must produce
         for layer in reversed(translucent.values()):  # starts with the highest layer
             layer_alpha = layer[rows, :, -1]  # a view: the next line changes the layer
             layer_alpha[:] = np.rint(needed * layer_alpha)
@@ -131,6 +125,13 @@ def _with_alpha(layers: dict[str, Bytes], like: RasterImage) -> dict[str, Bytes]
             # solve needed = opacity + (1 - opacity) * x for the alpha x of the layers below
             needed = np.where(opacity < 1, (needed - opacity).clip(0) / np.maximum(1 - opacity, 1e-6), 1)
     return translucent
+
+
+def _with_alpha_channel(layer: Bytes) -> Bytes:
+    """Return a copy of a layer; add an opaque alpha channel to gray and RGB layers."""
+    if layer.shape[2:] == (4,):
+        return layer.copy()
+    return np.dstack([layer, np.full(layer.shape[:2], 255, np.uint8)])
 
 
 def _png(levels: Bytes) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -114,31 +114,37 @@ def set_resolution(directory: Directory, dpi: tuple[float, float] | None) -> Non
         directory.update(tags)
 
 
-def jpeg2000_metadata(data: bytes, *, is_header: bool = False) -> dict[str, bytes]:
+def jpeg2000_metadata(data: bytes) -> dict[str, bytes]:
     """Return the metadata of a JPEG 2000 file, which Pillow does not read.
 
-    Args:
-        data: Sequence of boxes: the content of the file or of its header box.
-        is_header: Whether the boxes come from the header box, which contains no other header box.
-
-    Returns:
-        EXIF block, XMP packet and color profile by their keys in `PIL.Image.Image.info`, if present.
+    The keys are the names in `PIL.Image.Image.info` of the EXIF block, XMP packet and color profile that the
+    file contains.
     """
     found: dict[str, bytes] = {}
+    for kind, content in _jpeg2000_boxes(data):
+        boxes = _jpeg2000_boxes(content) if kind == b"jp2h" else [(kind, content)]  # jp2h: the header
+        for inner_kind, inner in boxes:
+            uuid = inner[:16]
+            if inner_kind == b"uuid" and uuid in _JPEG2000_UUIDS:
+                found[_JPEG2000_UUIDS[uuid]] = inner[16:]
+            elif inner_kind == b"colr" and inner.startswith(b"\2"):  # an ICC profile after three bytes
+                found["icc_profile"] = inner[3:]
+    return found
+
+
+def _jpeg2000_boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the type and the content of each box in a JPEG 2000 file or in another box."""
     start = 0
     while start + 8 <= len(data):
-        size, name = struct.unpack_from(">L4s", data, start)
-        head = 16 if size == 1 else 8  # a size of 1 means that a 64-bit size follows
-        size = int.from_bytes(data[start + 8 : start + 16], "big") if size == 1 else size or len(data)
-        body = data[start + head : start + size]
-        if name == b"jp2h" and not is_header:
-            found |= jpeg2000_metadata(body, is_header=True)
-        elif name == b"colr" and body[:1] == b"\2":
-            found["icc_profile"] = body[3:]
-        elif name == b"uuid" and body[:16] in _JPEG2000_UUIDS:
-            found[_JPEG2000_UUIDS[body[:16]]] = body[16:]
-        start += max(size, head)
-    return found
+        size, kind = struct.unpack_from(">L4s", data, start)
+        header_size = 8
+        if size == 0:  # the last box, which ends with the data
+            size = len(data)
+        elif size == 1:  # a 64-bit size follows
+            size = int.from_bytes(data[start + 8 : start + 16], "big")
+            header_size = 16
+        yield kind, data[start + header_size : start + size]
+        start += max(size, header_size)
 
 
 def photoshop_resources(iptc: bytes) -> bytes:
@@ -152,12 +158,14 @@ def iptc_record(resources: bytes) -> bytes | None:
         return resources
     data = resources.removeprefix(b"Photoshop 3.0\0")
     while data.startswith(b"8BIM") and len(data) > 12:
-        name = 2 + data[6] // 2 * 2  # number of bytes of the name and its length
-        start = 6 + name + 4
-        size = int.from_bytes(data[start - 4 : start], "big")
-        if int.from_bytes(data[4:6], "big") == IPTC_RESOURCE:
-            return data[start : start + size]
-        data = data[start + size + size % 2 :]
+        number = int.from_bytes(data[4:6], "big")
+        name_size = 2 + data[6] // 2 * 2  # length and text of the name, padded to an even number of bytes
+        content_start = 6 + name_size + 4
+        size = int.from_bytes(data[content_start - 4 : content_start], "big")
+        if number == IPTC_RESOURCE:
+            return data[content_start : content_start + size]
+        padding = size % 2
+        data = data[content_start + size + padding :]
     return None
 
 

@@ -122,10 +122,6 @@ def add_provenance(metadata: Metadata, provenance: ImageProvenance) -> Metadata:
     ``xmpMM:DerivedFrom`` contains the source. Properties of the IPTC Photo Metadata Standard 2025.1 contain
     the digital source type, the AI system and its version.
     """
-    values = {name: str(value) for name, value in vars(provenance).items()}
-    values = {name: value for name, value in values.items() if value or name not in _OPTIONAL_FIELDS}
-    if len(values["recipe"]) > _MAX_RECIPE:
-        values["recipe"] = ""
     iptc = {"DigitalSourceType": provenance.source_type}
     if provenance.trained:
         iptc["AISystemUsed"] = provenance.model
@@ -134,7 +130,7 @@ def add_provenance(metadata: Metadata, provenance: ImageProvenance) -> Metadata:
     if provenance.name:
         reference["filePath"] = provenance.name
     description = (
-        f'<rdf:Description rdf:about=""{_attributes("colorzoo", NAMESPACE, **values)}'
+        f'<rdf:Description rdf:about=""{_attributes("colorzoo", NAMESPACE, **_stored_fields(provenance))}'
         f'{_attributes("Iptc4xmpExt", _IPTC, **iptc)} xmlns:xmpMM="{_MEDIA}">'
         f"<xmpMM:DerivedFrom{_attributes('stRef', _REFERENCES, **reference)}/></rdf:Description>"
     )
@@ -144,6 +140,14 @@ def add_provenance(metadata: Metadata, provenance: ImageProvenance) -> Metadata:
         packet = _PACKET
     before, closing, after = packet.rpartition("</rdf:RDF>")
     return replace(metadata, xmp=f"{before}{description}{closing}{after}".encode())
+
+
+def _stored_fields(provenance: ImageProvenance) -> dict[str, str]:
+    """Return fields as text, without empty optional fields; a recipe that is too long becomes empty."""
+    values = {name: str(value) for name, value in vars(provenance).items()}
+    if len(provenance.recipe) > _MAX_RECIPE:
+        values["recipe"] = ""
+    return {name: value for name, value in values.items() if value or name not in _OPTIONAL_FIELDS}
 
 
 def sidecar_path(path: Path) -> Path:

@@ -93,20 +93,32 @@ def quantized(rgb: Levels, alpha_of: RasterImage | None, depth: int) -> NDArray[
         Array of type uint8 or uint16. The shape is ``(H, W, 4)`` with alpha, or ``(H, W, 3)`` if ``alpha_of``
         is None or opaque.
     """
-    kind: Any = np.uint16 if depth == 16 else np.uint8
-    color = rgb
-    if rgb.dtype != kind:
-        color = np.empty(rgb.shape, dtype=kind)
-        for first in range(0, len(rgb), _BAND):  # rounded in bands, because float copies need much memory
-            rows = slice(first, first + _BAND)
-            color[rows] = np.rint(np.clip(unit_range(rgb[rows]), 0, 1) * np.float32(np.iinfo(kind).max))
-    alpha = None if alpha_of is None else alpha_of.alpha
-    if alpha is None:
+    color = _color_of_depth(rgb, depth)
+    if alpha_of is None or alpha_of.alpha is None:
         return np.ascontiguousarray(color)
-    if alpha.dtype != kind:
-        wider = alpha.astype(np.uint32)
-        alpha = (wider * 257 if depth == 16 else (wider + 128) // 257).astype(kind)
-    return np.dstack([color, alpha])
+    return np.dstack([color, alpha_of_depth(alpha_of.alpha, depth)])
+
+
+def _color_of_depth(rgb: Levels, depth: int) -> Levels:
+    """Round pixels to integers of 8 or 16 bits."""
+    integer_type: Any = np.uint16 if depth == 16 else np.uint8
+    if rgb.dtype == integer_type:
+        return rgb
+    color = np.empty(rgb.shape, dtype=integer_type)
+    maximum = np.float32(np.iinfo(integer_type).max)
+    for first in range(0, len(rgb), _BAND):  # rounded in bands, because float copies need much memory
+        rows = slice(first, first + _BAND)
+        color[rows] = np.rint(np.clip(unit_range(rgb[rows]), 0, 1) * maximum)
+    return color
+
+
+def alpha_of_depth(alpha: AlphaArray, depth: int) -> AlphaArray:
+    """Convert an alpha channel to integers of 8 or 16 bits."""
+    if alpha.dtype.itemsize * 8 == depth:
+        return alpha
+    if depth == 16:
+        return alpha.astype(np.uint16) * np.uint16(257)  # maps 255 to 65,535
+    return ((alpha.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def unit_range(levels: Levels) -> FloatArray:
@@ -165,16 +177,18 @@ def resample_visible(
     resampled = resample(levels)
     if alpha is None:
         return resampled
-    is_gray_array, is_float = levels.ndim == 2, levels.dtype.kind == "f"
     opacity = unit_range(alpha)
-    # weighted mean of the colors: resample(color * opacity) / resample(opacity)
-    weights = resample(opacity)
-    weighted = resample(levels * (opacity if is_gray_array else opacity[..., None]))
-    visible = weights > _LEAST_ALPHA  # other pixels have no visible color
-    divisor = weights[visible] if is_gray_array else weights[visible][:, None]
-    maximum = 1.0 if is_float else float(np.iinfo(levels.dtype).max)
-    colors = (weighted[visible] / divisor).clip(0, maximum)
-    resampled[visible] = colors if is_float else np.rint(colors)
+    resampled_opacity = resample(opacity)
+    is_visible = resampled_opacity > _LEAST_ALPHA
+    divisor = resampled_opacity[is_visible]
+    if levels.ndim == 3:
+        opacity, divisor = opacity[..., None], divisor[:, None]
+    # mean of the colors, weighted with their opacity
+    colors = resample(levels * opacity)[is_visible] / divisor
+    if levels.dtype.kind == "f":
+        resampled[is_visible] = colors.clip(0, 1)
+    else:
+        resampled[is_visible] = np.rint(colors.clip(0, float(np.iinfo(levels.dtype).max)))
     return resampled
 
 
@@ -334,17 +348,18 @@ def array_pixels(array: NDArray[Any]) -> Pixels:
         raise ImageError(f"the array must have shape (H, W), (H, W, 3) or (H, W, 4), got {array.shape}")
     if array.dtype == bool:
         array = array.astype(np.uint8) * np.uint8(255)
-    if array.dtype.kind == "f":
-        if not (array.min() >= 0 and array.max() <= 1):
-            raise ImageError(f"pixels of type float must be in [0, 1], got {array.min()} to {array.max()}")
-        color, alpha = array[..., :3].astype(np.float32), np.round(array[..., 3:] * 65535).astype(np.uint16)
-    elif array.dtype in (np.uint8, np.uint16):
-        color, alpha = array[..., :3].copy(), array[..., 3:].copy()
-    else:
+    is_float, channels = array.dtype.kind == "f", array.shape[2]
+    if not is_float and array.dtype not in (np.uint8, np.uint16):
         raise ImageError(f"the pixel type must be uint8, uint16 or float, got {array.dtype}")
-    depth = 8 if array.dtype == np.uint8 else 16
-    levels = color[..., 0] if color.shape[2] == 1 else color
-    return Pixels(levels, alpha[..., 0] if alpha.size else None, depth)
+    if is_float and not (array.min() >= 0 and array.max() <= 1):
+        raise ImageError(f"pixels of type float must be in [0, 1], got {array.min()} to {array.max()}")
+    color = array[..., 0] if channels == 1 else array[..., :3]
+    levels = color.astype(np.float32 if is_float else array.dtype)  # a copy
+    alpha = None
+    if channels == 4:
+        stored_alpha = array[..., 3]
+        alpha = np.round(stored_alpha * 65535).astype(np.uint16) if is_float else stored_alpha.copy()
+    return Pixels(levels, alpha, bit_depth=8 if array.dtype == np.uint8 else 16)
 
 
 def image_pixels(image: Image.Image) -> Pixels:
@@ -359,13 +374,12 @@ def image_pixels(image: Image.Image) -> Pixels:
         alpha = np.asarray(image.getchannel("A")).copy()
     if image.mode not in (mode, "CMYK"):
         image = image.convert(mode)  # the variable is reused so that the image with alpha is freed
-    levels = np.empty((image.height, image.width, len(image.getbands())), np.uint8)
+    size, channels = (image.height, image.width), len(image.getbands())
+    levels = np.empty(size if channels == 1 else (*size, channels), np.uint8)
     # converted in bands, because np.asarray(image) makes three copies
     for top in range(0, image.height, _BAND):
-        box = (0, top, image.width, min(top + _BAND, image.height))
-        levels[top : box[3]] = np.asarray(image.crop(box)).reshape(box[3] - top, image.width, -1)
-    if levels.shape[2] == 1:
-        levels = levels[..., 0]
+        bottom = min(top + _BAND, image.height)
+        levels[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
     pixels = Pixels(levels, alpha)
     return with_profile(pixels, profile) if profile or image.mode == "CMYK" else pixels
 
@@ -380,22 +394,22 @@ def with_profile(pixels: Pixels, profile: bytes | None) -> Pixels:
         pixels: Pixels before the conversion; ``levels`` has the shape ``(H, W, 4)`` for CMYK.
         profile: ICC profile of the pixels, or None.
     """
-    levels, icc = pixels.levels, None
-    is_cmyk = levels.ndim == 3 and levels.shape[2] == 4
-    fallback = "converted from CMYK without a color profile" if is_cmyk else "pixels were interpreted as sRGB"
-    if profile is None:
-        note = fallback if is_cmyk else ""
-    else:
+    is_cmyk = pixels.levels.ndim == 3 and pixels.levels.shape[2] == 4
+    problem = ""
+    if profile is not None:
         try:
-            levels, icc = to_srgb(levels, profile)
-            note = "converted from CMYK" if is_cmyk else ""
+            levels, icc = to_srgb(pixels.levels, profile)
+            notes = (*pixels.notes, "converted from CMYK") if is_cmyk else pixels.notes
+            return replace(pixels, levels=levels, icc=icc, notes=notes)
         except ProfileError as error:
-            note = f"{error}; {fallback}"
-    if is_cmyk and icc is None:
-        paper = 1 - unit_range(levels)
-        levels = paper[..., :3] * paper[..., 3:]
-    notes = (*pixels.notes, note) if note else pixels.notes
-    return replace(pixels, levels=levels, icc=icc, notes=notes)
+            problem = f"{error}; "
+    if is_cmyk:
+        paper = 1 - unit_range(pixels.levels)  # part of the paper that each ink leaves free
+        note = f"{problem}converted from CMYK without a color profile"
+        return replace(pixels, levels=paper[..., :3] * paper[..., 3:], notes=(*pixels.notes, note))
+    if problem:
+        return replace(pixels, notes=(*pixels.notes, f"{problem}pixels were interpreted as sRGB"))
+    return pixels
 
 
 @lru_cache(maxsize=1)
@@ -426,15 +440,16 @@ def to_srgb(pixels: NDArray[Any], profile: bytes) -> tuple[NDArray[Any], bytes]:
     Raises:
         ProfileError: The profile is damaged, or does not match the color space of the pixels.
     """
-    space = profile[16:20].decode("latin-1").strip()
+    space = profile[16:20].decode("latin-1").strip()  # field of the ICC header
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
-    expected = {1: "GRAY", 3: "RGB"}.get(channels, "CMYK")
-    if space != expected and (space, expected) != ("RGB", "GRAY"):
-        raise ProfileError(f"the color profile is for {space}, but the pixels are {expected}")
-    if space == "RGB":
-        if _is_srgb(profile):
-            return pixels, profile
-        pixels = as_rgb(pixels) if pixels.ndim == 2 else pixels
+    pixel_space = {1: "GRAY", 3: "RGB", 4: "CMYK"}[channels]
+    is_gray_with_rgb_profile = pixel_space == "GRAY" and space == "RGB"
+    if space != pixel_space and not is_gray_with_rgb_profile:
+        raise ProfileError(f"the color profile is for {space}, but the pixels are {pixel_space}")
+    if space == "RGB" and _is_srgb(profile):
+        return pixels, profile
+    if is_gray_with_rgb_profile:
+        pixels = as_rgb(pixels)
     if pixels.ndim == 3 and pixels.dtype == np.uint8:
         return _converted(pixels, profile, space, "uint8"), srgb_profile()
     values = unit_range(pixels)
@@ -455,8 +470,9 @@ def _is_srgb(profile: bytes) -> bool:
 def _converted(pixels: NDArray[Any], profile: bytes, space: str, dtype: str) -> NDArray[Any]:
     # Matrix profiles use the relative colorimetric intent, because the perceptual intent compensates the
     # black point, even if it was raised on purpose. Profiles with tables use the perceptual intent.
-    tags = min(int.from_bytes(profile[128:132], "big"), 100)
-    has_table = b"A2B0" in {profile[132 + 12 * i : 136 + 12 * i] for i in range(tags)}
+    tag_count = min(int.from_bytes(profile[128:132], "big"), 100)
+    tag_table = profile[132 : 132 + 12 * tag_count]  # 12 bytes for each tag, starting with its name
+    has_table = b"A2B0" in {tag_table[start : start + 4] for start in range(0, len(tag_table), 12)}
     try:
         converted: NDArray[Any] = cms_transform(
             np.ascontiguousarray(pixels),

@@ -166,20 +166,23 @@ def open_source(source: str | Path | bytes) -> Iterator[tuple[IO[bytes], str]]:
         yield io.BytesIO(source), "the image"
         return
     path = Path(source)
+    with _open_file(path) as file:
+        if file.seek(0, io.SEEK_END) == 0:
+            raise ImageError(f"{path} is empty (0 bytes). Copy the file again.")
+        file.seek(0)
+        yield file, str(path)
+
+
+def _open_file(path: Path) -> IO[bytes]:
     try:
         if path.is_dir():
             raise ImageError(f"{path} is a folder. Choose an image file.")
-        opened = path.open("rb")
+        return path.open("rb")
     except FileNotFoundError:
         raise ImageError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:  # ValueError: the path contains a null character
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"{path} cannot be opened: {reason}") from error
-    with opened as file:
-        if file.seek(0, io.SEEK_END) == 0:
-            raise ImageError(f"{path} is empty (0 bytes). Copy the file again.")
-        file.seek(0)
-        yield file, str(path)
 
 
 def read_file(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
@@ -341,26 +344,36 @@ def from_pil(
         ImageError: The image is damaged.
     """
     pixels = _decode(image, file, name)
-    orientation, dpi = exif_orientation(image), _resolution(image)
-    exif, xmp = image.info.get("exif"), image.info.get("xmp")
-    if not exif and image.format == "TIFF":  # opened by the caller
-        exif = image.getexif().tobytes()
-    cleaned_exif, exif_notes = clean_exif(exif.removeprefix(EXIF_PREFIX)) if exif else (None, ())
+    orientation = exif_orientation(image)
+    exif, exif_notes = _descriptive_exif(image)
     # comments of JPEG 2000 files contain the name of the encoder
     comment = None if image.format == "JPEG2000" else image.info.get("comment")
+    xmp = image.info.get("xmp")
     iptc = image.info.get("photoshop", {}).get(IPTC_RESOURCE)
-    texts: dict[str, object] = getattr(image, "text", {}) if image.format == "PNG" else {}
     metadata = Metadata(
-        exif=cleaned_exif,
+        exif=exif,
         xmp=clean_xmp(xmp) if isinstance(xmp, bytes) else None,
-        dpi=dpi[::-1] if dpi and orientation >= 5 else dpi,
-        text=tuple((key, str(value)) for key, value in texts.items() if not key.startswith(_SKIPPED_TEXT)),
+        dpi=_upright_resolution(image, orientation),
+        text=_png_texts(image) if image.format == "PNG" else (),
         comment=comment if isinstance(comment, bytes) else None,
         iptc=iptc if isinstance(iptc, bytes) else None,
         format="JPEG" if image.format == "MPO" else image.format,
     )
     all_notes = notes + pixels.notes + exif_notes
     return _assemble(replace(pixels, notes=all_notes), metadata, orientation)
+
+
+def _descriptive_exif(image: Image.Image) -> tuple[bytes | None, tuple[str, ...]]:
+    """Return the EXIF block without tags that describe the file, and notes for the user."""
+    exif: bytes | None = image.info.get("exif")
+    if not exif and image.format == "TIFF":  # opened by the caller
+        exif = image.getexif().tobytes()
+    return clean_exif(exif.removeprefix(EXIF_PREFIX)) if exif else (None, ())
+
+
+def _png_texts(image: Image.Image) -> tuple[tuple[str, str], ...]:
+    texts: dict[str, object] = getattr(image, "text", {})
+    return tuple((key, str(value)) for key, value in texts.items() if not key.startswith(_SKIPPED_TEXT))
 
 
 def exif_orientation(image: Image.Image) -> int:
@@ -374,34 +387,26 @@ def exif_orientation(image: Image.Image) -> int:
         return 1
 
 
-def _resolution(image: Image.Image) -> tuple[float, float] | None:
-    """Return the horizontal and vertical resolution in dots per inch from the header or the EXIF."""
+def _upright_resolution(image: Image.Image, orientation: int) -> tuple[float, float] | None:
+    """Return the horizontal and vertical resolution of the upright image in dots per inch."""
     dpi = image.info.get("dpi")
     with suppress(Exception):  # as in `exif_orientation`
         exif = image.getexif()
         per_inch = {2: 1.0, 3: 2.54}  # units per inch; 3 means centimeters
         if dpi is None and (scale := per_inch.get(exif.get(Base.ResolutionUnit, 2))):
             dpi = (scale * exif[Base.XResolution], scale * exif[Base.YResolution])
-    # 1 x 1 is a pixel aspect ratio, not a resolution
-    return (float(dpi[0]), float(dpi[1])) if dpi and min(dpi) > 1 else None
+    if not (dpi and min(dpi) > 1):  # 1 x 1 is a pixel aspect ratio, not a resolution
+        return None
+    horizontal, vertical = float(dpi[0]), float(dpi[1])
+    return (vertical, horizontal) if orientation >= 5 else (horizontal, vertical)
 
 
 def _decode(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
     """Decode an opened image and convert its pixels to sRGB."""
     if "transparency" in image.info:
         _scale_transparency(image)
-    is_deep_png = image.format == "PNG" and ";16" in str(getattr(image, "tile", ""))  # raw mode of the tiles
-    samples: Samples | None = None
     try:
-        # Pillow would change pixel values of more than 8 bits; the result is None for other and damaged files
-        if file is not None and image.format == "JPEG2000":
-            samples = decode_jpeg2000(file)
-        elif file is not None and is_deep_png:
-            samples = decode_png(file)
-        if samples is None or is_deep_png:  # EXIF can follow the pixels of a PNG
-            _load(image, name)
-        if samples is None and image.mode.startswith(("I", "F")):  # integers or floats of more than 8 bits
-            samples = _deep_samples(image)
+        samples = _deep_samples(image, file, name)
         if samples is None:
             return image_pixels(image)
         return sample_pixels(samples, image.info.get("icc_profile") or None)
@@ -424,7 +429,21 @@ def _scale_transparency(image: Image.Image) -> None:
             image.info["transparency"] = level * 255 // full
 
 
-def _deep_samples(image: Image.Image) -> Samples:
+def _deep_samples(image: Image.Image, file: IO[bytes] | None, name: str) -> Samples | None:
+    """Decode an image of more than 8 bits; only load an image of at most 8 bits, and return None."""
+    is_deep_png = image.format == "PNG" and ";16" in str(getattr(image, "tile", ""))  # raw mode of the tiles
+    # Pillow would change the pixel values of these formats; damaged files are left to Pillow
+    if file is not None and image.format == "JPEG2000":
+        samples = decode_jpeg2000(file)
+        if samples is not None:
+            return samples
+    _load(image, name)  # also reads EXIF that follows the pixels of a PNG
+    if file is not None and is_deep_png:
+        samples = decode_png(file)
+        if samples is not None:
+            return samples
+    if not image.mode.startswith(("I", "F")):  # integers or floats of more than 8 bits
+        return None
     stored: NDArray[Any] = np.asarray(image)
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
         stored = stored.astype(np.uint16)

@@ -44,6 +44,7 @@ MAX_PAGES = 20_000
 """Maximum number of directories to read; a longer chain is probably damaged or malicious."""
 _MAX_TIFF = 2**32 - 2**26  # bytes; offsets have 32 bits, and directories need less than 64 MB
 _MAX_SUBIFDS = 16
+_TAG_SIZE = 12  # bytes of a tag in a directory; a tag of a BigTIFF has more bytes
 _FULL_IMAGES = (0, 2)  # NewSubfileType of full images; other values are reduced copies and masks
 _COLOR_CHANNELS = {
     PHOTOMETRIC.MINISWHITE: 1,
@@ -77,13 +78,15 @@ def find_pages(file: IO[bytes]) -> tuple[Directory, ...]:
     """
     pages = list[Directory]()
     visited = dict[Directory, None]()  # all directories, in the order of the file
-    remaining = file.seek(0, io.SEEK_END)  # directories that do not overlap cannot exceed the file size
+    file_size, tag_bytes = file.seek(0, io.SEEK_END), 0
     file.seek(0)
     with suppress(Exception), tifffile.TiffFile(file) as tiff:
         for page in itertools.islice(tiff.pages, MAX_PAGES):
-            family: list[Any] = [page, *itertools.islice(page.pages or (), _MAX_SUBIFDS)]
-            remaining -= sum(12 * len(each.tags) for each in family)
-            if remaining < 0 or _directory(page) in visited:  # the chain of directories can be circular
+            subifds: list[Any] = list(itertools.islice(page.pages or (), _MAX_SUBIFDS))
+            family = [page, *subifds]
+            tag_bytes += sum(_TAG_SIZE * len(each.tags) for each in family)
+            has_overlap = tag_bytes > file_size  # separate directories are not larger than the file
+            if has_overlap or _directory(page) in visited:  # the chain of directories can be circular
                 break
             full_images = [_directory(each) for each in family if _is_full_image(each)]
             if full_images:
@@ -91,8 +94,8 @@ def find_pages(file: IO[bytes]) -> tuple[Directory, ...]:
             visited |= dict.fromkeys(map(_directory, family))
     if pages:
         return tuple(pages)
-    largest = max(visited, key=_pixel_count, default=None)
-    return (largest,) if largest and _pixel_count(largest) else ()
+    images = [directory for directory in visited if _pixel_count(directory) > 0]
+    return (max(images, key=_pixel_count),) if images else ()
 
 
 def _directory(page: Any) -> Directory:
@@ -125,15 +128,16 @@ def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Meta
     Raises:
         ImageError: The page is damaged or not supported.
     """
-    size = file.seek(0, io.SEEK_END)
+    file_size = file.seek(0, io.SEEK_END)
     file.seek(0)
     try:
         with tifffile.TiffFile(file) as tiff:
             tiff.filehandle.seek(page.offset)
             found: Any = tifffile.TiffPage(tiff, 0)
-            pixels = sample_pixels(_samples(found, size), _bytes_of(found, PROFILE))
+            pixels = sample_pixels(_samples(found, file_size), _bytes_of(found, PROFILE))
             exif, notes = clean_exif(file, page.offset)
-            return replace(pixels, notes=pixels.notes + notes), *_metadata(found, exif)
+            metadata, orientation = _metadata(found, exif)
+            return replace(pixels, notes=pixels.notes + notes), metadata, orientation
     except SamplesError as error:
         raise ImageError(f"{name} {error}") from error
     except MemoryError:
@@ -347,15 +351,21 @@ def sample_pixels(samples: Samples, profile: bytes | None) -> Pixels:
     levels, notes = _levels(color, samples.bits)
     if samples.alpha is not None:
         alpha = _alpha(values[..., samples.alpha], samples.bits)
-        if samples.multiplied:
-            # an alpha of at least one level avoids a division by 0
-            opacity = np.maximum(alpha, 1).astype(np.float32) / np.float32(np.iinfo(alpha.dtype).max)
-            divisor = opacity if levels.ndim == 2 else opacity[..., None]
-            levels = np.clip(unit_range(levels) / divisor, 0, 1)
+    if alpha is not None and samples.multiplied:
+        levels = _divided_by_alpha(levels, alpha)
     if samples.inverted:
-        levels = (np.iinfo(levels.dtype).max if levels.dtype.kind == "u" else np.float32(1)) - levels
+        white = np.iinfo(levels.dtype).max if levels.dtype.kind == "u" else np.float32(1)
+        levels = white - levels
     bit_depth = 8 if samples.bits <= 8 else 16
     return with_profile(Pixels(levels, alpha, bit_depth, notes=notes), profile)
+
+
+def _divided_by_alpha(levels: Levels, alpha: AlphaArray) -> FloatArray:
+    """Convert premultiplied pixels to float pixels that are not premultiplied."""
+    opacity = unit_range(np.maximum(alpha, 1))  # at least one level, which avoids a division by 0
+    if levels.ndim == 3:
+        opacity = opacity[..., None]
+    return np.clip(unit_range(levels) / opacity, 0, 1)
 
 
 def _levels(stored: NDArray[Any], bits: int) -> tuple[Levels, tuple[str, ...]]:
@@ -389,10 +399,10 @@ def _unit_range(stored: NDArray[Any]) -> tuple[FloatArray, tuple[str, ...]]:
             "contains complex numbers, which are not supported. Save the file with real numbers."
         )
     values = stored.astype(np.float64)
-    invalid = values.size - int(np.count_nonzero(np.isfinite(values)))
-    if invalid:
+    invalid_count = np.count_nonzero(~np.isfinite(values))
+    if invalid_count > 0:
         raise SamplesError(
-            f"contains NaN or infinite values ({invalid} of {values.size}). Replace these values."
+            f"contains NaN or infinite values ({invalid_count} of {values.size}). Replace these values."
         )
     low, high = float(values.min()), float(values.max())
     overshoot = _OVERSHOOT if stored.dtype.kind == "f" else 0.0
@@ -416,9 +426,11 @@ def _white_levels(dtype: np.dtype[Any]) -> list[float]:
 
 
 def _alpha(stored: NDArray[Any], bits: int) -> AlphaArray:
-    if stored.dtype.kind == "u" and bits in (8, 16):
+    kind = stored.dtype.kind
+    if kind == "u" and bits in (8, 16):
         return stored.astype(np.uint8) if bits == 8 else stored.astype(np.uint16)
-    full = 1.0 if stored.dtype.kind == "f" else 2.0 ** (bits - (stored.dtype.kind == "i")) - 1
+    value_bits = bits - 1 if kind == "i" else bits  # without the sign
+    full = 1.0 if kind == "f" else 2.0**value_bits - 1
     opacity = np.clip(np.nan_to_num(stored.astype(np.float64) / full), 0, 1)
     return np.rint(opacity * 65535).astype(np.uint16)
 

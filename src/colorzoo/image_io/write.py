@@ -11,7 +11,7 @@ import os
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import imagecodecs
 import numpy as np
@@ -274,12 +274,17 @@ def encode(rgb: Levels, like: RasterImage, kind: str, quality: int) -> bytes:
         return _encode_deep_png(stored, like.metadata)
     image, options = gif_image(stored) if kind == "GIF" else (Image.fromarray(stored), {})
     options |= save_options(kind, like.metadata, quality, alpha=like.alpha is not None)
-    # on Linux, the file in memory has a descriptor, so Pillow releases the GIL
-    memory = os.fdopen(os.memfd_create("image"), "w+b") if hasattr(os, "memfd_create") else io.BytesIO()
-    with memory as file:
+    with _memory_file() as file:
         image.save(file, kind, **options)
         file.seek(0)
         return file.read()
+
+
+def _memory_file() -> IO[bytes]:
+    """Return an empty file in memory."""
+    if hasattr(os, "memfd_create"):  # on Linux, this file has a descriptor, so Pillow releases the GIL
+        return os.fdopen(os.memfd_create("image"), "w+b")
+    return io.BytesIO()
 
 
 def _encode_deep_png(stored: NDArray[Any], data: Metadata) -> bytes:
@@ -289,15 +294,16 @@ def _encode_deep_png(stored: NDArray[Any], data: Metadata) -> bytes:
     """
     memory = io.BytesIO()
     Image.new("L", (1, 1)).save(memory, "PNG", **save_options("PNG", data, 100, alpha=False))
-    template, start = memory.getvalue(), _PNG_HEADER
-    while template[start + 4 : start + 8] not in (b"IDAT", b"IEND", b""):
-        start += 12 + int.from_bytes(template[start : start + 4], "big")
-    chunks = template[_PNG_HEADER:start]
+    template, end = memory.getvalue(), _PNG_HEADER
+    while template[end + 4 : end + 8] not in (b"IDAT", b"IEND", b""):  # name of the next chunk
+        content_length = int.from_bytes(template[end : end + 4], "big")
+        end += 12 + content_length  # 12 bytes: length, name and checksum
+    metadata_chunks = template[_PNG_HEADER:end]
     # run-length encoding only, because 16-bit differences of neighbors rarely repeat: a search for other
     # matches takes four times as long and does not reduce the size
     options = {"level": 1, "strategy": imagecodecs.PNG.STRATEGY.RLE, "filter": imagecodecs.PNG.FILTER.SUB}
     deep = bytes(imagecodecs.png_encode(stored, **options))
-    return deep[:_PNG_HEADER] + chunks + deep[_PNG_HEADER:]
+    return deep[:_PNG_HEADER] + metadata_chunks + deep[_PNG_HEADER:]
 
 
 def gif_image(stored: NDArray[Any]) -> tuple[Image.Image, dict[str, Any]]:
@@ -342,14 +348,24 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
     resolution = {"dpi": data.dpi} if data.dpi else {}
     if kind == "BMP":
         return resolution
-    # JPEG, without metadata blocks that are too long
+    # JPEG without chroma subsampling, which would blur the colors of small hints
+    return {
+        "quality": quality,
+        "subsampling": 0,
+        "icc_profile": data.icc,
+        **_jpeg_segments(data),
+        **resolution,
+    }
+
+
+def _jpeg_segments(data: Metadata) -> dict[str, bytes]:
+    """Return the metadata arguments for JPEG, without metadata blocks that are too long for a segment."""
     blocks = {"exif": data.exif and EXIF_PREFIX + data.exif, "xmp": data.xmp, "comment": data.comment}
     if data.iptc:
         body = _PHOTOSHOP_PREFIX + photoshop_resources(data.iptc)
-        blocks["extra"] = b"\xff\xed" + struct.pack(">H", 2 + len(body) & 0xFFFF) + body
-    fitting = {name: block for name, block in blocks.items() if block and len(block) <= JPEG_SEGMENT}
-    # without chroma subsampling, which would blur the colors of small hints
-    return {"quality": quality, "subsampling": 0, "icc_profile": data.icc, **fitting, **resolution}
+        length = struct.pack(">H", 2 + len(body) & 0xFFFF)  # a longer block is dropped below
+        blocks["extra"] = b"\xff\xed" + length + body  # APP13 segment
+    return {name: block for name, block in blocks.items() if block and len(block) <= JPEG_SEGMENT}
 
 
 def _web_options(data: Metadata) -> dict[str, Any]:

@@ -74,16 +74,17 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
     patch_draws = draws[:, _IMAGE_DRAWS:].view(batch, 3, MAX_POINTS)  # side, row and column
     counts = _draw_counts(image_draws, simulation)
     max_count = max(1, int(counts.numpy().max()))
-    side = 1 + (patch_draws[:, 0, :max_count] * min(simulation.max_side, height, width)).floor()
+    side_draws, position_draws = patch_draws[:, 0, :max_count], patch_draws[:, 1:, :max_count].mT
+    side = 1 + (side_draws * min(simulation.max_side, height, width)).floor()
     max_side = int(side.numpy().max())
 
     counts, side = copy_to(counts, ab.device), copy_to(side, ab.device)
-    position_draws = copy_to(patch_draws[:, 1:, :max_count].mT, ab.device)
-    corner = _draw_corners(position_draws, side, (height, width), simulation.spread)
+    corner = _draw_corners(copy_to(position_draws, ab.device), side, (height, width), simulation.spread)
     valid = torch.arange(max_count, device=ab.device) < counts[:, None]
     points = fill_patches(ab, corner, side.long(), valid, max_side)
 
-    reveal = copy_to(image_draws[:, 3] < simulation.reveal_all, ab.device)
+    _, _, _, reveal_draws, _ = image_draws.unbind(dim=1)  # `_draw_counts` uses the other numbers
+    reveal = copy_to(reveal_draws < simulation.reveal_all, ab.device)
     return _with_revealed(points, ab, reveal.view(-1, 1, 1, 1))
 
 
@@ -168,8 +169,8 @@ def fill_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor, larges
     top_patch.scatter_reduce_(1, pixels, numbers * inside, reduce="amax")
 
     mask = (top_patch > 0)[:, None].to(ab.dtype)
-    index = (top_patch - 1).clamp(min=0)  # the mask removes the color of patch 0 where no patch is
-    colors = (mean.take_along_dim(index[:, None], dim=2) * mask).view_as(ab)
+    top_index = (top_patch - 1).clamp(min=0)  # the mask removes the color of patch 0 where no patch is
+    colors = (mean.take_along_dim(top_index[:, None], dim=2) * mask).view_as(ab)
     lightness = colors[:, :1] if channels == _LAB else None
     return Points(colors[:, -2:], mask.view(batch, 1, height, width), lightness)
 
@@ -342,8 +343,10 @@ def _true_lab(target: TargetImage) -> Tensor:
 def _draw_counts(draws: Tensor, simulation: PointSimulation) -> Tensor:
     """Return the numbers of points ``(B,)`` for uniform random numbers ``(B, 5)``."""
     stop = simulation.stop_probability
-    geometric = ((1 - draws[:, 0]).log() / (math.log1p(-stop) if stop < 1 else -math.inf)).floor()
-    log_uniform = torch.exp(draws[:, 1] * math.log(simulation.most + 1)).floor()
-    counts = torch.where(draws[:, 2] < simulation.many, log_uniform, geometric)
-    counts = torch.where(draws[:, 4] < simulation.none, torch.zeros_like(counts), counts)
+    log_continue = math.log1p(-stop) if stop < 1 else -math.inf
+    geometric_draws, log_uniform_draws, many_draws, _, none_draws = draws.unbind(dim=1)
+    geometric = ((1 - geometric_draws).log() / log_continue).floor()
+    log_uniform = torch.exp(log_uniform_draws * math.log(simulation.most + 1)).floor()
+    counts = torch.where(many_draws < simulation.many, log_uniform, geometric)
+    counts = torch.where(none_draws < simulation.none, torch.zeros_like(counts), counts)
     return counts.clamp(max=MAX_POINTS).long()

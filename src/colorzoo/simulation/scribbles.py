@@ -12,6 +12,7 @@ image. The counts, widths and thresholds are defined here and described on the d
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -83,30 +84,43 @@ def simulate_scribbles(
     """
     simulation = simulation or ScribbleSimulation()
     strokes = simulation.most
-    # random numbers in [0, 1): two for the image, one each for the seed, reach and width of each stroke, and
-    # the displacements
-    sizes = [1, 1, strokes, strokes, strokes, 2 * _GRID**2]
-    cpu_draws = draw_uniform(generators, len(ab), sum(sizes), torch.device("cpu"))
+    sizes = _draw_sizes(strokes)
+    cpu_draws = draw_uniform(generators, len(ab), sum(sizes.values()), torch.device("cpu"))
+    draws = _split_by_name(copy_to(cpu_draws, ab.device), sizes)
     # compute the reach on the CPU, so that the longest reach is read without a device synchronization
-    reach_draws = torch.split(cpu_draws, sizes, dim=1)[3]
     min_reach, max_reach = simulation.reach
+    reach_draws = _split_by_name(cpu_draws, sizes)["reach"]
     reach = (min_reach + reach_draws * (max_reach - min_reach + 1)).floor()
     longest_reach = int(reach.numpy().max())
-    count_draws, none_draws, seed_draws, _, width_draws, field_draws = torch.split(
-        copy_to(cpu_draws, ab.device), sizes, dim=1
-    )
 
     edges, weight = lost_edges(ab, true_ab, simulation)
-    seeds = _draw_seeds(weight, seed_draws)
+    seeds = _draw_seeds(weight, draws["seed"])
     lines = _grow(edges, seeds, copy_to(reach, ab.device), longest_reach)  # (B, strokes, H, W)
 
-    has_strokes = none_draws >= simulation.none
-    counts = (1 + (count_draws * strokes).floor()) * has_strokes  # strokes of each image, (B, 1)
+    has_strokes = draws["none"] >= simulation.none
+    counts = (1 + (draws["count"] * strokes).floor()) * has_strokes  # strokes of each image, (B, 1)
     is_drawn = torch.arange(strokes, device=ab.device) < counts  # (B, strokes)
     is_long = lines.sum(dim=(2, 3)) >= simulation.shortest
     kept_lines = lines * (is_drawn & is_long)[:, :, None, None]
-    mask = _widen(kept_lines, width_draws, simulation.widths).amax(dim=1, keepdim=True)
-    return Scribbles(_displace(mask, field_draws, simulation.jitter))
+    mask = _widen(kept_lines, draws["width"], simulation.widths).amax(dim=1, keepdim=True)
+    return Scribbles(_displace(mask, draws["displacement"], simulation.jitter))
+
+
+def _draw_sizes(strokes: int) -> dict[str, int]:
+    """Return the number of random numbers in [0, 1) that an image requires for each use."""
+    return {
+        "count": 1,
+        "none": 1,
+        "seed": strokes,
+        "reach": strokes,
+        "width": strokes,
+        "displacement": 2 * _GRID**2,
+    }
+
+
+def _split_by_name(draws: Tensor, sizes: Mapping[str, int]) -> dict[str, Tensor]:
+    """Split the columns of random numbers into named parts."""
+    return dict(zip(sizes, torch.split(draws, list(sizes.values()), dim=1), strict=True))
 
 
 def lost_edges(ab: Tensor, true_ab: Tensor, simulation: ScribbleSimulation) -> tuple[Tensor, Tensor]:
@@ -159,16 +173,16 @@ def _draw_seeds(weight: Tensor, draws: Tensor) -> Tensor:
 def _grow(edges: Tensor, seeds: Tensor, steps: Tensor, most: int) -> Tensor:
     """Return masks ``(B, N, H, W)`` of the edge pixels at most ``steps`` away from each seed."""
     batch, _, height, width = edges.shape
-    left = edges.new_zeros(batch, seeds.shape[1], height * width)
-    left.scatter_(2, seeds.unsqueeze(2), (steps + 1).unsqueeze(2))
-    left = left.view(batch, -1, height, width) * edges
+    remaining = edges.new_zeros(batch, seeds.shape[1], height * width)  # steps from each pixel, plus 1
+    remaining.scatter_(2, seeds.unsqueeze(2), (steps + 1).unsqueeze(2))
+    remaining = remaining.view(batch, -1, height, width) * edges
     for _ in range(most):
         # maximum over each 3 x 3 neighborhood; ten times faster than max pooling on a CPU
-        padded = F.pad(left, (1, 1, 1, 1))
+        padded = F.pad(remaining, (1, 1, 1, 1))
         rows = torch.maximum(torch.maximum(padded[:, :, :-2], padded[:, :, 1:-1]), padded[:, :, 2:])
         around = torch.maximum(torch.maximum(rows[..., :-2], rows[..., 1:-1]), rows[..., 2:])
-        left = torch.maximum(left, (around - 1) * edges)
-    return (left > 0).float()
+        remaining = torch.maximum(remaining, (around - 1) * edges)
+    return (remaining > 0).float()
 
 
 def _widen(lines: Tensor, draws: Tensor, widths: tuple[int, ...]) -> Tensor:
