@@ -14,7 +14,6 @@ from colorzoo.card import ModelCard
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Points
-from colorzoo.networks.blocks import take_cells
 from colorzoo.registry import model_card
 from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_image
@@ -61,8 +60,9 @@ def points(*clicks: tuple[int, int, float, float], size: tuple[int, int] = SIZE)
 def test_posterior_has_the_observed_colors_at_points(model: Colorzoo2026, lightness: Tensor) -> None:
     seen = model.analyze(lightness)
     observed = observe(torch.randn(1, 2, *SIZE), points(*CLICKS).points.mask, seen.grid)
-    across = cell_covariance(seen.cells, observed.cell)
-    change = take_cells(model.covariance.posterior(across, observed).change, observed.cell)
+    across = cell_covariance(seen.cells, seen.cells.take(observed.cell))
+    posterior = model.covariance.posterior(across, observed)
+    change = torch.take_along_dim(posterior.change, observed.cell[..., None], dim=1)
     assert torch.allclose(change, observed.residual, atol=0.02)
     with pytest.raises(torch.linalg.LinAlgError):  # an error instead of NaN colors
         model.covariance.posterior(-across, observed)

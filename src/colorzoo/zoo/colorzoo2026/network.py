@@ -10,6 +10,7 @@ Feature maps have the shape ``(B, H, W, C)``, because normalization and linear l
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
@@ -83,12 +84,12 @@ class Network(EncoderDecoder):
     def __init__(self, architecture: Architecture) -> None:
         vector = architecture.vector
         super().__init__(1, architecture.stem, architecture.widths, architecture.blocks, vector)
-        # fusion with the maps of the frozen encoder
+        # projections of the features of the frozen encoder
         eighth, sixteenth, coarsest = architecture.widths
-        self.known8 = FeatureFusion(LITE2[2].width, eighth)
-        self.known16 = FeatureFusion(LITE2[4].width, sixteenth)
-        self.known32 = FeatureFusion(LITE2[6].width, coarsest)
-        self.known_vector = FeatureFusion(HEAD, vector)
+        self.known8 = _feature_projection(LITE2[2].width, eighth)
+        self.known16 = _feature_projection(LITE2[4].width, sixteenth)
+        self.known32 = _feature_projection(LITE2[6].width, coarsest)
+        self.known_vector = _feature_projection(HEAD, vector)
         self.add_decoder(architecture.decoder)
         # heads
         self.mean = nn.Linear(architecture.decoder, 2)
@@ -108,54 +109,32 @@ class Network(EncoderDecoder):
         # arithmetic, so that an exported graph supports all sizes
         sides = [(side * 14 // 10 + MULTIPLE - 1) // MULTIPLE * MULTIPLE for side in lightness.shape[2:]]
         known = self.encoder(F.interpolate(lightness, sides, mode="bilinear"))
-        maps4 = self.stem(scaled_lightness(lightness))
-        maps8 = self.stage8(self.known8(known.maps8, self.down8(maps4)))
-        maps16 = self.stage16(self.known16(known.maps16, self.down16(maps8)))
-        maps32 = self.stage32(self.known32(known.maps32, self.down32(maps16)))
+        known8, known16, known32 = (
+            maps.permute(0, 2, 3, 1) for maps in (known.maps8, known.maps16, known.maps32)
+        )
+        maps4 = self.stem(((lightness - 50) / 50).permute(0, 2, 3, 1))
+        maps8 = self.stage8(_add_resized(self.down8(maps4), self.known8(known8)))
+        maps16 = self.stage16(_add_resized(self.down16(maps8), self.known16(known16)))
+        maps32 = self.stage32(_add_resized(self.down32(maps16), self.known32(known32)))
         vector = self.vector(self.vector_norm(maps32.mean((1, 2))))
-        vector = F.leaky_relu(self.known_vector.of_vector(known.vector, vector), SLOPE)
+        vector = F.leaky_relu(vector + self.known_vector(known.vector), SLOPE)
         features = self.decode((maps4, maps8, maps16, maps32), vector)
         return Maps(self.mean(features), self.classes(features), features, vector)
 
 
-class FeatureFusion(nn.Module):
-    """Layer that adds projected EfficientNet features to the features of the network.
+def _feature_projection(width: int, wider: int) -> nn.Sequential:
+    """Return a normalization and a linear layer that project EfficientNet features ``(..., width)``.
 
-    The projection is initialized to zero, so an untrained layer returns the network features unchanged.
-
-    Args:
-        width: Channels of the features of the frozen EfficientNet.
-        wider: Channels of the network features.
+    The projection is initialized to zero, so untrained layers do not change the network features to which
+    the projected features are added.
     """
-
-    def __init__(self, width: int, wider: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.linear = nn.Linear(width, wider)
-        nn.init.zeros_(self.linear.weight)
-        nn.init.zeros_(self.linear.bias)
-
-    def forward(self, known: Tensor, maps: Tensor) -> Tensor:
-        """Project the EfficientNet features, resize them, and add them to the network features.
-
-        Args:
-            known: ``(B, C, h', w')``, features of the frozen EfficientNet.
-            maps: ``(B, h, w, D)``, features of the network.
-        """
-        size = maps.shape[1:3]
-        added = self.linear(self.norm(known.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
-        return maps + F.interpolate(added, size, mode="bilinear").permute(0, 2, 3, 1)
-
-    def of_vector(self, known: Tensor, vector: Tensor) -> Tensor:
-        """Project the pooled EfficientNet features and add them to the global vector.
-
-        Args:
-            known: ``(B, C)``, features of the frozen EfficientNet.
-            vector: ``(B, D)``, global vector of the network.
-        """
-        return vector + self.linear(self.norm(known))
+    linear = nn.Linear(width, wider)
+    nn.init.zeros_(linear.weight)
+    nn.init.zeros_(linear.bias)
+    return nn.Sequential(OrderedDict(norm=nn.LayerNorm(width), linear=linear))
 
 
-def scaled_lightness(lightness: Tensor) -> Tensor:
-    """Rescale lightness ``(B, 1, H, W)`` in [0, 100] to ``(B, H, W, 1)`` in [-1, 1]."""
-    return ((lightness - 50) / 50).permute(0, 2, 3, 1)
+def _add_resized(maps: Tensor, projected: Tensor) -> Tensor:
+    """Resize projected features ``(B, h', w', D)`` and add them to network features ``(B, h, w, D)``."""
+    resized = F.interpolate(projected.permute(0, 3, 1, 2), maps.shape[1:3], mode="bilinear")
+    return maps + resized.permute(0, 2, 3, 1)

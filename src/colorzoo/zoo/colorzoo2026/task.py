@@ -13,7 +13,6 @@ from torch.nn import functional as F
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.losses import bilinear_cross_entropy
-from colorzoo.networks.blocks import take_cells
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import NonNegativeFloat, NonNegativeInt
 from colorzoo.training.muon import MuonModule, muon_groups
@@ -114,19 +113,21 @@ class Colorzoo2026Task(MuonModule):
         target = target.flatten(1, 2)
         residual = target - analysis.mean
         index, valid = random_cells(seeds, target.shape[1], target.device)
-        points = Observations(index, take_cells(residual, index), valid)
+        points = Observations(index, torch.take_along_dim(residual, index[..., None], dim=1), valid)
         with torch.autocast(target.device.type, enabled=False):
-            across = cell_covariance(analysis.cells, points.cell)
+            across = cell_covariance(analysis.cells, analysis.cells.take(points.cell))
             posterior = self.model.covariance.posterior(across, points)
             prior, variance = self.model.covariance.variances(analysis.cells, posterior)
         colors = analysis.mean + posterior.change
         queries, _ = random_cells(seeds, target.shape[1], target.device, _QUERIES, "queries")
-        errors, errors_after, prior, variance = (
-            take_cells(values, queries) for values in (residual, residual - posterior.change, prior, variance)
+        errors, errors_after = (
+            torch.take_along_dim(values.detach(), queries[..., None], dim=1)
+            for values in (residual, residual - posterior.change)
         )
+        prior, variance = (torch.take_along_dim(values, queries, dim=1) for values in (prior, variance))
         return {
             "points": F.smooth_l1_loss(colors, target, beta=self.objective.delta),
-            "variance": variance_loss(errors.detach(), errors_after.detach(), prior, variance),
+            "variance": variance_loss(errors, errors_after, prior, variance),
         }
 
 
