@@ -148,6 +148,7 @@ class EncoderDecoder(nn.Module):
         super().__init__()
         half, quarter = stem
         eighth, sixteenth, coarsest = widths
+        self.channels = (quarter, eighth, sixteenth, coarsest)
         count8, count16, count32 = blocks
         self.stem_half = ChannelsLastConv2d(in_channels, half, 5, stride=2, padding=2)
         self.stem_quarter = ChannelsLastConv2d(half, quarter, 3, stride=2, padding=1)
@@ -163,9 +164,8 @@ class EncoderDecoder(nn.Module):
 
     def add_decoder(self, width: int) -> None:
         """Add the decoder with ``width`` output channels."""
-        vector, quarter = self.vector.out_features, self.stem_quarter.out_channels
-        scales = (self.down8, self.down16, self.down32)
-        eighth, sixteenth, coarsest = (scale.reduce.out_channels for scale in scales)
+        quarter, eighth, sixteenth, coarsest = self.channels
+        vector = self.vector.out_features
         self.up16 = Upscale(coarsest, sixteenth, sixteenth, vector)
         self.up8 = Upscale(sixteenth, eighth, eighth, vector)
         self.up4 = Upscale(eighth, quarter, width, vector)

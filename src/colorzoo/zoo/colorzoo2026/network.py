@@ -12,16 +12,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.networks.channels_last import INITIAL_SCALE, SLOPE, EncoderDecoder
-from colorzoo.networks.imagenet_encoder import HEAD, LITE2
+from colorzoo.networks.imagenet_encoder import HEAD, LITE2, frozen_imagenet_encoder
 from colorzoo.settings import PositiveInt, Range
-from colorzoo.weights.encoder import EncoderWeights, frozen_imagenet_encoder
+from colorzoo.weights.catalog import EMBEDDED_FOLDER
+from colorzoo.weights.load import read_weights
 
 STRIDE = 4
 """Side of a cell of the output maps in pixels."""
@@ -31,6 +32,13 @@ AB_SCALE = 50.0
 """CIE units per unit of the network output."""
 BINS = 313
 """Number of ab bins within the sRGB gamut (Zhang et al. 2016)."""
+EncoderWeights = Literal["imagenet", "fine-tuned"]
+"""Names of the encoder weights: trained on ImageNet, or fine-tuned together with colorzoo2026."""
+ENCODER_FILES: dict[EncoderWeights, str] = {
+    "imagenet": "efficientnet_lite2.safetensors",
+    "fine-tuned": "colorzoo2026_encoder.safetensors",
+}
+"""Files of the 8-bit encoder weights in the package; ``NOTICE`` lists their sources."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +105,8 @@ class Network(EncoderDecoder):
         with torch.no_grad():  # the first predictions are nearly gray and uncertain
             self.mean.weight.mul_(INITIAL_SCALE)
             self.classes.weight.mul_(INITIAL_SCALE)
-        self.encoder = frozen_imagenet_encoder(architecture.encoder)
+        encoder_file = EMBEDDED_FOLDER / ENCODER_FILES[architecture.encoder]
+        self.encoder = frozen_imagenet_encoder(read_weights(encoder_file).state_dict)
 
     def forward(self, lightness: Tensor) -> Maps:
         """Predict the mean color and the color distribution at 1/4 of the image size.

@@ -232,7 +232,7 @@ def observe(residual: Tensor, mask: Tensor, grid: tuple[int, int]) -> Observatio
         # torch.export cannot infer this; outside of export, the call would import sympy
         torch._check(selected >= 1)
     index = order[:, torch.arange(selected, device=mask.device) * step]
-    total, count = torch.take_along_dim(sums, index[..., None], dim=1).split([2, 1], dim=-1)
+    total, count = torch.split(torch.take_along_dim(sums, index[..., None], dim=1), [2, 1], dim=-1)
     return Observations(index, total / count.clamp(min=1), (count[..., 0] > 0).float())
 
 
