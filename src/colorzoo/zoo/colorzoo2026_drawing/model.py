@@ -166,16 +166,15 @@ class Colorzoo2026Drawing(ColoringModel):
             colors = vivid_color(pooled, candidates, TEMPERATURE)
             mean_colors = likely_color(pooled, candidates, TEMPERATURE)
             weights = _colored_weights(unscale_lab(mean_colors), areas)
-            needs_contrast = variant != 0 or _is_dull_and_uncertain(colors, pooled, weights)
+            if variant == 0 and not _is_dull_and_uncertain(colors, pooled, weights):
+                return _as_rgb(colors)
         else:
             candidates = _as_scaled_lab(palette).to(pooled)
             min_distance, blend = 0.0, 1.0  # palette colors are exact: never joined or mixed
             pooled = limit_to_palette(pooled, self.centers, candidates)
             colors = candidates[pooled.argmax(1)]
             weights = _colored_weights(unscale_lab(colors), areas)
-            needs_contrast = True
-        if not needs_contrast:
-            return _as_rgb(colors)
+
         similarity = self.region_similarity(prediction, votes)
         contrasting, has_contrasting = contrasting_colors(
             pooled, candidates, similarity, weights, min_distance, variant
