@@ -115,7 +115,9 @@ class Colorzoo2026(ColoringModel):
             exemplar=guidance.exemplar, statistics=guidance.statistics, classes=guidance.classes
         )
         if "automatic" not in state or not conditions.equals(state["conditions"]):
-            analysis = self._analysis(lightness, state)
+            if "analysis" not in state:
+                state["analysis"] = self.analyze(lightness)
+            analysis: Analysis = state["analysis"]
             if guidance.exemplar is not None:
                 analysis = self._follow(analysis, guidance.exemplar, guidance.classes)
             if guidance.statistics is not None:
@@ -131,7 +133,9 @@ class Colorzoo2026(ColoringModel):
         The similarity of a cell is its largest correlation in [0, 1] with a cell inside the mask, computed
         from the learned covariance between cell colors. See `ColoringModel.similarity`.
         """
-        analysis = self._analysis(lightness, state)
+        if "analysis" not in state:
+            state["analysis"] = self.analyze(lightness)
+        analysis: Analysis = state["analysis"]
         points = observe(mask.expand(-1, 2, -1, -1), mask, analysis.grid)
         with torch.autocast(mask.device.type, enabled=False):
             correlation = cell_correlation(analysis.cells, analysis.cells.take(points.cell))
@@ -202,13 +206,6 @@ class Colorzoo2026(ColoringModel):
         grid = (light.shape[2], light.shape[3])
         return Analysis(mean, logits, cells, light, maps.features.float(), grid)
 
-    def _analysis(self, lightness: Tensor, state: dict[str, Any]) -> Analysis:
-        """Return the network output in the state of an image; run the network only for a new state."""
-        if "analysis" not in state:
-            state["analysis"] = self.analyze(lightness)
-        analysis: Analysis = state["analysis"]
-        return analysis
-
     def _follow(self, analysis: Analysis, exemplar: Exemplar, classes: ClassMap | None) -> Analysis:
         """Return the network output conditioned on a reference."""
         blocks = Blocks.of(exemplar.embed_by(self.encode_reference).float())
@@ -218,16 +215,14 @@ class Colorzoo2026(ColoringModel):
         if classes is not None and classes.exemplar is not None:
             labels = (classes.target, classes.exemplar)
         with torch.autocast(analysis.mean.device.type, enabled=False):  # matching needs float32
-            found = observe_references(self._embeddings(analysis), references, exemplar.alpha, labels)
+            mean = torch.unflatten(analysis.mean, 1, analysis.grid)
+            variance = analysis.cells.amplitude.square().sum(-1) + self.covariance.noise
+            variance = torch.unflatten(variance[..., None], 1, analysis.grid)
+            embeddings = CellEmbeddings(analysis.features, mean, variance)
+            found = observe_references(embeddings, references, exemplar.alpha, labels)
             moved = analysis.mean + found.change.flatten(1, 2)
             logits = self._narrowed(analysis.logits, moved, 0.5 * found.precision.flatten(1))
         return analysis._replace(mean=moved, logits=logits, match=found.match)
-
-    def _embeddings(self, analysis: Analysis) -> CellEmbeddings:
-        """Return the features, mean colors and variances of the cells for `observe_references`."""
-        mean = analysis.mean.reshape(analysis.light.shape[0], *analysis.grid, 2)
-        variance = analysis.cells.amplitude.square().sum(-1) + self.covariance.noise
-        return CellEmbeddings(analysis.features, mean, variance.view(*mean.shape[:3], 1))
 
     def _match_statistics(self, analysis: Analysis, statistics: GlobalStatistics) -> Analysis:
         """Return the network output conditioned on color statistics."""

@@ -222,16 +222,16 @@ def observe(residual: Tensor, mask: Tensor, grid: tuple[int, int]) -> Observatio
     """
     sums = _sum_in_cells(torch.cat([residual * mask, mask], dim=1), grid)  # (B, N, 3)
     has_points = sums[..., 2] > 0
-    # cells with points first; cells without points pad the rows of images with fewer points
     numbers = torch.arange(has_points.shape[1], device=mask.device)
-    order = torch.where(has_points, numbers - len(numbers), numbers).argsort(dim=1)
-    largest = has_points.sum(1).max().clamp(min=1)
-    step = (largest + MAX_CELLS - 1) // MAX_CELLS  # rounded up
-    selected = ((largest + step - 1) // step).item()
+    points_first = torch.where(has_points, numbers - len(numbers), numbers).argsort(dim=1)
+    largest_count = has_points.sum(1).max().clamp(min=1)
+    step = (largest_count + MAX_CELLS - 1) // MAX_CELLS  # every step-th cell is selected
+    selected_count = ((largest_count + step - 1) // step).item()
     if torch.compiler.is_compiling():
         # torch.export cannot infer this; outside of export, the call would import sympy
-        torch._check(selected >= 1)
-    index = order[:, torch.arange(selected, device=mask.device) * step]
+        torch._check(selected_count >= 1)
+    # in images with fewer points, cells without points pad the selection
+    index = points_first[:, torch.arange(selected_count, device=mask.device) * step]
     total, count = torch.split(torch.take_along_dim(sums, index[..., None], dim=1), [2, 1], dim=-1)
     return Observations(index, total / count.clamp(min=1), (count[..., 0] > 0).float())
 

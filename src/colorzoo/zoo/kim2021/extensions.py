@@ -181,29 +181,35 @@ class Propagation(nn.Module):
         key = torch.cat(
             [lightness / self.log_alike.exp(), self.look(torch.cat([gray, scribbles], dim=1)).float()], dim=1
         )
-        drawn = self._drawn(ab, key, 1 - self.avoid.sigmoid() * scribbles)
-        inputs = torch.cat([gray, scribbles, ab / _AB_SCALE, drawn / _AB_SCALE], dim=1)
+        neighbor_ab = self._neighbor_mean(ab, key, trust=1 - self.avoid.sigmoid() * scribbles)
+        inputs = torch.cat([gray, scribbles, ab / _AB_SCALE, neighbor_ab / _AB_SCALE], dim=1)
         belief = _GAIN * self.belief(inputs).float()
-        return belief * (drawn - ab)
+        return belief * (neighbor_ab - ab)
 
-    def _drawn(self, ab: Tensor, key: Tensor, trust: Tensor) -> Tensor:
-        """Return the mean color of similar pixels within the radius."""
+    def _neighbor_mean(self, ab: Tensor, key: Tensor, trust: Tensor) -> Tensor:
+        """Return the mean color of similar pixels within the radius, ``(B, 2, H, W)`` in CIE units.
+
+        Args:
+            ab: Predicted ab ``(B, 2, H, W)`` in CIE units.
+            key: ``(B, C, H, W)``, lightness and features, which are similar for similar pixels.
+            trust: ``(B, 1, H, W)`` in [0, 1], weight of each pixel as a neighbor.
+        """
         height, width = ab.shape[-2:]
-        reach = self.radius // _STEP * _STEP
+        reach = self.radius // _STEP * _STEP  # largest offset, a multiple of the step
         values = torch.cat([key, trust, trust * ab], dim=1)
         padded = F.pad(values, (reach,) * 4)  # pixels outside of the image have no weight
-        total = torch.zeros_like(ab)
+        weighted_sum = torch.zeros_like(ab)
         weight = torch.full_like(trust, 1e-6)
         for row, column in product(range(-reach, reach + 1, _STEP), repeat=2):
-            if row * row + column * column > self.radius**2:
+            if row**2 + column**2 > self.radius**2:
                 continue
             top, left = reach + row, reach + column
-            shifted = padded[..., top : top + height, left : left + width]
-            other_key, other_trust, other_ab = torch.split(shifted, [key.shape[1], 1, 2], dim=1)
-            alike = torch.exp(-(other_key - key).square().sum(dim=1, keepdim=True) / 2)
-            total = total + alike * other_ab
-            weight = weight + alike * other_trust
-        return total / weight
+            neighbors = padded[..., top : top + height, left : left + width]
+            other_key, other_trust, trusted_ab = torch.split(neighbors, [key.shape[1], 1, 2], dim=1)
+            similarity = torch.exp(-(other_key - key).square().sum(dim=1, keepdim=True) / 2)
+            weighted_sum = weighted_sum + similarity * trusted_ab
+            weight = weight + similarity * other_trust
+        return weighted_sum / weight
 
 
 class ExtendedEdgeLoss(EdgeLoss):
