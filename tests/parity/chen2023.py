@@ -150,7 +150,8 @@ def dino(golden: Golden) -> None:
 @torch.inference_mode()
 def stego_head(golden: Golden) -> None:
     head = StegoHead()
-    head.load_state_dict(convert_stego(weights(golden)))
+    state_dict = convert_stego(weights(golden))
+    head.load_state_dict({key.removeprefix("head."): value for key, value in state_dict.items()})
     code = head(wide(golden, "in_tokens"))
     golden.close("out_code", code)
     check_classes(golden, code, head.clusters, "")

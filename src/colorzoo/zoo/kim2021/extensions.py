@@ -5,7 +5,7 @@ The included weights use them. `Extensions` selects them when a model is constru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -127,18 +127,13 @@ def fading(scribbles: Tensor, reach: int) -> Tensor:
         Factors ``(B, 1, H, W)``: 1 at the scribbles, 0 beyond ``reach``.
     """
     flat, ramp = reach - reach // 2, reach // 2
-    for axis in (0, 1):  # separable, because a square window is much slower
-        scribbles = _along(F.max_pool2d, scribbles, flat, axis)
-    for axis in (0, 1):
-        scribbles = _along(partial(F.avg_pool2d, count_include_pad=False), scribbles, ramp, axis)
-    return scribbles
-
-
-def _along(pool: Callable[..., Tensor], image: Tensor, reach: int, axis: int) -> Tensor:
-    """Pool along one axis within a distance of ``reach`` pixels."""
-    size, padding = [1, 1], [0, 0]
-    size[axis], padding[axis] = 2 * reach + 1, reach
-    return pool(image, tuple(size), stride=1, padding=tuple(padding))
+    # one axis after the other, because a square window is much slower
+    dilated = F.max_pool2d(scribbles, (2 * flat + 1, 1), stride=1, padding=(flat, 0))
+    dilated = F.max_pool2d(dilated, (1, 2 * flat + 1), stride=1, padding=(0, flat))
+    average = partial(F.avg_pool2d, stride=1, count_include_pad=False)
+    averaged: Tensor = average(dilated, (2 * ramp + 1, 1), padding=(ramp, 0))
+    faded: Tensor = average(averaged, (1, 2 * ramp + 1), padding=(0, ramp))
+    return faded
 
 
 class Propagation(nn.Module):

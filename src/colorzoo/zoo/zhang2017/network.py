@@ -153,7 +153,7 @@ class GlobalBranch(nn.Module):
 
 
 class GlobalNetwork(nn.Module):
-    """Base class of Global Hints networks, which add a statistics vector after block 4.
+    """Global Hints network, which adds a statistics vector after block 4 of a U-Net.
 
     Args:
         unet: U-Net that predicts ab.
@@ -179,23 +179,6 @@ class GlobalNetwork(nn.Module):
         height, width = lightness.shape[-2:]
         ab = self.unet.decode(self.encode(lightness, statistics))
         return ab[:, :, :height, :width].float() * self.ab_scale
-
-    def encode(self, lightness: Tensor, statistics: GlobalStatistics) -> HintEncoding:
-        """Run the network up to block 8; see `forward` for the arguments."""
-        raise NotImplementedError
-
-
-class GlobalHintsNetwork(GlobalNetwork):
-    """Global Hints network of the paper, without a classification head.
-
-    Args:
-        width: Multiplier for every channel count; 1.0 matches the published network.
-        ab_scale: Factor that converts the network output to CIE units: 110, or 100 for the authors' Caffe
-            weights.
-    """
-
-    def __init__(self, width: float, *, ab_scale: float = 110.0) -> None:
-        super().__init__(HintUNet(1, width, distribution=False), ab_scale)
 
     def encode(self, lightness: Tensor, statistics: GlobalStatistics) -> HintEncoding:
         """Run the network up to block 8; see `forward` for the arguments."""
