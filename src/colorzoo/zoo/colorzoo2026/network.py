@@ -118,13 +118,10 @@ class Network(EncoderDecoder):
         # arithmetic, so that an exported graph supports all sizes
         sides = [(side * 14 // 10 + MULTIPLE - 1) // MULTIPLE * MULTIPLE for side in lightness.shape[2:]]
         known = self.encoder(F.interpolate(lightness, sides, mode="bilinear"))
-        known8, known16, known32 = (
-            maps.permute(0, 2, 3, 1) for maps in (known.maps8, known.maps16, known.maps32)
-        )
         maps4 = self.stem(((lightness - 50) / 50).permute(0, 2, 3, 1))
-        maps8 = self.stage8(_add_resized(self.down8(maps4), self.known8(known8)))
-        maps16 = self.stage16(_add_resized(self.down16(maps8), self.known16(known16)))
-        maps32 = self.stage32(_add_resized(self.down32(maps16), self.known32(known32)))
+        maps8 = self.stage8(_fuse(self.down8(maps4), known.maps8, self.known8))
+        maps16 = self.stage16(_fuse(self.down16(maps8), known.maps16, self.known16))
+        maps32 = self.stage32(_fuse(self.down32(maps16), known.maps32, self.known32))
         vector = self.vector(self.vector_norm(maps32.mean((1, 2))))
         vector = F.leaky_relu(vector + self.known_vector(known.vector), SLOPE)
         features = self.decode((maps4, maps8, maps16, maps32), vector)
@@ -143,7 +140,14 @@ def _feature_projection(width: int, wider: int) -> nn.Sequential:
     return nn.Sequential(OrderedDict(norm=nn.LayerNorm(width), linear=linear))
 
 
-def _add_resized(maps: Tensor, projected: Tensor) -> Tensor:
-    """Resize projected features ``(B, h', w', D)`` and add them to network features ``(B, h, w, D)``."""
+def _fuse(maps: Tensor, known: Tensor, projection: nn.Module) -> Tensor:
+    """Project the features of the frozen encoder, resize them, and add them to the features of the network.
+
+    Args:
+        maps: ``(B, h, w, D)``, features of the network.
+        known: ``(B, C, h', w')``, features of the frozen encoder.
+        projection: Layers that project C channels to D channels; see `_feature_projection`.
+    """
+    projected: Tensor = projection(known.permute(0, 2, 3, 1))
     resized = F.interpolate(projected.permute(0, 3, 1, 2), maps.shape[1:3], mode="bilinear")
     return maps + resized.permute(0, 2, 3, 1)
