@@ -18,7 +18,7 @@ from colorzoo.registry import model_card
 from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_image
 from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
-from colorzoo.zoo.colorzoo2026.points import Observations, cell_covariance, observe
+from colorzoo.zoo.colorzoo2026.points import Observations, cell_covariance, observe, take_cells
 
 SIZE = (64, 96)
 CLICKS = ((10, 20, 30.0, 20.0), (50, 90, -20.0, 40.0), (40, 60, 0.0, -45.0))
@@ -61,8 +61,7 @@ def test_posterior_has_the_observed_colors_at_points(model: Colorzoo2026, lightn
     seen = model.analyze(lightness)
     observed = observe(torch.randn(1, 2, *SIZE), points(*CLICKS).points.mask, seen.grid)
     across = cell_covariance(seen.cells, seen.cells.take(observed.cell))
-    posterior = model.covariance.posterior(across, observed)
-    change = torch.take_along_dim(posterior.change, observed.cell[..., None], dim=1)
+    change = take_cells(model.covariance.posterior(across, observed).change, observed.cell)
     assert torch.allclose(change, observed.residual, atol=0.02)
     with pytest.raises(torch.linalg.LinAlgError):  # an error instead of NaN colors
         model.covariance.posterior(-across, observed)

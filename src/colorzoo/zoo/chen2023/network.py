@@ -93,7 +93,7 @@ class ClusterSegmenter(nn.Module):
         """
         centers = self.encode.centers
         if self.classes != len(centers):
-            centers = merge_clusters(centers, self.classes).centers
+            centers = merge_clusters(centers, self.classes)
         return classify(self.encode(rgb, deep), centers)
 
 

@@ -45,9 +45,8 @@ class Cells(NamedTuple):
 
     def take(self, index: Tensor) -> Self:
         """Return the embeddings of the cells at indices ``(B, n)``."""
-        index = index.to(self.amplitude.device)[..., None]
-        coordinates = torch.take_along_dim(self.coordinates, index[..., None], dim=1)
-        return type(self)(coordinates, torch.take_along_dim(self.amplitude, index, dim=1))
+        index = index.to(self.amplitude.device)
+        return type(self)(take_cells(self.coordinates, index), take_cells(self.amplitude, index))
 
     def double(self) -> Self:
         """Convert the embeddings to float64; move them to the CPU if the device lacks float64."""
@@ -131,8 +130,7 @@ class ColorCovariance(nn.Module):
         valid = points.valid
         across = across * valid[:, None]
         noise = torch.where(valid > 0, (self.noise + _JITTER).to(valid), valid.new_ones(()))
-        between_points = torch.take_along_dim(across, points.cell[..., None], dim=1)
-        covariance = between_points * valid[..., None] + torch.diag_embed(noise)
+        covariance = take_cells(across, points.cell) * valid[..., None] + torch.diag_embed(noise)
         # float64, because nearby points make the system ill-conditioned
         checks = not torch.compiler.is_compiling()  # an exported graph cannot raise errors
         factor = torch.linalg.cholesky_ex(covariance.double(), check_errors=checks).L
@@ -150,6 +148,19 @@ class ColorCovariance(nn.Module):
         prior = cells.amplitude.square().sum(-1) + noise
         explained = torch.linalg.solve_triangular(posterior.factor, posterior.across.mT, upper=False)
         return prior, (prior - explained.square().sum(1)).clamp(min=0.5 * noise + 1e-6)
+
+
+def take_cells(values: Tensor, index: Tensor) -> Tensor:
+    """Select the values ``(B, n, ...)`` of n cells from the values ``(B, N, ...)`` of all N cells.
+
+    Unlike `torch.take_along_dim`, this function can be exported if the number n depends on the points.
+
+    Args:
+        values: ``(B, N, ...)``, values of all cells.
+        index: ``(B, n)``, indices of the selected cells.
+    """
+    shape = (*index.shape, *values.shape[2:])
+    return values.gather(1, index.view(*index.shape, *[1] * (values.ndim - 2)).expand(shape))
 
 
 def cell_correlation(one: Cells, other: Cells) -> Tensor:
@@ -222,8 +233,9 @@ def observe(residual: Tensor, mask: Tensor, grid: tuple[int, int]) -> Observatio
     """
     sums = _sum_in_cells(torch.cat([residual * mask, mask], dim=1), grid)  # (B, N, 3)
     has_points = sums[..., 2] > 0
-    numbers = torch.arange(has_points.shape[1], device=mask.device)
-    points_first = torch.where(has_points, numbers - len(numbers), numbers).argsort(dim=1)
+    cells = has_points.shape[1]
+    numbers = torch.arange(cells, device=mask.device)
+    points_first = torch.where(has_points, numbers - cells, numbers).argsort(dim=1)
     largest_count = has_points.sum(1).max().clamp(min=1)
     step = (largest_count + MAX_CELLS - 1) // MAX_CELLS  # every step-th cell is selected
     selected_count = ((largest_count + step - 1) // step).item()
@@ -232,7 +244,7 @@ def observe(residual: Tensor, mask: Tensor, grid: tuple[int, int]) -> Observatio
         torch._check(selected_count >= 1)
     # in images with fewer points, cells without points pad the selection
     index = points_first[:, torch.arange(selected_count, device=mask.device) * step]
-    total, count = torch.split(torch.take_along_dim(sums, index[..., None], dim=1), [2, 1], dim=-1)
+    total, count = torch.split(take_cells(sums, index), [2, 1], dim=-1)
     return Observations(index, total / count.clamp(min=1), (count[..., 0] > 0).float())
 
 

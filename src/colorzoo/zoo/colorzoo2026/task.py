@@ -19,7 +19,7 @@ from colorzoo.training.muon import MuonModule, muon_groups
 from colorzoo.training.optimization import Optimization
 from colorzoo.zoo.colorzoo2026.model import Analysis, Colorzoo2026
 from colorzoo.zoo.colorzoo2026.network import AB_SCALE, STRIDE, Architecture
-from colorzoo.zoo.colorzoo2026.points import Observations, cell_covariance
+from colorzoo.zoo.colorzoo2026.points import Observations, cell_covariance, take_cells
 
 _MAX_POINTS = 64
 _QUERIES = 48  # number of cells per crop in the variance loss
@@ -113,21 +113,19 @@ class Colorzoo2026Task(MuonModule):
         target = target.flatten(1, 2)
         residual = target - analysis.mean
         index, valid = random_cells(seeds, target.shape[1], target.device)
-        points = Observations(index, torch.take_along_dim(residual, index[..., None], dim=1), valid)
+        points = Observations(index, take_cells(residual, index), valid)
         with torch.autocast(target.device.type, enabled=False):
             across = cell_covariance(analysis.cells, analysis.cells.take(points.cell))
             posterior = self.model.covariance.posterior(across, points)
             prior, variance = self.model.covariance.variances(analysis.cells, posterior)
         colors = analysis.mean + posterior.change
         queries, _ = random_cells(seeds, target.shape[1], target.device, _QUERIES, "queries")
-        errors, errors_after = (
-            torch.take_along_dim(values.detach(), queries[..., None], dim=1)
-            for values in (residual, residual - posterior.change)
+        errors, errors_after, prior, variance = (
+            take_cells(values, queries) for values in (residual, residual - posterior.change, prior, variance)
         )
-        prior, variance = (torch.take_along_dim(values, queries, dim=1) for values in (prior, variance))
         return {
             "points": F.smooth_l1_loss(colors, target, beta=self.objective.delta),
-            "variance": variance_loss(errors, errors_after, prior, variance),
+            "variance": variance_loss(errors.detach(), errors_after.detach(), prior, variance),
         }
 
 

@@ -272,8 +272,10 @@ def observed_points(maps: Maps, hints: Tensor) -> Observations:
     if not is_traced():  # a graph needs a fixed number
         count = max(1, min(count, int(hinted.sum(1).max())))
     weight, index = hinted.topk(count, dim=1)
+    # not take_along_dim, whose exported graphs have a fixed batch size
     embedding, color = (
-        torch.take_along_dim(values, index[..., None], dim=1) for values in (maps.embedding, color)
+        values.gather(1, index[..., None].expand(-1, -1, values.shape[2]))
+        for values in (maps.embedding, color)
     )
     return Observations(embedding, color, weight)
 
