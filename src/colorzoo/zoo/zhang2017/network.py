@@ -196,13 +196,14 @@ def known_statistics(statistics: GlobalStatistics, batch: int, like: Tensor) -> 
         batch: Batch size.
         like: Tensor with the dtype and device of the results.
     """
-    histogram = _known(statistics.histogram, like.new_zeros(batch, len(hull_centers())))
-    return histogram, _known(statistics.saturation, like.new_full((batch, 1), -1.0))
+    histogram = like.new_zeros(batch, len(hull_centers()))
+    saturation = like.new_full((batch, 1), -1.0)
+    if statistics.histogram is not None:
+        histogram = statistics.histogram.to(like)
+    if statistics.saturation is not None:
+        saturation = statistics.saturation.to(like)
+    return histogram, saturation
 
 
 def _layer(channels: int) -> tuple[nn.Module, ...]:
     return nn.Conv2d(channels, channels, 1), nn.ReLU()
-
-
-def _known(value: Tensor | None, absent: Tensor) -> Tensor:
-    return absent if value is None else value.to(absent)
