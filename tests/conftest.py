@@ -170,11 +170,11 @@ def _any_algorithm() -> Iterator[None]:
 @pytest.fixture
 def shallow_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reduce each stage of colorzoo2026's frozen encoder to one block, because further blocks repeat it."""
-    from colorzoo.factory import EncoderWeights, frozen_imagenet_encoder
+    from colorzoo.networks.imagenet_encoder import frozen_imagenet_encoder
     from colorzoo.zoo.colorzoo2026 import network
 
-    def shallow(weights: EncoderWeights) -> torch.nn.Module:
-        encoder = frozen_imagenet_encoder(weights)
+    def shallow(state_dict: dict[str, torch.Tensor]) -> torch.nn.Module:
+        encoder = frozen_imagenet_encoder(state_dict)
         for stage in encoder.stages:
             del stage[1:]
         return encoder

@@ -40,9 +40,10 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.factory import frozen_imagenet_encoder
 from colorzoo.networks.click_segmenter import PARTS, ClickSegmenter, SegmenterFeatures
-from colorzoo.networks.imagenet_encoder import ImageNetFeatures
+from colorzoo.networks.imagenet_encoder import ImageNetFeatures, frozen_imagenet_encoder
+from colorzoo.weights.catalog import EMBEDDED_FOLDER
+from colorzoo.weights.load import read_weights
 
 SOURCES = {
     "faces": "anamikakolady+CelebAMask-Face-Parsing",
@@ -417,12 +418,13 @@ class Batches(IterableDataset[Batch]):
     def __iter__(self) -> Iterator[Batch]:
         """Yield batches with the features of the frozen encoder."""
         torch.set_num_threads(1)
-        encoder = frozen_imagenet_encoder().to(memory_format=torch.channels_last)
+        weights = read_weights(EMBEDDED_FOLDER / "efficientnet_lite2.safetensors")
+        encoder = frozen_imagenet_encoder(weights.state_dict).to(memory_format=torch.channels_last)
         draw = random.Random(self.seed)
-        weights = [WEIGHTS[photo.source] for photo in self.photos]
+        sampling_weights = [WEIGHTS[photo.source] for photo in self.photos]
         backgrounds = [photo for photo in self.photos if photo.source in ("regions", "coco")]
         while True:
-            photos = draw.choices(self.photos, weights, k=BATCH)
+            photos = draw.choices(self.photos, sampling_weights, k=BATCH)
             crops = [draw_crop(photo, self.allowed, backgrounds, draw) for photo in photos]
             lightness = torch.from_numpy(np.stack([crop.levels for crop in crops]))[:, None] / 2.55
             with torch.no_grad():

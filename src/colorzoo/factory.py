@@ -1,4 +1,4 @@
-"""Functions that create registered models and frozen networks and load their weights.
+"""Functions that create registered models and load their weights.
 
 `colorzoo.training.create` adds the LightningModules.
 """
@@ -9,9 +9,8 @@ import warnings
 from collections.abc import Mapping
 from contextvars import Context
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import nn
@@ -19,28 +18,17 @@ from torch import nn
 from colorzoo.card import ModelCard
 from colorzoo.errors import ColorzooError, UntrainedWarning, WeightsError, first_words
 from colorzoo.model import ColoringModel, coloring_model
-from colorzoo.networks.imagenet_encoder import ImageNetEncoder
 from colorzoo.registry import load_model_class, load_task_class, model_card
 from colorzoo.settings import constructor_arguments, known_settings, merge_settings
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
-from colorzoo.weights.catalog import EMBEDDED_FOLDER, entry_without_hash, listed_record
+from colorzoo.weights.catalog import entry_without_hash, listed_record
 from colorzoo.weights.load import UNTRAINED, Provenance, untrained_reason
 from colorzoo.weights.pretrained import HUB, hub_weights
 
 if TYPE_CHECKING:
-    from colorzoo.networks.click_segmenter import ClickSegmenter
     from colorzoo.networks.exemplar_features import BorrowedTrunk, Trunk
 
 M = TypeVar("M", bound=nn.Module)
-EncoderWeights = Literal["imagenet", "fine-tuned"]
-"""Names of the encoder weights: trained on ImageNet, or fine-tuned together with colorzoo2026."""
-ENCODER_FILES: dict[EncoderWeights, str] = {
-    "imagenet": "efficientnet_lite2.safetensors",
-    "fine-tuned": "colorzoo2026_encoder.safetensors",
-}
-"""Files of the 8-bit encoder weights; ``NOTICE`` lists their sources."""
-SEGMENTER_FILE = "things.safetensors"
-"""File of the segmenter weights, which this project trained; see ``NOTICE``."""
 
 
 def create_task(
@@ -211,43 +199,6 @@ def borrowed_trunk(name: str) -> BorrowedTrunk:
     from colorzoo.networks.exemplar_features import BorrowedTrunk
 
     return BorrowedTrunk(create_backbone(name, "features", offline=True).network)
-
-
-def frozen_imagenet_encoder(weights: EncoderWeights = "imagenet") -> ImageNetEncoder:
-    """Return the pretrained ImageNet encoder of colorzoo2026 in evaluation mode.
-
-    Its weights are non-persistent buffers, so they are neither trained nor stored in checkpoints.
-
-    Args:
-        weights: ``"imagenet"`` for weights trained on ImageNet, or ``"fine-tuned"`` for weights that were
-            fine-tuned together with colorzoo2026.
-    """
-    device = torch.get_default_device()
-    with torch.device("meta"):  # skips the initialization
-        encoder = ImageNetEncoder()
-    if device.type != "meta":  # a meta model has shapes only
-        encoder.load_state_dict(
-            read_weights(EMBEDDED_FOLDER / ENCODER_FILES[weights]).state_dict, assign=True
-        )
-    for layer in encoder.modules():
-        if isinstance(layer, nn.Conv2d):
-            for name, value in list(layer.named_parameters(recurse=False)):
-                delattr(layer, name)
-                layer.register_buffer(name, value.detach(), persistent=False)
-    return encoder.to(device, torch.float32).eval()  # some weights are stored in half precision
-
-
-@cache
-def click_segmenter() -> tuple[ImageNetEncoder, ClickSegmenter]:
-    """Return the ImageNet encoder and the interactive segmenter that decodes its features.
-
-    The segmenter predicts the region of an object from clicks. The networks are loaded once and cached.
-    """
-    from colorzoo.networks.click_segmenter import ClickSegmenter  # used only by object selections
-
-    network = ClickSegmenter()
-    network.load_state_dict(read_weights(EMBEDDED_FOLDER / SEGMENTER_FILE).state_dict)
-    return frozen_imagenet_encoder(), network.eval().requires_grad_(False)
 
 
 def is_meta() -> bool:

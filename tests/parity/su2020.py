@@ -8,7 +8,7 @@ import torch
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Points
 from colorzoo.model import ColoringModel
-from colorzoo.zoo.su2020.network import FUSED, to_rectangles
+from colorzoo.zoo.su2020.network import FUSED, to_rectangle
 from parity.cases import Golden, case
 from parity.pipelines.su2020 import fuse
 from pseudo_weights import pseudo_state_dict
@@ -71,10 +71,10 @@ def check_places(golden: Golden, size: tuple[int, int]) -> dict[str, list[Any]]:
         rows, columns = size[0] // stride, size[1] // stride
         found = [
             (p.left, columns - p.left - p.width, p.top, rows - p.top - p.height, p.width, p.height)
-            for p in to_rectangles(corners, size, stride)
+            for p in (to_rectangle(box, size, stride) for box in corners)
         ]
         np.testing.assert_array_equal(found, golden.arrays["in_box_info"][level])
-    return {name: to_rectangles(corners, size, stride) for name, _, stride in FUSED}
+    return {name: [to_rectangle(box, size, stride) for box in corners] for name, _, stride in FUSED}
 
 
 def full_input(network: Any, lightness: torch.Tensor) -> torch.Tensor:

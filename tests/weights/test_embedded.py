@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from colorzoo import factory
 from colorzoo.errors import WeightsError
 from colorzoo.factory import create_coloring_model
 from colorzoo.files import sha256_of
+from colorzoo.inference.selection import SEGMENTER_FILE
 from colorzoo.registry import list_models, model_card
 from colorzoo.weights import catalog
 from colorzoo.weights.catalog import EMBEDDED_FOLDER
+from colorzoo.zoo.colorzoo2026.network import ENCODER_FILES, Architecture, EncoderWeights, Network
 
 FILES = sorted(EMBEDDED_FOLDER.glob("*.safetensors"))
 
@@ -28,7 +29,7 @@ def test_create_coloring_model_rejects_damaged_file(tmp_path: Path, monkeypatch:
 def test_embedded_files_match_model_cards_and_encoder_files() -> None:
     cards = [w for name in list_models() for w in model_card(name).weights.values() if w.file]
     known = {w.file for w in cards}
-    assert {path.name for path in FILES} == known | {*factory.ENCODER_FILES.values(), factory.SEGMENTER_FILE}
+    assert {path.name for path in FILES} == known | {*ENCODER_FILES.values(), SEGMENTER_FILE}
     sizes = {path.name: path.stat().st_size for path in FILES}
     assert [(w.file, w.size) for w in cards] == [(w.file, sizes[w.file]) for w in cards]
 
@@ -40,10 +41,8 @@ def test_embedded_files_match_model_cards_and_encoder_files() -> None:
         ("fine-tuned", "a24fb4d8ba4e6f246aeb8fd802a47a13da3a88d30c7e2701325a7e1ce3f2d634"),
     ],
 )
-def test_embedded_encoder_file_matches_its_hash_and_is_frozen(
-    weights: factory.EncoderWeights, sha256: str
-) -> None:
-    assert sha256_of(EMBEDDED_FOLDER / factory.ENCODER_FILES[weights]) == sha256
-    model = factory.frozen_imagenet_encoder(weights)
+def test_embedded_encoder_file_matches_its_hash_and_is_frozen(weights: EncoderWeights, sha256: str) -> None:
+    assert sha256_of(EMBEDDED_FOLDER / ENCODER_FILES[weights]) == sha256
+    model = Network(Architecture(encoder=weights)).encoder
     assert not list(model.parameters())  # no trainable parameters
     assert not model.state_dict()  # excluded from checkpoints

@@ -105,7 +105,7 @@ def test_cluster_segmenter_merges_centers_before_classification() -> None:
     found = {count: ClusterSegmenter(encode, count)(maps, maps) for count in (27, 22, 4, 1)}
     assert torch.equal(found[27].labels, classify(features, centers).labels)
     for count in (22, 4, 1):
-        merged = classify(features, merge_clusters(centers, count).centers)
+        merged = classify(features, merge_clusters(centers, count))
         assert int(found[count].labels.max()) < count
         assert torch.equal(found[count].labels, merged.labels)
     assert torch.allclose(found[1].confidence, torch.ones(()))

@@ -14,12 +14,11 @@ from colorzoo.card import ModelCard
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Points
-from colorzoo.networks.blocks import take_cells
 from colorzoo.registry import model_card
 from colorzoo.testing import sample_image
 from colorzoo.testing.models import contract_test_model
 from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
-from colorzoo.zoo.colorzoo2026.points import Observations, cell_covariance, observe
+from colorzoo.zoo.colorzoo2026.points import Observations, cell_covariance, observe, take_cells
 
 SIZE = (64, 96)
 CLICKS = ((10, 20, 30.0, 20.0), (50, 90, -20.0, 40.0), (40, 60, 0.0, -45.0))
@@ -61,7 +60,7 @@ def points(*clicks: tuple[int, int, float, float], size: tuple[int, int] = SIZE)
 def test_posterior_has_the_observed_colors_at_points(model: Colorzoo2026, lightness: Tensor) -> None:
     seen = model.analyze(lightness)
     observed = observe(torch.randn(1, 2, *SIZE), points(*CLICKS).points.mask, seen.grid)
-    across = cell_covariance(seen.cells, observed.cell)
+    across = cell_covariance(seen.cells, seen.cells.take(observed.cell))
     change = take_cells(model.covariance.posterior(across, observed).change, observed.cell)
     assert torch.allclose(change, observed.residual, atol=0.02)
     with pytest.raises(torch.linalg.LinAlgError):  # an error instead of NaN colors

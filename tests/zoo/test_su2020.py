@@ -24,7 +24,7 @@ from colorzoo.training.stages import Start
 from colorzoo.weights import save_weights
 from colorzoo.zoo.su2020.extensions import random_boxes
 from colorzoo.zoo.su2020.model import detect
-from colorzoo.zoo.su2020.network import Rectangle, to_rectangles
+from colorzoo.zoo.su2020.network import Rectangle, to_rectangle
 from colorzoo.zoo.su2020.task import Su2020, relative_boxes
 
 SIZE = (40, 56)
@@ -57,8 +57,8 @@ def boxes_of(*counts: int) -> Boxes:
         ((-0.5, 0.0, 1.5, 1.0), 4, Rectangle(0, 0, 16, 16)),
     ],
 )
-def test_to_rectangles_rounds_boxes_to_whole_cells(corners: Any, stride: int, expected: Rectangle) -> None:
-    assert to_rectangles(torch.tensor([corners]), (64, 64), stride) == [expected]
+def test_to_rectangle_rounds_box_to_whole_cells(corners: Any, stride: int, expected: Rectangle) -> None:
+    assert to_rectangle(torch.tensor(corners), (64, 64), stride) == expected
 
 
 def test_su2020_images_without_boxes_equal_predictions_without_guidance() -> None:

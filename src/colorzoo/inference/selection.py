@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple, cast
 
 import cv2
@@ -17,14 +18,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.factory import click_segmenter
 from colorzoo.guidance import Mask
 from colorzoo.inference.full_size import map_size
 from colorzoo.inference.steps.areas import polygon_map
-from colorzoo.networks.click_segmenter import PARTS, SegmenterFeatures
+from colorzoo.networks.click_segmenter import PARTS, ClickSegmenter, SegmenterFeatures
 from colorzoo.networks.enlarging import enlarge_along_edges
-from colorzoo.networks.imagenet_encoder import MULTIPLE
+from colorzoo.networks.imagenet_encoder import MULTIPLE, ImageNetEncoder, frozen_imagenet_encoder
+from colorzoo.weights.catalog import EMBEDDED_FOLDER
+from colorzoo.weights.load import read_weights
 
+ENCODER_FILE = "efficientnet_lite2.safetensors"
+"""File of the ImageNet encoder weights; ``NOTICE`` lists their source."""
+SEGMENTER_FILE = "things.safetensors"
+"""File of the segmenter weights, which this project trained; see ``NOTICE``."""
 _NETWORK_SIZE = 256  # shorter side of the network input
 _CROP = 4  # the crop of the second run has 1 / 4 of the shorter side
 _STEP = 1.25  # ratio of the argument `size` that selects the next larger object
@@ -41,6 +47,18 @@ _BAND = 0.35  # width of the searched band, as a fraction of the depth of the ou
 _LEAST_PIXELS = 24
 _LEAST_SHARE = 0.05  # minimum fraction of the outlined pixels; a smaller result is replaced by the outline
 _LIGHTNESS_SCALE, _AB_SCALE = 2.55, 2.0  # 8-bit levels per CIE unit
+
+
+@cache
+def click_segmenter() -> tuple[ImageNetEncoder, ClickSegmenter]:
+    """Return the ImageNet encoder and the interactive segmenter that decodes its features.
+
+    The segmenter predicts the region of an object from clicks. The networks are loaded once and cached.
+    """
+    encoder = frozen_imagenet_encoder(read_weights(EMBEDDED_FOLDER / ENCODER_FILE).state_dict)
+    segmenter = ClickSegmenter()
+    segmenter.load_state_dict(read_weights(EMBEDDED_FOLDER / SEGMENTER_FILE).state_dict)
+    return encoder, segmenter.eval().requires_grad_(False)
 
 
 def select_outlined(

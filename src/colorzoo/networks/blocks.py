@@ -158,21 +158,3 @@ def cells(side: int, stride: int) -> int:
     """Return the number of feature map positions that cover ``side`` pixels, rounded up."""
     # not ``-(-side // stride)``, because integer division in ONNX rounds towards zero
     return (side + stride - 1) // stride
-
-
-def take_cells(values: Tensor, index: Tensor) -> Tensor:
-    """Select the values of n cells from the values of all N cells.
-
-    Examples:
-        >>> take_cells(torch.rand(2, 12, 3), torch.tensor([[4, 0], [1, 1]])).shape
-        torch.Size([2, 2, 3])
-
-    Args:
-        values: ``(B, N, ...)``, values of all cells.
-        index: ``(B, n)``, indices of the selected cells.
-
-    Returns:
-        ``(B, n, ...)``, values of the selected cells.
-    """
-    shape = (*index.shape, *values.shape[2:])
-    return values.gather(1, index.view(*index.shape, *[1] * (values.ndim - 2)).expand(shape))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -10,6 +12,14 @@ SLOPE = 0.1
 """Negative slope of the leaky ReLU."""
 INITIAL_SCALE = 0.1
 """Factor on the initial weights of the last layer of each block and head."""
+
+
+class ChannelsLastConv2d(nn.Conv2d):
+    """Convolution of feature maps ``(B, H, W, C)``, with the arguments of `torch.nn.Conv2d`."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return the output ``(B, H', W', D)`` for feature maps ``(B, H, W, C)``."""
+        return super().forward(maps.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
 class ResidualBlock(nn.Module):
@@ -22,15 +32,15 @@ class ResidualBlock(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
+        self.first = ChannelsLastConv2d(width, width, 3, padding=1)
+        self.second = ChannelsLastConv2d(width, width, 3, padding=1)
         with torch.no_grad():
             self.second.weight.mul_(INITIAL_SCALE)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Apply the block to feature maps ``(B, H, W, C)``; the output has the same shape."""
-        inner = F.leaky_relu(convolve(self.first, self.norm(maps)), SLOPE)
-        return maps + convolve(self.second, inner)
+        inner = F.leaky_relu(self.first(self.norm(maps)), SLOPE)
+        return maps + self.second(inner)
 
 
 class AttentionBlock(nn.Module):
@@ -46,7 +56,7 @@ class AttentionBlock(nn.Module):
     def __init__(self, width: int, head: int = 32) -> None:
         super().__init__()
         self.heads = width // head
-        self.position = nn.Conv2d(width, width, 3, padding=1, groups=width)
+        self.position = ChannelsLastConv2d(width, width, 3, padding=1, groups=width)
         self.norm = nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.merge = nn.Linear(width, width)
@@ -60,7 +70,7 @@ class AttentionBlock(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Apply the block to feature maps ``(B, H, W, C)``; the output has the same shape."""
-        maps = maps + convolve(self.position, maps)
+        maps = maps + self.position(maps)
         batch, height, width, _ = maps.shape
         parts = self.qkv(self.norm(maps)).view(batch, height * width, 3, self.heads, -1)
         query, key, value = parts.permute(2, 0, 3, 1, 4)
@@ -71,22 +81,15 @@ class AttentionBlock(nn.Module):
         return maps + self.mlp_out(F.leaky_relu(self.mlp_in(self.mlp_norm(maps)), SLOPE))
 
 
-class Downscale(nn.Module):
-    """Downsampling by 2: layer normalization and a convolution with stride 2.
+def downscale(width: int, wider: int) -> nn.Sequential:
+    """Return a normalization and a convolution that downsample feature maps ``(B, H, W, C)`` by 2.
 
     Args:
         width: Input channels.
         wider: Output channels.
     """
-
-    def __init__(self, width: int, wider: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.reduce = nn.Conv2d(width, wider, 2, stride=2)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """Downsample feature maps ``(B, H, W, C)`` to ``(B, H / 2, W / 2, D)``."""
-        return convolve(self.reduce, self.norm(maps))
+    reduce = ChannelsLastConv2d(width, wider, 2, stride=2)
+    return nn.Sequential(OrderedDict(norm=nn.LayerNorm(width), reduce=reduce))
 
 
 class Upscale(nn.Module):
@@ -145,24 +148,24 @@ class EncoderDecoder(nn.Module):
         super().__init__()
         half, quarter = stem
         eighth, sixteenth, coarsest = widths
+        self.channels = (quarter, eighth, sixteenth, coarsest)
         count8, count16, count32 = blocks
-        self.stem_half = nn.Conv2d(in_channels, half, 5, stride=2, padding=2)
-        self.stem_quarter = nn.Conv2d(half, quarter, 3, stride=2, padding=1)
+        self.stem_half = ChannelsLastConv2d(in_channels, half, 5, stride=2, padding=2)
+        self.stem_quarter = ChannelsLastConv2d(half, quarter, 3, stride=2, padding=1)
         self.stem_norm = nn.LayerNorm(quarter)
-        self.down8 = Downscale(quarter, eighth)
+        self.down8 = downscale(quarter, eighth)
         self.stage8 = nn.Sequential(*(ResidualBlock(eighth) for _ in range(count8)))
-        self.down16 = Downscale(eighth, sixteenth)
+        self.down16 = downscale(eighth, sixteenth)
         self.stage16 = nn.Sequential(*(ResidualBlock(sixteenth) for _ in range(count16)))
-        self.down32 = Downscale(sixteenth, coarsest)
+        self.down32 = downscale(sixteenth, coarsest)
         self.stage32 = nn.Sequential(*(AttentionBlock(coarsest) for _ in range(count32)))
         self.vector_norm = nn.LayerNorm(coarsest)
         self.vector = nn.Linear(coarsest, vector)
 
     def add_decoder(self, width: int) -> None:
         """Add the decoder with ``width`` output channels."""
-        vector, quarter = self.vector.out_features, self.stem_quarter.out_channels
-        scales = (self.down8, self.down16, self.down32)
-        eighth, sixteenth, coarsest = (scale.reduce.out_channels for scale in scales)
+        quarter, eighth, sixteenth, coarsest = self.channels
+        vector = self.vector.out_features
         self.up16 = Upscale(coarsest, sixteenth, sixteenth, vector)
         self.up8 = Upscale(sixteenth, eighth, eighth, vector)
         self.up4 = Upscale(eighth, quarter, width, vector)
@@ -170,8 +173,9 @@ class EncoderDecoder(nn.Module):
 
     def stem(self, image: Tensor) -> Tensor:
         """Map an image ``(B, H, W, C)`` to feature maps ``(B, H / 4, W / 4, D)``."""
-        half = F.leaky_relu(convolve(self.stem_half, image), SLOPE)
-        return self.stem_norm(convolve(self.stem_quarter, half))
+        half = F.leaky_relu(self.stem_half(image), SLOPE)
+        normalized: Tensor = self.stem_norm(self.stem_quarter(half))
+        return normalized
 
     def decode(self, maps: tuple[Tensor, Tensor, Tensor, Tensor], vector: Tensor) -> Tensor:
         """Decode the encoder maps and the global vector to normalized features ``(B, H / 4, W / 4, D)``.
@@ -184,9 +188,3 @@ class EncoderDecoder(nn.Module):
         decoded = self.up16(maps32, maps16, vector)
         decoded = self.up8(decoded, maps8, vector)
         return self.head_norm(self.up4(decoded, maps4, vector))
-
-
-def convolve(layer: nn.Conv2d, maps: Tensor) -> Tensor:
-    """Apply a convolution to channels-last maps."""
-    found: Tensor = layer(maps.permute(0, 3, 1, 2))
-    return found.permute(0, 2, 3, 1)

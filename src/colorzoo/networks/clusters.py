@@ -46,29 +46,17 @@ def classify(features: Tensor, centers: Tensor) -> Classified:
     return Classified(labels, confidence)
 
 
-class Merged(NamedTuple):
-    """Result of `merge_clusters`.
-
-    Attributes:
-        centers: ``(m, D)``, means of the merged centers.
-        groups: ``(K,)`` int64, the merged class of each original class.
-        first: ``(K,)`` int64, for each original class, the lowest original class that was merged into the
-            same class.
-    """
-
-    centers: Tensor
-    groups: Tensor
-    first: Tensor
-
-
-def merge_clusters(centers: Tensor, count: int, *, seeds: Tensor | None = None) -> Merged:
+def merge_clusters(centers: Tensor, count: int) -> Tensor:
     """Merge cluster centers by k-means (category reduction algorithm of SPColor, CRA).
+
+    The initial centers are drawn with NumPy's legacy random generator, as in the published code.
 
     Args:
         centers: ``(K, D)``.
         count: Number of new classes, 1 to K.
-        seeds: ``(count,)`` indices of the initial centers; None draws them with NumPy's legacy random
-            generator, as in the published code.
+
+    Returns:
+        ``(count, D)``, means of the merged centers.
 
     Raises:
         ColorzooError: ``count`` is out of range.
@@ -78,16 +66,10 @@ def merge_clusters(centers: Tensor, count: int, *, seeds: Tensor | None = None) 
     total = len(centers)
     if not 1 <= count <= total:
         raise ColorzooError(f"'classes' must be from 1 to {total}, the number of clusters, got {count}")
-    if seeds is None:
-        drawn = np.random.RandomState(_SEED).choice(total, count, replace=False)
-        seeds = torch.from_numpy(drawn)
+    initial = np.random.RandomState(_SEED).choice(total, count, replace=False)
     points = centers.cpu().double().numpy()
-    initial = points[seeds.cpu().numpy()]
-    means, labels = kmeans2(points, initial, iter=_MERGE_ITERATIONS, minit="matrix")
-    groups = torch.from_numpy(labels).to(centers.device).long()
-    # the index of the first member of each group; the sum is 0 for an empty group
-    first_of_group = torch.stack([(groups == group).nonzero()[:1].sum() for group in range(count)])
-    return Merged(torch.from_numpy(means).to(centers), groups, first_of_group[groups])
+    means, _ = kmeans2(points, points[initial], iter=_MERGE_ITERATIONS, minit="matrix")
+    return torch.from_numpy(means).to(centers)
 
 
 def kmeans(points: Tensor, starts: Tensor) -> Tensor:

@@ -167,14 +167,19 @@ class GatedNetwork(nn.Module):
         Args:
             maps: Encoder maps of the image.
             reference: Network input computed from the reference.
-            attend: Function that computes values and gate from cosine similarities; see `compare`.
+            attend: Function that computes values and gate ``(B, V, n)`` of n image positions from their
+                cosine similarities ``(B, M, n)`` to all reference positions.
         """
         size = maps[1].shape[-2:]
         reference_maps = self.encode(reference.lightness)
         features = resize_and_concatenate(maps, size).flatten(2)
         reference_features = resize_and_concatenate(reference_maps, reference_maps[1].shape[-2:]).flatten(2)
-        values, gate = compare(features, reference_features, attend)
-        return torch.unflatten(values, 2, size), torch.unflatten(gate, 2, size)
+        # in chunks, to limit memory
+        chunks = (features,) if is_traced() else torch.split(features, POSITIONS_PER_CHUNK, dim=2)
+        results = [attend(cosines(chunk, reference_features)) for chunk in chunks]
+        values, gates = zip(*results, strict=True)
+        value_map = torch.unflatten(torch.cat(values, dim=2), 2, size)
+        return value_map, torch.unflatten(torch.cat(gates, dim=2), 2, size)
 
     def transfer(self, maps: list[Tensor], reference: Reference) -> Transferred:
         """Match the encoder maps of an image with a reference and return `Transferred` features."""
@@ -287,24 +292,3 @@ class ColorMaps(nn.Module):
         """
         middle = self.blocks[2](first[:, :, ::2, ::2])
         return [self.blocks[3](middle[:, :, ::2, ::2]), middle, first]
-
-
-def compare(
-    features: Tensor, reference_features: Tensor, attend: Callable[[Tensor], tuple[Tensor, ...]]
-) -> list[Tensor]:
-    """Apply the function ``attend`` to cosine similarities of image and reference positions.
-
-    The image positions are processed in chunks of `POSITIONS_PER_CHUNK` to limit memory.
-
-    Args:
-        features: ``(B, C, N)`` features of the image.
-        reference_features: ``(B, C, M)`` features of the reference.
-        attend: Function that maps the cosines ``(B, M, n)`` of n image positions to one or more tensors
-            ``(B, V, n)``.
-
-    Returns:
-        The tensors that ``attend`` returns, concatenated over all image positions, each ``(B, V, N)``.
-    """
-    chunks = (features,) if is_traced() else torch.split(features, POSITIONS_PER_CHUNK, dim=2)
-    results = [attend(cosines(chunk, reference_features)) for chunk in chunks]
-    return [torch.cat(parts, dim=2) for parts in zip(*results, strict=True)]

@@ -7,8 +7,10 @@ is grayscale, so the kernels of the first layer are summed over red, green and b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -103,6 +105,23 @@ class ImageNetEncoder(nn.Module):
             found.append(maps)
         vector = F.relu6(self.head(maps), inplace=True).mean((2, 3))
         return ImageNetFeatures(found[1], found[2], found[4], found[6], vector)
+
+
+def frozen_imagenet_encoder(state_dict: Mapping[str, Tensor]) -> ImageNetEncoder:
+    """Return an ImageNet encoder with the given weights in evaluation mode.
+
+    Its weights are non-persistent buffers, so they are neither trained nor stored in checkpoints.
+    """
+    device = torch.get_default_device()
+    with torch.device("meta"):  # skips the initialization
+        encoder = ImageNetEncoder()
+    encoder.load_state_dict(state_dict, assign=True)
+    for layer in encoder.modules():
+        if isinstance(layer, nn.Conv2d):
+            for name, value in list(layer.named_parameters(recurse=False)):
+                delattr(layer, name)
+                layer.register_buffer(name, value.detach(), persistent=False)
+    return encoder.to(device, torch.float32).eval()  # some weights are stored in half precision
 
 
 class InvertedResidual(nn.Module):

@@ -29,9 +29,10 @@ def layer_outputs(model: nn.Module, layers: Sequence[str], run: Callable[[], obj
     def store_first_output(name: str, _module: nn.Module, _inputs: Any, output: Any) -> None:
         outputs.setdefault(name, output)
 
-    handles = [
-        model.get_submodule(name).register_forward_hook(partial(store_first_output, name)) for name in layers
-    ]
+    handles = []
+    for name in layers:
+        layer = model.get_submodule(name)
+        handles.append(layer.register_forward_hook(partial(store_first_output, name)))
     try:
         run()
     finally:

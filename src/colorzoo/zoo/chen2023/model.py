@@ -241,25 +241,26 @@ class SPColor(ColoringModel):
         if guidance.exemplar is None:
             return self.unmatched(target_features)
         exemplar = guidance.exemplar.rgb.float()
-        exemplar_size = (exemplar.shape[-2], exemplar.shape[-1])
+        exemplar_height, exemplar_width = exemplar.shape[-2:]
         padded = pad_to_multiple(exemplar, MULTIPLE)
         reference = ReferenceImage(padded, rgb_to_lab(padded)[:, 1:])
         reference_features = self.reference_features(reference)
 
         target_classes = self.classify(lightness_to_rgb(lightness), target_features)
         reference_classes = self.classify(padded, reference_features)
-        maps = guidance.classes
-        target_map, reference_map = (None, None) if maps is None else (maps.target, maps.exemplar)
+        target_map, reference_map = None, None
+        if guidance.classes is not None:
+            target_map, reference_map = guidance.classes.target, guidance.classes.exemplar
         classes = (
             user_classes(target_classes, target_map, size),
-            user_classes(reference_classes, reference_map, exemplar_size),
+            user_classes(reference_classes, reference_map, (exemplar_height, exemplar_width)),
         )
         warped = self.carry_over((target_features, reference_features), reference, classes)
 
         # x and y as fractions of the padded exemplar become fractions of the exemplar
-        scale_x, scale_y = padded.shape[-1] / exemplar.shape[-1], padded.shape[-2] / exemplar.shape[-2]
-        scale = warped.source.new_tensor([scale_x, scale_y]).view(2, 1, 1)
-        return warped._replace(source=(warped.source * scale).clamp(0, 1))
+        scale = [padded.shape[-1] / exemplar_width, padded.shape[-2] / exemplar_height]
+        source = warped.source * warped.source.new_tensor(scale).view(2, 1, 1)
+        return warped._replace(source=source.clamp(0, 1))
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Convert a state dict of the authors' networks, including STEGO, to keys of this model."""

@@ -24,30 +24,21 @@ from colorzoo.weights import apply_weights, load_state_dict_file
 
 _STEGO: tuple[Pattern, ...] = (
     (r"net\.model\.", "backbone.vit."),
-    (r"net\.cluster1\.0\.", "linear_code."),
-    (r"net\.cluster2\.", "bent_code."),
-    (r"cluster_probe\.clusters$", "clusters"),
-    (r"linear_probe\.", "linear."),
+    (r"net\.cluster1\.0\.", "head.linear_code."),
+    (r"net\.cluster2\.", "head.bent_code."),
+    (r"cluster_probe\.clusters$", "head.clusters"),
+    (r"linear_probe\.", "head.linear."),
 )
 
 
 def convert_stego(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the weights in the authors' STEGO file.
-
-    Keys of the vision transformer get the prefix ``backbone.vit.``. Keys of the head match `StegoHead`.
-    """
-    return rename_keys(state_dict, _STEGO)
-
-
-def convert_stego_encoder(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename STEGO weights for `StegoEncoder` and drop the decoder that only training uses.
 
     Args:
         state_dict: The authors' tensors. Unknown keys are kept for error reports of strict loading.
     """
     kept = {key: value for key, value in state_dict.items() if not key.startswith("decoder.")}
-    ours = convert_stego(kept)
-    return {key if key in kept or key.startswith("backbone.") else f"head.{key}": ours[key] for key in ours}
+    return rename_keys(kept, _STEGO)
 
 
 def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -58,8 +49,9 @@ def convert_published(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
             and the tensors of STEGO. Unknown keys are kept for error reports of strict loading.
     """
     ours, left = convert_networks(state_dict)
-    stego = convert_stego_encoder(left)
-    return ours | {key if key in left else f"segmenter.encode.{key}": stego[key] for key in stego}
+    for key, value in convert_stego(left).items():
+        ours[key if key in left else f"segmenter.encode.{key}"] = value
+    return ours
 
 
 CLUSTERS = 27
@@ -101,7 +93,7 @@ class ClusterSegmenter(nn.Module):
         """
         centers = self.encode.centers
         if self.classes != len(centers):
-            centers = merge_clusters(centers, self.classes).centers
+            centers = merge_clusters(centers, self.classes)
         return classify(self.encode(rgb, deep), centers)
 
 
@@ -319,5 +311,5 @@ def load_segmenter(segmenter: ClusterSegmenter, path: str) -> None:
         )
     state_dict = load_state_dict_file(Path(path))
     if not uses_clusters:
-        state_dict = convert_stego_encoder(state_dict)
+        state_dict = convert_stego(state_dict)
     apply_weights(encoder, state_dict, name=path, published=False)

@@ -36,9 +36,9 @@ from colorzoo.zoo.chen2023.model import Architecture, Segmentation, SPColor
 from colorzoo.zoo.chen2023.network import ClassPair, ClusterSegmenter, load_segmenter
 
 _NEW_LAYERS = {
-    "features": (),
-    "correspondence": ("theta.", "phi."),
-    "network": ("conv1.0.", "conv1.1."),
+    "model.features": (),
+    "model.correspondence": ("theta.", "phi."),
+    "model.network": ("conv1.0.", "conv1.1."),
     "discriminator": ("layers.0.", "last."),
 }  # layers that differ from the networks of Zhang et al. 2019; they start from random weights
 
@@ -101,12 +101,11 @@ class Chen2023(ExemplarGANModule):
 
         Layers that are new in SPColor are not copied.
         """
+        source_networks = dict(source.named_modules())
         for name, new_layers in _NEW_LAYERS.items():
-            is_discriminator = name == "discriminator"
-            network = getattr(self if is_discriminator else self.model, name)
-            ancestor = getattr(source if is_discriminator else source.model, name, nn.Identity())
-            shared = {k: v for k, v in ancestor.state_dict().items() if not k.startswith(new_layers)}
-            copy_layers(shared, network, source, "Zhang et al. 2019")
+            weights = source_networks.get(name, nn.Identity()).state_dict()
+            shared = {key: value for key, value in weights.items() if not key.startswith(new_layers)}
+            copy_layers(shared, self.get_submodule(name), source, "Zhang et al. 2019")
         self.missing_weights.discard("VGG-19")
 
     def generate(self, batch: Batch) -> ExemplarPrediction:

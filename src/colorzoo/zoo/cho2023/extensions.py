@@ -125,37 +125,41 @@ def cut_segments(segments: Tensor, sketch: Tensor, most: int, needs: Sequence[fl
         Piece of each pixel, ``(B, 1, H, W)`` int64.
     """
     pairs = zip(segments[:, 0].cpu().numpy(), sketch[:, 0].detach().cpu().numpy() < _INK, strict=True)
-    pieces = [_cut(index, ink, most, needs) for index, ink in pairs]
+    pieces = [_ranked_pieces(*_cut(index, ink, needs), most) for index, ink in pairs]
     return torch.from_numpy(np.stack(pieces))[:, None].to(segments.device)
 
 
-def _cut(segments: Labels, ink: NDArray[np.bool_], most: int, needs: Sequence[float]) -> Labels:
-    labels = np.zeros(segments.shape, np.int64)
+def _cut(
+    segments: Labels, ink: NDArray[np.bool_], needs: Sequence[float]
+) -> tuple[Labels, NDArray[np.float64]]:
+    """Return the piece ``(H, W)`` of each pixel and the weight of each piece; ink has the weight 0."""
+    pieces = np.zeros(segments.shape, np.int64)
     weights: list[float] = []
-    for rank, number in enumerate(np.unique(segments)):
-        found, _ = ndimage.label((segments == number) & ~ink)
-        inside = found > 0
-        labels[inside] = found[inside] + len(weights)
-        need = needs[number] if needs else _KEPT**rank
-        weights += [float(area) * need for area in np.bincount(found[inside])[1:]]
+    for rank, segment in enumerate(np.unique(segments)):
+        components, _ = ndimage.label((segments == segment) & ~ink)  # 1, 2, ... for pieces of the segment
+        is_inside = components > 0
+        pieces[is_inside] = len(weights) + components[is_inside] - 1
+        areas = np.bincount(components[is_inside])[1:]
+        need = needs[segment] if needs else _KEPT**rank
+        weights += [float(area) * need for area in areas]
     if ink.any():
-        labels[ink] = len(weights) + 1
+        pieces[ink] = len(weights)
         weights.append(0.0)
-    return _ranked(labels, np.array(weights), most)
+    return pieces, np.array(weights)
 
 
-def _ranked(labels: Labels, weights: NDArray[np.float64], most: int) -> Labels:
-    """Index pieces by decreasing weight; merge small and surplus pieces into the nearest.
+def _ranked_pieces(pieces: Labels, weights: NDArray[np.float64], most: int) -> Labels:
+    """Renumber pieces by decreasing weight; merge small and surplus pieces with the nearest piece.
 
     The ink, a piece of weight 0, is always kept.
     """
-    areas = np.bincount(labels.ravel())[1:]
+    areas = np.bincount(pieces.ravel(), minlength=len(weights))
     order = np.argsort(-weights, kind="stable")
-    last = [piece for piece in order if weights[piece] == 0]
-    large = [piece for piece in order if weights[piece] and areas[piece] >= _SMALLEST * labels.size]
-    kept = [*large[: most - len(last)], *last] or list(order[:1])
-    numbers = np.full(len(weights) + 1, -1)
-    numbers[np.array(kept) + 1] = np.arange(len(kept))
-    ranked = numbers[labels]
-    nearest = ndimage.distance_transform_edt(ranked < 0, return_distances=False, return_indices=True)
-    return ranked[tuple(nearest)]
+    ink = [piece for piece in order if weights[piece] == 0]
+    large = [piece for piece in order if weights[piece] and areas[piece] >= _SMALLEST * pieces.size]
+    kept = [*large[: most - len(ink)], *ink] or list(order[:1])
+    rank_of_piece = np.full(len(weights), -1)  # -1 for pieces to be merged
+    rank_of_piece[kept] = np.arange(len(kept))
+    ranks = rank_of_piece[pieces]
+    nearest = ndimage.distance_transform_edt(ranks < 0, return_distances=False, return_indices=True)
+    return ranks[tuple(nearest)]

@@ -143,7 +143,7 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
             [-1, 1] in which each segment has its mean color.
         """
         network = self.model.network
-        tau = self.temperature() if temperature is None else temperature
+        tau = self.temperature_at(self.progress()) if temperature is None else temperature
         logits = network.divide(sketch)
         segments = draw_segments(logits, draws.noise, tau)
         is_hinted = first_given(draws.counts, SEGMENTS)
@@ -198,10 +198,6 @@ class Cho2023(GANColorizationModule[RgbPrediction]):
         fake = self._scores(sketch, generated.rgb)
         real = self._scores(sketch, batch["rgb"])
         return self.objective.adversarial_weight * least_squares_discriminator_loss(fake, real)
-
-    def temperature(self) -> float:
-        """Return the softmax temperature of the current step."""
-        return self.temperature_at(self.progress())
 
     def temperature_at(self, progress: float) -> float:
         """Return the softmax temperature after a fraction ``progress`` in [0, 1] of the training."""

@@ -11,21 +11,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import hull_centers, rgb_to_lab
-from colorzoo.guidance import ClassMap, Exemplar, Guidance, Points
+from colorzoo.guidance import ClassMap, Exemplar, GlobalStatistics, Guidance, Points
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.enlarging import enlarge_along_edges
 from colorzoo.networks.imagenet_encoder import ImageNetFeatures
-from colorzoo.prediction import AbPrediction, Prediction
-from colorzoo.zoo.colorzoo2026.network import (
-    AB_SCALE,
-    MULTIPLE,
-    STRIDE,
-    Architecture,
-    Maps,
-    Network,
-    scaled_lightness,
-)
+from colorzoo.prediction import AbPrediction
+from colorzoo.zoo.colorzoo2026.network import AB_SCALE, MULTIPLE, STRIDE, Architecture, Maps, Network
 from colorzoo.zoo.colorzoo2026.points import (
     Cells,
     ColorCovariance,
@@ -61,6 +53,7 @@ class Analysis(NamedTuple):
         cells: Cell embeddings, which determine the covariance between the colors of two cells.
         light: ``(B, 1, h, w)``, mean lightness of each cell in [0, 100].
         features: ``(B, h, w, C)``, decoder features.
+        grid: Number of rows and columns of the cell grid.
         match: ``(B, 2, h / 2, w / 2)``, position in the reference that matches each block of 2 x 2 cells; see
             `Observed`. None without a reference or with several references.
     """
@@ -70,12 +63,8 @@ class Analysis(NamedTuple):
     cells: Cells
     light: Tensor
     features: Tensor
+    grid: tuple[int, int]
     match: Tensor | None = None
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """Number of rows and columns of the cell grid."""
-        return self.light.shape[2], self.light.shape[3]
 
 
 class Automatic(NamedTuple):
@@ -118,17 +107,25 @@ class Colorzoo2026(ColoringModel):
         If the guidance contains a single reference, ``extras["match"]`` contains the position in the
         reference that matches each block of the image; see `Observed`.
         """
-        return self._color(self._automatic(lightness, guidance), lightness, guidance)
+        return self.edit(lightness, Guidance() if guidance is None else guidance, {})
 
-    def edit(self, lightness: Tensor, guidance: Guidance, state: dict[str, Any]) -> Prediction:
-        """Colorize an image again; reuse the network output. See `ColoringModel.edit`."""
+    def edit(self, lightness: Tensor, guidance: Guidance, state: dict[str, Any]) -> AbPrediction:
+        """Colorize an image; reuse the network output in the state. See `ColoringModel.edit`."""
         conditions = Guidance(
             exemplar=guidance.exemplar, statistics=guidance.statistics, classes=guidance.classes
         )
         if "automatic" not in state or not conditions.equals(state["conditions"]):
-            automatic = self._automatic(lightness, conditions, self._analysis(lightness, state))
-            state |= {"automatic": automatic, "conditions": conditions}
-        return self._color(state["automatic"], lightness, guidance)
+            if "analysis" not in state:
+                state["analysis"] = self.analyze(lightness)
+            analysis: Analysis = state["analysis"]
+            if guidance.exemplar is not None:
+                analysis = self._follow(analysis, guidance.exemplar, guidance.classes)
+            if guidance.statistics is not None:
+                analysis = self._match_statistics(analysis, guidance.statistics)
+            coarse_ab = AB_SCALE * _maps(analysis.mean, analysis.grid)
+            ab = enlarge_along_edges(coarse_ab, analysis.light, lightness)
+            state |= {"automatic": Automatic(analysis, ab), "conditions": conditions}
+        return self._color(state["automatic"], lightness, guidance.points)
 
     def similarity(self, lightness: Tensor, mask: Tensor, state: dict[str, Any]) -> Tensor:
         """Return the similarity ``(B, 1, h, w)`` of each cell to the cells inside a mask.
@@ -136,7 +133,9 @@ class Colorzoo2026(ColoringModel):
         The similarity of a cell is its largest correlation in [0, 1] with a cell inside the mask, computed
         from the learned covariance between cell colors. See `ColoringModel.similarity`.
         """
-        analysis = self._analysis(lightness, state)
+        if "analysis" not in state:
+            state["analysis"] = self.analyze(lightness)
+        analysis: Analysis = state["analysis"]
         points = observe(mask.expand(-1, 2, -1, -1), mask, analysis.grid)
         with torch.autocast(mask.device.type, enabled=False):
             correlation = cell_correlation(analysis.cells, analysis.cells.take(points.cell))
@@ -202,38 +201,10 @@ class Colorzoo2026(ColoringModel):
         """
         light = F.avg_pool2d(lightness, STRIDE).float()
         with torch.autocast(lightness.device.type, enabled=False):  # squared distances need float32
-            cells = self.covariance(maps.features.float(), scaled_lightness(light))
+            cells = self.covariance(maps.features.float(), light)
         mean, logits = maps.mean.float().flatten(1, 2), maps.logits.float().flatten(1, 2)
-        return Analysis(mean, logits, cells, light, maps.features.float())
-
-    def _analysis(self, lightness: Tensor, state: dict[str, Any]) -> Analysis:
-        """Return the network output in the state of an image; run the network only for a new state."""
-        if "analysis" not in state:
-            state["analysis"] = self.analyze(lightness)
-        analysis: Analysis = state["analysis"]
-        return analysis
-
-    def _automatic(
-        self, lightness: Tensor, guidance: Guidance | None = None, analysis: Analysis | None = None
-    ) -> Automatic:
-        """Return the prediction before points, conditioned on the reference and the statistics.
-
-        Args:
-            lightness: ``(B, 1, H, W)`` in [0, 100].
-            guidance: Reference and statistics; points are ignored.
-            analysis: Cached result of `analyze`; None runs the network.
-        """
-        if analysis is None:
-            analysis = self.analyze(lightness)
-        if guidance is not None and guidance.exemplar is not None:
-            analysis = self._follow(analysis, guidance.exemplar, guidance.classes)
-        if guidance is not None and guidance.statistics is not None:
-            with torch.autocast(lightness.device.type, enabled=False):  # small probabilities require float32
-                mean, logits = condition(
-                    analysis.mean, analysis.logits, analysis.light, self.centers, guidance.statistics
-                )
-            analysis = analysis._replace(mean=mean, logits=logits)
-        return Automatic(analysis, _enlarge(analysis.mean, analysis, lightness))
+        grid = (light.shape[2], light.shape[3])
+        return Analysis(mean, logits, cells, light, maps.features.float(), grid)
 
     def _follow(self, analysis: Analysis, exemplar: Exemplar, classes: ClassMap | None) -> Analysis:
         """Return the network output conditioned on a reference."""
@@ -244,48 +215,50 @@ class Colorzoo2026(ColoringModel):
         if classes is not None and classes.exemplar is not None:
             labels = (classes.target, classes.exemplar)
         with torch.autocast(analysis.mean.device.type, enabled=False):  # matching needs float32
-            found = observe_references(self._embeddings(analysis), references, exemplar.alpha, labels)
+            mean = torch.unflatten(analysis.mean, 1, analysis.grid)
+            variance = analysis.cells.amplitude.square().sum(-1) + self.covariance.noise
+            variance = torch.unflatten(variance[..., None], 1, analysis.grid)
+            embeddings = CellEmbeddings(analysis.features, mean, variance)
+            found = observe_references(embeddings, references, exemplar.alpha, labels)
             moved = analysis.mean + found.change.flatten(1, 2)
             logits = self._narrowed(analysis.logits, moved, 0.5 * found.precision.flatten(1))
         return analysis._replace(mean=moved, logits=logits, match=found.match)
 
-    def _embeddings(self, analysis: Analysis) -> CellEmbeddings:
-        """Return the features, mean colors and variances of the cells for `observe_references`."""
-        mean = analysis.mean.reshape(analysis.light.shape[0], *analysis.grid, 2)
-        variance = analysis.cells.amplitude.square().sum(-1) + self.covariance.noise
-        return CellEmbeddings(analysis.features, mean, variance.view(*mean.shape[:3], 1))
+    def _match_statistics(self, analysis: Analysis, statistics: GlobalStatistics) -> Analysis:
+        """Return the network output conditioned on color statistics."""
+        with torch.autocast(analysis.mean.device.type, enabled=False):  # small probabilities require float32
+            mean, logits = condition(analysis.mean, analysis.logits, analysis.light, self.centers, statistics)
+        return analysis._replace(mean=mean, logits=logits)
 
-    def _color(self, automatic: Automatic, lightness: Tensor, guidance: Guidance | None) -> AbPrediction:
-        """Apply color points to a prediction.
+    def _color(self, automatic: Automatic, lightness: Tensor, points: Points | None) -> AbPrediction:
+        """Apply color points, if any, to a prediction.
 
         Args:
             automatic: Prediction before points.
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            guidance: Color points, or None.
+            points: Color points, or None.
         """
         analysis = automatic.analysis
         extras = {} if analysis.match is None else {"match": analysis.match}
-        if guidance is None or guidance.points is None:
+        if points is None:
             logits = _maps(analysis.logits, analysis.grid)
             return AbPrediction(ab=automatic.ab, extras={"logits": logits, **extras})
-        posterior = self._posterior(automatic, guidance.points)
-        ab = _enlarge(analysis.mean + posterior.change, analysis, lightness)
-        return AbPrediction(ab=ab, extras=extras, compute_logits=partial(self._logits, analysis, posterior))
 
-    def _posterior(self, automatic: Automatic, points: Points) -> Posterior:
-        """Condition the cell colors on color points."""
-        analysis = automatic.analysis
         # relative to the automatic color at full size, so that a point with exactly this color has no effect
         residual = (points.ab - automatic.ab) / AB_SCALE
         observations = observe(residual, points.mask, analysis.grid)
         point_colors = observe(points.ab / AB_SCALE, points.mask, analysis.grid).residual
         with torch.autocast(residual.device.type, enabled=False):
             # float64, because nearby points amplify rounding error of the covariance up to a million times
-            across = cell_covariance(analysis.cells.double(), observations.cell)
+            cells = analysis.cells.double()
+            across = cell_covariance(cells, cells.take(observations.cell))
             posterior = self.covariance.posterior(across, observations)
             change = posterior.change.to(analysis.mean)
-            limited = bound_change(analysis.mean, change, point_colors, observations.valid)
-            return posterior._replace(change=limited)
+            change = bound_change(analysis.mean, change, point_colors, observations.valid)
+            posterior = posterior._replace(change=change)
+        coarse_ab = AB_SCALE * _maps(analysis.mean + change, analysis.grid)
+        ab = enlarge_along_edges(coarse_ab, analysis.light, lightness)
+        return AbPrediction(ab=ab, extras=extras, compute_logits=partial(self._logits, analysis, posterior))
 
     def _logits(self, analysis: Analysis, posterior: Posterior) -> Tensor:
         """Return the logits ``(B, 313, h, w)`` of the distribution conditioned on points."""
@@ -306,8 +279,3 @@ class Colorzoo2026(ColoringModel):
 
 def _maps(values: Tensor, grid: tuple[int, int]) -> Tensor:
     return values.view(values.shape[0], *grid, -1).permute(0, 3, 1, 2)
-
-
-def _enlarge(mean: Tensor, analysis: Analysis, lightness: Tensor) -> Tensor:
-    """Enlarge scaled cell colors ``(B, N, 2)`` along the edges of the lightness to ab in CIE units."""
-    return enlarge_along_edges(AB_SCALE * _maps(mean, analysis.grid), analysis.light, lightness)

@@ -10,17 +10,19 @@ Feature maps have the shape ``(B, H, W, C)``, because normalization and linear l
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.factory import EncoderWeights, frozen_imagenet_encoder
 from colorzoo.networks.channels_last import INITIAL_SCALE, SLOPE, EncoderDecoder
-from colorzoo.networks.imagenet_encoder import HEAD, LITE2
+from colorzoo.networks.imagenet_encoder import HEAD, LITE2, frozen_imagenet_encoder
 from colorzoo.settings import PositiveInt, Range
+from colorzoo.weights.catalog import EMBEDDED_FOLDER
+from colorzoo.weights.load import read_weights
 
 STRIDE = 4
 """Side of a cell of the output maps in pixels."""
@@ -30,6 +32,13 @@ AB_SCALE = 50.0
 """CIE units per unit of the network output."""
 BINS = 313
 """Number of ab bins within the sRGB gamut (Zhang et al. 2016)."""
+EncoderWeights = Literal["imagenet", "fine-tuned"]
+"""Names of the encoder weights: trained on ImageNet, or fine-tuned together with colorzoo2026."""
+ENCODER_FILES: dict[EncoderWeights, str] = {
+    "imagenet": "efficientnet_lite2.safetensors",
+    "fine-tuned": "colorzoo2026_encoder.safetensors",
+}
+"""Files of the 8-bit encoder weights in the package; ``NOTICE`` lists their sources."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +92,12 @@ class Network(EncoderDecoder):
     def __init__(self, architecture: Architecture) -> None:
         vector = architecture.vector
         super().__init__(1, architecture.stem, architecture.widths, architecture.blocks, vector)
-        # fusion with the maps of the frozen encoder
+        # projections of the features of the frozen encoder
         eighth, sixteenth, coarsest = architecture.widths
-        self.known8 = FeatureFusion(LITE2[2].width, eighth)
-        self.known16 = FeatureFusion(LITE2[4].width, sixteenth)
-        self.known32 = FeatureFusion(LITE2[6].width, coarsest)
-        self.known_vector = FeatureFusion(HEAD, vector)
+        self.known8 = _feature_projection(LITE2[2].width, eighth)
+        self.known16 = _feature_projection(LITE2[4].width, sixteenth)
+        self.known32 = _feature_projection(LITE2[6].width, coarsest)
+        self.known_vector = _feature_projection(HEAD, vector)
         self.add_decoder(architecture.decoder)
         # heads
         self.mean = nn.Linear(architecture.decoder, 2)
@@ -96,7 +105,8 @@ class Network(EncoderDecoder):
         with torch.no_grad():  # the first predictions are nearly gray and uncertain
             self.mean.weight.mul_(INITIAL_SCALE)
             self.classes.weight.mul_(INITIAL_SCALE)
-        self.encoder = frozen_imagenet_encoder(architecture.encoder)
+        encoder_file = EMBEDDED_FOLDER / ENCODER_FILES[architecture.encoder]
+        self.encoder = frozen_imagenet_encoder(read_weights(encoder_file).state_dict)
 
     def forward(self, lightness: Tensor) -> Maps:
         """Predict the mean color and the color distribution at 1/4 of the image size.
@@ -108,54 +118,36 @@ class Network(EncoderDecoder):
         # arithmetic, so that an exported graph supports all sizes
         sides = [(side * 14 // 10 + MULTIPLE - 1) // MULTIPLE * MULTIPLE for side in lightness.shape[2:]]
         known = self.encoder(F.interpolate(lightness, sides, mode="bilinear"))
-        maps4 = self.stem(scaled_lightness(lightness))
-        maps8 = self.stage8(self.known8(known.maps8, self.down8(maps4)))
-        maps16 = self.stage16(self.known16(known.maps16, self.down16(maps8)))
-        maps32 = self.stage32(self.known32(known.maps32, self.down32(maps16)))
+        maps4 = self.stem(((lightness - 50) / 50).permute(0, 2, 3, 1))
+        maps8 = self.stage8(_fuse(self.down8(maps4), known.maps8, self.known8))
+        maps16 = self.stage16(_fuse(self.down16(maps8), known.maps16, self.known16))
+        maps32 = self.stage32(_fuse(self.down32(maps16), known.maps32, self.known32))
         vector = self.vector(self.vector_norm(maps32.mean((1, 2))))
-        vector = F.leaky_relu(self.known_vector.of_vector(known.vector, vector), SLOPE)
+        vector = F.leaky_relu(vector + self.known_vector(known.vector), SLOPE)
         features = self.decode((maps4, maps8, maps16, maps32), vector)
         return Maps(self.mean(features), self.classes(features), features, vector)
 
 
-class FeatureFusion(nn.Module):
-    """Layer that adds projected EfficientNet features to the features of the network.
+def _feature_projection(width: int, wider: int) -> nn.Sequential:
+    """Return a normalization and a linear layer that project EfficientNet features ``(..., width)``.
 
-    The projection is initialized to zero, so an untrained layer returns the network features unchanged.
+    The projection is initialized to zero, so untrained layers do not change the network features to which
+    the projected features are added.
+    """
+    linear = nn.Linear(width, wider)
+    nn.init.zeros_(linear.weight)
+    nn.init.zeros_(linear.bias)
+    return nn.Sequential(OrderedDict(norm=nn.LayerNorm(width), linear=linear))
+
+
+def _fuse(maps: Tensor, known: Tensor, projection: nn.Module) -> Tensor:
+    """Project the features of the frozen encoder, resize them, and add them to the features of the network.
 
     Args:
-        width: Channels of the features of the frozen EfficientNet.
-        wider: Channels of the network features.
+        maps: ``(B, h, w, D)``, features of the network.
+        known: ``(B, C, h', w')``, features of the frozen encoder.
+        projection: Layers that project C channels to D channels; see `_feature_projection`.
     """
-
-    def __init__(self, width: int, wider: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.linear = nn.Linear(width, wider)
-        nn.init.zeros_(self.linear.weight)
-        nn.init.zeros_(self.linear.bias)
-
-    def forward(self, known: Tensor, maps: Tensor) -> Tensor:
-        """Project the EfficientNet features, resize them, and add them to the network features.
-
-        Args:
-            known: ``(B, C, h', w')``, features of the frozen EfficientNet.
-            maps: ``(B, h, w, D)``, features of the network.
-        """
-        size = maps.shape[1:3]
-        added = self.linear(self.norm(known.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
-        return maps + F.interpolate(added, size, mode="bilinear").permute(0, 2, 3, 1)
-
-    def of_vector(self, known: Tensor, vector: Tensor) -> Tensor:
-        """Project the pooled EfficientNet features and add them to the global vector.
-
-        Args:
-            known: ``(B, C)``, features of the frozen EfficientNet.
-            vector: ``(B, D)``, global vector of the network.
-        """
-        return vector + self.linear(self.norm(known))
-
-
-def scaled_lightness(lightness: Tensor) -> Tensor:
-    """Rescale lightness ``(B, 1, H, W)`` in [0, 100] to ``(B, H, W, 1)`` in [-1, 1]."""
-    return ((lightness - 50) / 50).permute(0, 2, 3, 1)
+    projected: Tensor = projection(known.permute(0, 2, 3, 1))
+    resized = F.interpolate(projected.permute(0, 3, 1, 2), maps.shape[1:3], mode="bilinear")
+    return maps + resized.permute(0, 2, 3, 1)

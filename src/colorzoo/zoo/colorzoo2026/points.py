@@ -23,8 +23,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.networks.blocks import float64_device, is_traced, take_cells
-
 MAX_CELLS = 1024
 """Maximum number of cells with points in the linear system; a larger set is subsampled evenly."""
 _LENGTH_SCALES = (8.0, 4.0, 0.6, 0.3, 0.12, 0.05)  # initial length scales in units of the longer image side
@@ -47,11 +45,14 @@ class Cells(NamedTuple):
 
     def take(self, index: Tensor) -> Self:
         """Return the embeddings of the cells at indices ``(B, n)``."""
+        index = index.to(self.amplitude.device)
         return type(self)(take_cells(self.coordinates, index), take_cells(self.amplitude, index))
 
     def double(self) -> Self:
         """Convert the embeddings to float64; move them to the CPU if the device lacks float64."""
-        device = float64_device(self.coordinates.device)
+        device = self.coordinates.device
+        if device.type == "mps":
+            device = torch.device("cpu")
         return type(self)(self.coordinates.to(device).double(), self.amplitude.to(device).double())
 
 
@@ -102,10 +103,11 @@ class ColorCovariance(nn.Module):
 
         Args:
             features: ``(B, h, w, C)``, decoder features.
-            lightness: ``(B, h, w, 1)``, lightness scaled to [-1, 1] as (L - 50) / 50.
+            lightness: ``(B, 1, h, w)``, mean lightness of each cell in [0, 100].
         """
         batch, height, width, _ = features.shape
-        hidden = F.leaky_relu(self.hidden(torch.cat([features, lightness], dim=-1)), 0.1)
+        scaled_lightness = ((lightness - 50) / 50).permute(0, 2, 3, 1)
+        hidden = F.leaky_relu(self.hidden(torch.cat([features, scaled_lightness], dim=-1)), 0.1)
         embedding = self.embed(hidden).view(batch, height * width, self.heads, -1)
         amplitude = F.softplus(self.amplitude(hidden)).view(batch, height * width, self.heads)
         longest = max(height, width)
@@ -129,8 +131,8 @@ class ColorCovariance(nn.Module):
         across = across * valid[:, None]
         noise = torch.where(valid > 0, (self.noise + _JITTER).to(valid), valid.new_ones(()))
         covariance = take_cells(across, points.cell) * valid[..., None] + torch.diag_embed(noise)
-        # float64, because nearby points make the system ill-conditioned; a graph cannot raise errors
-        checks = not is_traced()
+        # float64, because nearby points make the system ill-conditioned
+        checks = not torch.compiler.is_compiling()  # an exported graph cannot raise errors
         factor = torch.linalg.cholesky_ex(covariance.double(), check_errors=checks).L
         weights = torch.cholesky_solve((points.residual * valid[..., None]).double(), factor)
         return Posterior(across @ weights.to(across), factor.to(across), across)
@@ -148,14 +150,17 @@ class ColorCovariance(nn.Module):
         return prior, (prior - explained.square().sum(1)).clamp(min=0.5 * noise + 1e-6)
 
 
-def cell_covariance(cells: Cells, numbers: Tensor) -> Tensor:
-    """Return the covariance ``(B, N, n)`` between all cells and n selected cells.
+def take_cells(values: Tensor, index: Tensor) -> Tensor:
+    """Select the values ``(B, n, ...)`` of n cells from the values ``(B, N, ...)`` of all N cells.
+
+    Unlike `torch.take_along_dim`, this function can be exported if the number n depends on the points.
 
     Args:
-        cells: Embeddings of N cells.
-        numbers: ``(B, n)``, indices of the selected cells.
+        values: ``(B, N, ...)``, values of all cells.
+        index: ``(B, n)``, indices of the selected cells.
     """
-    return _covariance(cells, cells.take(numbers.to(cells.coordinates.device)))
+    shape = (*index.shape, *values.shape[2:])
+    return values.gather(1, index.view(*index.shape, *[1] * (values.ndim - 2)).expand(shape))
 
 
 def cell_correlation(one: Cells, other: Cells) -> Tensor:
@@ -169,11 +174,16 @@ def cell_correlation(one: Cells, other: Cells) -> Tensor:
         cells._replace(amplitude=cells.amplitude / cells.amplitude.norm(dim=-1, keepdim=True))
         for cells in (one, other)
     )
-    return _covariance(*scaled).clamp(max=1)
+    return cell_covariance(*scaled).clamp(max=1)
 
 
-def _covariance(one: Cells, other: Cells) -> Tensor:
-    """Return the covariance ``(B, N, n)`` between two sets of cells."""
+def cell_covariance(one: Cells, other: Cells) -> Tensor:
+    """Return the covariance ``(B, N, n)`` between two sets of cells.
+
+    Args:
+        one: Embeddings of N cells.
+        other: Embeddings of n cells.
+    """
     (rows, row_terms), (columns, column_terms) = _exponents(one), _exponents(other)
     # the matrix product includes the per-cell terms, because each pass over all pairs is expensive
     rows = torch.cat([rows, row_terms, torch.ones_like(row_terms)], dim=-1)
@@ -212,7 +222,8 @@ class Observations(NamedTuple):
 def observe(residual: Tensor, mask: Tensor, grid: tuple[int, int]) -> Observations:
     """Average the residuals of the color points within each cell of a grid.
 
-    If more than `MAX_CELLS` cells contain points, the cells are subsampled evenly.
+    The image with the most cells that contain points determines n, which is at least 1. If more than
+    `MAX_CELLS` cells contain points, the cells are subsampled evenly.
 
     Args:
         residual: ``(B, 2, H, W)``, point color minus the color predicted without points; ignored at pixels
@@ -220,8 +231,19 @@ def observe(residual: Tensor, mask: Tensor, grid: tuple[int, int]) -> Observatio
         mask: ``(B, 1, H, W)``, 1 at pixels with a point, else 0.
         grid: Number of rows and columns of cells.
     """
-    sums = _sum_in_cells(torch.cat([residual * mask, mask], dim=1), grid)
-    index = _cells_with_points(count=sums[..., 2])
+    sums = _sum_in_cells(torch.cat([residual * mask, mask], dim=1), grid)  # (B, N, 3)
+    has_points = sums[..., 2] > 0
+    cells = has_points.shape[1]
+    numbers = torch.arange(cells, device=mask.device)
+    points_first = torch.where(has_points, numbers - cells, numbers).argsort(dim=1)
+    largest_count = has_points.sum(1).max().clamp(min=1)
+    step = (largest_count + MAX_CELLS - 1) // MAX_CELLS  # every step-th cell is selected
+    selected_count = ((largest_count + step - 1) // step).item()
+    if torch.compiler.is_compiling():
+        # torch.export cannot infer this; outside of export, the call would import sympy
+        torch._check(selected_count >= 1)
+    # in images with fewer points, cells without points pad the selection
+    index = points_first[:, torch.arange(selected_count, device=mask.device) * step]
     total, count = torch.split(take_cells(sums, index), [2, 1], dim=-1)
     return Observations(index, total / count.clamp(min=1), (count[..., 0] > 0).float())
 
@@ -234,27 +256,6 @@ def _sum_in_cells(maps: Tensor, grid: tuple[int, int]) -> Tensor:
     cell = (rows[:, None] * grid[1] + columns).view(1, -1, 1).expand(batch, -1, channels)
     values = maps.flatten(2).mT.float()
     return values.new_zeros(batch, grid[0] * grid[1], channels).scatter_add_(1, cell, values)
-
-
-def _cells_with_points(count: Tensor) -> Tensor:
-    """Return the indices ``(B, n)`` of the cells that contain points, at most `MAX_CELLS` for each image.
-
-    The image with the most of these cells determines n, which is at least 1. Indices of cells without points
-    pad the rows of the other images.
-
-    Args:
-        count: ``(B, N)``, number of pixels with a point in each cell.
-    """
-    cells = count.shape[1]
-    numbers = torch.arange(cells, device=count.device)
-    order = torch.where(count > 0, numbers - cells, numbers).argsort(dim=1)  # cells with points first
-    largest = (count > 0).sum(1).max().clamp(min=1)
-    step = (largest + MAX_CELLS - 1) // MAX_CELLS  # rounded up
-    picked = ((largest + step - 1) // step).item()
-    if is_traced():
-        # torch.export cannot infer this; outside of tracing, the call would import sympy
-        torch._check(picked >= 1)
-    return order[:, torch.arange(picked, device=order.device) * step]
 
 
 SLACK = 0.1

@@ -13,7 +13,7 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.color.sketch import drawn_lines
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
-from colorzoo.networks.blocks import is_traced, take_cells
+from colorzoo.networks.blocks import is_traced
 from colorzoo.networks.hint_unet import point_colors
 from colorzoo.prediction import Prediction, RgbPrediction
 from colorzoo.zoo.colorzoo2026_drawing.network import (
@@ -166,16 +166,15 @@ class Colorzoo2026Drawing(ColoringModel):
             colors = vivid_color(pooled, candidates, TEMPERATURE)
             mean_colors = likely_color(pooled, candidates, TEMPERATURE)
             weights = _colored_weights(unscale_lab(mean_colors), areas)
-            needs_contrast = variant != 0 or _is_dull_and_uncertain(colors, pooled, weights)
+            if variant == 0 and not _is_dull_and_uncertain(colors, pooled, weights):
+                return _as_rgb(colors)
         else:
             candidates = _as_scaled_lab(palette).to(pooled)
             min_distance, blend = 0.0, 1.0  # palette colors are exact: never joined or mixed
             pooled = limit_to_palette(pooled, self.centers, candidates)
             colors = candidates[pooled.argmax(1)]
             weights = _colored_weights(unscale_lab(colors), areas)
-            needs_contrast = True
-        if not needs_contrast:
-            return _as_rgb(colors)
+
         similarity = self.region_similarity(prediction, votes)
         contrasting, has_contrasting = contrasting_colors(
             pooled, candidates, similarity, weights, min_distance, variant
@@ -273,7 +272,12 @@ def observed_points(maps: Maps, hints: Tensor) -> Observations:
     if not is_traced():  # a graph needs a fixed number
         count = max(1, min(count, int(hinted.sum(1).max())))
     weight, index = hinted.topk(count, dim=1)
-    return Observations(take_cells(maps.embedding, index), take_cells(color, index), weight)
+    # not take_along_dim, whose exported graphs have a fixed batch size
+    embedding, color = (
+        values.gather(1, index[..., None].expand(-1, -1, values.shape[2]))
+        for values in (maps.embedding, color)
+    )
+    return Observations(embedding, color, weight)
 
 
 def _is_dull_and_uncertain(colors: Tensor, pooled: Tensor, weights: Tensor) -> bool:

@@ -126,18 +126,14 @@ def contrasting_colors(
     # m candidates of all objects; `owner` is the object of each candidate
     candidates, log_probabilities, owner = _candidates(object_log_probabilities, colors, distance)
     if seed:
-        generator = torch.Generator().manual_seed(stream_seed("region colors", seed))
-        uniform = torch.rand(pooled.shape, generator=generator).clamp(1e-9, 1 - 1e-7)
-        negative_gumbel = uniform.log().neg().log().to(pooled)  # for each region and color, (n, K)
+        noise = _gumbel_noise(pooled, seed)
         heaviest_region = region_shares.argmax(1)[owner]
         nearest_color = torch.cdist(candidates, colors).argmin(1)
-        log_probabilities = log_probabilities - negative_gumbel[heaviest_region, nearest_color]
+        log_probabilities = log_probabilities + noise[heaviest_region, nearest_color]
     cost = -importance[owner] * log_probabilities
-    # similar objects may have similar colors
-    object_difference = (1 - region_shares @ similarity @ region_shares.T).fill_diagonal_(0)
-    pair_weights = (importance * importance[:, None] * object_difference)[owner[:, None], owner]  # (m, m)
-    color_closeness = (-torch.cdist(candidates, candidates).square() / (2 * DISTINCT**2)).exp()
-    chosen = _iterate_modes(cost, _CONTRAST * pair_weights * color_closeness, owner)
+    object_similarity = region_shares @ similarity @ region_shares.T
+    pair_cost = _pair_costs(candidates, owner, importance, object_similarity)
+    chosen = _iterate_modes(cost, pair_cost, owner)
     object_of_region = members.argmax(0)
     return candidates[chosen][object_of_region], has_color
 
@@ -165,6 +161,30 @@ def _candidates(log_probabilities: Tensor, colors: Tensor, distance: float) -> t
     owner = [torch.full((len(shares),), index) for index, (_, shares) in enumerate(found)]
     candidates, shares = (torch.cat(parts) for parts in zip(*found, strict=True))
     return candidates, shares.log(), torch.cat(owner).to(candidates.device)
+
+
+def _gumbel_noise(like: Tensor, seed: int) -> Tensor:
+    """Draw Gumbel noise with the shape, data type and device of a tensor."""
+    generator = torch.Generator().manual_seed(stream_seed("region colors", seed))
+    uniform = torch.rand(like.shape, generator=generator).clamp(1e-9, 1 - 1e-7)
+    return -uniform.log().neg().log().to(like)
+
+
+def _pair_costs(candidates: Tensor, owner: Tensor, importance: Tensor, object_similarity: Tensor) -> Tensor:
+    """Return the cost ``(m, m)`` of choosing two candidates with similar colors for different objects.
+
+    Similar objects may have similar colors, so the cost of their candidates is low.
+
+    Args:
+        candidates: ``(m, 3)``, scaled Lab.
+        owner: ``(m,)``, object of each candidate.
+        importance: ``(k,)``, weight of each object.
+        object_similarity: ``(k, k)``, mean probability that two objects have one color.
+    """
+    object_difference = (1 - object_similarity).fill_diagonal_(0)
+    pair_weights = (importance * importance[:, None] * object_difference)[owner[:, None], owner]
+    color_closeness = (-torch.cdist(candidates, candidates).square() / (2 * DISTINCT**2)).exp()
+    return _CONTRAST * pair_weights * color_closeness
 
 
 def _iterate_modes(cost: Tensor, pair_cost: Tensor, owner: Tensor) -> Tensor:

@@ -193,21 +193,30 @@ def _warped(rgb: Tensor, sketch: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]
     if not len(seeds):
         return rgb, sketch
     draws = copy_to(draw_uniform(image_generators(seeds, "warp"), len(rgb), 8, _CPU), rgb.device)
+    inverted = 1 - torch.cat([rgb, sketch], dim=1)  # white becomes 0, the value of the padding
+    grid = F.affine_grid(_affine_matrices(draws), list(inverted.shape), align_corners=False)
+    warped = 1 - F.grid_sample(inverted, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    warped_rgb, warped_sketch = warped[:, :3].clamp(0, 1), warped[:, 3:].clamp(0, 1)
+    is_extracted = draws[:, 7, None, None, None] < 0.5
+    return warped_rgb, torch.where(is_extracted, drawn_lines(warped_rgb), warped_sketch)
+
+
+def _affine_matrices(draws: Tensor) -> Tensor:
+    """Convert random numbers to matrices ``(B, 2, 3)`` for `torch.nn.functional.affine_grid`.
+
+    A matrix maps positions in the warped drawing to positions in the original drawing.
+
+    Args:
+        draws: ``(B, 7)`` or more random numbers in [0, 1); only the first seven columns are used.
+    """
     centered = 2 * draws - 1  # in [-1, 1)
     # the angle is in radians; the shift is in the coordinates of `affine_grid`, from -1 to 1
     angle, shear, shift = 0.3 * centered[:, 0], 0.15 * centered[:, 1], 0.2 * centered[:, 2:4]
     scale, stretch = 1 + 0.2 * centered[:, 4], 1.18 ** centered[:, 5]
     mirror = torch.where(draws[:, 6] < 0.5, -1.0, 1.0)
-    # matrix (B, 2, 3) that maps positions in the warped drawing to positions in the original drawing
     x_row = [mirror * scale * stretch * angle.cos(), shear - scale * angle.sin(), shift[:, 0]]
     y_row = [mirror * scale * stretch * angle.sin(), scale * angle.cos(), shift[:, 1]]
-    theta = torch.stack([torch.stack(x_row, 1), torch.stack(y_row, 1)], 1)
-    inverted = 1 - torch.cat([rgb, sketch], dim=1)  # white becomes 0, the value of the padding
-    grid = F.affine_grid(theta, list(inverted.shape), align_corners=False)
-    warped = 1 - F.grid_sample(inverted, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    warped_rgb, warped_sketch = warped[:, :3].clamp(0, 1), warped[:, 3:].clamp(0, 1)
-    is_extracted = draws[:, 7, None, None, None] < 0.5
-    return warped_rgb, torch.where(is_extracted, drawn_lines(warped_rgb), warped_sketch)
+    return torch.stack([torch.stack(x_row, 1), torch.stack(y_row, 1)], 1)
 
 
 def random_hints(views: Views, simulation: Simulation) -> Tensor:

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.data.dataset import Batch, sketches_of
-from colorzoo.networks.blocks import take_cells
 from colorzoo.settings import NonNegativeFloat
 from colorzoo.training.muon import MuonModule, muon_groups
 from colorzoo.training.optimization import Optimization
@@ -113,6 +112,8 @@ class Colorzoo2026DrawingTask(MuonModule):
         points = observed_points(maps, hints)
         points = points._replace(weight=points.weight * views.copied[:, None])
         cells, weight = random_reference_cells(views, is_paper, self.simulation)
-        embedding = take_cells(maps.embedding[views.other], cells)
-        reference = Observations(embedding, take_cells(color[views.other], cells), weight)
-        return join_observations([points, reference])
+        embedding, color = (
+            torch.take_along_dim(values[views.other], cells[..., None], dim=1)
+            for values in (maps.embedding, color)
+        )
+        return join_observations([points, Observations(embedding, color, weight)])

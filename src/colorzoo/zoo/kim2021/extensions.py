@@ -5,7 +5,7 @@ The included weights use them. `Extensions` selects them when a model is constru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -127,18 +127,13 @@ def fading(scribbles: Tensor, reach: int) -> Tensor:
         Factors ``(B, 1, H, W)``: 1 at the scribbles, 0 beyond ``reach``.
     """
     flat, ramp = reach - reach // 2, reach // 2
-    for axis in (0, 1):  # separable, because a square window is much slower
-        scribbles = _along(F.max_pool2d, scribbles, flat, axis)
-    for axis in (0, 1):
-        scribbles = _along(partial(F.avg_pool2d, count_include_pad=False), scribbles, ramp, axis)
-    return scribbles
-
-
-def _along(pool: Callable[..., Tensor], image: Tensor, reach: int, axis: int) -> Tensor:
-    """Pool along one axis within a distance of ``reach`` pixels."""
-    size, padding = [1, 1], [0, 0]
-    size[axis], padding[axis] = 2 * reach + 1, reach
-    return pool(image, tuple(size), stride=1, padding=tuple(padding))
+    # one axis after the other, because a square window is much slower
+    dilated = F.max_pool2d(scribbles, (2 * flat + 1, 1), stride=1, padding=(flat, 0))
+    dilated = F.max_pool2d(dilated, (1, 2 * flat + 1), stride=1, padding=(0, flat))
+    average = partial(F.avg_pool2d, stride=1, count_include_pad=False)
+    averaged: Tensor = average(dilated, (2 * ramp + 1, 1), padding=(ramp, 0))
+    faded: Tensor = average(averaged, (1, 2 * ramp + 1), padding=(0, ramp))
+    return faded
 
 
 class Propagation(nn.Module):
@@ -181,29 +176,35 @@ class Propagation(nn.Module):
         key = torch.cat(
             [lightness / self.log_alike.exp(), self.look(torch.cat([gray, scribbles], dim=1)).float()], dim=1
         )
-        drawn = self._drawn(ab, key, 1 - self.avoid.sigmoid() * scribbles)
-        inputs = torch.cat([gray, scribbles, ab / _AB_SCALE, drawn / _AB_SCALE], dim=1)
+        neighbor_ab = self._neighbor_mean(ab, key, trust=1 - self.avoid.sigmoid() * scribbles)
+        inputs = torch.cat([gray, scribbles, ab / _AB_SCALE, neighbor_ab / _AB_SCALE], dim=1)
         belief = _GAIN * self.belief(inputs).float()
-        return belief * (drawn - ab)
+        return belief * (neighbor_ab - ab)
 
-    def _drawn(self, ab: Tensor, key: Tensor, trust: Tensor) -> Tensor:
-        """Return the mean color of similar pixels within the radius."""
+    def _neighbor_mean(self, ab: Tensor, key: Tensor, trust: Tensor) -> Tensor:
+        """Return the mean color of similar pixels within the radius, ``(B, 2, H, W)`` in CIE units.
+
+        Args:
+            ab: Predicted ab ``(B, 2, H, W)`` in CIE units.
+            key: ``(B, C, H, W)``, lightness and features, which are similar for similar pixels.
+            trust: ``(B, 1, H, W)`` in [0, 1], weight of each pixel as a neighbor.
+        """
         height, width = ab.shape[-2:]
-        reach = self.radius // _STEP * _STEP
+        reach = self.radius // _STEP * _STEP  # largest offset, a multiple of the step
         values = torch.cat([key, trust, trust * ab], dim=1)
         padded = F.pad(values, (reach,) * 4)  # pixels outside of the image have no weight
-        total = torch.zeros_like(ab)
+        weighted_sum = torch.zeros_like(ab)
         weight = torch.full_like(trust, 1e-6)
         for row, column in product(range(-reach, reach + 1, _STEP), repeat=2):
-            if row * row + column * column > self.radius**2:
+            if row**2 + column**2 > self.radius**2:
                 continue
             top, left = reach + row, reach + column
-            shifted = padded[..., top : top + height, left : left + width]
-            other_key, other_trust, other_ab = torch.split(shifted, [key.shape[1], 1, 2], dim=1)
-            alike = torch.exp(-(other_key - key).square().sum(dim=1, keepdim=True) / 2)
-            total = total + alike * other_ab
-            weight = weight + alike * other_trust
-        return total / weight
+            neighbors = padded[..., top : top + height, left : left + width]
+            other_key, other_trust, trusted_ab = torch.split(neighbors, [key.shape[1], 1, 2], dim=1)
+            similarity = torch.exp(-(other_key - key).square().sum(dim=1, keepdim=True) / 2)
+            weighted_sum = weighted_sum + similarity * trusted_ab
+            weight = weight + similarity * other_trust
+        return weighted_sum / weight
 
 
 class ExtendedEdgeLoss(EdgeLoss):

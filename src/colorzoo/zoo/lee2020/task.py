@@ -18,7 +18,7 @@ from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.losses import least_squares_loss, weighted_sum
 from colorzoo.losses.exemplar import gram_matrix, triplet_loss
 from colorzoo.metrics.feature_networks import FrozenNetwork
-from colorzoo.networks.blocks import cells, take_cells
+from colorzoo.networks.blocks import cells
 from colorzoo.networks.imagenet import VGGOutputs
 from colorzoo.networks.splines import TRIES, diagonal_moves, source_positions, spline, warp
 from colorzoo.precision import in_float32
@@ -141,8 +141,8 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
         extras = {
             "target": made.target,
             "query": query,
-            "positive": take_cells(key, made.positive),
-            "negative": take_cells(key, made.negative),
+            "positive": key.take_along_dim(made.positive[..., None], dim=1),
+            "negative": key.take_along_dim(made.negative[..., None], dim=1),
             "present": made.present,
         }
         return RgbPrediction(rgb=generated.rgb, extras=extras)

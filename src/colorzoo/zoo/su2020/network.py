@@ -42,7 +42,6 @@ FUSED: tuple[tuple[str, int, int], ...] = (
     ("10_2", 128, 1),
 )
 _STRIDES = {name: stride for name, _, stride in FUSED}
-_ALL_STRIDES = sorted(set(_STRIDES.values()))
 _BOXES_AT_A_TIME = 4  # boxes per forward pass in inference, to limit memory
 
 HIDDEN = 16
@@ -85,23 +84,21 @@ class Rectangle(NamedTuple):
         return ..., slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
 
-def to_rectangles(corners: Tensor, size: tuple[int, int], stride: int = 1) -> list[Rectangle]:
-    """Convert boxes to rectangles of whole feature-map cells, as in the authors' code.
+def to_rectangle(corners: Tensor, size: tuple[int, int], stride: int = 1) -> Rectangle:
+    """Convert a box to a rectangle of whole feature-map cells, as in the authors' code.
 
-    Corners are rounded down to whole cells, and empty rectangles are extended to one cell.
+    Corners are rounded down to whole cells, and an empty rectangle is extended to one cell.
 
     Args:
-        corners: Corners of N boxes, ``(N, 4)``: left, top, right and bottom as fractions of the image size.
+        corners: ``(4,)``, left, top, right and bottom as fractions of the image size.
         size: Height and width of the image in pixels.
         stride: Image pixels per cell.
     """
     rows, columns = max(1, size[0] // stride), max(1, size[1] // stride)
-    rectangles = []
-    for left, top, right, bottom in corners.double().clamp(0, 1).tolist():
-        x, width = _cells(left, right, size[1] / stride, columns)
-        y, height = _cells(top, bottom, size[0] / stride, rows)
-        rectangles.append(Rectangle(x, y, width, height))
-    return rectangles
+    left, top, right, bottom = corners.double().clamp(0, 1).tolist()
+    x, width = _cells(left, right, size[1] / stride, columns)
+    y, height = _cells(top, bottom, size[0] / stride, rows)
+    return Rectangle(x, y, width, height)
 
 
 def _cells(start: float, end: float, length: float, cells: int) -> tuple[int, int]:
@@ -134,13 +131,15 @@ def instance_boxes(corners: Sequence[Tensor], size: tuple[int, int]) -> list[Ins
     """Return all boxes of a batch.
 
     Args:
-        corners: Box corners ``(K, 4)`` of each image; see `to_rectangles`.
+        corners: Box corners ``(K, 4)`` of each image; see `to_rectangle`.
         size: Height and width of the images in pixels.
     """
+    strides = set(_STRIDES.values())
     boxes = []
-    for image, each in enumerate(corners):
-        rectangles = zip(*(to_rectangles(each, size, stride) for stride in _ALL_STRIDES), strict=True)
-        boxes += [InstanceBox(image, dict(zip(_ALL_STRIDES, box, strict=True))) for box in rectangles]
+    for image, image_corners in enumerate(corners):
+        for box in image_corners:
+            rectangles = {stride: to_rectangle(box, size, stride) for stride in strides}
+            boxes.append(InstanceBox(image, rectangles))
     return boxes
 
 

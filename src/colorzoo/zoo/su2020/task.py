@@ -29,7 +29,7 @@ from colorzoo.zoo.su2020.extensions import (
     random_points,
 )
 from colorzoo.zoo.su2020.model import InstanceColorization
-from colorzoo.zoo.su2020.network import InstanceArchitecture, cut, to_rectangles
+from colorzoo.zoo.su2020.network import InstanceArchitecture, cut, to_rectangle
 
 LOSS_SCALE = 10 / AB_SCALE  # the paper's Huber loss applies to ab / 110 with weight 10
 GRAY_BELOW = 10.0  # sum of the ranges of a and b in CIE units
@@ -227,8 +227,8 @@ def one_object_each(lab: Tensor, boxes: Sequence[Tensor], batch: Batch) -> Tenso
     crops = []
     for row, generator in enumerate(image_generators(batch["seed"], "instance")):
         chosen = int(torch.randint(len(boxes[row]), (1,), generator=generator))
-        (place,) = to_rectangles(boxes[row][chosen : chosen + 1], size)
-        crops.append(cut(lab[row : row + 1], place, size))
+        rectangle = to_rectangle(boxes[row][chosen], size)
+        crops.append(cut(lab[row : row + 1], rectangle, size))
     return torch.cat(crops)
 
 

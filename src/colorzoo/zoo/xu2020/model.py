@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from colorzoo.guidance import Exemplar, Guidance, Points
+from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.hint_unet import initialize, points_of
 from colorzoo.prediction import AbPrediction
@@ -85,23 +85,15 @@ class StylizationColorization(ColoringModel):
         pass. With a reference, ``extras["automatic"]`` and ``extras["transferred"]`` contain the ab maps
         before and after the color transfer.
         """
+        automatic, logits = self.network.color(lightness, points_of(guidance, lightness))
         if guidance is None or guidance.exemplar is None:
-            ab, logits = self.network.color(lightness, points_of(guidance, lightness))
-            return AbPrediction(ab=ab, extras={"logits": logits})
-        automatic, transferred, hints = self._transferred(lightness, guidance, guidance.exemplar)
+            return AbPrediction(ab=automatic, extras={"logits": logits})
+        embedding = guidance.exemplar.embed_by(self.encode_reference)
+        transferred = self.network.transferred(lightness, automatic, embedding, guidance.exemplar.alpha)
+        hints = self.network.hints(transferred, automatic, logits, guidance.points)
         ab, logits = self.network.color(lightness, hints)
         extras = {"logits": logits, "automatic": automatic, "transferred": transferred}
         return AbPrediction(ab=ab, extras=extras)
-
-    def _transferred(
-        self, lightness: Tensor, guidance: Guidance, exemplar: Exemplar
-    ) -> tuple[Tensor, Tensor, Points]:
-        """Return ab before the transfer, ab after the transfer, and the hints for the last colorization."""
-        automatic, logits = self.network.color(lightness, points_of(guidance, lightness))
-        embedding = exemplar.embed_by(self.encode_reference)
-        transferred = self.network.transferred(lightness, automatic, embedding, exemplar.alpha)
-        hints = self.network.hints(transferred, automatic, logits, guidance.points)
-        return automatic, transferred, hints
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the parameters of the authors' encoder, decoder or color network.

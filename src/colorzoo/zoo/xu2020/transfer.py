@@ -33,12 +33,7 @@ PLACE_SETS = ("encoder", "skip", "decoder")
 BOTTOM = "bottom"
 """Name of the decoder input, which is matched if ``decoder`` but not ``encoder`` is selected."""
 
-LEVELS = (1, 2, 3)
-"""Resolution levels of the encoder and decoder: full, 1/2 and 1/4 scale."""
-
 _BASES = (64, 128, 256, 512)
-_BEFORE_POOL = {1: ("conv1_2",), 2: ("conv2_2",), 3: ("conv3_2", "conv3_3", "conv3_4")}
-_AFTER_JOIN = {3: ("conv3_4_2", "conv3_3", "conv3_2"), 2: ("conv2_2_2",), 1: ("conv1_2_2",)}
 Adapt = Callable[[str, Tensor], Tensor]
 """Function that maps a layer name and a feature map to a new feature map."""
 
@@ -208,16 +203,19 @@ class Encoder(nn.Module):
             adapt: Function that is called at each matched layer and returns the feature map to use; see
                 `Adapt`.
         """
-        x = adapt("encoder1", F.relu(self.conv1_1(self.conv0(rgb))))
-        pools, maps = [], []
-        for level in LEVELS:
-            for name in _BEFORE_POOL[level]:
-                x = F.relu(self.get_submodule(name)(x))
-            maps.append(x)
-            pools.append(F.avg_pool2d(x, 2))
-            x = adapt(f"encoder{level + 1}", F.relu(self.get_submodule(f"conv{level + 1}_1")(pools[-1])))
-        adapted = tuple(adapt(f"skip{level}", pool) for level, pool in enumerate(pools, start=1))
-        return EncoderMaps(x, adapted, tuple(maps))
+        relu1_1 = adapt("encoder1", F.relu(self.conv1_1(self.conv0(rgb))))
+        relu1_2 = F.relu(self.conv1_2(relu1_1))
+        pool1 = F.avg_pool2d(relu1_2, 2)
+        relu2_1 = adapt("encoder2", F.relu(self.conv2_1(pool1)))
+        relu2_2 = F.relu(self.conv2_2(relu2_1))
+        pool2 = F.avg_pool2d(relu2_2, 2)
+        relu3_1 = adapt("encoder3", F.relu(self.conv3_1(pool2)))
+        relu3_3 = F.relu(self.conv3_3(F.relu(self.conv3_2(relu3_1))))
+        relu3_4 = F.relu(self.conv3_4(relu3_3))
+        pool3 = F.avg_pool2d(relu3_4, 2)
+        relu4_1 = adapt("encoder4", F.relu(self.conv4_1(pool3)))
+        pools = (adapt("skip1", pool1), adapt("skip2", pool2), adapt("skip3", pool3))
+        return EncoderMaps(relu4_1, pools, (relu1_2, relu2_2, relu3_4))
 
 
 class Decoder(nn.Module):
@@ -248,20 +246,22 @@ class Decoder(nn.Module):
             adapt: Function that is called at each matched layer and returns the feature map to use; see
                 `Adapt`.
         """
-        x = adapt(BOTTOM, encoded.bottom)
-        for level in LEVELS[::-1]:
-            x = _join(F.relu(self.get_submodule(f"conv{level + 1}_1")(x)), encoded, level - 1)
-            for name in _AFTER_JOIN[level]:
-                x = F.relu(self.get_submodule(name)(x))
-            x = adapt(f"decoder{level}", x)
-        return x
+        pool1, pool2, pool3 = encoded.pools
+        relu1_2, relu2_2, relu3_4 = encoded.maps
+        x = F.relu(self.conv4_1(adapt(BOTTOM, encoded.bottom)))
+        x = F.relu(self.conv3_4_2(_join(x, pool3, relu3_4)))
+        x = F.relu(self.conv3_2(F.relu(self.conv3_3(x))))
+        x = F.relu(self.conv3_1(adapt("decoder3", x)))
+        x = F.relu(self.conv2_2_2(_join(x, pool2, relu2_2)))
+        x = F.relu(self.conv2_1(adapt("decoder2", x)))
+        x = F.relu(self.conv1_2_2(_join(x, pool1, relu1_2)))
+        return adapt("decoder1", x)
 
 
-def _join(x: Tensor, encoded: EncoderMaps, level: int) -> Tensor:
+def _join(x: Tensor, pooled: Tensor, unpooled: Tensor) -> Tensor:
     """Concatenate the pooled encoder map, upsample, and concatenate the unpooled encoder map."""
-    low = torch.cat([x, encoded.pools[level].to(x.dtype)], dim=1)
-    high = F.interpolate(low, scale_factor=2)
-    return torch.cat([high, encoded.maps[level].to(x.dtype)], dim=1)
+    upsampled = F.interpolate(torch.cat([x, pooled.to(x.dtype)], dim=1), scale_factor=2)
+    return torch.cat([upsampled, unpooled.to(x.dtype)], dim=1)
 
 
 def keep(place: str, maps: Tensor) -> Tensor:

@@ -155,16 +155,16 @@ class HintAttention(nn.Module):
         attended = F.scaled_dot_product_attention(query, key, value, scale=1.0)[:, 0]
         return attended.transpose(1, 2).reshape(batch, 3, height, width)
 
-    def _embed(self, key: Tensor) -> Tensor:
-        """Append scaled coordinates to the features and flatten to ``(B, h * w, D)``."""
-        batch, _, height, width = key.shape
+    def _embed(self, projected: Tensor) -> Tensor:
+        """Append scaled coordinates to projected features and flatten to ``(B, h * w, D)``."""
+        batch, _, height, width = projected.shape
         reach = self.log_reach.exp().float()
-        side = (height + width) / 2
-        rows = (torch.arange(height, device=key.device) + 0.5) / side
-        columns = (torch.arange(width, device=key.device) + 0.5) / side
-        grid = torch.stack(torch.meshgrid(rows, columns, indexing="ij")) / reach
-        place = grid.unsqueeze(0).expand(batch, -1, -1, -1)
-        return torch.cat([key.float(), place], dim=1).flatten(2).transpose(1, 2)
+        mean_side = (height + width) / 2
+        rows = (torch.arange(height, device=projected.device) + 0.5) / mean_side
+        columns = (torch.arange(width, device=projected.device) + 0.5) / mean_side
+        coordinates = torch.stack(torch.meshgrid(rows, columns, indexing="ij")) / reach
+        coordinates = coordinates.expand(batch, -1, -1, -1)
+        return torch.cat([projected.float(), coordinates], dim=1).flatten(2).transpose(1, 2)
 
 
 def _extend_query(query: Tensor) -> Tensor:
@@ -316,11 +316,13 @@ def fold_rank_layers(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Returns:
         State dict of an equivalent network without rank layers.
     """
-    folded = dict(state_dict)
-    names = sorted((k for k in folded if ".rank_layers." in k), key=lambda k: int(k.rpartition(".")[2]))
-    if not names:
-        return folded
-    up = names[0].partition("rank_layers.")[0] + "up8.weight"
-    product = reduce(torch.matmul, [folded[name].double() for name in reversed(names)])
-    folded[up] = torch.einsum("cd,cohw->dohw", product, folded[up].double()).to(folded[up].dtype)
-    return {key: value for key, value in folded.items() if key not in names}
+    rank_layers = [key for key in state_dict if ".rank_layers." in key]
+    if not rank_layers:
+        return dict(state_dict)
+    rank_layers.sort(key=lambda key: int(key.rpartition(".")[2]))
+    product = reduce(torch.matmul, [state_dict[key].double() for key in reversed(rank_layers)])
+    next_layer = rank_layers[0].partition("rank_layers.")[0] + "up8.weight"
+    weight = state_dict[next_layer]
+    folded = {key: value for key, value in state_dict.items() if key not in rank_layers}
+    folded[next_layer] = torch.einsum("cd,cohw->dohw", product, weight.double()).to(weight.dtype)
+    return folded

@@ -242,10 +242,11 @@ def saturation_at(lightness: Tensor, table: Tensor) -> Tensor:
         Saturations ``(B, 313, N)``.
     """
     table = table.to(lightness)
-    place = (lightness / _LIGHTNESS_STEP).clamp(0, table.shape[1] - 1)
-    steps = torch.arange(table.shape[1], device=lightness.device)
-    between = (1 - (place[:, None] - steps[:, None]).abs()).clamp_min(0)  # linear interpolation
-    return table @ between
+    columns = torch.arange(table.shape[1], device=lightness.device)
+    position = (lightness / _LIGHTNESS_STEP).clamp(0, table.shape[1] - 1)  # column, not rounded
+    # linear interpolation: weights (B, 21, N) of the columns
+    weights = (1 - (position[:, None] - columns[:, None]).abs()).clamp_min(0)
+    return table @ weights
 
 
 def saturation_table() -> Tensor:

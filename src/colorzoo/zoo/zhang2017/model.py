@@ -15,14 +15,13 @@ from colorzoo.factory import create_backbone
 from colorzoo.guidance import GlobalStatistics, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
-from colorzoo.networks.hint_unet import Detach, initialize, points_of
+from colorzoo.networks.hint_unet import Detach, HintUNet, initialize, points_of
 from colorzoo.prediction import AbPrediction
 from colorzoo.weights.readers.caffe import CaffeLayers
 from colorzoo.zoo.zhang2017.extended_unet import ExtendedHintUNet, LocalExtensions, fold_rank_layers
 from colorzoo.zoo.zhang2017.extensions import GlobalExtensions, SteeredNetwork
 from colorzoo.zoo.zhang2017.network import (
     GlobalArchitecture,
-    GlobalHintsNetwork,
     GlobalNetwork,
     LocalArchitecture,
     LocalHintsNetwork,
@@ -130,7 +129,8 @@ class GlobalHints(ColoringModel):
     ) -> None:
         network: GlobalNetwork
         if extensions.trunk is None:
-            network = GlobalHintsNetwork(architecture.width, ab_scale=architecture.ab_scale)
+            unet = HintUNet(1, architecture.width, distribution=False)
+            network = GlobalNetwork(unet, architecture.ab_scale)
             initialize(network, architecture.init_std)
         else:
             network = SteeredNetwork(create_backbone(extensions.trunk, "trunk"))

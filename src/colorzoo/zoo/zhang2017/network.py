@@ -153,7 +153,7 @@ class GlobalBranch(nn.Module):
 
 
 class GlobalNetwork(nn.Module):
-    """Base class of Global Hints networks, which add a statistics vector after block 4.
+    """Global Hints network, which adds a statistics vector after block 4 of a U-Net.
 
     Args:
         unet: U-Net that predicts ab.
@@ -182,23 +182,6 @@ class GlobalNetwork(nn.Module):
 
     def encode(self, lightness: Tensor, statistics: GlobalStatistics) -> HintEncoding:
         """Run the network up to block 8; see `forward` for the arguments."""
-        raise NotImplementedError
-
-
-class GlobalHintsNetwork(GlobalNetwork):
-    """Global Hints network of the paper, without a classification head.
-
-    Args:
-        width: Multiplier for every channel count; 1.0 matches the published network.
-        ab_scale: Factor that converts the network output to CIE units: 110, or 100 for the authors' Caffe
-            weights.
-    """
-
-    def __init__(self, width: float, *, ab_scale: float = 110.0) -> None:
-        super().__init__(HintUNet(1, width, distribution=False), ab_scale)
-
-    def encode(self, lightness: Tensor, statistics: GlobalStatistics) -> HintEncoding:
-        """Run the network up to block 8; see `forward` for the arguments."""
         context = self.branch(statistics, lightness.shape[0])
         return self.unet.encode(pad_to_multiple((lightness - 50) / 100, STRIDE), context=context)
 
@@ -213,13 +196,14 @@ def known_statistics(statistics: GlobalStatistics, batch: int, like: Tensor) -> 
         batch: Batch size.
         like: Tensor with the dtype and device of the results.
     """
-    histogram = _known(statistics.histogram, like.new_zeros(batch, len(hull_centers())))
-    return histogram, _known(statistics.saturation, like.new_full((batch, 1), -1.0))
+    histogram = like.new_zeros(batch, len(hull_centers()))
+    saturation = like.new_full((batch, 1), -1.0)
+    if statistics.histogram is not None:
+        histogram = statistics.histogram.to(like)
+    if statistics.saturation is not None:
+        saturation = statistics.saturation.to(like)
+    return histogram, saturation
 
 
 def _layer(channels: int) -> tuple[nn.Module, ...]:
     return nn.Conv2d(channels, channels, 1), nn.ReLU()
-
-
-def _known(value: Tensor | None, absent: Tensor) -> Tensor:
-    return absent if value is None else value.to(absent)

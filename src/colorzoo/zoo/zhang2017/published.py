@@ -46,12 +46,14 @@ GLOBAL_NAMES: tuple[Pattern, ...] = (
 
 
 def _numbered(found: re.Match[str]) -> str:
-    """Return the layer name in a block of alternating convolutions and ReLUs.
-
-    Blocks 8 to 10 start with a ReLU.
-    """
-    block, index = int(found[1]), int(found[2])
-    return f"model{block}.{2 * index - 2 - (block >= 8) + 2 * bool(found[3])}."
+    """Return the name of a convolution or normalization in a block of alternating convolutions and ReLUs."""
+    block, convolution, is_norm = int(found[1]), int(found[2]), found[3] is not None
+    layer = 2 * (convolution - 1)
+    if block >= 8:  # convolution 1 is the upsampling layer, and the block starts with a ReLU
+        layer -= 1
+    if is_norm:  # follows the ReLU after the convolution
+        layer += 2
+    return f"model{block}.{layer}."
 
 
 _TRUNK: tuple[Pattern, ...] = (
@@ -135,8 +137,10 @@ def ab_scale_of(layers: CaffeLayers) -> float:
     Args:
         layers: Output of `read_caffe`.
     """
-    single = [blobs[0] for blobs in layers.values() if len(blobs) == 1]
-    factors = {float(factor) for blob in single if blob.size <= 2 for factor in blob.flat}
+    factors: set[float] = set()
+    for blobs in layers.values():
+        if len(blobs) == 1 and blobs[0].size <= 2:  # a scale layer for a and b
+            factors.update(blobs[0].flatten().tolist())
     return factors.pop() if len(factors) == 1 else OUTPUT_SCALE
 
 
