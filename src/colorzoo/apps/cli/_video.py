@@ -72,7 +72,8 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
         "notes": [],
     }
     shots: list[Shot] = []
-    if not args.overwrite and os.path.lexists(out):
+    is_done = not args.overwrite and os.path.lexists(out)
+    if is_done:
         _require_same_origin(out, origin)
         summary |= {"status": "skipped", "notes": [_skipped_note(args)]}
     elif args.dry_run:
@@ -82,8 +83,9 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
     else:
         start = time.monotonic()
         shots, resumed_count = _color_shots(args, keys, source, choice, origin)
+        seconds = round(time.monotonic() - start, 1)
         summary |= _outcome(source, shots, keys)
-        summary |= {"resumed": resumed_count, "seconds": round(time.monotonic() - start, 1)}
+        summary |= {"resumed": resumed_count, "seconds": seconds}
     _print_summary(summary, args)
     if shots and args.report:
         _write_reports(args, source, shots, origin)
