@@ -146,9 +146,11 @@ def check_arguments(kind: type[Any], arguments: Mapping[str, Any]) -> None:
             nested = vars(value) if isinstance(value, group) else value
             check_arguments(group, nested if isinstance(nested, Mapping) else {})
             continue
-        items = list(value.values()) if isinstance(value, Mapping) else value
+        numbers = list(value.values()) if isinstance(value, Mapping) else value
+        if not isinstance(numbers, list | tuple):
+            numbers = [value]
         for limits in _ranges_of(hint):
-            for item in items if isinstance(items, list | tuple) else [items]:
+            for item in numbers:
                 if isinstance(item, int | float) and not limits.contains(item):
                     raise ColorzooError(f"{name} must be {limits}, got {item}")
 
@@ -183,7 +185,7 @@ def constructor_parameters(kind: type[Any]) -> Mapping[str, inspect.Parameter]:
         if kwargs_hint is None:
             break
         if get_origin(kwargs_hint) is Unpack:
-            typed_dict = get_args(kwargs_hint)[0]
+            (typed_dict,) = get_args(kwargs_hint)
             for key, key_hint in get_type_hints(typed_dict, include_extras=True).items():
                 found[key] = inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, annotation=key_hint)
             break
@@ -231,9 +233,11 @@ def nest_arguments(constructor: type[Any], flat: Mapping[str, Any]) -> dict[str,
     nested: dict[str, Any] = {}
     for key, value in flat.items():
         if key in parameters:
-            earlier = nested.get(key)
-            is_merged = isinstance(earlier, Mapping) and value is not None
-            nested[key] = {**nested[key], **_plain(value)} if is_merged else value
+            earlier_group = nested.get(key)
+            if isinstance(earlier_group, Mapping) and value is not None:
+                nested[key] = {**earlier_group, **_plain(value)}
+            else:
+                nested[key] = value
         elif key in group_of_setting:
             group = group_of_setting[key]
             nested[group] = {**_plain(nested.get(group, {})), key: value}

@@ -185,7 +185,8 @@ def with_thumbnails(entry: ReportEntry, levels: Levels, inside: str) -> ReportEn
             result; empty for the whole image.
     """
     thumbnail = _shrunk(levels)
-    lightness, ab = rgb_to_lab(thumbnail).split([1, 2])
+    lab = rgb_to_lab(thumbnail)
+    lightness, ab = lab[:1], lab[1:]
     gray = lab_to_rgb(torch.cat([lightness, torch.zeros_like(ab)]))
     height, width = levels.shape[:2]
     colorized_ab = _within(ab, inside, (width, height))
