@@ -174,16 +174,16 @@ def constructor_parameters(kind: type[Any]) -> Mapping[str, inspect.Parameter]:
         # hints of a dataclass must be read from the class, because its bases may be in other modules
         hints = get_type_hints(kind if is_dataclass(kind) else constructor, include_extras=True)
         _, *parameters = inspect.signature(constructor).parameters.values()  # without self
-        kwargs_hint = None  # None if the constructor has no **kwargs
         for parameter in parameters:
             hint = hints.get(parameter.name, Any)
-            if parameter.kind == parameter.VAR_KEYWORD:
-                kwargs_hint = hint
-            elif parameter.kind != parameter.VAR_POSITIONAL:
+            is_variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+            if not is_variadic:
                 # a parameter of a subclass takes precedence
                 found.setdefault(parameter.name, parameter.replace(annotation=hint))
-        if kwargs_hint is None:
+        has_kwargs = bool(parameters) and parameters[-1].kind == inspect.Parameter.VAR_KEYWORD
+        if not has_kwargs:
             break
+        kwargs_hint = hints.get(parameters[-1].name)
         if get_origin(kwargs_hint) is Unpack:
             (typed_dict,) = get_args(kwargs_hint)
             for key, key_hint in get_type_hints(typed_dict, include_extras=True).items():

@@ -464,7 +464,8 @@ class FileColorizer:
         except ImageError:
             if overwrite or file.provenance is None:
                 raise
-            if result_state(read_provenance(task.target), file.provenance) != "done":
+            existing_provenance = read_provenance(task.target)
+            if result_state(existing_provenance, file.provenance) != "done":
                 raise
             return task.result("skipped", ALREADY_DONE)
         written = update_sidecar(task.target, source.metadata, not_embedded)

@@ -137,7 +137,8 @@ def _make_studio(args: StudioOptions, image_path: Path | None) -> tuple[Studio, 
 
     choose_device(args.device)  # raises an error for an unknown device
     recipe = Recipe.from_json(args.recipe).to_dict() if args.recipe else None
-    model_name = args.model or (recipe or {}).get("model")
+    recipe_model = None if recipe is None else recipe.get("model")
+    model_name = args.model or recipe_model
     choice = choose_model(model_name, "points", args.weights, fast=args.fast)
     # the studio loads registered weights itself, and only when they are used
     colorizer = None if args.weights == "default" else Colorizer(choice, device=args.device)
