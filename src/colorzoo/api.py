@@ -216,16 +216,8 @@ def colorize_files(
     choice = choose_for_guidance(model, Recipe(), weights)
     color_settings = _merged_settings(None, None, device, settings)
     colorizer = load_colorizer(choice, color_settings, **settings)
-    failures: list[FileResult | None] = []  # for each path; None for a path with a task
-    tasks = []
-    for path in map(Path, paths):
-        relative = _path_inside(Path(root), path)
-        reason = f"{path} is not inside root ({root})" if relative is None else explain_irregular_file(path)
-        if relative is None or reason:
-            failures.append(FileResult(str(path), "", "failed", (reason,)))
-            continue
-        failures.append(None)
-        tasks.append(FileTask(path, output_path(FoundImage(path, relative), Path(output)), str(path)))
+    planned = [_plan_file(Path(path), Path(root), Path(output)) for path in paths]
+    tasks = [each for each in planned if isinstance(each, FileTask)]
     if overwrite:
         check_sources_are_kept((Path(task.name) for task in tasks), (task.target for task in tasks))
     files = FileColorizer(
@@ -237,7 +229,18 @@ def colorize_files(
         skip_done=True,
     )
     results = files.run(tasks)
-    return [failure or next(results) for failure in failures]
+    return [next(results) if isinstance(each, FileTask) else each for each in planned]
+
+
+def _plan_file(path: Path, root: Path, output: Path) -> FileTask | FileResult:
+    """Return the task of an image, or a failure if the path is outside ``root`` or not a regular file."""
+    relative = _path_inside(root, path)
+    if relative is None:
+        return FileResult(str(path), "", "failed", (f"{path} is not inside root ({root})",))
+    if reason := explain_irregular_file(path):
+        return FileResult(str(path), "", "failed", (reason,))
+    target = output_path(FoundImage(path, relative), output)
+    return FileTask(path, target, str(path))
 
 
 def _path_inside(root: Path, path: Path) -> Path | None:

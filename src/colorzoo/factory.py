@@ -108,11 +108,12 @@ def create_coloring_model(
         file: ResolvedWeights | None = weights
     else:
         file = resolve_weights(card, weights, offline=offline)
-    stored = {} if file is None else file.hparams
-    if file is not None and file.entry is None and stored:
+    stored_settings = {} if file is None else file.hparams
+    if file is not None and file.entry is None and stored_settings:
         file = _match_model_file(card, file, model_class)
-    has_settings = card.hparams or stored or hparams
-    settings = _model_settings(card, file, model_class, hparams) if has_settings else {}
+    settings: dict[str, Any] = {}
+    if card.hparams or stored_settings or hparams:
+        settings = _model_settings(card, file, model_class, hparams)
     return _create(model_class, settings, file)
 
 
@@ -140,7 +141,9 @@ def _model_settings(
     """
     known = known_settings(model_class)
     unknown = hparams.keys() - known
-    if unknown and (unknown := unknown - known_settings(load_task_class(card))):
+    if unknown:  # settings of the task affect only training
+        unknown -= known_settings(load_task_class(card))
+    if unknown:
         raise ColorzooError(
             f"{card.name} has no setting {', '.join(map(repr, sorted(unknown)))}; its settings are "
             f"{', '.join(sorted(known)) or 'none'}"
@@ -256,18 +259,23 @@ def _create(model_class: type[M], settings: Mapping[str, Any], file: ResolvedWei
             f"the settings in {file.path} do not match {model_class.__name__}: {first_words(error)}"
         ) from error
     if file is not None:
-        content, entry = read_weights(file.path), file.entry
-        is_published = entry is not None and entry.published  # with the parameter names of the authors
-        created.load_weights(content.state_dict, name=str(file.path), published=is_published)
-        if untrained_parts := content.stored.get(UNTRAINED):
-            reason = untrained_reason(type(created).__name__, file.path, untrained_parts)
-            network = coloring_model(created)
-            network.trained, network.untrained_reason = False, reason
-            warnings.warn(reason, UntrainedWarning, stacklevel=3)
-        record = created.provenance if is_published else Provenance.of(content.provenance)
-        created.provenance = record if entry is None else listed_record(record, entry)
+        _load_file(created, file)
     model: M = created.eval()
     return model
+
+
+def _load_file(created: Any, file: ResolvedWeights) -> None:
+    """Load the weights and the training record of a file into a model or a task."""
+    content, entry = read_weights(file.path), file.entry
+    is_published = entry is not None and entry.published  # with the parameter names of the authors
+    created.load_weights(content.state_dict, name=str(file.path), published=is_published)
+    if untrained_parts := content.stored.get(UNTRAINED):
+        reason = untrained_reason(type(created).__name__, file.path, untrained_parts)
+        network = coloring_model(created)
+        network.trained, network.untrained_reason = False, reason
+        warnings.warn(reason, UntrainedWarning, stacklevel=4)
+    record = created.provenance if is_published else Provenance.of(content.provenance)
+    created.provenance = record if entry is None else listed_record(record, entry)
 
 
 def _match_published(card: ModelCard, found: ResolvedWeights, known: frozenset[str]) -> ResolvedWeights:

@@ -440,10 +440,12 @@ class ColoringModel(nn.Module):
         from colorzoo.networks.renaming import rename_keys, reshape_like
 
         unused = self.published_unused
-        kept = {k: v for k, v in state_dict.items() if not (unused and re.search(unused, k))}
-        renamed = rename_keys(kept, self.published_names)
-        prefixes = {key: "" if key.startswith("discriminator.") else "network." for key in renamed}
-        return reshape_like({prefixes[key] + key: value for key, value in renamed.items()}, self.state_dict())
+        used = {key: value for key, value in state_dict.items() if not (unused and re.search(unused, key))}
+        converted = {}
+        for key, value in rename_keys(used, self.published_names).items():
+            prefix = "" if key.startswith("discriminator.") else "network."
+            converted[prefix + key] = value
+        return reshape_like(converted, self.state_dict())
 
     @classmethod
     def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -541,7 +543,8 @@ def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | No
         _check_labels(model, guidance.label)
     low, high = (float(value) for value in lightness.detach().aminmax())
     limit = 100.0 if model.input_kind == "gray" else 1.0
-    if not (low >= -0.01 * limit and high <= 1.01 * limit):
+    is_in_range = low >= -0.01 * limit and high <= 1.01 * limit  # False for NaN
+    if not is_in_range:
         raise ColorzooError(f"{_expected_input(model)}, got values from {low:g} to {high:g}")
     if model.input_kind == "gray" and 0.5 < high <= 1:  # lower values may come from a black image
         message = f"{_expected_input(model)}; the largest value is {high:g}."

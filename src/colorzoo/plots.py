@@ -207,14 +207,17 @@ def draw_gamut(image: ImageLike, *, axes: Axes | None = None) -> Axes:
         image: 8-bit sRGB array ``(H, W, 3)``, or a Pillow image.
         axes: Axes to draw into; None creates a new figure.
     """
-    centers = hull_centers()
-    bins = nearest_bin(torch.from_numpy(_lab(image)[1:].reshape(2, -1).T))
+    centers = hull_centers()  # (313, 2)
+    a, b = centers.T
+    _, image_a, image_b = _lab(image)
+    pixels = torch.from_numpy(np.stack([image_a.ravel(), image_b.ravel()], axis=1))
+    bins = nearest_bin(pixels)
     fractions = np.bincount(bins.numpy(), minlength=len(centers)) / len(bins)
-    swatches = torch.cat([torch.full((1, len(centers)), _SWATCH_LIGHTNESS), centers.T])[:, None]  # Lab
+    swatches = torch.stack([torch.full_like(a, _SWATCH_LIGHTNESS), a, b])[:, None]  # Lab image (3, 1, 313)
     colors = lab_to_rgb(swatches).clamp(0, 1)[:, 0].T.numpy()
     axes = _axes(axes)
-    axes.scatter(centers[:, 1], centers[:, 0], s=2, color="0.88")
-    axes.scatter(centers[:, 1], centers[:, 0], s=_MAX_AREA * np.sqrt(fractions), c=colors)
+    axes.scatter(b, a, s=2, color="0.88")
+    axes.scatter(b, a, s=_MAX_AREA * np.sqrt(fractions), c=colors)
     axes.set(xlabel="b", ylabel="a", xlim=(-120, 120), ylim=(-120, 120))
     axes.set_aspect("equal")
     return axes

@@ -59,13 +59,12 @@ def list_models(
         raise ColorzooError(
             f"'guidance' must be one of {', '.join(get_args(GuidanceKind))}, got {guidance!r}"
         )
-    return sorted(
-        card.name
-        for card in all_cards().values()
-        if fnmatchcase(card.name, pattern)
-        and (guidance is None or guidance in card.guidance)
-        and (not with_weights or any(w.file for w in card.weights.values()))
-    )
+    cards = [card for card in all_cards().values() if fnmatchcase(card.name, pattern)]
+    if guidance is not None:
+        cards = [card for card in cards if guidance in card.guidance]
+    if with_weights:
+        cards = [card for card in cards if any(weights.file for weights in card.weights.values())]
+    return sorted(card.name for card in cards)
 
 
 def model_card(name: str) -> ModelCard:

@@ -146,9 +146,11 @@ def check_arguments(kind: type[Any], arguments: Mapping[str, Any]) -> None:
             nested = vars(value) if isinstance(value, group) else value
             check_arguments(group, nested if isinstance(nested, Mapping) else {})
             continue
-        items = list(value.values()) if isinstance(value, Mapping) else value
+        numbers = list(value.values()) if isinstance(value, Mapping) else value
+        if not isinstance(numbers, list | tuple):
+            numbers = [value]
         for limits in _ranges_of(hint):
-            for item in items if isinstance(items, list | tuple) else [items]:
+            for item in numbers:
                 if isinstance(item, int | float) and not limits.contains(item):
                     raise ColorzooError(f"{name} must be {limits}, got {item}")
 
@@ -172,18 +174,18 @@ def constructor_parameters(kind: type[Any]) -> Mapping[str, inspect.Parameter]:
         # hints of a dataclass must be read from the class, because its bases may be in other modules
         hints = get_type_hints(kind if is_dataclass(kind) else constructor, include_extras=True)
         _, *parameters = inspect.signature(constructor).parameters.values()  # without self
-        kwargs_hint = None  # None if the constructor has no **kwargs
         for parameter in parameters:
             hint = hints.get(parameter.name, Any)
-            if parameter.kind == parameter.VAR_KEYWORD:
-                kwargs_hint = hint
-            elif parameter.kind != parameter.VAR_POSITIONAL:
+            is_variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+            if not is_variadic:
                 # a parameter of a subclass takes precedence
                 found.setdefault(parameter.name, parameter.replace(annotation=hint))
-        if kwargs_hint is None:
+        has_kwargs = bool(parameters) and parameters[-1].kind == inspect.Parameter.VAR_KEYWORD
+        if not has_kwargs:
             break
+        kwargs_hint = hints.get(parameters[-1].name)
         if get_origin(kwargs_hint) is Unpack:
-            typed_dict = get_args(kwargs_hint)[0]
+            (typed_dict,) = get_args(kwargs_hint)
             for key, key_hint in get_type_hints(typed_dict, include_extras=True).items():
                 found[key] = inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, annotation=key_hint)
             break
@@ -231,9 +233,11 @@ def nest_arguments(constructor: type[Any], flat: Mapping[str, Any]) -> dict[str,
     nested: dict[str, Any] = {}
     for key, value in flat.items():
         if key in parameters:
-            earlier = nested.get(key)
-            is_merged = isinstance(earlier, Mapping) and value is not None
-            nested[key] = {**nested[key], **_plain(value)} if is_merged else value
+            earlier_group = nested.get(key)
+            if isinstance(earlier_group, Mapping) and value is not None:
+                nested[key] = {**earlier_group, **_plain(value)}
+            else:
+                nested[key] = value
         elif key in group_of_setting:
             group = group_of_setting[key]
             nested[group] = {**_plain(nested.get(group, {})), key: value}

@@ -69,9 +69,13 @@ def overlapped(
                 start_reading()
                 writing.append((size, pool.submit(write, color(value))))
                 del opened, value  # the memory of the opened item
-            while writing and (writing[0][1].done() or len(writing) > threads or not reading):
-                size, written = writing.popleft()
-                yield written.result()
+            while writing:
+                size, oldest = writing[0]
+                must_wait = len(writing) > threads or not reading
+                if not (must_wait or oldest.done()):
+                    break
+                writing.popleft()
+                yield oldest.result()
                 total_size -= size
                 start_reading()
     finally:

@@ -99,18 +99,20 @@ def result_provenance(
     if files:  # their content determines the result, not their names
         hashed_recipe = _with_file_names(recipe, files, [file.sha256 for file in files])
         recipe = _with_file_names(recipe, files, [file.name for file in files])
-    decisive: list[object] = [
-        {name: value for name, value in selected.items() if name != "engine"},  # equal pixels
-        {**hashed_recipe.to_dict(), "image": None},
-    ]
+    # all engines give equal pixels
+    decisive_settings = {name: value for name, value in selected.items() if name != "engine"}
+    decisive: list[object] = [decisive_settings, {**hashed_recipe.to_dict(), "image": None}]
     if isinstance(model, ModelChoice) and model.is_default and model.weights == "default":
         # the default model for drawings replaces this model if an image is line art
-        decisive.append(choose_model(None, "sketch", fast=model.fast).sha256)
+        sketch_model = choose_model(None, "sketch", fast=model.fast)
+        decisive.append(sketch_model.sha256)
     options = {name: value for name, value in selected.items() if name not in _IN_RECIPE}
+    if size is not None:
+        options = {"size": size, **options}
     return model_provenance(
         model,
         decisive,
-        options=options if size is None else {"size": size, **options},
+        options=options,
         recipe=recipe.to_json(),
         crop="" if recipe.crop is None else recipe.crop.to_text(),
         files=files,
@@ -179,18 +181,19 @@ def model_provenance(
         is_trained = file is not None and (file.entry is not None or not untrained_parts(file.path))
     # settings of custom models can be any objects
     hashed = json.dumps([name, digest, *decisive], sort_keys=True, default=full_repr)
-    selected = {key: value for key, value in options.items() if value is not None}
+    settings_sha256 = hashlib.sha256(hashed.encode()).hexdigest()
+    recorded_options = {key: value for key, value in options.items() if value is not None}
     return ImageProvenance(
         source="",
-        settings=hashlib.sha256(hashed.encode()).hexdigest(),
+        settings=settings_sha256,
         model=name,
         weights=weights,
         version=__version__,
         recipe=recipe,
         trained=is_trained,
-        engine=str(selected.get("engine", "torch")),
+        engine=str(recorded_options.get("engine", "torch")),
         crop=crop,
-        options=json.dumps(selected, default=repr),
+        options=json.dumps(recorded_options, default=repr),
         files=json.dumps([asdict(file) for file in files]) if files else "",
     )
 

@@ -38,16 +38,17 @@ def with_settings(
         GuidanceError: There is no reference, or a setting is malformed.
     """
     alpha, weights, reassigned = settings.alpha, settings.reference_weights, settings.reassigned
-    recipe_references: list[str] = []
-    if not references and folder is not None:
-        recipe_references = [file.path for file in recipe.exemplar.files]
-    if not (references or recipe_references):
+    uses_own_references = not references and folder is not None
+    own_references = [file.path for file in recipe.exemplar.files] if uses_own_references else []
+    if not (references or own_references):
         raise GuidanceError("--alpha, --class and --reference-weights require --reference IMG")
     if alpha is not None:
         recipe = recipe.with_fields("exemplar", {"alpha": alpha})
-    if recipe_references and weights:
-        recipe = with_references(recipe, recipe_references, weights)
-    return _with_reassigned(recipe, reassigned) if reassigned else recipe
+    if own_references and weights:
+        recipe = with_references(recipe, own_references, weights)
+    if reassigned:
+        recipe = _with_reassigned(recipe, reassigned)
+    return recipe
 
 
 def with_references(recipe: Recipe, names: Sequence[str], weights: Sequence[float] | None = None) -> Recipe:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 import re
 from base64 import b64encode
@@ -183,12 +184,14 @@ def with_thumbnails(entry: ReportEntry, levels: Levels, inside: str) -> ReportEn
         inside: Colorized part, for which the chroma is computed, as ``X,Y,WIDTH,HEIGHT`` in pixels of the
             result; empty for the whole image.
     """
-    small = _shrunk(levels)
-    lab = rgb_to_lab(small)
-    gray = torch.cat([lab[:1], torch.zeros_like(lab[1:])])
-    ab = _within(lab[1:], inside, (levels.shape[1], levels.shape[0]))
-    chroma = round(float(ab.norm(dim=0).mean()), 1)
-    return replace(entry, chroma=chroma, gray=_jpeg(lab_to_rgb(gray)), color=_jpeg(small))
+    thumbnail = _shrunk(levels)
+    lab = rgb_to_lab(thumbnail)
+    lightness, ab = lab[:1], lab[1:]
+    gray = lab_to_rgb(torch.cat([lightness, torch.zeros_like(ab)]))
+    height, width = levels.shape[:2]
+    colorized_ab = _within(ab, inside, (width, height))
+    chroma = round(float(colorized_ab.norm(dim=0).mean()), 1)
+    return replace(entry, chroma=chroma, gray=_jpeg(gray), color=_jpeg(thumbnail))
 
 
 def _shrunk(levels: Levels) -> Tensor:
@@ -235,14 +238,16 @@ def write_report(path: Path, entries: Sequence[ReportEntry]) -> list[Path]:
     if path.suffix.lower() == ".csv":
         write_whole(path, _table(entries).encode("utf-8", "surrogateescape"))
         return [path]
-    starts = range(0, max(1, len(entries)), PER_PAGE)
-    pages = [path, *(path.with_name(f"{path.stem}-{n}{path.suffix}") for n in range(2, len(starts) + 1))]
+    page_count = max(1, math.ceil(len(entries) / PER_PAGE))
+    further_pages = [path.with_name(f"{path.stem}-{n}{path.suffix}") for n in range(2, page_count + 1)]
+    pages = [path, *further_pages]
     for page in pages:
         check_report(page)
     names = [page.name for page in pages]
-    for page, start in zip(pages, starts, strict=True):
-        shown = [asdict(entry) for entry in entries[start : start + PER_PAGE]]
-        data = {"report": os.path.abspath(path), "pages": names, "page": page.name, "images": shown}
+    for index, page in enumerate(pages):
+        first = index * PER_PAGE
+        images = [asdict(entry) for entry in entries[first : first + PER_PAGE]]
+        data = {"report": os.path.abspath(path), "pages": names, "page": page.name, "images": images}
         write_whole(page, _page(data))
     return pages
 

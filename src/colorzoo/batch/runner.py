@@ -263,14 +263,15 @@ class FileColorizer:
         choice = choice or self.choice
         assert choice is not None
         with self._loading:
-            if choice not in self._loaded:
-                colorizer = load_colorizer(choice, self.settings)
-                exemplar = None
-                if isinstance(self.guidance, Recipe) and self.folder is not None:
-                    references = recipe_references(self.guidance, self.folder)
-                    exemplar = colorizer.exemplar(references) if references else None
-                self._loaded[choice] = colorizer, exemplar
-            return self._loaded[choice]
+            if choice in self._loaded:
+                return self._loaded[choice]
+            colorizer = load_colorizer(choice, self.settings)
+            exemplar = None
+            if isinstance(self.guidance, Recipe) and self.folder is not None:
+                references = recipe_references(self.guidance, self.folder)
+                exemplar = colorizer.exemplar(references) if references else None
+            self._loaded[choice] = colorizer, exemplar
+            return colorizer, exemplar
 
     def provenance(self, size: int | None = None, choice: ModelChoice | None = None) -> ImageProvenance:
         """Return the provenance record of the results, without their source.
@@ -284,16 +285,16 @@ class FileColorizer:
         Raises:
             ColorzooError: The model does not exist, or its weights cannot be downloaded.
         """
-        if (size, choice) not in self._records:
-            loaded = self.colorizer if choice is None else None
-            model = choice or self.choice or loaded
-            assert model is not None
-            recipe = self.guidance if isinstance(self.guidance, Recipe) else Recipe()
-            files = used_files(recipe, self.folder)
-            self._records[size, choice] = result_provenance(
-                model, recipe, self.settings, files, loaded=loaded, size=size
-            )
-        return self._records[size, choice]
+        if (size, choice) in self._records:
+            return self._records[size, choice]
+        loaded = self.colorizer if choice is None else None
+        model = choice or self.choice or loaded
+        assert model is not None
+        recipe = self.guidance if isinstance(self.guidance, Recipe) else Recipe()
+        files = used_files(recipe, self.folder)
+        record = result_provenance(model, recipe, self.settings, files, loaded=loaded, size=size)
+        self._records[size, choice] = record
+        return record
 
     @property
     def input_files(self) -> list[Path]:
@@ -323,12 +324,13 @@ class FileColorizer:
             return source
         image = source.first.image
         color_note = chroma_note(image)
-        if color_note == IN_COLOR and self.skip_colored:
+        is_colored = color_note == IN_COLOR
+        if is_colored and self.skip_colored:
             return replace(task.result("skipped", f"{IN_COLOR}; skipped"), output="")
+        if is_colored:
+            color_note = f"the input was {IN_COLOR}; its colors were not used"
         notes = write_notes(task.target, image)
-        if color_note == IN_COLOR:
-            notes = (f"the input was {IN_COLOR}; its colors were not used", *notes)
-        elif color_note:
+        if color_note:
             notes = (color_note, *notes)
         choice = self.choice
         if choice is not None and self.exemplar is None:
@@ -361,18 +363,20 @@ class FileColorizer:
             with open_source(source) as (file, name):
                 if self.embed_provenance:
                     digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-                    provenance = with_source(self.provenance(size), digest, Path(task.name).name)
-                    if self.skip_done and (existing := self._existing_result(task, provenance)) is not None:
-                        return existing
                     file.seek(0)
+                    provenance = with_source(self.provenance(size), digest, Path(task.name).name)
+                if self.skip_done and provenance is not None:
+                    existing = self._existing_result(task, provenance)
+                    if existing is not None:
+                        return existing
                 frames = None
                 may_have_frames = self.needs_all_frames or output_format(task.target) in ANIMATED_FORMATS
                 if may_have_frames and self.settings.frames == "all":
                     frames = self._frames_to_color(file, name, task.target)
                 if frames is None:
                     file.seek(0)
-                    only = ImageFrame(read_file(file, name, self.max_pixels))
-                    return SourceImages(only, None, iter(()), provenance)
+                    single_image = ImageFrame(read_file(file, name, self.max_pixels))
+                    return SourceImages(single_image, None, iter(()), provenance)
                 images = read_frames(source, frames, max_pixels=self.max_pixels)
                 return SourceImages(next(images), frames, images, provenance)
         except OSError as error:
@@ -395,9 +399,10 @@ class FileColorizer:
         frames = describe_frames(file, name)
         if frames is None:
             return None
-        if not supports_frames(target, frames):
-            if not self.needs_all_frames:
-                return None
+        is_supported = supports_frames(target, frames)
+        if not is_supported and not self.needs_all_frames:
+            return None
+        if not is_supported:
             raise ImageError(
                 f"a result with the extension {target.suffix} cannot contain {frames.count} {frames.kind}. "
                 "Change the extension of the source file to .tif, or set --frames first to colorize only the "
@@ -453,12 +458,14 @@ class FileColorizer:
             if output_format(task.target) == "OpenRaster":
                 write_layers(task.target, colored.layers(source), like, overwrite=overwrite)
             else:
-                levels, quality = colored.levels(output_bit_depth(task.target, image)), self.settings.quality
+                levels = colored.levels(output_bit_depth(task.target, image))
+                quality = self.settings.quality
                 write_image(task.target, levels, like, quality=quality, overwrite=overwrite)
         except ImageError:
             if overwrite or file.provenance is None:
                 raise
-            if result_state(read_provenance(task.target), file.provenance) != "done":
+            existing_provenance = read_provenance(task.target)
+            if result_state(existing_provenance, file.provenance) != "done":
                 raise
             return task.result("skipped", ALREADY_DONE)
         written = update_sidecar(task.target, source.metadata, not_embedded)
@@ -488,9 +495,12 @@ class FileColorizer:
             first_like: First frame with the metadata of the result.
             notes: List to which the notes for the user on each frame are appended.
         """
-        image_task, like, strength = opened.prepared, first_like, self.settings.strength
+        strength = self.settings.strength
         for frame in chain([opened.source.first], opened.source.later):
-            if frame is not opened.source.first:
+            is_first = frame is opened.source.first
+            if is_first:
+                like, image_task = first_like, opened.prepared
+            else:
                 like = frame.image
                 image_task = opened.colorizer.prepare(
                     like, self.guidance, strength=strength, reference=opened.exemplar

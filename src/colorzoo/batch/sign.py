@@ -73,16 +73,18 @@ def sign_results(results: Iterable[FileResult], signer: Signer, advance: Callabl
     Raises:
         ColorzooError: A file cannot be read or written.
     """
-    supported, unsigned = Builder.get_supported_mime_types(), []
+    supported = Builder.get_supported_mime_types()
+    unsigned = []
     for result in results:
         if result.finished:
             path = Path(result.output)
-            mime_type = f"image/{WRITABLE[path.suffix.lower()].lower()}"
+            format_name = WRITABLE[path.suffix.lower()]
+            mime_type = f"image/{format_name.lower()}"
             record = read_provenance(path) if mime_type in supported else None
-            if record is not None:
-                _sign_file(path, mime_type, record, signer)
-            else:
+            if record is None:
                 unsigned.append(result.output)
+            else:
+                _sign_file(path, mime_type, record, signer)
         advance()
     return unsigned
 

@@ -162,11 +162,12 @@ def weight_file(card: ModelCard, tag: str) -> WeightFile:
     weights = card.weights[tag]
     if weights.file is not None:
         return WeightFile(card.name, tag, weights, EMBEDDED_FOLDER / weights.file)
-    ending = PurePosixPath(urlsplit(weights.urls[0]).path).suffix if weights.urls else ""
-    if not re.fullmatch(r"\.[A-Za-z0-9]{1,11}", ending):
-        ending = ".weights"
-    mark = f"-{weights.sha256[:8]}" if weights.sha256 else ""
-    return WeightFile(card.name, tag, weights, cache_home() / "weights" / f"{card.name}-{tag}{mark}{ending}")
+    extension = PurePosixPath(urlsplit(weights.urls[0]).path).suffix if weights.urls else ""
+    if not re.fullmatch(r"\.[A-Za-z0-9]{1,11}", extension):
+        extension = ".weights"
+    short_hash = f"-{weights.sha256[:8]}" if weights.sha256 else ""
+    file_name = f"{card.name}-{tag}{short_hash}{extension}"
+    return WeightFile(card.name, tag, weights, cache_home() / "weights" / file_name)
 
 
 def default_files(card: ModelCard) -> list[WeightFile]:
@@ -254,14 +255,19 @@ def find_weights(
     """
     if weights is None:
         return None, ""
-    if weights != "default":
-        if not card.trainable:
-            raise WeightsError(
-                f"'weights' must be None for {card.name}, got {_short(weights)}: {known_tags(card)}"
-            )
-        if isinstance(weights, str) and (weights in card.weights or weights == "published"):
-            return fetch(weight_file(card, weights), offline=offline), ""
-        return _resolve_path(card, weights), ""
+    if weights == "default":
+        return _find_default(card, offline)
+    if not card.trainable:
+        raise WeightsError(
+            f"'weights' must be None for {card.name}, got {_short(weights)}: {known_tags(card)}"
+        )
+    if isinstance(weights, str) and weights in ("published", *card.weights):
+        return fetch(weight_file(card, weights), offline=offline), ""
+    return _resolve_path(card, weights), ""
+
+
+def _find_default(card: ModelCard, offline: bool) -> tuple[ResolvedWeights | None, str]:
+    """Return the first default file that is available, and the reason if none is; see `find_weights`."""
     failure = ""
     for file in default_files(card):
         try:
@@ -338,16 +344,17 @@ def fetch(file: WeightFile, *, offline: bool = False) -> ResolvedWeights:
             package and damaged.
     """
     problem = file_problem(file)
+    failures: list[str] = []
     if problem:
         _require_replaceable(file, problem)
         failures = _download(file, offline=offline)
-        if failures:
-            urls, size = file.weights.urls, megabytes(file.weights.size)
-            source = f" from {urls[0]}" if urls else ""
-            raise WeightsError(
-                f"cannot download {file.path.name} ({size}): {'; '.join(failures)}. Copy the file{source} to "
-                f"{file.path}."
-            )
+    if failures:
+        urls, size = file.weights.urls, megabytes(file.weights.size)
+        source = f" from {urls[0]}" if urls else ""
+        raise WeightsError(
+            f"cannot download {file.path.name} ({size}): {'; '.join(failures)}. Copy the file{source} to "
+            f"{file.path}."
+        )
     return ResolvedWeights(file.path, file.weights, file.weights.hparams, file.sha256)
 
 

@@ -159,18 +159,18 @@ def choose_model(
         name = model_of_file(weights)
     if name:
         return ModelChoice(name, weights)
-    wanted: tuple[Use, ...] = (uses,) if isinstance(uses, str) else tuple(uses)
-    wanted = wanted or ("automatic",)
-    chosen = _shipped_default(wanted, able, fast) or _ranked_default(wanted, able, fast)
-    if chosen is None:
-        names = ", ".join(wanted)
-        if fast:
-            raise UnknownModelError(f"no model for {names} is included in the package. Omit --fast.")
-        raise UnknownModelError(
-            f"no model for {names} has weights on this machine. Run `colorzoo weights fetch {wanted[0]}`, or "
-            "set --model to download the weights of a model (`colorzoo models` lists all models)."
-        )
-    return ModelChoice(chosen, weights, is_default=True, fast=fast)
+    requested: tuple[Use, ...] = (uses,) if isinstance(uses, str) else tuple(uses)
+    wanted = requested or ("automatic",)
+    default_name = _shipped_default(wanted, able, fast) or _ranked_default(wanted, able, fast)
+    if default_name is not None:
+        return ModelChoice(default_name, weights, is_default=True, fast=fast)
+    names = ", ".join(wanted)
+    if fast:
+        raise UnknownModelError(f"no model for {names} is included in the package. Omit --fast.")
+    raise UnknownModelError(
+        f"no model for {names} has weights on this machine. Run `colorzoo weights fetch {wanted[0]}`, or "
+        "set --model to download the weights of a model (`colorzoo models` lists all models)."
+    )
 
 
 def _shipped_default(wanted: tuple[Use, ...], able: str | None, fast: bool) -> str | None:

@@ -94,9 +94,9 @@ def _convert_published(
     settings = _model_settings(model_class, card.hparams, stored_hparams) | overrides
     model = _build(model_class, settings)
     settings |= flatten_arguments(model_class, model.hparams)
-    initial = _replace_by_nan(model)
+    initial_values = _replace_by_nan(model)
     apply_weights(model, state_dict, name=str(source), published=True)
-    untrained = _restore_missing(model, initial)
+    untrained_parts = _restore_missing(model, initial_values)
     metadata = {
         "model": card.name,
         "hparams": json.dumps(settings, sort_keys=True),
@@ -107,8 +107,8 @@ def _convert_published(
     }
     if record is not None:
         metadata["provenance"] = json.dumps(record.to_dict(), sort_keys=True)
-    if untrained:
-        metadata[UNTRAINED] = " ".join(untrained)
+    if untrained_parts:
+        metadata[UNTRAINED] = " ".join(untrained_parts)
     return model.state_dict(), metadata
 
 
@@ -206,13 +206,8 @@ def _read_source(
 
     The record is None if the card does not list the file.
     """
-    if path.is_dir() and cls.published_files:  # the parameter names of each file get a prefix
-        state_dict = {
-            f"{prefix}.{name}": value
-            for file, prefix in cls.published_files.items()
-            for name, value in load_state_dict_file(path / file).items()
-        }
-        return state_dict, {}, None
+    if path.is_dir() and cls.published_files:
+        return _join_published_files(path, cls.published_files), {}, None
     if _is_caffe_model(path):
         state_dict, settings = cls.convert_caffe(read_caffe(path))
         return state_dict, settings, None
@@ -220,6 +215,15 @@ def _read_source(
     if entry is not None:
         stored = Provenance(model=cls.__name__) if entry.published else Provenance.of(content.provenance)
         return content.state_dict, entry.hparams, listed_record(stored, entry)
-    unhashed = None if content.hparams else entry_without_hash(card, path)
-    settings = {} if unhashed is None else unhashed.hparams
+    unhashed_entry = None if content.hparams else entry_without_hash(card, path)
+    settings = {} if unhashed_entry is None else unhashed_entry.hparams
     return content.state_dict, settings, None
+
+
+def _join_published_files(folder: Path, prefixes: Mapping[str, str]) -> dict[str, Tensor]:
+    """Return the tensors of several files; the tensor names of each file get the prefix of the file."""
+    joined: dict[str, Tensor] = {}
+    for file, prefix in prefixes.items():
+        for name, value in load_state_dict_file(folder / file).items():
+            joined[f"{prefix}.{name}"] = value
+    return joined

@@ -146,9 +146,13 @@ def read_weights(path: Path) -> WeightContent:
             metadata = file.metadata() or {}
     except SafetensorError as error:
         raise _damaged(path, error) from error
-    for name in [name for name in tensors if name.endswith(_SCALE)]:
-        rounded, scale = name.removesuffix(_SCALE), tensors.pop(name).float()
-        tensors[rounded] = tensors[rounded].float() * scale.view(-1, *[1] * (tensors[rounded].ndim - 1))
+    scale_names = [name for name in tensors if name.endswith(_SCALE)]
+    for scale_name in scale_names:  # weights that `save_weights` rounded to 8 bits
+        scale = tensors.pop(scale_name).float()
+        name = scale_name.removesuffix(_SCALE)
+        rounded = tensors[name].float()
+        scale_per_channel = scale.view(-1, *[1] * (rounded.ndim - 1))
+        tensors[name] = rounded * scale_per_channel
     return WeightContent(path, tensors, metadata)
 
 
@@ -311,12 +315,13 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
         _load_published(model, given, name)
         return
     tensors = given
-    if own.keys() - given.keys():  # weights are missing
+    missing = own.keys() - given.keys()
+    if missing:
         tensors = {key: own[key] for key in _optional_keys(model, own, given)} | given
-    expected = {key: value.shape for key, value in own.items()}
-    found = {key: value.shape for key, value in tensors.items()}
-    if found != expected:
-        reason = f"{_mismatch(expected, found)}{_remedy(model, name, found)}"
+    expected_shapes = {key: value.shape for key, value in own.items()}
+    shapes = {key: value.shape for key, value in tensors.items()}
+    if shapes != expected_shapes:
+        reason = f"{_mismatch(expected_shapes, shapes)}{_remedy(model, name, shapes)}"
         raise WeightsError(f"{name} does not match {type(model).__name__}: {reason}")
     model.load_state_dict(tensors)
 

@@ -172,7 +172,8 @@ def _class_of(base_class: type[Any], stored: Mapping[str, str], source: str | Pa
     """
     name, class_path = stored.get("model"), stored.get("model_class", "")
     class_name = class_path.rpartition(":")[2]
-    if class_name == base_class.__qualname__ or not (name or class_name):
+    stores_no_class = not (name or class_name)
+    if stores_no_class or class_name == base_class.__qualname__:
         return base_class
     if name is None:
         raise WeightsError(

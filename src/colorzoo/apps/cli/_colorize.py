@@ -82,7 +82,8 @@ def colorize_images(args: ColorizeOptions) -> int:
         check_reports(args.report)
     signer = _load_signer(Path(args.sign)) if args.sign else None
     files = _file_colorizer(args)
-    print_result = partial(_print_result, args, files.choice is not None and files.choice.is_default)
+    uses_default_model = files.choice is not None and files.choice.is_default
+    print_result = partial(_print_result, args, uses_default_model)
     names = [*args.images, *(read_list(args.from_list) if args.from_list else ())]
     tasks, results = _plan(args, names, files, print_result)
     if len(tasks) > _MANY:
@@ -186,13 +187,13 @@ def _file_colorizer(args: ColorizeOptions) -> FileColorizer:
         ColorzooError: No model supports the recipe, the references of the recipe are malformed, or an option
             requires a reference but no reference is specified.
     """
-    option_references = tuple(args.reference)
-    folder = Path(args.recipe).parent if args.recipe else None
     recipe = _recipe(args)
-    if args.alpha is not None or args.reassigned or args.reference_weights:
-        recipe = with_settings(recipe, args, folder=folder, references=option_references)
-    if option_references:
-        recipe = with_references(recipe, option_references, args.reference_weights)
+    folder = Path(args.recipe).parent if args.recipe else None
+    has_reference_settings = args.alpha is not None or args.reassigned or args.reference_weights
+    if has_reference_settings:
+        recipe = with_settings(recipe, args, folder=folder, references=args.reference)
+    if args.reference:
+        recipe = with_references(recipe, args.reference, args.reference_weights)
         folder = Path()  # paths of --reference are relative to the working directory
     references = () if folder is None else recipe.exemplar.files
     choice = choose_for_guidance(args.model, recipe, args.weights, references=references, fast=args.fast)
@@ -218,15 +219,18 @@ def _print_result(args: ColorizeOptions, is_default: bool, result: FileResult) -
     """
     if NOT_TRIED in result.notes:
         return
-    model = (result.model,) if result.model and is_default else ()
-    notes = "; ".join((*model, *result.notes))
+    notes = "; ".join(result.notes)
+    if is_default and result.model:
+        notes = "; ".join((result.model, *result.notes))
     if result.status == "failed":
         print_line(f"colorzoo: error: {' '.join(notes.split())}", sys.stderr)
         return
     name = result.output or result.source
     stream = sys.stderr if args.json else sys.stdout
     print_line(f"{name} ({notes})" if notes else name, stream)
-    for stage in result.stages if args.explain else ():
+    if not args.explain:
+        return
+    for stage in result.stages:
         about = f": {stage.about}" if stage.about else ""
         spent = "cached" if stage.cached else f"{stage.seconds * 1e3:.1f} ms"
         print_line(f"  {spent:>11}  {stage.name}{about}", stream)
@@ -254,7 +258,8 @@ def _plan(
     tasks = []
     for image, output in zip(search.found, outputs, strict=True):
         task = FileTask(image.path, output.path, str(image.path))
-        if output.path in existing and file_identity(output.path) in inputs:
+        is_input = output.path in existing and file_identity(output.path) in inputs
+        if is_input:
             results.append(task.result("failed", f"{output.path} {_IS_INPUT}"))
         elif output.state != "missing":
             results.append(task.existing_result(output.state))
@@ -386,24 +391,27 @@ def parse_point(text: str, reach: str | None = None) -> PointHint:
         GuidanceError: The value is malformed.
     """
     match = _POINT.fullmatch(text)
+    if match is None:
+        raise _point_error(text)
     point_reach: Reach = DEFAULT_REACH
-    if match and match["reach"]:
+    if match["reach"]:
         point_reach = parse_reach(match["reach"], f"--point {text!r}: the reach")
     elif reach is not None:
         point_reach = parse_reach(reach, "--reach")
     try:
-        if match is None:
-            raise ValueError  # malformed numbers and unknown colors also raise ValueError
-        radius = float(match["radius"]) if match["radius"] else 3.0
+        x, y, radius = float(match["x"]), float(match["y"]), float(match["radius"] or 3.0)
         red, green, blue = ImageColor.getrgb(match["color"])[:3]
-        color = format_hex((red, green, blue))
-        return PointHint(float(match["x"]), float(match["y"]), radius, color, reach=point_reach)
-    except ValueError:
-        raise GuidanceError(
-            f"--point must be X,Y[,RADIUS]=COLOR[@REACH], for example 120,80=#c04020@0.5, got {text!r}. "
-            "COLOR is #rrggbb, #rgb or an HTML name such as teal. RADIUS is in pixels. REACH is how far the "
-            "color spreads."
-        ) from None
+        return PointHint(x, y, radius, format_hex((red, green, blue)), reach=point_reach)
+    except ValueError:  # a malformed number or an unknown color
+        raise _point_error(text) from None
+
+
+def _point_error(text: str) -> GuidanceError:
+    return GuidanceError(
+        f"--point must be X,Y[,RADIUS]=COLOR[@REACH], for example 120,80=#c04020@0.5, got {text!r}. "
+        "COLOR is #rrggbb, #rgb or an HTML name such as teal. RADIUS is in pixels. REACH is how far the "
+        "color spreads."
+    )
 
 
 def _parse_box(text: str) -> BoxHint:

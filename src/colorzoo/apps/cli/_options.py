@@ -91,15 +91,21 @@ def _prepare_words(words: Sequence[str]) -> list[str]:
     prepared: list[str] = []
     for word in words:
         previous = prepared[-1] if prepared else ""
+        if not word:
+            raise _empty_error(previous if previous.startswith("-") else "an argument")
         flag, sign, value = word.partition("=")
-        if not word or (flag.startswith("--") and sign and not value):
-            empty = flag or (previous if previous.startswith("-") else "an argument")
-            raise ColorzooError(f"{empty} must not be empty. Pass a value, or omit this argument.")
-        if _NEGATIVE.match(word) and re.fullmatch("--[a-z][a-z-]*", previous):
+        if flag.startswith("--") and sign and not value:
+            raise _empty_error(flag)
+        follows_option = re.fullmatch("--[a-z][a-z-]*", previous) is not None
+        if follows_option and _NEGATIVE.match(word):
             prepared[-1] += f"={word}"
         else:
             prepared.append(word)
     return prepared
+
+
+def _empty_error(name: str) -> ColorzooError:
+    return ColorzooError(f"{name} must not be empty. Pass a value, or omit this argument.")
 
 
 def _add_option(parser: Any, field: Field[Any], hint: Any) -> None:
@@ -111,10 +117,11 @@ def _add_option(parser: Any, field: Field[Any], hint: Any) -> None:
         hint: Type of the field, ``T`` or ``T | None``, where ``T`` may be annotated with a `Range`. Values of
             types that are not listed below stay text.
     """
-    given = {name: field.metadata[name] for name in ("help", "metavar", "nargs")}
-    settings = {name: value for name, value in given.items() if value is not None}
+    metadata = {name: field.metadata[name] for name in ("help", "metavar", "nargs")}
+    settings = {name: value for name, value in metadata.items() if value is not None}
     value_type, limits = hint, None
-    if NoneType in get_args(hint):
+    accepts_none = NoneType in get_args(hint)
+    if accepts_none:
         value_type = next(member for member in get_args(hint) if member is not NoneType)
     if get_origin(value_type) is Annotated:
         value_type, limits = get_args(value_type)
@@ -134,9 +141,10 @@ def _add_option(parser: Any, field: Field[Any], hint: Any) -> None:
     is_required = field.default is MISSING and field.default_factory is MISSING
     if names[0].startswith("-"):
         parser.add_argument(*names, dest=field.name, required=is_required, **settings)
-    else:
-        optional = {} if is_required else {"nargs": "?"}
-        parser.add_argument(field.name, metavar=names[0], **optional | settings)
+        return
+    if not is_required:
+        settings.setdefault("nargs", "?")
+    parser.add_argument(field.name, metavar=names[0], **settings)
 
 
 def _number(kind: type[int | float], limits: Range | None, text: str) -> float:

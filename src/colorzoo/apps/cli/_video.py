@@ -72,18 +72,18 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
         "notes": [],
     }
     shots: list[Shot] = []
-    if not args.overwrite and os.path.lexists(out):
+    is_done = not args.overwrite and os.path.lexists(out)
+    if is_done:
         _require_same_origin(out, origin)
         summary |= {"status": "skipped", "notes": [_skipped_note(args)]}
     elif args.dry_run:
-        parts = parts_path(out)  # finished shots of an interrupted run
-        resume_notes = [f"resumes from {parts.name}"] if parts.exists() else []
-        summary |= {"notes": [*source.issues.notes, *resume_notes]}
+        summary["notes"] = _planned_notes(source, out)
     else:
         start = time.monotonic()
         shots, resumed_count = _color_shots(args, keys, source, choice, origin)
+        seconds = round(time.monotonic() - start, 1)
         summary |= _outcome(source, shots, keys)
-        summary |= {"resumed": resumed_count, "seconds": round(time.monotonic() - start, 1)}
+        summary |= {"resumed": resumed_count, "seconds": seconds}
     _print_summary(summary, args)
     if shots and args.report:
         _write_reports(args, source, shots, origin)
@@ -106,6 +106,13 @@ def _skipped_note(args: VideoOptions) -> str:
     """Return the note about a video that is not colorized again."""
     note = "already exists with the same source and settings"
     return f"{note}; --report requires --overwrite" if args.report else note
+
+
+def _planned_notes(source: Source, out: Path) -> list[str]:
+    """Return the notes about a video that a run without ``--dry-run`` would colorize."""
+    parts = parts_path(out)  # finished shots of an interrupted run
+    resume_notes = [f"resumes from {parts.name}"] if parts.exists() else []
+    return [*source.issues.notes, *resume_notes]
 
 
 def write_frame(args: VideoOptions) -> None:

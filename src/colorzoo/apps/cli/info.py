@@ -53,7 +53,9 @@ def run(args: InfoOptions) -> int:
         if not args.json:
             _print_records(records)
         all_records += records
-        failed |= bool(errors) or not any(record["origin"] for record in records)
+        has_provenance = any(record["origin"] for record in records)
+        if errors or not has_provenance:
+            failed = True
     if args.json:
         print(json.dumps(all_records, indent=1))
     return int(failed)

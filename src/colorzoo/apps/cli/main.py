@@ -95,10 +95,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(words: list[str]) -> int:
     """Run the command that the arguments select and return the exit code."""
-    name, rest = (words[0], words[1:]) if words else ("", [])
-    if not name:  # exit code 2 makes a script fail that passes no command by mistake
+    if not words or not words[0]:  # exit code 2 makes a script fail that passes no command by mistake
         print(_overview("colorzoo", _ABOUT, all_verbs()), file=sys.stderr)
         return 2
+    name, *rest = words
     if name in _HELP_FLAGS:
         print(_overview("colorzoo", _ABOUT, all_verbs()))
         return 0
@@ -161,13 +161,15 @@ def find_command(verb: ModuleType, words: Sequence[str]) -> tuple[str, Command, 
     Raises:
         ColorzooError: The subcommand is missing or unknown.
     """
-    if "" in verb.COMMANDS:
-        return f"colorzoo {words[0]}", verb.COMMANDS[""], list(words[1:])
-    if len(words) > 1 and words[1] in verb.COMMANDS:
-        return f"colorzoo {words[0]} {words[1]}", verb.COMMANDS[words[1]], list(words[2:])
-    got = repr(words[1]) if len(words) > 1 else "nothing"
+    name, *arguments = words
+    if "" in verb.COMMANDS:  # the command has no subcommands
+        return f"colorzoo {name}", verb.COMMANDS[""], arguments
+    subcommand = arguments.pop(0) if arguments else None
+    if subcommand in verb.COMMANDS:
+        return f"colorzoo {name} {subcommand}", verb.COMMANDS[subcommand], arguments
+    got = "nothing" if subcommand is None else repr(subcommand)
     raise ColorzooError(
-        f"the subcommand of `colorzoo {words[0]}` must be one of {', '.join(verb.COMMANDS)}, got {got}"
+        f"the subcommand of `colorzoo {name}` must be one of {', '.join(verb.COMMANDS)}, got {got}"
     )
 
 

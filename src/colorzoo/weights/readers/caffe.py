@@ -28,6 +28,8 @@ _LONGEST_NAME = 128  # maximum length in bytes
 _LAYER = 100  # field number in a NetParameter
 _NAME, _BLOB = 1, 7  # field numbers in a layer
 _DATA, _SHAPE = 5, 7  # field numbers in a blob
+_VARINT, _LENGTH_DELIMITED = 0, 2  # wire types of protocol buffers
+_FIXED_SIZES = {1: 8, 5: 4}  # bytes of a value, by wire type
 
 
 class _MalformedError(Exception):
@@ -123,20 +125,21 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     while position < len(message):
         key, position = _varint(message, position)
         number, wire_type = key >> 3, key & 7
-        if wire_type == 0:
+        if wire_type == _VARINT:
             value, position = _varint(message, position)
             yield number, value
             continue
-        if wire_type == 2:
+        if wire_type == _LENGTH_DELIMITED:
             size, position = _varint(message, position)
-        elif wire_type in (1, 5):
-            size = 8 if wire_type == 1 else 4
+        elif wire_type in _FIXED_SIZES:
+            size = _FIXED_SIZES[wire_type]
         else:
             raise _MalformedError(f"a field has the unknown type {wire_type}. Download the file again.")
-        if position + size > len(message):
+        end = position + size
+        if end > len(message):
             raise _MalformedError("truncated field")
-        yield number, message[position : position + size]
-        position += size
+        yield number, message[position:end]
+        position = end
 
 
 def _varint(data: memoryview, position: int) -> tuple[int, int]:
