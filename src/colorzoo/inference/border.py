@@ -114,10 +114,13 @@ def find_border(lightness: Array) -> Rectangle | None:
         top_depth, left_depth, bottom_depth, right_depth = depths
         left, right = left + left_depth, right - right_depth
         top, bottom = top + top_depth, bottom - bottom_depth
-    if (left, top, right, bottom) == (0, 0, small_width, small_height):
+    has_border = (left, top, right, bottom) != (0, 0, small_width, small_height)
+    if not has_border:
         return None
     left, top, right, bottom = _without_bars(small, left, top, right, bottom)
-    if right - left < _LEAST_INSIDE * small_width or bottom - top < _LEAST_INSIDE * small_height:
+    is_narrow = right - left < _LEAST_INSIDE * small_width
+    is_flat = bottom - top < _LEAST_INSIDE * small_height
+    if is_narrow or is_flat:
         return None
     scale_x, scale_y = width / small_width, height / small_height
     x, y = round(left * scale_x), round(top * scale_y)
@@ -169,9 +172,12 @@ def _find_layer(lightness: Array, least_sides: int) -> Depths | None:
     if not lines:
         return None
     tone, alike = _of_one_tone(lines, _FAIR, _ALIKE)
-    if not alike or (len(alike) < 4 and not _is_clear(lines, alike, tone, least_sides)):
+    if not alike:
         return None
-    even, deepest = max(line.even for line in alike), max(line.inside for line in alike)
+    if len(alike) < 4 and not _is_clear(lines, alike, tone, least_sides):
+        return None
+    even = max(line.even for line in alike)
+    deepest = max(line.inside for line in alike)
     depths = []
     for side, line in zip(sides, lines, strict=True):
         if line is not None and line.support >= _FAINT and abs(line.tone - tone) <= _ALIKE:

@@ -24,6 +24,7 @@ from colorzoo.image_io.raster_image import Levels
 BAND_PIXELS = 2**18  # smaller bands add overhead, larger bands exceed the CPU cache
 CUT = 3.5  # standard deviations at which the Gaussian of a correction is truncated; its weight is then 0.002
 LONGEST = 4  # maximum ratio of the longer side to the working size
+DTYPES = {8: np.uint8, 16: np.uint16, None: np.float32}  # data type of images by bit depth
 _NEARLY = 0.004  # masks within this distance of 0 or 1 are rounded to 0 or 1
 BICUBIC, ANTIALIASED = -0.75, -0.5  # parameter of the cubic kernel in torch.nn.functional.interpolate
 
@@ -171,9 +172,8 @@ def compose_image(
     Returns:
         ``(H, W, 3)`` RGB. The chroma of colors outside sRGB is reduced at constant lightness and hue.
     """
-    kind: Any = np.float32 if depth is None else np.uint16 if depth == 16 else np.uint8
-    rgb = np.empty((*lightness.shape, 3), dtype=kind)
     height, width = lightness.shape
+    rgb: NDArray[Any] = np.empty((height, width, 3), DTYPES[depth])
     with torch.inference_mode():
         upsampler = BicubicUpsampler(ab, (height, width))
         for first, last in bands(height, width):

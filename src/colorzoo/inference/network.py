@@ -191,8 +191,10 @@ class NetworkRunner:
                     values = (found.colors if isinstance(found, Prediction) else found).float().cpu()
                     if torch.isfinite(values).all():
                         return found.with_colors(values) if isinstance(found, Prediction) else values
-        except RuntimeError as error:  # on MPS, exhausted memory raises a plain RuntimeError
-            if not isinstance(error, torch.OutOfMemoryError) and "out of memory" not in str(error):
+        except RuntimeError as error:
+            # on MPS, exhausted memory raises a plain RuntimeError
+            is_out_of_memory = isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
+            if not is_out_of_memory:
                 raise
             raise ColorzooError(
                 f"{self.device.type} ran out of memory. Set a smaller --size, or set --device cpu."

@@ -180,10 +180,8 @@ def _predict(task: ColorizeTask, points: Points | None, points_key: Hashable = N
         points_key: Key of the points in the results of stages; None without points.
     """
     network, accepts = task.network, task.network.model.accepts
-    if "points" not in accepts:
-        points = None
-    if points is None:
-        points_key = None
+    if points is None or "points" not in accepts:
+        points, points_key = None, None
     states = task.states
     image, key = network_input(task), (points_key, task.guidance_key)
     guidance = _guidance(task, points)

@@ -81,8 +81,9 @@ def draw_areas(
     for area in areas:
         matte = fit_matte(area_map(area, image_size, size), lightness)
         if area.feather > 0:
-            cells = max(1, int(area.feather * size[1] / image_size[0] + 0.5))
-            matte = feather(matte.at(lightness[0, 0]), cells)
+            map_pixels_per_pixel = size[1] / image_size[0]
+            radius = max(1, int(area.feather * map_pixels_per_pixel + 0.5))
+            matte = feather(matte.at(lightness[0, 0]), radius)
         drawn.append(DrawnArea(area, matte, matte.at(lightness[0, 0])))
     return tuple(drawn)
 

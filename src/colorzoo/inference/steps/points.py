@@ -366,12 +366,12 @@ def correct_points(
     missing_ab = _missing_ab(corrected_hints, ab, lightness, (rows, columns), strength)
     weights = torch.exp(-0.5 * squared_distances / deviations.square())
     amounts = _solve_amounts(weights, missing_ab)
-    return [
-        PointCorrection((first_row, last_row), (first_column, last_column), deviation, amount)
-        for (first_row, last_row, first_column, last_column), deviation, amount in zip(
-            boxes.tolist(), deviations.tolist(), amounts, strict=True
-        )
-    ]
+    corrections = []
+    for box, deviation, amount in zip(boxes.tolist(), deviations.tolist(), amounts, strict=True):
+        first_row, last_row, first_column, last_column = box
+        rows_of_point, columns_of_point = (first_row, last_row), (first_column, last_column)
+        corrections.append(PointCorrection(rows_of_point, columns_of_point, deviation, amount))
+    return corrections
 
 
 def _pixel_boxes(hints: Sequence[PointHint], size: tuple[int, int]) -> Tensor:
