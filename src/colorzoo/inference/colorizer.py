@@ -13,7 +13,7 @@ from copy import deepcopy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from colorzoo.card import Use
 from colorzoo.drawing.lines import is_line_art
 from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
@@ -558,11 +557,10 @@ def choose_for_guidance(
         kinds.append("points")  # the colors of areas are passed to the model as points
     if "thing" in actions:
         kinds += ["boxes", "scribbles"]
-    uses = [cast(Use, kind) for kind in dict.fromkeys(kinds) if kind in USES]
+    uses = [kind for kind in dict.fromkeys(kinds) if kind in USES]
     able: str | None = None
-    lacks_label_images = len(recipe.classes.label_files) < 2
-    if "classes" in recipe.kinds() and lacks_label_images:
-        able = "segment"  # the model must segment the images
+    if "classes" in recipe.kinds() and len(recipe.classes.label_files) < 2:
+        able = "segment"  # without label images, the model must segment the images
     elif len(references) > 1 or recipe.exemplar.alpha is not None:
         able = "encode_reference"
     return choose_model(name, uses, weights, fast=fast, able=able)

@@ -46,8 +46,11 @@ def heal(levels: Levels, strokes: Sequence[Stroke]) -> Levels:
         strokes: Strokes in pixels of the image. Without strokes, ``levels`` is returned.
     """
     height, width = levels.shape[:2]
-    boxed = [(_box(stroke, width, height), stroke) for stroke in map(_grown, strokes)]
-    visible = [(box, stroke) for box, stroke in boxed if box[0] < box[2] and box[1] < box[3]]
+    visible = []
+    for stroke in map(_grown, strokes):
+        left, top, right, bottom = box = _box(stroke, width, height)
+        if left < right and top < bottom:
+            visible.append((box, stroke))
     healed = levels
     # the masks of a group of overlapping strokes need less memory than masks of the image
     for window in _joined([box for box, _ in visible]):
