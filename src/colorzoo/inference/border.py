@@ -118,9 +118,9 @@ def find_border(lightness: Array) -> Rectangle | None:
     if not has_border:
         return None
     left, top, right, bottom = _without_bars(small, left, top, right, bottom)
-    is_narrow = right - left < _LEAST_INSIDE * small_width
-    is_flat = bottom - top < _LEAST_INSIDE * small_height
-    if is_narrow or is_flat:
+    is_too_narrow = right - left < _LEAST_INSIDE * small_width
+    is_too_low = bottom - top < _LEAST_INSIDE * small_height
+    if is_too_narrow or is_too_low:
         return None
     scale_x, scale_y = width / small_width, height / small_height
     x, y = round(left * scale_x), round(top * scale_y)

@@ -188,7 +188,8 @@ class NetworkRunner:
                 # a system of equations with NaN cannot be solved
                 with suppress(LinAlgError), self.session(dtype):
                     found = method(image.to(self.device), hints.to(self.device), state)
-                    values = (found.colors if isinstance(found, Prediction) else found).float().cpu()
+                    values = found.colors if isinstance(found, Prediction) else found
+                    values = values.float().cpu()
                     if torch.isfinite(values).all():
                         return found.with_colors(values) if isinstance(found, Prediction) else values
         except RuntimeError as error:
