@@ -274,26 +274,30 @@ def _best_depth(image: Array, rise: int, start: int, stop: int) -> _Line | None:
     depths = np.arange(2, end_depth)
     row_medians = np.median(strip, axis=1)
     row_noise = np.median(np.abs(strip - row_medians[:, None]), axis=1)
-    # tone of the rows above each depth, and maximum deviation of border pixels from the tone
+    # means over the rows from the top to each row
     row_counts = np.arange(1, len(strip) + 1)
-    tones = (np.cumsum(row_medians) / row_counts)[depths - 1]
-    mean_noise = (np.cumsum(row_noise) / row_counts)[depths - 2]  # without the row above the line
-    limits = np.clip(4 * mean_noise, *_EVEN)
+    mean_tones = np.cumsum(row_medians) / row_counts
+    mean_noise = np.cumsum(row_noise) / row_counts
+    # tone of the rows above each depth, and maximum deviation of border pixels from the tone
+    tones = mean_tones[depths - 1]
+    limits = np.clip(4 * mean_noise[depths - 2], *_EVEN)  # without the row above the line
     support = _step_fractions(strip, depths, tones, limits)
     has_support = support >= max(_CLOSE * float(support.max()), _FAINT)
     # from outside to inside, because lines further inside belong to the image or to another border
     for candidate in np.flatnonzero(has_support):
         border_rows = slice(0, depths[candidate] - 1)
-        if _is_uniform(strip[border_rows], row_medians[border_rows], tones[candidate], limits[candidate]):
-            # use the best-supported of four adjacent depths
-            peak = candidate + int(np.argmax(support[candidate : candidate + 4]))
-            return _Line(
-                depth=int(depths[peak]),
-                rise=rise,
-                support=float(support[peak]),
-                tone=float(tones[peak]),
-                even=float(limits[peak]),
-            )
+        tone, limit = tones[candidate], limits[candidate]
+        if not _is_uniform(strip[border_rows], row_medians[border_rows], tone, limit):
+            continue
+        # use the best-supported of four adjacent depths
+        peak = candidate + int(np.argmax(support[candidate : candidate + 4]))
+        return _Line(
+            depth=int(depths[peak]),
+            rise=rise,
+            support=float(support[peak]),
+            tone=float(tones[peak]),
+            even=float(limits[peak]),
+        )
     return None
 
 

@@ -92,13 +92,15 @@ class FullLightness:
         if self.shape == size:
             return self.whole()
         height, width = self.shape
-        step = height / size[0]  # rows of the image for each row of the result
-        weighted_sums, weight_sums = torch.zeros(size[0], width), torch.zeros(size[0], 1)
+        result_height = size[0]
+        step = height / result_height  # rows of the image for each row of the result
+        weighted_sums = torch.zeros(result_height, width)
+        weight_sums = torch.zeros(result_height, 1)
         for first, last in bands(height, width):
             rows = torch.arange(first, last) + 0.5
             # first and end row of the result to which the band contributes
             top = max(0, int(first / step - 2))
-            bottom = min(size[0], int(last / step + 2) + 1)
+            bottom = min(result_height, int(last / step + 2) + 1)
             centers = (torch.arange(top, bottom, dtype=torch.float64) + 0.5) * step
             weights = _cubic((rows - centers[:, None]).abs() / step, ANTIALIASED).float()
             weighted_sums[top:bottom].addmm_(weights, self.rows(first, last))

@@ -76,7 +76,8 @@ def select_outlined(
     # remove small components and fill small holes
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
     opened = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, kernel)
-    return Mask.of(cast("NDArray[np.bool_]", cv2.morphologyEx(opened, cv2.MORPH_CLOSE, kernel) > 0))
+    closed = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, kernel)
+    return Mask.of(cast("NDArray[np.bool_]", closed > 0))
 
 
 def _grab_cut(lightness: Tensor, ab: Tensor, marks: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -272,12 +272,13 @@ def plant_seeds(
     assert points.exact is not None
     ab, mask, lightness, exact = points.ab, points.mask, points.lightness, points.exact
     for number, each in enumerate(drawn):
-        visible = torch.ones(size)  # fraction of each pixel that no later area covers
+        uncovered = torch.ones(size)  # fraction of each pixel that no later area covers
         for later in drawn[number + 1 :]:
-            visible = visible * (1 - later.share)
+            uncovered = uncovered * (1 - later.share)
+        visible = np.asarray(each.share * uncovered)
+        taken = np.asarray(mask[0, 0] > 0)  # by points and by the squares of earlier areas
         area_lab = torch.tensor(color_lab(cast(str, each.area.color)))
-        taken = mask[0, 0] > 0  # by points and by the squares of earlier areas
-        for rows, columns in _seeds(np.asarray(each.share * visible), np.asarray(taken)):
+        for rows, columns in _seeds(visible, taken):
             ab[:, :, rows, columns] = area_lab[1:].view(1, 2, 1, 1)
             lightness[:, :, rows, columns] = area_lab[0]
             mask[:, :, rows, columns] = 1
