@@ -428,8 +428,8 @@ def _comparisons(
         first, second = (_moments_of(setup, tables, method, count) for method in compare)
         for output in setup.outputs:
             key = output.key
-            is_set_distance = key not in first
-            if not (is_set_distance or output.detail):
+            has_image_values = key in first
+            if has_image_values and not output.detail:
                 found = difference(first[key], second[key], output.finish, weights, groups)
                 rows.append((count, output, found))
     # the adjustment depends on the number of all comparisons
