@@ -16,6 +16,7 @@ from colorzoo.errors import DataError
 from colorzoo.image_io.find import is_hidden
 from colorzoo.weights.load import data_digest
 
+_NO_ARCHIVE = -1  # index of the tar file for an image outside tar files
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
 
@@ -80,17 +81,17 @@ class Sources(Sequence[StoredImage]):
             root: Common parent folder, which is stored only once.
         """
         prefix = f"{Path(root)}{os.sep}" if root else ""  # Path removes "./" and a trailing slash
-        archives: dict[str, int] = {}  # number of each tar file by path
-        locations = array("q")  # tar file number, offset and size of each image
+        archives: dict[str, int] = {}  # index of each tar file by path
+        locations = array("q")  # tar file index, offset and size of each image
         encoded_names, ends = bytearray(), array("q")
         for source in sources:
             if source.member:
-                number = archives.setdefault(source.path, len(archives))
-                locations.extend((number, source.offset, source.size))
+                archive = archives.setdefault(source.path, len(archives))
                 name = source.member
-            else:  # not in a tar file
-                locations.extend((-1, 0, -1))
+            else:
+                archive = _NO_ARCHIVE
                 name = source.path.removeprefix(prefix)
+            locations.extend((archive, source.offset, source.size))
             encoded_names += os.fsencode(name)
             ends.append(len(encoded_names))
         names = PackedStrings(tensor_of(encoded_names, torch.uint8), tensor_of(ends, torch.int64))
@@ -113,7 +114,7 @@ class Sources(Sequence[StoredImage]):
         name = self._names[row]
         if self._members is not None:
             archive, offset, size = self._members[row].tolist()
-            if archive >= 0:
+            if archive != _NO_ARCHIVE:
                 return StoredImage(self._archives[archive], name, offset, size)
         return StoredImage(os.path.join(self._root, name))  # noqa: PTH118 - called per image
 

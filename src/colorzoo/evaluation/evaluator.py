@@ -114,7 +114,8 @@ def colorize_with_protocol(
         guidance of the simulated user.
     """
     model = method.model
-    scene = truth.sketch_scene if model is not None and model.input_kind == "sketch" else truth.gray_scene
+    is_sketch_model = model is not None and model.input_kind == "sketch"
+    scene = truth.sketch_scene if is_sketch_model else truth.gray_scene
     user, proposer = None, None
     if model is not None and is_guided(method, protocol):
         user, proposer = protocol.user, proposer_of(model)

@@ -373,11 +373,10 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
         ImageError: A file cannot be decoded or is too small.
     """
     image = _decode(item.source, item.name)
-    size = (int(image.shape[1]), int(image.shape[2]))
-    if min(size) < _MIN_SIDE:
-        raise ImageError(
-            f"{item.name} must be at least {_MIN_SIDE} pixels per side, got {size[1]} x {size[0]}"
-        )
+    height, width = int(image.shape[1]), int(image.shape[2])
+    if min(height, width) < _MIN_SIDE:
+        raise ImageError(f"{item.name} must be at least {_MIN_SIDE} pixels per side, got {width} x {height}")
+    size = (height, width)
     boxes: Boxes | None = None
     if item.boxes is not None:
         corners = _relative_corners(item.boxes, protocol.resize.window(size))

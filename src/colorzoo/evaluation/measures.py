@@ -138,18 +138,22 @@ def metric_measure(name: str, metric: Metric, suffix: str = "") -> Measure:
     """
     moments: Callable[[dict[str, Any]], Values]
     if isinstance(metric, ColorMetric):
-        outputs, moments = metric.outputs(suffix), metric.image_moments
+        outputs = metric.outputs(suffix)
+        moments = metric.image_moments
         distance = metric.distance if metric.of_whole_set else None
         needs_color = metric.needs_color
     else:
-        outputs, moments = (_mean_output(name, metric),), partial(_single_moments, name, metric)
-        distance, needs_color = None, False
+        outputs = (_mean_output(name, metric),)
+        moments = partial(_single_moments, name, metric)
+        distance = None
+        needs_color = False
     if not outputs:
         raise DataError(f"the metric {name} is available only in training. Remove this metric.")
 
     def run(result: MeasuredImage) -> Values:
         inputs = _metric_inputs(metric, result)
-        if inputs is None or (needs_color and result.truth.is_gray):
+        lacks_color = needs_color and result.truth.is_gray
+        if inputs is None or lacks_color:
             return [value_moments(float("nan"))] * len(outputs)
         return moments(inputs)
 

@@ -102,9 +102,9 @@ def parse_methods(
     entries = [registered_name(entry) for entry in models]
     _require_unique(entries, "list each method once")
     compared = [registered_name(entry) for entry in compare or ()]
-    known = {*entries, *_row_names(entries).values()}
-    entries += [entry for entry in dict.fromkeys(compared) if entry not in known]
-    row_names = _row_names(entries)
+    listed = {*entries, *_row_names(entries).values()}
+    added = [entry for entry in dict.fromkeys(compared) if entry not in listed]
+    row_names = _row_names([*entries, *added])
     _require_unique(row_names.values(), "list different names")
     sources: dict[str, MethodSource] = {}
     for entry, row in row_names.items():
@@ -200,7 +200,8 @@ def check_boxes(
         return []
     notes = []
     for method in methods:
-        if "boxes" not in method.accepts or (method.model is not None and method.model.detects):
+        detects_objects = method.model is not None and method.model.detects
+        if "boxes" not in method.accepts or detects_objects:
             continue
         if protocol.boxes == "required":
             raise DataError(
@@ -314,10 +315,11 @@ def _registered_method(
             f"{card.name} has no weights on this machine. Set --models {card.name}=FILE. "
             "`colorzoo weights list` shows where to get the file."
         )
-    name, sha256 = "none (not required)", ""
+    file_name, sha256 = "none (not required)", ""
     if resolved is not None:
-        name, sha256 = resolved.path.name, resolved.sha256 or sha256_of(resolved.path)
-    about = _properties(model, card, protocol, name, sha256)
+        file_name = resolved.path.name
+        sha256 = resolved.sha256 or sha256_of(resolved.path)
+    about = _properties(model, card, protocol, file_name, sha256)
     identity = digest(card.name, sha256, repr(sorted(card.hparams.items())))
     return Method(row, identity, _color_function(model, protocol), about, model, card.name)
 

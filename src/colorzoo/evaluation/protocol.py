@@ -190,6 +190,7 @@ def parse_protocol(text: str, where: str) -> Protocol:
     try:
         values = load_yaml(text)
         background = dict(values.get("background") or {})
+        background_count = background.pop("count", 0)
         settings = {
             "text": text,
             "resize": Resize(**values["resize"]),
@@ -197,7 +198,7 @@ def parse_protocol(text: str, where: str) -> Protocol:
             "metrics": tuple(values["metrics"]),
             "notes": tuple(values.get("notes", ())),
             "user": make_user(**values["user"]) if values.get("user") else None,
-            "background_count": background.pop("count", 0),
+            "background_count": background_count,
             "background": make_user(**background) if background else None,
         }
         protocol = Protocol(**{**values, **settings})

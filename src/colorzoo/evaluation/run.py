@@ -129,12 +129,12 @@ def evaluate(
     sources, compare = parse_methods(models, compare)
     if not isinstance(protocol, Protocol):
         protocol = load_protocol(protocol)
-    data = Path(data)
-    output = None if output is None else Path(output)
     counts = interaction_counts(protocol, interactions)
     _check_compared(compare, sources)
     check_methods(sources)
+    data = Path(data)
     if output is not None:
+        output = Path(output)
         _make_output_folder(output, data)
         cache = cache or output / "cache"
     torch_device = choose_device(device)
@@ -144,6 +144,7 @@ def evaluate(
         selected, deviation = select_images(data, protocol, pairs, limit)
         measures, metric_notes = choose_measures(protocol, metrics, torch_device)
         methods = open_methods(sources, protocol, torch_device)
+        box_notes = check_boxes(protocol, data, methods, selected)
         machine = describe_machine(torch_device)
         require_identical_machines(machine, processes)
         setup = EvaluationSetup(
@@ -152,19 +153,16 @@ def evaluate(
             counts={method.name: counts if is_guided(method, protocol) else (0,) for method in methods},
             measures=measures,
             deviation=deviation,
-            notes=(*metric_notes, *check_boxes(protocol, data, methods, selected)),
+            notes=(*metric_notes, *box_notes),
             resamples=resamples,
             machine=machine,
             processes=processes,
         )
         versions = sorted({measure.version for measure in measures})
         store = Cache(Path(cache or temporary), protocol, machine, versions)
-        items, unreadable = hash_all(selected)
-        _fill_cache(setup, items, store, torch_device, rank)
-        if rank > 0:  # the first process summarizes the results of all processes
+        summary = _evaluate_images(setup, selected, store, compare, torch_device, rank)
+        if summary is None:
             return Outcome(None)
-        summary = summarize(setup, items, store, compare)
-        summary = replace(summary, skipped=(*unreadable, *summary.skipped))
         if output is not None:
             write_report(summary, store, output)
         return Outcome(summary, summary.skipped, setup.notes)
@@ -195,6 +193,23 @@ def join_processes() -> Iterator[tuple[int, int]]:
     finally:
         if not initialized:
             dist.destroy_process_group()
+
+
+def _evaluate_images(
+    setup: EvaluationSetup,
+    selected: Sequence[Item],
+    cache: Cache,
+    compare: tuple[str, str] | None,
+    device: torch.device,
+    rank: int,
+) -> Summary | None:
+    """Evaluate the selected images, and summarize the results of all processes in the first process."""
+    items, unreadable = hash_all(selected)
+    _fill_cache(setup, items, cache, device, rank)
+    if rank > 0:
+        return None
+    summary = summarize(setup, items, cache, compare)
+    return replace(summary, skipped=(*unreadable, *summary.skipped))
 
 
 def _fill_cache(

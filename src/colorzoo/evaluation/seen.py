@@ -44,15 +44,14 @@ def count_seen(about: Mapping[str, str], items: Sequence[Item]) -> int:
         items: The evaluation images.
     """
     record = f"{about.get('sha256', '')} {about.get('trained_on', '')}"
-    cards = (model_card(name) for name in list_models())
-    known = {
-        weights.seen
-        for card in cards
-        for weights in card.weights.values()
-        if weights.seen and weights.sha256 and weights.sha256 in record
-    }
+    lists_of_seen_images = set()
+    for name in list_models():
+        for weights in model_card(name).weights.values():
+            if weights.seen and weights.sha256 and weights.sha256 in record:
+                lists_of_seen_images.add(weights.seen)
     counts = [0]
-    for file in known:
+    for file in lists_of_seen_images:
         names, hashes = seen_images(file)
-        counts.append(sum(Path(item.name).stem in names or item.sha256 in hashes for item in items))
+        is_seen = [Path(item.name).stem in names or item.sha256 in hashes for item in items]
+        counts.append(sum(is_seen))
     return max(counts)

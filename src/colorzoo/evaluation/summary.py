@@ -245,29 +245,30 @@ def summarize(
         DataError: No image could be evaluated.
     """
     all_entries = {method.name: _small_entries(method, items, cache) for method in setup.methods}
-    # items are addressed by index, because a target image can occur with several references
-    reasons = [_skip_reason(found) for found in zip(*all_entries.values(), strict=True)]
-    evaluated = [index for index, reason in enumerate(reasons) if not reason]
-    if not evaluated:
+    reasons = [_skip_reason(image_entries) for image_entries in zip(*all_entries.values(), strict=True)]
+    if all(reasons):
         first_error = next(iter(reasons), "all are unreadable")
         raise DataError(f"no image could be evaluated; first error: {first_error}")
-    evaluated_items = tuple(items[index] for index in evaluated)
+    is_evaluated = [not reason for reason in reasons]
+    evaluated_items = tuple(compress(items, is_evaluated))
+    entries = {name: list(compress(found, is_evaluated)) for name, found in all_entries.items()}
     tables = {}
-    for name, found in all_entries.items():
-        entries = [found[index] for index in evaluated]
+    for name, method_entries in entries.items():
         for count in setup.counts[name]:
-            tables[name, count] = _table(setup, count, entries)
+            tables[name, count] = _table(setup, count, method_entries)
     resampling = _resampling(setup, evaluated_items)
     distances = _distances(setup, evaluated_items, resampling, cache)
     rows = tuple(
         _row(setup, name, count, table, resampling, distances) for (name, count), table in tables.items()
     )
     seen = _seen_counts(setup.methods, evaluated_items)
-    is_gray = [any(found[index].gray for found in all_entries.values()) for index in evaluated]
+    skipped = tuple((item.name, reason) for item, reason in zip(items, reasons, strict=True) if reason)
+    entries_by_image = zip(*entries.values(), strict=True)
+    is_gray = [any(entry.gray for entry in image_entries) for image_entries in entries_by_image]
     return Summary(
         setup=setup,
         items=evaluated_items,
-        skipped=tuple((item.name, reason) for item, reason in zip(items, reasons, strict=True) if reason),
+        skipped=skipped,
         gray=tuple(item.name for item in compress(evaluated_items, is_gray)),
         seen=seen,
         tables=tables,
@@ -427,8 +428,8 @@ def _comparisons(
         first, second = (_moments_of(setup, tables, method, count) for method in compare)
         for output in setup.outputs:
             key = output.key
-            is_set_distance = key not in first
-            if not (is_set_distance or output.detail):
+            has_image_values = key in first
+            if has_image_values and not output.detail:
                 found = difference(first[key], second[key], output.finish, weights, groups)
                 rows.append((count, output, found))
     # the adjustment depends on the number of all comparisons

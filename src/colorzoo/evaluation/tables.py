@@ -156,19 +156,21 @@ def image_rows(summary: Summary) -> list[dict[str, Any]]:
     has_references = any(item.reference_name for item in summary.items)
     rows = []
     for (method, count), table in summary.tables.items():
-        values = {}  # of all images, by metric key
+        values = {}  # values of all images, by metric key
         for output in outputs:
             values[summary.setup.full_key(output)] = output.finish(table.moments[output.key])
         for index, item in enumerate(summary.items):
-            row: dict[str, Any] = {"image": item.name}
-            if has_references:
-                row["reference"] = item.reference_name
-            row["sha256"] = item.sha256
-            row["method"] = method
-            row["interactions"] = count
-            row["actual_interactions"] = int(table.actual_interactions[index])
-            for key, values_of_images in values.items():
-                row[key] = float(values_of_images[index])
+            reference = {"reference": item.reference_name} if has_references else {}
+            scores = {key: float(image_values[index]) for key, image_values in values.items()}
+            row = {
+                "image": item.name,
+                **reference,
+                "sha256": item.sha256,
+                "method": method,
+                "interactions": count,
+                "actual_interactions": int(table.actual_interactions[index]),
+                **scores,
+            }
             rows.append(row)
     return rows
 

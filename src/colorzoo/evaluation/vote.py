@@ -211,9 +211,10 @@ def count_votes(key: Path, files: Sequence[Path]) -> list[VoteScore]:
             methods.
     """
     content = _read_json(key)
-    vote, pairs = content["vote"], [(pair["left"], pair["right"]) for pair in content["pairs"]]
+    pairs = [(pair["left"], pair["right"]) for pair in content["pairs"]]
     names = sorted({name for pair in pairs for name in pair})
-    wins, ties = _tally(_read_all_votes(files, vote, len(pairs)), pairs, names)
+    votes = _read_all_votes(files, content["vote"], len(pairs))
+    wins, ties = _tally(votes, pairs, names)
     scores = bradley_terry(wins + ties / 2, names)
     rows = []
     for number, name in enumerate(names):

@@ -114,10 +114,13 @@ def find_border(lightness: Array) -> Rectangle | None:
         top_depth, left_depth, bottom_depth, right_depth = depths
         left, right = left + left_depth, right - right_depth
         top, bottom = top + top_depth, bottom - bottom_depth
-    if (left, top, right, bottom) == (0, 0, small_width, small_height):
+    has_border = (left, top, right, bottom) != (0, 0, small_width, small_height)
+    if not has_border:
         return None
     left, top, right, bottom = _without_bars(small, left, top, right, bottom)
-    if right - left < _LEAST_INSIDE * small_width or bottom - top < _LEAST_INSIDE * small_height:
+    is_too_narrow = right - left < _LEAST_INSIDE * small_width
+    is_too_low = bottom - top < _LEAST_INSIDE * small_height
+    if is_too_narrow or is_too_low:
         return None
     scale_x, scale_y = width / small_width, height / small_height
     x, y = round(left * scale_x), round(top * scale_y)
@@ -169,9 +172,12 @@ def _find_layer(lightness: Array, least_sides: int) -> Depths | None:
     if not lines:
         return None
     tone, alike = _of_one_tone(lines, _FAIR, _ALIKE)
-    if not alike or (len(alike) < 4 and not _is_clear(lines, alike, tone, least_sides)):
+    if not alike:
         return None
-    even, deepest = max(line.even for line in alike), max(line.inside for line in alike)
+    if len(alike) < 4 and not _is_clear(lines, alike, tone, least_sides):
+        return None
+    even = max(line.even for line in alike)
+    deepest = max(line.inside for line in alike)
     depths = []
     for side, line in zip(sides, lines, strict=True):
         if line is not None and line.support >= _FAINT and abs(line.tone - tone) <= _ALIKE:
@@ -268,26 +274,30 @@ def _best_depth(image: Array, rise: int, start: int, stop: int) -> _Line | None:
     depths = np.arange(2, end_depth)
     row_medians = np.median(strip, axis=1)
     row_noise = np.median(np.abs(strip - row_medians[:, None]), axis=1)
-    # tone of the rows above each depth, and maximum deviation of border pixels from the tone
+    # means over the rows from the top to each row
     row_counts = np.arange(1, len(strip) + 1)
-    tones = (np.cumsum(row_medians) / row_counts)[depths - 1]
-    mean_noise = (np.cumsum(row_noise) / row_counts)[depths - 2]  # without the row above the line
-    limits = np.clip(4 * mean_noise, *_EVEN)
+    mean_tones = np.cumsum(row_medians) / row_counts
+    mean_noise = np.cumsum(row_noise) / row_counts
+    # tone of the rows above each depth, and maximum deviation of border pixels from the tone
+    tones = mean_tones[depths - 1]
+    limits = np.clip(4 * mean_noise[depths - 2], *_EVEN)  # without the row above the line
     support = _step_fractions(strip, depths, tones, limits)
     has_support = support >= max(_CLOSE * float(support.max()), _FAINT)
     # from outside to inside, because lines further inside belong to the image or to another border
     for candidate in np.flatnonzero(has_support):
         border_rows = slice(0, depths[candidate] - 1)
-        if _is_uniform(strip[border_rows], row_medians[border_rows], tones[candidate], limits[candidate]):
-            # use the best-supported of four adjacent depths
-            peak = candidate + int(np.argmax(support[candidate : candidate + 4]))
-            return _Line(
-                depth=int(depths[peak]),
-                rise=rise,
-                support=float(support[peak]),
-                tone=float(tones[peak]),
-                even=float(limits[peak]),
-            )
+        tone, limit = tones[candidate], limits[candidate]
+        if not _is_uniform(strip[border_rows], row_medians[border_rows], tone, limit):
+            continue
+        # use the best-supported of four adjacent depths
+        peak = candidate + int(np.argmax(support[candidate : candidate + 4]))
+        return _Line(
+            depth=int(depths[peak]),
+            rise=rise,
+            support=float(support[peak]),
+            tone=float(tones[peak]),
+            even=float(limits[peak]),
+        )
     return None
 
 

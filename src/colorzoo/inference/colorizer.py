@@ -250,24 +250,24 @@ class Colorizer:
         if recipe.healing:  # healing does not change the border
             image = replace(image, levels=_healed(log, image, recipe))
 
-        size = width, height = image.size
-        about = f"{width} x {height} pixels"
         whole = part = FullLightness(image.levels)
+        part_size = image.size
         surroundings: Surroundings | None = None
         if inside is None:
-            recipe.check_inside(width, height)
+            recipe.check_inside(*image.size)
+        elif isinstance(guidance, Guidance):
+            raise GuidanceError(_WHOLE_IMAGE)
         else:
-            if isinstance(guidance, Guidance):
-                raise GuidanceError(_WHOLE_IMAGE)
-            guidance, crop_notes = crop_recipe(guidance, size, inside)
+            guidance, crop_notes = crop_recipe(guidance, image.size, inside)
             notes = (f"only the image inside the scan border was colored ({inside})", *crop_notes, *notes)
-            size = inside.width, inside.height
             part = FullLightness(image.levels[inside.slices])
+            part_size = inside.width, inside.height
             surroundings = Surroundings(whole, inside)
+        about = f"{image.size[0]} x {image.size[1]} pixels"
         lightness = timed(log, preprocess, part, self.size, about=about)
         drawing = _read_drawing(log, image, recipe, about) if self._network.is_sketch else None
         task = self.prepare_lightness(
-            lightness, size, guidance, reference, strength=strength, drawing=drawing
+            lightness, part_size, guidance, reference, strength=strength, drawing=drawing
         )
         full_size = FullSize(part, surroundings, recipe.crop, image.alpha)
         return replace(task, notes=notes, full_size=full_size, log=log)
@@ -353,18 +353,16 @@ class Colorizer:
         """
         if isinstance(reference, Exemplar):
             return reference
-        if named := listed_references(reference):
-            shares = equal_or_given(weights, len(named))
-            found = [
-                ReadReference(
-                    as_image(image), share, str(image) if isinstance(image, str | Path) else "image"
-                )
-                for image, share in zip(named, shares, strict=True)
-            ]
-        elif folder is None or not isinstance(guidance, Recipe):
+        images = listed_references(reference)
+        if images:
+            found = []
+            for image, weight in zip(images, equal_or_given(weights, len(images)), strict=True):
+                name = str(image) if isinstance(image, str | Path) else "image"
+                found.append(ReadReference(as_image(image), weight, name))
+            return self.exemplar(found)
+        if folder is None or not isinstance(guidance, Recipe):
             return None
-        else:
-            found = recipe_references(guidance, folder)
+        found = recipe_references(guidance, folder)
         return self.exemplar(found) if found else None
 
     def predict(self, lightness: Tensor, guidance: Guidance, states: States | None = None) -> Prediction:
@@ -553,13 +551,13 @@ def choose_for_guidance(
     """
     recipe = guidance if isinstance(guidance, Recipe) else Recipe()
     name = recipe.model if model is None else model
-    kinds = ("exemplar", *guidance.kinds()) if references else guidance.kinds()
+    kinds = ["exemplar", *guidance.kinds()] if references else [*guidance.kinds()]
     actions = {area.action for area in recipe.areas}
     if "color" in actions:
-        kinds = (*kinds, "points")  # the colors of areas are passed to the model as points
+        kinds.append("points")  # the colors of areas are passed to the model as points
     if "thing" in actions:
-        kinds = (*kinds, "boxes", "scribbles")
-    uses = tuple(use for kind in dict.fromkeys(kinds) for use in USES if use == kind)
+        kinds += ["boxes", "scribbles"]
+    uses = [kind for kind in dict.fromkeys(kinds) if kind in USES]
     able: str | None = None
     if "classes" in recipe.kinds() and len(recipe.classes.label_files) < 2:
         able = "segment"  # without label images, the model must segment the images

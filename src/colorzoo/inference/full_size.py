@@ -24,6 +24,7 @@ from colorzoo.image_io.raster_image import Levels
 BAND_PIXELS = 2**18  # smaller bands add overhead, larger bands exceed the CPU cache
 CUT = 3.5  # standard deviations at which the Gaussian of a correction is truncated; its weight is then 0.002
 LONGEST = 4  # maximum ratio of the longer side to the working size
+DTYPES = {8: np.uint8, 16: np.uint16, None: np.float32}  # data type of images by bit depth
 _NEARLY = 0.004  # masks within this distance of 0 or 1 are rounded to 0 or 1
 BICUBIC, ANTIALIASED = -0.75, -0.5  # parameter of the cubic kernel in torch.nn.functional.interpolate
 
@@ -91,13 +92,15 @@ class FullLightness:
         if self.shape == size:
             return self.whole()
         height, width = self.shape
-        step = height / size[0]  # rows of the image for each row of the result
-        weighted_sums, weight_sums = torch.zeros(size[0], width), torch.zeros(size[0], 1)
+        result_height = size[0]
+        step = height / result_height  # rows of the image for each row of the result
+        weighted_sums = torch.zeros(result_height, width)
+        weight_sums = torch.zeros(result_height, 1)
         for first, last in bands(height, width):
             rows = torch.arange(first, last) + 0.5
             # first and end row of the result to which the band contributes
             top = max(0, int(first / step - 2))
-            bottom = min(size[0], int(last / step + 2) + 1)
+            bottom = min(result_height, int(last / step + 2) + 1)
             centers = (torch.arange(top, bottom, dtype=torch.float64) + 0.5) * step
             weights = _cubic((rows - centers[:, None]).abs() / step, ANTIALIASED).float()
             weighted_sums[top:bottom].addmm_(weights, self.rows(first, last))
@@ -171,9 +174,8 @@ def compose_image(
     Returns:
         ``(H, W, 3)`` RGB. The chroma of colors outside sRGB is reduced at constant lightness and hue.
     """
-    kind: Any = np.float32 if depth is None else np.uint16 if depth == 16 else np.uint8
-    rgb = np.empty((*lightness.shape, 3), dtype=kind)
     height, width = lightness.shape
+    rgb: NDArray[Any] = np.empty((height, width, 3), DTYPES[depth])
     with torch.inference_mode():
         upsampler = BicubicUpsampler(ab, (height, width))
         for first, last in bands(height, width):

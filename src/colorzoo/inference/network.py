@@ -188,11 +188,14 @@ class NetworkRunner:
                 # a system of equations with NaN cannot be solved
                 with suppress(LinAlgError), self.session(dtype):
                     found = method(image.to(self.device), hints.to(self.device), state)
-                    values = (found.colors if isinstance(found, Prediction) else found).float().cpu()
+                    values = found.colors if isinstance(found, Prediction) else found
+                    values = values.float().cpu()
                     if torch.isfinite(values).all():
                         return found.with_colors(values) if isinstance(found, Prediction) else values
-        except RuntimeError as error:  # on MPS, exhausted memory raises a plain RuntimeError
-            if not isinstance(error, torch.OutOfMemoryError) and "out of memory" not in str(error):
+        except RuntimeError as error:
+            # on MPS, exhausted memory raises a plain RuntimeError
+            is_out_of_memory = isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
+            if not is_out_of_memory:
                 raise
             raise ColorzooError(
                 f"{self.device.type} ran out of memory. Set a smaller --size, or set --device cpu."

@@ -84,8 +84,7 @@ def _replace_color(ab: Tensor, replacement: ColorReplacement) -> None:
     """Replace a color in ab ``(2, rows, W)``, in place.
 
     The hue of similar colors is rotated by the angle between the old and the new color, and their chroma is
-    scaled. The weight of the change is 1 for hues within ``replacement.range`` degrees of the old hue. The
-    weight decreases to 0 within the next ``replacement.fade`` degrees, and for nearly gray colors.
+    scaled.
     """
     _, old_a, old_b = color_lab(replacement.old)
     _, new_a, new_b = color_lab(replacement.new)
@@ -93,18 +92,7 @@ def _replace_color(ab: Tensor, replacement: ColorReplacement) -> None:
     factor = min(new_chroma / old_chroma, _REPLACED_MOST_CHROMA)
     a, b = ab[0], ab[1]
     chroma = (a.square() + b.square()).sqrt()
-
-    # weight of the change at each pixel
-    # sine and cosine of the angle between the hue of each pixel and the old hue, times the chroma
-    across, along = (old_a * b - old_b * a) / old_chroma, (old_a * a + old_b * b) / old_chroma
-    angle = torch.rad2deg(torch.atan2(across, along)).abs()  # in degrees
-    last_angle = replacement.range + replacement.fade
-    hue_weight = ((last_angle - angle) / max(replacement.fade, 1e-3)).clamp(0, 1)
-    full_chroma = min(_REPLACED_GRAY, _REPLACED_GRAY_SHARE * old_chroma)
-    chroma_weight = (chroma / full_chroma).clamp(max=1)
-    weight = _smooth(hue_weight) * _smooth(chroma_weight)
-
-    # new color of each pixel
+    weight = _replacement_weight(ab, chroma, replacement)
     turn = math.atan2(new_b, new_a) - math.atan2(old_b, old_a)  # in radians
     cosine, sine = math.cos(turn), math.sin(turn)
     rotated = torch.stack([cosine * a - sine * b, sine * a + cosine * b])
@@ -112,6 +100,25 @@ def _replace_color(ab: Tensor, replacement: ColorReplacement) -> None:
     gained = max(factor - 1, 0) * old_chroma / chroma.clamp(min=old_chroma)
     scaled = (min(factor, 1) + gained) * rotated
     ab += replacement.opacity * weight * (scaled - ab)
+
+
+def _replacement_weight(ab: Tensor, chroma: Tensor, replacement: ColorReplacement) -> Tensor:
+    """Return the weight of a color replacement at each pixel, ``(rows, W)``.
+
+    The weight is 1 for hues within ``replacement.range`` degrees of the old hue. It decreases to 0 within the
+    next ``replacement.fade`` degrees, and for nearly gray colors.
+    """
+    _, old_a, old_b = color_lab(replacement.old)
+    old_chroma = math.hypot(old_a, old_b)
+    a, b = ab[0], ab[1]
+    # sine and cosine of the angle between the hue of each pixel and the old hue, times the chroma
+    across, along = (old_a * b - old_b * a) / old_chroma, (old_a * a + old_b * b) / old_chroma
+    angle = torch.rad2deg(torch.atan2(across, along)).abs()  # in degrees
+    last_angle = replacement.range + replacement.fade
+    hue_weight = ((last_angle - angle) / max(replacement.fade, 1e-3)).clamp(0, 1)
+    full_chroma = min(_REPLACED_GRAY, _REPLACED_GRAY_SHARE * old_chroma)
+    chroma_weight = (chroma / full_chroma).clamp(max=1)
+    return _smooth(hue_weight) * _smooth(chroma_weight)
 
 
 def _smooth(share: Tensor) -> Tensor:
@@ -393,7 +400,8 @@ def overlays_of(
         reaches: For each paint stroke, the mask ``(h, w)`` in [0, 1] of the pixels that the stroke can
             change; see `ColorizedImage`.
     """
-    size, overlays = (int(shape[0]), int(shape[1])), list[Overlay]()
+    size = (int(shape[0]), int(shape[1]))
+    overlays: list[Overlay] = []
 
     def outside_locks(overlay: Overlay) -> Overlay:
         if locked is None:
@@ -403,7 +411,7 @@ def overlays_of(
     if recipe.replacements:
         overlays.append(outside_locks(partial(_replace_colors, recipe.replacements)))
     if recipe.paint:
-        limits = tuple(None if each is None else BicubicUpsampler(each[None], size) for each in reaches)
+        limits = tuple(None if reach is None else BicubicUpsampler(reach[None], size) for reach in reaches)
         overlays.append(Painting(recipe.paint, image_size, size, recipe.strength, limits).add_to)
     if recipe.finish is not None:
         overlays.append(outside_locks(partial(_adjust_colors, recipe.finish)))

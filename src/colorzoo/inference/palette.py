@@ -68,14 +68,16 @@ def suggest_colors(
     keep = shares > _PALETTE_NEGLIGIBLE * shares.max()
     weights = shares[keep] / shares[keep].sum()
     means, masses = weighted_clusters(centers.double().cpu().numpy()[keep], weights, count)
-    lab = torch.cat([torch.full((len(means), 1), float(lightness)), torch.from_numpy(means).float()], dim=1)
-    lab = reduce_chroma(lab.T[None, :, :, None])
-    rgb = (lab_to_rgb(lab)[0, :, :, 0].T.clamp(0, 1) * 255).round().int().tolist()
-    ab = lab[0, 1:, :, 0].T.tolist()
-    return [
-        Suggestion((a, b), float(mass), (red, green, blue))
-        for (a, b), mass, (red, green, blue) in zip(ab, masses, rgb, strict=True)
-    ]
+    lightness_column = torch.full((len(means), 1), float(lightness))
+    colors = torch.cat([lightness_column, torch.from_numpy(means).float()], dim=1)  # (K, 3)
+    lab = reduce_chroma(colors.T[None, :, :, None])  # an image (1, 3, K, 1)
+    levels = (lab_to_rgb(lab).clamp(0, 1) * 255).round().int()
+    suggestions = []
+    for index, mass in enumerate(masses):
+        a, b = lab[0, 1:, index, 0].tolist()
+        red, green, blue = levels[0, :, index, 0].tolist()
+        suggestions.append(Suggestion((a, b), float(mass), (red, green, blue)))
+    return suggestions
 
 
 def weighted_clusters(
@@ -98,13 +100,15 @@ def weighted_clusters(
         nearest = _squared_distances(points, means).argmin(-1)
         member = nearest[:, None] == np.arange(count)[:, None]  # (S, K, N)
         sums = member.astype(np.float64) @ weighted
-        mass = sums[..., 0]
-        moved = np.where(mass[..., None] > 0, sums[..., 1:] / np.maximum(mass, 1e-12)[..., None], means)
+        mass, point_sums = sums[..., 0], sums[..., 1:]
+        member_means = point_sums / np.maximum(mass, 1e-12)[..., None]
+        moved = np.where(mass[..., None] > 0, member_means, means)
         settled = np.abs(moved - means).max() < _PALETTE_SETTLED
         means = moved
         if settled:
             break
-    best = int((_squared_distances(points, means).min(-1) @ weights).argmin())
+    errors = _squared_distances(points, means).min(-1) @ weights  # for each initialization
+    best = int(errors.argmin())
     order = np.argsort(-mass[best], kind="stable")
     return means[best][order], mass[best][order]
 
@@ -132,15 +136,18 @@ def next_point(distribution: Distribution, taken: Sequence[tuple[float, float]] 
         ``(x, y)`` in pixels of the network input.
     """
     entropy = distribution.entropy()[None, None]
-    smooth = F.avg_pool2d(entropy, 5, stride=1, padding=2, count_include_pad=False)[0, 0]
-    half = max(2, min(smooth.shape) // _PALETTE_AROUND)
-    smooth = smooth * F.avg_pool2d(entropy, 2 * half + 1, stride=1, padding=half)[0, 0]
+    small_mean = F.avg_pool2d(entropy, 5, stride=1, padding=2, count_include_pad=False)[0, 0]
+    half = max(2, min(small_mean.shape) // _PALETTE_AROUND)
+    large_mean = F.avg_pool2d(entropy, 2 * half + 1, stride=1, padding=half)[0, 0]
+    scores = small_mean * large_mean
+    stride, radius = distribution.stride, _PALETTE_TAKEN_RADIUS
     for x, y in taken:
-        row, column = int(y / distribution.stride), int(x / distribution.stride)
-        rows = slice(max(0, row - _PALETTE_TAKEN_RADIUS), row + _PALETTE_TAKEN_RADIUS + 1)
-        smooth[rows, max(0, column - _PALETTE_TAKEN_RADIUS) : column + _PALETTE_TAKEN_RADIUS + 1] = -1.0
-    row, column = divmod(int(smooth.argmax()), smooth.shape[1])
-    return (column + 0.5) * distribution.stride, (row + 0.5) * distribution.stride
+        row, column = int(y / stride), int(x / stride)
+        rows = slice(max(0, row - radius), row + radius + 1)
+        columns = slice(max(0, column - radius), column + radius + 1)
+        scores[rows, columns] = -1.0
+    row, column = divmod(int(scores.argmax()), scores.shape[1])
+    return (column + 0.5) * stride, (row + 0.5) * stride
 
 
 def _spread_start(

@@ -180,10 +180,8 @@ def _predict(task: ColorizeTask, points: Points | None, points_key: Hashable = N
         points_key: Key of the points in the results of stages; None without points.
     """
     network, accepts = task.network, task.network.model.accepts
-    if "points" not in accepts:
-        points = None
-    if points is None:
-        points_key = None
+    if points is None or "points" not in accepts:
+        points, points_key = None, None
     states = task.states
     image, key = network_input(task), (points_key, task.guidance_key)
     guidance = _guidance(task, points)
@@ -622,14 +620,14 @@ def _region_notes(task: ColorizeTask) -> tuple[str, ...]:
 
 def _ignored_notes(task: ColorizeTask) -> list[str]:
     """Return a note for each kind of guidance that the model does not support."""
-    name, is_sketch, accepts = task.network.name, task.network.is_sketch, task.network.model.accepts
+    name, accepts = task.network.name, task.network.model.accepts
     titles = {"exemplar": "references", "label": "image labels"}
     unsupported = (kind for kind in task.kinds if kind not in accepts and kind != "points")
     ignored = [titles.get(kind, kind) for kind in unsupported]
     if "classes" in accepts and "classes" in task.recipe.kinds() and _lacks_classes(task):
         ignored.append("classes without label images")
-    actions = {area.action for area in task.recipe.areas}
-    if "thing" in actions and not {"boxes", "scribbles"} & set(accepts):
+    has_object_areas = any(area.action == "thing" for area in task.recipe.areas)
+    if has_object_areas and "boxes" not in accepts and "scribbles" not in accepts:
         ignored.append("object areas")
     if task.recipe.drawing is not None:
         ignored += _ignored_drawing_settings(task, task.recipe.drawing)
@@ -637,7 +635,7 @@ def _ignored_notes(task: ColorizeTask) -> list[str]:
     if "exemplar" in task.kinds and _ignores_reference_strength(task):
         notes.append(f"{name} does not use the strength (alpha) of references; it was ignored")
     if "points" in task.kinds and "points" not in accepts:
-        where = "their regions" if is_sketch else "nearby pixels up to lightness edges"
+        where = "their regions" if task.network.is_sketch else "nearby pixels up to lightness edges"
         notes.append(f"{name} does not use points; they color only {where}")
     return notes
 

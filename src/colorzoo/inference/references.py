@@ -135,8 +135,9 @@ def make_exemplar(model: ColoringModel, references: Sequence[ReadReference], siz
         GuidanceError: The model does not support several references, or the model requires color and a
             reference is gray.
     """
-    for reference in references if model.reference_needs_color else ():
-        require_color(reference.source, reference.name)
+    if model.reference_needs_color:
+        for reference in references:
+            require_color(reference.source, reference.name)
     images = [as_reference(reference.source, size) for reference in references]
     if not model.supports("encode_reference"):
         if len(images) > 1:

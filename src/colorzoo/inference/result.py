@@ -157,21 +157,25 @@ class ColorizedImage:
         from colorzoo.image_io.layers import gray_levels  # few results have layers
 
         flats, recipe = self.colors.flats, self.task.recipe
-        colored = self
+        without_lines = self
         if flats is not None:
-            colored = replace(self, colors=replace(self.colors, flats=replace(flats, has_lines=False)))
-        unpainted = replace(colored, task=replace(self.task, recipe=replace(recipe, paint=())))
-        steps = {"Photo": gray_levels(image)} if flats is None else {}
-        if flats is not None and flats.shading is not None:
-            flat = replace(flats, shading=None, has_lines=False)
-            steps["Flats"] = replace(unpainted, colors=replace(self.colors, flats=flat)).levels()
-        name = "Colors" if flats is None else "Shading" if steps else "Flats"
-        steps[name] = unpainted.levels()
+            without_lines = replace(self, colors=replace(self.colors, flats=replace(flats, has_lines=False)))
+        unpainted = replace(without_lines, task=replace(self.task, recipe=replace(recipe, paint=())))
+        layers = {}
+        if flats is None:
+            layers["Photo"] = gray_levels(image)
+            layers["Colors"] = unpainted.levels()
+        elif flats.shading is None:
+            layers["Flats"] = unpainted.levels()
+        else:
+            unshaded = replace(flats, shading=None, has_lines=False)
+            layers["Flats"] = replace(unpainted, colors=replace(self.colors, flats=unshaded)).levels()
+            layers["Shading"] = unpainted.levels()
         if recipe.paint:
-            steps["Paint"] = colored.levels()
+            layers["Paint"] = without_lines.levels()
         if flats is not None and flats.has_lines:
-            steps["Lines"] = self.levels()
-        return steps
+            layers["Lines"] = self.levels()
+        return layers
 
     def _compose(self, depth: int | None) -> NDArray[Any]:
         """Combine the lightness with the colors, point corrections and overlays, in this order.

@@ -94,7 +94,8 @@ def select_outlined(
     # remove small components and fill small holes
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
     opened = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, kernel)
-    return Mask.of(cast("NDArray[np.bool_]", cv2.morphologyEx(opened, cv2.MORPH_CLOSE, kernel) > 0))
+    closed = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, kernel)
+    return Mask.of(cast("NDArray[np.bool_]", closed > 0))
 
 
 def _grab_cut(lightness: Tensor, ab: Tensor, marks: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -139,11 +140,12 @@ def resize_mask(mask: Mask, size: float) -> Mask:
     """
     inside = mask.array()
     radius = round(_BORDER_PER_SIZE * math.sqrt(inside.sum()) * math.log(size))
-    if radius == 0:
-        radius = (size > 1) - (size < 1)
+    if radius == 0 and size != 1:
+        radius = 1 if size > 1 else -1
     if radius == 0:
         return mask
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * abs(radius) + 1, 2 * abs(radius) + 1))
+    diameter = 2 * abs(radius) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter))
     change = cv2.dilate if radius > 0 else cv2.erode
     found = change(inside.astype(np.uint8), kernel) > 0
     return Mask.of(cast("NDArray[np.bool_]", found)) if found.any() else mask
@@ -201,16 +203,18 @@ def select_at(
     height, width = map_size(lightness)
     at = point[0] / image_size[0] * width, point[1] / image_size[1] * height
     objects = _masks_at(lightness, at, features(lightness))
-    first, logits = objects.best, objects.logits
-    while first > 0 and objects.masks[first].mean() > visible:
-        first -= 1
-    index = first + round(math.log(size, _STEP))
-    if index < 0:
+    best, logits = objects.best, objects.logits
+    while best > 0 and objects.masks[best].mean() > visible:
+        best -= 1
+    requested = best + round(math.log(size, _STEP))  # negative: smaller than all found objects
+    if requested < 0:
         smaller = _refine_in_crop(lightness, at, features, most=int(objects.masks[0].sum()))
-        index, logits = index + len(smaller), [*smaller, *logits]
-    nearest = min(max(index, 0), len(logits) - 1)
-    change = _LOGIT_PER_SIZE * math.log(_STEP) * (index - nearest)
-    return Mask.of(_piece(logits[nearest] + change > 0, _pixel(at, lightness)))
+        logits = [*smaller, *logits]
+        requested += len(smaller)
+    nearest = min(max(requested, 0), len(logits) - 1)
+    # an offset of the logits dilates the largest object or erodes the smallest object
+    offset = _LOGIT_PER_SIZE * math.log(_STEP) * (requested - nearest)
+    return Mask.of(_piece(logits[nearest] + offset > 0, _pixel(at, lightness)))
 
 
 def find_parts(lightness: Tensor, *, features: SegmenterFeatures | None = None) -> dict[str, Mask]:
@@ -236,11 +240,10 @@ def find_parts(lightness: Tensor, *, features: SegmenterFeatures | None = None) 
     found = {}
     for number, name in enumerate(PARTS):
         inside = likeliest == number
-        if (
-            name != "other"
-            and inside.float().mean() >= _LEAST_PART
-            and shares[number][inside].mean() >= _SURE
-        ):
+        if name == "other" or inside.float().mean() < _LEAST_PART:
+            continue
+        mean_probability = shares[number][inside].mean()
+        if mean_probability >= _SURE:
             found[name] = Mask.of(inside.numpy())
     return found
 
@@ -301,12 +304,11 @@ def _refine_in_crop(
     """
     height, width = map_size(lightness)
     side = math.ceil(min(height, width) / _CROP)
-    left, top = (
-        min(max(round(middle - side / 2), 0), whole - side)
-        for middle, whole in zip(at, (width, height), strict=True)
-    )
+    x, y = at
+    left = min(max(round(x - side / 2), 0), width - side)
+    top = min(max(round(y - side / 2), 0), height - side)
     crop = lightness[:, :, top : top + side, left : left + side]
-    objects = _masks_at(crop, (at[0] - left, at[1] - top), features(crop))
+    objects = _masks_at(crop, (x - left, y - top), features(crop))
     found = []
     for logits, mask in zip(objects.logits, objects.masks, strict=True):
         # the object touches a side of the crop that lies inside the image
@@ -316,10 +318,11 @@ def _refine_in_crop(
             or (left > 0 and mask[:, 0].any())
             or (left + side < width and mask[:, -1].any())
         )
-        if mask.sum() < _SAME_IOU * most and not is_cut_off:
-            whole = np.full((height, width), -np.inf, np.float32)
-            whole[top : top + side, left : left + side] = logits
-            found.append(whole)
+        is_smaller = mask.sum() < _SAME_IOU * most
+        if is_smaller and not is_cut_off:
+            image_logits = np.full((height, width), -np.inf, np.float32)
+            image_logits[top : top + side, left : left + side] = logits
+            found.append(image_logits)
     return found
 
 

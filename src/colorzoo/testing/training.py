@@ -7,7 +7,7 @@ import fnmatch
 import json
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -102,28 +102,25 @@ def _relative_change(found: Tensor, expected: Tensor) -> float:
 @contextmanager
 def _autocast_outside_networks() -> Iterator[None]:
     """Enable bfloat16 autocast, but compute the forward passes of all modules in float32."""
-    float32_contexts: list[ExitStack] = []  # one for each module whose forward pass is running
+    outer_states: list[bool] = []  # for each running module, whether autocast was enabled before its forward
 
-    def enter_float32(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        context = ExitStack()
-        context.enter_context(torch.autocast("cpu", enabled=False))
-        float32_contexts.append(context)
+    def disable_autocast(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        outer_states.append(torch.is_autocast_enabled("cpu"))
+        torch.set_autocast_enabled("cpu", False)
         return tuple(value.float() if _is_bfloat16(value) else value for value in inputs)
 
-    def leave_float32(*_: object) -> None:
-        float32_contexts.pop().close()
+    def restore_autocast(*_: object) -> None:
+        torch.set_autocast_enabled("cpu", outer_states.pop())
 
-    handles = (
-        # torch's type hint lacks the returned inputs, therefore the cast
-        register_module_forward_pre_hook(cast(Any, enter_float32)),
-        register_module_forward_hook(leave_float32, always_call=True),
-    )
+    # torch's type hint lacks the returned inputs, therefore the cast
+    before_forward = register_module_forward_pre_hook(cast(Any, disable_autocast))
+    after_forward = register_module_forward_hook(restore_autocast, always_call=True)
     try:
         with torch.autocast("cpu", torch.bfloat16):
             yield
     finally:
-        for handle in handles:
-            handle.remove()
+        before_forward.remove()
+        after_forward.remove()
 
 
 def _training_tensors(card: ModelCard, batch: Batch) -> list[Tensor]:

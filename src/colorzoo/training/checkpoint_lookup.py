@@ -69,8 +69,9 @@ def with_registered_model(words: Sequence[str]) -> list[str]:
     """
     name = value_of("--model", words)
     if name not in _registered_names():
-        # the model is a class path, or a configuration or checkpoint determines the model
-        if any(word.startswith(("--model", "--config=", "--ckpt_path=", "--init_from=")) for word in words):
+        # the model can be a class path, or the model of a configuration or checkpoint
+        options_with_model = ("--model", "--config=", "--ckpt_path=", "--init_from=")
+        if any(word.startswith(options_with_model) for word in words):
             return list(words)
         name = choose_for_guidance(None, Recipe(), "default").name
     card = model_card(name)
@@ -78,7 +79,8 @@ def with_registered_model(words: Sequence[str]) -> list[str]:
     settings = nest_arguments(task, card.hparams)
     model = {"class_path": f"{task.__module__}.{task.__name__}", "init_args": settings}
     added = [f"--model={json.dumps(model)}"]
-    if not any(word.startswith(("--init_from=", "--ckpt_path=")) for word in words):
+    selects_weights = any(word.startswith(("--init_from=", "--ckpt_path=")) for word in words)
+    if not selects_weights:
         added.append(f"--init_from={card.name}")
     return [*added, *with_value("--model", None, words)]
 

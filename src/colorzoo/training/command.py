@@ -149,11 +149,21 @@ class ZooCLI(LightningCLI):
         """Do nothing; Lightning's method would override options with values of the checkpoint."""
 
     def before_instantiate_classes(self) -> None:
-        """Set the folders of configured loggers before the loggers are created."""
+        """Set the folders of configured loggers before the loggers are created.
+
+        Raises:
+            ColorzooError: ``--trainer.overfit_batches`` is set.
+        """
         config = self.config[str(self.subcommand)]
-        root = str(config["trainer"].get("default_root_dir") or Path.cwd())
+        trainer = config["trainer"]
+        if trainer.get("overfit_batches"):
+            raise ColorzooError(
+                "--trainer.overfit_batches must be 0, because other values disable the per-image seeds. "
+                "Set --data.root to a folder with a few images instead."
+            )
+        root = str(trainer.get("default_root_dir") or Path.cwd())
         self._version = run_version(root, config.get("ckpt_path")) if self.subcommand == "fit" else None
-        for logger in _as_list(config["trainer"].get("logger")):
+        for logger in _as_list(trainer.get("logger")):
             if not isinstance(logger, bool):
                 self._set_log_folder(logger["init_args"], root)
 
@@ -177,11 +187,6 @@ class ZooCLI(LightningCLI):
             ColorzooError: An option of ``--trainer`` is invalid or not supported by the model.
         """
         config = self._get(self.config_init, "trainer", default={})
-        if config.get("overfit_batches"):
-            raise ColorzooError(
-                "--trainer.overfit_batches must be 0, because other values disable the per-image seeds. "
-                "Set --data.root to a folder with a few images instead."
-            )
         if self.subcommand != "fit":
             self.save_config_callback = None
         self.trainer_defaults = {"callbacks": self._default_callbacks(config)}
@@ -193,7 +198,8 @@ class ZooCLI(LightningCLI):
             trainer: Any = super().instantiate_trainer(**arguments)
         except ValueError as error:
             raise ColorzooError(f"--trainer: {error}") from error
-        if is_gan and config.get("strategy") == "auto" and trainer.world_size > 1:
+        uses_default_strategy = config.get("strategy") == "auto" and trainer.world_size > 1
+        if is_gan and uses_default_strategy:
             raise ColorzooError(f"--trainer.strategy must be ddp for {type(self.model).__name__}, got auto")
         trainer.callbacks.sort(key=_callback_order)
         return cast(Trainer, trainer)

@@ -43,15 +43,16 @@ def find_config(name: str) -> Path:
         return Path(name)
     relative = name.removeprefix("./").removeprefix("configs/")
     package, _, plugin_file = relative.partition("/")
-    candidates = [(folder, relative) for folder in config_folders()]
-    candidates += [(folder, plugin_file) for folder in _plugin_folders(package)]
-    for folder, file in candidates:
-        if (folder / file).is_file():
-            return folder / file
+    candidates = [folder / relative for folder in config_folders()]
+    candidates += [folder / plugin_file for folder in _plugin_folders(package)]
+    for path in candidates:
+        if path.is_file():
+            return path
     group = Path(relative).parent
-    groups = [folder / Path(file).parent for folder, file in candidates]
-    similar = sorted(f"{group}/{path.name}" for folder in groups for path in folder.glob("*.yaml"))
-    examples = f", such as {', '.join(similar)}" if similar else ""
+    similar = []
+    for path in candidates:
+        similar += [f"{group}/{sibling.name}" for sibling in path.parent.glob("*.yaml")]
+    examples = f", such as {', '.join(sorted(similar))}" if similar else ""
     raise ColorzooError(f"--config must be a file or a built-in configuration{examples}; got {name!r}")
 
 

@@ -81,8 +81,9 @@ def draw_areas(
     for area in areas:
         matte = fit_matte(area_map(area, image_size, size), lightness)
         if area.feather > 0:
-            cells = max(1, int(area.feather * size[1] / image_size[0] + 0.5))
-            matte = feather(matte.at(lightness[0, 0]), cells)
+            map_pixels_per_pixel = size[1] / image_size[0]
+            radius = max(1, int(area.feather * map_pixels_per_pixel + 0.5))
+            matte = feather(matte.at(lightness[0, 0]), radius)
         drawn.append(DrawnArea(area, matte, matte.at(lightness[0, 0])))
     return tuple(drawn)
 
@@ -271,12 +272,13 @@ def plant_seeds(
     assert points.exact is not None
     ab, mask, lightness, exact = points.ab, points.mask, points.lightness, points.exact
     for number, each in enumerate(drawn):
-        visible = torch.ones(size)  # fraction of each pixel that no later area covers
+        uncovered = torch.ones(size)  # fraction of each pixel that no later area covers
         for later in drawn[number + 1 :]:
-            visible = visible * (1 - later.share)
+            uncovered = uncovered * (1 - later.share)
+        visible = np.asarray(each.share * uncovered)
+        taken = np.asarray(mask[0, 0] > 0)  # by points and by the squares of earlier areas
         area_lab = torch.tensor(color_lab(cast(str, each.area.color)))
-        taken = mask[0, 0] > 0  # by points and by the squares of earlier areas
-        for rows, columns in _seeds(np.asarray(each.share * visible), np.asarray(taken)):
+        for rows, columns in _seeds(visible, taken):
             ab[:, :, rows, columns] = area_lab[1:].view(1, 2, 1, 1)
             lightness[:, :, rows, columns] = area_lab[0]
             mask[:, :, rows, columns] = 1
@@ -314,16 +316,18 @@ def fill_areas(
     shown = colors.lightness
     if shown is None:
         shown = lightness if shift is None else shift.apply(lightness)
-    ab, precedence = colors.ab, torch.zeros(colors.ab.shape[2:])
+    ab = colors.ab
+    precedence = torch.zeros(ab.shape[2:])  # weight of the point colors at each pixel
     if extent is not None:
-        strength = torch.tensor(strengths)
-        there = extent.weight * strength[extent.nearest]
-        precedence = torch.where(extent.homes >= 0, strength[extent.homes], there)
+        point_strengths = torch.tensor(strengths)
+        within_reach = extent.weight * point_strengths[extent.nearest]
+        is_hinted = extent.homes >= 0
+        precedence = torch.where(is_hinted, point_strengths[extent.homes], within_reach)
     for each in drawn:
-        inside = ab_at_lightness(cast(str, each.area.color), shown[0, 0])
+        area_ab = ab_at_lightness(cast(str, each.area.color), shown[0, 0])
         if seeded is not None and each.area.lightness == "photo":
-            inside = _AREA_FILL * inside + (1 - _AREA_FILL) * seeded[0]
-        ab = ab + each.area.opacity * each.share * (1 - precedence) * (inside - ab)
+            area_ab = _AREA_FILL * area_ab + (1 - _AREA_FILL) * seeded[0]
+        ab = ab + each.area.opacity * each.share * (1 - precedence) * (area_ab - ab)
     return replace(colors, ab=ab, shift=shift)
 
 
@@ -350,10 +354,10 @@ def lock_areas(
     for area, share in _locks(drawn):
         if area is None:
             lab = torch.cat([lab[:1], lab[1:] * (1 - share)])
+        elif area.kept is None:
+            lab = lab + share * (_own_lab(own, strength) - lab)
         else:
-            stored = None if area.kept is None else decode_locked_colors(area.kept, map_size(lab))
-            kept = _own_lab(own, strength) if stored is None else stored
-            lab = lab + share * (kept - lab)
+            lab = lab + share * (decode_locked_colors(area.kept, map_size(lab)) - lab)
         locked = torch.maximum(locked, share)
     shown = None if colors.lightness is None else lab[None, :1]
     return replace(colors, ab=lab[None, 1:], lightness=shown, locked=locked)

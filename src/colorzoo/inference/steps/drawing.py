@@ -36,7 +36,7 @@ from colorzoo.guidance import PointHint
 from colorzoo.guidance.fields import format_hex
 from colorzoo.guidance.hints import color_lab
 from colorzoo.guidance.objects import Division
-from colorzoo.inference.full_size import BicubicUpsampler, Overlay, bands, map_size
+from colorzoo.inference.full_size import DTYPES, BicubicUpsampler, Overlay, bands, map_size
 from colorzoo.prediction import Prediction
 
 PHOTO_NOTE = "this looks like a photo or a painting instead of a sketch; lines were extracted from it first"
@@ -116,7 +116,8 @@ class Drawing:
         # region and cell of each pixel of the network input
         regions = cv2.resize(self.regions, (columns, rows), interpolation=cv2.INTER_NEAREST_EXACT)
         y, x = np.mgrid[:rows, :columns]
-        cells = (y * grid_rows // rows) * grid_columns + x * grid_columns // columns
+        cell_rows, cell_columns = y * grid_rows // rows, x * grid_columns // columns
+        cells = cell_rows * grid_columns + cell_columns
         pixel_weights = (sketch[0, 0].numpy() > _VOTE) + 1e-3
         # sum the pixel weights for each pair of a region and a cell
         pairs = regions * cell_count + cells
@@ -124,9 +125,10 @@ class Drawing:
         votes = votes.reshape(region_count, -1)
         for region in np.flatnonzero(votes.sum(1) == 0):  # too small for the network input
             height, width = self.regions.shape
-            row, column = divmod(int((self.regions == region).argmax()), width)
-            cell = row * grid_rows // height * grid_columns + column * grid_columns // width
-            votes[region, cell] = 1
+            first_pixel = int((self.regions == region).argmax())
+            row, column = divmod(first_pixel, width)
+            cell_row, cell_column = row * grid_rows // height, column * grid_columns // width
+            votes[region, cell_row * grid_columns + cell_column] = 1
         return torch.from_numpy(votes).float()
 
 
@@ -161,18 +163,18 @@ class FlatColors:
         Returns:
             ``(H, W, 3)``.
         """
-        kind: Any = np.float32 if depth is None else np.uint16 if depth == 16 else np.uint8
         height, width = self.drawing.regions.shape
-        result = np.empty((height, width, 3), kind)
+        result: NDArray[Any] = np.empty((height, width, 3), DTYPES[depth])
         shading = None if self.shading is None else BicubicUpsampler(self.shading, (height, width))
         for first, last in bands(height, width):
             flat = self.colors[self.drawing.regions[first:last]]
             if shading is not None or overlays:
-                flat = _shaded(flat, None if shading is None else shading.rows(first, last), overlays, first)
+                band_shading = None if shading is None else shading.rows(first, last)
+                flat = _shaded(flat, band_shading, overlays, first)
             if self.has_lines:
                 ink = self.drawing.art.transmission(first, last)
                 flat = flat * ink + (1 - ink) if self.drawing.art.inverted else flat * ink
-            result[first:last] = flat if depth is None else np.rint(flat * np.iinfo(kind).max)
+            result[first:last] = flat if depth is None else np.rint(flat * np.iinfo(result.dtype).max)
         return result
 
     def at_network_size(self, size: tuple[int, int]) -> Tensor:
@@ -340,18 +342,21 @@ def fill_points(flats: FlatColors, points: Sequence[PointHint], image_size: tupl
     colors, regions = [*flats.colors], drawing.regions
     scale_x, scale_y = regions.shape[1] / image_size[0], regions.shape[0] / image_size[1]
     for region, own in points_by_region.items():
-        colors[region] = _rgb(own[-1].color)
-        if len({point.color for point in own}) > 1:
-            if regions is drawing.regions:
-                regions = regions.copy()  # the regions of `flats` must not change
-            rows, columns = np.nonzero(drawing.regions == region)
-            squared_distances = [
-                (columns - point.x * scale_x) ** 2 + (rows - point.y * scale_y) ** 2 for point in own
-            ]
-            nearest = np.argmin(squared_distances, axis=0)
-            is_last = nearest == len(own) - 1
-            regions[rows, columns] = np.where(is_last, region, len(colors) + nearest)
-            colors += [_rgb(point.color) for point in own[:-1]]  # in the order of the new numbers
+        *earlier, last = own
+        colors[region] = _rgb(last.color)
+        if all(point.color == last.color for point in earlier):
+            continue
+        if regions is drawing.regions:
+            regions = regions.copy()  # the regions of `flats` must not change
+        rows, columns = np.nonzero(drawing.regions == region)
+        squared_distances = [
+            (columns - point.x * scale_x) ** 2 + (rows - point.y * scale_y) ** 2 for point in own
+        ]
+        nearest = np.argmin(squared_distances, axis=0)
+        is_last = nearest == len(earlier)
+        new_numbers = len(colors) + nearest
+        regions[rows, columns] = np.where(is_last, region, new_numbers)
+        colors += [_rgb(point.color) for point in earlier]  # in the order of the new numbers
     return replace(flats, drawing=replace(drawing, regions=regions), colors=np.asarray(colors, np.float32))
 
 

@@ -46,8 +46,11 @@ def heal(levels: Levels, strokes: Sequence[Stroke]) -> Levels:
         strokes: Strokes in pixels of the image. Without strokes, ``levels`` is returned.
     """
     height, width = levels.shape[:2]
-    boxed = [(_box(stroke, width, height), stroke) for stroke in map(_grown, strokes)]
-    visible = [(box, stroke) for box, stroke in boxed if box[0] < box[2] and box[1] < box[3]]
+    visible = []
+    for stroke in map(_grown, strokes):
+        left, top, right, bottom = box = _box(stroke, width, height)
+        if left < right and top < bottom:
+            visible.append((box, stroke))
     healed = levels
     # the masks of a group of overlapping strokes need less memory than masks of the image
     for window in _joined([box for box, _ in visible]):
@@ -88,9 +91,10 @@ def _fill_components(levels: Levels, covered: NDArray[np.bool_], objects: NDArra
     object_numbers = np.unique(labels[objects])
     for number in range(1, count):
         left, top, width, height = boxes[number, :4].tolist()
-        component = labels[top : top + height, left : left + width] == number
-        is_object, margin = number in object_numbers, _HEALING_AROUND
+        is_object = number in object_numbers
+        margin = _HEALING_AROUND
         if is_object:
+            component = labels[top : top + height, left : left + width] == number
             margin = max(margin, math.ceil(_depth(component)))
         rows = slice(max(top - margin, 0), top + height + margin)
         columns = slice(max(left - margin, 0), left + width + margin)
@@ -99,9 +103,9 @@ def _fill_components(levels: Levels, covered: NDArray[np.bool_], objects: NDArra
         if is_object:  # the coarse levels of the fill would spread the colors of distant pixels
             outside = (~replaced).astype(np.uint8)
             unknown = unknown | (cv2.distanceTransform(outside, cv2.DIST_L2, 5) > margin)
+        fill = _fill_object if is_object else _fill_scratch
         for channel in range(planes.shape[2]):
             part = planes[rows, columns, channel]
-            fill = _fill_object if is_object else _fill_scratch
             part[replaced] = fill(np.ascontiguousarray(part), unknown)[replaced]
 
 

@@ -141,12 +141,14 @@ def enforce_points(ab: Tensor, points: Points, propagator: Propagator) -> Tensor
     """
     if not points.mask.any():
         return ab
-    share = F.adaptive_avg_pool2d(points.mask, propagator.shape)
-    missing = F.adaptive_avg_pool2d((points.ab - ab) * points.mask, propagator.shape) / share.clamp(min=1e-6)
-    field = propagator(missing[0].double().cpu().numpy(), (share[0, 0] > 0).cpu().numpy())
-    difference = torch.from_numpy(field)[None].to(ab)
-    smooth = F.interpolate(difference, size=map_size(ab), mode="bilinear", align_corners=False)
-    return torch.where(points.mask > 0, points.ab, ab + smooth)
+    # mean difference of the hinted pixels in each cell of the propagator
+    hinted_share = F.adaptive_avg_pool2d(points.mask, propagator.shape)
+    difference_sum = F.adaptive_avg_pool2d((points.ab - ab) * points.mask, propagator.shape)
+    difference = difference_sum / hinted_share.clamp(min=1e-6)
+    is_hinted = (hinted_share[0, 0] > 0).cpu().numpy()
+    propagated = torch.from_numpy(propagator(difference[0].double().cpu().numpy(), is_hinted))[None].to(ab)
+    change = F.interpolate(propagated, size=map_size(ab), mode="bilinear", align_corners=False)
+    return torch.where(points.mask > 0, points.ab, ab + change)
 
 
 def show_base(ab: Tensor, lightness: Tensor) -> Base:
@@ -284,9 +286,10 @@ def weaken_points(
         extent: Pixels to which the weak points apply.
         strengths: Strength of each weak point.
     """
-    each = torch.tensor(strengths)
-    strength = each[extent.nearest]
-    if (each != each[0]).any():
+    point_strengths = torch.tensor(strengths)
+    strength = point_strengths[extent.nearest]
+    strengths_differ = (point_strengths != point_strengths[0]).any()
+    if strengths_differ:
         widths = np.full(strength.shape, POINTS.blend * min(strength.shape), np.float32)
         fixed = np.full((2, *strength.shape), np.nan, np.float32)  # no pixel is fixed
         maps = np.stack([strength.numpy()] * 2)  # `blend` filters two channels
@@ -366,12 +369,12 @@ def correct_points(
     missing_ab = _missing_ab(corrected_hints, ab, lightness, (rows, columns), strength)
     weights = torch.exp(-0.5 * squared_distances / deviations.square())
     amounts = _solve_amounts(weights, missing_ab)
-    return [
-        PointCorrection((first_row, last_row), (first_column, last_column), deviation, amount)
-        for (first_row, last_row, first_column, last_column), deviation, amount in zip(
-            boxes.tolist(), deviations.tolist(), amounts, strict=True
-        )
-    ]
+    corrections = []
+    for box, deviation, amount in zip(boxes.tolist(), deviations.tolist(), amounts, strict=True):
+        first_row, last_row, first_column, last_column = box
+        rows_of_point, columns_of_point = (first_row, last_row), (first_column, last_column)
+        corrections.append(PointCorrection(rows_of_point, columns_of_point, deviation, amount))
+    return corrections
 
 
 def _pixel_boxes(hints: Sequence[PointHint], size: tuple[int, int]) -> Tensor:
