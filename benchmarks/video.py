@@ -26,7 +26,7 @@ from benchmarks._common import Options, Row, SkippedError, share_of, where
 from colorzoo.apps.cli.main import main
 from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.container import import_av
-from colorzoo.apps.video.file import fill
+from colorzoo.apps.video.planes import samples
 from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.decode import decode_rgb
@@ -203,7 +203,8 @@ def write_gray(path: Path, frames: Tensor) -> None:
             frame = av.VideoFrame(WIDTH, HEIGHT, "yuv420p")
             lightness = (16 + rgb.float().mean(dim=0) * 219 / 255).round().byte().numpy()
             gray = np.full((HEIGHT // 2, WIDTH // 2), 128, np.uint8)
-            fill(frame, [lightness, gray, gray], 8)
+            for plane, content in zip(frame.planes, [lightness, gray, gray], strict=True):
+                samples(plane, 8)[:] = content
             frame.pts = number
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
