@@ -347,12 +347,12 @@ class Guidance(TensorFields):
             kind, _, name = path.partition(".")
             if kind not in kinds:
                 continue
-            is_reference = "exemplar" in (kind, name)  # references have their own height and width
+            is_reference = kind == "exemplar" or name == "exemplar"
+            is_map = value.ndim == 4 and not is_reference  # references have their own height and width
             is_shared = is_reference and len(value) == 1  # by all images of the batch
-            is_map = value.ndim == 4 and not is_reference
-            matches_batch = is_shared or len(value) == len(images)
-            matches_size = not is_map or value.shape[2:] == images.shape[2:]
-            if not (matches_batch and matches_size):
+            wrong_batch = len(value) != len(images) and not is_shared
+            wrong_size = is_map and value.shape[2:] != images.shape[2:]
+            if wrong_batch or wrong_size:
                 axes = "batch size, height and width" if is_map else "batch size"
                 raise GuidanceError(
                     f"guidance.{path} {tuple(value.shape)} must have the {axes} of the image "

@@ -498,16 +498,20 @@ def load_model(
             raise ColorzooError(_UNTRAINED.format(type(model).__name__))
         return loaded, None
     choice = model if isinstance(model, ModelChoice) else choose_model(model, weights=weights, fast=fast)
-    file, unavailable = choice.found
+    file, why_no_file = choice.found
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UntrainedWarning)  # the error below contains the reason
         loaded = create_coloring_model(choice.name, file, **settings)
     if loaded.trained or allow_untrained:
         return loaded, choice
-    reason = f"{choice.name} is untrained here: {unavailable}" if unavailable else loaded.untrained_reason
-    if reason and not model_card(choice.name).weights:  # a new paper has no weights yet
+    reason = loaded.untrained_reason
+    if why_no_file:
+        reason = f"{choice.name} is untrained here: {why_no_file}"
+    if not reason:  # as for weights=None
+        raise ColorzooError(_UNTRAINED.format(choice.name))
+    if not model_card(choice.name).weights:  # a new paper: only random weights can be suggested
         reason += "; allow_untrained=True (--allow-untrained) colorizes with random weights"
-    raise ColorzooError(reason or _UNTRAINED.format(choice.name))
+    raise ColorzooError(reason)
 
 
 def _wrap_module(module: nn.Module, settings: Mapping[str, Any]) -> ColoringModel:

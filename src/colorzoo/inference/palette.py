@@ -94,23 +94,27 @@ def weighted_clusters(
         Cluster means ``(K, 2)`` and cluster weights ``(K,)``, largest weight first.
     """
     count = min(count, len(points))
-    means = np.stack([_spread_start(points, weights, count, seed) for seed in range(_PALETTE_STARTS)])
-    weighted = np.column_stack([weights, weights[:, None] * points])
+    # S initializations are clustered at the same time
+    starts = [_spread_start(points, weights, count, seed) for seed in range(_PALETTE_STARTS)]
+    means = np.stack(starts)  # (S, K, 2)
+    weighted = np.column_stack([weights, weights[:, None] * points])  # (N, 3): weight and weighted point
     for _ in range(_PALETTE_ROUNDS):
-        nearest = _squared_distances(points, means).argmin(-1)
-        member = nearest[:, None] == np.arange(count)[:, None]  # (S, K, N)
-        sums = member.astype(np.float64) @ weighted
-        mass, point_sums = sums[..., 0], sums[..., 1:]
-        member_means = point_sums / np.maximum(mass, 1e-12)[..., None]
-        moved = np.where(mass[..., None] > 0, member_means, means)
-        settled = np.abs(moved - means).max() < _PALETTE_SETTLED
+        nearest = _squared_distances(points, means).argmin(-1)  # (S, N), cluster of each point
+        is_member = nearest[:, None] == np.arange(count)[:, None]  # (S, K, N)
+        sums = is_member.astype(np.float64) @ weighted  # (S, K, 3), over the points of each cluster
+        masses, point_sums = sums[..., :1], sums[..., 1:]  # (S, K, 1) and (S, K, 2)
+        member_means = point_sums / np.maximum(masses, 1e-12)
+        moved = np.where(masses > 0, member_means, means)  # empty clusters stay
+        largest_move = np.abs(moved - means).max()
         means = moved
-        if settled:
+        if largest_move < _PALETTE_SETTLED:
             break
-    errors = _squared_distances(points, means).min(-1) @ weights  # for each initialization
+    # (S,), minus a constant that is equal for all initializations
+    errors = _squared_distances(points, means).min(-1) @ weights
     best = int(errors.argmin())
-    order = np.argsort(-mass[best], kind="stable")
-    return means[best][order], mass[best][order]
+    best_means, best_masses = means[best], masses[best, :, 0]
+    order = np.argsort(-best_masses, kind="stable")
+    return best_means[order], best_masses[order]
 
 
 def next_point(distribution: Distribution, taken: Sequence[tuple[float, float]] = ()) -> tuple[float, float]:

@@ -33,7 +33,7 @@ from colorzoo.training.exemplar import SelfReferenced
 from colorzoo.training.gan import DiscriminatorConfig, GANColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization
 
-_TINY = 2.22e-16
+_EPSILON = 2.22e-16  # machine epsilon of float64; prevents 0 / 0 for empty histogram bins
 
 
 @dataclass(frozen=True)
@@ -132,15 +132,18 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
             generated: Prediction for the batch.
             label: ``(B,)`` int64 image classes; None omits the classification loss.
         """
-        output, ab = generated.output, generated.ab / AB_SCALE
+        output = generated.output
+        quarter_size_ab, half_size_ab, _ = output.ab
+        ab = generated.ab / AB_SCALE  # the full-size ab of the output, cropped to the image
         lightness, true_ab = generated.truth[:, :1], generated.truth[:, 1:]
         losses = {
-            "pixel": _multiscale_smooth_l1([*output.ab[:2], ab], true_ab),
+            "pixel": _multiscale_smooth_l1([quarter_size_ab, half_size_ab, ab], true_ab),
             "variation": total_variation(ab),
         }
         if generated.histogram is not None:
             histogram = soft_histogram(ab).flatten(1)
-            losses["histogram"] = chi_square_distance(histogram, generated.histogram, epsilon=_TINY).mean()
+            distances = chi_square_distance(histogram, generated.histogram, epsilon=_EPSILON)
+            losses["histogram"] = distances.mean()
         if label is not None:
             losses["class"] = F.cross_entropy(output.logits.float(), label)
         if self.is_adversarial():

@@ -42,18 +42,21 @@ def edit_regions(
         divisions: Lines that cut or outline regions, in the order of drawing.
         image_size: Width and height of the image.
     """
-    index = proposed.index[0, 0].cpu().numpy().copy()
+    index = proposed.index[0, 0].cpu().numpy().copy()  # each division changes it in place
     ink = (sketch[0, 0] < _INK).cpu().numpy()
-    scale = np.array([index.shape[1] / image_size[0], index.shape[0] / image_size[1]])
-    count = proposed.rgb.shape[1]
+    height, width = index.shape
+    image_width, image_height = image_size
+    scale = np.array([width / image_width, height / image_height])
+    max_regions = proposed.rgb.shape[1]
     for division in divisions:
         corners = np.floor(np.asarray(division.path) * scale).astype(np.int32)
         if division.closed:
-            _enclose(index, corners, count)
+            _enclose(index, corners, max_regions)
         else:
-            _cut(index, corners, ink, count)
-    changed = torch.from_numpy(index)[None, None].to(proposed.index)
-    return replace(proposed, index=changed, segments=proposed.original_segments)
+            _cut(index, corners, ink, max_regions)
+    edited = torch.from_numpy(index)[None, None].to(proposed.index)
+    # models also use the segments from before the edits
+    return replace(proposed, index=edited, segments=proposed.original_segments)
 
 
 def proposal_hash(regions: Regions) -> str:

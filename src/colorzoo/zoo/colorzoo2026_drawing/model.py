@@ -162,24 +162,27 @@ class Colorzoo2026Drawing(ColoringModel):
         pooled = pool_log_probabilities(log_probabilities, votes)
         areas = votes.sum(1)
         if palette is None:
-            candidates, min_distance, blend = self.centers, DISTINCT, CONTRASTING_SHARE
-            colors = vivid_color(pooled, candidates, TEMPERATURE)
-            mean_colors = likely_color(pooled, candidates, TEMPERATURE)
+            candidates, candidate_log_probabilities = self.centers, pooled
+            min_distance, contrasting_share = DISTINCT, CONTRASTING_SHARE
+            colors = vivid_color(pooled, self.centers, TEMPERATURE)
+            # gray paper is recognized by the mean color, whose chroma is not increased
+            mean_colors = likely_color(pooled, self.centers, TEMPERATURE)
             weights = _colored_weights(unscale_lab(mean_colors), areas)
-            if variant == 0 and not _is_dull_and_uncertain(colors, pooled, weights):
+            needs_contrast = variant != 0 or _is_dull_and_uncertain(colors, pooled, weights)
+            if not needs_contrast:
                 return _as_rgb(colors)
         else:
             candidates = _as_scaled_lab(palette).to(pooled)
-            min_distance, blend = 0.0, 1.0  # palette colors are exact: never joined or mixed
-            pooled = limit_to_palette(pooled, self.centers, candidates)
-            colors = candidates[pooled.argmax(1)]
+            candidate_log_probabilities = limit_to_palette(pooled, self.centers, candidates)
+            min_distance, contrasting_share = 0.0, 1.0  # palette colors are exact: never joined or mixed
+            colors = candidates[candidate_log_probabilities.argmax(1)]
             weights = _colored_weights(unscale_lab(colors), areas)
 
         similarity = self.region_similarity(prediction, votes)
         contrasting, has_contrasting = contrasting_colors(
-            pooled, candidates, similarity, weights, min_distance, variant
+            candidate_log_probabilities, candidates, similarity, weights, min_distance, variant
         )
-        blended = torch.lerp(colors, contrasting, blend)
+        blended = torch.lerp(colors, contrasting, contrasting_share)
         # paper and unimportant objects get no contrasting color
         return _as_rgb(torch.where(has_contrasting[:, None], blended, colors))
 

@@ -240,10 +240,11 @@ def scale(maps: Tensor, size: tuple[int, int]) -> Tensor:
     height, width = size
     with torch.autocast(maps.device.type, enabled=False):
         maps = maps.float()
+        always_resize = is_traced()  # the graph is also used for other sizes
         # separable: one matrix product along the width and one along the height
-        if is_traced() or maps.shape[-1] != width:
+        if always_resize or maps.shape[-1] != width:
             maps = maps @ _resampling_matrix(maps.shape[-1], width, maps).T
-        if is_traced() or maps.shape[-2] != height:
+        if always_resize or maps.shape[-2] != height:
             maps = _resampling_matrix(maps.shape[-2], height, maps) @ maps
         return maps
 

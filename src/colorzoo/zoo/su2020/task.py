@@ -101,6 +101,9 @@ class Su2020(SingleOptimizerModule):
     def initialize_from(self, source: ColorizationModule) -> None:
         """Copy the weights of a Local Hints model or another su2020 model.
 
+        A Local Hints model initializes each of the three networks. From an su2020 model, all weights are
+        copied; then `continue_from` prepares the current stage.
+
         Args:
             source: Task of the other model.
 
