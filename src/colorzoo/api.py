@@ -214,7 +214,8 @@ def colorize_files(
             replace an image of the list.
     """
     choice = choose_for_guidance(model, Recipe(), weights)
-    color_settings = _merged_settings(None, None, device, settings)
+    color_settings = _merged_settings(settings=None, strength=None, device=device, hparams=settings)
+    # `settings` can contain arguments of `Colorizer` that are not in `color_settings`
     colorizer = load_colorizer(choice, color_settings, **settings)
     planned = [_plan_file(Path(path), Path(root), Path(output)) for path in paths]
     tasks = [each for each in planned if isinstance(each, FileTask)]
@@ -228,7 +229,8 @@ def colorize_files(
         needs_all_frames=True,
         skip_done=True,
     )
-    results = files.run(tasks)
+    results = files.run(tasks)  # in the order of the tasks
+    # replace each task by its result; the other entries are failures
     return [next(results) if isinstance(each, FileTask) else each for each in planned]
 
 

@@ -154,7 +154,7 @@ def _model_settings(
 
 
 def create_backbone(
-    name: str, purpose: str, weights: str | None = "default", **settings: Any
+    name: str, setting: str, weights: str | None = "default", **settings: Any
 ) -> ColoringModel:
     """Create a registered model that another model uses as a pretrained backbone.
 
@@ -162,8 +162,7 @@ def create_backbone(
 
     Args:
         name: Registered name of the backbone.
-        purpose: Name of the setting that selects the backbone, such as ``"trunk"``. The error message
-            contains this name.
+        setting: Name of the setting that selects the backbone, such as ``"trunk"``, for the error message.
         weights: ``"default"``, ``"published"``, or the path of a weight file; see `create_model`.
         **settings: Settings of the backbone by name.
 
@@ -172,7 +171,8 @@ def create_backbone(
     """
     if is_meta():
         return create_coloring_model(name, None, **settings)
-    return require_trained(create_coloring_model(name, weights, **settings), f"{purpose}={name!r}", name)
+    backbone = create_coloring_model(name, weights, **settings)
+    return require_trained(backbone, f"{setting}={name!r}", name)
 
 
 def build_trunk(name: str, width: float) -> Trunk:

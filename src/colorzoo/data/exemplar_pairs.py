@@ -249,12 +249,14 @@ def read_pairs(
     """
     rows = _read_rows(root, train_file)
     if val_file is not None:
-        return [pair for _, pair in rows], [pair for _, pair in _read_rows(root, val_file)]
+        val_rows = _read_rows(root, val_file)
+        return [pair for _, pair in rows], [pair for _, pair in val_rows]
     train: list[Pair] = []
     val: list[Pair] = []
     for split, pair in rows:
-        is_val = split == "val" if split else _path_hash(root, Path(pair.target.path)) < val_fraction
-        if is_val:
+        if not split:
+            split = "val" if _path_hash(root, Path(pair.target.path)) < val_fraction else "train"
+        if split == "val":
             val.append(pair)
         else:
             train.append(pair)

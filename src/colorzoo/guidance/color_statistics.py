@@ -47,8 +47,9 @@ def ab_histogram(ab: Tensor) -> Tensor:
         ``(B, 313)`` fraction of cells in each bin.
     """
     cells = F.avg_pool2d(ab, _CELL, ceil_mode=True)
-    flat = cells.permute(0, 2, 3, 1).reshape(-1, 2)
-    bins = soft_neighbors(flat, neighbors=1)[0].view(len(ab), -1)
+    cell_colors = cells.permute(0, 2, 3, 1).reshape(-1, 2)
+    nearest_bins, _ = soft_neighbors(cell_colors, neighbors=1)
+    bins = nearest_bins.view(len(ab), -1)  # (B, cells)
     counts = ab.new_zeros(len(ab), len(hull_centers()))
     counts.scatter_add_(1, bins, torch.ones_like(bins, dtype=ab.dtype))
     return counts / bins.shape[1]

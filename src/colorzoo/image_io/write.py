@@ -230,10 +230,11 @@ def check_target(path: Path, like: RasterImage, kind: str, *, overwrite: bool) -
     source = like.metadata.source
     try:
         exists = path.exists()
-        if exists and source is not None and source.exists() and path.samefile(source):
-            raise ImageError(f"{path} is also the source. Choose another output file.")
+        is_source = exists and source is not None and source.exists() and path.samefile(source)
     except OSError as error:
         raise ImageError(f"{path} cannot be written: {error.strerror}") from error
+    if is_source:
+        raise ImageError(f"{path} is also the source. Choose another output file.")
     if path.is_dir():
         raise ImageError(f"{path} is a folder. Choose an output file.")
     if exists and not overwrite:

@@ -114,17 +114,16 @@ def find_border(lightness: Array) -> Rectangle | None:
         top_depth, left_depth, bottom_depth, right_depth = depths
         left, right = left + left_depth, right - right_depth
         top, bottom = top + top_depth, bottom - bottom_depth
-    has_border = (left, top, right, bottom) != (0, 0, small_width, small_height)
-    if not has_border:
+    if (left, top, right, bottom) == (0, 0, small_width, small_height):  # no border
         return None
     left, top, right, bottom = _without_bars(small, left, top, right, bottom)
-    is_too_narrow = right - left < _LEAST_INSIDE * small_width
-    is_too_low = bottom - top < _LEAST_INSIDE * small_height
-    if is_too_narrow or is_too_low:
+    if right - left < _LEAST_INSIDE * small_width or bottom - top < _LEAST_INSIDE * small_height:
         return None
+    # convert the edges to pixels of the scan
     scale_x, scale_y = width / small_width, height / small_height
-    x, y = round(left * scale_x), round(top * scale_y)
-    return Rectangle(x, y, round(right * scale_x) - x, round(bottom * scale_y) - y)
+    left, right = round(left * scale_x), round(right * scale_x)
+    top, bottom = round(top * scale_y), round(bottom * scale_y)
+    return Rectangle(left, top, right - left, bottom - top)
 
 
 def _without_bars(small: Array, left: int, top: int, right: int, bottom: int) -> tuple[int, int, int, int]:

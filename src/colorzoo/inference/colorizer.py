@@ -296,11 +296,13 @@ class Colorizer:
         Raises:
             GuidanceError: The guidance is for several images, or the strength is outside [0, 1.5].
         """
-        recipe, tensors = guidance, Guidance()
-        if isinstance(recipe, Guidance):
-            hints = sparse_hints(recipe.points, *image_size)
-            tensors = resize_maps(replace(recipe, points=None) if hints else recipe, map_size(lightness))
-            recipe = Recipe(points=hints)
+        if isinstance(guidance, Guidance):
+            hints = sparse_hints(guidance.points, *image_size)
+            if hints:  # the recipe contains the points
+                guidance = replace(guidance, points=None)
+            recipe, tensors = Recipe(points=hints), resize_maps(guidance, map_size(lightness))
+        else:
+            recipe, tensors = guidance, Guidance()
         if strength is None:
             strength = recipe.strength
         if not 0 <= strength <= MAX_STRENGTH:

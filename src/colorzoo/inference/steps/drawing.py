@@ -111,25 +111,21 @@ class Drawing:
             grid: Rows and columns of the network output.
         """
         rows, columns = sketch.shape[2:]
+        height, width = self.regions.shape
         grid_rows, grid_columns = grid
-        region_count, cell_count = len(self.areas), grid_rows * grid_columns
+        shape = (len(self.areas), grid_rows, grid_columns)
         # region and cell of each pixel of the network input
         regions = cv2.resize(self.regions, (columns, rows), interpolation=cv2.INTER_NEAREST_EXACT)
-        y, x = np.mgrid[:rows, :columns]
-        cell_rows, cell_columns = y * grid_rows // rows, x * grid_columns // columns
-        cells = cell_rows * grid_columns + cell_columns
-        pixel_weights = (sketch[0, 0].numpy() > _VOTE) + 1e-3
+        cell_rows = np.arange(rows)[:, None] * grid_rows // rows
+        cell_columns = np.arange(columns) * grid_columns // columns
+        pairs = np.ravel_multi_index((regions, cell_rows, cell_columns), shape)
         # sum the pixel weights for each pair of a region and a cell
-        pairs = regions * cell_count + cells
-        votes = np.bincount(pairs.ravel(), pixel_weights.ravel(), region_count * cell_count)
-        votes = votes.reshape(region_count, -1)
-        for region in np.flatnonzero(votes.sum(1) == 0):  # too small for the network input
-            height, width = self.regions.shape
-            first_pixel = int((self.regions == region).argmax())
-            row, column = divmod(first_pixel, width)
-            cell_row, cell_column = row * grid_rows // height, column * grid_columns // width
-            votes[region, cell_row * grid_columns + cell_column] = 1
-        return torch.from_numpy(votes).float()
+        pixel_weights = (sketch[0, 0].numpy() > _VOTE) + 1e-3
+        votes = np.bincount(pairs.ravel(), pixel_weights.ravel(), math.prod(shape)).reshape(shape)
+        for region in np.flatnonzero(votes.sum((1, 2)) == 0):  # too small for the network input
+            row, column = np.unravel_index((self.regions == region).argmax(), (height, width))
+            votes[region, row * grid_rows // height, column * grid_columns // width] = 1
+        return torch.from_numpy(votes).float().flatten(1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -192,12 +192,13 @@ def _warped(rgb: Tensor, sketch: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]
     """
     if not len(seeds):
         return rgb, sketch
-    draws = copy_to(draw_uniform(image_generators(seeds, "warp"), len(rgb), 8, _CPU), rgb.device)
+    # seven random numbers for the transform, and one for the choice of the sketch
+    draws = draw_uniform(image_generators(seeds, "warp"), len(rgb), 7 + 1, rgb.device)
     inverted = 1 - torch.cat([rgb, sketch], dim=1)  # white becomes 0, the value of the padding
     grid = F.affine_grid(_affine_matrices(draws), list(inverted.shape), align_corners=False)
     warped = 1 - F.grid_sample(inverted, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     warped_rgb, warped_sketch = warped[:, :3].clamp(0, 1), warped[:, 3:].clamp(0, 1)
-    is_extracted = draws[:, 7, None, None, None] < 0.5
+    is_extracted = draws[:, 7].view(-1, 1, 1, 1) < 0.5
     return warped_rgb, torch.where(is_extracted, drawn_lines(warped_rgb), warped_sketch)
 
 

@@ -37,9 +37,9 @@ def convert_published(state_dict: Mapping[str, Tensor], own: Mapping[str, Tensor
     """
     published_layers: list[str] = []
     for key in state_dict:
-        layer, dot, parameter = key.rpartition(".")
-        if dot and parameter == "weight" and not _is_copy(layer, published_layers, state_dict):
-            published_layers.append(layer)
+        published_layer = key.removesuffix(".weight")
+        if key.endswith(".weight") and not _is_copy(published_layer, published_layers, state_dict):
+            published_layers.append(published_layer)
     if len(published_layers) != len(LAYERS):
         raise WeightsError(f"the file must have {len(LAYERS)} weight layers, got {len(published_layers)}")
 
