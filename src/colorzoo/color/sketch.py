@@ -23,7 +23,8 @@ SIGMAS = (0.3, 0.4, 0.5)
 
 _XDOG_RATIO = 4.5  # standard deviation of the wide Gaussian relative to the narrow Gaussian
 _XDOG_SHARPNESS = 19.0  # weight of the difference of Gaussians; p in the papers
-_XDOG_THRESHOLD, _XDOG_SLOPE = 0.01, 1e9  # level at which ink changes to paper, and slope below; phi
+_XDOG_THRESHOLD = 0.01  # level at which ink changes to paper
+_XDOG_SLOPE = 1e9  # slope of the hyperbolic tangent below the threshold; phi in the papers
 _PEN = 0.6  # standard deviation in pixels that softens the lines of `color_edges`
 
 
@@ -63,12 +64,13 @@ def xdog(gray: Tensor, sigma: float | Sequence[float] | Tensor = 0.4) -> Tensor:
         ``(B, 1, H, W)`` float32 in [0, 1]: 1 for paper, 0 for ink.
     """
     sigmas = _per_image(sigma, len(gray))
-    with torch.autocast(gray.device.type, enabled=False):
-        level = gray.float()
-        fine, coarse = _blur(level, sigmas), _blur(level, _XDOG_RATIO * sigmas)
-        lines = level * ((1 + _XDOG_SHARPNESS) * fine - _XDOG_SHARPNESS * coarse)
-        soft = 1 + torch.tanh(_XDOG_SLOPE * (lines - _XDOG_THRESHOLD))
-        return torch.where(lines >= _XDOG_THRESHOLD, torch.ones_like(lines), soft)
+    with torch.autocast(gray.device.type, enabled=False):  # blur in float32
+        gray = gray.float()
+        narrow, wide = _blur(gray, sigmas), _blur(gray, _XDOG_RATIO * sigmas)
+        difference = (1 + _XDOG_SHARPNESS) * narrow - _XDOG_SHARPNESS * wide
+        level = gray * difference
+        ink = 1 + torch.tanh(_XDOG_SLOPE * (level - _XDOG_THRESHOLD))
+        return torch.where(level >= _XDOG_THRESHOLD, torch.ones_like(level), ink)
 
 
 def color_edges(rgb: Tensor, threshold: float | Tensor = 10.0, sigma: float | Tensor = 0.8) -> Tensor:

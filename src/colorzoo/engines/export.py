@@ -169,7 +169,7 @@ def write_graph(
     with _atomic_file(out) as temporary:
         with torch.inference_mode():
             outputs = _outputs_of(model, traced)
-        with _one_line("the model cannot be traced and written"):
+        with _export_errors("the model cannot be traced and written"):
             program = trace(model, *traced)
             all_metadata = {**metadata, **_metadata(model, outputs)}
             graph = _write_onnx(program, temporary, inputs, outputs, all_metadata)
@@ -195,15 +195,15 @@ def compare_traced(
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # warnings of the exporter about its own code
-        with _one_line("the model cannot be traced and written"):
-            module = trace(model, *traced).module()
+        with _export_errors("the model cannot be traced and written"):
+            graph = trace(model, *traced).module()
 
-        def run(tensors: Sequence[Tensor]) -> Mapping[str, Tensor]:
+        def run_graph(tensors: Sequence[Tensor]) -> Mapping[str, Tensor]:
             lightness, *guidance = tensors
-            outputs: Mapping[str, Tensor] = module(lightness, guidance)
+            outputs: Mapping[str, Tensor] = graph(lightness, guidance)
             return outputs
 
-        return _differences(model, run, others)
+        return _differences(model, run_graph, others)
 
 
 @contextmanager
@@ -217,7 +217,7 @@ def _atomic_file(out: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _one_line(what: str) -> Iterator[None]:
+def _export_errors(what: str) -> Iterator[None]:
     """Convert any exporter error except `OSError` to a one-line `ColorzooError`."""
     try:
         yield
@@ -336,7 +336,7 @@ def _differences(
     found = {}
     for sample in samples:
         batch, _, height, width = sample[0].shape
-        with _one_line(f"the graph does not support {batch} images of {height} x {width} pixels"):
+        with _export_errors(f"the graph does not support {batch} images of {height} x {width} pixels"):
             found[height, width] = _difference(model, graph, sample)
     return found
 

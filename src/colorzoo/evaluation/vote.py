@@ -312,8 +312,10 @@ def bradley_terry(wins: NDArray[np.float64], names: Sequence[str] = ()) -> list[
     votes = wins + wins.T
     scores = np.log(_strengths(wins, votes))
     half_widths = _standard_errors(scores, votes) * ndtri((1 + LEVEL) / 2)  # normal approximation
-    lows, highs = scores - half_widths, scores + half_widths
-    return [Estimate(*map(float, row)) for row in zip(scores, lows, highs, strict=True)]
+    return [
+        Estimate(value=score, low=score - half_width, high=score + half_width)
+        for score, half_width in zip(scores.tolist(), half_widths.tolist(), strict=True)
+    ]
 
 
 def _require_connected(compared: NDArray[np.bool_], names: Sequence[str]) -> None:

@@ -25,7 +25,8 @@ from colorzoo.randomness import Generators, copy_to, draw_uniform, image_generat
 from colorzoo.simulation.session import InputFunction, SessionResult, TargetImage, UserInput
 
 MAX_POINTS = 256  # the paper's geometric distribution exceeds this number once in 10^15 images
-_IMAGE_DRAWS = 5
+_IMAGE_DRAWS = 5  # random numbers per image for the number of points; see `_draw_counts`
+_REVEAL_DRAW = 3  # index of the number among them that decides whether every pixel is a hint
 _LAB = 3  # number of channels
 
 
@@ -69,13 +70,13 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
     simulation = simulation or PointSimulation()
     batch, _, height, width = ab.shape
     # draw on the CPU, so that patch sizes can be read without a device synchronization
-    draws = draw_uniform(generators, batch, _IMAGE_DRAWS + 3 * MAX_POINTS, torch.device("cpu"))
-    image_draws = draws[:, :_IMAGE_DRAWS]
-    patch_draws = draws[:, _IMAGE_DRAWS:].view(batch, 3, MAX_POINTS)  # side, row and column
+    lengths = [_IMAGE_DRAWS, MAX_POINTS, MAX_POINTS, MAX_POINTS]
+    draws = draw_uniform(generators, batch, sum(lengths), torch.device("cpu"))
+    image_draws, side_draws, row_draws, column_draws = torch.split(draws, lengths, dim=1)
     counts = _draw_counts(image_draws, simulation)
-    max_count = max(1, int(counts.numpy().max()))
-    side_draws, position_draws = patch_draws[:, 0, :max_count], patch_draws[:, 1:, :max_count].mT
-    side = 1 + (side_draws * min(simulation.max_side, height, width)).floor()
+    max_count = max(1, int(counts.numpy().max()))  # `fill_patches` needs at least one patch
+    side = 1 + (side_draws[:, :max_count] * min(simulation.max_side, height, width)).floor()
+    position_draws = torch.stack([row_draws, column_draws], dim=-1)[:, :max_count]
     max_side = int(side.numpy().max())
 
     counts, side = copy_to(counts, ab.device), copy_to(side, ab.device)
@@ -83,8 +84,7 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
     valid = torch.arange(max_count, device=ab.device) < counts[:, None]
     points = fill_patches(ab, corner, side.long(), valid, max_side)
 
-    _, _, _, reveal_draws, _ = image_draws.unbind(dim=1)  # `_draw_counts` uses the other numbers
-    reveal = copy_to(reveal_draws < simulation.reveal_all, ab.device)
+    reveal = copy_to(image_draws[:, _REVEAL_DRAW] < simulation.reveal_all, ab.device)
     return _with_revealed(points, ab, reveal.view(-1, 1, 1, 1))
 
 
@@ -344,6 +344,7 @@ def _draw_counts(draws: Tensor, simulation: PointSimulation) -> Tensor:
     """Return the numbers of points ``(B,)`` for uniform random numbers ``(B, 5)``."""
     stop = simulation.stop_probability
     log_continue = math.log1p(-stop) if stop < 1 else -math.inf
+    # the unused number is `_REVEAL_DRAW`
     geometric_draws, log_uniform_draws, many_draws, _, none_draws = draws.unbind(dim=1)
     geometric = ((1 - geometric_draws).log() / log_continue).floor()
     log_uniform = torch.exp(log_uniform_draws * math.log(simulation.most + 1)).floor()

@@ -333,8 +333,8 @@ def correct_points(
     If there are more than `CorrectionConstants.most_points` points, the result is empty.
 
     Args:
-        hints: Points in pixels of the image. Points covered by a later point and points with a strength below
-            1 are ignored.
+        hints: Points in pixels of the image. Points covered by a later point, points that touch locked pixels
+            and points with a strength below 1 are ignored.
         ab: Prediction ``(2, h, w)`` in CIE units.
         lightness: Lightness ``(H, W)`` of the image in [0, 100].
         strength: Factor applied to the chroma of the points.
@@ -344,7 +344,7 @@ def correct_points(
         Corrections for the prediction upsampled to ``(H, W)``.
     """
     hints = [hint for hint in hints if hint.strength == 1]
-    if not 0 < len(hints) <= CORRECTIONS.most_points:
+    if not hints or len(hints) > CORRECTIONS.most_points:
         return []
     height, width = lightness.shape
     # row and column of the pixel that contains the center of each point
@@ -352,12 +352,13 @@ def correct_points(
     columns = torch.tensor([min(int(hint.x), width - 1) for hint in hints])
     boxes = _pixel_boxes(hints, (height, width))
     squared_distances = _squared_distances(rows, columns, boxes)
+    inside = squared_distances == 0  # whether point j (column) contains the center of point i (row)
+    is_covered = inside.triu(diagonal=1).any(dim=1)  # above the diagonal, point j is later than point i
     lock_distances = torch.full((len(hints),), torch.inf)
     if locked is not None and locked.any():
         lock_distances = _lock_distances(locked, boxes, (height, width))
-    order = torch.arange(len(hints))
-    is_covered = ((squared_distances == 0) & (order[:, None] < order)).any(dim=1)  # by a later point
-    corrected = (~is_covered & (lock_distances > 0)).nonzero().flatten()
+    touches_lock = lock_distances == 0
+    corrected = (~(is_covered | touches_lock)).nonzero().flatten()
     if not len(corrected):
         return []
 
@@ -367,6 +368,7 @@ def correct_points(
     deviations = _standard_deviations(squared_distances, lock_distances[corrected], cell_size)
     corrected_hints = [hints[index] for index in corrected.tolist()]
     missing_ab = _missing_ab(corrected_hints, ab, lightness, (rows, columns), strength)
+    # weight of the correction of point j (column) at point i (row)
     weights = torch.exp(-0.5 * squared_distances / deviations.square())
     amounts = _solve_amounts(weights, missing_ab)
     corrections = []

@@ -98,10 +98,11 @@ def contrasting_colors(
     """Give each object one of its likely colors, so that different objects have different colors.
 
     An object is a group of similar regions. The colors minimize the sum of the negative log-probabilities,
-    plus a penalty for each pair of objects with nearly the same color, by iterated conditional modes (Besag
-    1986, https://doi.org/10.1111/j.2517-6161.1986.tb01412.x). With a seed, Gumbel noise on the
-    log-probabilities samples other colors. The noise of an object depends only on the seed and the number of
-    its heaviest region, so a changed hint changes few colors.
+    weighted with the weights of the objects, plus a penalty for each pair of objects with nearly the same
+    color. The minimization uses iterated conditional modes (Besag 1986,
+    https://doi.org/10.1111/j.2517-6161.1986.tb01412.x). With a seed, Gumbel noise on the log-probabilities
+    samples other colors. The noise of an object depends only on the seed and the number of its heaviest
+    region, so a changed hint changes few colors.
 
     Args:
         pooled: ``(n, K)``, averaged log-probabilities of K colors.
@@ -116,26 +117,26 @@ def contrasting_colors(
         Colors ``(n, 3)``, and a mask ``(n,)`` of the regions that got a color. The colors of other regions
         have no meaning.
     """
-    members = _find_objects(similarity, weights)  # (k, n) for k objects
-    has_color = members.sum(0) > 0
+    member_weights = _find_objects(similarity, weights)  # of each region in each object, (k, n)
+    has_color = member_weights.sum(0) > 0
     if not has_color.any():  # all regions are paper
         return colors.new_zeros(len(weights), 3), has_color
-    importance = members.sum(1)  # weight of each object, (k,)
-    region_shares = members / importance[:, None]  # share of each region in its object, (k, n)
+    importance = member_weights.sum(1)  # weight of each object, (k,)
+    region_shares = member_weights / importance[:, None]  # share of each region in its object, (k, n)
     object_log_probabilities = region_shares @ pooled.log_softmax(1)
     # m candidates of all objects; `owner` is the object of each candidate
     candidates, log_probabilities, owner = _candidates(object_log_probabilities, colors, distance)
     if seed:
-        noise = _gumbel_noise(pooled, seed)
-        heaviest_region = region_shares.argmax(1)[owner]
-        nearest_color = torch.cdist(candidates, colors).argmin(1)
-        log_probabilities = log_probabilities + noise[heaviest_region, nearest_color]
+        noise = _gumbel_noise(pooled, seed)  # of each region and color, (n, K)
+        heaviest_region = region_shares.argmax(1)  # of each object, (k,)
+        nearest_color = torch.cdist(candidates, colors).argmin(1)  # of the K colors, (m,)
+        log_probabilities = log_probabilities + noise[heaviest_region[owner], nearest_color]
     cost = -importance[owner] * log_probabilities
     object_similarity = region_shares @ similarity @ region_shares.T
     pair_cost = _pair_costs(candidates, owner, importance, object_similarity)
-    chosen = _iterate_modes(cost, pair_cost, owner)
-    object_of_region = members.argmax(0)
-    return candidates[chosen][object_of_region], has_color
+    object_colors = candidates[_iterate_modes(cost, pair_cost, owner)]  # (k, 3)
+    object_of_region = member_weights.argmax(0)  # without meaning for regions without a color
+    return object_colors[object_of_region], has_color
 
 
 def _find_objects(similarity: Tensor, weights: Tensor) -> Tensor:
