@@ -26,6 +26,7 @@ from colorzoo.inference.colorizer import (
     choose_for_image,
     listed_references,
 )
+from colorzoo.inference.references import recipe_reference_files
 from colorzoo.inference.task import GuidanceLike, read_guidance, recipe_folder
 from colorzoo.settings import check_arguments
 from colorzoo.weights.choice import ModelChoice
@@ -289,7 +290,7 @@ def _choose_model(
     Without ``references``, the references of the recipe are used, unless ``folder`` is None.
     """
     if not references and folder is not None and isinstance(guidance, Recipe):
-        references = guidance.exemplar.files
+        references = recipe_reference_files(guidance, folder)  # rejects pipes before a download
     return choose_for_guidance(model, guidance, weights, references=references, fast=fast)
 
 

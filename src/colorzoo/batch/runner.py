@@ -11,13 +11,14 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from colorzoo.batch.overlap import overlapped
 from colorzoo.batch.provenance import (
+    UsedFile,
     result_provenance,
     used_files,
     with_prediction,
@@ -291,18 +292,27 @@ class FileColorizer:
         model = choice or self.choice or loaded
         assert model is not None
         recipe = self.guidance if isinstance(self.guidance, Recipe) else Recipe()
-        files = used_files(recipe, self.folder)
-        record = result_provenance(model, recipe, self.settings, files, loaded=loaded, size=size)
+        record = result_provenance(model, recipe, self.settings, self._used_files, loaded=loaded, size=size)
         self._records[size, choice] = record
         return record
 
+    @cached_property  # hashed once, so that all records of a run contain the same hashes
+    def _used_files(self) -> list[UsedFile]:
+        return used_files(self.guidance, self.folder) if isinstance(self.guidance, Recipe) else []
+
     @property
     def input_files(self) -> list[Path]:
-        """Paths of the references and the label images of the recipe."""
+        """Paths of the references and the label images of the recipe.
+
+        Raises:
+            ColorzooError: The field ``exemplar`` of the recipe is malformed, or a reference is not a regular
+                file.
+        """
         if not isinstance(self.guidance, Recipe):
             return []
         references = [] if self.folder is None else recipe_reference_files(self.guidance, self.folder)
-        return [*(path for path, _ in references), *map(Path, self.guidance.classes.label_files)]
+        labels = self.guidance.classes.label_files if "classes" in self.guidance.extra else ()
+        return [*(path for path, _ in references), *map(Path, labels)]
 
     def read(self, task: FileTask) -> OpenedFile | FileResult:
         """Read a file and preprocess its first image, without running the network.

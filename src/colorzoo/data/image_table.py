@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from dataclasses import dataclass, fields, replace
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from colorzoo.data.sources import Sources, StoredImage
+
+
+class Column(Protocol):
+    """Column of `ImageTable`: `Sources`, `BoxTable`, `ClassMaps` or `Partners`."""
+
+    def __len__(self) -> int: ...
+
+    def select(self, rows: Tensor) -> Any:
+        """Return a column with the entries at the indices ``rows``, in that order."""
 
 
 class _Ragged:
@@ -30,8 +39,7 @@ class _Ragged:
 
     def __getitem__(self, index: int) -> Any:
         row = range(len(self))[index] if self._rows is None else int(self._rows[index])
-        start = int(self._ends[row - 1]) if row else 0
-        return self._values[start : int(self._ends[row])]
+        return self._values[int(self._ends[row - 1]) if row else 0 : int(self._ends[row])]
 
     def counts(self) -> Tensor:
         """Return the number of entries of each image, ``(N,)``."""
@@ -92,7 +100,7 @@ class ClassMaps:
 
 @dataclass(frozen=True)
 class ImageTable:
-    """Table of the images of a split.
+    """Table of the images of a split; a subclass can add columns (`Column`, Tensor or None).
 
     Examples:
         >>> images = ImageTable(find_sources(Path("album")), labels=torch.tensor([0, 0, 1, 1]))
@@ -116,16 +124,15 @@ class ImageTable:
     def __len__(self) -> int:
         return len(self.sources)
 
-    def select(self, rows: Tensor) -> ImageTable:
+    def select(self, rows: Tensor) -> Self:
         """Return a table with the images at the indices ``rows``, in that order."""
-        return ImageTable(
-            sources=self.sources.select(rows),
-            labels=None if self.labels is None else self.labels[rows.long()],
-            classes=None if self.classes is None else self.classes.select(rows),
-            boxes=None if self.boxes is None else self.boxes.select(rows),
-            partners=None if self.partners is None else self.partners.select(rows),
-        )
+        selected: dict[str, Any] = {}
+        for name in (each.name for each in fields(self)):
+            column: Tensor | Column | None = getattr(self, name)
+            if column is not None:
+                selected[name] = column[rows.long()] if isinstance(column, Tensor) else column.select(rows)
+        return replace(self, **selected)
 
-    def first(self, count: int | None) -> ImageTable:
+    def first(self, count: int | None) -> Self:
         """Return a table with the first ``count`` images; None for ``count`` keeps all images."""
         return self if count is None else self.select(torch.arange(min(count, len(self))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate, count, islice
+from itertools import count, islice
 from typing import Any, TypeVar, cast
 
 import torch
@@ -139,9 +139,13 @@ class CyclicBatchSampler(DistributedSampler[list[tuple[int, int]]]):
 
     def __len__(self) -> int:
         rounds, rest = divmod(len(self.samples), sum(self.sizes))
-        complete_batches = sum(end <= rest for end in accumulate(self.sizes))  # in the last round
-        has_incomplete_batch = rest > sum(self.sizes[:complete_batches])
-        batches = rounds * len(self.sizes) + complete_batches
+        batches = rounds * len(self.sizes)
+        for size in self.sizes:  # complete batches of the last round
+            if rest < size:
+                break
+            batches += 1
+            rest -= size
+        has_incomplete_batch = rest > 0
         return batches + int(has_incomplete_batch and not self.drop_last)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:

@@ -347,16 +347,11 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
     if kind == "GIF":
         return {"comment": data.comment} if data.comment else {}
     resolution = {"dpi": data.dpi} if data.dpi else {}
-    if kind == "BMP":
-        return resolution
-    # JPEG without chroma subsampling, which would blur the colors of small hints
-    return {
-        "quality": quality,
-        "subsampling": 0,
-        "icc_profile": data.icc,
-        **_jpeg_segments(data),
-        **resolution,
-    }
+    if kind == "JPEG":
+        # without chroma subsampling, which would blur the colors of small hints
+        options = {"quality": quality, "subsampling": 0, "icc_profile": data.icc}
+        return {**options, **_jpeg_segments(data), **resolution}
+    return resolution  # BMP
 
 
 def _jpeg_segments(data: Metadata) -> dict[str, bytes]:

@@ -220,7 +220,8 @@ def _base_and_extent(task: ColorizeTask, hints: Hints) -> tuple[Base, Extent]:
     larger_reaches = reaches - small_reaches - {"everywhere"}
     small = tuple(hint for hint in hints if hint.reach in small_reaches)
     larger = tuple(hint for hint in hints if hint.reach in larger_reaches)
-    others = tuple(hint for hint in hints if hint.reach not in (small_reaches or larger_reaches))
+    last_reaches = small_reaches if small else larger_reaches
+    others = tuple(hint for hint in hints if hint.reach not in last_reaches)
     _, ab = _color_with_points(task, others)
     base_key = tuple(map(_full_strength_fields, others)), task.guidance_key
     base = task.run(show_base, ab, task.lightness, key=base_key)

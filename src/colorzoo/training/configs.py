@@ -43,15 +43,15 @@ def find_config(name: str) -> Path:
         return Path(name)
     relative = name.removeprefix("./").removeprefix("configs/")
     package, _, plugin_file = relative.partition("/")
-    candidates = [folder / relative for folder in config_folders()]
-    candidates += [folder / plugin_file for folder in _plugin_folders(package)]
-    for path in candidates:
-        if path.is_file():
-            return path
+    candidates = [(folder, Path(relative)) for folder in config_folders()]
+    candidates += [(folder, Path(plugin_file)) for folder in _plugin_folders(package)]
+    for folder, file in candidates:
+        if (folder / file).is_file():
+            return folder / file
     group = Path(relative).parent
     similar = []
-    for path in candidates:
-        similar += [f"{group}/{sibling.name}" for sibling in path.parent.glob("*.yaml")]
+    for folder, file in candidates:
+        similar += [f"{group}/{path.name}" for path in (folder / file.parent).glob("*.yaml")]
     examples = f", such as {', '.join(sorted(similar))}" if similar else ""
     raise ColorzooError(f"--config must be a file or a built-in configuration{examples}; got {name!r}")
 

@@ -45,6 +45,24 @@ def test_results_are_written_beside_the_image(run: Run, tmp_path: Path) -> None:
     assert len(tree(tmp_path)) == 2
 
 
+def test_output_folder_that_cannot_be_searched_fails_each_image(run: Run, tmp_path: Path) -> None:
+    sources = [write_gray(tmp_path / name) for name in ("a.png", "b.png")]
+    folder = f"{tmp_path / ('x' * 300)}/"
+    code, _, err = run(*sources, "-o", folder, "--failed", tmp_path / "failed.txt")
+    assert code == 2
+    assert [line.startswith("colorzoo: error: ") for line in err.splitlines()[:2]] == [True, True]
+    assert (tmp_path / "failed.txt").read_text() == "".join(f"{source}\n" for source in sources)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes")
+def test_unsuitable_reference_is_refused_before_weights_are_downloaded(run: Run, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "recipe.json").write_text('{"version": 2, "exemplar": {"path": "pipe.png"}}')
+    source = write_gray(tmp_path / "a.png")
+    code, _, err = run(source, "--recipe", tmp_path / "recipe.json", "--model", "zhao2021")
+    assert (code, "not a regular file" in err) == (2, True), err
+
+
 def test_box_and_statistics_options_are_recorded_in_the_recipe(run: Run, tmp_path: Path) -> None:
     source, look = write_gray(tmp_path / "a.png"), tmp_path / "look.png"
     Image.new("RGB", (30, 20), "#c04020").save(look)

@@ -64,4 +64,5 @@ def test_colors_of_the_informative_point_change_over_a_tenth_of_the_image() -> N
 def test_colorings_are_empty_for_models_without_similarity() -> None:
     pad = DirectPad(tiny_studio())
     pad.open()
-    assert pad.call("colorings", recipe={}).body["items"] == []
+    found = pad.call("colorings", recipe={}).body
+    assert [found[name] for name in ("x", "y", "lightness", "items")] == [None, None, None, []]

@@ -246,6 +246,7 @@ def _plan(
     """
     search = find_images(names, exclude=Path(args.output) if args.output else None)
     results = [FileResult(name, "", "failed", (str(error),)) for name, error in search.errors]
+    other_inputs = files.input_files  # raises an error for unsuitable references before a download
     outputs = plan_outputs(
         search.found,
         files.provenance,
@@ -253,8 +254,10 @@ def _plan(
         overwrite=args.overwrite,
         extension=f".{args.format}" if args.format else None,
     )
-    existing = {output.path for output in outputs if output.path.exists()}
-    inputs = _input_identities(args, [image.path for image in search.found], files) if existing else set()
+    existing = {output.path for output in outputs if file_identity(output.path) is not None}
+    inputs: set[tuple[int, int] | None] = set()
+    if existing:
+        inputs = _input_identities(args, [*(image.path for image in search.found), *other_inputs])
     tasks = []
     for image, output in zip(search.found, outputs, strict=True):
         task = FileTask(image.path, output.path, str(image.path))
@@ -273,13 +276,10 @@ def _plan(
     return tasks, results
 
 
-def _input_identities(
-    args: ColorizeOptions, images: Sequence[Path], files: FileColorizer
-) -> set[tuple[int, int] | None]:
+def _input_identities(args: ColorizeOptions, inputs: Sequence[Path]) -> set[tuple[int, int] | None]:
     """Return the identities of all existing input files; see `file_identity`."""
     paths: list[str | Path] = [name for name in (args.recipe, args.from_list) if name]
-    paths += images
-    paths += files.input_files
+    paths += inputs
     return {file_identity(path) for path in paths} - {None}
 
 

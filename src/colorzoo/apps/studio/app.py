@@ -257,6 +257,8 @@ async def _websocket(socket: WebSocket) -> None:
     try:
         # the task `sending` ends if the client does not read its messages
         await asyncio.wait({receiving, outgoing.sending}, return_when=asyncio.FIRST_COMPLETED)
+        if receiving.done():
+            receiving.result()  # raises an unexpected error
     finally:
         receiving.cancel()
         studio.disconnect(session)

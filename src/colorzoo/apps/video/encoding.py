@@ -337,7 +337,8 @@ def _replace_padding(header: bytes, display_size: bytes) -> bytes:
     name_length = new_length - (1 << 7 * len(stored_length))
 
     settings_header = _VIDEO_SETTINGS.search(after_padding, name_length)
-    assert settings_header is not None, "FFmpeg writes the settings of a video track after its name"
+    if settings_header is None:
+        raise VideoError("cannot write the pixel aspect ratio, because the file has no video track header")
     settings_start = settings_header.end()
     settings_length = after_padding[settings_start - 1] & 0x7F  # without the highest bit
     settings_end = settings_start + settings_length
