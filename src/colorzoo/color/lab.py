@@ -329,15 +329,16 @@ def at_lightness(lab: Tensor, lightness: Tensor) -> Tensor:
         pixels = planes.flatten(1)  # (3, N)
         target = lightness.float().clamp(0, 100).flatten()  # (N,)
         luminance = lightness_to_luminance(target)
-        gray = to_oklab(luminance.expand(3, -1))
         # scaling linear RGB to the new luminance keeps the Oklab hue, but the color can leave sRGB
         linear = lab_to_linear_rgb(pixels, dim=0)
-        luminance_ratio = luminance / luminance_of(linear).clamp(min=1e-6)
+        luminance_ratio = luminance / luminance_of(linear).clamp(min=1e-6)  # finite for black
         scaled = to_oklab(linear * luminance_ratio)
+        # mixing with gray of the new luminance reduces the chroma at constant Oklab hue
+        gray = to_oklab(luminance.expand(3, -1))
         max_chroma = torch.linalg.vector_norm(pixels[1:], dim=0)
-        share = _largest_share(scaled, gray, luminance, max_chroma)
-        ab = linear_rgb_to_lab(mix_with_gray(scaled, gray, luminance, share))[1:]
-        return torch.cat([target[None], ab]).view_as(planes).movedim(0, -3)
+        color_share = _largest_share(scaled, gray, luminance, max_chroma)
+        mixed_lab = linear_rgb_to_lab(mix_with_gray(scaled, gray, luminance, color_share))
+        return torch.cat([target[None], mixed_lab[1:]]).view_as(planes).movedim(0, -3)
 
 
 def _largest_share(oklab: Tensor, gray: Tensor, luminance: Tensor, max_chroma: Tensor) -> Tensor:

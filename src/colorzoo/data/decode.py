@@ -143,10 +143,10 @@ def decode_classes(
     with open_image(BytesIO(data)) as image:
         if image.mode not in ("L", "P"):
             raise ValueError(f"expected one 8-bit channel, got mode {image.mode}")
-        is_transposed = orientation >= 5
-        stored_size = size[::-1] if is_transposed else size
-        resized = image.resize(stored_size, Image.Resampling.NEAREST, box=_center_part(image.size))
-        return np.ascontiguousarray(upright(np.asarray(resized), orientation))
+        swaps_sides = orientation >= 5  # EXIF orientations 5 to 8 swap width and height
+        size_before_turn = size[::-1] if swaps_sides else size
+        resized = image.resize(size_before_turn, Image.Resampling.NEAREST, box=_center_part(image.size))
+        return upright(np.asarray(resized), orientation)
 
 
 def _center_part(size: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -74,12 +74,15 @@ def warp_jitter_reference(
         ``(B, 3, H, W)`` float32 in [0, 1]; rotated images are padded by reflection.
     """
     batch, _, height, width = rgb.shape
-    draws = draw_uniform(generators, batch, 2 * points**2 + 6, rgb.device)
-    angle_draw, flip_draws, color_draws, point_draws = draws[:, 0], draws[:, 1:3], draws[:, 3:6], draws[:, 6:]
-    point_shifts = 2 * bend * (2 * point_draws.view(batch, -1, 2) - 1)  # the image side has length 2
-    grid = thin_plate_grid(point_shifts, points, (height, width))
-    grid = grid @ _rotations(degrees * angle_draw, flip_draws < 0.5).transpose(1, 2)
-    grid = grid.view(batch, height, width, 2)
+    # an angle, a flip along x and y, a shift of R, G and B, and a shift of each control point in x and y
+    counts = [1, 2, 3, 2 * points**2]
+    draws = draw_uniform(generators, batch, sum(counts), rgb.device)
+    angle_draw, flip_draws, color_draws, point_draws = torch.split(draws, counts, dim=1)
+    max_shift = 2 * bend  # in coordinates of `grid_sample`, in which the image side has length 2
+    point_shifts = max_shift * (2 * point_draws.view(batch, -1, 2) - 1)
+    bent = thin_plate_grid(point_shifts, points, (height, width))
+    rotations = _rotations(degrees * angle_draw[:, 0], flip_draws < 0.5)
+    grid = (bent @ rotations.transpose(1, 2)).view(batch, height, width, 2)
     warped = F.grid_sample(rgb.float(), grid, padding_mode="reflection", align_corners=False)
     color_shift = jitter * (2 * color_draws[:, :, None, None] - 1)
     return (warped + color_shift).clamp(0, 1)

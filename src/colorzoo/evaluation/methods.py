@@ -398,12 +398,14 @@ def colorizer_function(model: ColoringModel) -> ColorFunction:
 
     def colorize(target: TargetImage, guidance: Guidance) -> SessionResult:
         # a sketch is stored as the lightness of the target
-        image = target.rgb if model.input_kind == "gray" else target.lightness.expand(-1, 3, -1, -1)
+        input_rgb = target.rgb if model.input_kind == "gray" else target.lightness.expand(-1, 3, -1, -1)
         exemplar = None
         if guidance.exemplar is not None:
             exemplar = colorizer.exemplar([ReadReference(_image(guidance.exemplar.rgb))])
         hints = replace(guidance, exemplar=None).to("cpu")
-        colorized = colorizer.colorize(_image(image), hints if hints.kinds() else None, reference=exemplar)
+        # None, unlike empty guidance, lets the colorizer detect the border of a scan
+        given = hints if hints.kinds() else None
+        colorized = colorizer.colorize(_image(input_rgb), given, reference=exemplar)
         # a model without weights has no device, but the target is on the device that the user selected
         rgb = torch.from_numpy(colorized.rgb).permute(2, 0, 1)[None].to(target.rgb.device)
         return SessionResult(rgb, rgb_to_lab(rgb)[:, 1:])

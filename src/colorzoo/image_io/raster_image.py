@@ -180,11 +180,10 @@ def resample_visible(
     opacity = unit_range(alpha)
     resampled_opacity = resample(opacity)
     is_visible = resampled_opacity > _LEAST_ALPHA
-    divisor = resampled_opacity[is_visible]
-    if levels.ndim == 3:
-        opacity, divisor = opacity[..., None], divisor[:, None]
-    # mean of the colors, weighted with their opacity
-    colors = resample(levels * opacity)[is_visible] / divisor
+    if levels.ndim == 3:  # all channels have the same opacity
+        opacity, resampled_opacity = opacity[..., None], resampled_opacity[..., None]
+    # weighted mean of the colors: the sum of color times opacity, divided by the sum of the opacities
+    colors = resample(levels * opacity)[is_visible] / resampled_opacity[is_visible]
     if levels.dtype.kind == "f":
         resampled[is_visible] = colors.clip(0, 1)
     else:

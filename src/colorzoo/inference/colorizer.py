@@ -134,19 +134,18 @@ class Colorizer:
             if device not in ("auto", "cpu") or precision == "bfloat16":
                 raise ColorzooError("--engine onnxruntime requires --device cpu and --precision float32")
             device, precision = "cpu", "float32"
-        set_values = {name: value for name, value in settings.items() if value is not None}
-        loaded, self.choice = load_model(
-            model, weights, set_values, fast=fast, allow_untrained=allow_untrained
-        )
-        self.name = type(model).__name__ if self.choice is None else self.choice.name
         self.requested_size = size
-        self.settings = set_values
+        self.settings = {name: value for name, value in settings.items() if value is not None}
         self.precision = precision
         self.engine = engine
+        loaded, self.choice = load_model(
+            model, weights, self.settings, fast=fast, allow_untrained=allow_untrained
+        )
+        self.name = type(model).__name__ if self.choice is None else self.choice.name
         self.size = size or loaded.working_size
         torch_device = choose_device(device)
         if self.choice is None and not _is_ready(loaded, torch_device):
-            loaded = deepcopy(loaded)  # the caller may continue to train the module
+            loaded = deepcopy(loaded)  # the caller may continue to train this custom module
         self.model = loaded.float()
         self._network = NetworkRunner(self.model, self.name, torch_device, precision, engine)
 

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -43,15 +45,17 @@ def opencv_flow(first: Tensor, second: Tensor) -> Tensor:
         ``(B, 2, H, W)`` float32 in pixels; positive values point right and down.
     """
     estimator: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    first_gray, second_gray = (
-        (frames.float().mean(dim=1) * 255).round().clamp(0, 255).byte().cpu().numpy()
-        for frames in (first, second)
-    )
     flows = [
-        torch.from_numpy(estimator.calc(first_frame, second_frame, None))
-        for first_frame, second_frame in zip(first_gray, second_gray, strict=True)
+        torch.from_numpy(estimator.calc(first_frame, second_frame, None))  # (H, W, 2)
+        for first_frame, second_frame in zip(_gray_levels(first), _gray_levels(second), strict=True)
     ]
     return torch.stack(flows).permute(0, 3, 1, 2).to(first.device)
+
+
+def _gray_levels(frames: Tensor) -> NDArray[np.uint8]:
+    """Convert frames ``(B, 3, H, W)`` in [0, 1] to 8-bit gray levels ``(B, H, W)``."""
+    levels = (frames.float().mean(dim=1) * 255).round().clamp(0, 255)
+    return levels.byte().cpu().numpy()
 
 
 def warp(image: Tensor, flow: Tensor) -> Tensor:

@@ -116,8 +116,14 @@ def metric_inputs(
         A dict of tensors by argument name; see `METRIC_INPUTS`. ``labels`` and references are present only if
         the batch or the guidance contains them.
     """
-    rgb, ab = colors
-    inputs = {"rgb": rgb, "preds": rgb, "target": batch["rgb"], "ab": ab, "target_ab": lab[:, 1:]}
+    predicted_rgb, predicted_ab = colors
+    inputs = {
+        "rgb": predicted_rgb,
+        "preds": predicted_rgb,  # the name of the same image in torchmetrics
+        "target": batch["rgb"],
+        "ab": predicted_ab,
+        "target_ab": lab[:, 1:],
+    }
     if "label" in batch:
         inputs["labels"] = batch["label"]
     if guidance.exemplar is not None:

@@ -163,14 +163,18 @@ class FlatColors:
         result: NDArray[Any] = np.empty((height, width, 3), DTYPES[depth])
         shading = None if self.shading is None else BicubicUpsampler(self.shading, (height, width))
         for first, last in bands(height, width):
-            flat = self.colors[self.drawing.regions[first:last]]
+            rgb = self.colors[self.drawing.regions[first:last]]  # (rows, W, 3) in [0, 1]
             if shading is not None or overlays:
                 band_shading = None if shading is None else shading.rows(first, last)
-                flat = _shaded(flat, band_shading, overlays, first)
+                rgb = _shaded(rgb, band_shading, overlays, first)
             if self.has_lines:
-                ink = self.drawing.art.transmission(first, last)
-                flat = flat * ink + (1 - ink) if self.drawing.art.inverted else flat * ink
-            result[first:last] = flat if depth is None else np.rint(flat * np.iinfo(result.dtype).max)
+                transmission = self.drawing.art.transmission(first, last)
+                rgb = rgb * transmission
+                if self.drawing.art.inverted:  # white ink
+                    rgb = rgb + (1 - transmission)
+            if depth is not None:
+                rgb = np.rint(rgb * np.iinfo(result.dtype).max)
+            result[first:last] = rgb
         return result
 
     def at_network_size(self, size: tuple[int, int]) -> Tensor:

@@ -63,16 +63,18 @@ def hide_from_matching(
     draws = draw_uniform(generators, len(seeds), 2 + _MAX_CLASSES, reference.labels.device)
     merge_draw, reference_draw, class_draws = torch.split(draws, [1, 1, _MAX_CLASSES], dim=1)
 
-    # images whose positions all have class 0, (B, 1, 1, 1)
+    # flags of images, (B, 1, 1, 1)
     is_merged = (merge_draw < extensions.one_class)[:, :, None, None]
+    lacks_reference = (reference_draw < extensions.without_reference)[:, :, None, None]
+
+    # merged classes have the number 0
     target_labels = torch.where(is_merged, 0, target.labels)
     reference_labels = torch.where(is_merged, 0, reference.labels)
 
     # the draw of a position is the draw of its class, so a class is hidden as a whole
     position_draws = class_draws.gather(1, reference_labels.flatten(1)).view_as(reference_labels)
     is_hidden = (position_draws < extensions.hide_classes) & ~is_merged
-    without_reference = (reference_draw < extensions.without_reference)[:, :, None, None]
-    reference_labels = torch.where(is_hidden | without_reference, -1, reference_labels)
+    reference_labels = torch.where(is_hidden | lacks_reference, -1, reference_labels)
     return target._replace(labels=target_labels), reference._replace(labels=reference_labels)
 
 

@@ -233,16 +233,17 @@ def _trust(similarity: Tensor, comparable: Tensor, spread: Tensor, variance: Ten
         spread: ``(B, N)``, variance of the reference colors that were averaged to a matched color.
         variance: ``(B, N)``, variance of the error of the colors predicted without a reference.
     """
-    best = similarity.amax(2)  # best similarity of each image block, (B, N)
+    best_of_image = similarity.amax(2)  # best similarity of each image block, (B, N)
+    best_of_reference = similarity.amax(1)  # best similarity of each reference block, (B, R)
     has_match = comparable.any(2)
-    image_mean = _mean(best, has_match)  # (B, 1)
-    reference_mean = _mean(similarity.amax(1), comparable.any(1))  # (B, 1)
+    image_mean = _mean(best_of_image, has_match)  # (B, 1)
+    reference_mean = _mean(best_of_reference, comparable.any(1))  # (B, 1)
     # how well the block, the whole image and the whole reference match, and how certain the colors are
     predictors = torch.stack(
         [
-            best,
-            image_mean.expand_as(best),
-            reference_mean.expand_as(best),
+            best_of_image,
+            image_mean.expand_as(best_of_image),
+            reference_mean.expand_as(best_of_image),
             (spread + _EPSILON).log(),
             (variance + _EPSILON).log(),
         ],

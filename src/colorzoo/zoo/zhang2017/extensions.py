@@ -196,8 +196,8 @@ def match_histogram(shares: Tensor, histogram: Tensor) -> Tensor:
 def match_saturation(shares: Tensor, saturations: Tensor, saturation: Tensor) -> Tensor:
     """Return bin weights for which the mean expected saturation equals a target.
 
-    The weight of a bin is an exponential function of its chroma: weight = exp(slope * chroma). The slope is
-    computed by bisection for each image, because the mean saturation increases with the slope.
+    The weight of a bin is an exponential function of its chroma: weight = exp(slope * chroma / 40). The slope
+    is computed by bisection for each image, because the mean saturation increases with the slope.
 
     Args:
         shares: Bin probabilities ``(B, 313, N)`` at N positions.
@@ -207,17 +207,20 @@ def match_saturation(shares: Tensor, saturations: Tensor, saturation: Tensor) ->
     Returns:
         Bin weights ``(B, 313)``.
     """
-    weighted_saturations = shares * saturations
+    saturation_terms = shares * saturations
     chroma = torch.linalg.vector_norm(hull_centers(), dim=1).to(shares) / _CHROMA_UNIT  # (313,)
+    # bounds of the slope, (B, 1)
     low, high = torch.full_like(saturation, -_MAX_SLOPE), torch.full_like(saturation, _MAX_SLOPE)
     for _ in range(_BISECTIONS):
-        slope = (low + high) / 2  # (B, 1)
-        weights = torch.exp(slope * chroma)
-        expected = torch.bmm(weights.unsqueeze(1), weighted_saturations) * _normalizers(shares, weights)
+        slope = (low + high) / 2
+        weights = torch.exp(slope * chroma)  # (B, 313)
+        saturation_sums = torch.bmm(weights.unsqueeze(1), saturation_terms)
+        expected = saturation_sums * _normalizers(shares, weights)  # saturation of each position, (B, 1, N)
         is_too_pale = expected.mean(dim=2) < saturation
         low = torch.where(is_too_pale, slope, low)
         high = torch.where(is_too_pale, high, slope)
-    return torch.exp((low + high) / 2 * chroma)
+    slope = (low + high) / 2
+    return torch.exp(slope * chroma)
 
 
 def mean_colors(shares: Tensor, weights: Tensor) -> Tensor:
