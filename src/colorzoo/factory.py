@@ -327,7 +327,7 @@ def _stored_settings(card: ModelCard, file: ResolvedWeights | None, kind: type[A
         if not can_ignore:
             raise _unknown_settings_error(card, file.path, owner, unknown)
     try:
-        constructor_arguments(kind, stored)
+        constructor_arguments(kind, stored)  # only checks the values; the arguments are not needed here
     except ColorzooError as error:
         raise WeightsError(
             f"{file.path} does not match {card.name}: {error}. Set --model to the model of this file."

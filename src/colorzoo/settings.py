@@ -142,15 +142,18 @@ def check_arguments(kind: type[Any], arguments: Mapping[str, Any]) -> None:
     """
     for name, parameter in constructor_parameters(kind).items():
         value, hint = arguments.get(name), parameter.annotation
-        if group := group_of(hint):
-            nested = vars(value) if isinstance(value, group) else value
-            check_arguments(group, nested if isinstance(nested, Mapping) else {})
+        group = group_of(hint)
+        if group is not None:
+            settings = vars(value) if isinstance(value, group) else value
+            if isinstance(settings, Mapping):
+                check_arguments(group, settings)
             continue
-        numbers = list(value.values()) if isinstance(value, Mapping) else value
-        if not isinstance(numbers, list | tuple):
-            numbers = [value]
+        if isinstance(value, Mapping):
+            items = list(value.values())
+        else:
+            items = list(value) if isinstance(value, list | tuple) else [value]
         for limits in _ranges_of(hint):
-            for item in numbers:
+            for item in items:
                 if isinstance(item, int | float) and not limits.contains(item):
                     raise ColorzooError(f"{name} must be {limits}, got {item}")
 

@@ -367,22 +367,15 @@ class FileColorizer:
             ImageError: The file cannot be read, or the format of the target does not support several frames
                 and all of them are required.
         """
-        provenance = None
         try:
             source = task.source if isinstance(task.source, Path) else task.source()
             with open_source(source) as (file, name):
-                if self.embed_provenance:
-                    digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-                    file.seek(0)
-                    provenance = with_source(self.provenance(size), digest, Path(task.name).name)
+                provenance = self._source_provenance(file, task, size) if self.embed_provenance else None
                 if self.skip_done and provenance is not None:
                     existing = self._existing_result(task, provenance)
                     if existing is not None:
                         return existing
-                frames = None
-                may_have_frames = self.needs_all_frames or output_format(task.target) in ANIMATED_FORMATS
-                if may_have_frames and self.settings.frames == "all":
-                    frames = self._frames_to_color(file, name, task.target)
+                frames = self._frames_to_color(file, name, task.target)
                 if frames is None:
                     file.seek(0)
                     single_image = ImageFrame(read_file(file, name, self.max_pixels))
@@ -391,6 +384,12 @@ class FileColorizer:
                 return SourceImages(next(images), frames, images, provenance)
         except OSError as error:
             raise ImageError(f"{task.name} cannot be read: {error.strerror or error}") from error
+
+    def _source_provenance(self, file: IO[bytes], task: FileTask, size: int) -> ImageProvenance:
+        """Return the provenance record of the result, with the hash and the name of the source file."""
+        digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+        file.seek(0)
+        return with_source(self.provenance(size), digest, Path(task.name).name)
 
     def _existing_result(self, task: FileTask, provenance: ImageProvenance) -> FileResult | None:
         """Return the result of a file whose target exists and must not be replaced; otherwise None."""
@@ -406,13 +405,15 @@ class FileColorizer:
         Raises:
             ImageError: The target cannot contain the required frames, or there are too many frames.
         """
+        may_write_frames = self.needs_all_frames or output_format(target) in ANIMATED_FORMATS
+        if self.settings.frames != "all" or not may_write_frames:
+            return None
         frames = describe_frames(file, name)
         if frames is None:
             return None
-        is_supported = supports_frames(target, frames)
-        if not is_supported and not self.needs_all_frames:
-            return None
-        if not is_supported:
+        if not supports_frames(target, frames):
+            if not self.needs_all_frames:
+                return None
             raise ImageError(
                 f"a result with the extension {target.suffix} cannot contain {frames.count} {frames.kind}. "
                 "Change the extension of the source file to .tif, or set --frames first to colorize only the "

@@ -26,6 +26,7 @@ _XDOG_SHARPNESS = 19.0  # weight of the difference of Gaussians; p in the papers
 _XDOG_THRESHOLD = 0.01  # level at which ink changes to paper
 _XDOG_SLOPE = 1e9  # slope of the hyperbolic tangent below the threshold; phi in the papers
 _PEN = 0.6  # standard deviation in pixels that softens the lines of `color_edges`
+_FULL_INK = 0.6  # softened value that becomes black; a line of one pixel reaches 0.66
 
 
 def rgb_to_gray(rgb: Tensor) -> Tensor:
@@ -91,15 +92,16 @@ def color_edges(rgb: Tensor, threshold: float | Tensor = 10.0, sigma: float | Te
         ``(B, 1, H, W)`` in [0, 1]: 1 for paper, 0 for ink.
     """
     sigmas = _per_image(sigma, len(rgb))
-    planes = rgb_to_lab(rgb).flatten(0, 1).unsqueeze(1)  # (3 B, 1, H, W)
+    planes = rgb_to_lab(rgb).flatten(0, 1).unsqueeze(1)  # (3 B, 1, H, W): L, a and b of each image
     lab = _blur(planes, sigmas.repeat_interleave(3)).view_as(rgb)
-    vertical = lab.diff(dim=2).abs().sum(1, keepdim=True)
-    horizontal = lab.diff(dim=3).abs().sum(1, keepdim=True)
-    # the last row and the last column have no neighbor
-    difference = torch.maximum(F.pad(vertical, (0, 0, 0, 1)), F.pad(horizontal, (0, 1)))
+    to_next_row = lab.diff(dim=2).abs().sum(1, keepdim=True)
+    to_next_column = lab.diff(dim=3).abs().sum(1, keepdim=True)
+    to_next_row = F.pad(to_next_row, (0, 0, 0, 1))  # 0 for the last row
+    to_next_column = F.pad(to_next_column, (0, 1))  # 0 for the last column
+    difference = torch.maximum(to_next_row, to_next_column)
     edges = (difference > _column(threshold, rgb)).float()
     soft = _blur(edges, _per_image(_PEN, len(rgb)))
-    return 1 - (soft / _PEN).clamp(max=1)
+    return 1 - (soft / _FULL_INK).clamp(max=1)
 
 
 def drawn_lines(

@@ -184,14 +184,16 @@ def read_classes(maps: ClassMaps, index: int, rgb: Tensor, orientation: int = 1)
         DataError: The class map cannot be read; the message contains its name.
     """
     source = maps.sources[index]
+    _, height, width = rgb.shape
     try:
-        stored = decode_classes(source.read(), (rgb.shape[2], rgb.shape[1]), orientation)
+        stored = decode_classes(source.read(), (width, height), orientation)
     except UNREADABLE as error:
         reason = why_unreadable(error)
         raise DataError(
             f"class map {source.name!r} cannot be read ({reason}). Unpack the archive of class maps again."
         ) from error
-    return torch.from_numpy(maps.table[stored][np.newaxis])
+    classes = maps.table[stored]  # looks up the class of each pixel value
+    return torch.from_numpy(classes[np.newaxis])
 
 
 def boxes_in(square: Square, boxes: Tensor, rgb: Tensor) -> Tensor:

@@ -354,23 +354,22 @@ class Colorizer:
         """
         if isinstance(reference, Exemplar):
             return reference
+        references: list[ReadReference] = []
         images = listed_references(reference)
         if images:
-            found = []
-            for image, weight in zip(images, equal_or_given(weights, len(images)), strict=True):
+            image_weights = equal_or_given(weights, len(images))
+            for image, weight in zip(images, image_weights, strict=True):
                 name = str(image) if isinstance(image, str | Path) else "image"
-                found.append(ReadReference(as_image(image), weight, name))
-            return self.exemplar(found)
-        if folder is None or not isinstance(guidance, Recipe):
-            return None
-        found = recipe_references(guidance, folder)
-        return self.exemplar(found) if found else None
+                references.append(ReadReference(as_image(image), weight, name))
+        elif folder is not None and isinstance(guidance, Recipe):
+            references = recipe_references(guidance, folder)
+        return self.exemplar(references) if references else None
 
     def predict(self, lightness: Tensor, guidance: Guidance, states: States | None = None) -> Prediction:
         """Run the model on lightness maps at the size of the network input.
 
         Args:
-            lightness: ``(B, 1, h, w)`` in [0, 100].
+            lightness: ``(B, 1, h, w)`` in [0, 100]; B is 1 for a model that colorizes sketches.
             guidance: Guidance with maps of size ``(h, w)``.
             states: Results for this image that the model reuses after an edit, see `States`; updated in
                 place. None reuses nothing. For a model such as ``kim2021``, only the scribbles
@@ -383,10 +382,12 @@ class Colorizer:
         Raises:
             ColorzooError: The prediction is not finite in float32.
         """
-        image = lightness
+        if states is None:
+            states = {}
+        network_input = lightness
         if self._network.is_sketch:
-            image = _drawing_in(lightness).sketch(map_size(lightness))
-        return self._network.run_network(image, guidance, {} if states is None else states)
+            network_input = _drawing_in(lightness).sketch(map_size(lightness))
+        return self._network.run_network(network_input, guidance, states)
 
     @cached_property
     def digest(self) -> str:
@@ -561,14 +562,16 @@ def choose_for_guidance(
     if "color" in actions:
         kinds.append("points")  # the colors of areas are passed to the model as points
     if "thing" in actions:
-        kinds += ["boxes", "scribbles"]
-    uses = [kind for kind in dict.fromkeys(kinds) if kind in USES]
-    able: str | None = None
+        kinds += ["boxes", "scribbles"]  # object areas are passed to the model as boxes and strokes
+    unique_kinds = dict.fromkeys(kinds)  # in the same order
+    uses = [kind for kind in unique_kinds if kind in USES]
+    required_method: str | None = None
+    # two label images contain the classes of the image and of its reference
     if "classes" in recipe.kinds() and len(recipe.classes.label_files) < 2:
-        able = "segment"  # without label images, the model must segment the images
+        required_method = "segment"  # the model predicts the other classes
     elif len(references) > 1 or recipe.exemplar.alpha is not None:
-        able = "encode_reference"
-    return choose_model(name, uses, weights, fast=fast, able=able)
+        required_method = "encode_reference"  # embeddings can be mixed, and their strength can be set
+    return choose_model(name, uses, weights, fast=fast, able=required_method)
 
 
 def choose_for_image(choice: ModelChoice, guidance: Guidance | Recipe, image: RasterImage) -> ModelChoice:

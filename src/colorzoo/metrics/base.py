@@ -256,7 +256,8 @@ def require_pair(image: Tensor, target: Tensor, channels: int, *, values: bool =
     """
     require_images(image, channels, values=values)
     if values:
-        require_values(target, _RANGES.get(channels, _TRUE_AB))
+        target_range = _RANGES.get(channels, _TRUE_AB)  # unlike predicted ab, true ab has a range
+        require_values(target, target_range)
     if image.shape != target.shape:
         raise DataError(
             f"images must have the shape {tuple(target.shape)} of the ground truth, "

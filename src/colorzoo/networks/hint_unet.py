@@ -170,10 +170,10 @@ class HintUNet(nn.Module):
                 8_3, 9_up, 9_3, 10_up, 10_2. Maps whose names end in "up" are passed before the ReLU.
         """
         encoded = self.encode(x, context=context, detach=detach, visit=visit)
-        trunk = encoded.trunk
-        logits = self.distribution(trunk.detach() if detach == "classification" else trunk)
-        if detach == "regression":
-            encoded = encoded._replace(trunk=trunk.detach())
+        head_input = encoded.trunk.detach() if detach == "classification" else encoded.trunk
+        logits = self.distribution(head_input)
+        if detach == "regression":  # `encode` has detached the maps of the skip connections
+            encoded = encoded._replace(trunk=encoded.trunk.detach())
         ab = self.decode(encoded, visit)
         return HintUNetOutput(ab, logits, encoded.trunk, encoded.maps)
 

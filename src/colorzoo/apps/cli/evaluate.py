@@ -205,7 +205,8 @@ def _write_vote_page(args: EvaluateOptions, folder: Path) -> int:
         device=choose_device(args.device),
     )
     for _, reason in skipped:
-        print_line(f"colorzoo: skipped: {' '.join(reason.split())}", sys.stderr)
+        one_line = " ".join(reason.split())
+        print_line(f"colorzoo: skipped: {one_line}", sys.stderr)
     print_line(str(folder / PAGE_FOLDER / "index.html"), sys.stdout)
     return 1 if skipped else 0
 

@@ -235,10 +235,12 @@ class _Level(nn.Module):
         upsample: bool = False,
     ) -> None:
         super().__init__()
-        block_inputs = [in_channels, *[out_channels] * (blocks - 1)]
-        self.block = nn.ModuleList([_ResidualBlock(channels, out_channels) for channels in block_inputs])
-        self.attn = nn.ModuleList([_Attention(out_channels) for _ in range(blocks if attends else 0)])
-        self.downsample = self.upsample = nn.Sequential()  # the identity
+        self.block = nn.ModuleList([_ResidualBlock(in_channels, out_channels)])
+        self.block.extend(_ResidualBlock(out_channels, out_channels) for _ in range(blocks - 1))
+        self.attn = nn.ModuleList()
+        if attends:
+            self.attn.extend(_Attention(out_channels) for _ in range(blocks))
+        self.downsample = self.upsample = nn.Sequential()  # without layers, this is the identity
         if downsample:
             pad = nn.ZeroPad2d((0, 1, 0, 1))  # only at the right and bottom
             conv = nn.Conv2d(out_channels, out_channels, 3, stride=2)
