@@ -104,15 +104,16 @@ def create_coloring_model(
         name, weights = _of_hub(name, weights, offline)
     card = model_card(name)
     model_class: type[ColoringModel] = load_model_class(card)
+    file: ResolvedWeights | None
     if isinstance(weights, ResolvedWeights):
-        file: ResolvedWeights | None = weights
+        file = weights
     else:
         file = resolve_weights(card, weights, offline=offline)
     stored_settings = {} if file is None else file.hparams
-    if file is not None and file.entry is None and stored_settings:
+    if file is not None and file.entry is None and stored_settings:  # the card does not list the file
         file = _match_model_file(card, file, model_class)
     settings: dict[str, Any] = {}
-    if card.hparams or stored_settings or hparams:
+    if card.hparams or stored_settings or hparams:  # otherwise the class need not be inspected
         settings = _model_settings(card, file, model_class, hparams)
     return _create(model_class, settings, file)
 

@@ -35,13 +35,15 @@ def random_lines(rgb: Tensor, seeds: Tensor) -> Tensor:
     """
     draws = draw_uniform(image_generators(seeds, "lines"), len(rgb), 6, _CPU)
     extractor_draw, black_chance, black_draw, *style_draws = draws.T
-    extractors = (extractor_draw > 0.42).long() + (extractor_draw > 0.76)  # index into _EXTRACTORS
+    # index of each image's extractor in _EXTRACTORS; the second limit is 0.42 + 0.34
+    extractors = (extractor_draw > 0.42).long() + (extractor_draw > 0.76).long()
     lines = torch.empty_like(rgb[:, :1])
     for index, extract in enumerate(_EXTRACTORS):
-        rows = (extractors == index).nonzero()[:, 0]
+        rows = (extractors == index).nonzero()[:, 0]  # images of this extractor
         if len(rows):
+            row_draws = [draw[rows] for draw in style_draws]
             device_rows = copy_to(rows, rgb.device)
-            lines[device_rows] = extract(rgb[device_rows], *(draw[rows] for draw in style_draws))
+            lines[device_rows] = extract(rgb[device_rows], *row_draws)
     # gray level below which surfaces stay black; no pixel is below -1
     black_level = torch.where(black_chance < 0.2, _between(black_draw, 0.06, 0.24), -1.0)
     return torch.minimum(lines, 1 - _solid_blacks(rgb, black_level))

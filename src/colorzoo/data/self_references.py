@@ -33,17 +33,18 @@ def crop_flip_reference(
         ``(B, 3, H, W)`` float32 in [0, 1].
     """
     batch = len(rgb)
-    draws = draw_uniform(generators, batch, 5, rgb.device)
-    area_draw, ratio_draw, flip_draw, position_draws = draws[:, 0], draws[:, 1], draws[:, 2], draws[:, 3:]
+    area_draw, ratio_draw, flip_draw, x_draw, y_draw = draw_uniform(generators, batch, 5, rgb.device).T
     area = scale[0] + (scale[1] - scale[0]) * area_draw
     aspect = torch.exp(math.log(ratio[0]) + math.log(ratio[1] / ratio[0]) * ratio_draw)  # log-uniform
-    stretch = aspect.sqrt()
-    sides = torch.stack([area.sqrt() * stretch, area.sqrt() / stretch], 1).clamp(max=1)
-    # an affine map from the crop to the image, whose coordinates range from -1 to 1
+    # size of the crop relative to the image
+    width = (area.sqrt() * aspect.sqrt()).clamp(max=1)
+    height = (area.sqrt() / aspect.sqrt()).clamp(max=1)
+    # affine map from the crop to the image, both with coordinates from -1 to 1
     theta = torch.zeros(batch, 2, 3, device=rgb.device)
-    theta[:, 0, 0] = sides[:, 0] * torch.where(flip_draw < 0.5, -1.0, 1.0)
-    theta[:, 1, 1] = sides[:, 1]
-    theta[:, :, 2] = (1 - sides) * (2 * position_draws - 1)
+    theta[:, 0, 0] = width * torch.where(flip_draw < 0.5, -1.0, 1.0)
+    theta[:, 1, 1] = height
+    theta[:, 0, 2] = (1 - width) * (2 * x_draw - 1)  # center of the crop
+    theta[:, 1, 2] = (1 - height) * (2 * y_draw - 1)
     grid = F.affine_grid(theta, list(rgb.shape), align_corners=False)
     return F.grid_sample(rgb.float(), grid, padding_mode="border", align_corners=False)
 

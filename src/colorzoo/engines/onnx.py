@@ -75,8 +75,8 @@ class OnnxModel:
             ColorzooError: The export failed, or the predictions of graph and model differ.
         """
         # remove guidance that the model ignores, so that it does not become an input of the graph
-        ignored = [kind for kind in guidance.kinds() if kind not in self._model.accepts]
-        guidance = replace(guidance, **dict.fromkeys(ignored))
+        removed = {kind: None for kind in guidance.kinds() if kind not in self._model.accepts}
+        guidance = replace(guidance, **removed)
         _refuse_settings(guidance)
         graph = self._graph_for(guidance)
         outputs = dict(graph([lightness, *guidance_tensors(guidance).values()]))

@@ -366,16 +366,18 @@ def image_pixels(image: Image.Image) -> Pixels:
 
     The color profile of the image is applied.
     """
-    profile, alpha = image.info.get("icc_profile") or None, None
-    mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
+    profile = image.info.get("icc_profile") or None  # an empty profile is ignored
+    alpha = None
+    opaque_mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
     if image.has_transparency_data:
-        image = image.convert(f"{mode}A")
+        image = image.convert(f"{opaque_mode}A")
         alpha = np.asarray(image.getchannel("A")).copy()
-    if image.mode not in (mode, "CMYK"):
-        image = image.convert(mode)  # the variable is reused so that the image with alpha is freed
-    size, channels = (image.height, image.width), len(image.getbands())
+    if image.mode not in (opaque_mode, "CMYK"):
+        image = image.convert(opaque_mode)  # the variable is reused so that the image with alpha is freed
+    channels = len(image.getbands())
+    size = (image.height, image.width)
     levels = np.empty(size if channels == 1 else (*size, channels), np.uint8)
-    # converted in bands, because np.asarray(image) makes three copies
+    # a band of rows at a time, because np.asarray(image) makes three copies
     for top in range(0, image.height, _BAND):
         bottom = min(top + _BAND, image.height)
         levels[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))

@@ -520,18 +520,18 @@ def _fill_areas(task: ColorizeTask, colors: Colors) -> Colors:
         fills = [(cast(str, each.area.color), each.area.opacity * each.share) for each in drawn]
         flats = fill_drawing_areas(colors.flats, fills, task.recipe.points, task.image_size)
         return Colors.of_drawing(flats, map_size(task.lightness))
-    # the colors of points inside areas override the colors of the areas
-    inside = [
-        replace(hint, reach="automatic") if hint.reach == "everywhere" else hint
-        for hint in points_inside(task.recipe.points, drawn, task.image_size)
-    ]
+    # points inside areas override the area colors; here the reach "everywhere" means "automatic"
+    points = points_inside(task.recipe.points, drawn, task.image_size)
+    inside = [replace(hint, reach="automatic") if hint.reach == "everywhere" else hint for hint in points]
+    seeded = _seeded(task, _opaque_areas(task, areas))  # does not depend on the opacity
+    extent = extent_of(task, inside) if inside else None
     return task.run(
         fill_areas,
         colors,
         task.lightness,
         drawn,
-        _seeded(task, _opaque_areas(task, areas)),  # this prediction does not depend on the opacity
-        extent_of(task, inside) if inside else None,
+        seeded,
+        extent,
         strengths=tuple(hint.strength for hint in inside),
         key=(repr((task.recipe.points, areas)), task.guidance_key),
     )

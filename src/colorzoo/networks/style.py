@@ -80,8 +80,8 @@ def transform_by_label(
         style_mask = style_labels == label
         if min(content_mask.sum(), style_mask.sum()) < fewest:
             continue
-        pair = (content[:, content_mask][None], style[:, style_mask][None])
-        transformed[:, content_mask] = transform(*pair)[0]
+        label_content, label_style = content[:, content_mask], style[:, style_mask]
+        transformed[:, content_mask] = transform(label_content[None], label_style[None])[0]
     return transformed
 
 

@@ -239,9 +239,9 @@ def resolve_weights(
     """
     found, reason = find_weights(card, weights, offline=offline)
     if reason:
-        warnings.warn(
-            f"{card.name} has random weights: {reason.rstrip('.')}.", UntrainedWarning, stacklevel=3
-        )
+        message = f"{card.name} has random weights: {reason.rstrip('.')}."
+        # the warning shows the line that called `create_coloring_model` or `create_task`
+        warnings.warn(message, UntrainedWarning, stacklevel=3)
     return found
 
 

@@ -135,18 +135,18 @@ def export_provenance(
     """
     colorizer, opened, reference = request.colorizer, request.opened, request.reference
     is_downscaled = options.side is not None and options.side < max(size)
-    files = used_files(recipe, None)
+    files = used_files(recipe, folder=None)  # label images only
     if reference is not None and "exemplar" in colorizer.model.accepts:
         # the upload replaces all references of the recipe
         recipe = recipe.with_fields("exemplar", {"path": reference.file.name, "more": None})
         files = [reference.file, *files]
     provenance = result_provenance(
-        colorizer.choice or colorizer,
+        colorizer.choice or colorizer,  # a custom module has no choice
         recipe,
         ColorSettings(quality=options.quality),
         files,
         loaded=colorizer,
-        size=colorizer.size,
+        size=colorizer.size,  # of the network input
         max_side=options.side if is_downscaled else None,
     )
     return with_source(provenance, opened.sha256, opened.name)

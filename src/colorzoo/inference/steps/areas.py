@@ -135,17 +135,20 @@ def fit_matte(inside: Map, lightness: Tensor) -> Matte:
     """
     guide = np.ascontiguousarray(lightness[0, 0].numpy(), dtype=np.float64)
     mask = inside.astype(np.float64)
-    side = 2 * max(_MASK_LEAST_RADIUS, round(_MASK_RADIUS * min(guide.shape))) + 1
+    radius = max(_MASK_LEAST_RADIUS, round(_MASK_RADIUS * min(guide.shape)))
+    side = 2 * radius + 1
 
     def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(cv2.blur(values, (side, side), borderType=cv2.BORDER_REFLECT))
 
-    center, level = mean(guide), mean(mask)
-    variance = mean(guide * guide) - center * center
-    covariance = mean(guide * mask) - center * level
+    # linear regression of the mask on the lightness in each window
+    mean_guide, mean_mask = mean(guide), mean(mask)
+    variance = mean(guide * guide) - mean_guide * mean_guide
+    covariance = mean(guide * mask) - mean_guide * mean_mask
     slope = covariance / (variance + _MASK_SLACK)
-    offset = level - slope * center
-    return Matte(*(torch.from_numpy(mean(part)).float() for part in (slope, offset)))
+    offset = mean_mask - slope * mean_guide
+    # each pixel uses the mean of the regressions of all windows that contain the pixel
+    return Matte(torch.from_numpy(mean(slope)).float(), torch.from_numpy(mean(offset)).float())
 
 
 def feather(share: Tensor, cells: int) -> Matte:

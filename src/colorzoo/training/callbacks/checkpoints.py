@@ -164,8 +164,11 @@ def missing_checkpoints(configured: Sequence[object], monitor: str) -> list[Mode
         monitor: Logged name of the metric that selects the best checkpoint; higher is better.
     """
     checkpoints = [callback for callback in configured if isinstance(callback, ModelCheckpoint)]
+    # a callback with save_top_k=0 does not save the best state
+    has_best = any(callback.monitor and callback.save_top_k for callback in checkpoints)
+    has_last = any(callback.save_last for callback in checkpoints)
     missing: list[ModelCheckpoint] = []
-    if not any(callback.monitor and callback.save_top_k for callback in checkpoints):
+    if not has_best:
         missing.append(
             ModelCheckpoint(
                 monitor=monitor,
@@ -175,7 +178,7 @@ def missing_checkpoints(configured: Sequence[object], monitor: str) -> list[Mode
                 verbose=True,
             )
         )
-    if not any(callback.save_last for callback in checkpoints):
+    if not has_last:
         missing.append(LastCheckpoint())
     return missing
 

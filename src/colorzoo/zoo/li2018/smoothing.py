@@ -38,19 +38,21 @@ def smooth_closed_form(
 
     Args:
         stylized: Stylized image y.
-        content: Content image of the same size, at least 3 x 3 pixels.
+        content: Content image of the same size, at least 5 pixels wide and 3 pixels high.
         beta: Weight of the smoothness in [0, 1); 0 returns the stylized image.
         epsilon: Regularization of the matting affinities; see `affinities`.
     """
-    # S = D^-1/2 W D^-1/2, where D is the diagonal matrix of the row sums of the affinities W
+    # S = D^-1/2 W D^-1/2, where the diagonal matrix D contains the column sums of the affinities W
     affinity = affinities(content, epsilon)
-    scale = 1 / np.sqrt(affinity.sum(axis=0))
+    scale = 1 / np.sqrt(affinity.sum(axis=0))  # diagonal of D^-1/2
     normalized = affinity.multiply(scale[:, None]).multiply(scale[None]).tocsr()
 
     system = csr_array(-beta * normalized)
     system.setdiag(system.diagonal() + 1)  # I - beta S
-    channels = stylized.reshape(-1, 3).T
-    smoothed = [cg(system, (1 - beta) * channel, x0=channel, rtol=_TOLERANCE)[0] for channel in channels]
+    smoothed: list[FloatImage] = []
+    for channel in stylized.reshape(-1, 3).T:
+        solution, _ = cg(system, (1 - beta) * channel, x0=channel, rtol=_TOLERANCE)
+        smoothed.append(solution)
     return np.stack(smoothed, axis=1).reshape(stylized.shape)
 
 
@@ -67,18 +69,22 @@ def affinities(content: FloatImage, epsilon: float = AFFINITY_EPSILON) -> csr_ar
     """
     height, width = content.shape[:2]
     rows, columns = height - 2, width - 2  # of the grid of windows
-    colors = np.stack([content[y : y + rows, x : x + columns] for y, x in _WINDOW])  # (9, rows, columns, 3)
+    # the crop for each position in the window, (9, rows, columns, 3)
+    crops = [(slice(y, y + rows), slice(x, x + columns)) for y, x in _WINDOW]
+    colors = np.stack([content[crop] for crop in crops])
     centered = colors - colors.mean(axis=0)  # c_i - m
     inverse_covariance = np.linalg.inv(window_covariance(colors) + epsilon / 9 * np.eye(3))  # C^-1
     whitened = np.einsum("hwij,nhwj->nhwi", inverse_covariance, centered)  # C^-1 (c_i - m)
 
-    # affinity of each pixel and the pixel at a shift (dy, dx)
+    # for each shift (dy, dx), the affinity of each pixel (y, x) and the pixel (y + dy, x + dx)
     shifted = {shift: np.zeros((height, width)) for shift in product(range(-2, 3), range(-2, 3))}
     for i, j in combinations_with_replacement(range(9), 2):
+        # pixel i and pixel j of each window; the affinity is symmetric
         affinity = (1 + np.einsum("hwc,hwc->hw", whitened[i], centered[j])) / 9
-        for start, end in {(i, j), (j, i)}:  # symmetric; a set, because i can equal j
+        both_directions = {(i, j), (j, i)}  # a set, because i can equal j
+        for start, end in both_directions:
             (y, x), (y_end, x_end) = _WINDOW[start], _WINDOW[end]
-            shifted[y_end - y, x_end - x][y : y + rows, x : x + columns] += affinity
+            shifted[y_end - y, x_end - x][crops[start]] += affinity
     return sparse_affinities(shifted, (height, width))
 
 

@@ -221,10 +221,10 @@ class FusionLayer(nn.Module):
         inside = torch.zeros_like(score, dtype=torch.bool)
         inside[rectangle.region] = True
         if sums is None:
-            total = torch.ones_like(score)  # exp(score - largest), where the score is the largest
-            return InstanceSums(largest=score, total=total, features=features, inside=inside)
+            weight = torch.ones_like(score)  # the only score is the largest, and exp(0) is 1
+            return InstanceSums(largest=score, total=weight, features=features, inside=inside)
         largest = torch.maximum(sums.largest, score)
-        rescale = (sums.largest - largest).exp()
+        rescale = (sums.largest - largest).exp()  # factor of the previous sums
         weight = (score - largest).exp()
         return InstanceSums(
             largest=largest,
