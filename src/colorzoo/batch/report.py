@@ -236,7 +236,8 @@ def write_report(path: Path, entries: Sequence[ReportEntry]) -> list[Path]:
         ColorzooError: A file cannot be written, or an HTML page would replace a file that is not a report.
     """
     if path.suffix.lower() == ".csv":
-        write_whole(path, _table(entries).encode("utf-8", "surrogateescape"))
+        table = _table(entries).encode("utf-8", "surrogateescape")  # keeps file names that are not UTF-8
+        write_whole(path, table)
         return [path]
     page_count = max(1, math.ceil(len(entries) / PER_PAGE))
     further_pages = [path.with_name(f"{path.stem}-{n}{path.suffix}") for n in range(2, page_count + 1)]

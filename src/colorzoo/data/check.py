@@ -132,17 +132,17 @@ def check_table(images: ImageTable, *, drop_gray: bool, cache: ValueCache) -> Ch
     found = check_images(images.sources, drop_gray=drop_gray, cache=cache)
     if images.partners is None:
         return found
-    partners = {row: images.partners[row] for row in found.rows.tolist()}
-    unique_partners = dict.fromkeys(chain.from_iterable(partners.values()))
-    reasons = dict(check_images(list(unique_partners), drop_gray=False, cache=cache).broken)
+    partners_by_row = {row: images.partners[row] for row in found.rows.tolist()}
+    unique_partners = list(dict.fromkeys(chain.from_iterable(partners_by_row.values())))
+    checked_partners = check_images(unique_partners, drop_gray=False, cache=cache)
+    reasons = dict(checked_partners.broken)  # by name of the broken reference or sketch
     intact, broken = [], list(found.broken)
-    for row, partners_of_image in partners.items():
-        broken_names = [partner.name for partner in partners_of_image if partner.name in reasons]
-        if broken_names:
-            reason = f"{broken_names[0]}: {reasons[broken_names[0]]}"
-            broken.append((images.sources[row].name, reason))
-        else:
+    for row, partners in partners_by_row.items():
+        broken_name = next((partner.name for partner in partners if partner.name in reasons), None)
+        if broken_name is None:
             intact.append(row)
+        else:
+            broken.append((images.sources[row].name, f"{broken_name}: {reasons[broken_name]}"))
     return replace(found, rows=torch.tensor(intact, dtype=torch.int64), broken=broken)
 
 

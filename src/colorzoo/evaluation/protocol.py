@@ -189,19 +189,20 @@ def parse_protocol(text: str, where: str) -> Protocol:
     """
     try:
         values = load_yaml(text)
-        background = dict(values.get("background") or {})
-        background_count = background.pop("count", 0)
-        settings = {
+        user_settings = values.get("user")
+        background_settings = dict(values.get("background") or {})
+        background_count = background_settings.pop("count", 0)
+        converted = {
             "text": text,
             "resize": Resize(**values["resize"]),
             "interactions": check_interactions(values.get("interactions", [0])),
             "metrics": tuple(values["metrics"]),
             "notes": tuple(values.get("notes", ())),
-            "user": make_user(**values["user"]) if values.get("user") else None,
+            "user": make_user(**user_settings) if user_settings else None,
             "background_count": background_count,
-            "background": make_user(**background) if background else None,
+            "background": make_user(**background_settings) if background_settings else None,
         }
-        protocol = Protocol(**{**values, **settings})
+        protocol = Protocol(**{**values, **converted})  # the other values need no conversion
         _check_choices(protocol)
     except (AttributeError, GuidanceError, KeyError, TypeError, ValueError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)

@@ -117,18 +117,20 @@ def _rows(summary: Summary, write: Callable[[str, str, bool], str]) -> list[list
         summary: Results of the evaluation.
         write: Function that formats a cell from value, `details` and best-value flag.
     """
-    is_guided = any(row.count for row in summary.rows)
-    heading = ["method", "interactions"] if is_guided else ["method"]
-    rows = [[*heading, *map(metric_heading, summary.setup.outputs)]]
+    outputs = summary.setup.outputs
+    has_interactions = any(row.count > 0 for row in summary.rows)
+    heading = ["method", "interactions"] if has_interactions else ["method"]
+    heading += [metric_heading(output) for output in outputs]
+    rows = [heading]
     for row in summary.rows:
         cells = [summary.label(row.method)]
-        if is_guided:
+        if has_interactions:
             cells.append(str(row.count))
-        for output in summary.setup.outputs:
+        for output in outputs:
             score = row.scores[output.key]
             value = format_number(score.estimate.value, output.digits)
-            is_best = row.method in summary.best[output.key, row.count]
-            cells.append(write(value, details(score, output.digits), is_best))
+            best_methods = summary.best[output.key, row.count]
+            cells.append(write(value, details(score, output.digits), row.method in best_methods))
         rows.append(cells)
     return rows
 

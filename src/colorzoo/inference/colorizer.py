@@ -577,15 +577,17 @@ def choose_for_guidance(
 def choose_for_image(choice: ModelChoice, guidance: Guidance | Recipe, image: RasterImage) -> ModelChoice:
     """Replace the default model by the default model for drawings if an image is line art.
 
-    A model or a weight file that the user or the recipe selected is not replaced, nor is a model whose
-    guidance the model for drawings does not support.
+    The lines must enclose regions, and the image must be gray or tinted. A model or a weight file that the
+    user or the recipe selected is not replaced, nor is a model whose guidance the model for drawings does not
+    support.
 
     Args:
         choice: Model for images of any kind; see `choose_for_guidance`.
         guidance: Guidance or recipe.
         image: Image to colorize.
     """
-    if not (choice.is_default and choice.weights == "default"):
+    uses_defaults = choice.is_default and choice.weights == "default"
+    if not uses_defaults:
         return choice
     levels = composite_on_paper(image).levels
     if not is_line_art(levels) or chroma_note(image) == IN_COLOR:
@@ -594,6 +596,7 @@ def choose_for_image(choice: ModelChoice, guidance: Guidance | Recipe, image: Ra
 
     if not encloses_regions(levels):
         return choice
-    drawing = choose_model(None, "sketch", fast=choice.fast)
-    fits = set(guidance.kinds()) <= set(model_card(drawing.name).guidance)
-    return drawing if fits else choice
+    drawing_choice = choose_model(None, "sketch", fast=choice.fast)
+    used_kinds = set(guidance.kinds())
+    supported_kinds = set(model_card(drawing_choice.name).guidance)
+    return drawing_choice if used_kinds <= supported_kinds else choice

@@ -253,7 +253,7 @@ class NeutralChroma(Ratio):
 
 
 def right_hues(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
-    """Count the colored pixels, and the colored pixels with a hue close to the true hue.
+    """Count the colored pixels with a hue close to the true hue, and all colored pixels.
 
     Examples:
         >>> truth = torch.full((2, 2, 8, 8), 20.0)
@@ -265,16 +265,17 @@ def right_hues(ab: Tensor, target_ab: Tensor) -> tuple[Tensor, Tensor]:
         target_ab: ``(B, 2, H, W)`` ground truth in CIE units.
 
     Returns:
-        Two ``(B,)`` counts: colored pixels with a hue close to the true hue, and colored pixels. A pixel is
-        colored if its true chroma is above 15 CIE units. Its hue is close to the true hue if the result has a
-        chroma above 6 CIE units and the hues differ by at most 35 degrees.
+        Two ``(B,)`` counts: colored pixels with a hue close to the true hue, and all colored pixels. A pixel
+        is colored if its true chroma is above 15 CIE units. Its hue is close to the true hue if the result
+        has a chroma above 6 CIE units and the hues differ by at most 35 degrees.
     """
     result_chroma, true_chroma = chroma(ab), chroma(target_ab)
-    # the hue difference is the angle between the ab vectors: cos(angle) = dot product / (chroma * chroma)
-    dot_product = (ab.float() * target_ab.float()).sum(dim=1, keepdim=True)
-    is_close = dot_product >= math.cos(HUE_TOLERANCE) * result_chroma * true_chroma
     is_colored = true_chroma > COLORED_ABOVE
-    is_right = is_close & (result_chroma > VISIBLE_ABOVE) & is_colored
+    is_visible = result_chroma > VISIBLE_ABOVE
+    # the hue difference is the angle between the ab vectors: dot product = cos(angle) * chroma * chroma
+    dot_product = (ab.float() * target_ab.float()).sum(dim=1, keepdim=True)
+    smallest_close_product = math.cos(HUE_TOLERANCE) * result_chroma * true_chroma
+    is_right = is_colored & is_visible & (dot_product >= smallest_close_product)
     return is_right.sum(dim=(1, 2, 3)), is_colored.sum(dim=(1, 2, 3))
 
 

@@ -43,13 +43,16 @@ class AttentionStep(nn.Module):
         Returns:
             ``(B, N, hidden)``.
         """
-        # the module itself transposes batch and sequence, and its exported graph rejects batch size 1
+        # MultiheadAttention is not called, because it transposes batch and sequence, and its exported graph
+        # rejects batch size 1
         weights = self.attention.in_proj_weight.chunk(3)
         biases = self.attention.in_proj_bias.chunk(3)
-        inputs = (query, key, value)
-        q, k, v = (_split_heads(F.linear(x, w, b)) for x, w, b in zip(inputs, weights, biases, strict=True))
+        queries, keys, values = (
+            _split_heads(F.linear(tokens, weight, bias))
+            for tokens, weight, bias in zip((query, key, value), weights, biases, strict=True)
+        )
         dropout = self.dropout.p if self.training else 0.0
-        attended = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
+        attended = F.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout)
         joined_heads = attended.transpose(1, 2).flatten(2)
         return self.norm(state + self.dropout(self.attention.out_proj(joined_heads)))
 

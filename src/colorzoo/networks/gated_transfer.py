@@ -248,14 +248,16 @@ def decode(
     Returns:
         Three maps ``(B, 2, h, w)``, from coarse to fine.
     """
-    skips = (maps[2], maps[1], maps[0])
+    skips = (maps[2], maps[1], maps[0])  # from coarse to fine, like the levels
     gate_steps = (4, 2, 1)  # subsampling of the gate, which has the size of the finest level
-    x, predictions = maps[-1], []
+    x = maps[-1]
+    predictions = []
     for index, (level, head, skip) in enumerate(zip(levels, heads, skips, strict=True)):
         if transferred is not None:
+            matched, general = transferred.matched[index], transferred.general[index]
             step = gate_steps[index]
             gate = transferred.gate[:, :, ::step, ::step]
-            x = x + transferred.matched[index] * gate + transferred.general[index] * (1 - gate)
+            x = x + matched * gate + general * (1 - gate)
         x = level(x, skip)
         predictions.append(head(x))
     return predictions

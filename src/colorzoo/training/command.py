@@ -193,13 +193,14 @@ class ZooCLI(LightningCLI):
         arguments = {**kwargs, **self._default_arguments(config)}
         is_gan = isinstance(self.model, GANColorizationModule)
         if is_gan:
-            arguments |= self._manual_optimization(config)
+            arguments |= self._manual_optimization(config)  # also changes settings of the task
         try:
             trainer: Any = super().instantiate_trainer(**arguments)
         except ValueError as error:
             raise ColorzooError(f"--trainer: {error}") from error
-        uses_default_strategy = config.get("strategy") == "auto" and trainer.world_size > 1
-        if is_gan and uses_default_strategy:
+        # _manual_optimization adapts a configured ddp to GANs, but not the strategy that auto selects
+        has_automatic_strategy = config.get("strategy") == "auto" and trainer.world_size > 1
+        if is_gan and has_automatic_strategy:
             raise ColorzooError(f"--trainer.strategy must be ddp for {type(self.model).__name__}, got auto")
         trainer.callbacks.sort(key=_callback_order)
         return cast(Trainer, trainer)

@@ -330,25 +330,28 @@ def _replace_padding(header: bytes, display_size: bytes) -> bytes:
         after:   name length | name | other elements | settings length | display size | settings
     """
     before_padding, after_padding = header.split(_PADDING.encode(), 1)
-    length_start = before_padding.rindex(_NAME_ID) + len(_NAME_ID)
-    # one or two bytes, whose highest bit counts the bytes: 0x80 + length, or 0x4000 + length
-    stored_length = before_padding[length_start:]
-    new_length = int.from_bytes(stored_length) - len(_PADDING)
-    name_length = new_length - (1 << 7 * len(stored_length))
+    name_length_start = before_padding.rindex(_NAME_ID) + len(_NAME_ID)
+    before_length, length_bytes = before_padding[:name_length_start], before_padding[name_length_start:]
+    # Matroska stores a length plus an offset: 0x80 for one byte, 0x4000 for two bytes
+    length_offset = 2 ** (7 * len(length_bytes))
+    new_stored_length = int.from_bytes(length_bytes) - len(_PADDING)
+    name_length = new_stored_length - length_offset
 
-    settings_header = _VIDEO_SETTINGS.search(after_padding, name_length)
+    settings_header = _VIDEO_SETTINGS.search(after_padding, name_length)  # skips the name
     if settings_header is None:
         raise VideoError("cannot write the pixel aspect ratio, because the file has no video track header")
     settings_start = settings_header.end()
-    settings_length = after_padding[settings_start - 1] & 0x7F  # without the highest bit
-    settings_end = settings_start + settings_length
+    settings_length_position = settings_start - 1  # the length is the last byte of the header
+    stored_settings_length = after_padding[settings_length_position]
+    settings_end = settings_start + stored_settings_length - 0x80
+    settings = after_padding[settings_start:settings_end]
     parts = [
-        before_padding[:length_start],
-        new_length.to_bytes(len(stored_length)),
-        after_padding[: settings_start - 1],  # name and other elements
-        bytes([0x80 | (settings_length + len(display_size))]),
+        before_length,
+        new_stored_length.to_bytes(len(length_bytes)),
+        after_padding[:settings_length_position],  # name, other elements and the id of the settings
+        bytes([stored_settings_length + len(display_size)]),
         display_size,
-        after_padding[settings_start:settings_end].replace(_UNIT_UNKNOWN, _UNIT_PIXELS),
+        settings.replace(_UNIT_UNKNOWN, _UNIT_PIXELS),
         after_padding[settings_end:],
     ]
     return b"".join(parts)

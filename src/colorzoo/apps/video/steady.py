@@ -120,7 +120,9 @@ class SteadyColors:
     """
 
     def __init__(self, strength: float, window: int = 72, *, every: bool = False) -> None:
-        self._strength, self._window, self._every = min(strength, _MAX_STRENGTH), window, every
+        self._strength = min(strength, _MAX_STRENGTH)
+        self._window = window
+        self._predicts_every_frame = every
         self._frames: list[_Frame] = []
         self._last: tuple[NDArray[np.uint8], Array] | None = None  # gray and colors of the previous frame
 
@@ -138,12 +140,15 @@ class SteadyColors:
         """
         if self._strength == 0:
             return [predict()]
-        frame = _Frame(_halved(_gray(lightness)), tuple(lightness.shape[-2:]), predict, fixed)
+        half_size_gray = _halved(_gray(lightness))
+        size = tuple(lightness.shape[-2:])
+        frame = _Frame(half_size_gray, size, predict, is_fixed=fixed)
         self._estimate_motion(frame)
         self._frames.append(frame)
-        if fixed or self._every:
+        if fixed or self._predicts_every_frame:
             _run_model(frame)
-        return self._process_window() if len(self._frames) >= self._window else []
+        is_complete = len(self._frames) >= self._window
+        return self._process_window() if is_complete else []
 
     def flush(self) -> list[Tensor]:
         """Return the ab ``(1, 2, h, w)`` of all buffered frames at the end of a shot."""

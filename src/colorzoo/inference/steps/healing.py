@@ -48,8 +48,9 @@ def heal(levels: Levels, strokes: Sequence[Stroke]) -> Levels:
     height, width = levels.shape[:2]
     visible = []
     for stroke in map(_grown, strokes):
-        left, top, right, bottom = box = _box(stroke, width, height)
-        if left < right and top < bottom:
+        box = _box(stroke, width, height)
+        left, top, right, bottom = box
+        if left < right and top < bottom:  # false for strokes outside the image
             visible.append((box, stroke))
     healed = levels
     # the masks of a group of overlapping strokes need less memory than masks of the image
@@ -60,9 +61,10 @@ def heal(levels: Levels, strokes: Sequence[Stroke]) -> Levels:
         covered = _drawn(moved, size)
         if not covered.any():
             continue
-        if healed is levels:
+        if healed is levels:  # copy once, before the first change
             healed = levels.copy()
-        objects = _drawn([stroke for stroke in moved if stroke.width >= _HEALING_WIDE], size)
+        wide_strokes = [stroke for stroke in moved if stroke.width >= _HEALING_WIDE]
+        objects = _drawn(wide_strokes, size)
         _fill_components(healed[top:bottom, left:right], covered, objects)
     return healed
 

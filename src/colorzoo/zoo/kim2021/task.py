@@ -14,7 +14,7 @@ from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.guidance import Guidance
+from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.networks.feature_hooks import unchanged
 from colorzoo.randomness import image_generators
 from colorzoo.settings import Fraction, NonNegativeFloat, PositiveInt
@@ -90,13 +90,8 @@ class Kim2021(SingleOptimizerModule):
         with torch.no_grad():
             guidance = self._training_guidance(ab, batch)
             state = backbone.before_hooks(lightness, guidance)
-            backbone_ab = backbone.after_hooks(state, unchanged)
-            users = self.users
-            simulation = ScribbleSimulation(
-                lost=users.lost, most=users.strokes, jitter=users.jitter, none=users.empty
-            )
-            generators = image_generators(batch["seed"], "strokes")
-            scribbles = simulate_scribbles(backbone_ab, ab, generators, simulation)
+            backbone_ab = backbone.after_hooks(state, unchanged)  # colors of the backbone without E
+            scribbles = self._training_scribbles(backbone_ab, ab, batch)
         prediction = self.model(lightness, replace(guidance, scribbles=scribbles), state)
         terms = self.loss.terms(prediction, ab, backbone_ab, scribbles.mask)
         loss = self.loss.total(terms)
@@ -108,6 +103,14 @@ class Kim2021(SingleOptimizerModule):
             return Guidance()
         simulation = PointSimulation(none=1 - self.users.hints)
         return Guidance(points=simulate_points(ab, image_generators(batch["seed"], "points"), simulation))
+
+    def _training_scribbles(self, backbone_ab: Tensor, ab: Tensor, batch: Batch) -> Scribbles:
+        users = self.users
+        simulation = ScribbleSimulation(
+            lost=users.lost, most=users.strokes, jitter=users.jitter, none=users.empty
+        )
+        generators = image_generators(batch["seed"], "strokes")
+        return simulate_scribbles(backbone_ab, ab, generators, simulation)
 
     def validation_settings(self) -> tuple[str, ...]:
         """Return the validation settings ``plain`` (without scribbles) and ``scribbles``."""
