@@ -86,7 +86,8 @@ def colorize(
     recipe = _guidance_with_settings(guidance, settings, folder, references)
     raster = as_image(image)
     choice = _choose_model(model, recipe, weights, folder, references, fast)
-    colorizer = load_colorizer(choose_for_image(choice, recipe, raster), settings, **hparams)
+    choice = choose_for_image(choice, recipe, raster)  # line art has its own default model
+    colorizer = load_colorizer(choice, settings, **hparams)
     exemplar = colorizer.exemplar_of(reference, recipe, folder, settings.reference_weights)
     return colorizer(raster, recipe, strength=settings.strength, reference=exemplar, border=border)
 

@@ -142,7 +142,7 @@ def _model_settings(
     """
     known = known_settings(model_class)
     unknown = hparams.keys() - known
-    if unknown:  # settings of the task affect only training
+    if unknown:  # the task class imports Lightning, so it is loaded only if necessary
         unknown -= known_settings(load_task_class(card))
     if unknown:
         raise ColorzooError(

@@ -206,7 +206,7 @@ def plan_outputs(
     """
     is_single = len(found) == 1
     preferred = [output_path(image, out, single=is_single, extension=extension) for image in found]
-    renamed, reserved = distinct_paths(preferred)  # reserved contains the paths of all images in lower case
+    renamed, reserved = distinct_paths(preferred)  # reserved contains the targets in lower case
     targets = [renamed.get(index, path) for index, path in enumerate(preferred)]
     if overwrite:
         check_sources_are_kept([image.path for image in found], targets)
@@ -216,8 +216,7 @@ def plan_outputs(
     expected = provenance()
     planned: list[PlannedOutput] = []
     for image, target in zip(found, targets, strict=True):
-        candidates: Iterable[Path] = [target] if is_fixed else _unreserved(target, reserved)
-        output = _plan(image.path, candidates, expected, is_fixed)
+        output = _plan(image.path, _unreserved(target, reserved), expected, is_fixed)
         reserved.add(_folded(output.path))
         planned.append(output)
     return planned

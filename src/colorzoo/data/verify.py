@@ -112,15 +112,16 @@ def verify_images(
         raise DataError(f"layout must be one of {', '.join(LAYOUTS)}, got {layout!r}")
     report = VerifyReport(str(root), layout)
     splits = ("all",) if layout == "folder" and not has_splits(root) else SPLITS
-    images: list[Sources] = []
+    sources: dict[str, Sources] = {}
     for split in splits:
         try:
-            images.append(_find_split(root, layout, split))
-            report.splits[split] = len(images[-1])
+            sources[split] = _find_split(root, layout, split)
+            report.splits[split] = len(sources[split])
         except DataError as error:
             report.mistakes.append(str(error))
     names_by_digest: dict[bytes, list[str]] = defaultdict(list)
-    examined = bounded_map(_examine, chain.from_iterable(images), threads or core_count())
+    all_images = chain.from_iterable(sources.values())
+    examined = bounded_map(_examine, all_images, threads or core_count())
     for path, digest, problems in examined:
         name = os.path.relpath(path, root)
         names_by_digest[digest].append(name)

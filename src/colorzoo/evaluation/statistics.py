@@ -94,16 +94,18 @@ def difference(
         groups: ``(N,)`` index of the group of each image; see `estimate`.
     """
     is_compared = _comparable(first, second)
-    images = int(is_compared.sum())
+    image_count = int(is_compared.sum())
+    # excluded images are set to 0, not removed, because `weights` and `groups` refer to all images
     first = np.where(is_compared[:, None], first, 0.0)
     second = np.where(is_compared[:, None], second, 0.0)
     with np.errstate(invalid="ignore"):  # infinite minus infinite
         value = float(finish(first.sum(0)) - finish(second.sum(0)))
-    units = images if groups is None else len(np.unique(groups[is_compared]))  # units that are resampled
-    if units < 2 or not np.isfinite(value):
-        return Difference(Estimate(value), float("nan"), images)
+    # the bootstrap resamples images or groups
+    resampled_count = image_count if groups is None else len(np.unique(groups[is_compared]))
+    if resampled_count < 2 or not np.isfinite(value):
+        return Difference(Estimate(value), float("nan"), image_count)
     differences = finish(weights @ _summed(first, groups)) - finish(weights @ _summed(second, groups))
-    return Difference(Estimate(value, *_interval(differences)), _p_value(differences), images)
+    return Difference(Estimate(value, *_interval(differences)), _p_value(differences), image_count)
 
 
 def _comparable(first: Moments, second: Moments) -> NDArray[np.bool_]:
@@ -148,18 +150,19 @@ def jackknife(
     """
     clusters = np.arange(len(results)) if clusters is None else clusters
     value = distance(results, truths)
-    group_count = min(GROUPS, int(clusters.max()) + 1)
+    cluster_count = int(clusters.max()) + 1
+    group_count = min(GROUPS, cluster_count)
     if group_count < MIN_GROUPS or not np.isfinite(value):
         return Estimate(value)
     groups = clusters % group_count  # all images of a cluster are in the same group
-    kept = [groups != left_out for left_out in range(group_count)]
-    leave_one_out = np.array([distance(results[mask], truths[mask]) for mask in kept])
+    kept_masks = [groups != left_out for left_out in range(group_count)]
+    leave_one_out = np.array([distance(results[kept], truths[kept]) for kept in kept_masks])
     # pseudovalues and variance of the delete-m jackknife, with h_j = N / m_j as in the paper
     sizes = np.bincount(groups)
     h = len(results) / sizes
     pseudovalues = h * value - (h - 1) * leave_one_out
-    mean = np.average(pseudovalues, weights=sizes)
-    variance = np.mean((pseudovalues - mean) ** 2 / (h - 1))
+    jackknife_value = np.average(pseudovalues, weights=sizes)
+    variance = np.mean((pseudovalues - jackknife_value) ** 2 / (h - 1))
     t_quantile = stdtrit(group_count - 1, (1 + LEVEL) / 2)  # Student's t distribution
     half_width = float(np.sqrt(variance) * t_quantile)
     return Estimate(value, value - half_width, value + half_width)

@@ -86,14 +86,13 @@ def read_image(
     if isinstance(source, np.ndarray):
         if source.ndim > 1:
             check_pixel_count("the array", (source.shape[1], source.shape[0]), max_pixels)
-        return _assemble(array_pixels(source), Metadata(), 1)
+        return _assemble(array_pixels(source), Metadata(), orientation=1)
     if isinstance(source, Image.Image):
         check_pixel_count("the image", source.size, max_pixels)
-        return from_pil(source, None, "the image", frame_notes(source))
-    value: object = source
-    if not isinstance(value, str | Path | bytes):
+        return from_pil(source, file=None, name="the image", notes=frame_notes(source))
+    if not isinstance(source, str | Path | bytes):
         raise ImageError(
-            f"the image must be a path, bytes, a PIL image or an array, got {type(value).__name__}"
+            f"the image must be a path, bytes, a PIL image or an array, got {type(source).__name__}"
         )
     with open_source(source) as (file, name):
         return read_file(file, name, max_pixels)

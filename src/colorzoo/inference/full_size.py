@@ -181,16 +181,18 @@ def compose_image(
         for first, last in bands(height, width):
             band = slice(first, last)
             light = lightness.rows(first, last) if isinstance(lightness, FullLightness) else lightness[band]
-            tile = upsampler.rows(first, last)
+            band_ab = upsampler.rows(first, last)
             for correction in corrections:
-                correction.add_to(tile, first)
+                correction.add_to(band_ab, first)
             for overlay in overlays:
-                overlay(tile, light, first)
-            linear = linear_rgb_in_gamut(torch.cat([light[None], tile]))
+                overlay(band_ab, light, first)
+            linear = linear_rgb_in_gamut(torch.cat([light[None], band_ab]))
+            if depth != 8:  # an 8-bit level is larger than the error that `clipped` prevents
+                linear = clipped(linear)
             if depth is None:
-                rgb[band] = encoded(clipped(linear)).permute(1, 2, 0).numpy()
+                rgb[band] = encoded(linear).permute(1, 2, 0).numpy()
             else:
-                write_levels(clipped(linear) if depth == 16 else linear, rgb[band])
+                write_levels(linear, rgb[band])
     return rgb
 
 

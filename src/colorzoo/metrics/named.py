@@ -236,8 +236,9 @@ def image_metrics(names: Sequence[str]) -> MetricCollection:
     parsed_names = [parse_name(name) for name in names]
     if len({parsed.key for parsed in parsed_names}) < len(names):
         raise DataError(f"each metric must be listed once, got {', '.join(names)}")
-    metrics = {parsed.key: named_metric(parsed) for parsed in parsed_names}
-    return MetricCollection(dict(metrics), compute_groups=False)
+    return MetricCollection(
+        {parsed.key: named_metric(parsed) for parsed in parsed_names}, compute_groups=False
+    )
 
 
 def inputs_of(metric: Metric | type[Metric]) -> dict[str, bool]:

@@ -28,11 +28,11 @@ def sample_batch(size: Size, *, batch: int = 2, seed: int = 0, labels: bool = Fa
         seed: Seed of the batch.
         labels: Whether the images have the classes 0 and 1.
     """
-    seeds = torch.arange(batch) + 1000 * seed
-    names = [f"sample {index}" for index in seeds.tolist()]
-    samples = Batch(rgb=sample_image(size, batch=batch, seed=seed), seed=seeds, name=names)
+    image_seeds = torch.arange(batch) + 1000 * seed  # batches of up to 1000 images share no seed
+    names = [f"sample {image_seed}" for image_seed in image_seeds.tolist()]
+    samples = Batch(rgb=sample_image(size, batch=batch, seed=seed), seed=image_seeds, name=names)
     if labels:
-        samples["label"] = seeds % 2
+        samples["label"] = image_seeds % 2
     return samples
 
 

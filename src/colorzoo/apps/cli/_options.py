@@ -93,9 +93,9 @@ def _prepare_words(words: Sequence[str]) -> list[str]:
         previous = prepared[-1] if prepared else ""
         if not word:
             raise _empty_error(previous if previous.startswith("-") else "an argument")
-        flag, sign, value = word.partition("=")
-        if flag.startswith("--") and sign and not value:
-            raise _empty_error(flag)
+        option, equals_sign, value = word.partition("=")
+        if option.startswith("--") and equals_sign and not value:
+            raise _empty_error(option)
         follows_option = re.fullmatch("--[a-z][a-z-]*", previous) is not None
         if follows_option and _NEGATIVE.match(word):
             prepared[-1] += f"={word}"

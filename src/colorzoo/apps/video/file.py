@@ -319,16 +319,16 @@ class FilePart:
 
         Args:
             frame: Source frame.
-            ab: ``(2, h, w)`` colors of the frame in CIE units.
-            inside: Part of the frame that ``ab`` covers; pixels outside stay gray. None if ``ab`` covers the
-                whole frame.
+            ab: ``(2, h, w)`` colors of the upright frame in CIE units.
+            inside: Part of the upright frame that ``ab`` covers; pixels outside stay gray. None if ``ab``
+                covers the whole frame.
         """
         plan, image = self._plan, frame.image
         luma = image.luma(plan.layout)
-        size = luma.shape if image.turns % 2 == 0 else luma.shape[::-1]
-        stored_ab = image.as_stored(_enlarged(ab, size, inside))
-        encoded = self._av.VideoFrame(plan.width, plan.height, plan.layout.name)
+        upright_size = luma.shape if image.turns % 2 == 0 else luma.shape[::-1]
+        stored_ab = image.as_stored(_enlarged(ab, upright_size, inside))
         planes = colored_planes(luma, stored_ab, plan.layout)
+        encoded = self._av.VideoFrame(plan.width, plan.height, plan.layout.name)
         for plane, content in zip(encoded.planes, planes, strict=True):
             samples(plane, plan.layout.bits)[:] = content
         encoded.pts, encoded.time_base = image.pts, plan.time_base

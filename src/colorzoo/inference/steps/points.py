@@ -181,24 +181,26 @@ def limit_reach(ab: Tensor, base: Base, lightness: Tensor, points: Points, exten
     Returns:
         Colors ``(1, 2, h, w)`` that equal the colors of the points at the hinted pixels.
     """
-    change, weight = ab - base.ab, extent.weight
+    is_hinted, weight = points.mask > 0, extent.weight
+    change = ab - base.ab
     point_colors, response = _response(change[0], ab[0], extent)
     # mix the predicted change with the change to the point color, then limit the mixture to the reach
-    fill = POINTS.fill * weight * response  # share of the point color in the mixture
-    mixed_change = weight * ((1 - fill) * change + fill * (point_colors - base.ab))
-    clipped = reduce_chroma(torch.cat([lightness, base.ab + mixed_change], dim=1))[:, 1:]
-    clipped_change = clipped - base.shown
-    fixed_change = torch.where(points.mask > 0, points.ab - base.ab, torch.nan)
+    point_share = POINTS.fill * weight * response
+    mixed_change = (1 - point_share) * change + point_share * (point_colors - base.ab)
+    limited_ab = base.ab + weight * mixed_change
+    clipped = reduce_chroma(torch.cat([lightness, limited_ab], dim=1))[:, 1:]
+    clipped_change = clipped - base.shown  # near 0 outside the reach, because both are clipped
+    fixed_change = torch.where(is_hinted, points.ab - base.ab, torch.nan)
     # the filter is narrower for points that color a small area
     nearest = extent.nearest.flatten()
-    areas = torch.zeros(int(nearest.max()) + 1).index_add_(0, nearest, weight.flatten())  # for each point
+    point_areas = torch.zeros(int(nearest.max()) + 1).index_add_(0, nearest, weight.flatten())
     widest = POINTS.blend * min(weight.shape)
-    point_widths = (POINTS.blend_small * areas.sqrt()).clamp(min=POINTS.least_blend, max=widest)
-    widths = point_widths[extent.nearest]  # for each pixel
-    smooth = blend(
-        clipped_change[0].numpy(), fixed_change[0].numpy(), lightness[0, 0].numpy(), widths.numpy()
+    point_widths = (POINTS.blend_small * point_areas.sqrt()).clamp(min=POINTS.least_blend, max=widest)
+    pixel_widths = point_widths[extent.nearest]
+    smooth_change = blend(
+        clipped_change[0].numpy(), fixed_change[0].numpy(), lightness[0, 0].numpy(), pixel_widths.numpy()
     )
-    return torch.where(points.mask > 0, points.ab, base.ab + torch.from_numpy(smooth)[None])
+    return torch.where(is_hinted, points.ab, base.ab + torch.from_numpy(smooth_change)[None])
 
 
 def blend(change: Map, given: Map, lightness: Map, widths: Map) -> Map:
