@@ -36,11 +36,12 @@ def in_float32(function: Callable[P, R]) -> Callable[P, R]:
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         devices = {tensor.device.type for tensor in _tensors([*args, *kwargs.values()])}
-        with ExitStack() as stack:
+        with ExitStack() as without_autocast:
             for device in devices:
-                stack.enter_context(torch.autocast(device, enabled=False))
-            full: Any = {name: _float32(value) for name, value in kwargs.items()}
-            return function(*map(_float32, args), **full)
+                without_autocast.enter_context(torch.autocast(device, enabled=False))
+            float32_args: Any = [_float32(value) for value in args]
+            float32_kwargs: Any = {name: _float32(value) for name, value in kwargs.items()}
+            return function(*float32_args, **float32_kwargs)
 
     return run
 

@@ -177,16 +177,17 @@ def constructor_parameters(kind: type[Any]) -> Mapping[str, inspect.Parameter]:
         # hints of a dataclass must be read from the class, because its bases may be in other modules
         hints = get_type_hints(kind if is_dataclass(kind) else constructor, include_extras=True)
         _, *parameters = inspect.signature(constructor).parameters.values()  # without self
+        kwargs_name = None
         for parameter in parameters:
-            hint = hints.get(parameter.name, Any)
-            is_variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-            if not is_variadic:
+            if parameter.kind == parameter.VAR_KEYWORD:
+                kwargs_name = parameter.name
+            elif parameter.kind != parameter.VAR_POSITIONAL:
+                hint = hints.get(parameter.name, Any)
                 # a parameter of a subclass takes precedence
                 found.setdefault(parameter.name, parameter.replace(annotation=hint))
-        has_kwargs = bool(parameters) and parameters[-1].kind == inspect.Parameter.VAR_KEYWORD
-        if not has_kwargs:
+        if kwargs_name is None:
             break
-        kwargs_hint = hints.get(parameters[-1].name)
+        kwargs_hint = hints.get(kwargs_name)
         if get_origin(kwargs_hint) is Unpack:
             (typed_dict,) = get_args(kwargs_hint)
             for key, key_hint in get_type_hints(typed_dict, include_extras=True).items():

@@ -37,17 +37,17 @@ def with_settings(
     Raises:
         GuidanceError: There is no reference, or a setting is malformed.
     """
-    alpha, weights, reassigned = settings.alpha, settings.reference_weights, settings.reassigned
-    uses_own_references = not references and folder is not None
-    own_references = [file.path for file in recipe.exemplar.files] if uses_own_references else []
-    if not (references or own_references):
+    own_references = []
+    if folder is not None and not references:
+        own_references = [file.path for file in recipe.exemplar.files]
+    if not references and not own_references:
         raise GuidanceError("--alpha, --class and --reference-weights require --reference IMG")
-    if alpha is not None:
-        recipe = recipe.with_fields("exemplar", {"alpha": alpha})
-    if own_references and weights:
-        recipe = with_references(recipe, own_references, weights)
-    if reassigned:
-        recipe = _with_reassigned(recipe, reassigned)
+    if settings.alpha is not None:
+        recipe = recipe.with_fields("exemplar", {"alpha": settings.alpha})
+    if own_references and settings.reference_weights:
+        recipe = with_references(recipe, own_references, settings.reference_weights)
+    if settings.reassigned:
+        recipe = _with_reassigned(recipe, settings.reassigned)
     return recipe
 
 

@@ -262,17 +262,16 @@ class FileColorizer:
         if choice is None and self.colorizer is not None:
             return self.colorizer, self.exemplar
         choice = choice or self.choice
-        assert choice is not None
+        assert choice is not None  # `choice` is set if `colorizer` is None
         with self._loading:
-            if choice in self._loaded:
-                return self._loaded[choice]
-            colorizer = load_colorizer(choice, self.settings)
-            exemplar = None
-            if isinstance(self.guidance, Recipe) and self.folder is not None:
-                references = recipe_references(self.guidance, self.folder)
-                exemplar = colorizer.exemplar(references) if references else None
-            self._loaded[choice] = colorizer, exemplar
-            return colorizer, exemplar
+            if choice not in self._loaded:
+                colorizer = load_colorizer(choice, self.settings)
+                exemplar = None
+                if isinstance(self.guidance, Recipe) and self.folder is not None:
+                    references = recipe_references(self.guidance, self.folder)
+                    exemplar = colorizer.exemplar(references) if references else None
+                self._loaded[choice] = colorizer, exemplar
+            return self._loaded[choice]
 
     def provenance(self, size: int | None = None, choice: ModelChoice | None = None) -> ImageProvenance:
         """Return the provenance record of the results, without their source.

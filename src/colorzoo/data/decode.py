@@ -111,9 +111,11 @@ def decoded_boxes(boxes: Tensor, frame: StoredFrame) -> Tensor:
     """
     # to fractions of the center part, which `decode_rgb` keeps
     size = boxes.new_tensor(frame.size)
-    part_start, part_end = boxes.new_tensor(_center_part(frame.size)).view(2, 2)
-    corners = (boxes.view(-1, 2, 2) * size - part_start) / (part_end - part_start)
-    left, top, right, bottom = corners.flatten(1).unbind(1)
+    part = boxes.new_tensor(_center_part(frame.size))
+    part_left_top, part_size = part[:2], part[2:] - part[:2]
+    corners = boxes.view(-1, 2, 2) * size  # left and top, right and bottom, in stored pixels
+    part_corners = (corners - part_left_top) / part_size
+    left, top, right, bottom = part_corners.flatten(1).unbind(1)
     # an EXIF orientation is a transposition, followed by flips
     if frame.orientation >= 5:
         left, top, right, bottom = top, left, bottom, right

@@ -30,7 +30,8 @@ _LEAST_REGION = 0.002  # smallest region that counts as enclosed by lines, as a 
 _LEAST_ENCLOSED = 0.03  # fraction of a drawing that such regions cover at least
 _SMALLEST = 1.2e-5  # smallest region as a fraction of the image; smaller regions join a neighbor
 _OPEN = 0.5  # smallest fraction of openings in a boundary without a line
-_LONG_OPEN, _LONG = 0.35, 0.4  # the same if the openings are long compared to the root of the smaller area
+_LONG_OPEN = 0.35  # the same for long openings
+_LONG = 0.4  # smallest total length of long openings, relative to the square root of the smaller area
 
 
 def find_regions(darkness: Darkness, gap: float = GAP) -> Labels:
@@ -104,11 +105,12 @@ def find_open_boundaries(regions: Labels, darkness: Darkness, gap: float = GAP) 
 
     # compare the length of the openings with the length of the boundary and with the smaller region
     pairs, pair_indices, lengths = np.unique(pixel_pairs, axis=0, return_inverse=True, return_counts=True)
-    open_lengths = np.bincount(pair_indices.ravel(), is_open, len(pairs))
-    sides = np.sqrt(np.bincount(regions.ravel()))[pairs].min(1)
+    open_lengths = np.bincount(pair_indices.ravel(), weights=is_open, minlength=len(pairs))
+    smaller_areas = np.bincount(regions.ravel())[pairs].min(axis=1)
     is_mostly_open = open_lengths >= _OPEN * lengths
-    is_long = (open_lengths >= _LONG_OPEN * lengths) & (open_lengths >= _LONG * sides)
-    open_pairs: Labels = pairs[is_long | is_mostly_open]
+    is_partly_open = open_lengths >= _LONG_OPEN * lengths
+    has_long_openings = open_lengths >= _LONG * np.sqrt(smaller_areas)
+    open_pairs: Labels = pairs[is_mostly_open | (is_partly_open & has_long_openings)]
     return open_pairs
 
 

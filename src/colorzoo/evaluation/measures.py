@@ -136,15 +136,15 @@ def metric_measure(name: str, metric: Metric, suffix: str = "") -> Measure:
     Raises:
         DataError: The metric defines no output for reports.
     """
-    moments: Callable[[dict[str, Any]], Values]
+    compute_moments: Callable[[dict[str, Any]], Values]
     if isinstance(metric, ColorMetric):
         outputs = metric.outputs(suffix)
-        moments = metric.image_moments
+        compute_moments = metric.image_moments
         distance = metric.distance if metric.of_whole_set else None
         needs_color = metric.needs_color
     else:
         outputs = (_mean_output(name, metric),)
-        moments = partial(_single_moments, name, metric)
+        compute_moments = partial(_single_moments, name, metric)
         distance = None
         needs_color = False
     if not outputs:
@@ -154,8 +154,8 @@ def metric_measure(name: str, metric: Metric, suffix: str = "") -> Measure:
         inputs = _metric_inputs(metric, result)
         lacks_color = needs_color and result.truth.is_gray
         if inputs is None or lacks_color:
-            return [value_moments(float("nan"))] * len(outputs)
-        return moments(inputs)
+            return [value_moments(float("nan")) for _ in outputs]
+        return compute_moments(inputs)
 
     return Measure(name, outputs, run, distance, _version(type(metric)))
 

@@ -400,14 +400,16 @@ def with_profile(pixels: Pixels, profile: bytes | None) -> Pixels:
     if profile is not None:
         try:
             levels, icc = to_srgb(pixels.levels, profile)
-            notes = (*pixels.notes, "converted from CMYK") if is_cmyk else pixels.notes
-            return replace(pixels, levels=levels, icc=icc, notes=notes)
         except ProfileError as error:
             problem = f"{error}; "
+        else:
+            notes = (*pixels.notes, "converted from CMYK") if is_cmyk else pixels.notes
+            return replace(pixels, levels=levels, icc=icc, notes=notes)
     if is_cmyk:
         paper = 1 - unit_range(pixels.levels)  # part of the paper that each ink leaves free
+        rgb = paper[..., :3] * paper[..., 3:]  # each color ink absorbs one of R, G and B; black absorbs all
         note = f"{problem}converted from CMYK without a color profile"
-        return replace(pixels, levels=paper[..., :3] * paper[..., 3:], notes=(*pixels.notes, note))
+        return replace(pixels, levels=rgb, notes=(*pixels.notes, note))
     if problem:
         return replace(pixels, notes=(*pixels.notes, f"{problem}pixels were interpreted as sRGB"))
     return pixels

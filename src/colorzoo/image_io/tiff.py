@@ -132,12 +132,12 @@ def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Meta
     file.seek(0)
     try:
         with tifffile.TiffFile(file) as tiff:
-            tiff.filehandle.seek(page.offset)
-            found: Any = tifffile.TiffPage(tiff, 0)
-            pixels = sample_pixels(_samples(found, file_size), _bytes_of(found, PROFILE))
-            exif, notes = clean_exif(file, page.offset)
-            metadata, orientation = _metadata(found, exif)
-            return replace(pixels, notes=pixels.notes + notes), metadata, orientation
+            tiff.filehandle.seek(page.offset)  # `TiffPage` reads the directory at the current position
+            tiff_page: Any = tifffile.TiffPage(tiff, 0)
+            pixels = sample_pixels(_samples(tiff_page, file_size), _bytes_of(tiff_page, PROFILE))
+            exif, exif_notes = clean_exif(file, page.offset)
+            metadata, orientation = _metadata(tiff_page, exif)
+            return replace(pixels, notes=pixels.notes + exif_notes), metadata, orientation
     except SamplesError as error:
         raise ImageError(f"{name} {error}") from error
     except MemoryError:
@@ -178,21 +178,23 @@ def _samples(page: Any, file_size: int) -> Samples:
     Raises:
         SamplesError: Samples are missing, or the color type or the number of channels is not supported.
     """
-    color_channels, bits = _color_channels(page), _bits_of(page)
+    color_channels = _color_channels(page)
+    bits = _bits_of(page)
     if page.imagedepth > 1:
         raise SamplesError("is a volumetric TIFF, which is not supported. Save each slice as a page.")
     _check_complete(page, file_size)
     stored = _channels_last(page)
     if page.photometric == PHOTOMETRIC.PALETTE:
         stored = _apply_palette(stored, page.colormap)
-        color_channels, bits = 3, 8
+        color_channels, bits = 3, 8  # the palette replaces each index by 8-bit RGB
     channels = stored.shape[2]
     if channels < color_channels:
         raise SamplesError(f"is a TIFF with {channels} channels instead of {color_channels}. Save it as RGB.")
-    alpha, multiplied = _alpha_of(page, color_channels, channels)
+    alpha_index, is_premultiplied = _alpha_of(page, color_channels, channels)
     # without the tag, tifffile assumes inverted gray
-    inverted = Base.PhotometricInterpretation in page.tags and page.photometric == PHOTOMETRIC.MINISWHITE
-    return Samples(stored, bits, color_channels, inverted, alpha, multiplied)
+    has_color_type = Base.PhotometricInterpretation in page.tags
+    is_inverted = has_color_type and page.photometric == PHOTOMETRIC.MINISWHITE
+    return Samples(stored, bits, color_channels, is_inverted, alpha_index, is_premultiplied)
 
 
 def _bits_of(page: Any) -> int:

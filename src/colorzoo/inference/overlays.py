@@ -246,19 +246,22 @@ def _joined(covers: Sequence[Cover]) -> Cover:
 
 
 def _cover(stroke: PaintStroke, scale: tuple[float, float], band: tuple[int, int], width: int) -> Cover:
-    """Return the coverage of a stroke in a band, with the covered rows and columns.
+    """Return the coverage of a stroke in a band of a resized copy of the image.
 
     Args:
-        stroke: Stroke of paint.
+        stroke: Stroke of paint, in pixels of the image.
         scale: Number of image pixels per pixel of the copy, horizontally and vertically.
         band: First row of the band, and the row after the last row.
         width: Width of the copy in pixels.
+
+    Returns:
+        Rows of the stroke relative to the band, columns of the stroke, and its coverage in [0, 1].
     """
-    pixel = max(scale)  # size of a pixel of the copy, in image pixels
+    pixel_size = max(scale)  # of the copy, in image pixels
     radius = stroke.size / 2
     # the coverage falls from 1 at the inner radius to 0 at the outer radius
-    inner = min(stroke.hardness * radius, radius - pixel / 2)
-    outer = max(radius, inner + pixel)  # a hard brush fades over one pixel
+    inner = min(stroke.hardness * radius, radius - pixel_size / 2)
+    outer = max(radius, inner + pixel_size)  # a hard brush fades over one pixel
     # a single point becomes a segment of length 0
     path = stroke.path if len(stroke.path) > 1 else stroke.path * 2
     xs, ys = zip(*path, strict=True)
@@ -267,7 +270,7 @@ def _cover(stroke: PaintStroke, scale: tuple[float, float], band: tuple[int, int
     # squared distance of each pixel to the path
     window_shape = rows.stop - rows.start, columns.stop - columns.start
     squared_distances = np.full(window_shape, np.inf, np.float32)
-    if squared_distances.size:
+    if squared_distances.size:  # the stroke touches the band
         for segment in pairwise(path):
             _lower_to_segment(squared_distances, segment, outer, scale, (rows, columns))
     fade = (outer - np.sqrt(squared_distances)) / (outer - inner)

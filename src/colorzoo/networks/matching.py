@@ -156,7 +156,7 @@ class WarpNet(nn.Module):
             tau: Softmax temperature; see `match`.
 
         Returns:
-            Values ``(B, V, h, w)`` and similarity ``(B, 1, h, w)``.
+            The result of `match` as maps: values ``(B, V, h, w)`` and similarity ``(B, 1, h, w)``.
         """
         query, key = self.theta(_rows(target)), self.phi(_rows(reference))
         flat_labels = None if labels is None else (labels[0].flatten(1), labels[1].flatten(1))

@@ -250,7 +250,7 @@ async def _websocket(socket: WebSocket) -> None:
         session = studio.connect(session_id, outgoing.reply, photo_path)
     except Exception as error:  # loading failed, or there are too many sessions; the client reconnects later
         with contextlib.suppress(RuntimeError, WebSocketDisconnect):
-            await _send(socket, error_message(error, None))
+            await _send(socket, error_message(error, re=None))  # not an answer to a request
         await _close(socket, outgoing)
         return
     receiving = asyncio.create_task(_handle_frames(socket, studio, session, outgoing))

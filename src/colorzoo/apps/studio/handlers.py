@@ -402,8 +402,10 @@ def _export(ctx: Context) -> Iterator[Message]:
     """Colorize the photo like ``colorzoo colorize --recipe``, and encode the result; see `ExportOptions`."""
     options = ctx.message.fields().parse(ExportOptions)
     recipe = ctx.recipe()
-    request, opened = ctx.pad_request(recipe), ctx.opened()
-    name, image = options.file_name(opened.name), opened.decode()
+    request = ctx.pad_request(recipe)
+    opened = ctx.opened()
+    name = options.file_name(opened.name)
+    image = opened.decode()
     task = request.colorizer.prepare(image, recipe, reference=request.exemplar)
     colored = colorize_task(request.cached(task))  # reuses results of the previews
     notes = [*image.notes, *colored.notes]

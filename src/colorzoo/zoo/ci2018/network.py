@@ -183,8 +183,8 @@ class Discriminator(nn.Module):
             *_conv(c128, c256, 1),
             *_halving(c256),
         )
-        # side / 16 is halved to 4, the kernel size of the last convolution
-        halvings = (side // 64).bit_length() - 1
+        # the last convolution covers the whole map, so the side is halved from side / 16 to 4
+        halvings = (side // 64).bit_length() - 1  # log2(side / 64)
         self.feed2 = nn.Sequential(
             *_conv(c256 + features, c512, 3, padding=1),
             *chain.from_iterable(_halving(c512) for _ in range(halvings)),

@@ -94,14 +94,17 @@ class Colorzoo2026DrawingTask(MuonModule):
         with torch.autocast(color.device.type, enabled=False):
             observations = self._observations(maps, hints, views, color, is_paper)
             log_probabilities, mean = self.model.condition(maps, observations)
-            nearest, share = soft_assign(color, self.model.centers)
+            nearest, shares = soft_assign(color, self.model.centers)
+            network_log_probabilities = maps.logits.log_softmax(2)
             errors = {
-                "classes": -(log_probabilities.gather(2, nearest) * share).sum(2),
-                "network": -(maps.logits.log_softmax(2).gather(2, nearest) * share).sum(2),
+                "classes": -(log_probabilities.gather(2, nearest) * shares).sum(2),
+                "network": -(network_log_probabilities.gather(2, nearest) * shares).sum(2),
                 "colors": F.smooth_l1_loss(mean, color, beta=self.objective.delta, reduction="none").sum(2),
             }
             losses = {name: views.mean(error, is_paper) for name, error in errors.items()}
-        loss = torch.stack([getattr(self.objective, name) * value for name, value in losses.items()]).sum()
+        # each weight in the objective has the name of its loss
+        weighted_losses = [getattr(self.objective, name) * value for name, value in losses.items()]
+        loss = torch.stack(weighted_losses).sum()
         self.log_losses({**losses, "loss": loss}, len(batch["rgb"]))
         return loss
 
