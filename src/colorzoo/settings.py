@@ -191,7 +191,8 @@ def constructor_parameters(kind: type[Any]) -> Mapping[str, inspect.Parameter]:
         if get_origin(kwargs_hint) is Unpack:
             (typed_dict,) = get_args(kwargs_hint)
             for key, key_hint in get_type_hints(typed_dict, include_extras=True).items():
-                found[key] = inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, annotation=key_hint)
+                parameter = inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, annotation=key_hint)
+                found.setdefault(key, parameter)
             break
     return found
 

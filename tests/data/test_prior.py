@@ -9,8 +9,9 @@ from PIL import Image
 
 from colorzoo.apps.cli.main import main
 from colorzoo.color import hull_centers, lab_to_rgb
+from colorzoo.errors import ColorzooError
 from colorzoo.factory import build_model
-from colorzoo.zoo.zhang2016.task import Zhang2016
+from colorzoo.zoo.zhang2016.task import Zhang2016, read_prior
 
 
 def flat_image(path: Path, ab: tuple[float, float], size: tuple[int, int]) -> None:
@@ -62,3 +63,10 @@ def test_zhang2016_raises_for_invalid_or_missing_prior(tmp_path: Path) -> None:
     for name in ("short.npy", "missing.npy"):
         with pytest.raises(Exception, match="colorzoo data prior"):
             build_model(Zhang2016, {"width": 0.125, "prior": str(tmp_path / name)})
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", b"text"])
+def test_damaged_prior_files_are_reported(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "prior.npy").write_bytes(content)
+    with pytest.raises(ColorzooError, match=r"prior\.npy.* cannot be read"):
+        read_prior(str(tmp_path / "prior.npy"))

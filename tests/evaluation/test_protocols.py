@@ -28,6 +28,12 @@ def test_shipped_protocols_name_existing_metrics_and_subsets() -> None:
             assert subset_names(protocol.subset)
 
 
+@pytest.mark.parametrize("subset", ["imagenet", "ctest10k-firstx", "ctest10k-first-3", "ctest10k-first0"])
+def test_unknown_subsets_are_refused(subset: str) -> None:
+    with pytest.raises(DataError, match="subset of a protocol must be"):
+        subset_names(subset)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -220,3 +220,11 @@ def test_load_state_dict_file_dequantizes_int8_tensors(tmp_path: Path):
     save_weights(tmp_path / "a.safetensors", {"w": levels, "w.int8_scale": scales, "b": plain}, {})
     found = load_state_dict_file(tmp_path / "a.safetensors")
     assert _same(found, {"w": levels.float() * scales.view(3, 1, 1, 1), "b": plain})
+
+
+@pytest.mark.parametrize("shape", [None, (2, 2)])
+def test_scales_that_match_no_weight_are_refused(tmp_path: Path, shape: tuple[int, ...] | None):
+    weights = {} if shape is None else {"w": torch.ones(shape, dtype=torch.int8)}
+    save_weights(tmp_path / "a.safetensors", {**weights, "w.int8_scale": torch.ones(3)}, {})
+    with pytest.raises(WeightsError, match="int8_scale"):
+        load_state_dict_file(tmp_path / "a.safetensors")

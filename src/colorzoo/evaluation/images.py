@@ -274,9 +274,13 @@ def subset_names(subset: str) -> list[str]:
     Raises:
         DataError: The subset is unknown.
     """
-    base, _, limit = subset.partition("-first")
+    base, suffix, limit = subset.partition("-first")
+    has_valid_limit = limit.isdecimal() and int(limit) > 0
+    if suffix and not has_valid_limit:
+        base = subset  # unknown
     if base == "ctest10k":
-        names = [f"{_IMAGENET}{index + 1:08d}" for index in _subset_numbers("ilsvrclin12_val_inds.npy")]
+        indices = _subset_numbers("ilsvrclin12_val_inds.npy")  # image numbers minus 1
+        names = [f"{_IMAGENET}{index + 1:08d}" for index in indices]
     elif base == "first5k":
         names = [f"{_IMAGENET}{number:08d}" for number in range(1, 5001)]
     elif base == "coco-val2017":

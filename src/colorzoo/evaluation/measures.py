@@ -208,19 +208,19 @@ def own_measures() -> dict[str, Measure]:
     drawing with the ground truth, or the frames of a clip with each other.
     """
     mean = mean_of_moments
-    gain_7 = Output("psnr_rgb_float_k7_gain", "Gain, PSNR K=7", "dB", "higher", mean)
-    gain_full = Output("psnr_rgb_float_kfull_gain", "Gain, PSNR K=Full", "dB", "higher", mean)
-    cdr_gain = Output(f"cdr_{clusters_name()}_gain", "Gain, CDR", "", "higher", mean, 4)
+    psnr_gain_7 = Output("psnr_rgb_float_k7_gain", "Gain, PSNR K=7", "dB", "higher", mean)
+    psnr_gain_full = Output("psnr_rgb_float_kfull_gain", "Gain, PSNR K=Full", "dB", "higher", mean)
+    cdr_gain = Output(f"cdr_{clusters_name()}_gain", "Gain, CDR", "", "higher", mean, digits=4)
     drift = Output("drift_beyond_16_px_mean", "Drift beyond 16 px", "", "lower", mean)
     accuracy = Output("region_area_within_de10", "Region accuracy", "", "higher", mean)
-    consistency = Output("cdc_rgb_8bit_1-2-4", "CDC", "", "lower", no_finish, 6, per_image=False)
+    consistency = Output("cdc_rgb_8bit_1-2-4", "CDC", "", "lower", no_finish, digits=6, per_image=False)
     measures = [
-        _image_measure("psnr_k7_gain", gain_7, partial(_psnr_gain, kernel_size=7)),
-        _image_measure("psnr_kfull_gain", gain_full, partial(_psnr_gain, kernel_size=None)),
+        _image_measure("psnr_k7_gain", psnr_gain_7, partial(_psnr_gain, kernel_size=7)),
+        _image_measure("psnr_kfull_gain", psnr_gain_full, partial(_psnr_gain, kernel_size=None)),
         _image_measure("cdr_gain", cdr_gain, _cdr_gain),
         _image_measure("drift", drift, _drift),
         _image_measure("region_accuracy", accuracy, _region_accuracy),
-        Measure(CLIP_MEASURE, (consistency,), _frame_histograms, _color_consistency),
+        Measure(CLIP_MEASURE, (consistency,), run=_frame_histograms, distance=_color_consistency),
     ]
     return {measure.name: measure for measure in measures}
 
@@ -351,7 +351,7 @@ def choose_measures(
             if metrics:
                 raise
             # reports are published and must not contain the home folder
-            notes.append(f"{name} was skipped: {error}".replace(str(Path.home()), "~"))
+            notes.append(f"{name} was skipped: {error}".replace(f"{Path.home()}/", "~/"))
     if not measures:
         raise DataError("all metrics of the protocol were skipped. Select other metrics with --metrics.")
     return tuple(measures), tuple(notes)

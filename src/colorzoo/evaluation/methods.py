@@ -345,14 +345,14 @@ def _properties(
         weights: Name of the weight file.
         sha256: SHA-256 of the weight file; empty if it is unknown.
     """
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    size = "the images'" if protocol.coloring == "network" else f"{model.working_size} pixels"
+    parameter_count = sum(parameter.numel() for parameter in model.parameters())
+    input_size = "the images'" if protocol.coloring == "network" else f"{model.working_size} pixels"
     return {
         "weights": weights,
         "sha256": sha256,
         "trained_on": _training_record(model, sha256),
-        "parameters": str(parameters),
-        "size": size,
+        "parameters": str(parameter_count),
+        "size": input_size,
         "guidance": ", ".join(sorted(model.accepts)) or "none",
         "paper": card.paper if card else "",
     }

@@ -63,7 +63,7 @@ def manifest(summary: Summary) -> dict[str, Any]:
         "machine": {**hardware, "system": run["platform"]},
         "seed": setup.protocol.seed,
         "run": {
-            "command": [word.replace(str(Path.home()), "~") for word in run["command"]],
+            "command": [word.replace(f"{Path.home()}/", "~/") for word in run["command"]],
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "commit": run["git"],
             "processes": setup.processes,

@@ -147,10 +147,11 @@ def evaluate(
         box_notes = check_boxes(protocol, data, methods, selected)
         machine = describe_machine(torch_device)
         require_identical_machines(machine, processes)
+        method_counts = {method.name: counts if is_guided(method, protocol) else (0,) for method in methods}
         setup = EvaluationSetup(
             protocol=protocol,
             methods=methods,
-            counts={method.name: counts if is_guided(method, protocol) else (0,) for method in methods},
+            counts=method_counts,
             measures=measures,
             deviation=deviation,
             notes=(*metric_notes, *box_notes),
@@ -161,7 +162,7 @@ def evaluate(
         versions = sorted({measure.version for measure in measures})
         store = Cache(Path(cache or temporary), protocol, machine, versions)
         summary = _evaluate_images(setup, selected, store, compare, torch_device, rank)
-        if summary is None:
+        if summary is None:  # the first process returns the results
             return Outcome(None)
         if output is not None:
             write_report(summary, store, output)

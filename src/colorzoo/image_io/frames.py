@@ -194,14 +194,14 @@ def write_frames(
         ValueError: The sizes of a frame and its source differ, or a frame is not finite.
     """
     path = Path(path)
-    kind = output_format(path)
-    checked = _checked_frames(frames, path, kind, overwrite=overwrite)
+    file_format = output_format(path)
+    checked_frames = _checked_frames(frames, path, file_format, overwrite=overwrite)
     try:
         with whole_file(path, overwrite=overwrite) as file:
-            if kind == "TIFF":
-                _write_pages(file, checked)
+            if file_format == "TIFF":
+                _write_pages(file, checked_frames)
             else:
-                _write_animation(file, checked, source, kind, quality)
+                _write_animation(file, checked_frames, source, file_format, quality)
     except OSError as error:
         raise write_error(path, error) from error
     return path

@@ -234,9 +234,9 @@ def require_values(image: Tensor, span: tuple[float, float] | None) -> None:
     low, high = (float(value) for value in image.detach().aminmax())
     if not (math.isfinite(low) and math.isfinite(high)):
         raise DataError("images must be finite, got NaN or inf. Skipping an image would bias the mean.")
-    if span is not None and not (span[0] - _SLACK <= low and high <= span[1] + _SLACK):
-        unit = "RGB in [0, 1]" if span == (0.0, 1.0) else "ab in CIE units"
-        raise DataError(f"images must be {unit}, got values from {low:g} to {high:g}")
+    if span is not None and (low < span[0] - _SLACK or high > span[1] + _SLACK):
+        expected = "RGB in [0, 1]" if span == (0.0, 1.0) else "ab in CIE units"
+        raise DataError(f"images must be {expected}, got values from {low:g} to {high:g}")
 
 
 def require_pair(image: Tensor, target: Tensor, channels: int, *, values: bool = True) -> None:

@@ -98,13 +98,14 @@ def kmeans(points: Tensor, starts: Tensor) -> Tensor:
     for _ in range(_MAX_ITERATIONS):
         labels = torch.where(converged, labels, _nearest(points, centers))
         is_member = (labels[..., None] == clusters).to(points)  # (B, N, k)
-        size = is_member.sum(dim=1)[..., None]
-        means = torch.where(size > 0, is_member.mT @ points / size, centers)
-        shift = (means - centers).square().sum(dim=2).sqrt().sum(dim=1, keepdim=True)
+        sizes, sums = is_member.sum(dim=1)[..., None], is_member.mT @ points  # (B, k, 1), (B, k, C)
+        means = torch.where(sizes > 0, sums / sizes, centers)
+        shifts = (means - centers).square().sum(dim=2).sqrt()  # (B, k)
         centers = torch.where(converged[..., None], centers, means)
-        converged = converged | (shift.square() < _TOLERANCE)
+        converged = converged | (shifts.sum(dim=1, keepdim=True).square() < _TOLERANCE)
     return labels
 
 
 def _nearest(points: Tensor, centers: Tensor) -> Tensor:
+    """Return the index ``(B, N)`` of the center ``(B, k, C)`` nearest to each point ``(B, N, C)``."""
     return (points[:, :, None] - centers[:, None]).square().sum(dim=3).argmin(dim=2)

@@ -158,19 +158,20 @@ def fill_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor, larges
         largest: Maximum value of ``side``.
     """
     batch, channels, height, width = ab.shape
-    patches = side.shape[1]
+    patch_count = side.shape[1]
     pixels, inside = _patch_pixels(corner, side, valid, largest, (height, width))
     values = ab.flatten(2).take_along_dim(pixels[:, None], dim=2) * inside[:, None]
-    mean = values.view(batch, channels, patches, -1).sum(-1) / side[:, None].square()
+    sums = values.view(batch, channels, patch_count, -1).sum(dim=3)
+    means = sums / side[:, None].square()
 
     # number of the last patch that covers each pixel, starting at 1; 0 without a patch
-    numbers = torch.arange(1, patches + 1, device=ab.device).repeat_interleave(largest**2)
-    top_patch = torch.zeros(batch, height * width, dtype=torch.long, device=ab.device)
-    top_patch.scatter_reduce_(1, pixels, numbers * inside, reduce="amax")
+    numbers = torch.arange(1, patch_count + 1, device=ab.device).repeat_interleave(largest**2)
+    top_number = torch.zeros(batch, height * width, dtype=torch.long, device=ab.device)
+    top_number.scatter_reduce_(1, pixels, numbers * inside, reduce="amax")
 
-    mask = (top_patch > 0)[:, None].to(ab.dtype)
-    top_index = (top_patch - 1).clamp(min=0)  # the mask removes the color of patch 0 where no patch is
-    colors = (mean.take_along_dim(top_index[:, None], dim=2) * mask).view_as(ab)
+    mask = (top_number > 0)[:, None].to(ab.dtype)
+    top_index = (top_number - 1).clamp(min=0)  # 0 also without a patch; the mask removes this color
+    colors = (means.take_along_dim(top_index[:, None], dim=2) * mask).view_as(ab)
     lightness = colors[:, :1] if channels == _LAB else None
     return Points(colors[:, -2:], mask.view(batch, 1, height, width), lightness)
 

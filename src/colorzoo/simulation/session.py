@@ -170,10 +170,10 @@ def play(
         GuidanceError: The image or the model lacks data required by the user.
     """
     base = background or Guidance()
-    turn = Turn(0, 0, color(target, base), base)  # the automatic result
+    turn = Turn(count=0, interactions=0, result=color(target, base), guidance=base)
     give_input = None if user is None else user.begin(target, turn.result, model)
     for count in _steps(counts, user):
-        turn = replace(turn, count=count)
+        turn = replace(turn, count=count)  # repeats the result, unless the user adds an input below
         if give_input is not None and count > 0:
             user_input = give_input(count, turn.result)
             if user_input.interactions > turn.interactions:

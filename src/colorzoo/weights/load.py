@@ -148,11 +148,13 @@ def read_weights(path: Path) -> WeightContent:
         raise _damaged(path, error) from error
     scale_names = [name for name in tensors if name.endswith(_SCALE)]
     for scale_name in scale_names:  # weights that `save_weights` rounded to 8 bits
-        scale = tensors.pop(scale_name).float()
         name = scale_name.removesuffix(_SCALE)
+        scales = tensors.pop(scale_name).float()
+        if name not in tensors or scales.shape != tensors[name].shape[:1]:
+            raise WeightsError(f"{path}: {scale_name!r} matches no weight. Download or copy the file again.")
         rounded = tensors[name].float()
-        scale_per_channel = scale.view(-1, *[1] * (rounded.ndim - 1))
-        tensors[name] = rounded * scale_per_channel
+        other_axes = [1] * (rounded.ndim - 1)
+        tensors[name] = rounded * scales.view(-1, *other_axes)  # the first axis is the output channel
     return WeightContent(path, tensors, metadata)
 
 

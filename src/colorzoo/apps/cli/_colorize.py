@@ -254,15 +254,15 @@ def _plan(
         overwrite=args.overwrite,
         extension=f".{args.format}" if args.format else None,
     )
-    existing = {output.path for output in outputs if file_identity(output.path) is not None}
-    inputs: set[tuple[int, int] | None] = set()
-    if existing:
-        inputs = _input_identities(args, [*(image.path for image in search.found), *other_inputs])
+    output_identities = [file_identity(output.path) for output in outputs]
+    input_identities: set[tuple[int, int] | None] = set()
+    if any(output_identities):  # an output that does not exist cannot be an input
+        input_paths = [*(image.path for image in search.found), *other_inputs]
+        input_identities = _input_identities(args, input_paths)
     tasks = []
-    for image, output in zip(search.found, outputs, strict=True):
+    for image, output, identity in zip(search.found, outputs, output_identities, strict=True):
         task = FileTask(image.path, output.path, str(image.path))
-        is_input = output.path in existing and file_identity(output.path) in inputs
-        if is_input:
+        if identity in input_identities:
             results.append(task.result("failed", f"{output.path} {_IS_INPUT}"))
         elif output.state != "missing":
             results.append(task.existing_result(output.state))
@@ -311,9 +311,10 @@ def _recipe(args: ColorizeOptions) -> Recipe:
         GuidanceError: The file is not a recipe, or an option value is malformed.
     """
     recipe = read_recipe(Path(args.recipe)) if args.recipe else Recipe()
-    labels = {"file": args.classes, "reference_file": args.reference_classes}
-    if label_files := {name: path for name, path in labels.items() if path}:
-        recipe = recipe.with_fields("classes", label_files)
+    label_images = {"file": args.classes, "reference_file": args.reference_classes}
+    given_images = {name: path for name, path in label_images.items() if path}
+    if given_images:
+        recipe = recipe.with_fields("classes", given_images)
     if args.histogram_of or args.saturation is not None:
         recipe = recipe.with_fields("statistics", _color_statistics(args))
     return replace(

@@ -142,14 +142,15 @@ def describe_classes(request: PadRequest) -> tuple[dict[str, Any], tuple[bytes, 
     window = request.opened.window
     if window is not None:  # the model predicts classes only inside the scan border
         photo_classes = torch.from_numpy(window.surrounded(photo_classes.numpy(), edge=True))
-    class_maps = [photo_classes]
+    class_names: dict[int, str] = getattr(model, "class_names", {})
+    fields = {**_describe_class_map(photo_classes, class_names), "reference": None}
+    class_maps = [_uint16_bytes(photo_classes)]
     if request.reference is not None:
         reference_lightness = rgb_to_lab(request.reference.rgb)[:, :1]
-        class_maps.append(find_classes(model, reference_lightness)[0, 0])
-    class_names: dict[int, str] = getattr(model, "class_names", {})
-    photo, *references = (_describe_class_map(classes, class_names) for classes in class_maps)
-    fields = {**photo, "reference": references[0] if references else None}
-    return fields, tuple(map(_uint16_bytes, class_maps))
+        reference_classes = find_classes(model, reference_lightness)[0, 0]
+        fields["reference"] = _describe_class_map(reference_classes, class_names)
+        class_maps.append(_uint16_bytes(reference_classes))
+    return fields, tuple(class_maps)
 
 
 def _describe_class_map(classes: Tensor, class_names: dict[int, str]) -> dict[str, Any]:

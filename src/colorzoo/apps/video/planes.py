@@ -187,18 +187,19 @@ def _change_tables(full: bool, matrix: int) -> tuple[FloatArray, FloatArray]:
     channels of zeros, because OpenCV looks up four channels twice as fast as two channels. Changes are in
     8-bit levels. Each row corresponds to a pair of Y' and b, and each column to a value of a.
     """
-    steps = torch.arange(-_FARTHEST, _FARTHEST + 1, _APART).float()
-    side = len(steps)
+    ab_values = torch.arange(-_FARTHEST, _FARTHEST + 1, _APART).float()
+    side = len(ab_values)
     lightness = torch.from_numpy(_luma_table(8, Layout(1, 1, 8, full, matrix).luma_scale))
-    light, b, a = torch.meshgrid(lightness, steps, steps, indexing="ij")
-    lab = torch.stack([channel.flatten(0, 1) for channel in (light, a, b)])
+    light, b, a = torch.meshgrid(lightness, ab_values, ab_values, indexing="ij")
+    lab = torch.stack([light, a, b]).flatten(1, 2)
     rgb = lab_to_rgb_in_gamut(lab).numpy()
+    # 16 bits, because `from_rgb` rounds
     planes = from_rgb(np.moveaxis(rgb, 0, -1), Layout(1, 1, 16, full, matrix))
-    levels = np.stack(planes, axis=-1).astype(np.float32) / 256  # 8-bit levels, not rounded
-    levels = levels.reshape(256, side, side, 3)
+    levels = np.stack(planes, axis=-1).astype(np.float32) / 256  # in units of 8-bit levels
+    levels = levels.reshape(256, side, side, 3)  # axes: Y', b, a, plane
     zero = side // 2  # index of a = 0 and b = 0
-    gray_levels = levels[:, zero : zero + 1, zero : zero + 1]
-    y, cb, cr = cv2.split((levels - gray_levels).reshape(-1, side, 3))
+    changes = levels - levels[:, zero, zero, None, None]
+    y, cb, cr = cv2.split(changes.reshape(-1, side, 3))
     return y, cv2.merge([cb, cr, np.zeros_like(y), np.zeros_like(y)])
 
 

@@ -269,11 +269,11 @@ def even_reaches(costs: Map, alike: Map | None, count: int) -> list[float]:
     """
     factors = np.geomspace(REACH.least, MAX_REACH, REACH.factors)
     log_areas = np.log(_covered_shares(costs, alike, factors))
+    # equal steps of the logarithm are equal ratios of the area; find the factor of each area by interpolation
     even_log_areas = np.linspace(log_areas[0], log_areas[-1], count)
-    # invert the area as a function of the factor
-    even_factors = np.exp(np.interp(even_log_areas, log_areas, np.log(factors)))
+    even_log_factors = np.interp(even_log_areas, log_areas, np.log(factors))
     # rounding error of the exponential function can exceed the maximum
-    return [round(min(float(factor), MAX_REACH), 3) for factor in even_factors]
+    return [round(min(float(factor), MAX_REACH), 3) for factor in np.exp(even_log_factors)]
 
 
 def starting_reach(costs: Map, alike: Map) -> Reach:

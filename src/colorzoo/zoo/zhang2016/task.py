@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -104,22 +105,16 @@ def read_prior(path: str) -> Tensor:
     Raises:
         ColorzooError: The file cannot be read or does not contain 313 frequencies that sum to 1.
     """
+    option = f"--model.objective.prior {path!r}"
+    hint = "Create the file with `colorzoo data prior`."
     try:
         prior = torch.from_numpy(np.load(Path(path), allow_pickle=False)).double()
-    except (OSError, ValueError, TypeError) as error:
-        raise ColorzooError(
-            f"--model.objective.prior {path!r} cannot be read: {error}. "
-            "Create the file with `colorzoo data prior`."
-        ) from error
+    except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
+        raise ColorzooError(f"{option} cannot be read: {error}. {hint}") from error
     bins = len(prior_probabilities())
-    is_distribution = (
-        prior.shape == (bins,) and not bool((prior < 0).any()) and 0.99 < float(prior.sum()) < 1.01
-    )
-    if not is_distribution:
-        raise ColorzooError(
-            f"--model.objective.prior {path!r} must contain {bins} frequencies that sum to 1. "
-            "Create the file with `colorzoo data prior`."
-        )
+    is_valid = prior.shape == (bins,) and bool((prior >= 0).all()) and 0.99 < float(prior.sum()) < 1.01
+    if not is_valid:
+        raise ColorzooError(f"{option} must contain {bins} frequencies that sum to 1. {hint}")
     return prior
 
 
