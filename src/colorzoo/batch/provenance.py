@@ -101,14 +101,15 @@ def result_provenance(
         recipe = _with_file_names(recipe, files, [file.name for file in files])
     # all engines give equal pixels
     decisive_settings = {name: value for name, value in selected.items() if name != "engine"}
-    decisive: list[object] = [decisive_settings, {**hashed_recipe.to_dict(), "image": None}]
+    decisive_recipe = {**hashed_recipe.to_dict(), "image": None}  # without size and SHA-256 of the source
+    decisive: list[object] = [decisive_settings, decisive_recipe]
     if isinstance(model, ModelChoice) and model.is_default and model.weights == "default":
         # the default model for drawings replaces this model if an image is line art
         sketch_model = choose_model(None, "sketch", fast=model.fast)
         decisive.append(sketch_model.sha256)
     options = {name: value for name, value in selected.items() if name not in _IN_RECIPE}
     if size is not None:
-        options = {"size": size, **options}
+        options = {"size": size, **options}  # a size set by the user has priority
     return model_provenance(
         model,
         decisive,

@@ -109,13 +109,14 @@ def random_borders(rgb: Tensor, generators: Generators) -> tuple[Tensor, Tensor]
     """
     count, _, height, width = rgb.shape
     draws = draw_uniform(generators, count, 12, rgb.device)
-    # for the image, and for the presence and the width of the border on each of the four sides
-    image_draws, side_chance, width_draw = torch.split(draws, 4, dim=1)
-    image_chance, is_dark_draw, tone_draw, grain = image_draws.T.reshape(4, -1, 1, 1, 1)
-    has_border = (image_chance.view(-1, 1) < _BORDER_PROB) & (side_chance < 0.6)
+    # the last two parameters have a column for each of the four sides
+    columns = torch.split(draws, [1, 1, 1, 1, 4, 4], dim=1)
+    image_chance, dark_chance, tone_draw, grain_draw, side_chance, width_draw = columns
+    has_border = (image_chance < _BORDER_PROB) & (side_chance < 0.6)
     widths = torch.where(has_border, 0.01 + 0.08 * width_draw, 0.0)  # relative to the image size
-    tone = torch.where(is_dark_draw < 0.5, 0.15 * tone_draw, 1 - 0.2 * tone_draw)
-    noise = 0.03 * grain * draw_normal(generators, count, (1, height, width), rgb.device)
+    tone = torch.where(dark_chance < 0.5, 0.15 * tone_draw, 1 - 0.2 * tone_draw)[..., None, None]
+    grain = 0.03 * grain_draw[..., None, None]  # standard deviation of the noise
+    noise = grain * draw_normal(generators, count, (1, height, width), rgb.device)
     return _border_mask(widths, (height, width)), (tone + noise).clamp(0, 1)
 
 

@@ -199,7 +199,8 @@ def _pack(
             start_method="spawn",  # a fork can inherit locks held by threads of torch and Pillow
             verbose=False,
         )
-    except RuntimeError as error:  # a worker's error contains its traceback
+    except RuntimeError as error:
+        # litdata's message contains the traceback of a worker, whose last line is the reason
         reason = str(error).strip(" .\n").splitlines()[-1]
         raise DataError(f"litdata cannot pack {str(source)!r}: {reason}") from error
     return _read_chunks(out)

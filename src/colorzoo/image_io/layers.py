@@ -122,8 +122,9 @@ def _with_alpha(layers: dict[str, Bytes], like: RasterImage) -> dict[str, Bytes]
             layer_alpha = layer[rows, :, -1]  # a view: the next line changes the layer
             layer_alpha[:] = np.rint(needed * layer_alpha)
             opacity = layer_alpha / np.float32(255)
-            # solve needed = opacity + (1 - opacity) * x for the alpha x of the layers below
-            needed = np.where(opacity < 1, (needed - opacity).clip(0) / np.maximum(1 - opacity, 1e-6), 1)
+            # solve needed = opacity + (1 - opacity) * x for the alpha x of the layers below; x = 1 if opaque
+            missing = (needed - opacity).clip(0)
+            needed = np.divide(missing, 1 - opacity, out=np.ones_like(missing), where=opacity < 1)
     return translucent
 
 

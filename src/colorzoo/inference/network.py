@@ -183,15 +183,15 @@ class NetworkRunner:
             ColorzooError: The result is not finite in float32, or the device has too little memory.
         """
         try:
-            for dtype in dict.fromkeys((self.dtype, torch.float32)):
+            for dtype in dict.fromkeys((self.dtype, torch.float32)):  # float32 at most once
                 state = states.setdefault(dtype, {})
-                # a system of equations with NaN cannot be solved
+                # a system of equations with NaN raises LinAlgError, which is treated like a NaN result
                 with suppress(LinAlgError), self.session(dtype):
-                    found = method(image.to(self.device), hints.to(self.device), state)
-                    values = found.colors if isinstance(found, Prediction) else found
+                    result = method(image.to(self.device), hints.to(self.device), state)
+                    values = result.colors if isinstance(result, Prediction) else result
                     values = values.float().cpu()
                     if torch.isfinite(values).all():
-                        return found.with_colors(values) if isinstance(found, Prediction) else values
+                        return result.with_colors(values) if isinstance(result, Prediction) else values
         except RuntimeError as error:
             # on MPS, exhausted memory raises a plain RuntimeError
             is_out_of_memory = isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)

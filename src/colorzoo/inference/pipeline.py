@@ -142,17 +142,17 @@ def _color_with_points(task: ColorizeTask, hints: Hints) -> tuple[Prediction, Te
         The prediction, and the colors ``(1, 2, h, w)`` with the points.
     """
     points, prediction = _predict_with_points(task, hints)
+    ab = prediction.to_ab()
     if points is None:
-        return prediction, prediction.to_ab()
+        return prediction, ab
     neighbors = task.run(find_neighbors, task.lightness)
-    enforced_key = tuple(map(_predicted_fields, hints)), task.guidance_key
-    enforced = task.run(enforce_points, prediction.to_ab(), points, neighbors, key=enforced_key)
-    if all(hint.reach == "everywhere" for hint in hints):
-        return prediction, enforced
-    base, extent = _base_and_extent(task, hints)
-    limited_key = tuple(map(_full_strength_fields, hints)), task.guidance_key
-    limited = task.run(limit_reach, enforced, base, task.lightness, points, extent, key=limited_key)
-    return prediction, limited
+    key = (tuple(map(_predicted_fields, hints)), task.guidance_key)
+    ab = task.run(enforce_points, ab, points, neighbors, key=key)
+    if any(hint.reach != "everywhere" for hint in hints):
+        base, extent = _base_and_extent(task, hints)
+        key = (tuple(map(_full_strength_fields, hints)), task.guidance_key)
+        ab = task.run(limit_reach, ab, base, task.lightness, points, extent, key=key)
+    return prediction, ab
 
 
 def _predict_with_points(task: ColorizeTask, hints: Hints) -> tuple[Points | None, Prediction]:

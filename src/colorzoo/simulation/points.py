@@ -133,11 +133,12 @@ def uniform_points(
         return Points.none(ab)
     batch, _, height, width = ab.shape
     side = min(side, height, width)
-    step = side if aligned else 1  # distance between possible rows and columns
-    rows, columns = (height - side) // step + 1, (width - side) // step + 1
+    step = side if aligned else 1  # distance between possible rows or columns of the top-left pixel
+    # numbers of possible rows and possible columns
+    choices = torch.tensor([(length - side) // step + 1 for length in (height, width)], device=ab.device)
     draws = draw_uniform(generators, batch, 2 * count, ab.device).view(batch, count, 2)
-    corner = (draws * torch.tensor([rows, columns], device=ab.device)).long() * step
-    return _equal_patches(ab, corner, side)
+    chosen = (draws * choices).long()
+    return _equal_patches(ab, corner=chosen * step, side=side)
 
 
 def _equal_patches(ab: Tensor, corner: Tensor, side: int) -> Points:

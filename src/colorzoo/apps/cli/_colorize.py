@@ -189,13 +189,12 @@ def _file_colorizer(args: ColorizeOptions) -> FileColorizer:
     """
     recipe = _recipe(args)
     folder = Path(args.recipe).parent if args.recipe else None
-    has_reference_settings = args.alpha is not None or args.reassigned or args.reference_weights
-    if has_reference_settings:
+    if args.alpha is not None or args.reassigned or args.reference_weights:
         recipe = with_settings(recipe, args, folder=folder, references=args.reference)
     if args.reference:
         recipe = with_references(recipe, args.reference, args.reference_weights)
         folder = Path()  # paths of --reference are relative to the working directory
-    references = () if folder is None else recipe.exemplar.files
+    references = recipe.exemplar.files
     choice = choose_for_guidance(args.model, recipe, args.weights, references=references, fast=args.fast)
     return FileColorizer(
         choice=choice,

@@ -80,11 +80,12 @@ def draw_areas(
     drawn = []
     for area in areas:
         matte = fit_matte(area_map(area, image_size, size), lightness)
+        share = matte.at(lightness[0, 0])
         if area.feather > 0:
-            map_pixels_per_pixel = size[1] / image_size[0]
-            radius = max(1, int(area.feather * map_pixels_per_pixel + 0.5))
-            matte = feather(matte.at(lightness[0, 0]), radius)
-        drawn.append(DrawnArea(area, matte, matte.at(lightness[0, 0])))
+            scale = size[1] / image_size[0]  # width of the network input / width of the image
+            matte = feather(share, max(1, int(area.feather * scale + 0.5)))
+            share = matte.at(lightness[0, 0])
+        drawn.append(DrawnArea(area, matte, share))
     return tuple(drawn)
 
 

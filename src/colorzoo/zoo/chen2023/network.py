@@ -261,10 +261,9 @@ def warp_reference(
     target_classes, reference_classes = classes
     labels = (target_classes.labels, reference_classes.labels)
 
-    # warp ab, the confidence, a constant and the position; positions without a match get 0
+    # positions without a match get 0, so the warped constant 1 shows which positions have a match
     confidence = reference_classes.confidence
-    ones = torch.ones_like(confidence)
-    values = torch.cat([ab, confidence, ones, centers_of(ab)], dim=1)
+    values = torch.cat([ab, confidence, torch.ones_like(confidence), centers_of(ab)], dim=1)
     match = correspondence.warp(target, reference, values, labels, tau=tau)
     warped_ab, warped_confidence, warped_ones, source = torch.split(match.values, [2, 1, 1, 2], dim=1)
 

@@ -207,8 +207,8 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         fake_scores = self.discriminator(2 * fake - 1, features)
 
         # drift: squared mean score of the real images in the global batch
-        count = real_scores.new_tensor([len(real_scores)])
-        global_mean = sum_over_processes(real_scores.sum()) / sum_over_processes(count)[0]
+        count = real_scores.new_tensor(len(real_scores))
+        global_mean = sum_over_processes(real_scores.sum()) / sum_over_processes(count)
         drift = global_mean.square()
 
         interpolated = 2 * torch.lerp(fake, true, share) - 1

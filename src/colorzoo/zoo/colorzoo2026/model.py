@@ -247,18 +247,19 @@ class Colorzoo2026(ColoringModel):
         # relative to the automatic color at full size, so that a point with exactly this color has no effect
         residual = (points.ab - automatic.ab) / AB_SCALE
         observations = observe(residual, points.mask, analysis.grid)
+        # the same average over the pixels of each cell, but of the point colors
         point_colors = observe(points.ab / AB_SCALE, points.mask, analysis.grid).residual
         with torch.autocast(residual.device.type, enabled=False):
             # float64, because nearby points amplify rounding error of the covariance up to a million times
             cells = analysis.cells.double()
-            across = cell_covariance(cells, cells.take(observations.cell))
-            posterior = self.covariance.posterior(across, observations)
-            change = posterior.change.to(analysis.mean)
-            change = bound_change(analysis.mean, change, point_colors, observations.valid)
-            posterior = posterior._replace(change=change)
-        coarse_ab = AB_SCALE * _maps(analysis.mean + change, analysis.grid)
+            covariance_with_points = cell_covariance(cells, cells.take(observations.cell))
+            posterior = self.covariance.posterior(covariance_with_points, observations)
+            mean = analysis.mean
+            change = bound_change(mean, posterior.change.to(mean), point_colors, observations.valid)
+        coarse_ab = AB_SCALE * _maps(mean + change, analysis.grid)
         ab = enlarge_along_edges(coarse_ab, analysis.light, lightness)
-        return AbPrediction(ab=ab, extras=extras, compute_logits=partial(self._logits, analysis, posterior))
+        compute_logits = partial(self._logits, analysis, posterior._replace(change=change))
+        return AbPrediction(ab=ab, extras=extras, compute_logits=compute_logits)
 
     def _logits(self, analysis: Analysis, posterior: Posterior) -> Tensor:
         """Return the logits ``(B, 313, h, w)`` of the distribution conditioned on points."""

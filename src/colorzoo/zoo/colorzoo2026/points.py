@@ -289,9 +289,8 @@ def bound_change(mean: Tensor, change: Tensor, point_colors: Tensor, valid: Tens
     limits = hull_extents + SLACK  # (B, N, D)
     color = mean + change
     for _ in range(LIMIT_ROUNDS):  # near a corner of the hull, one correction can violate another limit
-        excess, worst = (color @ directions - limits).max(-1, keepdim=True)
-        worst_direction = directions.T[worst[..., 0]]  # (B, N, 2)
-        color = color - excess.clamp(min=0) * worst_direction
+        excess, worst = (color @ directions - limits).max(dim=-1)  # (B, N)
+        color = color - excess.clamp(min=0)[..., None] * directions.T[worst]
     return color - mean
 
 
