@@ -163,4 +163,4 @@ def _last(summary: Summary, method: Method) -> int:
 
 def _values(summary: Summary, method: Method, output: Output) -> NDArray[np.float64]:
     table = summary.tables[method.name, _last(summary, method)]
-    return np.asarray(output.finish(table.moments[output.key]))
+    return table.image_values(output)

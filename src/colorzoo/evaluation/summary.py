@@ -158,6 +158,10 @@ class Table:
     moments: Mapping[str, Moments]
     actual_interactions: NDArray[np.int64]
 
+    def image_values(self, output: Output) -> NDArray[np.float64]:
+        """Return the value ``(N,)`` of each image in a report column."""
+        return output.finish(self.moments[output.key])
+
 
 @dataclass(frozen=True)
 class Summary:

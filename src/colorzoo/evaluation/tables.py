@@ -158,12 +158,10 @@ def image_rows(summary: Summary) -> list[dict[str, Any]]:
     has_references = any(item.reference_name for item in summary.items)
     rows = []
     for (method, count), table in summary.tables.items():
-        values = {}  # values of all images, by metric key
-        for output in outputs:
-            values[summary.setup.full_key(output)] = output.finish(table.moments[output.key])
+        columns = {summary.setup.full_key(output): table.image_values(output) for output in outputs}
         for index, item in enumerate(summary.items):
             reference = {"reference": item.reference_name} if has_references else {}
-            scores = {key: float(image_values[index]) for key, image_values in values.items()}
+            values = {key: float(column[index]) for key, column in columns.items()}
             row = {
                 "image": item.name,
                 **reference,
@@ -171,7 +169,7 @@ def image_rows(summary: Summary) -> list[dict[str, Any]]:
                 "method": method,
                 "interactions": count,
                 "actual_interactions": int(table.actual_interactions[index]),
-                **scores,
+                **values,
             }
             rows.append(row)
     return rows

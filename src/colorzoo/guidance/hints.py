@@ -335,6 +335,9 @@ class Guidance(TensorFields):
     def check_matches(self, images: Tensor, kinds: Container[str]) -> None:
         """Raise an error if hints do not match a batch of images ``(B, C, H, W)``.
 
+        Reference images and their class maps can have another height and width. A single reference is used
+        for all images.
+
         Args:
             images: Images of the hints.
             kinds: Kinds of hints to check, such as ``"points"``.
@@ -344,12 +347,12 @@ class Guidance(TensorFields):
                 numbers is not float32.
         """
         for path, value in self.tensors().items():
-            kind, _, name = path.partition(".")
+            kind = path.split(".")[0]
             if kind not in kinds:
                 continue
-            is_reference = kind == "exemplar" or name == "exemplar"
-            is_map = value.ndim == 4 and not is_reference  # references have their own height and width
-            is_shared = is_reference and len(value) == 1  # by all images of the batch
+            is_reference = kind == "exemplar" or path == "classes.exemplar"
+            is_map = value.ndim == 4 and not is_reference
+            is_shared = is_reference and len(value) == 1
             wrong_batch = len(value) != len(images) and not is_shared
             wrong_size = is_map and value.shape[2:] != images.shape[2:]
             if wrong_batch or wrong_size:

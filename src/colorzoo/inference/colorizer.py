@@ -500,18 +500,20 @@ def load_model(
             raise ColorzooError(_UNTRAINED.format(type(model).__name__))
         return loaded, None
     choice = model if isinstance(model, ModelChoice) else choose_model(model, weights=weights, fast=fast)
-    file, why_no_file = choice.found
+    file, why_no_file = choice.found  # downloads the file if necessary
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UntrainedWarning)  # the error below contains the reason
         loaded = create_coloring_model(choice.name, file, **settings)
     if loaded.trained or allow_untrained:
         return loaded, choice
-    reason = loaded.untrained_reason
     if why_no_file:
         reason = f"{choice.name} is untrained here: {why_no_file}"
-    if not reason:  # as for weights=None
+    elif loaded.untrained_reason:  # the file contains only a part of the weights
+        reason = loaded.untrained_reason
+    else:  # weights=None requests random weights
         raise ColorzooError(_UNTRAINED.format(choice.name))
-    if not model_card(choice.name).weights:  # a new paper: only random weights can be suggested
+    has_known_weights = bool(model_card(choice.name).weights)
+    if not has_known_weights:
         reason += "; allow_untrained=True (--allow-untrained) colorizes with random weights"
     raise ColorzooError(reason)
 

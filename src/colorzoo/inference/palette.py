@@ -88,7 +88,7 @@ def weighted_clusters(
     Args:
         points: ``(N, 2)`` points.
         weights: ``(N,)`` weights that sum to 1.
-        count: Number of clusters K; at most N.
+        count: Number of clusters K; reduced to N if it is larger.
 
     Returns:
         Cluster means ``(K, 2)`` and cluster weights ``(K,)``, largest weight first.
@@ -97,20 +97,22 @@ def weighted_clusters(
     # S initializations are clustered at the same time
     starts = [_spread_start(points, weights, count, seed) for seed in range(_PALETTE_STARTS)]
     means = np.stack(starts)  # (S, K, 2)
-    weighted = np.column_stack([weights, weights[:, None] * points])  # (N, 3): weight and weighted point
+    clusters = np.arange(count)[:, None]  # (K, 1)
+    weighted_points = weights[:, None] * points
+    summands = np.column_stack([weights, weighted_points])  # (N, 3), summed together for speed
     for _ in range(_PALETTE_ROUNDS):
-        nearest = _squared_distances(points, means).argmin(-1)  # (S, N), cluster of each point
-        is_member = nearest[:, None] == np.arange(count)[:, None]  # (S, K, N)
-        sums = is_member.astype(np.float64) @ weighted  # (S, K, 3), over the points of each cluster
+        nearest = _shifted_squared_distances(points, means).argmin(-1)  # (S, N), cluster of each point
+        is_member = nearest[:, None, :] == clusters  # (S, K, N)
+        sums = is_member.astype(np.float64) @ summands  # (S, K, 3), over the points of each cluster
         masses, point_sums = sums[..., :1], sums[..., 1:]  # (S, K, 1) and (S, K, 2)
         member_means = point_sums / np.maximum(masses, 1e-12)
-        moved = np.where(masses > 0, member_means, means)  # empty clusters stay
-        largest_move = np.abs(moved - means).max()
-        means = moved
+        new_means = np.where(masses > 0, member_means, means)  # empty clusters stay
+        largest_move = np.abs(new_means - means).max()
+        means = new_means
         if largest_move < _PALETTE_SETTLED:
             break
-    # (S,), minus a constant that is equal for all initializations
-    errors = _squared_distances(points, means).min(-1) @ weights
+    # mean squared distance (S,) from the nearest mean; all have the same shift, so they can be compared
+    errors = _shifted_squared_distances(points, means).min(-1) @ weights
     best = int(errors.argmin())
     best_means, best_masses = means[best], masses[best, :, 0]
     order = np.argsort(-best_masses, kind="stable")
@@ -172,8 +174,13 @@ def _spread_start(
     return points[chosen]
 
 
-def _squared_distances(points: NDArray[np.float64], means: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return squared distances ``(S, N, K)`` from means, minus a constant for each point."""
+def _shifted_squared_distances(
+    points: NDArray[np.float64], means: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return squared distances ``(S, N, K)`` of points from means, minus the squared length of each point.
+
+    This shift is equal for all means, so it does not change which mean is nearest.
+    """
     product = np.matmul(points, means.transpose(0, 2, 1))
     distances: NDArray[np.float64] = np.square(means).sum(-1)[:, None] - 2 * product
     return distances

@@ -128,13 +128,16 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
     def losses(self, generated: GatedPrediction, label: Tensor | None) -> dict[str, Tensor]:
         """Return the generator losses by name, without their weights; see `GatedTransferObjective`.
 
+        The sides of the images should be multiples of the model's stride. The network pads other images, and
+        only its full-size ab is cropped to the image.
+
         Args:
             generated: Prediction for the batch.
             label: ``(B,)`` int64 image classes; None omits the classification loss.
         """
         output = generated.output
-        quarter_size_ab, half_size_ab, _ = output.ab
-        ab = generated.ab / AB_SCALE  # the full-size ab of the output, cropped to the image
+        quarter_size_ab, half_size_ab = output.ab[:2]
+        ab = generated.ab / AB_SCALE  # full size, cropped to the image
         lightness, true_ab = generated.truth[:, :1], generated.truth[:, 1:]
         losses = {
             "pixel": _multiscale_smooth_l1([quarter_size_ab, half_size_ab, ab], true_ab),

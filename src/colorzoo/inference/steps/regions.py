@@ -34,7 +34,8 @@ def edit_regions(
     """Divide the regions that a model proposes by the lines that the user draws.
 
     A new region gets the smallest unused index, so equal lines give equal indices. If all indices are used,
-    the line is ignored.
+    the line is ignored. `Regions.segments` of the result is not divided, because it is an input of the
+    network.
 
     Args:
         proposed: Regions that the model proposes.
@@ -49,13 +50,12 @@ def edit_regions(
     scale = np.array([width / image_width, height / image_height])
     max_regions = proposed.rgb.shape[1]
     for division in divisions:
-        corners = np.floor(np.asarray(division.path) * scale).astype(np.int32)
+        vertices = np.floor(np.asarray(division.path) * scale).astype(np.int32)
         if division.closed:
-            _enclose(index, corners, max_regions)
+            _enclose(index, vertices, max_regions)
         else:
-            _cut(index, corners, ink, max_regions)
+            _cut(index, vertices, ink, max_regions)
     edited = torch.from_numpy(index)[None, None].to(proposed.index)
-    # models also use the segments from before the edits
     return replace(proposed, index=edited, segments=proposed.original_segments)
 
 
@@ -124,21 +124,21 @@ def mean_region_colors(regions: Regions, rgb: Tensor) -> list[str]:
     return [format_hex(color) for color in levels]
 
 
-def _enclose(index: Index, corners: NDArray[np.int32], count: int) -> None:
+def _enclose(index: Index, vertices: NDArray[np.int32], count: int) -> None:
     """Turn the inside of a closed loop into a region."""
     inside = np.zeros(index.shape, np.uint8)
-    cv2.fillPoly(inside, [corners], 1)
+    cv2.fillPoly(inside, [vertices], 1)
     number = _free_number(index, count)
     if number is not None and inside.sum() >= _LEAST_PIXELS:
         index[inside > 0] = number
 
 
-def _cut(index: Index, corners: NDArray[np.int32], ink: NDArray[np.bool_], count: int) -> None:
+def _cut(index: Index, vertices: NDArray[np.int32], ink: NDArray[np.bool_], count: int) -> None:
     """Cut the region that a line crosses most; the smaller parts become new regions."""
     from scipy import ndimage  # imported here, because few recipes have lines that cut regions
 
     canvas = np.zeros(index.shape, np.uint8)
-    cv2.polylines(canvas, [corners], isClosed=False, color=1)
+    cv2.polylines(canvas, [vertices], isClosed=False, color=1)
     line = canvas > 0
     if not line.any():
         return

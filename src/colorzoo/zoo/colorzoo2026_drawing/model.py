@@ -156,31 +156,32 @@ class Colorzoo2026Drawing(ColoringModel):
         """Choose the color of each region; see `ColoringModel.region_colors`.
 
         With a palette, with a nonzero variant, or if the likely colors are dull and uncertain, different
-        objects get contrasting colors; see `contrasting_colors`.
+        objects get contrasting colors; see `contrasting_colors`. Contrasting colors are mixed with the likely
+        colors, but colors of a palette are not changed.
         """
         log_probabilities = prediction.extras["color_log_probabilities"][0]
         pooled = pool_log_probabilities(log_probabilities, votes)
-        areas = votes.sum(1)
+        areas = votes.sum(1)  # in cells
         if palette is None:
-            candidates, candidate_log_probabilities = self.centers, pooled
-            min_distance, contrasting_share = DISTINCT, CONTRASTING_SHARE
             colors = vivid_color(pooled, self.centers, TEMPERATURE)
-            # gray paper is recognized by the mean color, whose chroma is not increased
+            # not the vivid colors, in which gray paper looks colored
             mean_colors = likely_color(pooled, self.centers, TEMPERATURE)
             weights = _colored_weights(unscale_lab(mean_colors), areas)
             needs_contrast = variant != 0 or _is_dull_and_uncertain(colors, pooled, weights)
             if not needs_contrast:
                 return _as_rgb(colors)
+            candidates, candidate_log_probabilities = self.centers, pooled
+            joined_below, contrasting_share = DISTINCT, CONTRASTING_SHARE
         else:
             candidates = _as_scaled_lab(palette).to(pooled)
             candidate_log_probabilities = limit_to_palette(pooled, self.centers, candidates)
-            min_distance, contrasting_share = 0.0, 1.0  # palette colors are exact: never joined or mixed
             colors = candidates[candidate_log_probabilities.argmax(1)]
             weights = _colored_weights(unscale_lab(colors), areas)
+            joined_below, contrasting_share = 0.0, 1.0  # neither joins nor mixes palette colors
 
         similarity = self.region_similarity(prediction, votes)
         contrasting, has_contrasting = contrasting_colors(
-            candidate_log_probabilities, candidates, similarity, weights, min_distance, variant
+            candidate_log_probabilities, candidates, similarity, weights, distance=joined_below, seed=variant
         )
         blended = torch.lerp(colors, contrasting, contrasting_share)
         # paper and unimportant objects get no contrasting color

@@ -102,14 +102,15 @@ class Su2020(SingleOptimizerModule):
         """Copy the weights of a Local Hints model or another su2020 model.
 
         A Local Hints model initializes each of the three networks. From an su2020 model, all weights are
-        copied; then `continue_from` prepares the current stage.
+        copied; then `continue_from` prepares the current stage. The ``mask_center`` of the models must be
+        equal: the value that a network subtracts from the mask of the color points.
 
         Args:
             source: Task of the other model.
 
         Raises:
-            ColorzooError: The other model does not match this model, or is a Local Hints model although
-                ``trunk`` is set.
+            ColorzooError: The other model is of another kind, does not match this model, or is a Local Hints
+                model although ``trunk`` is set.
         """
         if isinstance(source, Su2020):
             found = (source.extensions.trunk, source.model.network.mask_center)
@@ -126,7 +127,7 @@ class Su2020(SingleOptimizerModule):
                 "--model.start cannot be combined with --model.extensions.trunk. Remove one option."
             )
         network = self.model.network
-        weights = start_weights(source.model, network.mask_center)
+        weights = start_weights(source.model, network.mask_center)  # requires a Local Hints model
         for unet in (network.full, network.instance, network.fusion):
             apply_weights(unet, weights, name="--model.start", published=False)
 

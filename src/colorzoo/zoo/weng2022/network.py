@@ -64,11 +64,13 @@ def possible_bins(ranges: int) -> Tensor:
     """
     with torch.device("cpu"):
         # sample each bin at 25 colors, and each color at 101 lightness values
-        offsets = torch.linspace(-_BIN_SIDE / 2, _BIN_SIDE / 2, 5)
-        ab = (hull_centers()[:, None] + torch.cartesian_prod(offsets, offsets)).reshape(-1, 2)
+        side_offsets = torch.linspace(-_BIN_SIDE / 2, _BIN_SIDE / 2, 5)
+        offsets = torch.cartesian_prod(side_offsets, side_offsets)  # (25, 2)
+        sampled_ab = (hull_centers()[:, None] + offsets).mT  # (313, 2, 25)
+        ab = sampled_ab[..., None].expand(-1, -1, -1, 101)
         lightness = torch.arange(101.0)
-        lab = torch.cat([lightness.expand(1, len(ab), 101), ab.T[:, :, None].expand(2, len(ab), 101)])
-        is_possible = in_gamut(lab).reshape(len(hull_centers()), -1, 101).any(dim=1)  # (313, 101)
+        lab = torch.cat([lightness.expand_as(ab[:, :1]), ab], dim=1)  # (313, 3, 25, 101)
+        is_possible = in_gamut(lab)[:, 0].any(dim=1)  # (313, 101), whether any of the 25 colors is
         range_index = lightness_range(lightness, ranges)
         return torch.stack([is_possible[:, range_index == index].any(dim=1) for index in range(ranges)])
 

@@ -21,7 +21,7 @@ from colorzoo.guidance import Points
 from colorzoo.networks.hint_unet import HintUNet, PointNetwork, initialize, point_network
 from colorzoo.networks.shared_weights import borrow
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import NonNegativeFloat
+from colorzoo.settings import Positive
 from colorzoo.training.stages import Stage
 from colorzoo.zoo.xu2020.network import MASK_CENTER, Architecture, ExemplarNetwork
 
@@ -42,7 +42,7 @@ class Extensions:
     """
 
     backbone: str | None = None
-    transfer_error: NonNegativeFloat | None = None
+    transfer_error: Positive | None = None
 
 
 class ExtendedExemplarNetwork(ExemplarNetwork):
@@ -82,10 +82,10 @@ def weigh_transfer(
 ) -> Tensor:
     """Average transferred and automatic colors by inverse variance.
 
-    The variance of an automatic color is the variance of the predicted color distribution. The variance of
-    the transferred colors is estimated for each image: the mean squared distance between transferred and
-    automatic colors, minus the variance of the automatic colors, but at least ``error`` squared. The colors
-    of an unsuitable reference therefore have a low weight.
+    All variances are means over a and b. The variance of an automatic color is the variance of the predicted
+    color distribution. The variance of the transferred colors is estimated for each image: the mean squared
+    difference between transferred and automatic colors, minus the variance of the automatic colors, but at
+    least ``error`` squared. The colors of an unsuitable reference therefore have a low weight.
 
     Args:
         transferred: ab ``(B, 2, H, W)`` after the transfer in CIE units.
@@ -97,17 +97,17 @@ def weigh_transfer(
     Returns:
         Averaged ab ``(B, 2, H, W)`` in CIE units.
     """
-    automatic_variance = F.interpolate(
-        _variance(logits, centers), size=transferred.shape[-2:], mode="bilinear"
-    )
+    cell_variance = _mean_variance(logits, centers)  # of cells of 4 x 4 pixels
+    automatic_variance = F.interpolate(cell_variance, size=transferred.shape[-2:], mode="bilinear")
     squared_difference = (transferred - automatic).square().mean(dim=1, keepdim=True)
     excess = (squared_difference - automatic_variance).mean(dim=(1, 2, 3), keepdim=True)
-    transfer_variance = excess.clamp(min=error**2)  # (B, 1, 1, 1)
+    least_variance = error**2
+    transfer_variance = excess.clamp(min=least_variance)  # (B, 1, 1, 1)
     weight = automatic_variance / (automatic_variance + transfer_variance)  # of the transferred colors
     return automatic + weight * (transferred - automatic)
 
 
-def _variance(logits: Tensor, centers: Tensor) -> Tensor:
+def _mean_variance(logits: Tensor, centers: Tensor) -> Tensor:
     """Return the mean of the variances of a and b, ``(B, 1, h, w)``."""
     with torch.autocast(logits.device.type, enabled=False):  # float32 for differences of large squares
         share = logits.float().softmax(dim=1)
