@@ -439,8 +439,9 @@ class ColoringModel(nn.Module):
             )
         from colorzoo.networks.renaming import rename_keys, reshape_like
 
-        unused = self.published_unused
-        used = {key: value for key, value in state_dict.items() if not (unused and re.search(unused, key))}
+        used = dict(state_dict)
+        if self.published_unused:  # an empty pattern would match all keys
+            used = {key: value for key, value in used.items() if not re.search(self.published_unused, key)}
         converted = {}
         for key, value in rename_keys(used, self.published_names).items():
             prefix = "" if key.startswith("discriminator.") else "network."

@@ -141,9 +141,9 @@ def random_windows(
     for x_draw, y_draw, mirror_draw, *size_draws in draws.tolist():
         if kind == "crop":
             width = height = crop
-        elif kind == "zoom":  # as if a crop were cut from a resized image
+        elif kind == "zoom":  # the part of the image that a crop of the resized image contains
             resized_side = crop + (side - crop) * size_draws[0]
-            width = height = round(side * crop / resized_side)
+            width = height = round(crop * side / resized_side)
         else:
             width, height = _window_size(size_draws, side, kind, min_scale, max_stretch)
         left = int(x_draw * (side - width + 1))

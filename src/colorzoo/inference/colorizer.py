@@ -239,6 +239,7 @@ class Colorizer:
             GuidanceError: The guidance does not match the image, or the strength is outside [0, 1.5].
         """
         log: list[StageRun] = []
+        # guidance tensors cover the whole image
         recipe = guidance if isinstance(guidance, Recipe) else Recipe(border="none")
         notes = recipe_notes(recipe, image)
         setting = _border_setting(recipe, border, is_sketch=self._network.is_sketch)
@@ -249,24 +250,23 @@ class Colorizer:
         if recipe.healing:  # healing does not change the border
             image = replace(image, levels=_healed(log, image, recipe))
 
-        whole = part = FullLightness(image.levels)
-        part_size = image.size
-        surroundings: Surroundings | None = None
+        whole = FullLightness(image.levels)
         if inside is None:
             recipe.check_inside(*image.size)
+            part, part_size, part_guidance = whole, image.size, guidance
         elif isinstance(guidance, Guidance):
             raise GuidanceError(_WHOLE_IMAGE)
         else:
-            guidance, crop_notes = crop_recipe(guidance, image.size, inside)
+            part_guidance, crop_notes = crop_recipe(guidance, image.size, inside)
             notes = (f"only the image inside the scan border was colored ({inside})", *crop_notes, *notes)
             part = FullLightness(image.levels[inside.slices])
             part_size = inside.width, inside.height
-            surroundings = Surroundings(whole, inside)
+        surroundings = None if inside is None else Surroundings(whole, inside)
         about = f"{image.size[0]} x {image.size[1]} pixels"
         lightness = timed(log, preprocess, part, self.size, about=about)
         drawing = _read_drawing(log, image, recipe, about) if self._network.is_sketch else None
         task = self.prepare_lightness(
-            lightness, part_size, guidance, reference, strength=strength, drawing=drawing
+            lightness, part_size, part_guidance, reference, strength=strength, drawing=drawing
         )
         full_size = FullSize(part, surroundings, recipe.crop, image.alpha)
         return replace(task, notes=notes, full_size=full_size, log=log)

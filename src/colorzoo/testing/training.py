@@ -200,7 +200,8 @@ def train_config(card: ModelCard, config: Path, images: Path | None = None) -> N
         folder = Path(name)
         if images is None:
             images = folder / "images"
-            write_sample_images(images, count=4 * _TRAIN_BATCH, classes=2 * _takes_labels(card))
+            count = 2 * _STEPS * _TRAIN_BATCH  # half of the images are in `train`
+            write_sample_images(images, count=count, classes=2 if _takes_labels(card) else 0)
         overlay = write_overlay(card, folder, images)
         code = run_command(["fit", "--config", str(config), "--config", str(overlay)])
         losses = logged(folder, "train/")

@@ -30,7 +30,7 @@ def find_checkpoint(path: str, *, begins: bool) -> str | None:
         WeightsError: The file does not exist, the folder contains no checkpoint, or the bucket cannot be
             read.
     """
-    if path in ("last", "best"):
+    if path in ("last", "best"):  # keywords of Lightning
         raise WeightsError(f"--ckpt_path must be a checkpoint or a folder of runs, got {path!r}")
     try:
         fs, root = url_to_fs(path)
@@ -40,10 +40,10 @@ def find_checkpoint(path: str, *, begins: bool) -> str | None:
     except Exception as error:  # OSError, ImportError, and errors of botocore, which have no common base
         raise WeightsError(f"--ckpt_path {path!r} cannot be read ({first_words(error)})") from error
     if times:
-        newest = max(times, key=lambda file: (times[file], file))  # equal times: the last name
+        newest = max(times, key=lambda file: (times[file], file))  # with equal times, the last by name
         url: str = fs.unstrip_protocol(newest)
         return url.removeprefix("file://")
-    if begins and not path.endswith(SUFFIX):
+    if begins and not path.endswith(SUFFIX):  # a missing checkpoint file does not begin a run
         return None
     raise WeightsError(f"--ckpt_path must contain a checkpoint, got the folder {path!r} without checkpoints")
 

@@ -122,7 +122,7 @@ class ColorizationModule(LightningModule):
         """
         super().__init__()
         if stage is not None and stage not in self.stages:
-            known = ", ".join(self.stages) or "null"
+            known = ", ".join(self.stages) or "null"  # null is None in a configuration file
             raise ColorzooError(
                 f"--model.stage must be one of {known} for {type(self).__name__}, got {stage!r}"
             )
@@ -135,9 +135,9 @@ class ColorizationModule(LightningModule):
         self._stored_trained: bool | None = None  # `trained` of the loaded checkpoint
         self.register_load_state_dict_post_hook(_restore_trained)  # type: ignore[no-untyped-call]
         self.provenance = Provenance(model=type(self).__name__, stage=stage)
-        self.measurement = nn.ModuleDict()
-        # freeze the parameters that the stage does not train
-        freeze(self, EVERYTHING if stage is None else self.stages[stage])
+        self.measurement = nn.ModuleDict()  # filled by `metrics_of`
+        current = EVERYTHING if stage is None else self.stages[stage]
+        freeze(self, current)  # freezes the parameters that the stage does not train
 
     @property
     def hparams_initial(self) -> AttributeDict:

@@ -49,7 +49,7 @@ class Command:
             allow_abbrev=False,  # a new option could make existing abbreviations ambiguous
         )
         hints = get_type_hints(self.options, include_extras=True)
-        groups: dict[str, Any] = {"": parser}
+        groups: dict[str, Any] = {"": parser}  # options with an empty title belong to no group
         for field in fields(self.options):
             title = field.metadata["group"]
             if title not in groups:

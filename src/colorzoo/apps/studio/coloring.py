@@ -139,9 +139,10 @@ def color_preview(request: PadRequest, quality: Quality, limits: Limits) -> tupl
     result = _run(task)
     network_end = time.perf_counter()
     stop_if_cancelled()
-    photo = request.opened.whole or request.opened
-    lightness = _preview_lightness(photo, quality, limits)
-    levels = _preview_levels(result, lightness[0, 0], request.opened.window)
+    opened = request.opened
+    whole = opened.whole or opened  # includes the border of a scan
+    lightness = _preview_lightness(whole, quality, limits)
+    levels = _preview_levels(result, lightness[0, 0], opened.window)
     data = jpeg(Image.fromarray(levels))
     timing = {
         "network": milliseconds(network_end - start),

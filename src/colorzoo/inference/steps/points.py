@@ -432,9 +432,12 @@ def _missing_ab(
         strength: Factor applied to the chroma of the points.
     """
     rows, columns = pixels
+    lab = points_lab(hints, lightness[rows, columns])
+    scaled_lab = lab * torch.tensor([1.0, strength, strength])
+    target_map = reduce_chroma(scaled_lab.T[:, :, None])  # (3, K, 1), within sRGB
+    target_ab = target_map[1:, :, 0].T
+    # upsample the prediction only at the points
     height, width = lightness.shape
-    lab = points_lab(hints, lightness[rows, columns]) * torch.tensor([1.0, strength, strength])
-    target_ab = reduce_chroma(lab.T[:, :, None])[1:, :, 0].T  # within sRGB
     row_weights = bicubic_matrix(ab.shape[1], height)[rows]
     column_weights = bicubic_matrix(ab.shape[2], width)[columns]
     upsampled_ab = torch.einsum("kh,chw,kw->kc", row_weights, ab, column_weights)

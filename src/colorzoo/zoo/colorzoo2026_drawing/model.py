@@ -83,7 +83,6 @@ class Colorzoo2026Drawing(ColoringModel):
         ``(B, 256, h, w)`` is the logarithm of the distribution over `centers`. ``"embedding"``
         ``(B, D, h, w)`` contains the embeddings.
         """
-        size = lightness.shape[2:]
         sketch = _resized(lightness)
         grid = sketch.shape[2] // STRIDE, sketch.shape[3] // STRIDE
         hints = self._hints(guidance, lightness)
@@ -91,9 +90,10 @@ class Colorzoo2026Drawing(ColoringModel):
         with torch.autocast(lightness.device.type, enabled=False):
             maps = self.network(sketch, hints)
             observations = self._observations(maps, hints, guidance)
-            log_probabilities, mean = self.condition(maps, observations)
-            color = lab_to_rgb(_as_map(unscale_lab(mean), grid))
-        color = F.interpolate(color, size, mode="bilinear").clamp(0, 1)
+            log_probabilities, scaled_lab = self.condition(maps, observations)
+            cell_lab = _as_map(unscale_lab(scaled_lab), grid)
+            cell_rgb = lab_to_rgb(cell_lab)
+        color = F.interpolate(cell_rgb, lightness.shape[2:], mode="bilinear").clamp(0, 1)
         extras = {
             "color_log_probabilities": _as_map(log_probabilities, grid),
             "embedding": _as_map(maps.embedding, grid),

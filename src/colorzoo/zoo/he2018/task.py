@@ -106,14 +106,18 @@ class He2018(SelfReferenced, SingleOptimizerModule):
         input_ab = torch.where(is_perceptual[:, None, None, None], reference_ab, own_ab)
         ab = self.model.generate(lightness, input_ab, aligned.errors)
 
-        chrominance = smooth_l1_map(ab, true_ab).mean(dim=(1, 2, 3)) / 2  # mean over a and b
-        perceptual = torch.zeros_like(chrominance)
+        # the branch of an image also selects its loss
+        chrominance = smooth_l1_map(ab, true_ab).mean(dim=(1, 2, 3)) / 2  # the map is a sum over a and b
         perceptual_weight = self.objective.perceptual_weight
         if perceptual_weight:
             perceptual = self._feature_distance(torch.cat([lightness, ab], dim=1), rgb)
-        loss = torch.where(is_perceptual, perceptual_weight * perceptual, chrominance).mean()
+        else:  # VGG-19 is not loaded
+            perceptual = torch.zeros_like(chrominance)
+        image_losses = torch.where(is_perceptual, perceptual_weight * perceptual, chrominance)
+        loss = image_losses.mean()
         losses = {
             "loss": loss,
+            # means over the batch; images of the other branch count as 0
             "chrominance": (chrominance * ~is_perceptual).mean(),
             "perceptual": (perceptual * is_perceptual).mean(),
         }

@@ -140,19 +140,19 @@ class HintAttention(nn.Module):
         batch, _, height, width = features.shape
         cells = ((height + 1) // 2, (width + 1) // 2)
         cell_hints = F.adaptive_avg_pool2d(hints.float(), cells)
-        weight = cell_hints[:, 2:]  # fraction of hinted pixels
+        fraction = cell_hints[:, 2:]  # of hinted pixels in each cell
         projected = self.key(features)
         projected_cells = F.adaptive_avg_pool2d(projected.float(), cells)
         query = _extend_query(self._embed(projected))
-        key = _extend_key(self._embed(projected_cells), self.bias, weight)
+        key = _extend_key(self._embed(projected_cells), self.bias, fraction)
         # dividing by the fraction gives the mean color of the hinted pixels, and 1 as the third channel
-        colors = (cell_hints / weight.clamp(min=1e-6)).flatten(2).transpose(1, 2)
-        value = torch.cat([colors, torch.zeros_like(colors[:, :1])], dim=1)  # the null cell has color 0
+        hint_means = (cell_hints / fraction.clamp(min=1e-6)).flatten(2).transpose(1, 2)
+        value = torch.cat([hint_means, torch.zeros_like(hint_means[:, :1])], dim=1)  # the null cell is 0
         if not torch.is_grad_enabled() and not is_traced():
-            key, value = _hinted_in_some_image(key, value, weight)
-        # add a head axis: ONNX export supports only 4D attention
-        query, key, value = query[:, None], key[:, None], value[:, None]
-        attended = F.scaled_dot_product_attention(query, key, value, scale=1.0)[:, 0]
+            key, value = _hinted_in_some_image(key, value, fraction)
+        # one attention head, because ONNX export supports only 4D attention
+        heads = F.scaled_dot_product_attention(query[:, None], key[:, None], value[:, None], scale=1.0)
+        attended = heads[:, 0]  # (B, h * w, 3)
         return attended.transpose(1, 2).reshape(batch, 3, height, width)
 
     def _embed(self, projected: Tensor) -> Tensor:

@@ -114,11 +114,15 @@ class Zhang2017Local(SingleOptimizerModule):
         super().__init__(LocalHints(architecture, extensions), stage=stage, start=start, **optimization)
         self.objective = objective
         self.points = PointSimulation(
-            users.stop_probability, reveal_all=users.reveal_all, none=1 - users.hints, many=extensions.many
+            users.stop_probability,
+            reveal_all=users.reveal_all,
+            many=extensions.many,
+            none=1 - users.hints,  # fraction of the images without points
         )
-        self.classification_loss: Loss = partial(grid_cross_entropy, stride=LOGIT_STRIDE)
-        if architecture.hypercolumn:
-            self.classification_loss = hull_cross_entropy
+        if architecture.hypercolumn:  # 313 bins
+            self.classification_loss: Loss = hull_cross_entropy
+        else:  # 529 bins
+            self.classification_loss = partial(grid_cross_entropy, stride=LOGIT_STRIDE)
         self.regression_loss: Loss = partial(smooth_l1, delta=objective.delta)
         if extensions.colorfulness:  # not in the paper
             self.regression_loss = partial(
