@@ -43,7 +43,7 @@ def lightness_of(batch: int, size: tuple[int, int] = SIZE) -> Tensor:
 
 def boxes_of(*counts: int) -> Boxes:
     generator = torch.Generator().manual_seed(0)
-    return Boxes.of([random_boxes(count, generator) if count else torch.empty(0, 4) for count in counts])
+    return Boxes.of([random_boxes(generator, count) if count else torch.empty(0, 4) for count in counts])
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_su2020_training_boxes_are_fractions_and_default_to_the_whole_image() ->
             {**batch, "boxes": [torch.ones(5, 4), torch.empty(0, 4)]}
         )
     ] == [2, 3]
-    drawn = random_boxes(50, torch.Generator().manual_seed(0))
+    drawn = random_boxes(torch.Generator().manual_seed(0), 50)
     assert 0 <= drawn.min() <= drawn.max() <= 1
     sides = drawn[:, 2:] - drawn[:, :2]
     assert [sides.min().item(), sides.max().item()] == pytest.approx([0.25, 0.7], abs=0.01)

@@ -123,6 +123,7 @@ def shard_folder(
     _check_output(source, out)
     tables, classes = _find_splits(source, options.val_fraction)
     cache = ValueCache(cache_file(source, "checks"))
+    # gray images are dropped only from the training split, as in training without shards
     train_check = check_images(tables["train"].sources, drop_gray=options.drop_gray, cache=cache)
     val_check = check_images(tables["val"].sources, drop_gray=False, cache=cache)
     train = _shuffled(tables["train"].select(train_check.rows))

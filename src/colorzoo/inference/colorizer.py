@@ -506,16 +506,20 @@ def load_model(
         loaded = create_coloring_model(choice.name, file, **settings)
     if loaded.trained or allow_untrained:
         return loaded, choice
+    raise ColorzooError(_untrained_reason(choice, loaded, why_no_file))
+
+
+def _untrained_reason(choice: ModelChoice, loaded: ColoringModel, why_no_file: str) -> str:
+    """Return why a registered model has random weights, as an error message."""
     if why_no_file:
         reason = f"{choice.name} is untrained here: {why_no_file}"
     elif loaded.untrained_reason:  # the file contains only a part of the weights
         reason = loaded.untrained_reason
     else:  # weights=None requests random weights
-        raise ColorzooError(_UNTRAINED.format(choice.name))
-    has_known_weights = bool(model_card(choice.name).weights)
-    if not has_known_weights:
-        reason += "; allow_untrained=True (--allow-untrained) colorizes with random weights"
-    raise ColorzooError(reason)
+        return _UNTRAINED.format(choice.name)
+    if model_card(choice.name).weights:  # the user can download or train them
+        return reason
+    return f"{reason}; allow_untrained=True (--allow-untrained) colorizes with random weights"
 
 
 def _wrap_module(module: nn.Module, settings: Mapping[str, Any]) -> ColoringModel:

@@ -114,6 +114,7 @@ def weighted_clusters(
     # mean squared distance (S,) from the nearest mean; all have the same shift, so they can be compared
     errors = _shifted_squared_distances(points, means).min(-1) @ weights
     best = int(errors.argmin())
+    # the masses before the last update of the means, which was small
     best_means, best_masses = means[best], masses[best, :, 0]
     order = np.argsort(-best_masses, kind="stable")
     return best_means[order], best_masses[order]

@@ -174,10 +174,13 @@ def _predict_with_points(task: ColorizeTask, hints: Hints) -> tuple[Points | Non
 def _predict(task: ColorizeTask, points: Points | None, points_key: Hashable = None) -> Prediction:
     """Run the model with points and the other guidance of the task.
 
+    If the recipe contains object areas, a model that accepts boxes runs a second time, with boxes around the
+    areas. Inside the areas, the second prediction replaces the first.
+
     Args:
         task: Image and guidance; its points are ignored.
         points: Points at the size of the network input.
-        points_key: Key of the points in the results of stages; None without points.
+        points_key: Fields of the points on which the prediction depends; None without points.
     """
     network, accepts = task.network, task.network.model.accepts
     if points is None or "points" not in accepts:
@@ -192,8 +195,8 @@ def _predict(task: ColorizeTask, points: Points | None, points_key: Hashable = N
     if not objects:
         return prediction
     drawn = _drawn_areas(task, objects)
-    guidance = boxes_of_areas(guidance, drawn)
-    boxed = task.run(network.run_network, image, guidance, states, key=(key, "boxes"))
+    with_boxes = boxes_of_areas(guidance, drawn)
+    boxed = task.run(network.run_network, image, with_boxes, states, key=(key, "boxes"))
     return restrict_to_areas(boxed, prediction, drawn)
 
 

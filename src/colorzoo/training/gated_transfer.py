@@ -136,7 +136,7 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
             label: ``(B,)`` int64 image classes; None omits the classification loss.
         """
         output = generated.output
-        quarter_size_ab, half_size_ab = output.ab[:2]
+        quarter_size_ab, half_size_ab = output.ab[:2]  # scaled, like the truth
         ab = generated.ab / AB_SCALE  # full size, cropped to the image
         lightness, true_ab = generated.truth[:, :1], generated.truth[:, 1:]
         losses = {

@@ -120,17 +120,19 @@ class Studio:
         return TemporaryFile(path.read_bytes(), path.name)
 
     def _describe_session(self, session: Session, photo: TemporaryFile | None) -> dict[str, Any]:
-        """Return the fields of the ``hello`` message about a session and the server.
+        """Return the fields of the ``hello`` message about a session and the server; offer the photo.
 
         Args:
             session: Session of the drawing pad.
             photo: Photo that a new drawing pad opens, or None.
         """
-        start = photo and {
-            "upload": session.offer(photo.data, photo.name),
-            "name": safe_name(photo.name),
-            "sha256": sha256(photo.data).hexdigest(),
-        }
+        start: dict[str, str] | None = None
+        if photo is not None:
+            start = {
+                "upload": session.offer(photo.data, photo.name),
+                "name": safe_name(photo.name),
+                "sha256": sha256(photo.data).hexdigest(),
+            }
         return {
             "session": session.id,
             "photo": None if session.opened is None else session.opened.describe(self.network),

@@ -186,11 +186,11 @@ def color_video(
         shot = parts.finished(first.number)
         if shot is None:
             writer = source.part(parts.part(first.number, source.extension))
-            colorizer = _ShotColorizer(writer, colorer, first, steady, size, border)
+            shot_colorizer = _ShotColorizer(writer, colorer, first, steady=steady, size=size, border=border)
             for frame in shot_frames:
-                colorizer.add(frame)
+                shot_colorizer.add(frame)
                 tick()
-            shot = colorizer.finish()
+            shot = shot_colorizer.finish()
             parts.finish(shot)
         else:
             for _ in shot_frames:  # frames must be read to reach the next shot

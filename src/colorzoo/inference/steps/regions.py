@@ -34,8 +34,8 @@ def edit_regions(
     """Divide the regions that a model proposes by the lines that the user draws.
 
     A new region gets the smallest unused index, so equal lines give equal indices. If all indices are used,
-    the line is ignored. `Regions.segments` of the result is not divided, because it is an input of the
-    network.
+    the line is ignored. `Regions.segments` of the result is the index before all divisions, because it is an
+    input of the network.
 
     Args:
         proposed: Regions that the model proposes.

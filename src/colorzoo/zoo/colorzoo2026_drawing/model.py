@@ -156,36 +156,51 @@ class Colorzoo2026Drawing(ColoringModel):
         """Choose the color of each region; see `ColoringModel.region_colors`.
 
         With a palette, with a nonzero variant, or if the likely colors are dull and uncertain, different
-        objects get contrasting colors; see `contrasting_colors`. Contrasting colors are mixed with the likely
-        colors, but colors of a palette are not changed.
+        objects get contrasting colors; see `contrasting_colors`.
         """
-        log_probabilities = prediction.extras["color_log_probabilities"][0]
-        pooled = pool_log_probabilities(log_probabilities, votes)
-        areas = votes.sum(1)  # in cells
         if palette is None:
-            colors = vivid_color(pooled, self.centers, TEMPERATURE)
-            # not the vivid colors, in which gray paper looks colored
-            mean_colors = likely_color(pooled, self.centers, TEMPERATURE)
-            weights = _colored_weights(unscale_lab(mean_colors), areas)
-            needs_contrast = variant != 0 or _is_dull_and_uncertain(colors, pooled, weights)
-            if not needs_contrast:
-                return _as_rgb(colors)
-            candidates, candidate_log_probabilities = self.centers, pooled
-            joined_below, contrasting_share = DISTINCT, CONTRASTING_SHARE
+            scaled_lab = self._likely_region_colors(prediction, votes, variant)
         else:
-            candidates = _as_scaled_lab(palette).to(pooled)
-            candidate_log_probabilities = limit_to_palette(pooled, self.centers, candidates)
-            colors = candidates[candidate_log_probabilities.argmax(1)]
-            weights = _colored_weights(unscale_lab(colors), areas)
-            joined_below, contrasting_share = 0.0, 1.0  # neither joins nor mixes palette colors
+            scaled_lab = self._palette_region_colors(prediction, votes, palette, variant)
+        return _as_rgb(scaled_lab)
 
+    def _likely_region_colors(self, prediction: Prediction, votes: Tensor, variant: int) -> Tensor:
+        """Return the likely color of each region, mixed with a contrasting color if needed.
+
+        The arguments are described in `ColoringModel.region_colors`.
+
+        Returns:
+            Scaled Lab ``(n, 3)``.
+        """
+        pooled = pool_log_probabilities(prediction.extras["color_log_probabilities"][0], votes)
+        colors = vivid_color(pooled, self.centers, TEMPERATURE)
+        # not the vivid colors, in which gray paper looks colored
+        mean_colors = likely_color(pooled, self.centers, TEMPERATURE)
+        weights = _colored_weights(unscale_lab(mean_colors), areas=votes.sum(1))
+        if variant == 0 and not _is_dull_and_uncertain(colors, pooled, weights):
+            return colors
         similarity = self.region_similarity(prediction, votes)
         contrasting, has_contrasting = contrasting_colors(
-            candidate_log_probabilities, candidates, similarity, weights, distance=joined_below, seed=variant
+            pooled, self.centers, similarity, weights, distance=DISTINCT, seed=variant
         )
-        blended = torch.lerp(colors, contrasting, contrasting_share)
+        mixed = torch.lerp(colors, contrasting, CONTRASTING_SHARE)
         # paper and unimportant objects get no contrasting color
-        return _as_rgb(torch.where(has_contrasting[:, None], blended, colors))
+        return torch.where(has_contrasting[:, None], mixed, colors)
+
+    def _palette_region_colors(
+        self, prediction: Prediction, votes: Tensor, palette: Tensor, variant: int
+    ) -> Tensor:
+        """Return a color of a palette for each region; see `_likely_region_colors`."""
+        pooled = pool_log_probabilities(prediction.extras["color_log_probabilities"][0], votes)
+        palette_lab = _as_scaled_lab(palette).to(pooled)
+        log_probabilities = limit_to_palette(pooled, self.centers, palette_lab)
+        likely = palette_lab[log_probabilities.argmax(1)]
+        weights = _colored_weights(unscale_lab(likely), areas=votes.sum(1))
+        similarity = self.region_similarity(prediction, votes)
+        contrasting, has_contrasting = contrasting_colors(
+            log_probabilities, palette_lab, similarity, weights, distance=0.0, seed=variant
+        )
+        return torch.where(has_contrasting[:, None], contrasting, likely)
 
     def suggest_colors(
         self, prediction: Prediction, votes: Tensor, region: int, count: int

@@ -122,7 +122,7 @@ def features(gray: Array, cells: Superpixels) -> Features:
 
     def with_neighbors(values: Array) -> Array:
         """Return the mean of a map ``(H, W)`` in each superpixel and in its neighbors, ``(N, 2)``."""
-        means = superpixel_means(values)
+        means = superpixel_means(values[np.newaxis])
         return np.concatenate([means, cells.neighbors @ means], axis=1)
 
     # local variance in windows of 5 x 5 pixels; rounding can make it negative

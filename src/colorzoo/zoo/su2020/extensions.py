@@ -93,7 +93,7 @@ def chroma_weighted_errors(predicted: Tensor, ab: Tensor, delta: float, colorful
     return weighted_by_chroma(smooth_l1_map(predicted, ab, delta=delta), ab, colorfulness)
 
 
-def random_boxes(count: int, generator: torch.Generator) -> Tensor:
+def random_boxes(generator: torch.Generator, count: int) -> Tensor:
     """Return random boxes ``(count, 4)`` as fractions of the image size.
 
     The box sides are 0.25 to 0.7 of the image sides.

@@ -96,7 +96,7 @@ class Su2020(SingleOptimizerModule):
         if extensions.colorfulness:
             self.errors = partial(chroma_weighted_errors, delta=delta, colorfulness=extensions.colorfulness)
         if extensions.random_boxes:
-            self.boxes_without_objects = partial(random_boxes, extensions.random_boxes)
+            self.boxes_without_objects = partial(random_boxes, count=extensions.random_boxes)
 
     def initialize_from(self, source: ColorizationModule) -> None:
         """Copy the weights of a Local Hints model or another su2020 model.

@@ -94,7 +94,7 @@ class Xu2020(SingleOptimizerModule):
         super().__init__(model, stage=stage, start=start, **optimization)
         self.objective = objective
         self.points = PointSimulation(stop_probability, reveal_all=0.0)
-        # loss function of each stage
+        # loss function of each stage; None is the stage of tasks without stages
         self.losses: dict[str | None, Callable[[Batch], dict[str, Tensor]]] = {
             "decoder": self.decoder_losses,
             "color": self.color_losses,

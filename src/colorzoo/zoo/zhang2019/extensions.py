@@ -51,14 +51,14 @@ def take_layers(donor: str, correspondence: nn.Module, network: nn.Module) -> No
     """
     source: Any = create_backbone(donor, "donor", offline=True)
     correspondence.load_state_dict(source.correspondence.state_dict())
-    borrow(correspondence, correspondence.state_dict())
+    borrow(correspondence, keys=list(correspondence.state_dict()))  # freezes the copied weights
 
     state_dict = source.network.state_dict()
     # three more input channels with the weight 0, for the Lab colors of the previous frame
     state_dict[_FIRST_WEIGHT] = F.pad(state_dict[_FIRST_WEIGHT], (0, 0, 0, 0, 0, 3))
     network.load_state_dict(state_dict)
     frozen = [key for key in state_dict if not key.startswith(_TRAINABLE)]
-    borrow(network, frozen)
+    borrow(network, keys=frozen)
 
 
 def partly_colored(lab: Tensor, predict: Callable[[], Tensor], seeds: Tensor, share: float) -> Tensor:
