@@ -132,9 +132,14 @@ def test_find_checkpoint_returns_the_newest_checkpoint_of_a_folder(tmp_path):
     for place in (tmp_path, tmp_path / "m" / "c.ckpt"):
         assert find_checkpoint(str(place), begins=False) == str(tmp_path / "m" / "c.ckpt")
     assert find_checkpoint(str(tmp_path / "new"), begins=True) is None
-    for place, begins in (("new", False), ("no.ckpt", True), ("last", True)):
-        with pytest.raises(WeightsError, match="--ckpt_path"):
-            find_checkpoint(str(tmp_path / place) if place != "last" else place, begins=begins)
+    refused = [
+        (str(tmp_path / "new"), False, "without checkpoints"),
+        (str(tmp_path / "no.ckpt"), True, "existing checkpoint"),
+        ("last", True, "a folder of runs"),
+    ]
+    for path, begins, message in refused:
+        with pytest.raises(WeightsError, match=f"--ckpt_path .*{message}"):
+            find_checkpoint(path, begins=begins)
 
 
 def test_run_lock_rejects_a_second_run_in_the_folder(tmp_path, monkeypatch):

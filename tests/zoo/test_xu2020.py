@@ -151,3 +151,8 @@ def test_weigh_transfer_equals_the_formula() -> None:
     found = weigh_transfer(automatic + moved, automatic, logits, grid_centers(), 10.0)
     wanted = automatic + spread / (spread + excess.view(2, 1, 1, 1)) * moved
     torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3)
+
+
+def test_transfer_error_must_be_positive() -> None:
+    with pytest.raises(ColorzooError, match="transfer_error must be above 0"):
+        create_model("xu2020_small", weights=None, transfer_error=0.0)

@@ -43,7 +43,10 @@ def find_checkpoint(path: str, *, begins: bool) -> str | None:
         newest = max(times, key=lambda file: (times[file], file))  # with equal times, the last by name
         url: str = fs.unstrip_protocol(newest)
         return url.removeprefix("file://")
-    if begins and not path.endswith(SUFFIX):  # a missing checkpoint file does not begin a run
+    names_file = path.endswith(SUFFIX)
+    if names_file and not fs.isdir(root):
+        raise WeightsError(f"--ckpt_path must be an existing checkpoint or folder, got {path!r}")
+    if begins and not names_file:
         return None
     raise WeightsError(f"--ckpt_path must contain a checkpoint, got the folder {path!r} without checkpoints")
 

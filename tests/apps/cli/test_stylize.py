@@ -54,6 +54,12 @@ def test_colorize_mixes_references_and_scales_them_by_alpha(folder: Path) -> Non
     assert apart("weak", "none") < 0.5 * apart("first", "none")
 
 
+def test_stylize_prints_the_notes_on_the_content(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.open("warm.png").convert("CMYK").save("print.jpg")
+    assert main(["stylize", "print.jpg", "cold.png", "-o", "out.png"]) == 0
+    assert "converted from CMYK" in capsys.readouterr().out
+
+
 def test_stylize_transfers_colors_within_labels(folder: Path) -> None:
     content, style = pixels("warm.png"), pixels("cold.png")
     style[:, :32, 2], style[:, 32:, 0] = 20, 20  # yellow on the left, cyan on the right

@@ -69,7 +69,8 @@ def run(args: StylizeOptions) -> int:
     check_output(out, args.content, args.style, *(args.labels or ()))
     content, style = read_image(args.content), read_image(args.style)
     _require_colors(args, content, style)
-    notes = write_notes(out, content)  # called first, because unsupported formats raise an error here
+    # called before the model is loaded, because unsupported formats raise an error here
+    notes = (*content.notes, *write_notes(out, content))
     colorizer = Colorizer(choice, device=args.device, size=args.size)
     labels = _read_label_maps(args.labels, content, style)
     result = stylize(
