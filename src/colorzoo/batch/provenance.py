@@ -24,6 +24,7 @@ from colorzoo.weights.load import untrained_parts
 
 _IN_RECIPE = ("strength", "alpha", "reference_weights", "reassigned")  # settings with a recipe field
 _UNRECORDED = ("device", "allow_untrained")  # settings that do not determine the result
+FileUse = Literal["reference", "classes"]
 
 
 @dataclass(frozen=True)
@@ -40,25 +41,32 @@ class UsedFile:
         sha256: SHA-256 of the content; empty if the file cannot be read.
     """
 
-    use: Literal["reference", "classes"]
+    use: FileUse
     name: str
     sha256: str
 
 
-def used_files(recipe: Recipe, folder: Path | None) -> list[UsedFile]:
-    """Return the references and the label images of a recipe, with their hashes.
+def input_files(recipe: Recipe, folder: Path | None) -> list[tuple[FileUse, Path]]:
+    """Return role and path of the references and the label images of a recipe.
 
     Args:
         recipe: Recipe of a result.
         folder: Folder to which the paths of references are relative; None omits the references.
 
     Raises:
-        GuidanceError: The field ``exemplar`` of the recipe is malformed.
+        GuidanceError: The field ``exemplar`` of the recipe is malformed, or a reference is not a regular
+            file.
     """
     references = [] if folder is None else recipe_reference_files(recipe, folder)
-    labels = map(Path, recipe.classes.label_files) if "classes" in recipe.extra else ()
-    used = [UsedFile("reference", path.name, digest_or_empty(path)) for path, _ in references]
-    return used + [UsedFile("classes", path.name, digest_or_empty(path)) for path in labels]
+    labels = recipe.classes.label_files if "classes" in recipe.extra else ()
+    files: list[tuple[FileUse, Path]] = [("reference", path) for path, _ in references]
+    return files + [("classes", Path(name)) for name in labels]
+
+
+def used_files(recipe: Recipe, folder: Path | None) -> list[UsedFile]:
+    """Return the files of `input_files` with their hashes."""
+    files = input_files(recipe, folder)
+    return [UsedFile(use, path.name, digest_or_empty(path)) for use, path in files]
 
 
 def result_provenance(

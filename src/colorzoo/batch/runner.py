@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 from colorzoo.batch.overlap import overlapped
 from colorzoo.batch.provenance import (
     UsedFile,
+    input_files,
     result_provenance,
     used_files,
     with_prediction,
@@ -58,7 +59,7 @@ from colorzoo.image_io.write import (
 )
 from colorzoo.inference.colorizer import Colorizer, choose_for_image
 from colorzoo.inference.pipeline import colorize_task
-from colorzoo.inference.references import recipe_reference_files, recipe_references
+from colorzoo.inference.references import recipe_references
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask
 from colorzoo.weights.choice import ModelChoice
@@ -309,9 +310,7 @@ class FileColorizer:
         """
         if not isinstance(self.guidance, Recipe):
             return []
-        references = [] if self.folder is None else recipe_reference_files(self.guidance, self.folder)
-        labels = self.guidance.classes.label_files if "classes" in self.guidance.extra else ()
-        return [*(path for path, _ in references), *map(Path, labels)]
+        return [path for _, path in input_files(self.guidance, self.folder)]
 
     def read(self, task: FileTask) -> OpenedFile | FileResult:
         """Read a file and preprocess its first image, without running the network.

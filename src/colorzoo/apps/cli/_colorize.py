@@ -187,10 +187,8 @@ def _file_colorizer(args: ColorizeOptions) -> FileColorizer:
         ColorzooError: No model supports the recipe, the references of the recipe are malformed, or an option
             requires a reference but no reference is specified.
     """
-    recipe = _recipe(args)
     folder = Path(args.recipe).parent if args.recipe else None
-    if args.alpha is not None or args.reassigned or args.reference_weights:
-        recipe = with_settings(recipe, args, folder=folder, references=args.reference)
+    recipe = with_settings(_recipe(args), args, folder=folder, references=args.reference)
     if args.reference:
         recipe = with_references(recipe, args.reference, args.reference_weights)
         folder = Path()  # paths of --reference are relative to the working directory
