@@ -121,6 +121,11 @@ def describe_run() -> dict[str, Any]:
     }
 
 
+def hide_home(text: str) -> str:
+    """Replace the path of the home folder by ``~``, because reports are published."""
+    return re.sub(rf"(?<![\w.-]){re.escape(str(Path.home()))}(?![\w-])", "~", text)
+
+
 def git_state(folder: Path) -> dict[str, Any] | None:
     """Return a dict with the git commit of a checkout and whether files are modified or untracked.
 

@@ -72,7 +72,8 @@ def report(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Repo
         resamples=200,
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", ["colorzoo", f"{Path.home()}/photos", f"{Path.home()}2/photos"])
+        home = str(Path.home())
+        patch.setattr("sys.argv", ["colorzoo", f"{home}/photos", f"{home}2/photos", f"--data={home}"])
         outcome = plan.run()
     results = json.loads((plan.output / "results.json").read_text())
     page = (plan.output / "report.html").read_text()
@@ -152,7 +153,7 @@ def test_comparison_uses_paired_differences_with_holm_correction(report: Report)
 def test_manifest_lists_all_inputs_of_the_evaluation(report: Report) -> None:
     found = json.loads((report.plan.output / "manifest.json").read_text())
     assert datetime.fromisoformat(found["run"]["date"]).tzinfo is not None
-    assert found["run"]["command"] == ["colorzoo", "~/photos", f"{Path.home()}2/photos"]
+    assert found["run"]["command"] == ["colorzoo", "~/photos", f"{Path.home()}2/photos", "--data=~"]
     assert found["versions"].keys() == {"python", "colorzoo", *LIBRARIES}
     assert (found["machine"]["device"], found["machine"]["threads"]) == ("cpu", 1)
     assert [each["name"] for each in found["methods"]] == ["theirs", NAME, "gray", "truth"]

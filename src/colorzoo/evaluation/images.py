@@ -25,7 +25,7 @@ from colorzoo.data.layouts import pair_sketches
 from colorzoo.data.sources import StoredImage, find_sources
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.protocol import Protocol, Sketches
-from colorzoo.files import open_text
+from colorzoo.files import digest_of, open_text
 from colorzoo.guidance import Boxes
 from colorzoo.image_io.find import natural_sort_key
 from colorzoo.metrics.cdr import TruthClusters, truth_clusters
@@ -105,7 +105,7 @@ class Item:
 
 
 def _sha256(file: StoredImage | None) -> str:
-    return "" if file is None else hashlib.sha256(file.read()).hexdigest()
+    return "" if file is None else digest_of(file.read())
 
 
 def select_images(

@@ -18,6 +18,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from colorzoo.color import rgb_to_lab
+from colorzoo.environment import hide_home
 from colorzoo.errors import DataError, WeightsError
 from colorzoo.evaluation.images import Truth
 from colorzoo.evaluation.protocol import Protocol
@@ -350,8 +351,7 @@ def choose_measures(
         except WeightsError as error:
             if metrics:
                 raise
-            # reports are published and must not contain the home folder
-            notes.append(f"{name} was skipped: {error}".replace(f"{Path.home()}/", "~/"))
+            notes.append(hide_home(f"{name} was skipped: {error}"))
     if not measures:
         raise DataError("all metrics of the protocol were skipped. Select other metrics with --metrics.")
     return tuple(measures), tuple(notes)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from colorzoo.environment import describe_run
+from colorzoo.environment import describe_run, hide_home
 from colorzoo.evaluation.bibtex import bibtex, cited_keys
 from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.images import Item
@@ -63,7 +63,7 @@ def manifest(summary: Summary) -> dict[str, Any]:
         "machine": {**hardware, "system": run["platform"]},
         "seed": setup.protocol.seed,
         "run": {
-            "command": [word.replace(f"{Path.home()}/", "~/") for word in run["command"]],
+            "command": [hide_home(word) for word in run["command"]],
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "commit": run["git"],
             "processes": setup.processes,

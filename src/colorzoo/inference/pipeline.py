@@ -74,9 +74,10 @@ if TYPE_CHECKING:  # photos do not need these stages
 
 Hints = tuple[PointHint, ...]
 # fields of a point in the keys of stage results: predictions depend on the first fields, and colors with all
-# points at full strength depend on the second fields
-_predicted_fields = attrgetter("x", "y", "radius", "color", "ab")
-_full_strength_fields = attrgetter("x", "y", "radius", "color", "ab", "reach")
+# points at full strength also depend on the reach
+_PREDICTED = ("x", "y", "radius", "color", "ab")
+_predicted_fields = attrgetter(*_PREDICTED)
+_full_strength_fields = attrgetter(*_PREDICTED, "reach")
 
 
 def colorize_task(task: ColorizeTask, *, detect_pages: bool = True) -> ColorizedImage:
@@ -630,8 +631,7 @@ def _ignored_notes(task: ColorizeTask) -> list[str]:
     ignored = [titles.get(kind, kind) for kind in unsupported]
     if "classes" in accepts and "classes" in task.recipe.kinds() and _lacks_classes(task):
         ignored.append("classes without label images")
-    has_object_areas = any(area.action == "thing" for area in task.recipe.areas)
-    if has_object_areas and "boxes" not in accepts and "scribbles" not in accepts:
+    if _areas(task, "thing") and "boxes" not in accepts and "scribbles" not in accepts:
         ignored.append("object areas")
     if task.recipe.drawing is not None:
         ignored += _ignored_drawing_settings(task, task.recipe.drawing)

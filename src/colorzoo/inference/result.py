@@ -118,9 +118,7 @@ class ColorizedImage:
         The value is None if the model predicts no distribution, or if the image is a page without a photo,
         such as text.
         """
-        if self.prediction is None or NOTHING_TO_COLOR in self.notes:
-            return None
-        distribution = self.prediction.distribution()
+        distribution = None if NOTHING_TO_COLOR in self.notes else self.distribution
         if distribution is None:
             return None
         shares = distribution.probabilities
