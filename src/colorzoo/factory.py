@@ -267,16 +267,15 @@ def _create(model_class: type[M], settings: Mapping[str, Any], file: ResolvedWei
 
 def _load_file(created: Any, file: ResolvedWeights) -> None:
     """Load the weights and the training record of a file into a model or a task."""
-    content, entry = read_weights(file.path), file.entry
-    is_published = entry is not None and entry.published  # with the parameter names of the authors
-    created.load_weights(content.state_dict, name=str(file.path), published=is_published)
+    content = read_weights(file.path)
+    created.load_weights(content.state_dict, name=str(file.path), published=file.published)
     if untrained_parts := content.stored.get(UNTRAINED):
         reason = untrained_reason(type(created).__name__, file.path, untrained_parts)
         network = coloring_model(created)
         network.trained, network.untrained_reason = False, reason
         warnings.warn(reason, UntrainedWarning, stacklevel=4)
-    record = created.provenance if is_published else Provenance.of(content.provenance)
-    created.provenance = record if entry is None else listed_record(record, entry)
+    record = created.provenance if file.published else Provenance.of(content.provenance)
+    created.provenance = record if file.entry is None else listed_record(record, file.entry)
 
 
 def _match_published(card: ModelCard, found: ResolvedWeights, known: frozenset[str]) -> ResolvedWeights:

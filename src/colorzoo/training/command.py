@@ -357,4 +357,4 @@ def _initial_weights_file(model: ColorizationModule, source: str) -> tuple[Path,
             f"--init_from {source!r}: {card.name} has no weights on this machine. Run "
             f"`colorzoo weights fetch {card.name}`, or use another model."
         )
-    return found.path, found.entry is not None and found.entry.published
+    return found.path, found.published

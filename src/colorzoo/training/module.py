@@ -407,7 +407,8 @@ class ColorizationModule(LightningModule):
             if "label" in self.accepts and guidance.label is None:
                 guidance = replace(guidance, label=batch.get("label"))
             colors = clip_colors(self(network_input, guidance), network_input)
-            metrics.update(setting, metric_inputs(batch, lab, colors, guidance))
+            inputs = metric_inputs(batch, lab, colors, guidance, metrics.used_inputs())
+            metrics.update(setting, inputs)
 
     def on_validation_epoch_end(self) -> None:
         """Log the validation metrics as ``val/METRIC_SETTING``."""

@@ -72,6 +72,10 @@ class StageMetrics(nn.Module):
                 if not missing:  # otherwise, the guidance contains no exemplar
                     metric.update(**{key: inputs[key] for key in self.inputs[name] if key in inputs})
 
+    def used_inputs(self) -> frozenset[str]:
+        """Return the argument names of all metrics, such as ``rgb`` and ``target``."""
+        return frozenset(key for inputs in self.inputs.values() for key in inputs)
+
     def compute(self) -> dict[str, Tensor]:
         """Return a dict that maps logged names, such as ``val/psnr_10``, to metric values.
 
@@ -101,7 +105,7 @@ def _required(inputs: Mapping[str, bool]) -> set[str]:
 
 
 def metric_inputs(
-    batch: Batch, lab: Tensor, colors: tuple[Tensor, Tensor], guidance: Guidance
+    batch: Batch, lab: Tensor, colors: tuple[Tensor, Tensor], guidance: Guidance, used: frozenset[str]
 ) -> dict[str, Tensor]:
     """Return the tensors that metrics can require for a colorized batch.
 
@@ -111,6 +115,7 @@ def metric_inputs(
         colors: RGB ``(B, 3, H, W)`` in [0, 1] and ab ``(B, 2, H, W)`` in CIE units of the prediction; see
             `clip_colors`.
         guidance: Guidance that was used for the prediction.
+        used: Argument names of the metrics; see `StageMetrics.used_inputs`.
 
     Returns:
         A dict of tensors by argument name; see `METRIC_INPUTS`. ``labels`` and references are present only if
@@ -128,7 +133,8 @@ def metric_inputs(
         inputs["labels"] = batch["label"]
     if guidance.exemplar is not None:
         inputs["reference_rgb"] = guidance.exemplar.rgb
-        inputs["reference_ab"] = rgb_to_lab(guidance.exemplar.rgb)[:, 1:]
+        if "reference_ab" in used:  # the conversion to Lab takes time
+            inputs["reference_ab"] = rgb_to_lab(guidance.exemplar.rgb)[:, 1:]
     return inputs
 
 

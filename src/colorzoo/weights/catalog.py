@@ -107,6 +107,11 @@ class ResolvedWeights:
     hparams: Mapping[str, Any] = field(default_factory=dict)
     sha256: str | None = None
 
+    @property
+    def published(self) -> bool:
+        """Whether the tensor names match the parameter names of the authors' code."""
+        return self.entry is not None and self.entry.published
+
 
 def list_weights(cards: Iterable[ModelCard] | None = None) -> list[WeightFile]:
     """Return the weight files that model cards list; None lists the files of all models.

@@ -102,18 +102,14 @@ def encode_with_provenance(
         origin: Provenance record, without the values that the colorization computes.
         options: Options with the format of an image.
     """
-    source = colored.source(image)
     levels = colored.levels(output_bit_depth(name, image))
-    downscaled_levels = _downscale_levels(levels, options.side, source.alpha)
-    downscaled_source = _downscale(source, options.side)
-    metadata = downscaled_source.metadata
+    result = _downscale(replace(colored.source(image), levels=levels), options.side)
+    metadata = result.metadata
     if options.dpi is not None:
         metadata = replace(metadata, dpi=(options.dpi, options.dpi))
     metadata = add_provenance(metadata, with_prediction(origin, colored))
     file_format = WRITABLE[PurePath(name).suffix]
-    return encode(
-        downscaled_levels, replace(downscaled_source, metadata=metadata), file_format, options.quality
-    )
+    return encode(result.levels, replace(result, metadata=metadata), file_format, options.quality)
 
 
 def export_provenance(
