@@ -95,8 +95,7 @@ def encoded(linear: Tensor) -> Tensor:
 @cache
 def _lightness_table(kind: str) -> NDArray[np.float32]:
     """Return L for each gray level."""
-    levels = np.arange(np.iinfo(kind).max + 1, dtype=np.float32)
-    luminance = torch.from_numpy(linear_of(levels / levels[-1]))
+    luminance = torch.from_numpy(_linear_levels(kind))
     table: NDArray[np.float32] = luminance_to_lightness(luminance).numpy()
     return table
 
@@ -104,8 +103,7 @@ def _lightness_table(kind: str) -> NDArray[np.float32]:
 @cache
 def _luminance_tables(kind: str) -> list[NDArray[np.float32]]:
     """Return the luminance that each level of each channel contributes."""
-    levels = np.arange(np.iinfo(kind).max + 1, dtype=np.float32)
-    linear = linear_of(levels / levels[-1])
+    linear = _linear_levels(kind)
     return [linear * np.float32(weight) for weight in LUMINANCE_WEIGHTS]
 
 
@@ -115,11 +113,17 @@ def _shade_tables() -> list[NDArray[np.int32]]:
 
     The integers include guard bits, which reduce rounding errors of the sum.
     """
-    linear = linear_of(np.arange(256, dtype=np.float32) / 255).astype(np.float64)
+    linear = _linear_levels("u1").astype(np.float64)
     unit = _SHADES << _GUARD_BITS
     tables = [np.rint(linear * weight * unit).astype(np.int32) for weight in LUMINANCE_WEIGHTS]
     tables[0] += 1 << (_GUARD_BITS - 1)  # turns the later truncation into rounding
     return tables
+
+
+def _linear_levels(kind: str) -> FloatArray:
+    """Return the linear light of each level of an unsigned integer type."""
+    levels = np.arange(np.iinfo(kind).max + 1, dtype=np.float32)
+    return linear_of(levels / levels[-1])
 
 
 @cache

@@ -113,10 +113,11 @@ def _without_results(
         found: Files by absolute path.
         named: Absolute paths that the user passed. These files can be videos or results.
     """
-    sources = {str(Path(absolute).with_suffix("")) for absolute in found}  # paths without extension
+    stems = {absolute: str(Path(absolute).with_suffix("")) for absolute in found}  # without extension
+    sources = set(stems.values())
     images, skipped = [], []
     for absolute, image in found.items():
-        stem = str(Path(absolute).with_suffix(""))
+        stem = stems[absolute]
         is_beside_source = stem.endswith(RESULT_SUFFIX) and stem.removesuffix(RESULT_SUFFIX) in sources
         if is_beside_source and read_provenance(image.path) is not None:
             continue  # the result of a source that is found

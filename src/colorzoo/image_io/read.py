@@ -475,16 +475,12 @@ def _load(image: Image.Image, name: str) -> None:
 
 def _assemble(pixels: Pixels, metadata: Metadata, orientation: int) -> RasterImage:
     """Rotate the pixels upright and add the metadata."""
-    levels, alpha = pixels.levels, pixels.alpha
-    if levels.ndim == 3:
-        levels = drop_equal_channels(levels)
+    levels = pixels.levels if pixels.levels.ndim == 2 else drop_equal_channels(pixels.levels)
     if orientation != 1:
         metadata = without_positions(metadata)
-        levels = upright(levels, orientation)
-        alpha = None if alpha is None else upright(alpha, orientation)
     return RasterImage(
-        levels=np.ascontiguousarray(levels),  # a TIFF can store its channels one after the other
-        alpha=alpha,
+        levels=upright(levels, orientation),  # also contiguous; a TIFF can store its channels one by one
+        alpha=None if pixels.alpha is None else upright(pixels.alpha, orientation),
         bit_depth=pixels.bit_depth,
         metadata=replace(metadata, icc=pixels.icc),
         notes=pixels.notes,

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.networks.blocks import InstanceNorm, conv3x3, conv_relu_stack, upconv4x4
+from colorzoo.precision import at_least_float32
 
 
 def normalized_stack(*channels: int, dilation: int = 1) -> nn.Sequential:
@@ -108,8 +109,7 @@ def cosines(features: Tensor, reference: Tensor) -> Tensor:
         reference: ``(B, C, M)``.
     """
     with torch.autocast(features.device.type, enabled=False):
-        kind = torch.promote_types(features.dtype, torch.float32)
-        ours, theirs = (F.normalize(each.to(kind), dim=1) for each in (features, reference))
+        ours, theirs = (F.normalize(at_least_float32(each), dim=1) for each in (features, reference))
         return theirs.mT @ ours
 
 
