@@ -20,6 +20,7 @@ from colorzoo import __version__
 from colorzoo.card import GuidanceKind, InputKind, OutputKind
 from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.guidance import Boxes, Exemplar, Guidance, Regions
+from colorzoo.networks.blocks import is_traced
 from colorzoo.prediction import Prediction
 from colorzoo.settings import check_arguments, constructor_parameters, plain_arguments
 from colorzoo.weights import apply_weights
@@ -139,13 +140,13 @@ class ColoringModel(nn.Module):
     def __call__(self, lightness: Tensor, guidance: Guidance | None = None, *more: Any) -> Prediction:
         """Validate the input and call `forward`.
 
-        During ``torch.jit.trace``, the input is not validated, and the result is a tensor: ab or RGB.
+        During ``torch.jit.trace``, the result is a tensor: ab or RGB.
         """
-        is_traced = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-        if not is_traced:
-            check_input(self, lightness, guidance)
+        check_input(self, lightness, guidance)
         prediction: Prediction = super().__call__(lightness, guidance, *more)
-        return prediction.colors if is_traced else prediction  # type: ignore[return-value]
+        if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+            return prediction.colors  # type: ignore[return-value]
+        return prediction
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> Prediction:
         """Colorize a batch.
@@ -511,8 +512,8 @@ def _mark_as_trained(model: ColoringModel, state_dict: Mapping[str, Tensor], pre
 def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | None) -> None:
     """Raise an error if the input of a model has a wrong shape, type or range of values.
 
-    The range of values is checked only in evaluation mode. During export, only the type and the number of
-    dimensions are checked.
+    The range of values is checked only in evaluation mode. During tracing and export, only the type and the
+    number of dimensions are checked.
 
     Examples:
         >>> check_input(colorzoo.create_model("levin2004").model, torch.full((1, 1, 32, 48), 50.0), None)
@@ -527,7 +528,7 @@ def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | No
             the weights are not float32.
     """
     _check_types(model, lightness, guidance)
-    if torch.compiler.is_compiling():
+    if is_traced():
         return
     dtypes = {parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()}
     if other_dtypes := dtypes - {torch.float32}:
