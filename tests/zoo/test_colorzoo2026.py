@@ -14,11 +14,12 @@ from colorzoo.card import ModelCard
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Points
+from colorzoo.networks.blocks import take_cells
 from colorzoo.registry import model_card
 from colorzoo.testing import sample_image
 from colorzoo.testing.models import contract_test_model
 from colorzoo.zoo.colorzoo2026.model import Colorzoo2026
-from colorzoo.zoo.colorzoo2026.points import Observations, cell_covariance, observe, take_cells
+from colorzoo.zoo.colorzoo2026.points import Observations, cell_covariance, observe
 
 SIZE = (64, 96)
 CLICKS = ((10, 20, 30.0, 20.0), (50, 90, -20.0, 40.0), (40, 60, 0.0, -45.0))

@@ -154,6 +154,24 @@ def pad_with_zeros(image: Tensor, multiple: int) -> Tensor:
     return F.pad(image, (0, -width % multiple, 0, -height % multiple))
 
 
+def take_cells(values: Tensor, index: Tensor) -> Tensor:
+    """Select the values ``(B, n, ...)`` of n cells from the values ``(B, N, ...)`` of all N cells.
+
+    Unlike graphs of `torch.take_along_dim`, exported graphs of this function support other batch sizes and
+    numbers n.
+
+    Examples:
+        >>> take_cells(torch.rand(2, 12, 3), torch.tensor([[4, 0], [1, 1]])).shape
+        torch.Size([2, 2, 3])
+
+    Args:
+        values: ``(B, N, ...)``, values of all cells.
+        index: ``(B, n)``, indices of the selected cells.
+    """
+    shape = (*index.shape, *values.shape[2:])
+    return values.gather(1, index.view(*index.shape, *[1] * (values.ndim - 2)).expand(shape))
+
+
 def cells(side: int, stride: int) -> int:
     """Return the number of feature map positions that cover ``side`` pixels, rounded up."""
     # not ``-(-side // stride)``, because integer division in ONNX rounds towards zero

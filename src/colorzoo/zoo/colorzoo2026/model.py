@@ -53,7 +53,6 @@ class Analysis(NamedTuple):
         cells: Cell embeddings, which determine the covariance between the colors of two cells.
         light: ``(B, 1, h, w)``, mean lightness of each cell in [0, 100].
         features: ``(B, h, w, C)``, decoder features.
-        grid: Number of rows and columns of the cell grid.
         match: ``(B, 2, h / 2, w / 2)``, position in the reference that matches each block of 2 x 2 cells; see
             `Observed`. None without a reference or with several references.
     """
@@ -63,8 +62,12 @@ class Analysis(NamedTuple):
     cells: Cells
     light: Tensor
     features: Tensor
-    grid: tuple[int, int]
     match: Tensor | None = None
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Number of rows and columns of the cell grid."""
+        return self.light.shape[2], self.light.shape[3]
 
 
 class Automatic(NamedTuple):
@@ -115,15 +118,12 @@ class Colorzoo2026(ColoringModel):
             exemplar=guidance.exemplar, statistics=guidance.statistics, classes=guidance.classes
         )
         if "automatic" not in state or not conditions.equals(state["conditions"]):
-            if "analysis" not in state:
-                state["analysis"] = self.analyze(lightness)
-            analysis: Analysis = state["analysis"]
+            analysis = self._analysis(lightness, state)
             if guidance.exemplar is not None:
                 analysis = self._follow(analysis, guidance.exemplar, guidance.classes)
             if guidance.statistics is not None:
                 analysis = self._match_statistics(analysis, guidance.statistics)
-            coarse_ab = AB_SCALE * _maps(analysis.mean, analysis.grid)
-            ab = enlarge_along_edges(coarse_ab, analysis.light, lightness)
+            ab = _enlarge(analysis.mean, analysis, lightness)
             state |= {"automatic": Automatic(analysis, ab), "conditions": conditions}
         return self._color(state["automatic"], lightness, guidance.points)
 
@@ -133,9 +133,7 @@ class Colorzoo2026(ColoringModel):
         The similarity of a cell is its largest correlation in [0, 1] with a cell inside the mask, computed
         from the learned covariance between cell colors. See `ColoringModel.similarity`.
         """
-        if "analysis" not in state:
-            state["analysis"] = self.analyze(lightness)
-        analysis: Analysis = state["analysis"]
+        analysis = self._analysis(lightness, state)
         points = observe(mask.expand(-1, 2, -1, -1), mask, analysis.grid)
         with torch.autocast(mask.device.type, enabled=False):
             correlation = cell_correlation(analysis.cells, analysis.cells.take(points.cell))
@@ -182,6 +180,13 @@ class Colorzoo2026(ColoringModel):
             mean = pool_logits(found.mean, found.logits, found.cells, found.grid, self.centers)
             return found._replace(mean=boost_chroma(mean))
 
+    def _analysis(self, lightness: Tensor, state: dict[str, Any]) -> Analysis:
+        """Return the network output in the state of an image; run the network only for a new state."""
+        if "analysis" not in state:
+            state["analysis"] = self.analyze(lightness)
+        analysis: Analysis = state["analysis"]
+        return analysis
+
     def _run(self, lightness: Tensor) -> Analysis:
         """Resize the input so that its sides are multiples of 32, and run the network."""
         # integer arithmetic, and a resize even at equal size, so that an exported graph supports all sizes
@@ -203,8 +208,7 @@ class Colorzoo2026(ColoringModel):
         with torch.autocast(lightness.device.type, enabled=False):  # squared distances need float32
             cells = self.covariance(maps.features.float(), light)
         mean, logits = maps.mean.float().flatten(1, 2), maps.logits.float().flatten(1, 2)
-        grid = (light.shape[2], light.shape[3])
-        return Analysis(mean, logits, cells, light, maps.features.float(), grid)
+        return Analysis(mean, logits, cells, light, maps.features.float())
 
     def _follow(self, analysis: Analysis, exemplar: Exemplar, classes: ClassMap | None) -> Analysis:
         """Return the network output conditioned on a reference."""
@@ -256,8 +260,7 @@ class Colorzoo2026(ColoringModel):
             posterior = self.covariance.posterior(covariance_with_points, observations)
             mean = analysis.mean
             change = bound_change(mean, posterior.change.to(mean), point_colors, observations.valid)
-        coarse_ab = AB_SCALE * _maps(mean + change, analysis.grid)
-        ab = enlarge_along_edges(coarse_ab, analysis.light, lightness)
+        ab = _enlarge(mean + change, analysis, lightness)
         compute_logits = partial(self._logits, analysis, posterior._replace(change=change))
         return AbPrediction(ab=ab, extras=extras, compute_logits=compute_logits)
 
@@ -280,3 +283,8 @@ class Colorzoo2026(ColoringModel):
 
 def _maps(values: Tensor, grid: tuple[int, int]) -> Tensor:
     return values.view(values.shape[0], *grid, -1).permute(0, 3, 1, 2)
+
+
+def _enlarge(mean: Tensor, analysis: Analysis, lightness: Tensor) -> Tensor:
+    """Enlarge scaled cell colors ``(B, N, 2)`` along the edges of the lightness to ab in CIE units."""
+    return enlarge_along_edges(AB_SCALE * _maps(mean, analysis.grid), analysis.light, lightness)

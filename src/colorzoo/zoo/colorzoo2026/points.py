@@ -23,6 +23,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.networks.blocks import float64_device, take_cells
+
 MAX_CELLS = 1024
 """Maximum number of cells with points in the linear system; a larger set is subsampled evenly."""
 _LENGTH_SCALES = (8.0, 4.0, 0.6, 0.3, 0.12, 0.05)  # initial length scales in units of the longer image side
@@ -50,9 +52,7 @@ class Cells(NamedTuple):
 
     def double(self) -> Self:
         """Convert the embeddings to float64; move them to the CPU if the device lacks float64."""
-        device = self.coordinates.device
-        if device.type == "mps":
-            device = torch.device("cpu")
+        device = float64_device(self.coordinates.device)
         return type(self)(self.coordinates.to(device).double(), self.amplitude.to(device).double())
 
 
@@ -148,19 +148,6 @@ class ColorCovariance(nn.Module):
         prior = cells.amplitude.square().sum(-1) + noise
         explained = torch.linalg.solve_triangular(posterior.factor, posterior.across.mT, upper=False)
         return prior, (prior - explained.square().sum(1)).clamp(min=0.5 * noise + 1e-6)
-
-
-def take_cells(values: Tensor, index: Tensor) -> Tensor:
-    """Select the values ``(B, n, ...)`` of n cells from the values ``(B, N, ...)`` of all N cells.
-
-    Unlike `torch.take_along_dim`, this function can be exported if the number n depends on the points.
-
-    Args:
-        values: ``(B, N, ...)``, values of all cells.
-        index: ``(B, n)``, indices of the selected cells.
-    """
-    shape = (*index.shape, *values.shape[2:])
-    return values.gather(1, index.view(*index.shape, *[1] * (values.ndim - 2)).expand(shape))
 
 
 def cell_correlation(one: Cells, other: Cells) -> Tensor:

@@ -13,13 +13,14 @@ from torch.nn import functional as F
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.losses import bilinear_cross_entropy
+from colorzoo.networks.blocks import take_cells
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import NonNegativeFloat, NonNegativeInt
 from colorzoo.training.muon import MuonModule, muon_groups
 from colorzoo.training.optimization import Optimization
 from colorzoo.zoo.colorzoo2026.model import Analysis, Colorzoo2026
 from colorzoo.zoo.colorzoo2026.network import AB_SCALE, STRIDE, Architecture
-from colorzoo.zoo.colorzoo2026.points import Observations, cell_covariance, take_cells
+from colorzoo.zoo.colorzoo2026.points import Observations, cell_covariance
 
 _MAX_POINTS = 64
 _QUERIES = 48  # number of cells per crop in the variance loss

@@ -13,7 +13,7 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.color.sketch import drawn_lines
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
-from colorzoo.networks.blocks import is_traced
+from colorzoo.networks.blocks import is_traced, take_cells
 from colorzoo.networks.hint_unet import point_colors
 from colorzoo.prediction import Prediction, RgbPrediction
 from colorzoo.zoo.colorzoo2026_drawing.network import (
@@ -291,12 +291,7 @@ def observed_points(maps: Maps, hints: Tensor) -> Observations:
     if not is_traced():  # a graph needs a fixed number
         count = max(1, min(count, int(hinted.sum(1).max())))
     weight, index = hinted.topk(count, dim=1)
-    # not take_along_dim, whose exported graphs have a fixed batch size
-    embedding, color = (
-        values.gather(1, index[..., None].expand(-1, -1, values.shape[2]))
-        for values in (maps.embedding, color)
-    )
-    return Observations(embedding, color, weight)
+    return Observations(take_cells(maps.embedding, index), take_cells(color, index), weight)
 
 
 def _is_dull_and_uncertain(colors: Tensor, pooled: Tensor, weights: Tensor) -> bool:

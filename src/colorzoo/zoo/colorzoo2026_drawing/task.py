@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.data.dataset import Batch, sketches_of
+from colorzoo.networks.blocks import take_cells
 from colorzoo.settings import NonNegativeFloat
 from colorzoo.training.muon import MuonModule, muon_groups
 from colorzoo.training.optimization import Optimization
@@ -115,8 +116,6 @@ class Colorzoo2026DrawingTask(MuonModule):
         points = observed_points(maps, hints)
         points = points._replace(weight=points.weight * views.copied[:, None])
         cells, weight = random_reference_cells(views, is_paper, self.simulation)
-        embedding, color = (
-            torch.take_along_dim(values[views.other], cells[..., None], dim=1)
-            for values in (maps.embedding, color)
-        )
-        return join_observations([points, Observations(embedding, color, weight)])
+        embedding = take_cells(maps.embedding[views.other], cells)
+        reference = Observations(embedding, take_cells(color[views.other], cells), weight)
+        return join_observations([points, reference])

@@ -18,6 +18,7 @@ from colorzoo.losses.edges import color_error, edge_error, widened
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import conv3x3
 from colorzoo.networks.feature_hooks import FeatureHook, HookState
+from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.prediction import Prediction
 from colorzoo.settings import NonNegativeFloat, NonNegativeInt
 from colorzoo.zoo.kim2021.losses import EdgeLoss, Objective
@@ -28,7 +29,6 @@ _KEYS, _HIDDEN = 3, 16
 _ALIKE = 6.0  # initial scale of lightness differences between similar pixels
 _AVOID = 2.2  # logit of 0.9, the initial weight reduction of pixels under a scribble
 _GAIN = 20.0  # gain of the last layer, which shortens training to some hundred steps
-_AB_SCALE = 110.0
 _SOUND = 2e-4  # squared error of ab / 110 for an image without bleeding: 1.6 CIE units
 
 
@@ -177,7 +177,7 @@ class Propagation(nn.Module):
             [lightness / self.log_alike.exp(), self.look(torch.cat([gray, scribbles], dim=1)).float()], dim=1
         )
         neighbor_ab = self._neighbor_mean(ab, key, trust=1 - self.avoid.sigmoid() * scribbles)
-        inputs = torch.cat([gray, scribbles, ab / _AB_SCALE, neighbor_ab / _AB_SCALE], dim=1)
+        inputs = torch.cat([gray, scribbles, ab / AB_SCALE, neighbor_ab / AB_SCALE], dim=1)
         belief = _GAIN * self.belief(inputs).float()
         return belief * (neighbor_ab - ab)
 

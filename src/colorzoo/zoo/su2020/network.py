@@ -137,7 +137,7 @@ def instance_boxes(corners: Sequence[Tensor], size: tuple[int, int]) -> list[Ins
     strides = set(_STRIDES.values())
     boxes = []
     for image, image_corners in enumerate(corners):
-        for box in image_corners:
+        for box in image_corners.cpu():  # one copy for all boxes and strides
             rectangles = {stride: to_rectangle(box, size, stride) for stride in strides}
             boxes.append(InstanceBox(image, rectangles))
     return boxes

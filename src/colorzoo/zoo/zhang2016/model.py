@@ -18,6 +18,7 @@ from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import cells, conv_block, conv_relu_stack, scaled_width, upconv4x4
 from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
 from colorzoo.networks.hint_unet import PointNetworkOutput, initialize
+from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Positive, Width
 
@@ -165,9 +166,6 @@ class ColorfulColorization(ColoringModel):
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the parameters of ``colorization_release_v2-9b330a0b.pth`` to this model's names."""
         return convert_published(state_dict, self.network.temperature)
-
-
-AB_SCALE = 110.0
 
 
 def convert_published(state_dict: Mapping[str, Tensor], temperature: float) -> dict[str, Tensor]:
