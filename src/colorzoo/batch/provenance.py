@@ -111,7 +111,7 @@ def result_provenance(
     decisive_settings = {name: value for name, value in selected.items() if name != "engine"}
     decisive_recipe = {**hashed_recipe.to_dict(), "image": None}  # without size and SHA-256 of the source
     decisive: list[object] = [decisive_settings, decisive_recipe]
-    if isinstance(model, ModelChoice) and model.is_default and model.weights == "default":
+    if isinstance(model, ModelChoice) and model.is_replaceable:
         # the default model for drawings replaces this model if an image is line art
         sketch_model = choose_model(None, "sketch", fast=model.fast)
         decisive.append(sketch_model.sha256)

@@ -592,8 +592,7 @@ def choose_for_image(choice: ModelChoice, guidance: Guidance | Recipe, image: Ra
         guidance: Guidance or recipe.
         image: Image to colorize.
     """
-    uses_defaults = choice.is_default and choice.weights == "default"
-    if not uses_defaults:
+    if not choice.is_replaceable:
         return choice
     levels = composite_on_paper(image).levels
     if not is_line_art(levels) or chroma_note(image) == IN_COLOR:

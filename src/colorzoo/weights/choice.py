@@ -91,6 +91,14 @@ class ModelChoice:
     is_default: bool = False
     fast: bool = False
 
+    @property
+    def is_replaceable(self) -> bool:
+        """Return whether an image can select another default model.
+
+        This requires that the user chose neither a model nor weights.
+        """
+        return self.is_default and self.weights == "default"
+
     @cached_property
     def found(self) -> tuple[ResolvedWeights | None, str]:
         """Weight file, and the reason if the default weights are not available.
