@@ -267,11 +267,13 @@ def _guidance_with_settings(
         GuidanceError: A setting requires a recipe or a reference, or is malformed.
     """
     found = read_guidance(guidance)
+    changes_references = settings.alpha is not None or settings.reassigned
+    if not changes_references and not settings.reference_weights:
+        return found
     if isinstance(found, Recipe):
         return with_settings(found, settings, folder=folder, references=references)
-    changes_references = settings.alpha is not None or settings.reassigned
     # the weights of references outside a recipe are applied when the references are encoded
-    if changes_references or (settings.reference_weights and not references):
+    if changes_references or not references:
         raise GuidanceError("guidance must be a recipe if alpha or reassigned is set, got tensors")
     return found
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +15,7 @@ from colorzoo import __version__
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.files import digest_or_empty
 from colorzoo.guidance import Recipe
-from colorzoo.image_io.provenance import ImageProvenance, current_date
+from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.references import recipe_reference_files
 from colorzoo.inference.result import ColorizedImage
@@ -210,12 +212,17 @@ def model_provenance(
 def with_source(provenance: ImageProvenance, digest: str, name: str = "") -> ImageProvenance:
     """Return a copy of a record with the source of a result and the current date.
 
+    If the environment variable ``SOURCE_DATE_EPOCH`` is set (seconds since 1970), it replaces the current
+    date, so that output files are reproducible.
+
     Args:
         provenance: Record from `result_provenance` or `model_provenance`.
         digest: SHA-256 of the source file.
         name: Name of the source file without its folder.
     """
-    return replace(provenance, source=digest, name=name, date=current_date())
+    fixed_seconds = os.environ.get("SOURCE_DATE_EPOCH", "")
+    now = datetime.fromtimestamp(int(fixed_seconds), UTC) if fixed_seconds.isdigit() else datetime.now(UTC)
+    return replace(provenance, source=digest, name=name, date=now.isoformat(timespec="seconds"))
 
 
 def with_prediction(provenance: ImageProvenance, colored: ColorizedImage) -> ImageProvenance:

@@ -21,12 +21,12 @@ def with_settings(
 ) -> Recipe:
     """Return a recipe with the settings that are fields of a recipe.
 
-    The settings are ``alpha``, ``reassigned`` and ``reference_weights``. The weights are added to the recipe
-    only if its own references are used. If no setting is set, the recipe is returned unchanged.
+    The settings are ``alpha``, ``reassigned`` and ``reference_weights``, of which at least one is set. The
+    weights are added to the recipe only if its own references are used.
 
     Examples:
-        >>> with_settings(Recipe(), ColorSettings()) == Recipe()
-        True
+        >>> with_settings(Recipe(), ColorSettings(alpha=0.5), references=["warm.jpg"]).exemplar.alpha
+        0.5
 
     Args:
         recipe: Recipe.
@@ -37,8 +37,6 @@ def with_settings(
     Raises:
         GuidanceError: There is no reference, or a setting is malformed.
     """
-    if settings.alpha is None and not settings.reference_weights and not settings.reassigned:
-        return recipe
     own_references = []
     if folder is not None and not references:
         own_references = [file.path for file in recipe.exemplar.files]

@@ -292,7 +292,9 @@ class FileColorizer:
         model = choice or self.choice or loaded
         assert model is not None
         recipe = self.guidance if isinstance(self.guidance, Recipe) else Recipe()
-        record = result_provenance(model, recipe, self.settings, self._used_files, loaded=loaded, size=size)
+        names_files = not {"exemplar", "classes"}.isdisjoint(recipe.kinds())
+        files = self._used_files if names_files else []
+        record = result_provenance(model, recipe, self.settings, files, loaded=loaded, size=size)
         self._records[size, choice] = record
         return record
 
@@ -368,7 +370,11 @@ class FileColorizer:
         try:
             source = task.source if isinstance(task.source, Path) else task.source()
             with open_source(source) as (file, name):
-                provenance = self._source_provenance(file, task, size) if self.embed_provenance else None
+                provenance = None
+                if self.embed_provenance:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+                    file.seek(0)
+                    provenance = with_source(self.provenance(size), digest, Path(task.name).name)
                 if self.skip_done and provenance is not None:
                     existing = self._existing_result(task, provenance)
                     if existing is not None:
@@ -382,12 +388,6 @@ class FileColorizer:
                 return SourceImages(next(images), frames, images, provenance)
         except OSError as error:
             raise ImageError(f"{task.name} cannot be read: {error.strerror or error}") from error
-
-    def _source_provenance(self, file: IO[bytes], task: FileTask, size: int) -> ImageProvenance:
-        """Return the provenance record of the result, with the hash and the name of the source file."""
-        digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-        file.seek(0)
-        return with_source(self.provenance(size), digest, Path(task.name).name)
 
     def _existing_result(self, task: FileTask, provenance: ImageProvenance) -> FileResult | None:
         """Return the result of a file whose target exists and must not be replaced; otherwise None."""

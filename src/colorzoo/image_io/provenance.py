@@ -8,11 +8,9 @@ Later runs read the provenance to recognize results of earlier runs.
 from __future__ import annotations
 
 import html
-import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Literal
 
@@ -102,17 +100,6 @@ class ImageProvenance:
         """URI of the IPTC digital source type, which depends on whether the model was trained."""
         kind = "compositeWithTrainedAlgorithmicMedia" if self.trained else "algorithmicallyEnhanced"
         return SOURCE_TYPES + kind
-
-
-def current_date() -> str:
-    """Return the current UTC time in ISO 8601 format.
-
-    If the environment variable ``SOURCE_DATE_EPOCH`` is set (seconds since 1970), the function returns this
-    time instead, so that output files are reproducible.
-    """
-    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
-    now = datetime.fromtimestamp(int(fixed), UTC) if fixed.isdigit() else datetime.now(UTC)
-    return now.isoformat(timespec="seconds")
 
 
 def add_provenance(metadata: Metadata, provenance: ImageProvenance) -> Metadata:

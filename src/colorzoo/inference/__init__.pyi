@@ -25,6 +25,7 @@ from .references import ReadReference as ReadReference
 from .references import as_reference as as_reference
 from .references import describe_statistics as describe_statistics
 from .references import main_colors as main_colors
+from .references import recipe_reference_files as recipe_reference_files
 from .references import require_color as require_color
 from .result import ColorizedImage as ColorizedImage
 from .selection import find_parts as find_parts
@@ -67,6 +68,7 @@ __all__ = [
     "proposed_regions",
     "read_labels",
     "read_recipe",
+    "recipe_reference_files",
     "require_color",
     "resize_mask",
     "segmenter_features",

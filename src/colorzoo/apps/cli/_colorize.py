@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections import Counter
@@ -54,6 +55,7 @@ from colorzoo.inference import (
     describe_statistics,
     main_colors,
     read_recipe,
+    recipe_reference_files,
     require_color,
 )
 
@@ -188,11 +190,14 @@ def _file_colorizer(args: ColorizeOptions) -> FileColorizer:
             requires a reference but no reference is specified.
     """
     folder = Path(args.recipe).parent if args.recipe else None
-    recipe = with_settings(_recipe(args), args, folder=folder, references=args.reference)
+    recipe = _recipe(args)
+    if args.alpha is not None or args.reference_weights or args.reassigned:
+        recipe = with_settings(recipe, args, folder=folder, references=args.reference)
     if args.reference:
         recipe = with_references(recipe, args.reference, args.reference_weights)
         folder = Path()  # paths of --reference are relative to the working directory
-    references = recipe.exemplar.files
+    # raises an error for unsuitable references before a download
+    references = [] if folder is None else recipe_reference_files(recipe, folder)
     choice = choose_for_guidance(args.model, recipe, args.weights, references=references, fast=args.fast)
     return FileColorizer(
         choice=choice,
@@ -243,7 +248,6 @@ def _plan(
     """
     search = find_images(names, exclude=Path(args.output) if args.output else None)
     results = [FileResult(name, "", "failed", (str(error),)) for name, error in search.errors]
-    other_inputs = files.input_files  # raises an error for unsuitable references before a download
     outputs = plan_outputs(
         search.found,
         files.provenance,
@@ -251,15 +255,14 @@ def _plan(
         overwrite=args.overwrite,
         extension=f".{args.format}" if args.format else None,
     )
-    output_identities = [file_identity(output.path) for output in outputs]
     input_identities: set[tuple[int, int] | None] = set()
-    if any(output_identities):  # an output that does not exist cannot be an input
-        input_paths = [*(image.path for image in search.found), *other_inputs]
+    if any(os.path.lexists(output.path) for output in outputs):  # a missing output cannot be an input
+        input_paths = [*(image.path for image in search.found), *files.input_files]
         input_identities = _input_identities(args, input_paths)
     tasks = []
-    for image, output, identity in zip(search.found, outputs, output_identities, strict=True):
+    for image, output in zip(search.found, outputs, strict=True):
         task = FileTask(image.path, output.path, str(image.path))
-        if identity in input_identities:
+        if input_identities and file_identity(output.path) in input_identities:
             results.append(task.result("failed", f"{output.path} {_IS_INPUT}"))
         elif output.state != "missing":
             results.append(task.existing_result(output.state))
