@@ -246,7 +246,7 @@ def build_model(model_class: type[M], settings: Mapping[str, Any]) -> M:
 
 
 def _create(model_class: type[M], settings: Mapping[str, Any], file: ResolvedWeights | None) -> M:
-    """Create a model or a task in evaluation mode and load its weights.
+    """Create a model or a task in evaluation mode; load its weights and training record from a file.
 
     Raises:
         WeightsError: The weight file stores settings, and the model cannot be built.
@@ -260,22 +260,17 @@ def _create(model_class: type[M], settings: Mapping[str, Any], file: ResolvedWei
             f"the settings in {file.path} do not match {model_class.__name__}: {first_words(error)}"
         ) from error
     if file is not None:
-        _load_file(created, file)
+        content = read_weights(file.path)
+        created.load_weights(content.state_dict, name=str(file.path), published=file.published)
+        if untrained_parts := content.stored.get(UNTRAINED):
+            reason = untrained_reason(type(created).__name__, file.path, untrained_parts)
+            network = coloring_model(created)
+            network.trained, network.untrained_reason = False, reason
+            warnings.warn(reason, UntrainedWarning, stacklevel=3)
+        record = created.provenance if file.published else Provenance.of(content.provenance)
+        created.provenance = record if file.entry is None else listed_record(record, file.entry)
     model: M = created.eval()
     return model
-
-
-def _load_file(created: Any, file: ResolvedWeights) -> None:
-    """Load the weights and the training record of a file into a model or a task."""
-    content = read_weights(file.path)
-    created.load_weights(content.state_dict, name=str(file.path), published=file.published)
-    if untrained_parts := content.stored.get(UNTRAINED):
-        reason = untrained_reason(type(created).__name__, file.path, untrained_parts)
-        network = coloring_model(created)
-        network.trained, network.untrained_reason = False, reason
-        warnings.warn(reason, UntrainedWarning, stacklevel=4)
-    record = created.provenance if file.published else Provenance.of(content.provenance)
-    created.provenance = record if file.entry is None else listed_record(record, file.entry)
 
 
 def _match_published(card: ModelCard, found: ResolvedWeights, known: frozenset[str]) -> ResolvedWeights:

@@ -379,7 +379,10 @@ class FileColorizer:
                     existing = self._existing_result(task, provenance)
                     if existing is not None:
                         return existing
-                frames = self._frames_to_color(file, name, task.target)
+                may_write_frames = self.needs_all_frames or output_format(task.target) in ANIMATED_FORMATS
+                frames = None
+                if may_write_frames and self.settings.frames == "all":
+                    frames = self._frames_to_color(file, name, task.target)
                 if frames is None:
                     file.seek(0)
                     single_image = ImageFrame(read_file(file, name, self.max_pixels))
@@ -403,9 +406,6 @@ class FileColorizer:
         Raises:
             ImageError: The target cannot contain the required frames, or there are too many frames.
         """
-        may_write_frames = self.needs_all_frames or output_format(target) in ANIMATED_FORMATS
-        if self.settings.frames != "all" or not may_write_frames:
-            return None
         frames = describe_frames(file, name)
         if frames is None:
             return None

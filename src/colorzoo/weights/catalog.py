@@ -260,19 +260,8 @@ def find_weights(
     """
     if weights is None:
         return None, ""
-    if weights == "default":
-        return _find_default(card, offline)
-    if not card.trainable:
-        raise WeightsError(
-            f"'weights' must be None for {card.name}, got {_short(weights)}: {known_tags(card)}"
-        )
-    if isinstance(weights, str) and weights in ("published", *card.weights):
-        return fetch(weight_file(card, weights), offline=offline), ""
-    return _resolve_path(card, weights), ""
-
-
-def _find_default(card: ModelCard, offline: bool) -> tuple[ResolvedWeights | None, str]:
-    """Return the first default file that is available, and the reason if none is; see `find_weights`."""
+    if weights != "default":
+        return _find_requested(card, weights, offline), ""
     failure = ""
     for file in default_files(card):
         try:
@@ -287,7 +276,14 @@ def _find_default(card: ModelCard, offline: bool) -> tuple[ResolvedWeights | Non
     return None, failure or f"{known_tags(card)}. Set 'weights' to {choices}"
 
 
-def _resolve_path(card: ModelCard, weights: str | Path) -> ResolvedWeights:
+def _find_requested(card: ModelCard, weights: str | Path, offline: bool) -> ResolvedWeights:
+    """Return the weight file for a tag of the card or for a path; see `resolve_weights`."""
+    if not card.trainable:
+        raise WeightsError(
+            f"'weights' must be None for {card.name}, got {_short(weights)}: {known_tags(card)}"
+        )
+    if isinstance(weights, str) and weights in ("published", *card.weights):
+        return fetch(weight_file(card, weights), offline=offline)
     path = existing_file(weights)
     if path is None:
         raise WeightsError(

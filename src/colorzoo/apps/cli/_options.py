@@ -35,11 +35,15 @@ class Command:
     options: type[Any]
     run: Callable[[Any], int]
 
-    def parser(self, name: str) -> argparse.ArgumentParser:
-        """Build the argument parser of the command from the dataclass of options.
+    def parse(self, name: str, words: Sequence[str]) -> Any:
+        """Parse command-line arguments into an instance of the dataclass of options.
 
         Args:
-            name: Full name of the command for the help text, such as ``colorzoo weights list``.
+            name: Full name of the command for help and error messages, such as ``colorzoo weights list``.
+            words: Command-line arguments after the name of the command.
+
+        Raises:
+            ColorzooError: An option is unknown, or a value is empty, has the wrong type or is out of range.
         """
         parser = _Parser(
             prog=name,
@@ -55,19 +59,7 @@ class Command:
             if title not in groups:
                 groups[title] = parser.add_argument_group(title)
             _add_option(groups[title], field, hints[field.name])
-        return parser
-
-    def parse(self, name: str, words: Sequence[str]) -> Any:
-        """Parse command-line arguments into an instance of the dataclass of options.
-
-        Args:
-            name: Full name of the command for error messages, such as ``colorzoo weights list``.
-            words: Command-line arguments after the name of the command.
-
-        Raises:
-            ColorzooError: An option is unknown, or a value is empty, has the wrong type or is out of range.
-        """
-        parsed = vars(self.parser(name).parse_args(_prepare_words(words)))
+        parsed = vars(parser.parse_args(_prepare_words(words)))
         return self.options(**{option: value for option, value in parsed.items() if value is not None})
 
 
