@@ -11,7 +11,7 @@ unknown fields raises an error (`Recipe.check_known`).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeGuard
@@ -418,23 +418,17 @@ class Recipe:
             )
         if self.crop is not None:
             self.crop.check_inside(width, height)
-        for name, x, y in self._locations():
+        locations = [(f"points[{index}]", point.x, point.y) for index, point in enumerate(self.points)]
+        for index, box in enumerate(self.boxes or ()):
+            left, top, right, bottom = box.corners
+            locations += [(f"boxes[{index}]", left, top), (f"boxes[{index}]", right, bottom)]
+        for index, scribble in enumerate(self.scribbles):
+            locations += [(f"scribbles[{index}]", x, y) for x, y in scribble.path]
+        for name, x, y in locations:
             if not (0 <= x <= width and 0 <= y <= height):
                 raise OtherImageError(
                     f"{name} at ({x:g}, {y:g}) lies outside the image ({width} x {height} pixels)"
                 )
-
-    def _locations(self) -> Iterator[tuple[str, float, float]]:
-        """Yield the name and the coordinates of each point, box corner and scribble vertex."""
-        for index, point in enumerate(self.points):
-            yield f"points[{index}]", point.x, point.y
-        for index, box in enumerate(self.boxes or ()):
-            left, top, right, bottom = box.corners
-            yield f"boxes[{index}]", left, top
-            yield f"boxes[{index}]", right, bottom
-        for index, scribble in enumerate(self.scribbles):
-            for x, y in scribble.path:
-                yield f"scribbles[{index}]", x, y
 
 
 def _is_unknown(name: str) -> bool:
