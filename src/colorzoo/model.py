@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -22,7 +22,7 @@ from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.guidance import Boxes, Exemplar, Guidance, Regions
 from colorzoo.networks.blocks import is_traced
 from colorzoo.prediction import Prediction
-from colorzoo.settings import check_arguments, constructor_parameters, plain_arguments
+from colorzoo.settings import check_arguments, constructor_parameters, default_arguments, plain_arguments
 from colorzoo.weights import apply_weights
 from colorzoo.weights.load import Provenance
 from colorzoo.weights.pretrained import load_model, push_model, save_model
@@ -89,7 +89,6 @@ class ColoringModel(nn.Module):
         untrained_reason: Reason why the model is untrained although a weight file was loaded; empty
             otherwise.
         provenance: Training record of the weights, such as data, configuration and number of steps.
-        hparams: Constructor arguments of the subclass as plain mappings, lists, numbers and strings.
 
     Args:
         network: Neural network of the model.
@@ -111,17 +110,14 @@ class ColoringModel(nn.Module):
     trained: bool
     untrained_reason: str = ""
     provenance: Provenance
-    hparams: dict[str, Any]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Check the ranges of the constructor arguments and record the arguments as `hparams`."""
         model = super().__new__(cls)
-        parameters = constructor_parameters(cls)
-        defaults = {name: each.default for name, each in parameters.items() if each.default is not each.empty}
-        given = dict(zip(parameters, args, strict=False)) | kwargs
-        if given:
+        if args or kwargs:
+            given = dict(zip(constructor_parameters(cls), args, strict=False)) | kwargs
             check_arguments(cls, given)
-        model.hparams = plain_arguments(defaults | given)
+            model.hparams = plain_arguments(default_arguments(cls) | given)
         return model
 
     def __init__(self, network: nn.Module) -> None:
@@ -130,6 +126,11 @@ class ColoringModel(nn.Module):
         self.network = network.to(memory_format=torch.channels_last)
         self.trained = next(network.parameters(), None) is None
         self.provenance = Provenance(model=type(self).__name__)
+
+    @cached_property
+    def hparams(self) -> dict[str, Any]:
+        """Constructor arguments of the subclass as plain mappings, lists, numbers and strings."""
+        return plain_arguments(default_arguments(type(self)))  # other arguments are set by `__new__`
 
     @property
     def device(self) -> torch.device:

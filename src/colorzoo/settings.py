@@ -197,6 +197,12 @@ def constructor_parameters(kind: type[Any]) -> Mapping[str, inspect.Parameter]:
     return found
 
 
+def default_arguments(kind: type[Any]) -> dict[str, Any]:
+    """Return the default values of the parameters of a constructor; required parameters are omitted."""
+    parameters = constructor_parameters(kind)
+    return {name: each.default for name, each in parameters.items() if each.default is not each.empty}
+
+
 def constructor_arguments(kind: type[Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Convert settings from a card, a weight file or a user to the arguments of a constructor.
 
