@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import signal
 import sys
@@ -15,7 +14,6 @@ from typing import Protocol, TextIO
 
 __all__ = [
     "align",
-    "escape_unencodable",
     "print_line",
     "print_table",
     "printed_warnings",
@@ -96,16 +94,6 @@ def print_line(text: str, stream: TextIO) -> None:
     text = _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
     encoding = stream.encoding or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
-
-
-def escape_unencodable() -> None:
-    """Let standard output and standard error escape characters that their encoding does not contain.
-
-    Such characters occur in file names and tables; by default, printing them raises UnicodeEncodeError.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def record_interrupts() -> list[int]:

@@ -48,20 +48,15 @@ def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())  # without it a power failure could leave an empty file
         if overwrite:
             partial.replace(path)
-        else:
-            _rename_to_new(partial, path)
+            return
+        try:
+            os.link(partial, path)  # never replaces a file, in contrast to a rename
+        except OSError:  # the target exists, or the file system does not support hard links
+            if os.path.lexists(path):  # created while the content was written
+                raise FileExistsError(f"{path} already exists") from None
+            partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _rename_to_new(partial: Path, path: Path) -> None:
-    """Rename a temporary file; raise `FileExistsError` if the target exists."""
-    try:
-        os.link(partial, path)  # never replaces a file, in contrast to a rename
-    except OSError:  # the target exists, or the file system does not support hard links
-        if os.path.lexists(path):  # created while the content was written
-            raise FileExistsError(f"{path} already exists") from None
-        partial.replace(path)
 
 
 def write_atomic(path: Path, data: bytes | memoryview) -> None:

@@ -8,6 +8,7 @@ Later runs read the provenance to recognize results of earlier runs.
 from __future__ import annotations
 
 import html
+import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
@@ -207,7 +208,8 @@ def read_provenance(path: Path) -> ImageProvenance | None:
         >>> read_provenance(path).model
         'zhang2017_local_small'
     """
-    if path.exists() and not (path.is_file() or path.is_dir()):
+    # unlike the methods of Path, these functions do not raise an error for names that are too long
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):  # noqa: PTH110, PTH112, PTH113
         return None  # reading a pipe would block
     provenance = embedded_provenance(path)
     if provenance is None:

@@ -8,6 +8,7 @@ prints tracebacks of errors.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import pkgutil
 import sys
@@ -17,7 +18,7 @@ from types import ModuleType
 
 import colorzoo.apps.cli
 from colorzoo.apps.cli._options import Command
-from colorzoo.console import escape_unencodable, printed_warnings
+from colorzoo.console import printed_warnings
 from colorzoo.environment import installed_version, is_on
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import all_cards, plugins
@@ -66,7 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments after ``colorzoo``; None reads them from ``sys.argv``.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    escape_unencodable()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # file names can contain characters that it cannot encode
+            stream.reconfigure(errors="backslashreplace")
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"PIL\.")  # colorzoo reports damaged images itself
