@@ -572,10 +572,12 @@ def choose_for_guidance(
     unique_kinds = dict.fromkeys(kinds)  # in the same order
     uses = [kind for kind in unique_kinds if kind in USES]
     required_method: str | None = None
+    recipe_kinds = recipe.kinds()
+    sets_alpha = "exemplar" in recipe_kinds and recipe.exemplar.alpha is not None
     # two label images contain the classes of the image and of its reference
-    if "classes" in recipe.kinds() and len(recipe.classes.label_files) < 2:
+    if "classes" in recipe_kinds and len(recipe.classes.label_files) < 2:
         required_method = "segment"  # the model predicts the other classes
-    elif len(references) > 1 or recipe.exemplar.alpha is not None:
+    elif len(references) > 1 or sets_alpha:
         required_method = "encode_reference"  # embeddings can be mixed, and their strength can be set
     return choose_model(name, uses, weights, fast=fast, able=required_method)
 
