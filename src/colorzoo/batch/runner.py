@@ -478,8 +478,14 @@ class FileColorizer:
                 raise
             return task.result("skipped", ALREADY_DONE)
         written = update_sidecar(task.target, source.metadata, not_embedded)
-        result = task.result("colored", *file.notes, *image.notes, *colored.notes, *written)
-        return replace(result, model=colored.task.network.name, stages=tuple(colored.task.log))
+        return FileResult(
+            source=task.name,
+            output=str(task.target),
+            status="colored",
+            notes=(*file.notes, *image.notes, *colored.notes, *written),
+            model=colored.task.network.name,
+            stages=tuple(colored.task.log),
+        )
 
     def _color_frames(self, opened: OpenedFile, frames: Frames) -> WrittenFrames:
         """Read, colorize and write one frame at a time, so that only one frame is in memory."""
@@ -491,8 +497,14 @@ class FileColorizer:
         write_frames(task.target, colored, frames, quality=quality, overwrite=overwrite)
         written = update_sidecar(task.target, first.metadata, not_embedded)
         notes = dict.fromkeys((*frames_notes(task.target, frames), *color_notes))
-        result = task.result("colored", *opened.notes, *notes, *written)
-        return WrittenFrames(task, replace(result, model=opened.prepared.network.name))
+        result = FileResult(
+            source=task.name,
+            output=str(task.target),
+            status="colored",
+            notes=(*opened.notes, *notes, *written),
+            model=opened.prepared.network.name,
+        )
+        return WrittenFrames(task, result)
 
     def _colored_frames(
         self, opened: OpenedFile, first_like: RasterImage, notes: list[str]
