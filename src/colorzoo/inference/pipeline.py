@@ -47,13 +47,11 @@ from colorzoo.inference.steps.areas import (
 )
 from colorzoo.inference.steps.pages import is_page
 from colorzoo.inference.steps.points import (
-    Base,
     draw_points,
     enforce_points,
     find_neighbors,
     fit_points,
     limit_reach,
-    show_base,
     weaken_points,
 )
 from colorzoo.inference.steps.reach import (
@@ -150,9 +148,9 @@ def _color_with_points(task: ColorizeTask, hints: Hints) -> tuple[Prediction, Te
     key = (tuple(map(_predicted_fields, hints)), task.guidance_key)
     ab = task.run(enforce_points, ab, points, neighbors, key=key)
     if any(hint.reach != "everywhere" for hint in hints):
-        base, extent = _base_and_extent(task, hints)
+        base_ab, extent = _base_and_extent(task, hints)
         key = (tuple(map(_full_strength_fields, hints)), task.guidance_key)
-        ab = task.run(limit_reach, ab, base, task.lightness, points, extent, key=key)
+        ab = task.run(limit_reach, ab, base_ab, task.lightness, points, extent, key=key)
     return prediction, ab
 
 
@@ -208,7 +206,7 @@ def network_input(task: ColorizeTask) -> Tensor:
     return drawing_of(task).sketch(map_size(task.lightness))
 
 
-def _base_and_extent(task: ColorizeTask, hints: Hints) -> tuple[Base, Extent]:
+def _base_and_extent(task: ColorizeTask, hints: Hints) -> tuple[Tensor, Extent]:
     """Return the colors outside the reach of the points that are added last, and the pixels within it.
 
     Points of limited reach are added last. If some of them are small, only the small points are added last,
@@ -226,15 +224,13 @@ def _base_and_extent(task: ColorizeTask, hints: Hints) -> tuple[Base, Extent]:
     larger = tuple(hint for hint in hints if hint.reach in larger_reaches)
     last_reaches = small_reaches if small else larger_reaches
     others = tuple(hint for hint in hints if hint.reach not in last_reaches)
-    _, ab = _color_with_points(task, others)
-    base_key = tuple(map(_full_strength_fields, others)), task.guidance_key
-    base = task.run(show_base, ab, task.lightness, key=base_key)
+    _, base_ab = _color_with_points(task, others)
     extent = extent_of(task, small or larger)
     if small and larger:
         small_paths = paths_from(task, PointPatches.of(small, task.image_size))
         larger_paths = paths_from(task, PointPatches.of(larger, task.image_size))
         extent = keep_nearer(extent, small_paths, larger_paths)
-    return base, extent
+    return base_ab, extent
 
 
 def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:

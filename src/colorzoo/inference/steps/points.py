@@ -11,7 +11,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -67,18 +66,6 @@ class PointConstants:
 
 
 POINTS = PointConstants()
-
-
-class Base(NamedTuple):
-    """Colors predicted without the points of limited reach (color spread).
-
-    Attributes:
-        ab: Colors ``(1, 2, h, w)`` in CIE units.
-        shown: ``ab`` with the chroma clipped to sRGB.
-    """
-
-    ab: Tensor
-    shown: Tensor
 
 
 def draw_points(
@@ -151,17 +138,7 @@ def enforce_points(ab: Tensor, points: Points, propagator: Propagator) -> Tensor
     return torch.where(points.mask > 0, points.ab, ab + change)
 
 
-def show_base(ab: Tensor, lightness: Tensor) -> Base:
-    """Create a `Base` from a prediction that ignores points of limited reach.
-
-    Args:
-        ab: Prediction ``(1, 2, h, w)`` in CIE units without the points of limited reach.
-        lightness: Lightness ``(1, 1, h, w)`` in [0, 100].
-    """
-    return Base(ab, reduce_chroma(torch.cat([lightness, ab], dim=1))[:, 1:])
-
-
-def limit_reach(ab: Tensor, base: Base, lightness: Tensor, points: Points, extent: Extent) -> Tensor:
+def limit_reach(ab: Tensor, base_ab: Tensor, lightness: Tensor, points: Points, extent: Extent) -> Tensor:
     """Restrict each point to its reach, the area that its color can change.
 
     Outside the reach, the prediction without the point is used. Inside the reach, the prediction is shifted
@@ -173,7 +150,7 @@ def limit_reach(ab: Tensor, base: Base, lightness: Tensor, points: Points, exten
 
     Args:
         ab: Prediction ``(1, 2, h, w)`` with all points, in CIE units.
-        base: Prediction without the points of limited reach.
+        base_ab: Prediction ``(1, 2, h, w)`` without the points of limited reach, in CIE units.
         lightness: ``(1, 1, h, w)`` in [0, 100].
         points: Point maps of size ``(h, w)`` with all points.
         extent: Pixels to which the points with limited reach apply.
@@ -182,15 +159,16 @@ def limit_reach(ab: Tensor, base: Base, lightness: Tensor, points: Points, exten
         Colors ``(1, 2, h, w)`` that equal the colors of the points at the hinted pixels.
     """
     is_hinted, weight = points.mask > 0, extent.weight
-    change = ab - base.ab
+    change = ab - base_ab
     point_colors, response = _response(change[0], ab[0], extent)
     # mix the predicted change with the change to the point color, then limit the mixture to the reach
     point_share = POINTS.fill * weight * response
-    mixed_change = (1 - point_share) * change + point_share * (point_colors - base.ab)
-    limited_ab = base.ab + weight * mixed_change
-    clipped = reduce_chroma(torch.cat([lightness, limited_ab], dim=1))[:, 1:]
-    clipped_change = clipped - base.shown  # near 0 outside the reach, because both are clipped
-    fixed_change = torch.where(is_hinted, points.ab - base.ab, torch.nan)
+    mixed_change = (1 - point_share) * change + point_share * (point_colors - base_ab)
+    limited_ab = base_ab + weight * mixed_change
+    # the change is near 0 outside the reach, because both colors are clipped
+    clipped_base = reduce_chroma(torch.cat([lightness, base_ab], dim=1))[:, 1:]
+    clipped_change = reduce_chroma(torch.cat([lightness, limited_ab], dim=1))[:, 1:] - clipped_base
+    fixed_change = torch.where(is_hinted, points.ab - base_ab, torch.nan)
     # the filter is narrower for points that color a small area
     nearest = extent.nearest.flatten()
     point_areas = torch.zeros(int(nearest.max()) + 1).index_add_(0, nearest, weight.flatten())
@@ -200,7 +178,7 @@ def limit_reach(ab: Tensor, base: Base, lightness: Tensor, points: Points, exten
     smooth_change = blend(
         clipped_change[0].numpy(), fixed_change[0].numpy(), lightness[0, 0].numpy(), pixel_widths.numpy()
     )
-    return torch.where(is_hinted, points.ab, base.ab + torch.from_numpy(smooth_change)[None])
+    return torch.where(is_hinted, points.ab, base_ab + torch.from_numpy(smooth_change)[None])
 
 
 def blend(change: Map, given: Map, lightness: Map, widths: Map) -> Map:
