@@ -396,8 +396,18 @@ def _decode(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
     """Decode an opened image and convert its pixels to sRGB."""
     if "transparency" in image.info:
         _scale_transparency(image)
+    is_deep_png = image.format == "PNG" and ";16" in str(getattr(image, "tile", ""))  # raw mode of the tiles
+    samples: Samples | None = None  # of more than 8 bits
     try:
-        samples = _deep_samples(image, file, name)
+        # Pillow would change the pixel values of JPEG 2000 and deep PNG; damaged files are left to Pillow
+        if file is not None and image.format == "JPEG2000":
+            samples = decode_jpeg2000(file)
+        if samples is None:
+            _load(image, name)  # also reads EXIF that follows the pixels of a PNG
+        if file is not None and is_deep_png:
+            samples = decode_png(file)
+        if samples is None and image.mode.startswith(("I", "F")):
+            samples = _deep_samples(image)
         if samples is None:
             return image_pixels(image)
         return sample_pixels(samples, image.info.get("icc_profile") or None)
@@ -420,21 +430,8 @@ def _scale_transparency(image: Image.Image) -> None:
             image.info["transparency"] = level * 255 // full
 
 
-def _deep_samples(image: Image.Image, file: IO[bytes] | None, name: str) -> Samples | None:
-    """Decode an image of more than 8 bits; only load an image of at most 8 bits, and return None."""
-    is_deep_png = image.format == "PNG" and ";16" in str(getattr(image, "tile", ""))  # raw mode of the tiles
-    # Pillow would change the pixel values of these formats; damaged files are left to Pillow
-    if file is not None and image.format == "JPEG2000":
-        samples = decode_jpeg2000(file)
-        if samples is not None:
-            return samples
-    _load(image, name)  # also reads EXIF that follows the pixels of a PNG
-    if file is not None and is_deep_png:
-        samples = decode_png(file)
-        if samples is not None:
-            return samples
-    if not image.mode.startswith(("I", "F")):  # integers or floats of more than 8 bits
-        return None
+def _deep_samples(image: Image.Image) -> Samples:
+    """Return the samples of an image whose mode has integers or floats of more than 8 bits."""
     stored: NDArray[Any] = np.asarray(image)
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
         stored = stored.astype(np.uint16)
