@@ -42,7 +42,7 @@ def edit() -> Edit:
 
 def test_pipeline_stages_run_in_the_expected_order(edit: Edit) -> None:
     assert list(edit(POINT)) == [
-        "select part", "preprocess", "draw points", "run network", "find neighbors", "enforce points",
+        "select part", "preprocess", "rasterize points", "run network", "find neighbors", "enforce points",
         "step costs", "find paths", "compute similarity", "limit extent", "limit reach",
     ]  # fmt: skip
     assert list(edit()) == ["select part", "preprocess", "run network", "is page"]

@@ -29,6 +29,7 @@ from colorzoo.guidance import (
 from colorzoo.guidance.hints import (
     boxes_of,
     global_statistics,
+    rasterize_points,
     rasterize_scribbles,
 )
 from colorzoo.inference.full_size import map_size
@@ -47,7 +48,6 @@ from colorzoo.inference.steps.areas import (
 )
 from colorzoo.inference.steps.pages import is_page
 from colorzoo.inference.steps.points import (
-    draw_points,
     enforce_points,
     find_neighbors,
     fit_points,
@@ -160,13 +160,12 @@ def _predict_with_points(task: ColorizeTask, hints: Hints) -> tuple[Points | Non
     Returns:
         The rasterized points, which are None without points, and the prediction.
     """
-    lightness, points = task.lightness, task.tensors.points
-    fits = not task.network.is_sketch  # drawings have no lightness to which colors are adapted
+    points, size = task.tensors.points, map_size(task.lightness)
     key = tuple(map(_predicted_fields, hints))
-    if points is not None and fits:
-        points = fit_points(points, lightness)
-    elif points is None and hints:
-        points = task.run(draw_points, lightness, hints, image_size=task.image_size, fits=fits, key=key)
+    if points is None and hints:
+        points = task.run(rasterize_points, hints, *task.image_size, size, key=key)
+    if points is not None and not task.network.is_sketch:  # drawings have no lightness to fit colors to
+        points = fit_points(points, task.lightness)
     return points, _predict(task, points, key)
 
 

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import at_lightness, reduce_chroma
 from colorzoo.guidance import PointHint, Points
-from colorzoo.guidance.hints import color_lab, covered, rasterize_points
+from colorzoo.guidance.hints import color_lab, covered
 from colorzoo.guidance.propagate import Propagator
 from colorzoo.inference.full_size import (
     CUT,
@@ -66,23 +66,6 @@ class PointConstants:
 
 
 POINTS = PointConstants()
-
-
-def draw_points(
-    lightness: Tensor, hints: Sequence[PointHint], *, image_size: tuple[int, int], fits: bool = True
-) -> Points:
-    """Rasterize points at the size of the network input.
-
-    Args:
-        lightness: ``(1, 1, h, w)`` in [0, 100].
-        hints: Points in pixels of the image; at least one.
-        image_size: Width and height of the image in pixels.
-        fits: Whether to adapt the colors to the lightness of the pixels.
-    """
-    size = map_size(lightness)
-    points = rasterize_points(hints, *image_size, size)
-    assert points is not None
-    return fit_points(points, lightness) if fits else points
 
 
 def find_neighbors(lightness: Tensor) -> Propagator:
@@ -409,12 +392,18 @@ def _missing_ab(
         pixels: Rows ``(K,)`` and columns ``(K,)`` of the points.
         strength: Factor applied to the chroma of the points.
     """
-    rows, columns = pixels
-    lab = points_lab(hints, lightness[rows, columns])
-    scaled_lab = lab * torch.tensor([1.0, strength, strength])
-    target_map = reduce_chroma(scaled_lab.T[:, :, None])  # (3, K, 1), within sRGB
-    target_ab = target_map[1:, :, 0].T
+    # Lab (3, K, 1) of the points: #rrggbb colors are moved to the lightness of the image at constant hue
+    image_lightness = lightness[pixels][None, :, None]
+    chosen_lab = torch.tensor([color_lab(hint.color) for hint in hints]).T[:, :, None]
+    exact_ab = torch.tensor([hint.ab or (0.0, 0.0) for hint in hints]).T[:, :, None]
+    is_exact = torch.tensor([hint.ab is not None for hint in hints])[:, None]
+    moved_lab = at_lightness(chosen_lab, image_lightness)
+    exact_lab = reduce_chroma(torch.cat([image_lightness, exact_ab]))
+    lab = torch.where(is_exact, exact_lab, moved_lab)
+    lab[1:] *= strength
+    target_ab = reduce_chroma(lab)[1:, :, 0].T
     # upsample the prediction only at the points
+    rows, columns = pixels
     height, width = lightness.shape
     row_weights = bicubic_matrix(ab.shape[1], height)[rows]
     column_weights = bicubic_matrix(ab.shape[2], width)[columns]
@@ -434,19 +423,6 @@ def _solve_amounts(weights: Tensor, missing_ab: Tensor) -> Tensor:
         for index in range(len(missing_ab)):
             amounts[index] += missing_ab[index] - weights[index] @ amounts
     return amounts
-
-
-def points_lab(points: Sequence[PointHint], lightness: Tensor) -> Tensor:
-    """Return the Lab colors ``(N, 3)`` of points at the image lightness ``(N,)``.
-
-    A ``#rrggbb`` color is adapted to the lightness within sRGB. The chroma of an exact ab is limited to sRGB.
-    """
-    chosen = torch.tensor([color_lab(point.color) for point in points])
-    moved = at_lightness(chosen.T[:, :, None], lightness[None, :, None])[:, :, 0].T
-    ab = torch.tensor([point.ab or color_lab(point.color)[1:] for point in points])
-    limited = reduce_chroma(torch.cat([lightness[:, None], ab], dim=1).T[:, :, None])[:, :, 0].T
-    exact = torch.tensor([point.ab is not None for point in points])
-    return torch.where(exact[:, None], limited, moved)
 
 
 def _lock_distances(locked: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
