@@ -278,10 +278,10 @@ def encode(rgb: Levels, like: RasterImage, kind: str, quality: int) -> bytes:
     memory: IO[bytes] = io.BytesIO()
     if hasattr(os, "memfd_create"):  # on Linux, this file has a descriptor, so Pillow releases the GIL
         memory = os.fdopen(os.memfd_create("image"), "w+b")
-    with memory as file:
-        image.save(file, kind, **options)
-        file.seek(0)
-        return file.read()
+    with memory:
+        image.save(memory, kind, **options)
+        memory.seek(0)
+        return memory.read()
 
 
 def _encode_deep_png(stored: NDArray[Any], data: Metadata) -> bytes:
