@@ -113,7 +113,8 @@ def colorize_task(task: ColorizeTask, *, detect_pages: bool = True) -> Colorized
             ab = _weaken_points(task, ab)
         colors = Colors(ab)
     if recipe.areas:
-        colors = _with_areas(task, colors)  # applies the strength before it locks areas
+        filled = _fill_areas(task, colors).scaled(recipe.strength)
+        colors = _lock_areas(task, filled)  # the strength does not change the stored colors of locked areas
     elif recipe.strength != 1:
         colors = colors.scaled(recipe.strength)
     has_guidance = task.kinds or recipe.areas
@@ -497,14 +498,6 @@ def _plain_task(task: ColorizeTask) -> ColorizeTask:
     recipe = replace(task.recipe, points=(), scribbles=(), regions=(), extra=extra)
     tensors = replace(task.tensors, points=None, scribbles=None, regions=None)
     return replace(task, recipe=recipe, tensors=tensors)
-
-
-def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
-    """Fill the areas of a recipe, apply the strength of the recipe, and lock areas.
-
-    The strength multiplies the chroma of filled areas, too, but not of stored locked colors.
-    """
-    return _lock_areas(task, _fill_areas(task, colors).scaled(task.recipe.strength))
 
 
 def _fill_areas(task: ColorizeTask, colors: Colors) -> Colors:
