@@ -15,13 +15,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import colorzoo
-from colorzoo.color import rgb_to_lab
+from colorzoo.color import at_lightness, rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.guidance import Guidance, PointHint, Recipe
+from colorzoo.guidance.hints import color_lab
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer, choose_for_guidance
 from colorzoo.inference.full_size import BicubicUpsampler, working_size
-from colorzoo.inference.steps.points import points_lab
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
 from tiny_model import NAME, gray_image, tiny_model, tiny_task, write_tiny_weights
@@ -93,7 +93,9 @@ def test_colorizer_result_has_the_hint_color_at_each_point(colorizer: Colorizer)
             lightness = lab_of(np.repeat(image[..., None], 3, 2))[0]
             for hint in hints:
                 y, x = int(hint.y), int(hint.x)
-                assert (result[:, y, x] - points_lab([hint], lightness[y, x].view(1))[0]).norm() <= 2
+                hint_lab = torch.tensor(color_lab(hint.color)).view(3, 1, 1)
+                expected = at_lightness(hint_lab, lightness[y, x].view(1, 1, 1)).flatten()
+                assert (result[:, y, x] - expected).norm() <= 2
 
 
 def test_later_point_replaces_an_earlier_point_at_the_same_pixel(

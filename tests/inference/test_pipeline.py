@@ -42,8 +42,8 @@ def edit() -> Edit:
 
 def test_pipeline_stages_run_in_the_expected_order(edit: Edit) -> None:
     assert list(edit(POINT)) == [
-        "select part", "preprocess", "draw points", "run network", "find neighbors", "enforce points",
-        "show base", "step costs", "find paths", "compute similarity", "limit extent", "limit reach",
+        "select part", "preprocess", "rasterize points", "run network", "find neighbors", "enforce points",
+        "step costs", "find paths", "compute similarity", "limit extent", "limit reach",
     ]  # fmt: skip
     assert list(edit()) == ["select part", "preprocess", "run network", "is page"]
 
@@ -52,7 +52,7 @@ def test_pipeline_edit_runs_only_stages_with_changed_inputs(edit: Edit) -> None:
     edit(FAR, POINT)
     recolored = edit(FAR, replace(POINT, color="#2050c0"))
     assert [recolored[name] for name in ("run network", "limit reach")] == [False, False]
-    assert [recolored[name] for name in ("show base", "limit extent")] == [True, True]
+    assert recolored["limit extent"]
     farther = edit(FAR, replace(POINT, reach=2.0))
     assert [farther[name] for name in ("limit extent", "limit reach")] == [False, False]
     assert [farther[name] for name in ("enforce points", "find paths", "compute similarity")] == [True] * 3

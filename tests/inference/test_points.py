@@ -15,7 +15,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Guidance, PointHint, Recipe
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
-from colorzoo.inference.steps.points import limit_reach, show_base
+from colorzoo.inference.steps.points import limit_reach
 from colorzoo.zoo.colorzoo2026.network import Network
 from inference.by_hand import Results, color_again, find_extent
 from inference.flood_model import LEFT, RIGHT, SIDE, Flood, red, two_walls
@@ -63,8 +63,8 @@ def test_limit_reach_blends_colors_on_flat_surfaces_and_separates_at_edges() -> 
         for side, hint in ((np.s_[..., : SIDE // 2], hints[0]), (np.s_[..., SIDE // 2 :], hints[1])):
             ab[side] = torch.tensor(hint.ab).view(1, 2, 1, 1)
         given = replace(points, ab=ab * points.mask)
-        base = show_base(torch.zeros_like(ab), lightness)
-        found = limit_reach(ab, base, lightness, given, find_extent(lightness, hints, (SIDE, SIDE)))
+        base_ab = torch.zeros_like(ab)
+        found = limit_reach(ab, base_ab, lightness, given, find_extent(lightness, hints, (SIDE, SIDE)))
         steps = found[0, :, 10:90].diff(dim=2).norm(dim=0)
         assert least < steps.amax(dim=1).median() < most
         assert steps.max() < most
@@ -77,17 +77,17 @@ def test_limit_reach_does_not_blend_colors_outside_the_srgb_gamut() -> None:
     hint = red(20, 50, 1.0)
     points = Guidance.from_recipe(Recipe(points=(hint,)), SIDE, SIDE).points
     assert points is not None
-    base = show_base(torch.zeros(1, 2, SIDE, SIDE), lightness)
+    base_ab = torch.zeros(1, 2, SIDE, SIDE)
     red_ab = torch.tensor(hint.ab).view(1, 2, 1, 1)
     ab = red_ab.expand(1, 2, SIDE, SIDE)
     extent = replace(find_extent(lightness, [hint], (SIDE, SIDE)), weight=torch.ones(SIDE, SIDE))
-    found = limit_reach(ab, base, lightness, replace(points, ab=ab * points.mask), extent)
+    found = limit_reach(ab, base_ab, lightness, replace(points, ab=ab * points.mask), extent)
     far = found[0, :, :, 60:].norm(dim=0)
     assert far[1::2].max() < 0.25 * float(red_ab.norm())
     assert far[::2].min() > 0.9 * float(red_ab.norm())
-    for shown_already in (base.ab, ab):  # in the dark lines sRGB does not show the second either
+    for shown_already in (base_ab, ab):  # in the dark lines sRGB does not show the second either
         given = replace(points, ab=shown_already * points.mask)
-        unchanged = limit_reach(shown_already, show_base(shown_already, lightness), lightness, given, extent)
+        unchanged = limit_reach(shown_already, shown_already, lightness, given, extent)
         assert torch.equal(unchanged, shown_already)
 
 

@@ -59,7 +59,7 @@ def points(*clicks: tuple[int, int, float, float], size: tuple[int, int] = SIZE)
 
 @torch.no_grad()
 def test_posterior_has_the_observed_colors_at_points(model: Colorzoo2026, lightness: Tensor) -> None:
-    seen = model.analyze(lightness)
+    seen = model.analyze(lightness, {})
     observed = observe(torch.randn(1, 2, *SIZE), points(*CLICKS).points.mask, seen.grid)
     across = cell_covariance(seen.cells, seen.cells.take(observed.cell))
     change = take_cells(model.covariance.posterior(across, observed).change, observed.cell)

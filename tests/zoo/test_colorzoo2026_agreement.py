@@ -79,7 +79,7 @@ def test_analyze_returns_pooled_and_boosted_colors() -> None:
     with torch.no_grad():
         maps = model.network(lightness)
         raw = model.embed(maps, lightness)
-        found = model.analyze(lightness)
+        found = model.analyze(lightness, {})
         wanted = boost_chroma(pool_logits(raw.mean, raw.logits, raw.cells, raw.grid, model.centers))
     torch.testing.assert_close(found.mean, wanted)
     assert not torch.allclose(found.mean, raw.mean)

@@ -443,7 +443,14 @@ def fit_chroma(linear: Tensor, lightness: Tensor, luminance: Tensor, tolerance: 
     a, b = weighted_sums(cones, _TO_OKLAB[1:])
     inverse_chroma = (a * a + b * b).clamp(min=_TINY).rsqrt()
     cosine, sine = a * inverse_chroma, b * inverse_chroma  # of the hue
-    low, high = _s_bounds(lightness.detach(), a.detach(), b.detach())
+
+    # bounds of the ratio s at which the color leaves sRGB, from a table of cells of lightness and hue
+    row = (lightness.detach() * (LIGHTNESS_CELLS / 100)).to(torch.int32).clamp(max=LIGHTNESS_CELLS - 1)
+    hue = torch.atan2(b.detach(), a.detach())  # from -pi to pi
+    column = (hue * (HUE_CELLS / math.tau) + HUE_CELLS / 2).to(torch.int32).clamp(0, HUE_CELLS - 1)
+    cell = row * HUE_CELLS + column
+    low_bounds, high_bounds, _ = _tables(lightness.device)
+    low, high = low_bounds.index_select(0, cell), high_bounds.index_select(0, cell)
 
     # first interpolation: estimate the s at which the curve from low to high leaves sRGB
     inner, outer = (on_curve(cosine, sine, s, luminance) for s in (low, high))
@@ -453,16 +460,6 @@ def fit_chroma(linear: Tensor, lightness: Tensor, luminance: Tensor, tolerance: 
     fraction = _crossing(inner, estimate, tolerance)
     planes = [start + fraction * (end - start) for start, end in zip(inner, estimate, strict=True)]
     return torch.stack(planes).clamp(-tolerance, 1 + tolerance)
-
-
-def _s_bounds(lightness: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the bounds ``(N,)`` of the ratio s at which a color leaves sRGB, for Oklab a and b."""
-    row = (lightness * (LIGHTNESS_CELLS / 100)).to(torch.int32).clamp(max=LIGHTNESS_CELLS - 1)
-    hue = torch.atan2(b, a)  # from -pi to pi
-    column = (hue * (HUE_CELLS / math.tau) + HUE_CELLS / 2).to(torch.int32).clamp(0, HUE_CELLS - 1)
-    cell = row * HUE_CELLS + column
-    low, high, _ = _tables(lightness.device)
-    return low.index_select(0, cell), high.index_select(0, cell)
 
 
 def _crossing(inner: Sequence[Tensor], outer: Sequence[Tensor], tolerance: float) -> Tensor:

@@ -550,20 +550,19 @@ def covered(
         size: Height and width of the map.
     """
     (x, y), (width, height), (map_height, map_width) = center, image_size, size
-    return _covered_slice(y, radius, height, map_height), _covered_slice(x, radius, width, map_width)
-
-
-def _covered_slice(coordinate: float, radius: float, image_length: int, map_length: int) -> slice:
-    """Return the rows or the columns of a map that a square covers; see `covered`."""
-    scale = map_length / image_length
-    radius = min(radius, map_length / scale)  # covers the axis; larger numbers could overflow
-    # the center of pixel i is at i + 0.5; the tolerance 1e-6 includes centers on the border of the square
-    first = math.ceil((coordinate - radius) * scale - 0.5 - 1e-6)
-    last = math.floor((coordinate + radius) * scale - 0.5 + 1e-6)
-    if last < first:  # the square contains no pixel center
-        first = last = math.floor(coordinate * scale)
-    first, last = (min(max(index, 0), map_length - 1) for index in (first, last))
-    return slice(first, last + 1)
+    slices = []
+    for coordinate, image_length, map_length in ((y, height, map_height), (x, width, map_width)):
+        scale = map_length / image_length
+        reach = min(radius, map_length / scale)  # covers the axis; larger numbers could overflow
+        # the center of pixel i is at i + 0.5; the tolerance 1e-6 includes centers on the border of the square
+        first = math.ceil((coordinate - reach) * scale - 0.5 - 1e-6)
+        last = math.floor((coordinate + reach) * scale - 0.5 + 1e-6)
+        if last < first:  # the square contains no pixel center
+            first = last = math.floor(coordinate * scale)
+        first, last = (min(max(index, 0), map_length - 1) for index in (first, last))
+        slices.append(slice(first, last + 1))
+    rows, columns = slices
+    return rows, columns
 
 
 def _draw_stroke(draw: ImageDraw.ImageDraw, stroke: Stroke, scale_x: float, scale_y: float) -> None:

@@ -80,14 +80,9 @@ class Propagator:
         fixed = np.flatnonzero(given)
         if not 0 < fixed.size <= MOST_COLUMNS:
             return _solve_free_pixels(self._weights, ab, given, self._fade)
-        columns = self._inverse_columns(fixed.tolist())
-        sources = np.linalg.solve(columns[fixed], ab.reshape(2, -1)[:, fixed].T)
-        result: Array = (columns @ sources).T.reshape(ab.shape)
-        return result
-
-    def _inverse_columns(self, pixels: list[int]) -> Array:
-        """Return columns of the inverse matrix, ``(H W, n)``; compute and cache missing columns."""
+        # compute the missing columns of the inverse matrix
         cached = self._inverse  # replaced, never changed, because several threads can use a propagator
+        pixels = fixed.tolist()
         missing = [pixel for pixel in pixels if pixel not in cached]
         if len(cached) + len(missing) > MOST_COLUMNS:
             cached = {pixel: cached[pixel] for pixel in pixels if pixel in cached}
@@ -98,7 +93,10 @@ class Propagator:
             unit_vectors[missing, range(len(missing))] = 1
             new_columns = solver.solve(unit_vectors).T.copy()
             self._inverse = cached = cached | dict(zip(missing, new_columns, strict=True))
-        return np.stack([cached[pixel] for pixel in pixels], axis=1)
+        columns = np.stack([cached[pixel] for pixel in pixels], axis=1)  # (H W, n)
+        sources = np.linalg.solve(columns[fixed], ab.reshape(2, -1)[:, fixed].T)
+        result: Array = (columns @ sources).T.reshape(ab.shape)
+        return result
 
     @property
     def nbytes(self) -> int:
@@ -140,22 +138,8 @@ def affinities(lightness: Array, variance_share: float) -> csr_array:
     """
     from scipy.sparse import csr_array
 
-    flat = lightness.ravel()
-    windows = np.lib.stride_tricks.sliding_window_view(np.pad(lightness, 1, mode="edge"), (3, 3))
-    variance = np.maximum(variance_share * windows.var(axis=(2, 3)).ravel(), LEAST_VARIANCE)
-    rows, columns = _neighbor_pairs(*lightness.shape)
-    exponent = (flat[rows] - flat[columns]) ** 2 / (2 * variance[rows])
-    lowest_exponent = np.full(flat.size, np.inf)  # of the most similar neighbor of each pixel
-    np.minimum.at(lowest_exponent, rows, exponent)
-    # relative to the most similar neighbor, so that the weights of an outlier do not all underflow
-    weight = np.maximum(np.exp(lowest_exponent[rows] - exponent), LEAST_WEIGHT)
-    row_sums = np.bincount(rows, weight, flat.size)
-    weight /= row_sums[rows]
-    return csr_array((weight, (rows, columns)), shape=(flat.size, flat.size))
-
-
-def _neighbor_pairs(height: int, width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the flat indices of all pixels and their neighbors, one pair for each of eight directions."""
+    height, width = lightness.shape
+    # flat indices of all pairs of a pixel and a neighbor, for each of eight directions
     index = np.arange(height * width).reshape(height, width)
     padded = np.pad(index, 1, constant_values=-1)  # -1 outside the image
     pixels, neighbors = [], []
@@ -164,4 +148,16 @@ def _neighbor_pairs(height: int, width: int) -> tuple[NDArray[np.int64], NDArray
         is_inside = neighbor >= 0
         pixels.append(index[is_inside])
         neighbors.append(neighbor[is_inside])
-    return np.concatenate(pixels), np.concatenate(neighbors)
+    rows, columns = np.concatenate(pixels), np.concatenate(neighbors)
+
+    flat = lightness.ravel()
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(lightness, 1, mode="edge"), (3, 3))
+    variance = np.maximum(variance_share * windows.var(axis=(2, 3)).ravel(), LEAST_VARIANCE)
+    exponent = (flat[rows] - flat[columns]) ** 2 / (2 * variance[rows])
+    lowest_exponent = np.full(flat.size, np.inf)  # of the most similar neighbor of each pixel
+    np.minimum.at(lowest_exponent, rows, exponent)
+    # relative to the most similar neighbor, so that the weights of an outlier do not all underflow
+    weight = np.maximum(np.exp(lowest_exponent[rows] - exponent), LEAST_WEIGHT)
+    row_sums = np.bincount(rows, weight, flat.size)
+    weight /= row_sums[rows]
+    return csr_array((weight, (rows, columns)), shape=(flat.size, flat.size))

@@ -106,9 +106,9 @@ class ImageProvenance:
 def add_provenance(metadata: Metadata, provenance: ImageProvenance) -> Metadata:
     """Return a copy of metadata whose XMP packet contains the provenance.
 
-    Existing provenance is replaced. Some values are also stored in standard properties, for other software.
-    ``xmpMM:DerivedFrom`` contains the source. Properties of the IPTC Photo Metadata Standard 2025.1 contain
-    the digital source type, the AI system and its version.
+    Existing provenance is replaced. A recipe that is too long is left out. Some values are also stored in
+    standard properties, for other software. ``xmpMM:DerivedFrom`` contains the source. Properties of the IPTC
+    Photo Metadata Standard 2025.1 contain the digital source type, the AI system and its version.
     """
     iptc = {"DigitalSourceType": provenance.source_type}
     if provenance.trained:
@@ -117,8 +117,12 @@ def add_provenance(metadata: Metadata, provenance: ImageProvenance) -> Metadata:
     reference = {"instanceID": f"urn:sha256:{provenance.source}"}
     if provenance.name:
         reference["filePath"] = provenance.name
+    values = {name: str(value) for name, value in vars(provenance).items()}
+    if len(provenance.recipe) > _MAX_RECIPE:
+        values["recipe"] = ""
+    stored = {name: value for name, value in values.items() if value or name not in _OPTIONAL_FIELDS}
     description = (
-        f'<rdf:Description rdf:about=""{_attributes("colorzoo", NAMESPACE, **_stored_fields(provenance))}'
+        f'<rdf:Description rdf:about=""{_attributes("colorzoo", NAMESPACE, **stored)}'
         f'{_attributes("Iptc4xmpExt", _IPTC, **iptc)} xmlns:xmpMM="{_MEDIA}">'
         f"<xmpMM:DerivedFrom{_attributes('stRef', _REFERENCES, **reference)}/></rdf:Description>"
     )
@@ -128,14 +132,6 @@ def add_provenance(metadata: Metadata, provenance: ImageProvenance) -> Metadata:
         packet = _PACKET
     before, closing, after = packet.rpartition("</rdf:RDF>")
     return replace(metadata, xmp=f"{before}{description}{closing}{after}".encode())
-
-
-def _stored_fields(provenance: ImageProvenance) -> dict[str, str]:
-    """Return fields as text, without empty optional fields; a recipe that is too long becomes empty."""
-    values = {name: str(value) for name, value in vars(provenance).items()}
-    if len(provenance.recipe) > _MAX_RECIPE:
-        values["recipe"] = ""
-    return {name: value for name, value in values.items() if value or name not in _OPTIONAL_FIELDS}
 
 
 def sidecar_path(path: Path) -> Path:

@@ -93,17 +93,15 @@ def quantized(rgb: Levels, alpha_of: RasterImage | None, depth: int) -> NDArray[
         Array of type uint8 or uint16. The shape is ``(H, W, 4)`` with alpha, or ``(H, W, 3)`` if ``alpha_of``
         is None or opaque.
     """
-    color = _color_of_depth(rgb, depth)
+    integer_type = np.uint16 if depth == 16 else np.uint8
+    color = rgb if rgb.dtype == integer_type else _rounded(rgb, integer_type)
     if alpha_of is None or alpha_of.alpha is None:
         return np.ascontiguousarray(color)
     return np.dstack([color, alpha_of_depth(alpha_of.alpha, depth)])
 
 
-def _color_of_depth(rgb: Levels, depth: int) -> Levels:
-    """Round pixels to integers of 8 or 16 bits."""
-    integer_type: Any = np.uint16 if depth == 16 else np.uint8
-    if rgb.dtype == integer_type:
-        return rgb
+def _rounded(rgb: Levels, integer_type: type[np.uint8 | np.uint16]) -> Levels:
+    """Convert pixels of any type to 8-bit or 16-bit integers."""
     color = np.empty(rgb.shape, dtype=integer_type)
     maximum = np.float32(np.iinfo(integer_type).max)
     for first in range(0, len(rgb), _BAND):  # rounded in bands, because float copies need much memory

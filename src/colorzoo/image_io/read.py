@@ -165,23 +165,20 @@ def open_source(source: str | Path | bytes) -> Iterator[tuple[IO[bytes], str]]:
         yield io.BytesIO(source), "the image"
         return
     path = Path(source)
-    with _open_file(path) as file:
-        if file.seek(0, io.SEEK_END) == 0:
-            raise ImageError(f"{path} is empty (0 bytes). Copy the file again.")
-        file.seek(0)
-        yield file, str(path)
-
-
-def _open_file(path: Path) -> IO[bytes]:
     try:
         if path.is_dir():
             raise ImageError(f"{path} is a folder. Choose an image file.")
-        return path.open("rb")
+        opened = path.open("rb")
     except FileNotFoundError:
         raise ImageError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:  # ValueError: the path contains a null character
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"{path} cannot be opened: {reason}") from error
+    with opened as file:
+        if file.seek(0, io.SEEK_END) == 0:
+            raise ImageError(f"{path} is empty (0 bytes). Copy the file again.")
+        file.seek(0)
+        yield file, str(path)
 
 
 def read_file(file: IO[bytes], name: str, max_pixels: int) -> RasterImage:
@@ -344,7 +341,10 @@ def from_pil(
     """
     pixels = _decode(image, file, name)
     orientation = exif_orientation(image)
-    exif, exif_notes = _descriptive_exif(image)
+    stored_exif: bytes | None = image.info.get("exif")
+    if not stored_exif and image.format == "TIFF":  # opened by the caller
+        stored_exif = image.getexif().tobytes()
+    exif, exif_notes = clean_exif(stored_exif.removeprefix(EXIF_PREFIX)) if stored_exif else (None, ())
     # comments of JPEG 2000 files contain the name of the encoder
     comment = None if image.format == "JPEG2000" else image.info.get("comment")
     xmp = image.info.get("xmp")
@@ -360,14 +360,6 @@ def from_pil(
     )
     all_notes = notes + pixels.notes + exif_notes
     return _assemble(replace(pixels, notes=all_notes), metadata, orientation)
-
-
-def _descriptive_exif(image: Image.Image) -> tuple[bytes | None, tuple[str, ...]]:
-    """Return the EXIF block without tags that describe the file, and notes for the user."""
-    exif: bytes | None = image.info.get("exif")
-    if not exif and image.format == "TIFF":  # opened by the caller
-        exif = image.getexif().tobytes()
-    return clean_exif(exif.removeprefix(EXIF_PREFIX)) if exif else (None, ())
 
 
 def _png_texts(image: Image.Image) -> tuple[tuple[str, str], ...]:
@@ -404,8 +396,18 @@ def _decode(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
     """Decode an opened image and convert its pixels to sRGB."""
     if "transparency" in image.info:
         _scale_transparency(image)
+    is_deep_png = image.format == "PNG" and ";16" in str(getattr(image, "tile", ""))  # raw mode of the tiles
+    samples: Samples | None = None  # of more than 8 bits
     try:
-        samples = _deep_samples(image, file, name)
+        # Pillow would change the pixel values of JPEG 2000 and deep PNG; damaged files are left to Pillow
+        if file is not None and image.format == "JPEG2000":
+            samples = decode_jpeg2000(file)
+        if samples is None:
+            _load(image, name)  # also reads EXIF that follows the pixels of a PNG
+        if file is not None and is_deep_png:
+            samples = decode_png(file)
+        if samples is None and image.mode.startswith(("I", "F")):
+            samples = _deep_samples(image)
         if samples is None:
             return image_pixels(image)
         return sample_pixels(samples, image.info.get("icc_profile") or None)
@@ -428,21 +430,8 @@ def _scale_transparency(image: Image.Image) -> None:
             image.info["transparency"] = level * 255 // full
 
 
-def _deep_samples(image: Image.Image, file: IO[bytes] | None, name: str) -> Samples | None:
-    """Decode an image of more than 8 bits; only load an image of at most 8 bits, and return None."""
-    is_deep_png = image.format == "PNG" and ";16" in str(getattr(image, "tile", ""))  # raw mode of the tiles
-    # Pillow would change the pixel values of these formats; damaged files are left to Pillow
-    if file is not None and image.format == "JPEG2000":
-        samples = decode_jpeg2000(file)
-        if samples is not None:
-            return samples
-    _load(image, name)  # also reads EXIF that follows the pixels of a PNG
-    if file is not None and is_deep_png:
-        samples = decode_png(file)
-        if samples is not None:
-            return samples
-    if not image.mode.startswith(("I", "F")):  # integers or floats of more than 8 bits
-        return None
+def _deep_samples(image: Image.Image) -> Samples:
+    """Return the samples of an image whose mode has integers or floats of more than 8 bits."""
     stored: NDArray[Any] = np.asarray(image)
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
         stored = stored.astype(np.uint16)

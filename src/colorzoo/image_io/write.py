@@ -275,17 +275,13 @@ def encode(rgb: Levels, like: RasterImage, kind: str, quality: int) -> bytes:
         return _encode_deep_png(stored, like.metadata)
     image, options = gif_image(stored) if kind == "GIF" else (Image.fromarray(stored), {})
     options |= save_options(kind, like.metadata, quality, alpha=like.alpha is not None)
-    with _memory_file() as file:
-        image.save(file, kind, **options)
-        file.seek(0)
-        return file.read()
-
-
-def _memory_file() -> IO[bytes]:
-    """Return an empty file in memory."""
+    memory: IO[bytes] = io.BytesIO()
     if hasattr(os, "memfd_create"):  # on Linux, this file has a descriptor, so Pillow releases the GIL
-        return os.fdopen(os.memfd_create("image"), "w+b")
-    return io.BytesIO()
+        memory = os.fdopen(os.memfd_create("image"), "w+b")
+    with memory:
+        image.save(memory, kind, **options)
+        memory.seek(0)
+        return memory.read()
 
 
 def _encode_deep_png(stored: NDArray[Any], data: Metadata) -> bytes:

@@ -204,15 +204,12 @@ def _find_lines(sides: list[Array]) -> list[_Line | None]:
             return []
     # search again between the neighboring sides, to exclude the corners of the border
     ends = [line.inside if line and line.support >= 0.5 else 0 for line in lines]
-    return [
-        _find_line(
-            side,
-            ends[(number + 1) % 4],
-            side.shape[1] - ends[(number - 1) % 4],
-            None if line is None else line.rise,
-        )
-        for number, (side, line) in enumerate(zip(sides, lines, strict=True))
-    ]
+    between: list[_Line | None] = []
+    for number, (side, line) in enumerate(zip(sides, lines, strict=True)):
+        start, stop = ends[(number + 1) % 4], side.shape[1] - ends[(number - 1) % 4]
+        found = _best_depth(side, line.rise, start, stop) if line else _find_line(side, start, stop)
+        between.append(found)
+    return between
 
 
 def _same_tone(lines: list[_Line | None]) -> bool:
@@ -230,17 +227,14 @@ def _of_one_tone(lines: list[_Line | None], least: float, spread: float) -> tupl
     return tone, [line for line in supported if abs(line.tone - tone) <= spread]
 
 
-def _find_line(image: Array, start: int, stop: int, rise: int | None = None) -> _Line | None:
-    """Find the best-supported line near the top of an image, between two columns.
+def _find_line(image: Array, start: int, stop: int) -> _Line | None:
+    """Find the best-supported line near the top of an image, with any rise up to `_STEEPEST`.
 
     Args:
         image: Lightness ``(h, w)`` with the side at the top.
         start: First column of the search.
         stop: Column after the search range.
-        rise: Rise of the line; None searches all rises up to `_STEEPEST`.
     """
-    if rise is not None:
-        return _best_depth(image, rise, start, stop)
     most = round(_STEEPEST * image.shape[1])
     found = [_best_depth(image, step, start, stop) for step in range(-most, most + 1, 3)]
     best = _straightest(found)

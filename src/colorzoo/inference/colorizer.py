@@ -242,7 +242,11 @@ class Colorizer:
         # guidance tensors cover the whole image
         recipe = guidance if isinstance(guidance, Recipe) else Recipe(border="none")
         notes = recipe_notes(recipe, image)
-        setting = _border_setting(recipe, border, is_sketch=self._network.is_sketch)
+        setting = recipe.border if border is None else border
+        if self._network.is_sketch or (border is None and setting == "automatic" and recipe.classes.file):
+            setting = "none"  # drawings have no border, and label images require the whole image
+        elif setting not in BORDER_NAMES:
+            setting = read_border(setting, "border")
         if self._network.is_sketch and image.alpha is not None:
             image = composite_on_paper(image)
             notes += ("transparent parts were filled with paper",)
@@ -408,16 +412,6 @@ class Colorizer:
     def is_sketch_model(self) -> bool:
         """Whether the model colorizes sketches and predicts the lightness."""
         return self._network.is_sketch
-
-
-def _border_setting(recipe: Recipe, border: BorderSetting | None, *, is_sketch: bool) -> BorderSetting:
-    """Return the validated border setting, by default of the recipe; sketches have no border."""
-    setting = recipe.border if border is None else border
-    if border is None and setting == "automatic" and recipe.classes.file:
-        setting = "none"  # label images require the whole image
-    if is_sketch:
-        return "none"
-    return setting if setting in BORDER_NAMES else read_border(setting, "border")
 
 
 def _healed(log: list[StageRun], image: RasterImage, recipe: Recipe) -> Levels:

@@ -29,6 +29,7 @@ from colorzoo.guidance import (
 from colorzoo.guidance.hints import (
     boxes_of,
     global_statistics,
+    rasterize_points,
     rasterize_scribbles,
 )
 from colorzoo.inference.full_size import map_size
@@ -47,13 +48,10 @@ from colorzoo.inference.steps.areas import (
 )
 from colorzoo.inference.steps.pages import is_page
 from colorzoo.inference.steps.points import (
-    Base,
-    draw_points,
     enforce_points,
     find_neighbors,
     fit_points,
     limit_reach,
-    show_base,
     weaken_points,
 )
 from colorzoo.inference.steps.reach import (
@@ -115,7 +113,8 @@ def colorize_task(task: ColorizeTask, *, detect_pages: bool = True) -> Colorized
             ab = _weaken_points(task, ab)
         colors = Colors(ab)
     if recipe.areas:
-        colors = _with_areas(task, colors)  # applies the strength before it locks areas
+        filled = _fill_areas(task, colors).scaled(recipe.strength)
+        colors = _lock_areas(task, filled)  # the strength does not change the stored colors of locked areas
     elif recipe.strength != 1:
         colors = colors.scaled(recipe.strength)
     has_guidance = task.kinds or recipe.areas
@@ -150,9 +149,9 @@ def _color_with_points(task: ColorizeTask, hints: Hints) -> tuple[Prediction, Te
     key = (tuple(map(_predicted_fields, hints)), task.guidance_key)
     ab = task.run(enforce_points, ab, points, neighbors, key=key)
     if any(hint.reach != "everywhere" for hint in hints):
-        base, extent = _base_and_extent(task, hints)
+        base_ab, extent = _base_and_extent(task, hints)
         key = (tuple(map(_full_strength_fields, hints)), task.guidance_key)
-        ab = task.run(limit_reach, ab, base, task.lightness, points, extent, key=key)
+        ab = task.run(limit_reach, ab, base_ab, task.lightness, points, extent, key=key)
     return prediction, ab
 
 
@@ -162,13 +161,12 @@ def _predict_with_points(task: ColorizeTask, hints: Hints) -> tuple[Points | Non
     Returns:
         The rasterized points, which are None without points, and the prediction.
     """
-    lightness, points = task.lightness, task.tensors.points
-    fits = not task.network.is_sketch  # drawings have no lightness to which colors are adapted
+    points, size = task.tensors.points, map_size(task.lightness)
     key = tuple(map(_predicted_fields, hints))
-    if points is not None and fits:
-        points = fit_points(points, lightness)
-    elif points is None and hints:
-        points = task.run(draw_points, lightness, hints, image_size=task.image_size, fits=fits, key=key)
+    if points is None and hints:
+        points = task.run(rasterize_points, hints, *task.image_size, size, key=key)
+    if points is not None and not task.network.is_sketch:  # drawings have no lightness to fit colors to
+        points = fit_points(points, task.lightness)
     return points, _predict(task, points, key)
 
 
@@ -208,7 +206,7 @@ def network_input(task: ColorizeTask) -> Tensor:
     return drawing_of(task).sketch(map_size(task.lightness))
 
 
-def _base_and_extent(task: ColorizeTask, hints: Hints) -> tuple[Base, Extent]:
+def _base_and_extent(task: ColorizeTask, hints: Hints) -> tuple[Tensor, Extent]:
     """Return the colors outside the reach of the points that are added last, and the pixels within it.
 
     Points of limited reach are added last. If some of them are small, only the small points are added last,
@@ -226,15 +224,13 @@ def _base_and_extent(task: ColorizeTask, hints: Hints) -> tuple[Base, Extent]:
     larger = tuple(hint for hint in hints if hint.reach in larger_reaches)
     last_reaches = small_reaches if small else larger_reaches
     others = tuple(hint for hint in hints if hint.reach not in last_reaches)
-    _, ab = _color_with_points(task, others)
-    base_key = tuple(map(_full_strength_fields, others)), task.guidance_key
-    base = task.run(show_base, ab, task.lightness, key=base_key)
+    _, base_ab = _color_with_points(task, others)
     extent = extent_of(task, small or larger)
     if small and larger:
         small_paths = paths_from(task, PointPatches.of(small, task.image_size))
         larger_paths = paths_from(task, PointPatches.of(larger, task.image_size))
         extent = keep_nearer(extent, small_paths, larger_paths)
-    return base, extent
+    return base_ab, extent
 
 
 def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
@@ -502,14 +498,6 @@ def _plain_task(task: ColorizeTask) -> ColorizeTask:
     recipe = replace(task.recipe, points=(), scribbles=(), regions=(), extra=extra)
     tensors = replace(task.tensors, points=None, scribbles=None, regions=None)
     return replace(task, recipe=recipe, tensors=tensors)
-
-
-def _with_areas(task: ColorizeTask, colors: Colors) -> Colors:
-    """Fill the areas of a recipe, apply the strength of the recipe, and lock areas.
-
-    The strength multiplies the chroma of filled areas, too, but not of stored locked colors.
-    """
-    return _lock_areas(task, _fill_areas(task, colors).scaled(task.recipe.strength))
 
 
 def _fill_areas(task: ColorizeTask, colors: Colors) -> Colors:

@@ -50,27 +50,13 @@ def enlarge_along_edges(ab: Tensor, light: Tensor, lightness: Tensor) -> Tensor:
         sums = _read_grid(grid, lightness / _STEP)
         edge_aware = (sums[:, :-1] + _LEAST * bicubic) / (sums[:, -1:] + _LEAST)
 
-        # use bicubic interpolation where the lightness is nearly constant
-        variance = _smoothed_variance(light, rows, columns)
+        # use bicubic interpolation where the lightness of the cells around a grid node is nearly constant
+        centered = light - light.mean(dim=(2, 3), keepdim=True)  # avoids cancellation
+        moments = torch.cat([torch.ones_like(light), centered, centered.square()], dim=1)
+        weight, mean, square = (rows @ moments @ columns.T).chunk(3, dim=1)
+        variance = (square / weight - (mean / weight).square()).clamp(min=0)  # at the nodes
         variance = F.interpolate(variance, size, mode="bilinear", align_corners=True)
         return bicubic + variance / (variance + _CALM) * (edge_aware - bicubic)
-
-
-def _smoothed_variance(light: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Return the variance of the cell lightness around each grid node.
-
-    Args:
-        light: ``(B, 1, h, w)``, mean lightness of each cell.
-        rows: ``(h + 1, h)``, weights of the cells for each row of nodes.
-        columns: ``(w + 1, w)``, weights of the cells for each column of nodes.
-
-    Returns:
-        ``(B, 1, h + 1, w + 1)``.
-    """
-    centered = light - light.mean(dim=(2, 3), keepdim=True)  # avoids cancellation
-    moments = torch.cat([torch.ones_like(light), centered, centered.square()], dim=1)
-    weight, mean, square = (rows @ moments @ columns.T).chunk(3, dim=1)
-    return (square / weight - (mean / weight).square()).clamp(min=0)
 
 
 def _gaussians(cells: int, like: Tensor) -> Tensor:

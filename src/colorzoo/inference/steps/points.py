@@ -11,7 +11,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import at_lightness, reduce_chroma
 from colorzoo.guidance import PointHint, Points
-from colorzoo.guidance.hints import color_lab, covered, rasterize_points
+from colorzoo.guidance.hints import color_lab, covered
 from colorzoo.guidance.propagate import Propagator
 from colorzoo.inference.full_size import (
     CUT,
@@ -67,35 +66,6 @@ class PointConstants:
 
 
 POINTS = PointConstants()
-
-
-class Base(NamedTuple):
-    """Colors predicted without the points of limited reach (color spread).
-
-    Attributes:
-        ab: Colors ``(1, 2, h, w)`` in CIE units.
-        shown: ``ab`` with the chroma clipped to sRGB.
-    """
-
-    ab: Tensor
-    shown: Tensor
-
-
-def draw_points(
-    lightness: Tensor, hints: Sequence[PointHint], *, image_size: tuple[int, int], fits: bool = True
-) -> Points:
-    """Rasterize points at the size of the network input.
-
-    Args:
-        lightness: ``(1, 1, h, w)`` in [0, 100].
-        hints: Points in pixels of the image; at least one.
-        image_size: Width and height of the image in pixels.
-        fits: Whether to adapt the colors to the lightness of the pixels.
-    """
-    size = map_size(lightness)
-    points = rasterize_points(hints, *image_size, size)
-    assert points is not None
-    return fit_points(points, lightness) if fits else points
 
 
 def find_neighbors(lightness: Tensor) -> Propagator:
@@ -151,17 +121,7 @@ def enforce_points(ab: Tensor, points: Points, propagator: Propagator) -> Tensor
     return torch.where(points.mask > 0, points.ab, ab + change)
 
 
-def show_base(ab: Tensor, lightness: Tensor) -> Base:
-    """Create a `Base` from a prediction that ignores points of limited reach.
-
-    Args:
-        ab: Prediction ``(1, 2, h, w)`` in CIE units without the points of limited reach.
-        lightness: Lightness ``(1, 1, h, w)`` in [0, 100].
-    """
-    return Base(ab, reduce_chroma(torch.cat([lightness, ab], dim=1))[:, 1:])
-
-
-def limit_reach(ab: Tensor, base: Base, lightness: Tensor, points: Points, extent: Extent) -> Tensor:
+def limit_reach(ab: Tensor, base_ab: Tensor, lightness: Tensor, points: Points, extent: Extent) -> Tensor:
     """Restrict each point to its reach, the area that its color can change.
 
     Outside the reach, the prediction without the point is used. Inside the reach, the prediction is shifted
@@ -173,7 +133,7 @@ def limit_reach(ab: Tensor, base: Base, lightness: Tensor, points: Points, exten
 
     Args:
         ab: Prediction ``(1, 2, h, w)`` with all points, in CIE units.
-        base: Prediction without the points of limited reach.
+        base_ab: Prediction ``(1, 2, h, w)`` without the points of limited reach, in CIE units.
         lightness: ``(1, 1, h, w)`` in [0, 100].
         points: Point maps of size ``(h, w)`` with all points.
         extent: Pixels to which the points with limited reach apply.
@@ -182,15 +142,16 @@ def limit_reach(ab: Tensor, base: Base, lightness: Tensor, points: Points, exten
         Colors ``(1, 2, h, w)`` that equal the colors of the points at the hinted pixels.
     """
     is_hinted, weight = points.mask > 0, extent.weight
-    change = ab - base.ab
+    change = ab - base_ab
     point_colors, response = _response(change[0], ab[0], extent)
     # mix the predicted change with the change to the point color, then limit the mixture to the reach
     point_share = POINTS.fill * weight * response
-    mixed_change = (1 - point_share) * change + point_share * (point_colors - base.ab)
-    limited_ab = base.ab + weight * mixed_change
-    clipped = reduce_chroma(torch.cat([lightness, limited_ab], dim=1))[:, 1:]
-    clipped_change = clipped - base.shown  # near 0 outside the reach, because both are clipped
-    fixed_change = torch.where(is_hinted, points.ab - base.ab, torch.nan)
+    mixed_change = (1 - point_share) * change + point_share * (point_colors - base_ab)
+    limited_ab = base_ab + weight * mixed_change
+    # the change is near 0 outside the reach, because both colors are clipped
+    clipped_base = reduce_chroma(torch.cat([lightness, base_ab], dim=1))[:, 1:]
+    clipped_change = reduce_chroma(torch.cat([lightness, limited_ab], dim=1))[:, 1:] - clipped_base
+    fixed_change = torch.where(is_hinted, points.ab - base_ab, torch.nan)
     # the filter is narrower for points that color a small area
     nearest = extent.nearest.flatten()
     point_areas = torch.zeros(int(nearest.max()) + 1).index_add_(0, nearest, weight.flatten())
@@ -200,7 +161,7 @@ def limit_reach(ab: Tensor, base: Base, lightness: Tensor, points: Points, exten
     smooth_change = blend(
         clipped_change[0].numpy(), fixed_change[0].numpy(), lightness[0, 0].numpy(), pixel_widths.numpy()
     )
-    return torch.where(is_hinted, points.ab, base.ab + torch.from_numpy(smooth_change)[None])
+    return torch.where(is_hinted, points.ab, base_ab + torch.from_numpy(smooth_change)[None])
 
 
 def blend(change: Map, given: Map, lightness: Map, widths: Map) -> Map:
@@ -431,12 +392,18 @@ def _missing_ab(
         pixels: Rows ``(K,)`` and columns ``(K,)`` of the points.
         strength: Factor applied to the chroma of the points.
     """
-    rows, columns = pixels
-    lab = points_lab(hints, lightness[rows, columns])
-    scaled_lab = lab * torch.tensor([1.0, strength, strength])
-    target_map = reduce_chroma(scaled_lab.T[:, :, None])  # (3, K, 1), within sRGB
-    target_ab = target_map[1:, :, 0].T
+    # Lab (3, K, 1) of the points: #rrggbb colors are moved to the lightness of the image at constant hue
+    image_lightness = lightness[pixels][None, :, None]
+    chosen_lab = torch.tensor([color_lab(hint.color) for hint in hints]).T[:, :, None]
+    exact_ab = torch.tensor([hint.ab or (0.0, 0.0) for hint in hints]).T[:, :, None]
+    is_exact = torch.tensor([hint.ab is not None for hint in hints])[:, None]
+    moved_lab = at_lightness(chosen_lab, image_lightness)
+    exact_lab = reduce_chroma(torch.cat([image_lightness, exact_ab]))
+    lab = torch.where(is_exact, exact_lab, moved_lab)
+    lab[1:] *= strength
+    target_ab = reduce_chroma(lab)[1:, :, 0].T
     # upsample the prediction only at the points
+    rows, columns = pixels
     height, width = lightness.shape
     row_weights = bicubic_matrix(ab.shape[1], height)[rows]
     column_weights = bicubic_matrix(ab.shape[2], width)[columns]
@@ -456,19 +423,6 @@ def _solve_amounts(weights: Tensor, missing_ab: Tensor) -> Tensor:
         for index in range(len(missing_ab)):
             amounts[index] += missing_ab[index] - weights[index] @ amounts
     return amounts
-
-
-def points_lab(points: Sequence[PointHint], lightness: Tensor) -> Tensor:
-    """Return the Lab colors ``(N, 3)`` of points at the image lightness ``(N,)``.
-
-    A ``#rrggbb`` color is adapted to the lightness within sRGB. The chroma of an exact ab is limited to sRGB.
-    """
-    chosen = torch.tensor([color_lab(point.color) for point in points])
-    moved = at_lightness(chosen.T[:, :, None], lightness[None, :, None])[:, :, 0].T
-    ab = torch.tensor([point.ab or color_lab(point.color)[1:] for point in points])
-    limited = reduce_chroma(torch.cat([lightness[:, None], ab], dim=1).T[:, :, None])[:, :, 0].T
-    exact = torch.tensor([point.ab is not None for point in points])
-    return torch.where(exact[:, None], limited, moved)
 
 
 def _lock_distances(locked: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:

@@ -118,7 +118,7 @@ class Colorzoo2026(ColoringModel):
             exemplar=guidance.exemplar, statistics=guidance.statistics, classes=guidance.classes
         )
         if "automatic" not in state or not conditions.equals(state["conditions"]):
-            analysis = self._analysis(lightness, state)
+            analysis = self.analyze(lightness, state)
             if guidance.exemplar is not None:
                 analysis = self._follow(analysis, guidance.exemplar, guidance.classes)
             if guidance.statistics is not None:
@@ -133,7 +133,7 @@ class Colorzoo2026(ColoringModel):
         The similarity of a cell is its largest correlation in [0, 1] with a cell inside the mask, computed
         from the learned covariance between cell colors. See `ColoringModel.similarity`.
         """
-        analysis = self._analysis(lightness, state)
+        analysis = self.analyze(lightness, state)
         points = observe(mask.expand(-1, 2, -1, -1), mask, analysis.grid)
         with torch.autocast(mask.device.type, enabled=False):
             correlation = cell_correlation(analysis.cells, analysis.cells.take(points.cell))
@@ -167,23 +167,20 @@ class Colorzoo2026(ColoringModel):
         """
         return mix_references(embeddings, weights)
 
-    def analyze(self, lightness: Tensor) -> Analysis:
+    def analyze(self, lightness: Tensor, state: dict[str, Any]) -> Analysis:
         """Run the network, combine the colors of correlated cells and increase the chroma.
 
-        See `pool_logits` and `boost_chroma`.
+        See `pool_logits` and `boost_chroma`. The result is stored in the state of the image and reused.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
+            state: State of the image, as in `ColoringModel.edit`; empty for a new image.
         """
-        found = self._run(lightness)
-        with torch.autocast(lightness.device.type, enabled=False):
-            mean = pool_logits(found.mean, found.logits, found.cells, found.grid, self.centers)
-            return found._replace(mean=boost_chroma(mean))
-
-    def _analysis(self, lightness: Tensor, state: dict[str, Any]) -> Analysis:
-        """Return the network output in the state of an image; run the network only for a new state."""
         if "analysis" not in state:
-            state["analysis"] = self.analyze(lightness)
+            found = self._run(lightness)
+            with torch.autocast(lightness.device.type, enabled=False):
+                mean = pool_logits(found.mean, found.logits, found.cells, found.grid, self.centers)
+                state["analysis"] = found._replace(mean=boost_chroma(mean))
         analysis: Analysis = state["analysis"]
         return analysis
 

@@ -218,7 +218,16 @@ def observe(residual: Tensor, mask: Tensor, grid: tuple[int, int]) -> Observatio
         mask: ``(B, 1, H, W)``, 1 at pixels with a point, else 0.
         grid: Number of rows and columns of cells.
     """
-    sums = _sum_in_cells(torch.cat([residual * mask, mask], dim=1), grid)  # (B, N, 3)
+    # sum the residuals and count the pixels with points in each of N cells
+    batch, _, height, width = mask.shape
+    row_count, column_count = grid
+    rows = torch.arange(height, device=mask.device) * row_count // height
+    columns = torch.arange(width, device=mask.device) * column_count // width
+    cell_of_pixel = (rows[:, None] * column_count + columns).view(1, -1, 1).expand(batch, -1, 3)
+    pixels = torch.cat([residual * mask, mask], dim=1).flatten(2).mT.float()  # (B, H * W, 3)
+    sums = pixels.new_zeros(batch, row_count * column_count, 3).scatter_add_(1, cell_of_pixel, pixels)
+
+    # select the cells with points
     has_points = sums[..., 2] > 0
     cells = has_points.shape[1]
     numbers = torch.arange(cells, device=mask.device)
@@ -233,16 +242,6 @@ def observe(residual: Tensor, mask: Tensor, grid: tuple[int, int]) -> Observatio
     index = points_first[:, torch.arange(selected_count, device=mask.device) * step]
     total, count = torch.split(take_cells(sums, index), [2, 1], dim=-1)
     return Observations(index, total / count.clamp(min=1), (count[..., 0] > 0).float())
-
-
-def _sum_in_cells(maps: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Sum maps ``(B, C, H, W)`` over the pixels of each of N cells, and return ``(B, N, C)``."""
-    batch, channels, height, width = maps.shape
-    rows = torch.arange(height, device=maps.device) * grid[0] // height
-    columns = torch.arange(width, device=maps.device) * grid[1] // width
-    cell = (rows[:, None] * grid[1] + columns).view(1, -1, 1).expand(batch, -1, channels)
-    values = maps.flatten(2).mT.float()
-    return values.new_zeros(batch, grid[0] * grid[1], channels).scatter_add_(1, cell, values)
 
 
 SLACK = 0.1
