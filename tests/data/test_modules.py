@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from colorzoo.data import CocoStuffDataModule, FolderDataModule, ImageNetDataModule, PlacesDataModule
 from colorzoo.data.dataset import ImageDataset
-from colorzoo.data.decode import decode_rgb
+from colorzoo.data.decode import decode_classes, decode_frame, decode_rgb, decoded_boxes
 from colorzoo.data.image_table import BoxTable, ImageTable
 from colorzoo.data.sources import find_sources
 from colorzoo.errors import DataError
@@ -160,6 +160,36 @@ def test_boxes_of_thin_images_mark_the_same_pixels_after_the_crop(tmp_path, orie
         for left, top, right, bottom in sample["boxes"].round().long().tolist():
             marked[top:bottom, left:right] = True
         assert (marked ^ (sample["rgb"][0] > 127)).sum() <= 30  # a line of pixels at the side of the box
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_annotations_of_thin_images_follow_the_crop_of_an_odd_number_of_pixels(orientation, kind):
+    """The turned image is cropped, so one more pixel is removed at the end of the turned image."""
+    width, height = 1001, 20
+    stored = Image.new("L", (width, height))
+    stored.paste(255, (520, 5, 560, 15))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image, class_map = io.BytesIO(), io.BytesIO()
+    stored.save(image, kind, exif=exif)
+    stored.save(class_map, "PNG")
+
+    decoded = decode_rgb(image.getvalue(), height)[0]
+    rows, columns = decoded.shape
+    frame = decode_frame(image.getvalue())
+    assert frame == ((width, height), orientation)
+    classes = decode_classes(class_map.getvalue(), (columns, rows), orientation)
+    np.testing.assert_array_equal(classes, decoded)
+
+    box = torch.tensor([[520 / width, 5 / height, 560 / width, 15 / height]])
+    decoded_box = decoded_boxes(box, frame)[0]
+    box_pixels = decoded_box * torch.tensor([columns, rows]).repeat(2)
+    marked_rows, marked_columns = torch.nonzero(decoded).T
+    left, right = marked_columns.min(), marked_columns.max() + 1
+    top, bottom = marked_rows.min(), marked_rows.max() + 1
+    expected = torch.stack([left, top, right, bottom]).float()
+    torch.testing.assert_close(box_pixels, expected, atol=0.01, rtol=0)
 
 
 @pytest.mark.parametrize("workers", [0, 1])

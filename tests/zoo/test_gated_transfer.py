@@ -10,10 +10,11 @@ from torch.nn import functional as F
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.losses import least_squares_discriminator_loss, soft_histogram, total_variation
 from colorzoo.networks import gated_transfer
-from colorzoo.networks.scaling import scaled_lab
+from colorzoo.networks.scaling import AB_SCALE, scaled_lab
 from colorzoo.registry import model_card
 from colorzoo.testing import sample_batch, sample_image
 from colorzoo.testing.models import contract_test_model
+from colorzoo.training.gated_transfer import GatedPrediction
 from steps.step import small
 
 BOTH = pytest.mark.parametrize("name", ["lu2020", "yin2021"])
@@ -75,3 +76,25 @@ def test_gated_transfer_losses_equal_the_formulas() -> None:
         torch.testing.assert_close(
             task.discriminator_loss(batch, generated), discriminator, rtol=1e-3, atol=0
         )
+
+
+@BOTH
+def test_perfect_colors_of_a_crop_that_the_network_pads_have_no_pixel_loss(name: str) -> None:
+    """The crop consists of 9 x 13 blocks of 4 x 4 pixels; the network appends copies of the last blocks."""
+    task: Any = small(name, class_weight=0, adversarial_weight=0)
+    block_ab = torch.rand(2, 2, 9, 13) - 0.5
+    true_ab = block_ab.repeat_interleave(4, dim=2).repeat_interleave(4, dim=3)
+    padded_height, padded_width = task.model.pad(true_ab).shape[-2:]
+    added_blocks = (0, padded_width // 4 - 13, 0, padded_height // 4 - 9)
+    quarter_ab = F.pad(block_ab, added_blocks, mode="replicate")
+    half_ab = quarter_ab.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    full_ab = half_ab.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    generated = GatedPrediction(
+        ab=AB_SCALE * true_ab,
+        output=gated_transfer.Colored([quarter_ab, half_ab, full_ab], torch.zeros(2, 0), None),
+        truth=torch.cat([torch.zeros(2, 1, 36, 52), true_ab], dim=1),
+        histogram=None,
+    )
+    assert added_blocks[1] > 0
+    assert added_blocks[3] > 0
+    assert task.losses(generated, None)["pixel"] < 1e-12

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from colorzoo.errors import ImageError
 from colorzoo.image_io.formats import open_image
 from colorzoo.image_io.raster_image import Levels, composite_on_white, unit_range, upright
-from colorzoo.image_io.read import exif_orientation, read_pixels
+from colorzoo.image_io.read import read_pixels, stored_orientation
 
 RESIZE_METHOD = (
     "bicubic with antialiasing (within one level of Pillow); JPEGs decoded at twice the size or more"
@@ -95,7 +95,12 @@ class StoredFrame(NamedTuple):
 def decode_frame(data: bytes) -> StoredFrame:
     """Return the stored size and the EXIF orientation of an image file."""
     with open_image(BytesIO(data)) as image:
-        return StoredFrame(image.size, exif_orientation(image))
+        orientation = stored_orientation(image)
+        width, height = image.size
+        # Pillow turns TIFF images when it decodes them, and `size` is the size of the turned image
+        if image.format == "TIFF" and orientation >= 5:
+            width, height = height, width
+        return StoredFrame((width, height), orientation)
 
 
 def decoded_boxes(boxes: Tensor, frame: StoredFrame) -> Tensor:
@@ -109,21 +114,28 @@ def decoded_boxes(boxes: Tensor, frame: StoredFrame) -> Tensor:
         Boxes ``(K, 4)`` as fractions of the decoded width and height. Boxes in the cropped part of a thin
         image are outside [0, 1].
     """
-    # to fractions of the center part, which `decode_rgb` keeps
-    size = boxes.new_tensor(frame.size)
-    part = boxes.new_tensor(_center_part(frame.size))
-    part_left_top, part_size = part[:2], part[2:] - part[:2]
-    corners = boxes.view(-1, 2, 2) * size  # left and top, right and bottom, in stored pixels
-    part_corners = (corners - part_left_top) / part_size
-    left, top, right, bottom = part_corners.flatten(1).unbind(1)
+    left, top, right, bottom = boxes.unbind(1)
+    width, height = frame.size
     # an EXIF orientation is a transposition, followed by flips
     if frame.orientation >= 5:
         left, top, right, bottom = top, left, bottom, right
+        width, height = height, width
     if frame.orientation in (3, 4, 7, 8):  # vertical flip
         top, bottom = 1 - bottom, 1 - top
     if frame.orientation in (2, 3, 6, 7):  # horizontal flip
         left, right = 1 - right, 1 - left
-    return torch.stack([left, top, right, bottom], dim=1)
+    # to fractions of the center part, which `decode_rgb` keeps
+    part_left, part_top, part_right, part_bottom = _center_part((width, height))
+    part_width, part_height = part_right - part_left, part_bottom - part_top
+    return torch.stack(
+        [
+            (left * width - part_left) / part_width,
+            (top * height - part_top) / part_height,
+            (right * width - part_left) / part_width,
+            (bottom * height - part_top) / part_height,
+        ],
+        dim=1,
+    )
 
 
 def decode_classes(
@@ -145,10 +157,9 @@ def decode_classes(
     with open_image(BytesIO(data)) as image:
         if image.mode not in ("L", "P"):
             raise ValueError(f"expected one 8-bit channel, got mode {image.mode}")
-        swaps_sides = orientation >= 5  # EXIF orientations 5 to 8 swap width and height
-        size_before_turn = size[::-1] if swaps_sides else size
-        resized = image.resize(size_before_turn, Image.Resampling.NEAREST, box=_center_part(image.size))
-        return upright(np.asarray(resized), orientation)
+        classes = Image.fromarray(upright(np.asarray(image), orientation))
+    part = _center_part(classes.size)
+    return np.asarray(classes.resize(size, Image.Resampling.NEAREST, box=part))
 
 
 def _center_part(size: tuple[int, int]) -> tuple[int, int, int, int]:

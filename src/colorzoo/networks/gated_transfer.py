@@ -215,6 +215,10 @@ class GatedColorization:
         side = self.architecture.reference_side
         return F.interpolate(rgb.float(), size=(side, side), mode="bicubic", antialias=True).clamp(0, 1)
 
+    def pad(self, image: Tensor) -> Tensor:
+        """Pad an image ``(B, C, H, W)`` to the size of the network input; see `pad_to_multiple`."""
+        return pad_to_multiple(image, self.stride, least=2 * self.stride)
+
     def generate(self, lightness: Tensor, reference: Reference | None) -> Colored:
         """Pad lightness to a multiple of `stride` and run the network on it.
 
@@ -222,9 +226,7 @@ class GatedColorization:
             lightness: ``(B, 1, H, W)`` in [0, 100].
             reference: Network input computed from the reference. If None, no reference features are added.
         """
-        return self.network(
-            scaled_lightness(pad_to_multiple(lightness, self.stride, 2 * self.stride)), reference
-        )
+        return self.network(scaled_lightness(self.pad(lightness)), reference)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch; without an exemplar, no reference features are added."""
