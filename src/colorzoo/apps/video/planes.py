@@ -60,6 +60,11 @@ class Layout:
         return f"yuv{kind}p" + ("" if self.bits == 8 else f"{self.bits}le")
 
     @property
+    def level(self) -> float:
+        """Difference of two neighboring levels of an 8-bit frame with the same range, as sample values."""
+        return (2.0**self.bits - 1) / 255 if self.full else 2.0 ** (self.bits - 8)
+
+    @property
     def luma_scale(self) -> tuple[float, float]:
         """Black level of Y', and difference between the white and black levels, as sample values."""
         unit = 2.0 ** (self.bits - 8)
@@ -159,12 +164,12 @@ def colored_planes(luma: NDArray[Any], ab: FloatArray, layout: Layout) -> list[N
             lightness and hue.
         layout: Pixel format and color matrix.
     """
-    unit = np.float32(2.0 ** (layout.bits - 8))
+    level = np.float32(layout.level)
     of_luma, of_chroma = _change_tables(layout.full, layout.matrix)
-    light = luma.astype(np.float32) / unit
+    light = luma.astype(np.float32) / level
     reduced = [_reduced(values, layout) for values in (light, *ab)]
-    y = luma + unit * _looked_up(of_luma, light, *ab)
-    chroma = unit * _looked_up(of_chroma, *reduced) + np.float32(layout.chroma_scale[0])
+    y = luma + level * _looked_up(of_luma, light, *ab)
+    chroma = level * _looked_up(of_chroma, *reduced) + np.float32(layout.chroma_scale[0])
     planes = (y, *cv2.split(chroma)[:2])
     return [np.rint(part).clip(0, 2**layout.bits - 1).astype(luma.dtype) for part in planes]
 
@@ -193,9 +198,9 @@ def _change_tables(full: bool, matrix: int) -> tuple[FloatArray, FloatArray]:
     light, b, a = torch.meshgrid(lightness, ab_values, ab_values, indexing="ij")
     lab = torch.stack([light, a, b]).flatten(1, 2)
     rgb = lab_to_rgb_in_gamut(lab).numpy()
-    # 16 bits, because `from_rgb` rounds
-    planes = from_rgb(np.moveaxis(rgb, 0, -1), Layout(1, 1, 16, full, matrix))
-    levels = np.stack(planes, axis=-1).astype(np.float32) / 256  # in units of 8-bit levels
+    layout = Layout(1, 1, 16, full, matrix)  # 16 bits, because `from_rgb` rounds
+    planes = from_rgb(np.moveaxis(rgb, 0, -1), layout)
+    levels = np.stack(planes, axis=-1).astype(np.float32) / np.float32(layout.level)
     levels = levels.reshape(256, side, side, 3)  # axes: Y', b, a, plane
     zero = side // 2  # index of a = 0 and b = 0
     changes = levels - levels[:, zero, zero, None, None]
