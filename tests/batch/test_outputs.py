@@ -11,7 +11,7 @@ from colorzoo.batch.task import output_path, plan_outputs
 from colorzoo.errors import ImageError
 from colorzoo.image_io.find import FoundImage, find_images
 from colorzoo.image_io.metadata import Metadata
-from colorzoo.image_io.provenance import ImageProvenance, update_sidecar
+from colorzoo.image_io.provenance import ImageProvenance, read_provenance, update_sidecar
 from colorzoo.weights.choice import ModelChoice
 from tiny_model import NAME
 
@@ -85,3 +85,13 @@ def test_output_path_shortens_long_names_to_distinct_names(tmp_path):
     results = [output_path(found) for found in find_images([tmp_path]).found]
     assert {len(path.name.encode()) for path in results} <= {254, 255}
     assert len(set(results)) == 2
+
+
+@pytest.mark.parametrize("end", ["", "/", ".png"])
+def test_too_long_output_names_are_reported_in_one_line(tmp_path, end):
+    create_files(tmp_path, "a.png")
+    out = str(tmp_path / ("x" * 300)) + end
+    provenance = FileColorizer(choice=ModelChoice(NAME, None)).provenance
+    planned = plan_outputs(find_images([tmp_path / "a.png"]).found, provenance, out)[0]
+    assert planned.path == (Path(out) if end == ".png" else Path(out, "a.png"))
+    assert read_provenance(planned.path) is None
