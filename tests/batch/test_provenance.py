@@ -22,6 +22,7 @@ from colorzoo.files import digest_of
 from colorzoo.guidance import Mask, Recipe
 from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.weights import choice as choice_module
 from colorzoo.weights.choice import ModelChoice
 from colorzoo.weights.load import UNTRAINED, save_weights
 from tiny_model import HPARAMS, NAME, tiny_model, write_tiny_weights
@@ -179,6 +180,15 @@ def test_record_of_random_weights_is_not_trained(here: Path) -> None:
         False,
         False,
     ]
+
+
+def test_records_of_a_checkpoint_read_it_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_tiny_weights(Path("trained.safetensors"))
+    choice, read = ModelChoice(NAME, "trained.safetensors"), []
+    monkeypatch.setattr(choice_module, "untrained_parts", lambda path: read.append(path) or "")
+    records = [model_provenance(choice, [], options={}) for _ in range(2)]
+    assert [record.trained for record in records] == [True, True]
+    assert len(read) == 1
 
 
 def test_record_of_a_module_with_random_weights_is_not_trained() -> None:

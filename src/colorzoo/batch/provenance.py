@@ -20,7 +20,6 @@ from colorzoo.inference.result import ColorizedImage
 from colorzoo.model import full_repr
 from colorzoo.registry import model_card
 from colorzoo.weights.choice import ModelChoice, choose_model
-from colorzoo.weights.load import untrained_parts
 
 _IN_RECIPE = ("strength", "alpha", "reference_weights", "reassigned")  # settings with a recipe field
 _UNRECORDED = ("device", "allow_untrained")  # settings that do not determine the result
@@ -185,9 +184,7 @@ def model_provenance(
         is_trained = next(module.parameters(), None) is not None and module.trained
     else:
         name, weights, digest = model_card(model.name).name, model.sha256, model.sha256
-        file, _ = model.found
-        # all weights that model cards list are trained
-        is_trained = file is not None and (file.entry is not None or not untrained_parts(file.path))
+        is_trained = model.is_trained
     # settings of custom models can be any objects
     hashed = json.dumps([name, digest, *decisive], sort_keys=True, default=full_repr)
     settings_sha256 = hashlib.sha256(hashed.encode()).hexdigest()

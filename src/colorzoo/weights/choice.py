@@ -19,7 +19,7 @@ from colorzoo.errors import UnknownModelError
 from colorzoo.files import sha256_of
 from colorzoo.registry import load_model_class, model_card
 from colorzoo.weights.catalog import ResolvedWeights, WeightFile, cache_home, default_files, find_weights
-from colorzoo.weights.load import model_of_file
+from colorzoo.weights.load import model_of_file, untrained_parts
 
 USES: tuple[Use, ...] = ("automatic", "sketch", "frames", *get_args(GuidanceKind))
 
@@ -120,6 +120,17 @@ class ModelChoice:
         """
         file, _ = self.found
         return "" if file is None else file.sha256 or sha256_of(file.path)
+
+    @cached_property
+    def is_trained(self) -> bool:
+        """Whether all parts of the weight file are trained; False if there is no file.
+
+        Raises:
+            WeightsError: The requested weights do not exist, are not available or cannot be read.
+        """
+        file, _ = self.found
+        # all weights that model cards list are trained
+        return file is not None and (file.entry is not None or not untrained_parts(file.path))
 
 
 @dataclass(frozen=True)
