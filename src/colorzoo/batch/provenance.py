@@ -180,13 +180,14 @@ def model_provenance(
     """
     if isinstance(model, Colorizer):  # with a custom module
         module = model.model
-        name, weights, digest = type(module).__name__, "", model.digest
+        name, weights, hashes = type(module).__name__, "", [model.digest]
         is_trained = next(module.parameters(), None) is not None and module.trained
     else:
-        name, weights, digest = model_card(model.name).name, model.sha256, model.sha256
+        name, weights = model_card(model.name).name, model.sha256
+        hashes = [weights, *model.backbone_sha256]
         is_trained = model.is_trained
     # settings of custom models can be any objects
-    hashed = json.dumps([name, digest, *decisive], sort_keys=True, default=full_repr)
+    hashed = json.dumps([name, *hashes, *decisive], sort_keys=True, default=full_repr)
     settings_sha256 = hashlib.sha256(hashed.encode()).hexdigest()
     recorded_options = {key: value for key, value in options.items() if value is not None}
     return ImageProvenance(

@@ -122,6 +122,22 @@ class ModelChoice:
         return "" if file is None else file.sha256 or sha256_of(file.path)
 
     @cached_property
+    def backbone_sha256(self) -> tuple[str, ...]:
+        """SHA-256 of the weights of other registered models that the settings of the model card name.
+
+        The model loads these weights besides its own, for example those of the setting ``backbone``. The
+        hashes include the backbones of a backbone.
+        """
+        settings = [value for value in model_card(self.name).hparams.values() if isinstance(value, str)]
+        registered_names = registry.list_models() if settings else []
+        hashes: list[str] = []
+        for name in settings:
+            if name in registered_names:
+                backbone = ModelChoice(name, "default")
+                hashes += [backbone.sha256, *backbone.backbone_sha256]
+        return tuple(hashes)
+
+    @cached_property
     def is_trained(self) -> bool:
         """Whether all parts of the weight file are trained; False if there is no file.
 
