@@ -1,5 +1,7 @@
 """One-line messages of errors."""
 
+from errno import ENAMETOOLONG
+
 import pytest
 
 from colorzoo.errors import ImageError, failure_message, first_words
@@ -19,6 +21,7 @@ def test_failure_names_the_image_once(monkeypatch: pytest.MonkeyPatch) -> None:
         (ImageError("b.jpg exists"), "b.jpg exists"),
         (ImageError("damaged"), "a.jpg: damaged"),
         (MemoryError(), "a.jpg does not fit into memory"),
+        (OSError(ENAMETOOLONG, "File name too long", "long.png"), "a.jpg: long.png: File name too long"),
         (ZeroDivisionError("x"), "a.jpg: unexpected ZeroDivisionError: x"),
     ):
         assert failure_message(error, "a.jpg", "b.jpg").startswith(message)

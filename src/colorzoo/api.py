@@ -83,13 +83,15 @@ def colorize(
     settings = _merged_settings(settings, strength, device, hparams)
     folder = recipe_folder(guidance)
     references = listed_references(reference)
-    recipe = _guidance_with_settings(guidance, settings, folder, references)
+    parsed_guidance = _guidance_with_settings(guidance, settings, folder, references)
     raster = as_image(image)
-    choice = _choose_model(model, recipe, weights, folder, references, fast)
-    choice = choose_for_image(choice, recipe, raster)  # line art has its own default model
+    choice = _choose_model(model, parsed_guidance, weights, folder, references, fast)
+    choice, note = choose_for_image(choice, parsed_guidance, raster)  # line art has its own default model
+    if note:
+        warnings.warn(note, UserWarning, stacklevel=2)
     colorizer = load_colorizer(choice, settings, **hparams)
-    exemplar = colorizer.exemplar_of(reference, recipe, folder, settings.reference_weights)
-    return colorizer(raster, recipe, strength=settings.strength, reference=exemplar, border=border)
+    exemplar = colorizer.exemplar_of(reference, parsed_guidance, folder, settings.reference_weights)
+    return colorizer(raster, parsed_guidance, strength=settings.strength, reference=exemplar, border=border)
 
 
 def colorize_file(
@@ -144,24 +146,24 @@ def colorize_file(
     settings = _merged_settings(settings, strength, device, hparams)
     folder = recipe_folder(guidance)
     references = listed_references(reference)
-    recipe = _guidance_with_settings(guidance, settings, folder, references)
-    choice = _choose_model(model, recipe, weights, folder, references, fast)
+    parsed_guidance = _guidance_with_settings(guidance, settings, folder, references)
+    choice = _choose_model(model, parsed_guidance, weights, folder, references, fast)
     colorizer = load_colorizer(choice, settings, **hparams)
-    exemplar = colorizer.exemplar_of(reference, recipe, folder, settings.reference_weights)
+    exemplar = colorizer.exemplar_of(reference, parsed_guidance, folder, settings.reference_weights)
     # the provenance record contains the recipe, which can store paths of references but no tensors
     reference_paths = tuple(str(path) for path in references if isinstance(path, str | Path))
     has_only_paths = len(reference_paths) == len(references)
-    if reference_paths and has_only_paths and isinstance(recipe, Recipe):
-        recipe = with_references(recipe, reference_paths, settings.reference_weights)
+    if reference_paths and has_only_paths and isinstance(parsed_guidance, Recipe):
+        parsed_guidance = with_references(parsed_guidance, reference_paths, settings.reference_weights)
         folder = Path()  # these paths are relative to the working directory
     files = FileColorizer(
         choice=choice,
         colorizer=colorizer,
         exemplar=exemplar,
-        guidance=recipe,
+        guidance=parsed_guidance,
         folder=folder,
         settings=replace(settings, frames=frames or settings.frames),
-        embed_provenance=isinstance(recipe, Recipe) and has_only_paths,
+        embed_provenance=isinstance(parsed_guidance, Recipe) and has_only_paths,
         overwrite=overwrite,
     )
     result = files.process(FileTask(source, target, str(source)))

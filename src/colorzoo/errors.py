@@ -20,6 +20,7 @@ __all__ = [
     "UnknownModelError",
     "UntrainedWarning",
     "WeightsError",
+    "unexpected_message",
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,10 @@ import pytest
 from colorzoo.batch.runner import FileColorizer
 from colorzoo.batch.task import output_path, plan_outputs
 from colorzoo.errors import ImageError
+from colorzoo.files import digest_of
 from colorzoo.image_io.find import FoundImage, find_images
 from colorzoo.image_io.metadata import Metadata
-from colorzoo.image_io.provenance import ImageProvenance, update_sidecar
+from colorzoo.image_io.provenance import ImageProvenance, read_provenance, update_sidecar
 from colorzoo.weights.choice import ModelChoice
 from tiny_model import NAME
 
@@ -79,9 +81,39 @@ def test_plan_outputs_of_existing_results_never_differ_only_in_case(tmp_path):
     assert len({str(output.path).lower() for output in outputs}) == 2
 
 
+@pytest.mark.parametrize("order", [("b", "a"), ("c", "a", "b")])
+def test_plan_outputs_finds_results_of_equal_names_from_a_run_with_other_images(tmp_path, order):
+    files = FileColorizer(choice=ModelChoice(NAME, None))
+    for folder, result in (("a", "x.png"), ("b", "x-2.png"), ("c", None)):
+        create_files(tmp_path, f"{folder}/x.png")
+        (tmp_path / folder / "x.png").write_text(folder)
+        if result is not None:
+            create_files(tmp_path, f"out/{result}")
+            origin = replace(files.provenance(), source=digest_of(tmp_path / folder / "x.png"))
+            update_sidecar(tmp_path / "out" / result, Metadata(), origin)
+    found = find_images([tmp_path / folder / "x.png" for folder in order]).found
+    outputs = plan_outputs(found, files.provenance, str(tmp_path / "out"))
+    names = {folder: output.path.name for folder, output in zip(order, outputs, strict=True)}
+    states = {folder: output.state for folder, output in zip(order, outputs, strict=True)}
+    expected = {"a": ("x.png", "done"), "b": ("x-2.png", "done"), "c": ("x-3.png", "missing")}
+    assert {folder: (names[folder], states[folder]) for folder in order} == {
+        folder: expected[folder] for folder in order
+    }
+
+
 def test_output_path_shortens_long_names_to_distinct_names(tmp_path):
     names = ["ż" * 125 + end + ".jpg" for end in "xy"]
     create_files(tmp_path, *names)
     results = [output_path(found) for found in find_images([tmp_path]).found]
     assert {len(path.name.encode()) for path in results} <= {254, 255}
     assert len(set(results)) == 2
+
+
+@pytest.mark.parametrize("end", ["", "/", ".png"])
+def test_too_long_output_names_are_reported_in_one_line(tmp_path, end):
+    create_files(tmp_path, "a.png")
+    out = str(tmp_path / ("x" * 300)) + end
+    provenance = FileColorizer(choice=ModelChoice(NAME, None)).provenance
+    planned = plan_outputs(find_images([tmp_path / "a.png"]).found, provenance, out)[0]
+    assert planned.path == (Path(out) if end == ".png" else Path(out, "a.png"))
+    assert read_provenance(planned.path) is None

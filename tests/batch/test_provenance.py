@@ -11,17 +11,24 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 import colorzoo
 from colorzoo.batch.provenance import model_provenance, result_provenance
 from colorzoo.batch.recipes import with_references, with_settings
 from colorzoo.batch.runner import FileColorizer
 from colorzoo.batch.settings import ColorSettings
+from colorzoo.card import ModelCard
 from colorzoo.errors import GuidanceError
-from colorzoo.files import digest_of
+from colorzoo.factory import create_coloring_model
+from colorzoo.files import digest_of, sha256_of
 from colorzoo.guidance import Mask, Recipe
 from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.registry import list_models
+from colorzoo.weights import choice as choice_module
+from colorzoo.weights import load as load_module
+from colorzoo.weights.catalog import ResolvedWeights
 from colorzoo.weights.choice import ModelChoice
 from colorzoo.weights.load import UNTRAINED, save_weights
 from tiny_model import HPARAMS, NAME, tiny_model, write_tiny_weights
@@ -179,6 +186,53 @@ def test_record_of_random_weights_is_not_trained(here: Path) -> None:
         False,
         False,
     ]
+
+
+def test_records_of_a_checkpoint_read_it_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_tiny_weights(Path("trained.safetensors"))
+    choice, read = ModelChoice(NAME, "trained.safetensors"), []
+    monkeypatch.setattr(choice_module, "untrained_parts", lambda path: read.append(path) or "")
+    records = [model_provenance(choice, [], options={}) for _ in range(2)]
+    assert [record.trained for record in records] == [True, True]
+    assert len(read) == 1
+
+
+def test_settings_hash_depends_on_the_weights_of_backbones(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find_weights(card: ModelCard, _: object) -> tuple[ResolvedWeights, str]:
+        return ResolvedWeights(Path(f"{card.name}.safetensors")), ""
+
+    def settings_of_model(backbone_bytes: bytes) -> str:
+        Path("kim2021_su2020_small.safetensors").write_bytes(b"own")
+        Path("su2020_small.safetensors").write_bytes(b"backbone")
+        Path("zhang2017_local_small.safetensors").write_bytes(backbone_bytes)  # the backbone of su2020_small
+        choice = ModelChoice("kim2021_su2020_small", "default")
+        return model_provenance(choice, [], options={}).settings
+
+    monkeypatch.setattr(choice_module, "find_weights", find_weights)
+    monkeypatch.setattr(ModelChoice, "is_trained", True)  # the files contain no tensors
+    assert settings_of_model(b"first") == settings_of_model(b"first")
+    assert settings_of_model(b"first") != settings_of_model(b"second")
+
+
+@pytest.mark.parametrize("name", list_models(with_weights=True))
+def test_backbone_hashes_cover_all_files_that_a_model_loads(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[Path] = []
+
+    def recorded_open(path: Path, *args: Any, **options: Any) -> Any:
+        loaded.append(path)
+        return safe_open(path, *args, **options)
+
+    monkeypatch.setattr(load_module, "safe_open", recorded_open)
+    create_coloring_model(name)
+    choice = ModelChoice(name, "default")
+    # trained together with the weights of colorzoo2026, so both files change together
+    encoder = "colorzoo2026_encoder.safetensors"
+    hashes = {sha256_of(path) for path in loaded if path.name != encoder}
+    assert hashes == {choice.sha256, *choice.backbone_sha256}
 
 
 def test_record_of_a_module_with_random_weights_is_not_trained() -> None:

@@ -124,6 +124,21 @@ def test_shard_reader_downloads_changed_remote_files_again(shards, tmp_path) -> 
     assert open_reader()[0] == (replaced, label, name)
 
 
+def test_errors_of_remote_shards_name_the_address(shards, tmp_path) -> None:
+    remote, cache = tmp_path / "remote", str(tmp_path / "cache")
+    shutil.copytree(shards, remote)
+    chunk = next((remote / "val").glob("*.bin"))
+    chunk.write_bytes(chunk.read_bytes()[:-1])
+    with pytest.raises(DataError, match=rf"^shard 'file://{remote}/val/{chunk.name}', .* is truncated"):
+        ShardReader(f"file://{remote}", "val", cache=cache)[0]
+    for name in ("shards.json", "val/index.json"):
+        (remote / name).write_text("{")
+    with pytest.raises(DataError, match=rf"^'file://{remote}' must be a folder with shards"):
+        read_manifest(f"file://{remote}", cache)
+    with pytest.raises(DataError, match=rf"^'file://{remote}/val' must be a folder with shards"):
+        ShardReader(f"file://{remote}", "val", cache=cache)
+
+
 def test_shard_reader_raises_one_line_for_a_missing_bucket(tmp_path) -> None:
     with pytest.raises(DataError, match=r"^'index.json' cannot be downloaded from 'memory://nothing/val' "):
         ShardReader("memory://nothing", "val", cache=str(tmp_path))

@@ -204,3 +204,15 @@ def test_only_the_first_image_of_an_animated_png_is_read(tmp_path: Path) -> None
     path = write_animation(tmp_path / "a.png")
     assert frames_in(path) is None
     assert read_image(path).notes == ("first of 4 frames",)
+
+
+def test_gif_frames_with_a_palette_after_gray_frames_keep_their_pixels(tmp_path: Path) -> None:
+    ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    frames = [ramp, ramp[::-1], np.where(ramp < 100, 40, 215).astype(np.uint8), ramp.T]
+    path = tmp_path / "gray.gif"
+    first, *others = [Image.fromarray(frame) for frame in frames]
+    first.save(path, save_all=True, append_images=others)
+    description = frames_in(path)
+    assert description is not None
+    found = [frame.image.levels for frame in read_frames(path, description)]
+    assert [np.array_equal(levels, frame) for levels, frame in zip(found, frames, strict=True)] == [True] * 4

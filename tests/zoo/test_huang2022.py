@@ -57,6 +57,15 @@ def test_recolor_changes_only_cells_in_the_region() -> None:
     assert all(cell in ([1, 2], [1, 3]) for cell in apart)
 
 
+def test_digest_covers_the_content_of_the_matcher_weights(tmp_path: Path) -> None:
+    weights = tmp_path / "matcher.pth"
+    weights.write_bytes(b"first")
+    made = model(matcher_weights=str(weights))
+    before = made.digest()
+    weights.write_bytes(b"other weights")
+    assert made.digest() != before
+
+
 def test_point_hints_are_colors_of_the_covered_cells() -> None:
     lightness = torch.full((2, 1, 64, 96), 50.0)
     ab, mask = torch.zeros(2, 2, 64, 96), torch.zeros(2, 1, 64, 96)

@@ -22,7 +22,6 @@ from colorzoo.inference.result import ColorizedImage
 from colorzoo.model import full_repr
 from colorzoo.registry import model_card
 from colorzoo.weights.choice import ModelChoice, choose_model
-from colorzoo.weights.load import untrained_parts
 
 _IN_RECIPE = ("strength", "alpha", "reference_weights", "reassigned")  # settings with a recipe field
 _UNRECORDED = ("device", "allow_untrained")  # settings that do not determine the result
@@ -183,15 +182,14 @@ def model_provenance(
     """
     if isinstance(model, Colorizer):  # with a custom module
         module = model.model
-        name, weights, digest = type(module).__name__, "", model.digest
+        name, weights, hashes = type(module).__name__, "", [model.digest]
         is_trained = next(module.parameters(), None) is not None and module.trained
     else:
-        name, weights, digest = model_card(model.name).name, model.sha256, model.sha256
-        file, _ = model.found
-        # all weights that model cards list are trained
-        is_trained = file is not None and (file.entry is not None or not untrained_parts(file.path))
+        name, weights = model_card(model.name).name, model.sha256
+        hashes = [weights, *model.backbone_sha256]
+        is_trained = model.is_trained
     # settings of custom models can be any objects
-    hashed = json.dumps([name, digest, *decisive], sort_keys=True, default=full_repr)
+    hashed = json.dumps([name, *hashes, *decisive], sort_keys=True, default=full_repr)
     settings_sha256 = hashlib.sha256(hashed.encode()).hexdigest()
     recorded_options = {key: value for key, value in options.items() if value is not None}
     return ImageProvenance(

@@ -339,17 +339,16 @@ class FileColorizer:
             return replace(task.result("skipped", f"{IN_COLOR}; skipped"), output="")
         if is_colored:
             color_note = f"the input was {IN_COLOR}; its colors were not used"
-        notes = write_notes(task.target, image)
-        if color_note:
-            notes = (color_note, *notes)
-        choice = self.choice
+        choice, drawing_note = self.choice, ""
         if choice is not None and self.exemplar is None:
-            choice = choose_for_image(choice, self.guidance, image)
+            choice, drawing_note = choose_for_image(choice, self.guidance, image)
+        image_notes = tuple(note for note in (color_note, drawing_note) if note)
         if choice is not self.choice:  # the image is a drawing
             colorizer, exemplar = self.load(choice)
             source = self._with_model(source, choice, colorizer.size)
         strength = self.settings.strength
         prepared = colorizer.prepare(image, self.guidance, strength=strength, reference=exemplar)
+        notes = image_notes + write_notes(task.target, image)
         return OpenedFile(task, source, colorizer, exemplar, prepared, notes)
 
     def _open(self, task: FileTask, size: int) -> SourceImages | FileResult:

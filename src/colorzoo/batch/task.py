@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -185,8 +184,10 @@ def plan_outputs(
 
     Examples:
         >>> from colorzoo.image_io import find_images
+        >>> from colorzoo.weights import choose_model
+        >>> files = FileColorizer(choice=choose_model("zhang2017_local_small"))
         >>> found = find_images(["photo.png"]).found
-        >>> [planned.path.name for planned in plan_outputs(found, FileColorizer().provenance)]
+        >>> [planned.path.name for planned in plan_outputs(found, files.provenance)]
         ['photo.color.png']
 
     Args:
@@ -207,7 +208,7 @@ def plan_outputs(
     """
     is_single = len(found) == 1
     preferred = [output_path(image, out, single=is_single, extension=extension) for image in found]
-    renamed, reserved = distinct_paths(preferred)  # reserved contains the targets in lower case
+    renamed = distinct_paths(preferred)
     targets = [renamed.get(index, path) for index, path in enumerate(preferred)]
     if overwrite:
         check_sources_are_kept([image.path for image in found], targets)
@@ -216,19 +217,18 @@ def plan_outputs(
     is_fixed = out is not None and names_file(out)  # the user selected the file, so it gets no suffix
     expected = provenance()
     planned: list[PlannedOutput] = []
-    for image, target in zip(found, targets, strict=True):
-        output = _plan(image.path, _unreserved(target, reserved), expected, is_fixed)
-        reserved.add(_folded(output.path))
+    taken: set[str] = set()
+    for image, path in zip(found, preferred, strict=True):
+        # not the numbered targets, because the numbers of earlier results depend on the images of their run
+        output = _plan(image.path, _free_paths(path, taken), expected, is_fixed)
+        taken.add(_folded(output.path))
         planned.append(output)
     return planned
 
 
-def _unreserved(target: Path, reserved: set[str]) -> Iterator[Path]:
-    """Yield the path reserved for an image, then its numbered alternatives that no other image reserves."""
-    yield target
-    for path in islice(_numbered(target), 1, None):  # without target itself
-        if _folded(path) not in reserved:
-            yield path
+def _free_paths(wanted: Path, taken: set[str]) -> Iterator[Path]:
+    """Yield a path and its numbered alternatives without the taken paths, which are in lower case."""
+    return (path for path in _numbered(wanted) if _folded(path) not in taken)
 
 
 def check_sources_are_kept(sources: Iterable[Path], targets: Iterable[Path]) -> None:
@@ -243,23 +243,23 @@ def check_sources_are_kept(sources: Iterable[Path], targets: Iterable[Path]) -> 
             raise ImageError(f"the output {target} is an input of this run. Set another output folder.")
 
 
-def distinct_paths(wanted: Iterable[Path]) -> tuple[dict[int, Path], set[str]]:
+def distinct_paths(wanted: Iterable[Path]) -> dict[int, Path]:
     """Add a number to paths that equal an earlier path or differ from it only in case.
 
     Args:
         wanted: Output paths.
 
     Returns:
-        New path for each index of a numbered path, and the set of all resulting paths in lower case.
+        New path for each index of a numbered path.
     """
     taken: set[str] = set()
     renamed: dict[int, Path] = {}
     for index, path in enumerate(wanted):
         free = path
         if _folded(path) in taken:
-            free = renamed[index] = next(each for each in _numbered(path) if _folded(each) not in taken)
+            free = renamed[index] = next(_free_paths(path, taken))
         taken.add(_folded(free))
-    return renamed, taken
+    return renamed
 
 
 def _folded(path: Path) -> str:

@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 from bisect import bisect_right
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -204,7 +205,7 @@ def _pack(
         # litdata's message contains the traceback of a worker, whose last line is the reason
         reason = str(error).strip(" .\n").splitlines()[-1]
         raise DataError(f"litdata cannot pack {str(source)!r}: {reason}") from error
-    return _read_chunks(out)
+    return _read_chunks(out, str(out))
 
 
 def _record(images: ImageTable, root: str, options: ShardOptions, index: int) -> Record:
@@ -264,30 +265,35 @@ def read_manifest(root: str, cache: str | None = None) -> dict[str, Any]:
     folder = _local_folder(root, cache)
     if _is_remote(root):
         _download(root, folder, MANIFEST)
-    manifest: dict[str, Any] = _read_json(folder / MANIFEST)
+    manifest: dict[str, Any] = _read_json(folder / MANIFEST, root)
     return manifest
 
 
-def _read_chunks(folder: Path) -> list[dict[str, Any]]:
-    """Return litdata's descriptions of the chunk files in the folder of a split."""
-    path = folder / INDEX
+def _read_chunks(folder: Path, address: str) -> list[dict[str, Any]]:
+    """Return litdata's descriptions of the chunk files of a split.
+
+    Args:
+        folder: Local folder of the split.
+        address: Folder or address of the split in error messages.
+    """
     try:
-        chunks: list[dict[str, Any]] = _read_json(path)["chunks"]
+        chunks: list[dict[str, Any]] = _read_json(folder / INDEX, address)["chunks"]
     except (KeyError, TypeError) as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(INDEX, address, error) from error
     return chunks
 
 
-def _read_json(path: Path) -> Any:
+def _read_json(path: Path, address: str) -> Any:
+    """Read a JSON file; ``address`` is the folder of the file in error messages."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(path.name, address, error) from error
 
 
-def _unreadable(path: Path, error: Exception) -> DataError:
+def _unreadable(name: str, address: str, error: Exception) -> DataError:
     return DataError(
-        f"{str(path.parent)!r} must be a folder with shards, but {path.name} cannot be read "
+        f"{address!r} must be a folder with shards, but {name} cannot be read "
         f"({type(error).__name__}). Create shards with `colorzoo data shard IN OUT`."
     )
 
@@ -320,10 +326,11 @@ class ShardReader:
         self._limit = None if cache_gigabytes is None else int(cache_gigabytes * 1e9)
         if self._remote is not None:
             _download(self._remote, self._folder, INDEX)
-        self._chunks = _read_chunks(self._folder)
+        self._address = self._remote or str(self._folder)
+        self._chunks = _read_chunks(self._folder, self._address)
         if self._remote is None:
             for chunk in self._chunks:
-                _require(self._folder / chunk["filename"], chunk["chunk_bytes"])
+                self._require(chunk)
         self.sizes = [int(chunk["chunk_size"]) for chunk in self._chunks]
         self._ends = list(accumulate(self.sizes))
         self._open: Any = None
@@ -339,13 +346,25 @@ class ShardReader:
             if self._limit is not None:
                 _evict_chunks(self._root.parent, self._limit - chunk["chunk_bytes"])
             _download(self._remote, self._folder, path.name)
-        _require(path, chunk["chunk_bytes"])
+        self._require(chunk)
         if self._open is None:
             # without batch_decode=0, 256 neighboring records are decoded for each record that is read
             dataset = load_litdata().StreamingDataset
             self._open = dataset(str(self._folder), shuffle=False, drop_last=False, batch_decode=0)
         data, label, name = self._open[index]
         return bytes(data), int(label), str(name)
+
+    def _require(self, chunk: Mapping[str, Any]) -> None:
+        """Raise `DataError` if a chunk file is missing or truncated."""
+        path, size = self._folder / chunk["filename"], chunk["chunk_bytes"]
+        if path.is_file() and path.stat().st_size == size:
+            return
+        state = "is truncated" if path.is_file() else "is missing"
+        downloaded = "" if self._remote is None else f", downloaded to {str(path)!r},"
+        raise DataError(
+            f"shard '{self._address}/{path.name}'{downloaded} {state} (expected {size} bytes). Copy or "
+            "create the folder again."
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_open": None}  # open files and threads cannot be pickled
@@ -398,14 +417,6 @@ def _download(remote: str, folder: Path, name: str) -> None:
     except Exception as error:  # each kind of store has its own exceptions
         reason = f"{type(error).__name__}: {first_words(error)}"
         raise DataError(f"{name!r} cannot be downloaded from {remote!r} ({reason})") from error
-
-
-def _require(path: Path, size: int) -> None:
-    if not path.is_file() or path.stat().st_size != size:
-        state = "is truncated" if path.is_file() else "is missing"
-        raise DataError(
-            f"shard {str(path)!r} {state} (expected {size} bytes). Copy or create the folder again."
-        )
 
 
 def _evict_chunks(folder: Path, limit: int) -> None:

@@ -41,6 +41,7 @@ from colorzoo.image_io.write import (
 # maximum duration in milliseconds and maximum number of repetitions that all formats support
 _MAX_DURATION, _MAX_PLAYS = 655_350, 65_535
 _KEEP, _CLEAR = 1, 2  # disposal methods of GIF frames
+_GRAY_PALETTE = bytes(level for level in range(256) for _ in "RGB")
 
 
 @dataclass(frozen=True)
@@ -146,10 +147,24 @@ def _read_animation(file: IO[bytes], name: str, frames: Frames, max_pixels: int)
         for number in range(frames.count):
             title = f"frame {number + 1} of {name}"
             try:
-                image.seek(number)
+                _seek_frame(image, number)
             except Exception as error:  # damaged files raise many types of errors, as in `open_pil`
                 raise ImageError(f"{title} is damaged ({' '.join(str(error).split())})") from error
             yield ImageFrame(from_pil(image, file, title), float(image.info.get("duration") or 0))
+
+
+def _seek_frame(image: Image.Image, number: int) -> None:
+    """Select a frame, also a GIF frame with a palette after gray frames, which Pillow 13 misreads."""
+    follows_gray_frame = number > 0 and image.format == "GIF" and image.mode == "L"
+    image.seek(number)
+    if not follows_gray_frame:
+        return
+    image.load()
+    if image.mode == "P":  # Pillow decoded palette indices into the gray image of the earlier frames
+        image.seek(0)
+        image.load()
+        image.putpalette(_GRAY_PALETTE)  # so that Pillow converts all later frames to RGB
+        image.seek(number)
 
 
 @dataclass(frozen=True)

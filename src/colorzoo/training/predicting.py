@@ -182,7 +182,7 @@ class FullSizePrediction(LightningModule):
         found = self.data.originals()
         if not len(found):
             raise DataError(f"--data.root contains no image to colorize: {self.data.hparams.root!r}")
-        renamed, _ = distinct_paths(self._target(found[index]) for index in range(len(found)))
+        renamed = distinct_paths(self._target(found[index]) for index in range(len(found)))
         return found, renamed
 
 

@@ -19,7 +19,7 @@ from colorzoo.errors import UnknownModelError
 from colorzoo.files import sha256_of
 from colorzoo.registry import load_model_class, model_card
 from colorzoo.weights.catalog import ResolvedWeights, WeightFile, cache_home, default_files, find_weights
-from colorzoo.weights.load import model_of_file
+from colorzoo.weights.load import model_of_file, untrained_parts
 
 USES: tuple[Use, ...] = ("automatic", "sketch", "frames", *get_args(GuidanceKind))
 
@@ -120,6 +120,33 @@ class ModelChoice:
         """
         file, _ = self.found
         return "" if file is None else file.sha256 or sha256_of(file.path)
+
+    @cached_property
+    def backbone_sha256(self) -> tuple[str, ...]:
+        """SHA-256 of the weights of other registered models that the settings of the model card name.
+
+        The model loads these weights besides its own, for example those of the setting ``backbone``. The
+        hashes include the backbones of a backbone.
+        """
+        settings = [value for value in model_card(self.name).hparams.values() if isinstance(value, str)]
+        registered_names = registry.list_models() if settings else []
+        hashes: list[str] = []
+        for name in settings:
+            if name in registered_names:
+                backbone = ModelChoice(name, "default")
+                hashes += [backbone.sha256, *backbone.backbone_sha256]
+        return tuple(hashes)
+
+    @cached_property
+    def is_trained(self) -> bool:
+        """Whether all parts of the weight file are trained; False if there is no file.
+
+        Raises:
+            WeightsError: The requested weights do not exist, are not available or cannot be read.
+        """
+        file, _ = self.found
+        # all weights that model cards list are trained
+        return file is not None and (file.entry is not None or not untrained_parts(file.path))
 
 
 @dataclass(frozen=True)

@@ -65,8 +65,16 @@ def test_model_option_and_guidance_for_photos_override_the_recognition(
 ) -> None:
     assert not np.array_equal(colorized(drawing), colorized(drawing, "--model", "colorzoo2026"))
     colorized(drawing, "--saturation", "0.2")
-    assert "(colorzoo2026" in (printed := capsys.readouterr().out.splitlines()[-1])
-    assert "drawing" not in printed
+    assert "(colorzoo2026; the drawing was colored as a photo" in capsys.readouterr().out.splitlines()[-1]
+    with pytest.warns(UserWarning, match="as a photo, because colorzoo2026_drawing does not use statistics"):
+        colorzoo.colorize(drawing, guidance={"statistics": {"saturation": 0.2}}, device="cpu")
+
+
+def test_guidance_that_both_models_ignore_does_not_select_the_model_for_photos(
+    drawing: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    colorized(drawing, "--label", "3")
+    assert "(colorzoo2026_drawing; " in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_colorize_file_uses_the_arguments_of_the_caller_for_drawings(drawing: Path, tmp_path: Path) -> None:
@@ -83,9 +91,9 @@ def test_weights_of_the_user_are_not_replaced_for_drawings(drawing: Path, tmp_pa
     torch.save({"state_dict": {}}, file)
     image = read_image(drawing)
     default = choose_for_guidance(None, Recipe())
-    assert choose_for_image(default, Recipe(), image).name == "colorzoo2026_drawing"
+    assert choose_for_image(default, Recipe(), image)[0].name == "colorzoo2026_drawing"
     own = choose_for_guidance(None, Recipe(), file)
-    assert choose_for_image(own, Recipe(), image) is own
+    assert choose_for_image(own, Recipe(), image) == (own, "")
 
 
 def test_text_is_not_a_drawing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

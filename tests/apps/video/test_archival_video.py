@@ -70,8 +70,9 @@ def test_color_video_keeps_the_pixel_aspect_ratio(tmp_path, codec, extension):
     assert len(read_frames(out)) == len(IMAGES)
 
 
-# the first two titles contain the element ids of a track name and of the video settings
-@pytest.mark.parametrize("title", ["Snow White", "\u0930\u093e\u091c\u093e", "x" * 150])
+# the first two titles contain the element ids of a track name and of the video settings; the length of the
+# last title with its padding, 4974 bytes, is stored as the id of a track name
+@pytest.mark.parametrize("title", ["Snow White", "\u0930\u093e\u091c\u093e", "x" * 150, "x" * 4960])
 @pytest.mark.parametrize(("codec", "extension"), [("ffv1", ".mkv"), ("vp9", ".webm")])
 def test_color_video_keeps_track_titles_beside_the_pixel_aspect_ratio(tmp_path, codec, extension, title):
     film, titled = tmp_path / "in.mkv", tmp_path / "titled.mkv"

@@ -146,3 +146,21 @@ def test_colored_planes_match_from_rgb_and_keep_gray(layout: Layout) -> None:
         ]
         # 4:2:0 averages rows before colors are added, here over steps of ten gray levels
         assert [float(each.mean()) for each in levels] == pytest.approx([0, 0, 0], abs=1.5)
+
+
+@pytest.mark.parametrize("bits", [8, 10])
+@pytest.mark.parametrize("full", [False, True])
+def test_colored_planes_have_the_chroma_of_from_rgb(full: bool, bits: int) -> None:
+    layout = Layout(1, 1, bits, full, 1)
+    black, span = layout.luma_scale
+    # two thirds of the range and ab at multiples of 8 are entries of the table
+    b, a = np.meshgrid(np.arange(-40, 41, 8), np.arange(-40, 41, 8))
+    ab = np.stack([a, b]).astype(np.float32)
+    luma = np.full(a.shape, round(black + span * 2 / 3), np.uint8 if bits == 8 else np.uint16)
+    lab = torch.cat([lightness_of(luma, layout), torch.from_numpy(ab)[None]], dim=1)
+    wanted = from_rgb(lab_to_rgb_in_gamut(lab)[0].permute(1, 2, 0).numpy(), layout)
+    found = colored_planes(luma, ab, layout)
+    gray = layout.chroma_scale[0]
+    for wanted_plane, found_plane in zip(wanted[1:], found[1:], strict=True):
+        strength = np.abs(found_plane - gray).sum() / np.abs(wanted_plane - gray).sum()
+        assert strength == pytest.approx(1, abs=0.0005)

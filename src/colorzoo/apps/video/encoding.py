@@ -33,7 +33,11 @@ _STREAM_TAGS = frozenset({"title", "language", "handler_name", "creation_time", 
 _CONTAINER_TAGS = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands", "duration"})
 _PADDING = "\x01" * 14  # start of the track name, replaced by the two elements of the display size
 # Matroska elements: an id, the length (with the highest bit set), and the value
-_NAME_ID, _WIDTH_ID, _HEIGHT_ID = b"\x53\x6e", b"\x54\xb0", b"\x54\xba"
+_WIDTH_ID, _HEIGHT_ID = b"\x54\xb0", b"\x54\xba"
+# a length has one byte if the first byte is at least 0x80, two from 0x40, and three from 0x20
+_PADDED_NAME = re.compile(
+    rb"\x53\x6e([\x80-\xff]|[\x40-\x7f].|[\x20-\x3f]..)" + _PADDING.encode(), re.DOTALL
+)  # id and length of the track name, and the padding
 _VIDEO_SETTINGS = re.compile(rb"\xe0[\x80-\xef](?=\xb0)")  # id and length, before the id of the pixel width
 _UNIT_UNKNOWN, _UNIT_PIXELS = b"\x54\xb2\x81\x04", b"\x54\xb2\x81\x00"  # unit of the display size
 _MATROSKA = (".mkv", ".webm")
@@ -329,9 +333,11 @@ def _replace_padding(header: bytes, display_size: bytes) -> bytes:
         before:  name length | padding | name | other elements | settings length | settings
         after:   name length | name | other elements | settings length | display size | settings
     """
-    before_padding, after_padding = header.split(_PADDING.encode(), 1)
-    name_length_start = before_padding.rindex(_NAME_ID) + len(_NAME_ID)
-    before_length, length_bytes = before_padding[:name_length_start], before_padding[name_length_start:]
+    padded_name = _PADDED_NAME.search(header)
+    if padded_name is None:
+        raise VideoError("cannot write the pixel aspect ratio, because the file has no video track name")
+    length_bytes = padded_name[1]
+    before_length, after_padding = header[: padded_name.start(1)], header[padded_name.end() :]
     # Matroska stores a length plus an offset: 0x80 for one byte, 0x4000 for two bytes
     length_offset = 2 ** (7 * len(length_bytes))
     new_stored_length = int.from_bytes(length_bytes) - len(_PADDING)

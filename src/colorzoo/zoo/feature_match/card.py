@@ -15,6 +15,7 @@ MATCH = ModelCard(
     parameters=0,
     aliases=("nearest_features",),
     guidance=("exemplar",),
+    hparams={"encoder": "xu2020_small"},
     contract_test=ContractTestConfig(hparams={"encoder": None}),
     limits=("training", "gradient"),
 )

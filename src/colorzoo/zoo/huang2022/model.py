@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import torch
@@ -18,6 +19,7 @@ from torch.nn import functional as F
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_backbone
+from colorzoo.files import digest_or_empty
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.recording import layer_outputs
@@ -121,6 +123,14 @@ class UniColor(ColoringModel):
         shape = (len(lightness), *self.cells)
         unknown = torch.full(shape, self.network.transformer.mask_token, device=lightness.device)
         return self._color(lightness, guidance, unknown)
+
+    def digest(self, *more: Any) -> bytes:
+        """Return the hash of `ColoringModel.digest`, which here covers the matcher's weight file, too.
+
+        Args:
+            *more: Additional values that determine the predictions.
+        """
+        return super().digest(*more, digest_or_empty(Path(self.matching.matcher_weights)))
 
     def feature_maps(self, lightness: Tensor) -> tuple[Tensor, ...]:
         """Return feature maps of the gray encoder, finest first; the last is the encoder output."""
