@@ -36,10 +36,10 @@ def run(options: Options) -> list[Row]:
     """Measure each model."""
     folder = options.data or Path("data")
     try:
-        found = read_pairs(folder, PAIRS, PAIRS)[1]
+        found = read_pairs(folder, PAIRS)
     except (DataError, OSError) as error:
         raise SkippedError(str(error)) from error
-    images = ((read_image(a.read()), read_image(b.read())) for a, b in found)
+    images = ((read_image(each.target.read()), read_image(each.reference.read())) for each in found)
     colored = ((a, b) for a, b in images if float(chroma(lab_of(b.rgb)[:, 1:]).mean()) > LEAST_CHROMA)
     pairs = list(islice(colored, options.images or COUNT))
     if not pairs:

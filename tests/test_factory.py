@@ -11,7 +11,7 @@ import torch
 
 import colorzoo
 from colorzoo.apps.cli.main import main
-from colorzoo.errors import UntrainedWarning, WeightsError
+from colorzoo.errors import ColorzooError, UntrainedWarning, WeightsError
 from colorzoo.factory import create_coloring_model
 from colorzoo.training.module import ColorizationModule
 from colorzoo.zoo.zhang2017.extended_unet import LocalExtensions
@@ -60,6 +60,11 @@ def test_checkpoint_of_another_model_names_the_file(tmp_path: Path) -> None:
     path = write_checkpoint(tiny_task(), tmp_path / "last.ckpt")
     with pytest.raises(WeightsError, match=r"last\.ckpt does not match colorzoo2026: .*--model"):
         create_coloring_model("colorzoo2026", path)
+
+
+def test_a_group_that_is_no_mapping_raises_one_line() -> None:
+    with pytest.raises(ColorzooError, match="architecture must be a mapping of settings, got 3"):
+        create_coloring_model("zhang2017_local", None, architecture=3)
 
 
 def test_flat_argument_replaces_a_setting_of_a_group() -> None:

@@ -246,7 +246,7 @@ def nest_arguments(constructor: type[Any], flat: Mapping[str, Any]) -> dict[str,
         if key in parameters:
             earlier_group = nested.get(key)
             if isinstance(earlier_group, Mapping) and value is not None:
-                nested[key] = {**earlier_group, **_plain(value)}
+                nested[key] = {**earlier_group, **_group_settings(key, value)}
             else:
                 nested[key] = value
         elif key in group_of_setting:
@@ -263,7 +263,7 @@ def flatten_arguments(constructor: type[Any], nested: Mapping[str, Any]) -> dict
     groups = setting_groups(constructor)
     flat: dict[str, Any] = {}
     for key, value in nested.items():
-        flat |= _plain(value or {}) if key in groups else {key: value}
+        flat |= _group_settings(key, value or {}) if key in groups else {key: value}
     return flat
 
 
@@ -302,6 +302,14 @@ def _ranges_of(hint: Any) -> list[Range]:
     if get_origin(hint) is Annotated:
         return [each for each in hint.__metadata__ if isinstance(each, Range)]
     return [found for each in get_args(hint) for found in _ranges_of(each)]
+
+
+def _group_settings(name: str, value: Any) -> dict[str, Any]:
+    """Return the settings of a group as a dictionary; raise an error for other values."""
+    if not isinstance(value, Mapping) and not is_dataclass(value):
+        raise ColorzooError(f"{name} must be a mapping of settings, got {value!r}")
+    found: dict[str, Any] = _plain(value)
+    return found
 
 
 def _plain(value: Any) -> Any:

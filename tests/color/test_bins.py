@@ -78,6 +78,15 @@ def test_soft_neighbors_agree_with_soft_encode() -> None:
     assert (weights.diff(dim=1) <= 0).all()  # nearest first
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_bilinear_bins_accept_the_largest_ab_in_all_precisions(dtype: torch.dtype) -> None:
+    ab = torch.full((1, 2, 1, 1), 130.0)
+    index, share = bilinear_bins(ab.to(dtype))
+    wanted_index, wanted_share = bilinear_bins(ab)
+    assert torch.equal(index, wanted_index)
+    torch.testing.assert_close(share.float(), wanted_share, rtol=0, atol=5e-3)
+
+
 def test_bilinear_bins_match_the_four_surrounding_nodes() -> None:
     ab = 280 * torch.rand(1, 2, 9, 7, generator=torch.Generator().manual_seed(0)) - 140
     index, share = bilinear_bins(ab)

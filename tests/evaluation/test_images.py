@@ -43,6 +43,19 @@ def test_select_images_reads_labels_from_labels_csv(image_folder: Path) -> None:
         select_images(image_folder, TINY, None, None)
 
 
+def test_select_images_reads_pairs_outside_the_training_split(image_folder: Path) -> None:
+    protocol = replace(TINY, references="pairs")
+    table = image_folder / "pairs.csv"
+    table.write_text("target,reference,split\n0.png,1.png,train\n1.png,2.png,val\n2.png,0.png,\n")
+    found, _ = select_images(image_folder, protocol, None, None)
+    assert [(each.name, each.reference_name) for each in found] == [("1.png", "2.png"), ("2.png", "0.png")]
+    (image_folder / "labels.csv").write_text("image,label\n0.png,7\n")
+    for rows in ("", "0.png,1.png,train\n"):
+        table.write_text("target,reference,split\n" + rows)
+        with pytest.raises(DataError, match="must list at least one pair outside the split 'train'"):
+            select_images(image_folder, protocol, None, None)
+
+
 def test_select_images_returns_images_and_deviations_from_the_protocol(image_folder: Path) -> None:
     for limit, deviation in ((4, ""), (3, "limited to the first 3 images")):
         found, differs = select_images(image_folder, TINY, None, limit)

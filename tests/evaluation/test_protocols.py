@@ -47,6 +47,8 @@ def test_unknown_subsets_are_refused(subset: str) -> None:
         (("coloring:", "references: first\ncoloring:"), "references must be one of none, pairs, got 'first'"),
         (("interactions: [0]", "interactions: [1001]"), "whole numbers from 0 to 1000, got 1001"),
         (("interactions: [0]", "interactions: []"), "interactions"),
+        (("metrics: [", "metrics: psnr\nnotes: ["), "metrics must be a list of strings, got 'psnr'"),
+        (("metrics: [", "notes: none\nmetrics: ["), "notes must be a list of strings, got 'none'"),
         (("coloring: colorizer", "coloring: pad"), "coloring must be one of colorizer, network"),
         (("coloring:", "sketches: drawn\ncoloring:"), "sketches must be one of xdog, got 'drawn'"),
         (

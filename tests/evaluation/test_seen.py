@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 
 from colorzoo import ColoringModel, create_model
 from colorzoo.data.sources import StoredImage
-from colorzoo.evaluation import Outcome
+from colorzoo.evaluation import Outcome, seen
 from colorzoo.evaluation.images import Item
 from colorzoo.evaluation.methods import open_methods
 from colorzoo.evaluation.protocol import load_protocol
@@ -49,6 +50,20 @@ def test_images_are_seen_by_weights_and_by_weights_trained_from_them(
     items: list[Item], about: dict[str, str], count: int
 ) -> None:
     assert count_seen(about, items) == count
+
+
+def test_images_of_several_lists_are_counted_once(items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two lists share one of the three images."""
+    lists = {"a.csv": {"0", "1"}, "b.csv": {"0", items[2].sha256}}
+    entry = model_card("colorzoo2026").weights["default"]
+    card = replace(
+        model_card("colorzoo2026"),
+        weights={file: replace(entry, seen=file, sha256=file) for file in lists},
+    )
+    monkeypatch.setattr(seen, "list_models", lambda: ["colorzoo2026"])
+    monkeypatch.setattr(seen, "model_card", lambda _: card)
+    monkeypatch.setattr(seen, "seen_images", lambda file: (frozenset(), lists[file]))
+    assert count_seen({"sha256": "a.csv", "trained_on": "b.csv"}, items) == 3
 
 
 def test_models_in_memory_keep_the_training_images_of_their_weights(

@@ -66,6 +66,12 @@ def test_write_image_preserves_16_bit_color(tmp_path, name, channels):
     np.testing.assert_array_equal(np.rint(again.rgb * 65535), pixels[..., :3])
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_opaque_float_arrays_stay_opaque(dtype):
+    raster = read_image(np.ones((2, 3, 4), dtype))
+    assert raster.alpha is None or (raster.alpha == 65535).all()
+
+
 @pytest.mark.parametrize("name", ["x.webp", "x.avif"])
 def test_write_image_keeps_alpha_exact_in_lossy_formats(tmp_path, name):
     raster = read_image(np.dstack([COLOR, ALPHA]))

@@ -434,7 +434,15 @@ def test_recipe_reads_and_writes_border_and_its_former_name() -> None:
 
 
 def test_recipe_rejects_invalid_borders() -> None:
-    for border in ["all", [1, 2, 3], [0, 0, 4, 40], [-1, 0, 40, 40], [1.5, 0, 40, 40], True]:
+    for border in [
+        "all",
+        [1, 2, 3],
+        [0, 0, 4, 40],
+        [-1, 0, 40, 40],
+        [1.5, 0, 40, 40],
+        [True, 0, 40, 40],
+        True,
+    ]:
         with pytest.raises(GuidanceError, match="border must be"):
             Recipe.from_json({"border": border})
 

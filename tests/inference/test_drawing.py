@@ -23,7 +23,7 @@ from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import FullLightness
 from colorzoo.inference.pipeline import proposed_regions
-from colorzoo.inference.steps.drawing import FlatColors, copy_points, read_drawing
+from colorzoo.inference.steps.drawing import FlatColors, copy_points, fill_points, read_drawing
 from colorzoo.inference.steps.regions import filled_regions, proposal_hash
 from inference.by_hand import Results, color_again, task_on
 from tiny_model import tiny_painter
@@ -92,6 +92,26 @@ def test_similar_regions_copy_the_exact_color_of_the_earliest_point() -> None:
         assert (colors[at[2]] * 255).round().tolist() == [192, 64, 32]
         assert colors[at[3]].tolist() == [1, 1, 1]
     assert colors[at[1]].tolist() == [1, 1, 1]  # a region with a point copies no other point
+
+
+def test_similar_regions_copy_the_earliest_of_two_points_in_one_region() -> None:
+    plan = read_drawing(rooms())
+    first, other, *_ = (plan.region_at(x, 20, (160, 40)) for x in (20, 60, 100, 140))
+    similarity = torch.eye(4)
+    similarity[first, other] = 0.95
+    points = (PointHint(10, 20, color="#c04020"), PointHint(30, 20, color="#20c040"))
+    colors = copy_points(FlatColors(plan, np.ones((4, 3), np.float32)), similarity, points, (160, 40)).colors
+    assert (colors[other] * 255).round().tolist() == [192, 64, 32]
+
+
+def test_points_divide_their_region_in_the_middle() -> None:
+    plan = read_drawing(np.full((10, 40), 255, np.uint8))
+    flats = FlatColors(plan, np.ones((plan.regions.max() + 1, 3), np.float32))
+    points = (PointHint(5.5, 5, color="#ff0000"), PointHint(34.5, 5, color="#0000ff"))
+    filled = fill_points(flats, points, (40, 10))
+    colors = filled.colors[filled.drawing.regions]
+    assert colors[:, :20].reshape(-1, 3).tolist() == [[1, 0, 0]] * 200
+    assert colors[:, 20:].reshape(-1, 3).tolist() == [[0, 0, 1]] * 200
 
 
 def test_a_later_point_changes_no_region_that_copied_an_earlier_point() -> None:

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe
+from colorzoo.guidance.edits import ColorReplacement
 from colorzoo.guidance.hints import color_lab
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.overlays import overlays_of
@@ -49,6 +51,11 @@ def test_replacement_keeps_other_hues_and_fades_at_its_range() -> None:
     assert chroma[angles.index(50)] == pytest.approx(0.5, abs=0.02)
     assert torch.allclose(found[:, angles.index(70) :], torch.tensor(before[angles.index(70) :]).T)
     assert all(-1e-4 <= after - first < 0.2 for first, after in pairwise(chroma))
+
+
+def test_gray_colors_cannot_be_replaced() -> None:
+    with pytest.raises(GuidanceError, match=r"ColorReplacement\.old #808080 is gray"):
+        ColorReplacement("#808080", RED)
 
 
 def test_replacement_keeps_near_gray_and_locked_pixels() -> None:

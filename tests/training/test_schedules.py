@@ -78,9 +78,16 @@ def test_planned_steps_follow_epoch_and_step_limits() -> None:
 
 def test_schedule_that_depends_on_the_run_length_rejects_endless_runs() -> None:
     optimizer = SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
-    for endless in (trainer(), SimpleNamespace(max_epochs=None, max_steps=-1)):
+    without_length = {"num_training_batches": math.inf, "estimated_stepping_batches": -1}  # as in Lightning
+    for endless in (
+        trainer(),
+        SimpleNamespace(max_epochs=None, max_steps=-1),
+        SimpleNamespace(max_epochs=3, max_steps=-1, **without_length),
+    ):
         with pytest.raises(ColorzooError, match="lr_scheduler"):
             schedule(Cosine, optimizer, endless)
+    limited = SimpleNamespace(max_epochs=3, max_steps=5, **without_length)
+    assert planned_steps(limited) == planned_steps(limited, accumulate=2) == 5
     assert schedule(None, optimizer, trainer()) is None
     assert isinstance(schedule(ConstantLR, optimizer, trainer()), ConstantLR)
 

@@ -110,7 +110,12 @@ def test_resolve_weights_warns_once_if_default_weights_are_unavailable(card, ent
         warnings.simplefilter("always")
         assert resolve_weights(model, "default", offline=True) is None
     assert [item.category for item in caught] == [UntrainedWarning]
-    for part in ("lee2099", "0.3 MB", f"from {url} to {weight_file(model, 'published').path}"):
+    for part in (
+        "lee2099",
+        "offline=True",
+        "0.3 MB",
+        f"from {url} to {weight_file(model, 'published').path}",
+    ):
         assert part in str(caught[0].message)
 
 

@@ -129,7 +129,7 @@ def bilinear_bins(ab: Tensor) -> tuple[Tensor, Tensor]:
     """
     # grid coordinates; the bound is below the last node, so that each color has an upper neighbor
     position = (ab / GRID_STEP + _NODES // 2).clamp(0, _NODES - 1 - 1e-3)
-    lower = position.floor().long()
+    lower = position.floor().long().clamp(max=_NODES - 2)  # half precision rounds the bound up
     a_lower, b_lower = lower.unbind(1)
     a_fraction, b_fraction = (position - lower).unbind(1)  # distance from the lower node, in grid steps
     node_bins = _bins_of_nodes().to(ab.device)

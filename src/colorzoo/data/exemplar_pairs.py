@@ -46,7 +46,7 @@ class ExemplarPairsDataModule(FolderDataModule):
     The batch entry ``reference`` is ``(B, 3, h, w)`` in [0, 1]. The entry ``self_made`` marks references
     derived from the target image. ``pairing`` selects the references:
 
-    - ``list``: the pairs of target and reference in a CSV file (see `read_pairs`).
+    - ``list``: the pairs of target and reference in a CSV file (see `read_split_pairs`).
     - ``nearest``: a training image with similar features. Training draws one of the ``neighbors`` nearest
       images; validation uses the nearest image. ``prepare_data`` finds the nearest images. The result is
       stored in colorzoo's cache, and the search is repeated if the images or the encoder have changed.
@@ -116,7 +116,7 @@ class ExemplarPairsDataModule(FolderDataModule):
         hp = self.hparams
         if hp.pairing != "list":
             return super().find_images(split)
-        train, val = read_pairs(Path(hp.root), hp.pairs, hp.val_pairs, hp.val_fraction)
+        train, val = read_split_pairs(Path(hp.root), hp.pairs, hp.val_pairs, hp.val_fraction)
         pairs = train if split == "train" else val
         targets = Sources.of((pair.target for pair in pairs), hp.root)
         return ImageTable(targets, partners=Partners.of([pair.reference] for pair in pairs))
@@ -218,21 +218,26 @@ class ReferencedDataset(Dataset[Sample]):
 
 
 class Pair(NamedTuple):
-    """Locations of a target image and its reference image."""
+    """Locations of a target image and its reference image, and their split.
+
+    Attributes:
+        target: Target image.
+        reference: Reference image.
+        split: ``train`` or ``val``; empty if the pair list does not assign the pair to a split.
+    """
 
     target: StoredImage
     reference: StoredImage
+    split: str = ""
 
 
-def read_pairs(
+def read_split_pairs(
     root: Path, train_file: str, val_file: str | None, val_fraction: float = 0.05
 ) -> tuple[list[Pair], list[Pair]]:
-    """Read pairs of targets and references for training and validation from CSV files.
+    """Read pairs of targets and references for training and validation; see `read_pairs`.
 
-    The header names the columns: ``target`` and ``reference`` with absolute paths or paths relative to
-    ``root``, and optionally ``split`` with ``train`` or ``val``; other columns are ignored. Without the
-    column ``split`` and without ``val_file``, pairs are split by a hash of the target's path, so no target is
-    in both splits.
+    Without ``val_file``, pairs without a split are assigned to a split by a hash of the target's path, so no
+    target is in both splits.
 
     Args:
         root: Folder that contains the paths.
@@ -245,15 +250,19 @@ def read_pairs(
         The training pairs and the validation pairs.
 
     Raises:
-        DataError: A file is missing, lacks a column, or lists an image that does not exist.
+        DataError: A file is missing or malformed, or there are two files and one contains pairs of the other
+            split.
     """
-    rows = _read_rows(root, train_file)
+    pairs = read_pairs(root, train_file)
     if val_file is not None:
-        val_rows = _read_rows(root, val_file)
-        return [pair for _, pair in rows], [pair for _, pair in val_rows]
+        val_pairs = read_pairs(root, val_file)
+        _require_split(pairs, "train", train_file)
+        _require_split(val_pairs, "val", val_file)
+        return pairs, val_pairs
     train: list[Pair] = []
     val: list[Pair] = []
-    for split, pair in rows:
+    for pair in pairs:
+        split = pair.split
         if not split:
             split = "val" if _path_hash(root, Path(pair.target.path)) < val_fraction else "train"
         if split == "val":
@@ -263,14 +272,34 @@ def read_pairs(
     return train, val
 
 
+def _require_split(pairs: Sequence[Pair], split: str, file: str) -> None:
+    """Raise an error if a file with the pairs of one split contains pairs of the other split."""
+    if any(pair.split not in ("", split) for pair in pairs):
+        raise DataError(
+            f"{file!r} must contain only pairs of the split {split!r}, because val_pairs is set. Remove the "
+            "other pairs, or omit val_pairs to use the column 'split'."
+        )
+
+
 def _path_hash(root: Path, path: Path) -> float:
     """Return a hash in [0, 1) of a path; paths in the folder ``root`` are hashed relative to it."""
     name = (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
     return unit_hash(name.encode("utf-8", "surrogateescape"))
 
 
-def _read_rows(root: Path, name: str) -> list[tuple[str, Pair]]:
-    """Return the column ``split``, or an empty string, and the pair of each row of a CSV file."""
+def read_pairs(root: Path, name: str) -> list[Pair]:
+    """Read pairs of targets and references from a CSV file.
+
+    The header names the columns: ``target`` and ``reference`` with absolute paths or paths relative to
+    ``root``, and optionally ``split`` with ``train`` or ``val``; other columns are ignored.
+
+    Args:
+        root: Folder that contains the paths.
+        name: CSV file relative to ``root``.
+
+    Raises:
+        DataError: The file is missing, lacks a column, or lists an image that does not exist.
+    """
     file = root / name
     try:
         with open_text(file) as stream:
@@ -285,8 +314,8 @@ def _read_rows(root: Path, name: str) -> list[tuple[str, Pair]]:
         raise DataError(f"the pair list {str(file)!r} cannot be read ({error})") from error
 
 
-def _parse_row(row: dict[str, str | None], root: Path, line: str) -> tuple[str, Pair]:
-    """Return the split and the pair of a row; ``line`` names the row in error messages."""
+def _parse_row(row: dict[str, str | None], root: Path, line: str) -> Pair:
+    """Return the pair of a row; ``line`` names the row in error messages."""
     split = (row.get("split") or "").strip()
     if split not in ("", "train", "val"):
         raise DataError(f"the column 'split' must be 'train', 'val' or empty, got {split!r} in {line}")
@@ -296,4 +325,5 @@ def _parse_row(row: dict[str, str | None], root: Path, line: str) -> tuple[str, 
         if not path.is_file():
             raise DataError(f"{line} lists {str(path)!r}, which does not exist")
         images.append(StoredImage(str(path)))
-    return split, Pair(*images)
+    target, reference = images
+    return Pair(target, reference, split)

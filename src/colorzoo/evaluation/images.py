@@ -150,9 +150,13 @@ def _paired(folder: Path, pairs: str, protocol: Protocol) -> list[Item]:
             "'target' and 'reference'). Create the file, or set --pairs to the name of another file."
         )
     items = []
-    for target, reference in read_pairs(folder, pairs, pairs)[1]:
-        reference_name = _relative(reference.name, folder)
-        items.append(Item(_relative(target.name, folder), target, reference, reference_name=reference_name))
+    for pair in read_pairs(folder, pairs):
+        if pair.split != "train":
+            target_name = _relative(pair.target.name, folder)
+            reference_name = _relative(pair.reference.name, folder)
+            items.append(Item(target_name, pair.target, pair.reference, reference_name=reference_name))
+    if not items:
+        raise DataError(f"{str(folder / pairs)!r} must list at least one pair outside the split 'train'")
     return items
 
 

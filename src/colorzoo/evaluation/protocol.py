@@ -196,8 +196,8 @@ def parse_protocol(text: str, where: str) -> Protocol:
             "text": text,
             "resize": Resize(**values["resize"]),
             "interactions": check_interactions(values.get("interactions", [0])),
-            "metrics": tuple(values["metrics"]),
-            "notes": tuple(values.get("notes", ())),
+            "metrics": _strings(values["metrics"], "metrics"),
+            "notes": _strings(values.get("notes", []), "notes"),
             "user": make_user(**user_settings) if user_settings else None,
             "background_count": background_count,
             "background": make_user(**background_settings) if background_settings else None,
@@ -223,6 +223,13 @@ def interaction_counts(protocol: Protocol, requested: Sequence[int] | None) -> t
     if protocol.user is None and any(counts):
         raise DataError(f"--interactions must be 0 for protocol {protocol.name}, got {max(counts)}")
     return counts
+
+
+def _strings(values: Any, name: str) -> tuple[str, ...]:
+    """Check a list of strings; ``name`` names the list in error messages."""
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValueError(f"{name} must be a list of strings, got {values!r}")
+    return tuple(values)
 
 
 def _check_choices(protocol: Protocol) -> None:

@@ -44,14 +44,13 @@ def count_seen(about: Mapping[str, str], items: Sequence[Item]) -> int:
         items: The evaluation images.
     """
     record = f"{about.get('sha256', '')} {about.get('trained_on', '')}"
-    lists_of_seen_images = set()
+    seen_files = set()
     for name in list_models():
         for weights in model_card(name).weights.values():
             if weights.seen and weights.sha256 and weights.sha256 in record:
-                lists_of_seen_images.add(weights.seen)
-    counts = [0]
-    for file in lists_of_seen_images:
-        names, hashes = seen_images(file)
-        is_seen = [Path(item.name).stem in names or item.sha256 in hashes for item in items]
-        counts.append(sum(is_seen))
-    return max(counts)
+                seen_files.add(weights.seen)
+    lists = [seen_images(file) for file in seen_files]
+    return sum(
+        any(Path(item.name).stem in names or item.sha256 in hashes for names, hashes in lists)
+        for item in items
+    )

@@ -98,7 +98,7 @@ def read_border(value: object, name: str) -> BorderSetting:
         if value == known:
             return known
     numbers = value[:4] if isinstance(value, list | tuple) and len(value) in (4, 5) else ()
-    if numbers and all(isinstance(number, int) for number in numbers):
+    if numbers and all(type(number) is int for number in numbers):  # a bool is also an int
         x, y, width, height = numbers
         if min(x, y) >= 0 and min(width, height) >= _LEAST_SIDE:
             return Rectangle(x, y, width, height)

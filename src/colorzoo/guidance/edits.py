@@ -11,7 +11,7 @@ import torch
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError, OtherImageError
-from colorzoo.guidance.fields import Fields, HexColor, Reach, Vertices, plain_fields
+from colorzoo.guidance.fields import Fields, HexColor, Reach, Vertices, hex_color, plain_fields
 from colorzoo.settings import Fraction, NonNegativeFloat, PositiveInt, Range
 
 Blend = Literal["color", "hue", "saturation"]
@@ -254,6 +254,9 @@ class ColorReplacement:
         opacity: Weight of the change, in [0, 1].
         hidden: Whether the replacement is ignored.
         extra: Unrecognized fields, kept when the recipe is saved.
+
+    Raises:
+        GuidanceError: ``old`` has no hue.
     """
 
     old: HexColor
@@ -264,15 +267,8 @@ class ColorReplacement:
     hidden: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
 
-
-def parse_replacement(fields: Fields) -> ColorReplacement:
-    """Parse the JSON object of a color replacement; return a `ColorReplacement`.
-
-    Raises:
-        GuidanceError: A field is invalid; the message names the field.
-    """
-    found = fields.parse(ColorReplacement)
-    rgb = torch.tensor([int(found.old[i : i + 2], 16) / 255 for i in (1, 3, 5)])
-    if rgb_to_lab(rgb.view(3, 1, 1))[1:].norm() < LEAST_CHROMA:
-        raise GuidanceError(f"{fields.name}.old {found.old} is gray. Choose a color with a hue.")
-    return found
+    def __post_init__(self) -> None:
+        levels = bytes.fromhex(hex_color(self.old, "ColorReplacement.old").removeprefix("#"))
+        lab = rgb_to_lab(torch.tensor(list(levels)).view(3, 1, 1) / 255)
+        if lab[1:].norm() < LEAST_CHROMA:
+            raise GuidanceError(f"ColorReplacement.old {self.old} is gray. Choose a color with a hue.")

@@ -26,7 +26,6 @@ from colorzoo.guidance.edits import (
     Finish,
     PaintStroke,
     parse_paint,
-    parse_replacement,
 )
 from colorzoo.guidance.fields import (
     DEFAULT_REACH,
@@ -503,7 +502,7 @@ def _parse_lists(fields: Fields, version: int) -> dict[str, tuple[Any, ...]]:
         "boxes": _parse_box,
         "areas": parse_area,
         "paint": parse_paint,
-        "replacements": parse_replacement,
+        "replacements": lambda item: item.parse(ColorReplacement),
     }
     present = {name: parse for name, parse in parsers.items() if fields.get(name) is not None}
     return {

@@ -355,7 +355,10 @@ def array_pixels(array: NDArray[Any]) -> Pixels:
     alpha = None
     if channels == 4:
         stored_alpha = array[..., 3]
-        alpha = np.round(stored_alpha * 65535).astype(np.uint16) if is_float else stored_alpha.copy()
+        if is_float:  # float16 numbers are at most 65504
+            alpha = np.round(stored_alpha.astype(np.float32) * 65535).astype(np.uint16)
+        else:
+            alpha = stored_alpha.copy()
     return Pixels(levels, alpha, bit_depth=8 if array.dtype == np.uint8 else 16)
 
 

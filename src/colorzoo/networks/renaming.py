@@ -88,7 +88,7 @@ def name_caffe_blobs(blobs: Mapping[str, Tensor], norm: str) -> dict[str, Tensor
 
     The blobs of a layer are the weight and the bias. A BatchNorm layer stores the mean, the variance and a
     factor by which both are multiplied; this function divides them by the factor. Names that do not end in a
-    number are unchanged.
+    number and further blobs of a layer are unchanged.
 
     Args:
         blobs: The blobs by name.
@@ -100,7 +100,9 @@ def name_caffe_blobs(blobs: Mapping[str, Tensor], norm: str) -> dict[str, Tensor
         if not number.isdigit():
             parameters[key] = blob
         elif not layer.endswith(norm):
-            parameters[f"{layer}.{_LAYER_BLOBS[number]}"] = blob if blob.ndim > 1 else blob.flatten()
+            name = _LAYER_BLOBS.get(number, number)
+            # the parameters of PyTorch layers have at least one axis
+            parameters[f"{layer}.{name}"] = blob.flatten() if blob.ndim == 0 else blob
         elif number in _NORM_BLOBS:
             factor = float(blobs[f"{layer}.2"])
             statistic = blob.flatten()

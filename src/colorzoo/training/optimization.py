@@ -145,20 +145,28 @@ def planned_steps(trainer: Trainer, *, accumulate: int = 1) -> int:
         accumulate: Number of batches per optimizer step if the task itself accumulates gradients.
 
     Raises:
-        ColorzooError: The run has neither a step limit nor an epoch limit.
+        ColorzooError: The run has no step limit, and no epoch limit or epochs of unknown length.
     """
     max_steps = None if trainer.max_steps == -1 else trainer.max_steps
     max_epochs = None if trainer.max_epochs == -1 else trainer.max_epochs
     if max_epochs is None:
-        if max_steps is None:
-            raise ColorzooError(
-                "--model.lr_scheduler requires the number of training steps. Set --trainer.max_steps, "
-                "--trainer.max_epochs or the argument total_steps of the scheduler."
-            )
-        return max_steps
+        return _require_step_limit(max_steps)
     # this property sets up the data, so it must be read before num_training_batches
-    steps_without_accumulation = int(trainer.estimated_stepping_batches)
+    estimated_steps = int(trainer.estimated_stepping_batches)
+    if math.isinf(trainer.num_training_batches):  # the data set has no length
+        return _require_step_limit(max_steps)
     if accumulate == 1:
-        return steps_without_accumulation
-    steps = math.ceil(trainer.num_training_batches / accumulate) * max(1, max_epochs)
+        return estimated_steps
+    steps_per_epoch = math.ceil(trainer.num_training_batches / accumulate)
+    steps = steps_per_epoch * max(1, max_epochs)  # as in Lightning, at least one epoch
     return steps if max_steps is None else min(steps, max_steps)
+
+
+def _require_step_limit(max_steps: int | None) -> int:
+    """Return the step limit; raise an error if there is none."""
+    if max_steps is None:
+        raise ColorzooError(
+            "--model.lr_scheduler requires the number of training steps. Set --trainer.max_steps, "
+            "--trainer.max_epochs (for data with a length) or the argument total_steps of the scheduler."
+        )
+    return max_steps

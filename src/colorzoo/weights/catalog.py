@@ -373,8 +373,10 @@ def _download(file: WeightFile, *, offline: bool) -> list[str]:
     Raises:
         WeightsError: The file cannot be written.
     """
-    if offline or is_offline():
+    if is_offline():
         return ["COLORZOO_OFFLINE is set"]
+    if offline:
+        return ["offline=True disables downloads"]
     if not file.weights.urls:
         return ["the model card contains no URL"]
     import requests

@@ -17,7 +17,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from colorzoo.apps.studio.access import Access
 from colorzoo.apps.studio.app import STATIC, StudioLoader, build_app
-from colorzoo.apps.studio.protocol import Limits, StudioError
+from colorzoo.apps.studio.protocol import Limits, Message, StudioError
 from colorzoo.apps.studio.server import Address, qr_code, run_server, url_of
 from colorzoo.apps.studio.studio import Studio
 
@@ -152,6 +152,19 @@ def test_session_limit_rejects_new_pads_and_keeps_connected_pads() -> None:
                 pipe.receive_text()
         assert ended.value.code == 1013
         assert pad.call("check", recipe={}).type == "checked"
+
+
+def test_refused_photos_do_not_occupy_sessions(tmp_path: Path) -> None:
+    studio = tiny_studio(Limits(sessions=1, file_bytes=10))
+    large = tmp_path / "large.png"
+    large.write_bytes(bytes(11))
+    messages: list[Message] = []
+    for _ in range(2):
+        with pytest.raises(StudioError, match="exceeds the limit"):
+            studio.connect(None, messages.append, large)
+    studio.connect(None, messages.append)
+    assert [message.type for message in messages] == ["hello"]
+    studio.close()
 
 
 def test_app_serves_the_page_while_the_studio_loads() -> None:

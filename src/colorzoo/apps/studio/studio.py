@@ -104,13 +104,13 @@ class Studio:
         Raises:
             StudioError: The photo is too large, or there are too many sessions.
         """
+        photo = self._offered if photo_path is None else self._read_photo(photo_path)
         session = self.sessions.find(session_id)
         # a connected session belongs to an open tab, so a duplicate of the tab starts a new session
         if session is None or session.connected:
             session = self.sessions.new()
         session.connected = True
         session.connection += 1
-        photo = self._offered if photo_path is None else self._read_photo(photo_path)
         reply(Message({"type": "hello", **self._describe_session(session, photo)}))
         return session
 

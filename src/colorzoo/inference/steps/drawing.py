@@ -349,8 +349,9 @@ def fill_points(flats: FlatColors, points: Sequence[PointHint], image_size: tupl
         if regions is drawing.regions:
             regions = regions.copy()  # the regions of `flats` must not change
         rows, columns = np.nonzero(drawing.regions == region)
+        pixel_x, pixel_y = columns + 0.5, rows + 0.5  # pixel centers
         squared_distances = [
-            (columns - point.x * scale_x) ** 2 + (rows - point.y * scale_y) ** 2 for point in own
+            (pixel_x - point.x * scale_x) ** 2 + (pixel_y - point.y * scale_y) ** 2 for point in own
         ]
         nearest = np.argmin(squared_distances, axis=0)
         is_last = nearest == len(earlier)
@@ -373,7 +374,10 @@ def copy_points(
         points: Points in pixels of the image.
         image_size: Width and height of the image.
     """
-    colors = {flats.drawing.region_at(point.x, point.y, image_size): _rgb(point.color) for point in points}
+    colors: dict[int, tuple[float, ...]] = {}
+    for point in points:
+        region = flats.drawing.region_at(point.x, point.y, image_size)
+        colors.setdefault(region, _rgb(point.color))  # the color of the earliest point in the region
     copied, taken = flats.colors.copy(), set(colors)
     for region, color in colors.items():
         similar = set((similarity[region] >= _COPIED).nonzero()[:, 0].tolist()) - taken

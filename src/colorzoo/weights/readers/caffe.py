@@ -134,7 +134,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         elif wire_type in _FIXED_SIZES:
             size = _FIXED_SIZES[wire_type]
         else:
-            raise _MalformedError(f"a field has the unknown type {wire_type}. Download the file again.")
+            raise _MalformedError(f"a field has the unknown type {wire_type}")
         end = position + size
         if end > len(message):
             raise _MalformedError("truncated field")
