@@ -73,7 +73,7 @@ class Segmentation:
         segmenter: ``stego`` (the paper) or ``clusters`` (clustered features, not in the paper). None assigns
             one class to all positions.
         segmenter_weights: Segmenter weight file, required for training: the authors' STEGO file, or the
-            output of `colorzoo.zoo.chen2023.find_clusters`. The file is not read if weights of the whole
+            output of ``docs/models/find_clusters.py``. The file is not read if weights of the whole
             model are loaded.
         classes: Number of classes after merging the segmenter's 27 clusters. The paper uses 22; 27 disables
             merging.
