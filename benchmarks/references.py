@@ -36,7 +36,7 @@ def run(options: Options) -> list[Row]:
     """Measure each model."""
     folder = options.data or Path("data")
     try:
-        found = read_pairs(folder, PAIRS, PAIRS)[1]
+        found = [pair for _, pair in read_pairs(folder, PAIRS)]
     except (DataError, OSError) as error:
         raise SkippedError(str(error)) from error
     images = ((read_image(a.read()), read_image(b.read())) for a, b in found)

@@ -16,6 +16,7 @@ from colorzoo.data.check import require_usable, unit_hash
 from colorzoo.data.dataset import Sample, crop_square, read_rgb
 from colorzoo.data.folder import FolderDataModule
 from colorzoo.data.image_table import ImageTable, Partners
+from colorzoo.data.layouts import Split
 from colorzoo.data.neighbors import FeatureEncoder, Neighbors, find_neighbors, timm_encoder
 from colorzoo.data.self_references import crop_flip_reference, warp_jitter_reference
 from colorzoo.data.sources import Sources, StoredImage
@@ -57,7 +58,6 @@ class ExemplarPairsDataModule(FolderDataModule):
         root: Folder of images, with or without subfolders ``train`` and ``val``.
         pairing: ``list``, ``nearest`` or ``self``; see above.
         pairs: For ``list``: path of the CSV file relative to ``root``.
-        val_pairs: For ``list``: path of a CSV file with validation pairs. None splits the pairs in ``pairs``.
         encoder: For ``nearest``: name of the timm model that computes the features.
         neighbors: For ``nearest``: number of candidate references per training image.
         self_reference: Method for deriving a reference from the target: ``crop_flip`` or ``warp_jitter``.
@@ -71,7 +71,6 @@ class ExemplarPairsDataModule(FolderDataModule):
         root: str,
         pairing: Pairing = "self",
         pairs: str = "pairs.csv",
-        val_pairs: str | None = None,
         encoder: str = "vit_small_patch16_224.dino",
         neighbors: PositiveInt = 5,
         self_reference: SelfReference = "crop_flip",
@@ -116,10 +115,17 @@ class ExemplarPairsDataModule(FolderDataModule):
         hp = self.hparams
         if hp.pairing != "list":
             return super().find_images(split)
-        train, val = read_pairs(Path(hp.root), hp.pairs, hp.val_pairs, hp.val_fraction)
-        pairs = train if split == "train" else val
+        rows = read_pairs(Path(hp.root), hp.pairs)
+        pairs = [pair for own_split, pair in rows if (own_split or self._hashed_split(pair)) == split]
         targets = Sources.of((pair.target for pair in pairs), hp.root)
         return ImageTable(targets, partners=Partners.of([pair.reference] for pair in pairs))
+
+    def _hashed_split(self, pair: Pair) -> Split:
+        """Return the split of a pair without split, by a hash of the path of its target in the data set."""
+        root, path = Path(self.hparams.root), Path(pair.target.path)
+        name = (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+        fraction = unit_hash(name.encode("utf-8", "surrogateescape"))
+        return "val" if fraction < self.hparams.val_fraction else "train"
 
     def make_dataset(self, images: ImageTable, *, train: bool) -> Dataset[Any]:
         """Return a dataset of target crops; for ``pairing: list``, with their references."""
@@ -224,53 +230,22 @@ class Pair(NamedTuple):
     reference: StoredImage
 
 
-def read_pairs(
-    root: Path, train_file: str, val_file: str | None, val_fraction: float = 0.05
-) -> tuple[list[Pair], list[Pair]]:
-    """Read pairs of targets and references for training and validation from CSV files.
+def read_pairs(root: Path, name: str) -> list[tuple[str, Pair]]:
+    """Read the pairs of targets and references in a CSV file.
 
     The header names the columns: ``target`` and ``reference`` with absolute paths or paths relative to
-    ``root``, and optionally ``split`` with ``train`` or ``val``; other columns are ignored. Without the
-    column ``split`` and without ``val_file``, pairs are split by a hash of the target's path, so no target is
-    in both splits.
+    ``root``, and optionally ``split`` with ``train`` or ``val``; other columns are ignored.
 
     Args:
         root: Folder that contains the paths.
-        train_file: CSV file relative to ``root``.
-        val_file: CSV file with validation pairs only, relative to ``root``. None takes the validation pairs
-            from ``train_file``.
-        val_fraction: Expected fraction of validation pairs in a split by hash.
+        name: CSV file relative to ``root``.
 
     Returns:
-        The training pairs and the validation pairs.
+        The split, or an empty string, and the pair of each row.
 
     Raises:
-        DataError: A file is missing, lacks a column, or lists an image that does not exist.
+        DataError: The file is missing, lacks a column, or lists an image that does not exist.
     """
-    rows = _read_rows(root, train_file)
-    if val_file is not None:
-        val_rows = _read_rows(root, val_file)
-        return [pair for _, pair in rows], [pair for _, pair in val_rows]
-    train: list[Pair] = []
-    val: list[Pair] = []
-    for split, pair in rows:
-        if not split:
-            split = "val" if _path_hash(root, Path(pair.target.path)) < val_fraction else "train"
-        if split == "val":
-            val.append(pair)
-        else:
-            train.append(pair)
-    return train, val
-
-
-def _path_hash(root: Path, path: Path) -> float:
-    """Return a hash in [0, 1) of a path; paths in the folder ``root`` are hashed relative to it."""
-    name = (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
-    return unit_hash(name.encode("utf-8", "surrogateescape"))
-
-
-def _read_rows(root: Path, name: str) -> list[tuple[str, Pair]]:
-    """Return the column ``split``, or an empty string, and the pair of each row of a CSV file."""
     file = root / name
     try:
         with open_text(file) as stream:

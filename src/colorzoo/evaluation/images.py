@@ -150,7 +150,7 @@ def _paired(folder: Path, pairs: str, protocol: Protocol) -> list[Item]:
             "'target' and 'reference'). Create the file, or set --pairs to the name of another file."
         )
     items = []
-    for target, reference in read_pairs(folder, pairs, pairs)[1]:
+    for _, (target, reference) in read_pairs(folder, pairs):
         reference_name = _relative(reference.name, folder)
         items.append(Item(_relative(target.name, folder), target, reference, reference_name=reference_name))
     return items
