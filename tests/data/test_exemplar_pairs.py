@@ -125,16 +125,6 @@ def test_exemplar_pairs_raises_one_line_error_for_invalid_list(pair_list, text, 
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("pairs", "val_pairs"), [("pairs.csv", "val.csv"), ("train.csv", "pairs.csv")])
-def test_pair_lists_of_one_split_contain_no_pairs_of_the_other_split(pair_list, pairs, val_pairs) -> None:
-    """``pairs.csv`` contains pairs of both splits; the other file has no column ``split``."""
-    for name in ("train.csv", "val.csv"):
-        (pair_list / name).write_text("target,reference\n0/target.png,0/reference.png\n")
-    module = data(pair_list, pairing="list", pairs=pairs, val_pairs=val_pairs)
-    with pytest.raises(DataError, match=r"'pairs\.csv' must contain only pairs of the split"):
-        module.setup("fit")
-
-
 def tint(folder: Path, name: str, color: tuple[int, int, int], rng: np.random.Generator) -> None:
     noise = rng.integers(0, 40, (40, 40, 3))
     folder.mkdir(parents=True, exist_ok=True)

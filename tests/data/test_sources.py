@@ -1,4 +1,3 @@
-import itertools
 import pickle
 import shutil
 import tarfile
@@ -6,10 +5,8 @@ import tarfile
 import pytest
 import torch
 from miniatures import write_image
-from PIL import Image
 
 from colorzoo.data.check import split_by_content
-from colorzoo.data.dataset import read_squares
 from colorzoo.data.sources import Sources, StoredImage, find_sources
 
 
@@ -74,15 +71,3 @@ def test_split_by_content_reads_only_new_and_changed_files(classes_folder, tmp_p
     read_paths.clear()
     split()
     assert read_paths == [str(changed)]
-
-
-@pytest.mark.parametrize("limit", [1, 2, 3, 4, 9])
-def test_read_squares_selects_evenly_spaced_images(tmp_path, limit):
-    levels = [0, 60, 120, 180, 240]
-    for index, level in enumerate(levels):
-        Image.new("RGB", (8, 8), (level,) * 3).save(tmp_path / f"{index}.png")
-    chosen = [round(float(square.mean()) * 255) for square in read_squares(tmp_path, 8, limit)]
-    assert len(chosen) == min(limit, len(levels))
-    gaps = [levels.index(second) - levels.index(first) for first, second in itertools.pairwise(chosen)]
-    assert all(gap in (len(levels) // len(chosen), len(levels) // len(chosen) + 1) for gap in gaps)
-    assert len(levels) - levels.index(chosen[-1]) <= len(levels) // len(chosen) + 1

@@ -24,11 +24,11 @@ KNOBS = {
     "chen2023": Knobs(
         base={"contextual_weight": 0.3, "truth_weight": 0.5, "warp_weight": 0.5},
         values={
-            "segmenter": None, "classes": 4, "reference_input": "normalized_twice",
+            "segmenter": None, "classes": 4,
             "unrelated": "automatic", "width": 0.1875, "color_width": 0.25, "discriminator_width": 0.1875,
             "hide_classes": 0.5, "one_class": 1.0, "without_reference": 1.0, "tau": 0.1,
         },
-        exempt=("features", "segmented_target", "matching_lr"),
+        exempt=("features", "matching_lr"),
         size=48, steps=2,
     ),
     "cho2023": Knobs(

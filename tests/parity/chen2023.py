@@ -254,7 +254,7 @@ def full(golden: Golden) -> None:
         for side in ("target", "ref")
     )
     reference = ReferenceImage(golden.tensor("in_ref_rgb"), golden.tensor("in_ref_lab")[:, 1:])
-    features = (model.eval().features.of_lightness(lightness), model.reference_features(reference))
+    features = (model.eval().features.of_lightness(lightness), model.features.of_rgb(reference.rgb))
     warped = model.carry_over(features, reference, (ours, theirs))
     golden.close("out_warp_ab", warped.ab)
     golden.close("out_warp_sim", warped.similarity)

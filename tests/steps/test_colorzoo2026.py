@@ -177,7 +177,7 @@ def test_colorzoo2026_uses_muon_for_hidden_matrices_only() -> None:
     groups = task.optimized_parameters()
     taken = [names[parameter] for group in groups for parameter in group["params"]]
     assert sorted(taken) == sorted(names.values())
-    by_muon = {names[p] for group in groups if group.get("orthogonalize") for p in group["params"]}
+    by_muon = {names[p] for group in groups if group["use_muon"] for p in group["params"]}
     assert {"model.network.stem_quarter.weight", "model.network.stage32.0.qkv.weight"} <= by_muon
     # the excluded layers have large enough matrices
     for part in ("network.mean", "network.classes", "network.stem_half", "label_head", "position", "covar"):

@@ -22,7 +22,6 @@ from colorzoo.settings import NonNegativeFloat, NonNegativeInt, check_arguments,
 from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.trainer import quiet_trainer
 from colorzoo.training.configs import config_folders
-from colorzoo.zoo.chen2023.network import load_segmenter
 from colorzoo.zoo.zhang2017.extended_unet import LocalExtensions
 from colorzoo.zoo.zhang2017.model import LocalHints
 from colorzoo.zoo.zhang2017.task import LocalUsers, Zhang2017Local
@@ -113,12 +112,6 @@ def test_shipped_configs_are_within_their_ranges():
         kind = classes.get(str(model.get("class_path")).rpartition(".")[2])
         if kind is not None:
             check_arguments(kind, nest_arguments(kind, model["init_args"]))
-
-
-def test_missing_cluster_file_error_names_the_find_clusters_command():
-    segmenter = contract_test_model(model_card("chen2023_small")).model.segmenter
-    with pytest.raises(WeightsError, match="find_clusters PHOTOS -o nowhere"):
-        load_segmenter(segmenter, "nowhere.safetensors")
 
 
 def test_untrained_backbone_requires_allow_untrained(tmp_path):

@@ -89,18 +89,3 @@ def test_folder_data_module_validates_crop_and_batch_sizes(many: Path) -> None:
         small_data(many, crop=[16, 0])
     with pytest.raises(ColorzooError, match="crop"):
         small_data(many, batch_size=[])
-
-
-@pytest.mark.parametrize("limit", [{"max_epochs": 2}, {"max_steps": 6, "max_epochs": -1}])
-def test_first_crop_is_used_in_the_first_part_of_a_run(limit, images, tmp_path):
-    data = small_data(images, first_crop=16, first_crop_fraction=0.5)
-    small_trainer(tmp_path, noted := Batches(), limit_val_batches=0, **limit).fit(small_model(), data)
-    assert [side for _, side, _ in noted.seen] == [16] * 3 + [32] * 3
-
-
-def test_first_crop_requires_a_known_run_length(images, tmp_path):
-    data = small_data(images, first_crop=16)
-    trainer = small_trainer(tmp_path, max_epochs=-1, max_time="00:00:01:00")
-    with pytest.raises(ColorzooError, match=r"--trainer\.max_steps"):
-        trainer.fit(small_model(), data)
-    assert small_data(images, first_crop=64).current_crop() == 32

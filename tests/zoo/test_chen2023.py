@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from docs.models.find_clusters import find_clusters
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
@@ -22,7 +23,6 @@ from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing import sample_image
 from colorzoo.testing.models import contract_test_model
 from colorzoo.zoo.chen2023.extensions import Extensions, hide_from_matching
-from colorzoo.zoo.chen2023.find_clusters import find_clusters
 from colorzoo.zoo.chen2023.network import ClusterSegmenter, ProjectedMaps, StegoEncoder, load_segmenter
 
 SIZE = (64, 96)

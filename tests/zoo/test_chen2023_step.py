@@ -95,10 +95,3 @@ def test_chen2023_segments_the_gray_target_without_noise() -> None:
     assert torch.equal(target, gray)
     assert torch.equal(deep, model.model.features.of_lightness(lightness).deep)
     assert torch.equal(reference, batch["reference"])
-
-
-def test_chen2023_segmented_target_color_segments_the_color_image() -> None:
-    batch, model = paired_batch(), small(segmented_target="color")
-    recorded = record_segmenter(model)
-    model.generate(batch)
-    assert torch.equal(recorded.inputs[0][0], batch["rgb"])

@@ -11,7 +11,6 @@ from .report import ServedReport as ServedReport
 from .report import check_report as check_report
 from .report import read_entries as read_entries
 from .report import serve_report as serve_report
-from .report import with_thumbnails as with_thumbnails
 from .report import write_report as write_report
 from .runner import NOT_TRIED as NOT_TRIED
 from .runner import FileColorizer as FileColorizer
@@ -48,6 +47,5 @@ __all__ = [
     "with_references",
     "with_settings",
     "with_source",
-    "with_thumbnails",
     "write_report",
 ]

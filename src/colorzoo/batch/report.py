@@ -1,7 +1,7 @@
 """HTML and CSV reports of a run.
 
 A report is computed from the result files and their provenance records, so it includes the results of earlier
-runs. The report of a video lists the shots of the video (`colorzoo.apps.video.report`).
+runs.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 @dataclass(frozen=True)
 class ReportEntry:
-    """Report row for an image or a video shot.
+    """Report row for an image.
 
     Examples:
         >>> ReportEntry("photo.png", notes="no image").result
         ''
 
     Attributes:
-        source: Absolute path of the image or video.
+        source: Absolute path of the image.
         result: Absolute path of the result; empty if the image failed.
         uncertainty: Color error predicted by the model, in CIE units; None if the provenance record of the
             result does not contain this value.
@@ -68,11 +68,6 @@ class ReportEntry:
         result_sha256: SHA-256 of the result file.
         gray: Gray thumbnail of the result, as a JPEG data URL.
         color: Thumbnail of the result, as a JPEG data URL.
-        first_frame: Number of the first frame of a shot; None for an image.
-        last_frame: Number of the last frame of a shot.
-        shown_frame: Number of the frame in the thumbnails.
-        first_time: Time code of the first frame; for a folder of frames, the file name.
-        last_time: Time code or file name of the last frame.
     """
 
     source: str
@@ -86,18 +81,9 @@ class ReportEntry:
     result_sha256: str = ""
     gray: str = ""
     color: str = ""
-    first_frame: int | None = None
-    last_frame: int | None = None
-    shown_frame: int | None = None
-    first_time: str = ""
-    last_time: str = ""
 
 
-SHOT_COLUMNS = ("first_frame", "last_frame", "shown_frame", "first_time", "last_time")
-"""Additional columns in the table of a video report."""
-COLUMNS = tuple(
-    field.name for field in fields(ReportEntry) if field.name not in ("gray", "color", *SHOT_COLUMNS)
-)
+COLUMNS = tuple(field.name for field in fields(ReportEntry) if field.name not in ("gray", "color"))
 
 
 def check_report(path: Path) -> None:
@@ -167,20 +153,15 @@ def _entry(result: FileResult) -> ReportEntry:
         result_sha256=digest,
     )
     inside = "" if record is None or record.crop else record.border  # a crop shifts the border
-    return with_thumbnails(entry, image.levels, inside)
+    return _with_thumbnails(entry, image.levels, inside)
 
 
-def with_thumbnails(entry: ReportEntry, levels: Levels, inside: str) -> ReportEntry:
+def _with_thumbnails(entry: ReportEntry, levels: Levels, inside: str) -> ReportEntry:
     """Return a copy of a report row with the thumbnails and mean chroma of its result.
-
-    Examples:
-        >>> levels = np.full((32, 48), 120, dtype=np.uint8)
-        >>> with_thumbnails(ReportEntry("photo.png"), levels, "").chroma
-        0.0
 
     Args:
         entry: Report row without thumbnails and chroma.
-        levels: Pixels of the result, ``(H, W)`` or ``(H, W, 3)``: uint8, uint16, or float in [0, 1].
+        levels: Pixels of the result, ``(H, W)`` or ``(H, W, 3)``.
         inside: Colorized part, for which the chroma is computed, as ``X,Y,WIDTH,HEIGHT`` in pixels of the
             result; empty for the whole image.
     """
@@ -285,7 +266,7 @@ def serve_report(path: Path) -> ServedReport:
     found = {name: _read_page(path.with_name(name)) for name in _read_page(path)["pages"]}
     pages = {name: _page({**data, "pad": "../?photo="}) for name, data in found.items()}
     images = (image for data in found.values() for image in data["images"])
-    sources = (image["source"] for image in images if image.get("first_frame") is None)
+    sources = (image["source"] for image in images)
     (script,) = _SCRIPT.findall(pages[path.name])
     own = b64encode(sha256(script).digest()).decode("ascii")
     policy = f"default-src 'none'; script-src 'sha256-{own}'; style-src 'unsafe-inline'; img-src data:"
@@ -307,10 +288,8 @@ def _read_page(path: Path) -> dict[str, Any]:
 
 def _table(entries: Sequence[ReportEntry]) -> str:
     """Return the report as CSV text."""
-    is_film = any(entry.first_frame is not None for entry in entries)
-    columns = (*COLUMNS, *SHOT_COLUMNS) if is_film else COLUMNS
-    rows = ([getattr(entry, name) for name in columns] for entry in entries)
-    return _line(columns) + "".join(map(_line, rows))
+    rows = ([getattr(entry, name) for name in COLUMNS] for entry in entries)
+    return _line(COLUMNS) + "".join(map(_line, rows))
 
 
 def _line(cells: Iterable[object]) -> str:

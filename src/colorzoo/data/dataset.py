@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple, NotRequired, TypedDict
 
 import numpy as np
@@ -22,7 +20,7 @@ from colorzoo.data.decode import (
     why_unreadable,
 )
 from colorzoo.data.image_table import ClassMaps, ImageTable
-from colorzoo.data.sources import StoredImage, find_sources
+from colorzoo.data.sources import StoredImage
 from colorzoo.errors import DataError
 from colorzoo.randomness import stream_seed
 
@@ -233,14 +231,3 @@ def crop_square(rgb: Tensor, side: int, seed: int | None = None) -> Tensor:
 def read_square(source: StoredImage, side: int) -> Tensor:
     """Read an image and return its center crop ``(3, side, side)`` in [0, 1]."""
     return crop_square(read_rgb(source, side), side).float() / 255
-
-
-def read_squares(folder: Path, side: int, limit: int) -> Iterator[Tensor]:
-    """Yield center crops ``(3, side, side)`` in [0, 1] of up to ``limit`` images in a folder.
-
-    The images are evenly spaced in the sorted list of all images.
-    """
-    sources = find_sources(folder)
-    count = min(limit, len(sources))
-    for number in range(count):
-        yield read_square(sources[number * len(sources) // count], side)

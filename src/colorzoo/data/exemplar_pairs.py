@@ -16,6 +16,7 @@ from colorzoo.data.check import require_usable, unit_hash
 from colorzoo.data.dataset import Sample, crop_square, read_rgb
 from colorzoo.data.folder import FolderDataModule
 from colorzoo.data.image_table import ImageTable, Partners
+from colorzoo.data.layouts import Split
 from colorzoo.data.neighbors import FeatureEncoder, Neighbors, find_neighbors, timm_encoder
 from colorzoo.data.self_references import crop_flip_reference, warp_jitter_reference
 from colorzoo.data.sources import Sources, StoredImage
@@ -46,7 +47,7 @@ class ExemplarPairsDataModule(FolderDataModule):
     The batch entry ``reference`` is ``(B, 3, h, w)`` in [0, 1]. The entry ``self_made`` marks references
     derived from the target image. ``pairing`` selects the references:
 
-    - ``list``: the pairs of target and reference in a CSV file (see `read_split_pairs`).
+    - ``list``: the pairs of target and reference in a CSV file (see `read_pairs`).
     - ``nearest``: a training image with similar features. Training draws one of the ``neighbors`` nearest
       images; validation uses the nearest image. ``prepare_data`` finds the nearest images. The result is
       stored in colorzoo's cache, and the search is repeated if the images or the encoder have changed.
@@ -57,7 +58,6 @@ class ExemplarPairsDataModule(FolderDataModule):
         root: Folder of images, with or without subfolders ``train`` and ``val``.
         pairing: ``list``, ``nearest`` or ``self``; see above.
         pairs: For ``list``: path of the CSV file relative to ``root``.
-        val_pairs: For ``list``: path of a CSV file with validation pairs. None splits the pairs in ``pairs``.
         encoder: For ``nearest``: name of the timm model that computes the features.
         neighbors: For ``nearest``: number of candidate references per training image.
         self_reference: Method for deriving a reference from the target: ``crop_flip`` or ``warp_jitter``.
@@ -71,7 +71,6 @@ class ExemplarPairsDataModule(FolderDataModule):
         root: str,
         pairing: Pairing = "self",
         pairs: str = "pairs.csv",
-        val_pairs: str | None = None,
         encoder: str = "vit_small_patch16_224.dino",
         neighbors: PositiveInt = 5,
         self_reference: SelfReference = "crop_flip",
@@ -116,10 +115,17 @@ class ExemplarPairsDataModule(FolderDataModule):
         hp = self.hparams
         if hp.pairing != "list":
             return super().find_images(split)
-        train, val = read_split_pairs(Path(hp.root), hp.pairs, hp.val_pairs, hp.val_fraction)
-        pairs = train if split == "train" else val
+        found = read_pairs(Path(hp.root), hp.pairs)
+        pairs = [pair for pair in found if (pair.split or self._hashed_split(pair)) == split]
         targets = Sources.of((pair.target for pair in pairs), hp.root)
         return ImageTable(targets, partners=Partners.of([pair.reference] for pair in pairs))
+
+    def _hashed_split(self, pair: Pair) -> Split:
+        """Return the split of a pair without split, by a hash of the path of its target in the data set."""
+        root, path = Path(self.hparams.root), Path(pair.target.path)
+        name = (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+        fraction = unit_hash(name.encode("utf-8", "surrogateescape"))
+        return "val" if fraction < self.hparams.val_fraction else "train"
 
     def make_dataset(self, images: ImageTable, *, train: bool) -> Dataset[Any]:
         """Return a dataset of target crops; for ``pairing: list``, with their references."""
@@ -229,62 +235,6 @@ class Pair(NamedTuple):
     target: StoredImage
     reference: StoredImage
     split: str = ""
-
-
-def read_split_pairs(
-    root: Path, train_file: str, val_file: str | None, val_fraction: float = 0.05
-) -> tuple[list[Pair], list[Pair]]:
-    """Read pairs of targets and references for training and validation; see `read_pairs`.
-
-    Without ``val_file``, pairs without a split are assigned to a split by a hash of the target's path, so no
-    target is in both splits.
-
-    Args:
-        root: Folder that contains the paths.
-        train_file: CSV file relative to ``root``.
-        val_file: CSV file with validation pairs only, relative to ``root``. None takes the validation pairs
-            from ``train_file``.
-        val_fraction: Expected fraction of validation pairs in a split by hash.
-
-    Returns:
-        The training pairs and the validation pairs.
-
-    Raises:
-        DataError: A file is missing or malformed, or there are two files and one contains pairs of the other
-            split.
-    """
-    pairs = read_pairs(root, train_file)
-    if val_file is not None:
-        val_pairs = read_pairs(root, val_file)
-        _require_split(pairs, "train", train_file)
-        _require_split(val_pairs, "val", val_file)
-        return pairs, val_pairs
-    train: list[Pair] = []
-    val: list[Pair] = []
-    for pair in pairs:
-        split = pair.split
-        if not split:
-            split = "val" if _path_hash(root, Path(pair.target.path)) < val_fraction else "train"
-        if split == "val":
-            val.append(pair)
-        else:
-            train.append(pair)
-    return train, val
-
-
-def _require_split(pairs: Sequence[Pair], split: str, file: str) -> None:
-    """Raise an error if a file with the pairs of one split contains pairs of the other split."""
-    if any(pair.split not in ("", split) for pair in pairs):
-        raise DataError(
-            f"{file!r} must contain only pairs of the split {split!r}, because val_pairs is set. Remove the "
-            "other pairs, or omit val_pairs to use the column 'split'."
-        )
-
-
-def _path_hash(root: Path, path: Path) -> float:
-    """Return a hash in [0, 1) of a path; paths in the folder ``root`` are hashed relative to it."""
-    name = (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
-    return unit_hash(name.encode("utf-8", "surrogateescape"))
 
 
 def read_pairs(root: Path, name: str) -> list[Pair]:

@@ -22,7 +22,7 @@ from pathlib import Path, PurePath
 from typing import Any, ClassVar, cast
 
 import torch
-from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -110,10 +110,6 @@ class ImageDataModule(LightningDataModule):
             process would keep its own copy.
         num_workers: Number of worker processes per loader.
         seed: Seed for the sample order, crops, augmentation and simulated hints.
-        first_crop: Smaller side in pixels of the training images in the first part of the run, for faster
-            steps. The random windows stay the same but are resized to this side. Only values below ``crop``
-            have an effect. None uses ``crop`` in the whole run.
-        first_crop_fraction: Fraction of the run in which ``first_crop`` is used, in [0, 1].
 
     Raises:
         ColorzooError: A number is out of range.
@@ -142,8 +138,6 @@ class ImageDataModule(LightningDataModule):
         cache: bool = False,
         num_workers: NonNegativeInt = 2,
         seed: int = 0,
-        first_crop: PositiveInt | None = None,
-        first_crop_fraction: Fraction = 0.5,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -368,31 +362,21 @@ class ImageDataModule(LightningDataModule):
         """Crop and flip a training batch randomly, with its sketches, class maps and boxes."""
         generators, hp = image_generators(batch["seed"], "augment"), self.hparams
         count, _, side, _ = batch["rgb"].shape
+        crop = self.current_crop()
         windows = random_windows(
             count,
             generators,
             side,
-            self._full_crop(),
+            crop,
             kind=hp.window,
             min_scale=hp.min_scale,
             max_stretch=hp.max_stretch,
         )
-        return augment_batch(batch, windows, self.current_crop())
+        return augment_batch(batch, windows, crop)
 
     def current_crop(self) -> int:
-        """Return the side in pixels of the training images in the current batch.
-
-        Raises:
-            DataError: ``first_crop`` is set, but the run has neither a step limit nor an epoch limit.
-        """
-        hp, crop = self.hparams, self._full_crop()
-        if hp.first_crop is None or self.trainer is None:
-            return crop
-        return min(hp.first_crop, crop) if run_progress(self.trainer) < hp.first_crop_fraction else crop
-
-    def _full_crop(self) -> int:
-        """Return the entry of ``crop`` for the current batch, regardless of ``first_crop``."""
-        return cyclic_value(self.crops, self.batches_done()) if len(self.crops) > 1 else self.crops[0]
+        """Return the side in pixels of the training images in the current batch."""
+        return cyclic_value(self.crops, self.batches_done())
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
         """Return the batch with entries computed from the augmented images; none by default.
@@ -525,22 +509,3 @@ def divided_batch(size: int, processes: int) -> int:
 
 def _listed(value: int | Sequence[int]) -> list[int]:
     return [value] if isinstance(value, int) else list(value)
-
-
-def run_progress(trainer: Trainer) -> float:
-    """Return the completed fraction of a run: the larger fraction of its steps and epochs.
-
-    Raises:
-        DataError: The run has neither a step limit nor an epoch limit.
-    """
-    fractions = []
-    if trainer.max_steps > 0:
-        fractions.append(trainer.global_step / trainer.max_steps)
-    epochs, epoch_batches = trainer.max_epochs or -1, trainer.num_training_batches
-    if epochs != -1 and epoch_batches != float("inf"):
-        batches_of_epoch = trainer.fit_loop.epoch_loop.batch_progress.current.ready
-        batches_done = trainer.current_epoch * epoch_batches + batches_of_epoch
-        fractions.append(batches_done / (epoch_batches * epochs))
-    if not fractions:
-        raise DataError("--data.first_crop requires --trainer.max_steps or --trainer.max_epochs")
-    return max(fractions)

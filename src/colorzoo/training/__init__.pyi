@@ -3,7 +3,6 @@ from .gan import GANColorizationModule as GANColorizationModule
 from .module import ColorizationModule as ColorizationModule
 from .module import SingleOptimizerModule as SingleOptimizerModule
 from .module import TrainingFreeModule as TrainingFreeModule
-from .muon import Muon as Muon
 from .optimization import AdversarialOptimization as AdversarialOptimization
 from .optimization import Optimization as Optimization
 from .schedules import Cosine as Cosine
@@ -21,7 +20,6 @@ __all__ = [
     "GANColorizationModule",
     "HoldThenLinear",
     "Linear",
-    "Muon",
     "Optimization",
     "PiecewiseConstant",
     "RunSchedule",

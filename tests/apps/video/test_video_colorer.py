@@ -19,7 +19,7 @@ LIGHTNESS = rgb_to_lab(torch.from_numpy(gray_image(32, 48) / 255).float().expand
 
 
 def frame(number: int) -> VideoFrame:
-    return VideoFrame(number, str(number), None)
+    return VideoFrame(number, None)
 
 
 def colored(seed: int, width: int = 48) -> RasterImage:

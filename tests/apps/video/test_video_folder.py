@@ -87,7 +87,7 @@ def test_frame_folder_sorts_naturally_and_skips_hidden_files(tmp_path: Path) -> 
     names = ["f1.png", "f2.png", "f10.png", "f11.png"]
     for name in (*names, "._f1.png"):
         Image.fromarray(scene(0)).save(tmp_path / name)
-    assert [frame.stamp for frame in FrameFolder(tmp_path).frames()] == names
+    assert [frame.image.name for frame in FrameFolder(tmp_path).frames()] == names
 
 
 def test_gray_frame_reads_no_frames_after_the_requested_frame(tmp_path: Path) -> None:

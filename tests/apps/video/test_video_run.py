@@ -67,7 +67,7 @@ def test_color_video_limits_buffered_frame_bytes(tmp_path: Path, size: tuple[int
     def frames() -> Iterator[VideoFrame]:
         for number in range(window + 2):
             events.append("read")
-            yield VideoFrame(number, str(number), image)
+            yield VideoFrame(number, image)
 
     writer = SimpleNamespace(write=lambda *_: events.append("written"), close=lambda: None)
     source: Any = SimpleNamespace(

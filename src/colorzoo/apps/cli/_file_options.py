@@ -184,7 +184,6 @@ class VideoOptions(ModelSettings):
     )
     dry_run: bool = option(False, "print the planned output without writing it", FILES)
     json: bool = option(False, "print a summary as JSON on standard output", FILES)
-    report: list[str] = option([], "write a report (.html or .csv); may be repeated", FILES, metavar="FILE")
     frame: Annotated[int, Range(0)] | None = option(
         None, "write only frame FRAME (the first frame is 0) to the image file OUT", FILES
     )

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from colorzoo.apps.cli._colorize import check_reports, write_reports
 from colorzoo.apps.cli._file_options import VideoOptions
 from colorzoo.apps.cli._options import check_output
 from colorzoo.apps.video.colorer import FrameColorer
@@ -21,12 +20,10 @@ from colorzoo.apps.video.encoding import Encoding, choose_encoding
 from colorzoo.apps.video.file import VideoFile
 from colorzoo.apps.video.folder import FrameFolder
 from colorzoo.apps.video.frames import VideoError
-from colorzoo.apps.video.report import shot_entries
 from colorzoo.apps.video.run import PartsFolder, Shot, Source, color_video, gray_frame, parts_path
 from colorzoo.batch import UsedFile, model_provenance, with_source
 from colorzoo.card import Use
 from colorzoo.console import print_line, progress_bar, record_interrupts
-from colorzoo.errors import ColorzooError
 from colorzoo.files import sha256_of
 from colorzoo.guidance import BorderSetting, Recipe, parse_border
 from colorzoo.image_io import (
@@ -55,9 +52,6 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
     Returns:
         Exit code of `colorzoo.apps.cli.video.run`.
     """
-    if args.report and args.dry_run:
-        raise ColorzooError("--report cannot be combined with --dry-run")
-    check_reports(args.report)
     source = _open(args)
     out = Path(args.output)
     use: Use = "frames" if keys or args.reference else "automatic"
@@ -71,11 +65,10 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
         "description": source.describe(),
         "notes": [],
     }
-    shots: list[Shot] = []
     is_done = not args.overwrite and os.path.lexists(out)
     if is_done:
         _require_same_origin(out, origin)
-        summary |= {"status": "skipped", "notes": [_skipped_note(args)]}
+        summary |= {"status": "skipped", "notes": ["already exists with the same source and settings"]}
     elif args.dry_run:
         summary["notes"] = _planned_notes(source, out)
     else:
@@ -85,27 +78,10 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
         summary |= _outcome(source, shots, keys)
         summary |= {"resumed": resumed_count, "seconds": seconds}
     _print_summary(summary, args)
-    if shots and args.report:
-        _write_reports(args, source, shots, origin)
     if args.json:
         print(json.dumps(summary, indent=1))
     is_damaged = bool(source.issues.broken or source.issues.incomplete)
     return 1 if is_damaged else 0
-
-
-def _write_reports(
-    args: VideoOptions, source: Source, shots: Sequence[Shot], origin: ImageProvenance
-) -> None:
-    """Write the reports (``--report``) about the shots of a colorized video."""
-    with progress_bar("report", len(shots)) as advance:
-        entries = shot_entries(source, Path(args.output), shots, origin, advance)
-    write_reports(args.report, entries)
-
-
-def _skipped_note(args: VideoOptions) -> str:
-    """Return the note about a video that is not colorized again."""
-    note = "already exists with the same source and settings"
-    return f"{note}; --report requires --overwrite" if args.report else note
 
 
 def _planned_notes(source: Source, out: Path) -> list[str]:

@@ -17,7 +17,6 @@ colorzoo video old.mp4 new.mp4
 colorzoo video old.mkv new.mkv --key 0=first.png --key 240=later.png
 colorzoo video old.mov new.mkv --reference sunset.jpg --codec hevc
 colorzoo video frames/ colored/
-colorzoo video old.mp4 new.mp4 --report shots.html
 colorzoo video old.mp4 frame.png --frame 240
 """
 

@@ -211,10 +211,9 @@ class VideoFile:
         self._clock = Clock(self._clock.can_jump_ahead)
         mirrored, turns = _orientation(_display_matrix(side_data_of(self._first)))
         for number, (decoded, pts) in enumerate(self._timed(self._decoded())):
-            stamp = _time_code(pts * self._time_base)
             if decoded.is_corrupt:
-                self.issues.broken.append(stamp)
-            yield VideoFrame(number, stamp, FileImage(self._resized(decoded), pts, turns, mirrored))
+                self.issues.broken.append(_time_code(pts * self._time_base))
+            yield VideoFrame(number, FileImage(self._resized(decoded), pts, turns, mirrored))
         self._check_end()
 
     def _check_end(self) -> None:

@@ -109,7 +109,7 @@ class FrameFolder:
             if image is None:
                 self.issues.broken.append(file.name)
                 continue
-            yield VideoFrame(number, file.name, FolderImage(image, result_name(file)))
+            yield VideoFrame(number, FolderImage(image, result_name(file)))
             number += 1
 
     def result(self, path: Path) -> FrameFolder:

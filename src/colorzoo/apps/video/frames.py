@@ -20,12 +20,10 @@ class VideoFrame:
 
     Attributes:
         number: Frame number, counted from 0.
-        stamp: Time code or file name of the frame, for messages.
         image: Image data: `colorzoo.apps.video.file.FileImage` or `colorzoo.apps.video.folder.FolderImage`.
     """
 
     number: int
-    stamp: str
     image: Any
 
 

@@ -9,7 +9,7 @@ import itertools
 import json
 import shutil
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -43,18 +43,11 @@ class Shot:
     Attributes:
         first: Number of the first frame.
         count: Number of frames.
-        start: Time code or file name of the first frame.
-        end: Time code or file name of the last frame.
-        border: ``X,Y,WIDTH,HEIGHT`` of the colorized part of each frame; empty if whole frames were
-            colorized.
         notes: Notes for the user about the colorization.
     """
 
     first: int
     count: int
-    start: str = ""
-    end: str = ""
-    border: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -203,29 +196,15 @@ def color_video(
     return shots, reused_count
 
 
-def chosen_frames(source: Source, numbers: Collection[int]) -> Iterator[VideoFrame]:
-    """Yield the frames with the listed numbers, in the order of the video.
-
-    Raises:
-        VideoError: The source lacks one of the frames.
-    """
-    missing = set(numbers)
-    for frame in source.frames():
-        if frame.number in missing:
-            missing.remove(frame.number)
-            yield frame
-        if not missing:
-            return
-    raise VideoError(f"{source.path} has no frame {min(missing)}; frames are counted from 0")
-
-
 def gray_frame(source: Source, number: int) -> RasterImage:
     """Return a frame as an upright gray 8-bit image at full size.
 
     Raises:
         VideoError: The source has no frame with this number.
     """
-    (frame,) = chosen_frames(source, [number])
+    frame = next((frame for frame in source.frames() if frame.number == number), None)
+    if frame is None:
+        raise VideoError(f"{source.path} has no frame {number}; frames are counted from 0")
     lightness = frame.image.lightness()
     lab = torch.cat([lightness, lightness.new_zeros(1, 2, *lightness.shape[-2:])], dim=1)
     gray = lab_to_rgb(lab)[0, 0].clamp(0, 1)
@@ -256,7 +235,7 @@ class _ShotColorizer:
         self._writer, self._colorer, self._size = writer, colorer, size
         self._waiting: deque[VideoFrame] = deque()
         self._exposure = ExposureHold()
-        self._shot = Shot(first.number, 0, first.stamp)
+        self._shot = Shot(first.number, 0)
         self._inside = select_part(RasterImage(first.image.gray()), border)
         window = _window(self._lightness(first).numel())
         self._colors = SteadyColors(steady, window, every=colorer.needs_every_frame)
@@ -268,7 +247,7 @@ class _ShotColorizer:
         small = _small_copy(lightness, self._working_size(lightness))
         factor = self._exposure.factor(small)
         self._waiting.append(frame)
-        self._shot = replace(self._shot, count=self._shot.count + 1, end=frame.stamp)
+        self._shot = replace(self._shot, count=self._shot.count + 1)
         predict = partial(self._predict, frame, factor)
         is_key = self._colorer.is_key(frame, small)
         self._write(self._colors.add(exposed(small, factor), predict, fixed=is_key))
@@ -292,8 +271,7 @@ class _ShotColorizer:
         """Write the remaining frames and return the finished shot."""
         self._write(self._colors.flush())
         self._writer.close()
-        border = "" if self._inside is None else str(self._inside)
-        return replace(self._shot, border=border, notes=tuple(self._colorer.notes))
+        return replace(self._shot, notes=tuple(self._colorer.notes))
 
     def _write(self, colors: list[Tensor]) -> None:
         """Write the next buffered frames with their ab ``(1, 2, h, w)``."""

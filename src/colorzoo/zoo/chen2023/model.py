@@ -33,7 +33,6 @@ from colorzoo.networks.exemplar import (
 )
 from colorzoo.networks.exemplar_extensions import unmatched_automatic
 from colorzoo.networks.exemplar_features import Trunk, TrunkFeatures
-from colorzoo.networks.imagenet import normalized
 from colorzoo.networks.matching import STRIDE, WarpNet
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Positive, PositiveInt, Width
@@ -59,15 +58,12 @@ class Architecture:
             paper.
         color_width: Multiplier for the channel counts of the color network; 1.0 matches the paper.
         tau: Softmax temperature of the matching (eq. 8).
-        reference_input: Normalization of the references for VGG-19: ``rgb`` normalizes once;
-            ``normalized_twice`` normalizes twice, as in the published code.
     """
 
     features: str = "vgg19"
     width: Width = 1.0
     color_width: Width = 1.0
     tau: Positive = 0.01
-    reference_input: Literal["rgb", "normalized_twice"] = "rgb"
 
 
 @dataclass(frozen=True)
@@ -78,18 +74,15 @@ class Segmentation:
         segmenter: ``stego`` (the paper) or ``clusters`` (clustered features, not in the paper). None assigns
             one class to all positions.
         segmenter_weights: Segmenter weight file, required for training: the authors' STEGO file, or the
-            output of `colorzoo.zoo.chen2023.find_clusters`. The file is not read if weights of the whole
+            output of ``docs/models/find_clusters.py``. The file is not read if weights of the whole
             model are loaded.
         classes: Number of classes after merging the segmenter's 27 clusters. The paper uses 22; 27 disables
             merging.
-        segmented_target: Segmenter input for training images: ``gray`` (paper, inference) or ``color``
-            (published code). References are always segmented in color.
     """
 
     segmenter: Literal["stego", "clusters"] | None = "stego"
     segmenter_weights: str | None = None
     classes: PositiveInt = 22
-    segmented_target: Literal["gray", "color"] = "gray"
 
 
 class SPColor(ColoringModel):
@@ -204,16 +197,6 @@ class SPColor(ColoringModel):
         parts = [enlarge(warped.ab), enlarge(warped.similarity), lightness - 50]
         return self.network(torch.cat(parts, dim=1))
 
-    def reference_features(self, reference: ReferenceImage) -> TrunkFeatures:
-        """Normalize references and return the output of the feature network.
-
-        The setting `Architecture.reference_input` selects the normalization.
-        """
-        rgb = reference.rgb
-        if self.architecture.reference_input == "normalized_twice":
-            rgb = normalized(rgb)
-        return self.features.of_rgb(rgb)
-
     def carry_over(
         self,
         features: tuple[TrunkFeatures, TrunkFeatures],
@@ -245,7 +228,7 @@ class SPColor(ColoringModel):
         exemplar_size = (exemplar.shape[-2], exemplar.shape[-1])
         padded = pad_to_multiple(exemplar, MULTIPLE)
         reference = ReferenceImage(padded, rgb_to_lab(padded)[:, 1:])
-        reference_features = self.reference_features(reference)
+        reference_features = self.features.of_rgb(reference.rgb)
 
         target_classes = self.classify(lightness_to_rgb(lightness), target_features)
         reference_classes = self.classify(padded, reference_features)

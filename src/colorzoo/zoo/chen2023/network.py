@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.errors import ColorzooError, WeightsError
+from colorzoo.errors import ColorzooError
 from colorzoo.networks.clusters import Classified, classify, merge_clusters
 from colorzoo.networks.exemplar import Warped, centers_of, convert_networks, to_grid
 from colorzoo.networks.exemplar_features import BorrowedTrunk, TrunkFeatures
@@ -100,7 +100,7 @@ class ClusterSegmenter(nn.Module):
 class ProjectedMaps(nn.Module):
     """Linear projection of the feature network's deep map, with cluster centers.
 
-    `colorzoo.zoo.chen2023.find_clusters` computes the projection and the cluster centers.
+    The script ``docs/models/find_clusters.py`` computes the projection and the cluster centers.
 
     Args:
         channels: Number of channels of the deep map (`TrunkFeatures.deep`).
@@ -292,7 +292,7 @@ def user_classes(predicted: Classified, labels: Tensor | None, size: tuple[int, 
 
 
 def load_segmenter(segmenter: ClusterSegmenter, path: str) -> None:
-    """Load segmenter weights from a STEGO file or a `find_clusters` output file.
+    """Load segmenter weights from a STEGO file or an output file of ``docs/models/find_clusters.py``.
 
     Args:
         segmenter: Segmenter that `build_segmenter` returned.
@@ -302,13 +302,7 @@ def load_segmenter(segmenter: ClusterSegmenter, path: str) -> None:
         WeightsError: The file does not exist, or its weights do not match the segmenter.
     """
     encoder = segmenter.encode
-    uses_clusters = isinstance(encoder, ProjectedMaps)
-    if uses_clusters and not Path(path).is_file():
-        raise WeightsError(
-            f"'segmenter_weights' {path!r} does not exist. To create the file from your photos, run "
-            f"`python -m colorzoo.zoo.chen2023.find_clusters PHOTOS -o {path}`."
-        )
     state_dict = load_state_dict_file(Path(path))
-    if not uses_clusters:
+    if not isinstance(encoder, ProjectedMaps):
         state_dict = convert_stego(state_dict)
     apply_weights(encoder, state_dict, name=path, published=False)

@@ -110,7 +110,7 @@ class Chen2023(ExemplarGANModule):
         reference, self_referenced = references_of(batch)
         noisy = with_noise(lightness, batch["seed"], self.simulation.lightness_noise)
         model = self.model
-        features = model.features.of_lightness(noisy), model.reference_features(reference)
+        features = model.features.of_lightness(noisy), model.features.of_rgb(reference.rgb)
         classes = self.classify(batch, reference, features)
         warped = model.carry_over(features, reference, classes)
         return ExemplarPrediction(
@@ -133,13 +133,10 @@ class Chen2023(ExemplarGANModule):
             features: Outputs of the feature network for the images with noise and for the references.
         """
         target_features, reference_features = features
-        target_rgb = batch["rgb"]
-        lightness = rgb_to_lab(target_rgb)[:, :1]
-        if self.model.segmentation.segmented_target != "color":
-            target_rgb = lightness_to_rgb(lightness)
+        lightness = rgb_to_lab(batch["rgb"])[:, :1]
         if self.model.segmentation.segmenter == "clusters" and self.simulation.lightness_noise:
             target_features = self.model.features.of_lightness(lightness)
-        target_classes = self.model.classify(target_rgb, target_features)
+        target_classes = self.model.classify(lightness_to_rgb(lightness), target_features)
         reference_classes = self.model.classify(reference.rgb, reference_features)
         if self.extensions.hides:
             return hide_from_matching(target_classes, reference_classes, batch["seed"], self.extensions)

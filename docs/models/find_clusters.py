@@ -1,9 +1,9 @@
-"""Compute the classes of the segmenter ``clusters`` by PCA and cosine k-means.
+"""Compute the classes of the segmenter ``clusters`` of chen2023 by PCA and cosine k-means.
 
 No labels are required. The output file contains the weights of `ProjectedMaps`: a projection of image
 features and cluster centers.
 
-Usage: python -m colorzoo.zoo.chen2023.find_clusters PHOTOS -o clusters.safetensors
+Usage: python -m docs.models.find_clusters PHOTOS -o clusters.safetensors
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.data.dataset import read_squares
+from colorzoo.data.dataset import read_square
+from colorzoo.data.sources import find_sources
 from colorzoo.factory import borrowed_trunk
 from colorzoo.networks.exemplar_features import Trunk
 
@@ -108,7 +109,11 @@ def main() -> None:
     parser.add_argument("--features", default="zhang2016_small")
     parser.add_argument("--limit", type=int, default=1500, help="maximum number of images")
     args = parser.parse_args()
-    features = collect(borrowed_trunk(args.features), list(read_squares(args.images, _SIDE, args.limit)))
+    sources = find_sources(args.images)
+    count = min(args.limit, len(sources))
+    # evenly spaced in the sorted list of all images
+    images = [read_square(sources[number * len(sources) // count], _SIDE) for number in range(count)]
+    features = collect(borrowed_trunk(args.features), images)
     save_file(find_clusters(features), args.output)
 
 
