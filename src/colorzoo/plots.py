@@ -216,7 +216,7 @@ def draw_gamut(image: ImageLike, *, axes: Axes | None = None) -> Axes:
     swatches = torch.stack([torch.full_like(a, _SWATCH_LIGHTNESS), a, b])[:, None]  # Lab image (3, 1, 313)
     colors = lab_to_rgb(swatches).clamp(0, 1)[:, 0].T.numpy()
     axes = _axes(axes)
-    axes.scatter(b, a, s=2, color="0.88")
+    axes.scatter(b, a, s=2, color="0.88")  # also marks bins without pixels
     axes.scatter(b, a, s=_MAX_AREA * np.sqrt(fractions), c=colors)
     axes.set(xlabel="b", ylabel="a", xlim=(-120, 120), ylim=(-120, 120))
     axes.set_aspect("equal")

@@ -141,17 +141,19 @@ def check_arguments(kind: type[Any], arguments: Mapping[str, Any]) -> None:
             or a group of settings. Other values, such as None, are not checked.
     """
     for name, parameter in constructor_parameters(kind).items():
-        value, hint = arguments.get(name), parameter.annotation
+        value = arguments.get(name)
+        hint = parameter.annotation
         group = group_of(hint)
         if group is not None:
             settings = vars(value) if isinstance(value, group) else value
             if isinstance(settings, Mapping):
                 check_arguments(group, settings)
             continue
+        items = [value]
         if isinstance(value, Mapping):
             items = list(value.values())
-        else:
-            items = list(value) if isinstance(value, list | tuple) else [value]
+        elif isinstance(value, list | tuple):
+            items = list(value)
         for limits in _ranges_of(hint):
             for item in items:
                 if isinstance(item, int | float) and not limits.contains(item):
@@ -185,15 +187,15 @@ def constructor_parameters(kind: type[Any]) -> Mapping[str, inspect.Parameter]:
                 hint = hints.get(parameter.name, Any)
                 # a parameter of a subclass takes precedence
                 found.setdefault(parameter.name, parameter.replace(annotation=hint))
-        if kwargs_name is None:
-            break
+        if kwargs_name is None:  # the next constructor gets no arguments of the caller
+            return found
         kwargs_hint = hints.get(kwargs_name)
         if get_origin(kwargs_hint) is Unpack:
             (typed_dict,) = get_args(kwargs_hint)
             for key, key_hint in get_type_hints(typed_dict, include_extras=True).items():
                 parameter = inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, annotation=key_hint)
                 found.setdefault(key, parameter)
-            break
+            return found
     return found
 
 
@@ -240,7 +242,8 @@ def nest_arguments(constructor: type[Any], flat: Mapping[str, Any]) -> dict[str,
     Raises:
         ColorzooError: A setting is unknown.
     """
-    group_of_setting, parameters = _group_names(constructor), constructor_parameters(constructor)
+    group_of_setting = _group_names(constructor)
+    parameters = constructor_parameters(constructor)
     nested: dict[str, Any] = {}
     for key, value in flat.items():
         if key in parameters:

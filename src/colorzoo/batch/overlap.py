@@ -64,11 +64,11 @@ def overlapped(
         start_reading()
         while reading or writing:
             if reading:
-                size, opened = reading.popleft()
-                value = opened.result()
+                size, read_future = reading.popleft()
+                opened = read_future.result()
                 start_reading()
-                writing.append((size, pool.submit(write, color(value))))
-                del opened, value  # the memory of the opened item
+                writing.append((size, pool.submit(write, color(opened))))
+                del read_future, opened  # free the memory of the opened item
             while writing:
                 size, oldest = writing[0]
                 must_wait = len(writing) > threads or not reading

@@ -99,7 +99,7 @@ def result_provenance(
     Raises:
         ColorzooError: The model does not exist, or its weights cannot be downloaded.
     """
-    selected = _recorded_settings(settings, loaded, max_side)
+    recorded_settings = _recorded_settings(settings, loaded, max_side)
     if settings.strength is not None:
         recipe = replace(recipe, strength=settings.strength)
     if isinstance(model, ModelChoice):
@@ -109,14 +109,14 @@ def result_provenance(
         hashed_recipe = _with_file_names(recipe, files, [file.sha256 for file in files])
         recipe = _with_file_names(recipe, files, [file.name for file in files])
     # all engines give equal pixels
-    decisive_settings = {name: value for name, value in selected.items() if name != "engine"}
+    decisive_settings = {name: value for name, value in recorded_settings.items() if name != "engine"}
     decisive_recipe = {**hashed_recipe.to_dict(), "image": None}  # without size and SHA-256 of the source
     decisive: list[object] = [decisive_settings, decisive_recipe]
     if isinstance(model, ModelChoice) and model.is_replaceable:
         # the default model for drawings replaces this model if an image is line art
         sketch_model = choose_model(None, "sketch", fast=model.fast)
         decisive.append(sketch_model.sha256)
-    options = {name: value for name, value in selected.items() if name not in _IN_RECIPE}
+    options = {name: value for name, value in recorded_settings.items() if name not in _IN_RECIPE}
     if size is not None:
         options = {"size": size, **options}  # a size set by the user has priority
     return model_provenance(
@@ -183,7 +183,8 @@ def model_provenance(
     if isinstance(model, Colorizer):  # with a custom module
         module = model.model
         name, weights, hashes = type(module).__name__, "", [model.digest]
-        is_trained = next(module.parameters(), None) is not None and module.trained
+        has_parameters = next(module.parameters(), None) is not None
+        is_trained = has_parameters and module.trained
     else:
         name, weights = model_card(model.name).name, model.sha256
         hashes = [weights, *model.backbone_sha256]

@@ -339,15 +339,15 @@ class FileColorizer:
             return replace(task.result("skipped", f"{IN_COLOR}; skipped"), output="")
         if is_colored:
             color_note = f"the input was {IN_COLOR}; its colors were not used"
-        choice, drawing_note = self.choice, ""
-        if choice is not None and self.exemplar is None:
-            choice, drawing_note = choose_for_image(choice, self.guidance, image)
-        image_notes = tuple(note for note in (color_note, drawing_note) if note)
-        if choice is not self.choice:  # the image is a drawing
-            colorizer, exemplar = self.load(choice)
-            source = self._with_model(source, choice, colorizer.size)
+        drawing_note = ""
+        if self.choice is not None and self.exemplar is None:
+            choice, drawing_note = choose_for_image(self.choice, self.guidance, image)
+            if choice is not self.choice:  # the image is a drawing
+                colorizer, exemplar = self.load(choice)
+                source = self._with_model(source, choice, colorizer.size)
         strength = self.settings.strength
         prepared = colorizer.prepare(image, self.guidance, strength=strength, reference=exemplar)
+        image_notes = tuple(note for note in (color_note, drawing_note) if note)
         notes = image_notes + write_notes(task.target, image)
         return OpenedFile(task, source, colorizer, exemplar, prepared, notes)
 
@@ -459,7 +459,8 @@ class FileColorizer:
 
     def _write_image(self, file: ColoredFile) -> FileResult:
         """Write an image; skip it if another process has written the same result in the meantime."""
-        task, image, colored, overwrite = file.task, file.image, file.colored, self.overwrite
+        task, image, colored = file.task, file.image, file.colored
+        overwrite = self.overwrite
         source = colored.source(image)
         like, not_embedded = embed_provenance(source, task.target, file.provenance)
         try:

@@ -127,8 +127,9 @@ def bilinear_bins(ab: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Bin indices ``(B, 4, h, w)`` int64 from 0 to 312, and weights ``(B, 4, h, w)``, which sum to 1.
     """
+    zero_node = _NODES // 2  # index of the node at 0 CIE units
     # grid coordinates; the bound is below the last node, so that each color has an upper neighbor
-    position = (ab / GRID_STEP + _NODES // 2).clamp(0, _NODES - 1 - 1e-3)
+    position = (ab / GRID_STEP + zero_node).clamp(0, _NODES - 1 - 1e-3)
     lower = position.floor().long().clamp(max=_NODES - 2)  # half precision rounds the bound up
     a_lower, b_lower = lower.unbind(1)
     a_fraction, b_fraction = (position - lower).unbind(1)  # distance from the lower node, in grid steps
@@ -189,13 +190,15 @@ def soft_neighbors(ab: Tensor, *, neighbors: int = 10) -> tuple[Tensor, Tensor]:
         ``(N, neighbors)`` bin indices, nearest first, and ``(N, neighbors)`` weights; each row of weights
         sums to 1.
     """
-    inside = ab.float().clamp(GRID_MIN - GRID_STEP / 2, -GRID_MIN + GRID_STEP / 2)
+    bound = GRID_STEP / 2 - GRID_MIN  # outer edge of the grid
+    inside = ab.float().clamp(-bound, bound)
     cell = grid_index(inside.view(-1, 2, 1, 1)).flatten()  # `grid_index` requires (B, 2, H, W)
     candidates = _near_bins().to(ab.device)[cell]  # (N, candidates per cell)
     offsets = inside[:, None] - hull_centers().to(ab.device)[candidates]
-    squared, position = offsets.square().sum(dim=2).topk(neighbors, dim=1, largest=False)
+    squared_distances = offsets.square().sum(dim=2)
+    nearest_squared, position = squared_distances.topk(neighbors, dim=1, largest=False)
     nearest = candidates.gather(1, position)
-    return nearest, torch.softmax(-squared / (2 * SOFT_SIGMA**2), dim=1)
+    return nearest, torch.softmax(-nearest_squared / (2 * SOFT_SIGMA**2), dim=1)
 
 
 @cache

@@ -260,9 +260,10 @@ def reduce_chroma(lab: Tensor) -> Tensor:
         outside = (~within_cube(linear, _TOLERANCE)).nonzero().squeeze(-1)
         if outside.numel():
             lightness = pixels[0, outside]
-            fitted = linear_rgb_to_lab(_fitted(pixels[:, outside], linear[:, outside]))[1:]
+            fitted_linear = _fitted(pixels[:, outside], linear[:, outside])
+            fitted_ab = linear_rgb_to_lab(fitted_linear)[1:]
             possible = (lightness >= 0) & (lightness <= 100)
-            pixels[1:, outside] = torch.where(possible, fitted, 0.0)
+            pixels[1:, outside] = torch.where(possible, fitted_ab, 0.0)
         return pixels.view_as(planes).movedim(0, -3)
 
 
@@ -353,7 +354,8 @@ def _largest_share(oklab: Tensor, gray: Tensor, luminance: Tensor, max_chroma: T
         luminance: Luminance, see `mix_with_gray`.
         max_chroma: ``(N,)`` maximum chroma in CIE units.
     """
-    share, step = torch.zeros_like(luminance), _FARTHEST
+    share = torch.zeros_like(luminance)
+    step = _FARTHEST
     multiples = torch.arange(1, _PARTS, device=luminance.device)[:, None]  # (7, 1)
     for _ in range(_ROUNDS):
         step /= _PARTS
@@ -361,9 +363,8 @@ def _largest_share(oklab: Tensor, gray: Tensor, luminance: Tensor, max_chroma: T
         linear = mix_with_gray(oklab, gray, luminance, candidates)
         chroma = torch.linalg.vector_norm(linear_rgb_to_lab(linear)[1:], dim=0)
         is_valid = within_cube(linear, _TOLERANCE / 2) & (chroma <= max_chroma)
-        # the product of flags is 0 from the first invalid candidate on
-        valid_count = is_valid.int().cumprod(dim=0).sum(dim=0)
-        share = share + step * valid_count
+        valid_so_far = is_valid.int().cumprod(dim=0)  # 0 from the first invalid candidate on
+        share = share + step * valid_so_far.sum(dim=0)
     return share
 
 
@@ -436,11 +437,11 @@ def fit_chroma(linear: Tensor, lightness: Tensor, luminance: Tensor, tolerance: 
         ``(3, N)`` linear sRGB in [-tolerance, 1 + tolerance].
     """
     # the signed cube root with exp2 and log2 takes a third of the time of pow
-    cones = [
+    cone_roots = [
         torch.copysign(torch.exp2(torch.log2(cone.abs().clamp(min=_TINY_CONE)) / 3), cone)
         for cone in weighted_sums(linear, _TO_CONES)
     ]
-    a, b = weighted_sums(cones, _TO_OKLAB[1:])
+    a, b = weighted_sums(cone_roots, _TO_OKLAB[1:])
     inverse_chroma = (a * a + b * b).clamp(min=_TINY).rsqrt()
     cosine, sine = a * inverse_chroma, b * inverse_chroma  # of the hue
 
@@ -453,7 +454,8 @@ def fit_chroma(linear: Tensor, lightness: Tensor, luminance: Tensor, tolerance: 
     low, high = low_bounds.index_select(0, cell), high_bounds.index_select(0, cell)
 
     # first interpolation: estimate the s at which the curve from low to high leaves sRGB
-    inner, outer = (on_curve(cosine, sine, s, luminance) for s in (low, high))
+    inner = on_curve(cosine, sine, low, luminance)
+    outer = on_curve(cosine, sine, high, luminance)
     estimated_s = low + _crossing(inner, outer, tolerance) * (high - low)
     # second interpolation: cut the line from the inner to the estimated color at the boundary
     estimate = on_curve(cosine, sine, estimated_s, luminance)

@@ -153,10 +153,12 @@ def difference_lines(
     Returns:
         ``(B, 1, H, W)`` in [0, 1]: 1 for paper, 0 for ink.
     """
-    gray, sigmas = rgb_to_gray(rgb), _per_image(sigma, len(rgb))
+    gray = rgb_to_gray(rgb)
+    sigmas = _per_image(sigma, len(rgb))
     fine, coarse, wide = (_blur(gray, scale * sigmas) for scale in (1.0, 1.6, 4.0))
-    darker = (coarse - fine) / (wide + 0.25) - _column(threshold, rgb)
-    return 1 - (darker.clamp(min=0) * _column(gain, rgb)).clamp(max=1)
+    contrast = (coarse - fine) / (wide + 0.25)  # 0.25 avoids high contrast in dark areas
+    ink = (contrast - _column(threshold, rgb)).clamp(min=0) * _column(gain, rgb)
+    return 1 - ink.clamp(max=1)
 
 
 def canny_sketch(rgb: Tensor) -> Tensor:

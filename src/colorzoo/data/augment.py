@@ -84,15 +84,15 @@ def jitter_colors(rgb: Tensor, generators: Generators, degrees: float = 40.0) ->
         ``(B, 3, H, W)`` in [0, 1].
     """
     draws = draw_uniform(generators, len(rgb), 7, rgb.device)[..., None, None, None]
-    changes_rgb, changes_hsv = (draws[:, :2] < 0.5).float().unbind(1)  # (B, 1, 1, 1) each
+    changes_rgb, changes_hsv = (draws[:, :2] < 0.5).unbind(1)  # (B, 1, 1, 1) each
     brightness, contrast, hue, saturation, value = (2 * draws[:, 2:] - 1).unbind(1)  # in [-1, 1]
-    contrast_factor = 1 + 0.2 * changes_rgb * contrast
-    brightness_shift = 0.2 * changes_rgb * brightness
+    contrast_factor = torch.where(changes_rgb, 1 + 0.2 * contrast, 1.0)
+    brightness_shift = torch.where(changes_rgb, 0.2 * brightness, 0.0)
     rgb = (rgb * contrast_factor + brightness_shift).clamp(0, 1)
     h, s, v = rgb_to_hsv(rgb).split(1, dim=1)
-    h = (h + changes_hsv * hue * math.radians(degrees)) % (2 * math.pi)
-    s = (s + changes_hsv * saturation * 30 / 255).clamp(0, 1)
-    v = (v + changes_hsv * value * 20 / 255).clamp(0, 1)
+    h = (h + torch.where(changes_hsv, hue * math.radians(degrees), 0.0)) % (2 * math.pi)
+    s = (s + torch.where(changes_hsv, saturation * 30 / 255, 0.0)).clamp(0, 1)
+    v = (v + torch.where(changes_hsv, value * 20 / 255, 0.0)).clamp(0, 1)
     jittered: Tensor = hsv_to_rgb(torch.cat([h, s, v], dim=1))
     return jittered.clamp(0, 1)
 
@@ -256,8 +256,9 @@ def white_balance(rgb: Tensor, generators: Generators, prob: float) -> Tensor:
     exponent = _MIN_EXPONENT + (1 - _MIN_EXPONENT) * strength[:, None]
     gains = (means.mean(dim=1, keepdim=True) / means) ** exponent
     corrected = rgb * gains[:, :, None, None]
-    values = corrected.flatten(1)  # torch.quantile does not support large batches
-    white = values.kthvalue(round(_WHITE_QUANTILE * values.shape[1]), dim=1).values.clamp(min=1)
+    values = corrected.flatten(1)
+    rank = round(_WHITE_QUANTILE * values.shape[1])  # torch.quantile does not support large batches
+    white = values.kthvalue(rank, dim=1).values.clamp(min=1)  # at least 1, so images are not brightened
     corrected = (corrected / white[:, None, None, None]).clamp(max=1)
     return torch.where(chosen[:, None, None, None], corrected, rgb)
 

@@ -309,13 +309,14 @@ def split_by_content(sources: Sources, val_fraction: float, root: Path) -> tuple
     cache = ValueCache(cache_file(root, "splits"), torch.float64)
     keys = image_keys(sources, _SPLIT_METHOD)
     hashes = cache.get(keys)
-    unhashed = (hashes == _UNKNOWN).nonzero()[:, 0]
-    for row in unhashed.tolist():
+    is_new = hashes == _UNKNOWN
+    for row in is_new.nonzero()[:, 0].tolist():
         hashes[row] = _content_hash(sources[row])
-    readable = unhashed[hashes[unhashed] != _UNREADABLE]
-    cache.add(keys[readable], hashes[readable])
+    is_hashed = is_new & (hashes != _UNREADABLE)
+    cache.add(keys[is_hashed], hashes[is_hashed])
     is_val = hashes < val_fraction
-    return sources.select((~is_val).nonzero()[:, 0]), sources.select(is_val.nonzero()[:, 0])
+    train_rows, val_rows = (~is_val).nonzero()[:, 0], is_val.nonzero()[:, 0]
+    return sources.select(train_rows), sources.select(val_rows)
 
 
 def _content_hash(source: StoredImage) -> float:

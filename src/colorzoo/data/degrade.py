@@ -20,6 +20,7 @@ from colorzoo.randomness import Generators, copy_to, draw_normal, draw_uniform
 
 _RED_INSENSITIVE_PROB = 0.2  # probabilities for a degraded image
 _BORDER_PROB = 1 / 6
+_BORDER_SIDE_PROB = 0.6  # probability of each side in an image with borders
 _DRAWS = 6  # random numbers per degradation: one decides whether it is applied, five are its parameters
 
 Degradation = Callable[[Tensor, Tensor, Generators], Tensor]
@@ -38,21 +39,21 @@ def degrade_images(rgb: Tensor, generators: Generators, prob: float) -> Tensor:
         ``(B, 3, H, W)`` in [0, 1]. In degraded images, the chroma of colors outside sRGB is reduced and
         borders are gray.
     """
-    draws = draw_uniform(generators, len(rgb), 1, torch.device("cpu"))  # on the CPU, to avoid a sync
-    chosen = (draws.numpy()[:, 0] < prob).nonzero()[0].tolist()
-    if not chosen:
+    chances = draw_uniform(generators, len(rgb), 1, torch.device("cpu"))[:, 0]
+    rows = (chances < prob).nonzero()[:, 0]  # on the CPU, to avoid a sync
+    if not len(rows):
         return rgb
     if not isinstance(generators, torch.Generator):
-        generators = [generators[row] for row in chosen]
-    index = copy_to(torch.tensor(chosen, device="cpu"), rgb.device)
-    images = rgb.index_select(0, index)
+        generators = [generators[row] for row in rows.tolist()]
+    device_rows = copy_to(rows, rgb.device)
+    images = rgb.index_select(0, device_rows)
     lab = rgb_to_lab(images)
     lightness = simulate_emulsion(images, lab[:, :1], generators)
     lightness = degrade_lightness(lightness, generators)
     # before the gamut mapping, which waits for the GPU
     is_border, border = random_borders(images, generators)
     degraded = lab_to_rgb_in_gamut(torch.cat([lightness, lab[:, 1:]], dim=1))
-    return rgb.index_copy(0, index, torch.where(is_border, border, degraded))
+    return rgb.index_copy(0, device_rows, torch.where(is_border, border, degraded))
 
 
 def degrade_lightness(lightness: Tensor, generators: Generators) -> Tensor:
@@ -112,11 +113,12 @@ def random_borders(rgb: Tensor, generators: Generators) -> tuple[Tensor, Tensor]
     # the last two parameters have a column for each of the four sides
     columns = torch.split(draws, [1, 1, 1, 1, 4, 4], dim=1)
     image_chance, dark_chance, tone_draw, grain_draw, side_chance, width_draw = columns
-    has_border = (image_chance < _BORDER_PROB) & (side_chance < 0.6)
+    has_border = (image_chance < _BORDER_PROB) & (side_chance < _BORDER_SIDE_PROB)  # (B, 4)
     widths = torch.where(has_border, 0.01 + 0.08 * width_draw, 0.0)  # relative to the image size
-    tone = torch.where(dark_chance < 0.5, 0.15 * tone_draw, 1 - 0.2 * tone_draw)[..., None, None]
-    grain = 0.03 * grain_draw[..., None, None]  # standard deviation of the noise
-    noise = grain * draw_normal(generators, count, (1, height, width), rgb.device)
+    dark_tone, light_tone = 0.15 * tone_draw, 1 - 0.2 * tone_draw
+    tone = torch.where(dark_chance < 0.5, dark_tone, light_tone)[..., None, None]
+    deviation = 0.03 * grain_draw[..., None, None]
+    noise = deviation * draw_normal(generators, count, (1, height, width), rgb.device)
     return _border_mask(widths, (height, width)), (tone + noise).clamp(0, 1)
 
 

@@ -72,10 +72,12 @@ def labels_by_folder(sources: Sources, folder: Path, classes: Sequence[str], dep
         DataError: An image is not in any class folder.
     """
     number = {name: index for index, name in enumerate(classes)}
+    prefix = f"{folder}{os.sep}"
     labels = array("q")
     for source in sources:
-        parts = source.path.removeprefix(f"{folder}{os.sep}").split(os.sep, depth)[:depth]
-        name = "/".join(parts).removesuffix(".tar")
+        path = source.path.removeprefix(prefix)
+        class_path = path.split(os.sep, depth)[:depth]
+        name = "/".join(class_path).removesuffix(".tar")
         if name not in number:
             raise DataError(
                 f"{source.name!r} is not in a class folder; expected {str(folder / 'CLASS' / 'IMAGE')!r}"

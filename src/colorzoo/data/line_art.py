@@ -35,8 +35,8 @@ def random_lines(rgb: Tensor, seeds: Tensor) -> Tensor:
     """
     draws = draw_uniform(image_generators(seeds, "lines"), len(rgb), 6, _CPU)
     extractor_draw, black_chance, black_draw, *style_draws = draws.T
-    # index of each image's extractor in _EXTRACTORS; the second limit is 0.42 + 0.34
-    extractors = (extractor_draw > 0.42).long() + (extractor_draw > 0.76).long()
+    limits = torch.tensor([0.42, 0.42 + 0.34], device=_CPU)
+    extractors = torch.bucketize(extractor_draw.contiguous(), limits)  # indices into _EXTRACTORS
     lines = torch.empty_like(rgb[:, :1])
     for index, extract in enumerate(_EXTRACTORS):
         rows = (extractors == index).nonzero()[:, 0]  # images of this extractor
@@ -59,12 +59,14 @@ def vary_lines(lines: Tensor, seeds: Tensor) -> Tensor:
     Returns:
         ``(B, 1, H, W)`` in [0, 1].
     """
-    device, size = lines.device, (lines.shape[2], lines.shape[3])
+    device = lines.device
+    size = (lines.shape[2], lines.shape[3])
     draws = draw_uniform(image_generators(seeds, "pen"), len(lines), 6 + 3 * _MAX_GAPS, _CPU)
     pen_draws, gap_draws = draws[:, :6], draws[:, 6:]
     thick_chance, broken_chance, count_draw, faint_chance, strength_draw, grain_chance = pen_draws.T
     lines = torch.where(_column(thick_chance < 0.2, device), _thickened(lines), lines)
-    gap_count = torch.where(broken_chance < 0.25, 2 + (count_draw * (_MAX_GAPS - 1)).floor(), 0.0)
+    broken_count = 2 + (count_draw * (_MAX_GAPS - 1)).floor()  # from 2 to _MAX_GAPS
+    gap_count = torch.where(broken_chance < 0.25, broken_count, 0.0)
     gaps = _random_gaps(copy_to(gap_draws, device), copy_to(gap_count, device), size)
     broken_lines = torch.maximum(lines, gaps)
     strength = torch.where(faint_chance < 0.3, _between(strength_draw, 0.5, 1.0), 1.0)
@@ -116,12 +118,13 @@ def disc_mask(rows: Tensor, columns: Tensor, radii: Tensor, valid: Tensor, size:
     device = rows.device
     # number of centers at each pixel, in one plane for each radius
     centers = torch.zeros(len(rows), _MAX_RADIUS, *size, device=device)
-    images = torch.arange(len(rows), device=device)[:, None]
-    centers.index_put_((images, radii - 1, rows, columns), valid.float(), accumulate=True)
+    image_index = torch.arange(len(rows), device=device)[:, None]
+    counts = valid.float()  # padding entries add 0
+    centers.index_put_((image_index, radii - 1, rows, columns), counts, accumulate=True)
     offset = torch.arange(-_MAX_RADIUS, _MAX_RADIUS + 1, device=device)
     squared_distance = offset[:, None] ** 2 + offset**2
     radius = torch.arange(1, _MAX_RADIUS + 1, device=device)[:, None, None]
-    discs = (squared_distance <= radius**2 + 0.5).float()
+    discs = (squared_distance <= radius**2).float()  # one disc for each radius
     covering_discs = F.conv2d(centers, discs[None], padding=_MAX_RADIUS)
     return (covering_discs > 0.5).float()
 

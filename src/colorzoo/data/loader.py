@@ -68,8 +68,11 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
                 f"{length} validation image(s) cannot be distributed to {world_size} processes. Use at most "
                 f"{length} processes, or increase --data.val_fraction or --data.val_limit."
             )
-        super().__init__(cast(Any, range(length)), world_size, rank, shuffle, seed, drop_last)
-        self.length, self.world_size, self.skip = length, world_size, skip
+        samples = cast(Any, range(length))  # only the length is used
+        super().__init__(samples, world_size, rank, shuffle, seed, drop_last)
+        self.length = length
+        self.world_size = world_size
+        self.skip = skip
         self.weights = weights
 
     def set_epoch(self, epoch: int) -> None:
@@ -262,7 +265,7 @@ def call_on_rank_zero(trainer: Trainer | None, find: Callable[[], Found]) -> Fou
     """
     if trainer is None or trainer.world_size == 1:
         return find()
-    result: tuple[Found] | DataError | None = None
+    result: tuple[Found] | DataError | None = None  # a tuple, because `find` can return None
     if trainer.is_global_zero:
         try:
             result = (find(),)

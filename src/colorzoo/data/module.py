@@ -145,12 +145,13 @@ class ImageDataModule(LightningDataModule):
         scalars = {name: value for name, value in self.hparams.items() if isinstance(value, PurePath | Real)}
         self.hparams.update(plain_arguments(scalars))
         check_arguments(type(self), self.hparams)
-        if not (_listed(crop) and _listed(batch_size)):
+        crops, batch_sizes = _listed(crop), _listed(batch_size)
+        if not crops or not batch_sizes:
             raise DataError(
                 "--data.crop and --data.batch_size must each be a number or a nonempty list, got crop "
                 f"{crop} and batch_size {batch_size}"
             )
-        max_crop = max(_listed(crop))
+        max_crop = max(crops)
         if resize is not None and resize < max_crop:
             raise DataError(f"--data.resize must be at least --data.crop ({max_crop}), got {resize}")
         self.train_data: Dataset[Any] | None = None

@@ -34,14 +34,17 @@ def crop_flip_reference(
     """
     batch = len(rgb)
     area_draw, ratio_draw, flip_draw, x_draw, y_draw = draw_uniform(generators, batch, 5, rgb.device).T
-    area = scale[0] + (scale[1] - scale[0]) * area_draw
-    aspect = torch.exp(math.log(ratio[0]) + math.log(ratio[1] / ratio[0]) * ratio_draw)  # log-uniform
+    min_area, max_area = scale
+    min_aspect, max_aspect = ratio
+    area = min_area + (max_area - min_area) * area_draw
+    log_aspect = math.log(min_aspect) + math.log(max_aspect / min_aspect) * ratio_draw
+    aspect = torch.exp(log_aspect)
     # size of the crop relative to the image
     width = (area.sqrt() * aspect.sqrt()).clamp(max=1)
     height = (area.sqrt() / aspect.sqrt()).clamp(max=1)
     # affine map from the crop to the image, both with coordinates from -1 to 1
     theta = torch.zeros(batch, 2, 3, device=rgb.device)
-    theta[:, 0, 0] = width * torch.where(flip_draw < 0.5, -1.0, 1.0)
+    theta[:, 0, 0] = torch.where(flip_draw < 0.5, -width, width)
     theta[:, 1, 1] = height
     theta[:, 0, 2] = (1 - width) * (2 * x_draw - 1)  # center of the crop
     theta[:, 1, 2] = (1 - height) * (2 * y_draw - 1)
@@ -106,9 +109,10 @@ def thin_plate_grid(shifts: Tensor, points: int, size: tuple[int, int]) -> Tenso
     control = F.affine_grid(identity, [1, 1, points, points], align_corners=True).view(-1, 2)
     pixels = F.affine_grid(identity, [1, 1, *size], align_corners=False).view(-1, 2)
     # the linear system [[K, P], [P^T, 0]] weights = [shifted points, 0]
-    last_rows = F.pad(F.pad(control, (1, 0), value=1.0).T, (0, 3))
-    system = torch.cat([_spline_basis(control, control), last_rows])
-    shifted = F.pad(control + shifts.double(), (0, 0, 0, 3))
+    first_rows = _spline_basis(control, control)  # [K, P]
+    affine = first_rows[:, -3:]  # P: 1, x and y of each control point
+    system = torch.cat([first_rows, F.pad(affine.T, (0, 3))])
+    shifted = F.pad(control + shifts.double(), (0, 0, 0, 3))  # three rows of zeros at the end
     weights = torch.linalg.inv(system) @ shifted
     return _spline_basis(pixels, control).float() @ weights.float()
 

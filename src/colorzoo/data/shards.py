@@ -164,22 +164,23 @@ def _check_output(source: Path, out: Path) -> None:
 def _find_splits(source: Path, val_fraction: float) -> tuple[dict[Split, ImageTable], list[str]]:
     """Return the images of both splits with their class numbers, and the class names."""
     if has_splits(source):
-        found = {name: find_sources(source / name) for name in SPLITS}
-        roots = {name: source / name for name in SPLITS}
+        found = {split: find_sources(source / split) for split in SPLITS}
+        roots = {split: source / split for split in SPLITS}
     else:
         found = dict(zip(SPLITS, split_by_content(find_sources(source), val_fraction, source), strict=True))
         roots = dict.fromkeys(SPLITS, source)
-    for name, sources in found.items():
+    for split, sources in found.items():
         if not sources:
             raise DataError(
-                f"--val-fraction {val_fraction:g} selects no {name} image from {str(source)!r}. Change "
+                f"--val-fraction {val_fraction:g} selects no {split} image from {str(source)!r}. Change "
                 "--val-fraction, or add folders named train and val."
             )
-    class_of_images = {name: class_names(found[name], roots[name]) for name in SPLITS}
-    classes = sorted(set(chain.from_iterable(class_of_images.values())) - {""})
+    names_by_split = {split: class_names(found[split], roots[split]) for split in SPLITS}
+    # images outside class folders have the name "" and the number -1
+    classes = sorted(set(chain.from_iterable(names_by_split.values())) - {""})
     number = {name: index for index, name in enumerate(classes)}
     tables = {}
-    for split, names in class_of_images.items():
+    for split, names in names_by_split.items():
         labels = torch.tensor([number.get(name, -1) for name in names])
         tables[split] = ImageTable(found[split], labels=labels)
     return tables, classes

@@ -63,9 +63,9 @@ def find_regions(darkness: Darkness, gap: float = GAP) -> Labels:
     labels = _merge_chambers(chambers, distance, sides, gap)
     open_boundaries = find_open_boundaries(labels, small, gap)
     if gap > GAP:  # smaller regions have shorter boundaries, which can be open where the default has a line
-        default = _merge_chambers(chambers, distance, sides, GAP)
-        default = _join(default, find_open_boundaries(default, small))
-        open_boundaries = _pairs_within(open_boundaries, labels, default)
+        default_labels = _merge_chambers(chambers, distance, sides, GAP)
+        default_regions = _join(default_labels, find_open_boundaries(default_labels, small))
+        open_boundaries = _pairs_within(open_boundaries, labels, default_regions)
     labels = _join(labels, open_boundaries)
     if scale < 1:
         labels = _at_full_size(labels, darkness)
@@ -195,7 +195,7 @@ def _merge_chambers(labels: Labels, distance: Map, sides: Labels, gap: float) ->
     is_paper = distance > 0
     np.minimum.at(panel_sides, labels[is_paper], sides[is_paper])
 
-    max_closed_width = gap * min(labels.shape) / _SIDE  # up to this width, gaps are always closed
+    max_closed_width = gap * min(labels.shape) / _SIDE  # up to this width, gaps of wider chambers are closed
     min_open_widths = panel_sides * _WIDEST * gap / GAP / _SIDE  # above these widths, gaps are never closed
     min_open_ratio = min(1.0, _NARROW * gap / GAP)  # relative to the narrower chamber
     pairs, saddles, _ = _adjacency(labels, distance)  # a saddle is half the width of a gap
@@ -204,10 +204,11 @@ def _merge_chambers(labels: Labels, distance: Map, sides: Labels, gap: float) ->
         roots = [_root(parents, int(label)) for label in pairs[index]]
         wider, narrower = sorted(roots, key=lambda root: -radii[root])
         gap_width, chamber_width = 2 * float(saddles[index]), 2 * radii[narrower]
-        if gap_width <= max_closed_width < chamber_width:
+        is_small_gap = gap_width <= max_closed_width and chamber_width > max_closed_width
+        if gap_width == 0 or is_small_gap:
             continue  # always closed
         is_relatively_wide = gap_width >= min_open_ratio * chamber_width
-        if gap_width > 0 and (is_relatively_wide or gap_width > min_open_widths[narrower]):
+        if is_relatively_wide or gap_width > min_open_widths[narrower]:
             parents[narrower] = wider
     return _absorb_small(_renamed(labels, parents), distance)
 

@@ -120,7 +120,8 @@ def export_model(
         raise ColorzooError(
             f"export of {card.name} requires trained weights. Run `colorzoo weights fetch {card.name}`."
         )
-    return write_graph(model, *graph_samples(card), out, {"model": card.name, "paper": card.paper})
+    traced, others = graph_samples(card)
+    return write_graph(model, traced, others, out, {"model": card.name, "paper": card.paper})
 
 
 def graph_samples(

@@ -279,9 +279,9 @@ def subset_names(subset: str) -> list[str]:
         DataError: The subset is unknown.
     """
     base, suffix, limit = subset.partition("-first")
-    has_valid_limit = limit.isdecimal() and int(limit) > 0
-    if suffix and not has_valid_limit:
-        base = subset  # unknown
+    is_valid = not suffix or (limit.isdecimal() and int(limit) > 0)
+    if not is_valid:
+        base = ""  # no subset has this name
     if base == "ctest10k":
         indices = _subset_numbers("ilsvrclin12_val_inds.npy")  # image numbers minus 1
         names = [f"{_IMAGENET}{index + 1:08d}" for index in indices]

@@ -101,9 +101,9 @@ def parse_methods(
         return dict(models), compare
     entries = [registered_name(entry) for entry in models]
     _require_unique(entries, "list each method once")
-    compared = [registered_name(entry) for entry in compare or ()]
+    compared = [registered_name(name) for name in compare or ()]  # entries or row names
     listed = {*entries, *_row_names(entries).values()}
-    added = [entry for entry in dict.fromkeys(compared) if entry not in listed]
+    added = [name for name in dict.fromkeys(compared) if name not in listed]
     row_names = _row_names([*entries, *added])
     _require_unique(row_names.values(), "list different names")
     sources: dict[str, MethodSource] = {}
@@ -112,7 +112,7 @@ def parse_methods(
         sources[row] = Path(path) if path else None
     if compare is None:
         return sources, None
-    first, second = (row_names.get(entry, entry) for entry in compared)
+    first, second = (row_names.get(name, name) for name in compared)
     return sources, (first, second)
 
 

@@ -54,7 +54,8 @@ def manifest(summary: Summary) -> dict[str, Any]:
 
     The manifests of repeated evaluations differ only in the key ``run``.
     """
-    setup, run = summary.setup, describe_run()
+    setup = summary.setup
+    run = describe_run()
     hardware = dict(setup.machine)
     versions = hardware.pop("versions")
     return {

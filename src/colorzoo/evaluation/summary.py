@@ -251,7 +251,7 @@ def summarize(
     all_entries = {method.name: _small_entries(method, items, cache) for method in setup.methods}
     reasons = [_skip_reason(image_entries) for image_entries in zip(*all_entries.values(), strict=True)]
     if all(reasons):
-        first_error = next(iter(reasons), "all are unreadable")
+        first_error = reasons[0] if reasons else "all are unreadable"
         raise DataError(f"no image could be evaluated; first error: {first_error}")
     is_evaluated = [not reason for reason in reasons]
     evaluated_items = tuple(compress(items, is_evaluated))

@@ -110,12 +110,12 @@ def markdown(summary: Summary) -> str:
     return "\n".join([*lines, "", *_caption(summary), ""])
 
 
-def _rows(summary: Summary, write: Callable[[str, str, bool], str]) -> list[list[str]]:
+def _rows(summary: Summary, format_cell: Callable[[str, str, bool], str]) -> list[list[str]]:
     """Return the header row and the data rows of the main table.
 
     Args:
         summary: Results of the evaluation.
-        write: Function that formats a cell from value, `details` and best-value flag.
+        format_cell: Function that formats a cell from value, `details` and best-value flag.
     """
     outputs = summary.setup.outputs
     has_interactions = any(row.count > 0 for row in summary.rows)
@@ -129,8 +129,8 @@ def _rows(summary: Summary, write: Callable[[str, str, bool], str]) -> list[list
         for output in outputs:
             score = row.scores[output.key]
             value = format_number(score.estimate.value, output.digits)
-            best_methods = summary.best[output.key, row.count]
-            cells.append(write(value, details(score, output.digits), row.method in best_methods))
+            is_best = row.method in summary.best[output.key, row.count]
+            cells.append(format_cell(value, details(score, output.digits), is_best))
         rows.append(cells)
     return rows
 

@@ -308,7 +308,7 @@ def bradley_terry(wins: NDArray[np.float64], names: Sequence[str] = ()) -> list[
     wins = np.asarray(wins, dtype=np.float64)
     compared = (wins + wins.T) > 0
     _require_connected(compared, names)
-    wins = wins + PRIOR * compared
+    wins = np.where(compared, wins + PRIOR, wins)
     votes = wins + wins.T
     scores = np.log(_strengths(wins, votes))
     half_widths = _standard_errors(scores, votes) * ndtri((1 + LEVEL) / 2)  # normal approximation

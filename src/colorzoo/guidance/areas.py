@@ -177,19 +177,19 @@ def parse_mask(fields: Fields) -> Mask | None:
     """
     if fields.get("mask") is None:
         return None
-    given = fields.child("mask")
-    sides = {name: given.read(name, PositiveInt, MISSING) for name in ("width", "height")}
-    for name, side in sides.items():
+    mask_fields = fields.child("mask")
+    width = mask_fields.read("width", PositiveInt, MISSING)
+    height = mask_fields.read("height", PositiveInt, MISSING)
+    for name, side in (("width", width), ("height", height)):
         if side > _MAX_SIDE:
-            raise GuidanceError(f"{given.name}.{name} must be at most {_MAX_SIDE}, got {side}")
-    width, height = sides["width"], sides["height"]
-    parts = given.read("runs", str, "").split()
+            raise GuidanceError(f"{mask_fields.name}.{name} must be at most {_MAX_SIDE}, got {side}")
+    parts = mask_fields.read("runs", str, "").split()
     if not all(_RUN.fullmatch(part) for part in parts):
-        raise GuidanceError(f"{given.name}.runs must be whole numbers separated by spaces")
+        raise GuidanceError(f"{mask_fields.name}.runs must be whole numbers separated by spaces")
     runs = tuple(int(part) for part in parts)
     if sum(runs) != width * height:
         raise GuidanceError(
-            f"{given.name}.runs must sum to {width} x {height} = {width * height}, got {sum(runs)}"
+            f"{mask_fields.name}.runs must sum to {width} x {height} = {width * height}, got {sum(runs)}"
         )
     return Mask(width, height, runs)
 

@@ -152,7 +152,8 @@ def affinities(lightness: Array, variance_share: float) -> csr_array:
 
     flat = lightness.ravel()
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(lightness, 1, mode="edge"), (3, 3))
-    variance = np.maximum(variance_share * windows.var(axis=(2, 3)).ravel(), LEAST_VARIANCE)
+    window_variance = windows.var(axis=(2, 3)).ravel()
+    variance = np.maximum(variance_share * window_variance, LEAST_VARIANCE)
     exponent = (flat[rows] - flat[columns]) ** 2 / (2 * variance[rows])
     lowest_exponent = np.full(flat.size, np.inf)  # of the most similar neighbor of each pixel
     np.minimum.at(lowest_exponent, rows, exponent)

@@ -67,7 +67,7 @@ def copy_directories(
             if copied := _copy_tags(inner, set(inner).difference(dropped)):
                 nested[number] = copied
     except Exception:  # Pillow raises many types of errors for damaged directories
-        is_damaged = bool(source)  # an empty EXIF block is not damaged
+        is_damaged = source != b""  # an empty EXIF block is not damaged
     return CopiedDirectories(main, nested, is_damaged)
 
 

@@ -119,10 +119,10 @@ def _without_results(
     for absolute, image in found.items():
         stem = stems[absolute]
         is_beside_source = stem.endswith(RESULT_SUFFIX) and stem.removesuffix(RESULT_SUFFIX) in sources
-        if is_beside_source and read_provenance(image.path) is not None:
-            continue  # the result of a source that is found
         if is_beside_source:
-            skipped.append((image.path, _NAMED_LIKE_RESULT))  # a file of the user can have such a name
+            # a result is omitted without a message, because its source is found
+            if read_provenance(image.path) is None:  # a file of the user can have such a name
+                skipped.append((image.path, _NAMED_LIKE_RESULT))
         elif absolute in named:
             images.append(image)
         elif _is_video(image.path):
@@ -312,7 +312,7 @@ def _resolve(name: str, exclude: Path | None, errors: list[tuple[str, ImageError
         return [FoundImage(path, Path(path.name))]
     if irregular_file := explain_irregular_file(path):
         raise ImageError(irregular_file)
-    earlier_errors = len(errors)
+    earlier_error_count = len(errors)
     if os.path.isdir(path):  # noqa: PTH112
         root, files = path, list(_files_below(path, exclude, errors))
     elif glob.has_magic(name):
@@ -321,7 +321,8 @@ def _resolve(name: str, exclude: Path | None, errors: list[tuple[str, ImageError
         raise ImageError(f"{name}: no such file or folder")
     found = [FoundImage(file, file.relative_to(root)) for file in files if _is_readable(file)]
     has_image = any(not _is_video(image.path) for image in found)
-    if not has_image and len(errors) == earlier_errors:  # a folder that cannot be searched may contain images
+    # a folder that cannot be searched may contain images
+    if not has_image and len(errors) == earlier_error_count:
         raise ImageError(
             f"no image found in {name}; image files have an extension such as .jpg, .png or .tif"
         )

@@ -92,7 +92,8 @@ def color_layer(image: Bytes, result: Bytes) -> Bytes:
         # An opaque layer can change a channel at most to 0 or 255. Alpha scales this largest change, so each
         # channel requires an alpha of at least |change| / largest_change.
         largest_change = np.where(change > 0, 255 - below, below)
-        opacity = (np.abs(change) / np.maximum(largest_change, 1)).max(axis=2, keepdims=True).clip(0, 1)
+        channel_opacity = np.abs(change) / np.maximum(largest_change, 1)
+        opacity = channel_opacity.max(axis=2, keepdims=True).clip(0, 1)
         alpha = np.ceil(opacity * 255)
         # solve result = below + alpha / 255 * (color - below) for color
         color = below + change * 255 / np.maximum(alpha, 1)

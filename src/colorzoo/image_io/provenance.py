@@ -121,13 +121,16 @@ def add_provenance(metadata: Metadata, provenance: ImageProvenance) -> Metadata:
     if len(provenance.recipe) > _MAX_RECIPE:
         values["recipe"] = ""
     stored = {name: value for name, value in values.items() if value or name not in _OPTIONAL_FIELDS}
+    own_attributes = _attributes("colorzoo", NAMESPACE, **stored)
+    iptc_attributes = _attributes("Iptc4xmpExt", _IPTC, **iptc)
+    source_attributes = _attributes("stRef", _REFERENCES, **reference)
     description = (
-        f'<rdf:Description rdf:about=""{_attributes("colorzoo", NAMESPACE, **stored)}'
-        f'{_attributes("Iptc4xmpExt", _IPTC, **iptc)} xmlns:xmpMM="{_MEDIA}">'
-        f"<xmpMM:DerivedFrom{_attributes('stRef', _REFERENCES, **reference)}/></rdf:Description>"
+        f'<rdf:Description rdf:about=""{own_attributes}{iptc_attributes} xmlns:xmpMM="{_MEDIA}">'
+        f"<xmpMM:DerivedFrom{source_attributes}/></rdf:Description>"
     )
     packet = (metadata.xmp or b"").decode("utf-8", "replace")
-    packet = _REPLACED_PATTERN.sub("", _OWN_PATTERN.sub("", packet))
+    packet = _OWN_PATTERN.sub("", packet)
+    packet = _REPLACED_PATTERN.sub("", packet)
     if "</rdf:RDF>" not in packet:  # absent or malformed
         packet = _PACKET
     before, closing, after = packet.rpartition("</rdf:RDF>")

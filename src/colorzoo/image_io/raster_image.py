@@ -345,7 +345,8 @@ def array_pixels(array: NDArray[Any]) -> Pixels:
         raise ImageError(f"the array must have shape (H, W), (H, W, 3) or (H, W, 4), got {array.shape}")
     if array.dtype == bool:
         array = array.astype(np.uint8) * np.uint8(255)
-    is_float, channels = array.dtype.kind == "f", array.shape[2]
+    channels = array.shape[2]
+    is_float = array.dtype.kind == "f"
     if not is_float and array.dtype not in (np.uint8, np.uint16):
         raise ImageError(f"the pixel type must be uint8, uint16 or float, got {array.dtype}")
     if is_float and not (array.min() >= 0 and array.max() <= 1):

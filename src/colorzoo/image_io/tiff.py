@@ -78,7 +78,8 @@ def find_pages(file: IO[bytes]) -> tuple[Directory, ...]:
     """
     pages = list[Directory]()
     visited = dict[Directory, None]()  # all directories, in the order of the file
-    file_size, tag_bytes = file.seek(0, io.SEEK_END), 0
+    tag_bytes = 0  # of the directories read so far
+    file_size = file.seek(0, io.SEEK_END)
     file.seek(0)
     with suppress(Exception), tifffile.TiffFile(file) as tiff:
         for page in itertools.islice(tiff.pages, MAX_PAGES):
@@ -348,13 +349,14 @@ def sample_pixels(samples: Samples, profile: bytes | None) -> Pixels:
     Raises:
         SamplesError: Some color values are NaN, infinite or complex.
     """
-    values, alpha = samples.values, None
+    values = samples.values
     color = values[..., 0] if samples.color == 1 else values[..., : samples.color]
     levels, notes = _levels(color, samples.bits)
+    alpha = None
     if samples.alpha is not None:
         alpha = _alpha(values[..., samples.alpha], samples.bits)
-    if alpha is not None and samples.multiplied:
-        levels = _divided_by_alpha(levels, alpha)
+        if samples.multiplied:
+            levels = _divided_by_alpha(levels, alpha)
     if samples.inverted:
         white = np.iinfo(levels.dtype).max if levels.dtype.kind == "u" else np.float32(1)
         levels = white - levels

@@ -273,7 +273,10 @@ def encode(rgb: Levels, like: RasterImage, kind: str, quality: int) -> bytes:
         return TIFF_HEADER + b"".join(encode_page(stored, like.metadata, len(TIFF_HEADER)))
     if depth == 16:  # PNG is the only other format with 16 bits
         return _encode_deep_png(stored, like.metadata)
-    image, options = gif_image(stored) if kind == "GIF" else (Image.fromarray(stored), {})
+    if kind == "GIF":
+        image, options = gif_image(stored)
+    else:
+        image, options = Image.fromarray(stored), {}
     options |= save_options(kind, like.metadata, quality, alpha=like.alpha is not None)
     memory: IO[bytes] = io.BytesIO()
     if hasattr(os, "memfd_create"):  # on Linux, this file has a descriptor, so Pillow releases the GIL

@@ -175,14 +175,14 @@ def _find_layer(lightness: Array, least_sides: int) -> Depths | None:
         return None
     if len(alike) < 4 and not _is_clear(lines, alike, tone, least_sides):
         return None
-    even = max(line.even for line in alike)
+    max_deviation = max(line.even for line in alike)
     deepest = max(line.inside for line in alike)
     depths = []
     for side, line in zip(sides, lines, strict=True):
         if line is not None and line.support >= _FAINT and abs(line.tone - tone) <= _ALIKE:
             depths.append(_past_edge(side, line))
         else:
-            depths.append(min(_even_rows(side, tone, even), deepest))
+            depths.append(min(_even_rows(side, tone, max_deviation), deepest))
     top, left, bottom, right = depths
     return top, left, bottom, right
 
@@ -273,7 +273,9 @@ def _best_depth(image: Array, rise: int, start: int, stop: int) -> _Line | None:
     mean_noise = np.cumsum(row_noise) / row_counts
     # tone of the rows above each depth, and maximum deviation of border pixels from the tone
     tones = mean_tones[depths - 1]
-    limits = np.clip(4 * mean_noise[depths - 2], *_EVEN)  # without the row above the line
+    noise = mean_noise[depths - 2]  # without the row above the line
+    min_limit, max_limit = _EVEN
+    limits = np.clip(4 * noise, min_limit, max_limit)
     support = _step_fractions(strip, depths, tones, limits)
     has_support = support >= max(_CLOSE * float(support.max()), _FAINT)
     # from outside to inside, because lines further inside belong to the image or to another border

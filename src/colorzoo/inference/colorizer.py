@@ -215,9 +215,9 @@ class Colorizer:
             GuidanceError: The guidance is invalid or belongs to another image.
             ColorzooError: The prediction is not finite.
         """
-        recipe = read_guidance(guidance)
-        exemplar = self.exemplar_of(reference, recipe, recipe_folder(guidance))
-        task = self.prepare(as_image(image), recipe, strength=strength, reference=exemplar, border=border)
+        parsed = read_guidance(guidance)
+        exemplar = self.exemplar_of(reference, parsed, recipe_folder(guidance))
+        task = self.prepare(as_image(image), parsed, strength=strength, reference=exemplar, border=border)
         return colorize_task(task)
 
     def prepare(
@@ -255,6 +255,7 @@ class Colorizer:
             image = replace(image, levels=_healed(log, image, recipe))
 
         whole = FullLightness(image.levels)
+        surroundings = None
         if inside is None:
             recipe.check_inside(*image.size)
             part, part_size, part_guidance = whole, image.size, guidance
@@ -265,7 +266,7 @@ class Colorizer:
             notes = (f"only the image inside the scan border was colored ({inside})", *crop_notes, *notes)
             part = FullLightness(image.levels[inside.slices])
             part_size = inside.width, inside.height
-        surroundings = None if inside is None else Surroundings(whole, inside)
+            surroundings = Surroundings(whole, inside)
         about = f"{image.size[0]} x {image.size[1]} pixels"
         lightness = timed(log, preprocess, part, self.size, about=about)
         drawing = _read_drawing(log, image, recipe, about) if self._network.is_sketch else None
@@ -303,7 +304,8 @@ class Colorizer:
             hints = sparse_hints(guidance.points, *image_size)
             if hints:  # the recipe contains the points
                 guidance = replace(guidance, points=None)
-            recipe, tensors = Recipe(points=hints), resize_maps(guidance, map_size(lightness))
+            recipe = Recipe(points=hints)
+            tensors = resize_maps(guidance, map_size(lightness))
         else:
             recipe, tensors = guidance, Guidance()
         if strength is None:

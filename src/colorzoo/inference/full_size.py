@@ -105,7 +105,8 @@ class FullLightness:
             weights = _cubic((rows - centers[:, None]).abs() / step, ANTIALIASED).float()
             weighted_sums[top:bottom].addmm_(weights, self.rows(first, last))
             weight_sums[top:bottom] += weights.sum(dim=1, keepdim=True)
-        return _resized((weighted_sums / weight_sums)[None, None], size).clamp(0, 100)
+        resampled_rows = weighted_sums / weight_sums  # (h, W)
+        return _resized(resampled_rows[None, None], size).clamp(0, 100)  # resamples the columns
 
 
 @dataclass(frozen=True)

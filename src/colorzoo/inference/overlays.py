@@ -176,7 +176,7 @@ class Painting:
             else:
                 painted = ab_in_light(stroke.color, lightness[rows, columns]) * self.strength
                 target = _blended(stroke.blend, painted, below)
-            below += torch.from_numpy(stroke.opacity * coverage) * (target - below)
+            ab[:, rows, columns] += torch.from_numpy(stroke.opacity * coverage) * (target - below)
 
     def _covers(self, coat: Coat, band: tuple[int, int], width: int) -> list[Cover]:
         """Return the coverage of each stroke of a coat that touches a band of rows."""

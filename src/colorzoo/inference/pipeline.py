@@ -185,7 +185,8 @@ def _predict(task: ColorizeTask, points: Points | None, points_key: Hashable = N
     if points is None or "points" not in accepts:
         points, points_key = None, None
     states = task.states
-    image, key = network_input(task), (points_key, task.guidance_key)
+    image = network_input(task)
+    key = (points_key, task.guidance_key)
     guidance = _guidance(task, points)
     prediction = task.run(network.run_network, image, guidance, states, key=key)
     if "boxes" not in accepts:
@@ -219,13 +220,14 @@ def _base_and_extent(task: ColorizeTask, hints: Hints) -> tuple[Tensor, Extent]:
     """
     reaches = {hint.reach for hint in hints}
     small_reaches = {reach for reach in reaches if isinstance(reach, float) and reach <= REACH.probed}
-    larger_reaches = reaches - small_reaches - {"everywhere"}
+    limited = tuple(hint for hint in hints if hint.reach != "everywhere")
     small = tuple(hint for hint in hints if hint.reach in small_reaches)
-    larger = tuple(hint for hint in hints if hint.reach in larger_reaches)
-    last_reaches = small_reaches if small else larger_reaches
+    larger = tuple(hint for hint in limited if hint.reach not in small_reaches)
+    last = small or larger
+    last_reaches = {hint.reach for hint in last}
     others = tuple(hint for hint in hints if hint.reach not in last_reaches)
     _, base_ab = _color_with_points(task, others)
-    extent = extent_of(task, small or larger)
+    extent = extent_of(task, last)
     if small and larger:
         small_paths = paths_from(task, PointPatches.of(small, task.image_size))
         larger_paths = paths_from(task, PointPatches.of(larger, task.image_size))
@@ -442,7 +444,8 @@ def _predicted_flats(task: ColorizeTask, prediction: Prediction) -> FlatColors:
     settings = task.recipe.drawing or DrawingSettings()
     assert isinstance(prediction, RgbPrediction)
     if model.supports("region_colors"):
-        votes, palette = region_votes(prediction, drawing, sketch), palette_colors(settings.palette)
+        votes = region_votes(prediction, drawing, sketch)
+        palette = palette_colors(settings.palette)
         with task.network.session():
             colors = model.region_colors(prediction, votes, palette, settings.variant).cpu().numpy()
     else:

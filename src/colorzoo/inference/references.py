@@ -146,6 +146,7 @@ def make_exemplar(model: ColoringModel, references: Sequence[ReadReference], siz
     with torch.inference_mode():
         encoded = [model.encode_reference(image.to(model.device)).float().cpu() for image in images]
     weights = normalize_weights([reference.weight for reference in references])
+    # outside inference mode, clones of inference tensors are normal tensors
     mixed = model.mix_references([each.clone() for each in encoded], weights)
     return Exemplar(images[0], mixed) if len(images) == 1 else Exemplar.of_embedding(mixed)
 

@@ -157,8 +157,10 @@ class ColorizedImage:
         flats, recipe = self.colors.flats, self.task.recipe
         without_lines = self
         if flats is not None:
-            without_lines = replace(self, colors=replace(self.colors, flats=replace(flats, has_lines=False)))
-        unpainted = replace(without_lines, task=replace(self.task, recipe=replace(recipe, paint=())))
+            flats_without_lines = replace(flats, has_lines=False)
+            without_lines = replace(self, colors=replace(self.colors, flats=flats_without_lines))
+        unpainted_task = replace(self.task, recipe=replace(recipe, paint=()))
+        unpainted = replace(without_lines, task=unpainted_task)
         layers = {}
         if flats is None:
             layers["Photo"] = gray_levels(image)
@@ -166,8 +168,9 @@ class ColorizedImage:
         elif flats.shading is None:
             layers["Flats"] = unpainted.levels()
         else:
-            unshaded = replace(flats, shading=None, has_lines=False)
-            layers["Flats"] = replace(unpainted, colors=replace(self.colors, flats=unshaded)).levels()
+            unshaded_flats = replace(flats, shading=None, has_lines=False)
+            unshaded = replace(unpainted, colors=replace(self.colors, flats=unshaded_flats))
+            layers["Flats"] = unshaded.levels()
             layers["Shading"] = unpainted.levels()
         if recipe.paint:
             layers["Paint"] = without_lines.levels()

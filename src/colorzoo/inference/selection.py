@@ -85,7 +85,8 @@ def select_outlined(
     inside = polygon_map(path, image_size, size) > 0.5
     if inside.sum() < _LEAST_PIXELS or inside.all():
         return Mask.of(inside)
-    depth = cv2.distanceTransform(np.pad(inside.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    padded = np.pad(inside.astype(np.uint8), 1)  # pixels outside the image are background
+    depth = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
     marks = np.where(inside, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
     marks[depth > _BAND * depth.max() + 1] = cv2.GC_FGD
     found = _grab_cut(lightness, ab, marks) & inside
@@ -138,12 +139,12 @@ def resize_mask(mask: Mask, size: float) -> Mask:
         mask: Mask to resize.
         size: Relative size of the result: above 1 dilates, below 1 erodes.
     """
-    inside = mask.array()
-    radius = round(_BORDER_PER_SIZE * math.sqrt(inside.sum()) * math.log(size))
-    if radius == 0 and size != 1:
-        radius = 1 if size > 1 else -1
-    if radius == 0:
+    if size == 1:
         return mask
+    inside = mask.array()
+    radius = round(_BORDER_PER_SIZE * math.sqrt(inside.sum()) * math.log(size))  # negative for erosion
+    if radius == 0:
+        radius = 1 if size > 1 else -1
     diameter = 2 * abs(radius) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter))
     change = cv2.dilate if radius > 0 else cv2.erode
@@ -234,8 +235,9 @@ def find_parts(lightness: Tensor, *, features: SegmenterFeatures | None = None) 
         0.7 are omitted.
     """
     with torch.inference_mode():
-        logits = (segmenter_features(lightness) if features is None else features).parts
-        shares = torch.from_numpy(_at_size(logits, lightness)).softmax(0)
+        if features is None:
+            features = segmenter_features(lightness)
+        shares = torch.from_numpy(_at_size(features.parts, lightness)).softmax(0)
     likeliest = shares.argmax(0)
     found = {}
     for number, name in enumerate(PARTS):

@@ -56,13 +56,16 @@ def stylize(
             f"--model must support stylization, got {type(model).__name__}. Use xu2020_small, for example."
         )
     require_color(style, "STYLE")
-    small, other = as_reference(content, size), as_reference(style, size)
+    content_rgb, style_rgb = as_reference(content, size), as_reference(style, size)
     if labels is not None:
-        labels = _shrunk(labels[0], small), _shrunk(labels[1], other)
+        labels = _shrunk(labels[0], content_rgb), _shrunk(labels[1], style_rgb)
     device = model.device
-    chosen: dict[str, Transform] = {} if transform is None else {"transform": transform}
-    found = model.stylize(small.to(device), other.to(device), **chosen, alpha=alpha, labels=labels)
-    return add_change(content.rgb, (rgb_to_lab(found.cpu()) - rgb_to_lab(small))[0])
+    options: dict[str, Transform] = {} if transform is None else {"transform": transform}
+    stylized = model.stylize(
+        content_rgb.to(device), style_rgb.to(device), **options, alpha=alpha, labels=labels
+    )
+    change = rgb_to_lab(stylized.cpu()) - rgb_to_lab(content_rgb)
+    return add_change(content.rgb, change[0])
 
 
 def add_change(rgb: NDArray[np.float32], change: Tensor) -> NDArray[np.float32]:

@@ -111,9 +111,9 @@ def _metric_class(path: str, load: Callable[[], object]) -> type[Metric]:
     unknown = [name for name, required in inputs.items() if required and name not in METRIC_INPUTS]
     has_known_input = any(name in METRIC_INPUTS for name in inputs)
     if unknown or not has_known_input:
+        found = ", ".join(unknown or inputs) or "no argument"
         raise DataError(
-            f"the arguments of {path}.update must be among {', '.join(sorted(METRIC_INPUTS))}, got "
-            f"{', '.join(unknown or inputs) or 'no argument'}"
+            f"the arguments of {path}.update must be among {', '.join(sorted(METRIC_INPUTS))}, got {found}"
         )
     return loaded
 

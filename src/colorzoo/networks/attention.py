@@ -102,8 +102,9 @@ def position_encoding(height: int, width: int, channels: int, device: torch.devi
     """
     rows = _encode_positions(height, channels // 2, device)
     columns = _encode_positions(width, channels // 2, device)
-    grid = torch.cat([rows[:, None].expand(-1, width, -1), columns[None].expand(height, -1, -1)], dim=2)
-    return grid.flatten(0, 1)[None]
+    row_map = rows[:, None].expand(-1, width, -1)  # (height, width, channels / 2)
+    column_map = columns[None].expand(height, -1, -1)
+    return torch.cat([row_map, column_map], dim=2).flatten(0, 1)[None]
 
 
 def _encode_positions(length: int, channels: int, device: torch.device) -> Tensor:

@@ -98,7 +98,8 @@ def kmeans(points: Tensor, starts: Tensor) -> Tensor:
     for _ in range(_MAX_ITERATIONS):
         labels = torch.where(converged, labels, _nearest(points, centers))
         is_member = (labels[..., None] == clusters).to(points)  # (B, N, k)
-        sizes, sums = is_member.sum(dim=1)[..., None], is_member.mT @ points  # (B, k, 1), (B, k, C)
+        sizes = is_member.sum(dim=1)[..., None]  # (B, k, 1)
+        sums = is_member.mT @ points  # (B, k, C)
         means = torch.where(sizes > 0, sums / sizes, centers)
         shifts = (means - centers).square().sum(dim=2).sqrt()  # (B, k)
         centers = torch.where(converged[..., None], centers, means)

@@ -40,11 +40,12 @@ def enlarge_along_edges(ab: Tensor, light: Tensor, lightness: Tensor) -> Tensor:
         bicubic = F.interpolate(ab, size, mode="bicubic")
 
         # fill the grid: weighted sums of color, with the sum of weights in the last channel
-        rows, columns = (_gaussians(cells, lightness) for cells in ab.shape[2:])
+        row_weights, column_weights = (_gaussians(cells, lightness) for cells in ab.shape[2:])
         levels = torch.arange(0, 100 + _STEP, _STEP, device=lightness.device).view(-1, 1, 1)
         level_weights = (1 - (light - levels).abs() / _STEP).clamp(min=0)  # of the two nearest levels
         color_and_one = torch.cat([ab, torch.ones_like(light)], dim=1)
-        grid = rows @ (level_weights[:, None] * color_and_one[:, :, None]) @ columns.T
+        weighted_cells = level_weights[:, None] * color_and_one[:, :, None]  # (B, C + 1, levels, h, w)
+        grid = row_weights @ weighted_cells @ column_weights.T
 
         # read the grid at each pixel and divide by the weights
         sums = _read_grid(grid, lightness / _STEP)
@@ -53,10 +54,11 @@ def enlarge_along_edges(ab: Tensor, light: Tensor, lightness: Tensor) -> Tensor:
         # use bicubic interpolation where the lightness of the cells around a grid node is nearly constant
         centered = light - light.mean(dim=(2, 3), keepdim=True)  # avoids cancellation
         moments = torch.cat([torch.ones_like(light), centered, centered.square()], dim=1)
-        weight, mean, square = (rows @ moments @ columns.T).chunk(3, dim=1)
+        weight, mean, square = (row_weights @ moments @ column_weights.T).chunk(3, dim=1)
         variance = (square / weight - (mean / weight).square()).clamp(min=0)  # at the nodes
         variance = F.interpolate(variance, size, mode="bilinear", align_corners=True)
-        return bicubic + variance / (variance + _CALM) * (edge_aware - bicubic)
+        edge_aware_share = variance / (variance + _CALM)
+        return bicubic + edge_aware_share * (edge_aware - bicubic)
 
 
 def _gaussians(cells: int, like: Tensor) -> Tensor:
@@ -82,16 +84,18 @@ def _read_grid(grid: Tensor, level: Tensor) -> Tensor:
     Returns:
         ``(B, C, H, W)``.
     """
-    levels, rows = grid.shape[2:4]
+    level_count, row_count = grid.shape[2:4]
     stacked = grid.flatten(2, 3)  # (B, C, levels * rows, columns)
+    height, width = level.shape[2:]
     # pixel centers as fractions of the image height and width
-    y, x = (((torch.arange(side, device=level.device) + 0.5) / side).to(level) for side in level.shape[2:])
-    grid_row = (y * (rows - 1))[:, None]  # (H, 1), not rounded
+    y = ((torch.arange(height, device=level.device) + 0.5) / height).to(level)
+    x = ((torch.arange(width, device=level.device) + 0.5) / width).to(level)
+    grid_row = (y * (row_count - 1))[:, None]  # (H, 1), not rounded
     sample_x = (2 * x - 1).expand_as(level[:, 0])  # in [-1, 1], as grid_sample requires
-    lower_level = level[:, 0].floor().clamp(0, levels - 2)
+    lower_level = level[:, 0].floor().clamp(0, level_count - 2)
     samples = []  # at the level below and the level above each pixel
     for grid_level in (lower_level, lower_level + 1):
-        stacked_row = grid_level * rows + grid_row
-        sample_y = 2 * stacked_row / (levels * rows - 1) - 1
+        stacked_row = grid_level * row_count + grid_row
+        sample_y = 2 * stacked_row / (level_count * row_count - 1) - 1  # in [-1, 1]
         samples.append(F.grid_sample(stacked, torch.stack([sample_x, sample_y], dim=-1), align_corners=True))
     return torch.lerp(samples[0], samples[1], (level[:, 0] - lower_level)[:, None])

@@ -54,10 +54,10 @@ def hint_input(lightness: Tensor, points: Points, mask_center: float) -> Tensor:
     Returns:
         The input of a `HintUNet`, ``(B, 4, H', W')``.
     """
-    hints = torch.cat([points.ab / AB_SCALE * points.mask, points.mask], dim=1)
-    hints = pad_with_zeros(hints, STRIDE)
     gray = pad_to_multiple((lightness - 50) / 100, STRIDE)
-    return torch.cat([gray, hints[:, :2], hints[:, 2:] - mask_center], dim=1)
+    colors = pad_with_zeros(points.ab / AB_SCALE * points.mask, STRIDE)
+    mask = pad_with_zeros(points.mask, STRIDE)
+    return torch.cat([gray, colors, mask - mask_center], dim=1)
 
 
 def points_of(guidance: Guidance | None, lightness: Tensor) -> Points:

@@ -160,13 +160,14 @@ def fill_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor, larges
     """
     batch, channels, height, width = ab.shape
     patch_count = side.shape[1]
-    pixels, inside = _patch_pixels(corner, side, valid, largest, (height, width))
+    padded_area = largest**2  # pixels per patch, with padding
+    pixels, inside = _patch_pixels(corner, side, valid, largest, (height, width))  # (B, N * padded_area)
     values = ab.flatten(2).take_along_dim(pixels[:, None], dim=2) * inside[:, None]
-    sums = values.view(batch, channels, patch_count, -1).sum(dim=3)
+    sums = values.view(batch, channels, patch_count, padded_area).sum(dim=3)
     means = sums / side[:, None].square()
 
     # number of the last patch that covers each pixel, starting at 1; 0 without a patch
-    numbers = torch.arange(1, patch_count + 1, device=ab.device).repeat_interleave(largest**2)
+    numbers = torch.arange(1, patch_count + 1, device=ab.device).repeat_interleave(padded_area)
     top_number = torch.zeros(batch, height * width, dtype=torch.long, device=ab.device)
     top_number.scatter_reduce_(1, pixels, numbers * inside, reduce="amax")
 

@@ -83,8 +83,8 @@ def simulate_scribbles(
         simulation: Distribution of the strokes.
     """
     simulation = simulation or ScribbleSimulation()
-    strokes = simulation.most
-    sizes = _draw_sizes(strokes)
+    max_strokes = simulation.most
+    sizes = _draw_sizes(max_strokes)
     cpu_draws = draw_uniform(generators, len(ab), sum(sizes.values()), torch.device("cpu"))
     draws = _split_by_name(copy_to(cpu_draws, ab.device), sizes)
     # compute the reach on the CPU, so that the longest reach is read without a device synchronization
@@ -98,8 +98,8 @@ def simulate_scribbles(
     lines = _grow(edges, seeds, copy_to(reach, ab.device), longest_reach)  # (B, strokes, H, W)
 
     has_strokes = draws["none"] >= simulation.none
-    counts = (1 + (draws["count"] * strokes).floor()) * has_strokes  # strokes of each image, (B, 1)
-    is_drawn = torch.arange(strokes, device=ab.device) < counts  # (B, strokes)
+    counts = 1 + (draws["count"] * max_strokes).floor()  # strokes of each image with strokes, (B, 1)
+    is_drawn = (torch.arange(max_strokes, device=ab.device) < counts) & has_strokes  # (B, strokes)
     is_long = lines.sum(dim=(2, 3)) >= simulation.shortest
     kept_lines = lines * (is_drawn & is_long)[:, :, None, None]
     mask = _widen(kept_lines, draws["width"], simulation.widths).amax(dim=1, keepdim=True)

@@ -59,7 +59,8 @@ def contract_test_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule
         _require_known(card, dict(model.named_parameters()))
         for name, parameter in model.named_parameters():
             if parameter.ndim > 1 and parameter.requires_grad:
-                fan_in, scale = parameter[0].numel(), card.contract_test.scales.get(name, 1.0)
+                fan_in = parameter[0].numel()
+                scale = card.contract_test.scales.get(name, 1.0)
                 deviation = math.sqrt(2 / fan_in) * scale
                 parameter.copy_(torch.randn(parameter.shape, generator=generator) * deviation)
         for layer in model.modules():

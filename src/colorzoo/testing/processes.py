@@ -30,7 +30,8 @@ def in_processes(work: Callable[..., int | None], *args: Any, processes: int = 1
         *args: Arguments of the function, which are pickled.
         processes: Number of processes.
     """
-    context, port = _fork_server(), _free_port()
+    context = _fork_server()
+    port = _free_port()  # for the connection between the processes
     workers = []
     for rank in range(processes):
         # PYTEST_CURRENT_TEST can change while it is read

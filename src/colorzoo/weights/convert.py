@@ -66,7 +66,8 @@ def convert_weights(
     """
     if out.exists() and out.samefile(source):
         raise WeightsError(f"the output file must differ from the source file, got {out} for both")
-    model_class, overrides = load_model_class(card), dict(hparams or {})
+    model_class = load_model_class(card)
+    overrides = dict(hparams or {})
     checkpoint = _read_checkpoint(source, card, model_class)
     if checkpoint is None:
         state_dict, metadata = _convert_published(source, card, model_class, overrides)
@@ -94,7 +95,7 @@ def _convert_published(
     settings = _model_settings(model_class, card.hparams, stored_hparams) | overrides
     model = _build(model_class, settings)
     settings |= flatten_arguments(model_class, model.hparams)
-    initial_values = _replace_by_nan(model)
+    initial_values = _replace_by_nan(model)  # parameters that the file lacks stay NaN
     apply_weights(model, state_dict, name=str(source), published=True)
     untrained_parts = _restore_missing(model, initial_values)
     metadata = {

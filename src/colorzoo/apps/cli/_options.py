@@ -111,10 +111,10 @@ def _add_option(parser: Any, field: Field[Any], hint: Any) -> None:
     """
     metadata = {name: field.metadata[name] for name in ("help", "metavar", "nargs")}
     settings = {name: value for name, value in metadata.items() if value is not None}
-    value_type, limits = hint, None
-    accepts_none = NoneType in get_args(hint)
-    if accepts_none:
+    value_type = hint
+    if NoneType in get_args(hint):
         value_type = next(member for member in get_args(hint) if member is not NoneType)
+    limits = None
     if get_origin(value_type) is Annotated:
         value_type, limits = get_args(value_type)
     if get_origin(value_type) is Literal:

@@ -236,8 +236,9 @@ def print_scores(outcome: Outcome, folder: Path) -> None:
             cells.append(f"{text} ({score.omitted})" if score.omitted else text)
         rows.append((summary.label(row.method), str(row.count), *cells))
     print_table(("method", "interactions", *map(metric_heading, outputs)), rows)
+    compared = " minus ".join(summary.compared or ())
     for comparison in summary.comparisons:
-        name = f"{' minus '.join(summary.compared or ())}, {comparison.output.title} at {comparison.count}"
+        name = f"{compared}, {comparison.output.title} at {comparison.count}"
         print(f"{name}: {comparison.difference.estimate.value:+.4g}, {comparison.verdict}")
     print_line(str(folder / "report.html"), sys.stdout)
 

@@ -206,6 +206,7 @@ async def _read_body(request: Request, studio: Studio) -> bytes:
     content_length = request.headers.get("content-length", "")
     if content_length.isdigit():
         limits.check_bytes(int(content_length))
+    max_uploading_bytes = limits.memory_bytes // 4  # for the uploads of all clients together
     body = bytearray()
     try:
         async with asyncio.timeout(limits.upload_seconds):
@@ -213,7 +214,7 @@ async def _read_body(request: Request, studio: Studio) -> bytes:
                 body += chunk
                 studio.uploading_bytes += len(chunk)
                 limits.check_bytes(len(body))
-                if studio.uploading_bytes > limits.memory_bytes // 4:
+                if studio.uploading_bytes > max_uploading_bytes:
                     raise StudioError("busy", "too many uploads are in progress. Try again in a moment.")
     except TimeoutError:
         raise StudioError("timeout", "the upload was too slow. Try again.") from None

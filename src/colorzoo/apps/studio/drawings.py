@@ -51,8 +51,8 @@ def describe_region_colors(request: PadRequest, place: tuple[float, float], coun
         rgb, probabilities = rgb[order], probabilities[order]
         lab = _to_lab(rgb)
     items = [
-        {"ab": [a, b], "color": _hex(color), "share": probability}
-        for (_, a, b), color, probability in zip(lab.tolist(), rgb, probabilities.tolist(), strict=True)
+        {"ab": ab, "color": _hex(color), "share": probability}
+        for ab, color, probability in zip(lab[:, 1:].tolist(), rgb, probabilities.tolist(), strict=True)
     ]
     return {"lightness": float(lab[0, 0]) if items else None, "items": items}
 

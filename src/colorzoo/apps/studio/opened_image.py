@@ -324,8 +324,8 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
     displayed = drawing if is_sketch else image
     tint = chroma_note(displayed)
     width, height = image.size
-    view = fit_size(height, width, limits.view_side)
-    gray, source = _view_jpegs(displayed.levels, view)
+    view_size = fit_size(height, width, limits.view_side)
+    gray, source = _view_jpegs(displayed.levels, view_size)
     network_input = FullLightness(image.levels).shrunk(working_size(height, width, network))
     return OpenedImage(
         name=safe_name(name),
@@ -334,12 +334,12 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
         size=image.size,
         kind=_photo_kind(is_sketch, tint),
         notes=(*image.notes, *_color_notes(tint)),
-        lightness=lightness_of_levels(shrink_levels(image.levels, view))[None, None],
+        lightness=lightness_of_levels(shrink_levels(image.levels, view_size))[None, None],
         border=select_part(image, "automatic"),
         network_lightnesses={network: network_input},
         gray=gray,
         source=source,
-        alpha=b"" if displayed.alpha is None else _alpha_png(displayed.alpha, view),
+        alpha=b"" if displayed.alpha is None else _alpha_png(displayed.alpha, view_size),
         opaque=image.alpha is None,
     )
 

@@ -189,8 +189,9 @@ class Studio:
             )
         kind = message.type
         worker = self._model_worker if request.uses_model else self._file_worker
-        if message.type == "color":
-            self._file_worker.cancel(session.id, "full")
+        is_color = message.type == "color"
+        if is_color:
+            self._file_worker.cancel(session.id, "full")  # this request replaces a waiting full-size preview
             session.newest_color = message.id
             quality = message.body.get("quality")
             if quality != "drag":
@@ -202,7 +203,8 @@ class Studio:
         run = partial(context.run, request.handler)
         drop = context.drop if request.newest_only else None
         worker.submit(session.id, QueuedRequest(kind, run, drop, request.rank))
-        if message.type == "color" and isinstance(message.body.get("suggest"), dict):
+        has_suggest_request = is_color and isinstance(message.body.get("suggest"), dict)
+        if has_suggest_request:
             run_suggest = partial(context.run, suggest)
             self._model_worker.submit(session.id, QueuedRequest("suggest", run_suggest, context.drop))
 

@@ -50,12 +50,13 @@ def describe_likely_colors(request: PadRequest, place: tuple[float, float], coun
         place: Location ``(x, y)`` in pixels of the colorized part of the photo.
         count: Maximum number of colors.
     """
-    result, size = predict(request), request.opened.size
+    result = predict(request)
     distribution = result.distribution
     if distribution is None:
         return {"lightness": None, "items": []}
     height, width = result.ab.shape[1:]
-    x, y = place[0] * width / size[0], place[1] * height / size[1]
+    image_width, image_height = request.opened.size
+    x, y = place[0] * width / image_width, place[1] * height / image_height
     probabilities = distribution.at(min(x, width - 1), min(y, height - 1))
     lightness = request.opened.lightness_around(place)
     colors = suggest_colors(probabilities, distribution.centers, lightness, count=count)

@@ -337,7 +337,8 @@ def _replace_padding(header: bytes, display_size: bytes) -> bytes:
     if padded_name is None:
         raise VideoError("cannot write the pixel aspect ratio, because the file has no video track name")
     length_bytes = padded_name[1]
-    before_length, after_padding = header[: padded_name.start(1)], header[padded_name.end() :]
+    before_length = header[: padded_name.start(1)]
+    after_padding = header[padded_name.end() :]
     # Matroska stores a length plus an offset: 0x80 for one byte, 0x4000 for two bytes
     length_offset = 2 ** (7 * len(length_bytes))
     new_stored_length = int.from_bytes(length_bytes) - len(_PADDING)
@@ -349,7 +350,8 @@ def _replace_padding(header: bytes, display_size: bytes) -> bytes:
     settings_start = settings_header.end()
     settings_length_position = settings_start - 1  # the length is the last byte of the header
     stored_settings_length = after_padding[settings_length_position]
-    settings_end = settings_start + stored_settings_length - 0x80
+    settings_length = stored_settings_length - 0x80  # stored in one byte
+    settings_end = settings_start + settings_length
     settings = after_padding[settings_start:settings_end]
     parts = [
         before_length,

@@ -9,7 +9,7 @@ The output planes are interpolated from tables, which is five times as fast as a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -194,13 +194,14 @@ def _change_tables(full: bool, matrix: int) -> tuple[FloatArray, FloatArray]:
     """
     ab_values = torch.arange(-_FARTHEST, _FARTHEST + 1, _APART).float()
     side = len(ab_values)
-    lightness = torch.from_numpy(_luma_table(8, Layout(1, 1, 8, full, matrix).luma_scale))
+    layout = Layout(across=1, down=1, bits=8, full=full, matrix=matrix)
+    lightness = torch.from_numpy(_luma_table(layout.bits, layout.luma_scale))
     light, b, a = torch.meshgrid(lightness, ab_values, ab_values, indexing="ij")
     lab = torch.stack([light, a, b]).flatten(1, 2)
     rgb = lab_to_rgb_in_gamut(lab).numpy()
-    layout = Layout(1, 1, 16, full, matrix)  # 16 bits, because `from_rgb` rounds
-    planes = from_rgb(np.moveaxis(rgb, 0, -1), layout)
-    levels = np.stack(planes, axis=-1).astype(np.float32) / np.float32(layout.level)
+    deep_layout = replace(layout, bits=16)  # 16 bits, because `from_rgb` rounds
+    planes = from_rgb(np.moveaxis(rgb, 0, -1), deep_layout)
+    levels = np.stack(planes, axis=-1).astype(np.float32) / np.float32(deep_layout.level)
     levels = levels.reshape(256, side, side, 3)  # axes: Y', b, a, plane
     zero = side // 2  # index of a = 0 and b = 0
     changes = levels - levels[:, zero, zero, None, None]

@@ -377,9 +377,11 @@ def _trust(gray: NDArray[np.uint8], other: NDArray[np.uint8], flow: Array, rever
     # four channels, because OpenCV samples them twice as fast as three
     other_maps = cv2.merge([*cv2.split(reverse), other.astype(np.float32), np.zeros_like(gray, np.float32)])
     back_x, back_y, other_gray, _ = cv2.split(_sample(other_maps, targets))
-    error_x, error_y, gray_error = back_x + flow[..., 0], back_y + flow[..., 1], other_gray - gray
+    error_x, error_y = back_x + flow[..., 0], back_y + flow[..., 1]
+    gray_error = other_gray - gray
     flow_factor = np.float32(-0.5 / _FLOW_ERROR**2)
-    gray_factor = np.float32(-0.5 / (2.55 * _LIGHTNESS_ERROR) ** 2)  # see `_gray`
+    tolerated_gray_error = 2.55 * _LIGHTNESS_ERROR  # in gray levels, see `_gray`
+    gray_factor = np.float32(-0.5 / tolerated_gray_error**2)
     exponent = flow_factor * error_x**2 + flow_factor * error_y**2 + gray_factor * gray_error**2
     x, y = cv2.split(targets)
     inside_x = (x > -_EDGE) & (x < width - 1 + _EDGE)

@@ -80,12 +80,10 @@ def draw_areas(
     drawn = []
     for area in areas:
         matte = fit_matte(area_map(area, image_size, size), lightness)
-        share = matte.at(lightness[0, 0])
         if area.feather > 0:
             scale = size[1] / image_size[0]  # width of the network input / width of the image
-            matte = feather(share, max(1, int(area.feather * scale + 0.5)))
-            share = matte.at(lightness[0, 0])
-        drawn.append(DrawnArea(area, matte, share))
+            matte = feather(matte.at(lightness[0, 0]), max(1, int(area.feather * scale + 0.5)))
+        drawn.append(DrawnArea(area, matte, matte.at(lightness[0, 0])))
     return tuple(drawn)
 
 
@@ -271,9 +269,11 @@ def plant_seeds(
     size = map_size(drawn[0].share)
     points = rasterize_points(hints, *image_size, size)
     if points is None:
-        points = Points(*(torch.zeros(1, channels, *size) for channels in (2, 1, 1, 1)))
+        zeros = torch.zeros(1, 1, *size)
+        points = Points(torch.zeros(1, 2, *size), mask=zeros, lightness=zeros.clone(), exact=zeros.clone())
     assert points.lightness is not None
     assert points.exact is not None
+    # the loop fills these new maps in place
     ab, mask, lightness, exact = points.ab, points.mask, points.lightness, points.exact
     for number, each in enumerate(drawn):
         uncovered = torch.ones(size)  # fraction of each pixel that no later area covers
@@ -287,7 +287,7 @@ def plant_seeds(
             lightness[:, :, rows, columns] = area_lab[0]
             mask[:, :, rows, columns] = 1
             exact[:, :, rows, columns] = 0  # `fit_points` adapts the color to the lightness of the image
-    return Points(ab, mask, lightness, exact)
+    return points
 
 
 def fill_areas(
@@ -299,7 +299,7 @@ def fill_areas(
     *,
     strengths: tuple[float, ...],
 ) -> Colors:
-    """Fill areas with their colors; later areas cover earlier areas.
+    """Fill areas of a photo with their colors; later areas cover earlier areas.
 
     The color of an area is blended with the prediction ``seeded``. If an area also adopts the lightness of
     its color, the color is not blended, because the prediction was computed for the original lightness.
@@ -316,10 +316,8 @@ def fill_areas(
     """
     from colorzoo.inference.overlays import ab_at_lightness  # few recipes have areas
 
-    shift = None if colors.lightness is not None else _lightness_shift(drawn, lightness)
-    shown = colors.lightness
-    if shown is None:
-        shown = lightness if shift is None else shift.apply(lightness)
+    shift = _lightness_shift(drawn, lightness)
+    shown = lightness if shift is None else shift.apply(lightness)
     ab = colors.ab
     precedence = torch.zeros(ab.shape[2:])  # weight of the point colors at each pixel
     if extent is not None:
@@ -352,11 +350,12 @@ def lock_areas(
     Raises:
         GuidanceError: Stored colors cannot be decoded.
     """
-    painted = torch.zeros_like(colors.ab[:, :1]) if colors.lightness is None else colors.lightness
-    lab = torch.cat([painted, colors.ab], dim=1)[0]
+    # photos keep their lightness, so L is 0 for them
+    lightness = torch.zeros_like(colors.ab[:, :1]) if colors.lightness is None else colors.lightness
+    lab = torch.cat([lightness, colors.ab], dim=1)[0]
     locked = torch.zeros(lab.shape[1:])
     for area, share in _locks(drawn):
-        if area is None:
+        if area is None:  # the action "gray"
             lab = torch.cat([lab[:1], lab[1:] * (1 - share)])
         elif area.kept is None:
             lab = lab + share * (_own_lab(own, strength) - lab)
@@ -457,7 +456,10 @@ def points_inside(
 
 
 def _locks(drawn: Sequence[DrawnArea]) -> Iterator[tuple[Area | None, Tensor]]:
-    """Yield areas with their lock masks by increasing priority: ``gray``, ``only``, ``lock``."""
+    """Yield areas with their lock masks by increasing priority: ``gray``, ``only``, ``lock``.
+
+    The area is None for ``gray``.
+    """
     for each in drawn:
         if each.area.action == "gray":
             yield None, each.area.opacity * each.share

@@ -212,12 +212,14 @@ def read_drawing(levels: Levels, gap: float = GAP, divisions: Sequence[Division]
     """
     notes: tuple[str, ...] = ()
     art = LineArt.read(levels)
-    if has_midtones(LineArt.read(shrink(levels, PROBE))):
+    is_photo = has_midtones(LineArt.read(shrink(levels, PROBE)))
+    if is_photo:
         from colorzoo.color.sketch import rgb_to_gray, xdog  # imported here: drawings do not need it
 
         rgb = art.transmission(0, art.shape[0])
         lines = xdog(rgb_to_gray(torch.from_numpy(rgb).permute(2, 0, 1)[None]))[0, 0].numpy()
-        art, notes = LineArt.read(np.rint(lines * 255).astype(np.uint8)), (PHOTO_NOTE,)
+        art = LineArt.read(np.rint(lines * 255).astype(np.uint8))
+        notes = (PHOTO_NOTE,)
     if (art.darkness >= INK).mean() < FEWEST_INK:
         notes = (*notes, BLANK_NOTE)
     return Drawing(art, _divided_regions(art, gap, divisions), notes)
@@ -339,7 +341,8 @@ def fill_points(flats: FlatColors, points: Sequence[PointHint], image_size: tupl
     points_by_region: dict[int, list[PointHint]] = {}
     for point in points:
         points_by_region.setdefault(drawing.region_at(point.x, point.y, image_size), []).append(point)
-    colors, regions = [*flats.colors], drawing.regions
+    colors = list(flats.colors)
+    regions = drawing.regions
     scale_x, scale_y = regions.shape[1] / image_size[0], regions.shape[0] / image_size[1]
     for region, own in points_by_region.items():
         *earlier, last = own
@@ -374,15 +377,17 @@ def copy_points(
         points: Points in pixels of the image.
         image_size: Width and height of the image.
     """
-    colors: dict[int, tuple[float, ...]] = {}
+    colors: dict[int, Map] = {}
     for point in points:
         region = flats.drawing.region_at(point.x, point.y, image_size)
         colors.setdefault(region, _rgb(point.color))  # the color of the earliest point in the region
-    copied, taken = flats.colors.copy(), set(colors)
+    copied = flats.colors.copy()
+    taken = set(colors)  # regions with a point, and regions that copy a point
     for region, color in colors.items():
-        similar = set((similarity[region] >= _COPIED).nonzero()[:, 0].tolist()) - taken
-        copied[sorted(similar)] = color
-        taken |= similar
+        similar = (similarity[region] >= _COPIED).nonzero()[:, 0].tolist()
+        new = sorted(set(similar) - taken)
+        copied[new] = color
+        taken.update(new)
     return replace(flats, colors=copied)
 
 
@@ -403,12 +408,13 @@ def fill_drawing_areas(
     """
     rows, columns = fills[0][1].shape
     before = replace(flats, has_lines=False).at_network_size((rows, columns))[0]
-    pointed = [flats.drawing.region_at(point.x, point.y, image_size) for point in points]
-    is_free = torch.from_numpy(~np.isin(flats.drawing.resized((rows, columns)).regions, pointed))
+    hinted_regions = [flats.drawing.region_at(point.x, point.y, image_size) for point in points]
+    regions = flats.drawing.resized((rows, columns)).regions
+    is_hinted = torch.from_numpy(np.isin(regions, hinted_regions))
     lab = before
     for color, mask in fills:
         filled = torch.tensor(color_lab(color)).view(3, 1, 1)
-        lab = lab + mask * is_free * (filled - lab)
+        lab = lab + mask.masked_fill(is_hinted, 0) * (filled - lab)
     return _with_change(flats, lab - before)
 
 

@@ -104,10 +104,11 @@ def _fill_components(levels: Levels, covered: NDArray[np.bool_], objects: NDArra
         unknown = covered[rows, columns]
         if is_object:  # the coarse levels of the fill would spread the colors of distant pixels
             outside = (~replaced).astype(np.uint8)
-            unknown = unknown | (cv2.distanceTransform(outside, cv2.DIST_L2, 5) > margin)
+            is_distant = cv2.distanceTransform(outside, cv2.DIST_L2, 5) > margin
+            unknown = unknown | is_distant
         fill = _fill_object if is_object else _fill_scratch
         for channel in range(planes.shape[2]):
-            part = planes[rows, columns, channel]
+            part = planes[rows, columns, channel]  # a view of `levels`
             part[replaced] = fill(np.ascontiguousarray(part), unknown)[replaced]
 
 

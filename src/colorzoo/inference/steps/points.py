@@ -116,8 +116,9 @@ def enforce_points(ab: Tensor, points: Points, propagator: Propagator) -> Tensor
     difference_sum = F.adaptive_avg_pool2d((points.ab - ab) * points.mask, propagator.shape)
     difference = difference_sum / hinted_share.clamp(min=1e-6)
     is_hinted = (hinted_share[0, 0] > 0).cpu().numpy()
-    propagated = torch.from_numpy(propagator(difference[0].double().cpu().numpy(), is_hinted))[None].to(ab)
-    change = F.interpolate(propagated, size=map_size(ab), mode="bilinear", align_corners=False)
+    propagated = propagator(difference[0].double().cpu().numpy(), is_hinted)
+    propagated_map = torch.from_numpy(propagated)[None].to(ab)
+    change = F.interpolate(propagated_map, size=map_size(ab), mode="bilinear", align_corners=False)
     return torch.where(points.mask > 0, points.ab, ab + change)
 
 
@@ -164,7 +165,7 @@ def limit_reach(ab: Tensor, base_ab: Tensor, lightness: Tensor, points: Points, 
     return torch.where(is_hinted, points.ab, base_ab + torch.from_numpy(smooth_change)[None])
 
 
-def blend(change: Map, given: Map, lightness: Map, widths: Map) -> Map:
+def blend(change: Map, fixed_change: Map, lightness: Map, widths: Map) -> Map:
     """Smooth a color change over uniform surfaces, without crossing edges.
 
     The recursive filter is described by Gastal and Oliveira (2011). Each iteration filters horizontally, then
@@ -173,21 +174,21 @@ def blend(change: Map, given: Map, lightness: Map, widths: Map) -> Map:
 
     Args:
         change: ``(2, h, w)`` in CIE units.
-        given: ``(2, h, w)``, fixed color change at the pixels of points; NaN elsewhere.
+        fixed_change: ``(2, h, w)``, color change at the pixels of points; NaN elsewhere.
         lightness: ``(h, w)`` in [0, 100].
         widths: Standard deviation of the filter ``(h, w)`` in pixels on a uniform surface.
 
     Returns:
         Smoothed change ``(2, h, w)``.
     """
-    is_fixed = ~np.isnan(given)
+    is_fixed = ~np.isnan(fixed_change)
     vertical_distance = _resistance(lightness, widths)  # (h - 1, w)
     horizontal_distance = _resistance(lightness.T, widths.T)  # (w - 1, h)
     rounds = POINTS.blend_rounds
     for number in range(rounds):
         # sqrt(2) / sigma of this iteration, if the standard deviation of the whole filter is 1
         scale = np.float32(np.sqrt(2 * (4**rounds - 1) / 3) / 2 ** (rounds - number - 1))
-        change = np.where(is_fixed, given, change)
+        change = np.where(is_fixed, fixed_change, change)
         # `_pass_along` filters along the first axis of a map with the channels last
         columns_first = change.transpose(2, 1, 0)
         change = _pass_along(columns_first, np.exp(-scale * horizontal_distance)).transpose(2, 1, 0)
@@ -334,12 +335,11 @@ def correct_points(
     # weight of the correction of point j (column) at point i (row)
     weights = torch.exp(-0.5 * squared_distances / deviations.square())
     amounts = _solve_amounts(weights, missing_ab)
-    corrections = []
-    for box, deviation, amount in zip(boxes.tolist(), deviations.tolist(), amounts, strict=True):
-        first_row, last_row, first_column, last_column = box
-        rows_of_point, columns_of_point = (first_row, last_row), (first_column, last_column)
-        corrections.append(PointCorrection(rows_of_point, columns_of_point, deviation, amount))
-    return corrections
+    parameters = zip(boxes.tolist(), deviations.tolist(), amounts, strict=True)
+    return [
+        PointCorrection((first_row, last_row), (first_column, last_column), deviation, amount)
+        for (first_row, last_row, first_column, last_column), deviation, amount in parameters
+    ]
 
 
 def _pixel_boxes(hints: Sequence[PointHint], size: tuple[int, int]) -> Tensor:

@@ -190,7 +190,8 @@ def limit_extent(
         size: Height and width of the map.
     """
     # on the search grid, the point with the largest weight determines the color of a cell
-    weight, nearest = np.zeros(1, np.float32), np.zeros(1, np.int64)
+    weight = np.zeros(1, np.float32)  # broadcast to the grid of the first group
+    nearest = np.zeros(1, np.int64)
     for (reach, indices), group_paths, similarity in zip(groups.items(), paths, similarities, strict=True):
         group_weight = fade(group_paths.costs, on_grid(similarity, group_paths.costs), reach)
         group_nearest = np.array(indices)[group_paths.owner]

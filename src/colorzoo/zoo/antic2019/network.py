@@ -33,7 +33,7 @@ _LAYERS: dict[str, tuple[type[BasicBlock | Bottleneck], tuple[int, int, int, int
     "resnet101": (Bottleneck, (3, 4, 23, 3)),
 }
 _CHANNELS = (64, 128, 256, 512)
-_WIDE = 512  # the blocks of the wide decoder have half as many channels at nf_factor 2
+_WIDE = 512  # output channels of the wide decoder's blocks at nf_factor 2
 _SKIP_BIAS = 1e-3  # initial BatchNorm bias on the skip connections
 _RANGE = 3.0  # output bound in ImageNet standard deviations
 
@@ -151,7 +151,8 @@ def block_shapes(
             up = in_channels // 2
             out_channels = int((up + skip) // divisor * nf_factor)
         else:
-            up = out_channels = int(_WIDE * nf_factor) // (2 * divisor)
+            out_channels = int(_WIDE * nf_factor) // 2 // divisor
+            up = out_channels
         shapes.append((in_channels, skip, up, out_channels))
         in_channels = out_channels
     return shapes

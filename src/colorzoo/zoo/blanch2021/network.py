@@ -81,7 +81,9 @@ class XCNet(nn.Module):
         """
         target_features = outputs_of(self.features, target.expand(-1, 3, -1, -1), TAPS)
         target_maps = _project(self.target_projections, target_features)
-        reference_features = outputs_of(self.features[: TAPS[4] + 1], reference, TAPS[2:5])
+        reference_taps = TAPS[2:5]  # relu3_1, relu4_1 and relu5_1
+        reference_layers = self.features[: reference_taps[-1] + 1]
+        reference_features = outputs_of(reference_layers, reference, reference_taps)
         reference_maps = _project(self.reference_projections, reference_features)
 
         queries = target_maps[_MATCHED]

@@ -134,6 +134,7 @@ class Chen2023(ExemplarGANModule):
         """
         target_features, reference_features = features
         lightness = rgb_to_lab(batch["rgb"])[:, :1]
+        # `clusters` computes the classes from the features, which must not contain the noise
         if self.model.segmentation.segmenter == "clusters" and self.simulation.lightness_noise:
             target_features = self.model.features.of_lightness(lightness)
         target_classes = self.model.classify(lightness_to_rgb(lightness), target_features)

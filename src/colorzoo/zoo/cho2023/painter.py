@@ -71,8 +71,9 @@ def recolor_hinted(rgb: Tensor, index: Tensor, hinted: Tensor, seeds: Tensor, fr
     if not fraction:
         return rgb
     draws = draw_uniform(image_generators(seeds, "recolored"), len(rgb), 1 + 3 * SEGMENTS, rgb.device)
-    image_draw, new_colors = draws[:, :1], draws[:, 1:].view(-1, SEGMENTS, 3)
-    recolored = hinted * (image_draw < fraction)  # 1 for regions with a new color, (B, N)
+    image_draw, color_draws = torch.split(draws, [1, 3 * SEGMENTS], dim=1)
+    new_colors = color_draws.view(-1, SEGMENTS, 3)
+    recolored = torch.where(image_draw < fraction, hinted, 0)  # 1 for regions with a new color, (B, N)
 
     # the same shift for all pixels of a region preserves its shading
     mean_colors, _ = region_means(index, rgb, SEGMENTS)

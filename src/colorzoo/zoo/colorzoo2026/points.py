@@ -229,9 +229,10 @@ def observe(residual: Tensor, mask: Tensor, grid: tuple[int, int]) -> Observatio
 
     # select the cells with points
     has_points = sums[..., 2] > 0
-    cells = has_points.shape[1]
-    numbers = torch.arange(cells, device=mask.device)
-    points_first = torch.where(has_points, numbers - cells, numbers).argsort(dim=1)
+    cell_count = has_points.shape[1]
+    numbers = torch.arange(cell_count, device=mask.device)
+    sort_keys = torch.where(has_points, numbers - cell_count, numbers)  # negative for cells with points
+    points_first = sort_keys.argsort(dim=1)
     largest_count = has_points.sum(1).max().clamp(min=1)
     step = (largest_count + MAX_CELLS - 1) // MAX_CELLS  # every step-th cell is selected
     selected_count = ((largest_count + step - 1) // step).item()

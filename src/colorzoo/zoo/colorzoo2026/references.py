@@ -170,7 +170,8 @@ def observe_references(
     matched_colors, odds = _average_references(matches, references)
     gain = alpha * odds / (1 + odds)  # weight of the matched colors, (B, N, 1)
     change = gain * (matched_colors - mean)
-    # solves gain = precision * variance / (1 + precision * variance), the gain of a Bayesian update
+    # solves gain = precision * variance / (1 + precision * variance), the gain of a Bayesian update; the
+    # lower limit e^-6 keeps the precision finite
     precision = gain / ((1 - gain).clamp(min=math.exp(-6)) * variance)
 
     # interpolate from blocks to cells
@@ -251,7 +252,7 @@ def _trust(similarity: Tensor, comparable: Tensor, spread: Tensor, variance: Ten
     )
     centered = predictors - predictors.new_tensor(_CENTERS)
     logit = centered @ predictors.new_tensor(_FACTORS) + _BIAS + STRENGTH
-    return has_match * logit.sigmoid()
+    return torch.where(has_match, logit.sigmoid(), 0.0)
 
 
 def _blocks(maps: Tensor) -> Tensor:

@@ -133,9 +133,11 @@ class Colorzoo2026Drawing(ColoringModel):
         with torch.autocast(rgb.device.type, enabled=False):
             embedding = self.network(sketch, hints).embedding
         grid = sketch.shape[2] // STRIDE, sketch.shape[3] // STRIDE
-        paper = F.interpolate(sketch, rgb.shape[2:], mode="bilinear", antialias=True).clamp(min=0.02)
+        paper = F.interpolate(sketch, rgb.shape[2:], mode="bilinear", antialias=True)
+        paper_weight = paper.clamp(min=0.02)  # not 0, so that cells of ink have a mean color
         lab = rgb_to_lab(rgb.float())
-        color = _cell_means(scale_lab(lab.movedim(1, -1)).movedim(-1, 1), paper, grid)
+        scaled_lab = scale_lab(lab.movedim(1, -1)).movedim(-1, 1)
+        color = _cell_means(scaled_lab, paper_weight, grid)
         weight = torch.ones_like(color[..., :1])
         cells = torch.cat([embedding, color, weight], dim=-1)
         step = (cells.shape[1] + MAX_OBSERVATIONS - 1) // MAX_OBSERVATIONS  # ONNX division rounds to zero

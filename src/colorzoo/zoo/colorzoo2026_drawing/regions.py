@@ -128,9 +128,10 @@ def contrasting_colors(
     candidates, log_probabilities, owner = _candidates(object_log_probabilities, colors, distance)
     if seed:
         noise = _gumbel_noise(pooled, seed)  # of each region and color, (n, K)
-        heaviest_region = region_shares.argmax(1)  # of each object, (k,)
-        nearest_color = torch.cdist(candidates, colors).argmin(1)  # of the K colors, (m,)
-        log_probabilities = log_probabilities + noise[heaviest_region[owner], nearest_color]
+        # a candidate uses the noise of the heaviest region of its object and of the nearest color, (m,)
+        heaviest_region = region_shares.argmax(1)[owner]
+        nearest_color = torch.cdist(candidates, colors).argmin(1)
+        log_probabilities = log_probabilities + noise[heaviest_region, nearest_color]
     cost = -importance[owner] * log_probabilities
     object_similarity = region_shares @ similarity @ region_shares.T
     pair_cost = _pair_costs(candidates, owner, importance, object_similarity)
@@ -201,18 +202,21 @@ def _iterate_modes(cost: Tensor, pair_cost: Tensor, owner: Tensor) -> Tensor:
     Returns:
         ``(k,)``, number of the candidate of each object.
     """
-    own = [(owner == each).nonzero()[:, 0] for each in range(int(owner[-1]) + 1)]
-    margins = [float(cost[each].sort().values[:2].diff().sum()) for each in own]  # 0 for one candidate
-    order = sorted(range(len(own)), key=lambda index: margins[index], reverse=True)
+    object_count = int(owner[-1]) + 1
+    candidates = [(owner == index).nonzero()[:, 0] for index in range(object_count)]  # of each object
+    margins = [float(cost[own].sort().values[:2].diff().sum()) for own in candidates]  # 0 for one candidate
+    order = sorted(range(object_count), key=lambda index: margins[index], reverse=True)
     chosen: dict[int, int] = {}
     for _ in range(_SWEEPS):
         before = chosen.copy()
         for index in order:
-            total = cost[own[index]] + pair_cost[own[index]][:, list(chosen.values())].sum(1)
-            chosen[index] = int(own[index][total.argmin()])
+            own = candidates[index]
+            # includes the choice of this object, whose pair cost is 0
+            total = cost[own] + pair_cost[own][:, list(chosen.values())].sum(1)
+            chosen[index] = int(own[total.argmin()])
         if chosen == before:
             break
-    return torch.tensor([chosen[index] for index in range(len(own))], device=cost.device)
+    return torch.tensor([chosen[index] for index in range(object_count)], device=cost.device)
 
 
 def mean_entropy(pooled: Tensor, weights: Tensor) -> float:
@@ -261,16 +265,16 @@ def distinct_colors(pooled: Tensor, colors: Tensor, near: Tensor, count: int) ->
         near: Result of `near_colors`.
         count: Maximum number of colors.
     """
-    probabilities = (pooled / DISTINCT_TEMPERATURE).softmax(0)
+    remaining = (pooled / DISTINCT_TEMPERATURE).softmax(0)  # probabilities of the classes not yet counted
     found: list[Tensor] = []
     shares: list[Tensor] = []
-    left = probabilities.clone()
-    while len(found) < count and left.max() > _NEGLIGIBLE:
-        best = int(left.argmax())
-        members = left * near[best]
-        found.append((members / members.sum()) @ colors)
-        shares.append(members.sum())
-        left = left * ~near[best]
+    while len(found) < count and remaining.max() > _NEGLIGIBLE:
+        best = int(remaining.argmax())
+        near_best = remaining * near[best]
+        share = near_best.sum()
+        found.append((near_best / share) @ colors)
+        shares.append(share)
+        remaining = remaining * ~near[best]
     return torch.stack(found), torch.stack(shares)
 
 
@@ -290,8 +294,9 @@ def rank_by_explained_variance(
         areas: ``(n,)``, area of each region.
         temperature: Temperature of the predicted color.
     """
-    shown = likely_color(pooled, centers, temperature)
-    error = areas * (pooled.softmax(1) * torch.cdist(shown, centers).square()).sum(1)
+    predicted = likely_color(pooled, centers, temperature)
+    squared_distances = torch.cdist(predicted, centers).square()  # (n, 256)
+    error = areas * (pooled.softmax(1) * squared_distances).sum(1)
     order: list[int] = []
     remaining = torch.ones_like(error, dtype=torch.bool)
     for _ in range(len(error)):

@@ -106,8 +106,8 @@ def random_views(rgb: Tensor, sketch: Tensor, seeds: Tensor, simulation: Simulat
     drawing = torch.cat([torch.arange(len(rgb), device="cpu"), second])
     view_seeds = torch.cat([seeds, ~seeds[second]])  # the complement has other random numbers
     hinted = _draw_hinted(view_seeds, choices.paired[drawing], choices.hinted[drawing], simulation)
-    warped = copy_to(second, rgb.device)
-    warped_rgb, warped_sketch = _warped(rgb[warped], sketch[warped], view_seeds[len(rgb) :])
+    chosen = copy_to(second, rgb.device)
+    warped_rgb, warped_sketch = _warped(rgb[chosen], sketch[chosen], view_seeds[len(rgb) :])
     lab = rgb_to_lab(torch.cat([rgb, warped_rgb]))
     return Views(
         drawings=len(rgb),
@@ -239,8 +239,10 @@ def random_hints(views: Views, simulation: Simulation) -> Tensor:
     generators = image_generators(views.seeds, "hints")
     # random numbers of each view: one for the number of hints, then for each hint a radius, rows and columns
     draws = draw_uniform(generators, count, 1 + (1 + 2 * _TRIES) * _MAX_HINTS, device)
-    hint_count = 1 + ((1 - draws[:, :1]).log() / math.log(1 - simulation.stop_probability)).floor()
-    valid = torch.arange(_MAX_HINTS, device=device) < hint_count * views.hinted[:, None]
+    uniform = 1 - draws[:, :1]  # in (0, 1], so that the logarithm is finite
+    hint_count = 1 + (uniform.log() / math.log(1 - simulation.stop_probability)).floor()  # geometric
+    is_hinted = views.hinted[:, None] > 0
+    valid = (torch.arange(_MAX_HINTS, device=device) < hint_count) & is_hinted
     radius_draw, *position_draws = draws[:, 1:].view(count, 1 + 2 * _TRIES, _MAX_HINTS).unbind(1)
     rows = (torch.stack(position_draws[:_TRIES]) * height).long()
     columns = (torch.stack(position_draws[_TRIES:]) * width).long()
@@ -304,5 +306,6 @@ def random_reference_cells(views: Views, is_paper: Tensor, simulation: Simulatio
     selected_count = (least * (most / least) ** count_draw).floor()  # log-uniform
     has_other = views.other != torch.arange(view_count, device=draws.device)
     has_reference = (use_draw < simulation.referenced) & has_other
-    is_selected = torch.arange(index.shape[1], device=draws.device) < selected_count * has_reference[:, None]
+    is_within_count = torch.arange(index.shape[1], device=draws.device) < selected_count
+    is_selected = is_within_count & has_reference[:, None]
     return index, is_selected.float() * is_eligible.gather(1, index)

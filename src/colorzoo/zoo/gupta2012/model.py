@@ -143,7 +143,7 @@ def gabor(gray: Array) -> Array:
     Args:
         gray: ``(H, W)`` in [0, 1].
     """
-    reach = round(_PERIODS[-1])
+    reach = round(max(_PERIODS))  # padding in pixels
     padded = np.pad(gray, reach, mode="symmetric")
     shape = [fft.next_fast_len(side) for side in padded.shape]
     spectrum = fft.fft2(padded - padded.mean(), shape)
@@ -152,8 +152,9 @@ def gabor(gray: Array) -> Array:
     magnitudes = []
     for period, orientation in product(_PERIODS, range(_ORIENTATIONS)):
         # each filter is a Gaussian around a center in the frequency plane
-        angle, deviation = orientation * math.pi / _ORIENTATIONS, _OCTAVE / period
+        angle = orientation * math.pi / _ORIENTATIONS
         row_center, column_center = math.sin(angle) / period, math.cos(angle) / period
+        deviation = _OCTAVE / period
         distance = (row_frequency - row_center) ** 2 + (column_frequency - column_center) ** 2
         response = fft.ifft2(spectrum * np.exp(-distance / (2 * deviation**2)))
         magnitudes.append(np.abs(response[inside]))

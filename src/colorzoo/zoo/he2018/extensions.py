@@ -41,9 +41,10 @@ def dense_matches(
     """
     matches = _best_of_all(_directions(features[0]), _directions(other_features[0]))  # relu5_1
     for level, scale in enumerate(_MATCHED_SCALES[1:], start=1):
-        matches = _enlarge(matches, _map_size(size, scale), _map_size(other_size, scale), 2)
+        map_size, other_map_size = _map_size(size, scale), _map_size(other_size, scale)
+        matches = _enlarge(matches, map_size, other_map_size, times=2)
         matches = _best_nearby(_directions(features[level]), _directions(other_features[level]), matches)
-    return _enlarge(matches, size, other_size, _MATCHED_SCALES[-1])
+    return _enlarge(matches, size, other_size, times=_MATCHED_SCALES[-1])
 
 
 def _map_size(size: Size, scale: int) -> Size:

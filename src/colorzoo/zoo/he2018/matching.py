@@ -74,8 +74,7 @@ def warp(image: Tensor, matches: Tensor) -> Tensor:
         Warped image ``(B, C, H, W)``, 0 where all patches lie outside the source image.
     """
     size = (image.shape[2], image.shape[3])
-    outside = -2 - max(size)  # match of padding pixels, outside of the image for every shift
-    padded = F.pad(matches, (1, 1, 1, 1), value=outside)
+    padded = F.pad(matches, (1, 1, 1, 1), value=-2)  # -2 is outside of the image for every shift
     height, width = matches.shape[-2:]
     color_sum = image.new_zeros(len(matches), image.shape[1], height, width)
     votes = image.new_zeros(len(matches), 1, height, width)
@@ -165,11 +164,14 @@ def feature_distances(
     """
     target_size = (forward.shape[2], forward.shape[3])
     reference_size = (backward.shape[2], backward.shape[3])
-    forward_rows, backward_rows = rows_of(forward, reference_size), rows_of(backward, target_size)
+    forward_rows = rows_of(forward, reference_size)
+    backward_rows = rows_of(backward, target_size)
 
     # sums over the channels: dot products of matched features, and squared norms
-    forward_dots = target_squares = target.new_zeros(len(target), 1, *target_size)
-    backward_dots = reference_squares = target.new_zeros(len(target), 1, *reference_size)
+    forward_dots = target.new_zeros(len(target), 1, *target_size)
+    backward_dots = target.new_zeros(len(target), 1, *reference_size)
+    target_squares = torch.zeros_like(forward_dots)
+    reference_squares = torch.zeros_like(backward_dots)
     target_parts = torch.split(target, _CHANNELS, dim=1)
     reference_parts = torch.split(reference, _CHANNELS, dim=1)
     for target_part, reference_part in zip(target_parts, reference_parts, strict=True):

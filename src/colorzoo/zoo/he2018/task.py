@@ -118,8 +118,8 @@ class He2018(SelfReferenced, SingleOptimizerModule):
         losses = {
             "loss": loss,
             # means over the batch; images of the other branch count as 0
-            "chrominance": (chrominance * ~is_perceptual).mean(),
-            "perceptual": (perceptual * is_perceptual).mean(),
+            "chrominance": torch.where(is_perceptual, 0, chrominance).mean(),
+            "perceptual": torch.where(is_perceptual, perceptual, 0).mean(),
         }
         self.log_losses(losses, len(lab))
         return loss

@@ -56,13 +56,14 @@ def point_hints(lightness: Tensor, points: Points, cells: tuple[int, int]) -> Hi
 
     # sums over the pixels of each cell, (B, 4, rows, columns)
     height, width = lightness.shape[-2:]
-    row_membership = membership(height, cells[0], lab)  # (rows, H)
-    column_membership = membership(width, cells[1], lab)  # (columns, W)
+    rows, columns = cells
+    row_membership = membership(height, rows, lab)  # (rows, H)
+    column_membership = membership(width, columns, lab)  # (columns, W)
     sums = row_membership @ torch.cat([lab, points.mask.float()], dim=1) @ column_membership.T
     lab_sum, count = sums[:, :3], sums[:, 3:]
 
     # number of covered pixels at the size of the network input, at most 256
-    covered = count * (CELL**2 * cells[0] * cells[1]) / (height * width)
+    covered = count * (CELL**2 * rows * columns) / (height * width)
     is_hinted = ((covered >= _MIN_PIXELS) | small_points(covered))[:, 0]
     rgb = lab_to_rgb(lab_sum / count.clamp(min=1)).permute(0, 2, 3, 1)
     return Hints(is_hinted.nonzero(), 2 * rgb[is_hinted] - 1)
@@ -190,7 +191,7 @@ class Users:
 
 
 def draw_mask(
-    modes: random.Random, numbers: np.random.RandomState, shape: tuple[int, int], users: Users
+    mode_draws: random.Random, cell_draws: np.random.RandomState, shape: tuple[int, int], users: Users
 ) -> NDArray[np.int8]:
     """Draw the cell states of a training image.
 
@@ -198,8 +199,8 @@ def draw_mask(
     The order of random draws matches the authors' code.
 
     Args:
-        modes: Random generator for the choice between some and all cells.
-        numbers: Random generator for the selection of masked cells and candidates.
+        mode_draws: Random generator for the choice between some and all cells.
+        cell_draws: Random generator for the selection of masked cells and candidates.
         shape: Rows and columns of the cell grid.
         users: Settings of the masked cells and simulated hints.
 
@@ -208,13 +209,13 @@ def draw_mask(
         (masked cell that can receive a hint).
     """
     cell_count = shape[0] * shape[1]
-    (masks_all,) = modes.choices((True, False), weights=(users.everything, 1 - users.everything))
+    (masks_all,) = mode_draws.choices((True, False), weights=(users.everything, 1 - users.everything))
     if masks_all:
         masked_cells = np.arange(cell_count)
     else:
-        masked_count = numbers.randint(min(users.fewest, cell_count - 1), cell_count)
-        masked_cells = numbers.permutation(cell_count)[:masked_count]
-    candidates = numbers.permutation(masked_cells)[: users.strokes]
+        masked_count = cell_draws.randint(min(users.fewest, cell_count - 1), cell_count)
+        masked_cells = cell_draws.permutation(cell_count)[:masked_count]
+    candidates = cell_draws.permutation(masked_cells)[: users.strokes]
     states = np.full(cell_count, SEEN, dtype=np.int8)
     states[masked_cells] = MASKED
     states[candidates] = CANDIDATE

@@ -240,7 +240,8 @@ class _Level(nn.Module):
         self.attn = nn.ModuleList()
         if attends:
             self.attn.extend(_Attention(out_channels) for _ in range(blocks))
-        self.downsample = self.upsample = nn.Sequential()  # without layers, this is the identity
+        self.downsample = nn.Sequential()  # without layers, this is the identity
+        self.upsample = nn.Sequential()
         if downsample:
             pad = nn.ZeroPad2d((0, 1, 0, 1))  # only at the right and bottom
             conv = nn.Conv2d(out_channels, out_channels, 3, stride=2)

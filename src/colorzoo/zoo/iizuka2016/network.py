@@ -83,10 +83,11 @@ class JointPriorNetwork(nn.Module):
         )
         self.mid = nn.Sequential(convolutions((c512, c512, c256), (1, 1), normalization))
         # global branch: scene features, which the scene classifier uses, and the global vector
+        scene_positions = (scene_side // 32) ** 2  # of the last convolution, at 1/32 scale
         self.scene = nn.Sequential(
             convolutions((c512,) * 5, (2, 1, 2, 1), normalization)
             | OrderedDict(flat=nn.Flatten())
-            | linear("fc1", c512 * (scene_side // 32) ** 2, c1024, normalization)
+            | linear("fc1", c512 * scene_positions, c1024, normalization)
             | linear("fc2", c1024, c512, normalization)
         )
         self.style = nn.Sequential(linear("fc3", c512, c256, normalization))

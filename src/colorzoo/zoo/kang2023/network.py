@@ -225,7 +225,10 @@ class DDColorNetwork(nn.Module):
         last = self.pixel_decoder.last
         features = F.relu(last.conv(finest))  # (B, C * factor**2, h, w)
         batch, _, height, width = features.shape
-        flat_features = features.reshape(batch, ab_embeddings.shape[2], last.factor**2 * height * width)
+        subpixels = last.factor**2
+        channels = ab_embeddings.shape[2]
+        flat_features = features.reshape(batch, channels, subpixels * height * width)
         product = torch.bmm(ab_embeddings.to(features.dtype), flat_features)
-        ab = blur(F.pixel_shuffle(product.view(batch, -1, height, width), last.factor))
+        product_maps = product.view(batch, 2 * subpixels, height, width)
+        ab = blur(F.pixel_shuffle(product_maps, last.factor))
         return ab + F.conv2d(image, image_weight[..., None, None], self.refine.bias)

@@ -194,11 +194,11 @@ class Propagation(nn.Module):
         values = torch.cat([key, trust, trust * ab], dim=1)
         padded = F.pad(values, (reach,) * 4)  # pixels outside of the image have no weight
         weighted_sum = torch.zeros_like(ab)
-        weight = torch.full_like(trust, 1e-6)
-        for row, column in product(range(-reach, reach + 1, _STEP), repeat=2):
-            if row**2 + column**2 > self.radius**2:
+        weight = torch.full_like(trust, 1e-6)  # above 0, to avoid division by 0
+        for dy, dx in product(range(-reach, reach + 1, _STEP), repeat=2):
+            if dy**2 + dx**2 > self.radius**2:
                 continue
-            top, left = reach + row, reach + column
+            top, left = reach + dy, reach + dx
             neighbors = padded[..., top : top + height, left : left + width]
             other_key, other_trust, trusted_ab = torch.split(neighbors, [key.shape[1], 1, 2], dim=1)
             similarity = torch.exp(-(other_key - key).square().sum(dim=1, keepdim=True) / 2)
@@ -234,9 +234,9 @@ class ExtendedEdgeLoss(EdgeLoss):
         edge_weights = image_weights(edge_error(backbone_ab, target, near), relative)
         color_weights = image_weights(color_error(backbone_ab, target, near), relative)
         return {
-            **super().terms(prediction, target, backbone_ab, scribbles),
             "edge": (edge_error(ab, target, near) * edge_weights).mean(),
             "con": (edge_error(ab, backbone_ab, 1 - near) * edge_weights).mean(),
+            "reg": super().terms(prediction, target, backbone_ab, scribbles)["reg"],
             "color": (color_error(ab, target, near) * color_weights).mean(),
             "hold": (color_error(ab, backbone_ab, 1 - near) * color_weights).mean(),
         }

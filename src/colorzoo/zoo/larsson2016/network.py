@@ -92,7 +92,8 @@ def hue_of(shares: Tensor, rule: HueRule) -> tuple[Tensor, Tensor]:
         return _without_fading(hue)
     # a short mean vector means an uncertain hue, whose chroma fades
     length = torch.linalg.vector_norm(torch.stack([x, y]), dim=0)  # ONNX has no hypot
-    fading = (length / BINS).clamp(max=_FADED_BELOW) / _FADED_BELOW
+    mean_length = length / BINS  # mean over the bins, as in the paper
+    fading = mean_length.clamp(max=_FADED_BELOW) / _FADED_BELOW
     return hue, fading
 
 

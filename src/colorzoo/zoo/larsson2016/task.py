@@ -179,7 +179,8 @@ def window_shares(bins: Tensor, places: Tensor, window: int) -> Tensor:
 
     image = torch.arange(len(bins), device=bins.device)[:, None, None, None]
     window_bins = bins[image, rows.clamp(0, height - 1), columns.clamp(0, width - 1)]
-    one_hot = F.one_hot(window_bins, BINS) * is_inside[..., None]  # (B, P, window, window, 32)
+    one_hot = F.one_hot(window_bins, BINS)  # (B, P, window, window, 32)
+    one_hot = one_hot.where(is_inside[..., None], 0)
     counts = one_hot.sum((2, 3)).flatten(0, 1).float()
     return counts / counts.sum(1, keepdim=True)
 

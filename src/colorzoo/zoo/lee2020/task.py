@@ -251,7 +251,8 @@ def make_reference(rgb: Tensor, seeds: Tensor, color_shift: float) -> MadeRefere
     # triplets: the corresponding position is positive, a random other position is negative
     sources = source_positions(theta, moves, (height, width)).permute(0, 3, 1, 2)
     positive, present = corresponding_places(F.adaptive_avg_pool2d(sources, (rows, columns)))
-    negative = (positive + 1 + (negative_draws * (count - 1)).long()) % count
+    negative_offset = 1 + (negative_draws * (count - 1)).long()  # 1 to count - 1
+    negative = (positive + negative_offset) % count
     device = rgb.device
     return MadeReference(target, reference, positive.to(device), negative.to(device), present.to(device))
 
@@ -268,11 +269,14 @@ def corresponding_places(sources: Tensor) -> tuple[Tensor, Tensor]:
         positions outside the copy, else 1.
     """
     batch, _, rows, columns = sources.shape
-    row_index, column_index = (torch.arange(length, device=sources.device) for length in (rows, columns))
+    row_index = torch.arange(rows, device=sources.device)
+    column_index = torch.arange(columns, device=sources.device)
     y, x = torch.meshgrid(row_index, column_index, indexing="ij")
+    # centers of the positions, in units of the position grid
     image_positions = torch.stack([x.flatten(), y.flatten()], dim=1).to(sources) + 0.5  # (N, 2)
     grid_size = sources.new_tensor([columns, rows]).view(2, 1)
     copy_positions = (grid_size * sources.flatten(2)).mT  # (B, N, 2)
     distance = torch.cdist(image_positions.expand(batch, -1, -1), copy_positions)
     nearest = distance.min(dim=2)
-    return nearest.indices, (nearest.values < 1).float()
+    is_present = nearest.values < 1  # less than one position away
+    return nearest.indices, is_present.float()

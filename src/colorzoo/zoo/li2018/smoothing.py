@@ -77,15 +77,15 @@ def affinities(content: FloatImage, epsilon: float = AFFINITY_EPSILON) -> csr_ar
     whitened = np.einsum("hwij,nhwj->nhwi", inverse_covariance, centered)  # C^-1 (c_i - m)
 
     # for each shift (dy, dx), the affinity of each pixel (y, x) and the pixel (y + dy, x + dx)
-    shifted = {shift: np.zeros((height, width)) for shift in product(range(-2, 3), range(-2, 3))}
+    affinity_maps = {shift: np.zeros((height, width)) for shift in product(range(-2, 3), range(-2, 3))}
     for i, j in combinations_with_replacement(range(9), 2):
         # pixel i and pixel j of each window; the affinity is symmetric
         affinity = (1 + np.einsum("hwc,hwc->hw", whitened[i], centered[j])) / 9
         both_directions = {(i, j), (j, i)}  # a set, because i can equal j
         for start, end in both_directions:
             (y, x), (y_end, x_end) = _WINDOW[start], _WINDOW[end]
-            shifted[y_end - y, x_end - x][crops[start]] += affinity
-    return sparse_affinities(shifted, (height, width))
+            affinity_maps[y_end - y, x_end - x][crops[start]] += affinity
+    return sparse_affinities(affinity_maps, (height, width))
 
 
 def window_covariance(colors: FloatImage) -> FloatImage:
@@ -206,10 +206,13 @@ def averaged_models(models: Tensor, content: Tensor, *, radius: int, edge: float
     height, width = content.shape[-2:]
     coefficients = models.flatten(0, 1)
     # the weight of the pixel itself is 1
-    weighted_sum, weight_sum = coefficients.clone(), torch.ones_like(content[0])
+    weighted_sum = coefficients.clone()
+    weight_sum = torch.ones_like(content[0])
     for dy, dx in product(range(radius + 1), range(-radius, radius + 1)):
-        if (dy == 0 and dx <= 0) or dy >= height or abs(dx) >= width:
+        if dy == 0 and dx <= 0:
             continue  # each unordered pair of pixels is processed once
+        if dy >= height or abs(dx) >= width:
+            continue  # all neighbors lie outside the image
         # all pixels (y, x) whose neighbor (y + dy, x + dx) lies in the image, and these neighbors
         left, right = max(0, -dx), width - max(0, dx)  # columns of the pixels
         pixel = (..., slice(0, height - dy), slice(left, right))

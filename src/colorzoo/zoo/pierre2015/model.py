@@ -70,7 +70,8 @@ def candidates(luminance: Tensor, reference: Tensor, step: int) -> Tensor:
     # U and V at the centers of the reference patches, (2, M)
     center_colors = reference[0, 1:, step // 2 :: step, step // 2 :: step].flatten(1)
     if not center_colors.numel():  # the reference is too small for this step
-        step, center_colors = 1, reference[0, 1:].flatten(1)
+        step = 1
+        center_colors = reference[0, 1:].flatten(1)
 
     selected = []
     image_descriptors = patch_descriptors(luminance, 1)
@@ -186,7 +187,7 @@ def choose(
     limit = colors.new_tensor([MOST_U, MOST_V]).view(2, 1, 1)
     weights = torch.full_like(colors[:, 0], 1 / len(colors))
     uv = extrapolated = colors.mean(dim=0)
-    dual = gradient(torch.cat([uv, scaled_luminance])).mul(0)  # zeros, (2, 3, H, W)
+    dual = torch.zeros_like(gradient(torch.cat([uv, scaled_luminance])))  # (2, 3, H, W)
     for _ in range(iterations):
         # dual step, and projection on the unit ball of each pixel
         dual = dual + sigma * gradient(torch.cat([extrapolated, scaled_luminance]))

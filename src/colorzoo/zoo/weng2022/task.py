@@ -117,9 +117,10 @@ def classification_loss(logits: Tensor, ab: Tensor, class_weights: Tensor, *, ne
     # indices and probabilities of the bins nearest to each true color, (B H W, neighbors)
     bins, target = soft_neighbors(ab.movedim(1, -1).reshape(-1, 2), neighbors=neighbors)
     log_probabilities = logits.float().log_softmax(dim=1).movedim(1, -1).flatten(0, 2)  # (B H W, 313)
-    log_probability = log_probabilities.gather(1, bins)
-    log_probability = log_probability.where(log_probability > EXCLUDED_LOGIT / 2, 0.0)
-    divergence = F.kl_div(log_probability, target, reduction="none").sum(dim=1)
+    near_log_probabilities = log_probabilities.gather(1, bins)
+    is_possible = near_log_probabilities > EXCLUDED_LOGIT / 2  # other bins have about EXCLUDED_LOGIT
+    prediction = near_log_probabilities.where(is_possible, 0.0)
+    divergence = F.kl_div(prediction, target, reduction="none").sum(dim=1)
     nearest_bin = bins[:, 0]
     return with_weighted_gradient(divergence, class_weights[nearest_bin])
 

@@ -138,18 +138,19 @@ class HintAttention(nn.Module):
             ``(B, 3, h, w)``: the attended color and the total attention weight of cells with a hint.
         """
         batch, _, height, width = features.shape
-        cells = ((height + 1) // 2, (width + 1) // 2)
-        cell_hints = F.adaptive_avg_pool2d(hints.float(), cells)
-        fraction = cell_hints[:, 2:]  # of hinted pixels in each cell
+        grid = ((height + 1) // 2, (width + 1) // 2)  # rows and columns of the cells
+        cell_hints = F.adaptive_avg_pool2d(hints.float(), grid)
+        hinted_fraction = cell_hints[:, 2:]  # fraction of the cell's pixels that have a hint
         projected = self.key(features)
-        projected_cells = F.adaptive_avg_pool2d(projected.float(), cells)
+        projected_cells = F.adaptive_avg_pool2d(projected.float(), grid)
         query = _extend_query(self._embed(projected))
-        key = _extend_key(self._embed(projected_cells), self.bias, fraction)
+        key = _extend_key(self._embed(projected_cells), self.bias, hinted_fraction)
         # dividing by the fraction gives the mean color of the hinted pixels, and 1 as the third channel
-        hint_means = (cell_hints / fraction.clamp(min=1e-6)).flatten(2).transpose(1, 2)
-        value = torch.cat([hint_means, torch.zeros_like(hint_means[:, :1])], dim=1)  # the null cell is 0
+        hint_means = cell_hints / hinted_fraction.clamp(min=1e-6)
+        value = hint_means.flatten(2).transpose(1, 2)  # (B, cells, 3)
+        value = torch.cat([value, torch.zeros_like(value[:, :1])], dim=1)  # the null cell is 0
         if not torch.is_grad_enabled() and not is_traced():
-            key, value = _hinted_in_some_image(key, value, fraction)
+            key, value = _hinted_in_some_image(key, value, hinted_fraction)
         # one attention head, because ONNX export supports only 4D attention
         heads = F.scaled_dot_product_attention(query[:, None], key[:, None], value[:, None], scale=1.0)
         attended = heads[:, 0]  # (B, h * w, 3)
@@ -316,13 +317,14 @@ def fold_rank_layers(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Returns:
         State dict of an equivalent network without rank layers.
     """
-    rank_layers = [key for key in state_dict if ".rank_layers." in key]
-    if not rank_layers:
+    rank_keys = [key for key in state_dict if ".rank_layers." in key]
+    if not rank_keys:
         return dict(state_dict)
-    rank_layers.sort(key=lambda key: int(key.rpartition(".")[2]))
-    product = reduce(torch.matmul, [state_dict[key].double() for key in reversed(rank_layers)])
-    next_layer = rank_layers[0].partition("rank_layers.")[0] + "up8.weight"
-    weight = state_dict[next_layer]
-    folded = {key: value for key, value in state_dict.items() if key not in rank_layers}
-    folded[next_layer] = torch.einsum("cd,cohw->dohw", product, weight.double()).to(weight.dtype)
+    rank_keys.sort(key=lambda key: int(key.rpartition(".")[2]))  # in the order of the layers
+    product = reduce(torch.matmul, [state_dict[key].double() for key in reversed(rank_keys)])
+    prefix = rank_keys[0].partition("rank_layers.")[0]
+    next_key = f"{prefix}up8.weight"
+    weight = state_dict[next_key]
+    folded = {key: value for key, value in state_dict.items() if key not in rank_keys}
+    folded[next_key] = torch.einsum("cd,cohw->dohw", product, weight.double()).to(weight.dtype)
     return folded

@@ -194,7 +194,7 @@ def match_histogram(shares: Tensor, histogram: Tensor) -> Tensor:
     return weights
 
 
-def match_saturation(shares: Tensor, saturations: Tensor, saturation: Tensor) -> Tensor:
+def match_saturation(shares: Tensor, saturations: Tensor, target: Tensor) -> Tensor:
     """Return bin weights for which the mean expected saturation equals a target.
 
     The weight of a bin is an exponential function of its chroma: weight = exp(slope * chroma / 40). The slope
@@ -203,7 +203,7 @@ def match_saturation(shares: Tensor, saturations: Tensor, saturation: Tensor) ->
     Args:
         shares: Bin probabilities ``(B, 313, N)`` at N positions.
         saturations: Bin saturations ``(B, 313, N)``; see `saturation_at`.
-        saturation: Target saturation ``(B, 1)`` in [0, 1].
+        target: Target mean saturation ``(B, 1)`` in [0, 1].
 
     Returns:
         Bin weights ``(B, 313)``.
@@ -211,13 +211,13 @@ def match_saturation(shares: Tensor, saturations: Tensor, saturation: Tensor) ->
     saturation_terms = shares * saturations
     chroma = torch.linalg.vector_norm(hull_centers(), dim=1).to(shares) / _CHROMA_UNIT  # (313,)
     # bounds of the slope, (B, 1)
-    low, high = torch.full_like(saturation, -_MAX_SLOPE), torch.full_like(saturation, _MAX_SLOPE)
+    low, high = torch.full_like(target, -_MAX_SLOPE), torch.full_like(target, _MAX_SLOPE)
     for _ in range(_BISECTIONS):
         slope = (low + high) / 2
         weights = torch.exp(slope * chroma)  # (B, 313)
         saturation_sums = torch.bmm(weights.unsqueeze(1), saturation_terms)
         expected = saturation_sums * _normalizers(shares, weights)  # saturation of each position, (B, 1, N)
-        is_too_pale = expected.mean(dim=2) < saturation
+        is_too_pale = expected.mean(dim=2) < target
         low = torch.where(is_too_pale, slope, low)
         high = torch.where(is_too_pale, high, slope)
     slope = (low + high) / 2
