@@ -153,6 +153,16 @@ def test_weigh_transfer_equals_the_formula() -> None:
     torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3)
 
 
+def test_weigh_transfer_of_a_cropped_image_equals_the_crop() -> None:
+    """The logits of both images have the same cells, and both transfer variances have the minimum value."""
+    automatic, transferred = torch.zeros(1, 2, 16, 12), torch.ones(1, 2, 16, 12)
+    logits = 5 * torch.randn(1, 529, 4, 3)
+    whole = weigh_transfer(transferred, automatic, logits, grid_centers(), 50.0)
+    crop = (..., slice(13), slice(9))
+    cropped = weigh_transfer(transferred[crop], automatic[crop], logits, grid_centers(), 50.0)
+    torch.testing.assert_close(cropped, whole[crop])
+
+
 def test_transfer_error_must_be_positive() -> None:
     with pytest.raises(ColorzooError, match="transfer_error must be above 0"):
         create_model("xu2020_small", weights=None, transfer_error=0.0)

@@ -25,6 +25,7 @@ from colorzoo.settings import Positive
 from colorzoo.training.stages import Stage
 from colorzoo.zoo.xu2020.network import MASK_CENTER, Architecture, ExemplarNetwork
 
+_CELL = 4  # side of a logit cell in pixels
 _AREA = (0.3, 1.0)  # area range of a self-reference crop, as a fraction of the image
 WRONG_SHARE, _WRONG_SHIFT = 0.3, 30.0  # fraction of shifted contents, maximum shift in CIE units
 
@@ -97,8 +98,11 @@ def weigh_transfer(
     Returns:
         Averaged ab ``(B, 2, H, W)`` in CIE units.
     """
-    cell_variance = _mean_variance(logits, centers)  # of cells of 4 x 4 pixels
-    automatic_variance = F.interpolate(cell_variance, size=transferred.shape[-2:], mode="bilinear")
+    height, width = transferred.shape[-2:]
+    cell_variance = _mean_variance(logits, centers)
+    rows, columns = cell_variance.shape[-2:]
+    covered_size = (_CELL * rows, _CELL * columns)  # the last cells can exceed the image
+    automatic_variance = F.interpolate(cell_variance, covered_size, mode="bilinear")[:, :, :height, :width]
     squared_difference = (transferred - automatic).square().mean(dim=1, keepdim=True)
     excess = (squared_difference - automatic_variance).mean(dim=(1, 2, 3), keepdim=True)
     least_variance = error**2
