@@ -104,7 +104,17 @@ def failure_message(error: Exception, image: str, result: str) -> str:
         return f"{image} does not fit into memory. Set a smaller --size, or downscale the image."
     if is_on("COLORZOO_DEBUG"):
         raise error
+    return f"{image}: {unexpected_message(error)}"
+
+
+def unexpected_message(error: Exception) -> str:
+    """Return a one-line message about an error that is not a `ColorzooError`.
+
+    Errors of the file system, such as a file name that is too long, are not errors of this package.
+    """
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
     return (
-        f"{image}: unexpected {type(error).__name__}: {error}. Report this error with the output of "
+        f"unexpected {type(error).__name__}: {error}. Report this error with the output of "
         "`colorzoo doctor`. To print a traceback, set COLORZOO_DEBUG=1 and run the command again."
     )

@@ -4,7 +4,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 import colorzoo.losses
 from colorzoo.data.self_references import crop_flip_reference, warp_jitter_reference
+from colorzoo.precision import in_float32
 from colorzoo.zoo.zhang2019.extensions import previous_frames
 
 NO_LOSSES = {"sum_over_processes", "weighted_sum", "widened"}
@@ -131,3 +132,20 @@ def test_simulated_previous_frames_ignore_autocast() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         found = previous_frames(lab, seeds, 1.0)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-3)
+
+
+class Pair(NamedTuple):
+    ab: Tensor
+    weights: list[Tensor]
+
+
+def test_float32_arguments_keep_their_types() -> None:
+    half, full = torch.ones(1).bfloat16(), torch.ones(1)
+    arguments = in_float32(lambda *values: values)(Pair(half, [half]), (half, half), half.shape, [half])
+    pair, both, shape, each = arguments
+    assert isinstance(pair, Pair)
+    assert pair.ab.dtype == pair.weights[0].dtype == torch.float32
+    assert both == (full, full)
+    assert both[0].dtype == each[0].dtype == torch.float32
+    assert isinstance(shape, torch.Size)
+    assert isinstance(each, list)

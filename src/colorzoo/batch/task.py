@@ -160,9 +160,10 @@ def names_file(out: str) -> bool:
 
     If the path does not exist, it is a file name if it ends with an image-like extension such as ``.png``.
     """
-    if out.endswith(("/", os.sep)) or Path(out).is_dir():
+    # unlike the methods of Path, these functions do not raise an error for names that are too long
+    if out.endswith(("/", os.sep)) or os.path.isdir(out):  # noqa: PTH112
         return False
-    return Path(out).is_file() or _EXTENSION.fullmatch(Path(out).suffix) is not None
+    return os.path.isfile(out) or _EXTENSION.fullmatch(Path(out).suffix) is not None  # noqa: PTH113
 
 
 def plan_outputs(

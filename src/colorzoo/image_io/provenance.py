@@ -220,7 +220,8 @@ def read_provenance(path: Path) -> ImageProvenance | None:
         >>> read_provenance(path).model
         'zhang2017_local_small'
     """
-    if path.exists() and not (path.is_file() or path.is_dir()):
+    # unlike the methods of Path, these functions do not raise an error for names that are too long
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):  # noqa: PTH110, PTH112, PTH113
         return None  # reading a pipe would block
     provenance = embedded_provenance(path)
     if provenance is None:

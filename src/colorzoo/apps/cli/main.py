@@ -19,7 +19,7 @@ import colorzoo.apps.cli
 from colorzoo.apps.cli._options import Command
 from colorzoo.console import escape_unencodable, printed_warnings
 from colorzoo.environment import installed_version, is_on
-from colorzoo.errors import ColorzooError
+from colorzoo.errors import ColorzooError, unexpected_message
 from colorzoo.registry import all_cards, plugins
 
 VERBS = {  # module of each command
@@ -142,10 +142,7 @@ def _run_verb(verb: ModuleType, words: list[str]) -> int:
     except Exception as error:
         if is_on("COLORZOO_DEBUG"):
             raise
-        raise ColorzooError(
-            f"unexpected {type(error).__name__}: {error}. Report this error with the output of "
-            "`colorzoo doctor`. To print a traceback, set COLORZOO_DEBUG=1 and run the command again."
-        ) from error
+        raise ColorzooError(unexpected_message(error)) from error
 
 
 def find_command(verb: ModuleType, words: Sequence[str]) -> tuple[str, Command, list[str]]:
