@@ -170,6 +170,8 @@ class NetworkRunner:
     ) -> T:
         """Run a method in the preferred precision, and again in float32 if the result is not finite.
 
+        Later edits of the image then run only in float32.
+
         Args:
             method: Method of the model to run: `ColoringModel.edit` or `ColoringModel.similarity`.
             image: Network input ``(B, 1, h, w)``, first argument of the method.
@@ -182,16 +184,40 @@ class NetworkRunner:
         Raises:
             ColorzooError: The result is not finite in float32, or the device has too little memory.
         """
+        if self.dtype != torch.float32 and torch.float32 not in states:
+            state = states.setdefault(self.dtype, {})
+            with suppress(LinAlgError):  # a system of equations with NaN
+                result = self._run(method, image, hints, state, self.dtype)
+                if _is_finite(result):
+                    return result
+            del states[self.dtype]
+        state = states.setdefault(torch.float32, {})
         try:
-            for dtype in dict.fromkeys((self.dtype, torch.float32)):  # float32 at most once
-                state = states.setdefault(dtype, {})
-                # a system of equations with NaN raises LinAlgError, which is treated like a NaN result
-                with suppress(LinAlgError), self.session(dtype):
-                    result = method(image.to(self.device), hints.to(self.device), state)
-                    values = result.colors if isinstance(result, Prediction) else result
-                    values = values.float().cpu()
-                    if torch.isfinite(values).all():
-                        return result.with_colors(values) if isinstance(result, Prediction) else values
+            result = self._run(method, image, hints, state, torch.float32)
+        except LinAlgError as error:
+            raise ColorzooError(
+                f"{self.name} cannot solve a system of equations in float32 ({error}). "
+                "Change the guidance, or set --weights to other weights."
+            ) from error
+        if not _is_finite(result):
+            raise ColorzooError(
+                f"{self.name} predicted NaN or inf in float32. Set --weights to other weights."
+            )
+        return result
+
+    def _run(
+        self,
+        method: Callable[[Tensor, H, dict[str, Any]], T],
+        image: Tensor,
+        hints: H,
+        state: dict[str, Any],
+        dtype: torch.dtype,
+    ) -> T:
+        """Run a method in a numeric precision; see `_run_finite`."""
+        try:
+            with self.session(dtype):
+                result = method(image.to(self.device), hints.to(self.device), state)
+                values = _values(result).float().cpu()
         except RuntimeError as error:
             # on MPS, exhausted memory raises a plain RuntimeError
             is_out_of_memory = isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
@@ -200,4 +226,12 @@ class NetworkRunner:
             raise ColorzooError(
                 f"{self.device.type} ran out of memory. Set a smaller --size, or set --device cpu."
             ) from error
-        raise ColorzooError(f"{self.name} predicted NaN or inf in float32. Set --weights to other weights.")
+        return result.with_colors(values) if isinstance(result, Prediction) else values
+
+
+def _values(result: Tensor | Prediction) -> Tensor:
+    return result.colors if isinstance(result, Prediction) else result
+
+
+def _is_finite(result: Tensor | Prediction) -> bool:
+    return bool(torch.isfinite(_values(result)).all())

@@ -12,8 +12,11 @@ import pytest
 import torch
 from PIL import Image
 
+from colorzoo.errors import ColorzooError
+from colorzoo.guidance import Guidance
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.network import States
 from tiny_model import Run, gray_image, tiny_model
 
 
@@ -50,6 +53,21 @@ def test_nan_in_low_precision_is_recomputed_in_float32(monkeypatch: pytest.Monke
     image = read_image(gray_image(30, 40))
     assert np.isfinite(colorizer.colorize(image).rgb).all()
     assert seen == [True, False]
+
+    states: States = {}  # of another image
+    for _ in range(2):
+        colorizer.predict(torch.rand(1, 1, 30, 40), Guidance(), states)
+    assert seen[2:] == [True, False, False]
+    assert list(states) == [torch.float32]
+
+
+def test_failed_system_of_equations_in_float32_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_model()
+    monkeypatch.setattr(model, "forward", lambda *_: torch.linalg.inv(torch.zeros(2, 2)))
+    for precision in ("bfloat16", "float32"):
+        colorizer = Colorizer(model, device="cpu", precision=precision)
+        with pytest.raises(ColorzooError, match=r"equations in float32 \(linalg.inv: .*singular"):
+            colorizer.predict(torch.rand(1, 1, 30, 40), Guidance())
 
 
 @pytest.mark.nightly
