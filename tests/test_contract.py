@@ -269,6 +269,10 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
             {"contract_test": ContractTestConfig(size=16, without_gradient=("model.network.0.*",))},
             "without_gradient must not match",
         ),
+        (
+            {"contract_test": ContractTestConfig(size=16, without_gradient=("model.netwrok.*",))},
+            "without_gradient must match parameters of the task, such as model.network.",
+        ),
         (NO_TRAINING, r"'training' in its limits.* \['model.network.0.weight'"),
     ],
     "state_dict_round_trip": [

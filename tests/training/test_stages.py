@@ -1,8 +1,18 @@
 """Training stages: trained and frozen parameters."""
 
+import pytest
 from torch import nn
 
-from colorzoo.training.stages import EVERYTHING, Stage, freeze, set_frozen_layers_to_eval, untrained_submodels
+from colorzoo import create_model
+from colorzoo.errors import ColorzooError
+from colorzoo.training.stages import (
+    EVERYTHING,
+    Stage,
+    freeze,
+    require_matching_patterns,
+    set_frozen_layers_to_eval,
+    untrained_submodels,
+)
 
 
 def module() -> nn.Module:
@@ -27,6 +37,21 @@ def test_freeze_keeps_parameters_that_were_frozen_before() -> None:
     found["trunk"][0].requires_grad_(False)
     freeze(found, EVERYTHING)
     assert not found["trunk"][0].weight.requires_grad
+
+
+@pytest.mark.parametrize("stage", [Stage(trains=("haed.*",)), Stage(leaves=("haed.*",))])
+def test_stage_with_a_pattern_that_matches_no_parameter_is_an_error(stage: Stage) -> None:
+    require_matching_patterns(module(), Stage(trains=("head.*",), leaves=("*.bias",)))
+    with pytest.raises(ColorzooError, match=r"parameters of ModuleDict, such as head\.bias, got haed\.\*"):
+        require_matching_patterns(module(), stage)
+
+
+def test_fit_requires_that_the_patterns_of_the_stage_match() -> None:
+    """Only networks with the setting ``hypercolumn`` contain the layers of the stage ``distribution``."""
+    settings = {"width": 0.125, "stage": "distribution"}
+    create_model("zhang2017_local", None, **settings, hypercolumn=True).setup("fit")
+    with pytest.raises(ColorzooError, match=r"got model\.network\.hypercolumn\.\*"):
+        create_model("zhang2017_local", None, **settings, hypercolumn=False).setup("fit")
 
 
 def test_set_frozen_layers_to_eval_changes_only_frozen_layers() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -68,10 +69,16 @@ def contract_test_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule
 
 
 def _require_known(card: ModelCard, parameters: Collection[str]) -> None:
-    """Raise an error if ``scales`` of the card contains names that are not parameters."""
+    """Raise an error if ``scales`` or ``without_gradient`` of the card contain an unknown parameter."""
     for name in card.contract_test.scales.keys() - parameters:
         similar = get_close_matches(name, parameters, 1, cutoff=0)
         raise ContractError(f"scales must name parameters of the task, such as {similar[0]}, got {name}")
+    for pattern in card.contract_test.without_gradient:
+        if not fnmatch.filter(parameters, pattern):
+            similar = get_close_matches(pattern, parameters, 1, cutoff=0)
+            raise ContractError(
+                f"without_gradient must match parameters of the task, such as {similar[0]}, got {pattern}"
+            )
 
 
 def sample_call(card: ModelCard, size: Size, *, batch: int = 1, seed: int = 0) -> tuple[Tensor, Guidance]:

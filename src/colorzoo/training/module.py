@@ -40,6 +40,7 @@ from colorzoo.training.stages import (
     Stage,
     Start,
     freeze,
+    require_matching_patterns,
     set_frozen_layers_to_eval,
     untrained_submodels,
 )
@@ -201,16 +202,19 @@ class ColorizationModule(LightningModule):
         return self
 
     def setup(self, stage: str) -> None:
-        """Before ``fit``, check labels.
+        """Before ``fit``, check labels and the patterns of the stage.
 
         Subclasses build networks here that checkpoints do not contain, such as the VGG-19 of a perceptual
         loss. `prepare_fit` loads initial weights.
 
         Raises:
+            ColorzooError: A pattern of the training stage matches no parameter.
             DataError: The model predicts image classes, and the data has no labels or more classes.
         """
         if stage == "fit":
             self._require_labels()
+            if self.stage is not None:
+                require_matching_patterns(self, self.stages[self.stage])
 
     def prepare_fit(self) -> None:
         """Load initial weights before the first training step.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from torch import Tensor, nn
@@ -84,6 +85,22 @@ def freeze(module: nn.Module, stage: Stage) -> None:
     for name, parameter in module.named_parameters():
         if not stage.trained(name):
             parameter.requires_grad_(False)
+
+
+def require_matching_patterns(module: nn.Module, stage: Stage) -> None:
+    """Check that each pattern of a stage matches at least one parameter.
+
+    Raises:
+        ColorzooError: A pattern matches no parameter.
+    """
+    names = [name for name, _ in module.named_parameters()]
+    for pattern in (*stage.trains, *stage.leaves):
+        if not any(fnmatchcase(name, pattern) for name in names):
+            similar = get_close_matches(pattern, names, 1, cutoff=0)
+            task = type(module).__name__
+            raise ColorzooError(
+                f"patterns of a stage must match parameters of {task}, such as {similar[0]}, got {pattern}"
+            )
 
 
 def set_frozen_layers_to_eval(module: nn.Module) -> None:
