@@ -28,6 +28,14 @@ def test_impossible_bins_have_no_probability(model: ColorTokenColorization) -> N
         assert bool(((probability > 0).all(dim=1) == model.network.possible[index]).all())
 
 
+def test_model_created_after_a_model_in_inference_mode_has_no_inference_tensors() -> None:
+    """Distributed training updates buffers in place, which inference tensors do not permit."""
+    with torch.inference_mode():
+        ColorTokenColorization(NARROW)
+    buffers = dict(ColorTokenColorization(NARROW).named_buffers())
+    assert not [name for name, buffer in buffers.items() if buffer.is_inference()]
+
+
 def test_patch_and_color_token_attend_to_each_other_if_one_pixel_permits_the_bin(
     model: ColorTokenColorization,
 ) -> None:

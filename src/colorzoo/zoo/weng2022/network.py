@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from typing import Annotated, NamedTuple
 
@@ -50,7 +49,6 @@ class Architecture:
     temperature: Positive = 0.38
 
 
-@cache
 def possible_bins(ranges: int) -> Tensor:
     """Return which of the 313 bins contain sRGB colors in each lightness range.
 
