@@ -1,20 +1,13 @@
-"""Training of SPColor (Chen et al. 2023).
-
-`BorrowedPairsDataModule` selects a reference for each training image by the features of a registered model.
-"""
+"""Training of SPColor (Chen et al. 2023)."""
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import Unpack
 
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.data.exemplar_pairs import ExemplarPairsDataModule
-from colorzoo.data.neighbors import FeatureEncoder
-from colorzoo.factory import borrowed_trunk
 from colorzoo.networks.discriminators import AttentionDiscriminator
 from colorzoo.networks.exemplar import ReferenceImage
 from colorzoo.networks.exemplar_features import TrunkFeatures
@@ -151,40 +144,3 @@ class Chen2023(ExemplarGANModule):
         if self.extensions.hides:
             return hide_from_matching(target_classes, reference_classes, batch["seed"], self.extensions)
         return target_classes, reference_classes
-
-
-_SIDE = 128
-_GRID = 3
-
-
-class BorrowedPairsDataModule(ExemplarPairsDataModule):
-    """Data module that selects references by the features of a registered model.
-
-    Args:
-        root: Folder of the images; see `ExemplarPairsDataModule`.
-        encoder: Registered name of the zhang2016 model that computes the features.
-        **kwargs: Other arguments of `ExemplarPairsDataModule`.
-    """
-
-    def __init__(self, root: str, encoder: str = "zhang2016_small", **kwargs: Any) -> None:
-        super().__init__(root, encoder=encoder, **kwargs)
-
-    def build_encoder(self) -> FeatureEncoder:
-        """Build an encoder that averages the deepest feature map in each cell of a 3 x 3 grid."""
-        return FeatureEncoder(self.encoder_name, _GridMeans(self.hparams.encoder), size=_SIDE)
-
-    @property
-    def encoder_name(self) -> str:
-        """Name that identifies the encoder."""
-        return f"colorzoo:{self.hparams.encoder}:{_GRID}x{_GRID}"
-
-
-class _GridMeans(nn.Module):
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.trunk = borrowed_trunk(name)
-
-    def forward(self, rgb: Tensor) -> Tensor:
-        deepest = self.trunk.of_rgb(rgb).hooks[-1]
-        pooled: Tensor = F.adaptive_avg_pool2d(deepest, _GRID)
-        return pooled.flatten(1)
