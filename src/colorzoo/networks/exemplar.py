@@ -108,6 +108,19 @@ def centers_of(grid: Tensor) -> Tensor:
     return torch.stack([x, y]).expand(len(grid), -1, -1, -1)
 
 
+def source_in_reference(warped: Warped, padded: Tensor, reference: Tensor) -> Warped:
+    """Convert source positions from fractions of padded references to fractions of the references.
+
+    Args:
+        warped: Colors warped from the padded references.
+        padded: ``(B, 3, H', W')``, references that were padded at the bottom and right.
+        reference: ``(B, 3, H, W)``, references without padding.
+    """
+    scale = [padded.shape[-1] / reference.shape[-1], padded.shape[-2] / reference.shape[-2]]  # of x and y
+    source = warped.source * warped.source.new_tensor(scale).view(2, 1, 1)
+    return warped._replace(source=source.clamp(0, 1))
+
+
 class ColorNet(nn.Module):
     """Color network with ten blocks, three additive skips and instance normalization.
 

@@ -27,6 +27,7 @@ from colorzoo.networks.exemplar import (
     Warped,
     enlarge,
     maps_of,
+    source_in_reference,
     to_grid,
     unmatched,
 )
@@ -241,7 +242,7 @@ class SPColor(ColoringModel):
         if guidance.exemplar is None:
             return self.unmatched(target_features)
         exemplar = guidance.exemplar.rgb.float()
-        exemplar_height, exemplar_width = exemplar.shape[-2:]
+        exemplar_size = (exemplar.shape[-2], exemplar.shape[-1])
         padded = pad_to_multiple(exemplar, MULTIPLE)
         reference = ReferenceImage(padded, rgb_to_lab(padded)[:, 1:])
         reference_features = self.reference_features(reference)
@@ -253,14 +254,10 @@ class SPColor(ColoringModel):
             target_map, reference_map = guidance.classes.target, guidance.classes.exemplar
         classes = (
             user_classes(target_classes, target_map, size),
-            user_classes(reference_classes, reference_map, (exemplar_height, exemplar_width)),
+            user_classes(reference_classes, reference_map, exemplar_size),
         )
         warped = self.carry_over((target_features, reference_features), reference, classes)
-
-        # x and y as fractions of the padded exemplar become fractions of the exemplar
-        scale = [padded.shape[-1] / exemplar_width, padded.shape[-2] / exemplar_height]
-        source = warped.source * warped.source.new_tensor(scale).view(2, 1, 1)
-        return warped._replace(source=source.clamp(0, 1))
+        return source_in_reference(warped, padded, exemplar)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Convert a state dict of the authors' networks, including STEGO, to keys of this model."""

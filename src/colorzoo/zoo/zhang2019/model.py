@@ -28,6 +28,7 @@ from colorzoo.networks.exemplar import (
     convert_networks,
     enlarge,
     maps_of,
+    source_in_reference,
     unmatched,
 )
 from colorzoo.networks.exemplar_extensions import color_net, unmatched_automatic
@@ -114,9 +115,10 @@ class DeepExemplar(ColoringModel):
             if exemplar is None:
                 warped = self.unmatched(features)
             else:
-                rgb = pad_to_multiple(exemplar.rgb.float(), MULTIPLE)
-                reference = ReferenceImage(rgb, rgb_to_lab(rgb)[:, 1:])
+                padded_exemplar = pad_to_multiple(exemplar.rgb.float(), MULTIPLE)
+                reference = ReferenceImage(padded_exemplar, rgb_to_lab(padded_exemplar)[:, 1:])
                 warped = self.warp(features, reference, self.architecture.tau)
+                warped = source_in_reference(warped, padded_exemplar, exemplar.rgb)
         ab = self.colorize_warped(padded_lightness, warped, padded_previous)
         return AbPrediction(ab=ab[:, :, :height, :width], extras=maps_of(warped, height, width))
 
