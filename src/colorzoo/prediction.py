@@ -36,31 +36,55 @@ class Distribution:
 
     Examples:
         >>> centers = torch.tensor([[40.0, 0], [-40, 0]])
-        >>> distribution = Distribution(torch.full((2, 8, 12), 0.5), centers, stride=4)
+        >>> distribution = Distribution(torch.full((2, 8, 12), 0.5), centers, size=(32, 48))
         >>> distribution.at(10, 10)
         tensor([0.5000, 0.5000])
 
     Attributes:
         probabilities: Probabilities ``(Q, h, w)`` of the Q color bins; the sum at each position is 1.
         centers: Centers ``(Q, 2)`` of the bins in CIE units.
-        stride: Distance between adjacent positions in pixels of the network input.
+        size: Height and width of the network input in pixels.
     """
 
     probabilities: Tensor
     centers: Tensor
-    stride: int
+    size: tuple[int, int]
+
+    @property
+    def stride(self) -> tuple[float, float]:
+        """Vertical and horizontal distance between adjacent positions in pixels of the network input."""
+        rows, columns = self.probabilities.shape[-2:]
+        height, width = self.size
+        return _stride(height, rows), _stride(width, columns)
 
     def at(self, x: float, y: float) -> Tensor:
         """Return the ``(Q,)`` probabilities at a pixel of the network input."""
         rows, columns = self.probabilities.shape[-2:]
-        row = min(max(int(y / self.stride), 0), rows - 1)
-        column = min(max(int(x / self.stride), 0), columns - 1)
+        row_stride, column_stride = self.stride
+        row = min(max(int(y / row_stride), 0), rows - 1)
+        column = min(max(int(x / column_stride), 0), columns - 1)
         return self.probabilities[:, row, column]
 
     def entropy(self) -> Tensor:
         """Return the entropy ``(h, w)`` at each position in nats, from 0 to log Q."""
         entropy: Tensor = torch.special.entr(self.probabilities).sum(dim=0)
         return entropy
+
+
+def _stride(length: int, positions: int) -> float:
+    """Return the distance in pixels between adjacent positions of the network output along one axis.
+
+    Networks that pad the image have a whole stride, and the last position can cover padding. Networks that
+    resize the image have a fractional stride.
+
+    Args:
+        length: Side of the image in pixels.
+        positions: Number of positions along this side.
+    """
+    stride = length / positions
+    whole_stride = math.ceil(stride)
+    is_padded = math.ceil(length / whole_stride) == positions
+    return whole_stride if is_padded else stride
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,14 +137,14 @@ class Prediction:
         logits = self.color_logits
         if logits is None:
             return None
-        stride = round(self.colors.shape[-1] / logits.shape[-1])
         log_share = F.log_softmax(logits[:1].float(), dim=1)
         entropy = torch.special.entr(log_share.exp()[0]).sum(dim=0)
         if entropy.mean() > _UNTRAINED * math.log(logits.shape[1]):
             return None
         centers, in_hull = bin_centers(logits.shape[1])
         shares = F.softmax(_SHARPNESS * logits[0, in_hull].float(), dim=0)
-        return Distribution(shares.cpu(), centers[in_hull], max(1, stride))
+        height, width = self.colors.shape[-2:]
+        return Distribution(shares.cpu(), centers[in_hull], (height, width))
 
     def to_rgb(self, network_input: Tensor) -> Tensor:
         """Return the colorized images as RGB, ``(B, 3, H, W)``.

@@ -60,7 +60,8 @@ def test_next_point_maximizes_the_surrounding_uncertainty() -> None:
     """The score is the mean entropy within two cells, times the sum within an eighth of the shorter side."""
     for size in [(24, 40), (11, 9), (41, 17)]:
         shares = torch.rand(3, *size, generator=torch.Generator().manual_seed(0)) ** 4
-        distribution = Distribution(shares / shares.sum(dim=0), hull_centers()[:3], 4)
+        input_size = (4 * size[0], 4 * size[1])
+        distribution = Distribution(shares / shares.sum(dim=0), hull_centers()[:3], input_size)
         entropy = torch.special.entr(distribution.probabilities).sum(dim=0)
         half, taken = max(2, min(size) // 8), [(4.0 * size[1] - 1, 1.0)]
         for _ in range(4):
@@ -74,6 +75,36 @@ def test_next_point_maximizes_the_surrounding_uncertainty() -> None:
                     found[4 * (column + 0.5), 4 * (row + 0.5)] = float(near.mean() * wide.sum())
             taken.append(next_point(distribution, taken))
             assert taken[-1] == max(found, key=found.__getitem__)
+
+
+@pytest.mark.parametrize(
+    ("size", "output_size", "pixel", "position"),
+    [
+        ((64, 96), (16, 24), (63, 32), (15, 8)),  # a stride of 4 pixels
+        ((61, 90), (16, 23), (59, 31), (14, 7)),  # a stride of 4 pixels after padding to 64 x 92
+        ((240, 80), (64, 16), (239, 79), (63, 15)),  # a stride of 4 pixels after resizing to 256 x 64
+        ((48, 240), (32, 32), (36, 120), (24, 16)),  # resized to a square
+        ((3, 5), (8, 8), (2, 4), (5, 6)),  # enlarged
+    ],
+)
+def test_distribution_at_a_pixel_is_the_distribution_at_its_position(
+    size: tuple[int, int], output_size: tuple[int, int], pixel: tuple[int, int], position: tuple[int, int]
+) -> None:
+    logits = torch.zeros(1, 313, *output_size)
+    logits[:, 0] = 100
+    logits[:, :, position[0], position[1]] = 100 * torch.nn.functional.one_hot(torch.tensor(1), 313)
+    distribution = AbPrediction(ab=torch.zeros(1, 2, *size), extras={"logits": logits}).distribution()
+    assert distribution is not None
+    row, column = pixel
+    assert distribution.at(column, row).argmax() == 1
+
+
+def test_next_point_is_inside_the_image() -> None:
+    """The network pads 29 x 29 pixels to 32 x 32; the center of the last position lies in the padding."""
+    probabilities = torch.zeros(2, 8, 8)
+    probabilities[0] = 1
+    probabilities[:, 7, 7] = 0.5  # the only uncertain position
+    assert next_point(Distribution(probabilities, hull_centers()[:2], (29, 29))) == (28, 28)
 
 
 def test_weighted_clusters_lie_at_the_mean_of_their_points() -> None:

@@ -129,7 +129,7 @@ def next_point(distribution: Distribution, taken: Sequence[tuple[float, float]] 
     Examples:
         >>> from colorzoo.prediction import Distribution
         >>> centers = torch.tensor([[40.0, 0], [-40, 0]])
-        >>> distribution = Distribution(torch.full((2, 8, 12), 0.5), centers, stride=4)
+        >>> distribution = Distribution(torch.full((2, 8, 12), 0.5), centers, size=(32, 48))
         >>> x, y = next_point(distribution)
         >>> 0 <= x < 48 and 0 <= y < 32
         True
@@ -147,14 +147,17 @@ def next_point(distribution: Distribution, taken: Sequence[tuple[float, float]] 
     half = max(2, min(small_mean.shape) // _PALETTE_AROUND)
     large_mean = F.avg_pool2d(entropy, 2 * half + 1, stride=1, padding=half)[0, 0]
     scores = small_mean * large_mean
-    stride, radius = distribution.stride, _PALETTE_TAKEN_RADIUS
+    row_stride, column_stride = distribution.stride
+    radius = _PALETTE_TAKEN_RADIUS
     for x, y in taken:
-        row, column = int(y / stride), int(x / stride)
+        row, column = int(y / row_stride), int(x / column_stride)
         rows = slice(max(0, row - radius), row + radius + 1)
         columns = slice(max(0, column - radius), column + radius + 1)
         scores[rows, columns] = -1.0
     row, column = divmod(int(scores.argmax()), scores.shape[1])
-    return (column + 0.5) * stride, (row + 0.5) * stride
+    height, width = distribution.size
+    # the center of a position that covers padding can be outside the image
+    return min((column + 0.5) * column_stride, width - 1), min((row + 0.5) * row_stride, height - 1)
 
 
 def _spread_start(

@@ -26,7 +26,7 @@ CENTERS = torch.tensor([[40.0, 0.0], [-40.0, 0.0], [0.0, 0.0]])
 
 def cells(*probabilities: tuple[float, float, float]) -> Distribution:
     """Return the distribution of a row of cells over red, green and gray."""
-    return Distribution(torch.tensor(probabilities).T[:, None], CENTERS, 4)
+    return Distribution(torch.tensor(probabilities).T[:, None], CENTERS, (4, 4 * len(probabilities)))
 
 
 def test_most_informative_selects_the_cell_that_explains_most_variance() -> None:
