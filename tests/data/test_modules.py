@@ -162,8 +162,9 @@ def test_boxes_of_thin_images_mark_the_same_pixels_after_the_crop(tmp_path, orie
         assert (marked ^ (sample["rgb"][0] > 127)).sum() <= 30  # a line of pixels at the side of the box
 
 
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_annotations_of_thin_images_follow_the_crop_of_an_odd_number_of_pixels(orientation):
+def test_annotations_of_thin_images_follow_the_crop_of_an_odd_number_of_pixels(orientation, kind):
     """The turned image is cropped, so one more pixel is removed at the end of the turned image."""
     width, height = 1001, 20
     stored = Image.new("L", (width, height))
@@ -171,16 +172,18 @@ def test_annotations_of_thin_images_follow_the_crop_of_an_odd_number_of_pixels(o
     exif = Image.Exif()
     exif[0x0112] = orientation
     image, class_map = io.BytesIO(), io.BytesIO()
-    stored.save(image, "PNG", exif=exif)
+    stored.save(image, kind, exif=exif)
     stored.save(class_map, "PNG")
 
     decoded = decode_rgb(image.getvalue(), height)[0]
     rows, columns = decoded.shape
+    frame = decode_frame(image.getvalue())
+    assert frame == ((width, height), orientation)
     classes = decode_classes(class_map.getvalue(), (columns, rows), orientation)
     np.testing.assert_array_equal(classes, decoded)
 
     box = torch.tensor([[520 / width, 5 / height, 560 / width, 15 / height]])
-    decoded_box = decoded_boxes(box, decode_frame(image.getvalue()))[0]
+    decoded_box = decoded_boxes(box, frame)[0]
     box_pixels = decoded_box * torch.tensor([columns, rows]).repeat(2)
     marked_rows, marked_columns = torch.nonzero(decoded).T
     left, right = marked_columns.min(), marked_columns.max() + 1

@@ -377,8 +377,12 @@ def _png_texts(image: Image.Image) -> tuple[tuple[str, str], ...]:
 
 def exif_orientation(image: Image.Image) -> int:
     """Return the EXIF orientation that must be applied to a decoded image, from 1 to 8."""
-    if image.format == "TIFF":  # the decoder returns an upright image
-        return 1
+    is_upright = image.format == "TIFF"  # the decoder returns an upright image
+    return 1 if is_upright else stored_orientation(image)
+
+
+def stored_orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation of the stored pixels, from 1 to 8."""
     try:
         stored: Any = image.getexif().get(ORIENTATION)
         return stored if stored in range(1, 9) else 1
