@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from colorzoo.color import sobel_gradients
 from colorzoo.precision import in_float32
 
-AB_SCALE = 110.0
+_AB_SCALE = 110.0  # as in `colorzoo.networks.scaling`, which losses must not import
 
 
 @in_float32
@@ -21,7 +21,7 @@ def edge_maps(ab: Tensor) -> Tensor:
     Returns:
         Derivatives of a and b along x and y, ``(B, 4, H, W)`` float32.
     """
-    return sobel_gradients(ab / AB_SCALE).flatten(1, 2)
+    return sobel_gradients(ab / _AB_SCALE).flatten(1, 2)
 
 
 @in_float32
@@ -54,7 +54,7 @@ def edge_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:
 @in_float32
 def color_error(one: Tensor, other: Tensor, mask: Tensor) -> Tensor:
     """Return the `masked_error` ``(B,)`` between two ab ``(B, 2, H, W)``, each divided by 110."""
-    return masked_error(one / AB_SCALE, other / AB_SCALE, mask)
+    return masked_error(one / _AB_SCALE, other / _AB_SCALE, mask)
 
 
 def widened(mask: Tensor, reach: int) -> Tensor:

@@ -26,12 +26,12 @@ from colorzoo.networks.blocks import (
 )
 from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit, unchanged
 from colorzoo.networks.renaming import Pattern
+from colorzoo.networks.scaling import AB_SCALE
 
 STRIDE = 8
 """Height and width of the input must be multiples of this number of pixels."""
 
 GRID_BINS = 529
-AB_SCALE = 110.0
 _DEFAULT_LIGHTNESS = 60.0  # L of points whose lightness is not specified
 
 Detach = Literal["none", "regression", "classification"]

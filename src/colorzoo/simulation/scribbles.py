@@ -26,10 +26,10 @@ from colorzoo.card import GuidanceKind
 from colorzoo.color import sobel, sobel_gradients
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Scribbles
+from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.randomness import Generators, copy_to, draw_uniform, stream_seed
 from colorzoo.simulation.session import InputFunction, SessionResult, TargetImage, UserInput
 
-_AB_SCALE = 110.0
 _GRID = 8  # cells along each side of the coarse displacement field
 _MIN_EDGE = 0.02  # minimum Sobel magnitude of ab / 110 at an edge
 _EDGE_QUANTILE = 0.9  # quantile of the true magnitude above which a pixel is an edge
@@ -137,9 +137,9 @@ def lost_edges(ab: Tensor, true_ab: Tensor, simulation: ScribbleSimulation) -> t
     Returns:
         Edge mask ``(B, 1, H, W)`` in {0, 1}, and the missing magnitude ``(B, 1, H, W)`` at each edge pixel.
     """
-    true_gradients = sobel_gradients(true_ab / _AB_SCALE)
+    true_gradients = sobel_gradients(true_ab / AB_SCALE)
     strength = _magnitude(true_gradients)
-    missing = strength - _magnitude(sobel_gradients(ab / _AB_SCALE))
+    missing = strength - _magnitude(sobel_gradients(ab / AB_SCALE))
     threshold = torch.quantile(strength.flatten(1), simulation.quantile, dim=1).clamp(min=simulation.least)
     is_edge = (strength >= threshold.view(-1, 1, 1, 1)) & _ridge(strength, true_gradients)
     is_lost = is_edge & (missing >= simulation.lost * strength)
@@ -336,7 +336,7 @@ def bled_runs(ab: Tensor, true_ab: Tensor) -> list[Run]:
 
 def _edge_strength(ab: Tensor) -> Tensor:
     """Return the ``(H, W)`` Sobel magnitude of one image, combined over a / 110 and b / 110."""
-    strength: Tensor = torch.linalg.vector_norm(sobel(ab / _AB_SCALE), dim=1, keepdim=True)
+    strength: Tensor = torch.linalg.vector_norm(sobel(ab / AB_SCALE), dim=1, keepdim=True)
     return strength[0, 0]
 
 

@@ -16,13 +16,13 @@ from colorzoo.guidance import Boxes, Points
 from colorzoo.networks.blocks import cells, conv_relu_stack, pad_to_multiple, pad_with_zeros, scaled_width
 from colorzoo.networks.feature_hooks import HookState, Visit, unchanged
 from colorzoo.networks.hint_unet import (
-    AB_SCALE,
     STRIDE,
     HintEncoding,
     HintUNet,
     PointNetworkOutput,
     hint_input,
 )
+from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.settings import Width
 
 # Fused maps: name, channels at width 1, stride.

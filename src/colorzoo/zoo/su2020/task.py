@@ -14,7 +14,8 @@ from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.losses import smooth_l1_map
-from colorzoo.networks.hint_unet import AB_SCALE, start_weights
+from colorzoo.networks.hint_unet import start_weights
+from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.precision import in_float32
 from colorzoo.randomness import image_generators
 from colorzoo.settings import Positive, PositiveInt

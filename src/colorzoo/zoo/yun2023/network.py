@@ -12,8 +12,7 @@ from torch.nn import functional as F
 
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Points
-from colorzoo.networks.hint_unet import AB_SCALE
-from colorzoo.networks.scaling import membership
+from colorzoo.networks.scaling import AB_SCALE, membership
 
 CELL = 2
 """Side of a hint in pixels, the only size in the authors' training."""

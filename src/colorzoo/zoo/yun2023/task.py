@@ -15,7 +15,7 @@ from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance, Points
 from colorzoo.losses import smooth_l1_map
-from colorzoo.networks.hint_unet import AB_SCALE
+from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.randomness import Generators, draw_uniform, image_generators
 from colorzoo.settings import NonNegativeInt, Positive
 from colorzoo.training.module import SingleOptimizerModule

@@ -23,7 +23,8 @@ from colorzoo.guidance.color_statistics import pixel_saturation
 from colorzoo.losses import smooth_l1_map, weighted_by_chroma
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import cells
-from colorzoo.networks.hint_unet import AB_SCALE, HintEncoding, hint_input, initialize, point_network
+from colorzoo.networks.hint_unet import HintEncoding, hint_input, initialize, point_network
+from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.networks.shared_weights import borrow
 from colorzoo.training.stages import Stage
 from colorzoo.zoo.zhang2017.extended_unet import ExtendedHintUNet

@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from colorzoo.color import hull_centers
 from colorzoo.guidance import GlobalStatistics
 from colorzoo.networks.blocks import conv3x3, pad_to_multiple, scaled_width, upconv4x4
-from colorzoo.networks.hint_unet import AB_SCALE, STRIDE, HintEncoding, HintUNet, HintUNetOutput, PointNetwork
+from colorzoo.networks.hint_unet import STRIDE, HintEncoding, HintUNet, HintUNetOutput, PointNetwork
+from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.settings import Width
 
 

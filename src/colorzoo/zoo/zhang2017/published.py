@@ -19,12 +19,13 @@ from torch import Tensor
 from colorzoo.errors import WeightsError
 from colorzoo.networks.hint_unet import GRID_BINS, HINT_UNET_NAMES
 from colorzoo.networks.renaming import Pattern, name_caffe_blobs, rename_keys
+from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.weights.readers.caffe import CaffeLayers
 
 OUTPUT_SCALE = 100.0
 """Default factor of the output tanh."""
 
-_LIGHTNESS_UNIT, _AB_UNIT = 100.0, 110.0
+_LIGHTNESS_UNIT, _AB_UNIT = 100.0, AB_SCALE
 _LIGHTNESS, _HINTS = "bw_conv1_1", "ab_conv1_1"
 _BRANCH = ("s_conv1", "glob_conv1", "glob_conv2", "glob_conv3", "glob_conv4")
 _BRANCH_NORMS = ("s_glob_conv1norm", "glob_conv2norm", "glob_conv3norm", "glob_conv4norm")

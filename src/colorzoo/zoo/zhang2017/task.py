@@ -15,7 +15,8 @@ from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import GlobalStatistics, Guidance, ab_histogram, mean_saturation
 from colorzoo.losses import grid_cross_entropy, rebalanced_cross_entropy, smooth_l1_map
-from colorzoo.networks.hint_unet import AB_SCALE, Detach
+from colorzoo.networks.hint_unet import Detach
+from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Fraction, NonNegativeFloat, Positive, Probability
 from colorzoo.simulation.points import PointSimulation, simulate_points
