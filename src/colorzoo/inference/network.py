@@ -125,7 +125,8 @@ class NetworkRunner:
             of the model.
 
         Raises:
-            ColorzooError: The prediction is not finite in float32, or the device has too little memory.
+            ColorzooError: The prediction is not finite in float32, a system of equations has no solution, or
+                the device has too little memory.
         """
         check_input(self.model, image, guidance)  # some models are not run by a call
         method = self.model.edit if self.graph is None else self.graph
@@ -182,7 +183,8 @@ class NetworkRunner:
             Result of the method. Its values (`Prediction.colors` of a prediction) are float32 on the CPU.
 
         Raises:
-            ColorzooError: The result is not finite in float32, or the device has too little memory.
+            ColorzooError: The result is not finite in float32, a system of equations has no solution, or the
+                device has too little memory.
         """
         if self.dtype != torch.float32 and torch.float32 not in states:
             state = states.setdefault(self.dtype, {})
@@ -190,7 +192,7 @@ class NetworkRunner:
                 result = self._run(method, image, hints, state, self.dtype)
                 if _is_finite(result):
                     return result
-            del states[self.dtype]
+            states.pop(self.dtype, None)  # another thread can have removed it
         state = states.setdefault(torch.float32, {})
         try:
             result = self._run(method, image, hints, state, torch.float32)

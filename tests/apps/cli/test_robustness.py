@@ -56,7 +56,7 @@ def test_nan_in_low_precision_is_recomputed_in_float32(monkeypatch: pytest.Monke
 
     states: States = {}  # of another image
     for _ in range(2):
-        colorizer.predict(torch.rand(1, 1, 30, 40), Guidance(), states)
+        colorizer.predict(100 * torch.rand(1, 1, 30, 40), Guidance(), states)
     assert seen[2:] == [True, False, False]
     assert list(states) == [torch.float32]
 
@@ -67,7 +67,7 @@ def test_failed_system_of_equations_in_float32_is_reported(monkeypatch: pytest.M
     for precision in ("bfloat16", "float32"):
         colorizer = Colorizer(model, device="cpu", precision=precision)
         with pytest.raises(ColorzooError, match=r"equations in float32 \(linalg.inv: .*singular"):
-            colorizer.predict(torch.rand(1, 1, 30, 40), Guidance())
+            colorizer.predict(100 * torch.rand(1, 1, 30, 40), Guidance())
 
 
 @pytest.mark.nightly
