@@ -190,7 +190,7 @@ class NetworkRunner:
             state = states.setdefault(self.dtype, {})
             with suppress(LinAlgError):  # a system of equations with NaN
                 result = self._run(method, image, hints, state, self.dtype)
-                if _is_finite(result):
+                if result is not None:
                     return result
             states.pop(self.dtype, None)  # another thread can have removed it
         state = states.setdefault(torch.float32, {})
@@ -201,7 +201,7 @@ class NetworkRunner:
                 f"{self.name} cannot solve a system of equations in float32 ({error}). "
                 "Change the guidance, or set --weights to other weights."
             ) from error
-        if not _is_finite(result):
+        if result is None:
             raise ColorzooError(
                 f"{self.name} predicted NaN or inf in float32. Set --weights to other weights."
             )
@@ -214,12 +214,12 @@ class NetworkRunner:
         hints: H,
         state: dict[str, Any],
         dtype: torch.dtype,
-    ) -> T:
-        """Run a method in a numeric precision; see `_run_finite`."""
+    ) -> T | None:
+        """Run a method in a numeric precision; None if the result is not finite. See `_run_finite`."""
         try:
             with self.session(dtype):
                 result = method(image.to(self.device), hints.to(self.device), state)
-                values = _values(result).float().cpu()
+                values = (result.colors if isinstance(result, Prediction) else result).float().cpu()
         except RuntimeError as error:
             # on MPS, exhausted memory raises a plain RuntimeError
             is_out_of_memory = isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
@@ -228,12 +228,6 @@ class NetworkRunner:
             raise ColorzooError(
                 f"{self.device.type} ran out of memory. Set a smaller --size, or set --device cpu."
             ) from error
+        if not torch.isfinite(values).all():
+            return None
         return result.with_colors(values) if isinstance(result, Prediction) else values
-
-
-def _values(result: Tensor | Prediction) -> Tensor:
-    return result.colors if isinstance(result, Prediction) else result
-
-
-def _is_finite(result: Tensor | Prediction) -> bool:
-    return bool(torch.isfinite(_values(result)).all())
