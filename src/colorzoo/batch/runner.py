@@ -57,9 +57,8 @@ from colorzoo.image_io.write import (
     write_layers,
     write_notes,
 )
-from colorzoo.inference.colorizer import Colorizer, choose_for_image
+from colorzoo.inference.colorizer import Colorizer, ReferenceLike, choose_for_image
 from colorzoo.inference.pipeline import colorize_task
-from colorzoo.inference.references import recipe_references
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask
 from colorzoo.weights.choice import ModelChoice
@@ -160,8 +159,7 @@ class FileColorizer:
     Attributes:
         choice: Model and weight file; None if ``colorizer`` contains a custom module.
         colorizer: Colorizer with the loaded model; None to load the model when it is needed.
-        exemplar: Reference encoded by ``colorizer``; None without a reference. Ignored if ``colorizer`` is
-            None.
+        reference: Reference images, which each model encodes; None uses the references of the recipe.
         guidance: Recipe (guidance and settings as in a JSON file), or guidance as tensors.
         folder: Folder to which the paths of references in the recipe are relative; None ignores these
             references.
@@ -179,7 +177,7 @@ class FileColorizer:
 
     choice: ModelChoice | None = None
     colorizer: Colorizer | None = None
-    exemplar: Exemplar | None = None
+    reference: ReferenceLike | None = None
     guidance: Guidance | Recipe = field(default_factory=Recipe)
     folder: Path | None = None
     settings: ColorSettings = field(default_factory=ColorSettings)
@@ -190,7 +188,9 @@ class FileColorizer:
     bucket: ResultBucket | None = None
     skip_colored: bool = False
     skip_done: bool = False
-    _loaded: dict[ModelChoice, tuple[Colorizer, Exemplar | None]] = field(default_factory=dict, init=False)
+    _loaded: dict[ModelChoice | None, tuple[Colorizer, Exemplar | None]] = field(
+        default_factory=dict, init=False
+    )
     _loading: threading.Lock = field(default_factory=threading.Lock, init=False)
     _records: dict[tuple[int | None, ModelChoice | None], ImageProvenance] = field(
         default_factory=dict, init=False
@@ -260,17 +260,15 @@ class FileColorizer:
         Raises:
             ColorzooError: The model, the device, the weights or a reference cannot be used.
         """
-        if choice is None and self.colorizer is not None:
-            return self.colorizer, self.exemplar
         choice = choice or self.choice
-        assert choice is not None  # `choice` is set if `colorizer` is None
         with self._loading:
             if choice not in self._loaded:
-                colorizer = load_colorizer(choice, self.settings)
-                exemplar = None
-                if isinstance(self.guidance, Recipe) and self.folder is not None:
-                    references = recipe_references(self.guidance, self.folder)
-                    exemplar = colorizer.exemplar(references) if references else None
+                colorizer = self.colorizer if choice == self.choice else None
+                if colorizer is None:
+                    assert choice is not None  # `choice` is set if `colorizer` is None
+                    colorizer = load_colorizer(choice, self.settings)
+                weights = self.settings.reference_weights
+                exemplar = colorizer.exemplar_of(self.reference, self.guidance, self.folder, weights)
                 self._loaded[choice] = colorizer, exemplar
             return self._loaded[choice]
 
@@ -338,7 +336,7 @@ class FileColorizer:
         if is_colored:
             color_note = f"the input was {IN_COLOR}; its colors were not used"
         choice, drawing_note = self.choice, ""
-        if choice is not None and self.exemplar is None:
+        if choice is not None:
             choice, drawing_note = choose_for_image(choice, self.guidance, image)
         image_notes = tuple(note for note in (color_note, drawing_note) if note)
         if choice is not self.choice:  # the image is a drawing
