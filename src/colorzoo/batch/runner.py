@@ -330,15 +330,13 @@ class FileColorizer:
             return source
         image = source.first.image
         color_note = chroma_note(image)
-        is_colored = color_note == IN_COLOR
-        if is_colored and self.skip_colored:
+        if color_note == IN_COLOR and self.skip_colored:
             return replace(task.result("skipped", f"{IN_COLOR}; skipped"), output="")
-        if is_colored:
-            color_note = f"the input was {IN_COLOR}; its colors were not used"
         choice, drawing_note = self.choice, ""
         if choice is not None:
             choice, drawing_note = choose_for_image(choice, self.guidance, image)
-        image_notes = tuple(note for note in (color_note, drawing_note) if note)
+        ignored_colors = _ignored_color_note(color_note, "the input")
+        image_notes = tuple(note for note in (ignored_colors, drawing_note) if note)
         if choice is not self.choice:  # the image is a drawing
             colorizer, exemplar = self.load(choice)
             source = self._with_model(source, choice, colorizer.size)
@@ -483,7 +481,7 @@ class FileColorizer:
         task, first = opened.task, opened.source.first.image
         like, not_embedded = embed_provenance(first, task.target, opened.source.provenance)
         color_notes: list[str] = []
-        colored = self._colored_frames(opened, like, color_notes)
+        colored = self._colored_frames(opened, frames, like, color_notes)
         quality, overwrite = self.settings.quality, self.overwrite
         write_frames(task.target, colored, frames, quality=quality, overwrite=overwrite)
         written = update_sidecar(task.target, first.metadata, not_embedded)
@@ -492,22 +490,27 @@ class FileColorizer:
         return WrittenFrames(task, replace(result, model=opened.prepared.network.name))
 
     def _colored_frames(
-        self, opened: OpenedFile, first_like: RasterImage, notes: list[str]
+        self, opened: OpenedFile, frames: Frames, first_like: RasterImage, notes: list[str]
     ) -> Iterator[ColoredFrame]:
         """Colorize each frame of a file when it is requested.
 
         Args:
             opened: The file.
+            frames: Description of the frames.
             first_like: First frame with the metadata of the result.
             notes: List to which the notes for the user on each frame are appended.
         """
         strength = self.settings.strength
+        starts_in_color = chroma_note(opened.source.first.image) == IN_COLOR
         for frame in chain([opened.source.first], opened.source.later):
             is_first = frame is opened.source.first
             if is_first:
                 like, image_task = first_like, opened.prepared
             else:
                 like = frame.image
+                if not starts_in_color:  # otherwise, the notes of the file contain the note
+                    note = _ignored_color_note(chroma_note(like), f"one of the {frames.kind}")
+                    notes += [note] if note else []
                 image_task = opened.colorizer.prepare(
                     like, self.guidance, strength=strength, reference=opened.exemplar
                 )
@@ -515,6 +518,11 @@ class FileColorizer:
             notes += [*frame.image.notes, *colored.notes]
             levels = colored.levels(output_bit_depth(opened.task.target, like))
             yield ColoredFrame(levels, colored.source(like), frame.milliseconds)
+
+
+def _ignored_color_note(note: str | None, subject: str) -> str | None:
+    """Return the note of `chroma_note` for the user, with the name of the image that is in color."""
+    return f"{subject} was {IN_COLOR}; its colors were not used" if note == IN_COLOR else note
 
 
 def _pixels(task: FileTask) -> int:
