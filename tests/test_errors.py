@@ -1,6 +1,6 @@
 """One-line messages of errors."""
 
-from errno import ENAMETOOLONG
+from errno import EACCES, ENAMETOOLONG
 
 import pytest
 
@@ -22,6 +22,7 @@ def test_failure_names_the_image_once(monkeypatch: pytest.MonkeyPatch) -> None:
         (ImageError("damaged"), "a.jpg: damaged"),
         (MemoryError(), "a.jpg does not fit into memory"),
         (OSError(ENAMETOOLONG, "File name too long", "long.png"), "a.jpg: long.png: File name too long"),
+        (OSError(EACCES, "Permission denied", "b.jpg"), "b.jpg: Permission denied"),
         (ZeroDivisionError("x"), "a.jpg: unexpected ZeroDivisionError: x"),
     ):
         assert failure_message(error, "a.jpg", "b.jpg").startswith(message)

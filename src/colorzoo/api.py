@@ -149,7 +149,6 @@ def colorize_file(
     parsed_guidance = _guidance_with_settings(guidance, settings, folder, references)
     choice = _choose_model(model, parsed_guidance, weights, folder, references, fast)
     colorizer = load_colorizer(choice, settings, **hparams)
-    exemplar = colorizer.exemplar_of(reference, parsed_guidance, folder, settings.reference_weights)
     # the provenance record contains the recipe, which can store paths of references but no tensors
     reference_paths = tuple(str(path) for path in references if isinstance(path, str | Path))
     has_only_paths = len(reference_paths) == len(references)
@@ -159,7 +158,7 @@ def colorize_file(
     files = FileColorizer(
         choice=choice,
         colorizer=colorizer,
-        exemplar=exemplar,
+        reference=reference,
         guidance=parsed_guidance,
         folder=folder,
         settings=replace(settings, frames=frames or settings.frames),

@@ -97,15 +97,14 @@ def failure_message(error: Exception, image: str, result: str) -> str:
         Exception: ``error`` itself, if ``COLORZOO_DEBUG`` is set and ``error`` is neither a `ColorzooError`
             nor a `MemoryError`.
     """
-    if isinstance(error, ColorzooError):
-        text = str(error)
-        named = image in text or (result and result in text)
-        return text if named else f"{image}: {text}"
     if isinstance(error, MemoryError):
         return f"{image} does not fit into memory. Set a smaller --size, or downscale the image."
-    if is_on("COLORZOO_DEBUG"):
+    is_expected = isinstance(error, ColorzooError)
+    if not is_expected and is_on("COLORZOO_DEBUG"):
         raise error
-    return f"{image}: {unexpected_message(error)}"
+    text = str(error) if is_expected else unexpected_message(error)
+    names_file = image in text or (result and result in text)
+    return text if names_file else f"{image}: {text}"
 
 
 def unexpected_message(error: Exception) -> str:

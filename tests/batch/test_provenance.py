@@ -216,6 +216,17 @@ def test_settings_hash_depends_on_the_weights_of_backbones(
     assert settings_of_model(b"first") != settings_of_model(b"second")
 
 
+def test_settings_hash_depends_on_the_content_of_files_in_model_settings(here: Path) -> None:
+    colorizer = Colorizer(CHOICE, device="cpu", allow_untrained=True)
+    colorizer.settings = {"matcher_weights": "matcher.pth"}
+    hashes = []
+    for content in (b"first", b"other weights"):
+        Path("matcher.pth").write_bytes(content)
+        record = result_provenance(CHOICE, Recipe(), ColorSettings(), loaded=colorizer)
+        hashes.append(record.settings)
+    assert hashes[0] != hashes[1]
+
+
 @pytest.mark.parametrize("name", list_models(with_weights=True))
 def test_backbone_hashes_cover_all_files_that_a_model_loads(
     name: str, monkeypatch: pytest.MonkeyPatch

@@ -1,10 +1,9 @@
 """Degradation of training images, which changes the lightness but not the colors."""
 
-from types import SimpleNamespace
-
 import kornia
 import pytest
 import torch
+from lightning.pytorch import Trainer
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.data import FolderDataModule
@@ -80,7 +79,8 @@ def test_folder_data_module_degrades_only_training_images(classes_folder) -> Non
     batch = {"rgb": muted_images(2), "seed": torch.tensor([3, 4]), "name": ["a", "b"]}
     module.trainer = None
     assert torch.equal(module.on_after_batch_transfer(dict(batch), 0)["rgb"], batch["rgb"])
-    module.trainer = SimpleNamespace(training=True)
+    module.trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    module.trainer.training = True
     degraded = module.on_after_batch_transfer(dict(batch), 0)["rgb"]
     plain = module.augment(dict(batch))["rgb"]
     assert (rgb_to_lab(plain) - rgb_to_lab(degraded))[:, :1].abs().mean() > 0.5

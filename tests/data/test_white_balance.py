@@ -1,9 +1,8 @@
 """White balance of training images, which reduces warm color casts only."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
+from lightning.pytorch import Trainer
 
 from colorzoo.data import FolderDataModule
 from colorzoo.data.augment import has_warm_cast, white_balance
@@ -53,7 +52,8 @@ def test_folder_data_module_white_balances_only_training_images(classes_folder) 
     batch = {"rgb": tinted(WARM, 2), "seed": torch.tensor([3, 4]), "name": ["a", "b"]}
     module.trainer = None
     assert torch.equal(module.on_after_batch_transfer(dict(batch), 0)["rgb"], batch["rgb"])
-    module.trainer = SimpleNamespace(training=True)
+    module.trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    module.trainer.training = True
     trained = module.on_after_batch_transfer(dict(batch), 0)["rgb"]
     warmth = lambda rgb: (rgb[:, 0] - rgb[:, 2]).mean()  # noqa: E731
     assert warmth(trained) < 0.7 * warmth(batch["rgb"])

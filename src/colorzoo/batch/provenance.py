@@ -112,6 +112,8 @@ def result_provenance(
     decisive_settings = {name: value for name, value in recorded_settings.items() if name != "engine"}
     decisive_recipe = {**hashed_recipe.to_dict(), "image": None}  # without size and SHA-256 of the source
     decisive: list[object] = [decisive_settings, decisive_recipe]
+    if loaded is not None:
+        decisive += _setting_file_hashes(loaded.settings)
     if isinstance(model, ModelChoice) and model.is_replaceable:
         # the default model for drawings replaces this model if an image is line art
         sketch_model = choose_model(None, "sketch", fast=model.fast)
@@ -139,6 +141,12 @@ def _recorded_settings(
         found |= {"temperature": None, "render_factor": None, **loaded.settings}
         found |= {"size": loaded.requested_size, "precision": loaded.precision, "engine": loaded.engine}
     return {name: value for name, value in found.items() if value is not None and name not in _UNRECORDED}
+
+
+def _setting_file_hashes(settings: Mapping[str, Any]) -> list[str]:
+    """Return the SHA-256 of each file among model settings, such as ``matcher_weights`` of `huang2022`."""
+    paths = [Path(value) for value in settings.values() if isinstance(value, str | Path)]
+    return [digest for digest in map(digest_or_empty, paths) if digest]
 
 
 def _with_file_names(recipe: Recipe, files: Sequence[UsedFile], names: Sequence[str]) -> Recipe:

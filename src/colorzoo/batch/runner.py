@@ -57,9 +57,8 @@ from colorzoo.image_io.write import (
     write_layers,
     write_notes,
 )
-from colorzoo.inference.colorizer import Colorizer, choose_for_image
+from colorzoo.inference.colorizer import Colorizer, ReferenceLike, choose_for_image
 from colorzoo.inference.pipeline import colorize_task
-from colorzoo.inference.references import recipe_references
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask
 from colorzoo.weights.choice import ModelChoice
@@ -160,8 +159,7 @@ class FileColorizer:
     Attributes:
         choice: Model and weight file; None if ``colorizer`` contains a custom module.
         colorizer: Colorizer with the loaded model; None to load the model when it is needed.
-        exemplar: Reference encoded by ``colorizer``; None without a reference. Ignored if ``colorizer`` is
-            None.
+        reference: Reference images, which each model encodes; None uses the references of the recipe.
         guidance: Recipe (guidance and settings as in a JSON file), or guidance as tensors.
         folder: Folder to which the paths of references in the recipe are relative; None ignores these
             references.
@@ -179,7 +177,7 @@ class FileColorizer:
 
     choice: ModelChoice | None = None
     colorizer: Colorizer | None = None
-    exemplar: Exemplar | None = None
+    reference: ReferenceLike | None = None
     guidance: Guidance | Recipe = field(default_factory=Recipe)
     folder: Path | None = None
     settings: ColorSettings = field(default_factory=ColorSettings)
@@ -190,7 +188,9 @@ class FileColorizer:
     bucket: ResultBucket | None = None
     skip_colored: bool = False
     skip_done: bool = False
-    _loaded: dict[ModelChoice, tuple[Colorizer, Exemplar | None]] = field(default_factory=dict, init=False)
+    _loaded: dict[ModelChoice | None, tuple[Colorizer, Exemplar | None]] = field(
+        default_factory=dict, init=False
+    )
     _loading: threading.Lock = field(default_factory=threading.Lock, init=False)
     _records: dict[tuple[int | None, ModelChoice | None], ImageProvenance] = field(
         default_factory=dict, init=False
@@ -260,17 +260,15 @@ class FileColorizer:
         Raises:
             ColorzooError: The model, the device, the weights or a reference cannot be used.
         """
-        if choice is None and self.colorizer is not None:
-            return self.colorizer, self.exemplar
         choice = choice or self.choice
-        assert choice is not None  # `choice` is set if `colorizer` is None
         with self._loading:
             if choice not in self._loaded:
-                colorizer = load_colorizer(choice, self.settings)
-                exemplar = None
-                if isinstance(self.guidance, Recipe) and self.folder is not None:
-                    references = recipe_references(self.guidance, self.folder)
-                    exemplar = colorizer.exemplar(references) if references else None
+                colorizer = self.colorizer if choice == self.choice else None
+                if colorizer is None:
+                    assert choice is not None  # `choice` is set if `colorizer` is None
+                    colorizer = load_colorizer(choice, self.settings)
+                weights = self.settings.reference_weights
+                exemplar = colorizer.exemplar_of(self.reference, self.guidance, self.folder, weights)
                 self._loaded[choice] = colorizer, exemplar
             return self._loaded[choice]
 
@@ -334,20 +332,18 @@ class FileColorizer:
             return source
         image = source.first.image
         color_note = chroma_note(image)
-        is_colored = color_note == IN_COLOR
-        if is_colored and self.skip_colored:
+        if color_note == IN_COLOR and self.skip_colored:
             return replace(task.result("skipped", f"{IN_COLOR}; skipped"), output="")
-        if is_colored:
-            color_note = f"the input was {IN_COLOR}; its colors were not used"
         drawing_note = ""
-        if self.choice is not None and self.exemplar is None:
+        if self.choice is not None:
             choice, drawing_note = choose_for_image(self.choice, self.guidance, image)
             if choice is not self.choice:  # the image is a drawing
                 colorizer, exemplar = self.load(choice)
                 source = self._with_model(source, choice, colorizer.size)
         strength = self.settings.strength
         prepared = colorizer.prepare(image, self.guidance, strength=strength, reference=exemplar)
-        image_notes = tuple(note for note in (color_note, drawing_note) if note)
+        ignored_colors = _ignored_color_note(color_note, "the input")
+        image_notes = tuple(note for note in (ignored_colors, drawing_note) if note)
         notes = image_notes + write_notes(task.target, image)
         return OpenedFile(task, source, colorizer, exemplar, prepared, notes)
 
@@ -492,7 +488,7 @@ class FileColorizer:
         task, first = opened.task, opened.source.first.image
         like, not_embedded = embed_provenance(first, task.target, opened.source.provenance)
         color_notes: list[str] = []
-        colored = self._colored_frames(opened, like, color_notes)
+        colored = self._colored_frames(opened, frames, like, color_notes)
         quality, overwrite = self.settings.quality, self.overwrite
         write_frames(task.target, colored, frames, quality=quality, overwrite=overwrite)
         written = update_sidecar(task.target, first.metadata, not_embedded)
@@ -507,22 +503,27 @@ class FileColorizer:
         return WrittenFrames(task, result)
 
     def _colored_frames(
-        self, opened: OpenedFile, first_like: RasterImage, notes: list[str]
+        self, opened: OpenedFile, frames: Frames, first_like: RasterImage, notes: list[str]
     ) -> Iterator[ColoredFrame]:
         """Colorize each frame of a file when it is requested.
 
         Args:
             opened: The file.
+            frames: Description of the frames.
             first_like: First frame with the metadata of the result.
             notes: List to which the notes for the user on each frame are appended.
         """
         strength = self.settings.strength
+        starts_in_color = chroma_note(opened.source.first.image) == IN_COLOR
         for frame in chain([opened.source.first], opened.source.later):
             is_first = frame is opened.source.first
             if is_first:
                 like, image_task = first_like, opened.prepared
             else:
                 like = frame.image
+                if not starts_in_color:  # otherwise, the notes of the file contain the note
+                    note = _ignored_color_note(chroma_note(like), f"one of the {frames.kind}")
+                    notes += [note] if note else []
                 image_task = opened.colorizer.prepare(
                     like, self.guidance, strength=strength, reference=opened.exemplar
                 )
@@ -530,6 +531,11 @@ class FileColorizer:
             notes += [*frame.image.notes, *colored.notes]
             levels = colored.levels(output_bit_depth(opened.task.target, like))
             yield ColoredFrame(levels, colored.source(like), frame.milliseconds)
+
+
+def _ignored_color_note(note: str | None, subject: str) -> str | None:
+    """Return the note of `chroma_note` for the user, with the name of the image that is in color."""
+    return f"{subject} was {IN_COLOR}; its colors were not used" if note == IN_COLOR else note
 
 
 def _pixels(task: FileTask) -> int:

@@ -86,6 +86,18 @@ def test_colorize_file_uses_the_arguments_of_the_caller_for_drawings(drawing: Pa
     assert not np.array_equal(expected, colorized(drawing))
 
 
+def test_colorize_file_recognizes_drawings_with_references(drawing: Path, tmp_path: Path) -> None:
+    reference = tmp_path / "reference.png"
+    Image.fromarray(np.tile(np.uint8([[[200, 60, 40], [40, 90, 200]]]), (64, 32, 1))).save(reference)
+    expected = colorized(drawing, "--reference", str(reference))
+    for given in (reference, Image.open(reference)):
+        target = colorzoo.colorize_file(
+            drawing, tmp_path / "file.png", reference=given, device="cpu", overwrite=True
+        )
+        with Image.open(target) as image:
+            assert np.array_equal(np.asarray(image.convert("RGB")), expected)
+
+
 def test_weights_of_the_user_are_not_replaced_for_drawings(drawing: Path, tmp_path: Path) -> None:
     file = tmp_path / "last.ckpt"
     torch.save({"state_dict": {}}, file)

@@ -40,6 +40,19 @@ def test_all_frames_are_colorized_by_default(run: Run, tmp_path: Path) -> None:
     assert "first of 3 frames" in run(source, "-o", tmp_path / "still.jpg")[1]
 
 
+@pytest.mark.parametrize("starts_in_color", [False, True])
+def test_colors_of_any_page_are_reported(run: Run, tmp_path: Path, starts_in_color: bool) -> None:
+    gray = Image.fromarray(gray_image(30, 40))
+    colors = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    color = Image.fromarray(colors).resize(gray.size, Image.Resampling.BICUBIC)
+    first, second = (color, gray) if starts_in_color else (gray, color)
+    first.save(tmp_path / "a.tif", save_all=True, append_images=[second])
+    subject = "the input" if starts_in_color else "one of the pages"
+    printed = run(tmp_path / "a.tif")[1]
+    assert printed.count("already in color") == 1
+    assert f"{subject} was already in color; its colors were not used" in printed
+
+
 def test_nan_in_low_precision_is_recomputed_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny_model()
     colorizer, real, seen = Colorizer(model, device="cpu", precision="bfloat16"), model.forward, []
