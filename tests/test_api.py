@@ -17,11 +17,13 @@ from PIL import Image, ImageSequence
 import colorzoo
 from colorzoo.apps.cli.main import main
 from colorzoo.batch.settings import ColorSettings
-from colorzoo.errors import GuidanceError
+from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.factory import create_coloring_model
+from colorzoo.guidance import Recipe
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.testing import sample_image
 from colorzoo.weights import save_weights
+from tiny_model import tiny_model
 
 REFERENCES = ("warm.png", "cold.png")
 CASES: dict[str, tuple[str, Any, tuple[str, ...]]] = {  # model, value and references of each setting
@@ -199,3 +201,9 @@ def test_colorize_works_in_processes_forked_after_the_first_call() -> None:
         timeout=300,
     )
     assert done.stdout.split() == ["equal"], done.stderr
+
+
+@pytest.mark.parametrize("model", [Recipe(), {"points": []}, tiny_model()], ids=["recipe", "json", "module"])
+def test_a_model_that_is_no_name_raises_one_line(model: object) -> None:
+    with pytest.raises(ColorzooError, match=r"the model must be a registered name, got \w+\. Pass hints"):
+        colorzoo.colorize(np.zeros((8, 8), np.uint8), model)  # type: ignore[arg-type]

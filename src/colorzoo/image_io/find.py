@@ -211,7 +211,7 @@ def read_list(path: str | Path) -> list[str]:
         path: Text file in UTF-8, or in UTF-16 with a byte order mark; ``-`` reads standard input.
 
     Raises:
-        ImageError: The file cannot be read, is empty or has another encoding.
+        ImageError: The file cannot be read, is empty, is a web page or has another encoding.
     """
     try:
         data = sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes()
@@ -222,6 +222,10 @@ def read_list(path: str | Path) -> list[str]:
         text = data.decode(encoding, "strict" if encoding == "utf-16" else "surrogateescape")
     except UnicodeDecodeError as error:
         raise ImageError(f"{_list_name(path)} must be UTF-8 or UTF-16 text: {error}") from error
+    if text.lstrip().lower().startswith("<!doctype html"):
+        raise ImageError(
+            f"{_list_name(path)} is a web page. To colorize images of a report, save a list in the report."
+        )
     if "\0" in text:
         lines = text.split("\0")
         # UTF-16 without a byte order mark has a zero byte beside each character

@@ -187,9 +187,14 @@ def choose_model(
         able: Optional method of `ColoringModel` that the default model must support. None accepts all models.
 
     Raises:
-        UnknownModelError: No model for these use cases has weights on this machine.
+        UnknownModelError: ``name`` is not text, or no model for these use cases has weights on this machine.
         WeightsError: ``weights`` is a damaged file.
     """
+    if name is not None and not isinstance(name, str):
+        raise UnknownModelError(
+            f"the model must be a registered name, got {type(name).__name__}. Pass hints and recipes as "
+            "guidance=..., and a module to Colorizer."
+        )
     if not name and weights != "default":  # a file with the name "default" does not select a model
         name = model_of_file(weights)
     if name:

@@ -142,3 +142,10 @@ def test_read_list_accepts_unusual_names_and_stdin(tmp_path: Path, monkeypatch: 
     assert read_list(path) == names
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"x.png\n")))
     assert read_list("-") == ["x.png"]
+
+
+def test_read_list_refuses_reports(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("<!DOCTYPE html>\n<p>a.png</p>")
+    with pytest.raises(ImageError, match=r"is a web page"):
+        read_list(path)
