@@ -178,14 +178,16 @@ def check_classes(golden: Golden, code: Tensor, centers: Tensor, suffix: str) ->
 
 
 def convert_discriminator(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the discriminator: layers are counted from 0, ``weight_bar`` is the weight itself."""
+    """Rename the discriminator: layers are counted from 0, and ``weight_bar`` is ``weight_orig``."""
     ours = {}
     for key, value in state_dict.items():
         name = re.sub(r"^layer(\d)(_new)?\.0\.", lambda m: f"layers.{int(m[1]) - 1}.", key)
         name = re.sub(r"^last(_new)?\.(0\.)?", "last.", name)
         name = re.sub(r"^attention\.(query|key|value)_conv\.", r"attention.\1.", name)
         name = name.replace("module.", "")
-        ours[re.sub(r"weight_(bar|u|v)$", lambda m: {"bar": "weight"}.get(m[1], m[1]), name)] = value
+        name = name.replace("weight_bar", "weight_orig")
+        is_singular_vector = name.endswith(("weight_u", "weight_v"))
+        ours[name] = F.normalize(value, dim=0) if is_singular_vector else value
     return ours
 
 
@@ -197,7 +199,7 @@ def discriminator(golden: Golden) -> None:
     lab = wide(golden, "in_lab")
     judged: list[Tensor] = []
     (fourth,) = layer_outputs(network, ["layers.3"], lambda: judged.append(network(lab)))
-    golden.close("out_layer2_u", network.layers[1].u)
+    golden.close("out_layer2_u", network.layers[1].weight_u)
     golden.close("out_score", judged[0])
     features = F.leaky_relu(instance_norm(fourth), 0.2)
     golden.close("out_feature4", features[:, : golden.tensor("out_feature4").shape[1]])

@@ -90,7 +90,7 @@ def discriminator(golden: Golden) -> None:
     x = 2 * image(golden, "in_x") - 1
     network = fill(SketchDiscriminator(), weights_of(golden), "discriminator.")
     golden.close("out_eval", network(x))
-    golden.close("out_u_after_eval", network.layers[1][0].u)
+    golden.close("out_u_after_eval", network.layers[1][0].weight_u)
     network = fill(SketchDiscriminator(), weights_of(golden), "discriminator.").train()
     golden.close("out_train", network(x))
     golden.close("out_running_mean", network.layers[2][1].running_mean)

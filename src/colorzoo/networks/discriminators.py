@@ -1,21 +1,17 @@
 """PatchGAN discriminators and a self-attention discriminator.
 
 The PatchGAN discriminators follow Isola et al. 2017. The self-attention discriminator of Zhang et al. 2019
-uses spectral normalization (Miyato et al. 2018). As published, each forward pass runs one power iteration,
-even in eval mode. This module uses neither of PyTorch's two implementations of spectral normalization.
-``parametrizations.spectral_norm`` updates the singular vector u before v, which changes scores by up to
-1.7 %. Modules with ``nn.utils.spectral_norm`` cannot be copied after a forward pass.
+uses spectral normalization (Miyato et al. 2018).
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.networks.blocks import InstanceNorm, instance_norm, scaled_width
+from colorzoo.networks.spectral import SpectralConv
 
 _SLOPE = 0.2
 _CHANNELS = (64, 64, 128, 256, 512, 1024)
@@ -114,48 +110,6 @@ class AttentionDiscriminator(nn.Module):
             if index == 1:
                 x = self.attention(x)
         return self.last(x).mean(dim=(2, 3))
-
-
-class SpectralConv(nn.Module):
-    """Convolution with spectral normalization.
-
-    Args:
-        in_channels: Number of input channels.
-        out_channels: Number of output channels.
-        kernel: Height and width of the kernel.
-        stride: Stride of the convolution.
-        padding: Zero padding on each side.
-    """
-
-    u: Tensor
-    v: Tensor
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel: tuple[int, int],
-        *,
-        stride: int = 1,
-        padding: int = 0,
-    ) -> None:
-        super().__init__()
-        like = nn.Conv2d(in_channels, out_channels, kernel)
-        self.weight, self.bias = like.weight, like.bias
-        self.options: dict[str, Any] = {"stride": stride, "padding": padding}
-        self.register_buffer("u", F.normalize(torch.randn(out_channels), dim=0))
-        self.register_buffer("v", F.normalize(torch.randn(like.weight[0].numel()), dim=0))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Run one power iteration, then convolve ``(B, in_channels, H, W)``."""
-        matrix = self.weight.flatten(1)
-        with torch.no_grad():
-            v = F.normalize(matrix.T @ self.u, dim=0)
-            u = F.normalize(matrix @ v, dim=0)
-            self.u.copy_(u)
-            self.v.copy_(v)
-        sigma = u @ (matrix @ v)
-        return F.conv2d(x, self.weight / sigma, self.bias, **self.options)
 
 
 class _SelfAttention(nn.Module):

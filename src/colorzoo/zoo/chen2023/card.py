@@ -14,7 +14,7 @@ _TRIAL = {
     "discriminator_layers": 3,
     "tau": 1.0,  # with random features, rounding error can change the best match at tau 0.01
 }
-_WITHOUT_GRADIENT = ("discriminator.attention.*.weight",)  # the attention output is scaled by 0 at first
+_WITHOUT_GRADIENT = ("discriminator.attention.*.weight_orig",)  # the attention output is scaled by 0 at first
 
 FULL = ModelCard(
     name="chen2023",

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.networks.blocks import pad_to_multiple, scaled_width
-from colorzoo.networks.discriminators import SpectralConv
+from colorzoo.networks.spectral import SpectralConv
 from colorzoo.precision import at_least_float32
 
 STRIDE = 16

@@ -10,8 +10,8 @@ NAMES: tuple[Pattern, ...] = (
     (r"scft\.", "transfer."),
     (r"res_model\.main\.(\d)\.main\.", r"refine.\1.layers."),
     (r"decoder\.last_conv\.", "decoder.last."),
-    (r"main\.(\d)\.main\.0\.module\.weight_bar", r"discriminator.layers.\1.0.weight"),
-    (r"main\.(\d)\.main\.0\.module\.(?:weight_)?", r"discriminator.layers.\1.0."),
+    (r"main\.(\d)\.main\.0\.module\.weight_bar", r"discriminator.layers.\1.0.weight_orig"),
+    (r"main\.(\d)\.main\.0\.module\.", r"discriminator.layers.\1.0."),
     (r"main\.(\d)\.main\.", r"discriminator.layers.\1."),
     (r"main\.", "discriminator.layers."),
 )

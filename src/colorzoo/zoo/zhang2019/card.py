@@ -17,7 +17,9 @@ _TRIAL = {
     "tau": 1.0,  # at 1e-10, rounding errors change the matches of random features
     "training_tau": 1.0,
 }
-_WITHOUT_GRADIENT = ("discriminator.attention.*.weight",)  # gradient 0: attention starts with output factor 0
+_WITHOUT_GRADIENT = (
+    "discriminator.attention.*.weight_orig",
+)  # gradient 0: attention starts with output factor 0
 
 FULL = ModelCard(
     name="zhang2019",
