@@ -377,7 +377,7 @@ class ImageDataModule(LightningDataModule):
 
     def current_crop(self) -> int:
         """Return the side in pixels of the training images in the current batch."""
-        return cyclic_value(self.crops, self.batches_done()) if len(self.crops) > 1 else self.crops[0]
+        return cyclic_value(self.crops, self.batches_done())
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
         """Return the batch with entries computed from the augmented images; none by default.

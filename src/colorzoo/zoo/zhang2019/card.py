@@ -17,9 +17,8 @@ _TRIAL = {
     "tau": 1.0,  # at 1e-10, rounding errors change the matches of random features
     "training_tau": 1.0,
 }
-_WITHOUT_GRADIENT = (
-    "discriminator.attention.*.weight_orig",
-)  # gradient 0: attention starts with output factor 0
+# the gradient is 0, because attention starts with the output factor 0
+_WITHOUT_GRADIENT = ("discriminator.attention.*.weight_orig",)
 
 FULL = ModelCard(
     name="zhang2019",
