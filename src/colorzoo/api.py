@@ -15,7 +15,7 @@ from colorzoo.batch.runner import FileColorizer, load_colorizer
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.batch.task import FileResult, FileTask, check_sources_are_kept, output_path
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Guidance, Recipe
+from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.guidance.border import BorderSetting
 from colorzoo.image_io.find import FoundImage, explain_irregular_file
 from colorzoo.inference.colorizer import (
@@ -293,7 +293,10 @@ def _choose_model(
     """
     if not references and folder is not None and isinstance(guidance, Recipe):
         references = recipe_reference_files(guidance, folder)  # rejects pipes before a download
-    return choose_for_guidance(model, guidance, weights, references=references, fast=fast)
+    choice = choose_for_guidance(model, guidance, weights, references=references, fast=fast)
+    has_embedding = any(isinstance(each, Exemplar) and each.embedding is not None for each in references)
+    # only the model that computed an embedding can use it, so the model for drawings must not replace it
+    return replace(choice, is_default=False) if has_embedding else choice
 
 
 def _merged_settings(

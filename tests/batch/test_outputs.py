@@ -101,6 +101,16 @@ def test_plan_outputs_finds_results_of_equal_names_from_a_run_with_other_images(
     }
 
 
+def test_plan_outputs_keeps_the_path_of_another_image_free(tmp_path):
+    create_files(tmp_path, "x.png", "x-2.png", "out/x.png")
+    files = FileColorizer(choice=ModelChoice(NAME, None))
+    origin = replace(files.provenance(), source="another image")
+    update_sidecar(tmp_path / "out" / "x.png", Metadata(), origin)
+    found = find_images([tmp_path / "x.png", tmp_path / "x-2.png"]).found
+    outputs = plan_outputs(found, files.provenance, str(tmp_path / "out"))
+    assert [output.path.name for output in outputs] == ["x-3.png", "x-2.png"]
+
+
 def test_output_path_shortens_long_names_to_distinct_names(tmp_path):
     names = ["ż" * 125 + end + ".jpg" for end in "xy"]
     create_files(tmp_path, *names)

@@ -42,8 +42,8 @@ def edit() -> Edit:
 
 def test_pipeline_stages_run_in_the_expected_order(edit: Edit) -> None:
     assert list(edit(POINT)) == [
-        "select part", "preprocess", "rasterize points", "run network", "find neighbors", "enforce points",
-        "step costs", "find paths", "compute similarity", "limit extent", "limit reach",
+        "select part", "preprocess", "rasterize points", "fit points", "run network", "find neighbors",
+        "enforce points", "step costs", "find paths", "compute similarity", "limit extent", "limit reach",
     ]  # fmt: skip
     assert list(edit()) == ["select part", "preprocess", "run network", "is page"]
 

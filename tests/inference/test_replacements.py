@@ -56,6 +56,8 @@ def test_replacement_keeps_other_hues_and_fades_at_its_range() -> None:
 def test_gray_colors_cannot_be_replaced() -> None:
     with pytest.raises(GuidanceError, match=r"ColorReplacement\.old #808080 is gray"):
         ColorReplacement("#808080", RED)
+    with pytest.raises(GuidanceError, match=r"^recipe\.replacements\[0\]\.old #808080 is gray"):
+        Recipe.from_json({"replacements": [{"old": "#808080", "new": RED}]})
 
 
 def test_replacement_keeps_near_gray_and_locked_pixels() -> None:

@@ -267,8 +267,10 @@ class FileColorizer:
                 if colorizer is None:
                     assert choice is not None  # `choice` is set if `colorizer` is None
                     colorizer = load_colorizer(choice, self.settings)
-                weights = self.settings.reference_weights
-                exemplar = colorizer.exemplar_of(self.reference, self.guidance, self.folder, weights)
+                exemplar = None
+                if self.reference is not None or self.folder is not None:
+                    weights = self.settings.reference_weights
+                    exemplar = colorizer.exemplar_of(self.reference, self.guidance, self.folder, weights)
                 self._loaded[choice] = colorizer, exemplar
             return self._loaded[choice]
 
@@ -492,12 +494,12 @@ class FileColorizer:
         quality, overwrite = self.settings.quality, self.overwrite
         write_frames(task.target, colored, frames, quality=quality, overwrite=overwrite)
         written = update_sidecar(task.target, first.metadata, not_embedded)
-        notes = dict.fromkeys((*frames_notes(task.target, frames), *color_notes))
+        notes = dict.fromkeys((*opened.notes, *frames_notes(task.target, frames), *color_notes))
         result = FileResult(
             source=task.name,
             output=str(task.target),
             status="colored",
-            notes=(*opened.notes, *notes, *written),
+            notes=(*notes, *written),
             model=opened.prepared.network.name,
         )
         return WrittenFrames(task, result)

@@ -217,10 +217,17 @@ def plan_outputs(
     is_fixed = out is not None and names_file(out)  # the user selected the file, so it gets no suffix
     expected = provenance()
     planned: list[PlannedOutput] = []
+    reserved = set(map(_folded, preferred))
     taken: set[str] = set()
     for image, path in zip(found, preferred, strict=True):
         # not the numbered targets, because the numbers of earlier results depend on the images of their run
-        output = _plan(image.path, _free_paths(path, taken), expected, is_fixed)
+        paths = (
+            free
+            for free in _free_paths(path, taken)
+            # a new result does not take the path of another image
+            if free == path or _folded(free) not in reserved or os.path.lexists(free)
+        )
+        output = _plan(image.path, paths, expected, is_fixed)
         taken.add(_folded(output.path))
         planned.append(output)
     return planned

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Annotated, Any, Literal
 
 import torch
@@ -268,7 +268,23 @@ class ColorReplacement:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        levels = bytes.fromhex(hex_color(self.old, "ColorReplacement.old").removeprefix("#"))
-        lab = rgb_to_lab(torch.tensor(list(levels)).view(3, 1, 1) / 255)
-        if lab[1:].norm() < LEAST_CHROMA:
-            raise GuidanceError(f"ColorReplacement.old {self.old} is gray. Choose a color with a hue.")
+        _require_hue(self.old, "ColorReplacement.old")
+
+
+def parse_replacement(fields: Fields) -> ColorReplacement:
+    """Parse the JSON object of a color replacement; return a `ColorReplacement`.
+
+    Raises:
+        GuidanceError: A field is invalid; the message names the field.
+    """
+    old = fields.read("old", HexColor, MISSING)
+    _require_hue(old, f"{fields.name}.old")
+    return fields.parse(ColorReplacement, old=old)
+
+
+def _require_hue(color: str, name: str) -> None:
+    """Raise an error for gray; ``name`` names the color in error messages."""
+    levels = bytes.fromhex(hex_color(color, name).removeprefix("#"))
+    lab = rgb_to_lab(torch.tensor(list(levels)).view(3, 1, 1) / 255)
+    if lab[1:].norm() < LEAST_CHROMA:
+        raise GuidanceError(f"{name} {color} is gray. Choose a color with a hue.")

@@ -26,6 +26,7 @@ from colorzoo.guidance.edits import (
     Finish,
     PaintStroke,
     parse_paint,
+    parse_replacement,
 )
 from colorzoo.guidance.fields import (
     DEFAULT_REACH,
@@ -502,7 +503,7 @@ def _parse_lists(fields: Fields, version: int) -> dict[str, tuple[Any, ...]]:
         "boxes": _parse_box,
         "areas": parse_area,
         "paint": parse_paint,
-        "replacements": lambda item: item.parse(ColorReplacement),
+        "replacements": parse_replacement,
     }
     present = {name: parse for name, parse in parsers.items() if fields.get(name) is not None}
     return {

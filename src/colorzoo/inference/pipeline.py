@@ -166,7 +166,7 @@ def _predict_with_points(task: ColorizeTask, hints: Hints) -> tuple[Points | Non
     if points is None and hints:
         points = task.run(rasterize_points, hints, *task.image_size, size, key=key)
     if points is not None and not task.network.is_sketch:  # drawings have no lightness to fit colors to
-        points = fit_points(points, task.lightness)
+        points = task.run(fit_points, points, task.lightness, key=key)
     return points, _predict(task, points, key)
 
 
@@ -622,7 +622,8 @@ def _ignored_notes(task: ColorizeTask) -> list[str]:
     ignored = [titles.get(kind, kind) for kind in unsupported]
     if "classes" in accepts and "classes" in task.recipe.kinds() and _lacks_classes(task):
         ignored.append("classes without label images")
-    if _areas(task, "thing") and "boxes" not in accepts and "scribbles" not in accepts:
+    has_objects = any(area.action == "thing" for area in task.recipe.areas)
+    if has_objects and "boxes" not in accepts and "scribbles" not in accepts:
         ignored.append("object areas")
     if task.recipe.drawing is not None:
         ignored += _ignored_drawing_settings(task, task.recipe.drawing)

@@ -18,7 +18,7 @@ from colorzoo.apps.cli.main import main
 from colorzoo.guidance import Recipe
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.image_io.read import read_image
-from colorzoo.inference.colorizer import choose_for_guidance, choose_for_image
+from colorzoo.inference.colorizer import Colorizer, choose_for_guidance, choose_for_image
 
 CPU = ["--device", "cpu"]
 
@@ -96,6 +96,17 @@ def test_colorize_file_recognizes_drawings_with_references(drawing: Path, tmp_pa
         )
         with Image.open(target) as image:
             assert np.array_equal(np.asarray(image.convert("RGB")), expected)
+
+
+def test_encoded_references_of_drawings_keep_their_model(drawing: Path, tmp_path: Path) -> None:
+    reference = tmp_path / "reference.png"
+    Image.fromarray(np.tile(np.uint8([[[200, 60, 40], [40, 90, 200]]]), (64, 32, 1))).save(reference)
+    exemplar = Colorizer("colorzoo2026", device="cpu").exemplar_of(reference, Recipe(), None)
+    expected = colorzoo.colorize(drawing, "colorzoo2026", reference=exemplar, device="cpu")
+    assert colorzoo.colorize(drawing, reference=exemplar, device="cpu") == expected
+    target = colorzoo.colorize_file(drawing, tmp_path / "a.png", reference=exemplar, device="cpu")
+    with Image.open(target) as image:
+        assert np.array_equal(image.convert("RGB"), expected.convert("RGB"))
 
 
 def test_weights_of_the_user_are_not_replaced_for_drawings(drawing: Path, tmp_path: Path) -> None:

@@ -53,6 +53,13 @@ def test_colors_of_any_page_are_reported(run: Run, tmp_path: Path, starts_in_col
     assert f"{subject} was already in color; its colors were not used" in printed
 
 
+def test_the_tint_of_several_pages_is_reported_once(run: Run, tmp_path: Path) -> None:
+    gray = gray_image(30, 40)[..., None]
+    sepia = Image.fromarray((gray * [1.0, 0.93, 0.8]).astype(np.uint8))
+    sepia.save(tmp_path / "a.tif", save_all=True, append_images=[sepia])
+    assert run(tmp_path / "a.tif")[1].count("sepia tint dropped") == 1
+
+
 def test_nan_in_low_precision_is_recomputed_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny_model()
     colorizer, real, seen = Colorizer(model, device="cpu", precision="bfloat16"), model.forward, []

@@ -56,7 +56,7 @@ def test_frame_folder_coloring_applies_border_and_keeps_other_files(tmp_path: Pa
     color_video(folder, StubColorer(20), PartsFolder(out, "a"), out, steady=0, size=32, border=inside)
     assert (out / "notes.txt").exists()
     (first, *_) = FrameFolder(out).frames()
-    is_colored = np.ptp(first.image.levels(), axis=2) > 0.05
+    is_colored = np.ptp(first.image.image.rgb, axis=2) > 0.05
     assert is_colored[inside.slices].all()
     assert is_colored.sum() == 44 * 32
 

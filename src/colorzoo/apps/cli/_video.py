@@ -38,7 +38,7 @@ from colorzoo.inference import Colorizer
 from colorzoo.registry import model_card
 from colorzoo.weights import ModelChoice, choose_model
 
-_METHOD = 6  # version of colorization, stabilization and encoding; a change invalidates stored shots
+_METHOD = 7  # version of colorization, stabilization and encoding; a change invalidates stored shots
 _SETTINGS = ("steady", "strength", "temperature", "size", "border", "codec", "crf", "no_sound", "precision")
 
 

@@ -227,10 +227,6 @@ class VideoFile:
                 f"the file ends at {_time_code(length)} instead of {_time_code(self._duration)}"
             )
 
-    def result(self, path: Path) -> VideoFile:
-        """Open the colorized video at ``path`` for reading."""
-        return VideoFile(path, self._encoding)
-
     def part(self, path: Path) -> FilePart:
         """Return an encoder that writes one shot to the file ``path``."""
         return FilePart(path, self.plan)

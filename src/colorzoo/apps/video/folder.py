@@ -22,9 +22,7 @@ from colorzoo.guidance import Rectangle
 from colorzoo.image_io import (
     READABLE,
     ImageProvenance,
-    Levels,
     RasterImage,
-    as_rgb,
     read_image,
     result_name,
     visible_entries,
@@ -48,10 +46,6 @@ class FolderImage:
     def lightness(self) -> Tensor:
         """Return the lightness ``(1, 1, H, W)`` at full size."""
         return FullLightness(self.image.levels).whole()
-
-    def levels(self) -> Levels:
-        """Return the RGB image ``(H, W, 3)``."""
-        return as_rgb(self.image.levels)
 
     def gray(self) -> NDArray[np.uint8]:
         """Return the mean of the color channels as 8-bit gray ``(H, W)``."""
@@ -111,10 +105,6 @@ class FrameFolder:
                 continue
             yield VideoFrame(number, FolderImage(image, result_name(file)))
             number += 1
-
-    def result(self, path: Path) -> FrameFolder:
-        """Open the folder of colorized frames at ``path`` for reading."""
-        return FrameFolder(path)
 
     def part(self, path: Path) -> FolderPart:
         """Return a writer that stores the frames of one shot in the folder ``path``."""

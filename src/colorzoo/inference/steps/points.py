@@ -392,14 +392,7 @@ def _missing_ab(
         pixels: Rows ``(K,)`` and columns ``(K,)`` of the points.
         strength: Factor applied to the chroma of the points.
     """
-    # Lab (3, K, 1) of the points: #rrggbb colors are moved to the lightness of the image at constant hue
-    image_lightness = lightness[pixels][None, :, None]
-    chosen_lab = torch.tensor([color_lab(hint.color) for hint in hints]).T[:, :, None]
-    exact_ab = torch.tensor([hint.ab or (0.0, 0.0) for hint in hints]).T[:, :, None]
-    is_exact = torch.tensor([hint.ab is not None for hint in hints])[:, None]
-    moved_lab = at_lightness(chosen_lab, image_lightness)
-    exact_lab = reduce_chroma(torch.cat([image_lightness, exact_ab]))
-    lab = torch.where(is_exact, exact_lab, moved_lab)
+    lab = _points_lab(hints, lightness[pixels][None, :, None])
     lab[1:] *= strength
     target_ab = reduce_chroma(lab)[1:, :, 0].T
     # upsample the prediction only at the points
@@ -409,6 +402,19 @@ def _missing_ab(
     column_weights = bicubic_matrix(ab.shape[2], width)[columns]
     upsampled_ab = torch.einsum("kh,chw,kw->kc", row_weights, ab, column_weights)
     return target_ab - upsampled_ab
+
+
+def _points_lab(hints: Sequence[PointHint], lightness: Tensor) -> Tensor:
+    """Return the Lab colors ``(3, K, 1)`` of points at the image lightness ``(1, K, 1)``.
+
+    A ``#rrggbb`` color is moved to the lightness at constant hue. An exact ab is clipped to sRGB.
+    """
+    chosen_lab = torch.tensor([color_lab(hint.color) for hint in hints]).T[:, :, None]
+    exact_ab = torch.tensor([hint.ab or (0.0, 0.0) for hint in hints]).T[:, :, None]
+    is_exact = torch.tensor([hint.ab is not None for hint in hints])[:, None]
+    moved_lab = at_lightness(chosen_lab, lightness)
+    exact_lab = reduce_chroma(torch.cat([lightness, exact_ab]))
+    return torch.where(is_exact, exact_lab, moved_lab)
 
 
 def _solve_amounts(weights: Tensor, missing_ab: Tensor) -> Tensor:
