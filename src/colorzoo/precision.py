@@ -66,6 +66,13 @@ def _tensors(values: list[Any] | tuple[Any, ...]) -> Iterator[Tensor]:
 
 
 def _float32(value: Any) -> Any:
+    """Convert half-precision tensors, also in lists and tuples, and keep the types of lists and tuples."""
     if isinstance(value, Tensor):
-        return value.float() if value.dtype in (torch.bfloat16, torch.float16) else value
-    return [_float32(each) for each in value] if isinstance(value, list | tuple) else value
+        is_half_precision = value.dtype in (torch.bfloat16, torch.float16)
+        return value.float() if is_half_precision else value
+    if not isinstance(value, list | tuple):
+        return value
+    converted = [_float32(each) for each in value]
+    if isinstance(value, tuple) and hasattr(value, "_make"):  # a named tuple
+        return value._make(converted)
+    return type(value)(converted)

@@ -6,7 +6,6 @@ training code; the model pages cite the sources of the losses and their weights.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Unpack
 
@@ -75,8 +74,8 @@ class GatedPrediction(AbPrediction):
 class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]):
     """Base class of tasks for gated color transfer.
 
-    A subclass defines `read_references`. The model defines ``generate(lightness, reference)``, and its
-    network has a ``classifier``.
+    A subclass defines `read_references`. The model is a `GatedColorization`, and its network has a
+    ``classifier``.
     """
 
     model: Any
@@ -128,9 +127,6 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
     def losses(self, generated: GatedPrediction, label: Tensor | None) -> dict[str, Tensor]:
         """Return the generator losses by name, without their weights; see `GatedTransferObjective`.
 
-        The sides of the images should be multiples of the model's stride. The network pads other images, and
-        only its full-size ab is cropped to the image.
-
         Args:
             generated: Prediction for the batch.
             label: ``(B,)`` int64 image classes; None omits the classification loss.
@@ -139,8 +135,14 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
         quarter_size_ab, half_size_ab = output.ab[:2]  # scaled, like the truth
         ab = generated.ab / AB_SCALE  # full size, cropped to the image
         lightness, true_ab = generated.truth[:, :1], generated.truth[:, 1:]
+        padded_true_ab = self.model.pad(true_ab)  # as the network pads its input
+        pixel_losses = [
+            _smooth_l1(quarter_size_ab, padded_true_ab),
+            _smooth_l1(half_size_ab, padded_true_ab),
+            _smooth_l1(ab, true_ab),
+        ]
         losses = {
-            "pixel": _multiscale_smooth_l1([quarter_size_ab, half_size_ab, ab], true_ab),
+            "pixel": torch.stack(pixel_losses).sum(),
             "variation": total_variation(ab),
         }
         if generated.histogram is not None:
@@ -161,15 +163,11 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
         return least_squares_discriminator_loss(*scores)
 
 
-def _multiscale_smooth_l1(predictions: Sequence[Tensor], target: Tensor) -> Tensor:
-    """Return the sum of the smooth L1 losses of predictions at several resolutions.
+def _smooth_l1(prediction: Tensor, target: Tensor) -> Tensor:
+    """Return the smooth L1 loss of a prediction that may be smaller than its target.
 
     Args:
-        predictions: Predicted ab / 110, ``(B, 2, h, w)`` each.
-        target: ``(B, 2, H, W)`` true ab / 110, which is averaged over areas to the size of each prediction.
+        prediction: Predicted ab / 110, ``(B, 2, h, w)``.
+        target: ``(B, 2, H, W)`` true ab / 110, which is averaged over areas to the size of the prediction.
     """
-    losses = [
-        F.smooth_l1_loss(prediction, F.interpolate(target, size=prediction.shape[-2:], mode="area"))
-        for prediction in predictions
-    ]
-    return torch.stack(losses).sum()
+    return F.smooth_l1_loss(prediction, F.interpolate(target, size=prediction.shape[-2:], mode="area"))
