@@ -171,8 +171,8 @@ class Colorizer:
         Notes for the user (`ColorizedImage.notes`) are issued as Python warnings.
 
         Args:
-            image: Path, Pillow image, `RasterImage`, array ``(H, W[, C])`` or tensor ``(C, H, W)`` of uint8,
-                uint16 or float in [0, 1].
+            image: Path, Pillow image, `RasterImage`, array ``(H, W[, C])`` or tensor ``([C,] H, W)`` of
+                uint8, uint16 or float in [0, 1].
             guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
             strength: Factor on the chroma, 0 to 1.5; None uses the strength of the recipe, or 1.
             reference: Reference image, list of reference images, or the result of `exemplar`, for models that
@@ -457,9 +457,14 @@ def listed_references(reference: ReferenceLike | None) -> tuple[Any, ...]:
 
 
 def as_image(image: ImageLike) -> RasterImage:
-    """Convert an image to `RasterImage`; tensors ``(C, H, W)`` have 1, 3 or 4 channels."""
+    """Convert an image to `RasterImage`.
+
+    Tensors have the shape ``(H, W)``, or ``(C, H, W)`` with 1, 3 or 4 channels.
+    """
     if isinstance(image, Tensor):
-        image = image.detach().cpu().movedim(0, -1)
+        image = image.detach().cpu()
+        if image.ndim == 3:
+            image = image.movedim(0, -1)
         image = np.ascontiguousarray((image.float() if image.is_floating_point() else image).numpy())
     return image if isinstance(image, RasterImage) else read_image(image)
 
