@@ -562,7 +562,7 @@ def choose_for_guidance(
     Raises:
         ColorzooError: No suitable model has local weights, or ``weights`` is a damaged file.
     """
-    recipe = guidance if isinstance(guidance, Recipe) else Recipe()
+    recipe = guidance.shown() if isinstance(guidance, Recipe) else Recipe()  # without hidden areas
     name = recipe.model if model is None else model
     kinds = ["exemplar", *guidance.kinds()] if references else [*guidance.kinds()]
     actions = {area.action for area in recipe.areas}
