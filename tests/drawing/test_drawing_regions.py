@@ -150,6 +150,17 @@ def test_lines_of_any_color_and_contrast_separate_regions(
     assert regions[150, 150] != regions[10, 10]
 
 
+@pytest.mark.parametrize(("side", "gap", "line"), [(1200, 5, 2), (3000, 8, 4)])
+def test_narrow_regions_of_large_drawings_are_kept(side: int, gap: int, line: int) -> None:
+    darkness, first = np.zeros((side, side), np.uint8), side // 2
+    narrow = np.s_[:, first + line : first + line + gap]
+    darkness[:, first : first + gap + 2 * line] = 255
+    darkness[narrow] = 0
+    regions = find_regions(darkness)
+    assert len(np.unique(regions)) == 3
+    assert np.all(regions[narrow] == 2)
+
+
 def test_largest_region_has_number_zero() -> None:
     regions = regions_of(circle(300, line=8))
     counts = np.bincount(regions.ravel())
