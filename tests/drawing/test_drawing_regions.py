@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from colorzoo.drawing.lines import LineArt, shrink_darkness
+from colorzoo.drawing.lines import LineArt, is_line_art, shrink_darkness
 from colorzoo.drawing.regions import find_open_boundaries, find_regions
+from colorzoo.inference.steps.drawing import read_drawing
 
 
 def circle(side: int, *, line: float, gap: float = 0) -> np.ndarray:
@@ -182,6 +183,18 @@ def test_shrunk_thin_lines_stay_visible() -> None:
     small = shrink_darkness(darkness, (100, 100))
     assert small.max(axis=1).min() > 64
     assert (small > 0).mean() < 0.05
+
+
+@pytest.mark.parametrize("shape", [(9, 33_000), (33_000, 9)])
+@pytest.mark.parametrize("is_photo", [False, True])
+def test_drawings_can_have_more_pixels_per_side_than_opencv_can_remap(
+    shape: tuple[int, int], is_photo: bool
+) -> None:
+    levels = np.full(shape, 255, np.uint8)
+    if is_photo:
+        levels = np.random.default_rng(0).integers(0, 255, shape, np.uint8)
+    assert not is_line_art(levels)
+    assert read_drawing(levels).regions.shape == shape
 
 
 def test_blank_drawings_are_one_region() -> None:
