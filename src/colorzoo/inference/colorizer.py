@@ -68,6 +68,10 @@ MIN_SIZE, MAX_SIZE = 16, 4096
 _WHOLE_IMAGE = (
     "'border' must be 'none' if guidance is passed as tensors, because the tensors cover the whole image"
 )
+_UNREAD_REFERENCES = (
+    "the references of the recipe were ignored, because their paths are relative to a recipe file. Set "
+    "'guidance' to the path of this file, or set 'reference'."
+)
 _UNTRAINED = (
     "{} is untrained: its weights are random. "
     "Set --allow-untrained (Python: allow_untrained=True) to colorize with random weights."
@@ -177,7 +181,7 @@ class Colorizer:
             strength: Factor on the chroma, 0 to 1.5; None uses the strength of the recipe, or 1.
             reference: Reference image, list of reference images, or the result of `exemplar`, for models that
                 accept references. None uses the references of the recipe, whose paths are relative to the
-                recipe file.
+                recipe file. If ``guidance`` is not a path, these references are ignored with a warning.
             border: Part of the image to colorize; see `BorderSetting`. None uses the recipe, or detects the
                 border of a scan.
 
@@ -351,7 +355,8 @@ class Colorizer:
             reference: Reference image, list of reference images, or an exemplar, which is returned unchanged.
                 None and an empty list use the references of the recipe.
             guidance: Guidance without references, or recipe.
-            folder: Folder to which reference paths in the recipe are relative. None ignores these references.
+            folder: Folder to which reference paths in the recipe are relative. None ignores these references
+                with a warning.
             weights: Relative weight of each reference image; None gives equal weights. References of the
                 recipe have the weights of the recipe.
 
@@ -369,6 +374,8 @@ class Colorizer:
                 references.append(ReadReference(as_image(image), weight, name))
         elif folder is not None and isinstance(guidance, Recipe):
             references = recipe_references(guidance, folder)
+        elif isinstance(guidance, Recipe) and guidance.exemplar.files:
+            warnings.warn(_UNREAD_REFERENCES, UserWarning, stacklevel=3)
         return self.exemplar(references) if references else None
 
     def predict(self, lightness: Tensor, guidance: Guidance, states: States | None = None) -> Prediction:
