@@ -245,7 +245,7 @@ def _plan_file(path: Path, root: Path, output: Path) -> FileTask | FileResult:
         return FileResult(str(path), "", "failed", (f"{path} is not inside root ({root})",))
     if reason := explain_irregular_file(path):
         return FileResult(str(path), "", "failed", (reason,))
-    target = output_path(FoundImage(path, relative), output)
+    target = output_path(FoundImage(path, relative), f"{output}/")  # a folder, even if it is named a.png
     return FileTask(path, target, str(path))
 
 
