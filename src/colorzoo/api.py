@@ -54,8 +54,8 @@ def colorize(
         ((48, 32), 'RGB')
 
     Args:
-        image: Path, Pillow image, array ``(H, W[, C])`` or tensor ``(C, H, W)`` of uint8, uint16 or float in
-            [0, 1].
+        image: Path, Pillow image, array ``(H, W[, C])`` or tensor ``([C,] H, W)`` of uint8, uint16 or float
+            in [0, 1].
         model: Registered model name. None selects the model that the recipe names. If the recipe names no
             model, None selects the best model for the guidance among the models with local weights.
         guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
@@ -244,7 +244,7 @@ def _plan_file(path: Path, root: Path, output: Path) -> FileTask | FileResult:
         return FileResult(str(path), "", "failed", (f"{path} is not inside root ({root})",))
     if reason := explain_irregular_file(path):
         return FileResult(str(path), "", "failed", (reason,))
-    target = output_path(FoundImage(path, relative), output)
+    target = output_path(FoundImage(path, relative), f"{output}/")  # a folder, even if it is named a.png
     return FileTask(path, target, str(path))
 
 

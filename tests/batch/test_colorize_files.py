@@ -50,7 +50,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_colorize_files_in_any_split_equals_predict(album, weights, tmp_path):
-    first, rest = tmp_path / "first", tmp_path / "rest"
+    first, rest = tmp_path / "first", tmp_path / "rest.png"  # also folders with an extension
     assert statuses(album, weights, first) == ["colored"] * 4
     assert [*statuses(album[:1], weights, rest), *statuses(album[1:], weights, rest)] == ["colored"] * 4
     assert contents(first) == contents(rest)

@@ -132,6 +132,16 @@ def test_reduce_chroma_preserves_lightness_and_hue() -> None:
     assert in_lab.max() > 10  # hue lines of Lab are not straight
 
 
+@pytest.mark.parametrize("factor", [2.0, 3.0, 10.0])
+def test_reduce_chroma_keeps_the_hue_of_very_saturated_colors(factor: float) -> None:
+    saturated = reduce_chroma(RANDOM_LAB)
+    lab = saturated * torch.tensor([1, factor, factor]).view(3, 1, 1)
+    reduced = reduce_chroma(lab)
+    is_colorful = chroma(saturated) > 20
+    assert hue_difference(lab_hue(reduced), lab_hue(lab))[is_colorful].max() < 30
+    assert (chroma(reduced) > 0.5 * chroma(saturated))[is_colorful].all()
+
+
 @pytest.mark.parametrize("ab", [(49.0, -72.0), (31.0, -48.0), (-20.0, -20.0), (17.0, 9.0), (60.0, 45.0)])
 def test_reduce_chroma_returns_similar_colors_for_similar_lightness(ab: tuple[float, float]) -> None:
     """The hue of dark blues without a color at their lightness changes by 4 degrees per unit of L."""

@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from colorzoo.drawing.lines import LineArt, shrink_darkness
+from colorzoo.drawing.lines import LineArt, is_line_art, shrink_darkness
 from colorzoo.drawing.regions import find_open_boundaries, find_regions
+from colorzoo.inference.steps.drawing import read_drawing
 
 
 def circle(side: int, *, line: float, gap: float = 0) -> np.ndarray:
@@ -150,6 +151,17 @@ def test_lines_of_any_color_and_contrast_separate_regions(
     assert regions[150, 150] != regions[10, 10]
 
 
+@pytest.mark.parametrize(("side", "gap", "line"), [(1200, 5, 2), (3000, 8, 4)])
+def test_narrow_regions_of_large_drawings_are_kept(side: int, gap: int, line: int) -> None:
+    darkness, first = np.zeros((side, side), np.uint8), side // 2
+    narrow = np.s_[:, first + line : first + line + gap]
+    darkness[:, first : first + gap + 2 * line] = 255
+    darkness[narrow] = 0
+    regions = find_regions(darkness)
+    assert len(np.unique(regions)) == 3
+    assert np.all(regions[narrow] == 2)
+
+
 def test_largest_region_has_number_zero() -> None:
     regions = regions_of(circle(300, line=8))
     counts = np.bincount(regions.ravel())
@@ -171,6 +183,18 @@ def test_shrunk_thin_lines_stay_visible() -> None:
     small = shrink_darkness(darkness, (100, 100))
     assert small.max(axis=1).min() > 64
     assert (small > 0).mean() < 0.05
+
+
+@pytest.mark.parametrize("shape", [(9, 33_000), (33_000, 9)])
+@pytest.mark.parametrize("is_photo", [False, True])
+def test_drawings_can_have_more_pixels_per_side_than_opencv_can_remap(
+    shape: tuple[int, int], is_photo: bool
+) -> None:
+    levels = np.full(shape, 255, np.uint8)
+    if is_photo:
+        levels = np.random.default_rng(0).integers(0, 255, shape, np.uint8)
+    assert not is_line_art(levels)
+    assert read_drawing(levels).regions.shape == shape
 
 
 def test_blank_drawings_are_one_region() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -98,3 +99,5 @@ def test_thing_area_adds_a_note_if_unsupported_and_selects_another_model() -> No
     assert "object areas" in Colorizer(PointsOnly(), device="cpu").colorize(image, recipe).notes[0]
     assert Colorizer(Boxed(), device="cpu").colorize(image, recipe).notes == ()
     assert choose_for_guidance(None, recipe).name == "kim2021_su2020_small"
+    hidden = Recipe(areas=(replace(WALL, hidden=True),))
+    assert choose_for_guidance(None, hidden).name == choose_for_guidance(None, Recipe()).name

@@ -159,11 +159,11 @@ def test_colorizer_keeps_16_bit_depth_and_alpha(colorizer: Colorizer) -> None:
 
 
 def test_colorize_accepts_arrays_paths_pil_images_and_tensors(colorizer: Colorizer, tmp_path: Path) -> None:
-    levels, path = gray_image(20, 20), tmp_path / "a.png"
+    levels, path = gray_image(20, 30), tmp_path / "a.png"
     Image.fromarray(levels).save(path)
     wanted = colorizer.colorize(read_image(levels)).rgb
-    tensor = torch.from_numpy(levels).view(1, 20, 20)
-    for image in (levels, path, str(path), Image.fromarray(levels), tensor):
+    tensor = torch.from_numpy(levels)
+    for image in (levels, path, str(path), Image.fromarray(levels), tensor, tensor[None]):
         assert np.array_equal(colorizer.colorize(image).rgb, wanted)
     assert np.abs(colorizer.colorize(levels / np.float32(255)).rgb - wanted).max() < 1e-3
 

@@ -107,6 +107,13 @@ def test_next_point_is_inside_the_image() -> None:
     assert next_point(Distribution(probabilities, hull_centers()[:2], (29, 29))) == (28, 28)
 
 
+def test_next_point_is_far_from_the_points_if_they_exclude_all_pixels() -> None:
+    distribution = Distribution(torch.full((2, 4, 4), 0.5), hull_centers()[:2], (16, 16))
+    assert next_point(distribution, [(2, 2)]) == (14, 6)
+    every_position = [(4 * column, 4 * row) for row in range(4) for column in range(4)]
+    assert next_point(distribution, every_position) == next_point(distribution)
+
+
 def test_weighted_clusters_lie_at_the_mean_of_their_points() -> None:
     for spread, seed in [(0.3, 0), (1.0, 3), (1.0, 14), (10.0, 1), (10.0, 3)]:
         points = hull_centers().double().numpy()

@@ -52,6 +52,13 @@ def test_point_reach_grows_with_its_factor(colorizer: Colorizer) -> None:
     assert torch.equal(ab_of(colorizer, red(20, 50, 1.0)), ab_of(colorizer, red(20, 50, "automatic")))
 
 
+@pytest.mark.parametrize("factor", [0, 3])
+def test_point_reach_can_be_an_integer(colorizer: Colorizer, factor: int) -> None:
+    found = ab_of(colorizer, red(20, 50, factor))
+    assert torch.equal(found, ab_of(colorizer, red(20, 50, float(factor))))
+    assert not torch.equal(found, ab_of(colorizer, red(20, 50, "automatic")))
+
+
 def test_limit_reach_blends_colors_on_flat_surfaces_and_separates_at_edges() -> None:
     for right, least, most in [(50.0, 0, 15), (80.0, 25, 120)]:
         lightness = torch.full((1, 1, SIDE, SIDE), 50.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference import colorizer
+from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.references import (
     ReadReference,
     as_reference,
@@ -101,6 +103,16 @@ def test_recipe_reference_files_rejects_devices_and_oversized_files(tmp_path: Pa
     recipe = Recipe.from_json({"exemplar": {"path": str(path)}})
     with pytest.raises(GuidanceError, match=r"recipe\.exemplar\.path"):
         recipe_reference_files(recipe, tmp_path)
+
+
+def test_references_of_a_recipe_without_a_file_are_ignored_with_a_warning() -> None:
+    recipe = Recipe(extra={"exemplar": {"path": "sunset.jpg"}})
+    alike = Colorizer(Alike(), device="cpu")
+    with pytest.warns(UserWarning, match="references of the recipe were ignored"):
+        alike.colorize(IMAGES[0], recipe)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        alike.colorize(IMAGES[0], recipe, reference=IMAGES[1])
 
 
 def test_strength_of_references_that_a_model_ignores_is_named() -> None:

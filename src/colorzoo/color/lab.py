@@ -396,6 +396,8 @@ def mix_with_gray(oklab: Tensor, gray: Tensor, luminance: Tensor, share: Tensor)
 def _fitted(lab: Tensor, linear: Tensor) -> Tensor:
     """Reduce the chroma of out-of-gamut colors, given as Lab and linear sRGB ``(3, N)``."""
     lightness, ab = lab[0].clamp(0, 100), lab[1:]
+    # beyond the table of lowest lightnesses, reduce the chroma at constant CIE hue first
+    ab = ab * (AB_RANGE / ab.abs().amax(dim=0).clamp(min=AB_RANGE))
     negative = linear.amin(dim=0) < -_TOLERANCE
     raised = lab_to_linear_rgb(torch.cat([_lowest_lightness(ab)[None], ab]), dim=0)
     luminance = lightness_to_luminance(lightness)

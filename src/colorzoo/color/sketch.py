@@ -64,14 +64,12 @@ def xdog(gray: Tensor, sigma: float | Sequence[float] | Tensor = 0.4) -> Tensor:
     Returns:
         ``(B, 1, H, W)`` float32 in [0, 1]: 1 for paper, 0 for ink.
     """
-    sigmas = _per_image(sigma, len(gray))
-    with torch.autocast(gray.device.type, enabled=False):  # blur in float32
-        gray = gray.float()
-        narrow, wide = _blur(gray, sigmas), _blur(gray, _XDOG_RATIO * sigmas)
-        difference = (1 + _XDOG_SHARPNESS) * narrow - _XDOG_SHARPNESS * wide
-        level = gray * difference
-        ink = 1 + torch.tanh(_XDOG_SLOPE * (level - _XDOG_THRESHOLD))
-        return torch.where(level >= _XDOG_THRESHOLD, torch.ones_like(level), ink)
+    sigmas, gray = _per_image(sigma, len(gray)), gray.float()
+    narrow, wide = _blur(gray, sigmas), _blur(gray, _XDOG_RATIO * sigmas)
+    difference = (1 + _XDOG_SHARPNESS) * narrow - _XDOG_SHARPNESS * wide
+    level = gray * difference
+    ink = 1 + torch.tanh(_XDOG_SLOPE * (level - _XDOG_THRESHOLD))
+    return torch.where(level >= _XDOG_THRESHOLD, torch.ones_like(level), ink)
 
 
 def color_edges(rgb: Tensor, threshold: float | Tensor = 10.0, sigma: float | Tensor = 0.8) -> Tensor:
@@ -188,13 +186,14 @@ def _column(value: float | Tensor, images: Tensor) -> float | Tensor:
 
 
 def _blur(gray: Tensor, sigmas: Tensor) -> Tensor:
-    """Blur each image of a batch with a separate Gaussian, with reflection padding."""
+    """Blur each image of a float32 batch with a separate Gaussian, with reflection padding."""
     kernels = _kernels(sigmas).to(gray.device)
     batch, radius = len(kernels), kernels.shape[1] // 2
     planes = gray.transpose(0, 1)  # (1, B, H, W): one convolution group per image
     for dim, shape in ((2, (batch, 1, -1, 1)), (3, (batch, 1, 1, -1))):
         padded = planes.index_select(dim, _reflected(planes.shape[dim], radius, gray.device))
-        planes = F.conv2d(padded, kernels.view(shape), groups=batch)
+        with torch.autocast(gray.device.type, enabled=False):  # blur in float32
+            planes = F.conv2d(padded, kernels.view(shape), groups=batch)
     return planes.transpose(0, 1)
 
 

@@ -21,6 +21,7 @@ PROBE = 256
 FEWEST_INK = 1e-4
 """Minimum fraction of line pixels in a drawing."""
 
+_MOST_REMAPPED = 32_000  # pixels per side; cv2.remap supports at most 32,766
 _PAPER_SIDE = 400  # shorter side in pixels of the copy from which the paper color is estimated
 _PAPER_REACH = 12  # the paper is the maximum within 1/12 of the shorter side
 _DARK_PAPER = 0.35  # median gray level below which a drawing has white ink on black paper
@@ -103,8 +104,14 @@ class LineArt:
         rows = np.arange(first, min(last, height), dtype=np.float32)
         y = ((rows + 0.5) * self.paper.shape[0] / height - 0.5)[:, None]
         x = ((np.arange(width, dtype=np.float32) + 0.5) * self.paper.shape[1] / width - 0.5)[None]
-        columns, lines = (np.ascontiguousarray(each) for each in np.broadcast_arrays(x, y))
-        return cv2.remap(self.paper, columns, lines, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        parts = []
+        for left in range(0, width, _MOST_REMAPPED):
+            part_x = x[:, left : left + _MOST_REMAPPED]
+            columns, lines = (np.ascontiguousarray(each) for each in np.broadcast_arrays(part_x, y))
+            parts.append(
+                cv2.remap(self.paper, columns, lines, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            )
+        return np.concatenate(parts, axis=1)
 
 
 def shrink_darkness(darkness: Darkness, size: tuple[int, int]) -> Darkness:
@@ -125,12 +132,14 @@ def shrink_darkness(darkness: Darkness, size: tuple[int, int]) -> Darkness:
 def shrink(levels: Levels, side: int) -> Levels:
     """Return a copy of an image whose shorter side has at most ``side`` pixels.
 
+    The longer side has at most 32,000 pixels.
+
     Examples:
         >>> shrink(np.zeros((48, 96, 3), np.uint8), 24).shape
         (24, 48, 3)
     """
     height, width = levels.shape[:2]
-    scale = min(1.0, side / min(height, width))
+    scale = min(1.0, side / min(height, width), _MOST_REMAPPED / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return cv2.resize(levels, size, interpolation=cv2.INTER_AREA)
 

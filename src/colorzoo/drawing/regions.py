@@ -291,9 +291,29 @@ def _at_full_size(small: Labels, darkness: Darkness) -> Labels:
     edges[:, 1:] |= labels[:, 1:] != labels[:, :-1]
     near = cv2.dilate(edges, kernel)
     ring = cv2.dilate(near, np.ones((3, 3), np.uint8)) > near  # seeds around the boundaries
+    narrow_regions = np.setdiff1d(small, labels[ring])  # without seeds, because they lie near boundaries
+    is_seed = ring | _innermost(labels, edges, narrow_regions)
     height = np.where(darkness < INK, 0, darkness)
-    grown = _watershed(height, np.where(ring, labels + 1, 0), near | ring)
+    grown = _watershed(height, np.where(is_seed, labels + 1, 0), near | ring)
     return np.where(near > 0, grown - 1, labels).astype(np.int32)
+
+
+def _innermost(labels: Labels, edges: Darkness, regions: Labels) -> NDArray[np.bool_]:
+    """Return the pixels of some regions with the largest distance from the boundary of their region.
+
+    Args:
+        labels: ``(H, W)``, number of the region of each pixel.
+        edges: ``(H, W)``, 1 for pixels at boundaries and 0 elsewhere.
+        regions: Numbers of the regions.
+    """
+    pixels = np.flatnonzero(np.isin(labels, regions))
+    owners = labels.ravel()[pixels]
+    distances = cv2.distanceTransform(1 - edges, cv2.DIST_L2, 5).ravel()[pixels]
+    largest = np.zeros(int(labels.max()) + 1, np.float32)
+    np.maximum.at(largest, owners, distances)
+    is_innermost = np.zeros(labels.shape, bool)
+    is_innermost.flat[pixels] = distances == largest[owners]
+    return is_innermost
 
 
 def _by_size(labels: Labels) -> Labels:

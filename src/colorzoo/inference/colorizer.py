@@ -68,6 +68,10 @@ MIN_SIZE, MAX_SIZE = 16, 4096
 _WHOLE_IMAGE = (
     "'border' must be 'none' if guidance is passed as tensors, because the tensors cover the whole image"
 )
+_UNREAD_REFERENCES = (
+    "the references of the recipe were ignored, because their paths are relative to a recipe file. Set "
+    "'guidance' to the path of this file, or set 'reference'."
+)
 _UNTRAINED = (
     "{} is untrained: its weights are random. "
     "Set --allow-untrained (Python: allow_untrained=True) to colorize with random weights."
@@ -171,13 +175,13 @@ class Colorizer:
         Notes for the user (`ColorizedImage.notes`) are issued as Python warnings.
 
         Args:
-            image: Path, Pillow image, `RasterImage`, array ``(H, W[, C])`` or tensor ``(C, H, W)`` of uint8,
-                uint16 or float in [0, 1].
+            image: Path, Pillow image, `RasterImage`, array ``(H, W[, C])`` or tensor ``([C,] H, W)`` of
+                uint8, uint16 or float in [0, 1].
             guidance: `Guidance`, `Recipe`, parsed JSON, JSON text, or the path of a recipe.
             strength: Factor on the chroma, 0 to 1.5; None uses the strength of the recipe, or 1.
             reference: Reference image, list of reference images, or the result of `exemplar`, for models that
                 accept references. None uses the references of the recipe, whose paths are relative to the
-                recipe file.
+                recipe file. If ``guidance`` is not a path, these references are ignored with a warning.
             border: Part of the image to colorize; see `BorderSetting`. None uses the recipe, or detects the
                 border of a scan.
 
@@ -351,7 +355,8 @@ class Colorizer:
             reference: Reference image, list of reference images, or an exemplar, which is returned unchanged.
                 None and an empty list use the references of the recipe.
             guidance: Guidance without references, or recipe.
-            folder: Folder to which reference paths in the recipe are relative. None ignores these references.
+            folder: Folder to which reference paths in the recipe are relative. None ignores these references
+                with a warning.
             weights: Relative weight of each reference image; None gives equal weights. References of the
                 recipe have the weights of the recipe.
 
@@ -369,6 +374,8 @@ class Colorizer:
                 references.append(ReadReference(as_image(image), weight, name))
         elif folder is not None and isinstance(guidance, Recipe):
             references = recipe_references(guidance, folder)
+        elif isinstance(guidance, Recipe) and guidance.exemplar.files:
+            warnings.warn(_UNREAD_REFERENCES, UserWarning, stacklevel=3)
         return self.exemplar(references) if references else None
 
     def predict(self, lightness: Tensor, guidance: Guidance, states: States | None = None) -> Prediction:
@@ -457,9 +464,14 @@ def listed_references(reference: ReferenceLike | None) -> tuple[Any, ...]:
 
 
 def as_image(image: ImageLike) -> RasterImage:
-    """Convert an image to `RasterImage`; tensors ``(C, H, W)`` have 1, 3 or 4 channels."""
+    """Convert an image to `RasterImage`.
+
+    Tensors have the shape ``(H, W)``, or ``(C, H, W)`` with 1, 3 or 4 channels.
+    """
     if isinstance(image, Tensor):
-        image = image.detach().cpu().movedim(0, -1)
+        image = image.detach().cpu()
+        if image.ndim == 3:
+            image = image.movedim(0, -1)
         image = np.ascontiguousarray((image.float() if image.is_floating_point() else image).numpy())
     return image if isinstance(image, RasterImage) else read_image(image)
 
@@ -557,7 +569,7 @@ def choose_for_guidance(
     Raises:
         ColorzooError: No suitable model has local weights, or ``weights`` is a damaged file.
     """
-    recipe = guidance if isinstance(guidance, Recipe) else Recipe()
+    recipe = guidance.shown() if isinstance(guidance, Recipe) else Recipe()  # without hidden areas
     name = recipe.model if model is None else model
     kinds = ["exemplar", *guidance.kinds()] if references else [*guidance.kinds()]
     actions = {area.action for area in recipe.areas}

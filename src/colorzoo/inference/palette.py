@@ -137,7 +137,7 @@ def next_point(distribution: Distribution, taken: Sequence[tuple[float, float]] 
     Args:
         distribution: Distribution predicted with the current points.
         taken: Pixels (x, y) of the network input that already have points. These pixels and nearby pixels are
-            excluded.
+            excluded. If all pixels are excluded, the pixels with the largest distance from the points remain.
 
     Returns:
         ``(x, y)`` in pixels of the network input.
@@ -148,12 +148,14 @@ def next_point(distribution: Distribution, taken: Sequence[tuple[float, float]] 
     large_mean = F.avg_pool2d(entropy, 2 * half + 1, stride=1, padding=half)[0, 0]
     scores = small_mean * large_mean
     row_stride, column_stride = distribution.stride
-    radius = _PALETTE_TAKEN_RADIUS
+    # distance of each position from the nearest point, along the axis with the larger distance
+    distances = torch.full_like(scores, torch.inf)
+    rows, columns = torch.arange(scores.shape[0])[:, None], torch.arange(scores.shape[1])
     for x, y in taken:
-        row, column = int(y / row_stride), int(x / column_stride)
-        rows = slice(max(0, row - radius), row + radius + 1)
-        columns = slice(max(0, column - radius), column + radius + 1)
-        scores[rows, columns] = -1.0
+        row_distances, column_distances = rows - int(y / row_stride), columns - int(x / column_stride)
+        distances = torch.minimum(distances, torch.maximum(row_distances.abs(), column_distances.abs()))
+    is_excluded = distances <= min(_PALETTE_TAKEN_RADIUS, float(distances.max()) - 1)
+    scores = scores.masked_fill(is_excluded, -1.0)
     row, column = divmod(int(scores.argmax()), scores.shape[1])
     height, width = distribution.size
     # the center of a position that covers padding can be outside the image

@@ -219,7 +219,7 @@ def _base_and_extent(task: ColorizeTask, hints: Hints) -> tuple[Tensor, Extent]:
         hints: Points, at least one with a limited reach.
     """
     reaches = {hint.reach for hint in hints}
-    small_reaches = {reach for reach in reaches if isinstance(reach, float) and reach <= REACH.probed}
+    small_reaches = {reach for reach in reaches if not isinstance(reach, str) and reach <= REACH.probed}
     limited = tuple(hint for hint in hints if hint.reach != "everywhere")
     small = tuple(hint for hint in hints if hint.reach in small_reaches)
     larger = tuple(hint for hint in limited if hint.reach not in small_reaches)

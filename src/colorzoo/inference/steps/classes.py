@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
@@ -22,6 +22,7 @@ from colorzoo.guidance import ClassMap, Exemplar, Recipe
 from colorzoo.guidance.objects import PaintedClass
 from colorzoo.image_io.formats import open_image
 from colorzoo.inference.network import NetworkRunner
+from colorzoo.inference.steps.areas import polygon_map
 from colorzoo.model import ColoringModel
 
 _SAME_ASPECT = 0.02  # tolerance of the aspect ratio of a label image, for rounding
@@ -152,7 +153,7 @@ def _fill_polygons(
 ) -> None:
     """Set the class inside painted polygons; later polygons cover earlier polygons."""
     height, width = labels.shape[-2:]
-    scale = (width / (recipe.width or width), height / (recipe.height or height))
+    image_size = recipe.width or width, recipe.height or height
     for area in painted:
         number, corners = area.number, area.path
         if number is None or len(corners) < 3:
@@ -160,9 +161,8 @@ def _fill_polygons(
                 f"{area.name} must have the field 'class' and a 'path' with at least three corners"
             )
         _check_class(number, count, area.name)
-        canvas = Image.new("1", (width, height))
-        ImageDraw.Draw(canvas).polygon([(x * scale[0], y * scale[1]) for x, y in corners], fill=1)
-        labels[0, 0][torch.from_numpy(np.array(canvas))] = number
+        is_inside = torch.from_numpy(polygon_map(corners, image_size, (height, width)) > 0.5)
+        labels[0, 0][is_inside] = number
 
 
 def _check_class(number: int, count: int | None, name: str) -> None:

@@ -216,7 +216,7 @@ def read_drawing(levels: Levels, gap: float = GAP, divisions: Sequence[Division]
     if is_photo:
         from colorzoo.color.sketch import rgb_to_gray, xdog  # imported here: drawings do not need it
 
-        rgb = art.transmission(0, art.shape[0])
+        rgb = np.concatenate([art.transmission(first, last) for first, last in bands(*art.shape)])
         lines = xdog(rgb_to_gray(torch.from_numpy(rgb).permute(2, 0, 1)[None]))[0, 0].numpy()
         art = LineArt.read(np.rint(lines * 255).astype(np.uint8))
         notes = (PHOTO_NOTE,)

@@ -240,7 +240,7 @@ def fade(costs: Map, alike: Map | None, reach: Reach) -> Map:
         alike: Similarity ``(h, w)`` to the point in [0, 1]; None uses the path cost only.
         reach: Reach of the point.
     """
-    factor = reach if isinstance(reach, float) else 1.0
+    factor = 1.0 if isinstance(reach, str) else reach
     if factor == 0:
         return np.zeros_like(costs)
     distance, border, steepness = np.sqrt(costs), REACH.border, REACH.steepness
