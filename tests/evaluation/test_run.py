@@ -255,6 +255,16 @@ def test_evaluate_compares_objects_files_and_registered_models(
     assert {path.name for path in tmp_path.iterdir()} == {"photos"}
 
 
+def test_comparison_without_automatic_results_omits_zero_interactions(run: Run) -> None:
+    outcome = run(interactions=(1, 3), metrics=("psnr",), compare=(NAME, "gray"))
+    assert outcome.summary is not None
+    key = "psnr_rgb_8bit_mean@squash32-bicubic"
+    values = {(row["method"], row["interactions"]): row[key] for row in outcome.table()}
+    expected = {count: values[NAME, count] - values["gray", 0] for count in (1, 3)}
+    found = {each.count: each.difference.estimate.value for each in outcome.summary.comparisons}
+    assert found == pytest.approx(expected)
+
+
 def test_cache_does_not_return_values_of_a_changed_object(run: Run, plan: Plan) -> None:
     model = tiny_model()
     first = run(models={"mine": model}).table()
