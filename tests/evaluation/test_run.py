@@ -204,6 +204,19 @@ def test_evaluation_of_results_folder_skips_unusable_images(run: Run, plan: Plan
     assert scores(plan.output)["truth", 0]["psnr"]["exact"] == 2  # skipped for all methods
 
 
+def test_existing_results_are_compared_by_name_after_images_were_renamed(
+    run: Run, plan: Plan, tmp_path: Path
+) -> None:
+    theirs = tmp_path / "theirs"
+    for index in range(4):
+        write_image(theirs / f"{index}.png", index)
+    run(models={"theirs": theirs})
+    write_image(plan.data / "0.png", 1)
+    write_image(plan.data / "1.png", 0)
+    run(models={"theirs": theirs})
+    assert scores(plan.output)["theirs", 0]["psnr"]["exact"] == 2
+
+
 def test_result_in_a_folder_is_the_only_image_with_the_name(run: Run, plan: Plan, tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
     for index in range(4):

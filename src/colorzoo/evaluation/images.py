@@ -82,10 +82,10 @@ class Item:
 
     @property
     def key(self) -> str:
-        """Hash of the image and its annotations; used in the path of the cache entry."""
-        drawn = [] if self.lines is None else [self.lines_sha256]
-        frame = [self.name] if self.clip else []  # equal frames of a clip can have different results
-        return digest(self.sha256, self.reference_sha256, str(self.label), str(self.boxes), *drawn, *frame)
+        """Hash of the image, its name and its annotations; used in the path of the cache entry."""
+        # equal images with different names can have different results in a folder of existing results
+        annotations = self.reference_sha256, str(self.label), str(self.boxes), self.lines_sha256
+        return digest(self.name, self.sha256, *annotations)
 
     def hashed(self) -> Item:
         """Return a copy with the hashes of the files.
