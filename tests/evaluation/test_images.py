@@ -110,6 +110,15 @@ def test_read_truth_and_read_result_apply_the_protocol_resize(image_folder: Path
         read_result(tmp_path / "small.png", truth, TINY, "0.png")
 
 
+def test_read_truth_refuses_panoramas_that_the_protocol_makes_too_small(tmp_path: Path) -> None:
+    write_image(tmp_path / "wide.png", 0, size=(20, 400))
+    (item,) = select_images(tmp_path, TINY, None, None)[0]
+    assert read_truth(item.hashed(), TINY, CPU).size == (20, 400)
+    small = replace(TINY, resize=Resize("fit", 256))
+    with pytest.raises(ImageError, match="at least 16 pixels per side, got 256 x 13"):
+        read_truth(item.hashed(), small, CPU)
+
+
 def test_crop_mode_evaluates_the_central_square_with_its_boxes(tmp_path: Path) -> None:
     levels = np.zeros((20, 60, 3), np.uint8)
     levels[:, 20:40] = 200

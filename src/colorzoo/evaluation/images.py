@@ -381,16 +381,16 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
         ImageError: A file cannot be decoded or is too small.
     """
     image = _decode(item.source, item.name)
-    height, width = int(image.shape[1]), int(image.shape[2])
-    if min(height, width) < _MIN_SIDE:
-        raise ImageError(f"{item.name} must be at least {_MIN_SIDE} pixels per side, got {width} x {height}")
-    size = (height, width)
+    size = (int(image.shape[1]), int(image.shape[2]))
+    _require_min_side(size, item.name)
+    rgb = _resized(image, protocol, device)
+    _require_min_side((rgb.shape[2], rgb.shape[3]), f"{item.name}, resized by the protocol,")
     boxes: Boxes | None = None
     if item.boxes is not None:
         corners = _relative_corners(item.boxes, protocol.resize.window(size))
         boxes = Boxes.of([corners]).to(device)
     return Truth(
-        rgb=_resized(image, protocol, device),
+        rgb=rgb,
         size=size,
         reference=_read_reference(item, protocol, device),
         seed=int(item.sha256[:12], 16) ^ protocol.seed,  # different for each image
@@ -399,6 +399,13 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
         lines=_read_lines(item, size, protocol, device),
         sketches=protocol.sketches,
     )
+
+
+def _require_min_side(size: tuple[int, int], name: str) -> None:
+    """Raise `ImageError` for an image whose height or width is too small."""
+    height, width = size
+    if min(size) < _MIN_SIDE:
+        raise ImageError(f"{name} must be at least {_MIN_SIDE} pixels per side, got {width} x {height}")
 
 
 def _read_reference(item: Item, protocol: Protocol, device: torch.device) -> Tensor | None:
