@@ -207,6 +207,7 @@ def test_bradley_terry_requires_connected_methods() -> None:
             ["--models", "truth,gray", "--data", ".", "--vote", "new", "--protocol", "mine"],
             "unknown protocol 'mine'",
         ),
+        (["--models", "truth,gray", "--data", ".", "--vote", "new"], "must be a folder outside --data"),
         (["--models", "truth,gray", "--data", ".", "--vote", "vote"], "already contains a vote"),
         (["--votes", "missing.json"], "Set --vote to the folder of the vote"),
         (["--vote", "vote", "--votes", "missing.json"], "missing.json' cannot be read"),

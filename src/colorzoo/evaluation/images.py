@@ -108,6 +108,18 @@ def _sha256(file: StoredImage | None) -> str:
     return "" if file is None else digest_of(file.read())
 
 
+def require_outside(folder: Path, data: Path, option: str) -> None:
+    """Raise `DataError` if an output folder is inside the folder of the images, which are searched again.
+
+    Args:
+        folder: Output folder.
+        data: Folder of images.
+        option: Option that sets ``folder``, for the error message.
+    """
+    if data.resolve() in (folder.resolve(), *folder.resolve().parents):
+        raise DataError(f"{option} must be a folder outside --data, got {str(folder)!r}")
+
+
 def select_images(
     folder: Path, protocol: Protocol, pairs: str | None, limit: int | None
 ) -> tuple[list[Item], str]:

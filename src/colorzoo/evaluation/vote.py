@@ -20,7 +20,14 @@ from scipy.special import expit, ndtri
 from colorzoo.console import progress_bar
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.evaluator import colorize_with_protocol, eight_bit_image
-from colorzoo.evaluation.images import Item, digest, hash_all, read_truth, select_images
+from colorzoo.evaluation.images import (
+    Item,
+    digest,
+    hash_all,
+    read_truth,
+    require_outside,
+    select_images,
+)
 from colorzoo.evaluation.methods import (
     Method,
     MethodSource,
@@ -94,13 +101,15 @@ def write_vote(
         Name and reason for each skipped image.
 
     Raises:
-        ColorzooError: Fewer than two methods, a missing file, a vote in ``folder``, or no readable image.
+        ColorzooError: Fewer than two methods, a missing file, a vote in ``folder``, a folder inside ``data``,
+            or no readable image.
     """
     sources, _ = parse_methods(models)
     _check_vote(sources, folder)
     if not isinstance(protocol, Protocol):
         protocol = load_protocol(protocol)
     count = max(interaction_counts(protocol, interactions))
+    require_outside(folder, data, "--vote")
     selected, _ = select_images(data, protocol, pairs, limit)
     items, unreadable = hash_all(selected)
     torch_device = torch.device(device)
