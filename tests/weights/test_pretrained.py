@@ -68,6 +68,20 @@ def test_from_pretrained_restores_a_setting_with_the_name_clip(tmp_path: Path) -
     assert Clipped.from_pretrained(tmp_path).hparams == {"clip": 5.0}
 
 
+def test_model_with_a_class_as_setting_is_not_saved(tmp_path: Path) -> None:
+    """The loaded model would silently have the default class."""
+
+    class Normalized(ColoringModel):
+        def __init__(self, width: int = 2, norm: type[torch.nn.Module] = torch.nn.Identity) -> None:
+            super().__init__(torch.nn.Sequential(torch.nn.Conv2d(1, width, 1), norm(width)))
+
+    with pytest.raises(WeightsError, match="Normalized cannot be saved with the setting 'norm'"):
+        Normalized(norm=torch.nn.InstanceNorm2d).save_pretrained(tmp_path)
+    Normalized(width=3).save_pretrained(tmp_path)
+    Normalized(3, torch.nn.Identity).save_pretrained(tmp_path)
+    assert Normalized.from_pretrained(tmp_path).hparams == {"width": 3}
+
+
 def test_checkpoint_settings_of_earlier_versions_are_ignored(tmp_path: Path) -> None:
     task = colorzoo.create_model(NAME, None, width=0.125)
     settings = {**task.model.hparams, "accumulate": 2, "clip": 1.0, "compile_training": True}
