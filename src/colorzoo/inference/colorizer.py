@@ -56,7 +56,7 @@ from colorzoo.inference.task import (
 from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.prediction import Prediction
 from colorzoo.registry import model_card
-from colorzoo.settings import Engine, Precision
+from colorzoo.settings import Engine, Precision, check_arguments
 from colorzoo.weights.choice import USES, ModelChoice, choose_model
 
 if TYPE_CHECKING:  # photos do not need these stages
@@ -130,6 +130,7 @@ class Colorizer:
     ) -> None:
         if size is not None and not MIN_SIZE <= size <= MAX_SIZE:
             raise ColorzooError(f"size must be between {MIN_SIZE} and {MAX_SIZE} pixels, got {size}")
+        check_arguments(Colorizer, {"precision": precision, "engine": engine})
         if engine == "onnxruntime":
             if device not in ("auto", "cpu") or precision == "bfloat16":
                 raise ColorzooError("--engine onnxruntime requires --device cpu and --precision float32")
