@@ -39,8 +39,8 @@ IMAGE = np.zeros((8, 8), np.uint8)
     [
         (partial(create_coloring_model, "larsson2016", None, hue="modes"), "hue must be one of .*, got"),
         (partial(ExemplarPairsDataModule, "album", pairing="nearst"), "pairing must be one of 'list', "),
-        (partial(colorize, IMAGE, engine="onnx"), "engine must be one of 'torch', 'onnxruntime', got 'onnx'"),
-        (partial(Colorizer, "gray", precision="fp16"), "precision must be one of 'auto', .*, got 'fp16'"),
+        (partial(colorize, IMAGE, engine="onnx"), "engine must be one of torch, onnxruntime, got 'onnx'"),
+        (partial(Colorizer, "gray", precision="fp16"), "precision must be one of auto, .*, got 'fp16'"),
     ],
 )
 def test_settings_refuse_values_that_their_type_does_not_list(
