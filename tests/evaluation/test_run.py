@@ -21,7 +21,7 @@ from torch import Tensor
 
 import colorzoo
 from colorzoo.errors import ColorzooError, DataError
-from colorzoo.evaluation import Outcome, evaluate, evaluator, methods
+from colorzoo.evaluation import Outcome, evaluate, evaluator, images, methods
 from colorzoo.evaluation import run as run_module
 from colorzoo.evaluation.protocol import load_protocol, parse_protocol
 from colorzoo.guidance import Guidance
@@ -202,6 +202,16 @@ def test_evaluation_of_results_folder_skips_unusable_images(run: Run, plan: Plan
     assert "48 x 40" in reasons["1.png"]
     assert "2.png" in reasons["2.png"]
     assert scores(plan.output)["truth", 0]["psnr"]["exact"] == 2  # skipped for all methods
+
+
+def test_skipped_images_are_evaluated_again(run: Run, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cause can have been removed, such as missing memory or an interrupted network drive."""
+    with monkeypatch.context() as patch:
+        patch.setattr(images, "decode_rgb", lambda _: (_ for _ in ()).throw(MemoryError("no memory")))
+        with pytest.raises(DataError, match="no memory"):
+            run()
+    outcome = run()
+    assert (outcome.skipped, len(outcome.per_image())) == ((), 16)
 
 
 def test_existing_results_are_compared_by_name_after_images_were_renamed(
