@@ -56,6 +56,12 @@ def test_select_images_reads_pairs_outside_the_training_split(image_folder: Path
             select_images(image_folder, protocol, None, None)
 
 
+def test_select_images_refuses_pairs_that_the_protocol_ignores(image_folder: Path) -> None:
+    (image_folder / "mine.csv").write_text("target,reference\n1.png,2.png\n")
+    with pytest.raises(DataError, match="--pairs requires a protocol with pairs"):
+        select_images(image_folder, TINY, "mine.csv", None)
+
+
 def test_select_images_returns_images_and_deviations_from_the_protocol(image_folder: Path) -> None:
     for limit, deviation in ((4, ""), (3, "limited to the first 3 images")):
         found, differs = select_images(image_folder, TINY, None, limit)

@@ -128,15 +128,20 @@ def select_images(
     Args:
         folder: Folder of images or tar shards.
         protocol: Protocol with the subset and the kind of references.
-        pairs: CSV file of image pairs in ``folder``; `PAIRS_FILE` by default.
+        pairs: CSV file of image pairs in ``folder``, for a protocol with pairs; `PAIRS_FILE` by default.
         limit: Maximum number of images.
 
     Returns:
         The images, and a note on deviations from the images of the protocol (empty without deviations).
 
     Raises:
-        DataError: The folder is missing or empty, or does not contain the files that the protocol requires.
+        DataError: The folder is missing or empty, or does not contain the files that the protocol requires,
+            or ``pairs`` is set for a protocol without pairs.
     """
+    if pairs is not None and protocol.references != "pairs":
+        raise DataError(
+            f"--pairs requires a protocol with pairs, such as spcolor-exemplar, got {protocol.name}"
+        )
     if protocol.references == "pairs":
         items = _paired(folder, pairs or PAIRS_FILE, protocol)
     elif protocol.layout == "drawings":
