@@ -71,6 +71,14 @@ def test_draw_difference_shows_ab_distance_of_each_pixel() -> None:
     assert drawn.get_title() == f"mean {distance.mean():.1f}"
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.uint16])
+def test_plots_of_images_refuse_arrays_that_are_not_8_bit(kind: type) -> None:
+    with pytest.raises(ColorzooError, match="must be uint8, got"):
+        plots.draw_difference(RED.astype(kind), RED)
+    with pytest.raises(ColorzooError, match="must be uint8, got"):
+        plots.draw_gamut(RED.astype(kind))
+
+
 def test_draw_difference_raises_error_for_different_sizes() -> None:
     with pytest.raises(ColorzooError, match="same size, got 6x8 and 6x4"):
         plots.draw_difference(GRAY, GRAY[:4], axes=axes())

@@ -89,6 +89,8 @@ class ColoringModel(nn.Module):
         untrained_reason: Reason why the model is untrained although a weight file was loaded; empty
             otherwise.
         provenance: Training record of the weights, such as data, configuration and number of steps.
+        unstored_settings: Names of settings that are functions or classes other than the defaults, which
+            weight files cannot store.
 
     Args:
         network: Neural network of the model.
@@ -110,6 +112,7 @@ class ColoringModel(nn.Module):
     trained: bool
     untrained_reason: str = ""
     provenance: Provenance
+    unstored_settings: tuple[str, ...] = ()
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Check the ranges of the constructor arguments and record the arguments as `hparams`."""
@@ -117,7 +120,10 @@ class ColoringModel(nn.Module):
         if args or kwargs:
             given = dict(zip(constructor_parameters(cls), args, strict=False)) | kwargs
             check_arguments(cls, given)
-            model.hparams = plain_arguments(default_arguments(cls) | given)
+            defaults = default_arguments(cls)
+            model.hparams = plain_arguments(defaults | given)
+            changed = (name for name, value in defaults.items() if given.get(name, value) is not value)
+            model.unstored_settings = tuple(name for name in changed if callable(given[name]))
         return model
 
     def __init__(self, network: nn.Module) -> None:
@@ -360,7 +366,7 @@ class ColoringModel(nn.Module):
             results: Measured values by name for the model card, such as ``{"PSNR [dB]": 24.1}``.
 
         Raises:
-            WeightsError: The folder cannot be written.
+            WeightsError: The folder cannot be written, or a setting is a function or class.
         """
         save_model(self, Path(folder).expanduser(), license, results)
 

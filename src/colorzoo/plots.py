@@ -176,7 +176,7 @@ def draw_difference(
             compared maps.
 
     Raises:
-        ColorzooError: The sizes of the images differ.
+        ColorzooError: The sizes of the images differ, or an array is not uint8.
     """
     axes = _axes(axes)
     lab, true_lab = _lab(image), _lab(truth)
@@ -206,6 +206,9 @@ def draw_gamut(image: ImageLike, *, axes: Axes | None = None) -> Axes:
     Args:
         image: 8-bit sRGB array ``(H, W, 3)``, or a Pillow image.
         axes: Axes to draw into; None creates a new figure.
+
+    Raises:
+        ColorzooError: The array is not uint8.
     """
     centers = hull_centers()  # (313, 2)
     a, b = centers.T
@@ -233,6 +236,11 @@ def _axes(axes: Axes | None) -> Axes:
 
 
 def _lab(image: ImageLike) -> NDArray[np.float32]:
-    """Return ``(3, H, W)`` Lab of an 8-bit image."""
+    """Return ``(3, H, W)`` Lab of an 8-bit image; raise an error for arrays of another type."""
     rgb: NDArray[Any] = np.array(image.convert("RGB") if hasattr(image, "convert") else image)
+    if rgb.dtype != np.uint8:
+        raise ColorzooError(
+            f"an image array must be uint8, got {rgb.dtype}. Convert values in [0, 1] with "
+            "(255 * image).round().astype(np.uint8)."
+        )
     return rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1) / 255).numpy()

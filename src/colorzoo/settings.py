@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, is_dataclass
 from numbers import Integral, Real
 from pathlib import PurePath
-from types import UnionType
-from typing import Annotated, Any, Literal, Unpack, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, Unpack, get_args, get_origin, get_type_hints
 
 from colorzoo.errors import ColorzooError
 
@@ -133,12 +133,14 @@ PositiveInt = Annotated[int, Range(1)]
 
 
 def check_arguments(kind: type[Any], arguments: Mapping[str, Any]) -> None:
-    """Raise `ColorzooError` if a constructor argument, or a setting in a group, is outside its `Range`.
+    """Raise `ColorzooError` if a constructor argument, or a setting in a group, has an invalid value.
+
+    A number must be inside its `Range`, and a value of a `Literal` type must be one of the listed values.
 
     Args:
         kind: Class whose constructor declares the arguments, such as a dataclass.
         arguments: Constructor arguments by name. An argument can be a number, a list or mapping of numbers,
-            or a group of settings. Other values, such as None, are not checked.
+            a listed value, or a group of settings. Other values, such as None, are not checked.
     """
     for name, parameter in constructor_parameters(kind).items():
         value = arguments.get(name)
@@ -149,6 +151,9 @@ def check_arguments(kind: type[Any], arguments: Mapping[str, Any]) -> None:
             if isinstance(settings, Mapping):
                 check_arguments(group, settings)
             continue
+        choices = _choices_of(hint)
+        if choices and value is not None and value not in choices:
+            raise ColorzooError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
         items = [value]
         if isinstance(value, Mapping):
             items = list(value.values())
@@ -305,6 +310,14 @@ def _ranges_of(hint: Any) -> list[Range]:
     if get_origin(hint) is Annotated:
         return [each for each in hint.__metadata__ if isinstance(each, Range)]
     return [found for each in get_args(hint) for found in _ranges_of(each)]
+
+
+def _choices_of(hint: Any) -> tuple[Any, ...]:
+    """Return the values of a type ``Literal[...]`` or ``Literal[...] | None``; empty for other types."""
+    if get_origin(hint) is Union:
+        members = [each for each in get_args(hint) if each is not NoneType]
+        hint = members[0] if len(members) == 1 else Any
+    return get_args(hint) if get_origin(hint) is Literal else ()
 
 
 def _group_settings(name: str, value: Any) -> dict[str, Any]:

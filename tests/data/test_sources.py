@@ -6,6 +6,7 @@ import pytest
 import torch
 from miniatures import write_image
 
+import colorzoo
 from colorzoo.data.check import split_by_content
 from colorzoo.data.sources import Sources, StoredImage, find_sources
 
@@ -37,6 +38,13 @@ def test_find_sources_returns_files_and_tar_members_in_order(tmp_path):
         str(second), str(first), f"{tmp_path}/c.tar/x/7.jpg", f"{tmp_path}/c.tar/x/8.jpg"
     ]  # fmt: skip
     assert [source.read() for source in found[2:]] == [second.read_bytes(), first.read_bytes()]
+
+
+def test_find_sources_skips_results_beside_their_sources(tmp_path):
+    source = write_image(tmp_path / "a.jpg", 0)
+    own = write_image(tmp_path / "b.color.jpg", 1)  # an image of the user
+    colorzoo.colorize_file(source, tmp_path / "a.color.jpg", "gray")
+    assert [each.path for each in find_sources(tmp_path)] == [str(source), str(own)]
 
 
 def test_find_sources_follows_links_without_loops(tmp_path):

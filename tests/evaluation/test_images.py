@@ -56,6 +56,12 @@ def test_select_images_reads_pairs_outside_the_training_split(image_folder: Path
             select_images(image_folder, protocol, None, None)
 
 
+def test_select_images_refuses_pairs_that_the_protocol_ignores(image_folder: Path) -> None:
+    (image_folder / "mine.csv").write_text("target,reference\n1.png,2.png\n")
+    with pytest.raises(DataError, match="--pairs requires a protocol with pairs"):
+        select_images(image_folder, TINY, "mine.csv", None)
+
+
 def test_select_images_returns_images_and_deviations_from_the_protocol(image_folder: Path) -> None:
     for limit, deviation in ((4, ""), (3, "limited to the first 3 images")):
         found, differs = select_images(image_folder, TINY, None, limit)
@@ -110,6 +116,15 @@ def test_read_truth_and_read_result_apply_the_protocol_resize(image_folder: Path
         read_result(tmp_path / "small.png", truth, TINY, "0.png")
 
 
+def test_read_truth_refuses_panoramas_that_the_protocol_makes_too_small(tmp_path: Path) -> None:
+    write_image(tmp_path / "wide.png", 0, size=(20, 400))
+    (item,) = select_images(tmp_path, TINY, None, None)[0]
+    assert read_truth(item.hashed(), TINY, CPU).size == (20, 400)
+    small = replace(TINY, resize=Resize("fit", 256))
+    with pytest.raises(ImageError, match="at least 16 pixels per side, got 256 x 13"):
+        read_truth(item.hashed(), small, CPU)
+
+
 def test_crop_mode_evaluates_the_central_square_with_its_boxes(tmp_path: Path) -> None:
     levels = np.zeros((20, 60, 3), np.uint8)
     levels[:, 20:40] = 200
@@ -152,4 +167,4 @@ def test_cache_separates_protocols_and_machines(tmp_path: Path) -> None:
         {"machine": MACHINE | {"versions": {"torch": "3.0"}}},
     ):
         assert not finds(**change), change
-    assert not Entry(skipped="broken").lacks([1], ["psnr"])
+    assert Entry(skipped="broken").lacks([1], ["psnr"])

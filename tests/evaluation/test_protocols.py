@@ -58,6 +58,7 @@ def test_unknown_subsets_are_refused(subset: str) -> None:
         (("interactions: [0]", "iterations: [0]"), "'iterations'"),
         (("coloring:", "user: {name: nobody}\ncoloring:"), "simulated user must be one of .*, got 'nobody'"),
         (("coloring:", "user: {name: exemplar, side: 3}\ncoloring:"), "invalid options"),
+        (("coloring:", "background: {name: uniform_points}\ncoloring:"), "'count' is missing"),
         (("{mode", "{{mode"), "YAML"),
     ],
 )

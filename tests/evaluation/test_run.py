@@ -21,7 +21,7 @@ from torch import Tensor
 
 import colorzoo
 from colorzoo.errors import ColorzooError, DataError
-from colorzoo.evaluation import Outcome, evaluate, evaluator, methods
+from colorzoo.evaluation import Outcome, evaluate, evaluator, images, methods
 from colorzoo.evaluation import run as run_module
 from colorzoo.evaluation.protocol import load_protocol, parse_protocol
 from colorzoo.guidance import Guidance
@@ -204,6 +204,29 @@ def test_evaluation_of_results_folder_skips_unusable_images(run: Run, plan: Plan
     assert scores(plan.output)["truth", 0]["psnr"]["exact"] == 2  # skipped for all methods
 
 
+def test_skipped_images_are_evaluated_again(run: Run, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cause can have been removed, such as missing memory or an interrupted network drive."""
+    with monkeypatch.context() as patch:
+        patch.setattr(images, "decode_rgb", lambda _: (_ for _ in ()).throw(MemoryError("no memory")))
+        with pytest.raises(DataError, match="no memory"):
+            run()
+    outcome = run()
+    assert (outcome.skipped, len(outcome.per_image())) == ((), 16)
+
+
+def test_existing_results_are_compared_by_name_after_images_were_renamed(
+    run: Run, plan: Plan, tmp_path: Path
+) -> None:
+    theirs = tmp_path / "theirs"
+    for index in range(4):
+        write_image(theirs / f"{index}.png", index)
+    run(models={"theirs": theirs})
+    write_image(plan.data / "0.png", 1)
+    write_image(plan.data / "1.png", 0)
+    run(models={"theirs": theirs})
+    assert scores(plan.output)["theirs", 0]["psnr"]["exact"] == 2
+
+
 def test_result_in_a_folder_is_the_only_image_with_the_name(run: Run, plan: Plan, tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
     for index in range(4):
@@ -253,6 +276,16 @@ def test_evaluate_compares_objects_files_and_registered_models(
     assert sum(images) / 4 == pytest.approx(rows["task", 3][key], rel=1e-6)
     assert task.model.training
     assert {path.name for path in tmp_path.iterdir()} == {"photos"}
+
+
+def test_comparison_without_automatic_results_omits_zero_interactions(run: Run) -> None:
+    outcome = run(interactions=(1, 3), metrics=("psnr",), compare=(NAME, "gray"))
+    assert outcome.summary is not None
+    key = "psnr_rgb_8bit_mean@squash32-bicubic"
+    values = {(row["method"], row["interactions"]): row[key] for row in outcome.table()}
+    expected = {count: values[NAME, count] - values["gray", 0] for count in (1, 3)}
+    found = {each.count: each.difference.estimate.value for each in outcome.summary.comparisons}
+    assert found == pytest.approx(expected)
 
 
 def test_cache_does_not_return_values_of_a_changed_object(run: Run, plan: Plan) -> None:

@@ -91,6 +91,16 @@ def test_order_depends_only_on_the_seed(photos: Path, tmp_path: Path) -> None:
     assert keys[0]["pairs"] != keys[2]["pairs"]
 
 
+def test_votes_on_other_results_of_the_same_methods_are_refused(photos: Path, tmp_path: Path) -> None:
+    for name, seed in (("first", 20), ("second", 40)):
+        write_image(tmp_path / name / "mine" / "0.png", seed)
+        models = ["truth", f"mine={tmp_path / name / 'mine'}"]
+        write_vote(models, photos, tmp_path / name / "vote", limit=1)
+    votes = write_votes(tmp_path / "first" / "vote", "a", ["left"])
+    with pytest.raises(DataError, match="belongs to the vote"):
+        count_votes(tmp_path / "second" / "vote" / "key.json", [votes])
+
+
 def test_count_votes_sums_the_votes_of_all_files(vote: Path) -> None:
     truth, plain = sides_of(vote, "truth"), sides_of(vote, "plain")
     files = [
@@ -197,6 +207,7 @@ def test_bradley_terry_requires_connected_methods() -> None:
             ["--models", "truth,gray", "--data", ".", "--vote", "new", "--protocol", "mine"],
             "unknown protocol 'mine'",
         ),
+        (["--models", "truth,gray", "--data", ".", "--vote", "new"], "must be a folder outside --data"),
         (["--models", "truth,gray", "--data", ".", "--vote", "vote"], "already contains a vote"),
         (["--votes", "missing.json"], "Set --vote to the folder of the vote"),
         (["--vote", "vote", "--votes", "missing.json"], "missing.json' cannot be read"),

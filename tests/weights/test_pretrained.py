@@ -57,6 +57,40 @@ def test_from_pretrained_restores_settings_record_license_and_pixels(saved: Path
     assert LocalHints.from_pretrained(saved).provenance == record
 
 
+def test_from_pretrained_restores_a_setting_with_the_name_clip(tmp_path: Path) -> None:
+    """Checkpoints of earlier versions contain a training setting of this name."""
+
+    class Clipped(ColoringModel):
+        def __init__(self, clip: float = 1.0) -> None:
+            super().__init__(torch.nn.Conv2d(1, 2, 1))
+
+    Clipped(clip=5.0).save_pretrained(tmp_path)
+    assert Clipped.from_pretrained(tmp_path).hparams == {"clip": 5.0}
+
+
+def test_model_with_a_class_as_setting_is_not_saved(tmp_path: Path) -> None:
+    """The loaded model would silently have the default class."""
+
+    class Normalized(ColoringModel):
+        def __init__(self, width: int = 2, norm: type[torch.nn.Module] = torch.nn.Identity) -> None:
+            super().__init__(torch.nn.Sequential(torch.nn.Conv2d(1, width, 1), norm(width)))
+
+    with pytest.raises(WeightsError, match="Normalized cannot be saved with the setting 'norm'"):
+        Normalized(norm=torch.nn.InstanceNorm2d).save_pretrained(tmp_path)
+    Normalized(width=3).save_pretrained(tmp_path)
+    Normalized(3, torch.nn.Identity).save_pretrained(tmp_path)
+    assert Normalized.from_pretrained(tmp_path).hparams == {"width": 3}
+
+
+def test_checkpoint_settings_of_earlier_versions_are_ignored(tmp_path: Path) -> None:
+    task = colorzoo.create_model(NAME, None, width=0.125)
+    settings = {**task.model.hparams, "accumulate": 2, "clip": 1.0, "compile_training": True}
+    content = {"pytorch-lightning_version": "2.6.0", "state_dict": task.state_dict()}
+    torch.save(content | {"hyper_parameters": settings, "trained": True}, tmp_path / "old.ckpt")
+    loaded = colorzoo.create_model(NAME, tmp_path / "old.ckpt")
+    assert loaded.model.hparams == task.model.hparams
+
+
 def test_saved_folder_works_as_weights_of_python_and_command_line(saved: Path, tmp_path: Path) -> None:
     task = colorzoo.create_model(NAME, saved)
     assert (task.trained, task.provenance.license) == (True, "MIT")

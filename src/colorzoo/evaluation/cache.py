@@ -47,14 +47,12 @@ class Entry:
     def lacks(self, counts: Collection[int], keys: Collection[str]) -> bool:
         """Return whether the evaluation must still compute a value or the result thumbnail.
 
-        The result is False for skipped images.
+        The result is True for skipped images, because the cause can have been removed.
 
         Args:
             counts: Numbers of interactions that the report requires.
             keys: Keys of the report columns.
         """
-        if self.skipped:
-            return False
         for count in counts:
             if count not in self.actual_interactions:
                 return True

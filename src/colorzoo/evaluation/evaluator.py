@@ -28,7 +28,7 @@ THUMBNAIL = 128  # pixels of the longer side
 def evaluate_item(
     setup: EvaluationSetup, methods: Sequence[Method], item: Item, cache: Cache, device: torch.device
 ) -> None:
-    """Evaluate an image with several methods and cache the results; skip cached methods.
+    """Evaluate an image with several methods and cache the results; skip methods with cached values.
 
     Args:
         setup: Setup of the evaluation.
@@ -58,7 +58,7 @@ def evaluate_item(
 
 def measure_method(setup: EvaluationSetup, method: Method, item: Item, truth: Truth, entry: Entry) -> None:
     """Colorize an image with one method and store the measured values and thumbnails in ``entry``."""
-    entry.gray = truth.is_gray
+    entry.gray, entry.skipped = truth.is_gray, ""
     counts = _counts_of(setup, method)
     turns = colorize_with_protocol(setup.protocol, method, item, truth, sorted({0, *counts}))
     bleeding = Bleeding(turns[0].result, truth)  # the result without interactions

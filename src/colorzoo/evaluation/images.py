@@ -82,10 +82,10 @@ class Item:
 
     @property
     def key(self) -> str:
-        """Hash of the image and its annotations; used in the path of the cache entry."""
-        drawn = [] if self.lines is None else [self.lines_sha256]
-        frame = [self.name] if self.clip else []  # equal frames of a clip can have different results
-        return digest(self.sha256, self.reference_sha256, str(self.label), str(self.boxes), *drawn, *frame)
+        """Hash of the image, its name and its annotations; used in the path of the cache entry."""
+        # equal images with different names can have different results in a folder of existing results
+        annotations = self.reference_sha256, str(self.label), str(self.boxes), self.lines_sha256
+        return digest(self.name, self.sha256, *annotations)
 
     def hashed(self) -> Item:
         """Return a copy with the hashes of the files.
@@ -108,6 +108,18 @@ def _sha256(file: StoredImage | None) -> str:
     return "" if file is None else digest_of(file.read())
 
 
+def require_outside(folder: Path, data: Path, option: str) -> None:
+    """Raise `DataError` if an output folder is inside the folder of the images, which are searched again.
+
+    Args:
+        folder: Output folder.
+        data: Folder of images.
+        option: Option that sets ``folder``, for the error message.
+    """
+    if data.resolve() in (folder.resolve(), *folder.resolve().parents):
+        raise DataError(f"{option} must be a folder outside --data, got {str(folder)!r}")
+
+
 def select_images(
     folder: Path, protocol: Protocol, pairs: str | None, limit: int | None
 ) -> tuple[list[Item], str]:
@@ -116,15 +128,20 @@ def select_images(
     Args:
         folder: Folder of images or tar shards.
         protocol: Protocol with the subset and the kind of references.
-        pairs: CSV file of image pairs in ``folder``; `PAIRS_FILE` by default.
+        pairs: CSV file of image pairs in ``folder``, for a protocol with pairs; `PAIRS_FILE` by default.
         limit: Maximum number of images.
 
     Returns:
         The images, and a note on deviations from the images of the protocol (empty without deviations).
 
     Raises:
-        DataError: The folder is missing or empty, or does not contain the files that the protocol requires.
+        DataError: The folder is missing or empty, or does not contain the files that the protocol requires,
+            or ``pairs`` is set for a protocol without pairs.
     """
+    if pairs is not None and protocol.references != "pairs":
+        raise DataError(
+            f"--pairs requires a protocol with pairs, such as spcolor-exemplar, got {protocol.name}"
+        )
     if protocol.references == "pairs":
         items = _paired(folder, pairs or PAIRS_FILE, protocol)
     elif protocol.layout == "drawings":
@@ -381,16 +398,16 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
         ImageError: A file cannot be decoded or is too small.
     """
     image = _decode(item.source, item.name)
-    height, width = int(image.shape[1]), int(image.shape[2])
-    if min(height, width) < _MIN_SIDE:
-        raise ImageError(f"{item.name} must be at least {_MIN_SIDE} pixels per side, got {width} x {height}")
-    size = (height, width)
+    size = (int(image.shape[1]), int(image.shape[2]))
+    _require_min_side(size, item.name)
+    rgb = _resized(image, protocol, device)
+    _require_min_side((rgb.shape[2], rgb.shape[3]), f"{item.name}, resized by the protocol,")
     boxes: Boxes | None = None
     if item.boxes is not None:
         corners = _relative_corners(item.boxes, protocol.resize.window(size))
         boxes = Boxes.of([corners]).to(device)
     return Truth(
-        rgb=_resized(image, protocol, device),
+        rgb=rgb,
         size=size,
         reference=_read_reference(item, protocol, device),
         seed=int(item.sha256[:12], 16) ^ protocol.seed,  # different for each image
@@ -399,6 +416,13 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
         lines=_read_lines(item, size, protocol, device),
         sketches=protocol.sketches,
     )
+
+
+def _require_min_side(size: tuple[int, int], name: str) -> None:
+    """Raise `ImageError` for an image whose height or width is too small."""
+    height, width = size
+    if min(size) < _MIN_SIDE:
+        raise ImageError(f"{name} must be at least {_MIN_SIDE} pixels per side, got {width} x {height}")
 
 
 def _read_reference(item: Item, protocol: Protocol, device: torch.device) -> Tensor | None:

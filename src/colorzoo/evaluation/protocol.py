@@ -191,7 +191,7 @@ def parse_protocol(text: str, where: str) -> Protocol:
         values = load_yaml(text)
         user_settings = values.get("user")
         background_settings = dict(values.get("background") or {})
-        background_count = background_settings.pop("count", 0)
+        background_count = background_settings.pop("count") if background_settings else 0
         converted = {
             "text": text,
             "resize": Resize(**values["resize"]),

@@ -19,7 +19,7 @@ from colorzoo.console import print_line, progress_bar
 from colorzoo.errors import DataError
 from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.evaluator import evaluate_item, is_guided
-from colorzoo.evaluation.images import Item, hash_all, select_images
+from colorzoo.evaluation.images import Item, hash_all, require_outside, select_images
 from colorzoo.evaluation.machine import describe_machine, require_identical_machines
 from colorzoo.evaluation.measures import choose_measures
 from colorzoo.evaluation.methods import (
@@ -254,8 +254,7 @@ def _check_compared(compare: tuple[str, str] | None, rows: Collection[str]) -> N
 
 
 def _make_output_folder(output: Path, data: Path) -> None:
-    if data.resolve() in (output.resolve(), *output.resolve().parents):
-        raise DataError(f"-o must be a folder outside --data, got {str(output)!r}")
+    require_outside(output, data, "-o")
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:

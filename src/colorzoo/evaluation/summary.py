@@ -425,7 +425,9 @@ def _comparisons(
 
     Columns without values per image, such as FID, and detail columns are not compared.
     """
-    compared_counts = sorted({count for method in compare for count in setup.counts[method]})
+    # a method without guidance has only an automatic result, and all other methods have the same counts
+    guided_counts = [setup.counts[method] for method in compare if any(setup.counts[method])]
+    compared_counts = guided_counts[0] if guided_counts else (0,)
     weights, groups = resampling
     rows: list[tuple[int, Output, Difference]] = []
     for count in compared_counts:

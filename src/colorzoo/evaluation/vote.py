@@ -20,7 +20,14 @@ from scipy.special import expit, ndtri
 from colorzoo.console import progress_bar
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.evaluator import colorize_with_protocol, eight_bit_image
-from colorzoo.evaluation.images import Item, digest, hash_all, read_truth, select_images
+from colorzoo.evaluation.images import (
+    Item,
+    digest,
+    hash_all,
+    read_truth,
+    require_outside,
+    select_images,
+)
 from colorzoo.evaluation.methods import (
     Method,
     MethodSource,
@@ -32,7 +39,7 @@ from colorzoo.evaluation.methods import (
 from colorzoo.evaluation.page import render_template
 from colorzoo.evaluation.protocol import Protocol, interaction_counts, load_protocol
 from colorzoo.evaluation.statistics import LEVEL, Estimate
-from colorzoo.files import write_atomic
+from colorzoo.files import digest_of, write_atomic
 
 KEY_FILE, PAGE_FOLDER = "key.json", "page"
 SCHEMA = 1
@@ -94,13 +101,15 @@ def write_vote(
         Name and reason for each skipped image.
 
     Raises:
-        ColorzooError: Fewer than two methods, a missing file, a vote in ``folder``, or no readable image.
+        ColorzooError: Fewer than two methods, a missing file, a vote in ``folder``, a folder inside ``data``,
+            or no readable image.
     """
     sources, _ = parse_methods(models)
     _check_vote(sources, folder)
     if not isinstance(protocol, Protocol):
         protocol = load_protocol(protocol)
     count = max(interaction_counts(protocol, interactions))
+    require_outside(folder, data, "--vote")
     selected, _ = select_images(data, protocol, pairs, limit)
     items, unreadable = hash_all(selected)
     torch_device = torch.device(device)
@@ -164,13 +173,14 @@ def _write_pairs(
     """
     page = folder / PAGE_FOLDER
     (page / "images").mkdir(parents=True, exist_ok=True)
-    pairs = []
+    pairs, image_hashes = [], []
     for number, comparison in enumerate(_shuffled_comparisons(results, methods, seed), start=1):
         item, images, left, right = comparison
         images[left].save(page / "images" / f"{number:04d}-left.png", compress_level=1)
         images[right].save(page / "images" / f"{number:04d}-right.png", compress_level=1)
         pairs.append({"image": item.name, "sha256": item.sha256, "left": left, "right": right})
-    vote = digest(json.dumps(pairs), str(seed))[:12]
+        image_hashes += [digest_of(images[method].tobytes()) for method in (left, right)]
+    vote = digest(json.dumps(pairs), str(seed), *image_hashes)[:12]  # identifies the shown images
     about = [{"name": method.name, **method.about} for method in methods]
     key = {"schema": SCHEMA, "vote": vote, "seed": seed, "methods": about, "pairs": pairs}
     text = render_template("vote.html", vote=vote, count=len(pairs))

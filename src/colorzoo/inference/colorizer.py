@@ -13,7 +13,7 @@ from copy import deepcopy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import torch
@@ -134,6 +134,8 @@ class Colorizer:
     ) -> None:
         if size is not None and not MIN_SIZE <= size <= MAX_SIZE:
             raise ColorzooError(f"size must be between {MIN_SIZE} and {MAX_SIZE} pixels, got {size}")
+        if engine not in get_args(Engine):
+            raise ColorzooError(f"engine must be one of {', '.join(get_args(Engine))}, got {engine!r}")
         if engine == "onnxruntime":
             if device not in ("auto", "cpu") or precision == "bfloat16":
                 raise ColorzooError("--engine onnxruntime requires --device cpu and --precision float32")

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import torch
 from torch import Tensor
@@ -57,7 +57,12 @@ def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     """Return the torch dtype for a precision name.
 
     The name ``"auto"`` selects bfloat16 if the device has bfloat16 instructions, otherwise float32.
+
+    Raises:
+        ColorzooError: The name is unknown.
     """
+    if precision not in get_args(Precision):
+        raise ColorzooError(f"precision must be one of {', '.join(get_args(Precision))}, got {precision!r}")
     if precision != "auto":
         return torch.bfloat16 if precision == "bfloat16" else torch.float32
     fast = False

@@ -57,9 +57,6 @@ _DATA_PARALLEL = "module."  # prefix that DataParallel adds to every name
 _COMPILED = re.compile(r"(^|\.)_orig_mod\.")  # part of names that torch.compile adds
 _MAX_DEPTH = 3  # nested wrappers; a pickle may contain itself
 _SAFE_GLOBALS_LOCK = threading.Lock()
-
-REMOVED_SETTINGS = frozenset({"accumulate", "clip", "compile_training"})
-"""Training settings of earlier versions, which are ignored in checkpoints."""
 _FORMER_KEYS = {"pictures": "images"}  # keys in weight files of versions before 0.2.0
 
 
@@ -81,11 +78,7 @@ class WeightContent:
     def hparams(self) -> dict[str, Any]:
         """Constructor arguments that the file stores; see `read_hparams`."""
         found = self._parse("hparams") or {}
-        return {
-            key: value
-            for key, value in found.items()
-            if not key.startswith("_") and key not in REMOVED_SETTINGS
-        }
+        return {key: value for key, value in found.items() if not key.startswith("_")}
 
     @property
     def provenance(self) -> dict[str, Any] | None:

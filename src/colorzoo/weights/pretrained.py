@@ -68,6 +68,11 @@ def save_model(
         results: Measured values by name for the model card.
         source: Repository for the example in the model card; None uses the folder.
     """
+    if model.unstored_settings:
+        raise WeightsError(
+            f"{type(model).__name__} cannot be saved with the setting {model.unstored_settings[0]!r}, "
+            "because it is a function or class. Use a string that selects the function or class."
+        )
     record = replace(model.provenance, license=terms) if terms else model.provenance
     card = _card_of(model)
     metadata = _metadata(model, record, card)
