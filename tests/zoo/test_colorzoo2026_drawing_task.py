@@ -10,7 +10,8 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.factory import build_model
 from colorzoo.prediction import RgbPrediction
 from colorzoo.registry import load_task_class, model_card
-from colorzoo.zoo.colorzoo2026_drawing.network import COLORS, scale_lab
+from colorzoo.zoo.colorzoo2026_drawing.model import observed_points
+from colorzoo.zoo.colorzoo2026_drawing.network import COLORS, Maps, scale_lab
 from colorzoo.zoo.colorzoo2026_drawing.regions import contrasting_colors, likely_color, vivid_color
 from colorzoo.zoo.colorzoo2026_drawing.simulation import (
     Simulation,
@@ -123,6 +124,18 @@ def test_views_and_hints_of_a_drawing_depend_only_on_its_seed() -> None:
         assert torch.allclose(alone.color, together.color[rows], atol=1e-5)
         assert torch.allclose(alone.sketch, together.sketch[rows], atol=1e-5)
         assert torch.allclose(random_hints(alone, Simulation()), hints[rows], atol=1e-5)
+
+
+def test_observed_points_of_a_large_area_are_spread_over_the_area() -> None:
+    rows = torch.arange(56.0).repeat_interleave(56)[None, :, None]  # row of each cell
+    maps = Maps(torch.zeros(1, 56 * 56, 256), torch.zeros(1, 56 * 56, 3), embedding=rows)
+    hints = torch.zeros(1, 4, 224, 224)
+    hints[:, 3, :160] = 1  # 40 of 56 rows of cells, 2240 cells
+    observed = observed_points(maps, hints)
+    counts = torch.bincount(observed.embedding[0, :, 0].long(), minlength=56)
+    assert observed.weight.shape == (1, 747)
+    assert counts[:40].min() >= 18
+    assert counts[:40].max() <= 19
 
 
 def test_training_learns_to_copy_colors_from_references() -> None:
