@@ -72,6 +72,13 @@ def test_hints_are_discs_in_true_colors_on_paper() -> None:
     assert pixels.max() > 150
 
 
+def test_drawings_have_one_hint_if_the_stop_probability_is_1() -> None:
+    settings = replace(PLAIN, hinted=1, stop_probability=1)
+    mask = random_hints(random_views(*drawings(20), torch.arange(20), settings), settings)[:, 3]
+    pixels = mask.flatten(1).sum(1)
+    assert 0 < pixels.max() <= 29  # a disc with a radius of 3 pixels
+
+
 def test_hue_changes_only_in_drawings_with_hints_or_a_second_view() -> None:
     rgb, sketch = drawings(300)
     true = scale_lab(rgb_to_lab(rgb).movedim(1, -1)).movedim(-1, 1)
