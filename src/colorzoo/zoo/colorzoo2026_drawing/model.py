@@ -233,6 +233,7 @@ class Colorzoo2026Drawing(ColoringModel):
         """
         pooled = pool_log_probabilities(prediction.extras["color_log_probabilities"][0], votes)
         similarity = self.region_similarity(prediction, votes)
+        areas = areas.to(similarity.device)
         return rank_by_explained_variance(pooled, self.centers, similarity, areas, TEMPERATURE)
 
     def region_similarity(self, prediction: Prediction, votes: Tensor) -> Tensor:
