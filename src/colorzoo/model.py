@@ -150,6 +150,8 @@ class ColoringModel(nn.Module):
         During ``torch.jit.trace``, the result is a tensor: ab or RGB.
         """
         check_input(self, lightness, guidance)
+        if guidance is not None and not is_traced() and len(lightness) > 1:
+            guidance = guidance.repeat_reference(len(lightness))
         prediction: Prediction = super().__call__(lightness, guidance, *more)
         if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
             return prediction.colors  # type: ignore[return-value]

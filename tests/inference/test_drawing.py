@@ -23,8 +23,15 @@ from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import FullLightness
 from colorzoo.inference.pipeline import proposed_regions
-from colorzoo.inference.steps.drawing import FlatColors, copy_points, fill_points, read_drawing
+from colorzoo.inference.steps.drawing import (
+    FlatColors,
+    copy_points,
+    fill_points,
+    read_drawing,
+    region_votes,
+)
 from colorzoo.inference.steps.regions import filled_regions, proposal_hash
+from colorzoo.prediction import RgbPrediction
 from inference.by_hand import Results, color_again, task_on
 from tiny_model import tiny_painter
 
@@ -77,6 +84,17 @@ def rooms() -> np.ndarray:
     for x in (40, 80, 120):
         image[:, x - 1 : x + 1] = 0
     return image
+
+
+def test_region_votes_are_on_the_device_of_the_predicted_distribution() -> None:
+    plan = read_drawing(rooms())
+    sketch = plan.sketch((64, 64))
+    for device in ("cpu", "meta"):
+        distribution = torch.empty(1, 256, 16, 16, device=device)
+        prediction = RgbPrediction(
+            rgb=torch.zeros(1, 3, 64, 64), extras={"color_log_probabilities": distribution}
+        )
+        assert region_votes(prediction, plan, sketch).device == distribution.device
 
 
 def test_similar_regions_copy_the_exact_color_of_the_earliest_point() -> None:

@@ -13,6 +13,7 @@ from colorzoo.data.dataset import sketches_of
 from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.guidance import Guidance, Points
 from colorzoo.networks.imagenet import VGGOutputs
+from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.testing import sample_input
 from colorzoo.zoo.ci2018.model import Architecture
 from colorzoo.zoo.ci2018.network import Discriminator, Illustration2Vec
@@ -34,6 +35,18 @@ def relu2_2(model: Any, rgb: Tensor) -> Tensor:
         torch.tensor(each).view(3, 1, 1) for each in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     )
     return model.vgg((rgb - mean) / deviation)[0]
+
+
+def test_ci2018_line_contrast_is_independent_of_the_extractor_of_random_lines() -> None:
+    model, seeds = task(), torch.arange(40)
+    batch: Any = {"rgb": torch.rand(40, 3, 16, 16), "sketch": torch.zeros(40, 1, 16, 16), "seed": seeds}
+    drawn: list[Tensor] = []
+    model.model.network.generate = lambda lines, *_: drawn.append(lines) or torch.zeros(40, 3, 16, 16)
+    model.generate(batch)
+    contrast = (1 - drawn[0][:, 0, 0, 0]) / 2
+    extractor_draws = draw_uniform(image_generators(seeds, "lines"), 40, 1, torch.device("cpu"))[:, 0]
+    correlation = torch.corrcoef(torch.stack([contrast, extractor_draws]))[0, 1]
+    assert abs(float(correlation)) < 0.5
 
 
 def test_ci2018_losses_equal_the_formulas() -> None:

@@ -9,6 +9,7 @@ import torch
 import torchmetrics
 from torch.nn import functional as F
 
+from colorzoo.errors import DataError
 from colorzoo.factory import build_model
 from colorzoo.networks.imagenet import vgg_layers
 from colorzoo.registry import model_card
@@ -41,6 +42,12 @@ def test_huang2022_transformer_loss_equals_the_formula() -> None:
     wanted = -shares[masks.flatten(1) != 1].mean()
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
     same(gradients(found, network.transformer), gradients(wanted, network.transformer))
+
+
+def test_huang2022_requires_training_images_of_the_input_size() -> None:
+    model: Any = small("huang2022", **SIZES)
+    with pytest.raises(DataError, match=r"64 x 64 pixels, got 48 x 48"):
+        model.training_step(sample_batch((48, 48), batch=2), 0)
 
 
 def test_simulate_draws_hints_on_candidate_cells_with_image_colors() -> None:

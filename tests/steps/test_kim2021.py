@@ -175,3 +175,22 @@ def test_kim2021_training_step_equals_the_sum_of_five_losses(config: str, change
     if drawn.any():
         assert min(losses.values()) > 0
         same(gradients(found, model), gradients(wanted, model), rtol=1e-3)
+
+
+def test_boxes_of_the_batch_reach_the_backbone_in_training_and_validation() -> None:
+    model: Any = build_model(Kim2021, {"backbone": "su2020_small", "hidden": (8,), "propagation": 0}).train()
+    batch, lightness, ab = training_batch(48, 2)
+    boxes = [torch.tensor([[12.0, 0.0, 36.0, 48.0]]), torch.zeros(0, 4)]
+    received = []
+    before_hooks = model.model.backbone.model.before_hooks
+    model.model.backbone.model.before_hooks = lambda lightness, guidance: (
+        received.append(guidance.boxes) or before_hooks(lightness, guidance)
+    )
+    model.training_step({**batch, "boxes": boxes}, 0)
+    assert received[0].corners[0].tolist() == [[0.25, 0.0, 0.75, 1.0]]
+    assert received[0].given.tolist() == [[1], [0]]
+    guidances = dict(model.validation_guidances({**batch, "boxes": boxes}, torch.cat([lightness, ab], 1)))
+    assert all(each.boxes.equals(received[0]) for each in guidances.values())
+    assert guidances["scribbles"].scribbles.mask.any()
+    model.training_step({**batch, "boxes": [boxes[1], boxes[1]]}, 0)  # no image has a box
+    assert received[1].corners.shape == (2, 0, 4)

@@ -164,3 +164,12 @@ def test_observe_averages_points_per_cell_and_pads_the_batch() -> None:
     assert found.residual[0, 0].tolist() == [3, 3]
     assert found.valid.tolist() == [[1, 1], [1, 0]]
     assert (int(found.cell[1, 0]), found.residual[1, 0].tolist()) == (2, [5, 5])
+
+
+def test_observe_subsamples_each_image_of_a_batch_on_its_own() -> None:
+    many, few = torch.ones(1, 1, 160, 160), torch.zeros(1, 1, 160, 160)  # 1600 cells of 4 x 4 pixels
+    few[..., :4, :16] = 1  # four cells, fewer than the limit
+    found = observe(torch.ones(2, 2, 160, 160), torch.cat([many, few]), (40, 40))
+    assert found.valid.sum(1).tolist() == [800, 4]
+    assert found.cell[0].tolist() == list(range(0, 1600, 2))
+    assert found.cell[1, :4].tolist() == [0, 1, 2, 3]

@@ -10,7 +10,8 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.factory import build_model
 from colorzoo.prediction import RgbPrediction
 from colorzoo.registry import load_task_class, model_card
-from colorzoo.zoo.colorzoo2026_drawing.network import COLORS, scale_lab
+from colorzoo.zoo.colorzoo2026_drawing.model import observed_points
+from colorzoo.zoo.colorzoo2026_drawing.network import COLORS, Maps, scale_lab
 from colorzoo.zoo.colorzoo2026_drawing.regions import contrasting_colors, likely_color, vivid_color
 from colorzoo.zoo.colorzoo2026_drawing.simulation import (
     Simulation,
@@ -71,6 +72,13 @@ def test_hints_are_discs_in_true_colors_on_paper() -> None:
     assert pixels.max() > 150
 
 
+def test_drawings_have_one_hint_if_the_stop_probability_is_1() -> None:
+    settings = replace(PLAIN, hinted=1, stop_probability=1)
+    mask = random_hints(random_views(*drawings(20), torch.arange(20), settings), settings)[:, 3]
+    pixels = mask.flatten(1).sum(1)
+    assert 0 < pixels.max() <= 29  # a disc with a radius of 3 pixels
+
+
 def test_hue_changes_only_in_drawings_with_hints_or_a_second_view() -> None:
     rgb, sketch = drawings(300)
     true = scale_lab(rgb_to_lab(rgb).movedim(1, -1)).movedim(-1, 1)
@@ -123,6 +131,18 @@ def test_views_and_hints_of_a_drawing_depend_only_on_its_seed() -> None:
         assert torch.allclose(alone.color, together.color[rows], atol=1e-5)
         assert torch.allclose(alone.sketch, together.sketch[rows], atol=1e-5)
         assert torch.allclose(random_hints(alone, Simulation()), hints[rows], atol=1e-5)
+
+
+def test_observed_points_of_a_large_area_are_spread_over_the_area() -> None:
+    rows = torch.arange(56.0).repeat_interleave(56)[None, :, None]  # row of each cell
+    maps = Maps(torch.zeros(1, 56 * 56, 256), torch.zeros(1, 56 * 56, 3), embedding=rows)
+    hints = torch.zeros(1, 4, 224, 224)
+    hints[:, 3, :160] = 1  # 40 of 56 rows of cells, 2240 cells
+    observed = observed_points(maps, hints)
+    counts = torch.bincount(observed.embedding[0, :, 0].long(), minlength=56)
+    assert observed.weight.shape == (1, 747)
+    assert counts[:40].min() >= 18
+    assert counts[:40].max() <= 19
 
 
 def test_training_learns_to_copy_colors_from_references() -> None:

@@ -44,6 +44,18 @@ def test_dense_matches_recover_a_translation() -> None:
     assert flow[:, 1].median() == -16
 
 
+def test_dense_matches_of_a_flat_background_are_in_the_background() -> None:
+    model = contract_test_model(model_card("he2018")).model
+    lightness = torch.full((1, 1, 96, 512), 95.0)
+    lightness[..., 216:296] = 60 * torch.rand(1, 1, 96, 80, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        features = model.features(lightness)
+        found = dense_matches(features, features, (96, 512), (96, 512))
+    # columns whose features are equal, because the textured object is outside of their receptive fields
+    flat = torch.cat([found[0, 0, :, 96:112], found[0, 0, :, 400:416]])
+    assert bool(((flat < 216) | (flat >= 296)).all())
+
+
 def test_he2018_network_receives_warped_colors_and_match_errors() -> None:
     model = contract_test_model(model_card("he2018"))
     lightness = rgb_to_lab(sample_image((40, 48)))[:, :1]

@@ -67,6 +67,21 @@ def sketches_of(batch: Batch) -> Tensor:
     return batch["sketch"] if "sketch" in batch else xdog(rgb_to_gray(batch["rgb"]))
 
 
+def relative_boxes(batch: Batch) -> list[Tensor]:
+    """Return the boxes ``(K, 4)`` of each image as fractions of the image size, on the CPU.
+
+    K is 0 for images without boxes.
+
+    Args:
+        batch: Batch with RGB images and optional boxes in pixels.
+    """
+    height, width = batch["rgb"].shape[-2:]
+    scale = torch.tensor([width, height, width, height], device="cpu")
+    if "boxes" not in batch:
+        return [torch.empty(0, 4, device="cpu")] * len(batch["rgb"])
+    return [each.cpu().reshape(-1, 4) / scale for each in batch["boxes"]]
+
+
 class Sample(TypedDict):
     """Image of a dataset with its annotations, as a DataLoader worker returns it.
 

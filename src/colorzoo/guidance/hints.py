@@ -365,6 +365,20 @@ class Guidance(TensorFields):
                 found = str(value.dtype).removeprefix("torch.")
                 raise GuidanceError(f"guidance.{path} must be float32, got {found}")
 
+    def repeat_reference(self, count: int) -> Self:
+        """Repeat a single reference and its class map for ``count`` images."""
+
+        def repeated(value: Tensor) -> Tensor:
+            return value.expand(count, *value.shape[1:]) if len(value) == 1 else value
+
+        exemplar, classes = self.exemplar, self.classes
+        if exemplar is not None:
+            embedding = None if exemplar.embedding is None else repeated(exemplar.embedding)
+            exemplar = replace(exemplar, rgb=repeated(exemplar.rgb), embedding=embedding)
+        if classes is not None and classes.exemplar is not None:
+            classes = replace(classes, exemplar=repeated(classes.exemplar))
+        return replace(self, exemplar=exemplar, classes=classes)
+
     @classmethod
     def from_recipe(
         cls, recipe: Recipe, width: int, height: int, size: tuple[int, int] | None = None

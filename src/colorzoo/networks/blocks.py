@@ -172,6 +172,19 @@ def take_cells(values: Tensor, index: Tensor) -> Tensor:
     return values.gather(1, index.view(*index.shape, *[1] * (values.ndim - 2)).expand(shape))
 
 
+def thin_out(selected: Tensor, most: int) -> Tensor:
+    """Keep every k-th True in each row of ``(B, N)``, with the smallest k that keeps at most ``most``.
+
+    Examples:
+        >>> thin_out(torch.tensor([[True, True, False, True, True], [True, False, False, False, False]]), 2)
+        tensor([[ True, False, False,  True, False],
+                [ True, False, False, False, False]])
+    """
+    step = (selected.sum(1, keepdim=True) + most - 1) // most
+    number = selected.cumsum(1) - 1  # of each True in its row
+    return selected & (number % step.clamp(min=1) == 0)
+
+
 def cells(side: int, stride: int) -> int:
     """Return the number of feature map positions that cover ``side`` pixels, rounded up."""
     # not ``-(-side // stride)``, because integer division in ONNX rounds towards zero

@@ -71,6 +71,20 @@ def match(
         return _match_classes(query, key, values, labels, tau)
 
 
+def best_matches(query: Tensor, key: Tensor) -> Tensor:
+    """Return the index ``(B, N)`` of the key with the largest cosine for each query, as in `match`.
+
+    The first of several equal keys is returned. A weighted mean of their positions could lie between them.
+
+    Args:
+        query: ``(B, N, C)`` features.
+        key: ``(B, M, C)`` features.
+    """
+    with torch.autocast(query.device.type, enabled=False):  # rounding would change matches
+        scores = _directions(query.float()) @ _directions(key.float()).transpose(1, 2)
+        return scores.argmax(dim=2)
+
+
 def _match_classes(
     query: Tensor, key: Tensor, values: Tensor, labels: tuple[Tensor, Tensor], tau: float
 ) -> Matched:

@@ -259,9 +259,12 @@ def _with_joined_regions(regions: NDArray[Any], path: NDArray[np.int32]) -> NDAr
 
 
 def region_votes(prediction: Prediction, drawing: Drawing, sketch: Tensor) -> Tensor:
-    """Return the weight of each cell of a color distribution in each region; see `Drawing.votes`."""
+    """Return the weight of each cell of a color distribution in each region; see `Drawing.votes`.
+
+    The weights are on the device of the distribution.
+    """
     distribution = prediction.extras["color_log_probabilities"]
-    return drawing.votes(sketch, map_size(distribution))
+    return drawing.votes(sketch, map_size(distribution)).to(distribution.device)
 
 
 def mean_colors(rgb: Tensor, drawing: Drawing, sketch: Tensor) -> Map:

@@ -131,7 +131,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
             art.
         """
         rgb, seeds = batch["rgb"], batch["seed"]
-        draws = draw_uniform(image_generators(seeds, "lines"), len(rgb), 1, rgb.device)
+        draws = draw_uniform(image_generators(seeds, "contrast"), len(rgb), 1, rgb.device)
         contrast = _FADED + (1 - _FADED) * draws
         lines = 2 * pad_to_multiple(fade_lines(sketches_of(batch), contrast), STRIDE) - 1
         mask = random_cells(seeds, rgb, self.hints)

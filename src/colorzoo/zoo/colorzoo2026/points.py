@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.networks.blocks import float64_device, take_cells
+from colorzoo.networks.blocks import float64_device, take_cells, thin_out
 
 MAX_CELLS = 1024
 """Maximum number of cells with points in the linear system; a larger set is subsampled evenly."""
@@ -209,8 +209,8 @@ class Observations(NamedTuple):
 def observe(residual: Tensor, mask: Tensor, grid: tuple[int, int]) -> Observations:
     """Average the residuals of the color points within each cell of a grid.
 
-    The image with the most cells that contain points determines n, which is at least 1. If more than
-    `MAX_CELLS` cells contain points, the cells are subsampled evenly.
+    The image with the most selected cells determines n, which is at least 1. If more than `MAX_CELLS` cells
+    of an image contain points, the cells of this image are subsampled evenly.
 
     Args:
         residual: ``(B, 2, H, W)``, point color minus the color predicted without points; ignored at pixels
@@ -227,22 +227,20 @@ def observe(residual: Tensor, mask: Tensor, grid: tuple[int, int]) -> Observatio
     pixels = torch.cat([residual * mask, mask], dim=1).flatten(2).mT.float()  # (B, H * W, 3)
     sums = pixels.new_zeros(batch, row_count * column_count, 3).scatter_add_(1, cell_of_pixel, pixels)
 
-    # select the cells with points
-    has_points = sums[..., 2] > 0
-    cell_count = has_points.shape[1]
+    # select the cells with points; in images with fewer points, other cells pad the selection
+    is_selected = thin_out(sums[..., 2] > 0, MAX_CELLS)
+    cell_count = is_selected.shape[1]
     numbers = torch.arange(cell_count, device=mask.device)
-    sort_keys = torch.where(has_points, numbers - cell_count, numbers)  # negative for cells with points
-    points_first = sort_keys.argsort(dim=1)
-    largest_count = has_points.sum(1).max().clamp(min=1)
-    step = (largest_count + MAX_CELLS - 1) // MAX_CELLS  # every step-th cell is selected
-    selected_count = ((largest_count + step - 1) // step).item()
+    sort_keys = torch.where(is_selected, numbers - cell_count, numbers)  # negative for selected cells
+    selected_count = is_selected.sum(1).max().clamp(min=1).item()
     if torch.compiler.is_compiling():
         # torch.export cannot infer this; outside of export, the call would import sympy
         torch._check(selected_count >= 1)
-    # in images with fewer points, cells without points pad the selection
-    index = points_first[:, torch.arange(selected_count, device=mask.device) * step]
+        torch._check(selected_count <= cell_count)
+    index = sort_keys.argsort(dim=1)[:, :selected_count]
     total, count = torch.split(take_cells(sums, index), [2, 1], dim=-1)
-    return Observations(index, total / count.clamp(min=1), (count[..., 0] > 0).float())
+    valid = is_selected.gather(1, index).float()
+    return Observations(index, total / count.clamp(min=1), valid)
 
 
 SLACK = 0.1

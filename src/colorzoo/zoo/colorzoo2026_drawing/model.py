@@ -13,7 +13,7 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.color.sketch import drawn_lines
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
-from colorzoo.networks.blocks import is_traced, take_cells
+from colorzoo.networks.blocks import is_traced, take_cells, thin_out
 from colorzoo.networks.hint_unet import point_colors
 from colorzoo.prediction import Prediction, RgbPrediction
 from colorzoo.zoo.colorzoo2026_drawing.network import (
@@ -233,6 +233,7 @@ class Colorzoo2026Drawing(ColoringModel):
         """
         pooled = pool_log_probabilities(prediction.extras["color_log_probabilities"][0], votes)
         similarity = self.region_similarity(prediction, votes)
+        areas = areas.to(similarity.device)
         return rank_by_explained_variance(pooled, self.centers, similarity, areas, TEMPERATURE)
 
     def region_similarity(self, prediction: Prediction, votes: Tensor) -> Tensor:
@@ -286,9 +287,12 @@ def _colored_weights(lab: Tensor, areas: Tensor) -> Tensor:
 
 
 def observed_points(maps: Maps, hints: Tensor) -> Observations:
-    """Return the mean hint color of each cell with hints."""
+    """Return the mean hint color of each cell with hints.
+
+    If more than `MAX_OBSERVATIONS` cells of a drawing have hints, the cells are subsampled evenly.
+    """
     color, share = masked_cell_means(hints[:, :3], hints[:, 3:])
-    hinted = (share > 0).to(share)
+    hinted = thin_out(share > 0, MAX_OBSERVATIONS).to(share)
     count = min(MAX_OBSERVATIONS, hinted.shape[1])
     if not is_traced():  # a graph needs a fixed number
         count = max(1, min(count, int(hinted.sum(1).max())))

@@ -240,7 +240,9 @@ def random_hints(views: Views, simulation: Simulation) -> Tensor:
     # random numbers of each view: one for the number of hints, then for each hint a radius, rows and columns
     draws = draw_uniform(generators, count, 1 + (1 + 2 * _TRIES) * _MAX_HINTS, device)
     uniform = 1 - draws[:, :1]  # in (0, 1], so that the logarithm is finite
-    hint_count = 1 + (uniform.log() / math.log(1 - simulation.stop_probability)).floor()  # geometric
+    stop = simulation.stop_probability
+    log_continue = math.log(1 - stop) if stop < 1 else -math.inf
+    hint_count = 1 + (uniform.log() / log_continue).floor()  # geometric
     is_hinted = views.hinted[:, None] > 0
     valid = (torch.arange(_MAX_HINTS, device=device) < hint_count) & is_hinted
     radius_draw, *position_draws = draws[:, 1:].view(count, 1 + 2 * _TRIES, _MAX_HINTS).unbind(1)

@@ -11,14 +11,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.networks.blocks import cells
-from colorzoo.networks.matching import match
+from colorzoo.networks.matching import best_matches
 from colorzoo.zoo.he2018.matching import Size, pixel_grid, rows_of
 from colorzoo.zoo.he2018.network import SCALES
 
 _MATCHED_SCALES = SCALES[:-1]  # relu1_1 is not matched, as in Deep Image Analogy
 # shifts (dx, dy), nearest first, so that the nearest position wins a tie
 _SHIFTS = sorted(product(range(-2, 3), repeat=2), key=lambda shift: (math.hypot(*shift), shift))
-_BEST_ONLY = 1e-10  # softmax temperature that selects the best match
 
 
 def dense_matches(
@@ -54,9 +53,10 @@ def _map_size(size: Size, scale: int) -> Size:
 
 def _best_of_all(query: Tensor, key: Tensor) -> Tensor:
     """Match each query position ``(B, C, H, W)`` with the most similar of all key positions."""
-    positions = pixel_grid((key.shape[2], key.shape[3]), key.device).expand(len(key), -1, -1, -1)
-    matches = match(_rows(query), _rows(key), _rows(positions), tau=_BEST_ONLY).values
-    return matches.round().long().transpose(1, 2).reshape(len(query), 2, *query.shape[-2:])
+    best = best_matches(_rows(query), _rows(key))
+    width = key.shape[3]
+    matches = torch.stack([best % width, best // width], dim=1)  # x and y
+    return matches.view(len(query), 2, *query.shape[-2:])
 
 
 def _best_nearby(query: Tensor, key: Tensor, matches: Tensor) -> Tensor:

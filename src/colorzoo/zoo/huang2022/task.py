@@ -18,7 +18,7 @@ from torchvision.models import VGG16_Weights
 
 from colorzoo.color.sketch import rgb_to_gray
 from colorzoo.data.dataset import Batch
-from colorzoo.errors import WeightsError
+from colorzoo.errors import DataError, WeightsError
 from colorzoo.losses import sum_over_processes
 from colorzoo.metrics.feature_networks import FrozenNetwork, load_by_name, published_weights
 from colorzoo.networks.discriminators import PatchDiscriminator
@@ -82,12 +82,23 @@ class Huang2022(SingleOptimizerModule):
         return transformer_groups(self.model.network.transformer)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Mask codes, simulate hints, and return the cross-entropy of the masked cells' codes."""
+        """Mask codes, simulate hints, and return the cross-entropy of the masked cells' codes.
+
+        Raises:
+            DataError: The images do not have the input size of the transformer.
+        """
         rgb, network = batch["rgb"], self.model.network
+        shape = (rgb.shape[2] // CELL, rgb.shape[3] // CELL)
+        if shape != self.model.cells:  # other sizes would train other position embeddings
+            height, width = self.model.size
+            raise DataError(
+                f"the transformer requires training images of {height} x {width} pixels, got "
+                f"{rgb.shape[2]} x {rgb.shape[3]}. Set --data.crop to {height}, or set "
+                "--model.transformer.rows and --model.transformer.columns, each for 16 pixels."
+            )
         with torch.no_grad():
             target = network.vqgan.encode(2 * rgb - 1)
             gray = network.vqgan.gray_encoder(rgb_to_gray(2 * rgb - 1)).flatten(2).mT
-        shape = (rgb.shape[2] // CELL, rgb.shape[3] // CELL)
         mask, hints = simulate(rgb, batch["seed"].tolist(), shape, self.users)
         logits = network.transformer(gray, fed_codes(target, mask, network.transformer.mask_token), hints)
         loss = masked_cross_entropy(logits, target, mask)

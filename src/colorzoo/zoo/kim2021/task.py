@@ -6,6 +6,7 @@ details.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
@@ -13,8 +14,8 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.data.dataset import Batch
-from colorzoo.guidance import Guidance, Scribbles
+from colorzoo.data.dataset import Batch, relative_boxes
+from colorzoo.guidance import Boxes, Guidance, Scribbles
 from colorzoo.networks.feature_hooks import unchanged
 from colorzoo.randomness import image_generators
 from colorzoo.settings import Fraction, NonNegativeFloat, PositiveInt
@@ -27,6 +28,7 @@ from colorzoo.zoo.kim2021.losses import Objective
 from colorzoo.zoo.kim2021.model import Architecture, EdgeAwareColorization
 
 SETTINGS = ("plain", "scribbles")
+_MAX_BOXES = 8  # boxes of an image that are used, as in the training of su2020
 
 
 @dataclass(frozen=True)
@@ -99,10 +101,19 @@ class Kim2021(SingleOptimizerModule):
         return loss
 
     def _training_guidance(self, ab: Tensor, batch: Batch) -> Guidance:
+        boxes = self._boxes_of(batch)
         if "points" not in self.accepts:
-            return Guidance()
+            return Guidance(boxes=boxes)
         simulation = PointSimulation(none=1 - self.users.hints)
-        return Guidance(points=simulate_points(ab, image_generators(batch["seed"], "points"), simulation))
+        points = simulate_points(ab, image_generators(batch["seed"], "points"), simulation)
+        return Guidance(points=points, boxes=boxes)
+
+    def _boxes_of(self, batch: Batch) -> Boxes | None:
+        """Return the boxes of objects in the batch; None if the backbone or the data has no boxes."""
+        if "boxes" not in self.accepts or "boxes" not in batch:
+            return None
+        boxes = [each[:_MAX_BOXES] for each in relative_boxes(batch)]
+        return Boxes.of(boxes).to(batch["rgb"].device)
 
     def _training_scribbles(self, backbone_ab: Tensor, ab: Tensor, batch: Batch) -> Scribbles:
         users = self.users
@@ -116,17 +127,19 @@ class Kim2021(SingleOptimizerModule):
         """Return the validation settings ``plain`` (without scribbles) and ``scribbles``."""
         return SETTINGS
 
-    def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
-        """Return simulated scribbles over color bleeding, identical in every epoch.
+    def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterator[tuple[str, Guidance]]:
+        """Yield the name and guidance of each validation setting.
+
+        Boxes of the batch are used in both settings. The scribbles are drawn over color bleeding and are
+        identical in every epoch.
 
         Args:
-            setting: Validation setting; ``plain`` returns empty guidance.
-            lab: Ground truth Lab ``(B, 3, H, W)``.
-            seeds: Per-image seeds, ``(B,)``.
+            batch: The batch, with seeds and optional boxes.
+            lab: ``(B, 3, H, W)`` ground truth in CIE Lab.
         """
-        if setting == "plain":
-            return Guidance()
-        first = self.model.backbone.model(lab[:, :1], Guidance()).to_ab()
-        generators = image_generators(seeds, "strokes")
+        plain = Guidance(boxes=self._boxes_of(batch))
+        yield "plain", plain
+        first = self.model.backbone.model(lab[:, :1], plain).to_ab()
+        generators = image_generators(batch["seed"], "strokes")
         drawn = simulate_scribbles(first, lab[:, 1:], generators, ScribbleSimulation(none=0))
-        return Guidance(scribbles=drawn)
+        yield "scribbles", replace(plain, scribbles=drawn)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.data.dataset import Batch
+from colorzoo.data.dataset import Batch, relative_boxes
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.losses import smooth_l1_map
@@ -244,18 +244,3 @@ def color_range(ab: Tensor) -> Tensor:
     """
     low, high = ab.amin(dim=(2, 3)), ab.amax(dim=(2, 3))
     return (high - low).sum(dim=1)
-
-
-def relative_boxes(batch: Batch) -> list[Tensor]:
-    """Return the boxes ``(K, 4)`` of each image as fractions of the image size, on the CPU.
-
-    K is 0 for images without boxes.
-
-    Args:
-        batch: Batch with RGB images and optional boxes in pixels.
-    """
-    height, width = batch["rgb"].shape[-2:]
-    scale = torch.tensor([width, height, width, height], device="cpu")
-    if "boxes" not in batch:
-        return [torch.empty(0, 4, device="cpu")] * len(batch["rgb"])
-    return [each.cpu().reshape(-1, 4) / scale for each in batch["boxes"]]
