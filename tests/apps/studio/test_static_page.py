@@ -171,10 +171,10 @@ def fake_page(folder: Path, browser: Any, monkeypatch: pytest.MonkeyPatch, tmp_p
         page.close()
 
 
-def finish_run(page: Any) -> None:
-    """End the current run of the fake network."""
+def finish_run(page: Any, how: str = "finish") -> None:
+    """End the current run of the fake network by the function ``finish`` or ``fail``."""
     page.wait_for_function("'finish' in window")
-    page.evaluate("() => { const { finish } = window; delete window.finish; finish(); }")
+    page.evaluate(f"() => {{ const {{ {how}: end }} = window; delete window.finish; end(); }}")
 
 
 def center_color(page: Any) -> list[int]:
@@ -221,3 +221,17 @@ def test_static_page_keeps_the_image_of_the_user(fake_page: Any, tmp_path: Path)
     assert len(held) == 1
     assert "light.png" in fake_page.get_attribute("#image", "aria-label")
     assert fake_page.get_attribute("body", "data-state") == "ready"
+
+
+@pytest.mark.nightly
+@pytest.mark.browser
+def test_static_page_colorizes_after_an_error(fake_page: Any) -> None:
+    finish_run(fake_page)
+    fake_page.wait_for_selector(STATE)
+    fake_page.click("#image")
+    finish_run(fake_page, "fail")
+    fake_page.wait_for_selector("body[data-state=failed]")
+    assert fake_page.inner_text("#status") == "no memory"
+    fake_page.click("#image")
+    finish_run(fake_page)
+    fake_page.wait_for_selector(f"{STATE} canvas[aria-label$='2 points']")

@@ -87,7 +87,7 @@ function colorize() {
   requested += 1;
   const number = requested;
   download.disabled = true;
-  running = running.then(async () => {
+  running = running.catch(() => {}).then(async () => { // an earlier error was shown
     if (number !== requested) return;
     say("computing", "Colorizing…");
     ab = await predict(photo, edits.at(-1).points);
