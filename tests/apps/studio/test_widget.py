@@ -74,6 +74,16 @@ def test_widget_edits_update_the_recipe(pad: Pad) -> None:
     assert "recipe" not in page.skipped  # no echo
 
 
+def test_suggested_versions_do_not_change_the_widget_recipe(pad: Pad) -> None:
+    """The page requests small images of other colorings, which the user has not chosen."""
+    page = page_of(pad)
+    image = page.photo["image"]
+    page.call("color", recipe={"image": image})
+    reply = page.call("color", recipe={"image": image, "points": [POINT]}, quality="drag")
+    assert reply.type == "colored"
+    assert "points" not in pad.recipe
+
+
 def test_setting_the_widget_recipe_updates_the_page(pad: Pad) -> None:
     page = page_of(pad)
     pad.recipe = {"points": [POINT]}

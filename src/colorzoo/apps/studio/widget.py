@@ -132,7 +132,8 @@ class Pad(anywidget.AnyWidget):
             self.studio.recipe = dict(self.recipe) or None
             self._session = self.studio.connect(self._session.id, self._send_message)
             return
-        if message.type == "color":
+        # small previews are not always of the current edits, but also of suggested versions
+        if message.type == "color" and message.body.get("quality") != "drag":
             self._updating = True  # a recipe from an edit is not sent back
             try:
                 with suppress(GuidanceError, traitlets.TraitError):  # the response reports the error
