@@ -117,6 +117,15 @@ def test_widget_colorizes_an_image_opened_in_the_page(pad: Pad) -> None:
     assert pad.result().size == (50, 40)
 
 
+def test_widget_does_not_color_its_own_image_with_edits_of_a_closed_image(pad: Pad) -> None:
+    page = page_of(pad)
+    other = page.call("open", photo_file(96, 80, quality=1, kind="JPEG"), name="other.jpg").body
+    page.call("color", recipe={"image": other["image"], "points": [POINT]})
+    page.post("close")
+    with pytest.raises(ColorzooError, match="closed"):
+        pad.result()
+
+
 def test_widget_without_an_image_has_no_result(tmp_path: Path) -> None:
     pad = Pad(model=Colorizer(tiny_model(), device="cpu", size=64))
     with pytest.raises(ColorzooError, match="no image"):
