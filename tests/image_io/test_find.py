@@ -94,6 +94,14 @@ def test_find_images_excludes_earlier_results_and_the_output_folder(tmp_path):
     assert found_below(tmp_path, tmp_path / "x.color.jpg") == ["x.color.jpg"]
 
 
+def test_find_images_excludes_the_output_folder_from_recursive_globs(tmp_path):
+    touch(tmp_path, "a/1.jpg", "a/out/1.jpg", "a/out/deep/2.jpg")
+    for pattern in ("a/**", "a/**/*.jpg"):
+        assert found_below(tmp_path, tmp_path / pattern, exclude=tmp_path / "a" / "out") == ["a/1.jpg"]
+    inner = found_below(tmp_path, tmp_path / "a/out/*.jpg", exclude=tmp_path / "a")
+    assert inner == ["a/out/1.jpg"]
+
+
 @pytest.mark.parametrize("inputs", [["."], ["x.png", "x.color.png"]])
 def test_find_images_reports_files_that_are_only_named_like_results(tmp_path, monkeypatch, inputs):
     monkeypatch.chdir(tmp_path)

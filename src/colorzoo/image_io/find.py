@@ -337,10 +337,13 @@ def _glob(name: str, exclude: Path | None, errors: list[tuple[str, ImageError]])
     """Return the part of a glob before the first wildcard, and all matching files."""
     parts = Path(name).parts
     root = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), parts))
+    excluded = None if exclude is None else exclude.resolve()
+    if excluded is not None and root.resolve().is_relative_to(excluded):
+        excluded = None  # the root is searched, as in `_files_below`
     files: dict[Path, None] = {}
     matches = glob.glob(name, recursive=True)  # noqa: PTH207 - Path.glob refuses absolute patterns
     for path in map(Path, sorted(matches, key=natural_sort_key)):
-        is_excluded = exclude is not None and path.resolve() == exclude.resolve()
+        is_excluded = excluded is not None and path.resolve().is_relative_to(excluded)
         if is_excluded or any(is_hidden(p) and p not in parts for p in path.relative_to(root).parts):
             continue
         files |= dict.fromkeys(_files_below(path, exclude, errors) if path.is_dir() else [path])

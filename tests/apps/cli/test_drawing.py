@@ -140,7 +140,7 @@ def test_second_run_skips_a_finished_drawing(drawing: Path, capsys: pytest.Captu
 
 def test_palette_of_colors_or_of_an_image(drawing: Path, tmp_path: Path) -> None:
     Image.new("RGB", (32, 32), "#2060c0").save(tmp_path / "blue.png")
-    for palette in ("#2060c0", str(tmp_path / "blue.png")):
+    for palette in ("#2060c0", ",".join(["#2060c0"] * 40), str(tmp_path / "blue.png")):
         result = colorized(drawing, "--palette", palette)
         assert np.abs(result[100:125, 65:100].astype(int) - (0x20, 0x60, 0xC0)).max() <= 2
 

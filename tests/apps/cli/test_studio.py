@@ -33,6 +33,7 @@ INVALID = {
     "list.html": "list.html",
     "half.html": "gone.html",
     "page.html --recipe a.json": "--recipe",
+    "--recipe plain.json": "requires IMAGE",
     "page.html --host 0.0.0.0": "--host",
 }
 
@@ -42,6 +43,7 @@ def test_invalid_studio_arguments_are_one_line(here: Path, capsys: pytest.Captur
     (here / "page.html").touch()
     (here / "half.html").write_text(f'{data}{{"pages": ["gone.html"], "images": []}}</script>')
     (here / "list.html").write_text(f"{data}[1]</script>")
+    (here / "plain.json").write_text('{"points": []}')
     for words, message in INVALID.items():
         assert main(["studio", "--no-browser", *words.split()]) == 2
         error = capsys.readouterr().err

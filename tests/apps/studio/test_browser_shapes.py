@@ -103,6 +103,24 @@ def test_undo_and_redo_apply_to_reference_and_statistics_images(
     assert np.abs(mean_color(photo_pad, (105, 75)) - plain).max() > 1
 
 
+@pytest.mark.nightly
+def test_loaded_edits_replace_the_reference(
+    photo_pad: BrowserPad, reference_file: Path, tmp_path: Path
+) -> None:
+    edits = tmp_path / "plain.json"
+    edits.write_text(json.dumps(photo_pad.recipe()))
+    plain = mean_color(photo_pad, (105, 75))
+    attach(photo_pad, reference_file)
+    assert np.abs(mean_color(photo_pad, (105, 75)) - plain).max() > 1
+    photo_pad.choose_file(lambda: photo_pad.page.keyboard.press("Control+Shift+o"), edits)
+    photo_pad.page.wait_for_selector("[data-slot=exemplar] .cz-drop")
+    photo_pad.settle()
+    assert "exemplar" not in photo_pad.recipe()
+    assert np.array_equal(mean_color(photo_pad, (105, 75)), plain)
+    photo_pad.page.keyboard.press("Control+z")
+    photo_pad.page.wait_for_selector("[data-slot=exemplar] figure:not([hidden])")
+
+
 def test_box_is_drawn_resized_moved_and_colored_separately(
     photo_pad: BrowserPad, photo: Path, tmp_path: Path
 ) -> None:

@@ -120,11 +120,13 @@ def test_attached_reference_is_used_until_detached(pad: DirectPad) -> None:
     reply = pad.call("attach", exemplar_file(60, 50), slot="exemplar", name="../look.png")
     assert (reply.body["name"], reply.body["width"], reply.body["height"]) == ("look.png", 60, 50)
     assert pixels(reply.buffers[0]).shape[:2] == (50, 60)
-    assert mean_ab(pad)[0] > bare[0] + 5
-    matched = pad.call("match", recipe={}, x=48, y=40).body
+    recipe = {"exemplar": {"path": "look.png"}}
+    assert mean_ab(pad, **recipe)[0] > bare[0] + 5
+    matched = pad.call("match", recipe=recipe, x=48, y=40).body
     assert (matched["x"], matched["y"]) == (pytest.approx(30, abs=2), pytest.approx(25, abs=2))
+    assert mean_ab(pad) == bare  # as for the command line, which receives only the recipe
     pad.call("attach", slot="exemplar", detach=True)
-    assert mean_ab(pad) == bare
+    assert mean_ab(pad, **recipe) == bare
 
 
 def test_attached_reference_is_not_used_for_a_recipe_with_another_reference(pad: DirectPad) -> None:
@@ -141,7 +143,7 @@ def test_open_removes_the_attached_reference(pad: DirectPad) -> None:
     bare = mean_ab(pad)
     pad.call("attach", exemplar_file(60, 50), slot="exemplar", name="look.png")
     pad.photo = pad.open(photo_file(96, 80))
-    assert mean_ab(pad) == bare
+    assert mean_ab(pad, exemplar={"path": "look.png"}) == bare
 
 
 def test_recipe_paths_are_never_opened(pad: DirectPad, tmp_path) -> None:
@@ -172,7 +174,7 @@ def test_classes_returns_named_classes_that_can_be_reassigned(pad: DirectPad) ->
     assert shares == pytest.approx({"light": float(light.mean()), "dark": 1 - float(light.mean())})
     assert (body["width"], body["height"], body["reference"]) == (77, 64, None)
     pad.call("attach", exemplar_file(60, 50), slot="exemplar", name="look.png")
-    reply = pad.call("classes", recipe={})
+    reply = pad.call("classes", recipe={"exemplar": {"path": "look.png"}})
     reference = reply.body["reference"]
     maps = [np.frombuffer(each, "<u2") for each in reply.buffers]
     assert np.array_equal(maps[0].reshape(64, 77), light[0, 0].numpy())
@@ -192,6 +194,7 @@ def test_export_with_several_kinds_of_guidance_matches_python(pad: DirectPad) ->
         "regions": [{"index": 1, "color": "#ff0000"}],
         "statistics": {"saturation": 0.3},
         "points": [{"x": 20, "y": 20, "color": "#20c040"}],
+        "exemplar": {"path": "look.png"},
     }
     image = exemplar_file(60, 50)
     pad.call("attach", image, slot="exemplar", name="look.png")
@@ -224,8 +227,9 @@ def test_gray_reference_is_rejected_if_the_model_needs_its_colors(
     assert attached() == "error"
     monkeypatch.setattr(Everything, "reference_needs_color", False)
     assert attached() == "attached"
-    assert mean_ab(pad)[0] > 0
+    exemplar = {"path": "gray.png"}
+    assert mean_ab(pad, exemplar=exemplar)[0] > 0
     monkeypatch.setattr(Everything, "reference_needs_color", True)
-    reply = pad.call("color", recipe={"image": pad.photo["image"]})
+    reply = pad.call("color", recipe={"image": pad.photo["image"], "exemplar": exemplar})
     assert reply.type == "error"
     assert "'gray.png' has no color" in reply.body["message"]

@@ -26,6 +26,20 @@ from colorzoo.registry import model_card
 
 MODEL = "zhang2017_local_small"
 STATE = "body[data-state=ready]"
+# The network colors an image red if its first pixel is darker than L = 50, otherwise blue. In the page, the
+# function `finish` ends a run, and `fail` ends it with an error.
+FAKE_RUNTIME = b"""
+export const env = { wasm: {} };
+export class Tensor { constructor(type, data, dims) { Object.assign(this, { data, dims }); } }
+const run = ({ lightness: { data } }) => new Promise((resolve, reject) => {
+  const ab = data[0] < 50 ? [60, 40] : [20, -60];
+  const colors = Float32Array.from({ length: 2 * data.length }, (_, i) => ab[Math.floor(i / data.length)]);
+  window.finish = () => resolve({ ab: { data: colors } });
+  window.fail = () => reject(new Error("no memory"));
+});
+const inputNames = ["lightness", "points_ab", "points_mask"];
+export const InferenceSession = { create: async () => ({ inputNames, run }) };
+"""
 
 
 def test_halve_weights_keeps_the_results_of_the_graph(tmp_path: Path) -> None:
@@ -139,3 +153,85 @@ def test_static_page_colorizes_an_image_with_points(browser: Any, photo: Path, t
         assert np.array_equal(download(), automatic)
         assert problems == []
         page.close()
+
+
+@pytest.fixture
+def fake_page(folder: Path, browser: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+    """Open a page with a fake network and the photos dark.png and light.png, which the tests can choose."""
+    for name, level in (("dark", 60), ("light", 180)):
+        Image.new("L", (40, 30), level).save(tmp_path / f"{name}.png")
+    files = {f"runtime/{static_page._RUNTIME}": FAKE_RUNTIME, f"runtime/{static_page._WASM}.gz": b"wasm"}
+    monkeypatch.setattr(static_page, "_runtime_files", lambda: files)
+    write_page(folder, model_card(MODEL), [tmp_path / "dark.png"])
+    with serving(folder) as url:
+        page = browser.new_page(viewport={"width": 900, "height": 700})
+        page.set_default_timeout(SLOW)
+        page.goto(url)
+        yield page
+        page.close()
+
+
+def finish_run(page: Any, how: str = "finish") -> None:
+    """End the current run of the fake network by the function ``finish`` or ``fail``."""
+    page.wait_for_function("'finish' in window")
+    page.evaluate(f"() => {{ const {{ {how}: end }} = window; delete window.finish; end(); }}")
+
+
+def center_color(page: Any) -> list[int]:
+    """Return the RGB in the center of the image."""
+    script = "() => [...image.getContext('2d').getImageData(20, 15, 1, 1).data.slice(0, 3)]"
+    color: list[int] = page.evaluate(script)
+    return color
+
+
+@pytest.mark.nightly
+@pytest.mark.browser
+def test_static_page_shows_no_colors_of_an_earlier_photo(fake_page: Any, tmp_path: Path) -> None:
+    finish_run(fake_page)
+    fake_page.wait_for_selector(STATE)
+    red, _, blue = center_color(fake_page)
+    assert red > blue
+    fake_page.set_input_files("#file", tmp_path / "light.png")
+    fake_page.wait_for_function("'finish' in window")  # the network colors the new photo
+    fake_page.fill("#strength", "0.9")
+    fake_page.dispatch_event("#strength", "change")
+    assert fake_page.is_disabled("#download")
+    assert fake_page.get_attribute("body", "data-state") == "computing"
+    finish_run(fake_page)
+    fake_page.wait_for_selector(STATE)
+    red, _, blue = center_color(fake_page)
+    assert red < blue
+    assert fake_page.input_value("#strength") == "0.9"
+    assert fake_page.is_enabled("#download")
+
+
+@pytest.mark.nightly
+@pytest.mark.browser
+def test_static_page_keeps_the_image_of_the_user(fake_page: Any, tmp_path: Path) -> None:
+    """Choose an image while the example image is downloaded."""
+    held: list[Any] = []
+    fake_page.route("**/photos/*", lambda route: held.append(route))
+    fake_page.reload()
+    fake_page.set_input_files("#file", tmp_path / "light.png")
+    finish_run(fake_page)
+    fake_page.wait_for_selector(STATE)
+    for route in held:
+        route.continue_()
+    fake_page.wait_for_timeout(500)
+    assert len(held) == 1
+    assert "light.png" in fake_page.get_attribute("#image", "aria-label")
+    assert fake_page.get_attribute("body", "data-state") == "ready"
+
+
+@pytest.mark.nightly
+@pytest.mark.browser
+def test_static_page_colorizes_after_an_error(fake_page: Any) -> None:
+    finish_run(fake_page)
+    fake_page.wait_for_selector(STATE)
+    fake_page.click("#image")
+    finish_run(fake_page, "fail")
+    fake_page.wait_for_selector("body[data-state=failed]")
+    assert fake_page.inner_text("#status") == "no memory"
+    fake_page.click("#image")
+    finish_run(fake_page)
+    fake_page.wait_for_selector(f"{STATE} canvas[aria-label$='2 points']")

@@ -66,3 +66,13 @@ def test_colorings_are_empty_for_models_without_similarity() -> None:
     pad.open()
     found = pad.call("colorings", recipe={}).body
     assert [found[name] for name in ("x", "y", "lightness", "items")] == [None, None, None, []]
+
+
+def test_suggestions_for_a_stroke_do_not_depend_on_its_own_color() -> None:
+    pad = DirectPad(tiny_studio())
+    pad.open()
+    other = {"x": 80, "y": 70, "color": "#2040c0"}
+    stroke = [{"x": x, "y": 30, "radius": 9, "color": "#e02010", "stroke": 1} for x in (20, 30, 40, 50)]
+    without = pad.call("suggest", x=30, y=30, recipe={"points": [other]}).body
+    excluded = pad.call("suggest", x=30, y=30, recipe={"points": [other, *stroke]}, exclude=2).body
+    assert excluded["items"] == without["items"]

@@ -74,6 +74,16 @@ def test_widget_edits_update_the_recipe(pad: Pad) -> None:
     assert "recipe" not in page.skipped  # no echo
 
 
+def test_suggested_versions_do_not_change_the_widget_recipe(pad: Pad) -> None:
+    """The page requests small images of other colorings, which the user has not chosen."""
+    page = page_of(pad)
+    image = page.photo["image"]
+    page.call("color", recipe={"image": image})
+    reply = page.call("color", recipe={"image": image, "points": [POINT]}, quality="drag")
+    assert reply.type == "colored"
+    assert "points" not in pad.recipe
+
+
 def test_setting_the_widget_recipe_updates_the_page(pad: Pad) -> None:
     page = page_of(pad)
     pad.recipe = {"points": [POINT]}
@@ -105,6 +115,15 @@ def test_widget_colorizes_an_image_opened_in_the_page(pad: Pad) -> None:
     page = page_of(pad)
     page.call("open", photo_file(50, 40), name="other.png")
     assert pad.result().size == (50, 40)
+
+
+def test_widget_does_not_color_its_own_image_with_edits_of_a_closed_image(pad: Pad) -> None:
+    page = page_of(pad)
+    other = page.call("open", photo_file(96, 80, quality=1, kind="JPEG"), name="other.jpg").body
+    page.call("color", recipe={"image": other["image"], "points": [POINT]})
+    page.post("close")
+    with pytest.raises(ColorzooError, match="closed"):
+        pad.result()
 
 
 def test_widget_without_an_image_has_no_result(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.frames import VideoFrame
 from colorzoo.color import rgb_to_lab
-from colorzoo.guidance import Exemplar
+from colorzoo.guidance import Exemplar, Rectangle
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.model import ColoringModel
@@ -97,3 +97,16 @@ def test_is_key_tolerates_two_percent_aspect_ratio_difference() -> None:
         colorer = frames_colorer({0: image})
         assert colorer.is_key(frame(0), torch.zeros(1, 1, 32, 48)) == is_key
         assert ("another aspect ratio" in "".join(colorer.notes)) != is_key
+
+
+def test_key_frame_provides_the_colors_of_the_part_inside_the_border() -> None:
+    rgb = np.full((64, 96, 3), 128, np.uint8)
+    rgb[16:48, 24:36] = (200, 60, 40)  # left part inside the border
+    rgb[16:48, 36:72] = (40, 60, 200)
+    colorer = frames_colorer({0: RasterImage(rgb)})
+    half_size_border = Rectangle(12, 8, 24, 16)  # the frames have half the size of the key image
+    colorer.start_shot((half_size_border, (48, 32)))
+    ab = colorer.color(frame(0), torch.full((1, 1, 16, 24), 50.0))[0]
+    assert colorer.notes == {}
+    assert ab[0, :, 1].min() > 40  # red
+    assert ab[1, :, 10:].max() < -40  # blue

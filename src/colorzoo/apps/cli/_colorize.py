@@ -366,7 +366,7 @@ def _drawing_settings(args: ColorizeOptions, given: DrawingSettings | None) -> D
 
 def _parse_palette(text: str) -> tuple[str, ...]:
     """Return the colors of ``--palette``: a list of colors, or the main colors of an image."""
-    if Path(text).is_file():
+    if os.path.isfile(text):  # noqa: PTH113 - the method of Path raises an error for a long list of colors
         image = read_image(Path(text))
         require_color(image, text)
         return main_colors(image)

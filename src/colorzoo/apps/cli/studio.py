@@ -141,6 +141,8 @@ def _make_studio(args: StudioOptions, image_path: Path | None) -> Studio:
     # a parallel operation is as slow as its slowest thread, and threads that share a core are slow
     torch.set_num_threads(max(1, torch.get_num_threads() // 2))
     recipe = Recipe.from_json(args.recipe) if args.recipe else Recipe()
+    if args.recipe and image_path is None and recipe.sha256 is None:  # the pad could not use the recipe
+        raise ColorzooError(f"--recipe {args.recipe} requires IMAGE, because the recipe names no image")
     model_name = args.model or recipe.model
     choice = choose_model(model_name, "points", args.weights, fast=args.fast)
     # the studio loads registered weights itself, and only when they are used

@@ -276,7 +276,7 @@ def suggest(ctx: Context) -> Iterator[Message]:
     count = min(fields.read("count", PositiveInt, 9), MAX_SUGGESTIONS)
     recipe, exclude = ctx.recipe(), fields.read("exclude", NonNegativeInt)
     if exclude is not None:
-        recipe = replace(recipe, points=recipe.points[:exclude] + recipe.points[exclude + 1 :])
+        recipe = replace(recipe, points=_without_hint(recipe.points, exclude))
     request = ctx.pad_request(recipe)
     place = request.opened.part_location(place_in_photo)
     if _colors_regions(request):
@@ -286,6 +286,14 @@ def suggest(ctx: Context) -> Iterator[Message]:
         reach = regions.default_reach(request, place)
         colors = suggestions.describe_likely_colors(request, place, count)
     yield ctx.answer("suggestions", reach=reach, **colors)
+
+
+def _without_hint(points: Sequence[PointHint], index: int) -> tuple[PointHint, ...]:
+    """Return points without the point with an index, and without the other points of its brush stroke."""
+    strokes = {point.stroke for point in points[index : index + 1]} - {None}
+    return tuple(
+        point for number, point in enumerate(points) if number != index and point.stroke not in strokes
+    )
 
 
 def _next(ctx: Context) -> Iterator[Message]:

@@ -81,12 +81,13 @@ class Session:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def reference_for(self, recipe: Recipe) -> AttachedReference | None:
-        """Return the attached reference; None if the recipe names another reference.
+        """Return the attached reference; None if the recipe names no reference or another reference.
 
-        After a lost connection, a drawing pad can restore a recipe before it attaches its reference.
+        A drawing pad can change its recipe before it attaches or detaches the reference, for example after a
+        lost connection.
         """
         attached, files = self.reference, recipe.exemplar.files
-        if attached is not None and files and safe_name(files[0].path) != attached.file.name:
+        if attached is None or not files or safe_name(files[0].path) != attached.file.name:
             return None
         return attached
 

@@ -96,15 +96,18 @@ class Pad(anywidget.AnyWidget):
         """Colorize the image at full size with the current recipe.
 
         Raises:
-            ColorzooError: The pad has no image, or the recipe does not match the image.
+            ColorzooError: The pad has no image or has closed the image of the recipe, or the recipe does not
+                match the image.
         """
-        opened = self._session.opened
+        opened, recipe = self._session.opened, Recipe.from_json(self.recipe)
+        is_displayed = self._session.connection > 0
+        if is_displayed and opened is None and recipe.sha256 not in (None, self._image_sha256):
+            raise ColorzooError("the pad has closed the image of the recipe. Open the image again.")
         # if the hashes differ, the user opened another image
         is_own = opened is None or opened.sha256 == self._image_sha256
         image = self._image if is_own or opened is None else opened.decode()
         if image is None:
             raise ColorzooError("the pad has no image. Pass an image to Pad, or drop an image onto the pad.")
-        recipe = Recipe.from_json(self.recipe)
         attached = self._session.reference_for(recipe)
         reference = None if attached is None else attached.rgb
         colorizer = self.studio.pool.get(recipe.model)
@@ -132,7 +135,8 @@ class Pad(anywidget.AnyWidget):
             self.studio.recipe = dict(self.recipe) or None
             self._session = self.studio.connect(self._session.id, self._send_message)
             return
-        if message.type == "color":
+        # small previews are not always of the current edits, but also of suggested versions
+        if message.type == "color" and message.body.get("quality") != "drag":
             self._updating = True  # a recipe from an edit is not sent back
             try:
                 with suppress(GuidanceError, traitlets.TraitError):  # the response reports the error

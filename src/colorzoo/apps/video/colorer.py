@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from colorzoo.apps.video.frames import VideoError, VideoFrame
 from colorzoo.color import rgb_to_lab
-from colorzoo.guidance import Exemplar, Recipe
-from colorzoo.image_io import RasterImage
+from colorzoo.guidance import Exemplar, Recipe, Rectangle
+from colorzoo.image_io import FloatArray, RasterImage
 from colorzoo.inference import Colorizer, ReadReference, colorize_task, require_color
 
 _ASPECT_TOLERANCE = 0.02  # tolerance for key frame images whose size was rounded to whole pixels
@@ -54,6 +54,8 @@ class FrameColorer:
         }
         self._reference = reference
         self._previous: Tensor | None = None  # colorized previous frame of this shot in Lab
+        # colorized part of the frames of this shot, and width and height of the frames; None: whole frames
+        self._part: tuple[Rectangle, tuple[int, int]] | None = None
         self.notes: dict[str, None] = {}
 
     @property
@@ -70,9 +72,15 @@ class FrameColorer:
         has_reference = self._reference is not None or bool(self._exemplars)
         return has_reference and self._colorizer.model.supports("color_frames")
 
-    def start_shot(self) -> None:
-        """Reset the previous frame and the notes at the start of a shot."""
-        self._previous, self.notes = None, {}
+    def start_shot(self, part: tuple[Rectangle, tuple[int, int]] | None = None) -> None:
+        """Reset the previous frame and the notes at the start of a shot.
+
+        Args:
+            part: Colorized part of the frames, and width and height of the frames; None colorizes whole
+                frames. The methods of this class receive the lightness of this part. Key images are images of
+                whole frames.
+        """
+        self._part, self._previous, self.notes = part, None, {}
 
     def is_key(self, frame: VideoFrame, lightness: Tensor) -> bool:
         """Return whether the user colorized a frame (key image), at the frame's aspect ratio.
@@ -85,8 +93,11 @@ class FrameColorer:
         """
         if frame.number not in self._keys:
             return False
-        width, height = self._keys[frame.number].size
-        if abs(width / height * lightness.shape[-2] / lightness.shape[-1] - 1) < _ASPECT_TOLERANCE:
+        key_width, key_height = self._keys[frame.number].size
+        height, width = lightness.shape[-2:]
+        if self._part is not None:
+            _, (width, height) = self._part
+        if abs(key_width / key_height * height / width - 1) < _ASPECT_TOLERANCE:
             return True
         self.notes[
             f"the key image for frame {frame.number} has another aspect ratio; it was used only as a "
@@ -104,13 +115,21 @@ class FrameColorer:
             lightness: ``(1, 1, h, w)`` lightness of the frame at the size of the network input.
         """
         if self.is_key(frame, lightness):
-            rgb = torch.from_numpy(self._keys[frame.number].rgb).permute(2, 0, 1)[None]
+            rgb = torch.from_numpy(self._key_rgb(frame.number)).permute(2, 0, 1)[None]
             small = F.interpolate(rgb, size=tuple(lightness.shape[-2:]), mode="bicubic", antialias=True)
             ab = rgb_to_lab(small.clamp(0, 1))[:, 1:] * self._strength
         else:
             ab = self.predict(lightness, frame.number)
         self._previous = torch.cat([lightness, ab], dim=1)
         return ab
+
+    def _key_rgb(self, number: int) -> FloatArray:
+        """Return the colorized part ``(H, W, 3)`` of a key image."""
+        image = self._keys[number]
+        if self._part is None:
+            return image.rgb
+        inside, frame_size = self._part
+        return image.rgb[inside.scaled(frame_size, *image.size).slices]
 
     def predict(self, lightness: Tensor, number: int) -> Tensor:
         """Predict the ab ``(1, 2, h, w)`` of a frame with the model.

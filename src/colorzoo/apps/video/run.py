@@ -236,10 +236,11 @@ class _ShotColorizer:
         self._waiting: deque[VideoFrame] = deque()
         self._exposure = ExposureHold()
         self._shot = Shot(first.number, 0)
-        self._inside = select_part(RasterImage(first.image.gray()), border)
+        gray = RasterImage(first.image.gray())
+        self._inside = select_part(gray, border)
         window = _window(self._lightness(first).numel())
         self._colors = SteadyColors(steady, window, every=colorer.needs_every_frame)
-        colorer.start_shot()
+        colorer.start_shot(None if self._inside is None else (self._inside, gray.size))
 
     def add(self, frame: VideoFrame) -> None:
         """Buffer a frame; colorize and write frames when the buffer is full."""

@@ -288,6 +288,10 @@ export async function replaceDoc(pad, step, recipe, label) {
   pad.set({ selected: null, regionPick: [], suggestions: null, box: null });
   pad.edit(doc, label);
   pad.modelChanged();
+  const sent = followReference(pad);
+  if (!sent) return;
+  await step(sent);
+  pad.queue.final();
 }
 
 /** Export the photo, also if another photo is opened in the meantime. @param {{format: string, quality: number, side?: number, dpi?: number}} options see the protocol */

@@ -2,7 +2,7 @@
 
 import { colorName } from "./color.js";
 import { currentRecipe } from "./coloring.js";
-import { changePoint } from "./document.js";
+import { changePoint, withoutPoint } from "./document.js";
 import { createCanvas, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { colorTarget, useItem } from "./edits.js";
 import { decodeLayer } from "./pixels.js";
@@ -33,7 +33,7 @@ function variantTarget(pad) {
   if (!point || point.locked) return null;
   const room = AROUND_POINT * Math.min(photo.width, photo.height);
   return {
-    of: `point ${point.id}`, at: [point.x, point.y], around: [point.x - room, point.y - room, point.x + room, point.y + room], without: { ...doc, points: doc.points.filter((other) => other !== point) },
+    of: `point ${point.id}`, at: [point.x, point.y], around: [point.x - room, point.y - room, point.x + room, point.y + room], without: withoutPoint(doc, point.id),
     colored: ({ ab, color }) => changePoint(doc, point.id, { ab, hex: color, byHex: false, untouched: false, wanted: undefined }),
   };
 }

@@ -20,7 +20,9 @@ let photo = null;
 let edits = [];
 let ab = null; // (2, h, w) of the network
 let running = Promise.resolve();
-let requested = 0;
+let requested = 0; // number of the last request to the network
+let finished = 0; // number of the request whose result is `ab`
+let opened = 0; // number of images that the user chose
 const model = loadModel();
 
 async function loadModel() {
@@ -62,11 +64,14 @@ function pixelsOf(image, width, height) {
 const scaled = ({ width, height }, factor) => [width, height].map((side) => Math.max(1, Math.round(side * factor)));
 
 async function openImage(blob, name) {
+  opened += 1;
+  const number = opened;
   say("loading", "Loading the model…");
   const { size } = await model;
   const image = await createImageBitmap(blob).catch(() => {
     throw new Error(`${name} is not an image that this browser can read.`);
   });
+  if (number !== opened) return; // the user chose another image
   if (image.width * image.height > MAX_PIXELS) throw new Error(`${name} must have at most ${MAX_PIXELS / 1e6} million pixels.`);
   const view = pixelsOf(image, .../** @type {[number, number]} */ (scaled(image, Math.min(1, VIEW / Math.max(image.width, image.height)))));
   const [width, height] = scaled(image, Math.min(1, size / Math.min(image.width, image.height)));
@@ -81,11 +86,13 @@ async function openImage(blob, name) {
 function colorize() {
   requested += 1;
   const number = requested;
-  running = running.then(async () => {
+  download.disabled = true;
+  running = running.catch(() => {}).then(async () => { // an earlier error was shown
     if (number !== requested) return;
     say("computing", "Colorizing…");
     ab = await predict(photo, edits.at(-1).points);
-    if (number === requested) show();
+    finished = number;
+    show();
   });
   return running.catch((error) => say("failed", error.message));
 }
@@ -107,8 +114,9 @@ function colored(pixels) {
   return copy;
 }
 
-/** Draw the colored view with a marker for each point. */
+/** Draw the colored view with a marker for each point, unless the network has not finished. */
 function show() {
+  if (finished !== requested) return;
   const context = canvas.getContext("2d");
   context.putImageData(colored(photo.view), 0, 0);
   const { points, strength: saturation } = edits.at(-1);
@@ -134,8 +142,8 @@ model.then(({ session, photos }) => {
   byId("color-field").hidden = !canColorPoints;
   const wanted = new URLSearchParams(location.search).get("photo");
   const first = photos.find(({ name }) => name === wanted) ?? photos[0];
-  if (first && !photo) return fetchFile(first.file).then((response) => response.blob()).then((blob) => openImage(blob, first.name));
-  if (!photo) say("empty", "Open an image, or drop one onto this page. It stays on this machine.");
+  if (first && !opened) return fetchFile(first.file).then((response) => response.blob()).then((blob) => !opened && openImage(blob, first.name));
+  if (!opened) say("empty", "Open an image, or drop one onto this page. It stays on this machine.");
   return null;
 }).catch((error) => say("failed", error.message));
 
