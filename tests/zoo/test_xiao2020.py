@@ -126,3 +126,11 @@ def test_xiao2020_later_stage_copies_the_first_level_and_decays_all_weights() ->
     (group,) = task.optimized_parameters()
     assert any(each.ndim == 1 for each in group["params"])
     assert "weight_decay" not in group
+
+
+def test_xiao2020_later_stage_keeps_the_running_statistics_of_the_first_level() -> None:
+    task = small("xiao2020", stage="later").train()
+    before = {key: value.clone() for key, value in task.model.network.first.state_dict().items()}
+    rgb = sample_image((32, 32), batch=2)
+    task.training_step({"rgb": rgb, "seed": torch.arange(2)}, 0)
+    torch.testing.assert_close(task.model.network.first.state_dict(), before, rtol=0, atol=0)
