@@ -12,9 +12,12 @@ import pytest
 import torch
 
 from colorzoo.apps.cli.main import main
-from colorzoo.engines.export import TOLERANCE, export_model, write_graph
+from colorzoo.engines.export import TOLERANCE, compare_traced, export_model, write_graph
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import GlobalStatistics, Guidance, statistics_of
+from colorzoo.model import ColoringModel
+from colorzoo.networks.blocks import is_traced
+from colorzoo.prediction import AbPrediction
 from colorzoo.registry import model_card
 from colorzoo.testing import sample_guidance, sample_image, sample_input
 from colorzoo.training.create import create_model
@@ -38,6 +41,21 @@ def test_exported_graph_accepts_any_size_and_batch_and_has_metadata(tmp_path: Pa
     assert "".join(capfd.readouterr()) == ""
     (ab,) = session.run(["ab"], {"lightness": sample_input("gray", (19, 33), batch=3).numpy()})
     assert ab.shape == (3, 2, 19, 33)
+
+
+class NanLogits(ColoringModel):
+    """Model whose graph, but not the model itself, predicts logits of NaN."""
+
+    def forward(self, lightness: torch.Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        factor = torch.nan if is_traced() else 1.0
+        logits = factor * lightness.expand(-1, 313, -1, -1)
+        return AbPrediction(ab=lightness.expand(-1, 2, -1, -1) / 2, extras={"logits": logits})
+
+
+def test_graph_that_predicts_nan_differs_from_the_model() -> None:
+    traced, other = ((sample_input("gray", (16, 24), batch=size), Guidance()) for size in (2, 1))
+    differences = compare_traced(NanLogits(torch.nn.Identity()).eval(), traced, [other])
+    assert differences == {(16, 24): torch.inf}
 
 
 @pytest.mark.nightly  # 15 seconds on an idle core

@@ -350,7 +350,8 @@ def _difference(model: ColoringModel, graph: Graph, sample: Sample) -> float:
     differences = []
     for name, value in expected.items():
         scale = _FULL_SCALE.get(name) or max(1.0, float(value.abs().max()))
-        differences.append(float((found[name] - value).abs().max()) / scale)
+        errors = (found[name] - value).abs().nan_to_num(nan=torch.inf)  # `max` could ignore NaN
+        differences.append(float(errors.max()) / scale)
     return max(differences)
 
 
