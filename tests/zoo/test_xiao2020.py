@@ -81,6 +81,18 @@ def test_xiao2020_exemplars_embeddings_and_statistics_are_histograms(model: Pyra
     torch.testing.assert_close(colors(statistics=given), colors(exemplar=shares))
 
 
+@torch.inference_mode()
+def test_xiao2020_notes_statistics_without_effect(model: PyramidColorization) -> None:
+    lightness, exemplar = sample_input("gray", (40, 48)), Exemplar(sample_image((64, 64)))
+    both = GlobalStatistics(histogram=prior_probabilities().float()[None], saturation=torch.ones(1, 1))
+    unused_saturation = "xiao2020 does not use the saturation; it was ignored"
+    unused_histogram = "xiao2020 does not use a color histogram with a reference; it was ignored"
+    assert model(lightness, Guidance(exemplar=exemplar)).notes == ()
+    assert model(lightness, Guidance(statistics=both)).notes == (unused_saturation,)
+    both_kinds = Guidance(exemplar=exemplar, statistics=both)
+    assert model(lightness, both_kinds).notes == (unused_saturation, unused_histogram)
+
+
 def test_convert_weights_merges_the_xiao2020_caffe_files(
     model: PyramidColorization, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
