@@ -58,6 +58,29 @@ def test_graph_that_predicts_nan_differs_from_the_model() -> None:
     assert differences == {(16, 24): torch.inf}
 
 
+class Convolutions(ColoringModel):
+    """Two convolutions with more weights than ONNX files always contain themselves."""
+
+    def __init__(self) -> None:
+        layers = (torch.nn.Conv2d(1, 64, 3, padding=1), torch.nn.Conv2d(64, 2, 3, padding=1))
+        super().__init__(torch.nn.Sequential(*layers))
+
+    def forward(self, lightness: torch.Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        return AbPrediction(ab=self.network(lightness))
+
+
+def test_exported_graph_of_a_large_model_is_a_single_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch writes weights of more than 1.5 GiB, such as weng2022, to a second file."""
+    threshold = "torch.onnx._internal.exporter._onnx_program._LARGE_MODEL_THRESHOLD"
+    monkeypatch.setattr(threshold, 0, raising=False)
+    traced, other = ((sample_input("gray", (16, 24), batch=size), Guidance()) for size in (2, 1))
+    exported = write_graph(Convolutions().eval(), traced, [other], tmp_path / "large.onnx", {})
+    assert [path.name for path in tmp_path.iterdir()] == ["large.onnx"]
+    assert onnxruntime.InferenceSession(exported.path).get_inputs()[0].name == "lightness"
+
+
 @pytest.mark.nightly  # 15 seconds on an idle core
 def test_exported_graph_has_named_guidance_inputs(tmp_path: Path) -> None:
     exported = export_model(model_card("welsh2002"), tmp_path / "welsh.onnx", **FEW)

@@ -279,6 +279,7 @@ def _write_onnx(
     metadata: Mapping[str, str],
 ) -> Graph:
     """Convert an exported program to ONNX, write it to a file, and load the file for inference."""
+    from onnxscript import ir
     from onnxscript.optimizer import optimize_ir
 
     from colorzoo.engines.onnx_linalg import TRANSLATIONS  # imports onnxscript
@@ -298,7 +299,7 @@ def _write_onnx(
     # the exporter's default of two iterations with shapes takes eight times as long for the same result
     optimize_ir(graph.model, num_iterations=1, onnx_shape_inference=False)
     graph.model.metadata_props.update(metadata)
-    graph.save(path)
+    ir.save(graph.model, path)  # `graph.save` moves weights of more than 1.5 GiB to a second file
     return load_onnx(path, inputs)
 
 
