@@ -12,9 +12,12 @@ import pytest
 import torch
 
 from colorzoo.apps.cli.main import main
-from colorzoo.engines.export import TOLERANCE, export_model, write_graph
+from colorzoo.engines.export import TOLERANCE, compare_traced, export_model, write_graph
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import GlobalStatistics, Guidance, statistics_of
+from colorzoo.model import ColoringModel
+from colorzoo.networks.blocks import is_traced
+from colorzoo.prediction import AbPrediction
 from colorzoo.registry import model_card
 from colorzoo.testing import sample_guidance, sample_image, sample_input
 from colorzoo.training.create import create_model
@@ -38,6 +41,44 @@ def test_exported_graph_accepts_any_size_and_batch_and_has_metadata(tmp_path: Pa
     assert "".join(capfd.readouterr()) == ""
     (ab,) = session.run(["ab"], {"lightness": sample_input("gray", (19, 33), batch=3).numpy()})
     assert ab.shape == (3, 2, 19, 33)
+
+
+class NanLogits(ColoringModel):
+    """Model whose graph, but not the model itself, predicts logits of NaN."""
+
+    def forward(self, lightness: torch.Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        factor = torch.nan if is_traced() else 1.0
+        logits = factor * lightness.expand(-1, 313, -1, -1)
+        return AbPrediction(ab=lightness.expand(-1, 2, -1, -1) / 2, extras={"logits": logits})
+
+
+def test_graph_that_predicts_nan_differs_from_the_model() -> None:
+    traced, other = ((sample_input("gray", (16, 24), batch=size), Guidance()) for size in (2, 1))
+    differences = compare_traced(NanLogits(torch.nn.Identity()).eval(), traced, [other])
+    assert differences == {(16, 24): torch.inf}
+
+
+class Convolutions(ColoringModel):
+    """Two convolutions with more weights than ONNX files always contain themselves."""
+
+    def __init__(self) -> None:
+        layers = (torch.nn.Conv2d(1, 64, 3, padding=1), torch.nn.Conv2d(64, 2, 3, padding=1))
+        super().__init__(torch.nn.Sequential(*layers))
+
+    def forward(self, lightness: torch.Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        return AbPrediction(ab=self.network(lightness))
+
+
+def test_exported_graph_of_a_large_model_is_a_single_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch writes weights of more than 1.5 GiB, such as weng2022, to a second file."""
+    threshold = "torch.onnx._internal.exporter._onnx_program._LARGE_MODEL_THRESHOLD"
+    monkeypatch.setattr(threshold, 0, raising=False)
+    traced, other = ((sample_input("gray", (16, 24), batch=size), Guidance()) for size in (2, 1))
+    exported = write_graph(Convolutions().eval(), traced, [other], tmp_path / "large.onnx", {})
+    assert [path.name for path in tmp_path.iterdir()] == ["large.onnx"]
+    assert onnxruntime.InferenceSession(exported.path).get_inputs()[0].name == "lightness"
 
 
 @pytest.mark.nightly  # 15 seconds on an idle core

@@ -62,6 +62,16 @@ def test_set_frozen_layers_to_eval_changes_only_frozen_layers() -> None:
     assert found["head"].training
 
 
+def test_set_frozen_layers_to_eval_includes_layers_without_parameters() -> None:
+    frozen = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2, affine=False), nn.Dropout())
+    frozen.requires_grad_(False)
+    found = nn.Sequential(frozen, nn.Linear(2, 2), nn.Dropout()).train()
+    set_frozen_layers_to_eval(found)
+    assert not any(layer.training for layer in frozen.modules())
+    assert found[1].training
+    assert found[2].training
+
+
 def test_untrained_submodels_lists_submodels_with_random_weights() -> None:
     found = module()
     assert list(untrained_submodels(found)) == []

@@ -71,6 +71,13 @@ def test_start_from_another_width_or_model_family_raises(name):
             model_of(name, width=0.125, start=start).prepare_fit()
 
 
+@pytest.mark.parametrize("name", ["zhang2016", "zhang2017_global", "zhang2017_local"])
+def test_start_from_another_normalization_raises(name):
+    source = model_of("zhang2017_local", width=0.125, mask_center=0.5)
+    with pytest.raises(ColorzooError, match=r"--model\.start must name a model with \(?mask_center"):
+        model_of(name, width=0.125).initialize_from(source)
+
+
 def test_zhang2017_global_equals_its_starting_model_before_training():
     """The guidance branch has no effect yet; lightness is scaled as in the starting model."""
     model = model_of("zhang2017_global", width=0.25, init_std=None, start="zhang2017_local_small").eval()

@@ -14,7 +14,8 @@ from colorzoo.registry import model_card
 from colorzoo.testing import sample_input
 from colorzoo.testing.models import contract_test_model
 from colorzoo.zoo.xia2022.extensions import PointColorization
-from colorzoo.zoo.xia2022.model import anchor_bins
+from colorzoo.zoo.xia2022.model import anchor_bins, anchors_of
+from colorzoo.zoo.xia2022.network import sizes
 
 
 def model_of(**settings: Any) -> PointColorization:
@@ -37,6 +38,15 @@ def test_anchor_bins_maximize_distances_among_the_ten_likeliest_bins() -> None:
         assert (second - first).norm() == away.max()
         both = away + (ten - second).norm(dim=1)
         torch.testing.assert_close((third - first).norm() + (third - second).norm(), both.max())
+
+
+def test_anchors_are_the_largest_superpixels_also_in_bfloat16() -> None:
+    shares = torch.zeros(1, 9, 32, 64, dtype=torch.bfloat16)
+    shares[:, 4] = 1.0  # each pixel belongs to its cell
+    shares[:, 4, 16:20, 16] = 0.0  # four pixels of cell (1, 1) belong to cell (1, 0)
+    shares[:, 3, 16:20, 16] = 1.0
+    anchors = anchors_of(torch.zeros(1, 8, dtype=torch.int64), sizes(shares).flatten(1), count=1)
+    assert anchors.nonzero().tolist() == [[0, 4]]
 
 
 @torch.inference_mode()

@@ -81,6 +81,18 @@ def test_xiao2020_exemplars_embeddings_and_statistics_are_histograms(model: Pyra
     torch.testing.assert_close(colors(statistics=given), colors(exemplar=shares))
 
 
+@torch.inference_mode()
+def test_xiao2020_notes_statistics_without_effect(model: PyramidColorization) -> None:
+    lightness, exemplar = sample_input("gray", (40, 48)), Exemplar(sample_image((64, 64)))
+    both = GlobalStatistics(histogram=prior_probabilities().float()[None], saturation=torch.ones(1, 1))
+    unused_saturation = "xiao2020 does not use the saturation; it was ignored"
+    unused_histogram = "xiao2020 does not use a color histogram with a reference; it was ignored"
+    assert model(lightness, Guidance(exemplar=exemplar)).notes == ()
+    assert model(lightness, Guidance(statistics=both)).notes == (unused_saturation,)
+    both_kinds = Guidance(exemplar=exemplar, statistics=both)
+    assert model(lightness, both_kinds).notes == (unused_saturation, unused_histogram)
+
+
 def test_convert_weights_merges_the_xiao2020_caffe_files(
     model: PyramidColorization, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,3 +138,11 @@ def test_xiao2020_later_stage_copies_the_first_level_and_decays_all_weights() ->
     (group,) = task.optimized_parameters()
     assert any(each.ndim == 1 for each in group["params"])
     assert "weight_decay" not in group
+
+
+def test_xiao2020_later_stage_keeps_the_running_statistics_of_the_first_level() -> None:
+    task = small("xiao2020", stage="later").train()
+    before = {key: value.clone() for key, value in task.model.network.first.state_dict().items()}
+    rgb = sample_image((32, 32), batch=2)
+    task.training_step({"rgb": rgb, "seed": torch.arange(2)}, 0)
+    torch.testing.assert_close(task.model.network.first.state_dict(), before, rtol=0, atol=0)

@@ -13,7 +13,9 @@ from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.inference.references import normalize_weights
 from colorzoo.model import ColoringModel
+from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.registry import load_task_class, model_card
+from colorzoo.testing import sample_image
 from colorzoo.training.command import load_initial_weights
 from colorzoo.training.stages import Start
 from colorzoo.weights.convert import convert_weights
@@ -21,7 +23,7 @@ from colorzoo.weights.load import save_weights
 from colorzoo.zoo.xu2020.extensions import weigh_transfer
 from colorzoo.zoo.xu2020.network import grid_hints
 from colorzoo.zoo.xu2020.task import Xu2020
-from colorzoo.zoo.xu2020.transfer import adain, inside_labels
+from colorzoo.zoo.xu2020.transfer import SMALLEST, STRIDE, adain, inside_labels
 
 TINY = {"width": 0.125}
 
@@ -45,6 +47,20 @@ def test_inside_labels_transfers_colors_only_between_equal_labels() -> None:
     moved = inside_labels(adain, (left, only_zero))(content, style, 1.0)
     assert torch.equal(moved[..., 4:], content[..., 4:])
     assert (moved[..., :4] > 4).all()
+
+
+def test_stylize_pads_labels_like_the_images(narrow: Xu2020) -> None:
+    """The labels of an image of 33 x 50 pixels are padded to 40 x 56, not stretched."""
+    content, style = sample_image((33, 50)), sample_image((33, 50), seed=1)
+    labels = torch.zeros(33, 50, dtype=torch.long)
+    labels[:, 40:] = 1
+    padded_labels = torch.cat([labels, labels[:, -1:].expand(-1, 6)], dim=1)
+    padded_labels = torch.cat([padded_labels, padded_labels[-1:].expand(7, -1)])
+    padded = [pad_to_multiple(each, STRIDE, SMALLEST) for each in (content, style)]
+
+    found = narrow.model.stylize(content, style, labels=(labels, labels))
+    expected = narrow.model.stylize(*padded, labels=(padded_labels, padded_labels))
+    torch.testing.assert_close(found, expected[:, :, :33, :50])
 
 
 def test_mix_references_averages_embeddings_by_weight() -> None:

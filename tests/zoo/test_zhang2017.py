@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 import torch
 
 from colorzoo.factory import build_model
@@ -65,12 +66,17 @@ def test_hypercolumn_head_has_no_gradient_to_the_trunk() -> None:
     assert all(p.grad is None for p in model.model.network.unet.parameters())
 
 
-def test_for_inference_folds_rank_layers_into_an_equal_network() -> None:
+@pytest.mark.parametrize("scene_blocks", [0, 1])
+def test_for_inference_folds_rank_layers_into_an_equal_network(scene_blocks: int) -> None:
     torch.manual_seed(0)
-    deep = local(width=0.125, rank_layers=3).eval()
-    for weight in deep.model.network.unet.rank_layers.weights:
-        torch.nn.init.normal_(weight, std=0.2)
-    plain = local(width=0.125).eval()
+    settings = {"width": 0.125, "init_std": None, "scene_blocks": scene_blocks}
+    deep = local(**settings, rank_layers=3).eval()
+    unet = deep.model.network.unet
+    for weight in unet.rank_layers.weights:
+        torch.nn.init.orthogonal_(weight)
+    if scene_blocks:  # initialized to 0
+        torch.nn.init.normal_(unet.scene.leave.weight, std=0.2)
+    plain = local(**settings).eval()
     plain.model.load_state_dict(LocalHints.for_inference(deep.model.state_dict()))
     lightness = 100 * torch.rand(1, 1, 24, 24)
     with torch.inference_mode():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from threading import get_ident
 from typing import Any
 
 from torch import Tensor, nn
@@ -25,9 +26,11 @@ def layer_outputs(model: nn.Module, layers: Sequence[str], run: Callable[[], obj
         run: Callable that runs the model.
     """
     outputs: dict[str, Tensor | Sequence[Tensor]] = {}
+    thread = get_ident()
 
     def store_first_output(name: str, _module: nn.Module, _inputs: Any, output: Any) -> None:
-        outputs.setdefault(name, output)
+        if get_ident() == thread:  # the hooks also receive the outputs of other threads
+            outputs.setdefault(name, output)
 
     handles = []
     for name in layers:

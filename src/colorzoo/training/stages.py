@@ -104,14 +104,17 @@ def require_matching_patterns(module: nn.Module, stage: Stage) -> None:
 
 
 def set_frozen_layers_to_eval(module: nn.Module) -> None:
-    """Set layers with only frozen parameters to evaluation mode.
+    """Set each part of a module whose parameters are all frozen to evaluation mode.
 
-    Frozen BatchNorm layers then keep their running statistics.
+    Frozen networks then keep the running statistics of their BatchNorm layers and use no dropout, even in
+    layers without parameters.
     """
-    for layer in module.modules():
-        own = list(layer.parameters(recurse=False))
-        if own and not any(parameter.requires_grad for parameter in own):
-            layer.training = False
+    for part in module.children():
+        parameters = list(part.parameters())
+        if parameters and not any(parameter.requires_grad for parameter in parameters):
+            part.eval()
+        else:
+            set_frozen_layers_to_eval(part)
 
 
 def require_frozen(trained: bool, use: str, convert: str) -> None:

@@ -113,7 +113,8 @@ def sizes(shares: Tensor, cell: int = CELL) -> Tensor:
         shares: Assignment weights ``(B, 9, H, W)``; see `SuperpixelNetwork`.
         cell: Side of a cell in pixels.
     """
-    return weights((shares == shares.amax(dim=1, keepdim=True)).to(shares), cell)
+    # float32, because bfloat16 would round different sizes to equal scores in `anchors_of`
+    return weights((shares == shares.amax(dim=1, keepdim=True)).float(), cell)
 
 
 def spread(cells: Tensor, shares: Tensor, cell: int = CELL) -> Tensor:

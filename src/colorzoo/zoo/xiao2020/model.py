@@ -74,11 +74,12 @@ class PyramidColorization(ColoringModel):
         ``extras["logits"]`` contains the color logits ``(B, 313, S/4, S/4)`` of the last level, where S is
         its image side.
         """
+        guidance = guidance or Guidance()
         images = [_squeezed(lightness, side) for side in self.levels]
-        ab, logits = self.network(images, self._histograms(guidance or Guidance(), lightness.shape[0]))
+        ab, logits = self.network(images, self._histograms(guidance, lightness.shape[0]))
         size = (lightness.shape[-2], lightness.shape[-1])
         ab = F.interpolate(ab.float(), size, mode="bicubic", align_corners=True)
-        return AbPrediction(ab=ab, extras={"logits": logits.float()})
+        return AbPrediction(ab=ab, extras={"logits": logits.float()}, notes=_ignored_notes(guidance))
 
     def _histograms(self, guidance: Guidance, batch: int) -> Tensor:
         """Return the target histogram of each level, ``(B, levels, 313)``."""
@@ -103,6 +104,16 @@ class PyramidColorization(ColoringModel):
         ours = convert_published(state_dict)
         counters = {key: value for key, value in self.state_dict().items() if "num_batches" in key}
         return {**counters, **ours}
+
+
+def _ignored_notes(guidance: Guidance) -> tuple[str, ...]:
+    """Return notes about color statistics that have no effect."""
+    statistics, notes = guidance.statistics, []
+    if statistics is not None and statistics.saturation is not None:
+        notes.append("xiao2020 does not use the saturation; it was ignored")
+    if statistics is not None and statistics.histogram is not None and guidance.exemplar is not None:
+        notes.append("xiao2020 does not use a color histogram with a reference; it was ignored")
+    return tuple(notes)
 
 
 def _squeezed(maps: Tensor, side: int) -> Tensor:

@@ -19,7 +19,7 @@ from colorzoo.prediction import AbPrediction
 from colorzoo.zoo.xu2020.extensions import ExtendedExemplarNetwork, Extensions
 from colorzoo.zoo.xu2020.network import Architecture, ExemplarNetwork
 from colorzoo.zoo.xu2020.published import convert_published
-from colorzoo.zoo.xu2020.transfer import TRANSFORMS, TransformName, inside_labels
+from colorzoo.zoo.xu2020.transfer import TRANSFORMS, TransformName, inside_labels, pad_labels
 
 
 class StylizationColorization(ColoringModel):
@@ -73,7 +73,7 @@ class StylizationColorization(ColoringModel):
         """Transfer the colors of a style image to a content image; see `ColoringModel.stylize`."""
         function = TRANSFORMS[transform]
         if labels is not None:
-            function = inside_labels(function, labels)
+            function = inside_labels(function, (pad_labels(labels[0]), pad_labels(labels[1])))
         adapt = self.network.adapt_maps(style, function, alpha)
         rgb: Tensor = self.network.transfer(content, adapt)
         return rgb.clamp(0, 1)

@@ -137,6 +137,12 @@ def inside_labels(transform: Transform, labels: tuple[Tensor, Tensor]) -> Transf
     return apply
 
 
+def pad_labels(labels: Tensor) -> Tensor:
+    """Pad an integer label map ``(H, W)`` in the same way as `TransferNetwork` pads images."""
+    padded = pad_to_multiple(labels[None, None].double(), STRIDE, SMALLEST)  # integers cannot be padded
+    return padded[0, 0].to(labels.dtype)
+
+
 class EncoderMaps(NamedTuple):
     """Output of the encoder.
 

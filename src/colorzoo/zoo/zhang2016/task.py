@@ -84,8 +84,11 @@ class Zhang2016(SingleOptimizerModule):
             source: Task of the zhang2017 model.
 
         Raises:
-            ColorzooError: The other model lacks the layers or has a different width.
+            ColorzooError: The other model lacks the layers, or has a different width or input normalization.
         """
+        mask_center = getattr(source.model.network, "mask_center", 0.0)
+        if mask_center:  # the mask without points, -mask_center, is part of the input of the copied layers
+            raise ColorzooError(f"--model.start must name a model with mask_center 0.0, got {mask_center}")
         copy_trunk(source.model, self.model.network)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:

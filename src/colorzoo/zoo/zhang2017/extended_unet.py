@@ -65,7 +65,7 @@ class ExtendedHintUNet(HintUNet):
         c256, c512 = self.up9.in_channels, self.up8.in_channels
         rank_layers, scene_blocks = extensions.rank_layers, extensions.scene_blocks
         self.mask_center = architecture.mask_center
-        # new modules are created in the order of the layers; see `_move_to_end`
+        # new modules are created in the order of stored optimizer states; see `_move_to_end`
         self.rank_layers = RankLayers(c512, rank_layers) if rank_layers else None
         self.scene = SceneBlocks((c256, c512, c512), 2 * c512, scene_blocks) if scene_blocks else None
         self._move_to_end("up8", "skip3", "block8")
@@ -98,12 +98,12 @@ class ExtendedHintUNet(HintUNet):
         return encoded._replace(trunk=encoded.trunk + attended)
 
     def merge(self, maps: Sequence[Tensor], visit: Visit = unchanged) -> Tensor:
-        """Apply the rank layers and scene blocks to the output of block 7, then block 8."""
+        """Apply the scene blocks and rank layers to the output of block 7, then block 8."""
         deep = maps[6]
-        if self.rank_layers is not None:
-            deep = self.rank_layers(deep)
         if self.scene is not None:
             deep = self.scene((maps[2], maps[3], deep))
+        if self.rank_layers is not None:  # directly before `up8`, into which `fold_rank_layers` folds them
+            deep = self.rank_layers(deep)
         return super().merge((*maps[:6], deep), visit)
 
 

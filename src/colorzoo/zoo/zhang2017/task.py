@@ -137,7 +137,7 @@ class Zhang2017Local(SingleOptimizerModule):
             source: Task of the Local Hints model.
 
         Raises:
-            ColorzooError: The other model is not a Local Hints model, or its width differs.
+            ColorzooError: The other model is not a Local Hints model, or its width or normalization differs.
         """
         copy_shared_layers(source.model.network, self.model.network)
 
@@ -214,7 +214,7 @@ class Zhang2017Global(SingleOptimizerModule):
             source: Task of the Local Hints model.
 
         Raises:
-            ColorzooError: The other model is not a Local Hints model, or its width differs.
+            ColorzooError: The other model is not a Local Hints model, or its width or normalization differs.
         """
         copy_shared_layers(source.model.network, self.model.network)
         nn.init.zeros_(self.model.network.branch.last_norm.weight)
@@ -291,14 +291,24 @@ def copy_shared_layers(source: nn.Module, network: nn.Module) -> None:
         network: Target network with a `HintUNet` in the attribute ``unet``.
 
     Raises:
-        ColorzooError: The source is not a Local Hints network, or its width differs.
+        ColorzooError: The source is not a Local Hints network, or its width or normalization differs.
     """
+    found, expected = _normalization(source), _normalization(network)
+    if found != expected:
+        raise ColorzooError(
+            f"--model.start must name a model with (mask_center, ab_scale) {expected}, got {found}"
+        )
     trained, target = source.state_dict(), network.state_dict()
     copied = {}
     if _FIRST in trained:
         copied = {ours: trained[theirs] for ours in target if (theirs := _named(ours)) in trained}
         copied[_FIRST] = copied[_FIRST][:, : target[_FIRST].shape[1]]
     copy_layers(copied, network, source, "Local Hints")
+
+
+def _normalization(network: nn.Module) -> tuple[float, float]:
+    """Return ``mask_center`` and ``ab_scale`` of a network; without a hint mask, ``mask_center`` is 0."""
+    return getattr(network, "mask_center", 0.0), getattr(network, "ab_scale", AB_SCALE)
 
 
 def _named(key: str) -> str:
