@@ -62,6 +62,18 @@ def test_set_frozen_layers_to_eval_changes_only_frozen_layers() -> None:
     assert found["head"].training
 
 
+def test_set_frozen_layers_to_eval_includes_layers_without_parameters() -> None:
+    norm, dropout = nn.BatchNorm2d(2, affine=False), nn.Dropout()
+    trunk = nn.Sequential(nn.Sequential(nn.Conv2d(1, 2, 1), norm), dropout)
+    found = nn.Sequential(trunk, nn.Conv2d(2, 2, 1), nn.Dropout()).train()
+    trunk.requires_grad_(False)
+    set_frozen_layers_to_eval(found)
+    assert not norm.training
+    assert not dropout.training
+    assert found[2].training
+    assert found.training
+
+
 def test_untrained_submodels_lists_submodels_with_random_weights() -> None:
     found = module()
     assert list(untrained_submodels(found)) == []

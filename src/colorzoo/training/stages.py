@@ -104,14 +104,16 @@ def require_matching_patterns(module: nn.Module, stage: Stage) -> None:
 
 
 def set_frozen_layers_to_eval(module: nn.Module) -> None:
-    """Set layers with only frozen parameters to evaluation mode.
+    """Set submodules whose parameters are all frozen to evaluation mode.
 
-    Frozen BatchNorm layers then keep their running statistics.
+    Their layers without parameters are included: BatchNorm layers keep their running statistics, and dropout
+    is disabled.
     """
-    for layer in module.modules():
-        own = list(layer.parameters(recurse=False))
-        if own and not any(parameter.requires_grad for parameter in own):
-            layer.training = False
+    for part in module.modules():
+        parameters = list(part.parameters())
+        if parameters and not any(parameter.requires_grad for parameter in parameters):
+            for layer in part.modules():
+                layer.training = False
 
 
 def require_frozen(trained: bool, use: str, convert: str) -> None:
