@@ -125,6 +125,17 @@ def test_exemplar_pairs_raises_one_line_error_for_invalid_list(pair_list, text, 
     assert "\n" not in str(caught.value)
 
 
+def test_self_references_replace_references_of_another_size(pair_list) -> None:
+    """References from files have the size of the largest crop."""
+    module = data(pair_list, pairing="list", crop=[16, 24], self_reference_prob=0.5)
+    references = torch.full((64, 3, 24, 24), 0.25)
+    batch = {"rgb": torch.ones(64, 3, 16, 16), "reference": references, "seed": torch.arange(64)}
+    found = module.complete(batch, training=True)
+    expected = torch.where(found["self_made"], 1.0, 0.25)[:, None, None, None].expand(64, 3, 16, 16)
+    torch.testing.assert_close(found["reference"], expected)
+    assert 16 < int(found["self_made"].sum()) < 48
+
+
 def tint(folder: Path, name: str, color: tuple[int, int, int], rng: np.random.Generator) -> None:
     noise = rng.integers(0, 40, (40, 40, 3))
     folder.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from colorzoo.data.check import require_usable, unit_hash
@@ -151,7 +152,11 @@ class ExemplarPairsDataModule(FolderDataModule):
             return {**batch, "reference": derived, "self_made": self_made}
         draws = draw_uniform(image_generators(seeds, "share"), len(rgb), 1, rgb.device)
         self_made = draws[:, 0] < prob
-        reference = torch.where(self_made[:, None, None, None], derived, batch["reference"])
+        references = batch["reference"]
+        if derived.shape != references.shape:  # files have the size of the largest crop
+            references = F.interpolate(references, derived.shape[2:], mode="bicubic", antialias=True)
+            references = references.clamp(0, 1)
+        reference = torch.where(self_made[:, None, None, None], derived, references)
         return {**batch, "reference": reference, "self_made": self_made}
 
     @cached_property
