@@ -182,6 +182,22 @@ def test_exemplar_pairs_finds_nearest_references_again_after_images_have_changed
     assert ByColor.searches == 3  # an image was replaced
 
 
+def test_nearest_references_keep_the_labels_of_their_targets(tmp_path, monkeypatch, pair_list) -> None:
+    monkeypatch.setenv("COLORZOO_HOME", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    for folder in ("train/blue", "train/red", "val/blue", "val/red"):
+        for index in range(3):
+            tint(tmp_path / folder, f"{index}.png", (200, 20, 20), rng)
+    settings = {"labels": True, "batch_size": 6, "crop": 24, "val_size": 32, "num_workers": 0}
+    module = ByColor(str(tmp_path), pairing="nearest", **settings)
+    module.setup("fit")
+    for loader in (module.train_dataloader(), module.val_dataloader()):
+        (batch,) = loader
+        assert batch["label"].tolist() == [int("red" in name) for name in batch["name"]]
+    with pytest.raises(DataError, match="labels must be false"):
+        data(pair_list, pairing="list", labels=True).setup("fit")
+
+
 def test_thin_plate_grid_interpolates_its_control_points() -> None:
     still = thin_plate_grid(torch.zeros(1, 9, 2), 3, (6, 8)).view(6, 8, 2)
     assert still[0, :, 0].tolist() == pytest.approx([-0.875 + 0.25 * i for i in range(8)], abs=1e-6)
