@@ -5,7 +5,7 @@ import pytest
 import torch
 from harness import small_data, small_model, small_trainer
 from lightning.pytorch import Callback
-from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 
 from colorzoo.data import FolderDataModule
 from colorzoo.training.callbacks import LastCheckpoint
@@ -40,6 +40,18 @@ def test_last_checkpoint_stores_the_last_step_and_trained_weights(options, image
     assert len(list(tmp_path.rglob("best-*.ckpt"))) == 1
     raw, mean = content["current_model_state"], content["state_dict"]
     assert any(not torch.equal(raw[name], mean[name]) for name in raw)  # trained weights differ from averages
+
+
+@pytest.mark.parametrize("options", [{}, {"val_check_interval": 1}])
+def test_last_checkpoint_stores_the_step_at_which_early_stopping_ends_the_training(options, images, tmp_path):
+    stopping = EarlyStopping("val/psnr_0", mode="max", patience=0, min_delta=99.0)
+    trainer = small_trainer(tmp_path, stopping, LastCheckpoint(), max_epochs=9, **options)
+    model = small_model()
+    trainer.fit(model, small_data(images))
+    content = torch.load(next(tmp_path.rglob("last.ckpt")), weights_only=True)
+    assert content["global_step"] == trainer.global_step < 9
+    weight = next(iter(model.state_dict()))
+    assert torch.equal(content["state_dict"][weight], model.state_dict()[weight])
 
 
 def test_checkpoint_with_paths_and_numpy_numbers_is_readable_without_code(images, tmp_path):
