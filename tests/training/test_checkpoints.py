@@ -7,7 +7,8 @@ from harness import small_data, small_model, small_trainer
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 
-from colorzoo.data import FolderDataModule
+from colorzoo.color import canny_sketch
+from colorzoo.data import FolderDataModule, SketchDataModule
 from colorzoo.training.callbacks import LastCheckpoint
 from colorzoo.training.callbacks.checkpoints import missing_checkpoints
 from colorzoo.weights import read_weights
@@ -67,6 +68,14 @@ def test_checkpoint_with_paths_and_numpy_numbers_is_readable_without_code(images
     assert found["architecture"]["temperature"] == 0.5
     again = FolderDataModule.load_from_checkpoint(tmp_path / "last.ckpt", num_workers=0)
     assert (again.hparams.root, again.hparams.class_power) == (str(images), 1)
+
+
+def test_checkpoint_of_data_with_a_function_is_readable_without_code(images, tmp_path):
+    data = SketchDataModule(str(images), extract=canny_sketch, batch_size=2, crop=32, num_workers=0)
+    trainer = small_trainer(tmp_path, max_steps=1, max_epochs=-1, limit_val_batches=0)
+    trainer.fit(small_model(), data)
+    trainer.save_checkpoint(tmp_path / "last.ckpt")
+    assert read_weights(tmp_path / "last.ckpt").state_dict
 
 
 def test_missing_checkpoints_skips_configured_checkpoints():

@@ -89,6 +89,7 @@ class SketchDataModule(FolderDataModule):
         **kwargs: Any,
     ) -> None:
         super().__init__(root, **kwargs)
+        self.extract = extract  # on the command line, hparams contain the import path of the function
 
     def find_images(self, split: str) -> ImageTable:
         """Return the images of a split, with sketches if the layout contains sketch files.
@@ -171,8 +172,8 @@ class SketchDataModule(FolderDataModule):
 
     def _extract(self, rgb: Tensor, seeds: Tensor, *, training: bool) -> Tensor:
         """Compute the sketches of images."""
-        if self.hparams.extract is not None:
-            return self.hparams.extract(rgb)
+        if self.extract is not None:
+            return self.extract(rgb)
         if self.hparams.lines == "drawn":
             return random_lines(rgb, seeds) if training else drawn_lines(rgb)
         widths = torch.tensor(self.hparams.sigmas)
