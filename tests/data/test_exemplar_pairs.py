@@ -125,6 +125,17 @@ def test_exemplar_pairs_raises_one_line_error_for_invalid_list(pair_list, text, 
     assert "\n" not in str(caught.value)
 
 
+def test_self_references_replace_references_of_another_size(pair_list) -> None:
+    """References from files have the size of the largest crop."""
+    module = data(pair_list, pairing="list", crop=[16, 24], self_reference_prob=0.5)
+    references = torch.full((64, 3, 24, 24), 0.25)
+    batch = {"rgb": torch.ones(64, 3, 16, 16), "reference": references, "seed": torch.arange(64)}
+    found = module.complete(batch, training=True)
+    expected = torch.where(found["self_made"], 1.0, 0.25)[:, None, None, None].expand(64, 3, 16, 16)
+    torch.testing.assert_close(found["reference"], expected)
+    assert 16 < int(found["self_made"].sum()) < 48
+
+
 def tint(folder: Path, name: str, color: tuple[int, int, int], rng: np.random.Generator) -> None:
     noise = rng.integers(0, 40, (40, 40, 3))
     folder.mkdir(parents=True, exist_ok=True)
@@ -169,6 +180,22 @@ def test_exemplar_pairs_finds_nearest_references_again_after_images_have_changed
     colorful(rng, (60, 60)).save(tmp_path / "train" / "0.png")
     ByColor(str(tmp_path), pairing="nearest", neighbors=2).setup("fit")
     assert ByColor.searches == 3  # an image was replaced
+
+
+def test_nearest_references_keep_the_labels_of_their_targets(tmp_path, monkeypatch, pair_list) -> None:
+    monkeypatch.setenv("COLORZOO_HOME", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    for folder in ("train/blue", "train/red", "val/blue", "val/red"):
+        for index in range(3):
+            tint(tmp_path / folder, f"{index}.png", (200, 20, 20), rng)
+    settings = {"labels": True, "batch_size": 6, "crop": 24, "val_size": 32, "num_workers": 0}
+    module = ByColor(str(tmp_path), pairing="nearest", **settings)
+    module.setup("fit")
+    for loader in (module.train_dataloader(), module.val_dataloader()):
+        (batch,) = loader
+        assert batch["label"].tolist() == [int("red" in name) for name in batch["name"]]
+    with pytest.raises(DataError, match="labels must be false"):
+        data(pair_list, pairing="list", labels=True).setup("fit")
 
 
 def test_thin_plate_grid_interpolates_its_control_points() -> None:

@@ -8,6 +8,7 @@ import yaml
 
 import colorzoo.data
 from colorzoo.apps.cli.main import main
+from colorzoo.weights import read_weights
 
 MODEL = ["--model", "Zhang2017Local", "--model.architecture.width", "0.125"]
 SMALL = {"batch_size": 2, "crop": 32, "val_size": 32, "val_batch_size": 2, "num_workers": 0}
@@ -46,3 +47,15 @@ def test_fit_trains_one_step_on_shards(shards, tmp_path, monkeypatch) -> None:
     torch.set_num_threads(1)
     data = ["--data", "StreamingDataModule", *words("data", {"root": shards, **SMALL})]
     assert main(["fit", *MODEL, *data, *words("trainer", ONE_STEP)]) == 0
+
+
+def test_fit_extracts_sketches_with_a_function_and_saves_a_readable_checkpoint(
+    classes_folder, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.set_num_threads(1)
+    options = {"root": classes_folder, "extract": "colorzoo.color.canny_sketch", **SMALL}
+    data = ["--data", "SketchDataModule", *words("data", options)]
+    trainer = words("trainer", {**ONE_STEP, "enable_checkpointing": "true"})
+    assert main(["fit", *MODEL, *data, *trainer]) == 0
+    assert read_weights(next(tmp_path.rglob("last.ckpt"))).state_dict

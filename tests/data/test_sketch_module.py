@@ -137,6 +137,21 @@ def test_drawings_layout_uses_drawn_lines_where_they_exist(drawings) -> None:
     assert 0.68 < used[::2].float().mean() < 0.82
 
 
+def test_drawings_layout_also_computes_lines_if_every_image_has_drawn_lines(drawings) -> None:
+    for image in [*drawings.glob("train/images/*/[0246].png"), *drawings.glob("val/images/[02].png")]:
+        image.unlink()
+    module = data(drawings, lines="drawn", batch_size=1, crop=48, resize=48, min_scale=1.0)
+    module.setup("fit")
+    (sample,) = list(module.train_dataloader())[:1]
+    assert sample["has_sketch"].all()
+    batch = {"rgb": sample["rgb"].repeat(200, 1, 1, 1) / 255, "seed": torch.arange(200)}
+    files = {key: sample[key].repeat(200, *[1] * (sample[key].ndim - 1)) for key in ("sketch", "has_sketch")}
+    batch |= {**files, "sketch": files["sketch"] / 255}
+    used = is_bar(module.complete(batch, training=True)["sketch"])
+    assert 0.65 < used.float().mean() < 0.85
+    assert is_bar(module.complete(batch, training=False)["sketch"]).all()
+
+
 def test_drawings_layout_balances_classes_and_predicts_from_drawn_lines(drawings) -> None:
     shutil.rmtree(drawings / "train/images/games")
     Image.new("RGB", (48, 48), "red").save(drawings / "train/images/books/9.png")

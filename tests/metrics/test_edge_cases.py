@@ -32,6 +32,22 @@ def test_mean_psnr_excludes_exact_images_and_is_inf_if_all_are_exact() -> None:
     assert float(metric.compute()) == math.inf
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda levels: metrics.psnr_8bit(levels, levels),
+        lambda levels: metrics.ssim(levels, levels),
+        lambda levels: metrics.band_psnr(levels, levels, EDGES),
+        metrics.colorfulness,
+        lambda levels: metrics.color_consistency(levels[None]),
+        lambda levels: metrics.warping_error(levels[None] / 255, levels[None]),
+    ],
+)
+def test_functions_raise_for_8bit_levels(call) -> None:
+    with pytest.raises(DataError, match=r"floating point, got torch\.uint8"):
+        call((255 * RGB).byte())
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_psnr_8bit_equals_the_psnr_of_the_written_image(tmp_path: Path, dtype: torch.dtype) -> None:
     """A result in memory has the same score as its PNG file, and 8-bit levels keep their value."""

@@ -190,6 +190,8 @@ def test_simulated_users_raise_guidance_error_for_invalid_input(scene: TargetIma
         make_user("uniform_points", size=3)
     with pytest.raises(GuidanceError, match="proposed, random"):
         make_user("priority_regions", order="backwards")
+    with pytest.raises(GuidanceError, match="histogram, saturation, both, got 'hist'"):
+        make_user("true_statistics", give="hist")
     assert "uniform_points" in list_users()
 
 

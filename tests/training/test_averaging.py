@@ -57,6 +57,17 @@ def test_growing_weight_averaging_equals_its_formula_and_is_resumable(images, tm
     torch.testing.assert_close(train(Weights(), str(tmp_path / "last.ckpt")), found, rtol=0, atol=0)
 
 
+def test_growing_weight_averaging_copies_indices_and_masks() -> None:
+    model = nn.Conv2d(1, 1, 1)
+    model.register_buffer("index", torch.arange(600))
+    model.register_buffer("mask", torch.arange(600) % 2 == 0)
+    averaged = AveragedModel(model, avg_fn=GrowingWeightAveraging(0.9995).average, use_buffers=True)
+    for _ in range(3):
+        averaged.update_parameters(model)
+    assert torch.equal(averaged.module.index, model.index)
+    assert torch.equal(averaged.module.mask, model.mask)
+
+
 def spectral_norms(model: nn.Module) -> torch.Tensor:
     """Return the largest singular value of each spectrally normalized weight in eval mode."""
     layers = [layer for layer in model.eval().modules() if isinstance(layer, StoredSpectralConv)]

@@ -5,9 +5,10 @@ import pytest
 import torch
 from harness import small_data, small_model, small_trainer
 from lightning.pytorch import Callback
-from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 
-from colorzoo.data import FolderDataModule
+from colorzoo.color import canny_sketch
+from colorzoo.data import FolderDataModule, SketchDataModule
 from colorzoo.training.callbacks import LastCheckpoint
 from colorzoo.training.callbacks.checkpoints import missing_checkpoints
 from colorzoo.weights import read_weights
@@ -42,6 +43,18 @@ def test_last_checkpoint_stores_the_last_step_and_trained_weights(options, image
     assert any(not torch.equal(raw[name], mean[name]) for name in raw)  # trained weights differ from averages
 
 
+@pytest.mark.parametrize("options", [{}, {"val_check_interval": 1}])
+def test_last_checkpoint_stores_the_step_at_which_early_stopping_ends_the_training(options, images, tmp_path):
+    stopping = EarlyStopping("val/psnr_0", mode="max", patience=0, min_delta=99.0)
+    trainer = small_trainer(tmp_path, stopping, LastCheckpoint(), max_epochs=9, **options)
+    model = small_model()
+    trainer.fit(model, small_data(images))
+    content = torch.load(next(tmp_path.rglob("last.ckpt")), weights_only=True)
+    assert content["global_step"] == trainer.global_step < 9
+    weight = next(iter(model.state_dict()))
+    assert torch.equal(content["state_dict"][weight], model.state_dict()[weight])
+
+
 def test_checkpoint_with_paths_and_numpy_numbers_is_readable_without_code(images, tmp_path):
     narrow = Architecture(width=64, encoder_depth=1, decoder_depth=1, temperature=np.float32(0.5))
     model = Weng2022(narrow, encoder_weights=tmp_path / "vit.npz")
@@ -55,6 +68,14 @@ def test_checkpoint_with_paths_and_numpy_numbers_is_readable_without_code(images
     assert found["architecture"]["temperature"] == 0.5
     again = FolderDataModule.load_from_checkpoint(tmp_path / "last.ckpt", num_workers=0)
     assert (again.hparams.root, again.hparams.class_power) == (str(images), 1)
+
+
+def test_checkpoint_of_data_with_a_function_is_readable_without_code(images, tmp_path):
+    data = SketchDataModule(str(images), extract=canny_sketch, batch_size=2, crop=32, num_workers=0)
+    trainer = small_trainer(tmp_path, max_steps=1, max_epochs=-1, limit_val_batches=0)
+    trainer.fit(small_model(), data)
+    trainer.save_checkpoint(tmp_path / "last.ckpt")
+    assert read_weights(tmp_path / "last.ckpt").state_dict
 
 
 def test_missing_checkpoints_skips_configured_checkpoints():

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from harness import make_images, small_data
+from harness import make_images, small_data, small_model, small_trainer
 from PIL import Image
 
 from colorzoo.data.check import split_by_content
@@ -50,6 +50,16 @@ def test_seeded_sampler_order_depends_only_on_seed_and_epoch():
     assert (
         interleaved == samples_by_rank(20, 1)[0]
     )  # two processes with half the batch each form the same global batches
+
+
+@pytest.mark.parametrize("batch_size", [4, [2, 4], 99])
+def test_train_dataloader_yields_a_whole_epoch_after_fit(images, tmp_path, batch_size):
+    data = small_data(images, batch_size=batch_size)
+    data.setup("fit")
+    expected = [len(batch["rgb"]) for batch in data.train_dataloader()]
+    trainer = small_trainer(tmp_path, max_epochs=1, limit_val_batches=0, enable_checkpointing=False)
+    trainer.fit(small_model(), data)
+    assert [len(batch["rgb"]) for batch in data.train_dataloader()] == expected
 
 
 def test_seeded_sampler_skip_continues_the_order():

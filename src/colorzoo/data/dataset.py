@@ -45,7 +45,7 @@ class Batch(TypedDict):
         classes: ``(B, 1, H, W)`` uint8 class of each pixel; 0 is unlabeled.
         boxes: ``(K, 4)`` float32 boxes of each image: left, top, right, bottom in pixels of ``rgb``.
         sketch: ``(B, 1, H, W)`` float32 sketches in [0, 1]: 1 is paper, 0 is ink.
-        has_sketch: ``(B,)`` bool; True if the sketch was read from a file. Absent if all images have a file.
+        has_sketch: ``(B,)`` bool; True if the sketch was read from a file.
         reference: ``(B, 3, h, w)`` float32 reference image (exemplar) of each image, in [0, 1].
         self_made: ``(B,)`` bool; True if the reference was derived from the target image.
     """

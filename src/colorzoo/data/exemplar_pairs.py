@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from colorzoo.data.check import require_usable, unit_hash
@@ -106,15 +107,17 @@ class ExemplarPairsDataModule(FolderDataModule):
         elif self.val_data is None:
             train, val = self._library
             found = self._find_neighbors()
-            self.train_data = self._referenced(train.sources, train.sources, found.train, train=True)
+            self.train_data = self._referenced(train, train.sources, found.train, train=True)
             val = val.first(self.hparams.val_limit)
-            self.val_data = self._referenced(val.sources, train.sources, found.val[:, :1], train=False)
+            self.val_data = self._referenced(val, train.sources, found.val[:, :1], train=False)
 
     def find_images(self, split: str) -> ImageTable:
         """Return the target images of a split; for ``pairing: list``, with their references."""
         hp = self.hparams
         if hp.pairing != "list":
             return super().find_images(split)
+        if hp.labels:
+            raise DataError("--data.labels must be false for --data.pairing list, got true")
         found = read_pairs(Path(hp.root), hp.pairs)
         pairs = [pair for pair in found if (pair.split or self._hashed_split(pair)) == split]
         targets = Sources.of((pair.target for pair in pairs), hp.root)
@@ -133,7 +136,7 @@ class ExemplarPairsDataModule(FolderDataModule):
         if partners is None:
             return super().make_dataset(images, train=train)
         references = Sources.of(partners[index][0] for index in range(len(images)))
-        return self._referenced(images.sources, references, torch.arange(len(images))[:, None], train=train)
+        return self._referenced(images, references, torch.arange(len(images))[:, None], train=train)
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
         """Derive missing references from the targets; in training, replace random references.
@@ -151,7 +154,11 @@ class ExemplarPairsDataModule(FolderDataModule):
             return {**batch, "reference": derived, "self_made": self_made}
         draws = draw_uniform(image_generators(seeds, "share"), len(rgb), 1, rgb.device)
         self_made = draws[:, 0] < prob
-        reference = torch.where(self_made[:, None, None, None], derived, batch["reference"])
+        references = batch["reference"]
+        if derived.shape != references.shape:  # files have the size of the largest crop
+            references = F.interpolate(references, derived.shape[2:], mode="bicubic", antialias=True)
+            references = references.clamp(0, 1)
+        reference = torch.where(self_made[:, None, None, None], derived, references)
         return {**batch, "reference": reference, "self_made": self_made}
 
     @cached_property
@@ -168,7 +175,7 @@ class ExemplarPairsDataModule(FolderDataModule):
         return find_neighbors(train, val, self.encoder_name, self.build_encoder, k=self.hparams.neighbors)
 
     def _referenced(
-        self, targets: Sources, references: Sources, candidates: Tensor, *, train: bool
+        self, targets: ImageTable, references: Sources, candidates: Tensor, *, train: bool
     ) -> ReferencedDataset:
         hp = self.hparams
         return ReferencedDataset(
@@ -185,7 +192,7 @@ class ReferencedDataset(Dataset[Sample]):
     """Dataset of square uint8 target crops, each with a center crop of a reference.
 
     Args:
-        targets: Target images.
+        targets: Table of target images. Its labels are added to the samples.
         references: Reference images.
         candidates: ``(M, k)`` int64 indices into ``references``: the possible references of each target. The
             sample seed selects a reference.
@@ -197,7 +204,7 @@ class ReferencedDataset(Dataset[Sample]):
 
     def __init__(
         self,
-        targets: Sequence[StoredImage],
+        targets: ImageTable,
         references: Sequence[StoredImage],
         candidates: Tensor,
         *,
@@ -205,7 +212,8 @@ class ReferencedDataset(Dataset[Sample]):
         reference_side: int,
         random_crop: bool,
     ) -> None:
-        self.sources, self.references, self.candidates = targets, references, candidates
+        self.images, self.sources = targets, targets.sources
+        self.references, self.candidates = references, candidates
         self.side, self.reference_side, self.random_crop = side, reference_side, random_crop
 
     def __len__(self) -> int:
@@ -220,7 +228,10 @@ class ReferencedDataset(Dataset[Sample]):
         rgb = crop_square(read_rgb(target, self.side), self.side, seed if self.random_crop else None)
         side = self.reference_side
         other = crop_square(read_rgb(reference, side), side)
-        return Sample(rgb=rgb, seed=torch.tensor(seed), name=target.name, reference=other)
+        sample = Sample(rgb=rgb, seed=torch.tensor(seed), name=target.name, reference=other)
+        if self.images.labels is not None:
+            sample["label"] = self.images.labels[index]
+        return sample
 
 
 class Pair(NamedTuple):

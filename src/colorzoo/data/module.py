@@ -403,8 +403,11 @@ class ImageDataModule(LightningDataModule):
         return {"rank": self.trainer.global_rank, "world_size": self.trainer.world_size}
 
     def batches_done(self) -> int:
-        """Return the number of batches trained in this epoch, including batches before resuming."""
-        if self.trainer is None:
+        """Return the number of batches trained in this epoch, including batches before resuming.
+
+        The number is 0 if the Trainer is not training, for example after ``fit``.
+        """
+        if self.trainer is None or not self.trainer.training:
             return 0
         # Lightning restores this counter before `ResumableDataLoader` reads it, and increments it after the
         # batch transfer.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -88,6 +89,7 @@ class SketchDataModule(FolderDataModule):
         **kwargs: Any,
     ) -> None:
         super().__init__(root, **kwargs)
+        self.extract = extract  # on the command line, hparams contain the import path of the function
 
     def find_images(self, split: str) -> ImageTable:
         """Return the images of a split, with sketches if the layout contains sketch files.
@@ -129,7 +131,7 @@ class SketchDataModule(FolderDataModule):
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
         """Compute missing sketches, then jitter the colors if ``jitter`` is set."""
-        if "sketch" not in batch or "has_sketch" in batch:
+        if "sketch" not in batch or self._layout == "drawings":
             batch = {**batch, "sketch": self._sketches(batch, training=training)}
         if training and self.hparams.jitter:
             generators = image_generators(batch["seed"], "jitter")
@@ -142,7 +144,7 @@ class SketchDataModule(FolderDataModule):
         root = Path(self.hparams.root)
         return root / "train/images" if self._layout == "drawings" else super()._labeled_folder
 
-    @property
+    @cached_property
     def _layout(self) -> SketchLayout:
         layout: SketchLayout = self.hparams.layout
         if layout != "auto":
@@ -155,7 +157,7 @@ class SketchDataModule(FolderDataModule):
         return "tag2pix" if (root / "rgb_train").is_dir() else "xdog"
 
     def _sketches(self, batch: dict[str, Any], *, training: bool) -> Tensor:
-        """Return the sketches of a batch in which some or all images have no sketch file."""
+        """Return computed sketches; in the layout ``drawings``, mix them with the sketches from files."""
         rgb, seeds = batch["rgb"], batch["seed"]
         sketches = self._extract(rgb, seeds, training=training)
         if "sketch" in batch:
@@ -170,8 +172,8 @@ class SketchDataModule(FolderDataModule):
 
     def _extract(self, rgb: Tensor, seeds: Tensor, *, training: bool) -> Tensor:
         """Compute the sketches of images."""
-        if self.hparams.extract is not None:
-            return self.hparams.extract(rgb)
+        if self.extract is not None:
+            return self.extract(rgb)
         if self.hparams.lines == "drawn":
             return random_lines(rgb, seeds) if training else drawn_lines(rgb)
         widths = torch.tensor(self.hparams.sigmas)
@@ -197,7 +199,7 @@ def _tag2pix_images(root: Path, split: str) -> ImageTable:
 class SketchedDataset(Dataset[Sample]):
     """Dataset of square uint8 crops of color images and sketches at the same position.
 
-    If some images have no sketch, their sketch is blank, and all samples have the entry ``has_sketch``.
+    The sketch of an image without a sketch file is blank.
 
     Args:
         images: Table of color images, with their sketches as partners. The sample seed selects one sketch of
@@ -210,7 +212,6 @@ class SketchedDataset(Dataset[Sample]):
         assert images.partners is not None, "images have sketches"
         self.images, self.sources, self.sketches = images, images.sources, images.partners
         self.side, self.random_crop = side, random_crop
-        self.complete = bool(self.sketches.counts().all())
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -227,10 +228,10 @@ class SketchedDataset(Dataset[Sample]):
             sketch = torch.full_like(rgb[:1], 255)  # blank paper
         crop = crop_square(torch.cat([rgb, sketch]), self.side, seed if self.random_crop else None)
         name = self.sources[index].name
-        sample = Sample(rgb=crop[:3], seed=torch.tensor(seed), name=name, sketch=crop[3:])
-        if not self.complete:
-            sample["has_sketch"] = torch.tensor(bool(drawings))
-        return sample
+        has_sketch = torch.tensor(bool(drawings))
+        return Sample(
+            rgb=crop[:3], seed=torch.tensor(seed), name=name, sketch=crop[3:], has_sketch=has_sketch
+        )
 
     def _read_sketch(self, source: StoredImage, rgb: Tensor) -> Tensor:
         """Read a sketch as ``(1, H, W)`` uint8 at the size of its color image."""

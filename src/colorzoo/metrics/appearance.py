@@ -30,6 +30,7 @@ from colorzoo.metrics.base import (
     Ratio,
     absolute_mean,
     mean_of_moments,
+    require_float,
     require_images,
     require_pair,
 )
@@ -59,7 +60,11 @@ def colorfulness(rgb: Tensor, *, form: Form = "hasler") -> Tensor:
     Returns:
         ``(B,)`` float32 on the scale of 8-bit levels: 0 for gray, about 15 for slightly, 45 for averagely and
         109 for extremely colorful images.
+
+    Raises:
+        DataError: The tensor has an integer dtype.
     """
+    require_float(rgb)
     red, green, blue = (rgb.float() * 255).unbind(dim=1)
     opponents = torch.stack([red - green, 0.5 * (red + green) - blue], dim=1).flatten(2)
     if form == "absolute":

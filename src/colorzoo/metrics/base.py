@@ -227,8 +227,7 @@ def require_values(image: Tensor, span: tuple[float, float] | None) -> None:
     Raises:
         DataError: The tensor has an integer dtype, contains NaN or inf, or exceeds the range.
     """
-    if not image.is_floating_point():
-        raise DataError(f"images must be floating point, got {image.dtype}. Divide 8-bit RGB by 255.")
+    require_float(image)
     if not image.numel():
         return
     low, high = (float(value) for value in image.detach().aminmax())
@@ -237,6 +236,12 @@ def require_values(image: Tensor, span: tuple[float, float] | None) -> None:
     if span is not None and (low < span[0] - _SLACK or high > span[1] + _SLACK):
         expected = "RGB in [0, 1]" if span == (0.0, 1.0) else "ab in CIE units"
         raise DataError(f"images must be {expected}, got values from {low:g} to {high:g}")
+
+
+def require_float(image: Tensor) -> None:
+    """Raise `DataError` if a tensor has an integer dtype, such as 8-bit RGB."""
+    if not image.is_floating_point():
+        raise DataError(f"images must be floating point, got {image.dtype}. Divide 8-bit RGB by 255.")
 
 
 def require_pair(image: Tensor, target: Tensor, channels: int, *, values: bool = True) -> None:

@@ -13,7 +13,14 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.metrics.base import ImageMean, Output, mean_of_moments, require_mask, require_pair
+from colorzoo.metrics.base import (
+    ImageMean,
+    Output,
+    mean_of_moments,
+    require_float,
+    require_mask,
+    require_pair,
+)
 from colorzoo.metrics.perceptual import Net, lpips_network, to_signed
 from colorzoo.metrics.psnr import MeanDecibels, decibels
 
@@ -67,7 +74,12 @@ def band_psnr(rgb: Tensor, target: Tensor, band: Tensor) -> Tensor:
 
     Returns:
         ``(B,)`` in dB; NaN for an empty band, inf if the images are equal in the band.
+
+    Raises:
+        DataError: The images have an integer dtype.
     """
+    require_float(rgb)
+    require_float(target)
     return decibels(band_mean((rgb.float() - target.float()).square(), band), 1.0)
 
 

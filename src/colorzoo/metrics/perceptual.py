@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from colorzoo.errors import DataError, WeightsError
-from colorzoo.metrics.base import ImageMean, Output, mean_of_moments, require_pair
+from colorzoo.metrics.base import ImageMean, Output, mean_of_moments, require_float, require_pair
 from colorzoo.metrics.feature_networks import FrozenNetwork, load_by_name, published_weights
 from colorzoo.weights import load_state_dict_file
 
@@ -37,8 +37,10 @@ def ssim(rgb: Tensor, target: Tensor) -> Tensor:
         ``(B,)`` float32; 1 for equal images.
 
     Raises:
-        DataError: The images are smaller than the window.
+        DataError: The images are smaller than the window, or have an integer dtype.
     """
+    require_float(rgb)
+    require_float(target)
     if min(rgb.shape[-2:]) < WINDOW:
         height, width = rgb.shape[-2:]
         raise DataError(f"images must be at least {WINDOW} pixels per side, got {width} x {height}")

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from colorzoo.metrics.base import ImageMean, Output, mean_of_moments, require_pair
+from colorzoo.metrics.base import ImageMean, Output, mean_of_moments, require_float, require_pair
 
 
 def squared_errors(image: Tensor, target: Tensor) -> Tensor:
@@ -60,7 +60,11 @@ def to_8bit(rgb: Tensor) -> Tensor:
 
     Values that represent 8-bit levels keep their level in any floating-point precision, even bfloat16, and
     after conversion to Lab and back.
+
+    Raises:
+        DataError: The tensor has an integer dtype.
     """
+    require_float(rgb)
     return (rgb.float().clamp(0, 1) * 255).round()
 
 

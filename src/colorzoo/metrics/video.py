@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import DataError
+from colorzoo.metrics.base import require_float
 from colorzoo.metrics.edges import band_mean
 from colorzoo.metrics.psnr import to_8bit
 from colorzoo.networks.blocks import float64_device
@@ -250,6 +251,7 @@ def _mean_over_pairs(
 
 def _require_truth(frames: Tensor, target_frames: Tensor) -> None:
     _require_clips(frames)
+    require_float(target_frames)
     if frames.shape != target_frames.shape:
         raise DataError(
             f"target_frames must have the same shape as frames, {tuple(frames.shape)}, "
@@ -260,3 +262,4 @@ def _require_truth(frames: Tensor, target_frames: Tensor) -> None:
 def _require_clips(frames: Tensor) -> None:
     if frames.dim() != 5 or frames.shape[2] != 3:
         raise DataError(f"frames must have shape (B, T, 3, H, W), got {tuple(frames.shape)}")
+    require_float(frames)

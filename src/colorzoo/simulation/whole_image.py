@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 from colorzoo.card import GuidanceKind
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, GlobalStatistics, Guidance, statistics_of
 from colorzoo.simulation.session import InputFunction, SessionResult, TargetImage, UserInput
+
+GivenStatistics = Literal["histogram", "saturation", "both"]
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,14 @@ class TrueStatistics:
             ``"both"``.
     """
 
-    give: Literal["histogram", "saturation", "both"] = "histogram"
+    give: GivenStatistics = "histogram"
     kind: ClassVar[GuidanceKind] = "statistics"
     adaptive: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if self.give not in get_args(GivenStatistics):
+            known = ", ".join(get_args(GivenStatistics))
+            raise GuidanceError(f"'give' must be one of {known}, got {self.give!r}")
 
     def begin(self, target: TargetImage, first: SessionResult, model: object) -> InputFunction:
         """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVa
 
 import torch
 from lightning.fabric.utilities.data import AttributeDict
-from lightning.pytorch import LightningModule
+from lightning.pytorch import LightningDataModule, LightningModule
 from torch import Tensor, nn
 
 from colorzoo.card import GuidanceKind, InputKind, OutputKind
@@ -439,6 +439,9 @@ class ColorizationModule(LightningModule):
         # load_from_checkpoint then builds the dataclasses of the settings; LightningCLI sets the same key
         instantiator = {"_instantiator": "lightning.pytorch.cli.instantiate_module"}
         checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = self._plain(self.hparams) | instantiator
+        data_key = LightningDataModule.CHECKPOINT_HYPER_PARAMS_KEY
+        if data_key in checkpoint:  # functions and paths could not be loaded without executing code
+            checkpoint[data_key] = plain_arguments(checkpoint[data_key])
         steps = int(checkpoint.get("global_step", 0))
         checkpoint["trained"] = self.trained or steps > 0
         checkpoint["provenance"] = replace(self.provenance, steps=steps).to_dict()

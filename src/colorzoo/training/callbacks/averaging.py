@@ -14,6 +14,7 @@ class GrowingWeightAveraging(WeightAveraging):
 
     The decay of update n is ``min(decay, (1 + n) / (10 + n))``. With a constant decay near 1, as in
     Lightning's `EMAWeightAveraging`, the average would consist mostly of initial weights for many steps.
+    Integer and boolean buffers, such as indices and masks, are copied, because an average would round them.
 
     Examples:
         >>> trainer = Trainer(callbacks=GrowingWeightAveraging(0.999), max_steps=1000)
@@ -32,12 +33,14 @@ class GrowingWeightAveraging(WeightAveraging):
         super().__init__(device=device, use_buffers=use_buffers, avg_fn=self.average)
 
     def average(self, averaged: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
-        """Return the new average of a weight.
+        """Return the new average of a weight, or the current value of an integer or boolean buffer.
 
         Args:
             averaged: The previous average.
             current: The current weight.
             updates: Number of previous updates.
         """
+        if not averaged.is_floating_point():
+            return current
         weight = (9 / (10 + torch.as_tensor(updates, device=averaged.device))).clamp(min=1 - self.decay)
         return averaged + weight * (current - averaged)

@@ -14,6 +14,7 @@ import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import distributed
 
 from colorzoo.training.loggers import run_folder
@@ -52,7 +53,22 @@ class LastCheckpoint(ModelCheckpoint):
         """Save ``last.ckpt`` at the interval and after the last step."""
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         if _ends(trainer) and trainer.global_step % self._every:
-            trainer.save_checkpoint(os.path.join(self.dirpath or "", "last.ckpt"))  # noqa: PTH118 - or s3://
+            self._save(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save ``last.ckpt`` if the validation ends the training, for example with `EarlyStopping`."""
+        super().on_validation_end(trainer, pl_module)
+        if trainer.should_stop and trainer.state.fn == TrainerFn.FITTING:
+            self._save(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save ``last.ckpt`` if the epoch ends the training, for example with `EarlyStopping`."""
+        super().on_train_epoch_end(trainer, pl_module)
+        if trainer.should_stop and trainer.is_last_batch:
+            self._save(trainer)
+
+    def _save(self, trainer: Trainer) -> None:
+        trainer.save_checkpoint(os.path.join(self.dirpath or "", "last.ckpt"))  # noqa: PTH118 - or s3://
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Do not save, because averaged weights have replaced the current weights."""
