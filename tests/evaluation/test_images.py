@@ -56,6 +56,15 @@ def test_select_images_reads_pairs_outside_the_training_split(image_folder: Path
             select_images(image_folder, protocol, None, None)
 
 
+def test_select_images_refuses_boxes_with_width_and_height(image_folder: Path) -> None:
+    table = image_folder / "boxes.csv"
+    table.write_text("image,left,top,right,bottom\n0.png,20,4,12,30\n")
+    with pytest.raises(DataError, match="left <= right and top <= bottom"):
+        select_images(image_folder, TINY, None, None)
+    table.write_text("image,left,top,right,bottom\n0.png,20,4,32,34\n")
+    assert select_images(image_folder, TINY, None, None)[0][0].boxes == ((20, 4, 32, 34),)
+
+
 def test_select_images_refuses_pairs_that_the_protocol_ignores(image_folder: Path) -> None:
     (image_folder / "mine.csv").write_text("target,reference\n1.png,2.png\n")
     with pytest.raises(DataError, match="--pairs requires a protocol with pairs"):

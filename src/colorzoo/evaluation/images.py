@@ -224,7 +224,7 @@ def _labeled(items: list[Item], folder: Path) -> list[Item]:
 
 def _boxed(items: list[Item], folder: Path) -> list[Item]:
     """Add the boxes from `BOXES_FILE`, if this file exists; images without rows have no objects."""
-    columns = "'image', 'left', 'top', 'right' and 'bottom' (in pixels)"
+    columns = "'image', 'left', 'top', 'right' and 'bottom' (in pixels, left <= right and top <= bottom)"
     boxes = _read_annotations(folder / BOXES_FILE, items, columns, _corners)
     if boxes is None:
         return items
@@ -232,7 +232,10 @@ def _boxed(items: list[Item], folder: Path) -> list[Item]:
 
 
 def _corners(row: Mapping[str, str]) -> tuple[float, ...]:
-    return tuple(float(row[column]) for column in BOX_COLUMNS)
+    left, top, right, bottom = (float(row[column]) for column in BOX_COLUMNS)
+    if not (left <= right and top <= bottom):  # the row contains a width and a height, or NaN
+        raise ValueError("the box has a negative size")
+    return left, top, right, bottom
 
 
 def _read_annotations(
