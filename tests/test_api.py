@@ -172,6 +172,22 @@ def test_unusable_settings_raise_an_error(
         colorzoo.colorize("a.png", "colorzoo2026", settings=ColorSettings(**settings), **more)
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"temperature": 100.0}, "temperature must be"),
+        ({"size": 8}, "size must be"),
+        ({"strength": 2.0}, "strength must be"),
+        ({"frames": "last"}, "frames must be one of 'all', 'first', got 'last'"),
+    ],
+)
+def test_arguments_have_the_limits_of_the_command_line(
+    folder: Path, settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ColorzooError, match=message):
+        colorzoo.colorize_file(folder / "a.png", folder / "result.png", "colorzoo2026", **settings)
+
+
 FORK = """
 import multiprocessing, sys
 import numpy as np, torch

@@ -143,7 +143,8 @@ def colorize_file(
         Path of the target.
     """
     source, target = Path(source), Path(target)
-    settings = _merged_settings(settings, strength, device, hparams)
+    changes = hparams if frames is None else {**hparams, "frames": frames}
+    settings = _merged_settings(settings, strength, device, changes)
     folder = recipe_folder(guidance)
     references = listed_references(reference)
     parsed_guidance = _guidance_with_settings(guidance, settings, folder, references)
@@ -161,7 +162,7 @@ def colorize_file(
         reference=reference,
         guidance=parsed_guidance,
         folder=folder,
-        settings=replace(settings, frames=frames or settings.frames),
+        settings=settings,
         embed_provenance=isinstance(parsed_guidance, Recipe) and has_only_paths,
         overwrite=overwrite,
     )
@@ -310,11 +311,12 @@ def _merged_settings(
         device: Device name; ``"auto"`` uses the device of ``settings``.
         hparams: Arguments of `Colorizer`; arguments that are also options replace their values.
     """
-    merged = settings or ColorSettings()
-    check_arguments(ColorSettings, vars(merged))
-    changes = {name: value for name, value in hparams.items() if hasattr(merged, name)}
+    given = settings or ColorSettings()
+    changes = {name: value for name, value in hparams.items() if hasattr(given, name)}
     if strength is not None:
         changes["strength"] = strength
     if device != "auto":
         changes["device"] = device
-    return replace(merged, **changes)
+    merged = replace(given, **changes)
+    check_arguments(ColorSettings, vars(merged))
+    return merged
