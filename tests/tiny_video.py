@@ -140,7 +140,7 @@ class StubColorer:
         self.seen: list[tuple[int, tuple[int, ...]]] = []
         self.needs_every_frame = False
 
-    def start_shot(self) -> None:
+    def start_shot(self, part: object = None) -> None:
         """Do nothing, because the stub has no state."""
 
     def is_key(self, frame: Any, lightness: Tensor) -> bool:
