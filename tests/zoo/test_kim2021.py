@@ -84,6 +84,13 @@ def test_kim2021_without_scribbles_equals_the_backbone() -> None:
     assert not torch.equal(mixed[0], plain[0])
 
 
+@pytest.mark.parametrize("name", ["kim2021", "kim2021_small", "kim2021_zhang2016_small"])
+def test_network_input_has_the_size_of_the_backbone_input(name: str) -> None:
+    with torch.device("meta"):
+        model = build_model(load_model_class(model_card(name)), model_card(name).hparams)
+    assert model.working_size == model.backbone.model.working_size
+
+
 def test_kim2021_changes_nothing_beyond_the_reach() -> None:
     model = add_on(reach=4)
     lightness, _ = call((96, 96), batch=1)

@@ -74,6 +74,7 @@ class EdgeAwareColorization(ColoringModel):
         self.architecture = architecture
         self.extensions = extensions
         self.backbone = BorrowedModel(model)
+        self.working_size = model.working_size
         self.accepts = model.accepts | {"scribbles"}
         self.feature_layers = tuple(f"backbone.model.{layer}" for layer in model.feature_layers)
 
