@@ -174,6 +174,15 @@ def test_area_fills_a_drawing_below_the_lines_except_regions_of_points(any_color
     assert np.ptp(gray) <= 2
 
 
+def test_gray_areas_of_large_drawings_have_no_color_beside_the_lines(drawing_colorizer: Colorizer) -> None:
+    image = np.full((640, 640), 255, np.uint8)
+    image[:, 320:326] = 0
+    points = PointHint(130, 320, color="#c04020"), PointHint(510, 320, color="#2040c0")
+    whole = Area("gray", path=((0, 0), (640, 0), (640, 640), (0, 640)))
+    result = np.asarray(drawing_colorizer(image, Recipe(points=points, areas=(whole,))))
+    assert np.ptp(result.astype(int), axis=2).max() <= 20
+
+
 def test_exact_ab_of_a_point_fills_its_region(drawing_colorizer: Colorizer) -> None:
     point = PointHint(20, 20, color="#808080", ab=(40.0, -20.0))
     result = np.asarray(drawing_colorizer(drawing(), Recipe(points=(point,))))[20, 20]

@@ -552,20 +552,27 @@ def _lock_areas(task: ColorizeTask, colors: Colors) -> Colors:
         return colors
     needs_prediction = any(area.kept is None for area in areas if area.action != "gray")
     own = _own_prediction(task) if needs_prediction else None
-    colors = lock_areas(colors, _drawn_areas(task, areas), own, strength=task.recipe.strength)
-    if colors.flats is None or colors.lightness is None:
-        return colors
-    from colorzoo.inference.steps.drawing import add_areas
+    drawn, strength = _drawn_areas(task, areas), task.recipe.strength
+    if colors.flats is None:
+        return lock_areas(colors, drawn, own, strength=strength)
+    from colorzoo.inference.steps.drawing import add_change
 
-    return replace(colors, flats=add_areas(colors.flats, colors.ab, colors.lightness))
+    # the change applies to the flat colors, so it is computed without the lines
+    size = map_size(colors.ab)
+    plain = Colors.of_drawing(replace(colors.flats, has_lines=False), size)
+    without_lines = (plain.lab - colors.lab)[0]
+    locked = lock_areas(plain, drawn, own, strength=strength, without_lines=without_lines)
+    flats = add_change(colors.flats, (locked.lab - plain.lab)[0])
+    return replace(Colors.of_drawing(flats, size), locked=locked.locked)
 
 
 def _own_prediction(task: ColorizeTask) -> Prediction:
-    """Predict colors without hints; the regions of a drawing have one color each."""
+    """Predict colors without hints; the regions of a drawing have one color each, without lines."""
     own = _predict(_plain_task(task), None)
     if not task.network.is_sketch:
         return own
-    rgb = _predicted_flats(task, own).over(map_size(task.lightness)).compose(None)
+    flats = replace(_predicted_flats(task, own), has_lines=False)
+    rgb = flats.over(map_size(task.lightness)).compose(None)
     return RgbPrediction(rgb=torch.from_numpy(rgb).permute(2, 0, 1)[None])
 
 

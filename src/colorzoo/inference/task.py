@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import torch
 from torch import Tensor
 
 from colorzoo.errors import GuidanceError
@@ -89,6 +90,12 @@ class Colors:
         """Return the colors of a drawing at the size ``(h, w)`` of the network input."""
         lab = flats.at_network_size(size)
         return cls(lab[:, 1:], lab[:, :1], flats)
+
+    @property
+    def lab(self) -> Tensor:
+        """Colors ``(1, 3, h, w)`` in CIE Lab; L is 0 for photos, which keep their lightness."""
+        lightness = torch.zeros_like(self.ab[:, :1]) if self.lightness is None else self.lightness
+        return torch.cat([lightness, self.ab], dim=1)
 
     def scaled(self, factor: float) -> Colors:
         """Return the colors before areas are locked, with their chroma multiplied by a factor."""

@@ -334,7 +334,12 @@ def fill_areas(
 
 
 def lock_areas(
-    colors: Colors, drawn: Sequence[DrawnArea], own: Prediction | None, *, strength: float
+    colors: Colors,
+    drawn: Sequence[DrawnArea],
+    own: Prediction | None,
+    *,
+    strength: float,
+    without_lines: Tensor | None = None,
 ) -> Colors:
     """Restore or remove colors in locked areas.
 
@@ -346,13 +351,13 @@ def lock_areas(
         drawn: Areas with the action ``"gray"``, ``"lock"`` or ``"only"``.
         own: Prediction without hints, for areas without stored colors; None if all areas have stored colors.
         strength: Factor applied to the chroma of ``own``.
+        without_lines: Change in Lab ``(3, h, w)`` of the colors of a drawing if its lines are removed. Stored
+            colors include the lines. None for photos.
 
     Raises:
         GuidanceError: Stored colors cannot be decoded.
     """
-    # photos keep their lightness, so L is 0 for them
-    lightness = torch.zeros_like(colors.ab[:, :1]) if colors.lightness is None else colors.lightness
-    lab = torch.cat([lightness, colors.ab], dim=1)[0]
+    lab = colors.lab[0]
     locked = torch.zeros(lab.shape[1:])
     for area, share in _locks(drawn):
         if area is None:  # the action "gray"
@@ -360,7 +365,10 @@ def lock_areas(
         elif area.kept is None:
             lab = lab + share * (_own_lab(own, strength) - lab)
         else:
-            lab = lab + share * (decode_locked_colors(area.kept, map_size(lab)) - lab)
+            stored = decode_locked_colors(area.kept, map_size(lab))
+            if without_lines is not None:
+                stored = stored + without_lines
+            lab = lab + share * (stored - lab)
         locked = torch.maximum(locked, share)
     shown = None if colors.lightness is None else lab[None, :1]
     return replace(colors, ab=lab[None, 1:], lightness=shown, locked=locked)

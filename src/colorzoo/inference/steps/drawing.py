@@ -418,22 +418,10 @@ def fill_drawing_areas(
     for color, mask in fills:
         filled = torch.tensor(color_lab(color)).view(3, 1, 1)
         lab = lab + mask.masked_fill(is_hinted, 0) * (filled - lab)
-    return _with_change(flats, lab - before)
+    return add_change(flats, lab - before)
 
 
-def add_areas(flats: FlatColors, ab: Tensor, lightness: Tensor) -> FlatColors:
-    """Return region colors that are changed by locked areas.
-
-    Args:
-        flats: Region colors without areas.
-        ab: ``(1, 2, h, w)`` with areas, at the size of the network input.
-        lightness: ``(1, 1, h, w)`` with areas.
-    """
-    before = flats.at_network_size(map_size(ab))
-    return _with_change(flats, (torch.cat([lightness, ab], dim=1) - before)[0])
-
-
-def _with_change(flats: FlatColors, change: Tensor) -> FlatColors:
+def add_change(flats: FlatColors, change: Tensor) -> FlatColors:
     """Add a change in Lab ``(3, h, w)`` to the shading."""
     return replace(flats, shading=change if flats.shading is None else flats.shading + change)
 
