@@ -22,10 +22,12 @@ from colorzoo.testing import sample_batch, sample_image
 from colorzoo.training.command import load_initial_weights
 from colorzoo.training.stages import Start
 from colorzoo.weights import save_weights
-from colorzoo.zoo.su2020.extensions import random_boxes
+from colorzoo.zoo.su2020.extensions import networks_from, random_boxes
 from colorzoo.zoo.su2020.model import detect, torchvision_detector
 from colorzoo.zoo.su2020.network import Rectangle, to_rectangle
 from colorzoo.zoo.su2020.task import Su2020, relative_boxes
+from colorzoo.zoo.zhang2017.model import LocalHints
+from colorzoo.zoo.zhang2017.network import LocalArchitecture
 
 SIZE = (40, 56)
 TINY = {"width": 0.125}
@@ -159,6 +161,19 @@ def test_su2020_start_with_another_mask_center_of_su2020_raises() -> None:
     with pytest.raises(ColorzooError, match="mask_center"):
         networks.initialize_from(model(mask_center=0.5))
     networks.initialize_from(model(mask_center=0.0))
+
+
+def test_su2020_without_boxes_equals_a_trunk_with_another_output_scale(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trunk = LocalHints(LocalArchitecture(width=0.125, ab_scale=100.0, init_std=None)).eval()
+    monkeypatch.setattr("colorzoo.zoo.su2020.extensions.create_backbone", lambda *_: trunk)
+    networks = networks_from("zhang2017_local").eval()
+    lightness = lightness_of(1)
+    with torch.inference_mode():
+        found = networks(lightness, Points.none(lightness), None).ab
+        torch.testing.assert_close(found, trunk(lightness).ab)
+        torch.testing.assert_close(networks.color("full", lightness, Points.none(lightness)), found)
 
 
 def test_su2020_training_boxes_are_fractions_and_default_to_the_whole_image() -> None:
