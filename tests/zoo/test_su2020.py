@@ -22,10 +22,12 @@ from colorzoo.testing import sample_batch, sample_image
 from colorzoo.training.command import load_initial_weights
 from colorzoo.training.stages import Start
 from colorzoo.weights import save_weights
-from colorzoo.zoo.su2020.extensions import random_boxes
-from colorzoo.zoo.su2020.model import detect
+from colorzoo.zoo.su2020.extensions import networks_from, random_boxes
+from colorzoo.zoo.su2020.model import detect, torchvision_detector
 from colorzoo.zoo.su2020.network import Rectangle, to_rectangle
 from colorzoo.zoo.su2020.task import Su2020, relative_boxes
+from colorzoo.zoo.zhang2017.model import LocalHints
+from colorzoo.zoo.zhang2017.network import LocalArchitecture
 
 SIZE = (40, 56)
 TINY = {"width": 0.125}
@@ -161,6 +163,19 @@ def test_su2020_start_with_another_mask_center_of_su2020_raises() -> None:
     networks.initialize_from(model(mask_center=0.0))
 
 
+def test_su2020_without_boxes_equals_a_trunk_with_another_output_scale(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trunk = LocalHints(LocalArchitecture(width=0.125, ab_scale=100.0, init_std=None)).eval()
+    monkeypatch.setattr("colorzoo.zoo.su2020.extensions.create_backbone", lambda *_: trunk)
+    networks = networks_from("zhang2017_local").eval()
+    lightness = lightness_of(1)
+    with torch.inference_mode():
+        found = networks(lightness, Points.none(lightness), None).ab
+        torch.testing.assert_close(found, trunk(lightness).ab)
+        torch.testing.assert_close(networks.color("full", lightness, Points.none(lightness)), found)
+
+
 def test_su2020_training_boxes_are_fractions_and_default_to_the_whole_image() -> None:
     batch: Any = sample_batch((32, 64), batch=2)
     assert [len(each) for each in relative_boxes(batch)] == [0, 0]
@@ -202,6 +217,22 @@ def test_detect_returns_boxes_by_descending_score() -> None:
     torch.testing.assert_close(found.corners[1], torch.tensor(wanted))
     many = detect(lightness_of(1), lambda _: (torch.tensor([[0.0, 0, 9, 9]]).repeat(20, 1), torch.ones(20)))
     assert many.given.shape == (1, 8)
+
+
+class DetectorNetwork(torch.nn.Linear):
+    def forward(self, images: list[Tensor]) -> list[dict[str, Tensor]]:
+        assert images[0].device == self.weight.device
+        return [{"boxes": torch.tensor([[5.0, 5, 35, 30]]), "scores": torch.ones(1)}]
+
+
+def test_torchvision_detector_runs_on_the_device_of_the_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, file = DetectorNetwork(2, 2), tmp_path / "detector.safetensors"
+    save_weights(file, network.state_dict(), {})
+    monkeypatch.setattr("torchvision.models.detection.fasterrcnn_resnet50_fpn_v2", lambda **_: network)
+    found = detect(torch.zeros(1, 1, 40, 50, device="meta"), torchvision_detector(str(file)))
+    assert found.corners.device.type == "meta"
 
 
 def test_su2020_error_without_boxes_and_detector_names_the_box_option(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ class RunningNorm(nn.BatchNorm2d):
     """BatchNorm without affine parameters, with Caffe's moving averages of mean and variance.
 
     The running statistics are weighted averages over all batches. Each batch has 0.999 times the weight of
-    the next batch.
+    the next batch. With the Trainer option ``sync_batchnorm``, the initial statistics also contribute, with
+    the weight 0.999^n after n batches.
 
     Examples:
         >>> RunningNorm(8)(torch.rand(2, 8, 4, 4)).shape
@@ -24,7 +25,8 @@ class RunningNorm(nn.BatchNorm2d):
     """
 
     def __init__(self, channels: int) -> None:
-        super().__init__(channels, affine=False)
+        # `SyncBatchNorm` replaces this layer on several GPUs and keeps the momentum
+        super().__init__(channels, momentum=_FADING, affine=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalize ``(B, C, H, W)``; in training mode, update the running statistics."""

@@ -31,7 +31,7 @@ class InstanceExtensions:
 
     Attributes:
         trunk: Name of a Local Hints model (Zhang et al. 2017) that provides all three networks and determines
-            ``width`` and ``mask_center``; see `networks_from`.
+            ``width``, ``mask_center`` and the scale of the output; see `networks_from`.
         random_boxes: Number of random boxes for training images without boxes; 0 uses the whole image as the
             only box.
         colorfulness: Factor c in the loss weight 1 + c * chroma / 20, with chroma in CIE units. Larger
@@ -56,7 +56,7 @@ def networks_from(trunk: str) -> InstanceNetworks:
     """
     local_hints = point_network(create_backbone(trunk, "trunk"), "--model.extensions.trunk")
     unets = [deepcopy(local_hints.unet) for _ in range(3)]
-    network = InstanceNetworks(unets, local_hints.mask_center)
+    network = InstanceNetworks(unets, local_hints.mask_center, local_hints.ab_scale)
     initialize(network.layers, None)
     borrow(network, [key for key in network.state_dict() if not _is_trained(key)])
     return network

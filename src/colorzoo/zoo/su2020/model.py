@@ -53,7 +53,7 @@ def torchvision_detector(path: str) -> Detector:
 
     def detect(image: Tensor) -> tuple[Tensor, Tensor]:
         with torch.inference_mode():
-            detections = model([image])[0]
+            detections = model.to(image.device)([image])[0]
         return detections["boxes"], detections["scores"]
 
     return detect

@@ -277,11 +277,12 @@ class InstanceNetworks(nn.Module):
     Args:
         unets: U-Nets of the full-image, instance and fusion networks, which have equal widths.
         mask_center: Value that is subtracted from the hint mask.
+        ab_scale: CIE units per unit of the output of the U-Nets.
     """
 
-    def __init__(self, unets: Sequence[HintUNet], mask_center: float) -> None:
+    def __init__(self, unets: Sequence[HintUNet], mask_center: float, ab_scale: float = AB_SCALE) -> None:
         super().__init__()
-        self.mask_center = mask_center
+        self.mask_center, self.ab_scale = mask_center, ab_scale
         self.full, self.instance, self.fusion = unets
         self.layers = nn.ModuleDict(
             {name: FusionLayer(scaled_width(channels, self.full.width)) for name, channels, _ in FUSED}
@@ -338,7 +339,7 @@ class InstanceNetworks(nn.Module):
             None if state.full is None else self.full.decode(state.full, visit),
             None if state.fusion is None else self.fusion.decode(state.fusion, fuse),
         )
-        return ab[:, :, :height, :width].float() * AB_SCALE
+        return ab[:, :, :height, :width].float() * self.ab_scale
 
     def color(self, name: str, lightness: Tensor, points: Points) -> Tensor:
         """Colorize images with a single network; return ab ``(B, 2, H, W)`` in CIE units.
@@ -351,7 +352,7 @@ class InstanceNetworks(nn.Module):
         unet: HintUNet = getattr(self, name)
         height, width = lightness.shape[-2:]
         ab = unet.decode(unet.encode(hint_input(lightness, points, self.mask_center)))
-        return ab[:, :, :height, :width].float() * AB_SCALE
+        return ab[:, :, :height, :width].float() * self.ab_scale
 
     def instance_features(self, lightness: Tensor, points: Points) -> dict[str, Tensor]:
         """Return a dict that maps names to the instance network's feature maps for fusion.
