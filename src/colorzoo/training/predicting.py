@@ -138,7 +138,8 @@ class FullSizePrediction(LightningModule):
         return FileTask(original.source, target, original.name)
 
     def _target(self, original: Original) -> Path:
-        return output_path(FoundImage(Path(original.name), Path(original.relative)), self.folder)
+        image = FoundImage(Path(original.name), Path(original.relative))
+        return output_path(image, f"{self.folder}/")  # a folder, even if it is named a.png
 
     def predict_step(self, batch: int, batch_idx: int) -> Status:
         """Colorize the next image unless its result exists."""
