@@ -75,12 +75,13 @@ def test_simulate_emulsion_darkens_red_for_one_fifth_of_the_seeds() -> None:
     torch.testing.assert_close(simulate_emulsion(gray, plain, torch.Generator()), plain, rtol=0, atol=0.01)
 
 
-def test_folder_data_module_degrades_only_training_images(classes_folder) -> None:
+def test_folder_data_module_degrades_only_training_images(classes_folder, monkeypatch) -> None:
     module = FolderDataModule(str(classes_folder), batch_size=2, crop=32, degrade_prob=1.0, check=False)
     batch = {"rgb": muted_images(2), "seed": torch.tensor([3, 4]), "name": ["a", "b"]}
     module.trainer = None
     assert torch.equal(module.on_after_batch_transfer(dict(batch), 0)["rgb"], batch["rgb"])
     module.trainer = SimpleNamespace(training=True)
+    monkeypatch.setattr(module, "batches_done", lambda: 0)
     degraded = module.on_after_batch_transfer(dict(batch), 0)["rgb"]
     plain = module.augment(dict(batch))["rgb"]
     assert (rgb_to_lab(plain) - rgb_to_lab(degraded))[:, :1].abs().mean() > 0.5

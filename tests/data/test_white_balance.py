@@ -47,13 +47,14 @@ def test_white_balance_keeps_images_without_a_warm_cast(kind: str) -> None:
     assert torch.equal(white_balance(images, generators(), 1.0), images)
 
 
-def test_folder_data_module_white_balances_only_training_images(classes_folder) -> None:
+def test_folder_data_module_white_balances_only_training_images(classes_folder, monkeypatch) -> None:
     settings = {"batch_size": 2, "crop": 24, "val_size": 24, "min_scale": 1.0, "check": False}
     module = FolderDataModule(str(classes_folder), white_balance_prob=1.0, **settings)
     batch = {"rgb": tinted(WARM, 2), "seed": torch.tensor([3, 4]), "name": ["a", "b"]}
     module.trainer = None
     assert torch.equal(module.on_after_batch_transfer(dict(batch), 0)["rgb"], batch["rgb"])
     module.trainer = SimpleNamespace(training=True)
+    monkeypatch.setattr(module, "batches_done", lambda: 0)
     trained = module.on_after_batch_transfer(dict(batch), 0)["rgb"]
     warmth = lambda rgb: (rgb[:, 0] - rgb[:, 2]).mean()  # noqa: E731
     assert warmth(trained) < 0.7 * warmth(batch["rgb"])
