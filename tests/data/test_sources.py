@@ -39,6 +39,16 @@ def test_find_sources_returns_files_and_tar_members_in_order(tmp_path):
     assert [source.read() for source in found[2:]] == [second.read_bytes(), first.read_bytes()]
 
 
+def test_find_sources_skips_results_beside_their_sources(tmp_path):
+    names = ("a.JPG", "b.color.png", "c/a.color.jpg", "d.heic")
+    for name in (*names, "a.color.jpg", "d.color.jpg"):
+        write_image(tmp_path / "e.jpg", 0)
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.move(tmp_path / "e.jpg", tmp_path / name)
+    found = [source.name.removeprefix(f"{tmp_path}/") for source in find_sources(tmp_path)]
+    assert found == ["a.JPG", "b.color.png", "c/a.color.jpg"]
+
+
 def test_find_sources_follows_links_without_loops(tmp_path):
     write_image(tmp_path / "elsewhere" / "1.jpg", 0)
     (tmp_path / "root").mkdir()

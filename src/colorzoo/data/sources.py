@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from colorzoo.errors import DataError
-from colorzoo.image_io.find import is_hidden
+from colorzoo.image_io.find import RESULT_SUFFIX, is_hidden
+from colorzoo.image_io.formats import READABLE
 from colorzoo.weights.load import data_digest
 
 _NO_ARCHIVE = -1  # index of the tar file for an image outside tar files
@@ -169,7 +170,8 @@ def find_sources(folder: Path) -> Sources:
 
     Subfolders and ``.tar`` files are searched too. Symbolic links to folders are followed, except links to a
     parent folder. Hidden files and the folders of operating systems and NAS devices
-    (`colorzoo.image_io.find.is_hidden`) are skipped.
+    (`colorzoo.image_io.find.is_hidden`) are skipped. Results of ``colorzoo colorize`` (``NAME.color.jpg``)
+    beside their sources (``NAME.jpg``) are skipped too.
 
     Raises:
         DataError: The folder does not exist or contains no image, or a tar file is damaged.
@@ -187,9 +189,20 @@ def _stored_images(folder: Path) -> Iterator[StoredImage]:
     for path in walk_files(str(folder)):
         suffix = suffix_of(path)
         if suffix in EXTENSIONS:
-            yield StoredImage(path)
+            if not _is_result(path):
+                yield StoredImage(path)
         elif suffix == ".tar":
             yield from tar_sources(path)
+
+
+def _is_result(path: str) -> bool:
+    """Return whether a file is named like a result of ``colorzoo colorize`` beside its source."""
+    stem = os.path.splitext(path)[0]  # noqa: PTH122 - called per image
+    source = stem.removesuffix(RESULT_SUFFIX)
+    if source == stem:
+        return False
+    suffixes = (spelling for suffix in READABLE for spelling in (suffix, suffix.upper()))
+    return any(Path(f"{source}{suffix}").is_file() for suffix in suffixes)
 
 
 def require_folder(folder: Path) -> None:
