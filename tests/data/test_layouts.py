@@ -1,4 +1,5 @@
 import json
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -69,6 +70,17 @@ def test_places_images_reads_places205(tmp_path):
     val = places_images(root, "val", edition="205")
     assert names(val) == ["gsun_5.jpg", "gsun_4.jpg"]  # in list order
     assert val.labels is None
+
+
+def test_places365_numbers_validation_classes_like_training_classes(tmp_path):
+    root = miniatures.places365_easy(tmp_path)
+    first, second = miniatures.PLACES[:2]
+    shutil.rmtree(root / "places365_standard/val" / first)
+    assert places_images(root, "val", labels=True).labels.tolist() == [1]
+    (root / "places365_standard/val" / second).rename(root / "places365_standard/val/zoo")
+    assert len(places_images(root, "val")) == 1
+    with pytest.raises(DataError, match="not in a class folder"):
+        places_images(root, "val", labels=True)
 
 
 @pytest.mark.parametrize("make", [miniatures.places365_easy, miniatures.places365_listed])

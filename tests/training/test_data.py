@@ -1,5 +1,6 @@
 """Samplers and the folder DataModule."""
 
+import numpy as np
 import pytest
 import torch
 from harness import make_images, small_data, small_model, small_trainer
@@ -50,6 +51,13 @@ def test_seeded_sampler_order_depends_only_on_seed_and_epoch():
     assert (
         interleaved == samples_by_rank(20, 1)[0]
     )  # two processes with half the batch each form the same global batches
+
+
+def test_data_module_accepts_numpy_numbers(images):
+    data = small_data(images, crop=np.int64(16), batch_size=np.int32(2))
+    data.setup("fit")
+    assert (data.crops, data.global_batches) == ([16], [2])
+    assert len(next(iter(data.train_dataloader()))["rgb"]) == 2
 
 
 @pytest.mark.parametrize("batch_size", [4, [2, 4], 99])

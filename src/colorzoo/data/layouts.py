@@ -44,19 +44,18 @@ def require_path(name: str, paths: Sequence[Path], help_text: str) -> Path:
     return found
 
 
-def labeled_by_folder(folder: Path, classes: Sequence[str] | None = None) -> ImageTable:
+def labeled_by_folder(folder: Path, classes: Sequence[str]) -> ImageTable:
     """Return the images below a folder, labeled by their top-level subfolder or tar.
 
     Args:
         folder: Folder with one subfolder per class.
-        classes: Class names in order; None sorts the subfolders by name.
+        classes: Class names in order.
 
     Raises:
         DataError: An image is not in any class folder.
     """
     sources = find_sources(folder)
-    names = class_folders(folder) if classes is None else classes
-    return ImageTable(sources, labels=labels_by_folder(sources, folder, names))
+    return ImageTable(sources, labels=labels_by_folder(sources, folder, classes))
 
 
 def labels_by_folder(sources: Sources, folder: Path, classes: Sequence[str], depth: int = 1) -> Tensor:

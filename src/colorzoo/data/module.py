@@ -145,7 +145,7 @@ class ImageDataModule(LightningDataModule):
         scalars = {name: value for name, value in self.hparams.items() if isinstance(value, PurePath | Real)}
         self.hparams.update(plain_arguments(scalars))
         check_arguments(type(self), self.hparams)
-        crops, batch_sizes = _listed(crop), _listed(batch_size)
+        crops, batch_sizes = self.crops, self.global_batches
         if not crops or not batch_sizes:
             raise DataError(
                 "--data.crop and --data.batch_size must each be a number or a nonempty list, got crop "

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from colorzoo.data.image_table import ImageTable
-from colorzoo.data.layouts import labeled_by_folder, read_image_list, require_path
+from colorzoo.data.layouts import class_folders, labeled_by_folder, read_image_list, require_path
 from colorzoo.data.module import ImageDataModule
+from colorzoo.data.sources import find_sources
 
 Edition = Literal["205", "365"]
 
@@ -41,7 +42,7 @@ class PlacesDataModule(ImageDataModule):
         root: Folder that contains the unpacked archives; see the layouts above.
         edition: ``"205"`` or ``"365"``.
         labels: Whether to add ``label`` to batches: class numbers from the list files, or indices of the
-            sorted class folders.
+            sorted class folders of the training images.
         kwargs: Arguments of `ImageDataModule`.
     """
 
@@ -60,9 +61,12 @@ class PlacesDataModule(ImageDataModule):
             DataError: A file or folder is missing. The message states the expected path and the download
                 page.
         """
-        find = _images_205 if self.hparams.edition == "205" else _images_365
-        images = find(Path(self.hparams.root), split)
-        return images if self.hparams.labels else ImageTable(images.sources)
+        root, labels = Path(self.hparams.root), self.hparams.labels
+        if self.hparams.edition == "205":
+            images = _images_205(root, split)
+        else:
+            images = _images_365(root, split, labels=labels)
+        return images if labels else ImageTable(images.sources)
 
 
 def _images_205(root: Path, split: str) -> ImageTable:
@@ -73,11 +77,14 @@ def _images_205(root: Path, split: str) -> ImageTable:
     return read_image_list(file, require_path("images of Places205", [root / _IMAGES_205], help_text))
 
 
-def _images_365(root: Path, split: str) -> ImageTable:
+def _images_365(root: Path, split: str, *, labels: bool) -> ImageTable:
     in_folders = root / "places365_standard" / split
-    if in_folders.is_dir():
-        return labeled_by_folder(in_folders)
     help_text = f"{_HELP_365} and unpack its archives into the data folder"
+    if in_folders.is_dir():
+        if not labels:
+            return ImageTable(find_sources(in_folders))
+        train = require_path("train images of Places365", [in_folders.parent / "train"], help_text)
+        return labeled_by_folder(in_folders, class_folders(train))
     folders = [root / name for name in _IMAGES_365[split]]
     folder = require_path(f"{split} images of Places365", [*folders, in_folders], help_text)
     name = "places365_val.txt" if split == "val" else "places365_train_standard.txt"
