@@ -434,10 +434,10 @@ def _comparisons(
         first, second = (_moments_of(setup, tables, method, count) for method in compare)
         for output in setup.outputs:
             key = output.key
-            has_image_values = key in first
-            if has_image_values and not output.detail:
-                found = difference(first[key], second[key], output.finish, weights, groups)
-                rows.append((count, output, found))
+            if output.detail or key not in first:
+                continue
+            row_difference = difference(first[key], second[key], output.finish, weights, groups)
+            rows.append((count, output, row_difference))
     # the adjustment depends on the number of all comparisons
     adjusted_p_values = holm([row_difference.p_value for _, _, row_difference in rows])
     return tuple(

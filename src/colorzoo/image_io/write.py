@@ -267,8 +267,8 @@ def encode(rgb: Levels, like: RasterImage, kind: str, quality: int) -> bytes:
 
         return encode_layers({"Image": rgb}, like)
     depth = 16 if like.bit_depth == 16 and kind in DEEP_FORMATS else 8
-    alpha_source = like if kind in ALPHA_FORMATS else None
-    stored = quantized(rgb, alpha_source, depth)
+    has_alpha = like.alpha is not None and kind in ALPHA_FORMATS
+    stored = quantized(rgb, like if has_alpha else None, depth)
     if kind == "TIFF":
         return TIFF_HEADER + b"".join(encode_page(stored, like.metadata, len(TIFF_HEADER)))
     if depth == 16:  # PNG is the only other format with 16 bits
@@ -277,7 +277,7 @@ def encode(rgb: Levels, like: RasterImage, kind: str, quality: int) -> bytes:
         image, options = gif_image(stored)
     else:
         image, options = Image.fromarray(stored), {}
-    options |= save_options(kind, like.metadata, quality, alpha=like.alpha is not None)
+    options |= save_options(kind, like.metadata, quality, alpha=has_alpha)
     memory: IO[bytes] = io.BytesIO()
     if hasattr(os, "memfd_create"):  # on Linux, this file has a descriptor, so Pillow releases the GIL
         memory = os.fdopen(os.memfd_create("image"), "w+b")

@@ -191,7 +191,8 @@ class NetworkRunner:
             ColorzooError: The result is not finite in float32, a system of equations has no solution, or the
                 device has too little memory.
         """
-        if self.dtype != torch.float32 and torch.float32 not in states:
+        has_fallen_back = torch.float32 in states  # an earlier result was not finite
+        if self.dtype != torch.float32 and not has_fallen_back:
             state = states.setdefault(self.dtype, {})
             with suppress(LinAlgError):  # a system of equations with NaN
                 result = self._run(method, image, hints, state, self.dtype)

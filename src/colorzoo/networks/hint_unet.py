@@ -170,10 +170,13 @@ class HintUNet(nn.Module):
                 8_3, 9_up, 9_3, 10_up, 10_2. Maps whose names end in "up" are passed before the ReLU.
         """
         encoded = self.encode(x, context=context, detach=detach, visit=visit)
-        head_input = encoded.trunk.detach() if detach == "classification" else encoded.trunk
-        logits = self.distribution(head_input)
+        trunk_without_gradient = encoded.trunk.detach()
+        if detach == "classification":
+            logits = self.distribution(trunk_without_gradient)
+        else:
+            logits = self.distribution(encoded.trunk)
         if detach == "regression":  # `encode` has detached the maps of the skip connections
-            encoded = encoded._replace(trunk=encoded.trunk.detach())
+            encoded = encoded._replace(trunk=trunk_without_gradient)
         ab = self.decode(encoded, visit)
         return HintUNetOutput(ab, logits, encoded.trunk, encoded.maps)
 

@@ -175,17 +175,19 @@ class Context:
         photo = self.opened(recipe)
         colorizer = self.pool.get(recipe.model)
         if colorizer.is_sketch_model:
-            opened = photo.on_paper().healed(recipe.healing)
+            prepared = photo.on_paper().healed(recipe.healing)
         else:
-            opened = photo.healed(recipe.healing).part(recipe.border)
-        if opened.window is None:  # the whole photo
+            prepared = photo.healed(recipe.healing).part(recipe.border)
+        if prepared.window is None:  # the whole photo
             recipe.check_inside(*photo.size)
         else:
-            recipe, _ = crop_recipe(recipe, photo.size, opened.window.inside)  # without the notes
+            recipe, _ = crop_recipe(
+                recipe, photo.size, prepared.window.inside
+            )  # the pad does not show the notes
         reference = self.session.reference_for(recipe)
         if reference is not None:
             _check_reference(colorizer.model, reference)
-        return PadRequest(colorizer, opened, recipe, reference, self.pool.cache)
+        return PadRequest(colorizer, prepared, recipe, reference, self.pool.cache)
 
     def file(self) -> tuple[bytes, str]:
         """Return the content and the name of the uploaded file.

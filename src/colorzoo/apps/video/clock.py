@@ -78,11 +78,11 @@ class PacketClock:
             packet: Packet of any stream. Packets must be passed in the order of the file.
         """
         index, time_base = packet.stream_index, packet.time_base
-        # AVI stores only decoding timestamps, which are equal for sound and subtitles
+        # AVI stores no presentation timestamps; for sound and subtitles, they equal the decoding timestamps
         presentation_delay = 0 if packet.pts is None else packet.pts - packet.dts
         offset = self._offset(index, Fraction(packet.dts * time_base))
         dts: int = packet.dts + round(offset / time_base)
-        if index == self._main:
+        if index == self._main:  # this stream moves the clock
             self._now = Fraction(dts * time_base)
         elif index in self._last_dts:
             # muxers refuse equal timestamps of sound

@@ -113,8 +113,8 @@ def enforce_points(ab: Tensor, points: Points, propagator: Propagator) -> Tensor
         return ab
     # mean difference of the hinted pixels in each cell of the propagator
     hinted_share = F.adaptive_avg_pool2d(points.mask, propagator.shape)
-    difference_sum = F.adaptive_avg_pool2d((points.ab - ab) * points.mask, propagator.shape)
-    difference = difference_sum / hinted_share.clamp(min=1e-6)
+    masked_mean = F.adaptive_avg_pool2d((points.ab - ab) * points.mask, propagator.shape)
+    difference = masked_mean / hinted_share.clamp(min=1e-6)  # mean over the hinted pixels
     is_hinted = (hinted_share[0, 0] > 0).cpu().numpy()
     propagated = propagator(difference[0].double().cpu().numpy(), is_hinted)
     propagated_map = torch.from_numpy(propagated)[None].to(ab)
