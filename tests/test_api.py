@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,7 @@ def test_unusable_settings_raise_an_error(
     ("settings", "message"),
     [
         ({"temperature": 100.0}, "temperature must be"),
+        ({"temperature": np.float32(100)}, "temperature must be"),
         ({"size": 8}, "size must be"),
         ({"strength": 2.0}, "strength must be"),
         ({"frames": "last"}, "frames must be one of 'all', 'first', got 'last'"),
@@ -186,6 +188,19 @@ def test_arguments_have_the_limits_of_the_command_line(
 ) -> None:
     with pytest.raises(ColorzooError, match=message):
         colorzoo.colorize_file(folder / "a.png", folder / "result.png", "colorzoo2026", **settings)
+
+
+def test_unread_references_of_a_recipe_are_named_once(folder: Path, tmp_path: Path) -> None:
+    recipe = {"exemplar": {"path": "warm.png"}}  # without a file, the folder of this path is unknown
+    calls = (
+        partial(colorzoo.colorize, folder / "a.png"),
+        partial(colorzoo.colorize_file, folder / "a.png", tmp_path / "a.png"),
+    )
+    for call in calls:
+        with pytest.warns(UserWarning, match="the references of the recipe were ignored") as found:
+            call("colorzoo2026", recipe)
+        notes = [str(each.message) for each in found]
+        assert sum("references of the recipe were ignored" in note for note in notes) == 1
 
 
 FORK = """

@@ -39,7 +39,8 @@ IMAGE = np.zeros((8, 8), np.uint8)
     [
         (partial(create_coloring_model, "larsson2016", None, hue="modes"), "hue must be one of .*, got"),
         (partial(ExemplarPairsDataModule, "album", pairing="nearst"), "pairing must be one of 'list', "),
-        (partial(colorize, IMAGE, engine="onnx"), "engine must be one of torch, onnxruntime, got 'onnx'"),
+        (partial(colorize, IMAGE, engine="onnx"), "engine must be one of 'torch', 'onnxruntime', got 'onnx'"),
+        (partial(Colorizer, "gray", engine="onnx"), "engine must be one of torch, onnxruntime, got 'onnx'"),
         (partial(Colorizer, "gray", precision="fp16"), "precision must be one of auto, .*, got 'fp16'"),
     ],
 )

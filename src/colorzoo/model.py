@@ -122,8 +122,9 @@ class ColoringModel(nn.Module):
             check_arguments(cls, given)
             defaults = default_arguments(cls)
             model.hparams = plain_arguments(defaults | given)
-            changed = (name for name, value in defaults.items() if given.get(name, value) is not value)
-            model.unstored_settings = tuple(name for name in changed if callable(given[name]))
+            model.unstored_settings = tuple(
+                name for name, value in given.items() if callable(value) and value is not defaults.get(name)
+            )
         return model
 
     def __init__(self, network: nn.Module) -> None:

@@ -160,7 +160,7 @@ def check_arguments(kind: type[Any], arguments: Mapping[str, Any]) -> None:
         elif isinstance(value, list | tuple):
             items = list(value)
         for limits in _ranges_of(hint):
-            for item in items:
+            for item in map(_plain, items):
                 if isinstance(item, int | float) and not limits.contains(item):
                     raise ColorzooError(f"{name} must be {limits}, got {item}")
 

@@ -109,10 +109,10 @@ def test_references_of_a_recipe_without_a_file_are_ignored_with_a_warning() -> N
     recipe = Recipe(extra={"exemplar": {"path": "sunset.jpg"}})
     alike = Colorizer(Alike(), device="cpu")
     with pytest.warns(UserWarning, match="references of the recipe were ignored"):
-        alike.colorize(IMAGES[0], recipe)
+        alike(IMAGES[0], recipe)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        alike.colorize(IMAGES[0], recipe, reference=IMAGES[1])
+        warnings.filterwarnings("error", "the references of the recipe")
+        alike(IMAGES[0], recipe, reference=IMAGES[1])
 
 
 def test_strength_of_references_that_a_model_ignores_is_named() -> None:

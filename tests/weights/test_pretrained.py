@@ -81,6 +81,13 @@ def test_model_with_a_class_as_setting_is_not_saved(tmp_path: Path) -> None:
     Normalized(3, torch.nn.Identity).save_pretrained(tmp_path)
     assert Normalized.from_pretrained(tmp_path).hparams == {"width": 3}
 
+    class Custom(ColoringModel):
+        def __init__(self, norm: type[torch.nn.Module]) -> None:
+            super().__init__(torch.nn.Sequential(torch.nn.Conv2d(1, 2, 1), norm(2)))
+
+    with pytest.raises(WeightsError, match="Custom cannot be saved with the setting 'norm'"):
+        Custom(torch.nn.InstanceNorm2d).save_pretrained(tmp_path)
+
 
 def test_checkpoint_settings_of_earlier_versions_are_ignored(tmp_path: Path) -> None:
     task = colorzoo.create_model(NAME, None, width=0.125)

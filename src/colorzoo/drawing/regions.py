@@ -306,12 +306,14 @@ def _innermost(labels: Labels, edges: Darkness, regions: Labels) -> NDArray[np.b
         edges: ``(H, W)``, 1 for pixels at boundaries and 0 elsewhere.
         regions: Numbers of the regions.
     """
+    is_innermost = np.zeros(labels.shape, bool)
+    if not len(regions):
+        return is_innermost
     pixels = np.flatnonzero(np.isin(labels, regions))
     owners = labels.ravel()[pixels]
     distances = cv2.distanceTransform(1 - edges, cv2.DIST_L2, 5).ravel()[pixels]
     largest = np.zeros(int(labels.max()) + 1, np.float32)
     np.maximum.at(largest, owners, distances)
-    is_innermost = np.zeros(labels.shape, bool)
     is_innermost.flat[pixels] = distances == largest[owners]
     return is_innermost
 

@@ -248,6 +248,8 @@ class Colorizer:
         # guidance tensors cover the whole image
         recipe = guidance if isinstance(guidance, Recipe) else Recipe(border="none")
         notes = recipe_notes(recipe, image)
+        if reference is None and "exemplar" in recipe.kinds() and recipe.exemplar.files:
+            notes += (_UNREAD_REFERENCES,)
         setting = recipe.border if border is None else border
         if self._network.is_sketch or (border is None and setting == "automatic" and recipe.classes.file):
             setting = "none"  # drawings have no border, and label images require the whole image
@@ -357,8 +359,8 @@ class Colorizer:
             reference: Reference image, list of reference images, or an exemplar, which is returned unchanged.
                 None and an empty list use the references of the recipe.
             guidance: Guidance without references, or recipe.
-            folder: Folder to which reference paths in the recipe are relative. None ignores these references
-                with a warning.
+            folder: Folder to which reference paths in the recipe are relative. None ignores these references,
+                and `prepare` adds a note.
             weights: Relative weight of each reference image; None gives equal weights. References of the
                 recipe have the weights of the recipe.
 
@@ -376,8 +378,6 @@ class Colorizer:
                 references.append(ReadReference(as_image(image), weight, name))
         elif folder is not None and isinstance(guidance, Recipe):
             references = recipe_references(guidance, folder)
-        elif isinstance(guidance, Recipe) and guidance.exemplar.files:
-            warnings.warn(_UNREAD_REFERENCES, UserWarning, stacklevel=3)
         return self.exemplar(references) if references else None
 
     def predict(self, lightness: Tensor, guidance: Guidance, states: States | None = None) -> Prediction:
