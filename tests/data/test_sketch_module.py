@@ -163,6 +163,10 @@ def test_drawings_layout_balances_classes_and_predicts_from_drawn_lines(drawings
     games = torch.tensor(["games" in source.name for source in module.train_data.sources])
     assert weights[games].sum() == pytest.approx(weights[~games].sum())
     assert sorted(Path(each.name).name for each in module.originals().sources) == ["1.png", "3.png"]
+    samples = [module.train_data[index, 0] for index in range(len(games))]
+    assert [int(sample["label"]) for sample in samples] == games.int().tolist()
+    with pytest.raises(DataError, match="labels must be false"):
+        data(drawings, layout="pairs", labels=True).setup("fit")
 
 
 def test_lines_drawn_replaces_xdog_for_a_folder_of_images(classes_folder) -> None:

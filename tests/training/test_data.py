@@ -53,8 +53,11 @@ def test_seeded_sampler_order_depends_only_on_seed_and_epoch():
     )  # two processes with half the batch each form the same global batches
 
 
-def test_data_module_accepts_numpy_numbers(images):
-    data = small_data(images, crop=np.int64(16), batch_size=np.int32(2))
+@pytest.mark.parametrize(
+    ("crop", "batch_size"), [(np.int64(16), np.int32(2)), ([np.int64(16)], [np.int32(2)])]
+)
+def test_data_module_accepts_numpy_numbers(images, crop, batch_size):
+    data = small_data(images, crop=crop, batch_size=batch_size)
     data.setup("fit")
     assert (data.crops, data.global_batches) == ([16], [2])
     assert len(next(iter(data.train_dataloader()))["rgb"]) == 2

@@ -141,9 +141,12 @@ class ImageDataModule(LightningDataModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        # checkpoints store the hparams; paths and NumPy numbers could not be loaded without executing code
-        scalars = {name: value for name, value in self.hparams.items() if isinstance(value, PurePath | Real)}
-        self.hparams.update(plain_arguments(scalars))
+        # NumPy numbers are not checked, and checkpoints with paths or NumPy numbers cannot be loaded without
+        # executing code
+        converted = {
+            name: value for name, value in self.hparams.items() if isinstance(value, PurePath | Real | list)
+        }
+        self.hparams.update(plain_arguments(converted))
         check_arguments(type(self), self.hparams)
         crops, batch_sizes = self.crops, self.global_batches
         if not crops or not batch_sizes:

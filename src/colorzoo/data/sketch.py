@@ -95,9 +95,11 @@ class SketchDataModule(FolderDataModule):
         """Return the images of a split, with sketches if the layout contains sketch files.
 
         Raises:
-            DataError: A folder or a sketch is missing.
+            DataError: A folder or a sketch is missing, or the layout has no class folders for ``labels``.
         """
         root, layout = Path(self.hparams.root), self._layout
+        if self.hparams.labels and layout in ("pairs", "tag2pix"):
+            raise DataError(f"--data.labels must be false for --data.layout {layout}, got true")
         if layout == "xdog":
             return super().find_images(split)
         if layout == "pairs":
@@ -131,7 +133,10 @@ class SketchDataModule(FolderDataModule):
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
         """Compute missing sketches, then jitter the colors if ``jitter`` is set."""
-        if "sketch" not in batch or self._layout == "drawings":
+        needs_lines = "sketch" not in batch
+        if self._layout == "drawings" and not needs_lines:  # training replaces some of the drawn lines
+            needs_lines = training or not batch["has_sketch"].all()
+        if needs_lines:
             batch = {**batch, "sketch": self._sketches(batch, training=training)}
         if training and self.hparams.jitter:
             generators = image_generators(batch["seed"], "jitter")
@@ -229,9 +234,12 @@ class SketchedDataset(Dataset[Sample]):
         crop = crop_square(torch.cat([rgb, sketch]), self.side, seed if self.random_crop else None)
         name = self.sources[index].name
         has_sketch = torch.tensor(bool(drawings))
-        return Sample(
+        sample = Sample(
             rgb=crop[:3], seed=torch.tensor(seed), name=name, sketch=crop[3:], has_sketch=has_sketch
         )
+        if self.images.labels is not None:
+            sample["label"] = self.images.labels[index]
+        return sample
 
     def _read_sketch(self, source: StoredImage, rgb: Tensor) -> Tensor:
         """Read a sketch as ``(1, H, W)`` uint8 at the size of its color image."""
