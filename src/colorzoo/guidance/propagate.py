@@ -138,6 +138,10 @@ def affinities(lightness: Array, variance_share: float) -> csr_array:
     """
     from scipy.sparse import csr_array
 
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(lightness, 1, mode="edge"), (3, 3))
+    window_variance = windows.var(axis=(2, 3)).ravel()
+    variance = np.maximum(variance_share * window_variance, LEAST_VARIANCE)
+
     height, width = lightness.shape
     # flat indices of all pairs of a pixel and a neighbor, for each of eight directions
     index = np.arange(height * width).reshape(height, width)
@@ -151,9 +155,6 @@ def affinities(lightness: Array, variance_share: float) -> csr_array:
     rows, columns = np.concatenate(pixels), np.concatenate(neighbors)
 
     flat = lightness.ravel()
-    windows = np.lib.stride_tricks.sliding_window_view(np.pad(lightness, 1, mode="edge"), (3, 3))
-    window_variance = windows.var(axis=(2, 3)).ravel()
-    variance = np.maximum(variance_share * window_variance, LEAST_VARIANCE)
     exponent = (flat[rows] - flat[columns]) ** 2 / (2 * variance[rows])
     lowest_exponent = np.full(flat.size, np.inf)  # of the most similar neighbor of each pixel
     np.minimum.at(lowest_exponent, rows, exponent)
