@@ -270,7 +270,7 @@ WRONG: dict[str, list[tuple[Any, ...]]] = {
             "without_gradient must not match",
         ),
         (
-            {"contract_test": ContractTestConfig(size=16, without_gradient=("model.netwrok.*",))},
+            {"contract_test": ContractTestConfig(size=16, without_gradient=("model.net.*",))},
             "without_gradient must match parameters of the task, such as model.network.",
         ),
         (NO_TRAINING, r"'training' in its limits.* \['model.network.0.weight'"),
