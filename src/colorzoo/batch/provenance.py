@@ -104,13 +104,13 @@ def result_provenance(
         recipe = replace(recipe, strength=settings.strength)
     if isinstance(model, ModelChoice):
         recipe = replace(recipe, model=model_card(model.name).name)
-    hashed_recipe = recipe
+    recorded_recipe = hashed_recipe = recipe.to_dict()
     if files:  # their content determines the result, not their names
-        hashed_recipe = _with_file_names(recipe, files, [file.sha256 for file in files])
-        recipe = _with_file_names(recipe, files, [file.name for file in files])
+        hashed_recipe = _with_file_names(recipe, files, [file.sha256 for file in files]).to_dict()
+        recorded_recipe = _with_file_names(recipe, files, [file.name for file in files]).to_dict()
     # all engines give equal pixels
     decisive_settings = {name: value for name, value in recorded_settings.items() if name != "engine"}
-    decisive_recipe = {**hashed_recipe.to_dict(), "image": None}  # without size and SHA-256 of the source
+    decisive_recipe = {**hashed_recipe, "image": None}  # without size and SHA-256 of the source
     decisive: list[object] = [decisive_settings, decisive_recipe]
     if loaded is not None:
         decisive += _setting_file_hashes(loaded.settings)
@@ -125,7 +125,7 @@ def result_provenance(
         model,
         decisive,
         options=options,
-        recipe=recipe.to_json(),
+        recipe=json.dumps(recorded_recipe, indent=1),
         crop="" if recipe.crop is None else recipe.crop.to_text(),
         files=files,
     )
