@@ -22,7 +22,7 @@ from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.guidance import Boxes, Exemplar, Guidance, Regions
 from colorzoo.networks.blocks import is_traced
 from colorzoo.prediction import Prediction
-from colorzoo.settings import check_arguments, constructor_parameters, default_arguments, plain_arguments
+from colorzoo.settings import check_arguments, constructor_parameters, plain_arguments
 from colorzoo.weights import apply_weights
 from colorzoo.weights.load import Provenance
 from colorzoo.weights.pretrained import load_model, push_model, save_model
@@ -120,7 +120,7 @@ class ColoringModel(nn.Module):
         if args or kwargs:
             given = dict(zip(constructor_parameters(cls), args, strict=False)) | kwargs
             check_arguments(cls, given)
-            defaults = default_arguments(cls)
+            defaults = _default_arguments(cls)
             model.hparams = plain_arguments(defaults | given)
             model.unstored_settings = tuple(
                 name for name, value in given.items() if callable(value) and value is not defaults.get(name)
@@ -137,7 +137,7 @@ class ColoringModel(nn.Module):
     @cached_property
     def hparams(self) -> dict[str, Any]:
         """Constructor arguments of the subclass as plain mappings, lists, numbers and strings."""
-        return plain_arguments(default_arguments(type(self)))  # other arguments are set by `__new__`
+        return plain_arguments(_default_arguments(type(self)))  # other arguments are set by `__new__`
 
     @property
     def device(self) -> torch.device:
@@ -517,6 +517,12 @@ def _mark_as_trained(model: ColoringModel, state_dict: Mapping[str, Tensor], pre
     # a module that borrows weights adds its own tensors to the state dict
     if is_complete and any(found[key].data_ptr() != value.data_ptr() for key, value in own.items()):
         model.trained, model.untrained_reason = True, ""
+
+
+def _default_arguments(model_class: type[ColoringModel]) -> dict[str, Any]:
+    """Return the default values of constructor parameters; required parameters are omitted."""
+    parameters = constructor_parameters(model_class)
+    return {name: each.default for name, each in parameters.items() if each.default is not each.empty}
 
 
 def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | None) -> None:

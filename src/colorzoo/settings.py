@@ -39,10 +39,8 @@ __all__ = [
     "option",
 ]
 
-Precision = Literal["auto", "float32", "bfloat16"]
-"""Numeric precision of a model."""
-Engine = Literal["torch", "onnxruntime"]
-"""Inference library."""
+Precision = Literal["auto", "float32", "bfloat16"]  # numeric precision of a model
+Engine = Literal["torch", "onnxruntime"]  # inference library
 
 
 @dataclass(frozen=True)
@@ -124,8 +122,6 @@ Positive = Annotated[float, Range(0, open=True)]
 """Number above 0."""
 Width = Annotated[float, Range(0, 4, open=True, unit="times the published channels")]
 """Multiplier of the published number of channels."""
-Ratio = Annotated[float, Range(1)]
-"""Number that is at least 1."""
 NonNegativeInt = Annotated[int, Range(0)]
 """Integer that is at least 0."""
 PositiveInt = Annotated[int, Range(1)]
@@ -202,12 +198,6 @@ def constructor_parameters(kind: type[Any]) -> Mapping[str, inspect.Parameter]:
                 found.setdefault(key, parameter)
             return found
     return found
-
-
-def default_arguments(kind: type[Any]) -> dict[str, Any]:
-    """Return the default values of the parameters of a constructor; required parameters are omitted."""
-    parameters = constructor_parameters(kind)
-    return {name: each.default for name, each in parameters.items() if each.default is not each.empty}
 
 
 def constructor_arguments(kind: type[Any], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -292,10 +282,7 @@ def setting_groups(constructor: type[Any]) -> dict[str, type[Any]]:
 
 
 def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert argument values to mappings, lists, numbers and strings; exclude callables.
-
-    Paths become strings, and NumPy numbers become numbers of Python.
-    """
+    """Convert argument values to mappings, lists, strings and numbers of Python; exclude callables."""
     return {key: _plain(value) for key, value in arguments.items() if not callable(value)}
 
 
@@ -324,8 +311,7 @@ def _group_settings(name: str, value: Any) -> dict[str, Any]:
     """Return the settings of a group as a dictionary; raise an error for other values."""
     if not isinstance(value, Mapping) and not is_dataclass(value):
         raise ColorzooError(f"{name} must be a mapping of settings, got {value!r}")
-    found: dict[str, Any] = _plain(value)
-    return found
+    return dict(_plain(value))
 
 
 def _plain(value: Any) -> Any:

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from numbers import Real
 from pathlib import Path, PurePath
-from typing import Any, ClassVar, cast
+from typing import Annotated, Any, ClassVar, cast
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -52,7 +52,7 @@ from colorzoo.settings import (
     NonNegativeInt,
     PositiveInt,
     Probability,
-    Ratio,
+    Range,
     check_arguments,
     plain_arguments,
 )
@@ -126,7 +126,7 @@ class ImageDataModule(LightningDataModule):
         resize: PositiveInt | None = None,
         window: WindowKind = "side",
         min_scale: Probability = 0.6,
-        max_stretch: Ratio = 1.0,
+        max_stretch: Annotated[float, Range(1)] = 1.0,
         degrade_prob: Fraction = 0.0,
         white_balance_prob: Fraction = 0.0,
         class_power: Fraction = 1.0,

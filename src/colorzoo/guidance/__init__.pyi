@@ -17,7 +17,7 @@ from .fields import Fields as Fields
 from .fields import Reach as Reach
 from .fields import Vertices as Vertices
 from .fields import format_hex as format_hex
-from .fields import parse_reach as parse_reach
+from .fields import read_reach as read_reach
 from .hints import Boxes as Boxes
 from .hints import ClassMap as ClassMap
 from .hints import Exemplar as Exemplar
@@ -70,6 +70,6 @@ __all__ = [
     "parse_border",
     "parse_crop_text",
     "parse_finish_text",
-    "parse_reach",
+    "read_reach",
     "statistics_of",
 ]

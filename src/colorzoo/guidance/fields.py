@@ -80,19 +80,6 @@ def read_reach(value: object, name: str) -> Reach:
     raise GuidanceError(f"{name} must be {names} or a number from 0 to {MAX_REACH:g}, got {value!r}")
 
 
-def parse_reach(text: str, name: str) -> Reach:
-    """Parse the `Reach` of a point (how far its color spreads); see `read_reach`.
-
-    Examples:
-        >>> parse_reach("0.5", "--reach")
-        0.5
-    """
-    try:
-        return read_reach(float(text), name)
-    except ValueError:
-        return read_reach(text, name)
-
-
 def check_count(name: str, count: int, most: int) -> None:
     """Raise `GuidanceError` if the field ``name`` has more than ``most`` entries."""
     if count > most:

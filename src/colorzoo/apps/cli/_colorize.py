@@ -40,7 +40,7 @@ from colorzoo.guidance import (
     parse_border,
     parse_crop_text,
     parse_finish_text,
-    parse_reach,
+    read_reach,
 )
 from colorzoo.image_io import (
     find_images,
@@ -396,15 +396,23 @@ def parse_point(text: str, reach: str | None = None) -> PointHint:
         raise _point_error(text)
     point_reach: Reach = DEFAULT_REACH
     if match["reach"]:
-        point_reach = parse_reach(match["reach"], f"--point {text!r}: the reach")
+        point_reach = _parse_reach(match["reach"], f"--point {text!r}: the reach")
     elif reach is not None:
-        point_reach = parse_reach(reach, "--reach")
+        point_reach = _parse_reach(reach, "--reach")
     try:
         x, y, radius = float(match["x"]), float(match["y"]), float(match["radius"] or 3.0)
         red, green, blue = ImageColor.getrgb(match["color"])[:3]
         return PointHint(x, y, radius, format_hex((red, green, blue)), reach=point_reach)
     except ValueError:  # a malformed number or an unknown color
         raise _point_error(text) from None
+
+
+def _parse_reach(text: str, name: str) -> Reach:
+    """Parse a number, ``automatic`` or ``everywhere``; ``name`` names the value in error messages."""
+    try:
+        return read_reach(float(text), name)
+    except ValueError:
+        return read_reach(text, name)
 
 
 def _point_error(text: str) -> GuidanceError:
