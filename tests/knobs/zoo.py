@@ -85,7 +85,8 @@ KNOBS = {
             "channels": 64, "multipliers": (1, 1, 1, 1, 2), "attention": (3,), "embedding": 64, "heads": 2,
             "fewest": 14, "strokes": 1, "hinted": 0.0, "everything": 0.0,
         },
-        exempt=("top_k", "seed", "matcher", "matcher_weights", "matched_size"),
+        # rows and columns must match the crop
+        exempt=("top_k", "seed", "matcher", "matcher_weights", "matched_size", "rows", "columns"),
         size=64, batch=4,
     ),
     "iizuka2016": Knobs(values={"width": 0.25, "scene_side": 64}, exempt=("class_weight", "classes")),
