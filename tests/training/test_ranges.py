@@ -68,7 +68,6 @@ KINDS = {
     "NonNegativeFloat": ((0, 9), (-0.001,)),
     "Positive": ((0.001, 9), (0,)),
     "Width": ((0.001, 4), (0, 4.001)),
-    "Ratio": ((1, 9), (0.999,)),
     "NonNegativeInt": ((0, 9), (-1,)),
     "PositiveInt": ((1, 9), (0,)),
 }

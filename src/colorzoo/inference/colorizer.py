@@ -248,7 +248,8 @@ class Colorizer:
         # guidance tensors cover the whole image
         recipe = guidance if isinstance(guidance, Recipe) else Recipe(border="none")
         notes = recipe_notes(recipe, image)
-        if reference is None and "exemplar" in recipe.kinds() and recipe.exemplar.files:
+        uses_references = "exemplar" in recipe.kinds() and "exemplar" in self.model.accepts
+        if reference is None and uses_references and recipe.exemplar.files:
             notes += (_UNREAD_REFERENCES,)
         setting = recipe.border if border is None else border
         if self._network.is_sketch or (border is None and setting == "automatic" and recipe.classes.file):
