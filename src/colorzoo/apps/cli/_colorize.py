@@ -62,8 +62,6 @@ from colorzoo.inference import (
 if TYPE_CHECKING:
     from c2pa import Signer
 
-    from colorzoo.batch import ReportEntry
-
 
 PrintResult = Callable[[FileResult], None]
 
@@ -81,7 +79,7 @@ def colorize_images(args: ColorizeOptions) -> int:
     `colorzoo.apps.cli.colorize.run` documents the exit codes.
     """
     if args.report:
-        check_reports(args.report)
+        _check_reports(args.report)
     signer = _load_signer(Path(args.sign)) if args.sign else None
     files = _file_colorizer(args)
     uses_default_model = files.choice is not None and files.choice.is_default
@@ -110,7 +108,7 @@ def colorize_images(args: ColorizeOptions) -> int:
     return 2 if len(failures) == len(results) else 1
 
 
-def check_reports(paths: Sequence[str]) -> None:
+def _check_reports(paths: Sequence[str]) -> None:
     """Raise an error if a report would replace a file that is not a report."""
     from colorzoo.batch import check_report
 
@@ -157,26 +155,15 @@ def _sign(signer: Signer, results: Sequence[FileResult]) -> None:
 
 
 def _report_run(paths: Sequence[str], results: Sequence[FileResult]) -> None:
-    """Read the results of the run and write the reports."""
-    from colorzoo.batch import read_entries
-
-    with progress_bar("report", len(results)) as advance:
-        entries = read_entries(results, advance)
-    write_reports(paths, entries)
-
-
-def write_reports(paths: Sequence[str], entries: Sequence[ReportEntry]) -> None:
-    """Write a report with one entry per image to each path and print the paths.
-
-    Args:
-        paths: Report files, from the option ``--report``.
-        entries: Content of the reports.
+    """Read the results of the run, write a report to each path and print the paths.
 
     Raises:
         ImageError: A report file cannot be written.
     """
-    from colorzoo.batch import write_report  # this import takes 20 ms, and only reports need it
+    from colorzoo.batch import read_entries, write_report  # takes 20 ms, and only reports need it
 
+    with progress_bar("report", len(results)) as advance:
+        entries = read_entries(results, advance)
     for path in paths:
         written = write_report(Path(path), entries)
         print_line(f"colorzoo: report: {', '.join(map(str, written))}", sys.stderr)

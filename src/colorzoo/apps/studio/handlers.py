@@ -181,9 +181,8 @@ class Context:
         if prepared.window is None:  # the whole photo
             recipe.check_inside(*photo.size)
         else:
-            recipe, _ = crop_recipe(
-                recipe, photo.size, prepared.window.inside
-            )  # the pad does not show the notes
+            # the pad does not show the notes
+            recipe, _ = crop_recipe(recipe, photo.size, prepared.window.inside)
         reference = self.session.reference_for(recipe)
         if reference is not None:
             _check_reference(colorizer.model, reference)
