@@ -1,13 +1,13 @@
 """SPColor: class reassignment, cluster merging, unrelated references, and segmenter weights."""
 
 import copy
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from docs.models.find_clusters import find_clusters
+from exemplar_matches import check_match_of_itself
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
@@ -86,14 +86,7 @@ def test_chen2023_ignores_a_reference_without_common_classes(
 
 @torch.inference_mode()
 def test_chen2023_match_returns_the_source_coordinates(model: Any, gray: Tensor) -> None:
-    sharp = copy.deepcopy(model)
-    sharp.model.correspondence.phi.load_state_dict(sharp.model.correspondence.theta.state_dict())
-    sharp.model.architecture = replace(model.model.architecture, tau=1e-10)
-    rgb = sample_image((61, 90), seed=1)
-    source = sharp(rgb_to_lab(rgb)[:, :1], Guidance(exemplar=Exemplar(rgb))).extras["match"]
-    columns, rows = ((torch.arange(n) + 0.5) / n for n in (90, 61))
-    assert (source[0, 0] - columns).abs().median() < 2.5 / 90
-    assert (source[0, 1] - rows[:, None]).abs().median() < 2.5 / 61
+    check_match_of_itself(copy.deepcopy(model), (61, 90))
     assert model(gray).extras["match"].shape == (1, 2, *SIZE)
 
 

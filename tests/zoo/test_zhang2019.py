@@ -1,10 +1,10 @@
 """Zhang et al. 2019: frame propagation, the authors' tensor names, and previous frames in training."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from exemplar_matches import check_match_of_itself
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
@@ -39,14 +39,7 @@ def test_color_frames_conditions_each_frame_on_the_previous_frame() -> None:
 @torch.inference_mode()
 def test_match_of_the_image_itself_is_the_position_in_a_reference_that_is_padded() -> None:
     """The network pads the reference from 61 x 69 to 64 x 96 pixels."""
-    task: Any = contract_test_model(model_card("zhang2019"))
-    task.model.correspondence.phi.load_state_dict(task.model.correspondence.theta.state_dict())
-    task.model.architecture = replace(task.model.architecture, tau=1e-10)
-    rgb = sample_image((61, 69), seed=1)
-    source = task(rgb_to_lab(rgb)[:, :1], Guidance(exemplar=Exemplar(rgb))).extras["match"]
-    columns, rows = ((torch.arange(length) + 0.5) / length for length in (69, 61))
-    assert (source[0, 0] - columns).abs().median() < 2.5 / 69
-    assert (source[0, 1] - rows[:, None]).abs().median() < 2.5 / 61
+    check_match_of_itself(contract_test_model(model_card("zhang2019")), (61, 69))
 
 
 def published_tensors() -> dict[str, Tensor]:
