@@ -241,7 +241,7 @@ class ServedReport:
     Attributes:
         name: File name of the first page.
         pages: HTML of each page, by file name.
-        sources: Absolute paths of the source images; videos are excluded.
+        sources: Absolute paths of the source images.
         policy: Value of the HTTP header ``Content-Security-Policy``, which permits only the script of the
             pages.
     """
@@ -265,12 +265,11 @@ def serve_report(path: Path) -> ServedReport:
     """
     found = {name: _read_page(path.with_name(name)) for name in _read_page(path)["pages"]}
     pages = {name: _page({**data, "pad": "../?photo="}) for name, data in found.items()}
-    images = (image for data in found.values() for image in data["images"])
-    sources = (image["source"] for image in images)
+    sources = frozenset(image["source"] for data in found.values() for image in data["images"])
     (script,) = _SCRIPT.findall(pages[path.name])
     own = b64encode(sha256(script).digest()).decode("ascii")
     policy = f"default-src 'none'; script-src 'sha256-{own}'; style-src 'unsafe-inline'; img-src data:"
-    return ServedReport(path.name, pages, frozenset(sources), policy)
+    return ServedReport(path.name, pages, sources, policy)
 
 
 def _read_page(path: Path) -> dict[str, Any]:
