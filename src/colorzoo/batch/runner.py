@@ -476,14 +476,8 @@ class FileColorizer:
                 raise
             return task.result("skipped", ALREADY_DONE)
         written = update_sidecar(task.target, source.metadata, not_embedded)
-        return FileResult(
-            source=task.name,
-            output=str(task.target),
-            status="colored",
-            notes=(*file.notes, *image.notes, *colored.notes, *written),
-            model=colored.task.network.name,
-            stages=tuple(colored.task.log),
-        )
+        notes = (*file.notes, *image.notes, *colored.notes, *written)
+        return task.result("colored", *notes, model=colored.task.network.name, stages=colored.task.log)
 
     def _color_frames(self, opened: OpenedFile, frames: Frames) -> WrittenFrames:
         """Read, colorize and write one frame at a time, so that only one frame is in memory."""
@@ -495,13 +489,7 @@ class FileColorizer:
         write_frames(task.target, colored, frames, quality=quality, overwrite=overwrite)
         written = update_sidecar(task.target, first.metadata, not_embedded)
         notes = dict.fromkeys((*opened.notes, *frames_notes(task.target, frames), *color_notes))
-        result = FileResult(
-            source=task.name,
-            output=str(task.target),
-            status="colored",
-            notes=(*notes, *written),
-            model=opened.prepared.network.name,
-        )
+        result = task.result("colored", *notes, *written, model=opened.prepared.network.name)
         return WrittenFrames(task, result)
 
     def _colored_frames(

@@ -84,14 +84,18 @@ class FileTask:
     target: Path
     name: str
 
-    def result(self, status: Status, *notes: str) -> FileResult:
+    def result(
+        self, status: Status, *notes: str, model: str = "", stages: Iterable[StageRun] = ()
+    ) -> FileResult:
         """Return an outcome with the source and output names of this task.
 
         Args:
             status: Status of the file, see `FileResult`.
             *notes: Notes for the user, or the reason for a failure.
+            model: Registered name of the model; empty if nothing was colorized.
+            stages: Processing stages of the image.
         """
-        return FileResult(self.name, str(self.target), status, notes)
+        return FileResult(self.name, str(self.target), status, notes, model, tuple(stages))
 
     def existing_result(self, state: ResultState) -> FileResult:
         """Return the outcome if the output file exists and is not replaced.

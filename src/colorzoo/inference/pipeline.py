@@ -629,8 +629,7 @@ def _ignored_notes(task: ColorizeTask) -> list[str]:
     ignored = [titles.get(kind, kind) for kind in unsupported]
     if "classes" in accepts and "classes" in task.recipe.kinds() and _lacks_classes(task):
         ignored.append("classes without label images")
-    has_objects = any(area.action == "thing" for area in task.recipe.areas)
-    if has_objects and "boxes" not in accepts and "scribbles" not in accepts:
+    if _areas(task, "thing") and "boxes" not in accepts and "scribbles" not in accepts:
         ignored.append("object areas")
     if task.recipe.drawing is not None:
         ignored += _ignored_drawing_settings(task, task.recipe.drawing)
