@@ -280,7 +280,7 @@ def test_fit_passes_accumulation_and_clipping_to_the_task(images, tmp_path, monk
     options = ["--trainer.accumulate_grad_batches=2", "--trainer.gradient_clip_val=0.5"]
     options += ["--data.labels=false", "--data.class_power=1.0"]  # the images have no class folders
     assert main(["fit", f"--config={card.config}", f"--config={small}", *options]) == 0
-    assert set(seen) == {(2, 0.5, 1)}
+    assert set(seen) == {(2, 0.5, 2)}
 
 
 def test_gan_backward_pass_runs_outside_autocast(tmp_path, images):
