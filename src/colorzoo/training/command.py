@@ -25,6 +25,7 @@ from colorzoo.files import sha256_of
 from colorzoo.registry import card_of, model_card
 from colorzoo.training.arguments import import_tasks, prepare_words, value_of, with_value
 from colorzoo.training.callbacks import (
+    FinalValidation,
     ImageGrid,
     NonFiniteGuard,
     ResumeGuard,
@@ -255,7 +256,7 @@ class ZooCLI(LightningCLI):
         always = [NonFiniteGuard(), ResumeGuard(), StepSeed(int(seed or 0))]
         if config.get("fast_dev_run"):
             return always  # no file is written
-        always += [ImageGrid(), RunRecord()]
+        always += [FinalValidation(), ImageGrid(), RunRecord()]
         if config.get("enable_checkpointing") is False:
             return always
         return [RunLock(), *always, *missing_checkpoints(configured, monitor), SignalCheckpoint()]

@@ -52,7 +52,7 @@ class LastCheckpoint(ModelCheckpoint):
     ) -> None:
         """Save ``last.ckpt`` at the interval and after the last step."""
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
-        if _ends(trainer) and trainer.global_step % self._every:
+        if ends_training(trainer) and trainer.global_step % self._every:
             self._save(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -199,7 +199,7 @@ def missing_checkpoints(configured: Sequence[object], monitor: str) -> list[Mode
     return missing
 
 
-def _ends(trainer: Trainer) -> bool:
+def ends_training(trainer: Trainer) -> bool:
     """Return whether the current step is the last step of the training."""
     last_epoch = trainer.max_epochs not in (None, -1) and trainer.current_epoch + 1 >= trainer.max_epochs
     limited = trainer.max_steps != -1 and trainer.global_step >= trainer.max_steps

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.randomness import stream_seed
+from colorzoo.training.callbacks.checkpoints import ends_training
 from colorzoo.training.loggers import run_folder, write_text
 
 _CHECKED_STEPS = 16  # number of GPU losses checked in one synchronization
@@ -116,6 +117,22 @@ class ResumeGuard(Callback):
                 interval = callback._every_n_train_steps
                 if interval and step % interval == 0:
                     callback._last_global_step_saved = step
+
+
+class FinalValidation(Callback):
+    """Callback that validates after the last step of every run.
+
+    Lightning validates only at an interval of batches or epochs, so the weights of a run whose length is not
+    a multiple of the interval would never be measured.
+    """
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Stop the run after its last step, because Lightning validates before it stops."""
+        if ends_training(trainer):
+            trainer.should_stop = True
+            trainer.check_val_every_n_epoch = None  # an epoch without a scheduled validation
 
 
 class StepSeed(Callback):

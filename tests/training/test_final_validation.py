@@ -1,0 +1,43 @@
+"""Every run of `fit` ends with a validation."""
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+
+from colorzoo.training import run_command as run
+
+WORDS = [
+    *("--model=Zhang2017Local", "--model.architecture.width=0.125", "--data=FolderDataModule"),
+    *("--data.crop=32", "--data.resize=null", "--data.val_size=32", "--data.num_workers=0"),
+    *("--data.batch_size=3", "--data.val_limit=2", "--trainer.accelerator=cpu"),
+    *("--trainer.precision=32-true", "--trainer.logger=lightning.pytorch.loggers.CSVLogger"),
+]
+LENGTHS = {  # options and the step of the last validation; an epoch has three steps
+    "more steps than validations": (
+        ["max_steps=5", "val_check_interval=4", "check_val_every_n_epoch=null"],
+        5,
+    ),
+    "fewer steps than validations": (
+        ["max_steps=2", "val_check_interval=9", "check_val_every_n_epoch=null"],
+        2,
+    ),
+    "middle of an epoch": (["max_steps=4"], 4),
+    "epoch without a validation": (["max_epochs=3", "check_val_every_n_epoch=2"], 9),
+    "accumulation": (["max_steps=2", "accumulate_grad_batches=2", "val_check_interval=2"], 2),
+}
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_run_of_any_length_ends_with_a_validation(length, images, tmp_path: Path):
+    options, last = LENGTHS[length]
+    words = [f"--trainer.{each}" for each in (*options, f"logger.save_dir={tmp_path}")]
+    words += [f"--trainer.default_root_dir={tmp_path}", f"--data.root={images}"]
+    assert run(["fit", *WORDS, *words]) == 0
+    (table,) = tmp_path.rglob("metrics.csv")
+    steps = [int(row["step"]) + 1 for row in csv.DictReader(table.open()) if row["val/psnr_0"]]
+    assert len(steps) == len(set(steps))
+    assert steps[-1] == last
+    (checkpoint,) = tmp_path.rglob("last.ckpt")
+    assert torch.load(checkpoint, weights_only=True)["global_step"] == last
