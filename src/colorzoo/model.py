@@ -346,7 +346,7 @@ class ColoringModel(nn.Module):
             published: Whether the keys are parameter names of the authors' code, which must be converted.
 
         Raises:
-            WeightsError: Keys are missing or unexpected, or shapes differ.
+            WeightsError: Keys are missing or unexpected, shapes differ, or a value is inf or NaN.
         """
         if not published:
             state_dict = self.for_inference(state_dict)
@@ -369,7 +369,8 @@ class ColoringModel(nn.Module):
             results: Measured values by name for the model card, such as ``{"PSNR [dB]": 24.1}``.
 
         Raises:
-            WeightsError: The folder cannot be written, or a setting is a function or class.
+            WeightsError: The folder cannot be written, a setting is a function or class, or a value is inf or
+                NaN, such as a large variance in float16.
         """
         save_model(self, Path(folder).expanduser(), license, results)
 

@@ -297,10 +297,11 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
             keys are not converted.
 
     Raises:
-        WeightsError: Keys are missing or unexpected, or a shape differs.
+        WeightsError: Keys are missing or unexpected, a shape differs, or a value is inf or NaN.
     """
     import torch
 
+    require_finite(state_dict, name)
     own = model.state_dict()
     half_types = (torch.float16, torch.bfloat16)
     given = {key: value.float() if value.dtype in half_types else value for key, value in state_dict.items()}
@@ -319,6 +320,25 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
         reason = f"{_mismatch(expected_shapes, shapes)}{_remedy(model, name, shapes)}"
         raise WeightsError(f"{name} does not match {type(model).__name__}: {reason}")
     model.load_state_dict(tensors)
+
+
+def require_finite(state_dict: Mapping[str, Tensor], name: str) -> None:
+    """Raise `WeightsError` if a tensor contains inf or NaN.
+
+    Args:
+        state_dict: Tensors by name.
+        name: Name of the weights in the error message.
+    """
+    bad = [
+        key for key, value in state_dict.items() if value.is_floating_point() and not value.isfinite().all()
+    ]
+    if bad:
+        raise WeightsError(
+            f"{name} must contain finite values, got inf or NaN in {len(bad)} tensors ({_shortened(bad)}). "
+            "Values above 65504 become inf in float16. Save the model in float32. To halve the file, run "
+            "`colorzoo weights convert MODEL FILE OUT.safetensors --dtype float16`, which keeps tensors with "
+            "such values in float32."
+        )
 
 
 def _optional_keys(model: nn.Module, own: Mapping[str, Tensor], given: Collection[str]) -> set[str]:

@@ -39,6 +39,7 @@ from colorzoo.weights.load import (
     apply_weights,
     model_of_file,
     read_weights,
+    require_finite,
     save_weights,
     untrained_reason,
 )
@@ -73,6 +74,8 @@ def save_model(
             f"{type(model).__name__} cannot be saved with the setting {model.unstored_settings[0]!r}, "
             "because it is a function or class. Use a string that selects the function or class."
         )
+    state_dict = model.state_dict()
+    require_finite(state_dict, type(model).__name__)
     record = replace(model.provenance, license=terms) if terms else model.provenance
     card = _card_of(model)
     metadata = _metadata(model, record, card)
@@ -83,7 +86,7 @@ def save_model(
     }
     page = _model_page(model, record, card, results or {}, source or str(folder))
     try:
-        save_weights(folder / WEIGHTS_FILE, model.state_dict(), metadata)
+        save_weights(folder / WEIGHTS_FILE, state_dict, metadata)
         write_atomic(folder / _CARD_FILE, page.encode())
         write_atomic(folder / _CONFIG_FILE, f"{json.dumps(config, indent=2)}\n".encode())
     except OSError as error:
