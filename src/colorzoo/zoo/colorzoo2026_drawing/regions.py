@@ -12,6 +12,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.precision import distances
 from colorzoo.randomness import stream_seed
 
 TEMPERATURE = 0.6
@@ -82,7 +83,7 @@ def limit_to_palette(pooled: Tensor, centers: Tensor, palette: Tensor) -> Tensor
         centers: ``(256, 3)``, color of each class.
         palette: ``(P, 3)``, in the unit of ``centers``.
     """
-    kernel = -torch.cdist(palette, centers).square() / (2 * _PALETTE_WIDTH**2)
+    kernel = -distances(palette, centers).square() / (2 * _PALETTE_WIDTH**2)
     near = (pooled[:, None] + kernel).logsumexp(2)
     return near - kernel.logsumexp(1)
 
@@ -130,7 +131,7 @@ def contrasting_colors(
         noise = _gumbel_noise(pooled, seed)  # of each region and color, (n, K)
         # a candidate uses the noise of the heaviest region of its object and of the nearest color, (m,)
         heaviest_region = region_shares.argmax(1)[owner]
-        nearest_color = torch.cdist(candidates, colors).argmin(1)
+        nearest_color = distances(candidates, colors).argmin(1)
         log_probabilities = log_probabilities + noise[heaviest_region, nearest_color]
     cost = -importance[owner] * log_probabilities
     object_similarity = region_shares @ similarity @ region_shares.T
@@ -185,7 +186,7 @@ def _pair_costs(candidates: Tensor, owner: Tensor, importance: Tensor, object_si
     """
     object_difference = (1 - object_similarity).fill_diagonal_(0)
     pair_weights = (importance * importance[:, None] * object_difference)[owner[:, None], owner]
-    color_closeness = (-torch.cdist(candidates, candidates).square() / (2 * DISTINCT**2)).exp()
+    color_closeness = (-distances(candidates, candidates).square() / (2 * DISTINCT**2)).exp()
     return _CONTRAST * pair_weights * color_closeness
 
 
@@ -251,7 +252,7 @@ def near_colors(colors: Tensor, distance: float = DISTINCT) -> Tensor:
         colors: Scaled Lab of each class.
         distance: Distance below which colors count as one color; 0 to join no colors.
     """
-    return (torch.cdist(colors, colors) < distance).fill_diagonal_(True)
+    return (distances(colors, colors) < distance).fill_diagonal_(True)
 
 
 def distinct_colors(pooled: Tensor, colors: Tensor, near: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -295,7 +296,7 @@ def rank_by_explained_variance(
         temperature: Temperature of the predicted color.
     """
     predicted = likely_color(pooled, centers, temperature)
-    squared_distances = torch.cdist(predicted, centers).square()  # (n, 256)
+    squared_distances = distances(predicted, centers).square()  # (n, 256)
     error = areas * (pooled.softmax(1) * squared_distances).sum(1)
     order: list[int] = []
     remaining = torch.ones_like(error, dtype=torch.bool)
