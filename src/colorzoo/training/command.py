@@ -43,7 +43,7 @@ from colorzoo.training.module import ColorizationModule
 from colorzoo.training.predicting import FullSizePrediction
 from colorzoo.training.saving import CheckpointFile
 from colorzoo.weights import read_weights, resolve_weights
-from colorzoo.weights.load import Provenance
+from colorzoo.weights.load import UNTRAINED, Provenance
 
 
 def run_command(words: Sequence[str]) -> int:
@@ -338,6 +338,7 @@ def load_initial_weights(model: ColorizationModule, source: str) -> None:
     path, published = _initial_weights_file(model, source)
     content = read_weights(path)
     model.load_weights(content.state_dict, name=source, published=published)
+    model.has_partial_weights = UNTRAINED in content.stored
     earlier = Provenance.of(None if published else content.provenance)
     model.record_start({"file": path.name, "sha256": sha256_of(path)}, earlier)
     model.continue_from(earlier.stage)

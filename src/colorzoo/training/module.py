@@ -93,6 +93,7 @@ class ColorizationModule(LightningModule):
             al. 2017, section 4.1). The tuple is empty for models that do not accept points.
         allow_untrained: Whether ``test`` and ``predict`` accept random weights, and ``fit`` accepts random
             weights in frozen networks.
+        has_partial_weights: Whether the initial weights of ``fit`` contain random weights of some parts.
     """
 
     stages: ClassVar[Mapping[str, Stage]] = {}
@@ -108,6 +109,7 @@ class ColorizationModule(LightningModule):
     provenance = _ModelAttribute[Provenance]()
 
     allow_untrained: bool
+    has_partial_weights: bool
 
     def __init__(
         self, model: ColoringModel, *, stage: str | None = None, start: Start | str | None = None
@@ -133,7 +135,7 @@ class ColorizationModule(LightningModule):
         self.model = model
         self.stage = stage
         self.start = Start(start) if isinstance(start, str) else start
-        self.allow_untrained = False
+        self.allow_untrained = self.has_partial_weights = False
         self._stored_trained: bool | None = None  # `trained` of the loaded checkpoint
         self._last_step: dict[str, Any] = {}  # state after the last optimizer step; see `_store_last_step`
         self.register_load_state_dict_post_hook(_restore_trained)  # type: ignore[no-untyped-call]
@@ -242,6 +244,11 @@ class ColorizationModule(LightningModule):
             require_trained(source, f"start={name!r}", name)
             self.initialize_from(source)
             self.record_start({"model": name, "weights": weights}, source.provenance)
+
+    @property
+    def completes_model(self) -> bool:
+        """Whether a training from random weights leaves no part of the model with random weights."""
+        return self.stage is None or self.start is not None or self.stages[self.stage].complete
 
     @property
     def label_count(self) -> int:
@@ -484,7 +491,7 @@ class ColorizationModule(LightningModule):
             # a callback that averages weights has moved the state of the training to another key
             state = checkpoint.get("current_model_state", checkpoint["state_dict"])
             state.update({name: buffer for name, buffer in last["buffers"].items() if name in state})
-        checkpoint["trained"] = self.trained or steps > 0
+        checkpoint["trained"] = self._is_trained_after(steps)
         checkpoint["provenance"] = replace(provenance, steps=steps).to_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -509,7 +516,12 @@ class ColorizationModule(LightningModule):
 
     def on_train_end(self) -> None:
         """Mark the weights as trained."""
-        self.trained = self.trained or self.trainer.global_step > 0
+        self.trained = self._is_trained_after(self.trainer.global_step)
+
+    def _is_trained_after(self, steps: int) -> bool:
+        """Return whether all parts of the model are trained after a number of steps."""
+        started_trained = self.trained and not self.has_partial_weights
+        return started_trained or (steps > 0 and self.completes_model)
 
     def on_predict_start(self) -> None:
         """Raise `WeightsError` if the weights are random and `allow_untrained` is False."""
