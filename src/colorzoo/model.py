@@ -80,6 +80,8 @@ class ColoringModel(nn.Module):
         feature_layers: Names of the modules whose outputs `colorzoo.features` returns, from fine to coarse.
         published_files: Dict that maps file names to key prefixes, if the authors publish several weight
             files. `load_published_state_dict` receives all tensors in one state dict with these prefixes.
+        weight_settings: Settings that define the scale of the network's input or output. Weights of other
+            values have equal shapes, so ``--init_from`` compares these settings.
         published_names: Patterns that rename the state-dict keys of the authors' code to keys of `network`;
             see `rename_keys`.
         published_unused: Regular expression that matches the authors' keys to drop; empty keeps all keys.
@@ -104,6 +106,7 @@ class ColoringModel(nn.Module):
     training_only: ClassVar[tuple[str, ...]] = ("discriminator.",)
     reference_needs_color: ClassVar[bool] = True
     feature_layers: tuple[str, ...] = ()
+    weight_settings: ClassVar[tuple[str, ...]] = ()
     published_files: ClassVar[Mapping[str, str]] = {}
     published_names: ClassVar[Sequence[Pattern]] = ()
     published_unused: ClassVar[str] = ""

@@ -124,6 +124,33 @@ def test_resumed_training_does_not_need_initial_weights(name, settings, missing,
     assert trainer.global_step == 2
 
 
+SETTINGS = [  # settings of two models whose weights have equal names and shapes
+    ("zhang2017_local", {"mask_center": 0.5}, {}),
+    ("zhang2017_local", {}, {"ab_scale": 100.0}),
+    ("zhang2017_global", {"ab_scale": 100.0}, {}),
+    ("su2020", {"mask_center": 0.0}, {}),
+    ("yun2023_tiny", {}, {"mask_center": 0.5}),
+    ("larsson2016", {"mean": 0.4488}, {"mean": 0.0}),
+]
+
+
+@pytest.mark.parametrize(("name", "stored", "own"), SETTINGS)
+def test_initial_weights_must_have_the_input_and_output_scale_of_the_model(name, stored, own, tmp_path):
+    card = model_card(name)
+    small = card.contract_test.hparams
+    source, target = (model_of(name, **{**small, **settings}) for settings in (stored, own))
+    for model in (source, target):
+        model.trained = True
+    source.model.save_pretrained(tmp_path)
+    file = str(tmp_path / "model.safetensors")
+    before = {key: value.clone() for key, value in target.state_dict().items()}
+    (setting,) = {**stored, **own}
+    with pytest.raises(WeightsError, match=f"{setting} of --model must be"):
+        load_initial_weights(target, file)
+    assert all(torch.equal(value, before[key]) for key, value in target.state_dict().items())
+    load_initial_weights(model_of(name, **{**small, **stored}), file)
+
+
 STAGES = {  # first and second training of a model, and settings of both
     "huang2022": ("Huang2022VQGAN", "Huang2022", {}, {}),
     "xia2022": ("Xia2022", "Xia2022", {"stage": "superpixels"}, {"stage": "colors"}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from colorzoo.data import ImageDataModule
 from colorzoo.errors import ColorzooError, DataError, UnknownModelError, WeightsError
 from colorzoo.files import sha256_of
 from colorzoo.registry import card_of, model_card
+from colorzoo.settings import constructor_parameters, flatten_arguments, merge_settings
 from colorzoo.training.arguments import import_tasks, prepare_words, value_of, with_value
 from colorzoo.training.callbacks import (
     FinalValidation,
@@ -43,6 +44,7 @@ from colorzoo.training.module import ColorizationModule
 from colorzoo.training.predicting import FullSizePrediction
 from colorzoo.training.saving import CheckpointFile
 from colorzoo.weights import read_weights, resolve_weights
+from colorzoo.weights.catalog import ResolvedWeights
 from colorzoo.weights.load import UNTRAINED, Provenance
 
 
@@ -335,8 +337,21 @@ def load_initial_weights(model: ColorizationModule, source: str) -> None:
     Raises:
         WeightsError: The weights do not exist or do not match the model.
     """
-    path, published = _initial_weights_file(model, source)
+    file, card_settings = _initial_weights_file(model, source)
+    path, published = file.path, file.published
     content = read_weights(path)
+    # some settings change no shapes, so weights of another setting could be loaded
+    kind, settings_class = type(model), type(model.model)
+    defaults = {name: each.default for name, each in constructor_parameters(settings_class).items()}
+    own = flatten_arguments(settings_class, model.model.hparams)
+    stored = merge_settings(kind, card_settings, content.hparams, file.hparams)
+    for name in model.model.weight_settings if stored else ():
+        expected = stored.get(name, flatten_arguments(settings_class, defaults)[name])
+        if own[name] != expected:
+            raise WeightsError(
+                f"{name} of --model must be {expected}, as in the weights of --init_from {source}, got "
+                f"{own[name]}. Change the setting or use other weights."
+            )
     model.load_weights(content.state_dict, name=source, published=published)
     model.has_partial_weights = UNTRAINED in content.stored
     earlier = Provenance.of(None if published else content.provenance)
@@ -344,19 +359,22 @@ def load_initial_weights(model: ColorizationModule, source: str) -> None:
     model.continue_from(earlier.stage)
 
 
-def _initial_weights_file(model: ColorizationModule, source: str) -> tuple[Path, bool]:
-    """Return the file that ``--init_from`` selects, and whether it has the authors' parameter names."""
+def _initial_weights_file(
+    model: ColorizationModule, source: str
+) -> tuple[ResolvedWeights, Mapping[str, Any]]:
+    """Return the file that ``--init_from`` selects, and the settings on the card of its registered model."""
     card: ModelCard | None
     try:
         card, tag = model_card(source), "default"
+        settings = card.hparams
     except UnknownModelError:
-        card, tag = card_of(type(model), model.hparams), source
+        card, tag, settings = card_of(type(model), model.hparams), source, {}
     if card is None:
-        return Path(source), False
+        return ResolvedWeights(Path(source)), settings
     found = resolve_weights(card, tag)
     if found is None:
         raise WeightsError(
             f"--init_from {source!r}: {card.name} has no weights on this machine. Run "
             f"`colorzoo weights fetch {card.name}`, or use another model."
         )
-    return found.path, found.published
+    return found, settings

@@ -37,6 +37,7 @@ class HypercolumnColorization(ColoringModel):
         architecture: Settings of the network and the decoding.
     """
 
+    weight_settings = ("mean",)
     published_names, published_unused = NAMES, UNUSED
     network: HypercolumnNetwork
 

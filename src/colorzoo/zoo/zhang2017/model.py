@@ -41,6 +41,7 @@ class LocalHints(ColoringModel):
     """
 
     accepts = frozenset({"points"})
+    weight_settings = ("mask_center", "ab_scale")
     feature_layers = tuple(f"network.unet.block{index}" for index in (1, 2, 3, 7))
 
     published_names = NAMES  # 107 keys of siggraph17-df00044c.pth
@@ -117,6 +118,7 @@ class GlobalHints(ColoringModel):
     """
 
     accepts = frozenset({"statistics"})
+    weight_settings = ("ab_scale",)
     feature_layers = tuple(f"network.unet.block{index}" for index in (1, 2, 3, 7))
 
     published_names = GLOBAL_NAMES  # 135 keys that `colorzoo weights convert` creates from the Caffe files
