@@ -24,7 +24,7 @@ from colorzoo.networks.blocks import is_traced
 from colorzoo.prediction import Prediction
 from colorzoo.settings import check_arguments, constructor_parameters, plain_arguments
 from colorzoo.weights import apply_weights
-from colorzoo.weights.load import Provenance
+from colorzoo.weights.load import Provenance, require_finite
 from colorzoo.weights.pretrained import load_model, push_model, save_model
 
 if TYPE_CHECKING:
@@ -351,6 +351,7 @@ class ColoringModel(nn.Module):
         Raises:
             WeightsError: Keys are missing or unexpected, shapes differ, or a value is inf or NaN.
         """
+        require_finite(state_dict, name)
         if not published:
             state_dict = self.for_inference(state_dict)
         apply_weights(self, state_dict, name=name, published=published)

@@ -32,6 +32,7 @@ from safetensors import SafetensorError, safe_open
 
 from colorzoo.errors import WeightsError, first_words
 from colorzoo.files import begins_with, write_atomic
+from colorzoo.settings import check_choice
 
 if TYPE_CHECKING:
     import torch
@@ -297,11 +298,10 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
             keys are not converted.
 
     Raises:
-        WeightsError: Keys are missing or unexpected, a shape differs, or a value is inf or NaN.
+        WeightsError: Keys are missing or unexpected, or a shape differs.
     """
     import torch
 
-    require_finite(state_dict, name)
     own = model.state_dict()
     half_types = (torch.float16, torch.bfloat16)
     given = {key: value.float() if value.dtype in half_types else value for key, value in state_dict.items()}
@@ -397,6 +397,8 @@ def save_weights(
     """
     from safetensors.torch import save
 
+    if dtype is not None:
+        check_choice("dtype", dtype, StoredType)
     tensors: dict[str, Tensor] = {}
     for name, tensor in state_dict.items():
         # a copy, because safetensors rejects tensors that share memory

@@ -160,6 +160,7 @@ def load_model(kind: type[M], source: str | Path, *, revision: str | None, offli
         raise WeightsError(
             f"{path}: the settings do not match {model_class.__name__}: {first_words(error)}"
         ) from error
+    require_finite(content.state_dict, str(path))
     apply_weights(model, content.state_dict, name=str(path), published=False)
     if untrained_parts := content.stored.get(UNTRAINED):
         model.trained = False
