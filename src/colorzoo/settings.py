@@ -147,9 +147,8 @@ def check_arguments(kind: type[Any], arguments: Mapping[str, Any]) -> None:
             if isinstance(settings, Mapping):
                 check_arguments(group, settings)
             continue
-        choices = _choices_of(hint)
-        if choices and value is not None and value not in choices:
-            raise ColorzooError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+        if value is not None:
+            check_choice(name, value, hint)
         items = [value]
         if isinstance(value, Mapping):
             items = list(value.values())
@@ -159,6 +158,22 @@ def check_arguments(kind: type[Any], arguments: Mapping[str, Any]) -> None:
             for item in map(_plain, items):
                 if isinstance(item, int | float) and not limits.contains(item):
                     raise ColorzooError(f"{name} must be {limits}, got {item}")
+
+
+def check_choice(name: str, value: Any, hint: Any) -> None:
+    """Raise `ColorzooError` if a value is not one of the listed values of a `Literal` type.
+
+    Examples:
+        >>> check_choice("engine", "torch", Engine)
+
+    Args:
+        name: Name of the argument in the error message.
+        value: The value.
+        hint: Type annotation; other types than ``Literal[...]`` and ``Literal[...] | None`` are not checked.
+    """
+    choices = _choices_of(hint)
+    if choices and value not in choices:
+        raise ColorzooError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
 
 
 def group_of(hint: Any) -> type[Any] | None:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.networks.running_norm import RunningNorm
-from colorzoo.settings import Fraction, Positive, Width
+from colorzoo.settings import Fraction, Positive, Width, check_choice
 
 BINS = 32
 """Number of bins of each histogram."""
@@ -60,6 +60,7 @@ def chroma_of(shares: Tensor, rule: ChromaRule) -> Tensor:
         shares: Chroma histograms ``(B, 32, H, W)``; the bins of each position sum to 1.
         rule: Decoding rule; see `Architecture.chroma`.
     """
+    check_choice("rule", rule, ChromaRule)
     if rule == "mode":
         return shares.argmax(1).to(shares) / BINS  # lower edge of the bin; hues use its center
     if rule == "expectation":
@@ -80,6 +81,7 @@ def hue_of(shares: Tensor, rule: HueRule) -> tuple[Tensor, Tensor]:
     Returns:
         Hue in [0, 1) and factor in [0, 1], each ``(B, H, W)``.
     """
+    check_choice("rule", rule, HueRule)
     if rule == "mode":
         return _without_fading((shares.argmax(1).to(shares) + 0.5) / BINS)
     if rule == "median":

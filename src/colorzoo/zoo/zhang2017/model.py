@@ -17,6 +17,7 @@ from colorzoo.model import ColoringModel
 from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
 from colorzoo.networks.hint_unet import Detach, HintUNet, initialize, points_of
 from colorzoo.prediction import AbPrediction
+from colorzoo.settings import check_choice
 from colorzoo.weights.readers.caffe import CaffeLayers
 from colorzoo.zoo.zhang2017.extended_unet import ExtendedHintUNet, LocalExtensions, fold_rank_layers
 from colorzoo.zoo.zhang2017.extensions import GlobalExtensions, SteeredNetwork
@@ -76,6 +77,7 @@ class LocalHints(ColoringModel):
             detach: Head whose gradient does not reach the trunk (the layers before the heads):
                 ``"regression"``, ``"classification"`` or ``"none"``.
         """
+        check_choice("detach", detach, Detach)
         out = self.network(lightness, points_of(guidance, lightness), detach=detach)
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
