@@ -77,12 +77,12 @@ class LastCheckpoint(ModelCheckpoint):
 class SignalCheckpoint(Checkpoint):
     """Callback that saves ``interrupted.ckpt`` and ends the run on a signal.
 
-    The signals are Ctrl+C, SIGTERM, and SIGUSR1 in a SLURM job. After the current optimizer step or validation
-    batch, all processes save the checkpoint and exit with code 130 (Ctrl+C) or 143. A validation that was
-    interrupted, or that follows the step, runs when the run is resumed. Only a validation between two batches
-    of the same optimizer step is completed first, because checkpoints do not contain gradients. A resumed run
-    gives the same result as an uninterrupted run. After SIGUSR1, the job is requeued. In a single-process run,
-    a second Ctrl+C ends the run immediately.
+    The signals are Ctrl+C, SIGTERM, and SIGUSR1 in a SLURM job. After the current optimizer step or
+    validation batch, all processes save the checkpoint and exit with code 130 (Ctrl+C) or 143. A validation
+    that was interrupted, or that follows the step, runs when the run is resumed. Only a validation between
+    two batches of the same optimizer step is completed first, because checkpoints do not contain gradients. A
+    resumed run gives the same result as an uninterrupted run. After SIGUSR1, the job is requeued. In a
+    single-process run, a second Ctrl+C ends the run immediately.
 
     This callback replaces Lightning's `OnExceptionCheckpoint` and signal handlers. Lightning can save before
     the batch counter is incremented, so a resumed run would train on a batch twice. In runs with several
