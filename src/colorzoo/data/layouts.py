@@ -22,9 +22,48 @@ Split = Literal["train", "val"]
 SPLITS: tuple[Split, ...] = ("train", "val")
 
 
+_SPLIT_NAMES = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+
+
 def has_splits(root: Path) -> bool:
-    """Return whether a data folder has the subfolders ``train`` and ``val``."""
-    return all((root / split).is_dir() for split in SPLITS)
+    """Return whether a data folder has subfolders for training and validation; see `split_folders`."""
+    return bool(split_folders(root))
+
+
+def split_folder(root: Path, split: str) -> Path:
+    """Return the folder of a split; without subfolders for the splits, ``root / split``."""
+    return split_folders(root).get(split, root / split)
+
+
+def split_folders(root: Path) -> dict[str, Path]:
+    """Return the subfolders of a data folder that contain the splits ``train`` and ``val``.
+
+    The names ``training``, ``valid`` and ``validation`` and names in capital letters are recognized, too. A
+    folder ``test`` is in no split. The result is empty if the folder has no subfolders for the splits.
+
+    Raises:
+        DataError: Only one of the splits exists beside a folder ``test``, or a split has two folders.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(root.iterdir()) if root.is_dir() else ():
+        split = _SPLIT_NAMES.get(path.name.lower())
+        if split is None or not path.is_dir():
+            continue
+        if split in found:
+            names = f"{found[split].name} and {path.name}"
+            raise DataError(f"{str(root)!r} must contain one folder for the split {split!r}, got {names}")
+        found[split] = path
+    missing = next((split for split in SPLITS if split not in found), None)
+    if missing is None:
+        return {split: found[split] for split in SPLITS}
+    if len(found) > 1:  # the test images would be trained on
+        names = " and ".join(path.name for path in found.values())
+        raise DataError(f"{str(root)!r} must also contain the folder {missing!r}, got only {names}")
+    return {}
 
 
 def require_path(name: str, paths: Sequence[Path], help_text: str) -> Path:
