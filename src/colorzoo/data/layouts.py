@@ -135,10 +135,18 @@ def class_folders(folder: Path) -> list[str]:
 
 
 def class_names(sources: Iterable[StoredImage], root: Path) -> list[str]:
-    """Return each image's folder relative to ``root`` or to its tar file, as the class name."""
+    """Return each image's folder relative to ``root`` or to its tar file, as the class name.
+
+    For an image at the top level of a tar file, the class name is the path of the tar without ``.tar``.
+    """
     names = []
     for source in sources:
-        path = source.member.lstrip("./") if source.member else os.path.relpath(source.path, root)
+        path = source.member.lstrip("./")
+        if "/" not in path:  # an image file, or an image at the top level of a tar
+            path = os.path.relpath(source.path, root)
+            if source.member:
+                names.append(path.removesuffix(".tar").replace(os.sep, "/"))
+                continue
         names.append(os.path.dirname(path).replace(os.sep, "/"))  # noqa: PTH120 - called per image
     return names
 

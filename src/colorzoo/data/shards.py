@@ -110,7 +110,8 @@ def shard_folder(
 
     Args:
         source: Folder that is searched recursively for images, as files or in ``.tar`` files. The folder of
-            an image is its class. Subfolders ``train`` and ``val`` are the splits; see `split_folders`.
+            an image is its class, or the ``.tar`` file for images at the top level
+            of a tar. Subfolders ``train`` and ``val`` are the splits; see `split_folders`.
         out: Output folder for ``train``, ``val`` and ``shards.json``.
         options: Options for the content.
         workers: Number of processes; None uses one process per core. Scripts need the guard
@@ -176,8 +177,10 @@ def _find_splits(source: Path, val_fraction: float) -> tuple[dict[Split, ImageTa
                 "--val-fraction, or add folders named train and val."
             )
     names_by_split = {split: class_names(found[split], roots[split]) for split in SPLITS}
-    # images outside class folders have the name "" and the number -1
-    classes = sorted(set(chain.from_iterable(names_by_split.values())) - {""})
+    # images outside class folders have the name "" and the number -1, and so do validation images whose class
+    # no training image has, such as the images in an official tar of all validation images
+    training = names_by_split["train"] if roots["train"] != roots["val"] else chain(*names_by_split.values())
+    classes = sorted({*training} - {""})
     number = {name: index for index, name in enumerate(classes)}
     tables = {}
     for split, names in names_by_split.items():
