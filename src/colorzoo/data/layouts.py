@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Literal
 
@@ -15,18 +17,19 @@ from torch import Tensor
 from colorzoo.data.image_table import ImageTable, Partners
 from colorzoo.data.sources import Sources, StoredImage, find_sources, tensor_of
 from colorzoo.errors import DataError
-from colorzoo.files import open_text
+from colorzoo.files import open_text, text_encoding
 from colorzoo.image_io.find import is_hidden
 
 Split = Literal["train", "val"]
 SPLITS: tuple[Split, ...] = ("train", "val")
 
 
-_SPLIT_NAMES = {
+SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
+"""Split that a folder name or a value in a table stands for, by the name in lowercase."""
 
 
 def has_splits(root: Path) -> bool:
@@ -50,7 +53,7 @@ def split_folders(root: Path) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for path in sorted(root.iterdir()) if root.is_dir() else ():
-        split = _SPLIT_NAMES.get(path.name.lower())
+        split = SPLIT_NAMES.get(path.name.lower())
         if split is None or not path.is_dir():
             continue
         if split in found:
@@ -149,6 +152,42 @@ def class_names(sources: Iterable[StoredImage], root: Path) -> list[str]:
                 continue
         names.append(os.path.dirname(path).replace(os.sep, "/"))  # noqa: PTH120 - called per image
     return names
+
+
+def read_table(file: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+    """Return the line numbers and rows of a CSV file, each row by column names.
+
+    The file contains commas, semicolons or tabs, in UTF-8 or UTF-16, because spreadsheet programs write all
+    of these.
+
+    Args:
+        file: The file; its first line is the header.
+        columns: Required columns, which also determine the separator.
+
+    Raises:
+        DataError: The file cannot be read or lacks a column.
+    """
+    try:
+        data = file.read_bytes()
+        encoding = text_encoding(data[:2])
+        if 0 in data[:2]:  # UTF-16 without a byte order mark
+            encoding = "utf-16-le" if data[1:2] == b"\0" else "utf-16-be"
+        text = data.decode(encoding)
+        header = text.partition("\n")[0]
+        found = {separator: next(csv.reader([header], delimiter=separator), []) for separator in ",;\t"}
+        separator = max(found, key=lambda each: len(set(columns) & {*map(str.strip, found[each])}))
+        reader = csv.DictReader(StringIO(text, newline=""), delimiter=separator)
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+        if missing := set(columns) - set(reader.fieldnames):
+            raise DataError(
+                f"the header of {str(file)!r} must contain the columns {', '.join(map(repr, columns))}, but "
+                f"{min(missing)!r} is missing"
+            )
+        return [(reader.line_num, row) for row in reader]
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise DataError(
+            f"{str(file)!r} cannot be read as a table ({error}). Save it as CSV in UTF-8."
+        ) from error
 
 
 def read_image_list(file: Path, folder: Path) -> ImageTable:
