@@ -10,6 +10,7 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, TextIO
@@ -128,6 +129,28 @@ def digest_or_empty(path: Path) -> str:
 def _file_digest(path: Path, modified: int, size: int) -> str:
     del modified, size  # used as cache key only
     return sha256_of(path)
+
+
+def similar_paths(path: Path) -> list[Path]:
+    """Return existing paths that differ from a path only by misspelt names; empty if there are none.
+
+    Examples:
+        >>> similar_paths(Path("albun"))
+        [PosixPath('album')]
+    """
+    with suppress(OSError, ValueError, RuntimeError):  # an unreadable folder, a null byte, an unknown user
+        path = path.expanduser()
+        found = [Path(path.anchor)]
+        for part in path.parts[len(found[0].parts) :]:
+            exact = [folder / part for folder in found if (folder / part).exists()]
+            found = exact or [
+                folder / name
+                for folder in found
+                if folder.is_dir()
+                for name in get_close_matches(part, os.listdir(folder), cutoff=0.7)  # noqa: PTH208
+            ]
+        return found
+    return []
 
 
 def begins_with(path: Path, *starts: bytes) -> bool:

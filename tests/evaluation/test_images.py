@@ -32,9 +32,13 @@ def test_select_images_reads_labels_from_labels_csv(image_folder: Path) -> None:
         ("0.png", 7), ("1.png", None), ("2.png", 0), ("3.png", None)
     ]  # fmt: skip
     assert read_truth(found[0].hashed(), TINY, CPU).label == 7
-    for wrong in ("image,class\n0.png,7\n", "image,label\n0.png,cat\n"):
-        table.write_text(wrong)
-        with pytest.raises(DataError, match=r"must have the columns .image. and .label."):
+    wrong = {
+        "image,class\n0.png,7\n": "'label' is missing",
+        "image,label\n0.png,cat\n": "'label' must be",
+    }
+    for text, message in wrong.items():
+        table.write_text(text)
+        with pytest.raises(DataError, match=message):
             select_images(image_folder, TINY, None, None)
     table.write_text("image,label\nphotos/0.png,7\n")
     with pytest.raises(
@@ -61,7 +65,7 @@ def test_select_images_refuses_boxes_with_width_and_height(image_folder: Path) -
     table.write_text("image,left,top,right,bottom\n0.png,20,4,12,30\n")
     with pytest.raises(DataError, match="left <= right and top <= bottom"):
         select_images(image_folder, TINY, None, None)
-    table.write_text("image,left,top,right,bottom\n0.png,20,4,32,34\n")
+    table.write_text("image;left;top;right;bottom\r\n0.png;20;4;32;34\r\n", encoding="utf-16")
     assert select_images(image_folder, TINY, None, None)[0][0].boxes == ((20, 4, 32, 34),)
 
 

@@ -270,6 +270,46 @@ def test_pushed_model_loads_by_owner_and_name(hub: Path) -> None:
     assert colorzoo.create_model("hf-hub:someone/colors").trained
 
 
+@pytest.mark.parametrize(
+    ("source", "meant"),
+    [
+        ("models/savd", "models/saved"),
+        ("modles/saved", "models/saved"),
+        ("./models/savd", "models/saved"),
+        ("models/other", None),
+        ("~/savd", None),
+        ("~nobody-has-this-name/saved", None),
+        ("a/b/c", None),
+        ("models/saved/model.safetensors", "models/saved"),
+        (Path("nobody/saved"), None),
+        ("savd", None),
+    ],
+)
+def test_misspelt_folder_is_an_error_without_a_connection(
+    source: str | Path, meant: str | None, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models").mkdir()
+    saved.rename(tmp_path / "models" / "saved")
+    monkeypatch.chdir(tmp_path)
+    requests: list[object] = []
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *given, **_: requests.append(given))
+    with pytest.raises(WeightsError) as raised:
+        ColoringModel.from_pretrained(source)
+    assert not requests
+    assert repr(str(source)) in str(raised.value)
+    assert (repr(meant) in str(raised.value)) if meant else ("hf-hub:" in str(raised.value))
+    assert "\n" not in str(raised.value)
+
+
+def test_misspelt_weights_of_the_command_line_suggest_the_path(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(gray_image(40, 50)).save("old.png")
+    assert main(["colorize", "old.png", "--weights", "saved/modle.safetensors"]) == 2
+    assert "Did you mean 'saved/model.safetensors'?" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("terms", ["", "not stated; the repository is MIT"])
 def test_weights_of_unknown_license_are_not_uploaded(terms: str, hub: Path) -> None:
     model = tiny_model()

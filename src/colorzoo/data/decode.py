@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from colorzoo.errors import ImageError
 from colorzoo.image_io.formats import open_image
 from colorzoo.image_io.raster_image import Levels, composite_on_white, unit_range, upright
-from colorzoo.image_io.read import read_pixels, stored_orientation
+from colorzoo.image_io.read import open_pil, read_pixels, stored_orientation
 
 RESIZE_METHOD = (
     "bicubic with antialiasing (within one level of Pillow); JPEGs decoded at twice the size or more"
@@ -94,7 +94,7 @@ class StoredFrame(NamedTuple):
 
 def decode_frame(data: bytes) -> StoredFrame:
     """Return the stored size and the EXIF orientation of an image file."""
-    with open_image(BytesIO(data)) as image:
+    with open_pil(BytesIO(data), "image") as image:
         orientation = stored_orientation(image)
         width, height = image.size
         # Pillow turns TIFF images when it decodes them, and `size` is the size of the turned image

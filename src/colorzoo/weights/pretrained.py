@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,7 +27,7 @@ import yaml
 import colorzoo
 from colorzoo.card import ModelCard, Quality
 from colorzoo.errors import ColorzooError, UnknownModelError, WeightsError, first_words
-from colorzoo.files import write_atomic
+from colorzoo.files import similar_paths, write_atomic
 from colorzoo.registry import card_of, cards_of, load_model_class, model_card
 from colorzoo.settings import constructor_arguments, flatten_arguments
 from colorzoo.weights.catalog import is_offline
@@ -147,9 +147,21 @@ def push_model(
 
 def load_model(kind: type[M], source: str | Path, *, revision: str | None, offline: bool) -> M:
     """Load a `ColoringModel` from a folder or the Hub; see `ColoringModel.from_pretrained`."""
-    path = Path(source).expanduser() / WEIGHTS_FILE
-    if not path.parent.is_dir():
-        path = _download_weights(str(source).removeprefix(HUB), revision, offline=offline)
+    folder, text = Path(source), str(source)
+    with suppress(RuntimeError):  # ~ with an unknown user
+        folder = folder.expanduser()
+    path = folder / WEIGHTS_FILE
+    if not folder.is_dir():
+        similar = [folder.parent] if folder.is_file() else similar_paths(folder)
+        # OWNER/NAME is a repository unless a local folder has the name of the owner, or nearly the whole name
+        is_repository = _REPOSITORY.fullmatch(text) and not (similar or folder.parent.exists())
+        if not (text.startswith(HUB) or (isinstance(source, str) and is_repository)):
+            hint = f" Did you mean {' or '.join(repr(str(path)) for path in similar)}?" if similar else ""
+            raise WeightsError(
+                f"the model must be a folder that save_pretrained wrote, or OWNER/NAME, got {text!r}, which "
+                f"is not a folder.{hint or f' For a repository of the Hub, pass {HUB}OWNER/NAME.'}"
+            )
+        path = _download_weights(text.removeprefix(HUB), revision, offline=offline)
     content = read_weights(path)
     model_class = _class_of(kind, content.stored, source)
     try:
