@@ -47,7 +47,7 @@ class FoundImage:
         path: Path of the file.
         relative: Path relative to the searched folder, from which the output path is derived. For a glob, the
             path is relative to the folder before the first wildcard. For a single file, the path is the file
-            name.
+            name, or the part of the path after ``/./`` as in rsync.
     """
 
     path: Path
@@ -313,7 +313,9 @@ def _resolve(name: str, exclude: Path | None, errors: list[tuple[str, ImageError
         raise ImageError("IMAGE must be a file, a folder or a glob, got an empty path")
     path = Path(name)
     if os.path.isfile(path):  # noqa: PTH113 - as in `explain_irregular_file`
-        return [FoundImage(path, Path(path.name))]
+        relative = Path(name.partition("/./")[2].lstrip("/") or path.name)
+        # the output must not leave the output folder
+        return [FoundImage(path, Path(path.name) if os.pardir in relative.parts else relative)]
     if irregular_file := explain_irregular_file(path):
         raise ImageError(irregular_file)
     earlier_error_count = len(errors)

@@ -84,8 +84,7 @@ def colorize_images(args: ColorizeOptions) -> int:
     files = _file_colorizer(args)
     uses_default_model = files.choice is not None and files.choice.is_default
     print_result = partial(_print_result, args, uses_default_model)
-    names = [*args.images, *(read_list(args.from_list) if args.from_list else ())]
-    tasks, results = _plan(args, names, files, print_result)
+    tasks, results = _plan(args, files, print_result)
     if len(tasks) > _MANY:
         print_line(f"colorzoo: {len(tasks):,} images will be colorized", sys.stderr)
     if args.dry_run:
@@ -96,13 +95,13 @@ def colorize_images(args: ColorizeOptions) -> int:
         print(json.dumps([asdict(result) for result in results], indent=1))
     if len(results) > 1:
         _print_counts(results)
-    failures = [result.source for result in results if result.status == "failed"]
+    failures = [result.list_entry(args.output) for result in results if result.status == "failed"]
     if args.failed:
         write_whole(Path(args.failed), join_names(failures))
     if signer:
         _sign(signer, results)
     if args.report:
-        _report_run(args.report, results)
+        _report_run(args, results)
     if not failures:
         return 0
     return 2 if len(failures) == len(results) else 1
@@ -154,7 +153,7 @@ def _sign(signer: Signer, results: Sequence[FileResult]) -> None:
         )
 
 
-def _report_run(paths: Sequence[str], results: Sequence[FileResult]) -> None:
+def _report_run(args: ColorizeOptions, results: Sequence[FileResult]) -> None:
     """Read the results of the run, write a report to each path and print the paths.
 
     Raises:
@@ -163,8 +162,8 @@ def _report_run(paths: Sequence[str], results: Sequence[FileResult]) -> None:
     from colorzoo.batch import read_entries, write_report  # takes 20 ms, and only reports need it
 
     with progress_bar("report", len(results)) as advance:
-        entries = read_entries(results, advance)
-    for path in paths:
+        entries = read_entries(results, advance, args.output)
+    for path in args.report:
         written = write_report(Path(path), entries)
         print_line(f"colorzoo: report: {', '.join(map(str, written))}", sys.stderr)
 
@@ -226,20 +225,22 @@ def _print_result(args: ColorizeOptions, is_default: bool, result: FileResult) -
 
 
 def _plan(
-    args: ColorizeOptions, names: Sequence[str], files: FileColorizer, print_result: PrintResult
+    args: ColorizeOptions, files: FileColorizer, print_result: PrintResult
 ) -> tuple[list[FileTask], list[FileResult]]:
     """Find images, choose their output files, and print images that cannot be colorized.
 
     Raises:
         ImageError: ``--output`` cannot be used for these images.
     """
-    search = find_images(names, exclude=Path(args.output) if args.output else None)
+    listed = read_list(args.from_list) if args.from_list else []
+    search = find_images([*args.images, *listed], exclude=Path(args.output) if args.output else None)
     results = [FileResult(name, "", "failed", (str(error),)) for name, error in search.errors]
     outputs = plan_outputs(
         search.found,
         files.provenance,
         args.output,
         overwrite=args.overwrite,
+        listed=listed,
         extension=f".{args.format}" if args.format else None,
     )
     input_identities: set[tuple[int, int] | None] = set()
