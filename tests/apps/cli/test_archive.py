@@ -149,3 +149,20 @@ def test_read_list_refuses_reports(tmp_path: Path) -> None:
     path.write_text("<!DOCTYPE html>\n<p>a.png</p>")
     with pytest.raises(ImageError, match=r"is a web page"):
         read_list(path)
+
+
+@pytest.mark.parametrize("option", ["--reference", "--histogram-of", "--palette", "--classes"])
+def test_images_of_guidance_options_are_never_replaced(
+    run: Run, tmp_path: Path, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_gray(Path("a.png"))
+    write_color(Path("warm.png"))
+    Path("link.png").hardlink_to("warm.png")
+    Path("out").mkdir()
+    Path("out/a.png").hardlink_to("warm.png")
+    before = contents(tmp_path)
+    for out in ("warm.png", "link.png", "out"):
+        code, _, err = run("a.png", option, "warm.png", "-o", out, "--overwrite")
+        assert (code, "input" in err) == (2, True), err
+        assert contents(tmp_path) == before

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import ImageColor
 
 from colorzoo.apps.cli._file_options import ColorizeOptions
-from colorzoo.apps.cli._options import file_identity
+from colorzoo.apps.cli._options import check_output, file_identity, input_identities, named_inputs
 from colorzoo.batch import (
     NOT_TRIED,
     FileColorizer,
@@ -97,7 +97,7 @@ def colorize_images(args: ColorizeOptions) -> int:
         _print_counts(results)
     failures = [result.list_entry(args.output) for result in results if result.status == "failed"]
     if args.failed:
-        write_whole(Path(args.failed), join_names(failures))
+        write_whole(Path(args.failed), join_names(failures), overwrite=args.overwrite)
     if signer:
         _sign(signer, results)
     if args.report:
@@ -113,6 +113,7 @@ def _check_reports(paths: Sequence[str]) -> None:
 
     for path in paths:
         check_report(Path(path))
+        check_output(Path(path))
 
 
 def _print_planned(tasks: Sequence[FileTask], print_result: PrintResult) -> list[FileResult]:
@@ -243,14 +244,14 @@ def _plan(
         listed=listed,
         extension=f".{args.format}" if args.format else None,
     )
-    input_identities: set[tuple[int, int] | None] = set()
+    inputs: set[tuple[int, int] | None] = set()
     if any(os.path.lexists(output.path) for output in outputs):  # a missing output cannot be an input
-        input_paths = [*(image.path for image in search.found), *files.input_files]
-        input_identities = _input_identities(args, input_paths)
+        input_paths = [image.path for image in search.found]
+        inputs = input_identities([*named_inputs(args), *input_paths, *files.input_files])
     tasks = []
     for image, output in zip(search.found, outputs, strict=True):
         task = FileTask(image.path, output.path, str(image.path))
-        if input_identities and file_identity(output.path) in input_identities:
+        if inputs and file_identity(output.path) in inputs:
             results.append(task.result("failed", f"{output.path} {_IS_INPUT}"))
         elif output.state != "missing":
             results.append(task.existing_result(output.state))
@@ -262,13 +263,6 @@ def _plan(
         print_line(f"colorzoo: {skipped_files_message(search.skipped)}", sys.stderr)
     results += [FileResult(str(path), "", "skipped", (reason,)) for path, reason in search.skipped]
     return tasks, results
-
-
-def _input_identities(args: ColorizeOptions, inputs: Sequence[Path]) -> set[tuple[int, int] | None]:
-    """Return the identities of all existing input files; see `file_identity`."""
-    paths: list[str | Path] = [name for name in (args.recipe, args.from_list) if name]
-    paths += inputs
-    return {file_identity(path) for path in paths} - {None}
 
 
 def _run(
