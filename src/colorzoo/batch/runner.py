@@ -45,7 +45,7 @@ from colorzoo.image_io.provenance import (
     embed_provenance,
     read_provenance,
     result_state,
-    update_sidecar,
+    sidecar_written,
 )
 from colorzoo.image_io.raster_image import IN_COLOR, RasterImage, chroma_note
 from colorzoo.image_io.read import MAX_PIXELS, open_source, read_file, stored_size
@@ -462,12 +462,13 @@ class FileColorizer:
         source = colored.source(image)
         like, not_embedded = embed_provenance(source, task.target, file.provenance)
         try:
-            if output_format(task.target) == "OpenRaster":
-                write_layers(task.target, colored.layers(source), like, overwrite=overwrite)
-            else:
-                levels = colored.levels(output_bit_depth(task.target, image))
-                quality = self.settings.quality
-                write_image(task.target, levels, like, quality=quality, overwrite=overwrite)
+            with sidecar_written(task.target, source.metadata, not_embedded) as written:
+                if output_format(task.target) == "OpenRaster":
+                    write_layers(task.target, colored.layers(source), like, overwrite=overwrite)
+                else:
+                    levels = colored.levels(output_bit_depth(task.target, image))
+                    quality = self.settings.quality
+                    write_image(task.target, levels, like, quality=quality, overwrite=overwrite)
         except ImageError:
             if overwrite or file.provenance is None:
                 raise
@@ -475,7 +476,6 @@ class FileColorizer:
             if result_state(existing_provenance, file.provenance) != "done":
                 raise
             return task.result("skipped", ALREADY_DONE)
-        written = update_sidecar(task.target, source.metadata, not_embedded)
         notes = (*file.notes, *image.notes, *colored.notes, *written)
         return task.result("colored", *notes, model=colored.task.network.name, stages=colored.task.log)
 
@@ -486,8 +486,8 @@ class FileColorizer:
         color_notes: list[str] = []
         colored = self._colored_frames(opened, frames, like, color_notes)
         quality, overwrite = self.settings.quality, self.overwrite
-        write_frames(task.target, colored, frames, quality=quality, overwrite=overwrite)
-        written = update_sidecar(task.target, first.metadata, not_embedded)
+        with sidecar_written(task.target, first.metadata, not_embedded) as written:
+            write_frames(task.target, colored, frames, quality=quality, overwrite=overwrite)
         notes = dict.fromkeys((*opened.notes, *frames_notes(task.target, frames), *color_notes))
         result = task.result("colored", *notes, *written, model=opened.prepared.network.name)
         return WrittenFrames(task, result)

@@ -218,6 +218,7 @@ def write_frames(
             with whole_file(path, overwrite=overwrite) as file:
                 _write_pages(file, checked_frames)
         else:  # Pillow encodes all frames at once, so no file is open while the frames are colorized
+            path.parent.mkdir(parents=True, exist_ok=True)  # fails before the frames are colorized
             content = io.BytesIO()
             _write_animation(content, checked_frames, source, file_format, quality)
             write_whole(path, content.getvalue(), overwrite=overwrite)
