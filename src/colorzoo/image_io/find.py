@@ -64,11 +64,18 @@ class Search:
             no image; a folder fails if it cannot be searched.
         skipped: Path of each skipped file and the reason. Files in folders are skipped if they are videos or
             results of colorzoo. Results ``NAME.color.*`` beside their source are not listed.
+        broken_links: Symbolic links to missing files in folders, with the extension of an image or video.
     """
 
     found: list[FoundImage]
     errors: list[tuple[str, ImageError]]
     skipped: list[tuple[Path, str]]
+    broken_links: list[Path]
+
+    @property
+    def omitted(self) -> list[tuple[Path, str]]:
+        """Path of each skipped file and each broken link, and the reason."""
+        return [*self.skipped, *((path, "a link to a missing file") for path in self.broken_links)]
 
 
 def find_images(inputs: Sequence[str | Path], *, exclude: Path | None = None) -> Search:
@@ -93,15 +100,16 @@ def find_images(inputs: Sequence[str | Path], *, exclude: Path | None = None) ->
     """
     found: dict[str, FoundImage] = {}  # by absolute path, in which symbolic links are not resolved
     errors: list[tuple[str, ImageError]] = []
+    broken_links: list[Path] = []
     for name in map(str, inputs):
         try:
-            for image in _resolve(name, exclude, errors):
+            for image in _resolve(name, exclude, errors, broken_links):
                 found.setdefault(os.path.abspath(image.path), image)
         except ImageError as error:
             errors.append((name, error))
     named = {os.path.abspath(name) for name in inputs}
     images, skipped = _without_results(found, named)
-    return Search(images, errors, skipped)
+    return Search(images, errors, skipped, broken_links)
 
 
 def _without_results(
@@ -307,8 +315,13 @@ def visible_entries(folder: Path) -> list[Path]:
     return sorted((entry for entry in folder.iterdir() if not is_hidden(entry.name)), key=natural_sort_key)
 
 
-def _resolve(name: str, exclude: Path | None, errors: list[tuple[str, ImageError]]) -> list[FoundImage]:
-    """Return the images and videos of an input; append an error for each folder that cannot be searched."""
+def _resolve(
+    name: str, exclude: Path | None, errors: list[tuple[str, ImageError]], broken_links: list[Path]
+) -> list[FoundImage]:
+    """Return the images and videos of an input.
+
+    Errors of folders that cannot be searched, and broken links, are appended to the lists.
+    """
     if not name:
         raise ImageError("IMAGE must be a file, a folder or a glob, got an empty path")
     path = Path(name)
@@ -326,6 +339,8 @@ def _resolve(name: str, exclude: Path | None, errors: list[tuple[str, ImageError
     else:
         raise ImageError(f"{name}: no such file or folder")
     found = [FoundImage(file, file.relative_to(root)) for file in files if _is_readable(file)]
+    links = (file for file in files if file.is_symlink() and _has_known_extension(file))
+    broken_links += [link for link in links if not os.path.exists(link)]  # noqa: PTH110
     has_image = any(not _is_video(image.path) for image in found)
     # a folder that cannot be searched may contain images
     if not has_image and len(errors) == earlier_error_count:
@@ -353,9 +368,13 @@ def _glob(name: str, exclude: Path | None, errors: list[tuple[str, ImageError]])
 
 
 def _is_readable(path: Path) -> bool:
-    """Return whether a file in a folder has the extension of an image or video and is not hidden."""
-    has_extension = path.suffix.lower() in READABLE | VIDEO_EXTENSIONS
-    return has_extension and not is_hidden(path.name) and os.path.isfile(path)  # noqa: PTH113
+    """Return whether a path in a folder is a visible file with the extension of an image or video."""
+    return _has_known_extension(path) and os.path.isfile(path)  # noqa: PTH113
+
+
+def _has_known_extension(path: Path) -> bool:
+    """Return whether a path has the extension of an image or video and is not hidden."""
+    return path.suffix.lower() in READABLE | VIDEO_EXTENSIONS and not is_hidden(path.name)
 
 
 def _is_video(path: Path) -> bool:

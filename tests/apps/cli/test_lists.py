@@ -139,3 +139,14 @@ def test_overwrite_never_replaces_the_result_of_another_image(
     assert run(png, "--format", "png", "--overwrite")[0] == 0
     with Image.open(tmp_path / "x" / "x.color.png") as image:
         assert image.height == 52
+
+
+def test_broken_links_are_listed_and_counted(run: Run, tmp_path: Path) -> None:
+    write_gray(tmp_path / "in" / "a.png", 30)
+    (tmp_path / "in" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "in" / "gone.txt").symlink_to(tmp_path / "nowhere.txt")
+    for form in ("in", "in/*", "**"):
+        _, _, err = run(tmp_path / form, "-o", tmp_path / "out", "--dry-run")
+        assert "gone.png (a link to a missing file)" in err
+        assert err.endswith("colorzoo: 1 skipped, 1 planned\n")
+        assert "gone.txt" not in err

@@ -259,9 +259,9 @@ def _plan(
             tasks.append(task)
     for result in results:
         print_result(result)
-    if search.skipped:
-        print_line(f"colorzoo: {skipped_files_message(search.skipped)}", sys.stderr)
-    results += [FileResult(str(path), "", "skipped", (reason,)) for path, reason in search.skipped]
+    if search.omitted:
+        print_line(f"colorzoo: {skipped_files_message(search.omitted)}", sys.stderr)
+    results += [FileResult(str(path), "", "skipped", (reason,)) for path, reason in search.omitted]
     return tasks, results
 
 
