@@ -30,6 +30,7 @@ from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.settings import flatten_arguments
+from colorzoo.weights.catalog import missing_weights_advice
 
 Graph = Callable[[Sequence[Tensor]], Mapping[str, Tensor]]
 """Function that runs a graph on a list of inputs and returns the outputs by name."""
@@ -117,9 +118,7 @@ def export_model(
     require_onnx()
     model = create_coloring_model(card.name, weights, **hparams)
     if weights is not None and not model.trained:
-        raise ColorzooError(
-            f"export of {card.name} requires trained weights. Run `colorzoo weights fetch {card.name}`."
-        )
+        raise ColorzooError(f"export of {card.name} requires trained weights. {missing_weights_advice(card)}")
     traced, others = graph_samples(card)
     return write_graph(model, traced, others, out, {"model": card.name, "paper": card.paper})
 

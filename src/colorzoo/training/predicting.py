@@ -168,9 +168,10 @@ class FullSizePrediction(LightningModule):
         failed.unlink(missing_ok=True)
         if not lines:
             return
-        for line in lines:
+        one_line_each = [" ".join(line.split()) for line in lines]  # a file name can contain a line break
+        for line in one_line_each:
             print(f"colorzoo: error: {line}", file=sys.stderr)
-        write_atomic(failed, "".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
+        write_atomic(failed, "".join(f"{line}\n" for line in one_line_each).encode("utf-8", "replace"))
         if self._bucket:
             self._bucket.upload(failed)
 

@@ -150,3 +150,12 @@ def test_broken_links_are_listed_and_counted(run: Run, tmp_path: Path) -> None:
         assert "gone.png (a link to a missing file)" in err
         assert err.endswith("colorzoo: 1 skipped, 1 planned\n")
         assert "gone.txt" not in err
+
+
+def test_lists_state_that_zero_bytes_separate_their_paths(run: Run, tmp_path: Path) -> None:
+    for name in ("a.png", "b\nc.png"):
+        (tmp_path / name).write_bytes(b"broken")
+        listed = tmp_path / f"{len(name)}.txt"
+        _, _, err = run(tmp_path / "a.png", tmp_path / name, "--failed", listed)
+        assert ("separated by zero bytes" in err) == (b"\0" in listed.read_bytes()) == ("\n" in name)
+        assert {Path(line).name for line in read_list(listed)} == {"a.png", name}

@@ -98,6 +98,12 @@ def colorize_images(args: ColorizeOptions) -> int:
     failures = [result.list_entry(args.output) for result in results if result.status == "failed"]
     if args.failed:
         write_whole(Path(args.failed), join_names(failures), overwrite=args.overwrite)
+        if any("\n" in name for name in failures):
+            print_line(
+                f"colorzoo: the paths in {args.failed} are separated by zero bytes, because a path contains "
+                "a line break",
+                sys.stderr,
+            )
     if signer:
         _sign(signer, results)
     if args.report:
