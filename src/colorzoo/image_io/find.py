@@ -96,7 +96,8 @@ def find_images(inputs: Sequence[str | Path], *, exclude: Path | None = None) ->
 
     Args:
         inputs: Paths and globs. An existing path is used literally, even if it contains ``*`` or ``[``.
-        exclude: Folder that is not searched, such as the output folder.
+        exclude: Folder that is not searched, such as the output folder. A glob that only selects files in
+            this folder finds these files.
     """
     found: dict[str, FoundImage] = {}  # by absolute path, in which symbolic links are not resolved
     errors: list[tuple[str, ImageError]] = []
@@ -336,9 +337,14 @@ def _resolve(
         root, files = path, list(_files_below(path, exclude, errors))
     elif glob.has_magic(name):
         root, files = _glob(name, exclude, errors)
+        if exclude is not None and not any(map(_is_readable, files)):
+            root, files = _glob(name, None, errors)  # the glob selects only files in the output folder
     else:
         raise ImageError(f"{name}: no such file or folder")
-    found = [FoundImage(file, file.relative_to(root)) for file in files if _is_readable(file)]
+    # a glob can contain "..", but the output must not leave the output folder
+    relative = (Path(os.path.normpath(file.relative_to(root))) for file in files)
+    inside = (Path(*(part for part in path.parts if part != os.pardir)) for path in relative)
+    found = [FoundImage(file, path) for file, path in zip(files, inside, strict=True) if _is_readable(file)]
     links = (file for file in files if file.is_symlink() and _has_known_extension(file))
     broken_links += [link for link in links if not os.path.exists(link)]  # noqa: PTH110
     has_image = any(not _is_video(image.path) for image in found)
