@@ -126,7 +126,11 @@ class FullSizePrediction(LightningModule):
         (limit,) = self.trainer.num_predict_batches
         indices = self.predict_dataloader()[: int(limit)]
         files = FileColorizer(
-            colorizer=colorizer, overwrite=True, needs_all_frames=True, bucket=self._bucket, skip_done=True
+            colorizer=colorizer,
+            overwrite="results",
+            needs_all_frames=True,
+            bucket=self._bucket,
+            skip_done=True,
         )
         tasks = (self._task(index) for index in indices)  # there may be millions
         self._results = files.run(tasks, threads=max(1, self.data.hparams.num_workers))
