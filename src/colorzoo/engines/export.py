@@ -210,10 +210,13 @@ def compare_traced(
 def _atomic_file(out: Path) -> Iterator[Path]:
     """Yield a temporary path; rename the file to ``out`` if no error occurs."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # warnings of the exporters about their own code
-        yield Path(folder) / out.name
-        (Path(folder) / out.name).replace(out)
+    try:
+        with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # warnings of the exporters about their own code
+            yield Path(folder) / out.name
+            (Path(folder) / out.name).replace(out)
+    except OSError as error:  # errors of a full disk do not contain the path
+        raise OSError(error.errno, error.strerror, error.filename or str(out)) from error
 
 
 @contextmanager

@@ -226,13 +226,20 @@ def workshop(samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return folder
 
 
+def outcome(code: int, line: str) -> str:
+    """Return a cell of the table."""
+    return f"exit code {code}" + (f": {line[:100]}" if line else "")
+
+
 def run(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     """Run a command line in this process; return the exit code and the last line of standard error."""
     capsys.readouterr()
     code = main(words)
     err = capsys.readouterr().err
     assert "Traceback" not in err, err
-    return code, (err.strip().splitlines() or [""])[-1]
+    line = (err.strip().splitlines() or [""])[-1].removeprefix("colorzoo: error: ")
+    assert "unexpected" not in line, line
+    return code, line.replace(f"{Path.cwd().parent}/", "")
 
 
 @pytest.mark.parametrize(("command", "option"), list(OUTPUTS))
@@ -315,7 +322,7 @@ def test_no_output_replaces_a_file_of_others(
     code, line = run(words, capsys)
     after = contents(workshop)
     changed = sorted(name for name in before if after.get(name) != before[name])
-    ROWS.append((command, option, "over a file of others", f"exit code {code}: {line[:90]}"))
+    ROWS.append((command, option, "over a file of others", outcome(code, line)))
     assert (changed, bool(code)) == ([], bool(names)), line
 
 
@@ -331,7 +338,7 @@ def test_full_disk_is_reported_in_one_line_and_leaves_no_partial_file(
     (out.parent / "others.bin").write_bytes(b"x" * 4096)  # the disk has no further page
     code, line = run(words_of(command, values_of(command, option, out)), capsys)
     left = [str(path.relative_to(out.parent)) for path in out.parent.rglob("*") if path.is_file()]
-    ROWS.append((command, option, "full disk", f"exit code {code}: {line[:90]}"))
+    ROWS.append((command, option, "full disk", outcome(code, line)))
     assert left == ["others.bin"]
     assert code in (1, 2)
     assert "No space left on device" in line or "failed" in line, line
@@ -354,7 +361,7 @@ def test_read_only_folder_is_reported_in_one_line(
     out = mount(SMALL) / OUTPUTS[command, option][0]
     mount("ro")
     code, line = run(words_of(command, values_of(command, option, out)), capsys)
-    ROWS.append((command, option, "read-only folder", f"exit code {code}: {line[:90]}"))
+    ROWS.append((command, option, "read-only folder", outcome(code, line)))
     assert code in (1, 2)
     assert re.search("Read-only|not writable|not a writable|failed", line), line
 
