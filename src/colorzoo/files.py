@@ -16,6 +16,11 @@ from pathlib import Path
 from typing import IO, TextIO
 from uuid import uuid4
 
+try:
+    import fcntl
+except ImportError:  # Windows, which does not delete open files
+    fcntl = None  # type: ignore[assignment]
+
 __all__ = ["megabytes", "sha256_of"]
 
 _ABANDONED = 3600.0  # seconds without a write after which a temporary file is abandoned
@@ -44,6 +49,7 @@ def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[IO[bytes]]:
     partial = path.with_name(f".colorzoo-{uuid4().hex}.part")
     try:
         with partial.open("xb") as file:
+            _lock(file)
             yield file
             file.flush()
             os.fsync(file.fileno())  # without it a power failure could leave an empty file
@@ -73,15 +79,36 @@ def write_atomic(path: Path, data: bytes | memoryview) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def remove_leftovers(folder: Path, *, age: float = _ABANDONED) -> None:
-    """Delete temporary files of `whole_file` that were not modified for ``age`` seconds.
+def _lock(file: IO[bytes]) -> bool:
+    """Lock an open file; return False if another process has locked it, or if it cannot be locked.
 
-    Processes that were killed leave such files in ``folder``.
+    The operating system releases the lock when the process ends, even if it is killed. In contrast to a
+    process number in the file name, a lock is also correct if numbers are reused or if another machine writes
+    to a shared disk.
+    """
+    try:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except OSError:
+        return False
+
+
+def remove_leftovers(folder: Path, *, age: float = _ABANDONED) -> None:
+    """Delete temporary files of `whole_file` whose process was killed.
+
+    The file of a running process is kept, even if it was not modified for a long time.
+
+    Args:
+        folder: Folder of the temporary files.
+        age: Minimum number of seconds since the last modification.
     """
     with suppress(OSError):  # the folder does not exist or belongs to another user
         for part in folder.glob(f".colorzoo-{'[0-9a-f]' * 32}.part"):
             if time.time() - part.stat().st_mtime >= age:
-                part.unlink(missing_ok=True)
+                with suppress(OSError), part.open("r+b") as file:  # NFS locks only files opened for writing
+                    if _lock(file):
+                        part.unlink(missing_ok=True)
 
 
 def sha256_of(path: Path) -> str:

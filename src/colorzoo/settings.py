@@ -39,6 +39,7 @@ __all__ = [
     "option",
 ]
 
+Writes = Literal["", "file", ".txt", "path", "results"]  # kind of output of an option; see `option`
 Precision = Literal["auto", "float32", "bfloat16"]  # numeric precision of a model
 Engine = Literal["torch", "onnxruntime"]  # inference library
 
@@ -86,6 +87,7 @@ def option(
     *flags: str,
     metavar: str | tuple[str, ...] | None = None,
     nargs: int | str | None = None,
+    writes: Writes = "",
 ) -> Any:
     """Return a dataclass field that defines a command-line option.
 
@@ -100,16 +102,27 @@ def option(
             with ``-`` instead of ``_``.
         metavar: Placeholder for the value in the help.
         nargs: Number of values, as in `argparse`.
+        writes: ``"file"`` if the command writes this file, which must not exist unless ``--overwrite`` is
+            set. ``".txt"`` also requires this extension. ``"path"`` if the command itself checks an existing
+            file or folder. ``"results"`` if the command also checks that no output is an input.
     """
     metadata = {"help": text, "group": group, "flags": flags, "metavar": metavar, "nargs": nargs}
+    metadata |= {"writes": writes}
     if isinstance(default, list):
         return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)
 
 
-def argument(text: str, metavar: str, default: Any = MISSING, nargs: str | None = None) -> Any:
+def argument(
+    text: str,
+    metavar: str,
+    default: Any = MISSING,
+    nargs: str | None = None,
+    writes: Writes = "",
+) -> Any:
     """Return a dataclass field that defines a positional command-line argument; see `option`."""
-    return option(default, text, "", metavar, nargs=nargs)  # as in argparse, the flag has no hyphen
+    # as in argparse, the flag has no hyphen
+    return option(default, text, "", metavar, nargs=nargs, writes=writes)
 
 
 Fraction = Annotated[float, Range(0, 1)]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from colorzoo.batch.overlap import overlapped
 from colorzoo.batch.provenance import (
@@ -45,7 +45,7 @@ from colorzoo.image_io.provenance import (
     embed_provenance,
     read_provenance,
     result_state,
-    update_sidecar,
+    sidecar_written,
 )
 from colorzoo.image_io.raster_image import IN_COLOR, RasterImage, chroma_note
 from colorzoo.image_io.read import MAX_PIXELS, open_source, read_file, stored_size
@@ -166,7 +166,8 @@ class FileColorizer:
         settings: Settings of the command line; the recipe contains ``--alpha`` and ``--class``, see
             `with_settings`.
         embed_provenance: Whether to store a provenance record in the results.
-        overwrite: Whether existing results are replaced; sources are never replaced.
+        overwrite: Whether existing files are replaced; sources are never replaced. ``"results"`` replaces
+            only files with a provenance record.
         max_pixels: Maximum number of pixels of an image.
         needs_all_frames: Whether a file fails if the format of its output does not support several frames or
             pages.
@@ -182,7 +183,7 @@ class FileColorizer:
     folder: Path | None = None
     settings: ColorSettings = field(default_factory=ColorSettings)
     embed_provenance: bool = True
-    overwrite: bool = False
+    overwrite: bool | Literal["results"] = False
     max_pixels: int = MAX_PIXELS
     needs_all_frames: bool = False
     bucket: ResultBucket | None = None
@@ -395,6 +396,9 @@ class FileColorizer:
         state = result_state(read(task.target), provenance)
         if state == "done" or (not self.overwrite and os.path.lexists(task.target)):
             return task.existing_result(state)
+        if self.overwrite == "results" and state == "unknown" and os.path.lexists(task.target):
+            problem = f"{task.target} already exists and does not record its source image"
+            return task.result("failed", f"{problem}. Choose another --output.")
         return None
 
     def _frames_to_color(self, file: IO[bytes], name: str, target: Path) -> Frames | None:
@@ -458,16 +462,17 @@ class FileColorizer:
     def _write_image(self, file: ColoredFile) -> FileResult:
         """Write an image; skip it if another process has written the same result in the meantime."""
         task, image, colored = file.task, file.image, file.colored
-        overwrite = self.overwrite
+        overwrite = bool(self.overwrite)
         source = colored.source(image)
         like, not_embedded = embed_provenance(source, task.target, file.provenance)
         try:
-            if output_format(task.target) == "OpenRaster":
-                write_layers(task.target, colored.layers(source), like, overwrite=overwrite)
-            else:
-                levels = colored.levels(output_bit_depth(task.target, image))
-                quality = self.settings.quality
-                write_image(task.target, levels, like, quality=quality, overwrite=overwrite)
+            with sidecar_written(task.target, source.metadata, not_embedded) as written:
+                if output_format(task.target) == "OpenRaster":
+                    write_layers(task.target, colored.layers(source), like, overwrite=overwrite)
+                else:
+                    levels = colored.levels(output_bit_depth(task.target, image))
+                    quality = self.settings.quality
+                    write_image(task.target, levels, like, quality=quality, overwrite=overwrite)
         except ImageError:
             if overwrite or file.provenance is None:
                 raise
@@ -475,7 +480,6 @@ class FileColorizer:
             if result_state(existing_provenance, file.provenance) != "done":
                 raise
             return task.result("skipped", ALREADY_DONE)
-        written = update_sidecar(task.target, source.metadata, not_embedded)
         notes = (*file.notes, *image.notes, *colored.notes, *written)
         return task.result("colored", *notes, model=colored.task.network.name, stages=colored.task.log)
 
@@ -485,9 +489,9 @@ class FileColorizer:
         like, not_embedded = embed_provenance(first, task.target, opened.source.provenance)
         color_notes: list[str] = []
         colored = self._colored_frames(opened, frames, like, color_notes)
-        quality, overwrite = self.settings.quality, self.overwrite
-        write_frames(task.target, colored, frames, quality=quality, overwrite=overwrite)
-        written = update_sidecar(task.target, first.metadata, not_embedded)
+        quality, overwrite = self.settings.quality, bool(self.overwrite)
+        with sidecar_written(task.target, first.metadata, not_embedded) as written:
+            write_frames(task.target, colored, frames, quality=quality, overwrite=overwrite)
         notes = dict.fromkeys((*opened.notes, *frames_notes(task.target, frames), *color_notes))
         result = task.result("colored", *notes, *written, model=opened.prepared.network.name)
         return WrittenFrames(task, result)

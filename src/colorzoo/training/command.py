@@ -44,7 +44,7 @@ from colorzoo.training.module import ColorizationModule
 from colorzoo.training.predicting import FullSizePrediction
 from colorzoo.training.saving import CheckpointFile
 from colorzoo.weights import read_weights, resolve_weights
-from colorzoo.weights.catalog import ResolvedWeights
+from colorzoo.weights.catalog import ResolvedWeights, missing_weights_advice
 from colorzoo.weights.load import UNTRAINED, Provenance
 
 
@@ -374,7 +374,7 @@ def _initial_weights_file(
     found = resolve_weights(card, tag)
     if found is None:
         raise WeightsError(
-            f"--init_from {source!r}: {card.name} has no weights on this machine. Run "
-            f"`colorzoo weights fetch {card.name}`, or use another model."
+            f"--init_from {source!r}: {card.name} has no weights on this machine. "
+            + missing_weights_advice(card)
         )
     return found, settings

@@ -193,6 +193,17 @@ def known_tags(card: ModelCard) -> str:
     return f"known tags are {tags}" if tags else "its model card lists no weights"
 
 
+def missing_weights_advice(card: ModelCard) -> str:
+    """Return the remedy for an error message about a model whose weights are not on this machine."""
+    if not card.trainable:
+        return "The model has no trainable weights."
+    tag = next((tag for tag, weights in card.weights.items() if weights.file is None), None)
+    if tag is None:
+        return "No weights are published. Train the model with `colorzoo fit`, or use another model."
+    option = "" if tag == "published" else f" --tag {tag}"
+    return f"Run `colorzoo weights fetch {card.name}{option}`, or use another model."
+
+
 def file_problem(file: WeightFile) -> str:
     """Check that a weight file exists and matches its hash; return the problem, or ``""``."""
     if file.where == "missing":

@@ -110,9 +110,15 @@ class ColorizeOptions(ModelOptions, ColorSettings):
         "files, folders (searched recursively) or globs", "IMAGE", default=[], nargs="*"
     )
     output: str | None = option(
-        None, "output folder, or output file for a single image", "", "-o", "--output", metavar="OUT"
+        None,
+        "output folder, or output file for a single image",
+        "",
+        "-o",
+        "--output",
+        metavar="OUT",
+        writes="results",
     )
-    overwrite: bool = option(False, "replace existing results", FILES)
+    overwrite: bool = option(False, "replace existing results, and the file of --failed", FILES)
     format: Literal["png", "tif", "jpg", "webp", "avif"] | None = option(
         None, "file format of the results (default: the format of the source)", FILES
     )
@@ -133,8 +139,11 @@ class ColorizeOptions(ModelOptions, ColorSettings):
         "write the paths of failed images to a .txt file that can be passed to --from",
         RUN,
         metavar="LIST",
+        writes=".txt",
     )
-    report: list[str] = option([], "write a report (.html or .csv); may be repeated", RUN, metavar="FILE")
+    report: list[str] = option(
+        [], "write a report (.html or .csv); may be repeated", RUN, metavar="FILE", writes="path"
+    )
     sign: str | None = option(
         None, "sign each result (C2PA) with the certificate and private key in a PEM file", RUN, metavar="PEM"
     )
@@ -153,7 +162,9 @@ class VideoOptions(ModelSettings):
     """Options of ``colorzoo video``."""
 
     source: str = argument("video file or folder of frames", "IN")
-    output: str = argument("output file (.mp4, .mov, .mkv or .webm), or folder if IN is a folder", "OUT")
+    output: str = argument(
+        "output file (.mp4, .mov, .mkv or .webm), or folder if IN is a folder", "OUT", writes="path"
+    )
     model: str | None = option(None, "name of a registered model (default: the best locally available model)")
     reference: str | None = option(None, "color image whose colors are transferred", metavar="IMG")
     key: list[str] = option(

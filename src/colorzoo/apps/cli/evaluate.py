@@ -41,7 +41,9 @@ class EvaluateOptions:
         metavar="A,B",
     )
     data: Path | None = option(None, "folder of color images", metavar="DIR")
-    output: Path | None = option(None, "folder of the report", "", "-o", "--output", metavar="REPORT")
+    output: Path | None = option(
+        None, "folder of the report", "", "-o", "--output", metavar="REPORT", writes="path"
+    )
     protocol: str | None = option(
         None,
         "name of a protocol, or YAML file (default: automatic, or blind-vote with --vote)",
@@ -64,7 +66,11 @@ class EvaluateOptions:
         2000, "number of bootstrap resamples for confidence intervals (default: 2000)", _PROTOCOL, metavar="N"
     )
     vote: Path | None = option(
-        None, "write a page for a blind vote to FOLDER instead of a report", _VOTE, metavar="FOLDER"
+        None,
+        "write a page for a blind vote to FOLDER instead of a report",
+        _VOTE,
+        metavar="FOLDER",
+        writes="path",
     )
     votes: list[Path] | None = option(
         None,
@@ -74,7 +80,7 @@ class EvaluateOptions:
         nargs="+",
     )
     cache: Path | None = option(
-        None, "folder of cached results (default: REPORT/cache)", _MACHINE, metavar="DIR"
+        None, "folder of cached results (default: REPORT/cache)", _MACHINE, metavar="DIR", writes="path"
     )
     device: str = option("cpu", "auto, cpu, cuda or mps (default: cpu)", _MACHINE)
     threads: PositiveInt = option(1, "number of CPU threads for torch (default: 1)", _MACHINE, metavar="N")

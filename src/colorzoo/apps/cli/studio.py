@@ -70,6 +70,7 @@ class StudioOptions:
         "write a web page that colorizes images without a server, then exit",
         _STATIC,
         metavar="FOLDER",
+        writes="path",
     )
 
 
