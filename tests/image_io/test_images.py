@@ -13,6 +13,7 @@ from colorzoo.image_io.raster_image import (
     chroma_note,
     composite_on_paper,
     composite_on_white,
+    fill_hidden,
     is_gray,
     quantized,
 )
@@ -124,6 +125,58 @@ def test_composite_on_paper_uses_white_paper_if_the_visible_page_is_white() -> N
     page = RasterImage(np.full((20, 30), 255, np.uint8), alpha=alpha)
     assert composite_on_paper(page).levels.min() == 255
     assert composite_on_paper(RasterImage(page.levels, alpha=0 * alpha)).levels.min() == 255
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_fill_hidden_depends_on_visible_colors_only(dtype: type, channels: int) -> None:
+    scale = {np.uint8: 1, np.uint16: 257, np.float32: 1 / 255}[dtype]
+    levels = (NOISE[..., :channels].squeeze() * np.float64(scale)).astype(dtype)
+    alpha = np.zeros((24, 32), np.uint8)
+    alpha[4:20, 4:16] = 200
+    other = levels.copy()
+    other[alpha == 0] = levels.max()
+    filled, from_other = (fill_hidden(RasterImage(each, alpha)) for each in (levels, other))
+    assert filled.alpha is None
+    assert filled.levels.dtype == dtype
+    np.testing.assert_array_equal(filled.levels, from_other.levels)
+    np.testing.assert_array_equal(filled.levels[alpha > 0], levels[alpha > 0])
+    # the fill consists of visible colors: no darker and no lighter
+    visible = levels[alpha > 0]
+    assert (filled.levels >= visible.min(0)).all()
+    assert (filled.levels <= visible.max(0)).all()
+
+
+def test_fill_hidden_uses_near_colors_and_almost_ignores_almost_transparent_pixels() -> None:
+    levels = np.zeros((32, 64, 3), np.uint8)
+    levels[:, :16], levels[:, 48:] = (200, 0, 0), (0, 0, 200)
+    alpha = np.zeros((32, 64), np.uint8)
+    alpha[:, :16] = alpha[:, 48:] = 255
+    levels[:, 16:48] = (0, 255, 0)
+    alpha[10:20, 20:30] = 1
+    filled = fill_hidden(RasterImage(levels, alpha)).levels.astype(int)
+    assert (filled[..., 1] < 20).all()
+    assert (filled[:, 16:20, 0] > filled[:, 16:20, 2]).all()
+    assert (filled[:, 44:48, 2] > filled[:, 44:48, 0]).all()
+
+
+def test_fill_hidden_of_an_invisible_image_is_gray() -> None:
+    filled = fill_hidden(RasterImage(NOISE, np.zeros((24, 32), np.uint8))).levels
+    assert len(np.unique(filled)) == 1
+
+
+@pytest.mark.parametrize("hidden", [(0, 0, 0), (0, 255, 0), (255, 120, 0)])
+def test_chroma_note_ignores_hidden_colors(hidden: tuple[int, int, int]) -> None:
+    alpha = np.zeros((64, 96), np.uint8)
+    alpha[:, :48] = 255
+    gradient = np.tile(np.linspace(20, 235, 96), (64, 1))[..., None]
+    sepia = gradient * (1, 0.85, 0.65)
+    colors = np.tile(cv2.resize(COLOR, (96, 64))[:, :1], (1, 96, 1))
+    for visible in (np.repeat(gradient, 3, axis=2), sepia, colors):
+        opaque = RasterImage(np.ascontiguousarray(visible[:, :48].astype(np.uint8)))
+        levels = np.where(alpha[..., None] > 0, visible, hidden).astype(np.uint8)
+        assert chroma_note(RasterImage(levels, alpha)) == chroma_note(opaque)
+        assert is_gray(RasterImage(levels, alpha)) == is_gray(opaque)
 
 
 @pytest.mark.parametrize(("name", "limit"), [("x.webp", 16383), ("x.jpg", 65500), ("x.gif", 65535)])

@@ -28,7 +28,14 @@ from colorzoo.guidance import DrawingSettings, Exemplar, Guidance, Recipe
 from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, read_border
 from colorzoo.guidance.hints import resize_maps
 from colorzoo.guidance.recipe import MAX_STRENGTH
-from colorzoo.image_io.raster_image import IN_COLOR, Levels, RasterImage, chroma_note, composite_on_paper
+from colorzoo.image_io.raster_image import (
+    IN_COLOR,
+    Levels,
+    RasterImage,
+    chroma_note,
+    composite_on_paper,
+    fill_hidden,
+)
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import to_pil
 from colorzoo.inference.border import Surroundings, crop_recipe, select_part
@@ -259,11 +266,14 @@ class Colorizer:
         if self._network.is_sketch and image.alpha is not None:
             image = composite_on_paper(image)
             notes += ("transparent parts were filled with paper",)
-        inside = timed(log, select_part, image, setting)
+        filled = fill_hidden(image)  # the colors of visible pixels must not depend on hidden colors
+        inside = timed(log, select_part, filled, setting)
         if recipe.healing:  # healing does not change the border
             image = replace(image, levels=_healed(log, image, recipe))
+            filled = fill_hidden(image)
 
         whole = FullLightness(image.levels)
+        filled_levels = filled.levels if inside is None else filled.levels[inside.slices]
         surroundings = None
         if inside is None:
             recipe.check_inside(*image.size)
@@ -277,7 +287,7 @@ class Colorizer:
             part_size = inside.width, inside.height
             surroundings = Surroundings(whole, inside)
         about = f"{image.size[0]} x {image.size[1]} pixels"
-        lightness = timed(log, preprocess, part, self.size, about=about)
+        lightness = timed(log, preprocess, FullLightness(filled_levels), self.size, about=about)
         drawing = _read_drawing(log, image, recipe, about) if self._network.is_sketch else None
         task = self.prepare_lightness(
             lightness, part_size, part_guidance, reference, strength=strength, drawing=drawing
@@ -430,7 +440,7 @@ def _healed(log: list[StageRun], image: RasterImage, recipe: Recipe) -> Levels:
     """Return the pixels of an image with the damage inpainted that a recipe marks."""
     from colorzoo.inference.steps.healing import heal  # few images need it
 
-    return timed(log, heal, image.levels, recipe.healing, about=f"{len(recipe.healing)} strokes")
+    return timed(log, heal, image.levels, recipe.healing, image.alpha, about=f"{len(recipe.healing)} strokes")
 
 
 def _read_drawing(log: list[StageRun], image: RasterImage, recipe: Recipe, about: str) -> Drawing:
