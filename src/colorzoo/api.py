@@ -86,9 +86,7 @@ def colorize(
     parsed_guidance = _guidance_with_settings(guidance, settings, folder, references)
     raster = as_image(image)
     choice = _choose_model(model, parsed_guidance, weights, folder, references, fast)
-    choice, note = choose_for_image(choice, parsed_guidance, raster)  # line art has its own default model
-    if note:
-        warnings.warn(note, UserWarning, stacklevel=2)
+    choice = choose_for_image(choice, raster)  # line art has its own default model
     colorizer = load_colorizer(choice, settings, **hparams)
     exemplar = colorizer.exemplar_of(reference, parsed_guidance, folder, settings.reference_weights)
     return colorizer(raster, parsed_guidance, strength=settings.strength, reference=exemplar, border=border)

@@ -603,40 +603,21 @@ def choose_for_guidance(
     return choose_model(name, uses, weights, fast=fast, able=required_method)
 
 
-def choose_for_image(
-    choice: ModelChoice, guidance: Guidance | Recipe, image: RasterImage
-) -> tuple[ModelChoice, str]:
+def choose_for_image(choice: ModelChoice, image: RasterImage) -> ModelChoice:
     """Replace the default model by the default model for drawings if an image is line art.
 
-    The lines must enclose regions, and the image must be gray or tinted. A model or a weight file that the
-    user or the recipe selected is not replaced, nor is a model that uses guidance which the model for
-    drawings does not support.
+    The lines must enclose regions, and the image must be gray or tinted. A model for drawings is not
+    replaced, nor is a model or a weight file that the user or the recipe selected.
 
     Args:
         choice: Model for images of any kind; see `choose_for_guidance`.
-        guidance: Guidance or recipe.
         image: Image to colorize.
-
-    Returns:
-        The model for this image, and a note for the user if line art is colored by a model for photos.
     """
-    if not choice.is_replaceable:
-        return choice, ""
+    if not choice.is_replaceable or model_card(choice.name).input == "sketch":
+        return choice
     levels = composite_on_paper(image).levels
     if not is_line_art(levels) or chroma_note(image) == IN_COLOR:
-        return choice, ""
+        return choice
     from colorzoo.drawing.regions import encloses_regions  # photos do not need it
 
-    if not encloses_regions(levels):
-        return choice, ""
-    drawing_choice = choose_model(None, "sketch", fast=choice.fast)
-    card, drawing_card = model_card(choice.name), model_card(drawing_choice.name)
-    used_kinds = [kind for kind in guidance.kinds() if kind in card.guidance]
-    unsupported_kinds = [kind for kind in used_kinds if kind not in drawing_card.guidance]
-    if not unsupported_kinds:
-        return drawing_choice, ""
-    note = (
-        f"the drawing was colored as a photo, because {drawing_card.name} does not use "
-        f"{', '.join(unsupported_kinds)}; to color regions, set the model {drawing_card.name}"
-    )
-    return choice, note
+    return choose_model(None, "sketch", fast=choice.fast) if encloses_regions(levels) else choice

@@ -171,8 +171,8 @@ def normalize_weights(weights: Sequence[float]) -> list[float]:
 def describe_statistics(image: RasterImage) -> dict[str, Any]:
     """Compute the recipe field ``statistics`` of an image.
 
-    The result is a dictionary with the mean HSV ``saturation`` and the 313-bin color ``histogram``. Pixels are
-    weighted by their alpha, so transparent pixels do not count.
+    The result is a dictionary with the mean HSV ``saturation`` and the 313-bin color ``histogram``. Pixels
+    are weighted by their alpha, so transparent pixels do not count.
 
     Examples:
         >>> from colorzoo.image_io import read_image
