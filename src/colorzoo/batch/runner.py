@@ -57,8 +57,9 @@ from colorzoo.image_io.write import (
     write_layers,
     write_notes,
 )
-from colorzoo.inference.colorizer import Colorizer, ReferenceLike, choose_for_image
+from colorzoo.inference.colorizer import Colorizer, ReferenceLike, choose_for_image, listed_references
 from colorzoo.inference.pipeline import colorize_task
+from colorzoo.inference.references import reference_notes
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask
 from colorzoo.weights.choice import ModelChoice
@@ -303,6 +304,11 @@ class FileColorizer:
     def _used_files(self) -> list[UsedFile]:
         return used_files(self.guidance, self.folder) if isinstance(self.guidance, Recipe) else []
 
+    @cached_property  # a run hashes the references once
+    def _reference_notes(self) -> tuple[str, ...]:
+        uses_recipe = isinstance(self.guidance, Recipe) and not listed_references(self.reference)
+        return reference_notes(self.guidance, self.folder) if uses_recipe else ()
+
     @property
     def input_files(self) -> list[Path]:
         """Paths of the references and the label images of the recipe.
@@ -356,7 +362,7 @@ class FileColorizer:
         prepared = colorizer.prepare(image, self.guidance, strength=strength, reference=exemplar)
         # pages in color are kept if `skip_colored` is set
         ignored_colors = None if self.skip_colored else _ignored_color_note(color_note, "the input")
-        notes = write_notes(task.target, image)
+        notes = (*self._reference_notes, *write_notes(task.target, image))
         if ignored_colors:
             notes = (ignored_colors, *notes)
         return OpenedFile(task, source, colorizer, exemplar, prepared, notes)

@@ -47,6 +47,7 @@ from colorzoo.inference.references import (
     equal_or_given,
     make_exemplar,
     recipe_references,
+    reference_notes,
 )
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import (
@@ -229,8 +230,11 @@ class Colorizer:
             ColorzooError: The prediction is not finite.
         """
         parsed = read_guidance(guidance)
-        exemplar = self.exemplar_of(reference, parsed, recipe_folder(guidance))
+        folder = recipe_folder(guidance)
+        exemplar = self.exemplar_of(reference, parsed, folder)
         task = self.prepare(as_image(image), parsed, strength=strength, reference=exemplar, border=border)
+        if isinstance(parsed, Recipe) and not listed_references(reference):
+            task = replace(task, notes=(*task.notes, *reference_notes(parsed, folder)))
         return colorize_task(task)
 
     def prepare(

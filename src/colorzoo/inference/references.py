@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.errors import GuidanceError
+from colorzoo.files import digest_or_empty
 from colorzoo.guidance import Exemplar, Recipe, statistics_of
 from colorzoo.guidance.fields import format_hex
 from colorzoo.image_io.find import explain_irregular_file
@@ -104,6 +105,21 @@ def recipe_reference_files(recipe: Recipe, folder: Path) -> list[tuple[Path, flo
         if path.is_file() and path.stat().st_size > _MAX_BYTES:
             raise GuidanceError(f"recipe.exemplar.path: {path} must be at most {_MAX_BYTES >> 30} GiB")
     return found
+
+
+def reference_notes(recipe: Recipe, folder: Path | None) -> tuple[str, ...]:
+    """Return a note for each reference file of a recipe whose content differs from the recipe.
+
+    Args:
+        recipe: Recipe; only references with a SHA-256 are compared.
+        folder: Base folder of relative paths; None if the references are ignored.
+    """
+    files = () if folder is None else recipe.exemplar.files
+    return tuple(
+        f"the recipe was made for another reference file {file.path}"
+        for file in files
+        if file.sha256 is not None and digest_or_empty(folder / file.path) != file.sha256.lower()
+    )
 
 
 def as_reference(image: RasterImage, size: int) -> Tensor:
