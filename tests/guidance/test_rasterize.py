@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -28,6 +30,7 @@ def rasterize(
     *points: PointHint, image: tuple[int, int] = (40, 30), size: tuple[int, int] | None = None
 ) -> Points:
     width, height = image
+    points = tuple(replace(point, reach="everywhere") for point in points)
     points_ = Guidance.from_recipe(Recipe(points=points), width, height, size).points
     assert points_ is not None
     return points_

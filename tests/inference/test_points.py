@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.guidance import Guidance, PointHint, Recipe
+from colorzoo.guidance import PointHint, Recipe
+from colorzoo.guidance.hints import rasterize_points
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.steps.points import limit_reach
@@ -64,7 +65,7 @@ def test_limit_reach_blends_colors_on_flat_surfaces_and_separates_at_edges() -> 
         lightness = torch.full((1, 1, SIDE, SIDE), 50.0)
         lightness[..., SIDE // 2 :] = right
         hints = [red(20, 50, 1.0), PointHint(80, 50, 3, ab=(-20.0, -30.0), reach=1.0)]
-        points = Guidance.from_recipe(Recipe(points=tuple(hints)), SIDE, SIDE).points
+        points = rasterize_points(hints, SIDE, SIDE, (SIDE, SIDE))
         assert points is not None
         ab = torch.zeros(1, 2, SIDE, SIDE)
         for side, hint in ((np.s_[..., : SIDE // 2], hints[0]), (np.s_[..., SIDE // 2 :], hints[1])):
@@ -82,7 +83,7 @@ def test_limit_reach_does_not_blend_colors_outside_the_srgb_gamut() -> None:
     lightness = torch.full((1, 1, SIDE, SIDE), 60.0)
     lightness[..., 1::2, :] = 3.0  # dark lines, whose gamut is small
     hint = red(20, 50, 1.0)
-    points = Guidance.from_recipe(Recipe(points=(hint,)), SIDE, SIDE).points
+    points = rasterize_points([hint], SIDE, SIDE, (SIDE, SIDE))
     assert points is not None
     base_ab = torch.zeros(1, 2, SIDE, SIDE)
     red_ab = torch.tensor(hint.ab).view(1, 2, 1, 1)

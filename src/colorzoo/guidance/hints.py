@@ -286,7 +286,7 @@ class Guidance(TensorFields):
 
     Examples:
         >>> from colorzoo.guidance import PointHint
-        >>> recipe = Recipe(width=64, height=48, points=(PointHint(x=20, y=10, color="#c04020"),))
+        >>> recipe = Recipe(width=64, height=48, points=(PointHint(x=20, y=10, reach="everywhere"),))
         >>> guidance = Guidance.from_recipe(recipe, width=64, height=48)
         >>> guidance.points.ab.shape
         torch.Size([1, 2, 48, 64])
@@ -383,9 +383,10 @@ class Guidance(TensorFields):
     def from_recipe(
         cls, recipe: Recipe, width: int, height: int, size: tuple[int, int] | None = None
     ) -> Guidance:
-        """Rasterize the points, scribbles and boxes of a recipe.
+        """Convert the points, scribbles, boxes, statistics and label of a recipe to tensors.
 
-        Other hints are ignored, because they require a model or files.
+        Tensors cannot contain the other hints and settings of a recipe, such as areas or a reach that limits
+        how far a point spreads. Pass a recipe that has them to `Colorizer`.
 
         Args:
             recipe: Recipe to rasterize.
@@ -394,14 +395,34 @@ class Guidance(TensorFields):
             size: Height and width of the returned maps; None uses the size of the image.
 
         Raises:
-            GuidanceError: The recipe does not fit the size of the image.
+            GuidanceError: The recipe does not fit the size of the image, or contains hints or settings that
+                tensors cannot contain.
         """
         recipe.check_inside(width, height)
+        recipe = recipe.shown()
+        for index, point in enumerate(recipe.points):
+            if point.reach != "everywhere" or point.strength != 1:
+                raise GuidanceError(
+                    f"recipe.points[{index}] must have the reach 'everywhere' and the strength 1 for guidance "
+                    f"tensors, got {point.reach!r} and {point.strength:g}. Pass the recipe to Colorizer."
+                )
+        settings = ("regions", "areas", "paint", "replacements", "finish", "healing", "crop", "drawing")
+        found = [name for name in settings if getattr(recipe, name)]
+        found += [name for name in ("exemplar", "classes", "divisions") if recipe.extra.get(name)]
+        found += ["strength"] if recipe.strength != 1 else []
+        if found:
+            raise GuidanceError(
+                f"the recipe must contain only points, scribbles, boxes, statistics and a label for guidance "
+                f"tensors, got {', '.join(found)}. Pass the recipe to Colorizer."
+            )
         target = size or (height, width)
+        has_statistics = recipe.extra.get("statistics")
         return cls(
             points=rasterize_points(recipe.points, width, height, target),
             scribbles=rasterize_scribbles(recipe.scribbles, width, height, target),
             boxes=boxes_of(recipe.boxes, width, height),
+            statistics=global_statistics(recipe.statistics) if has_statistics else None,
+            label=None if recipe.label is None else torch.tensor([recipe.label]),
         )
 
 
