@@ -408,7 +408,7 @@ def test_recipe_from_json_raises_one_line_error_for_invalid_objects() -> None:
         ({"replacements": [{"old": "#c04020", "new": "#2040c0"}]}, "got replacements"),
         ({"finish": {"tint": 10}}, "got finish"),
         ({"healing": [{"path": [[1, 1], [3, 3]]}]}, "got healing"),
-        ({"crop": {"x": 0, "y": 0, "width": 5, "height": 5}}, "got crop"),
+        ({"crop": {"x": 0, "y": 0, "width": 9, "height": 9}}, "got crop"),
         ({"drawing": {"flats": True}}, "got drawing"),
         ({"exemplar": {"path": "a.png"}}, "got exemplar"),
         ({"classes": {"map": {"1": 2}}}, "got classes"),

@@ -17,6 +17,7 @@ from colorzoo.guidance.hints import rasterize_points
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.steps.points import limit_reach
+from colorzoo.inference.steps.reach import Paths, PointPatches, limit_extent
 from colorzoo.zoo.colorzoo2026.network import Network
 from inference.by_hand import Results, color_again, find_extent
 from inference.flood_model import LEFT, RIGHT, SIDE, Flood, red, two_walls
@@ -170,3 +171,20 @@ def test_colorizer_runs_a_model_without_point_support_once(colorizer: Colorizer)
     colorizer.model.accepts = ("scribbles",)
     ab_of(colorizer, red(20, 50, "automatic"))
     assert len(Flood.runs) == 1
+
+
+@pytest.mark.parametrize("width", [4, 5, 8, 16, 31])
+def test_nearest_points_of_pixels_are_symmetric(width: int) -> None:
+    hints = [red(x, 0.5, "automatic") for x in (0.5, 1.5, 2.5)]
+    costs, size = np.zeros((1, 3), np.float32), (1, width)
+    mirrored = []
+    for owner in ([[0, 1, 2]], [[2, 1, 0]]):
+        extent = limit_extent(
+            [Paths(costs, np.array(owner))],
+            [None],
+            patches=PointPatches.of(hints, (3, 1)),
+            groups={"automatic": [0, 1, 2]},
+            size=size,
+        )
+        mirrored.append(extent.nearest)
+    assert torch.equal(mirrored[0], mirrored[1].flip(1))
