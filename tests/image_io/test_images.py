@@ -18,7 +18,7 @@ from colorzoo.image_io.raster_image import (
     quantized,
 )
 from colorzoo.image_io.read import read_image
-from colorzoo.image_io.write import to_pil, write_image
+from colorzoo.image_io.write import to_pil, write_image, write_notes
 
 RNG = np.random.default_rng(7)
 COLOR = cv2.GaussianBlur(RNG.integers(0, 256, (24, 32, 3)).astype(np.uint8), (0, 0), 3)
@@ -185,6 +185,20 @@ def test_write_image_enforces_the_side_limit_of_the_format(tmp_path, name, limit
     assert read_image(write_image(tmp_path / name, fits.rgb, fits)).size == (limit, 1)
     with pytest.raises(ImageError, match=f"at most {limit} pixels"):
         write_image(tmp_path / f"new-{name}", longer.rgb, longer)
+
+
+@pytest.mark.parametrize("name", ["x.jpg", "x.bmp"])
+def test_hidden_colors_do_not_appear_in_formats_without_alpha(tmp_path, name):
+    alpha = np.zeros((24, 32), np.uint8)
+    alpha[4:20, 8:24] = 255
+    results = []
+    for number, hidden in enumerate(((0, 0, 0), (0, 255, 0))):
+        levels = np.where(alpha[..., None] > 0, COLOR, hidden).astype(np.uint8)
+        path = tmp_path / f"{number}-{name}"
+        assert "filled with white" in " ".join(write_notes(path, RasterImage(levels, alpha)))
+        results.append(read_image(write_image(path, levels, RasterImage(levels, alpha))).levels)
+    np.testing.assert_array_equal(results[0], results[1])
+    assert results[0][0, 0].tolist() == [255, 255, 255]
 
 
 def test_write_image_keeps_transparent_pixels_in_gif(tmp_path):
