@@ -306,8 +306,9 @@ class FileColorizer:
 
     @cached_property  # a run hashes the references once
     def _reference_notes(self) -> tuple[str, ...]:
-        uses_recipe = isinstance(self.guidance, Recipe) and not listed_references(self.reference)
-        return reference_notes(self.guidance, self.folder) if uses_recipe else ()
+        if isinstance(self.guidance, Guidance) or listed_references(self.reference):
+            return ()
+        return reference_notes(self.guidance, self.folder)
 
     @property
     def input_files(self) -> list[Path]:

@@ -211,6 +211,8 @@ def fill_hidden(image: RasterImage) -> RasterImage:
     if not opacity.any():
         return replace(image, levels=_blend(image.levels, image.alpha, 0.5), alpha=None)
     opacity = np.minimum(opacity / (_KEPT_ALPHA * opacity.max()), 1)
+    if opacity.min() == 1:
+        return replace(image, alpha=None)
     levels = unit_range(image.levels) * (opacity if image.levels.ndim == 2 else opacity[..., None])
     # pull: premultiplied means of larger and larger cells
     scale = min(1, _FILL_SIDE / max(opacity.shape))

@@ -114,10 +114,11 @@ def reference_notes(recipe: Recipe, folder: Path | None) -> tuple[str, ...]:
         recipe: Recipe; only references with a SHA-256 are compared.
         folder: Base folder of relative paths; None if the references are ignored.
     """
-    files = () if folder is None else recipe.exemplar.files
+    if folder is None:
+        return ()
     return tuple(
         f"the recipe was made for another reference file {file.path}"
-        for file in files
+        for file in recipe.exemplar.files
         if file.sha256 is not None and digest_or_empty(folder / file.path) != file.sha256.lower()
     )
 
