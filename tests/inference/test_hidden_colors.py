@@ -103,6 +103,16 @@ def test_statistics_and_palettes_weight_pixels_by_alpha() -> None:
         assert found["saturation"] == pytest.approx(opaque["saturation"], abs=1e-4)
 
 
+def test_one_visible_pixel_of_a_large_image_is_its_palette() -> None:
+    levels = np.zeros((1200, 1800, 3), np.uint8)
+    levels[..., 1] = 255
+    levels[700, 900] = (200, 60, 30)
+    alpha = np.zeros((1200, 1800), np.uint8)
+    alpha[700, 900] = 9
+    assert main_colors(RasterImage(levels, alpha)) == ("#c83c1e",)
+    assert describe_statistics(RasterImage(levels, alpha))["saturation"] == pytest.approx(0.85, abs=0.01)
+
+
 def test_a_reference_without_a_visible_color_is_rejected() -> None:
     class NeedsColor(Alike):
         reference_needs_color = True

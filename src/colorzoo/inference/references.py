@@ -18,7 +18,7 @@ from colorzoo.files import digest_or_empty
 from colorzoo.guidance import Exemplar, Recipe, statistics_of
 from colorzoo.guidance.fields import format_hex
 from colorzoo.image_io.find import explain_irregular_file
-from colorzoo.image_io.raster_image import RasterImage, alpha_of_depth, fill_hidden, is_gray, unit_range
+from colorzoo.image_io.raster_image import RasterImage, fill_hidden, is_gray, unit_range
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.full_size import working_size
 from colorzoo.model import ColoringModel
@@ -219,11 +219,12 @@ def main_colors(image: RasterImage, count: int = 12) -> tuple[str, ...]:
     small = Image.fromarray((fill_hidden(image).rgb * 255).round().astype(np.uint8))
     small.thumbnail((_PALETTE_SIDE, _PALETTE_SIDE))
     if image.alpha is not None and image.alpha.any():
-        opacity = Image.fromarray(alpha_of_depth(image.alpha, 8))
-        opacity.thumbnail((_PALETTE_SIDE, _PALETTE_SIDE))
+        alpha = Image.fromarray(unit_range(image.alpha))
+        alpha.thumbnail((_PALETTE_SIDE, _PALETTE_SIDE))
+        opacity = np.asarray(alpha).clip(0).ravel()
         # median cut has no weights: repeat each pixel, an opaque pixel 8 times
-        copies = np.rint(8 * unit_range(np.asarray(opacity)) / unit_range(image.alpha).max()).astype(int)
-        pixels = np.repeat(np.asarray(small).reshape(-1, 3), copies.ravel(), axis=0)
+        copies = np.rint(8 * opacity / opacity.max()).astype(int)
+        pixels = np.repeat(np.asarray(small).reshape(-1, 3), copies, axis=0)
         small = Image.fromarray(pixels[None])
     small = small.quantize(count).convert("RGB")
     values, counts = np.unique(np.asarray(small).reshape(-1, 3), axis=0, return_counts=True)
