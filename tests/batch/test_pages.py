@@ -114,6 +114,8 @@ def test_pages_of_another_model_have_a_record_of_their_own(tmp_path: Path) -> No
         (("photo", "drawing"), False),
         (("drawing", "moved"), True),
         (("blank", "drawing", "moved"), True),
+        (("drawing", "moved", "photo"), False),
+        (("close-up", "drawing", "moved"), True),
     ],
 )
 def test_an_animation_has_one_model(
@@ -121,6 +123,9 @@ def test_an_animation_has_one_model(
 ) -> None:
     monkeypatch.setitem(PAGES, "moved", drawing_page(40))
     monkeypatch.setitem(PAGES, "blank", Image.new("L", SIZE, 255))
+    close_up = Image.new("L", SIZE, 255)  # a line that encloses no region
+    ImageDraw.Draw(close_up).line((10, 20, 60, 30, 110, 25), fill=0, width=2)
+    monkeypatch.setitem(PAGES, "close-up", close_up)
     source = write_pages(tmp_path / name, frames)
     pages = frames_of(colorzoo.colorize_file(source, tmp_path / f"out-{name}", **SETTINGS))
     sources = frames_of(source)
@@ -133,7 +138,7 @@ def test_an_animation_has_one_model(
         if kind == "photo":
             change = np.asarray(Image.fromarray(page).convert("L"), int) - gray[..., 0]
             assert np.abs(change).mean() < 6  # 256 colors of a GIF
-        elif is_drawing and kind != "blank":
+        elif is_drawing and kind in ("drawing", "moved"):
             assert np.ptp(page, axis=2).max() > 12
 
 

@@ -27,6 +27,7 @@ from colorzoo.batch.provenance import (
 )
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.batch.task import ALREADY_DONE, FileResult, FileTask
+from colorzoo.drawing.lines import PROBE, LineArt, has_midtones, shrink
 from colorzoo.errors import DiskFullError, ImageError, failure_message
 from colorzoo.files import remove_leftovers
 from colorzoo.guidance import Exemplar, Guidance, Recipe
@@ -369,21 +370,25 @@ class FileColorizer:
         return OpenedFile(task, source, colorizer, exemplar, prepared, notes)
 
     def _choose(self, images: Iterable[RasterImage]) -> ModelChoice | None:
-        """Return the model for images; see `choose_for_image`.
+        """Return the model for one or more images; see `choose_for_image`.
 
-        The model for drawings is chosen only if all images are drawings or blank, because it would replace
-        photos by their lines.
+        Several images get the model for drawings if most images that are not blank are drawings and no image
+        has the midtones of a photo, because this model replaces photos by their lines.
         """
-        found = own = self.choice
+        own = self.choice
         if own is None or not own.is_replaceable:
             return own
+        choices = []
         for image in images:
             levels = composite_on_paper(image).levels
-            if levels.min() < levels.max():
-                found = choose_for_image(own, image)
-                if found is own:
-                    break
-        return found
+            if levels.min() == levels.max():  # blank
+                continue
+            choice = choose_for_image(own, image)
+            if choice is own and has_midtones(LineArt.read(shrink(levels, PROBE))):
+                return own
+            choices.append(choice)
+        drawings = [choice for choice in choices if choice is not own]
+        return drawings[0] if 2 * len(drawings) > len(choices) else own
 
     def _open(self, task: FileTask, size: int) -> SourceImages | FileResult:
         """Open a file and read its first image.
