@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from colorzoo import create_model
 from colorzoo.color import hull_centers, rgb_to_lab
+from colorzoo.data.sources import StoredImage
 from colorzoo.errors import GuidanceError
+from colorzoo.evaluation.images import Item, read_truth
+from colorzoo.evaluation.protocol import Resize, parse_protocol
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.references import ReadReference, describe_statistics, main_colors, make_exemplar
 from colorzoo.inference.style_transfer import stylize
 from inference.recipes import Alike
+from tiny_evaluation import PROTOCOL
 from tiny_model import tiny_model
 
 RANDOM = np.random.default_rng(3)
@@ -120,3 +128,20 @@ def test_a_reference_without_a_visible_color_is_rejected() -> None:
     gray = cut_out("green", np.repeat(TEXTURE[..., :1], 3, axis=2))
     with pytest.raises(GuidanceError, match="has no color"):
         make_exemplar(NeedsColor(), [ReadReference(gray, name="gray.png")], 32)
+
+
+def test_references_of_an_evaluation_have_only_visible_colors(tmp_path: Path) -> None:
+    protocol = replace(parse_protocol(PROTOCOL, "tiny"), resize=Resize("none"), references="pairs")
+    Image.fromarray(TEXTURE).save(tmp_path / "target.png")
+    found = []
+    for hidden in HIDDEN:
+        image = cut_out(hidden)
+        path = tmp_path / f"{hidden}.png"
+        Image.fromarray(np.dstack([image.levels, image.alpha])).save(path)
+        stored = StoredImage(str(tmp_path / "target.png")), StoredImage(str(path))
+        truth = read_truth(Item("target.png", *stored).hashed(), protocol, torch.device("cpu"))
+        found.append(truth.reference)
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+    colors = found[0][0].permute(1, 2, 0)
+    assert colors[ALPHA == 0].max() <= colors[ALPHA == 255].max()  # not white
