@@ -27,7 +27,7 @@ from colorzoo.inference.colorizer import (
     choose_for_image,
     listed_references,
 )
-from colorzoo.inference.references import recipe_reference_files
+from colorzoo.inference.references import recipe_reference_files, reference_notes
 from colorzoo.inference.task import GuidanceLike, read_guidance, recipe_folder
 from colorzoo.settings import check_arguments
 from colorzoo.weights.choice import ModelChoice
@@ -87,11 +87,12 @@ def colorize(
     parsed_guidance = _guidance_with_settings(guidance, settings, folder, references)
     raster = as_image(image)
     choice = _choose_model(model, parsed_guidance, weights, folder, references, fast)
-    choice, note = choose_for_image(choice, parsed_guidance, raster)  # line art has its own default model
-    if note:
-        warnings.warn(note, UserWarning, stacklevel=2)
+    choice = choose_for_image(choice, raster)  # line art has its own default model
     colorizer = load_colorizer(choice, settings, **hparams)
     exemplar = colorizer.exemplar_of(reference, parsed_guidance, folder, settings.reference_weights)
+    if isinstance(parsed_guidance, Recipe) and not references:
+        for note in reference_notes(parsed_guidance, folder):
+            warnings.warn(note, UserWarning, stacklevel=2)
     return colorizer(raster, parsed_guidance, strength=settings.strength, reference=exemplar, border=border)
 
 

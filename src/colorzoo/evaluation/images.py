@@ -27,6 +27,8 @@ from colorzoo.evaluation.protocol import Protocol, Sketches
 from colorzoo.files import digest_of
 from colorzoo.guidance import Boxes
 from colorzoo.image_io.find import natural_sort_key
+from colorzoo.image_io.raster_image import fill_hidden
+from colorzoo.image_io.read import read_pixels
 from colorzoo.metrics.cdr import TruthClusters, truth_clusters
 from colorzoo.simulation import DrawingRegions, TargetImage
 
@@ -430,7 +432,13 @@ def _require_min_side(size: tuple[int, int], name: str) -> None:
 def _read_reference(item: Item, protocol: Protocol, device: torch.device) -> Tensor | None:
     if item.reference is None:
         return None
-    return _resized(_decode(item.reference, f"the reference of {item.name}"), protocol, device)
+    try:
+        image = fill_hidden(read_pixels(item.reference.read()))  # as references of `colorzoo colorize`
+    except UNREADABLE as error:
+        reason = why_unreadable(error)
+        raise ImageError(f"the reference of {item.name} cannot be decoded: {reason}") from error
+    levels = np.rint(image.rgb * 255).astype(np.uint8)
+    return _resized(torch.from_numpy(levels).permute(2, 0, 1), protocol, device)
 
 
 def _read_lines(item: Item, size: tuple[int, int], protocol: Protocol, device: torch.device) -> Tensor | None:

@@ -25,6 +25,7 @@ from .raster_image import as_rgb as as_rgb
 from .raster_image import chroma_note as chroma_note
 from .raster_image import composite_on_paper as composite_on_paper
 from .raster_image import composite_on_white as composite_on_white
+from .raster_image import fill_hidden as fill_hidden
 from .raster_image import is_gray as is_gray
 from .raster_image import quantized as quantized
 from .raster_image import resample_visible as resample_visible
@@ -59,6 +60,7 @@ __all__ = [
     "composite_on_white",
     "encode",
     "encode_layers",
+    "fill_hidden",
     "find_images",
     "gray_levels",
     "images_and_videos",

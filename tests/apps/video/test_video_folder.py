@@ -61,6 +61,24 @@ def test_frame_folder_coloring_applies_border_and_keeps_other_files(tmp_path: Pa
     assert is_colored.sum() == 44 * 32
 
 
+def test_hidden_colors_of_transparent_frames_have_no_effect(tmp_path: Path) -> None:
+    alpha = np.zeros((48, 64), np.uint8)
+    alpha[8:40, 12:50] = 255
+    results = []
+    for name, hidden in (("black", 0), ("white", 255)):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            levels = np.where(alpha > 0, scene(number), hidden).astype(np.uint8)
+            Image.fromarray(np.dstack([levels, alpha])).save(tmp_path / name / f"f{number}.png")
+        color(tmp_path / name, tmp_path / f"out-{name}", StubColorer(20))
+        frames = FrameFolder(tmp_path / f"out-{name}").frames()
+        results.append([frame.image.image for frame in frames])
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_array_equal(one.alpha, alpha)
+        np.testing.assert_array_equal(one.levels[alpha > 0], other.levels[alpha > 0])
+        np.testing.assert_array_equal(one.levels, other.levels)
+
+
 def test_frame_folder_reports_and_skips_broken_images(tmp_path: Path) -> None:
     source, out = make_frames(tmp_path / "in"), tmp_path / "out"
     (source / "f002.png").write_bytes(b"no image")

@@ -125,7 +125,9 @@ class ColorizeOptions(ModelOptions, ColorSettings):
     max_pixels: Annotated[float, Range(0, 1e6, open=True)] = option(
         200, "maximum image size in megapixels (default: 200)", FILES
     )
-    skip_colored: bool = option(False, "skip images that already have colors", FILES)
+    skip_colored: bool = option(
+        False, "skip images that already have colors, and keep pages or frames in color unchanged", FILES
+    )
     provenance: Literal["embed", "none"] = option(
         "embed",
         "embed (default) records source, model and recipe in each result; none disables the record",

@@ -234,7 +234,8 @@ def _attach(ctx: Context) -> Iterator[Message]:
     if slot == "statistics":
         response["statistics"] = describe_statistics(image)
     else:
-        _attach_reference(ctx, image, UsedFile("reference", name, sha256(data).hexdigest()))
+        response["sha256"] = sha256(data).hexdigest()
+        _attach_reference(ctx, image, UsedFile("reference", name, response["sha256"]))
     yield ctx.answer("attached", thumbnail(image), slot=slot, **response)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from colorzoo.image_io import (
     READABLE,
     ImageProvenance,
     RasterImage,
+    fill_hidden,
     read_image,
     result_name,
     visible_entries,
@@ -155,6 +156,11 @@ class FolderPart:
 
 def _read(file: Path) -> RasterImage | None:
     try:
-        return read_image(file)
+        image = read_image(file)
     except ImageError:
         return None
+    if image.alpha is None:
+        return image
+    # hidden colors must not change the colors of this frame and of the frames that copy them
+    is_hidden = image.alpha == 0 if image.levels.ndim == 2 else (image.alpha == 0)[..., None]
+    return replace(image, levels=np.where(is_hidden, fill_hidden(image).levels, image.levels))

@@ -193,14 +193,14 @@ async function sendImage(pad, step, slot, reference) {
   return { layer, message };
 }
 
-/** Send a reference image to the backend and show it. @param {{file: Blob, name: string}} reference @param {() => void} use called before the models are updated */
+/** Send a reference image to the backend and show it. @param {{file: Blob, name: string}} reference @param {(sha256: string) => void} use called before the models are updated */
 const showReference = (pad, reference, use) => pad.act(async (step) => {
   const { layer, message } = await sendImage(pad, step, "exemplar", reference);
   const { name } = reference;
   const image = { layer, name, width: message.width, height: message.height };
-  change(pad.session, { reference, references: new Map([...pad.session.references, [name, { reference, image }]]) });
+  change(pad.session, { reference, references: new Map([...pad.session.references, [message.sha256, { reference, image }]]) });
   pad.set({ exemplar: image, classes: null, matched: null });
-  use();
+  use(message.sha256);
   pad.modelChanged();
 });
 
@@ -208,7 +208,7 @@ export async function attach(pad, slot, file = null) {
   const chosen = file ?? (await chooseForPhoto(pad, IMAGES));
   if (!chosen) return;
   const reference = { file: chosen, name: chosen.name || t("Pasted image") };
-  if (slot === "exemplar") await showReference(pad, reference, () => useAttached(pad, reference.name));
+  if (slot === "exemplar") await showReference(pad, reference, (sha256) => useAttached(pad, reference.name, sha256));
   else {
     await pad.act(async (step) => {
       const { layer, message } = await sendImage(pad, step, slot, reference);
@@ -219,9 +219,12 @@ export async function attach(pad, slot, file = null) {
 }
 
 /** Use an attached reference image in the document, which may name it already if the edits were loaded without the image. */
-function useAttached(pad, name) {
-  if (pad.doc.exemplar?.name === name) pad.documentChanged();
-  else pad.edit({ ...pad.doc, exemplar: { name } }, t("add reference image"));
+function useAttached(pad, name, sha256) {
+  const { exemplar } = pad.doc;
+  const known = exemplar?.name === name ? exemplar.kept ?? {} : {};
+  if (known.sha256 && known.sha256 !== sha256) pad.note(t("These edits were made with another image named {name}.", { name }));
+  if (known.sha256 === sha256) pad.documentChanged();
+  else pad.edit({ ...pad.doc, exemplar: { name, kept: { ...known, sha256 } } }, t("add reference image"));
   saveFiles(pad);
 }
 
@@ -245,7 +248,9 @@ async function useReference(pad, known) {
 }
 
 export function followReference(pad) {
-  const known = pad.session.references.get(pad.doc.exemplar?.name) ?? null;
+  const { exemplar } = pad.doc, sha256 = exemplar?.kept?.sha256; // edits of earlier versions contain only the name
+  const isNamed = ({ reference }) => !sha256 && reference.name === exemplar?.name;
+  const known = pad.session.references.get(sha256) ?? [...pad.session.references.values()].findLast(isNamed) ?? null;
   return pad.ui.exemplar === (known?.image ?? null) ? null : useReference(pad, known);
 }
 
