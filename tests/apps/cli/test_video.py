@@ -1,15 +1,19 @@
 """Results, notes and errors of ``colorzoo video``."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from torch import Tensor
 
 from colorzoo.apps.cli.main import main
+from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.container import frame_to_rgb
-from colorzoo.apps.video.run import parts_path
+from colorzoo.apps.video.frames import VideoFrame
+from colorzoo.apps.video.run import PartsFolder, parts_path
 from colorzoo.image_io.provenance import read_provenance
 from tiny_model import write_tiny_weights
 from tiny_video import lightness_planes, read_frames, scene, sound_packets, times, write_video
@@ -74,9 +78,52 @@ def test_video_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixt
     assert (report["status"], report["description"]["frames"]) == ("planned", 8)
     assert (report["description"]["to"], report["notes"]) == ("vp9 yuv420p", [])
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
-    parts_path(tmp_path / "out.webm").mkdir()
-    assert video(source, tmp_path / "out.webm", "--dry-run", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["notes"] == ["resumes from out.webm.parts"]
+
+
+def test_video_asks_before_it_deletes_the_shots_of_other_settings(
+    tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
+    frame_count = iter(range(6))
+
+    def interrupted_color(self: FrameColorer, frame: VideoFrame, lightness: Tensor) -> Tensor:
+        if next(frame_count, None) is None:
+            raise KeyboardInterrupt
+        return lightness.new_zeros(1, 2, *lightness.shape[2:])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FrameColorer, "color", interrupted_color)
+        assert video(source, out, "--weights", weights, "--steady", "0") == 130
+    shots = sorted(path.name for path in parts_path(out).glob("shot*"))
+    assert "shot-00000000.json" in shots
+    for mode in ([], ["--dry-run"]):  # the default --steady
+        capsys.readouterr()
+        assert video(source, out, "--weights", weights, *mode) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "other settings" in line
+        assert "--overwrite" in line
+        assert sorted(path.name for path in parts_path(out).glob("shot*")) == shots
+    for mode, note in ((["--steady", "0"], "resumes from"), (["--overwrite"], "deletes the shots")):
+        assert video(source, out, "--weights", weights, "--dry-run", "--json", *mode) == 0
+        assert json.loads(capsys.readouterr().out)["notes"][0].startswith(note)
+        assert sorted(path.name for path in parts_path(out).glob("shot*")) == shots
+    assert video(source, out, "--weights", weights, "--steady", "0", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["resumed"] == 4
+    assert not parts_path(out).exists()
+
+
+def test_second_video_with_the_same_output_stops_with_one_line(
+    tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
+    with PartsFolder(out, "settings of the first run"):
+        capsys.readouterr()
+        for mode in ([], ["--dry-run"], ["--overwrite"]):
+            assert video(source, out, "--weights", weights, *mode) == 2
+            (line,) = capsys.readouterr().err.splitlines()
+            assert f"process {os.getpid()} on " in line
+    assert not out.exists()
+    assert video(source, out, "--weights", weights, "--overwrite") == 0
 
 
 def test_video_with_a_damaged_packet_sets_exit_code_1(

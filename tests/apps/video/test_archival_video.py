@@ -29,7 +29,7 @@ IMAGES = [scene(n) for n in range(8)]
 
 def convert(source: Path, out: Path, codec: str | None = None) -> VideoFile:
     video = VideoFile(source, choose_encoding(out, codec, None))
-    color_video(video, StubColorer(), PartsFolder(out, "test"), out, steady=0, size=32)
+    color_video(video, StubColorer(), PartsFolder(out, "test"), steady=0, size=32)
     return video
 
 

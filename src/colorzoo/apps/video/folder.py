@@ -122,7 +122,8 @@ class FrameFolder:
         try:
             result.mkdir(exist_ok=True)
             for part in parts:
-                for file in sorted(part.iterdir()) if part.exists() else ():
+                # hidden files are temporary files of a killed process
+                for file in visible_entries(part) if part.exists() else ():
                     file.replace(result / file.name)
         except OSError as error:
             raise VideoError(f"{result} cannot be written: {error.strerror}") from error
