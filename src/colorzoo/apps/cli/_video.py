@@ -32,7 +32,7 @@ from colorzoo.image_io import (
     read_provenance,
     write_image,
 )
-from colorzoo.inference import Colorizer
+from colorzoo.inference import Colorizer, choose_for_image
 from colorzoo.registry import model_card
 from colorzoo.weights import ModelChoice, choose_model
 
@@ -65,6 +65,8 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
     }
     parts = PartsFolder(out, f"{origin.source} {origin.settings}", overwrite=args.overwrite)
     is_done = not args.overwrite and os.path.lexists(out)
+    if not is_done:
+        _check_line_art(source, choice)
     if is_done:
         _require_same_origin(out, origin)
         summary |= {"status": "skipped", "notes": ["already exists with the same source and settings"]}
@@ -93,6 +95,23 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
         print(json.dumps(summary, indent=1))
     is_damaged = bool(source.issues.broken or source.issues.incomplete)
     return 1 if is_damaged else 0
+
+
+def _check_line_art(source: Source, choice: ModelChoice) -> None:
+    """Raise an error if the frames are line art; if the user chose the model, add a note instead."""
+    photo_choice = choose_model(None, "automatic")
+    choices = (choose_for_image(photo_choice, Recipe(), image)[0] for image in source.sample())
+    if any(image_choice is photo_choice for image_choice in choices):
+        return
+    problem = f"the frames of {source.path} are line art, which models for photographs leave gray"
+    if not choice.is_replaceable:
+        source.issues.notes.append(problem)
+        return
+    frames = source.path if source.path.is_dir() else "FOLDER_OF_FRAMES"
+    raise VideoError(
+        f"{problem}. To color the frames one by one, run `colorzoo colorize {frames} -o OUT --palette "
+        "COLORS`, or with --reference IMG. To use a model for photographs, set --model."
+    )
 
 
 def write_frame(args: VideoOptions) -> None:

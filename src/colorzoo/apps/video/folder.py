@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.apps.video.frames import ReadIssues, VideoError, VideoFrame
+from colorzoo.apps.video.frames import SAMPLES, ReadIssues, VideoError, VideoFrame
 from colorzoo.errors import ImageError
 from colorzoo.files import sha256_of
 from colorzoo.guidance import Rectangle
@@ -86,6 +86,12 @@ class FrameFolder:
             "from": "a folder of images",
             "to": "a folder of images",
         }
+
+    def sample(self) -> Iterator[RasterImage]:
+        """Yield images at regular intervals; unreadable images are omitted."""
+        step = -(-len(self.files) // SAMPLES)  # rounded up
+        images = map(_read, self.files[::step])
+        return (image for image in images if image is not None)
 
     def digest(self) -> str:
         """Return a hash of the names and contents of all files."""
