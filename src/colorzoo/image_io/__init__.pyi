@@ -15,6 +15,7 @@ from .metadata import without_positions as without_positions
 from .provenance import ImageProvenance as ImageProvenance
 from .provenance import add_provenance as add_provenance
 from .provenance import read_provenance as read_provenance
+from .provenance import sidecar_path as sidecar_path
 from .provenance import update_sidecar as update_sidecar
 from .raster_image import IN_COLOR as IN_COLOR
 from .raster_image import AlphaArray as AlphaArray
@@ -74,6 +75,7 @@ __all__ = [
     "read_provenance",
     "resample_visible",
     "result_name",
+    "sidecar_path",
     "skipped_files_message",
     "to_pil",
     "update_sidecar",

@@ -46,7 +46,7 @@ _INVALID_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 _MEDIA = "http://ns.adobe.com/xap/1.0/mm/"
 _REFERENCES = "http://ns.adobe.com/xap/1.0/sType/ResourceRef#"
 # fields that are omitted if empty
-_OPTIONAL_FIELDS = ("options", "files", "date", "name", "border", "uncertainty", "crop")
+_OPTIONAL_FIELDS = ("options", "files", "date", "name", "border", "uncertainty", "crop", "frames")
 _MAX_RECIPE = 16_000  # maximum length in characters, because a JPEG segment contains at most 65,000 bytes
 
 
@@ -80,6 +80,8 @@ class ImageProvenance:
         uncertainty: Color error predicted by the model, in CIE units; empty if the model does not predict it.
         crop: Region of the source that the result shows: ``X,Y,WIDTH,HEIGHT`` and optionally ``,ANGLE`` in
             degrees clockwise; empty if the result is not cropped.
+        frames: JSON object with the SHA-256 of each frame by file name, for a video that is written as a
+            folder of frames; otherwise empty.
     """
 
     source: str
@@ -97,6 +99,7 @@ class ImageProvenance:
     border: str = ""
     uncertainty: str = ""
     crop: str = ""
+    frames: str = ""
 
     @property
     def source_type(self) -> str:

@@ -182,7 +182,11 @@ class VideoOptions(ModelSettings):
         COLORS,
     )
     weights: str = option("default", "model weights: default, published, or the path of a weight file", MODEL)
-    overwrite: bool = option(False, "replace existing results", FILES)
+    overwrite: bool = option(
+        False,
+        "replace an existing result, and delete the shots of an interrupted run with other settings",
+        FILES,
+    )
     codec: Literal["h264", "hevc", "vp9", "ffv1"] | None = option(
         None, "video codec (default: set by the extension of OUT); ffv1 is lossless", FILES
     )

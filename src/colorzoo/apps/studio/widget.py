@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
@@ -41,6 +43,8 @@ const { default: pad } = await import(load("pad"));
 Object.values(urls).forEach(URL.revokeObjectURL);
 export default pad;
 """
+
+_STORED_SIDE = 1024  # maximum side in pixels of the image stored in a notebook
 
 RecipeLike = Recipe | Mapping[str, Any] | str | Path
 
@@ -113,6 +117,17 @@ class Pad(anywidget.AnyWidget):
         colorizer = self.studio.pool.get(recipe.model)
         colored = colorizer.colorize(image, recipe, reference=reference)
         return to_pil(colored.levels(), colored.source(image))
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the pad, and a PNG of the current result for viewers without a kernel."""
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        with suppress(ColorzooError):  # the pad has no image, or reports the error itself
+            image = self.result()
+            image.thumbnail((_STORED_SIDE, _STORED_SIDE))
+            png = io.BytesIO()
+            image.save(png, "PNG")
+            data["image/png"] = b64encode(png.getvalue()).decode()
+        return data, metadata
 
     def close(self) -> None:
         """Close the drawing pad and free its resources."""

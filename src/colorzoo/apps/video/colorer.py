@@ -44,7 +44,10 @@ class FrameColorer:
         strength: float = 1.0,
     ) -> None:
         if colorizer.is_sketch_model:
-            raise VideoError(f"--model must be a model for photographs, got {colorizer.name}, a sketch model")
+            raise VideoError(
+                f"--model must be a model for photographs, got {colorizer.name}, a sketch model. To color "
+                f"frames one by one, run `colorzoo colorize FRAMES -o OUT --model {colorizer.name}`."
+            )
         self._colorizer, self._strength = colorizer, strength
         self._keys = dict(sorted((keys or {}).items()))
         for number, image in self._keys.items():

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.apps.video.frames import ReadIssues, VideoError, VideoFrame
+from colorzoo.apps.video.frames import SAMPLES, ReadIssues, VideoError, VideoFrame
 from colorzoo.errors import ImageError
 from colorzoo.files import sha256_of
 from colorzoo.guidance import Rectangle
@@ -88,6 +88,12 @@ class FrameFolder:
             "to": "a folder of images",
         }
 
+    def sample(self) -> Iterator[RasterImage]:
+        """Yield images at regular intervals; unreadable images are omitted."""
+        step = -(-len(self.files) // SAMPLES)  # rounded up
+        images = map(_read, self.files[::step])
+        return (image for image in images if image is not None)
+
     def digest(self) -> str:
         """Return a hash of the names and contents of all files."""
         digest = hashlib.sha256()
@@ -123,7 +129,8 @@ class FrameFolder:
         try:
             result.mkdir(exist_ok=True)
             for part in parts:
-                for file in sorted(part.iterdir()) if part.exists() else ():
+                # hidden files are temporary files of a killed process
+                for file in visible_entries(part) if part.exists() else ():
                     file.replace(result / file.name)
         except OSError as error:
             raise VideoError(f"{result} cannot be written: {error.strerror}") from error
