@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 
 Levels = NDArray[Any]
 Map = NDArray[np.float32]
@@ -24,7 +25,9 @@ FEWEST_INK = 1e-4
 _MOST_REMAPPED = 32_000  # pixels per side; cv2.remap supports at most 32,766
 _PAPER_SIDE = 400  # shorter side in pixels of the copy from which the paper color is estimated
 _PAPER_REACH = 12  # the paper is the maximum within 1/12 of the shorter side
-_DARK_PAPER = 0.35  # median gray level below which a drawing has white ink on black paper
+_DARK = 0.35  # gray level below which a pixel is black
+_CLOSED = 7  # width in pixels of the dark lines that are removed from the light parts, at the size `PROBE`
+_LEAST_LIGHT_LINES = 0.55  # minimum fraction of the light parts that belongs to lines of white ink
 _DOT = 0.006  # diameter of the largest screentone dot, as a fraction of the shorter side
 _DOTS = 0.25  # fraction of the ink that must be dots before the dots count as tone
 _MOST_MIDTONES = 0.22  # maximum fraction in line art; samples have up to 0.16, paintings 0.3 and more
@@ -61,15 +64,29 @@ class LineArt:
     def read(cls, levels: Levels) -> LineArt:
         """Estimate the color of the paper: a smoothed maximum over a wide neighborhood.
 
+        The ink is white if most pixels are black and the light parts are lines. A drawing with much black
+        ink has wide light parts.
+
         Args:
             levels: ``(H, W)`` or ``(H, W, 3)``, uint8, uint16 or float.
         """
         small = _unit_rgb(shrink(levels, _PAPER_SIDE))
-        inverted = bool(np.median(small.mean(2)) < _DARK_PAPER)
+        inverted = bool(np.median(small.mean(2)) < _DARK)
+        if inverted:
+            light = (_unit_rgb(shrink(levels, PROBE)).mean(2) >= _DARK).astype(np.uint8)
+            light = cv2.morphologyEx(light, cv2.MORPH_CLOSE, np.ones((_CLOSED, _CLOSED), np.uint8))
+            is_thin = cv2.distanceTransform(light, cv2.DIST_L2, 3)[light > 0] < _THIN
+            inverted = bool(not is_thin.size or is_thin.mean() > _LEAST_LIGHT_LINES)
         if inverted:
             small = 1 - small
         reach = max(15, min(small.shape[:2]) // _PAPER_REACH) | 1
         paper = cv2.dilate(small, np.ones((reach, reach), np.uint8))
+        # inside solid black that is wider than the neighborhood, the paper is the nearest paper
+        gray = paper.mean(2)
+        is_black = gray < _DARK * gray.max()
+        if is_black.any():
+            rows, columns = distance_transform_edt(is_black, return_distances=False, return_indices=True)
+            paper = paper[rows, columns]
         paper = cv2.GaussianBlur(paper, (0, 0), reach / 3)
         return cls(levels, np.maximum(paper, 0.02), inverted)
 
