@@ -598,9 +598,9 @@ def choose_for_image(
 ) -> tuple[ModelChoice, str]:
     """Replace the default model by the default model for drawings if an image is line art.
 
-    The lines must enclose regions, and the image must be gray or tinted. A model or a weight file that the
-    user or the recipe selected is not replaced, nor is a model that uses guidance which the model for
-    drawings does not support.
+    The image must be gray or tinted, and must not be text. A model or a weight file that the user or the
+    recipe selected is not replaced, nor is a model that uses guidance which the model for drawings does not
+    support.
 
     Args:
         choice: Model for images of any kind; see `choose_for_guidance`.
@@ -615,9 +615,9 @@ def choose_for_image(
     levels = composite_on_paper(image).levels
     if not is_line_art(levels) or chroma_note(image) == IN_COLOR:
         return choice, ""
-    from colorzoo.drawing.regions import encloses_regions  # photos do not need it
+    from colorzoo.drawing.regions import is_text  # photos do not need it
 
-    if not encloses_regions(levels):
+    if is_text(levels):
         return choice, ""
     drawing_choice = choose_model(None, "sketch", fast=choice.fast)
     card, drawing_card = model_card(choice.name), model_card(drawing_choice.name)

@@ -40,7 +40,7 @@ from colorzoo.inference.full_size import DTYPES, BicubicUpsampler, Overlay, band
 from colorzoo.prediction import Prediction
 
 PHOTO_NOTE = "this looks like a photo or a painting instead of a sketch; lines were extracted from it first"
-BLANK_NOTE = "no lines were found in the sketch; the colors are arbitrary"
+BLANK_NOTE = "no lines were found in the sketch, so the colors are arbitrary; darken the lines"
 
 _SOFTNESS = 2.0  # standard deviation in pixels of the network input that smooths the shading
 _COPIED = 0.7  # smallest probability of one color at which a region copies the exact color of a point
