@@ -612,12 +612,12 @@ def choose_for_image(
     """
     if not choice.is_replaceable:
         return choice, ""
-    levels = composite_on_paper(image).levels
-    if not is_line_art(levels) or chroma_note(image) == IN_COLOR:
+    visible = composite_on_paper(image)  # without the hidden colors of transparent pixels
+    if not is_line_art(visible.levels) or chroma_note(visible) == IN_COLOR:
         return choice, ""
     from colorzoo.drawing.regions import is_text  # photos do not need it
 
-    if is_text(levels):
+    if is_text(visible.levels):
         return choice, ""
     drawing_choice = choose_model(None, "sketch", fast=choice.fast)
     card, drawing_card = model_card(choice.name), model_card(drawing_choice.name)
