@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import FullLightness
 from colorzoo.inference.pipeline import proposed_regions
+from colorzoo.inference.steps.areas import encode_locked_colors
 from colorzoo.inference.steps.drawing import (
     FlatColors,
     copy_points,
@@ -181,6 +183,38 @@ def test_gray_areas_of_large_drawings_have_no_color_beside_the_lines(drawing_col
     whole = Area("gray", path=((0, 0), (640, 0), (640, 640), (0, 640)))
     result = np.asarray(drawing_colorizer(image, Recipe(points=points, areas=(whole,))))
     assert np.ptp(result.astype(int), axis=2).max() <= 20
+
+
+def rings(ink: int, paper: int) -> np.ndarray:
+    """Return two rings on paper, 900 x 900 pixels."""
+    image = np.full((900, 900), paper, np.uint8)
+    for radius in (160, 330):
+        cv2.circle(image, (450, 450), radius, ink, 8, cv2.LINE_AA)
+    return image
+
+
+DISC = tuple((450 + 245 * math.cos(turn / 10), 450 + 245 * math.sin(turn / 10)) for turn in range(63))
+FROM_MIDDLE = np.hypot(*(np.mgrid[:900, :900] - 450))
+
+
+@pytest.mark.parametrize(("ink", "paper"), [(0, 255), (110, 255), (255, 0)])
+@pytest.mark.parametrize(
+    ("path", "radius"), [(((-9, -9), (909, -9), (909, 909), (-9, 909)), 999), (DISC, 215)]
+)
+def test_locks_with_stored_colors_have_these_colors_up_to_the_lines(
+    path: tuple[tuple[float, float], ...], radius: float, ink: int, paper: int, drawing_colorizer: Colorizer
+) -> None:
+    colors = {(450, 450): "#d02020", (450, 210): "#20a040", (30, 30): "#3050e0"}
+    points = tuple(PointHint(x, y, color=color) for (x, y), color in colors.items())
+    expected = drawing_colorizer.colorize(rings(ink, paper), Recipe(points=points))
+    kept = encode_locked_colors(expected.colors.lab[0], torch.ones(expected.colors.lab.shape[2:]))
+    later = Recipe(
+        points=tuple(replace(point, color="#f0e040") for point in points),
+        areas=(Area("lock", path=path, kept=kept),),
+    )
+    result = drawing_colorizer.colorize(rings(ink, paper), later)
+    difference = np.abs(result.levels().astype(int) - expected.levels())
+    assert difference[radius > FROM_MIDDLE].max() <= 4
 
 
 def test_exact_ab_of_a_point_fills_its_region(drawing_colorizer: Colorizer) -> None:

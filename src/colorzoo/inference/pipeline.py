@@ -560,8 +560,8 @@ def _lock_areas(task: ColorizeTask, colors: Colors) -> Colors:
     # the change applies to the flat colors, so it is computed without the lines
     size = map_size(colors.ab)
     plain = Colors.of_drawing(replace(colors.flats, has_lines=False), size)
-    without_lines = (plain.lab - colors.lab)[0]
-    locked = lock_areas(plain, drawn, own, strength=strength, without_lines=without_lines)
+    lines_of = colors.flats.drawing if colors.flats.has_lines else None
+    locked = lock_areas(plain, drawn, own, strength=strength, lines_of=lines_of)
     flats = add_change(colors.flats, (locked.lab - plain.lab)[0])
     return replace(Colors.of_drawing(flats, size), locked=locked.locked)
 
