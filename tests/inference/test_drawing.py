@@ -186,25 +186,25 @@ def test_gray_areas_of_large_drawings_have_no_color_beside_the_lines(drawing_col
 
 
 def rings(ink: int, paper: int) -> np.ndarray:
-    """Return two rings on paper, 900 x 900 pixels."""
-    image = np.full((900, 900), paper, np.uint8)
-    for radius in (160, 330):
-        cv2.circle(image, (450, 450), radius, ink, 8, cv2.LINE_AA)
+    """Return two rings on paper, 450 x 450 pixels."""
+    image = np.full((450, 450), paper, np.uint8)
+    for radius in (80, 165):
+        cv2.circle(image, (225, 225), radius, ink, 5, cv2.LINE_AA)
     return image
 
 
-DISC = tuple((450 + 245 * math.cos(turn / 10), 450 + 245 * math.sin(turn / 10)) for turn in range(63))
-FROM_MIDDLE = np.hypot(*(np.mgrid[:900, :900] - 450))
+DISC = tuple((225 + 122 * math.cos(turn / 10), 225 + 122 * math.sin(turn / 10)) for turn in range(63))
+FROM_MIDDLE = np.hypot(*(np.mgrid[:450, :450] - 225))
 
 
 @pytest.mark.parametrize(("ink", "paper"), [(0, 255), (110, 255), (255, 0)])
 @pytest.mark.parametrize(
-    ("path", "radius"), [(((-9, -9), (909, -9), (909, 909), (-9, 909)), 999), (DISC, 215)]
+    ("path", "radius"), [(((-9, -9), (459, -9), (459, 459), (-9, 459)), 999), (DISC, 107)]
 )
 def test_locks_with_stored_colors_have_these_colors_up_to_the_lines(
     path: tuple[tuple[float, float], ...], radius: float, ink: int, paper: int, drawing_colorizer: Colorizer
 ) -> None:
-    colors = {(450, 450): "#d02020", (450, 210): "#20a040", (30, 30): "#3050e0"}
+    colors = {(225, 225): "#d02020", (225, 105): "#20a040", (30, 30): "#3050e0"}
     points = tuple(PointHint(x, y, color=color) for (x, y), color in colors.items())
     expected = drawing_colorizer.colorize(rings(ink, paper), Recipe(points=points))
     kept = encode_locked_colors(expected.colors.lab[0], torch.ones(expected.colors.lab.shape[2:]))
