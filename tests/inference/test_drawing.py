@@ -99,6 +99,17 @@ def test_region_votes_are_on_the_device_of_the_predicted_distribution() -> None:
         assert region_votes(prediction, plan, sketch).device == distribution.device
 
 
+def test_votes_of_regions_without_a_pixel_of_the_network_input_are_in_the_cell_of_their_first_pixel() -> None:
+    plan = read_drawing(rooms())
+    regions = plan.regions.copy()
+    regions[30, 100:102], regions[7, 3] = 4, 5
+    plan = replace(plan, regions=regions)
+    votes = plan.votes(plan.sketch((8, 32)), (2, 8)).view(6, 2, 8)
+    assert votes[4].nonzero().tolist() == [[1, 5]]
+    assert votes[5].nonzero().tolist() == [[0, 0]]
+    assert votes[4:].sum() == 2
+
+
 def test_similar_regions_copy_the_exact_color_of_the_earliest_point() -> None:
     plan = read_drawing(rooms())
     at = [plan.region_at(x, 20, (160, 40)) for x in (20, 60, 100, 140)]

@@ -7,7 +7,7 @@ colors become one color for each region, and the result is the product of the fl
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -126,13 +126,17 @@ class Drawing:
         cell_rows = np.arange(rows)[:, None] * grid_rows // rows
         cell_columns = np.arange(columns) * grid_columns // columns
         pairs = np.ravel_multi_index((regions, cell_rows, cell_columns), shape)
-        # sum the pixel weights for each pair of a region and a cell
+        # sum the pixel weights for each pair of a region and a cell; most pairs share no pixel
         pixel_weights = (sketch[0, 0].numpy() > _VOTE) + 1e-3
-        votes = np.bincount(pairs.ravel(), pixel_weights.ravel(), math.prod(shape)).reshape(shape)
-        for region in np.flatnonzero(votes.sum((1, 2)) == 0):  # too small for the network input
-            row, column = np.unravel_index((self.regions == region).argmax(), (height, width))
-            votes[region, row * grid_rows // height, column * grid_columns // width] = 1
-        return torch.from_numpy(votes).float().flatten(1)
+        shared, pixel_pairs = np.unique(pairs.ravel(), return_inverse=True)
+        votes = np.zeros(shape, np.float32)
+        votes.flat[shared] = np.bincount(pixel_pairs.ravel(), pixel_weights.ravel())
+        # regions that are too small for the network input
+        missing = np.bincount(regions.ravel(), minlength=len(self.areas)) == 0
+        if missing.any():
+            first_rows, first_columns = self.first_pixels[missing].T
+            votes[missing, first_rows * grid_rows // height, first_columns * grid_columns // width] = 1
+        return torch.from_numpy(votes).flatten(1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -411,7 +415,10 @@ def fill_points(flats: FlatColors, points: Sequence[PointHint], image_size: tupl
 
 
 def copy_points(
-    flats: FlatColors, similarity: Tensor, points: Sequence[PointHint], image_size: tuple[int, int]
+    flats: FlatColors,
+    similarity: Mapping[int, Tensor],
+    points: Sequence[PointHint],
+    image_size: tuple[int, int],
 ) -> FlatColors:
     """Give regions without a point the exact color of the earliest point in a similar region.
 
@@ -419,7 +426,8 @@ def copy_points(
 
     Args:
         flats: Colors of all regions.
-        similarity: ``(n, n)``, probability that two regions have one color.
+        similarity: Probability ``(n,)`` that each region and the region of a point have one color, by the
+            number of the region of the point.
         points: Points in pixels of the image.
         image_size: Width and height of the image.
     """
