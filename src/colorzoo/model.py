@@ -259,10 +259,15 @@ class ColoringModel(nn.Module):
         """
         raise NotImplementedError
 
-    def region_similarity(self, prediction: Prediction, votes: Tensor) -> Tensor:
-        """Return the probability ``(n, n)`` that two regions of a drawing have one color.
+    def region_similarity(self, prediction: Prediction, votes: Tensor, regions: Tensor) -> Tensor:
+        """Return the probability ``(k, n)`` that k regions and each region of a drawing have one color.
 
-        Similar regions copy the exact color of a point. See `region_colors` for the arguments.
+        Similar regions copy the exact color of a point.
+
+        Args:
+            prediction: Prediction for one drawing.
+            votes: ``(n, h * w)``, see `region_colors`.
+            regions: ``(k,)``, numbers of the k regions.
         """
         raise NotImplementedError
 

@@ -119,6 +119,16 @@ def test_composite_on_paper_uses_black_paper_for_white_ink(ink: int) -> None:
     np.testing.assert_array_equal(found.levels, alpha if ink else 255 - alpha)
 
 
+@pytest.mark.parametrize(("least", "dtype"), [(1, np.uint8), (3, np.uint8), (300, np.uint16)])
+def test_composite_on_paper_finds_white_ink_on_nearly_transparent_pixels(least: int, dtype: type) -> None:
+    alpha = np.full((40, 60), least, dtype)
+    alpha[18:22] = np.iinfo(dtype).max
+    image = RasterImage(np.full((40, 60), 255, np.uint8), alpha=alpha)
+    found = composite_on_paper(image).levels
+    assert found[20].min() == 255
+    assert found[0].max() < 4
+
+
 def test_composite_on_paper_uses_white_paper_if_the_visible_page_is_white() -> None:
     alpha = np.full((20, 30), 255, np.uint8)
     alpha[0, 0] = 0  # a transparent corner

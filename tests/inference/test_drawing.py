@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import FullLightness
 from colorzoo.inference.pipeline import proposed_regions
+from colorzoo.inference.steps.areas import encode_locked_colors
 from colorzoo.inference.steps.drawing import (
     FlatColors,
     copy_points,
@@ -95,6 +97,17 @@ def test_region_votes_are_on_the_device_of_the_predicted_distribution() -> None:
             rgb=torch.zeros(1, 3, 64, 64), extras={"color_log_probabilities": distribution}
         )
         assert region_votes(prediction, plan, sketch).device == distribution.device
+
+
+def test_votes_of_regions_without_a_pixel_of_the_network_input_are_in_the_cell_of_their_first_pixel() -> None:
+    plan = read_drawing(rooms())
+    regions = plan.regions.copy()
+    regions[30, 100:102], regions[7, 3] = 4, 5
+    plan = replace(plan, regions=regions)
+    votes = plan.votes(plan.sketch((8, 32)), (2, 8)).view(6, 2, 8)
+    assert votes[4].nonzero().tolist() == [[1, 5]]
+    assert votes[5].nonzero().tolist() == [[0, 0]]
+    assert votes[4:].sum() == 2
 
 
 def test_similar_regions_copy_the_exact_color_of_the_earliest_point() -> None:
@@ -181,6 +194,38 @@ def test_gray_areas_of_large_drawings_have_no_color_beside_the_lines(drawing_col
     whole = Area("gray", path=((0, 0), (640, 0), (640, 640), (0, 640)))
     result = np.asarray(drawing_colorizer(image, Recipe(points=points, areas=(whole,))))
     assert np.ptp(result.astype(int), axis=2).max() <= 20
+
+
+def rings(ink: int, paper: int) -> np.ndarray:
+    """Return two rings on paper, 450 x 450 pixels."""
+    image = np.full((450, 450), paper, np.uint8)
+    for radius in (80, 165):
+        cv2.circle(image, (225, 225), radius, ink, 5, cv2.LINE_AA)
+    return image
+
+
+DISC = tuple((225 + 122 * math.cos(turn / 10), 225 + 122 * math.sin(turn / 10)) for turn in range(63))
+FROM_MIDDLE = np.hypot(*(np.mgrid[:450, :450] - 225))
+
+
+@pytest.mark.parametrize(("ink", "paper"), [(0, 255), (110, 255), (255, 0)])
+@pytest.mark.parametrize(
+    ("path", "radius"), [(((-9, -9), (459, -9), (459, 459), (-9, 459)), 999), (DISC, 107)]
+)
+def test_locks_with_stored_colors_have_these_colors_up_to_the_lines(
+    path: tuple[tuple[float, float], ...], radius: float, ink: int, paper: int, drawing_colorizer: Colorizer
+) -> None:
+    colors = {(225, 225): "#d02020", (225, 105): "#20a040", (30, 30): "#3050e0"}
+    points = tuple(PointHint(x, y, color=color) for (x, y), color in colors.items())
+    expected = drawing_colorizer.colorize(rings(ink, paper), Recipe(points=points))
+    kept = encode_locked_colors(expected.colors.lab[0], torch.ones(expected.colors.lab.shape[2:]))
+    later = Recipe(
+        points=tuple(replace(point, color="#f0e040") for point in points),
+        areas=(Area("lock", path=path, kept=kept),),
+    )
+    result = drawing_colorizer.colorize(rings(ink, paper), later)
+    difference = np.abs(result.levels().astype(int) - expected.levels())
+    assert difference[radius > FROM_MIDDLE].max() <= 4
 
 
 def test_exact_ab_of_a_point_fills_its_region(drawing_colorizer: Colorizer) -> None:

@@ -142,15 +142,16 @@ def composite_on_white(image: RasterImage) -> RasterImage:
 def composite_on_paper(image: RasterImage) -> RasterImage:
     """Composite a transparent drawing on white paper, or on black paper if its ink is white.
 
-    The ink is white if most pixels are transparent and the drawing is blank on white paper. An opaque image
-    is returned unchanged.
+    The ink is white if most of the image is transparent and the drawing is blank on white paper. An opaque
+    image is returned unchanged.
     """
     if image.alpha is None:
         return image
     on_white = composite_on_white(image)
     if not image.alpha.any():
         return on_white
-    is_mostly_transparent = np.mean(image.alpha == 0) > 0.5
+    opacity = image.alpha.mean() / np.iinfo(image.alpha.dtype).max
+    is_mostly_transparent = opacity < 0.5  # erased pixels can have an alpha above 0
     is_blank = unit_range(on_white.levels).min() > _LIGHTEST_INK
     if is_mostly_transparent and is_blank:
         return replace(image, levels=_blend(image.levels, image.alpha, 0), alpha=None)

@@ -610,8 +610,8 @@ def choose_for_guidance(
 def choose_for_image(choice: ModelChoice, image: RasterImage) -> ModelChoice:
     """Replace the default model by the default model for drawings if an image is line art.
 
-    The lines must enclose regions, and the image must be gray or tinted. A model for drawings is not
-    replaced, nor is a model or a weight file that the user or the recipe selected.
+    The image must be gray or tinted, and must not be text. A model for drawings is not replaced, nor is a
+    model or a weight file that the user or the recipe selected.
 
     Args:
         choice: Model for images of any kind; see `choose_for_guidance`.
@@ -619,9 +619,9 @@ def choose_for_image(choice: ModelChoice, image: RasterImage) -> ModelChoice:
     """
     if not choice.is_replaceable or model_card(choice.name).input == "sketch":
         return choice
-    levels = composite_on_paper(image).levels
-    if not is_line_art(levels) or chroma_note(image) == IN_COLOR:
+    visible = composite_on_paper(image)  # without the hidden colors of transparent pixels
+    if not is_line_art(visible.levels) or chroma_note(visible) == IN_COLOR:
         return choice
-    from colorzoo.drawing.regions import encloses_regions  # photos do not need it
+    from colorzoo.drawing.regions import is_text  # photos do not need it
 
-    return choose_model(None, "sketch", fast=choice.fast) if encloses_regions(levels) else choice
+    return choice if is_text(visible.levels) else choose_model(None, "sketch", fast=choice.fast)

@@ -52,6 +52,22 @@ def test_drawing_is_recognized_and_the_model_is_named(
     assert np.array_equal(default, np.asarray(colorzoo.colorize(drawing, device="cpu").convert("RGB")))
 
 
+def test_hidden_colors_of_transparent_pixels_do_not_change_a_drawing(drawing: Path) -> None:
+    with Image.open(drawing) as image:
+        alpha = 255 - np.asarray(image)
+    plain = np.dstack([np.zeros((*alpha.shape, 3), np.uint8), alpha])
+    hidden = plain.copy()
+    hidden[alpha == 0, :3] = 60, 120, 250
+    hidden[:100][alpha[:100] == 0, :3] = 250, 120, 60
+    results = []
+    for levels in (plain, hidden):
+        Image.fromarray(levels).save(drawing)
+        results.append(colorized(drawing))
+        assert np.array_equal(results[-1], np.asarray(colorzoo.colorize(drawing, device="cpu")))
+    assert np.array_equal(*results)
+    assert np.ptp(results[0], axis=2).max() > 20  # in color
+
+
 def test_colorize_files_applies_its_settings_to_drawings(drawing: Path, tmp_path: Path) -> None:
     settings = {"device": "cpu", "precision": "float32", "size": 32}
     (result,) = colorzoo.colorize_files([drawing], tmp_path, tmp_path / "out", **settings)

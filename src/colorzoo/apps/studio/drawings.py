@@ -85,7 +85,8 @@ def describe_similar_regions(request: PadRequest, place: tuple[float, float]) ->
     region = request.drawing().region_at(*place, request.opened.size)
     model, prediction, votes = _predict(request)
     with torch.inference_mode():
-        similarities = model.region_similarity(prediction, votes)[region]
+        regions = torch.tensor([region], device=votes.device)
+        (similarities,) = model.region_similarity(prediction, votes, regions)
         similar = (similarities >= _SIMILAR).nonzero()[:, 0].tolist()
     excluded = _regions_with_points(request) | {region}
     remaining = [other for other in similar if other not in excluded]
