@@ -67,7 +67,8 @@ class StudioOptions:
     )
     static: Path | None = option(
         None,
-        "write a web page that colorizes images without a server, then exit",
+        "write a web page that colorizes images without a server, then exit; files of an earlier page are "
+        "replaced, and other files are kept",
         _STATIC,
         metavar="FOLDER",
     )
