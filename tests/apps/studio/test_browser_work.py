@@ -270,3 +270,54 @@ def test_pad_proposes_a_sketch_model_for_a_sketch(empty_pad: BrowserPad, photo: 
     assert empty_pad.page.locator(".cz-toast button >> text=Color as a drawing").is_visible()
     empty_pad.open_ready(photo)
     assert not proposal.is_visible()
+
+
+def fill_storage(pad: BrowserPad) -> None:
+    """Let the browser refuse to save, as with a full storage."""
+    pad.page.evaluate(
+        "() => { IDBObjectStore.prototype.put = () => { throw new DOMException('', 'QuotaExceededError'); }; }"
+    )
+
+
+@pytest.mark.parametrize("way", ["other", "same", "close"])
+def test_pad_asks_before_it_leaves_edits_that_the_browser_cannot_save(
+    empty_pad: BrowserPad, photo: Path, other: Path, tmp_path: Path, way: str
+) -> None:
+    def leave() -> None:
+        if way == "close":
+            empty_pad.page.click("summary")
+            empty_pad.page.click("text=Close the photo")
+        else:
+            empty_pad.open(photo if way == "same" else other)
+        empty_pad.page.wait_for_selector("dialog[open] >> text=Unsaved edits")
+
+    empty_pad.open_ready(photo)
+    empty_pad.click(30, 50)
+    empty_pad.settle()
+    empty_pad.page.wait_for_timeout(1500)  # the autosave runs after a pause
+    fill_storage(empty_pad)
+    for count in range(1, 4):
+        empty_pad.click(30 + 50 * count, 50)
+    empty_pad.settle()
+    edited = empty_pad.recipe()
+    leave()
+    empty_pad.page.keyboard.press("Escape")
+    empty_pad.settle()
+    assert empty_pad.recipe() == edited
+    export(empty_pad, tmp_path / "same.png")  # the server has opened the photo again
+    leave()
+    saved = empty_pad.download(
+        lambda: empty_pad.page.click("[data-action=leave-save]"), tmp_path / "saved.json"
+    )
+    assert json.loads(saved.read_text()) == edited
+    empty_pad.page.wait_for_function("(count) => (colorzooPad.recipe()?.points ?? []).length < count", arg=4)
+
+
+def test_pad_leaves_saved_edits_without_a_question(empty_pad: BrowserPad, photo: Path, other: Path) -> None:
+    empty_pad.open_ready(photo)
+    empty_pad.click(30, 50)
+    empty_pad.settle()
+    empty_pad.open_ready(other)
+    fill_storage(empty_pad)
+    empty_pad.open_ready(photo)  # the other photo has no edits
+    assert len(empty_pad.points()) == 1

@@ -102,11 +102,34 @@ function createExport(pad) {
   return { el, prepare: refresh };
 }
 
+/** Dialog about edits that the browser could not save. */
+function createLeaving(pad) {
+  const words = h("p", { class: "cz-hint" });
+  const choice = (text, value, className) => button({ text, className: `cz-wide ${className}`, onClick: () => el.close(value), action: `leave-${value || "cancel"}` });
+  const choices = [choice(t("Save edits and continue"), "save", "cz-primary"), choice(t("Discard edits"), "discard", "cz-ghost"), choice(t("Cancel"), "", "cz-ghost")];
+  const el = createDialog(t("Unsaved edits"), words, ...choices);
+  /** @type {Promise<string> | null} */
+  let answer = null;
+  const ask = () => {
+    setText(words, t("Your edits of {name} are not saved in this browser. Save them in a file, or discard them.", { name: pad.photo.name }));
+    el.returnValue = "";
+    el.showModal();
+    return new Promise((resolve) => el.addEventListener("close", () => {
+      answer = null;
+      resolve(el.returnValue);
+    }, { once: true }));
+  };
+  return { el, ask: () => (answer ??= ask()) };
+}
+
 export function createDialogs(pad) {
   const help = createHelp(pad);
   const exporting = createExport(pad);
+  const leaving = createLeaving(pad);
   return {
-    els: [help.el, exporting.el],
+    els: [help.el, exporting.el, leaving.el],
+    /** @returns {Promise<string>} "save", "discard", or "" to stay */
+    askToLeave: leaving.ask,
     help: () => {
       if (help.el.open) return help.el.close();
       help.prepare();

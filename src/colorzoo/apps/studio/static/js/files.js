@@ -108,8 +108,8 @@ function cancelOpening(pad, opening, stop) {
 async function showPhoto(pad, { message, buffers }, { file, recipe = null, key = null }, signal) {
   const [gray, source] = await Promise.all([decodeLayer(buffers[0], message.mime), decodeLayer(buffers[1], message.mime)]);
   const cover = buffers[2] ? checkerboard(await decodeLayer(buffers[2], "image/png")) : null;
-  await autosave(pad); // not earlier, because the previous photo can be edited until this photo is shown
-  if (signal.aborted) return;
+  const leaves = await mayLeave(pad); // not earlier, because the previous photo can be edited until this photo is shown
+  if (!leaves || signal.aborted) return;
   const { name, width, height, image, network, view, kind, proposed, notes, border } = message;
   pad.toasts.clear(); // messages refer to the previous photo
   const { work, taken } = await selectWork(pad, image.sha256, key, recipe);
@@ -117,7 +117,7 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
     name, width, height, image, network, view, kind, proposed, file, key: taken, gray, source, cover, result: null, lightness: new LightnessMap(gray), shown: 0,
     exact: false, border,
   });
-  change(pad.session, { photo });
+  change(pad.session, { photo, unsaved: false });
   rememberOpenWork(taken);
   const offered = pad.session.offered?.image?.sha256 === image.sha256 ? pad.session.offered : null; // recipe of a notebook without a running kernel
   const chosen = recipe ?? work?.recipe ?? offered;
@@ -313,11 +313,11 @@ export async function exportImage(pad, options) {
 }
 
 export const closePhoto = (pad) => pad.act(async (step) => {
-  await step(autosave(pad));
+  if (!(await step(mayLeave(pad)))) return;
   const works = await step(savedWorks(pad)); // first, so that the list is up to date when it is shown
   pad.client.notify({ type: "close" });
   pad.queue.stop();
-  change(pad.session, { photo: null });
+  change(pad.session, { photo: null, unsaved: false });
   pad.toasts.clear();
   rememberOpenWork(null);
   pad.tabs.release();
@@ -364,9 +364,19 @@ export function autosave(pad) {
 async function saveHere(pad, photo, work) {
   const thumbnail = await thumbnailOf(photo.result ?? photo.gray);
   const saved = await saveWork({ ...work, key: photo.key, file: photo.file, thumbnail });
-  if (saved || pad.session.warnedOfSaving) return;
-  change(pad.session, { warnedOfSaving: true });
-  pad.toast(t("This browser cannot save your work automatically. Choose “Save edits” before you leave."));
+  if (pad.photo !== photo) return;
+  if (!saved && !pad.session.unsaved) pad.toast(t("This browser cannot save your work automatically. Choose “Save edits” before you leave."));
+  change(pad.session, { unsaved: !saved });
+}
+
+/** Save the edits. If they cannot be saved, ask whether to save them in a file. @returns {Promise<boolean>} whether the photo may be closed */
+async function mayLeave(pad) {
+  const { photo } = pad;
+  await autosave(pad);
+  if (!photo || pad.photo !== photo || !hasWork(pad.doc) || !(pad.session.unsaved || pad.options.notebook)) return true;
+  const answer = await pad.dialogs.askToLeave();
+  if (answer === "save") saveRecipe(pad);
+  return answer !== "";
 }
 
 export async function deleteWork(pad, key) {

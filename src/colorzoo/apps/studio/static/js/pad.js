@@ -11,7 +11,7 @@ import { createColoringsPanel } from "./colorings.js";
 import { createColorPanel, createReach } from "./colorpanel.js";
 import { listenToKeyboard, runCommand } from "./commands.js";
 import { createDialogs, createToasts } from "./dialogs.js";
-import { History, emptyDoc } from "./document.js";
+import { History, emptyDoc, hasWork } from "./document.js";
 import { updateRegionMap } from "./drawing.js";
 import { createDrawingPanel } from "./drawingpanel.js";
 import { h, oncePerFrame, setAttr, t, translations } from "./dom.js";
@@ -551,7 +551,7 @@ export function mountPad(element, transport, options = {}) {
   listenToStage(stageEl, stageGestures(pad), stop.signal);
   listenToKeyboard(pad, stop.signal);
   listenToDrops(pad, stop.signal);
-  window.addEventListener("beforeunload", (event) => pad.session.warnedOfSaving && event.preventDefault(), { signal: stop.signal });
+  window.addEventListener("beforeunload", (event) => pad.session.unsaved && hasWork(pad.doc) && event.preventDefault(), { signal: stop.signal });
   window.addEventListener("pagehide", () => saveBeforeUnload(pad), { signal: stop.signal });
   const observer = watchSize(pad, pad.page.main);
   const still = matchMedia("(prefers-reduced-motion: reduce)");
