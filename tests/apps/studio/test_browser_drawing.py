@@ -242,9 +242,16 @@ def test_settings_survive_a_reload_and_give_the_same_image_in_the_command_line(
     assert np.array_equal(np.asarray(Image.open(target)), image)
 
 
-def test_a_drawing_opens_in_the_model_for_drawings_and_the_next_photo_in_the_model_for_photos(
-    pages: tuple[object, str], sketch: Path, photo: Path
+def pressed(pad: BrowserPad) -> str:
+    """Return the pressed button of the switch between photo and drawing."""
+    return pad.page.inner_text("[role=group][aria-label='Kind of image'] [aria-pressed=true]")
+
+
+def test_each_image_opens_as_photo_or_drawing_whatever_the_previous_image_was(
+    pages: tuple[object, str], sketch: Path, photo: Path, tmp_path: Path
 ) -> None:
+    other = tmp_path / "other.png"
+    Image.open(photo).rotate(180).save(other)
     browser, _ = pages
     studio = Studio()
     with (
@@ -252,11 +259,24 @@ def test_a_drawing_opens_in_the_model_for_drawings_and_the_next_photo_in_the_mod
         watched_pad(browser, url) as pad,
     ):
         proposal = pad.page.locator("button >> text=Color as a drawing")
+        default = studio.pool.default
         pad.open_ready(sketch)
-        assert pad.recipe()["model"] == "colorzoo2026_drawing"
+        assert (pad.recipe()["model"], pressed(pad)) == ("colorzoo2026_drawing", "Drawing")
         assert pad.page.get_attribute("[data-tool=fill]", "aria-pressed") == "true"
         assert proposal.count() == 0 or not proposal.first.is_visible()
         pad.open_ready(photo)
-        assert pad.recipe()["model"] == studio.pool.default
-        pad.select_model("colorzoo2026_drawing")  # a drawing that is not recognized
+        assert (pad.recipe()["model"], pressed(pad)) == (default, "Photo")
+        pad.page.click("[data-action=as-drawing]")  # a drawing that is not recognized
+        pad.settle()
+        assert (pad.recipe()["model"], pressed(pad)) == ("colorzoo2026_drawing", "Drawing")
         assert pad.page.get_attribute("[data-tool=fill]", "aria-pressed") == "true"
+        pad.open_ready(other)
+        assert (pad.recipe()["model"], pressed(pad)) == (default, "Photo")
+        pad.select_model("cho2023_small")
+        pad.page.click("[data-action=as-photo]")
+        pad.settle()
+        assert pad.recipe()["model"] == default
+        flipped = tmp_path / "flipped.png"
+        Image.open(sketch).rotate(180).save(flipped)
+        pad.open_ready(flipped)
+        assert (pad.recipe()["model"], pressed(pad)) == ("cho2023_small", "Drawing")  # the model used last

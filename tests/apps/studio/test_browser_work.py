@@ -265,11 +265,12 @@ def test_pad_proposes_a_sketch_model_for_a_sketch(empty_pad: BrowserPad, photo: 
     Image.fromarray(image).save(tmp_path / "drawing.png")
     empty_pad.open_ready(tmp_path / "drawing.png")
     assert "looks like a drawing" in empty_pad.toasts()
-    proposal = empty_pad.page.locator(".cz-panel button >> text=Color as a drawing")
-    assert proposal.is_visible()
-    assert empty_pad.page.locator(".cz-toast button >> text=Color as a drawing").is_visible()
+    assert empty_pad.page.get_attribute("[data-action=as-drawing]", "aria-pressed") == "false"
+    empty_pad.page.click(".cz-toast button >> text=Color as a drawing")
+    assert empty_pad.page.get_attribute("[data-action=as-drawing]", "aria-pressed") == "true"
+    assert empty_pad.recipe()["model"] == "colorzoo2026_drawing"
     empty_pad.open_ready(photo)
-    assert not proposal.is_visible()
+    assert empty_pad.page.get_attribute("[data-action=as-photo]", "aria-pressed") == "true"
 
 
 def fill_storage(pad: BrowserPad) -> None:

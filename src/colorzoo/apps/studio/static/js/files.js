@@ -4,7 +4,7 @@ import { hexToRgb, rgbToAb } from "./color.js";
 import { currentRecipe } from "./coloring.js";
 import { emptyDoc, fromRecipe, hasWork } from "./document.js";
 import { t } from "./dom.js";
-import { openingModel, proposeModel } from "./models.js";
+import { openingModel, proposeModel, rememberModel } from "./models.js";
 import { LightnessMap, checkerboard, decodeLayer, thumbnailOf } from "./pixels.js";
 import { forgetWork, listWorks, rememberOpenWork, rememberedWork, saveDraft, saveWork } from "./storage.js";
 import { paneSize } from "./stage.js";
@@ -117,6 +117,7 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
     name, width, height, image, network, view, kind, proposed, file, key: taken, gray, source, cover, result: null, lightness: new LightnessMap(gray), shown: 0,
     exact: false, border,
   });
+  rememberModel(pad);
   change(pad.session, { photo, unsaved: false });
   rememberOpenWork(taken);
   const offered = pad.session.offered?.image?.sha256 === image.sha256 ? pad.session.offered : null; // recipe of a notebook without a running kernel

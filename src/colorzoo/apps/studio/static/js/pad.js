@@ -23,7 +23,7 @@ import { createHealingOptions } from "./healing.js";
 import { createHistoryPanel } from "./historypanel.js";
 import { createLayersPanel } from "./layers.js";
 import { createRail, createSizeOption, createSplitHandle, createStageBar, createStartScreen, createStatus, createTopBar, listenToDrops } from "./layout.js";
-import { modelCaption } from "./models.js";
+import { modelCaption, rememberModel } from "./models.js";
 import { createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createSlider, createStatisticsPanel, createAdjustmentsPanel } from "./panels.js";
 import { changeBrush, createAreaBrush, createPaintOptions, createPaintPanel } from "./painting.js";
 import { listenToStage } from "./pointer.js";
@@ -350,7 +350,7 @@ class Pad {
   }
 
   setModel(name) {
-    change(this.session, { replaced: null });
+    rememberModel(this);
     this.edit({ ...this.doc, model: name }, t("change model"));
     this.ask({ type: "model", name });
     this.modelChanged();

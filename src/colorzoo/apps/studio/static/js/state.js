@@ -58,7 +58,7 @@ export function initialSession() {
   return {
     // data from the backend; offered: the recipe of a notebook
     models: [], limits: {}, start: null, offered: null, greeted: false,
-    selected: false, replaced: null, // whether the user of the server selected the model, and the model for photos that a drawing replaced
+    selected: false, used: { photo: null, drawing: null }, // whether the user of the server selected the model, and the models used last
     // the open photo, its reference image, and all attached reference images by name
     photo: null, reference: null, references: new Map(),
     // whether any image was colored, number of the last request `color`, and time of the current event
