@@ -276,7 +276,7 @@ def test_pad_proposes_a_sketch_model_for_a_sketch(empty_pad: BrowserPad, photo: 
 def fill_storage(pad: BrowserPad) -> None:
     """Let the browser refuse to save, as with a full storage."""
     pad.page.evaluate(
-        "() => { IDBObjectStore.prototype.put = () => { throw new DOMException('', 'QuotaExceededError'); }; }"
+        "() => { IDBObjectStore.prototype.put = () => { throw new DOMException('', 'QuotaError'); }; }"
     )
 
 
