@@ -180,6 +180,17 @@ def test_split_and_join_change_regions_and_undo(pad: BrowserPad, tmp_path: Path)
     assert list(colors(pad).values()) == [BLUE]
 
 
+def test_paint_has_the_chosen_color_and_brightness(pad: BrowserPad, tmp_path: Path) -> None:
+    pad.page.keyboard.press("Shift+B")
+    choose(pad, "#000080")
+    assert pad.page.is_visible("input[aria-label=Brightness]")
+    pad.drag((60, 140), (140, 140))
+    pad.settle()
+    assert pad.recipe()["paint"][0]["color"] == "#000080"
+    image = shown(pad, tmp_path / "painted.png")
+    assert image[140, 100].tolist() == [0, 0, 128]
+
+
 def test_keyboard_fills_and_splits(pad: BrowserPad) -> None:
     pad.page.keyboard.press("g")
     pad.page.keyboard.press("r")

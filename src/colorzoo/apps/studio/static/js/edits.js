@@ -34,7 +34,7 @@ export function colorTarget(pad) {
     const [lightness, a, b] = color ? rgbToLab(hexToRgb(color)) : [pad.ui.lightness, ...pad.ui.ab];
     return { kind: "region", lightness, ab: [a, b], locked: false };
   }
-  return { kind: "none", lightness: pad.ui.lightness, ab: pad.ui.ab, locked: false, free: pad.fills() && !["paint", "replace"].includes(pad.ui.tool) };
+  return { kind: "none", lightness: pad.ui.lightness, ab: pad.ui.ab, locked: false, free: pad.fills() && pad.ui.tool !== "replace" };
 }
 
 /**
