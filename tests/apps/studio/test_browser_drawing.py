@@ -14,9 +14,11 @@ from PIL import Image
 
 from colorzoo.apps.cli.main import main
 from colorzoo.apps.studio.app import StudioLoader
+from colorzoo.apps.studio.protocol import Limits
 from colorzoo.apps.studio.server import Address, run_server
 from colorzoo.apps.studio.studio import Studio
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.steps.drawing import read_drawing
 
 pytestmark = pytest.mark.browser
 
@@ -178,6 +180,56 @@ def test_split_and_join_change_regions_and_undo(pad: BrowserPad, tmp_path: Path)
     assert "divisions" not in pad.recipe()
     fill(pad, BLUE, (100, 200))  # the same region as before the split
     assert list(colors(pad).values()) == [BLUE]
+
+
+def test_fill_and_server_agree_on_the_region_beside_a_line(
+    pages: tuple[object, str], sketch: Path, tmp_path: Path
+) -> None:
+    """Fill one room at places that the pixels of a small preview assign to the region beside it."""
+    browser, _ = pages
+    studio = Studio(Colorizer("colorzoo2026_drawing", device="cpu"), limits=Limits(view_side=70))
+    with (
+        run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _),
+        watched_pad(browser, url) as pad,
+    ):
+        pad.open_ready(sketch)
+        regions = read_drawing(np.asarray(Image.open(sketch)))
+        fill(pad, RED, (100, 140))
+        for x in range(170, 190):
+            pad.click(x + 0.5, 140)
+            points = pad.recipe()["points"]
+            found = {regions.region_at(point["x"], point["y"], (400, 500)) for point in points}
+            assert len(found) == len(points), x
+        pad.settle()
+
+
+def test_fill_waits_for_the_regions_after_a_split(pad: BrowserPad) -> None:
+    with pad.delayed("regions"):
+        pad.page.keyboard.press("d")
+        pad.drag((5, 170), (195, 170))
+        pad.page.keyboard.press("g")
+        for color, place in ((RED, (100, 100)), (BLUE, (60, 80)), (BLUE, (100, 200))):
+            choose(pad, color)
+            pad.click(*place)
+    pad.settle()
+    assert [point["color"] for point in pad.recipe()["points"]] == [BLUE, BLUE]
+
+
+def test_join_between_two_corners_keeps_one_color(pad: BrowserPad) -> None:
+    for color, place in zip((RED, BLUE, "#20c040"), ((60, 140), (200, 20), (300, 140)), strict=True):
+        fill(pad, color, place)
+    division = {"path": [[60, 140], [300, 140]], "join": True}
+    assert len(colors(pad)) == 3
+    pad.page.keyboard.press("Shift+D")
+    pad.click(60, 140)
+    pad.page.keyboard.press("n")
+    pad.page.keyboard.press("Enter")
+    for _ in range(12):
+        pad.page.keyboard.press("Shift+ArrowRight")
+    pad.page.keyboard.press("Enter")
+    pad.settle()
+    assert pad.recipe()["divisions"][0]["join"] == division["join"]
+    assert len(colors(pad)) == 1
 
 
 def test_paint_has_the_chosen_color_and_brightness(pad: BrowserPad, tmp_path: Path) -> None:
