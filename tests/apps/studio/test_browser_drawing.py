@@ -243,6 +243,40 @@ def test_paint_has_the_chosen_color_and_brightness(pad: BrowserPad, tmp_path: Pa
     assert image[140, 100].tolist() == [0, 0, 128]
 
 
+def test_splits_and_joins_are_listed_in_layers_and_deleted_singly(pad: BrowserPad) -> None:
+    first, second = [[5.0, 170.0], [195.0, 170.0]], [[205.0, 170.0], [395.0, 170.0]]
+    pad.page.keyboard.press("d")
+    for path in (first, second):
+        pad.drag(*(tuple(place) for place in path))
+        pad.settle()
+    fill(pad, RED, (100, 100))
+    fill(pad, BLUE, (100, 200))
+    pad.page.keyboard.press("Shift+D")
+    pad.drag((300, 300), (300, 200))
+    pad.settle()
+    pad.tab("layers")
+    deletes = pad.page.locator("section[aria-label='Splits and joins'] button[aria-label^=Delete]")
+    assert [deletes.nth(i).get_attribute("aria-label") for i in range(deletes.count())] == [
+        "Delete Split 1",
+        "Delete Split 2",
+        "Delete Join 3",
+    ]
+    deletes.nth(0).click()
+    pad.settle()
+    kept = pad.recipe()["divisions"]
+    assert [division["path"][0] for division in kept] == [second[0], [300.0, 300.0]]
+    assert list(colors(pad).values()) == [RED]  # one region has one color
+    pad.page.click("section[aria-label='Splits and joins'] .cz-hint-main >> nth=1")
+    pad.page.keyboard.press("Delete")
+    pad.settle()
+    assert len(pad.recipe()["divisions"]) == 1
+    for _ in range(2):
+        pad.page.keyboard.press("Control+z")
+        pad.settle()
+    assert len(pad.recipe()["divisions"]) == 3
+    assert list(colors(pad).values()) == [RED, BLUE]
+
+
 def test_keyboard_fills_and_splits(pad: BrowserPad) -> None:
     pad.page.keyboard.press("g")
     pad.page.keyboard.press("r")

@@ -157,6 +157,7 @@ function escape(pad) {
   else if (ui.box !== null) pad.set({ box: null });
   else if (ui.area !== null) pad.set({ area: null });
   else if (pickedCoat(pad)) pad.set({ coat: null });
+  else if (ui.division !== null) pad.set({ division: null });
   else selectPoint(pad, null);
 }
 

@@ -2,6 +2,7 @@
 
 import { clamp } from "./color.js";
 import { currentRecipe } from "./coloring.js";
+import { t } from "./dom.js";
 import { change } from "./state.js";
 
 /** @typedef {import("./shapes.js").Place} Place */
@@ -66,4 +67,23 @@ export function joinedPoints(pad, path) {
   const regions = points.map(({ x, y }) => regionOf(pad, [x, y]));
   const owner = crossed.find((region) => region !== null && regions.includes(region));
   return points.filter(({ locked }, index) => locked || regions[index] === owner || !crossed.includes(regions[index]));
+}
+
+/** Delete a split or join. If it makes regions with points one region, only the points of the first of these regions stay. @param {number} index */
+export async function deleteDivision(pad, index) {
+  const label = pad.doc.divisions[index].join ? t("delete join") : t("delete split");
+  const before = new Map(pad.doc.points.map((point) => [point, regionOf(pad, [point.x, point.y])]));
+  pad.set({ division: null });
+  pad.edit({ ...pad.doc, divisions: pad.doc.divisions.toSpliced(index, 1) }, label);
+  await pad.act(async (step) => {
+    while (pad.ui.regionMap && !pad.ui.regionMap.runs) await step(pad.ui.regionMap.ready);
+    const owners = new Map(); // the earlier region of the first point in each region
+    const points = pad.doc.points.filter((point) => {
+      const region = regionOf(pad, [point.x, point.y]);
+      if (!before.has(point) || region === null) return true;
+      if (!owners.has(region)) owners.set(region, before.get(point));
+      return point.locked || owners.get(region) === before.get(point);
+    });
+    if (points.length < pad.doc.points.length) pad.edit({ ...pad.doc, points }, label, () => true);
+  });
 }

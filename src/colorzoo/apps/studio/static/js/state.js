@@ -40,7 +40,7 @@ export function initialUi(settings) {
     cropping: null, cropDrag: null, // crop rectangle before confirmation, and its drag
     // mode of the area brush (null: select by clicks and outlines), and its stroke in progress
     areaBrush: null, areaStroke: null,
-    replacing: null, coat: null, // the selected replaced color and coat of paint
+    replacing: null, coat: null, division: null, // the selected replaced color, coat of paint, and split or join
     // responses of the backend
     suggestions: null, regions: null, regionMap: null, classes: null, exemplar: null, statistics: null, matched: null, extent: null, reachSteps: null, nextPlace: null, awaited: null,
     unavailableColor: null, variants: null,
