@@ -131,6 +131,26 @@ def test_suggested_versions_follow_edits_and_undo(pad: BrowserPad) -> None:
         assert versions(pad) == expected
 
 
+def test_suggested_versions_of_another_model_are_not_shown(pad: BrowserPad) -> None:
+    versions(pad)
+    with pad.delayed("colorings"):
+        pad.select_model("colorzoo2026")
+        assert pad.page.locator("[data-role=coloring]").count() == 4
+        assert pad.page.locator("[data-role=coloring] canvas").count() == 0
+    assert len(versions(pad)) == 4
+
+
+def test_export_describes_the_layers_of_a_drawing(pad: BrowserPad) -> None:
+    pad.page.click("[data-action=export]")
+    text = pad.page.inner_text("dialog[open]")
+    assert "lines as layers" in text
+    assert "photo" not in text
+    pad.page.keyboard.press("Escape")
+    pad.select_model("zhang2017_local_small")
+    pad.page.click("[data-action=export]")
+    assert "Gray photo and colors as layers" in pad.page.inner_text("dialog[open]")
+
+
 def test_points_suggest_colors_of_any_lightness(pad: BrowserPad) -> None:
     pad.page.keyboard.press("v")
     pad.click(*ROOMS[2])
@@ -331,6 +351,7 @@ def test_settings_survive_a_reload_and_give_the_same_image_in_the_command_line(
     pad.page.wait_for_timeout(1500)
     pad.reload()
     assert pad.recipe() == before
+    assert pad.page.input_value(".cz-hex") == RED
     image = shown(pad, tmp_path / "result.png")
     hints = tmp_path / "hints.json"
     hints.write_text(json.dumps(pad.recipe()))

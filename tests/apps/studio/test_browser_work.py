@@ -153,6 +153,23 @@ def test_edits_immediately_before_a_reload_are_kept(empty_pad: BrowserPad, photo
     assert len(empty_pad.points()) == 2
 
 
+def test_a_reload_keeps_the_undo_history_of_a_long_recipe(empty_pad: BrowserPad, photo: Path) -> None:
+    empty_pad.open_ready(photo)
+    mask = {"width": 500, "height": 500, "runs": "1 " * 249_999 + "1"}
+    recipe = {"areas": [{"action": "gray", "mask": mask}]}
+    empty_pad.page.evaluate("(recipe) => colorzooPad.setRecipe(recipe)", recipe)
+    for count in range(6):
+        empty_pad.click(30 + 30 * count, 50)
+    empty_pad.settle()
+    empty_pad.page.wait_for_timeout(2000)  # the autosave runs after a pause
+    empty_pad.reload()
+    for count in reversed(range(6)):
+        empty_pad.page.keyboard.press("Control+z")
+        assert len(empty_pad.points()) == count
+    empty_pad.page.keyboard.press("Control+z")
+    assert "areas" not in empty_pad.recipe()
+
+
 @pytest.mark.parametrize("opened_next", ["other", "same"])
 def test_edits_while_another_photo_opens_are_kept(
     empty_pad: BrowserPad, photo: Path, other: Path, opened_next: str

@@ -6,7 +6,7 @@ import { emptyDoc, fromRecipe, hasWork } from "./document.js";
 import { t } from "./dom.js";
 import { openingModel, proposeModel, rememberModel } from "./models.js";
 import { LightnessMap, checkerboard, decodeLayer, thumbnailOf } from "./pixels.js";
-import { forgetWork, listWorks, rememberOpenWork, rememberedWork, saveDraft, saveWork } from "./storage.js";
+import { forgetWork, listWorks, rememberColor, rememberOpenWork, rememberedWork, saveDraft, saveWork } from "./storage.js";
 import { paneSize } from "./stage.js";
 import { change, readOnly } from "./state.js";
 import { saveBlob } from "./transport.js";
@@ -15,7 +15,7 @@ import { firstView } from "./view.js";
 const AUTOSAVE_AFTER = 800; // ms without an edit
 const AUTOSAVE_WITHIN = 1200; // ms after the first edit that is not saved
 const MAX_STEPS = 100;
-const MAX_STEPS_LENGTH = 1e6; // characters
+const MAX_STEPS_LENGTH = 1e7; // characters
 const MEBIBYTE = 1024 * 1024;
 
 function chooseFile(accept) {
@@ -343,8 +343,9 @@ function saveFiles(pad) {
 
 /** Save the edits while the page unloads, when the database may not finish its work. */
 export function saveBeforeUnload(pad) {
-  const { photo } = pad;
+  const { photo, ui: { ab, lightness, typed, sticky } } = pad;
   if (!photo || pad.options.notebook) return;
+  rememberColor({ ab, lightness, typed, sticky });
   saveDraft(photo.key, savedEdits(pad));
   autosave(pad);
 }
@@ -385,14 +386,20 @@ export async function deleteWork(pad, key) {
   pad.set({ works: pad.ui.works.filter((work) => work.key !== key) });
 }
 
-/** @returns {{past: any[], future: any[]}} the last undo and redo steps as recipes */
+/** @returns {{past: any[], future: any[]}} the last undo and redo steps as recipes, which share their unchanged areas in memory and in the database */
 function savedSteps(pad) {
   let room = MAX_STEPS_LENGTH;
+  const counted = new Set();
+  const lengthOf = (part) => {
+    if (counted.has(part)) return 0;
+    if (part instanceof Object) counted.add(part);
+    return JSON.stringify(part).length;
+  };
   const write = (steps) => {
     const saved = [];
     for (const { state, label } of steps.slice(-MAX_STEPS).reverse()) {
       const recipe = currentRecipe(pad, state);
-      room -= JSON.stringify(recipe).length;
+      for (const part of Object.values(recipe).flat()) room -= lengthOf(part);
       if (room < 0) break;
       saved.unshift({ label, recipe });
     }

@@ -32,7 +32,7 @@ import { createBoxesPanel, createClassesPanel, createSelectionBar } from "./shap
 import { createReplaceOptions } from "./replacing.js";
 import { drawMarks, drawPhoto, paneSize, photoToStage } from "./stage.js";
 import { change, initialSession, initialUi, readOnly } from "./state.js";
-import { TabLocks, loadSettings, saveSettings } from "./storage.js";
+import { TabLocks, loadSettings, rememberedColor, saveSettings } from "./storage.js";
 import { createOptionsBar, createTabs } from "./tabs.js";
 import { stageGestures, toolsFor } from "./tools.js";
 import { webTransport, widgetTransport } from "./transport.js";
@@ -64,7 +64,7 @@ class Pad {
     this.options = options;
     /** @type {Readonly<Record<string, any>>} */
     this.settings = readOnly({ singleKeys: true, ...loadSettings() });
-    this.ui = readOnly(initialUi(this.settings));
+    this.ui = readOnly({ ...initialUi(this.settings), ...rememberedColor() });
     this.session = readOnly(initialSession());
     this.tabs = new TabLocks();
     this.stop = new AbortController();
@@ -365,7 +365,7 @@ class Pad {
   modelChanged() {
     const tools = this.tools();
     if (!tools.some(({ id }) => id === this.ui.tool)) this.set({ tool: tools.find(({ manual }) => !manual).id });
-    if (this.ui.regions && !this.accepts("regions")) this.set({ regions: null, regionPick: [] });
+    if (this.ui.regions && !(this.accepts("regions") && this.ui.regions.model === this.doc.model)) this.set({ regions: null, regionPick: [] });
     if (this.accepts("regions") && !this.ui.regions && this.photo && this.ui.link === "open") requestRegions(this);
     updateClasses(this);
     updateRegionMap(this);
