@@ -80,6 +80,37 @@ def test_lines_keep_their_darkness_at_full_size(any_colorizer: Colorizer, depth:
     assert np.abs(result - expected[..., None]).max() < 2 / 255
 
 
+@pytest.mark.parametrize("any_colorizer", MODELS, indirect=True)
+@pytest.mark.parametrize("invert", [False, True])
+def test_paint_has_its_exact_color_on_paper_and_the_lines_stay_above_it(
+    any_colorizer: Colorizer, invert: bool
+) -> None:
+    image = np.full((300, 400), 255, np.uint8)
+    cv2.circle(image, (200, 150), 80, 100, 5, cv2.LINE_AA)
+    if invert:
+        image = 255 - image
+    # a dark stroke, a light stroke, a half-transparent stroke, an erased part, and a change of the hue alone
+    strokes: list[dict[str, Any]] = [
+        {"path": [[20, 150], [380, 150]], "color": "#000080", "size": 40, "hardness": 1},
+        {"path": [[20, 40], [380, 40]], "color": "#ffe08a", "size": 40, "hardness": 1},
+        {"path": [[20, 250], [380, 250]], "color": "#000000", "size": 40, "hardness": 1, "opacity": 0.5},
+        {"path": [[350, 20], [350, 290]], "erase": True, "size": 20, "hardness": 1},
+        {"path": [[300, 20], [300, 290]], "color": "#c04020", "size": 20, "hardness": 1, "blend": "hue"},
+    ]
+    white = {"points": [{"x": x, "y": 150, "color": "#ffffff"} for x in (5, 200)]}
+    plain = any_colorizer.colorize(image, Recipe.from_json(white)).rgb
+    painted = any_colorizer.colorize(image, Recipe.from_json({**white, "paint": strokes})).rgb
+    ink = np.minimum((255 - image if invert else image) / 255, 1)[150, 30:280, None]
+    below = np.array([0, 0, 128]) / 255
+    expected = below * ink + (1 - ink if invert else 0)
+    assert np.abs(painted[150, 30:280] - expected).max() < 1.5 / 255
+    assert (painted[40, 100] * 255).round().tolist() == [255, 224, 138]
+    assert 0.3 < painted[250, 100].mean() < 0.6  # between black and white in CIE Lab
+    assert np.abs(painted[40:260, 350] - plain[40:260, 350]).max() < 1 / 255
+    assert np.abs(painted[100, 300] - plain[100, 300]).max() < 1 / 255  # white has no hue
+    assert np.abs(painted[200, :280] - plain[200, :280]).max() < 1 / 255
+
+
 def rooms() -> np.ndarray:
     """Return four rooms in a row without a margin."""
     image = np.full((40, 160), 255, np.uint8)

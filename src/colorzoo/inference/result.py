@@ -193,7 +193,8 @@ class ColorizedImage:
             from colorzoo.inference.overlays import overlays_of  # most images have no overlays
 
             size, locked = self.task.image_size, self.colors.locked
-            overlays = overlays_of(recipe, size, lightness.shape, locked, self.reaches)
+            on_paper = self.colors.flats is not None
+            overlays = overlays_of(recipe, size, lightness.shape, locked, self.reaches, on_paper=on_paper)
         if self.colors.flats is not None:
             flats = self.colors.flats.over((lightness.shape[0], lightness.shape[1]))
             composed = flats.compose(depth, overlays)

@@ -96,6 +96,23 @@ def test_setting_the_widget_recipe_updates_the_page(pad: Pad) -> None:
     assert pad.recipe["points"] == [POINT]
 
 
+@pytest.mark.parametrize(
+    ("recipe", "name"),
+    [({"pionts": [POINT]}, "pionts"), ({"points": [{**POINT, "colour": "#fff"}]}, "colour")],
+)
+def test_widget_rejects_recipes_with_unknown_fields(pad: Pad, recipe: dict[str, Any], name: str) -> None:
+    pad.recipe = {"points": [POINT]}
+    with pytest.raises(GuidanceError, match=name):
+        pad.recipe = recipe
+    assert pad.recipe["points"] == [POINT]
+    with pytest.raises(GuidanceError, match=name):
+        Pad(gray_image(80, 96), model=Colorizer(tiny_model(), device="cpu", size=64), recipe=recipe)
+    # the page has loaded a file with the field, and keeps the field
+    page = page_of(pad)
+    page.call("color", recipe={**recipe, "image": page.photo["image"]})
+    assert name in str(pad.recipe)
+
+
 def test_widget_displayed_again_keeps_image_and_recipe(pad: Pad) -> None:
     page = page_of(pad)
     page.call("color", recipe={"image": page.photo["image"], "points": [POINT]})

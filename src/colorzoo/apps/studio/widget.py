@@ -20,7 +20,7 @@ from colorzoo.apps.studio.studio import Studio
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.guidance import Recipe
 from colorzoo.image_io import RasterImage, encode, read_image, to_pil
-from colorzoo.inference import Colorizer
+from colorzoo.inference import Colorizer, read_recipe
 
 try:
     import anywidget
@@ -61,6 +61,9 @@ class Pad(anywidget.AnyWidget):
         model: Registered name, module or `Colorizer`; None selects the default model.
         recipe: Initial hints and settings.
         device: Device of the models.
+
+    Raises:
+        GuidanceError: The initial or an assigned recipe is invalid or has an unknown field.
     """
 
     _esm = traitlets.Unicode().tag(sync=True)
@@ -89,7 +92,10 @@ class Pad(anywidget.AnyWidget):
     @traitlets.validate("recipe")
     def _check_recipe(self, proposal: dict[str, Any]) -> dict[str, Any]:
         value = proposal["value"]
-        return _to_dict(value) if value else {}
+        if not value:
+            return {}
+        # the drawing pad keeps unknown fields of a loaded file and shows a note on each of them
+        return Recipe.from_json(value).to_dict() if self._updating else _to_dict(value)
 
     @traitlets.observe("recipe")
     def _push_recipe(self, change: dict[str, Any]) -> None:
@@ -177,4 +183,4 @@ def pad_module() -> str:
 
 
 def _to_dict(recipe: RecipeLike) -> dict[str, Any]:
-    return (recipe if isinstance(recipe, Recipe) else Recipe.from_json(recipe)).to_dict()
+    return (recipe if isinstance(recipe, Recipe) else read_recipe(recipe)).to_dict()
