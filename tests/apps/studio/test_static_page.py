@@ -145,6 +145,22 @@ def test_write_page_changes_nothing_if_a_file_of_the_page_was_edited(folder: Pat
     assert contents(folder) == before
 
 
+def test_write_page_does_not_replace_or_delete_its_inputs(folder: Path, photo: Path) -> None:
+    other = folder.parent / "other.png"
+    Image.new("L", (8, 8)).save(other)
+    write_page(folder, model_card(MODEL), [photo, other])
+    before = contents(folder)
+    first, second = folder / "photos" / "0.png", folder / "photos" / "1.png"
+    for images in ([second], [second, first]):
+        with pytest.raises(ColorzooError, match="photos"):
+            write_page(folder, model_card(MODEL), images)
+        assert contents(folder) == before
+    write_page(folder, model_card(MODEL), [first, second])  # the same content
+    assert {name: before[name] for name in ("photos/0.png", "photos/1.png")}.items() <= contents(
+        folder
+    ).items()
+
+
 @pytest.mark.parametrize("pages", [0, 1])
 def test_write_page_leaves_the_folder_as_it_was_if_the_disk_is_full(
     folder: Path, tmp_path: Path, pages: int

@@ -32,8 +32,8 @@ def describe_drawing(request: PadRequest) -> tuple[dict[str, Any], bytes, bytes]
     height, width = regions.shape
     numbers = regions.ravel()
     starts = np.concatenate([[0], np.flatnonzero(numbers[1:] != numbers[:-1]) + 1])
-    parts = (values.astype("<u4").tobytes() for values in (starts, numbers[starts]))
-    return {"width": width, "height": height}, *parts
+    fields = {"width": width, "height": height}
+    return fields, starts.astype("<u4").tobytes(), numbers[starts].astype("<u4").tobytes()
 
 
 def describe_region_colors(request: PadRequest, place: tuple[float, float], count: int) -> dict[str, Any]:

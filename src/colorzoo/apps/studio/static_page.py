@@ -59,8 +59,9 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
         Total size of the files in bytes.
 
     Raises:
-        ColorzooError: The folder contains files but no page, a file of the page was changed, the folder
-            cannot be written, the model cannot run in a page, or an image is invalid.
+        ColorzooError: The folder contains files but no page, a file of the page was changed, an image would
+            be replaced or deleted, the folder cannot be written, the model cannot run in a page, or an image
+            is invalid.
     """
     old_settings = _read_settings(folder)
     obstacle = _obstacle(card)
@@ -86,6 +87,14 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
         "photos": [{"file": file, "name": image.name} for file, image in photos.items()],
         "files": [(name, digest_of(data)) for name, data in content.items()],
     }
+    changed = {*content, *(name for name, _ in old_settings.get("files", ()))}
+    for file, image in photos.items():
+        path = image.resolve()
+        name = path.relative_to(folder.resolve()).as_posix() if folder.resolve() in path.parents else None
+        if name in changed and content.get(name) != photo_files[file]:
+            raise ColorzooError(
+                f"--static must not replace or delete an input, got {image}. Copy the image elsewhere."
+            )
     _write_folder(folder, content, settings, old_settings)
     return sum(map(len, content.values())) + (folder / _SETTINGS).stat().st_size
 
