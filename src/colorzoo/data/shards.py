@@ -132,6 +132,10 @@ def shard_folder(
     val = tables["val"].select(val_check.rows)
     require_usable(train, "train", source)
     require_usable(val, "val", source)
+    try:
+        (out / "train").mkdir(parents=True)  # succeeds in only one of several processes with the same output
+    except FileExistsError as error:
+        raise DataError(f"another process writes to the output folder {str(out)!r}") from error
     processes = workers or core_count()
     train_chunks = _pack(train, source, out / "train", options, processes)
     val_chunks = _pack(val, source, out / "val", options, processes)

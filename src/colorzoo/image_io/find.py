@@ -342,8 +342,8 @@ def _resolve(
     else:
         raise ImageError(f"{name}: no such file or folder")
     # a glob can contain "..", but the output must not leave the output folder
-    relative = (Path(os.path.normpath(file.relative_to(root))) for file in files)
-    inside = (Path(*(part for part in path.parts if part != os.pardir)) for path in relative)
+    normalized = (Path(os.path.normpath(file.relative_to(root))) for file in files)
+    inside = (Path(*(part for part in path.parts if part != os.pardir)) for path in normalized)
     found = [FoundImage(file, path) for file, path in zip(files, inside, strict=True) if _is_readable(file)]
     links = (file for file in files if file.is_symlink() and _has_known_extension(file))
     broken_links += [link for link in links if not os.path.exists(link)]  # noqa: PTH110
