@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import fields
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 from torch import Tensor
 
+from colorzoo.apps.cli._file_options import VideoOptions
 from colorzoo.apps.cli.main import main
 from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.container import frame_to_rgb
@@ -68,6 +70,38 @@ def test_video_colorizes_all_frames(tmp_path: Path, weights: str, capsys: pytest
     assert video(source, out, "--weights", weights, *within, "--overwrite") == 0
     left, right = (chroma(out, half) for half in (slice(0, 28), slice(36, None)))
     assert min(right) > 0.02 > max(left)
+
+
+def test_every_option_that_determines_the_result_is_part_of_its_record(
+    tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = write_video(tmp_path / "in.mp4", SCENES[:2]), tmp_path / "out.mkv"
+    other_weights = str(write_tiny_weights(tmp_path / "other.safetensors", seed=1))
+    Image.fromarray(np.dstack([SCENES[0], SCENES[1], SCENES[2]])).save(tmp_path / "key.png")
+    changes: dict[str, list[object]] = {
+        "strength": ["--strength", ".5"],
+        "temperature": ["--temperature", ".5"],
+        "size": ["--size", "16"],
+        "precision": ["--precision", "float32"],
+        "reference": ["--reference", tmp_path / "key.png"],
+        "key": ["--key", f"1={tmp_path / 'key.png'}"],
+        "steady": ["--steady", ".5"],
+        "border": ["--border", "none"],
+        "weights": ["--weights", other_weights],
+        "codec": ["--codec", "ffv1"],
+        "crf": ["--crf", "30"],
+        "no_sound": ["--no-sound"],
+    }
+    # these change the source, where results are written, or what is printed; the weights name the model
+    others = {"source", "output", "device", "model", "overwrite", "provenance", "dry_run", "json", "frame"}
+    assert {each.name for each in fields(VideoOptions)} == changes.keys() | others
+    first = ["video", str(source), str(out), "--device", "cpu", "--weights", weights]
+    assert main(first) == 0
+    assert main(first) == 0  # skipped
+    for name, words in changes.items():
+        capsys.readouterr()
+        assert main([*first, *map(str, words)]) == 2, name
+        assert "different source or settings" in capsys.readouterr().err, name
 
 
 def test_video_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -124,9 +124,12 @@ class Pad(anywidget.AnyWidget):
         colored = colorizer.colorize(image, recipe, reference=reference)
         return to_pil(colored.levels(), colored.source(image))
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Return the pad, and a PNG of the current result for viewers without a kernel."""
-        data, metadata = super()._repr_mimebundle_(**kwargs)
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if bundle is None:
+            return None
+        data, metadata = bundle
         with suppress(ColorzooError):  # the pad has no image, or reports the error itself
             image = self.result()
             image.thumbnail((_STORED_SIDE, _STORED_SIDE))
