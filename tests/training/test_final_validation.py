@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from colorzoo.training import run_command as run
+from colorzoo.training.configs import config_folders, find_config
 
 WORDS = [
     *("--model=Zhang2017Local", "--model.architecture.width=0.125", "--data=FolderDataModule"),
@@ -41,3 +43,16 @@ def test_run_of_any_length_ends_with_a_validation(length, images, tmp_path: Path
     assert steps[-1] == last
     (checkpoint,) = tmp_path.rglob("last.ckpt")
     assert torch.load(checkpoint, weights_only=True)["global_step"] == last
+
+
+@pytest.mark.parametrize(
+    "path", sorted((config_folders()[0] / "sweeps").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_runs_of_a_sweep_are_validated_after_the_same_steps(path: Path):
+    sweep = yaml.safe_load(path.read_text())
+    words = sweep["command"]
+    options = yaml.safe_load(find_config(words[words.index("--config") + 1]).read_text())["trainer"]
+    options |= dict(word.removeprefix("--trainer.").split("=") for word in words if "--trainer." in word)
+    if interval := int(options.get("val_check_interval") or 0):
+        steps = sweep["parameters"].get("trainer.max_steps", {"values": [options["max_steps"]]})["values"]
+        assert [each for each in steps if int(each) % interval] == []

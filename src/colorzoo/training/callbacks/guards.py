@@ -91,7 +91,7 @@ class ResumeGuard(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count the next epoch as started after a checkpoint of the last batch of an epoch."""
         epochs = trainer.fit_loop.epoch_progress
-        if trainer.fit_loop.restarted_mid_epoch and epochs.total.ready == epochs.total.processed:
+        if trainer.fit_loop.restarted_mid_epoch and epochs.current.ready == trainer.current_epoch:
             epochs.increment_ready()
             epochs.increment_started()
 
