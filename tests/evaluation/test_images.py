@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from colorzoo.color import rgb_to_gray, xdog
+from colorzoo.data.decode import decode_frame, decoded_boxes
 from colorzoo.data.sources import StoredImage
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.cache import Cache, Entry
@@ -68,6 +69,26 @@ def test_select_images_refuses_boxes_with_width_and_height(image_folder: Path) -
         select_images(image_folder, TINY, None, None)
     table.write_text("image;left;top;right;bottom\r\n0.png;20;4;32;34\r\n", encoding="utf-16")
     assert select_images(image_folder, TINY, None, None)[0][0].boxes == ((20, 4, 32, 34),)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_boxes_csv_refers_to_the_upright_image_and_coco_to_the_stored_pixels(
+    orientation: int, tmp_path: Path
+) -> None:
+    stored, exif = Image.new("RGB", (96, 64), "white"), Image.Exif()
+    stored.paste("red", (10, 8, 40, 24))
+    exif[0x0112] = orientation
+    stored.save(tmp_path / "0.png", exif=exif)
+    upright = np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / "0.png")))
+    rows, columns = np.nonzero(upright[..., 1] == 0)
+    box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+    (tmp_path / "boxes.csv").write_text(f"image,left,top,right,bottom\n0.png,{','.join(map(str, box))}\n")
+    (item, *_), _ = select_images(tmp_path, TINY, None, None)
+    boxes = read_truth(item.hashed(), TINY, CPU).boxes
+    assert boxes is not None
+    fractions = torch.tensor([[10 / 96, 8 / 64, 40 / 96, 24 / 64]])  # as in COCO's annotations
+    expected = decoded_boxes(fractions, decode_frame((tmp_path / "0.png").read_bytes()))
+    torch.testing.assert_close(boxes.corners[0][:1], expected)
 
 
 def test_select_images_refuses_pairs_that_the_protocol_ignores(image_folder: Path) -> None:

@@ -18,6 +18,7 @@ from lightning.pytorch import Callback, Trainer
 
 from colorzoo.card import ModelCard
 from colorzoo.data.shards import shard_folder
+from colorzoo.errors import ColorzooError
 from colorzoo.registry import model_card
 from colorzoo.testing.processes import in_processes
 from colorzoo.testing.training import logged, write_overlay
@@ -169,6 +170,47 @@ def test_command_of_the_kubernetes_job_trains(many: Path, tmp_path: Path) -> Non
     assert in_processes(run, [*words[words.index("fit") :], *short, *replaced]) == [0]
     assert logged(tmp_path, "val/")
     assert list(run_folder.rglob("last.ckpt"))
+
+
+def error_of(words: list[str], message: Path) -> int:
+    """Write the one-line error of a training to a file; other exceptions end the process with code 1."""
+    try:
+        return run(words)
+    except ColorzooError as error:
+        message.write_text(str(error))
+        return 2
+
+
+def test_ddp_overlay_on_a_cpu_is_a_one_line_error(many: Path, tmp_path: Path) -> None:
+    short = write_overlay(model_card("zhang2017_local_small"), tmp_path, many)
+    words = ["fit", "--config", "zhang2017/local_small.yaml", "--config", "cluster/ddp.yaml"]
+    message = tmp_path / "message"
+    assert in_processes(error_of, [*words, "--config", str(short)], message) == [2]
+    assert "--trainer.sync_batchnorm" in message.read_text()
+    assert "\n" not in message.read_text()
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    ["fsdp", "fsdp_cpu_offload", "deepspeed", "deepspeed_stage_3", "ddp_spawn", "xla", "model_parallel",
+     '{"class_path": "lightning.pytorch.strategies.ModelParallelStrategy"}'],
+)  # fmt: skip
+def test_untested_strategies_are_refused(strategy: str, many: Path, tmp_path: Path) -> None:
+    short = write_overlay(model_card("zhang2017_local_small"), tmp_path, many)
+    words = ["fit", "--config", "zhang2017/local_small.yaml", "--config", str(short)]
+    with pytest.raises(
+        ColorzooError, match=f"strategy must be ddp or auto, got {strategy.split('.')[-1][:13]}"
+    ):
+        run([*words, f"--trainer.strategy={strategy}", "--trainer.devices=2"])
+
+
+def test_other_number_of_processes_than_devices_is_a_one_line_error(many: Path, tmp_path: Path) -> None:
+    short = write_overlay(model_card("zhang2017_local_small"), tmp_path, many)
+    words = ["fit", "--config", "zhang2017/local_small.yaml", "--config", str(short)]
+    message = tmp_path / "message"
+    words += ["--trainer.devices=1", "--trainer.strategy=ddp"]
+    assert in_processes(error_of, words, message, processes=2) == [2, 2]
+    assert "`devices=1` and `num_nodes=1`" in message.read_text()
 
 
 class SlowValidation(Callback):

@@ -55,7 +55,8 @@ class Item:
         source: Location of the image file.
         reference: Location of the reference image, or None.
         label: Class index from ``labels.csv``, or None.
-        boxes: Boxes from ``boxes.csv`` in pixels: left, top, right, bottom. None without this file.
+        boxes: Boxes from ``boxes.csv`` in pixels of the upright image: left, top, right, bottom. None without
+            this file.
         sha256: SHA-256 of the image file; empty until `hashed` computes it.
         reference_sha256: SHA-256 of the reference file; empty without a reference.
         reference_name: Path of the reference relative to the data folder.

@@ -16,6 +16,7 @@ from lightning.pytorch import Callback, LightningDataModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
 from colorzoo.card import ModelCard
@@ -192,6 +193,14 @@ class ZooCLI(LightningCLI):
         config = self._get(self.config_init, "trainer", default={})
         if self.subcommand != "fit":
             self.save_config_callback = None
+        strategy = config.get("strategy") or "auto"
+        if isinstance(strategy, str):
+            is_supported = strategy.startswith(("auto", "ddp", "single_device")) and "spawn" not in strategy
+        else:
+            is_supported = isinstance(strategy, DDPStrategy | SingleDeviceStrategy)
+        if not is_supported:  # sharded strategies write other checkpoints, spawned processes pickle callbacks
+            name = strategy if isinstance(strategy, str) else type(strategy).__name__
+            raise ColorzooError(f"--trainer.strategy must be ddp or auto, got {name}. See docs/cluster.md.")
         self.trainer_defaults = {"callbacks": self._default_callbacks(config)}
         arguments = {**kwargs, **self._default_arguments(config)}
         is_gan = isinstance(self.model, GANColorizationModule)
@@ -199,6 +208,9 @@ class ZooCLI(LightningCLI):
             arguments |= self._manual_optimization(config)  # also changes settings of the task
         try:
             trainer: Any = super().instantiate_trainer(**arguments)
+            if environment := getattr(trainer.strategy, "cluster_environment", None):
+                # before the device of a process is read, which fails for surplus processes
+                environment.validate_settings(num_devices=trainer.num_devices, num_nodes=trainer.num_nodes)
         except ValueError as error:
             raise ColorzooError(f"--trainer: {error}") from error
         # _manual_optimization adapts a configured ddp to GANs, but not the strategy that auto selects

@@ -25,7 +25,7 @@ colorzoo evaluate --models before=a.safetensors,zhang2017_local=b.ckpt --data PH
 colorzoo evaluate --models gray,theirs=RESULTS --data PHOTOS --metrics psnr,lpips:vgg -o REPORT
 colorzoo evaluate --models colorzoo2026,zhang2017_local_small --data PHOTOS --vote VOTE
 colorzoo evaluate --vote VOTE --votes votes-1.json votes-2.json
-torchrun --nproc-per-node 2 -m colorzoo evaluate --models truth,gray --data PHOTOS -o REPORT
+torchrun --standalone --nproc-per-node 2 -m colorzoo evaluate --models truth,gray --data PHOTOS -o REPORT
 """
 
 _PROTOCOL, _VOTE, _MACHINE = "protocol overrides", "blind vote", "machine"
