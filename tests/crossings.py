@@ -540,11 +540,12 @@ def colorizer(model: str) -> Colorizer:
 
 
 def model_of(row: Row, number: int = 0) -> str:
-    """Return the documented default model for a page of an input, with the guidance of a row."""
-    kind = row.source.pages[number].kind
-    if row.hint.name == "histogram" and row.route not in IN_MEMORY:
-        kind = "photo"  # only the model for photos uses a histogram
-    return MODELS[kind]
+    """Return the documented default model for a page of an input.
+
+    Pages are separate images. The frames of an animation have one model, for drawings only if all are drawings.
+    """
+    pages = row.source.pages if row.source.suffix == ".gif" else row.source.pages[number : number + 1]
+    return MODELS["photo" if any(page.kind == "photo" for page in pages) else "drawing"]
 
 
 @cache
@@ -625,12 +626,11 @@ def by_evaluate(given: Request) -> Evaluation:
 def expected_notes(row: Row) -> list[str]:
     """Return parts of the notes that the documentation promises for a row."""
     is_first_only = row.route in FIRST_PAGE_ONLY
-    pages = row.source.pages[:1] if is_first_only else row.source.pages
-    notes = [row.hint.notes[page.kind] for page in pages if page.kind in row.hint.notes]
+    models = {model_of(row, number) for number in range(1 if is_first_only else len(row.source.pages))}
+    notes = [note for kind, note in row.hint.notes.items() if MODELS[kind] in models]
     if is_first_only and len(row.source.pages) > 1:
         return [*notes, f"first of {row.source.note}"]
-    is_kept = row.source.name == "transparent drawing" and model_of(row) == MODELS["photo"]
-    return notes if is_kept or not row.source.note else [*notes, row.source.note]
+    return [*notes, row.source.note] if row.source.note else notes
 
 
 def source_levels(row: Row, number: int) -> tuple[Levels, Levels | None]:

@@ -29,6 +29,7 @@ from crossings import (
     HEALED,
     HINTS,
     IN_MEMORY,
+    MODELS,
     POINT,
     ROUTES,
     SOURCES,
@@ -41,6 +42,7 @@ from crossings import (
     by_evaluate,
     crop_slices,
     expected_notes,
+    model_of,
     parsed,
     request,
     run_command,
@@ -172,8 +174,8 @@ def invisible_pixels_have_no_effect(row: Row) -> None:
     if not (row.source.is_transparent or row.hint.takes_image):
         return
     for one, other in zip(result(row).pages, result(row, hidden=1).pages, strict=True):
-        difference = apart(one, other)
-        assert difference == 0, f"visible pixels differ by {difference} levels"
+        difference = apart(one, other)  # gray and equal channels are rounded differently
+        assert difference <= 1, f"visible pixels differ by {difference} levels"
 
 
 def points_have_their_color(row: Row) -> None:
@@ -252,8 +254,7 @@ def ignored_guidance_has_no_effect(row: Row) -> None:
     if row.hint.name == "division":  # its points act
         return
     for number in colored_pages(row):
-        kind = row.source.pages[number].kind
-        if kind in row.hint.notes and shows_photo(row, number) == (kind == "photo"):
+        if ("photo" if shows_photo(row, number) else "drawing") in row.hint.notes:
             assert apart(result(row).pages[number], unguided(row, number)) == 0
 
 
@@ -278,7 +279,7 @@ def references_change_colors(row: Row) -> None:
     if row.hint.name not in ("reference", "histogram"):
         return
     for number in colored_pages(row):
-        if row.source.pages[number].kind == "photo" or row.hint.name == "reference":
+        if shows_photo(row, number) or row.hint.name == "reference":
             difference = apart(result(row).pages[number], unguided(row, number))
             assert difference > 4, f"page {number + 1}: {difference} levels"
 
@@ -333,8 +334,7 @@ CHECKS: tuple[Callable[[Row], None], ...] = (
 
 def shows_photo(row: Row, number: int) -> bool:
     """Return whether the expected model of a page is the model for photos."""
-    as_photo = row.hint.name == "histogram" and row.route not in IN_MEMORY
-    return as_photo or row.source.pages[number].kind == "photo"
+    return model_of(row, number) == MODELS["photo"]
 
 
 def is_palette(row: Row) -> bool:
@@ -421,7 +421,7 @@ def invisible_pixels_have_no_effect_on_scores(row: Row) -> None:
         return
     for method in ("model", "results"):
         one, other = (evaluation(row, hidden).scores[method, 0] for hidden in (0, 1))
-        assert one == pytest.approx(other, abs=1e-6), f"{method}: {one} dB or {other} dB"
+        assert one == pytest.approx(other, abs=0.005), f"{method}: {one} dB or {other} dB"
 
 
 def unsupported_rows_are_refused(row: Row) -> None:
