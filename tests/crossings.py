@@ -542,7 +542,7 @@ def colorizer(model: str) -> Colorizer:
 def model_of(row: Row, number: int = 0) -> str:
     """Return the documented default model for a page of an input.
 
-    Pages are separate images. The frames of an animation have one model, for drawings only if all are drawings.
+    Pages are separate images. The frames of an animation have one model.
     """
     pages = row.source.pages if row.source.suffix == ".gif" else row.source.pages[number : number + 1]
     return MODELS["photo" if any(page.kind == "photo" for page in pages) else "drawing"]
