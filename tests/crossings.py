@@ -48,7 +48,9 @@ POINT = (70, 38)
 """A pixel inside the disc of the photo and the circle of the drawing."""
 WARM, COOL = "#b05a40", "#4a68a8"
 AREA: Box = (58, 26, 82, 50)
-"""Left, top, right and bottom of the filled and the locked area, inside the circle of the drawing."""
+"""Left, top, right and bottom of the filled area, inside the circle of the drawing."""
+LOCKED: Box = (4, 20, 46, 76)
+"""Left, top, right and bottom of the locked area, around a rectangle of the drawing."""
 
 
 def _photo() -> Levels:
@@ -243,8 +245,8 @@ def _point(x: float, y: float, color: str = WARM, **more: Any) -> dict[str, Any]
     return {"x": x + 0.5, "y": y + 0.5, "radius": 3, "color": color, **more}
 
 
-def _area(action: str, x: int, y: int, **more: Any) -> dict[str, Any]:
-    left, top, right, bottom = AREA
+def _area(action: str, box: Box, x: int, y: int, **more: Any) -> dict[str, Any]:
+    left, top, right, bottom = box
     corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
     return {"action": action, "path": [[x + across, y + down] for across, down in corners], **more}
 
@@ -263,12 +265,12 @@ HINTS = (
         lambda x, y: f"{x + POINT[0] + 0.5},{y + POINT[1] + 0.5}={WARM}",
         simulated={"name": "uniform_points", "side": 6},
     ),
-    Hint("area", lambda x, y: {"areas": [_area("color", x, y, color=COOL)]}),
+    Hint("area", lambda x, y: {"areas": [_area("color", AREA, x, y, color=COOL)]}),
     Hint(
         "lock",
         lambda x, y: {
-            "areas": [_area("lock", x, y)],
-            "points": [_point(x + 26, y + 58, reach="everywhere")],
+            "areas": [_area("lock", LOCKED, x, y)],
+            "points": [_point(x + POINT[0], y + POINT[1], reach="everywhere")],
         },
     ),
     Hint("reference", option="--reference", simulated={"name": "exemplar"}),
@@ -514,6 +516,22 @@ def export(given: Request, recipe: Mapping[str, Any]) -> tuple[Path, str]:
     path.write_bytes(pad.session.file(exported["url"].removeprefix("api/download/").partition("?")[0]).data)
     pad.studio.disconnect(pad.session)
     return path, "; ".join([*photo["notes"], *exported["notes"]])
+
+
+def stored_lock(given: Request) -> Levels:
+    """Return the result of a pad that stores the colors of the locked area before its points are set."""
+    from pads import DirectPad
+
+    pad = DirectPad(_studio())
+    photo = pad.open(given.image.read_bytes(), given.image.name)
+    recipe = {"image": photo["image"], **given.recipe}
+    if photo["proposed"]:
+        recipe["model"] = photo["proposed"]
+    (area,) = recipe["areas"]
+    reply = pad.call("keep", area=area, recipe={**recipe, "areas": [], "points": []}).body
+    pad.studio.disconnect(pad.session)
+    path, _ = export(given, {**recipe, "areas": [{**area, "kept": reply["kept"]}]})
+    return stored_pages(path)[0]
 
 
 def _text(issued: Sequence[warnings.WarningMessage]) -> str:

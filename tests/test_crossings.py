@@ -8,6 +8,7 @@ with the file, with another row, or with a color that the user chose.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from itertools import product
 
@@ -18,7 +19,9 @@ from coloraide import Color
 from PIL import Image
 from skimage.color import rgb2lab
 
-from colorzoo.errors import DataError
+from colorzoo.errors import DataError, GuidanceError
+from colorzoo.guidance import Guidance, Recipe
+from colorzoo.image_io.read import read_image
 from crossings import (
     AREA,
     ARTIST,
@@ -29,6 +32,7 @@ from crossings import (
     HEALED,
     HINTS,
     IN_MEMORY,
+    LOCKED,
     MODELS,
     POINT,
     ROUTES,
@@ -40,6 +44,8 @@ from crossings import (
     Row,
     alone,
     by_evaluate,
+    colorize_command,
+    colorizer,
     crop_slices,
     expected_notes,
     model_of,
@@ -47,6 +53,7 @@ from crossings import (
     request,
     run_command,
     source_levels,
+    stored_lock,
 )
 
 NONE = HINTS[0]
@@ -75,13 +82,10 @@ def test_all_triples(row: Row) -> None:
 
 
 def test_covering_array_contains_all_pairs() -> None:
+    values = [(row.source, row.hint, row.route) for row in PAIRS]
     for first, second in ((0, 1), (0, 2), (1, 2)):
-        drawn = {(str(fields[first]), str(fields[second])) for fields in map(_fields, PAIRS)}
+        drawn = {(row[first], row[second]) for row in values}
         assert len(drawn) == len(AXES[first]) * len(AXES[second])
-
-
-def _fields(row: Row) -> tuple[object, object, object]:
-    return row.source, row.hint, row.route
 
 
 def violations(row: Row) -> list[str]:
@@ -224,14 +228,28 @@ def _assert_color(pixel: Levels, color: str, is_photo: bool, tolerance: float) -
 def locked_areas_are_unchanged(row: Row) -> None:
     if row.hint.name != "lock":
         return
-    left, top, right, bottom = AREA
-    across, down = row.source.pages[0].offset
-    inside = slice(top + down + 4, bottom + down - 4), slice(left + across + 4, right + across - 4)
+    inside = inside_lock(row)
     for number in colored_pages(row):
         found, before = result(row).pages[number], unguided(row, number)
         difference = apart(found[inside], before[inside])
         assert difference <= (40 if is_palette(row) else 2), f"page {number + 1}: {difference} levels"
         assert apart(found, before) > 20, "the point beside the area has no effect"
+
+
+def stored_locks_are_unchanged(row: Row) -> None:
+    """Lock the area with the colors that the pad stored with 8 bits at the size of the network input."""
+    if row.hint.name != "lock" or row.route != "pad":
+        return
+    inside = inside_lock(row)
+    difference = apart(stored_lock(request(row))[inside], unguided(row)[inside])
+    assert difference <= 4, f"{difference} levels"
+
+
+def inside_lock(row: Row) -> tuple[slice, slice]:
+    """Return the rows and columns of the locked area, without its soft edge."""
+    left, top, right, bottom = LOCKED
+    across, down = row.source.pages[0].offset
+    return slice(top + down + 4, bottom + down - 4), slice(left + across + 4, right + across - 4)
 
 
 def palettes_limit_drawings(row: Row) -> None:
@@ -313,6 +331,44 @@ def file_is_as_documented(row: Row) -> None:
         assert ("icc_profile" in image.info) == (row.source.name == "tinted")
 
 
+def finished_results_are_skipped(row: Row) -> None:
+    if row.route == "command":
+        given = replace(request(row), folder=result(row).path.parent)
+        words = given.image, "-o", given.target
+        assert "already exists with the same source and settings" in colorize_command(given, *words)
+
+
+def tensors_give_the_result_of_points(row: Row) -> None:
+    """Guidance tensors have no reach, so a recipe with a limited reach is an error."""
+    if row.hint.name != "point" or row.route != "Colorizer" or row.source.name == "framed scan":
+        return
+    image = read_image(request(row).image)
+    recipe = parsed(request(row))
+    everywhere = replace(recipe, points=tuple(replace(each, reach="everywhere") for each in recipe.points))
+    model = colorizer(model_of(row))
+    found = [model.colorize(image, each).levels() for each in (_tensors(everywhere, image.size), everywhere)]
+    assert apart(*found) <= 1
+    with pytest.raises(GuidanceError):
+        _tensors(recipe, image.size)
+
+
+def _tensors(recipe: Recipe, size: tuple[int, int]) -> Guidance:
+    return Guidance.from_recipe(recipe, *size)
+
+
+def other_references_have_a_note(row: Row) -> None:
+    """Replace the reference by another file of the same name; run last, because the files change."""
+    if row.hint.name != "reference" or row.route != "recipe of another route":
+        return
+    folder = result(row).path.parent
+    Image.new("RGB", (40, 30), COOL).save(folder / "colors.png")
+    image = next(folder.glob(f"{row.source.name.replace(' ', '_')}.*"))
+    words = "colorize", image, "--recipe", folder / "recorded.json", "-o", folder / "other.png"
+    code, out, errors = run_command(*words)
+    assert code == 0, errors
+    assert "made for another reference" in out
+
+
 CHECKS: tuple[Callable[[Row], None], ...] = (
     each_page_is_colored_as_a_file_alone,
     lightness_or_ink_is_kept,
@@ -322,6 +378,7 @@ CHECKS: tuple[Callable[[Row], None], ...] = (
     areas_have_their_color,
     divided_regions_have_separate_colors,
     locked_areas_are_unchanged,
+    stored_locks_are_unchanged,
     palettes_limit_drawings,
     ignored_guidance_has_no_effect,
     finish_makes_colors_warmer,
@@ -329,6 +386,9 @@ CHECKS: tuple[Callable[[Row], None], ...] = (
     references_change_colors,
     notes_are_as_documented,
     file_is_as_documented,
+    finished_results_are_skipped,
+    tensors_give_the_result_of_points,
+    other_references_have_a_note,
 )
 
 
