@@ -158,10 +158,14 @@ class Source:
             exif[274] = 6  # turned by 90 degrees to be upright
             Image.fromarray(np.rot90(pixels).copy()).save(path, quality=95, **options)
         else:
-            profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-            tint = {"icc_profile": profile} if page.form == "tinted" else {}
-            Image.fromarray(pixels).save(path, **options, **tint)
+            profile = {"icc_profile": _srgb_profile()} if page.form == "tinted" else {}
+            Image.fromarray(pixels).save(path, **options, **profile)
         return path
+
+
+@cache  # the profile contains the time of its creation
+def _srgb_profile() -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def _tiff_options() -> dict[str, Any]:
@@ -621,7 +625,7 @@ def by_evaluate(given: Request) -> Evaluation:
     for folder in folders:
         (data / folder).mkdir(parents=True)
         (data / folder / given.image.name).write_bytes(given.image.read_bytes())
-    if hint.simulated:
+    if is_simulated(row):
         protocol |= {"user": hint.simulated, "interactions": [0, 1]}
     if hint.name == "reference" and kind == "photo":
         protocol["references"] = "pairs"
@@ -639,6 +643,13 @@ def by_evaluate(given: Request) -> Evaluation:
         for each in outcome.per_image()
     }
     return Evaluation(scores, stored_pages(target)[0])
+
+
+def is_simulated(row: Row) -> bool:
+    """Return whether an evaluation simulates the guidance of a row; drawings have no references there."""
+    return row.hint.simulated is not None and (
+        row.hint.name != "reference" or model_of(row) == MODELS["photo"]
+    )
 
 
 def expected_notes(row: Row) -> list[str]:
