@@ -98,8 +98,8 @@ def violations(row: Row) -> list[str]:
     for check in EVALUATION_CHECKS if row.route == EVALUATE else CHECKS:
         try:
             check(row)
-        except AssertionError as error:
-            found.append(f"{check.__name__}: {error}".splitlines()[0])
+        except (Exception, pytest.fail.Exception) as error:  # one failure must not hide the others
+            found.append(f"{check.__name__}: {type(error).__name__}: {error}".splitlines()[0])
     return found
 
 
