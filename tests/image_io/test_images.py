@@ -129,6 +129,17 @@ def test_composite_on_paper_finds_white_ink_on_nearly_transparent_pixels(least: 
     assert found[0].max() < 4
 
 
+def test_hidden_colors_do_not_change_how_visible_gray_pixels_are_read() -> None:
+    alpha = np.where(np.arange(768).reshape(24, 32) % 5 > 0, 200, 0).astype(np.uint8)
+    levels = NOISE[..., 0]
+    gray = np.dstack([levels, levels, levels, alpha])
+    green = gray.copy()
+    green[alpha == 0, :3] = (0, 255, 0)
+    one, other = read_image(gray), read_image(green)
+    assert one.levels.shape == other.levels.shape == levels.shape
+    np.testing.assert_array_equal(one.levels[alpha > 0], other.levels[alpha > 0])
+
+
 def test_composite_on_paper_uses_white_paper_if_the_visible_page_is_white() -> None:
     alpha = np.full((20, 30), 255, np.uint8)
     alpha[0, 0] = 0  # a transparent corner

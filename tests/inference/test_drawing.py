@@ -20,6 +20,7 @@ from colorzoo.drawing import is_line_art
 from colorzoo.errors import GuidanceError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Area, DrawingSettings, PointHint, Recipe, RegionColor
+from colorzoo.guidance.border import Rectangle
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import FullLightness
@@ -321,6 +322,12 @@ def test_join_merges_the_regions_that_it_crosses() -> None:
     regions = read_drawing(drawing(), divisions=recipe.divisions).regions
     assert regions[20, 25] == regions[20, 60] != regions[45, 25]
     assert sorted(np.unique(regions)) == list(range(regions.max() + 1))
+
+
+def test_a_border_of_a_drawing_is_ignored_with_a_note(colorizer: Colorizer) -> None:
+    (note,) = colorizer.colorize(drawing(), border=Rectangle(10, 10, 40, 30)).notes
+    assert "does not use borders" in note
+    assert all(colorizer.colorize(drawing(), border=name).notes == () for name in ("automatic", "none"))
 
 
 def test_palette_limits_the_colors_of_all_regions(drawing_colorizer: Colorizer) -> None:

@@ -248,19 +248,24 @@ def _blend(levels: Levels, alpha: AlphaArray | FloatArray, background: float | F
     return np.rint(blended * np.float32(np.iinfo(levels.dtype).max)).astype(levels.dtype)
 
 
-def drop_equal_channels(levels: Levels) -> Levels:
+def drop_equal_channels(levels: Levels, alpha: AlphaArray | None = None) -> Levels:
     """Return one channel ``(H, W)`` of integer pixels ``(H, W, 3)`` if all three channels are equal.
 
-    Other pixels, including float pixels, are returned unchanged.
+    Other pixels, including float pixels, are returned unchanged. Hidden colors of transparent pixels are not
+    compared, because gray and color images are rounded differently.
+
+    Args:
+        levels: Pixels.
+        alpha: Alpha channel ``(H, W)``; None for an opaque image.
     """
     if levels.dtype.kind == "f":
         return levels
-    red = levels[..., 0]
     # every 64th row first, because it detects most color images quickly
     for rows in (slice(None, None, 64), slice(None)):
-        if not all(np.array_equal(red[rows], levels[rows, :, channel]) for channel in (1, 2)):
+        visible = levels[rows] if alpha is None else levels[rows][alpha[rows] > 0]
+        if not all(np.array_equal(visible[..., 0], visible[..., channel]) for channel in (1, 2)):
             return levels
-    return np.ascontiguousarray(red)
+    return np.ascontiguousarray(levels[..., 0])
 
 
 def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:

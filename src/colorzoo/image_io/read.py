@@ -480,7 +480,7 @@ def _load(image: Image.Image, name: str) -> None:
 
 def _assemble(pixels: Pixels, metadata: Metadata, orientation: int) -> RasterImage:
     """Rotate the pixels upright and add the metadata."""
-    levels = pixels.levels if pixels.levels.ndim == 2 else drop_equal_channels(pixels.levels)
+    levels = pixels.levels if pixels.levels.ndim == 2 else drop_equal_channels(pixels.levels, pixels.alpha)
     if orientation != 1:
         metadata = without_positions(metadata)
     return RasterImage(

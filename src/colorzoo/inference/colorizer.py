@@ -182,7 +182,7 @@ class Colorizer:
     ) -> Image.Image:
         """Colorize an image.
 
-        Notes for the user (`ColorizedImage.notes`) are issued as Python warnings.
+        Notes for the user, about the file and about the result, are issued as Python warnings.
 
         Args:
             image: Path, Pillow image, `RasterImage`, array ``(H, W[, C])`` or tensor ``([C,] H, W)`` of
@@ -203,7 +203,7 @@ class Colorizer:
         """
         raster = as_image(image)
         colored = self.colorize(raster, guidance, strength=strength, reference=reference, border=border)
-        for note in colored.notes:
+        for note in (*raster.notes, *colored.notes):
             warnings.warn(note, UserWarning, stacklevel=2)
         return to_pil(colored.levels(), colored.source(raster))
 
@@ -263,6 +263,8 @@ class Colorizer:
         if reference is None and uses_references and recipe.exemplar.files:
             notes += (_UNREAD_REFERENCES,)
         setting = recipe.border if border is None else border
+        if self._network.is_sketch and setting not in BORDER_NAMES:
+            notes += (f"{self.name} does not use borders; the whole image was colored",)
         if self._network.is_sketch or (border is None and setting == "automatic" and recipe.classes.file):
             setting = "none"  # drawings have no border, and label images require the whole image
         elif setting not in BORDER_NAMES:

@@ -640,6 +640,8 @@ def _ignored_notes(task: ColorizeTask) -> list[str]:
         ignored.append("classes without label images")
     if _areas(task, "thing") and "boxes" not in accepts and "scribbles" not in accepts:
         ignored.append("object areas")
+    if task.recipe.divisions and not (task.network.is_sketch or task.network.model.supports("propose")):
+        ignored.append("divisions")
     if task.recipe.drawing is not None:
         ignored += _ignored_drawing_settings(task, task.recipe.drawing)
     notes = [f"{name} does not use {guidance}; they were ignored" for guidance in ignored]
