@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import suppress
 from multiprocessing import active_children
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from lightning.pytorch import Callback
 from lightning.pytorch.strategies import DDPStrategy
 
 from colorzoo.testing.processes import in_processes
+from colorzoo.training.callbacks import FinalValidation
 
 
 @pytest.fixture
@@ -228,3 +230,14 @@ def test_signal_to_one_of_two_processes_ends_both_resumably(number, code, hook, 
     states = [ended_state(folder / "0" / "last.ckpt") for folder in (whole, ended)]
     torch.testing.assert_close(states[1]["state_dict"], states[0]["state_dict"], rtol=0, atol=0)
     torch.testing.assert_close(states[1]["optimizer_states"], states[0]["optimizer_states"], rtol=0, atol=0)
+
+
+def test_signal_in_the_last_step_keeps_the_final_validation(images, tmp_path):
+    options = {"max_steps": 5, "max_epochs": -1, "val_check_interval": 2, "check_val_every_n_epoch": None}
+    fit(images, tmp_path / "whole", more=[FinalValidation()], **options)
+    with suppress(SystemExit):
+        fit(images, tmp_path / "parts", more=[FinalValidation(), SignalIn(4, TERM)], **options)
+    stored = tmp_path / "parts" / "interrupted.ckpt"
+    if stored.exists():
+        fit(images, tmp_path / "parts", more=[FinalValidation()], resume=str(stored), **options)
+    assert validations(tmp_path / "parts") == validations(tmp_path / "whole")

@@ -100,8 +100,7 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
 def _check_line_art(source: Source, choice: ModelChoice) -> None:
     """Raise an error if the frames are line art; if the user chose the model, add a note instead."""
     photo_choice = choose_model(None, "automatic")
-    choices = (choose_for_image(photo_choice, Recipe(), image)[0] for image in source.sample())
-    if any(image_choice is photo_choice for image_choice in choices):
+    if any(choose_for_image(photo_choice, image) is photo_choice for image in source.sample()):
         return
     problem = f"the frames of {source.path} are line art, which models for photographs leave gray"
     if not choice.is_replaceable:

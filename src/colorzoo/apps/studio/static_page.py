@@ -90,7 +90,9 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
     changed = {*content, *(name for name, _ in old_settings.get("files", ()))}
     for file, image in photos.items():
         path = image.resolve()
-        name = path.relative_to(folder.resolve()).as_posix() if folder.resolve() in path.parents else None
+        if folder.resolve() not in path.parents:
+            continue
+        name = path.relative_to(folder.resolve()).as_posix()
         if name in changed and content.get(name) != photo_files[file]:
             raise ColorzooError(
                 f"--static must not replace or delete an input, got {image}. Copy the image elsewhere."

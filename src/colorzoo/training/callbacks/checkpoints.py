@@ -149,7 +149,8 @@ class SignalCheckpoint(Checkpoint):
         """
         if trainer.sanity_checking:
             return
-        if self._reduced:
+        # a run that has reached its step limit cannot be resumed for a validation
+        if self._reduced and not ends_training(trainer):
             self._save_before_validation(trainer)
         # processes can have different numbers of batches, but reduce signals together
         batches = torch.tensor(trainer.num_val_batches, dtype=torch.float32)
@@ -172,7 +173,7 @@ class SignalCheckpoint(Checkpoint):
         Raises:
             SystemExit: The run was interrupted.
         """
-        if trainer.sanity_checking or not self._ends_group:
+        if trainer.sanity_checking or not self._ends_group or ends_training(trainer):
             return
         if batch_idx < self._common_batches[dataloader_idx]:
             self._reduced = self._reduce()
