@@ -21,7 +21,7 @@ try:
 except ImportError:  # Windows, which does not delete open files
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["megabytes", "sha256_of"]
+__all__ = ["megabytes", "remove_leftovers", "sha256_of", "whole_file"]
 
 _ABANDONED = 3600.0  # seconds without a write after which a temporary file is abandoned
 
@@ -29,6 +29,10 @@ _ABANDONED = 3600.0  # seconds without a write after which a temporary file is a
 @contextmanager
 def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[IO[bytes]]:
     """Open a temporary file, which is renamed to the target when the ``with`` block ends.
+
+    Examples:
+        >>> with whole_file(Path("copy.png")) as file:
+        ...     _ = file.write(Path("photo.png").read_bytes())
 
     The temporary file is hidden and in the folder of the target. It is deleted if the block raises an error.
     Missing folders are created. The content is flushed to disk before the file is renamed.
@@ -96,6 +100,9 @@ def _lock(file: IO[bytes]) -> bool:
 
 def remove_leftovers(folder: Path, *, age: float = _ABANDONED) -> None:
     """Delete temporary files of `whole_file` whose process was killed.
+
+    Examples:
+        >>> remove_leftovers(Path("album"))
 
     The file of a running process is kept, even if it was not modified for a long time.
 

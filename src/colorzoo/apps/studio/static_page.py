@@ -7,6 +7,7 @@ module downloads once from npm.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import tarfile
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ from colorzoo import create_coloring_model
 from colorzoo.card import ModelCard, Weights
 from colorzoo.engines import graph_samples, write_graph
 from colorzoo.errors import ColorzooError
-from colorzoo.files import digest_of, remove_leftovers, sha256_of, whole_file, write_atomic
+from colorzoo.files import remove_leftovers, sha256_of, whole_file
 from colorzoo.image_io import read_image
 from colorzoo.weights import WeightFile, cache_home, fetch, list_weights
 
@@ -85,7 +86,7 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
         "runtime": f"runtime/{_RUNTIME}",
         "wasm": f"runtime/{_WASM}.gz",
         "photos": [{"file": file, "name": image.name} for file, image in photos.items()],
-        "files": [(name, digest_of(data)) for name, data in content.items()],
+        "files": [(name, hashlib.sha256(data).hexdigest()) for name, data in content.items()],
     }
     changed = {*content, *(name for name, _ in old_settings.get("files", ()))}
     for file, image in photos.items():
@@ -179,7 +180,8 @@ def _write_folder(
                 )
         # list old and new files first, so that a killed process leaves a page that can be replaced
         both = {**settings, **old_settings, "files": [*old_files, *new_files]}
-        write_atomic(folder / _SETTINGS, json.dumps(both).encode())
+        with whole_file(folder / _SETTINGS) as file:
+            file.write(json.dumps(both).encode())
         for name in content:
             remove_leftovers((folder / name).parent)
         # write all temporary files before the first file is replaced, so that a full disk changes no file
