@@ -70,6 +70,9 @@ class Command:
                     raise ColorzooError(f"--{field.name} must be a {kind} file, got {out}")
                 # a missing output cannot be an input; a folder can be both
                 inputs = named_inputs(options) if os.path.isfile(out) else ()  # noqa: PTH113
+                source = getattr(options, "source", None)
+                if inputs and source is not None and file_identity(out) == file_identity(source):
+                    raise ColorzooError(f"{out} is also the source. Choose another output file.")
                 if kind == "path":
                     check_input(out, *inputs)
                 else:
