@@ -134,6 +134,16 @@ def test_signal_saves_without_waiting_for_the_validation(way, batch, hook, image
     compare(images, tmp_path, saved, whole(way), **WAYS[way])
 
 
+@pytest.mark.parametrize("hook", ["on_before_backward", "on_validation_batch_end"])
+@pytest.mark.parametrize(("way", "batch"), [({}, 8), ({**WAYS["validation by steps"], "max_steps": 6}, 5)])
+def test_signal_in_the_last_validation_does_not_skip_it(way, batch, hook, images, tmp_path):
+    fit(images, tmp_path / "whole", **way)
+    fit(images, tmp_path / "run", more=[SignalIn(batch, TERM, hook)], **way)  # no later step is interrupted
+    assert trace(tmp_path / "run") == trace(tmp_path / "whole")
+    assert validations(tmp_path / "run") == validations(tmp_path / "whole")
+    assert not (tmp_path / "run" / "interrupted.ckpt").exists()
+
+
 def test_run_interrupted_in_two_validations_of_an_epoch_validates_each_step_once(images, tmp_path, whole):
     way = {"val_check_interval": 1, "max_epochs": 2}
     fit(images, tmp_path / "whole", **way)

@@ -306,7 +306,7 @@ def test_misspelt_weights_of_the_command_line_suggest_the_path(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Image.fromarray(gray_image(40, 50)).save("old.png")
-    assert main(["colorize", "old.png", "--weights", "saved/modle.safetensors"]) == 2
+    assert main(["colorize", "old.png", "--weights", "saved/model.safetensor"]) == 2
     assert "Did you mean 'saved/model.safetensors'?" in capsys.readouterr().err
 
 

@@ -79,10 +79,11 @@ class SignalCheckpoint(Checkpoint):
 
     The signals are Ctrl+C, SIGTERM, and SIGUSR1 in a SLURM job. After the current optimizer step or
     validation batch, all processes save the checkpoint and exit with code 130 (Ctrl+C) or 143. A validation
-    that was interrupted, or that follows the step, runs when the run is resumed. Only a validation between
-    two batches of the same optimizer step is completed first, because checkpoints do not contain gradients. A
-    resumed run gives the same result as an uninterrupted run. After SIGUSR1, the job is requeued. In a
-    single-process run, a second Ctrl+C ends the run immediately.
+    that was interrupted, or that follows the step, runs when the run is resumed. Two validations are
+    completed instead: the validation after the last step, and a validation between two batches of the same
+    optimizer step, because checkpoints do not contain gradients. A resumed run gives the same result as an
+    uninterrupted run. After SIGUSR1, the job is requeued. In a single-process run, a second Ctrl+C ends the
+    run immediately.
 
     This callback replaces Lightning's `OnExceptionCheckpoint` and signal handlers. Lightning can save before
     the batch counter is incremented, so a resumed run would train on a batch twice. In runs with several
@@ -105,7 +106,7 @@ class SignalCheckpoint(Checkpoint):
         self._path = f"{self.dirpath or run_folder(trainer) + '/checkpoints'}/interrupted.ckpt"
         self._received = self._reduced = 0
         self._single_process = trainer.world_size == 1
-        self._ends_group = True  # a resumed run begins after an optimizer step
+        self._can_repeat_validation = True  # a resumed run begins after an optimizer step
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Replace the signal handlers that Lightning has just installed."""
@@ -135,8 +136,10 @@ class SignalCheckpoint(Checkpoint):
     ) -> None:
         """Save ``interrupted.ckpt`` after an optimizer step if any process received a signal."""
         group = getattr(pl_module, "accumulate", trainer.accumulate_grad_batches)
-        self._ends_group = (batch_idx + 1) % group == 0 or trainer.is_last_batch
-        if self._ends_group:
+        ends_group = (batch_idx + 1) % group == 0 or trainer.is_last_batch
+        # a resumed run has no step left after the last step, so Lightning would not validate
+        self._can_repeat_validation = ends_group and not _ends(trainer)
+        if ends_group:
             self._reduced = self._reduce()
             if self._reduced:
                 trainer.save_checkpoint(self._path)
@@ -147,10 +150,9 @@ class SignalCheckpoint(Checkpoint):
         Raises:
             SystemExit: The run was interrupted.
         """
-        if trainer.sanity_checking:
+        if trainer.sanity_checking or not self._can_repeat_validation:
             return
-        # a run that has reached its step limit cannot be resumed for a validation
-        if self._reduced and not ends_training(trainer):
+        if self._reduced:
             self._save_before_validation(trainer)
         # processes can have different numbers of batches, but reduce signals together
         batches = torch.tensor(trainer.num_val_batches, dtype=torch.float32)
@@ -173,7 +175,7 @@ class SignalCheckpoint(Checkpoint):
         Raises:
             SystemExit: The run was interrupted.
         """
-        if trainer.sanity_checking or not self._ends_group or ends_training(trainer):
+        if trainer.sanity_checking or not self._can_repeat_validation:
             return
         if batch_idx < self._common_batches[dataloader_idx]:
             self._reduced = self._reduce()
