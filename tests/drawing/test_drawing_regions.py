@@ -70,6 +70,21 @@ def test_a_larger_gap_setting_joins_no_regions_that_the_default_separates(
     assert regions[150, 20] != regions[150, 280]
 
 
+@pytest.mark.parametrize(("gap", "opening"), [(8, 16), (14, 20)])
+def test_a_larger_gap_setting_keeps_the_background_beside_a_figure_in_one_region(
+    gap: float, opening: int
+) -> None:
+    """A head divides the background of a panel except for an opening below the frame."""
+    image = np.full((800, 800), 255, np.uint8)
+    cv2.rectangle(image, (60, 60), (480, 460), 0, 5)
+    cv2.circle(image, (270, 260), 197 - opening, 0, 5, cv2.LINE_AA)
+    cv2.rectangle(image, (190, 400), (350, 460), 255, -1)
+    image[400:460, 188:193] = image[400:460, 348:353] = 0
+    scaled = cv2.copyMakeBorder(image, 100, 100, 100, 100, cv2.BORDER_CONSTANT, value=255)
+    regions = regions_of(scaled, gap=gap)
+    assert regions[175, 175] == regions[175, 545]
+
+
 @pytest.mark.parametrize("side", [400, 1000, 1600])
 def test_chambers_on_both_sides_of_a_narrow_place_without_a_line_are_one_region(side: int) -> None:
     image, unit = np.full((side, side), 255, np.uint8), side / 1000

@@ -177,6 +177,19 @@ def test_points_divide_their_region_in_the_middle() -> None:
     assert colors[:, 20:].reshape(-1, 3).tolist() == [[0, 0, 1]] * 200
 
 
+def test_the_later_of_two_equally_near_points_colors_a_pixel() -> None:
+    plan = read_drawing(np.full((20, 41), 255, np.uint8))
+    flats = FlatColors(plan, np.ones((1, 3), np.float32))
+    points = [PointHint(x, 10.5, color=color) for x, color in ((10.5, "#ff0000"), (30.5, "#0000ff"))]
+    for own, expected in ((points, [0, 0, 1]), (points[::-1], [1, 0, 0])):
+        filled = fill_points(flats, own, (41, 20))
+        assert filled.colors[filled.drawing.regions[10, 20]].tolist() == expected  # in the middle
+        assert filled.colors[filled.drawing.regions[10, 12]].tolist() == [1, 0, 0]
+    same_place = (replace(points[0], color="#00ff00"), points[0])
+    filled = fill_points(flats, same_place, (41, 20))
+    assert (filled.colors[filled.drawing.regions] == [1, 0, 0]).all()
+
+
 def test_a_later_point_changes_no_region_that_copied_an_earlier_point() -> None:
     image = np.full((280, 400), 255, np.uint8)
     windows = [(60, 40), (240, 40), (60, 160), (240, 160)]

@@ -111,14 +111,17 @@ def find_open_boundaries(regions: Labels, darkness: Darkness, gap: float = GAP) 
         regions: ``(H, W)``, number of the region of each pixel.
         darkness: ``(H, W)`` from 0 to 255; see `LineArt.darkness`.
         gap: Width of the gaps that are closed, in pixels of an image with a shorter side of 1,000. Openings
-            up to twice this width count as a line, because lines can be faint or dashed.
+            up to twice this width count as a line, because lines can be faint or dashed. Above the default,
+            openings up to this width, but at least twice the default, count as a line, so that the free paper
+            between figures stays one region.
 
     Returns:
         ``(n, 2)``, the numbers of the two regions of each pair.
     """
     distance = cv2.distanceTransform((darkness < INK).astype(np.uint8), cv2.DIST_L2, 5)
     pixels, pixel_pairs, distances = _boundary_pixels(regions, distance)
-    max_half_width = gap * min(regions.shape) / _SIDE  # of an opening that counts as a line
+    # of an opening that counts as a line
+    max_half_width = max(gap / 2, min(gap, GAP)) * min(regions.shape) / _SIDE
     is_open = _opening_half_widths(pixels, distances, regions.shape) > max_half_width
 
     # compare the length of the openings with the length of the boundary and with the smaller region

@@ -378,8 +378,8 @@ def fill_points(flats: FlatColors, points: Sequence[PointHint], image_size: tupl
     """Give regions the exact colors of the points inside them.
 
     If the points of a region have different colors, the region is split, and each pixel gets the color of the
-    nearest point. If several points are equally near, the pixel gets the color of the earliest of these
-    points. The part of the last point keeps the number of the region. The other parts get new numbers after
+    nearest point. If several points are equally near, the pixel gets the color of the latest of these points.
+    The part of the last point keeps the number of the region. The other parts get new numbers after
     the numbers of all regions, so the result can have more regions than ``flats``.
 
     Args:
@@ -406,7 +406,8 @@ def fill_points(flats: FlatColors, points: Sequence[PointHint], image_size: tupl
         squared_distances = [
             (pixel_x - point.x * scale_x) ** 2 + (pixel_y - point.y * scale_y) ** 2 for point in own
         ]
-        nearest = np.argmin(squared_distances, axis=0)
+        # the last of the smallest distances
+        nearest = len(earlier) - np.argmin(squared_distances[::-1], axis=0)
         is_last = nearest == len(earlier)
         new_numbers = len(colors) + nearest
         regions[rows, columns] = np.where(is_last, region, new_numbers)
