@@ -138,7 +138,7 @@ class SignalCheckpoint(Checkpoint):
         group = getattr(pl_module, "accumulate", trainer.accumulate_grad_batches)
         ends_group = (batch_idx + 1) % group == 0 or trainer.is_last_batch
         # a resumed run has no step left after the last step, so Lightning would not validate
-        self._can_repeat_validation = ends_group and not _ends(trainer)
+        self._can_repeat_validation = ends_group and not ends_training(trainer)
         if ends_group:
             self._reduced = self._reduce()
             if self._reduced:
