@@ -613,7 +613,7 @@ class Evaluation:
 
 
 def by_evaluate(given: Request) -> Evaluation:
-    """Evaluate the default model, and the results of ``colorzoo colorize`` with the guidance of a row."""
+    """Evaluate results of ``colorzoo colorize`` with the guidance of a row, and the default model."""
     row, hint = given.row, given.row.hint
     data, results = (given.folder / name for name in ("data", "results"))
     kind = row.source.pages[0].kind
@@ -637,7 +637,10 @@ def by_evaluate(given: Request) -> Evaluation:
     colorize_command(given, given.image, "-o", target, "--precision", "float32")
     file = given.folder / "protocol.yaml"
     file.write_text(json.dumps(protocol))  # YAML includes JSON
-    outcome = evaluate({"model": colorizer(MODELS[kind]).model, "results": results}, data, str(file))
+    methods: dict[str, Any] = {"results": results}
+    if is_simulated(row) or hint.name == "none":  # other guidance does not reach the model
+        methods["model"] = colorizer(MODELS[kind]).model
+    outcome = evaluate(methods, data, str(file))
     scores = {
         (each["method"], each["interactions"]): next(each[key] for key in each if key.startswith("psnr"))
         for each in outcome.per_image()

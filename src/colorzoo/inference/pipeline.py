@@ -117,7 +117,9 @@ def colorize_task(task: ColorizeTask, *, detect_pages: bool = True) -> Colorized
         colors = _lock_areas(task, filled)  # the strength does not change the stored colors of locked areas
     elif recipe.strength != 1:
         colors = colors.scaled(recipe.strength)
-    has_guidance = task.kinds or recipe.areas
+    # guidance that the model ignores does not change the result
+    used = {*task.kinds} & {"points", *task.network.model.accepts}
+    has_guidance = used or recipe.areas
     can_be_page = detect_pages and not has_guidance and not task.network.is_sketch
     if can_be_page and task.run(is_page, task.lightness):
         colors = colors.scaled(0)
