@@ -21,6 +21,7 @@ from colorzoo.apps.studio.opened_image import lightness_around, open_upload, rea
 from colorzoo.apps.studio.protocol import Limits
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.full_size import FullLightness, shrink_lightness, working_size
+from inference.pages import text
 from tiny_model import gray_image
 
 
@@ -73,6 +74,7 @@ def test_open_upload_classifies_sketch_gray_and_color_images() -> None:
         (drawing(), "sketch", ()),
         ((drawing()[..., None] * PAPER).astype(np.uint8), "sketch", TINTED),
         (gray_image(60, 80), "gray", ()),
+        (np.asarray(text(240, 30, 14, 8)), "gray", ()),
         ((gray_image(60, 80)[..., None] * PAPER).astype(np.uint8), "color", TINTED),
         (pixels(color_file(80, 60)), "color", IN_COLOR),
     ]:

@@ -19,7 +19,7 @@ from torch import Tensor
 from colorzoo.apps.studio.protocol import Limits
 from colorzoo.apps.studio.stage_cache import nbytes_of
 from colorzoo.color import encoded, lightness_of_levels, lightness_to_luminance
-from colorzoo.drawing import is_line_art
+from colorzoo.drawing import is_line_art, is_text
 from colorzoo.errors import ImageError
 from colorzoo.guidance import BorderSetting, DrawingSettings, Recipe, Rectangle, Stroke
 from colorzoo.image_io import (
@@ -322,7 +322,8 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
     """
     image = read_upload(data, name, limits)
     drawing = composite_on_paper(image)
-    is_sketch = chroma_note(drawing) != IN_COLOR and is_line_art(drawing.levels)
+    is_gray_lines = chroma_note(drawing) != IN_COLOR and is_line_art(drawing.levels)
+    is_sketch = is_gray_lines and not is_text(drawing.levels)  # as in `colorzoo colorize`
     filled = fill_hidden(image)  # the colors of visible pixels must not depend on hidden colors
     displayed = drawing if is_sketch else filled
     tint = chroma_note(drawing if is_sketch else image)
