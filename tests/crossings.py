@@ -443,7 +443,7 @@ def by_folder(given: Request) -> Outcome:
     suffix = given.row.source.result
     formats = [] if suffix == given.image.suffix else ["--format", suffix[1:]]
     out = colorize_command(given, album, "-o", output, *formats, "--overwrite")
-    target = next(path for path in output.iterdir() if path.stem.startswith(image.stem))
+    target = output / f"{image.stem}{suffix}"
     note = next(line for line in out.splitlines() if target.name in line)
     return Outcome(stored_pages(target), note, target)
 
