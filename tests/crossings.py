@@ -437,13 +437,14 @@ def by_folder(given: Request) -> Outcome:
     album.mkdir(exist_ok=True)
     image = album / given.image.name
     image.write_bytes(given.image.read_bytes())
-    neighbors = [Source("0", ".png", (_DRAWING,)), Source("zz", ".png", (Page("photo", "framed"),))]
+    framed = [Page(kind, "framed") for kind in MODELS]  # large enough for all coordinates
+    neighbors = [Source("0", ".png", (framed[1],)), Source("zz", ".png", (framed[0],))]
     for neighbor in neighbors:
         neighbor.write(album)
     suffix = given.row.source.result
     formats = [] if suffix == given.image.suffix else ["--format", suffix[1:]]
     out = colorize_command(given, album, "-o", output, *formats, "--overwrite")
-    target = next(path for path in output.iterdir() if path.stem.startswith(image.stem))
+    target = output / f"{image.stem}{suffix}"
     note = next(line for line in out.splitlines() if target.name in line)
     return Outcome(stored_pages(target), note, target)
 
