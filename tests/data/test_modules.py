@@ -49,7 +49,7 @@ def test_fit_raises_if_class_counts_of_task_and_data_differ(tmp_path):
     miniatures.imagenet(tmp_path)
     for labels, count in ((True, 3), (False, 0)):
         data = ImageNetDataModule(str(tmp_path), labels=labels, **SMALL)
-        with pytest.raises(DataError, match=rf"--model.objective.classes {count}"):
+        with pytest.raises(DataError, match=rf"--model.classes {count}"):
             quiet_trainer(tmp_path, max_steps=1).fit(task, data)
 
 

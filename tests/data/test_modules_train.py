@@ -10,7 +10,7 @@ import colorzoo.data
 from colorzoo.apps.cli.main import main
 from colorzoo.weights import read_weights
 
-MODEL = ["--model", "Zhang2017Local", "--model.architecture.width", "0.125"]
+MODEL = ["--model", "Zhang2017Local", "--model.width", "0.125"]
 SMALL = {"batch_size": 2, "crop": 32, "val_size": 32, "val_batch_size": 2, "num_workers": 0}
 ONE_STEP = {
     "accelerator": "cpu",

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from colorzoo.color.sketch import rgb_to_gray
 from colorzoo.factory import build_model
 from colorzoo.networks.blocks import scaled_width
-from colorzoo.zoo.iizuka2016.network import JointPriorNetwork
+from colorzoo.zoo.iizuka2016.model import JointPriorNetwork
 from colorzoo.zoo.iizuka2016.task import Iizuka2016, target_of
 from parity.cases import Golden, case
 from parity.pipelines import iizuka2016 as pipeline

@@ -7,11 +7,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.factory import build_model
-from colorzoo.zoo.larsson2016.model import HypercolumnColorization
-from colorzoo.zoo.larsson2016.network import (
+from colorzoo.zoo.larsson2016.model import (
     QUARTER,
     SCALES,
     Histograms,
+    HypercolumnColorization,
     at_quarter,
     bins_of,
     columns,

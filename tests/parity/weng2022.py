@@ -2,7 +2,7 @@
 
 import torch
 
-from colorzoo.zoo.weng2022.network import EXCLUDED_LOGIT, possible_bins
+from colorzoo.zoo.weng2022.model import EXCLUDED_LOGIT, possible_bins
 from colorzoo.zoo.weng2022.task import classification_loss, regression_loss
 from parity.cases import Golden, case
 

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from colorzoo.color import lightness_to_rgb
-from colorzoo.zoo.iizuka2016.network import torch7_lab
+from colorzoo.zoo.iizuka2016.model import torch7_lab
 from colorzoo.zoo.iizuka2016.task import Iizuka2016
 from steps.step import gradients, same, small, training_batch
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.errors import DataError
-from colorzoo.zoo.larsson2016.network import SCALES
+from colorzoo.zoo.larsson2016.model import SCALES
 from colorzoo.zoo.larsson2016.task import Larsson2016
 from steps.step import gradients, same, small, training_batch
 

@@ -12,7 +12,6 @@ from colorzoo.data import FolderDataModule, SketchDataModule
 from colorzoo.training.callbacks import LastCheckpoint
 from colorzoo.training.callbacks.checkpoints import missing_checkpoints
 from colorzoo.weights import read_weights
-from colorzoo.zoo.weng2022.network import Architecture
 from colorzoo.zoo.weng2022.task import Weng2022
 
 
@@ -56,8 +55,8 @@ def test_last_checkpoint_stores_the_step_at_which_early_stopping_ends_the_traini
 
 
 def test_checkpoint_with_paths_and_numpy_numbers_is_readable_without_code(images, tmp_path):
-    narrow = Architecture(width=64, encoder_depth=1, decoder_depth=1, temperature=np.float32(0.5))
-    model = Weng2022(narrow, encoder_weights=tmp_path / "vit.npz")
+    narrow = {"width": 64, "encoder_depth": 1, "decoder_depth": 1, "temperature": np.float32(0.5)}
+    model = Weng2022(**narrow, encoder_weights=tmp_path / "vit.npz")
     model.model.trained = True  # the file is not read
     data = FolderDataModule(images, batch_size=2, crop=32, class_power=np.float64(1), num_workers=0)
     trainer = small_trainer(tmp_path, max_steps=1, max_epochs=-1, limit_val_batches=0)
@@ -65,7 +64,7 @@ def test_checkpoint_with_paths_and_numpy_numbers_is_readable_without_code(images
     trainer.save_checkpoint(tmp_path / "last.ckpt")
     found = read_weights(tmp_path / "last.ckpt").hparams
     assert found["encoder_weights"] == str(tmp_path / "vit.npz")
-    assert found["architecture"]["temperature"] == 0.5
+    assert found["temperature"] == 0.5
     again = FolderDataModule.load_from_checkpoint(tmp_path / "last.ckpt", num_workers=0)
     assert (again.hparams.root, again.hparams.class_power) == (str(images), 1)
 

@@ -16,7 +16,7 @@ from colorzoo.training import run_command as run
 from colorzoo.training.configs import find_config
 
 NAME = "zhang2017_local"
-WIDTH, WIDHT = "--model.architecture.width", "--model.architecture.widht=1"
+WIDTH, WIDHT = "--model.width", "--model.widht=1"
 NARROW = [WIDTH, "0.125"]
 MODEL = ["--model", "Zhang2017Local"]
 TINY = [
@@ -43,7 +43,7 @@ MISTAKES = (
     (["--model", "Zhang2017Loca", "--data.root", "x"], "--model: Expected a known class"),
     ([*MODEL, "--data", "FolderDataModule"], "--data: the following arguments are required: root"),
     (MODEL, "required: fit.data"),
-    ([*MODEL, WIDHT, "--data.root=x"], "architecture.widht"),
+    ([*MODEL, WIDHT, "--data.root=x"], "widht"),
     ([*MODEL, f"{WIDTH}=wide", "--data.root=x"], f"{WIDTH}: Expected a float. Got value: wide"),
     ([*MODEL, "--data.root=x", "--trainer.deterministic=maybe"], "Given value: maybe"),
     ([*MODEL, "--trainer.max_stepz=1", "--data.root=x"], "--trainer.max_stepz"),
@@ -63,7 +63,7 @@ def test_fit_errors_are_one_line_and_name_the_option(tmp_path, monkeypatch):
 
 def test_fit_error_names_an_unknown_key_of_a_config_file(tmp_path, images):
     config = tmp_path / "c.yaml"
-    model = {"class_path": "Zhang2017Local", "init_args": {"objective": {"delta_": 1}}}
+    model = {"class_path": "Zhang2017Local", "init_args": {"delta_": 1}}
     data = {"class_path": "FolderDataModule", "init_args": {"root": str(images)}}
     config.write_text(yaml.safe_dump({"model": model, "data": data}))
     with pytest.raises(ColorzooError, match="delta_"):
@@ -81,7 +81,7 @@ def test_find_config_finds_shipped_configs_and_prefers_local_files(tmp_path, mon
 def test_fit_writes_config_record_images_and_checkpoints(trained):
     config = yaml.safe_load((trained / "config.yaml").read_text())
     record = json.loads((trained / "run.json").read_text())
-    assert config["model"]["init_args"]["architecture"]["width"] == 0.125
+    assert config["model"]["init_args"]["width"] == 0.125
     assert torch.__version__.startswith(record["versions"]["torch"])
     assert record["git"] is None or len(record["git"]["commit"]) == 40
     assert (trained / "checkpoints" / "last.ckpt").is_file()

@@ -22,9 +22,8 @@ from colorzoo.settings import NonNegativeFloat, NonNegativeInt, check_arguments,
 from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.trainer import quiet_trainer
 from colorzoo.training.configs import config_folders
-from colorzoo.zoo.zhang2017.extended_unet import LocalExtensions
 from colorzoo.zoo.zhang2017.model import LocalHints
-from colorzoo.zoo.zhang2017.task import LocalUsers, Zhang2017Local
+from colorzoo.zoo.zhang2017.task import Zhang2017Local
 
 CASES = [
     ("--data.batch_size=-3", "batch_size must be at least 1"),
@@ -32,10 +31,10 @@ CASES = [
     ("--data.resize=8", "--data.resize must be at least"),
     ("--model.optimizer.lr=-1", "learning rate"),
     ("--model.optimizer.lr=fast", "--model.optimizer.lr: Expected a float"),
-    ("--model.users.stop_probability=0", "stop_probability"),
+    ("--model.stop_probability=0", "stop_probability"),
     ("--trainer.precision=bf16mixed", "--trainer.precision: Expected"),
     ("--trainer.overfit_batches=2", "--trainer.overfit_batches"),
-    ("--model.architecture.width=16", "width"),
+    ("--model.width=16", "width"),
     ("--config=cluster/ddp.yaml", "--trainer.accelerator"),
     (
         "--seed_everything=-1",
@@ -55,7 +54,7 @@ def test_fit_errors_for_invalid_values_are_one_line(images, tmp_path, capsys):
     words = ["fit", "--config=zhang2017/local_small.yaml", f"--data.root={images}", "--data.crop=32"]
     words += [
         "--data.resize=40",
-        "--model.architecture.width=0.125",
+        "--model.width=0.125",
         f"--trainer.default_root_dir={tmp_path}",
     ]
     for word, message in CASES:
@@ -91,11 +90,11 @@ class Tint:
 
 def test_python_api_checks_the_same_ranges():
     with pytest.raises(ColorzooError, match="hints must be"):
-        Zhang2017Local(users=LocalUsers(hints=7))
-    with pytest.raises(ColorzooError, match="many must be"):
-        LocalHints(extensions=LocalExtensions(many=-0.1))
+        Zhang2017Local(hints=7)
+    with pytest.raises(ColorzooError, match="scene_blocks must be"):
+        LocalHints(scene_blocks=-1)
     with pytest.raises(ColorzooError, match="width must be"):
-        build_model(LocalHints, {"architecture": {"width": -1}})
+        build_model(LocalHints, {"width": -1})
     with pytest.raises(ColorzooError, match="val_fraction must be"):
         FolderDataModule("x", val_fraction=1.5)
     check_arguments(Tint, {"many": None, "weights": [0.5, 2]})

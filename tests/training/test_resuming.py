@@ -21,7 +21,7 @@ from colorzoo.training.checkpoint_lookup import find_checkpoint, with_folder_dat
 
 KILL = signal.SIGKILL
 WORDS = [
-    *("--model=Zhang2017Local", "--model.architecture.width=0.125", "--data=FolderDataModule"),
+    *("--model=Zhang2017Local", "--model.width=0.125", "--data=FolderDataModule"),
     *("--data.crop=32", "--data.resize=null", "--data.val_size=32", "--data.num_workers=0"),
     *("--trainer.accelerator=cpu", "--trainer.precision=32-true", "--trainer.num_sanity_val_steps=0"),
     *("--trainer.limit_val_batches=1", "--trainer.deterministic=true", "--trainer.val_check_interval=1"),

@@ -235,7 +235,7 @@ def test_convert_weights_adds_no_provenance_to_a_checkpoint_without_it(tmp_path,
 @pytest.mark.nightly
 def test_provenance_of_a_second_stage_contains_the_first_stage(images, tmp_path):
     config = tmp_path / "mine.yaml"
-    small = {"architecture": {"width": 0.125}, "stage": "classification"}
+    small = {"width": 0.125, "stage": "classification"}
     config.write_text(yaml.safe_dump({"model": {"class_path": "Zhang2017Local", "init_args": small}}))
     words = ["fit", "--config", str(config), "--data=FolderDataModule", f"--data.root={images}"]
     words += ["--data.batch_size=3", "--data.crop=32", "--data.resize=null", "--data.val_size=32"]

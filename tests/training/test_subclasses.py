@@ -14,7 +14,6 @@ from lightning.pytorch.loggers import CSVLogger
 import colorzoo
 from colorzoo.apps.cli.main import main
 from colorzoo.factory import build_model
-from colorzoo.zoo.zhang2016.model import Architecture
 
 PAGE = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
 NAME = "zhang2016"
@@ -38,7 +37,7 @@ def assert_loads_everywhere(mine: ModuleType, checkpoint: Path) -> None:
     content = torch.load(checkpoint, weights_only=True)
     assert content["hyper_parameters"]["l1_weight"] == 0.2
     own = mine.Mine.load_from_checkpoint(checkpoint).eval()
-    assert (own.l1_weight, own.model.architecture.width) == (0.2, 0.0625)
+    assert (own.l1_weight, own.hparams.width) == (0.2, 0.0625)
     torch.testing.assert_close(dict(own.state_dict()), content["state_dict"], rtol=0, atol=0)
     registered = colorzoo.create_model(NAME, checkpoint)
     assert type(registered) is mine.Zhang2016
@@ -51,13 +50,13 @@ def assert_loads_everywhere(mine: ModuleType, checkpoint: Path) -> None:
 def test_subclass_with_own_loss_head_and_frozen_block_trains_in_python(
     mine: ModuleType, images: Path, tmp_path: Path
 ) -> None:
-    task = mine.Mine(l1_weight=0.2, architecture=Architecture(width=0.0625))
+    task = mine.Mine(l1_weight=0.2, width=0.0625)
     assert build_model(mine.Mine, {"l1_weight": 0.3, "width": 0.0625}).l1_weight == 0.3
     before = {name: value.clone() for name, value in task.state_dict().items()}
     trainer = small_trainer(tmp_path, max_steps=2, logger=CSVLogger(tmp_path))
     trainer.fit(task, small_data(images))
     logged = yaml.safe_load((Path(trainer.log_dir) / "hparams.yaml").read_text())
-    assert (logged["l1_weight"], logged["architecture"]["width"]) == (0.2, 0.0625)
+    assert (logged["l1_weight"], logged["width"]) == (0.2, 0.0625)
     assert {"train/l1", "train/chroma", "train/loss"} <= trainer.callback_metrics.keys()
     changed = {name for name, value in task.state_dict().items() if not torch.equal(value, before[name])}
     assert {"chroma_head.weight", "model.network.class_head.weight"} <= changed
@@ -71,7 +70,7 @@ def test_subclass_trains_with_the_command_line(
     mine: ModuleType, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    words = ["--model=mine.Mine", "--model.l1_weight=0.2", "--model.architecture.width=0.0625"]
+    words = ["--model=mine.Mine", "--model.l1_weight=0.2", "--model.width=0.0625"]
     words += [f"--data.root={images}", "--data.batch_size=2", "--data.crop=32", "--data.val_size=32"]
     words += ["--data.num_workers=0", "--trainer.max_steps=1", "--trainer.accelerator=cpu"]
     assert main(["fit", *words]) == 0

@@ -9,8 +9,8 @@ from colorzoo.color import lightness_to_rgb
 from colorzoo.registry import model_card
 from colorzoo.testing import sample_image, sample_input
 from colorzoo.testing.models import contract_test_model
-from colorzoo.zoo.larsson2016.model import HypercolumnColorization
-from colorzoo.zoo.larsson2016.network import (
+from colorzoo.zoo.larsson2016.model import (
+    HypercolumnColorization,
     bins_of,
     hue_and_chroma,
     keep_gray,

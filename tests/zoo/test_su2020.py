@@ -27,7 +27,6 @@ from colorzoo.zoo.su2020.model import detect, torchvision_detector
 from colorzoo.zoo.su2020.network import Rectangle, to_rectangle
 from colorzoo.zoo.su2020.task import Su2020, relative_boxes
 from colorzoo.zoo.zhang2017.model import LocalHints
-from colorzoo.zoo.zhang2017.network import LocalArchitecture
 
 SIZE = (40, 56)
 TINY = {"width": 0.125}
@@ -166,7 +165,7 @@ def test_su2020_start_with_another_mask_center_of_su2020_raises() -> None:
 def test_su2020_without_boxes_equals_a_trunk_with_another_output_scale(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    trunk = LocalHints(LocalArchitecture(width=0.125, ab_scale=100.0, init_std=None)).eval()
+    trunk = LocalHints(width=0.125, ab_scale=100.0, init_std=None).eval()
     monkeypatch.setattr("colorzoo.zoo.su2020.extensions.create_backbone", lambda *_: trunk)
     networks = networks_from("zhang2017_local").eval()
     lightness = lightness_of(1)

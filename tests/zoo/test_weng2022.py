@@ -7,17 +7,16 @@ import torch
 
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
-from colorzoo.zoo.weng2022.model import ColorTokenColorization
-from colorzoo.zoo.weng2022.network import Architecture, lightness_range
+from colorzoo.zoo.weng2022.model import ColorTokenColorization, lightness_range
 from colorzoo.zoo.weng2022.task import Polynomial, Weng2022
 
-NARROW = Architecture(width=64, encoder_depth=1, decoder_depth=1)
+NARROW = {"width": 64, "encoder_depth": 1, "decoder_depth": 1}
 
 
 @pytest.fixture
 def model() -> ColorTokenColorization:
     torch.manual_seed(0)
-    return ColorTokenColorization(NARROW).eval()
+    return ColorTokenColorization(**NARROW).eval()
 
 
 def test_impossible_bins_have_no_probability(model: ColorTokenColorization) -> None:
@@ -31,8 +30,8 @@ def test_impossible_bins_have_no_probability(model: ColorTokenColorization) -> N
 def test_model_created_after_a_model_in_inference_mode_has_no_inference_tensors() -> None:
     """Distributed training updates buffers in place, which inference tensors do not permit."""
     with torch.inference_mode():
-        ColorTokenColorization(NARROW)
-    buffers = dict(ColorTokenColorization(NARROW).named_buffers())
+        ColorTokenColorization(**NARROW)
+    buffers = dict(ColorTokenColorization(**NARROW).named_buffers())
     assert not [name for name, buffer in buffers.items() if buffer.is_inference()]
 
 
@@ -60,9 +59,9 @@ def test_resuming_a_training_does_not_read_the_encoder_weights(tmp_path: Path) -
     batches = batch_loader([sample_batch((32, 32), batch=2)])
     with silent_lightning():
         trainer = quiet_trainer(tmp_path, max_epochs=1)
-        trainer.fit(Weng2022(NARROW), batches)
+        trainer.fit(Weng2022(**NARROW), batches)
         trainer.save_checkpoint(tmp_path / "last.ckpt")
-        resumed = Weng2022(NARROW, encoder_weights=str(tmp_path / "deleted.npz"))
+        resumed = Weng2022(**NARROW, encoder_weights=str(tmp_path / "deleted.npz"))
         trainer = quiet_trainer(tmp_path, max_epochs=2)
         trainer.fit(resumed, batches, ckpt_path=tmp_path / "last.ckpt")
     assert trainer.global_step == 2

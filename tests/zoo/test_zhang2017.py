@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from colorzoo.factory import build_model
-from colorzoo.zoo.zhang2017.extended_unet import AttendedConv, HintAttention
 from colorzoo.zoo.zhang2017.model import LocalHints
+from colorzoo.zoo.zhang2017.network import AttendedConv, HintAttention
 from colorzoo.zoo.zhang2017.task import Zhang2017Local
 
 

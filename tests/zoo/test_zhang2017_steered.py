@@ -12,7 +12,8 @@ from colorzoo.color import hull_centers, rgb_to_lab
 from colorzoo.factory import build_model
 from colorzoo.guidance import GlobalStatistics, Guidance, statistics_of
 from colorzoo.testing import sample_image
-from colorzoo.zoo.zhang2017.extensions import (
+from colorzoo.zoo.zhang2017.model import LocalHints
+from colorzoo.zoo.zhang2017.network import (
     SteeredNetwork,
     match_histogram,
     match_saturation,
@@ -20,7 +21,6 @@ from colorzoo.zoo.zhang2017.extensions import (
     saturation_at,
     saturation_table,
 )
-from colorzoo.zoo.zhang2017.model import LocalHints
 
 TRUNK = "zhang2017_local_small"
 NAME = "zhang2017_global_small"

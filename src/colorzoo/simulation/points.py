@@ -25,8 +25,7 @@ from colorzoo.randomness import Generators, copy_to, draw_uniform, image_generat
 from colorzoo.simulation.session import InputFunction, SessionResult, TargetImage, UserInput
 
 MAX_POINTS = 256  # the paper's geometric distribution exceeds this number once in 10^15 images
-_IMAGE_DRAWS = 5  # random numbers per image for the number of points; see `_draw_counts`
-_REVEAL_DRAW = 3  # index of the number among them that decides whether every pixel is a hint
+_IMAGE_DRAWS = 5  # random numbers per image that decide the number of points
 _LAB = 3  # number of channels
 
 
@@ -73,41 +72,34 @@ def simulate_points(ab: Tensor, generators: Generators, simulation: PointSimulat
     lengths = [_IMAGE_DRAWS, MAX_POINTS, MAX_POINTS, MAX_POINTS]
     draws = draw_uniform(generators, batch, sum(lengths), torch.device("cpu"))
     image_draws, side_draws, row_draws, column_draws = torch.split(draws, lengths, dim=1)
-    counts = _draw_counts(image_draws, simulation)
+    geometric_draws, log_uniform_draws, many_draws, reveal_draws, none_draws = image_draws.unbind(dim=1)
+
+    # number of points of each image, (B,)
+    stop = simulation.stop_probability
+    log_continue = math.log1p(-stop) if stop < 1 else -math.inf
+    geometric = ((1 - geometric_draws).log() / log_continue).floor()
+    log_uniform = torch.exp(log_uniform_draws * math.log(simulation.most + 1)).floor()
+    counts = torch.where(many_draws < simulation.many, log_uniform, geometric)
+    counts = torch.where(none_draws < simulation.none, torch.zeros_like(counts), counts)
+    counts = counts.clamp(max=MAX_POINTS).long()
+
     max_count = max(1, int(counts.numpy().max()))  # `fill_patches` needs at least one patch
     side = 1 + (side_draws[:, :max_count] * min(simulation.max_side, height, width)).floor()
-    position_draws = torch.stack([row_draws, column_draws], dim=-1)[:, :max_count]
     max_side = int(side.numpy().max())
+    position_draws = torch.stack([row_draws, column_draws], dim=-1)[:, :max_count]
 
-    counts, side = copy_to(counts, ab.device), copy_to(side, ab.device)
-    corner = _draw_corners(copy_to(position_draws, ab.device), side, (height, width), simulation.spread)
+    # top-left pixels of the patches, with a Gaussian distribution around the image center
+    counts, side, position_draws = (copy_to(each, ab.device) for each in (counts, side, position_draws))
+    free = torch.stack([height - side, width - side], dim=-1)
+    # inverse normal distribution function
+    normal = math.sqrt(2) * torch.erfinv((2 * position_draws - 1).clamp(-1 + 1e-6, 1 - 1e-6))
+    corner = (free + 1) / 2 + normal * (free + 1) * simulation.spread
+    corner = torch.minimum(corner.clamp(min=0), free).long()
     valid = torch.arange(max_count, device=ab.device) < counts[:, None]
     points = fill_patches(ab, corner, side.long(), valid, max_side)
 
-    reveal = copy_to(image_draws[:, _REVEAL_DRAW] < simulation.reveal_all, ab.device)
-    return _with_revealed(points, ab, reveal.view(-1, 1, 1, 1))
-
-
-def _draw_corners(draws: Tensor, side: Tensor, size: tuple[int, int], spread: float) -> Tensor:
-    """Return the top-left pixels of patches with a Gaussian distribution around the image center.
-
-    Args:
-        draws: ``(B, N, 2)`` random numbers in [0, 1).
-        side: ``(B, N)`` side of each patch in pixels.
-        size: Height and width of the images.
-        spread: Standard deviation relative to the free height and width.
-
-    Returns:
-        ``(B, N, 2)`` int64 row and column.
-    """
-    free = torch.stack([size[0] - side, size[1] - side], dim=-1)
-    normal = math.sqrt(2) * torch.erfinv((2 * draws - 1).clamp(-1 + 1e-6, 1 - 1e-6))  # inverse normal CDF
-    corner = (free + 1) / 2 + normal * (free + 1) * spread
-    return torch.minimum(corner.clamp(min=0), free).long()
-
-
-def _with_revealed(points: Points, ab: Tensor, reveal: Tensor) -> Points:
-    """Replace the points of images by the true color of each pixel, where ``reveal`` ``(B, 1, 1, 1)``."""
+    # images whose true colors are revealed at every pixel
+    reveal = copy_to(reveal_draws < simulation.reveal_all, ab.device).view(-1, 1, 1, 1)
     return Points(
         torch.where(reveal, ab[:, -2:], points.ab),
         torch.where(reveal, 1.0, points.mask),
@@ -161,7 +153,17 @@ def fill_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor, larges
     batch, channels, height, width = ab.shape
     patch_count = side.shape[1]
     padded_area = largest**2  # pixels per patch, with padding
-    pixels, inside = _patch_pixels(corner, side, valid, largest, (height, width))  # (B, N * padded_area)
+
+    # index of each pixel in the flattened image, and whether the pixel belongs to the patch; patches are
+    # padded to squares with the side `largest`, so that both tensors are (B, N * padded_area)
+    step = torch.arange(largest, device=corner.device)
+    row = (corner[..., 0, None, None] + step[:, None]).clamp(max=height - 1)
+    column = (corner[..., 1, None, None] + step).clamp(max=width - 1)
+    pixels = (row * width + column).flatten(1)
+    within = step < side[..., None]
+    inside = (within[..., :, None] & within[..., None, :] & valid[..., None, None]).flatten(1)
+
+    # mean color of each patch
     values = ab.flatten(2).take_along_dim(pixels[:, None], dim=2) * inside[:, None]
     sums = values.view(batch, channels, patch_count, padded_area).sum(dim=3)
     means = sums / side[:, None].square()
@@ -176,24 +178,6 @@ def fill_patches(ab: Tensor, corner: Tensor, side: Tensor, valid: Tensor, larges
     colors = (means.take_along_dim(top_index[:, None], dim=2) * mask).view_as(ab)
     lightness = colors[:, :1] if channels == _LAB else None
     return Points(colors[:, -2:], mask.view(batch, 1, height, width), lightness)
-
-
-def _patch_pixels(
-    corner: Tensor, side: Tensor, valid: Tensor, largest: int, size: tuple[int, int]
-) -> tuple[Tensor, Tensor]:
-    """Return the pixels of patches, padded to squares with the side ``largest``; see `fill_patches`.
-
-    Returns:
-        Index of each pixel in the flattened image, ``(B, N * largest ** 2)`` int64, and whether the pixel
-        belongs to the patch, bool of the same shape.
-    """
-    height, width = size
-    step = torch.arange(largest, device=corner.device)
-    row = (corner[..., 0, None, None] + step[:, None]).clamp(max=height - 1)
-    column = (corner[..., 1, None, None] + step).clamp(max=width - 1)
-    within = step < side[..., None]
-    inside = within[..., :, None] & within[..., None, :] & valid[..., None, None]
-    return (row * width + column).flatten(1), inside.flatten(1)
 
 
 @dataclass(frozen=True)
@@ -341,16 +325,3 @@ def _add_patches_one_by_one(
 def _true_lab(target: TargetImage) -> Tensor:
     """Return the true Lab colors, because models of sketches use the lightness of points."""
     return torch.cat([rgb_to_lab(target.rgb)[:, :1], target.ab], dim=1)
-
-
-def _draw_counts(draws: Tensor, simulation: PointSimulation) -> Tensor:
-    """Return the numbers of points ``(B,)`` for uniform random numbers ``(B, 5)``."""
-    stop = simulation.stop_probability
-    log_continue = math.log1p(-stop) if stop < 1 else -math.inf
-    # the unused number is `_REVEAL_DRAW`
-    geometric_draws, log_uniform_draws, many_draws, _, none_draws = draws.unbind(dim=1)
-    geometric = ((1 - geometric_draws).log() / log_continue).floor()
-    log_uniform = torch.exp(log_uniform_draws * math.log(simulation.most + 1)).floor()
-    counts = torch.where(many_draws < simulation.many, log_uniform, geometric)
-    counts = torch.where(none_draws < simulation.none, torch.zeros_like(counts), counts)
-    return counts.clamp(max=MAX_POINTS).long()

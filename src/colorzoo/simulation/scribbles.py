@@ -84,7 +84,9 @@ def simulate_scribbles(
     """
     simulation = simulation or ScribbleSimulation()
     max_strokes = simulation.most
-    sizes = _draw_sizes(max_strokes)
+    # number of random numbers in [0, 1) that an image requires for each use
+    sizes = {"count": 1, "none": 1, "seed": max_strokes, "reach": max_strokes, "width": max_strokes}
+    sizes["displacement"] = 2 * _GRID**2
     cpu_draws = draw_uniform(generators, len(ab), sum(sizes.values()), torch.device("cpu"))
     draws = _split_by_name(copy_to(cpu_draws, ab.device), sizes)
     # compute the reach on the CPU, so that the longest reach is read without a device synchronization
@@ -94,7 +96,10 @@ def simulate_scribbles(
     longest_reach = int(reach.numpy().max())
 
     edges, weight = lost_edges(ab, true_ab, simulation)
-    seeds = _draw_seeds(weight, draws["seed"])
+    # draw the first pixel of each stroke in proportion to the weights; flat indices (B, strokes)
+    mass = weight.flatten(1).double().cumsum(dim=1)
+    seeds = torch.searchsorted(mass, draws["seed"].double() * mass[:, -1:], right=True)
+    seeds = seeds.clamp(max=mass.shape[1] - 1)
     lines = _grow(edges, seeds, copy_to(reach, ab.device), longest_reach)  # (B, strokes, H, W)
 
     has_strokes = draws["none"] >= simulation.none
@@ -104,18 +109,6 @@ def simulate_scribbles(
     kept_lines = lines * (is_drawn & is_long)[:, :, None, None]
     mask = _widen(kept_lines, draws["width"], simulation.widths).amax(dim=1, keepdim=True)
     return Scribbles(_displace(mask, draws["displacement"], simulation.jitter))
-
-
-def _draw_sizes(strokes: int) -> dict[str, int]:
-    """Return the number of random numbers in [0, 1) that an image requires for each use."""
-    return {
-        "count": 1,
-        "none": 1,
-        "seed": strokes,
-        "reach": strokes,
-        "width": strokes,
-        "displacement": 2 * _GRID**2,
-    }
 
 
 def _split_by_name(draws: Tensor, sizes: Mapping[str, int]) -> dict[str, Tensor]:
@@ -141,7 +134,13 @@ def lost_edges(ab: Tensor, true_ab: Tensor, simulation: ScribbleSimulation) -> t
     strength = _magnitude(true_gradients)
     missing = strength - _magnitude(sobel_gradients(ab / AB_SCALE))
     threshold = torch.quantile(strength.flatten(1), simulation.quantile, dim=1).clamp(min=simulation.least)
-    is_edge = (strength >= threshold.view(-1, 1, 1, 1)) & _ridge(strength, true_gradients)
+    # edge pixels are local maxima of the strength along the axis closest to the edge normal
+    x, y = true_gradients.square().sum(dim=1).unbind(dim=1)
+    padded = F.pad(strength, (1, 1, 1, 1))
+    across_x = torch.maximum(padded[:, :, 1:-1, :-2], padded[:, :, 1:-1, 2:])
+    across_y = torch.maximum(padded[:, :, :-2, 1:-1], padded[:, :, 2:, 1:-1])
+    is_ridge = strength >= torch.where((x >= y).unsqueeze(1), across_x, across_y)
+    is_edge = (strength >= threshold.view(-1, 1, 1, 1)) & is_ridge
     is_lost = is_edge & (missing >= simulation.lost * strength)
     # without a lost edge, all edges are returned, weighted with their true magnitude
     has_lost = is_lost.flatten(1).any(dim=1).view(-1, 1, 1, 1)
@@ -151,23 +150,6 @@ def lost_edges(ab: Tensor, true_ab: Tensor, simulation: ScribbleSimulation) -> t
 
 def _magnitude(gradients: Tensor) -> Tensor:
     return gradients.square().sum(dim=(1, 2)).sqrt().unsqueeze(1)
-
-
-def _ridge(strength: Tensor, gradients: Tensor) -> Tensor:
-    """Mark local maxima of the edge strength along the axis closest to the edge normal."""
-    x, y = gradients.square().sum(dim=1).unbind(dim=1)
-    padded = F.pad(strength, (1, 1, 1, 1))
-    across_x = torch.maximum(padded[:, :, 1:-1, :-2], padded[:, :, 1:-1, 2:])
-    across_y = torch.maximum(padded[:, :, :-2, 1:-1], padded[:, :, 2:, 1:-1])
-    across = torch.where((x >= y).unsqueeze(1), across_x, across_y)
-    return strength >= across
-
-
-def _draw_seeds(weight: Tensor, draws: Tensor) -> Tensor:
-    """Draw one pixel per stroke in proportion to the weights; return ``(B, N)`` flat indices."""
-    mass = weight.flatten(1).double().cumsum(dim=1)
-    wanted = draws.double() * mass[:, -1:]
-    return torch.searchsorted(mass, wanted, right=True).clamp(max=mass.shape[1] - 1)
 
 
 def _grow(edges: Tensor, seeds: Tensor, steps: Tensor, most: int) -> Tensor:
@@ -324,14 +306,20 @@ def bled_runs(ab: Tensor, true_ab: Tensor) -> list[Run]:
     Returns:
         Row and column ``(N, 2)`` of the pixels of each stroke, with N from `MIN_RUN` to `MAX_RUN`.
     """
+    from scipy.sparse.csgraph import breadth_first_order
+    from scipy.spatial import KDTree
+
+    runs: list[Run] = []
+    for component in _components(_edge_map(ab, true_ab)):
+        # sort the pixels by path length from one end; the distance of neighbors is 1 or sqrt(2)
+        tree = KDTree(component)
+        neighbors = tree.sparse_distance_matrix(tree, 1.5, output_type="coo_matrix").tocsr()
+        end = breadth_first_order(neighbors, 0, return_predecessors=False)[-1]
+        ordered = component[breadth_first_order(neighbors, end, return_predecessors=False)]
+        pieces = max(1, -(-len(ordered) // MAX_RUN))
+        runs += [run for run in np.array_split(ordered, pieces) if len(run) >= MIN_RUN]
     missing = _lost_strength(ab, true_ab)
-
-    def missing_magnitude(run: Run) -> float:
-        return float(missing[run[:, 0], run[:, 1]].sum())
-
-    components = _components(_edge_map(ab, true_ab))
-    runs = [run for component in components for run in _split_into_runs(component)]
-    return sorted(runs, key=missing_magnitude, reverse=True)
+    return sorted(runs, key=lambda run: float(missing[run[:, 0], run[:, 1]].sum()), reverse=True)
 
 
 def _edge_strength(ab: Tensor) -> Tensor:
@@ -362,17 +350,3 @@ def _components(edges: NDArray[np.bool_]) -> list[Run]:
 
     components = regionprops(label(edges, connectivity=2))
     return [component.coords for component in components if len(component.coords) >= MIN_RUN]
-
-
-def _split_into_runs(part: Run) -> list[Run]:
-    """Split a component into runs of pixels, sorted by path length from one end."""
-    from scipy.sparse.csgraph import breadth_first_order
-    from scipy.spatial import KDTree
-
-    tree = KDTree(part)
-    # the distance of neighbors is 1 or sqrt(2)
-    neighbors = tree.sparse_distance_matrix(tree, 1.5, output_type="coo_matrix").tocsr()
-    end = breadth_first_order(neighbors, 0, return_predecessors=False)[-1]
-    ordered = part[breadth_first_order(neighbors, end, return_predecessors=False)]
-    pieces = max(1, -(-len(ordered) // MAX_RUN))
-    return [run for run in np.array_split(ordered, pieces) if len(run) >= MIN_RUN]

@@ -127,7 +127,9 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
 
         The result can depend on the global step. It is valid until the end of the batch.
         """
-        return getattr(getattr(self, "objective", None), "adversarial_weight", 1) > 0
+        earlier = getattr(getattr(self, "objective", None), "adversarial_weight", 1)  # tasks with a group
+        weight: float = self.hparams.get("adversarial_weight", earlier)
+        return weight > 0
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Train the generator and then the discriminator on the same batch."""

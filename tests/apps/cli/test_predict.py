@@ -262,7 +262,7 @@ def test_two_processes_color_each_image_once_and_list_all_failures(album, tmp_pa
 
 
 def test_predict_with_random_weights_raises(album, tmp_path):
-    words = ["predict", "--model=Zhang2017Local", "--model.architecture.width=0.125", f"--data.root={album}"]
+    words = ["predict", "--model=Zhang2017Local", "--model.width=0.125", f"--data.root={album}"]
     with pytest.raises(WeightsError, match="random weights"):
         run([*words, f"--output={tmp_path / 'out'}", "--trainer.logger=false", "--trainer.accelerator=cpu"])
     assert not (tmp_path / "out").exists()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from colorzoo.zoo.iizuka2016.network import (
+from colorzoo.zoo.iizuka2016.model import (
     EPSILON,
     KAPPA,
     multiply,

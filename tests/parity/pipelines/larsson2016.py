@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.zoo.larsson2016.network import BINS, QUARTER, Histograms, enlarge, keep_gray, to_rgb
+from colorzoo.zoo.larsson2016.model import BINS, QUARTER, Histograms, enlarge, keep_gray, to_rgb
 from parity.pipelines.resizing import resize_with_zeros
 
 

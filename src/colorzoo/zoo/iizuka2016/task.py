@@ -6,32 +6,17 @@ https://doi.org/10.1145/2897824.2925974
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Unpack
+from typing import Annotated, Unpack
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.settings import NonNegativeFloat, NonNegativeInt
+from colorzoo.settings import NonNegativeFloat, NonNegativeInt, Range, Width
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
-from colorzoo.zoo.iizuka2016.model import Architecture, LetThereBeColor
-from colorzoo.zoo.iizuka2016.network import linear, scale, torch7_lab
-
-
-@dataclass(frozen=True)
-class Objective:
-    """Settings of the joint loss of colorization and scene classification.
-
-    Attributes:
-        classes: Number of scene classes: 205 for Places, 1,000 for ImageNet; 0 disables the classifier.
-        class_weight: Weight of the classification cross-entropy (alpha in the paper).
-    """
-
-    classes: NonNegativeInt = 205
-    class_weight: NonNegativeFloat = 1 / 300
+from colorzoo.zoo.iizuka2016.model import LetThereBeColor, linear, scale, torch7_lab
 
 
 class Iizuka2016(SingleOptimizerModule):
@@ -41,33 +26,40 @@ class Iizuka2016(SingleOptimizerModule):
         classifier: Scene classifier on the global branch; None if ``classes`` is 0.
 
     Args:
-        architecture: Settings of the network.
-        objective: Settings of the losses.
+        width: See `LetThereBeColor`.
+        scene_side: See `LetThereBeColor`.
+        normalization: See `LetThereBeColor`.
+        classes: Number of scene classes: 205 for Places, 1,000 for ImageNet; 0 disables the classifier.
+        class_weight: Weight of the classification cross-entropy (alpha in the paper).
         **optimization: See `Optimization`.
     """
 
     model: LetThereBeColor
-    label_setting = "--model.objective.classes"
+    label_setting = "--model.classes"
 
     def __init__(
         self,
-        architecture: Architecture = Architecture(),
-        objective: Objective = Objective(),
+        width: Width = 1.0,
+        scene_side: Annotated[int, Range(32, unit="pixels", step=32)] = 224,
+        normalization: bool = False,
+        classes: NonNegativeInt = 205,
+        class_weight: NonNegativeFloat = 1 / 300,
         **optimization: Unpack[Optimization],
     ) -> None:
-        super().__init__(LetThereBeColor(architecture), **optimization)
-        self.objective = objective
+        super().__init__(LetThereBeColor(width, scene_side, normalization), **optimization)
+        self.classes = classes
+        self.class_weight = class_weight
         self.classifier: nn.Sequential | None = None
-        if objective.classes:
+        if classes:
             network = self.model.network
             layers = linear("fc1", network.scene_channels, network.style_channels, network.normalization)
-            layers["fc2"] = nn.Linear(network.style_channels, objective.classes)
+            layers["fc2"] = nn.Linear(network.style_channels, classes)
             self.classifier = nn.Sequential(layers)
 
     @property
     def label_count(self) -> int:
         """Number of scene classes; 0 disables the classifier."""
-        return self.objective.classes
+        return self.classes
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the color loss plus the weighted classification loss of a batch."""
@@ -97,7 +89,7 @@ class Iizuka2016(SingleOptimizerModule):
         if logits is None or label is None:
             return {"loss": color, "color": color}
         wrong = F.cross_entropy(logits.float(), label)
-        return {"loss": color + self.objective.class_weight * wrong, "color": color, "class": wrong}
+        return {"loss": color + self.class_weight * wrong, "color": color, "class": wrong}
 
 
 def target_of(rgb: Tensor, size: tuple[int, int]) -> Tensor:

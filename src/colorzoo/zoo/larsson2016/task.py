@@ -6,7 +6,6 @@ windows around the positions. https://arxiv.org/abs/1603.06668
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Unpack
 
 import torch
@@ -17,38 +16,22 @@ from colorzoo.data.dataset import Batch
 from colorzoo.errors import DataError
 from colorzoo.precision import in_float32
 from colorzoo.randomness import image_generators
-from colorzoo.settings import NonNegativeFloat, NonNegativeInt, PositiveInt
+from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, Positive, PositiveInt, Width
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization, parameter_groups
-from colorzoo.zoo.larsson2016.model import HypercolumnColorization
-from colorzoo.zoo.larsson2016.network import (
+from colorzoo.zoo.larsson2016.model import (
     BINS,
     STRIDE,
-    Architecture,
+    ChromaRule,
     Histograms,
+    HueRule,
+    HypercolumnColorization,
     bins_of,
     hue_and_chroma,
     sample,
 )
 
 _THIRD = 0.33333  # value of the authors' file
-
-
-@dataclass(frozen=True)
-class Objective:
-    """Settings of the loss.
-
-    Attributes:
-        places: Number of sampled positions per image.
-        margin: Width in pixels of the image margin in which no positions are sampled.
-        window: Side in pixels of the square window whose color histograms are the targets of a position.
-        hue_weight: Weight of the hue loss; the chroma loss has the weight 1.
-    """
-
-    places: PositiveInt = 128
-    margin: NonNegativeInt = 96
-    window: PositiveInt = 7
-    hue_weight: NonNegativeFloat = 5.0
 
 
 class Target(NamedTuple):
@@ -69,8 +52,17 @@ class Larsson2016(SingleOptimizerModule):
     """Training task of `HypercolumnColorization`.
 
     Args:
-        architecture: Settings of the network.
-        objective: Settings of the loss.
+        width: See `HypercolumnColorization`.
+        mean: See `HypercolumnColorization`.
+        normalization: See `HypercolumnColorization`.
+        dropout: See `HypercolumnColorization`.
+        chroma: See `HypercolumnColorization`.
+        hue: See `HypercolumnColorization`.
+        boost: See `HypercolumnColorization`.
+        places: Number of sampled positions per image.
+        margin: Width in pixels of the image margin in which no positions are sampled.
+        window: Side in pixels of the square window whose color histograms are the targets of a position.
+        hue_weight: Weight of the hue loss; the chroma loss has the weight 1.
         **optimization: See `Optimization`.
     """
 
@@ -78,12 +70,26 @@ class Larsson2016(SingleOptimizerModule):
 
     def __init__(
         self,
-        architecture: Architecture = Architecture(),
-        objective: Objective = Objective(),
+        width: Width = 1.0,
+        mean: Fraction = 0.0,
+        normalization: bool = False,
+        dropout: Fraction = 0.5,
+        chroma: ChromaRule = "median",
+        hue: HueRule = "expectation-cf",
+        boost: Positive = 1.0,
+        places: PositiveInt = 128,
+        margin: NonNegativeInt = 96,
+        window: PositiveInt = 7,
+        hue_weight: NonNegativeFloat = 5.0,
         **optimization: Unpack[Optimization],
     ) -> None:
-        super().__init__(HypercolumnColorization(architecture), **optimization)
-        self.objective = objective
+        super().__init__(
+            HypercolumnColorization(width, mean, normalization, dropout, chroma, hue, boost), **optimization
+        )
+        self.places = places
+        self.margin = margin
+        self.window = window
+        self.hue_weight = hue_weight
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
         """Return parameter groups for weights and biases.
@@ -107,11 +113,11 @@ class Larsson2016(SingleOptimizerModule):
             rgb: ``(B, 3, H, W)`` in [0, 1].
             places: Integer rows and columns of the sampled positions in pixels, ``(B, P, 2)``.
         """
-        target = target_of(rgb, places, self.objective.window)
+        target = target_of(rgb, places, self.window)
         logits = self.model.network.logits_at(network_input(rgb, self.model.network.mean), places)
         hue = divergence(logits.hue, target.shares.hue, target.hue_weight)
         chroma = divergence(logits.chroma, target.shares.chroma, target.chroma_weight)
-        return {"loss": self.objective.hue_weight * hue + chroma, "hue": hue, "chroma": chroma}
+        return {"loss": self.hue_weight * hue + chroma, "hue": hue, "chroma": chroma}
 
     def places_of(self, batch: Batch) -> Tensor:
         """Sample pixel positions ``(B, P, 2)``, rows and columns, with the per-image seeds.
@@ -120,13 +126,13 @@ class Larsson2016(SingleOptimizerModule):
             DataError: The image height or width is too small or not a multiple of 32.
         """
         height, width = batch["rgb"].shape[-2:]
-        margin, count = self.objective.margin, self.objective.places
+        margin, count = self.margin, self.places
         least = max(2 * STRIDE, 2 * margin + 1)
         if height % STRIDE or width % STRIDE or min(height, width) < least:
             raise DataError(
                 f"--data.crop must be a multiple of {STRIDE} pixels and at least {least} pixels per side "
                 f"(margin {margin}), got {height} x {width}. Set --data.crop 352, or reduce "
-                "--model.objective.margin."
+                "--model.margin."
             )
         inner = batch["rgb"].new_tensor([height - 2 * margin, width - 2 * margin])
         draws = [torch.rand(count, 2, generator=each) for each in image_generators(batch["seed"], "places")]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Unpack
+from typing import Annotated, Unpack
 
 import timm
 from torch import Tensor
@@ -13,10 +12,14 @@ from colorzoo.color import prior_probabilities, rebalancing_weights, rgb_to_lab,
 from colorzoo.data import Batch
 from colorzoo.losses import with_weighted_gradient
 from colorzoo.networks.scaling import AB_SCALE
-from colorzoo.settings import Fraction, NonNegativeFloat, PositiveInt
+from colorzoo.settings import Fraction, NonNegativeFloat, Positive, PositiveInt, Range
 from colorzoo.training import Optimization, RunSchedule, SingleOptimizerModule
-from colorzoo.zoo.weng2022.model import ColorTokenColorization
-from colorzoo.zoo.weng2022.network import EXCLUDED_LOGIT, PATCH, TRAINED_GRID, Architecture
+from colorzoo.zoo.weng2022.model import (
+    EXCLUDED_LOGIT,
+    PATCH,
+    TRAINED_GRID,
+    ColorTokenColorization,
+)
 
 
 class Polynomial(RunSchedule):
@@ -27,28 +30,21 @@ class Polynomial(RunSchedule):
         return 0.01 + 0.99 * (1 - step / total) ** 0.9
 
 
-@dataclass(frozen=True)
-class Objective:
-    """Settings of the losses; the defaults match the authors' code.
-
-    Attributes:
-        regression_weight: Weight of the smooth L1 loss of the regression branch.
-        neighbors: Number of nearest bins that encode a true color.
-        uniform: Weight of the uniform distribution that is mixed with the bin frequencies of ImageNet to
-            compute the rebalancing weights; 1 disables rebalancing.
-    """
-
-    regression_weight: NonNegativeFloat = 10.0
-    neighbors: PositiveInt = 5
-    uniform: Fraction = 0.5
-
-
 class Weng2022(SingleOptimizerModule):
     """Training task of `ColorTokenColorization`.
 
     Args:
-        architecture: Settings of the network.
-        objective: Settings of the losses.
+        width: See `ColorTokenColorization`.
+        encoder_depth: See `ColorTokenColorization`.
+        decoder_depth: See `ColorTokenColorization`.
+        ranges: See `ColorTokenColorization`.
+        drop_path: See `ColorTokenColorization`.
+        dropout: See `ColorTokenColorization`.
+        temperature: See `ColorTokenColorization`.
+        regression_weight: Weight of the smooth L1 loss of the regression branch.
+        neighbors: Number of nearest bins that encode a true color.
+        uniform: Weight of the uniform distribution that is mixed with the bin frequencies of ImageNet to
+            compute the rebalancing weights; 1 disables rebalancing.
         encoder_weights: File with weights of timm's ``vit_large_patch16_384``, which are loaded into the
             encoder before training unless the model has trained weights; None keeps the weights of the
             encoder.
@@ -60,15 +56,29 @@ class Weng2022(SingleOptimizerModule):
 
     def __init__(
         self,
-        architecture: Architecture = Architecture(),
-        objective: Objective = Objective(),
+        width: Annotated[int, Range(64, step=64)] = 1024,
+        encoder_depth: PositiveInt = 24,
+        decoder_depth: PositiveInt = 2,
+        ranges: Annotated[int, Range(1, 100)] = 4,
+        drop_path: Fraction = 0.1,
+        dropout: Fraction = 0.1,
+        temperature: Positive = 0.38,
+        regression_weight: NonNegativeFloat = 10.0,
+        neighbors: PositiveInt = 5,
+        uniform: Fraction = 0.5,
         encoder_weights: str | None = None,
         **optimization: Unpack[Optimization],
     ) -> None:
-        super().__init__(ColorTokenColorization(architecture), **optimization)
-        self.objective = objective
+        super().__init__(
+            ColorTokenColorization(
+                width, encoder_depth, decoder_depth, ranges, drop_path, dropout, temperature
+            ),
+            **optimization,
+        )
+        self.regression_weight = regression_weight
+        self.neighbors = neighbors
         self.encoder_weights = encoder_weights
-        weights = rebalancing_weights(prior_probabilities(), objective.uniform).float()
+        weights = rebalancing_weights(prior_probabilities(), uniform).float()
         self.register_buffer("class_weights", weights, persistent=False)
 
     def prepare_fit(self) -> None:
@@ -88,13 +98,13 @@ class Weng2022(SingleOptimizerModule):
         lab = rgb_to_lab(batch["rgb"])
         extras = self.model(lab[:, :1]).extras
         losses = classification_loss(
-            extras["logits"], lab[:, 1:], self.class_weights, neighbors=self.objective.neighbors
+            extras["logits"], lab[:, 1:], self.class_weights, neighbors=self.neighbors
         )
         terms = {
             "classification": losses.mean(),
             "regression": regression_loss(extras["regression"], lab[:, 1:]),
         }
-        loss = terms["classification"] + self.objective.regression_weight * terms["regression"]
+        loss = terms["classification"] + self.regression_weight * terms["regression"]
         self.log_losses({"loss": loss, **terms}, len(lab))
         return loss
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -112,35 +111,22 @@ class DistributionNetwork(nn.Module):
         return F.interpolate(ab, scale_factor=LOGIT_STRIDE, mode="bilinear")
 
 
-@dataclass(frozen=True)
-class Architecture:
-    """Settings of the network.
+class ColorfulColorization(ColoringModel):
+    """Colorization by a distribution over 313 colors at each position.
 
-    Attributes:
+    Args:
         width: Multiplier for every channel count; 1.0 matches the published network.
         temperature: Temperature of the annealed mean (eq. 5), which decodes a distribution to a color; 0.38
             in the paper. 1 gives the mean; values near 0 give the mode.
     """
 
-    width: Width = 1.0
-    temperature: Positive = 0.38
-
-
-class ColorfulColorization(ColoringModel):
-    """Colorization by a distribution over 313 colors at each position.
-
-    Args:
-        architecture: Settings of the network.
-    """
-
     feature_layers = ("network.block1", "network.block2", "network.block3", "network.block7")
     network: DistributionNetwork
 
-    def __init__(self, architecture: Architecture = Architecture()) -> None:
-        network = DistributionNetwork(architecture.width, temperature=architecture.temperature)
+    def __init__(self, width: Width = 1.0, temperature: Positive = 0.38) -> None:
+        network = DistributionNetwork(width, temperature=temperature)
         initialize(network, None)
         super().__init__(network)
-        self.architecture = architecture
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch.
@@ -164,28 +150,21 @@ class ColorfulColorization(ColoringModel):
         return self.network.after_hooks(state, visit)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Rename the parameters of ``colorization_release_v2-9b330a0b.pth`` to this model's names."""
-        return convert_published(state_dict, self.network.temperature)
+        """Rename the parameters of ``colorization_release_v2-9b330a0b.pth`` to this model's names.
 
+        The authors' weights include the division of the logits by the temperature. The last layer is
+        multiplied by the temperature, because this model divides the logits itself.
 
-def convert_published(state_dict: Mapping[str, Tensor], temperature: float) -> dict[str, Tensor]:
-    """Rename the authors' parameters and remove the temperature from the last layer.
-
-    The authors' weights include the division of the logits by the temperature. The last layer is multiplied
-    by the temperature, because this model divides the logits itself.
-
-    Args:
-        state_dict: The authors' tensors; unknown keys are unchanged.
-        temperature: Temperature of this model. With the converted weights, the model predicts the published
-            colors.
-    """
-    converted = {}
-    for key, value in state_dict.items():
-        if key.startswith("model8.6."):  # the layer that predicts the logits
-            parameter = key.rpartition(".")[2]
-            converted[f"network.class_head.{parameter}"] = value * temperature
-        elif key == "model_out.weight":  # centers of the bins, ab / 110
-            converted["network.centers"] = value[:, :, 0, 0].T * AB_SCALE
-        else:
-            converted[re.sub(r"^model(\d)\.", r"network.block\1.", key)] = value
-    return converted
+        Args:
+            state_dict: The authors' tensors; unknown keys are unchanged.
+        """
+        converted = {}
+        for key, value in state_dict.items():
+            if key.startswith("model8.6."):  # the layer that predicts the logits
+                parameter = key.rpartition(".")[2]
+                converted[f"network.class_head.{parameter}"] = value * self.network.temperature
+            elif key == "model_out.weight":  # centers of the bins, ab / 110
+                converted["network.centers"] = value[:, :, 0, 0].T * AB_SCALE
+            else:
+                converted[re.sub(r"^model(\d)\.", r"network.block\1.", key)] = value
+        return converted

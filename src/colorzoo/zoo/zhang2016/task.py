@@ -6,8 +6,6 @@ https://arxiv.org/abs/1603.08511
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
 from zipfile import BadZipFile
@@ -20,11 +18,11 @@ from colorzoo.color import hull_mask, prior_probabilities, rebalancing_weights, 
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.losses import rebalanced_cross_entropy
-from colorzoo.settings import Fraction, PositiveInt
+from colorzoo.settings import Fraction, Positive, PositiveInt, Width
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Start, copy_layers
-from colorzoo.zoo.zhang2016.model import LOGIT_STRIDE, Architecture, ColorfulColorization
+from colorzoo.zoo.zhang2016.model import LOGIT_STRIDE, ColorfulColorization
 
 _SAME = tuple(f"block{index}." for index in range(1, 8))
 _RENAMED = {"up8.": "block8.0.", "block8.1.": "block8.2.", "block8.3.": "block8.4."}
@@ -32,29 +30,18 @@ _PREFIX = "network.unet."
 _BATCH_NORM_EPS = 1e-5
 
 
-@dataclass(frozen=True)
-class Objective:
-    """Settings of the rebalanced cross-entropy (eq. 2 to 4).
-
-    Attributes:
-        uniform: Weight of the uniform distribution when it is averaged with the bin frequencies to compute
-            the rebalancing weights (lambda of eq. 4). The paper uses 0.5; 1 disables rebalancing.
-        prior: ``.npy`` file with the bin frequencies ``(313,)`` of the training images, written by
-            ``colorzoo data prior``; None uses the ImageNet frequencies.
-        neighbors: Number of nearest bins that encode a true color: 10 in the published code, 5 in the paper.
-    """
-
-    uniform: Fraction = 0.5
-    prior: str | None = None
-    neighbors: PositiveInt = 10
-
-
 class Zhang2016(SingleOptimizerModule):
     """Training task of `ColorfulColorization`.
 
     Args:
-        architecture: Settings of the network.
-        objective: Settings of the loss.
+        width: See `ColorfulColorization`.
+        temperature: See `ColorfulColorization`.
+        uniform: Weight of the uniform distribution when it is averaged with the bin frequencies to compute
+            the rebalancing weights (lambda of eq. 4). The paper uses 0.5; 1 disables rebalancing.
+        prior: ``.npy`` file with the bin frequencies ``(313,)`` of the training images, written by
+            ``colorzoo data prior``; None uses the ImageNet frequencies.
+        neighbors: Number of nearest bins that encode a true color (eq. 2): 10 in the published code, 5 in
+            the paper.
         start: Name of a zhang2017 model of equal width that provides initial weights for the shared layers;
             None uses random weights. The paper uses a k-means initialization.
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
@@ -65,16 +52,19 @@ class Zhang2016(SingleOptimizerModule):
 
     def __init__(
         self,
-        architecture: Architecture = Architecture(),
-        objective: Objective = Objective(),
+        width: Width = 1.0,
+        temperature: Positive = 0.38,
+        uniform: Fraction = 0.5,
+        prior: str | None = None,
+        neighbors: PositiveInt = 10,
         start: Start | str | None = None,
         **optimization: Unpack[Optimization],
     ) -> None:
-        super().__init__(ColorfulColorization(architecture), start=start, **optimization)
-        self.objective = objective
+        super().__init__(ColorfulColorization(width, temperature), start=start, **optimization)
+        self.neighbors = neighbors
         # loss weights of the 313 color bins, which are higher for rare colors
-        prior = prior_probabilities() if objective.prior is None else read_prior(objective.prior)
-        weights = rebalancing_weights(prior.double(), objective.uniform).float()
+        frequencies = prior_probabilities() if prior is None else read_prior(prior)
+        weights = rebalancing_weights(frequencies.double(), uniform).float()
         self.register_buffer("class_weights", weights, persistent=False)
 
     def initialize_from(self, source: ColorizationModule) -> None:
@@ -96,8 +86,7 @@ class Zhang2016(SingleOptimizerModule):
         lab = rgb_to_lab(batch["rgb"])
         target = lab[:, 1:, ::LOGIT_STRIDE, ::LOGIT_STRIDE]
         logits = self.model(lab[:, :1]).extras["logits"]
-        neighbors = self.objective.neighbors
-        loss = rebalanced_cross_entropy(logits, target, self.class_weights, neighbors=neighbors).mean()
+        loss = rebalanced_cross_entropy(logits, target, self.class_weights, neighbors=self.neighbors).mean()
         self.log_losses({"loss": loss}, len(lab))
         return loss
 
@@ -108,7 +97,7 @@ def read_prior(path: str) -> Tensor:
     Raises:
         ColorzooError: The file cannot be read or does not contain 313 frequencies that sum to 1.
     """
-    option = f"--model.objective.prior {path!r}"
+    option = f"--model.prior {path!r}"
     hint = "Create the file with `colorzoo data prior`."
     try:
         prior = torch.from_numpy(np.load(Path(path), allow_pickle=False)).double()
@@ -135,24 +124,17 @@ def copy_trunk(model: nn.Module, network: nn.Module) -> None:
     """
     state = model.state_dict()
     source = {key.removeprefix(_PREFIX): value for key, value in state.items() if key.startswith(_PREFIX)}
-    has_layers = "class_head.weight" in source and "up8.weight" in source
-    copied = {**_trunk(source), **_class_head(source)} if has_layers else {}
-    copy_layers(copied, network, model, "zhang2017")
-
-
-def _trunk(source: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    if "class_head.weight" not in source or "up8.weight" not in source:
+        copy_layers({}, network, model, "zhang2017")  # raises an error that names the missing layers
     copied = {key: value for key, value in source.items() if key.startswith(_SAME)}
     copied["block1.0.weight"] = copied["block1.0.weight"][:, :1]  # keep the lightness channel only
     for source_layer, layer in _RENAMED.items():
         for parameter in ("weight", "bias"):
             copied[layer + parameter] = source[source_layer + parameter]
-    return copied
-
-
-def _class_head(source: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Select the 313 bins of the head and fold the preceding BatchNorm into the weights."""
+    # select the 313 bins of the head and fold the preceding BatchNorm into its weights
     scale = source["block8.5.weight"] / torch.sqrt(source["block8.5.running_var"] + _BATCH_NORM_EPS)
     shift = source["block8.5.bias"] - source["block8.5.running_mean"] * scale
     weight = source["class_head.weight"][hull_mask()]
-    bias = source["class_head.bias"][hull_mask()] + weight[:, :, 0, 0] @ shift
-    return {"class_head.weight": weight * scale[None, :, None, None], "class_head.bias": bias}
+    copied["class_head.weight"] = weight * scale[None, :, None, None]
+    copied["class_head.bias"] = source["class_head.bias"][hull_mask()] + weight[:, :, 0, 0] @ shift
+    copy_layers(copied, network, model, "zhang2017")

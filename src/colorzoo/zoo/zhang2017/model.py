@@ -1,44 +1,99 @@
 """Real-Time User-Guided Image Colorization with Learned Deep Priors (SIGGRAPH 2017).
 
-The U-Net of Zhang et al. predicts ab from lightness and any number of color points. A second head predicts a
-distribution over the ab grid for palette suggestions. https://arxiv.org/abs/1705.02999
+The U-Net of Zhang et al. predicts ab from lightness and either color points (`LocalHints`) or global
+color statistics (`GlobalHints`). A second head of Local Hints predicts a distribution over the ab grid
+for palette suggestions. https://arxiv.org/abs/1705.02999
+
+The conversion of the authors' Caffe files is at the end. The Caffe networks subtract 50 from L and do
+not scale inputs, so the weights of L, ab and the mask (0 or 110 in Caffe) are multiplied by 100, 110 and
+110. Caffe's BatchNorm has no affine parameters and stores mean and variance as sums, which are divided
+by a third value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
+from colorzoo.errors import WeightsError
 from colorzoo.factory import create_backbone
 from colorzoo.guidance import GlobalStatistics, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
-from colorzoo.networks.hint_unet import Detach, HintUNet, initialize, points_of
-from colorzoo.prediction import AbPrediction
-from colorzoo.settings import check_choice
-from colorzoo.weights.readers.caffe import CaffeLayers
-from colorzoo.zoo.zhang2017.extended_unet import ExtendedHintUNet, LocalExtensions, fold_rank_layers
-from colorzoo.zoo.zhang2017.extensions import GlobalExtensions, SteeredNetwork
-from colorzoo.zoo.zhang2017.network import (
-    GlobalArchitecture,
-    GlobalNetwork,
-    LocalArchitecture,
-    LocalHintsNetwork,
+from colorzoo.networks.hint_unet import (
+    GRID_BINS,
+    HINT_UNET_NAMES,
+    Detach,
+    HintUNet,
+    initialize,
+    points_of,
 )
-from colorzoo.zoo.zhang2017.published import GLOBAL_NAMES, NAMES, convert_global, convert_local
+from colorzoo.networks.renaming import Pattern, name_caffe_blobs, rename_keys
+from colorzoo.networks.scaling import AB_SCALE
+from colorzoo.prediction import AbPrediction
+from colorzoo.settings import NonNegativeInt, Width, check_choice
+from colorzoo.weights.readers.caffe import CaffeLayers
+from colorzoo.zoo.zhang2017.network import (
+    ExtendedHintUNet,
+    GlobalNetwork,
+    HypercolumnHead,
+    LocalHintsNetwork,
+    SteeredNetwork,
+    fold_rank_layers,
+)
 
 NARROW_SIZE = 176
 """Working size of narrow networks in pixels; these networks are trained on small crops."""
+
+OUTPUT_SCALE = 100.0
+"""Default factor of the output tanh."""
+
+_LIGHTNESS_UNIT, _AB_UNIT = 100.0, AB_SCALE
+_LIGHTNESS, _HINTS = "bw_conv1_1", "ab_conv1_1"
+_BRANCH = ("s_conv1", "glob_conv1", "glob_conv2", "glob_conv3", "glob_conv4")
+_BRANCH_NORMS = ("s_glob_conv1norm", "glob_conv2norm", "glob_conv3norm", "glob_conv4norm")
+NAMES: tuple[Pattern, ...] = tuple(
+    (theirs, rf"unet.{ours}") for theirs, ours in HINT_UNET_NAMES if isinstance(ours, str)
+)
+GLOBAL_NAMES: tuple[Pattern, ...] = (
+    (r"s_conv1\.", "branch.saturation."),
+    (r"glob_conv1\.", "branch.histogram."),
+    (r"s_glob_conv1norm\.", "branch.norm."),
+    (r"glob_conv2\.", "branch.deeper.0."),
+    (r"glob_conv2norm\.", "branch.deeper.2."),
+    (r"glob_conv3\.", "branch.deeper.3."),
+    (r"glob_conv3norm\.", "branch.deeper.5."),
+    (r"glob_conv4\.", "branch.deeper.6."),
+    (r"glob_conv4norm\.", "branch.last_norm."),
+    *NAMES,
+)
 
 
 class LocalHints(ColoringModel):
     """Local Hints: colorization guided by color points.
 
+    The arguments from ``hint_attention`` on are extensions that are not in the paper.
+
     Args:
-        architecture: Settings of the network.
-        extensions: Settings of extensions that are not in the paper.
+        width: Multiplier for every channel count; 1.0 matches the published network.
+        mask_center: Value that is subtracted from the hint mask in the network input: 0 for weights from
+            Caffe, 0.5 for the authors' weights retrained in PyTorch.
+        hypercolumn: Whether to use the paper's hypercolumn head (313 bins, section 3.3) instead of the
+            published head (529 bins).
+        ab_scale: Factor that converts the network output to CIE units: 110, or 100 for the authors' Caffe
+            weights.
+        init_std: Standard deviation of the initial weights; None selects He initialization.
+        hint_attention: Whether to add an attention layer that propagates hint colors to similar positions;
+            see `HintAttention`.
+        channel_attention: Whether the skip connections have squeeze-and-excitation layers.
+        rank_layers: Number of linear 1 x 1 layers between encoder and decoder, which weight files contain as
+            part of the next layer; see `RankLayers`.
+        scene_blocks: Number of ConvNeXt blocks at stride 16; see `SceneBlocks`.
     """
 
     accepts = frozenset({"points"})
@@ -50,18 +105,31 @@ class LocalHints(ColoringModel):
 
     def __init__(
         self,
-        architecture: LocalArchitecture = LocalArchitecture(),
-        extensions: LocalExtensions = LocalExtensions(),
+        width: Width = 1.0,
+        mask_center: float = 0.0,
+        hypercolumn: bool = False,
+        ab_scale: float = AB_SCALE,
+        init_std: float | None = 0.02,
+        hint_attention: bool = False,
+        channel_attention: bool = False,
+        rank_layers: NonNegativeInt = 0,
+        scene_blocks: NonNegativeInt = 0,
     ) -> None:
-        unet = ExtendedHintUNet(architecture, extensions)
-        network = LocalHintsNetwork(unet, architecture)
-        initialize(network, architecture.init_std)
+        unet = ExtendedHintUNet(
+            width,
+            mask_center,
+            hint_attention=hint_attention,
+            channel_attention=channel_attention,
+            rank_layers=rank_layers,
+            scene_blocks=scene_blocks,
+        )
+        head = HypercolumnHead(width) if hypercolumn else None
+        network = LocalHintsNetwork(unet, mask_center, ab_scale, head)
+        initialize(network, init_std)
         if unet.scene is not None:
             unet.scene.reset_output()
         super().__init__(network)
-        self.architecture = architecture
-        self.extensions = extensions
-        if architecture.width < 1:
+        if width < 1:
             self.working_size = NARROW_SIZE
 
     def forward(
@@ -98,7 +166,7 @@ class LocalHints(ColoringModel):
     def for_inference(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the weights for inference, with rank layers folded into the next layer.
 
-        Rank layers are linear 1 x 1 layers; see `LocalExtensions`.
+        Rank layers are linear 1 x 1 layers; see `RankLayers`.
 
         Args:
             state_dict: State dict of a checkpoint or weight file.
@@ -115,8 +183,13 @@ class GlobalHints(ColoringModel):
     """Global Hints: colorization guided by a color histogram, a mean saturation or both.
 
     Args:
-        architecture: Settings of the network.
-        extensions: Settings of extensions that are not in the paper.
+        width: Multiplier for every channel count; 1.0 matches the published network.
+        ab_scale: Factor that converts the network output to CIE units: 110, or 100 for the authors' Caffe
+            weights.
+        init_std: Standard deviation of the initial weights; None selects He initialization.
+        trunk: Name of a Local Hints model that provides the U-Net, which is frozen and not stored in weight
+            files; see `SteeredNetwork`. The Local Hints model determines ``width`` and ``ab_scale``. The
+            paper has no such network.
     """
 
     accepts = frozenset({"statistics"})
@@ -128,20 +201,19 @@ class GlobalHints(ColoringModel):
 
     def __init__(
         self,
-        architecture: GlobalArchitecture = GlobalArchitecture(),
-        extensions: GlobalExtensions = GlobalExtensions(),
+        width: Width = 1.0,
+        ab_scale: float = AB_SCALE,
+        init_std: float | None = 0.02,
+        trunk: str | None = None,
     ) -> None:
         network: GlobalNetwork
-        if extensions.trunk is None:
-            unet = HintUNet(1, architecture.width, distribution=False)
-            network = GlobalNetwork(unet, architecture.ab_scale)
-            initialize(network, architecture.init_std)
+        if trunk is None:
+            network = GlobalNetwork(HintUNet(1, width, distribution=False), ab_scale)
+            initialize(network, init_std)
         else:
-            network = SteeredNetwork(create_backbone(extensions.trunk, "trunk"))
-            network.begin(architecture.init_std)
+            network = SteeredNetwork(create_backbone(trunk, "trunk"))
+            network.begin(init_std)
         super().__init__(network)
-        self.architecture = architecture
-        self.extensions = extensions
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch to match the color statistics in ``guidance``, if present."""
@@ -152,3 +224,106 @@ class GlobalHints(ColoringModel):
     def convert_caffe(cls, layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Convert ``global_model.caffemodel`` of the authors' demo; see `convert_global`."""
         return convert_global(layers)
+
+
+def _numbered(found: re.Match[str]) -> str:
+    """Return the name of a convolution or normalization in a block of alternating convolutions and ReLUs."""
+    block, convolution, is_norm = int(found[1]), int(found[2]), found[3] is not None
+    layer = 2 * (convolution - 1)
+    if block >= 8:  # convolution 1 is the upsampling layer, and the block starts with a ReLU
+        layer -= 1
+    if is_norm:  # follows the ReLU after the convolution
+        layer += 2
+    return f"model{block}.{layer}."
+
+
+_TRUNK: tuple[Pattern, ...] = (
+    (r"conv(8|9|10)_1\.", r"model\1up.0."),
+    (r"conv([123])_[23]_short\.", lambda m: f"model{m[1]}short{11 - int(m[1])}.0."),
+    (r"conv10_ab\.", "model_out.0."),
+    (r"conv(\d+)_([1-3])(norm)?\.", _numbered),
+)
+
+
+def convert_local(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Convert the Caffe file of the Local Hints network (``model.caffemodel``).
+
+    The Caffe network adds the outputs of separate first layers for L and for the hints. A single layer for
+    the concatenated input replaces these layers. The Caffe network has no classification head, so the head's
+    weights are set to 0 (uniform distribution).
+
+    Args:
+        layers: Output of `read_caffe`.
+
+    Returns:
+        Tensors with the names of the authors' PyTorch checkpoint, and constructor arguments of the model.
+
+    Raises:
+        WeightsError: A required layer is missing.
+    """
+    named = _named(layers, "Local Hints", (_LIGHTNESS, _HINTS, "conv8_3"))
+    tensors = {key: value for key, value in named.items() if key.startswith("model")}
+    lightness_weight = _LIGHTNESS_UNIT * named[f"{_LIGHTNESS}.weight"]
+    hint_weight = _AB_UNIT * named[f"{_HINTS}.weight"]
+    tensors["model1.0.weight"] = torch.cat([lightness_weight, hint_weight], dim=1)
+    tensors["model1.0.bias"] = named[f"{_LIGHTNESS}.bias"] + named[f"{_HINTS}.bias"]
+    head_channels = tensors["model8.3.bias"].numel()
+    tensors["model_class.0.weight"] = torch.zeros(GRID_BINS, head_channels, 1, 1)
+    tensors["model_class.0.bias"] = torch.zeros(GRID_BINS)
+    return tensors, {"mask_center": 0.0, "ab_scale": ab_scale_of(layers)}
+
+
+def convert_global(layers: CaffeLayers) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Convert the Caffe file of the Global Hints network (``global_model.caffemodel``).
+
+    Args:
+        layers: Output of `read_caffe`.
+
+    Returns:
+        Tensors of the U-Net and the statistics branch, and constructor arguments of the model.
+
+    Raises:
+        WeightsError: A required layer is missing.
+    """
+    named = _named(layers, "Global Hints", (_LIGHTNESS, *_BRANCH))
+    kept = ("model", *(f"{name}." for name in (*_BRANCH, *_BRANCH_NORMS)))
+    tensors = {key: value for key, value in named.items() if key.startswith(kept)}
+    tensors["model1.0.weight"] = _LIGHTNESS_UNIT * named[f"{_LIGHTNESS}.weight"]
+    tensors["model1.0.bias"] = named[f"{_LIGHTNESS}.bias"]
+    return tensors, {"ab_scale": ab_scale_of(layers)}
+
+
+def _named(layers: CaffeLayers, network: str, required: Sequence[str]) -> dict[str, Tensor]:
+    """Return all tensors, with trunk names from the authors' PyTorch checkpoint."""
+    if missing := [name for name in required if name not in layers]:
+        raise WeightsError(
+            f"the Caffe file must contain a {network} network, but these layers are missing: "
+            f"{', '.join(missing)}"
+        )
+    blobs = {
+        f"{name}.{index}": torch.from_numpy(np.array(blob))
+        for name, parts in layers.items()
+        for index, blob in enumerate(parts)
+    }
+    named = rename_keys(name_caffe_blobs(blobs, "norm"), _TRUNK)
+    for key, mean in list(named.items()):
+        if key.endswith(".running_mean"):
+            norm = key.removesuffix("running_mean")
+            named |= {f"{norm}weight": torch.ones_like(mean), f"{norm}bias": torch.zeros_like(mean)}
+            named[f"{norm}num_batches_tracked"] = torch.tensor(0)
+    return named
+
+
+def ab_scale_of(layers: CaffeLayers) -> float:
+    """Return the factor that converts the output of the Caffe network to CIE units.
+
+    If the file does not contain exactly one such factor, the result is 100.
+
+    Args:
+        layers: Output of `read_caffe`.
+    """
+    factors: set[float] = set()
+    for blobs in layers.values():
+        if len(blobs) == 1 and blobs[0].size <= 2:  # a scale layer for a and b
+            factors.update(blobs[0].flatten().tolist())
+    return factors.pop() if len(factors) == 1 else OUTPUT_SCALE

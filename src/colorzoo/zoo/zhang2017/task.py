@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Literal, Unpack
 
@@ -14,24 +13,16 @@ from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import GlobalStatistics, Guidance, ab_histogram, mean_saturation
-from colorzoo.losses import grid_cross_entropy, rebalanced_cross_entropy, smooth_l1_map
+from colorzoo.losses import grid_cross_entropy, rebalanced_cross_entropy, smooth_l1_map, weighted_by_chroma
 from colorzoo.networks.hint_unet import Detach
 from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import Fraction, NonNegativeFloat, Positive, Probability
+from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, Positive, Probability, Width
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Stage, Start, copy_layers
-from colorzoo.zoo.zhang2017.extended_unet import LocalExtensions
-from colorzoo.zoo.zhang2017.extensions import (
-    EXTENSION_STAGES,
-    ExtensionStage,
-    GlobalExtensions,
-    chroma_weighted_l1,
-)
 from colorzoo.zoo.zhang2017.model import GlobalHints, LocalHints
-from colorzoo.zoo.zhang2017.network import GlobalArchitecture, LocalArchitecture
 
 LOGIT_STRIDE = 4
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -40,44 +31,18 @@ VALIDATION_STATISTICS = ("automatic", "saturation", "histogram", "both")
 
 _FIRST = "unet.block1.0.weight"  # input layer: lightness, and hints in the Local Hints network
 
-PaperStage = Literal["classification", "regression", "distribution"]
 
-
-@dataclass(frozen=True)
-class LocalObjective:
-    """Settings of the losses (eq. 3 and 4, and the authors' ``pix2pix_model.py``).
-
-    Attributes:
-        regression_weight: Weight of the mean smooth L1 loss in CIE units; the default equals the authors'
-            weight 10 for ab / 110.
-        classification_weight: Weight of the cross-entropy of the color distributions.
-        delta: Error in CIE units at which the loss changes from quadratic to linear.
-    """
-
-    regression_weight: NonNegativeFloat = 10 / AB_SCALE
-    classification_weight: NonNegativeFloat = 1.0
-    delta: Positive = 1.0
-
-
-@dataclass(frozen=True)
-class LocalUsers:
-    """Settings of the simulated hints (section 3.2).
-
-    Attributes:
-        hints: Fraction of the training images with points; use 0 in stage ``classification``.
-        stop_probability: Parameter p of the distribution of the number n of points, P(n) = (1 - p)^n p.
-        reveal_all: Fraction of the training images with the true color at every pixel as a hint.
-    """
-
-    hints: Fraction = 1.0
-    stop_probability: Probability = 1 / 8
-    reveal_all: Fraction = 0.01
-
-
+LocalStage = Literal["classification", "regression", "distribution", "joint", "scene", "colors"]
 LOCAL_STAGES = {
     "classification": Stage(),
     "regression": Stage(),
     "distribution": Stage(trains=("model.network.hypercolumn.*",)),  # section 3.3: the head alone
+    # the other stages are not in the paper
+    "joint": Stage(),  # both heads train the trunk
+    # both heads train all layers after the encoder, which other models share
+    "scene": Stage(leaves=("model.network.unet.block[1-7].*",)),
+    # the last layers, which no other model shares, for more colorful results
+    "colors": Stage(trains=("model.network.unet.block10.*", "model.network.unet.ab_head.*")),
 }
 _DETACHED: dict[str | None, Detach] = {"classification": "regression", "regression": "classification"}
 
@@ -85,50 +50,86 @@ _DETACHED: dict[str | None, Detach] = {"classification": "regression", "regressi
 class Zhang2017Local(SingleOptimizerModule):
     """Training task of `LocalHints`.
 
+    The arguments from ``hint_attention`` to ``many`` are extensions that are not in the paper.
+
     Args:
-        architecture: Settings of the network.
-        objective: Settings of the losses.
-        users: Settings of the simulated hints.
-        extensions: Settings of extensions that are not in the paper.
+        width: See `LocalHints`.
+        mask_center: See `LocalHints`.
+        hypercolumn: See `LocalHints`.
+        ab_scale: See `LocalHints`.
+        init_std: See `LocalHints`.
+        regression_weight: Weight of the mean smooth L1 loss in CIE units (eq. 3 and 4). The default equals
+            the weight 10 for ab / 110 in the authors' ``pix2pix_model.py``.
+        classification_weight: Weight of the cross-entropy of the color distributions.
+        delta: Error in CIE units at which the loss changes from quadratic to linear.
+        hints: Fraction of the training images with points (section 3.2); use 0 in stage ``classification``.
+        stop_probability: Parameter p of the distribution of the number n of points, P(n) = (1 - p)^n p.
+        reveal_all: Fraction of the training images with the true color at every pixel as a hint.
+        hint_attention: See `LocalHints`.
+        channel_attention: See `LocalHints`.
+        rank_layers: See `LocalHints`.
+        scene_blocks: See `LocalHints`.
+        colorfulness: Factor c in the smooth L1 weight 1 + c * chroma / 20, with chroma in CIE units. Larger
+            factors counteract desaturated predictions.
+        many: Fraction of the training images with a log-uniform number of points; see `PointSimulation`.
         stage: ``classification`` trains the trunk (the layers before the heads) with the classification loss,
             and ``regression`` trains the trunk with the regression loss. ``distribution`` trains only the
-            hypercolumn head. See `EXTENSION_STAGES` for stages that are not in the paper.
+            hypercolumn head. `LOCAL_STAGES` describes the stages that are not in the paper.
         start: Local Hints model of equal width that provides initial weights for the shared layers; None uses
             random weights.
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
-    stages = LOCAL_STAGES | EXTENSION_STAGES
+    stages = LOCAL_STAGES
     validation_points = (0, 1, 10, 100)
     model: LocalHints
 
     def __init__(
         self,
-        architecture: LocalArchitecture = LocalArchitecture(),
-        objective: LocalObjective = LocalObjective(),
-        users: LocalUsers = LocalUsers(),
-        extensions: LocalExtensions = LocalExtensions(),
-        stage: PaperStage | ExtensionStage = "regression",
+        width: Width = 1.0,
+        mask_center: float = 0.0,
+        hypercolumn: bool = False,
+        ab_scale: float = AB_SCALE,
+        init_std: float | None = 0.02,
+        regression_weight: NonNegativeFloat = 10 / AB_SCALE,
+        classification_weight: NonNegativeFloat = 1.0,
+        delta: Positive = 1.0,
+        hints: Fraction = 1.0,
+        stop_probability: Probability = 1 / 8,
+        reveal_all: Fraction = 0.01,
+        hint_attention: bool = False,
+        channel_attention: bool = False,
+        rank_layers: NonNegativeInt = 0,
+        scene_blocks: NonNegativeInt = 0,
+        colorfulness: NonNegativeFloat = 0.0,
+        many: Fraction = 0.0,
+        stage: LocalStage = "regression",
         start: Start | str | None = None,
         **optimization: Unpack[Optimization],
     ) -> None:
-        super().__init__(LocalHints(architecture, extensions), stage=stage, start=start, **optimization)
-        self.objective = objective
-        self.points = PointSimulation(
-            users.stop_probability,
-            reveal_all=users.reveal_all,
-            many=extensions.many,
-            none=1 - users.hints,  # fraction of the images without points
+        model = LocalHints(
+            width=width,
+            mask_center=mask_center,
+            hypercolumn=hypercolumn,
+            ab_scale=ab_scale,
+            init_std=init_std,
+            hint_attention=hint_attention,
+            channel_attention=channel_attention,
+            rank_layers=rank_layers,
+            scene_blocks=scene_blocks,
         )
-        if architecture.hypercolumn:  # 313 bins
-            self.classification_loss: Loss = hull_cross_entropy
-        else:  # 529 bins
+        super().__init__(model, stage=stage, start=start, **optimization)
+        self.regression_weight, self.classification_weight = regression_weight, classification_weight
+        self.delta, self.colorfulness = delta, colorfulness
+        self.points = PointSimulation(
+            stop_probability,
+            reveal_all=reveal_all,
+            many=many,
+            none=1 - hints,  # fraction of the images without points
+        )
+        self.classification_loss: Loss = hull_cross_entropy  # 313 bins
+        if not hypercolumn:  # 529 bins
             self.classification_loss = partial(grid_cross_entropy, stride=LOGIT_STRIDE)
-        self.regression_loss: Loss = partial(smooth_l1, delta=objective.delta)
-        if extensions.colorfulness:  # not in the paper
-            self.regression_loss = partial(
-                chroma_weighted_l1, delta=objective.delta, colorfulness=extensions.colorfulness
-            )
 
     def initialize_from(self, source: ColorizationModule) -> None:
         """Copy the layers that this model shares with a Local Hints model.
@@ -143,43 +144,35 @@ class Zhang2017Local(SingleOptimizerModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Colorize images with simulated points and return the weighted sum of the losses."""
-        weigh = self.objective
         lab = rgb_to_lab(batch["rgb"])
         lightness, ab = lab[:, :1], lab[:, 1:]
         points = simulate_points(ab, image_generators(batch["seed"], "points"), self.points)
         detach = _DETACHED.get(self.stage, "none")  # head whose gradient does not reach the trunk
         prediction = self.model(lightness, Guidance(points=points), detach)
-        regression = self.regression_loss(prediction.ab, ab)
+        errors = smooth_l1_map(prediction.ab, ab, delta=self.delta)
+        if self.colorfulness:  # not in the paper
+            errors = weighted_by_chroma(errors, ab, self.colorfulness)
+        regression = errors.mean()
         classification = self.classification_loss(prediction.extras["logits"], ab)
-        loss: Tensor = weigh.regression_weight * regression + weigh.classification_weight * classification
+        loss: Tensor = self.regression_weight * regression + self.classification_weight * classification
         losses = {"smooth_l1": regression, "cross_entropy": classification, "loss": loss}
         self.log_losses(losses, len(lightness))
         return loss
-
-
-@dataclass(frozen=True)
-class GlobalUsers:
-    """Fractions of the training images with color statistics; not stated in the paper.
-
-    Attributes:
-        histogram_share: Fraction of the training images with a histogram.
-        saturation_share: Fraction of the training images with a mean saturation.
-    """
-
-    histogram_share: Fraction = 0.5
-    saturation_share: Fraction = 0.5
 
 
 class Zhang2017Global(SingleOptimizerModule):
     """Training task of `GlobalHints`.
 
     Args:
-        architecture: Settings of the network.
-        users: Fractions of the training images with color statistics.
+        width: See `GlobalHints`.
+        ab_scale: See `GlobalHints`.
+        init_std: See `GlobalHints`.
+        trunk: See `GlobalHints`.
+        histogram_share: Fraction of the training images with a histogram; not stated in the paper.
+        saturation_share: Fraction of the training images with a mean saturation; not stated in the paper.
         delta: Error in CIE units at which the loss changes from quadratic to linear.
         start: Local Hints model of equal width that provides initial weights for the shared layers, as in the
             paper; None uses random weights.
-        extensions: Settings of extensions that are not in the paper.
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
 
     Raises:
@@ -190,19 +183,20 @@ class Zhang2017Global(SingleOptimizerModule):
 
     def __init__(
         self,
-        architecture: GlobalArchitecture = GlobalArchitecture(),
-        users: GlobalUsers = GlobalUsers(),
+        width: Width = 1.0,
+        ab_scale: float = AB_SCALE,
+        init_std: float | None = 0.02,
+        trunk: str | None = None,
+        histogram_share: Fraction = 0.5,
+        saturation_share: Fraction = 0.5,
         delta: Positive = 1.0,
         start: Start | str | None = None,
-        extensions: GlobalExtensions = GlobalExtensions(),
         **optimization: Unpack[Optimization],
     ) -> None:
-        if start is not None and extensions.trunk is not None:
-            raise ColorzooError(
-                "--model.start cannot be combined with --model.extensions.trunk. Remove one option."
-            )
-        super().__init__(GlobalHints(architecture, extensions), start=start, **optimization)
-        self.users = users
+        if start is not None and trunk is not None:
+            raise ColorzooError("--model.start cannot be combined with --model.trunk. Remove one option.")
+        super().__init__(GlobalHints(width, ab_scale, init_std, trunk), start=start, **optimization)
+        self.histogram_share, self.saturation_share = histogram_share, saturation_share
         self.delta = delta
 
     def initialize_from(self, source: ColorizationModule) -> None:
@@ -225,7 +219,7 @@ class Zhang2017Global(SingleOptimizerModule):
         histogram, saturation = self.training_statistics(lab, batch)
         guidance = Guidance(statistics=GlobalStatistics(histogram, saturation))
         predicted = self.model(lab[:, :1], guidance).ab
-        loss = smooth_l1(predicted, lab[:, 1:], delta=self.delta)
+        loss = smooth_l1_map(predicted, lab[:, 1:], delta=self.delta).mean()  # eq. 3 and 4
         self.log_losses({"loss": loss}, len(lab))
         return loss
 
@@ -238,12 +232,11 @@ class Zhang2017Global(SingleOptimizerModule):
             lab: Ground truth ``(B, 3, H, W)``.
             batch: Training batch with RGB images and a random seed for each image.
         """
-        users = self.users
         draws = draw_uniform(image_generators(batch["seed"], "statistics"), len(lab), 2, lab.device)
-        histogram = ab_histogram(lab[:, 1:]) * (draws[:, :1] < users.histogram_share)
+        histogram = ab_histogram(lab[:, 1:]) * (draws[:, :1] < self.histogram_share)
         saturation = mean_saturation(batch["rgb"])
         saturation = torch.where(
-            draws[:, 1:] < users.saturation_share, saturation, -torch.ones_like(saturation)
+            draws[:, 1:] < self.saturation_share, saturation, -torch.ones_like(saturation)
         )
         return histogram, saturation
 
@@ -262,11 +255,6 @@ class Zhang2017Global(SingleOptimizerModule):
         histogram = ab_histogram(lab[:, 1:]) if setting in ("histogram", "both") else None
         saturation = mean_saturation(lab_to_rgb(lab)) if setting in ("saturation", "both") else None
         return Guidance(statistics=GlobalStatistics(histogram, saturation))
-
-
-def smooth_l1(predicted: Tensor, ab: Tensor, *, delta: float) -> Tensor:
-    """Return the mean smooth L1 loss of ab in CIE units (eq. 3 and 4)."""
-    return smooth_l1_map(predicted, ab, delta=delta).mean()
 
 
 def hull_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
@@ -301,7 +289,9 @@ def copy_shared_layers(source: nn.Module, network: nn.Module) -> None:
     trained, target = source.state_dict(), network.state_dict()
     copied = {}
     if _FIRST in trained:
-        copied = {ours: trained[theirs] for ours in target if (theirs := _named(ours)) in trained}
+        # the source has no channel attention, whose convolutions are named differently
+        names = {ours: ours.replace(".conv.", ".") for ours in target}
+        copied = {ours: trained[theirs] for ours, theirs in names.items() if theirs in trained}
         copied[_FIRST] = copied[_FIRST][:, : target[_FIRST].shape[1]]
     copy_layers(copied, network, source, "Local Hints")
 
@@ -309,8 +299,3 @@ def copy_shared_layers(source: nn.Module, network: nn.Module) -> None:
 def _normalization(network: nn.Module) -> tuple[float, float]:
     """Return ``mask_center`` and ``ab_scale`` of a network; without a hint mask, ``mask_center`` is 0."""
     return getattr(network, "mask_center", 0.0), getattr(network, "ab_scale", AB_SCALE)
-
-
-def _named(key: str) -> str:
-    """Return the parameter name in a network without channel attention."""
-    return key.replace(".conv.", ".")
