@@ -1,7 +1,6 @@
 """DDColor against the authors' code: networks, discriminator, losses, images, measures."""
 
 import re
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,9 +16,7 @@ from colorzoo.networks.attention import position_encoding
 from colorzoo.networks.renaming import rename_keys
 from colorzoo.prediction import AbPrediction
 from colorzoo.training.perceptual import frozen_vgg16, load_torchvision
-from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
-from colorzoo.zoo.kang2023.network import DDColorNetwork
-from colorzoo.zoo.kang2023.published import NAMES, UNUSED
+from colorzoo.zoo.kang2023.model import NAMES, UNUSED, ConvNextEncoder, DDColorNetwork
 from colorzoo.zoo.kang2023.task import (
     VGG_LAYERS,
     ColorDiscriminator,
@@ -153,7 +150,7 @@ def losses(golden: Golden) -> None:
     golden.close("out_pred_rgb", generated.to_rgb(lightness))
     model = training_model(golden)
     # the code adds up the images of a device, here it is a mean
-    model.objective = replace(model.objective, colorfulness_weight=0.5 * len(lightness))
+    model.hparams["colorfulness_weight"] = 0.5 * len(lightness)
     terms = model.generator_terms(torch.cat([lightness, true], dim=1), generated)
     names = {
         "pixel": "l_g_pix",
@@ -161,13 +158,13 @@ def losses(golden: Golden) -> None:
         "adversarial": "l_g_gan",
         "colorfulness": "l_g_color",
     }
-    weighted = {name: getattr(model.objective, f"{name}_weight") * term for name, term in terms.items()}
+    weighted = {name: model.hparams[f"{name}_weight"] * term for name, term in terms.items()}
     for ours, theirs in names.items():
         golden.close(f"out_{theirs}", weighted[ours])
     (gradient,) = torch.autograd.grad(sum(weighted.values()), ab)
     golden.close("out_grad_ab", gradient)
     alone = colorfulness_loss(generated.to_rgb(lightness))
-    (gradient,) = torch.autograd.grad(model.objective.colorfulness_weight * alone, ab)
+    (gradient,) = torch.autograd.grad(model.hparams["colorfulness_weight"] * alone, ab)
     golden.close("out_grad_ab_colorfulness", gradient)
     golden.close("out_colorfulness_per_image", colorfulness_of(generated.to_rgb(lightness)))
     maps, target = (

@@ -13,18 +13,20 @@ from colorzoo.networks.clusters import kmeans
 from colorzoo.networks.imagenet import VGGOutputs
 from colorzoo.networks.renaming import rename_keys
 from colorzoo.networks.scaling import AB_SCALE
-from colorzoo.zoo.xia2022.model import AnchorColorization, anchor_bins, anchors_of
-from colorzoo.zoo.xia2022.network import (
+from colorzoo.zoo.xia2022.model import (
+    NAMES,
+    AnchorColorization,
     FeatureNetwork,
     SuperpixelNetwork,
     Transformer,
+    anchor_bins,
+    anchors_of,
     bins_of,
     pool,
     sizes,
     spread,
     weights,
 )
-from colorzoo.zoo.xia2022.published import NAMES
 from colorzoo.zoo.xia2022.task import TAPS, Xia2022
 from parity.cases import Golden, case, check_update, record_outputs
 

@@ -6,18 +6,18 @@ from torch import Tensor
 from colorzoo.color import grid_index, lab_to_rgb, rgb_to_lab
 from colorzoo.guidance import Points
 from colorzoo.networks.style import usable_labels
-from colorzoo.zoo.xu2020.model import StylizationColorization
-from colorzoo.zoo.xu2020.task import masked_huber
-from colorzoo.zoo.xu2020.transfer import (
+from colorzoo.zoo.xu2020.model import (
     PLACE_SETS,
+    StylizationColorization,
     inside_labels,
     keep,
     match_embedding,
     match_moments,
     moments,
 )
-from colorzoo.zoo.xu2020.transfer import adain as match
-from colorzoo.zoo.xu2020.transfer import wct as recolor
+from colorzoo.zoo.xu2020.model import adain as match
+from colorzoo.zoo.xu2020.model import wct as recolor
+from colorzoo.zoo.xu2020.task import masked_huber
 from parity.cases import Golden, case
 
 

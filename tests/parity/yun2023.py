@@ -18,8 +18,7 @@ from colorzoo.metrics.psnr import psnr
 from colorzoo.networks.renaming import rename_keys
 from colorzoo.randomness import image_generators
 from colorzoo.training.optimization import parameter_groups
-from colorzoo.zoo.yun2023.network import CELL, hint_image, sinusoid, to_pixels
-from colorzoo.zoo.yun2023.published import NAMES
+from colorzoo.zoo.yun2023.model import CELL, NAMES, hint_image, sinusoid, to_pixels
 from colorzoo.zoo.yun2023.task import CosineFromZero, Yun2023, simulate_cells
 from parity.cases import Golden, case, load_part, record_outputs
 

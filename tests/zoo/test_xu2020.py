@@ -1,4 +1,4 @@
-"""Xu et al. 2020: labels, embeddings, grid hints, training stages, and weight files."""
+"""Xu et al. 2020: labels, embeddings, grid hints, training losses and stages, and weight files."""
 
 import json
 from pathlib import Path
@@ -6,24 +6,30 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from colorzoo import create_model
-from colorzoo.color import grid_centers
+from colorzoo.color import grid_centers, lab_to_rgb
 from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.factory import build_model
+from colorzoo.guidance import Points
 from colorzoo.inference.references import normalize_weights
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple
+from colorzoo.randomness import image_generators
 from colorzoo.registry import load_task_class, model_card
+from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.testing import sample_image
 from colorzoo.training.command import load_initial_weights
 from colorzoo.training.stages import Start
 from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.load import save_weights
-from colorzoo.zoo.xu2020.extensions import weigh_transfer
-from colorzoo.zoo.xu2020.network import grid_hints
+from colorzoo.zoo.xu2020.model import SMALLEST, STRIDE, adain, grid_hints, inside_labels, keep, weigh_transfer
 from colorzoo.zoo.xu2020.task import Xu2020
-from colorzoo.zoo.xu2020.transfer import SMALLEST, STRIDE, adain, inside_labels
+from steps.step import gradients, same, small, training_batch
+
+pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
+
 
 TINY = {"width": 0.125}
 
@@ -35,7 +41,7 @@ def narrow() -> Any:
 
 
 @pytest.fixture(scope="module")
-def small() -> Xu2020:
+def xu2020_small() -> Xu2020:
     return create_model("xu2020_small")
 
 
@@ -149,14 +155,16 @@ def test_xu2020_start_requires_local_hints_with_equal_settings(tmp_path: Path) -
     assert all(torch.equal(again.state_dict()[key], value) for key, value in model.state_dict().items())
 
 
-def test_xu2020_start_does_not_replace_the_network_of_its_backbone(small: Xu2020, tmp_path: Path) -> None:
+def test_xu2020_start_does_not_replace_the_network_of_its_backbone(
+    xu2020_small: Xu2020, tmp_path: Path
+) -> None:
     local = create_model("zhang2017_local", local_hints(tmp_path).weights)
     with pytest.raises(ColorzooError, match="backbone"):
-        small.initialize_from(local)
+        xu2020_small.initialize_from(local)
 
 
-def test_xu2020_small_weight_file_omits_backbone_weights(small: Xu2020, tmp_path: Path) -> None:
-    whole = small.state_dict()
+def test_xu2020_small_weight_file_omits_backbone_weights(xu2020_small: Xu2020, tmp_path: Path) -> None:
+    whole = xu2020_small.state_dict()
     kept = {key: value for key, value in whole.items() if "unet.block5" not in key}
     save_weights(tmp_path / "small.safetensors", kept, {"model": "xu2020_small"})
     again = create_model("xu2020_small", tmp_path / "small.safetensors").state_dict()
@@ -193,3 +201,73 @@ def test_weigh_transfer_of_a_cropped_image_equals_the_crop() -> None:
 def test_transfer_error_must_be_positive() -> None:
     with pytest.raises(ColorzooError, match="transfer_error must be above 0"):
         create_model("xu2020_small", weights=None, transfer_error=0.0)
+
+
+def huber(found: Tensor, truth: Tensor, delta: float) -> Tensor:
+    off = (found - truth).abs()
+    return torch.where(off <= delta, 0.5 * off.square(), delta * (off - 0.5 * delta)).mean()
+
+
+def paper_points(batch: Any, ab: Tensor) -> Points:
+    """Draw geometric numbers of patches; no image reveals all colors, as in the authors' code."""
+    simulation = PointSimulation(0.25, reveal_all=0.0)
+    return simulate_points(ab, image_generators(batch["seed"], "points"), simulation)
+
+
+def test_xu2020_color_stage_step_equals_the_formula() -> None:
+    """L_c: prediction and truth are both multiplied by 1 + 10 M."""
+    model = small("xu2020", stage="color", stop_probability=0.25, delta=0.4)
+    batch, lightness, ab = training_batch()
+    points = paper_points(batch, ab)
+    assert points.mask.any()
+    found = model.training_step(batch, 0)
+    predicted, _ = model.model.network.color(lightness, points)
+    weight = 1 + 10 * points.mask
+    wanted = huber(weight * predicted / 110, weight * ab / 110, 0.4)
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
+    ours = gradients(found, model)
+    assert not any("class_head" in name for name in ours)
+    same(ours, gradients(wanted, model), rtol=1e-3)
+
+
+@pytest.mark.parametrize("weights", [(0.8, 0.2), (0.5, 0.9)])
+def test_xu2020_decoder_stage_step_equals_the_formula(weights: tuple[float, float]) -> None:
+    """Squared errors of the image and of relu4_1, without moment matching."""
+    model = small("xu2020", stage="decoder", image_weight=weights[0], perceptual_weight=weights[1])
+    batch, _, _ = training_batch()
+    rgb = batch["rgb"]
+    found = model.training_step(batch, 0)
+    encoder, decoder = model.model.network.transfer.encoder, model.model.network.transfer.decoder
+    made = decoder(encoder(rgb, keep), keep)
+    bottoms = encoder(made, keep).bottom, encoder(rgb, keep).bottom.detach()
+    image, features = ((a - b).square().mean() for a, b in ((made, rgb), bottoms))
+    wanted = weights[0] * image + weights[1] * features
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
+    ours = gradients(found, model)
+    assert {name.split(".")[3] for name in ours} == {"decoder"}
+    same(ours, gradients(wanted, model), rtol=1e-3)
+
+
+def test_xu2020_encoder_stage_step_equals_the_formula() -> None:
+    """Our addition: the transfer restores the truth from automatic or wrong colors."""
+    model = small("xu2020", stage="encoder")
+    batch, lightness, ab = training_batch(count=6)
+    batch["reference"] = batch["rgb"].flip(3)  # type: ignore[typeddict-unknown-key]
+    found = model.training_step(batch, 0)
+    network = model.model.network
+    draws = uniform(batch, "content", 4)[..., None, None]
+    is_wrong = draws[:, 3:] < 0.3
+    assert 0 < is_wrong.sum() < 6
+    with torch.no_grad():
+        automatic, _ = network.color(lightness, Points.none(lightness))
+        wrong = 1.5 * draws[:, :1] * ab + 30 * (2 * draws[:, 1:3] - 1)  # paler or stronger, and shifted
+        content = lab_to_rgb(torch.cat([lightness, torch.where(is_wrong, wrong, automatic)], dim=1))
+    made = network.transfer(content, network.adapt(network.transfer.encode_reference(batch["reference"])))
+    wanted = (made - batch["rgb"]).square().mean()
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
+    same(gradients(found, model), gradients(wanted, model), rtol=1e-3)
+
+
+def uniform(batch: Any, name: str, columns: int) -> Tensor:
+    """Return ``(B, columns)`` random numbers of the image generators."""
+    return torch.stack([torch.rand(columns, generator=g) for g in image_generators(batch["seed"], name)])

@@ -1,10 +1,11 @@
-"""Training of DDColor (Kang et al., ICCV 2023) with the losses of the published code."""
+"""Training of DDColor (Kang et al., ICCV 2023) with the losses of the published code.
+
+The argument ``chroma`` is not in the paper.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
 from typing import Any, Unpack
 
 import torch
@@ -14,54 +15,45 @@ from torchvision.transforms.v2.functional import adjust_saturation
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
-from colorzoo.losses import cross_entropy_gan_loss, weighted_sum
+from colorzoo.losses import cross_entropy_gan_loss, smooth_l1_map, weighted_by_chroma, weighted_sum
 from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.blocks import scaled_width
 from colorzoo.networks.imagenet import normalized
 from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv
 from colorzoo.precision import in_float32
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import NonNegativeFloat
-from colorzoo.training.gan import DiscriminatorConfig, GANColorizationModule
+from colorzoo.settings import NonNegativeFloat, Positive, PositiveInt, Width
+from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.training.perceptual import frozen_vgg16
-from colorzoo.zoo.kang2023.convnext import ConvNextEncoder
-from colorzoo.zoo.kang2023.extensions import Extensions, chroma_weighted_l1
-from colorzoo.zoo.kang2023.model import Architecture, DDColor
+from colorzoo.zoo.kang2023.model import ConvNextEncoder, DDColor, Size
 
 VGG_LAYERS = (0, 7, 14, 24, 34)  # conv1_1, conv2_1, ..., conv5_1, before BatchNorm
 _LAYER_WEIGHTS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 _CHANNELS = (64, 128, 256, 512)
 
 
-@dataclass(frozen=True)
-class Objective:
-    """Settings of the losses (section 3.5), with the weights of the published code.
+class Kang2023(GANColorizationModule[AbPrediction]):
+    """Training task of `DDColor`.
 
-    Attributes:
+    Args:
+        size: See `DDColor`.
+        width: See `DDColor`.
+        depth: See `DDColor`.
+        queries: See `DDColor`.
+        layers: See `DDColor`.
+        pretrained: Name of a timm ConvNeXt whose weights initialize the encoder; None uses random weights.
         pixel_weight: Weight of the L1 loss on ab in CIE units.
         perceptual_weight: Weight of the L1 loss on VGG-16 features; 0 disables VGG-16.
         adversarial_weight: Weight of the adversarial cross-entropy; 0 disables the discriminator.
         colorfulness_weight: Weight of the mean colorfulness loss. The default matches the published code,
             where the weight 0.5 applies to the sum over four images per device.
         saturation: Factor on the saturation of the ground truth in the perceptual and adversarial losses.
-    """
-
-    pixel_weight: NonNegativeFloat = 0.1
-    perceptual_weight: NonNegativeFloat = 5.0
-    adversarial_weight: NonNegativeFloat = 1.0
-    colorfulness_weight: NonNegativeFloat = 2.0
-    saturation: NonNegativeFloat = 1.2
-
-
-class Kang2023(GANColorizationModule[AbPrediction]):
-    """Training task of `DDColor`.
-
-    Args:
-        architecture: Settings of the generator.
-        objective: Settings of the losses.
-        discriminator_config: Settings of the discriminator.
-        extensions: Extensions that are not in the paper.
+        discriminator_width: Multiplier for the channel counts of the discriminator; 1.0 matches the published
+            discriminator.
+        trunk: See `DDColor`.
+        chroma: Extra weight of colorful pixels in the pixel loss. With 0, all pixels have equal weights, as
+            in the paper. See `colorzoo.losses.weighted_by_chroma`.
         **optimization: See `AdversarialOptimization`.
     """
 
@@ -70,18 +62,25 @@ class Kang2023(GANColorizationModule[AbPrediction]):
 
     def __init__(
         self,
-        architecture: Architecture = Architecture(),
-        objective: Objective = Objective(),
-        discriminator_config: DiscriminatorConfig = DiscriminatorConfig(),
-        extensions: Extensions = Extensions(),
+        size: Size = "large",
+        width: Width = 1.0,
+        depth: Positive = 1.0,
+        queries: PositiveInt = 100,
+        layers: PositiveInt = 9,
+        pretrained: str | None = None,
+        pixel_weight: NonNegativeFloat = 0.1,
+        perceptual_weight: NonNegativeFloat = 5.0,
+        adversarial_weight: NonNegativeFloat = 1.0,
+        colorfulness_weight: NonNegativeFloat = 2.0,
+        saturation: NonNegativeFloat = 1.2,
+        discriminator_width: Width = 1.0,
+        trunk: str | None = None,
+        chroma: NonNegativeFloat = 0.0,
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        super().__init__(DDColor(architecture, extensions), **optimization)
-        self.objective = objective
-        self.pixel_loss: Callable[[Tensor, Tensor], Tensor] = F.l1_loss
-        if extensions.chroma:
-            self.pixel_loss = partial(chroma_weighted_l1, chroma=extensions.chroma)
-        self.discriminator = ColorDiscriminator(discriminator_config.discriminator_width)
+        super().__init__(DDColor(size, width, depth, queries, layers, trunk), **optimization)
+        self.pretrained, self.saturation, self.chroma = pretrained, saturation, chroma
+        self.discriminator = ColorDiscriminator(discriminator_width)
 
     def setup(self, stage: str) -> None:
         """Load VGG-16 before ``fit``.
@@ -90,7 +89,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
             WeightsError: The weights are not available, and `allow_untrained` is false.
         """
         super().setup(stage)
-        if stage == "fit" and self.objective.perceptual_weight:
+        if stage == "fit" and self.hparams["perceptual_weight"]:
             self.vgg = frozen_vgg16(VGG_LAYERS, untrained=self.allow_untrained)
 
     def prepare_fit(self) -> None:
@@ -100,7 +99,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
             WeightsError: The weights are not available, and `allow_untrained` is false.
         """
         super().prepare_fit()
-        name, encoder = self.model.architecture.pretrained, self.model.network.encoder
+        name, encoder = self.pretrained, self.model.network.encoder
         if name and isinstance(encoder, ConvNextEncoder) and not (self.trained or self.allow_untrained):
             encoder.load_pretrained(name)
 
@@ -119,7 +118,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         """Return the weighted sum of the generator losses, and log each unweighted loss."""
         terms = self.generator_terms(rgb_to_lab(batch["rgb"]), generated)
         self.log_losses(terms, len(batch["rgb"]))
-        return weighted_sum(terms, self.objective)
+        return weighted_sum(terms, self.hparams)
 
     def generator_terms(self, lab: Tensor, generated: AbPrediction) -> dict[str, Tensor]:
         """Return a dict that maps the names of the generator losses to unweighted values (section 3.5).
@@ -130,20 +129,23 @@ class Kang2023(GANColorizationModule[AbPrediction]):
             lab: Ground truth Lab ``(B, 3, H, W)`` in CIE units.
             generated: Predicted ab of these images.
         """
-        objective = self.objective
+        weights = self.hparams
         lightness, target_ab = lab[:, :1], lab[:, 1:]
         rgb = generated.to_rgb(lightness)
         terms = {}
-        if objective.pixel_weight:
-            terms["pixel"] = self.pixel_loss(generated.ab, target_ab)
-        if objective.perceptual_weight:
+        if weights["pixel_weight"] and self.chroma:  # not in the paper
+            errors = smooth_l1_map(generated.ab, target_ab, delta=0.0) / 2
+            terms["pixel"] = weighted_by_chroma(errors, target_ab, self.chroma).mean()
+        elif weights["pixel_weight"]:
+            terms["pixel"] = F.l1_loss(generated.ab, target_ab)
+        if weights["perceptual_weight"]:
             with torch.no_grad():
-                target_rgb = adjust_saturation(lab_to_rgb(lab), objective.saturation)
+                target_rgb = adjust_saturation(lab_to_rgb(lab), self.saturation)
                 target_features = self.vgg(normalized(target_rgb))
             terms["perceptual"] = perceptual(self.vgg(normalized(rgb)), target_features)
-        if objective.adversarial_weight:
+        if weights["adversarial_weight"]:
             terms["adversarial"] = cross_entropy_gan_loss(self.discriminator(rgb).float(), real=True)
-        if objective.colorfulness_weight:
+        if weights["colorfulness_weight"]:
             terms["colorfulness"] = colorfulness_loss(rgb)
         return terms
 
@@ -151,7 +153,7 @@ class Kang2023(GANColorizationModule[AbPrediction]):
         """Return the discriminator's cross-entropy for real plus generated images."""
         rgb = batch["rgb"]
         # the order matters, because each call runs a power iteration of the spectral norm
-        real = self.discriminator(adjust_saturation(rgb, self.objective.saturation)).float()
+        real = self.discriminator(adjust_saturation(rgb, self.saturation)).float()
         fake = self.discriminator(generated.to_rgb(rgb_to_lab(rgb)[:, :1])).float()
         return cross_entropy_gan_loss(real, real=True) + cross_entropy_gan_loss(fake, real=False)
 

@@ -82,7 +82,7 @@ def hue_of(shares: Tensor, rule: HueRule) -> tuple[Tensor, Tensor]:
 
     Args:
         shares: Hue histograms ``(B, 32, H, W)``; the bins of each position sum to 1.
-        rule: Decoding rule; see `Architecture.hue`.
+        rule: Decoding rule; see `HypercolumnColorization`.
 
     Returns:
         Hue in [0, 1) and factor in [0, 1], each ``(B, H, W)``.
@@ -126,8 +126,8 @@ def to_rgb(
         gray: Gray level ``(B, 1, H, W)`` in [0, 1].
         hue_shares: Hue histograms ``(B, 32, H, W)``.
         chroma_shares: Chroma histograms ``(B, 32, H, W)``.
-        hue: Hue decoding rule; see `Architecture.hue`.
-        chroma: Chroma decoding rule; see `Architecture.chroma`.
+        hue: Hue decoding rule; see `HypercolumnColorization`.
+        chroma: Chroma decoding rule; see `HypercolumnColorization`.
         boost: Factor by which the saturation is multiplied.
 
     Returns:
@@ -244,7 +244,7 @@ class HypercolumnNetwork(nn.Module):
         """Predict hue and chroma histograms, each ``(B, 32, H/4, W/4)``.
 
         Args:
-            gray: Gray level minus `Architecture.mean`, ``(B, 1, H, W)``; H and W are multiples of 32.
+            gray: Gray level minus ``mean``, ``(B, 1, H, W)``; H and W are multiples of 32.
         """
         hidden = self.hidden_map(self.features(gray))
         return Histograms(self.hue(hidden).float().softmax(1), self.chroma(hidden).float().softmax(1))
@@ -255,7 +255,7 @@ class HypercolumnNetwork(nn.Module):
         `SCALES` contains the strides of these maps.
 
         Args:
-            gray: Gray level minus `Architecture.mean`, ``(B, 1, H, W)``; H and W are multiples of 32.
+            gray: Gray level minus ``mean``, ``(B, 1, H, W)``; H and W are multiples of 32.
         """
         maps, x = [gray], gray
         for index, block in enumerate(BLOCKS):
@@ -291,7 +291,7 @@ class HypercolumnNetwork(nn.Module):
         """Return hue and chroma logits, each ``(B P, 32)``, at sampled positions.
 
         Args:
-            gray: Gray level minus `Architecture.mean`, ``(B, 1, H, W)``; H and W are multiples of 32.
+            gray: Gray level minus ``mean``, ``(B, 1, H, W)``; H and W are multiples of 32.
             positions: Rows and columns in pixels, ``(B, P, 2)``.
         """
         return self.logits_of(columns(self.features(gray), positions, SCALES, [(s - 1) / 2 for s in SCALES]))

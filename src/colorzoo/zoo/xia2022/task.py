@@ -7,8 +7,7 @@ cross-entropy losses for superpixel colors and a perceptual loss. https://doi.or
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Literal, Unpack
+from typing import Annotated, ClassVar, Literal, Unpack
 
 import torch
 from torch import Tensor
@@ -24,14 +23,23 @@ from colorzoo.networks.clusters import kmeans
 from colorzoo.networks.imagenet import VGGOutputs
 from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import Fraction, NonNegativeFloat
+from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt, Range, Width
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.perceptual import frozen_vgg
 from colorzoo.training.stages import Stage
-from colorzoo.zoo.xia2022.extensions import PointColorization
-from colorzoo.zoo.xia2022.model import Architecture, anchors_of, network_input, starts_of
-from colorzoo.zoo.xia2022.network import CELL, bins_of, pool, sizes, spread
+from colorzoo.zoo.xia2022.model import (
+    ALTERNATIVES,
+    CELL,
+    AnchorColorization,
+    anchors_of,
+    bins_of,
+    network_input,
+    pool,
+    sizes,
+    spread,
+    starts_of,
+)
 
 TAPS = (1, 6, 11, 20, 29)
 """Layers relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1 of torchvision's VGG-19."""
@@ -40,26 +48,18 @@ _SUPERPIXELS = "model.network.superpixels.*"
 _COLOR_WEIGHT, _PLACE_WEIGHT = 10.0, 0.003  # weights of the superpixel loss
 
 
-@dataclass(frozen=True)
-class Objective:
-    """Settings of the losses.
-
-    Attributes:
-        colorfulness: Strength in [0, 1] of the rebalancing, which increases the gradient weight of rare
-            colors but does not change the loss value.
-        perceptual_weight: Weight of the perceptual loss; 0 disables VGG-19.
-    """
-
-    colorfulness: Fraction = 0.5
-    perceptual_weight: NonNegativeFloat = 5.0
-
-
 class Xia2022(SingleOptimizerModule):
     """Training task of `AnchorColorization`; the trained model also accepts color points.
 
     Args:
-        architecture: Settings of the network and the anchors.
-        objective: Settings of the losses.
+        width: See `AnchorColorization`.
+        dropout: See `AnchorColorization`.
+        anchors: See `AnchorColorization`.
+        alternative: See `AnchorColorization`.
+        seed: See `AnchorColorization`.
+        colorfulness: Strength in [0, 1] of the rebalancing, which increases the gradient weight of rare
+            colors but does not change the loss value.
+        perceptual_weight: Weight of the perceptual loss; 0 disables VGG-19.
         stage: ``superpixels`` trains the superpixel network; ``colors`` trains all other layers.
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
@@ -69,21 +69,27 @@ class Xia2022(SingleOptimizerModule):
         "colors": Stage(trains=("model.network.*",), leaves=(_SUPERPIXELS,)),
     }
     validation_points = (0, 1, 10)
-    model: PointColorization
+    model: AnchorColorization
     class_weights: Tensor
     vgg: FrozenNetwork
 
     def __init__(
         self,
-        architecture: Architecture = Architecture(),
-        objective: Objective = Objective(),
+        width: Width = 1.0,
+        dropout: Fraction = 0.1,
+        anchors: PositiveInt = 8,
+        alternative: Annotated[int, Range(0, ALTERNATIVES - 1)] = 0,
+        seed: NonNegativeInt = 130,
+        colorfulness: Fraction = 0.5,
+        perceptual_weight: NonNegativeFloat = 5.0,
         stage: Literal["superpixels", "colors"] = "colors",
         **optimization: Unpack[Optimization],
     ) -> None:
-        super().__init__(PointColorization(architecture), stage=stage, **optimization)
-        self.objective = objective
+        model = AnchorColorization(width, dropout, anchors, alternative, seed)
+        super().__init__(model, stage=stage, **optimization)
+        self.perceptual_weight = perceptual_weight
         # loss weights of the 313 color bins, which are higher for rare colors
-        weights = rebalancing_weights(prior_probabilities().double(), 1 - objective.colorfulness)
+        weights = rebalancing_weights(prior_probabilities().double(), 1 - colorfulness)
         self.register_buffer("class_weights", weights.float(), persistent=False)
 
     def setup(self, stage: str) -> None:
@@ -96,7 +102,7 @@ class Xia2022(SingleOptimizerModule):
             WeightsError: VGG-19 is not available, and ``allow_untrained`` is not set.
         """
         super().setup(stage)
-        if stage == "fit" and self.stage == "colors" and self.objective.perceptual_weight:
+        if stage == "fit" and self.stage == "colors" and self.perceptual_weight:
             self.vgg = frozen_vgg(VGGOutputs(19, TAPS, rgb=True), "VGG-19", untrained=self.allow_untrained)
 
     def prepare_fit(self) -> None:
@@ -106,7 +112,7 @@ class Xia2022(SingleOptimizerModule):
             WeightsError: The superpixel network is untrained, and ``allow_untrained`` is not set.
         """
         super().prepare_fit()
-        full = self.model.architecture.width == 1.0  # narrower networks have no published weights
+        full = self.hparams.width == 1.0  # narrower networks have no published weights
         if self.stage == "colors" and full and not (self.trained or self.allow_untrained):
             raise WeightsError(
                 "--model.stage colors requires a trained superpixel network. Set --init_from to a checkpoint "
@@ -120,7 +126,7 @@ class Xia2022(SingleOptimizerModule):
         if self.stage == "superpixels":
             losses = superpixel_losses(self.model.network.superpixels(network_input(lab[:, :1])), lab[:, 1:])
         else:
-            count = self.model.architecture.anchors
+            count = self.hparams.anchors
             draws = draw_uniform(image_generators(batch["seed"], "anchors"), len(lab), count, lab.device)
             losses, _ = self.losses(lab, starts_of(draws, lab[0, 0].numel() // CELL**2))
         self.log_losses(losses, len(lab))
@@ -155,9 +161,9 @@ class Xia2022(SingleOptimizerModule):
             "palette": self.color_loss(encoded.palette, target_bins),
             "reference": self.color_loss(logits, target_bins),
         }
-        if self.objective.perceptual_weight:
+        if self.perceptual_weight:
             distance = self.perceptual_loss(lab[:, :1], AB_SCALE * ab, lab[:, 1:])
-            losses["perceptual"] = self.objective.perceptual_weight * distance
+            losses["perceptual"] = self.perceptual_weight * distance
         return {"loss": torch.stack(list(losses.values())).sum(), **losses}, ab
 
     def color_loss(self, logits: Tensor, bins: Tensor) -> Tensor:

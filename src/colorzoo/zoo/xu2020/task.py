@@ -1,76 +1,69 @@
-"""Training of the transfer and colorization sub-nets of Xu et al. (CVPR 2020), in stages."""
+"""Training of the transfer and colorization sub-nets of Xu et al. (CVPR 2020), in stages.
+
+The paper trains the two sub-nets without references. The stage ``encoder`` is not in the paper. It trains
+with references from the data or crops of the images.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from typing import Literal, Unpack
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.color import rgb_to_lab
+from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.data.dataset import Batch
+from colorzoo.data.self_references import crop_flip_reference
 from colorzoo.errors import ColorzooError
-from colorzoo.guidance import Exemplar, Guidance
+from colorzoo.guidance import Exemplar, Guidance, Points
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.hint_unet import start_weights
 from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.precision import in_float32
-from colorzoo.randomness import image_generators
-from colorzoo.settings import NonNegativeFloat, Positive, Probability
+from colorzoo.randomness import draw_uniform, image_generators
+from colorzoo.settings import NonNegativeFloat, Positive, Probability, Width
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Stage, Start, require_frozen
 from colorzoo.weights import apply_weights
-from colorzoo.zoo.xu2020.extensions import (
-    EXTENSION_STAGES,
-    Extensions,
-    ExtensionStage,
-    recoloring_losses,
-    reference_of,
+from colorzoo.zoo.xu2020.model import (
+    MASK_CENTER,
+    PLACE_SETS,
+    SMALLEST,
+    STRIDE,
+    StylizationColorization,
+    keep,
 )
-from colorzoo.zoo.xu2020.model import StylizationColorization
-from colorzoo.zoo.xu2020.network import MASK_CENTER, Architecture
-from colorzoo.zoo.xu2020.transfer import SMALLEST, STRIDE, Encoder, keep
 
 STAGES = {
     "decoder": Stage(trains=("model.network.transfer.decoder.*",), complete=False),
     # the paper's loss does not use the classification head
     "color": Stage(trains=("model.network.color.*",), leaves=("*.class_head.*",)),
+    # not in the paper: encoder and decoder of the transfer sub-net jointly, without VGG-19
+    "encoder": Stage(trains=("model.network.transfer.*",), complete=False),
 }
-
-
-@dataclass(frozen=True)
-class Objective:
-    """Settings of the losses of the transfer and colorization sub-nets.
-
-    Attributes:
-        image_weight: Weight of the squared pixel error in the decoder loss.
-        perceptual_weight: Weight of the squared error of relu4_1 features in the decoder loss. The paper does
-            not state the layer.
-        hint_weight: Parameter lambda of the masked Huber loss: additional weight of pixels with hints.
-        delta: Error in units of ab / 110 at which the masked Huber loss changes from quadratic to linear. The
-            paper does not state the value.
-    """
-
-    image_weight: NonNegativeFloat = 0.8
-    perceptual_weight: NonNegativeFloat = 0.2
-    hint_weight: NonNegativeFloat = 10.0
-    delta: Positive = 1.0
+_AREA = (0.3, 1.0)  # area range of a self-reference crop, as a fraction of the image
+WRONG_SHARE, _WRONG_SHIFT = 0.3, 30.0  # fraction of shifted contents, maximum shift in CIE units
 
 
 class Xu2020(SingleOptimizerModule):
     """Training task of `StylizationColorization`.
 
     Args:
-        architecture: Settings of the transfer and colorization sub-nets.
-        objective: Settings of the losses.
-        extensions: Settings of extensions that are not in the paper.
-        stage: ``"decoder"`` trains the transfer decoder, and ``"color"`` trains the colorization sub-net. See
-            `EXTENSION_STAGES` for stages that are not in the paper.
+        width: See `StylizationColorization`.
+        places: See `StylizationColorization`.
+        image_weight: Weight of the squared pixel error in the decoder loss.
+        perceptual_weight: Weight of the squared error of relu4_1 features in the decoder loss. The paper does
+            not state the layer.
+        hint_weight: Parameter lambda of the masked Huber loss: additional weight of pixels with hints.
+        delta: Error in units of ab / 110 at which the masked Huber loss changes from quadratic to linear. The
+            paper does not state the value.
+        backbone: See `StylizationColorization`.
+        transfer_error: See `StylizationColorization`.
+        stage: ``"decoder"`` trains the transfer decoder, and ``"color"`` trains the colorization sub-net.
+            ``"encoder"``, which is not in the paper, trains encoder and decoder of the transfer sub-net.
         start: Model with the initial weights: a Local Hints model for the colorization sub-net, or an xu2020
             model for all weights. None uses random weights.
         stop_probability: Parameter p of the distribution of the number n of training points,
@@ -78,30 +71,29 @@ class Xu2020(SingleOptimizerModule):
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
-    stages = STAGES | EXTENSION_STAGES
+    stages = STAGES
     model: StylizationColorization
 
     def __init__(
         self,
-        architecture: Architecture = Architecture(),
-        objective: Objective = Objective(),
-        extensions: Extensions = Extensions(),
-        stage: Literal["decoder", "color"] | ExtensionStage = "color",
+        width: Width = 1.0,
+        places: tuple[str, ...] = PLACE_SETS,
+        image_weight: NonNegativeFloat = 0.8,
+        perceptual_weight: NonNegativeFloat = 0.2,
+        hint_weight: NonNegativeFloat = 10.0,
+        delta: Positive = 1.0,
+        backbone: str | None = None,
+        transfer_error: Positive | None = None,
+        stage: Literal["decoder", "color", "encoder"] = "color",
         start: Start | str | None = None,
         stop_probability: Probability = 1 / 8,
         **optimization: Unpack[Optimization],
     ) -> None:
-        model = StylizationColorization(architecture, extensions)
+        model = StylizationColorization(width, places, backbone, transfer_error)
         super().__init__(model, stage=stage, start=start, **optimization)
-        self.objective = objective
+        self.image_weight, self.perceptual_weight = image_weight, perceptual_weight
+        self.hint_weight, self.delta = hint_weight, delta
         self.points = PointSimulation(stop_probability, reveal_all=0.0)
-        # loss function of each stage; None is the stage of tasks without stages
-        self.losses: dict[str | None, Callable[[Batch], dict[str, Tensor]]] = {
-            "decoder": self.decoder_losses,
-            "color": self.color_losses,
-            # not in the paper
-            "encoder": partial(recoloring_losses, model.network),
-        }
 
     def prepare_fit(self) -> None:
         """Check that the encoder has trained weights in stage ``decoder``.
@@ -133,38 +125,66 @@ class Xu2020(SingleOptimizerModule):
                 f"--model.start must name an xu2020 model for the stage 'decoder', got "
                 f"{type(source).__name__}"
             )
-        if self.model.extensions.backbone is not None:
-            raise ColorzooError(
-                "--model.start cannot be combined with --model.extensions.backbone. Remove one option."
-            )
+        if self.hparams.backbone is not None:
+            raise ColorzooError("--model.start cannot be combined with --model.backbone. Remove one option.")
         weights = start_weights(source.model, MASK_CENTER)
         apply_weights(self.model.network.color.unet, weights, name="--model.start", published=False)
 
     @property
     def completes_model(self) -> bool:
         """Whether no part keeps random weights; a backbone provides the colorization sub-net."""
-        return self.model.extensions.backbone is not None or super().completes_model
+        return self.hparams.backbone is not None or super().completes_model
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of the current stage; see `Xu2020` for the stages."""
-        losses = self.losses[self.stage](batch)
+        losses = {
+            "decoder": self.decoder_losses,
+            "color": self.color_losses,
+            "encoder": self.encoder_losses,
+        }[self.stage or "color"](batch)
         self.log_losses(losses, len(batch["rgb"]))
         return losses["loss"]
 
     def decoder_losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the squared errors of reconstructed images and features (stage ``decoder``)."""
-        weigh, transfer, rgb = self.objective, self.model.network.transfer, batch["rgb"]
-        image, perceptual = reconstruction_losses(transfer.encoder, transfer(rgb), rgb)
-        loss = weigh.image_weight * image + weigh.perceptual_weight * perceptual
+        """Return the squared errors of reconstructed images and of their relu4_1 features."""
+        rgb, transfer = batch["rgb"], self.model.network.transfer
+        reconstructed = transfer(rgb)
+        features, target_features = (
+            transfer.encoder(pad_to_multiple(each, STRIDE, SMALLEST), keep).bottom.float()
+            for each in (reconstructed, rgb)
+        )
+        image = F.mse_loss(reconstructed, rgb)
+        perceptual = F.mse_loss(features, target_features.detach())
+        loss = self.image_weight * image + self.perceptual_weight * perceptual
         return {"loss": loss, "image": image, "perceptual": perceptual}
 
     def color_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the masked Huber loss of colorization from hints (L_c in the paper)."""
-        weigh, lab = self.objective, rgb_to_lab(batch["rgb"])
+        lab = rgb_to_lab(batch["rgb"])
         points = simulate_points(lab[:, 1:], image_generators(batch["seed"], "points"), self.points)
         ab = self.model(lab[:, :1], Guidance(points=points)).ab
-        loss = masked_huber(ab, lab[:, 1:], points.mask, hint_weight=weigh.hint_weight, delta=weigh.delta)
+        loss = masked_huber(ab, lab[:, 1:], points.mask, hint_weight=self.hint_weight, delta=self.delta)
         return {"loss": loss}
+
+    def encoder_losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the squared RGB error after a color transfer; not in the paper.
+
+        The transfer sub-net must recover the image from a copy with changed colors. The reference comes from
+        the data or is a crop of the image.
+        """
+        network, rgb = self.model.network, batch["rgb"]
+        lab = rgb_to_lab(rgb)
+        lightness, ab = lab[:, :1], lab[:, 1:]
+        embedding = network.transfer.encode_reference(reference_of(batch))
+        with torch.no_grad():
+            # content colors: automatic, or shifted true colors, which train to replace vivid colors
+            automatic, _ = network.color(lightness, Points.none(lab))
+            draws = draw_uniform(image_generators(batch["seed"], "content"), len(ab), 4, ab.device)
+            draws = draws[..., None, None]
+            wrong = ab * (1.5 * draws[:, :1]) + _WRONG_SHIFT * (2 * draws[:, 1:3] - 1)
+            content_ab = torch.where(draws[:, 3:] < WRONG_SHARE, wrong, automatic)
+            content = lab_to_rgb(torch.cat([lightness, content_ab], dim=1))
+        return {"loss": F.mse_loss(network.transfer(content, network.adapt(embedding)), rgb)}
 
     def validation_settings(self) -> tuple[str, ...]:
         """Return the names of the validation settings: ``automatic`` and ``reference``."""
@@ -195,14 +215,12 @@ def masked_huber(
     return F.huber_loss(weight * ab, weight * target, delta=delta)
 
 
-def reconstruction_losses(encoder: Encoder, rgb: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean squared error of images and the mean squared error of their features.
+def reference_of(batch: Batch) -> Tensor:
+    """Return the references of a batch, or random crops of the images if the batch has no references.
 
-    Args:
-        encoder: Encoder that computes relu4_1 features.
-        rgb: Reconstructed images ``(B, 3, H, W)``.
-        target: Ground truth ``(B, 3, H, W)`` in [0, 1], without gradient.
+    A crop is resized to the image size and randomly mirrored.
     """
-    features = encoder(pad_to_multiple(rgb, STRIDE, SMALLEST), keep).bottom.float()
-    target_features = encoder(pad_to_multiple(target, STRIDE, SMALLEST), keep).bottom.detach().float()
-    return F.mse_loss(rgb, target), F.mse_loss(features, target_features)
+    reference = batch.get("reference")
+    if reference is not None:
+        return reference
+    return crop_flip_reference(batch["rgb"], image_generators(batch["seed"], "reference"), scale=_AREA)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Unpack
 
 import torch
@@ -21,39 +20,22 @@ from colorzoo.settings import NonNegativeInt, Positive
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.schedules import Cosine
-from colorzoo.zoo.yun2023.model import IColoriT
-from colorzoo.zoo.yun2023.network import CELL, Architecture
-
-
-@dataclass(frozen=True)
-class Objective:
-    """Settings of the loss.
-
-    Attributes:
-        delta: Error in units of ab / 110 at which the loss changes from quadratic to linear.
-    """
-
-    delta: Positive = 0.01
-
-
-@dataclass(frozen=True)
-class Users:
-    """Settings of the simulated hints.
-
-    Attributes:
-        most_hints: Maximum number of hints per image; the number is uniform in [0, ``most_hints``].
-    """
-
-    most_hints: NonNegativeInt = 128
+from colorzoo.zoo.yun2023.model import CELL, Head, IColoriT
 
 
 class Yun2023(SingleOptimizerModule):
     """Training task of `IColoriT`.
 
     Args:
-        architecture: Settings of the transformer.
-        objective: Settings of the loss.
-        users: Settings of the simulated hints.
+        width: See `IColoriT`.
+        heads: See `IColoriT`.
+        depth: See `IColoriT`.
+        patch: See `IColoriT`.
+        side: See `IColoriT`.
+        head: See `IColoriT`.
+        mask_center: See `IColoriT`.
+        delta: Error in units of ab / 110 at which the loss changes from quadratic to linear.
+        most_hints: Maximum number of hints per image; the number is uniform in [0, ``most_hints``].
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
@@ -62,21 +44,27 @@ class Yun2023(SingleOptimizerModule):
 
     def __init__(
         self,
-        architecture: Architecture = Architecture(),
-        objective: Objective = Objective(),
-        users: Users = Users(),
+        width: int = 768,
+        heads: int = 12,
+        depth: int = 12,
+        patch: int = 16,
+        side: int = 224,
+        head: Head = "convolution",
+        mask_center: float = 0.0,
+        delta: Positive = 0.01,
+        most_hints: NonNegativeInt = 128,
         **optimization: Unpack[Optimization],
     ) -> None:
-        super().__init__(IColoriT(architecture), **optimization)
-        self.objective = objective
-        self.users = users
+        super().__init__(IColoriT(width, heads, depth, patch, side, head, mask_center), **optimization)
+        self.delta = delta
+        self.most_hints = most_hints
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Colorize images with simulated hints and return the Huber loss."""
         lab = rgb_to_lab(batch["rgb"])
         lightness, ab = lab[:, :1], lab[:, 1:]
         generators = image_generators(batch["seed"], "points")
-        points = simulate_cells(ab, generators, self.users.most_hints)
+        points = simulate_cells(ab, generators, self.most_hints)
         loss = self.huber(self.model(lightness, Guidance(points=points)).ab, ab)
         self.log_losses({"loss": loss, "huber": loss}, len(lightness))
         return loss
@@ -90,7 +78,7 @@ class Yun2023(SingleOptimizerModule):
             predicted: Predicted ab ``(B, 2, H, W)`` in CIE units.
             target: Ground truth ab ``(B, 2, H, W)`` in CIE units.
         """
-        return smooth_l1_map(predicted / AB_SCALE, target / AB_SCALE, delta=self.objective.delta).mean()
+        return smooth_l1_map(predicted / AB_SCALE, target / AB_SCALE, delta=self.delta).mean()
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
         """Sample a fixed number of hints per image, identical in every epoch.
