@@ -17,8 +17,7 @@ from benchmarks._common import Options, Row, trained_model, where
 from benchmarks.appearance import measure
 from colorzoo.guidance import Guidance
 from colorzoo.prediction import AbPrediction
-from colorzoo.zoo.colorzoo2026.model import Analysis, Colorzoo2026
-from colorzoo.zoo.colorzoo2026.network import AB_SCALE
+from colorzoo.zoo.colorzoo2026.model import AB_SCALE, Analysis, Colorzoo2026
 from colorzoo.zoo.colorzoo2026.points import boost_chroma, pool_logits
 
 MODEL = "colorzoo2026"

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from colorzoo.color import nearest_bin, soft_encode
 from colorzoo.precision import distances
-from colorzoo.zoo.colorzoo2026_drawing.network import soft_assign
+from colorzoo.zoo.colorzoo2026_drawing.model import soft_assign
 from colorzoo.zoo.colorzoo2026_drawing.regions import near_colors
 from colorzoo.zoo.huang2022.vqgan import Quantizer
 from colorzoo.zoo.lee2020.task import corresponding_places

@@ -25,7 +25,7 @@ from colorzoo.guidance.color_statistics import region_means
 from colorzoo.metrics.psnr import psnr_8bit
 from colorzoo.model import ColoringModel
 from colorzoo.simulation import play
-from colorzoo.zoo.cho2023.extensions import cut_segments
+from colorzoo.zoo.cho2023.model import cut_segments
 
 PAPER = "cho2023"
 TITLE = "Cho et al. 2023: Guiding Users to Where to Give Color Hints"

@@ -18,7 +18,7 @@ from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.steps.points import limit_reach
 from colorzoo.inference.steps.reach import Paths, PointPatches, limit_extent
-from colorzoo.zoo.colorzoo2026.network import Network
+from colorzoo.zoo.colorzoo2026.model import Network
 from inference.by_hand import Results, color_again, find_extent
 from inference.flood_model import LEFT, RIGHT, SIDE, Flood, red, two_walls
 

@@ -10,14 +10,14 @@ from colorzoo.losses import cross_entropy_gan_loss
 from colorzoo.networks import imagenet
 from colorzoo.networks.imagenet import VGGOutputs
 from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv, WideBlock
-from colorzoo.zoo.antic2019.network import (
+from colorzoo.zoo.antic2019.model import (
+    NAMES,
     DeepBlock,
     DeOldifyNetwork,
     Refinement,
     block_shapes,
     weighted_shuffle,
 )
-from colorzoo.zoo.antic2019.published import NAMES
 from colorzoo.zoo.antic2019.task import (
     VGG_LAYERS,
     Discriminator,

@@ -8,10 +8,10 @@ from colorzoo.metrics.psnr import psnr
 from colorzoo.networks.discriminators import PatchDiscriminator
 from colorzoo.prediction import RgbPrediction
 from colorzoo.training.schedules import HoldThenLinear
-from colorzoo.zoo.cho2023.network import (
+from colorzoo.zoo.cho2023.model import (
+    NAMES,
     SEGMENTS,
     GuidingPainterNetwork,
-    Hints,
     draw_counts,
     draw_segments,
     fill_hints,
@@ -20,8 +20,7 @@ from colorzoo.zoo.cho2023.network import (
     mean_colors,
     one_hot,
 )
-from colorzoo.zoo.cho2023.published import NAMES
-from colorzoo.zoo.cho2023.task import Cho2023, Draws, smoothness, total_variance
+from colorzoo.zoo.cho2023.task import Cho2023, smoothness, total_variance
 from parity.cases import Golden, case, load_part
 
 
@@ -52,8 +51,9 @@ def segmenter(golden: Golden) -> None:
 @torch.inference_mode()
 def colorizer(golden: Golden) -> None:
     segments = one_hot(golden.tensor("in_seg_index").long()[:, None], SEGMENTS)
-    hints = Hints(golden.tensor("in_color"), golden.tensor("in_mask"))
-    generated = filled(golden, "colorizer").generate((golden.tensor("in_sketch") + 1) / 2, hints, segments)
+    color, mask = golden.tensor("in_color"), golden.tensor("in_mask")
+    sketch = (golden.tensor("in_sketch") + 1) / 2
+    generated = filled(golden, "colorizer").generate(sketch, color, mask, segments)
     golden.close("out_color", generated)
 
 
@@ -87,9 +87,9 @@ def hints(golden: Golden) -> None:
         given = first_given(count, SEGMENTS)
         full, *made_in_training = fill_hints(segments, real, given)
         golden.close("out_full_color", full)
-        for made in (Hints(*made_in_training), look_up_hints(index, colors, given)):
-            torch.testing.assert_close(made.color, expected[0], atol=1e-5, rtol=0)
-            assert torch.equal(made.mask, expected[1].float())
+        for color, mask in (made_in_training, look_up_hints(index, colors, given)):
+            torch.testing.assert_close(color, expected[0], atol=1e-5, rtol=0)
+            assert torch.equal(mask, expected[1].float())
     draws = torch.rand(100_000, SEGMENTS, generator=torch.Generator().manual_seed(0))
     counts = draw_counts(draws, golden.meta["stop_prob"]).bincount(minlength=SEGMENTS + 1)
     golden.close("out_nh_pmf", counts / len(draws), within=(0.0, 5e-3))
@@ -156,15 +156,16 @@ def step(golden: Golden) -> None:
     model.load_weights(model.model.convert_published(golden.weights()), name="the golden file")
     model.train()
     sketch, rgb = ((golden.tensor(name) + 1) / 2 for name in ("in_sketch", "in_real"))
-    draws = Draws(golden.tensor("in_noise"), golden.tensor("in_n"))
-    generated = model.generate_drawn(sketch, rgb, draws, float(golden.tensor("in_tau")))
+    generated = model.generate_drawn(
+        sketch, rgb, golden.tensor("in_noise"), golden.tensor("in_n"), float(golden.tensor("in_tau"))
+    )
     golden.close("out_pred", 2 * generated.rgb - 1)
     terms = model.generator_terms(sketch, rgb, generated)
     names = {"rec": "reconstruction", "tvr": "variance", "smt": "smoothness", "adv_g": "adversarial"}
     for theirs, ours in names.items():
-        weight = getattr(model.objective, f"{ours}_weight")
+        weight = model.hparams[f"{ours}_weight"]
         golden.close(f"out_{theirs}", weight * terms[ours], within=(1e-4, 0.0))
-    total = weighted_sum(terms, model.objective)
+    total = weighted_sum(terms, model.hparams)
     golden.close("out_loss_g", total, within=(1e-4, 0.0))
     total.backward()
     norms(golden, model, "g")

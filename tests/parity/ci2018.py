@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from colorzoo.factory import build_model
 from colorzoo.networks.imagenet import VGGOutputs
 from colorzoo.networks.renaming import rename_keys
-from colorzoo.zoo.ci2018.model import NAMES
-from colorzoo.zoo.ci2018.network import Illustration2Vec, StrokeNetwork, with_mask
+from colorzoo.zoo.ci2018.model import NAMES, Illustration2Vec, StrokeNetwork, with_mask
 from colorzoo.zoo.ci2018.task import Ci2018, crop_sides, fade_lines, hint_thresholds, shrink
 from parity.cases import Golden, case, check_update, record_outputs
 
@@ -101,7 +100,7 @@ def discriminator(golden: Golden) -> None:
     scores: list[Tensor] = []
     network.register_forward_hook(lambda *call: scores.append(call[-1].detach()))
     generated = (2 * fake - 1).requires_grad_()
-    adversarial = -task.objective.adversarial_weight * network(generated, given).mean()
+    adversarial = -task.adversarial_weight * network(generated, given).mean()
     golden.close("out_adversarial", adversarial)
     (gradient,) = torch.autograd.grad(adversarial, generated)
     golden.close("out_grad_fake", 1e6 * every(gradient, 1, 8))

@@ -11,7 +11,7 @@ from colorzoo.training import run_command as run
 from colorzoo.training.configs import config_folders, find_config
 
 WORDS = [
-    *("--model=Zhang2017Local", "--model.architecture.width=0.125", "--data=FolderDataModule"),
+    *("--model=Zhang2017Local", "--model.width=0.125", "--data=FolderDataModule"),
     *("--data.crop=32", "--data.resize=null", "--data.val_size=32", "--data.num_workers=0"),
     *("--data.batch_size=3", "--data.val_limit=2", "--trainer.accelerator=cpu"),
     *("--trainer.precision=32-true", "--trainer.logger=lightning.pytorch.loggers.CSVLogger"),

@@ -11,7 +11,7 @@ from colorzoo.inference.selection import SEGMENTER_FILE
 from colorzoo.registry import list_models, model_card
 from colorzoo.weights import catalog
 from colorzoo.weights.catalog import EMBEDDED_FOLDER
-from colorzoo.zoo.colorzoo2026.network import ENCODER_FILES, Architecture, EncoderWeights, Network
+from colorzoo.zoo.colorzoo2026.model import ENCODER_FILES, Colorzoo2026, EncoderWeights
 
 FILES = sorted(EMBEDDED_FOLDER.glob("*.safetensors"))
 
@@ -43,6 +43,6 @@ def test_embedded_files_match_model_cards_and_encoder_files() -> None:
 )
 def test_embedded_encoder_file_matches_its_hash_and_is_frozen(weights: EncoderWeights, sha256: str) -> None:
     assert sha256_of(EMBEDDED_FOLDER / ENCODER_FILES[weights]) == sha256
-    model = Network(Architecture(encoder=weights)).encoder
+    model = Colorzoo2026(encoder=weights).network.encoder
     assert not list(model.parameters())  # no trainable parameters
     assert not model.state_dict()  # excluded from checkpoints

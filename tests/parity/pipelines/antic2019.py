@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from colorzoo.networks.imagenet import denormalized, normalized
-from colorzoo.zoo.antic2019.network import STRIDE
+from colorzoo.zoo.antic2019.model import STRIDE
 
 Pixels = NDArray[np.uint8]
 

@@ -7,13 +7,11 @@ repeated.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Unpack
+from typing import Annotated, Any, Literal, Unpack
 
 import torch
-from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision import models
@@ -28,13 +26,13 @@ from colorzoo.networks.imagenet import denormalized, normalized
 from colorzoo.networks.spectral import StoredSpectralAttention, StoredSpectralConv
 from colorzoo.precision import in_float32
 from colorzoo.prediction import RgbPrediction
-from colorzoo.settings import NonNegativeFloat
+from colorzoo.settings import NonNegativeFloat, Positive, Range, Width
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization, schedule
 from colorzoo.training.perceptual import frozen_vgg16, load_torchvision
 from colorzoo.training.stages import Stage
 from colorzoo.weights import load_state_dict_file
-from colorzoo.zoo.antic2019.model import Architecture, DeOldify, Rendering
+from colorzoo.zoo.antic2019.model import LARGEST_FACTOR, Decoder, DeOldify, Encoder
 
 _CHANNELS = 256
 _SLOPE = 0.2
@@ -50,33 +48,6 @@ _TURN = "generators_turn"  # checkpoint key
 
 StageName = Literal["frozen", "unfrozen", "critic", "gan"]
 
-
-@dataclass(frozen=True)
-class Objective:
-    """Settings of the losses, which are computed from RGB images with ImageNet normalization.
-
-    The content loss is the L1 distance between generated and true images, plus weighted L1 distances between
-    their VGG-16 features.
-
-    Attributes:
-        layer_weights: Weights of the L1 distances at the layers relu3_3, relu4_3 and relu5_3 of VGG-16 with
-            BatchNorm. Zeros disable VGG-16.
-        content_weight: Weight of the content loss in the ``gan`` stage: 2.0 (artistic model) or 1.5 (stable
-            model).
-        adversarial_weight: Weight of the adversarial loss in the ``gan`` stage.
-        discriminator_threshold: Discriminator loss below which the next step of the ``gan`` stage trains the
-            generator.
-        encoder_weights: Initial encoder weights: ``torchvision`` (downloaded once), the path of a torchvision
-            file, or None for random weights.
-    """
-
-    layer_weights: tuple[float, float, float] = (20.0, 70.0, 10.0)
-    content_weight: NonNegativeFloat = 2.0
-    adversarial_weight: NonNegativeFloat = 1.0
-    discriminator_threshold: float = 0.65
-    encoder_weights: str | None = "torchvision"
-
-
 _CONVOLUTIONS = ("model.network.encoder.*conv?.weight", "model.network.encoder.*downsample.0.weight")
 STAGES = {
     "frozen": Stage(leaves=_CONVOLUTIONS),  # BatchNorm layers of the encoder stay trainable
@@ -91,9 +62,22 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
     """Training task of `DeOldify`.
 
     Args:
-        architecture: Settings of the generator and the discriminator.
-        rendering: Size of the network input in inference and validation.
-        objective: Settings of the losses.
+        encoder: See `DeOldify`.
+        decoder: See `DeOldify`.
+        nf_factor: See `DeOldify`.
+        width: See `DeOldify`.
+        render_factor: See `DeOldify`.
+        discriminator_width: Multiplier for the discriminator's channel counts; 1.0 matches the published
+            network.
+        layer_weights: Weights of the L1 distances at the layers relu3_3, relu4_3 and relu5_3 of VGG-16 with
+            BatchNorm. Zeros disable VGG-16.
+        content_weight: Weight of the content loss in the ``gan`` stage: 2.0 (artistic model) or 1.5 (stable
+            model).
+        adversarial_weight: Weight of the adversarial loss in the ``gan`` stage.
+        discriminator_threshold: Discriminator loss below which the next step of the ``gan`` stage trains the
+            generator.
+        encoder_weights: Initial encoder weights: ``torchvision`` (downloaded once), the path of a torchvision
+            file, or None for random weights.
         stage: ``frozen`` trains the generator except the encoder's convolutions. ``unfrozen`` trains the
             whole generator. ``critic`` trains only the discriminator. ``gan`` alternates between
             discriminator and generator. None is valid only without training, for example in evaluation.
@@ -108,19 +92,30 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
 
     def __init__(
         self,
-        architecture: Architecture = Architecture(),
-        rendering: Rendering = Rendering(),
-        objective: Objective = Objective(),
+        encoder: Encoder = "resnet34",
+        decoder: Decoder = "deep",
+        nf_factor: Positive = 1.5,
+        width: Width = 1.0,
+        render_factor: Annotated[int, Range(1, LARGEST_FACTOR)] = 35,
+        discriminator_width: Width = 1.0,
+        layer_weights: tuple[float, float, float] = (20.0, 70.0, 10.0),
+        content_weight: NonNegativeFloat = 2.0,
+        adversarial_weight: NonNegativeFloat = 1.0,
+        discriminator_threshold: float = 0.65,
+        encoder_weights: str | None = "torchvision",
         stage: StageName | None = None,
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        super().__init__(DeOldify(architecture, rendering), stage=stage, **optimization)
-        self.architecture = architecture
-        self.objective = objective
+        model = DeOldify(encoder, decoder, nf_factor, width, render_factor)
+        super().__init__(model, stage=stage, **optimization)
+        self.encoder_name, self.encoder_weights = encoder, encoder_weights
+        self.layer_weights = layer_weights
+        self.content_weight, self.adversarial_weight = content_weight, adversarial_weight
+        self.discriminator_threshold = discriminator_threshold
         self.generators_turn = False
         self.vgg = None  # setup() loads VGG-16 for the stages that use it
         adversarial = self.is_adversarial()
-        self.discriminator = Discriminator(architecture.discriminator_width) if adversarial else nn.Identity()
+        self.discriminator = Discriminator(discriminator_width) if adversarial else nn.Identity()
 
     def is_adversarial(self) -> bool:
         """Return whether the stage trains the discriminator."""
@@ -143,7 +138,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
             raise ColorzooError(
                 f"--model.stage must be one of {', '.join(STAGES)}, got null. Train the stages in this order."
             )
-        if self.stage != "critic" and any(self.objective.layer_weights):
+        if self.stage != "critic" and any(self.layer_weights):
             self.vgg = frozen_vgg16(VGG_LAYERS, untrained=self.allow_untrained)
 
     def generate(self, batch: Batch) -> RgbPrediction:
@@ -155,13 +150,13 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
 
         In the ``gan`` stage, return the weighted sum of the content loss and the adversarial loss.
         """
-        weigh, rgb = self.objective, normalized(generated.rgb)
-        terms = content_terms(rgb, normalized(batch["rgb"]), self.vgg, weigh.layer_weights)
+        rgb = normalized(generated.rgb)
+        terms = content_terms(rgb, normalized(batch["rgb"]), self.vgg, self.layer_weights)
         content = torch.stack(terms).sum()
         if not self.is_adversarial():
             return content
         adversarial = cross_entropy_gan_loss(self.discriminator(rgb), real=True)
-        return weigh.content_weight * content + weigh.adversarial_weight * adversarial
+        return self.content_weight * content + self.adversarial_weight * adversarial
 
     def discriminator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
         """Return the cross-entropy of the discriminator for generated and true images."""
@@ -177,7 +172,11 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
         updates = self.ends_group(batch_idx)
         trains_discriminator = self.stage == "critic" or (self.stage == "gan" and not self.generators_turn)
         name = "discriminator" if trains_discriminator else "generator"
-        optimizer = self._optimizer_of(name)
+        optimizers: Any = self.optimizers()  # a list only in the gan stage
+        if isinstance(optimizers, list):
+            optimizer = optimizers[1 if trains_discriminator else 0]
+        else:
+            optimizer = optimizers
         with optimizer.toggle_model(sync_grad=updates):
             if trains_discriminator:
                 with torch.no_grad():
@@ -188,17 +187,12 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
             self._backward_and_step(optimizer, loss, should_step=updates)
         if updates:
             self._step_schedule(optimizer)
-            self.generators_turn = trains_discriminator and self._discriminator_is_ahead(loss)
+            self.generators_turn = False
+            if self.stage == "gan" and trains_discriminator:
+                mean = self.trainer.strategy.reduce(loss.detach(), reduce_op="mean")  # over processes
+                self.generators_turn = float(mean) < self.discriminator_threshold
         self.log_losses({name: loss}, len(batch["rgb"]))
         return {"loss": loss.detach()}
-
-    def _optimizer_of(self, name: str) -> LightningOptimizer:
-        """Return the optimizer of the generator or discriminator; only the ``gan`` stage has both."""
-        optimizers: Any = self.optimizers()
-        if not isinstance(optimizers, list):
-            return optimizers
-        generator, discriminator = optimizers
-        return generator if name == "generator" else discriminator
 
     def generator_groups(self) -> list[dict[str, Any]]:
         """Return three parameter groups: encoder up to 1/8 scale, rest of the encoder, decoder."""
@@ -250,27 +244,18 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
             return
         if self.stage in ADVERSARIAL:
             raise WeightsError(f"--model.stage {self.stage} requires trained weights. Add --init_from FILE.")
-        if self.objective.encoder_weights is not None:
-            self._load_encoder(self.objective.encoder_weights)
-        elif self.stage == "frozen":
-            raise WeightsError(
-                "--model.stage frozen requires --model.objective.encoder_weights, because this stage does "
-                "not train the convolutions of the encoder"
-            )
-
-    def _load_encoder(self, source: str) -> None:
-        """Load encoder weights; see `Objective.encoder_weights` for the source."""
-        encoder_name = self.model.architecture.encoder
-        if source == "torchvision":
-            state_dict = published_weights(str(_ENCODERS[encoder_name].url))
+        if self.encoder_weights is None:
+            if self.stage == "frozen":
+                raise WeightsError(
+                    "--model.stage frozen requires --model.encoder_weights, because this stage does not "
+                    "train the convolutions of the encoder"
+                )
+            return
+        if self.encoder_weights == "torchvision":
+            state_dict = published_weights(str(_ENCODERS[self.encoder_name].url))
         else:
-            state_dict = load_state_dict_file(Path(source))
-        load_torchvision(self.model.network.encoder, state_dict, f"the encoder ({encoder_name})")
-
-    def _discriminator_is_ahead(self, loss: Tensor) -> bool:
-        """Return whether the mean loss of all processes is below ``discriminator_threshold``."""
-        mean = self.trainer.strategy.reduce(loss.detach(), reduce_op="mean")
-        return self.stage == "gan" and float(mean) < self.objective.discriminator_threshold
+            state_dict = load_state_dict_file(Path(self.encoder_weights))
+        load_torchvision(self.model.network.encoder, state_dict, f"the encoder ({self.encoder_name})")
 
 
 class Discriminator(nn.Sequential):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
 
@@ -19,19 +18,22 @@ from colorzoo.networks.imagenet import VGGOutputs, normalized
 from colorzoo.precision import in_float32
 from colorzoo.prediction import RgbPrediction
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import Fraction, NonNegativeFloat
+from colorzoo.settings import Fraction, NonNegativeFloat, Width
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import AdversarialOptimization, Optimization
 from colorzoo.training.perceptual import frozen_vgg
 from colorzoo.weights import apply_weights
 from colorzoo.weights.load import load_state_dict_file
-from colorzoo.zoo.ci2018.model import LAST_FEATURE, Architecture, StrokePainter
-from colorzoo.zoo.ci2018.network import (
+from colorzoo.zoo.ci2018.model import (
+    BLOCKS,
     HINT_STRIDE,
+    LAST_FEATURE,
     STRIDE,
     Discriminator,
     Illustration2Vec,
+    LocalFeatures,
+    StrokePainter,
     quarter_hints,
     with_mask,
 )
@@ -43,30 +45,20 @@ _AREA, _ASPECT = (0.9, 1.0), (7 / 8, 8 / 7)  # area fraction and aspect ratio of
 _TRIES = 10
 
 
-@dataclass(frozen=True)
-class Objective:
-    """Settings of the losses on images in [-1, 1].
+class Ci2018(GANColorizationModule[RgbPrediction]):
+    """Training task of `StrokePainter`.
 
-    Attributes:
+    Args:
+        width: See `StrokePainter`.
+        blocks: See `StrokePainter`.
+        local_features: See `StrokePainter`.
+        discriminator_width: See `StrokePainter`.
+        discriminator_side: See `StrokePainter`.
         content_weight: Weight of the mean squared error between the relu2_2 features of VGG-16 for generated
             and true images.
         adversarial_weight: Weight of the generator's adversarial loss; 0 disables the discriminator.
         penalty_weight: Weight of the discriminator's gradient penalty.
         drift_weight: Weight of the squared mean of the discriminator scores of real images.
-    """
-
-    content_weight: NonNegativeFloat = 1.0
-    adversarial_weight: NonNegativeFloat = 1e-4
-    penalty_weight: NonNegativeFloat = 10.0
-    drift_weight: NonNegativeFloat = 1e-3
-
-
-class Ci2018(GANColorizationModule[RgbPrediction]):
-    """Training task of `StrokePainter`.
-
-    Args:
-        architecture: Settings of the networks.
-        objective: Settings of the losses.
         hints: Fraction of the training images with hints.
         i2v_weights: Path of the authors' Illustration2Vec file ``i2v.pth``.
         **optimization: See `AdversarialOptimization`.
@@ -78,21 +70,28 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
 
     def __init__(
         self,
-        architecture: Architecture = Architecture(),
-        objective: Objective = Objective(),
+        width: Width = 1.0,
+        blocks: tuple[int, ...] = BLOCKS,
+        local_features: LocalFeatures = "illustration2vec",
+        discriminator_width: Width = 1.0,
+        discriminator_side: int = 512,
+        content_weight: NonNegativeFloat = 1.0,
+        adversarial_weight: NonNegativeFloat = 1e-4,
+        penalty_weight: NonNegativeFloat = 10.0,
+        drift_weight: NonNegativeFloat = 1e-3,
         hints: Fraction = 0.5,
         i2v_weights: str | None = None,
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        super().__init__(StrokePainter(architecture), **optimization)
-        self.architecture = architecture
-        self.objective = objective
+        model = StrokePainter(width, blocks, local_features, discriminator_width, discriminator_side)
+        super().__init__(model, **optimization)
+        self.discriminator_side = discriminator_side
+        self.content_weight, self.adversarial_weight = content_weight, adversarial_weight
+        self.penalty_weight, self.drift_weight = penalty_weight, drift_weight
         self.hints = hints
         self.i2v_weights = i2v_weights
         features = self.model.network.features
-        self.discriminator = Discriminator(
-            architecture.discriminator_width, architecture.discriminator_side, features.channels
-        )
+        self.discriminator = Discriminator(discriminator_width, discriminator_side, features.channels)
 
     def setup(self, stage: str) -> None:
         """Load VGG-16 before ``fit``.
@@ -101,7 +100,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
             WeightsError: The weights of VGG-16 are not available.
         """
         super().setup(stage)
-        if stage == "fit" and self.objective.content_weight:
+        if stage == "fit" and self.content_weight:
             self.vgg = frozen_vgg(VGGOutputs(16, (_RELU2_2,)), "VGG-16", untrained=self.allow_untrained)
 
     def prepare_fit(self) -> None:
@@ -117,7 +116,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         if self.i2v_weights is None:
             raise WeightsError(
                 "--model.i2v_weights must be the path of the authors' i2v.pth, because Illustration2Vec is "
-                "frozen. Alternatively, set --model.architecture.local_features trained."
+                "frozen. Alternatively, set --model.local_features trained."
             )
         state = load_state_dict_file(Path(self.i2v_weights))
         layers = {f"layers.{k}": v for k, v in state.items() if int(k.partition(".")[0]) <= LAST_FEATURE}
@@ -149,13 +148,12 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
 
     def generator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:
         """Return the sum of the weighted content and adversarial losses and log each loss."""
-        weigh = self.objective
         losses = {}
-        if weigh.content_weight:
-            losses["content"] = weigh.content_weight * self.content_loss(generated.rgb, batch["rgb"])
+        if self.content_weight:
+            losses["content"] = self.content_weight * self.content_loss(generated.rgb, batch["rgb"])
         if self.is_adversarial():
             scores = self.discriminator(2 * generated.rgb - 1, generated.extras["features"].detach())
-            losses["adversarial"] = -weigh.adversarial_weight * scores.mean()
+            losses["adversarial"] = -self.adversarial_weight * scores.mean()
         self.log_losses(losses, len(batch["rgb"]))
         return torch.stack(list(losses.values())).sum()
 
@@ -174,14 +172,14 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         """Return the sum of `discriminator_terms` with random interpolation weights.
 
         Raises:
-            DataError: The images do not have `Architecture.discriminator_side` rows and columns.
+            DataError: The images do not have ``discriminator_side`` rows and columns.
         """
-        rgb, side = batch["rgb"], self.architecture.discriminator_side
+        rgb, side = batch["rgb"], self.discriminator_side
         if rgb.shape[-2:] != (side, side):
             raise DataError(
                 f"the discriminator requires training images of {side} x {side} pixels, got "
                 f"{rgb.shape[-2]} x {rgb.shape[-1]}. Set --data.crop to {side}, or set "
-                "--model.architecture.discriminator_side to the side of the images."
+                "--model.discriminator_side to the side of the images."
             )
         share = draw_uniform(image_generators(batch["seed"], "penalty"), len(rgb), 1, rgb.device)
         terms = self.discriminator_terms(
@@ -211,17 +209,22 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         global_mean = sum_over_processes(real_scores.sum()) / sum_over_processes(count)
         drift = global_mean.square()
 
-        interpolated = 2 * torch.lerp(fake, true, share) - 1
-        penalty = self._penalty(interpolated.detach().requires_grad_(), features)
+        penalty = self.gradient_penalty(2 * torch.lerp(fake, true, share) - 1, features)
         return {
             "fake": fake_scores.mean(),
-            "true": -real_scores.mean() + self.objective.drift_weight * drift,
-            "penalty": self.objective.penalty_weight * penalty,
+            "true": -real_scores.mean() + self.drift_weight * drift,
+            "penalty": self.penalty_weight * penalty,
         }
 
     @in_float32
-    def _penalty(self, interpolated: Tensor, features: Tensor) -> Tensor:
-        """Return the gradient penalty with per-pixel norms, as in the published code."""
+    def gradient_penalty(self, interpolated: Tensor, features: Tensor) -> Tensor:
+        """Return the gradient penalty with per-pixel norms, as in the published code.
+
+        Args:
+            interpolated: Images ``(B, 3, H, W)`` in [-1, 1] between real and generated images.
+            features: Local features ``(B, C, H/16, W/16)`` of the images' line art.
+        """
+        interpolated = interpolated.detach().requires_grad_()
         with torch.enable_grad():
             score = self.discriminator(interpolated, features).sum()
             (gradient,) = torch.autograd.grad(score, interpolated, create_graph=True)
@@ -233,7 +236,11 @@ class Ci2018Pixels(SingleOptimizerModule):
     """Training task of the small `StrokePainter` with a mean squared error loss.
 
     Args:
-        architecture: Settings of the generator.
+        width: See `StrokePainter`.
+        blocks: See `StrokePainter`.
+        local_features: See `StrokePainter`.
+        discriminator_width: See `StrokePainter`.
+        discriminator_side: See `StrokePainter`.
         hints: Fraction of the training images with hints.
         **optimization: See `Optimization`.
     """
@@ -243,11 +250,16 @@ class Ci2018Pixels(SingleOptimizerModule):
 
     def __init__(
         self,
-        architecture: Architecture = Architecture(),
+        width: Width = 1.0,
+        blocks: tuple[int, ...] = BLOCKS,
+        local_features: LocalFeatures = "illustration2vec",
+        discriminator_width: Width = 1.0,
+        discriminator_side: int = 512,
         hints: Fraction = 0.5,
         **optimization: Unpack[Optimization],
     ) -> None:
-        super().__init__(StrokePainter(architecture), **optimization)
+        model = StrokePainter(width, blocks, local_features, discriminator_width, discriminator_side)
+        super().__init__(model, **optimization)
         self.hints = hints
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -326,17 +338,14 @@ def random_box(height: int, width: int, generator: torch.Generator) -> tuple[int
     """
     draws = torch.rand(_TRIES, 5, generator=generator).tolist()
     for area_draw, aspect_draw, turn_draw, left_draw, top_draw in draws:
-        area = _between(_AREA, area_draw) * height * width
-        box_width, box_height = crop_sides(area, _between(_ASPECT, aspect_draw), turn_draw < 0.5)
+        area_share, aspect = (
+            low + (high - low) * draw for (low, high), draw in ((_AREA, area_draw), (_ASPECT, aspect_draw))
+        )
+        box_width, box_height = crop_sides(area_share * height * width, aspect, turn_draw < 0.5)
         if box_width <= width and box_height <= height:
             left, top = int(left_draw * (width - box_width + 1)), int(top_draw * (height - box_height + 1))
             return left, top, box_width, box_height
     return 0, 0, width, height
-
-
-def _between(limits: tuple[float, float], share: float) -> float:
-    low, high = limits
-    return low + (high - low) * share
 
 
 def crop_sides(area: float, aspect: float, turned: bool) -> tuple[int, int]:

@@ -1,23 +1,39 @@
-"""Colorzoo 2026, the default model, which predicts colors with or without guidance."""
+"""Colorzoo 2026, the default model, which predicts colors with or without guidance.
+
+The network predicts a mean color and an ab distribution of each cell of 4 x 4 pixels. The encoder has
+residual blocks at 1/8 and 1/16 of the image size and attention blocks at 1/32. A global vector is computed
+from the last feature map of the encoder. The decoder upsamples the feature maps to 1/4 of the image size and
+adds the global vector at each stage. A second encoder, a frozen EfficientNet-Lite2, computes features that
+are projected linearly and added to the feature maps of the first encoder. Feature maps have the shape
+``(B, H, W, C)``, because normalization and linear layers then need no copies.
+
+Guidance conditions the output of the network: color points (`points`), references (`references`) and color
+statistics (`condition`).
+"""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.color import hull_centers, rgb_to_lab
-from colorzoo.guidance import ClassMap, Exemplar, GlobalStatistics, Guidance, Points
+from colorzoo.color import hull_centers, lab_to_rgb, rgb_to_lab
+from colorzoo.guidance import ClassMap, Exemplar, GlobalStatistics, Guidance
+from colorzoo.guidance.color_statistics import pixel_saturation
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple
+from colorzoo.networks.channels_last import INITIAL_SCALE, SLOPE, EncoderDecoder
 from colorzoo.networks.enlarging import enlarge_along_edges
-from colorzoo.networks.imagenet_encoder import ImageNetFeatures
+from colorzoo.networks.imagenet_encoder import HEAD, LITE2, ImageNetFeatures, frozen_imagenet_encoder
 from colorzoo.prediction import AbPrediction
-from colorzoo.zoo.colorzoo2026.network import AB_SCALE, MULTIPLE, STRIDE, Architecture, Maps, Network
+from colorzoo.settings import PositiveInt, Range
+from colorzoo.weights.catalog import EMBEDDED_FOLDER
+from colorzoo.weights.load import read_weights
 from colorzoo.zoo.colorzoo2026.points import (
     Cells,
     ColorCovariance,
@@ -31,14 +47,216 @@ from colorzoo.zoo.colorzoo2026.points import (
 )
 from colorzoo.zoo.colorzoo2026.references import (
     Blocks,
-    CellEmbeddings,
     mix_references,
     observe_references,
     reference_embedding,
 )
-from colorzoo.zoo.colorzoo2026.statistics import condition
 
+STRIDE = 4
+"""Side of a cell of the output maps in pixels."""
+MULTIPLE = 32
+"""Input height and width must be multiples of this number."""
+AB_SCALE = 50.0
+"""CIE units per unit of the network output."""
+BINS = 313
+"""Number of ab bins within the sRGB gamut (Zhang et al. 2016)."""
+EncoderWeights = Literal["imagenet", "fine-tuned"]
+"""Names of the encoder weights: trained on ImageNet, or fine-tuned together with colorzoo2026."""
+ENCODER_FILES: dict[EncoderWeights, str] = {
+    "imagenet": "efficientnet_lite2.safetensors",
+    "fine-tuned": "colorzoo2026_encoder.safetensors",
+}
+"""Files of the 8-bit encoder weights in the package; ``NOTICE`` lists their sources."""
 _MIN_VARIANCE = AB_SCALE**-2  # 1 CIE unit squared: bins are 10 units wide, and float32 is not more precise
+
+# color statistics
+_EXPONENT = 2.0  # exponent of the distributions; with 1, 1.5 or 3, PSNR is 0.4, 0.1 or 0.03 dB lower
+_ROUNDS = 10  # number of fitting iterations; with 3, PSNR is 0.2 dB lower; with 20, 0.01 dB higher
+_HISTOGRAM_OFFSET = 1e-4  # added to histograms, which limits the weight of rare colors
+_MAX_WEIGHT = 1e6  # maximum weight of a bin; the minimum is its inverse
+# Fraction of the target saturation that is applied, without and with a histogram. It is below 1, because the
+# error of a wrong hue grows with chroma.
+_FRACTION, _FRACTION_WITH_HISTOGRAM = 0.85, 0.95
+_MAX_FACTOR = 2.5  # maximum factor on the automatic colors
+_STEPS = 3  # iterations of the factor search
+_EPSILON = 1e-30
+_MIN_SATURATION = 1e-3
+
+
+class Maps(NamedTuple):
+    """Network output at 1/4 of the image size, with channels last.
+
+    Attributes:
+        mean: ``(B, h, w, 2)``, mean color, ab / `AB_SCALE`.
+        logits: ``(B, h, w, 313)``, logits of the distribution over the ab bins.
+        features: ``(B, h, w, C)``, decoder features after layer normalization.
+        vector: ``(B, V)``, global vector, which is computed from the whole image.
+    """
+
+    mean: Tensor
+    logits: Tensor
+    features: Tensor
+    vector: Tensor
+
+
+class Network(EncoderDecoder):
+    """Encoder and decoder with two heads, for the mean color and the ab distribution.
+
+    Args:
+        stem: See `Colorzoo2026`.
+        widths: See `Colorzoo2026`.
+        blocks: See `Colorzoo2026`.
+        decoder: See `Colorzoo2026`.
+        vector: See `Colorzoo2026`.
+        encoder: See `Colorzoo2026`.
+    """
+
+    def __init__(
+        self,
+        stem: tuple[int, int],
+        widths: tuple[int, int, int],
+        blocks: tuple[int, int, int],
+        decoder: int,
+        vector: int,
+        encoder: EncoderWeights,
+    ) -> None:
+        super().__init__(1, stem, widths, blocks, vector)
+        # projections of the features of the frozen encoder
+        eighth, sixteenth, coarsest = widths
+        self.known8 = _feature_projection(LITE2[2].width, eighth)
+        self.known16 = _feature_projection(LITE2[4].width, sixteenth)
+        self.known32 = _feature_projection(LITE2[6].width, coarsest)
+        self.known_vector = _feature_projection(HEAD, vector)
+        self.add_decoder(decoder)
+        # heads
+        self.mean = nn.Linear(decoder, 2)
+        self.classes = nn.Linear(decoder, BINS)
+        with torch.no_grad():  # the first predictions are nearly gray and uncertain
+            self.mean.weight.mul_(INITIAL_SCALE)
+            self.classes.weight.mul_(INITIAL_SCALE)
+        encoder_file = EMBEDDED_FOLDER / ENCODER_FILES[encoder]
+        self.encoder = frozen_imagenet_encoder(read_weights(encoder_file).state_dict)
+
+    def forward(self, lightness: Tensor) -> Maps:
+        """Predict the mean color and the color distribution at 1/4 of the image size.
+
+        Args:
+            lightness: ``(B, 1, H, W)``, L in [0, 100]; H and W are multiples of 32.
+        """
+        # upsample by 1.4 for the frozen encoder, and round the sides up to multiples of 32; integer
+        # arithmetic, so that an exported graph supports all sizes
+        sides = [(side * 14 // 10 + MULTIPLE - 1) // MULTIPLE * MULTIPLE for side in lightness.shape[2:]]
+        known = self.encoder(F.interpolate(lightness, sides, mode="bilinear"))
+        maps4 = self.stem(((lightness - 50) / 50).permute(0, 2, 3, 1))
+        maps8 = self.stage8(_fuse(self.down8(maps4), known.maps8, self.known8))
+        maps16 = self.stage16(_fuse(self.down16(maps8), known.maps16, self.known16))
+        maps32 = self.stage32(_fuse(self.down32(maps16), known.maps32, self.known32))
+        vector = self.vector(self.vector_norm(maps32.mean((1, 2))))
+        vector = F.leaky_relu(vector + self.known_vector(known.vector), SLOPE)
+        features = self.decode((maps4, maps8, maps16, maps32), vector)
+        return Maps(self.mean(features), self.classes(features), features, vector)
+
+
+def _feature_projection(width: int, wider: int) -> nn.Sequential:
+    """Return a normalization and a linear layer that project EfficientNet features ``(..., width)``.
+
+    The projection is initialized to zero, so untrained layers do not change the network features to which
+    the projected features are added.
+    """
+    linear = nn.Linear(width, wider)
+    nn.init.zeros_(linear.weight)
+    nn.init.zeros_(linear.bias)
+    return nn.Sequential(OrderedDict(norm=nn.LayerNorm(width), linear=linear))
+
+
+def _fuse(maps: Tensor, known: Tensor, projection: nn.Module) -> Tensor:
+    """Project the features of the frozen encoder, resize them, and add them to the features of the network.
+
+    Args:
+        maps: ``(B, h, w, D)``, features of the network.
+        known: ``(B, C, h', w')``, features of the frozen encoder.
+        projection: Layers that project C channels to D channels; see `_feature_projection`.
+    """
+    projected: Tensor = projection(known.permute(0, 2, 3, 1))
+    resized = F.interpolate(projected.permute(0, 3, 1, 2), maps.shape[1:3], mode="bilinear")
+    return maps + resized.permute(0, 2, 3, 1)
+
+
+def condition(
+    mean: Tensor, logits: Tensor, lightness: Tensor, centers: Tensor, statistics: GlobalStatistics
+) -> tuple[Tensor, Tensor]:
+    """Match the mean colors and distributions of the cells to target statistics.
+
+    This step requires no training. To match a target histogram, the color distributions of all cells are
+    multiplied by common weights, one per bin. Iterative proportional fitting (Deming and Stephan 1940)
+    computes the weights. The resulting distributions are the closest to the prediction in relative entropy.
+    Zhang et al. 2017 instead use the histogram as a network input.
+
+    A target saturation then scales the mean colors of each image by one factor. For an image without a
+    target, the histogram contains only zeros or the saturation is negative.
+
+    Args:
+        mean: ``(B, N, 2)``, mean color of each cell, ab / `AB_SCALE`.
+        logits: ``(B, N, 313)``, logits of the color distribution of each cell.
+        lightness: ``(B, 1, h, w)``, lightness of each cell in [0, 100].
+        centers: ``(313, 2)``, centers of the ab bins, ab / `AB_SCALE`.
+        statistics: Target histogram, target saturation or both, for each image.
+
+    Returns:
+        Changed mean colors ``(B, N, 2)`` and logits ``(B, N, 313)``.
+    """
+    # fraction of the target saturation that is applied, (B, 1, 1)
+    saturation_fraction = torch.full_like(mean[:, :1, :1], _FRACTION)
+    if statistics.histogram is not None:
+        histogram = statistics.histogram.to(logits)[:, None]  # (B, 1, 313)
+        has_histogram = histogram.sum(dim=2, keepdim=True) > 0
+        matched_logits = match_histogram(logits, histogram)
+        mean = torch.where(has_histogram, matched_logits.softmax(dim=2) @ centers, mean)
+        logits = torch.where(has_histogram, matched_logits, logits)
+        saturation_fraction = torch.where(has_histogram, _FRACTION_WITH_HISTOGRAM, saturation_fraction)
+    if statistics.saturation is not None:
+        saturation = statistics.saturation.to(mean)[..., None]  # (B, 1, 1)
+        scaled_mean = match_saturation(mean, lightness, saturation_fraction * saturation)
+        mean = torch.where(saturation >= 0, scaled_mean, mean)
+    return mean, logits
+
+
+def match_histogram(logits: Tensor, histogram: Tensor) -> Tensor:
+    """Change distributions minimally so that their mean over all cells matches a histogram.
+
+    Args:
+        logits: ``(B, N, 313)``, logits of the predicted color distribution of each cell.
+        histogram: ``(B, 1, 313)``, target fraction of each ab bin.
+
+    Returns:
+        Logits ``(B, N, 313)`` of the changed distributions.
+    """
+    probabilities = (_EXPONENT * logits).softmax(dim=2)
+    weights = torch.ones_like(histogram)
+    for _ in range(_ROUNDS):
+        totals = (probabilities @ weights.mT).clamp(min=_EPSILON)  # (B, N, 1), normalizes each cell
+        current = weights * ((1 / totals).mT @ probabilities) / probabilities.shape[1]
+        weights = (weights * (histogram + _HISTOGRAM_OFFSET) / (current + _HISTOGRAM_OFFSET)).clamp(
+            1 / _MAX_WEIGHT, _MAX_WEIGHT
+        )
+    return _EXPONENT * logits + weights.log()
+
+
+def match_saturation(mean: Tensor, lightness: Tensor, saturation: Tensor) -> Tensor:
+    """Multiply the colors of each image by one factor to match a mean saturation.
+
+    Args:
+        mean: ``(B, N, 2)``, mean color of each cell, ab / `AB_SCALE`.
+        lightness: ``(B, 1, h, w)``, lightness of each cell in [0, 100].
+        saturation: ``(B, 1, 1)``, target mean HSV saturation in [0, 1].
+    """
+    ab = AB_SCALE * mean.mT
+    factor = torch.ones_like(saturation)
+    for _ in range(_STEPS):
+        lab = torch.cat([lightness.flatten(2), factor * ab], dim=1)
+        current = pixel_saturation(lab_to_rgb(lab[..., None])).mean(dim=1, keepdim=True)
+        factor = (factor * saturation / current.clamp(min=_MIN_SATURATION)).clamp(max=_MAX_FACTOR)
+    return factor * mean
 
 
 class Analysis(NamedTuple):
@@ -54,7 +272,7 @@ class Analysis(NamedTuple):
         light: ``(B, 1, h, w)``, mean lightness of each cell in [0, 100].
         features: ``(B, h, w, C)``, decoder features.
         match: ``(B, 2, h / 2, w / 2)``, position in the reference that matches each block of 2 x 2 cells; see
-            `Observed`. None without a reference or with several references.
+            `observe_references`. None without a reference or with several references.
     """
 
     mean: Tensor
@@ -70,23 +288,19 @@ class Analysis(NamedTuple):
         return self.light.shape[2], self.light.shape[3]
 
 
-class Automatic(NamedTuple):
-    """Prediction without color points, conditioned on references and statistics, if any.
-
-    Attributes:
-        analysis: Network output.
-        ab: ``(B, 2, H, W)`` in CIE units, the mean color upsampled to the image size.
-    """
-
-    analysis: Analysis
-    ab: Tensor
-
-
 class Colorzoo2026(ColoringModel):
     """Colorization model with optional color points, references, classes and statistics.
 
     Args:
-        architecture: Channel counts, block counts and encoder weights of the network.
+        stem: Channels of the encoder at 1/2 and 1/4 of the image size.
+        widths: Channels of the encoder at 1/8, 1/16 and 1/32 of the image size.
+        blocks: Number of encoder blocks at 1/8, 1/16 and 1/32 of the image size.
+        decoder: Channels of the decoder output at 1/4 of the image size, from which colors are predicted.
+        vector: Length of the global vector, which is computed from the whole image and added to the decoder
+            features.
+        heads: Number of kernels of the color covariance (`ColorCovariance`).
+        encoder: Weights of the frozen EfficientNet-Lite2: ``fine-tuned`` (trained together with colorzoo2026)
+            or ``imagenet``. Weights of colorzoo2026 from before 2026-11-27 require ``imagenet``.
     """
 
     accepts = frozenset({"classes", "exemplar", "points", "statistics"})
@@ -95,10 +309,18 @@ class Colorzoo2026(ColoringModel):
     network: Network
     centers: Tensor
 
-    def __init__(self, architecture: Architecture = Architecture()) -> None:
-        super().__init__(Network(architecture))
-        self.architecture = architecture
-        self.covariance = ColorCovariance(architecture.decoder, architecture.heads)
+    def __init__(
+        self,
+        stem: tuple[int, int] = (24, 48),
+        widths: tuple[int, int, int] = (96, 192, 288),
+        blocks: tuple[int, int, int] = (1, 4, 4),
+        decoder: PositiveInt = 64,
+        vector: PositiveInt = 192,
+        heads: Annotated[int, Range(1, 6)] = 6,
+        encoder: EncoderWeights = "fine-tuned",
+    ) -> None:
+        super().__init__(Network(stem, widths, blocks, decoder, vector, encoder))
+        self.covariance = ColorCovariance(decoder, heads)
         self.register_buffer("centers", hull_centers() / AB_SCALE, persistent=False)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
@@ -108,7 +330,7 @@ class Colorzoo2026(ColoringModel):
         size. If the guidance contains points, only `Prediction.color_logits` computes the logits.
 
         If the guidance contains a single reference, ``extras["match"]`` contains the position in the
-        reference that matches each block of the image; see `Observed`.
+        reference that matches each block of the image; see `observe_references`.
         """
         return self.edit(lightness, Guidance() if guidance is None else guidance, {})
 
@@ -120,12 +342,37 @@ class Colorzoo2026(ColoringModel):
         if "automatic" not in state or not conditions.equals(state["conditions"]):
             analysis = self.analyze(lightness, state)
             if guidance.exemplar is not None:
-                analysis = self._follow(analysis, guidance.exemplar, guidance.classes)
+                analysis = self._match_reference(analysis, guidance.exemplar, guidance.classes)
             if guidance.statistics is not None:
-                analysis = self._match_statistics(analysis, guidance.statistics)
+                with torch.autocast(lightness.device.type, enabled=False):  # small probabilities need float32
+                    mean, logits = condition(
+                        analysis.mean, analysis.logits, analysis.light, self.centers, guidance.statistics
+                    )
+                analysis = analysis._replace(mean=mean, logits=logits)
             ab = _enlarge(analysis.mean, analysis, lightness)
-            state |= {"automatic": Automatic(analysis, ab), "conditions": conditions}
-        return self._color(state["automatic"], lightness, guidance.points)
+            state |= {"conditioned": analysis, "automatic": ab, "conditions": conditions}
+        analysis, automatic = state["conditioned"], state["automatic"]
+        extras = {} if analysis.match is None else {"match": analysis.match}
+        if guidance.points is None:
+            logits = _maps(analysis.logits, analysis.grid)
+            return AbPrediction(ab=automatic, extras={"logits": logits, **extras})
+
+        # relative to the automatic color at full size, so that a point with exactly this color has no effect
+        points = guidance.points
+        residual = (points.ab - automatic) / AB_SCALE
+        observations = observe(residual, points.mask, analysis.grid)
+        # the same average over the pixels of each cell, but of the point colors
+        point_colors = observe(points.ab / AB_SCALE, points.mask, analysis.grid).residual
+        with torch.autocast(residual.device.type, enabled=False):
+            # float64, because nearby points amplify rounding error of the covariance up to a million times
+            cells = analysis.cells.double()
+            covariance_with_points = cell_covariance(cells, cells.take(observations.cell))
+            posterior = self.covariance.posterior(covariance_with_points, observations)
+            mean = analysis.mean
+            change = bound_change(mean, posterior.change.to(mean), point_colors, observations.valid)
+        ab = _enlarge(mean + change, analysis, lightness)
+        compute_logits = partial(self._logits, analysis, posterior._replace(change=change))
+        return AbPrediction(ab=ab, extras=extras, compute_logits=compute_logits)
 
     def similarity(self, lightness: Tensor, mask: Tensor, state: dict[str, Any]) -> Tensor:
         """Return the similarity ``(B, 1, h, w)`` of each cell to the cells inside a mask.
@@ -207,7 +454,7 @@ class Colorzoo2026(ColoringModel):
         mean, logits = maps.mean.float().flatten(1, 2), maps.logits.float().flatten(1, 2)
         return Analysis(mean, logits, cells, light, maps.features.float())
 
-    def _follow(self, analysis: Analysis, exemplar: Exemplar, classes: ClassMap | None) -> Analysis:
+    def _match_reference(self, analysis: Analysis, exemplar: Exemplar, classes: ClassMap | None) -> Analysis:
         """Return the network output conditioned on a reference."""
         blocks = Blocks.of(exemplar.embed_by(self.encode_reference).float())
         # only an embedding can contain several references; their number depends on the data
@@ -219,47 +466,13 @@ class Colorzoo2026(ColoringModel):
             mean = torch.unflatten(analysis.mean, 1, analysis.grid)
             variance = analysis.cells.amplitude.square().sum(-1) + self.covariance.noise
             variance = torch.unflatten(variance[..., None], 1, analysis.grid)
-            embeddings = CellEmbeddings(analysis.features, mean, variance)
-            found = observe_references(embeddings, references, exemplar.alpha, labels)
-            moved = analysis.mean + found.change.flatten(1, 2)
-            logits = self._narrowed(analysis.logits, moved, 0.5 * found.precision.flatten(1))
-        return analysis._replace(mean=moved, logits=logits, match=found.match)
-
-    def _match_statistics(self, analysis: Analysis, statistics: GlobalStatistics) -> Analysis:
-        """Return the network output conditioned on color statistics."""
-        with torch.autocast(analysis.mean.device.type, enabled=False):  # small probabilities require float32
-            mean, logits = condition(analysis.mean, analysis.logits, analysis.light, self.centers, statistics)
-        return analysis._replace(mean=mean, logits=logits)
-
-    def _color(self, automatic: Automatic, lightness: Tensor, points: Points | None) -> AbPrediction:
-        """Apply color points, if any, to a prediction.
-
-        Args:
-            automatic: Prediction before points.
-            lightness: ``(B, 1, H, W)`` in [0, 100].
-            points: Color points, or None.
-        """
-        analysis = automatic.analysis
-        extras = {} if analysis.match is None else {"match": analysis.match}
-        if points is None:
-            logits = _maps(analysis.logits, analysis.grid)
-            return AbPrediction(ab=automatic.ab, extras={"logits": logits, **extras})
-
-        # relative to the automatic color at full size, so that a point with exactly this color has no effect
-        residual = (points.ab - automatic.ab) / AB_SCALE
-        observations = observe(residual, points.mask, analysis.grid)
-        # the same average over the pixels of each cell, but of the point colors
-        point_colors = observe(points.ab / AB_SCALE, points.mask, analysis.grid).residual
-        with torch.autocast(residual.device.type, enabled=False):
-            # float64, because nearby points amplify rounding error of the covariance up to a million times
-            cells = analysis.cells.double()
-            covariance_with_points = cell_covariance(cells, cells.take(observations.cell))
-            posterior = self.covariance.posterior(covariance_with_points, observations)
-            mean = analysis.mean
-            change = bound_change(mean, posterior.change.to(mean), point_colors, observations.valid)
-        ab = _enlarge(mean + change, analysis, lightness)
-        compute_logits = partial(self._logits, analysis, posterior._replace(change=change))
-        return AbPrediction(ab=ab, extras=extras, compute_logits=compute_logits)
+            features = analysis.features
+            change, precision, match = observe_references(
+                features, mean, variance, references, exemplar.alpha, labels
+            )
+            moved = analysis.mean + change.flatten(1, 2)
+            logits = self._narrowed(analysis.logits, moved, 0.5 * precision.flatten(1))
+        return analysis._replace(mean=moved, logits=logits, match=match)
 
     def _logits(self, analysis: Analysis, posterior: Posterior) -> Tensor:
         """Return the logits ``(B, 313, h, w)`` of the distribution conditioned on points."""

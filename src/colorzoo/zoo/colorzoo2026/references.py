@@ -34,28 +34,13 @@ _FACTORS = (2.17, 23.20, 16.58, -0.42, 0.53)
 _BIAS = -1.85
 
 
-class CellEmbeddings(NamedTuple):
-    """Features and predicted colors of each cell in a batch of images.
-
-    Attributes:
-        features: ``(B, h, w, C)``, decoder features.
-        mean: ``(B, h, w, 2)``, color predicted without a reference. The unit is arbitrary, but all colors in
-            this module must have the same unit.
-        variance: ``(B, h, w, 1)``, predicted variance of the difference between true color and ``mean``.
-    """
-
-    features: Tensor
-    mean: Tensor
-    variance: Tensor
-
-
 class Blocks(NamedTuple):
     """Features and colors of R blocks of cells in reference images.
 
     Attributes:
         directions: ``(B, R, C)``, features of each block minus their mean over the reference, normalized to
             length 1.
-        colors: ``(B, R, 2)``, mean color of each block in the unit of `CellEmbeddings.mean`.
+        colors: ``(B, R, 2)``, mean color of each block. All colors in this module must have the same unit.
         centers: ``(B, R, 2)``, x and y of each block center as fractions of the reference size.
         weight: ``(B, R, 1)``, weight of the reference that contains the block, divided by the largest weight
             of all references.
@@ -79,36 +64,6 @@ class Blocks(NamedTuple):
         return [Blocks(*(part[:, number == each] for part in self)) for each in torch.unique(number)]
 
 
-class Observed(NamedTuple):
-    """Result of conditioning on references.
-
-    Attributes:
-        change: ``(B, h, w, 2)``, color difference to add to the mean color of each cell.
-        precision: ``(B, h, w, 1)``, inverse variance of the matched colors; 0 without a match.
-        match: ``(B, 2, h / 2, w / 2)``, for each block of 2 x 2 cells, x and y of the most similar block of
-            the reference as fractions of the reference size. NaN where the color predicted without a
-            reference has more weight than the matched color. None for several references.
-    """
-
-    change: Tensor
-    precision: Tensor
-    match: Tensor | None
-
-
-class _Matched(NamedTuple):
-    """Image blocks matched with one reference.
-
-    Attributes:
-        colors: ``(B, N, 2)``, matched colors.
-        trust: ``(B, N)`` in [0, 1], weight of the matched colors in the prediction.
-        source: ``(B, N, 2)``, center of the most similar block.
-    """
-
-    colors: Tensor
-    trust: Tensor
-    source: Tensor
-
-
 def reference_embedding(features: Tensor, colors: Tensor) -> Tensor:
     """Encode a batch of references as a tensor ``(B, R, C + 6)`` with R blocks each.
 
@@ -116,7 +71,7 @@ def reference_embedding(features: Tensor, colors: Tensor) -> Tensor:
 
     Args:
         features: ``(B, h, w, C)``, decoder features of the references; h and w are multiples of `BLOCK`.
-        colors: ``(B, h, w, 2)``, true color of each reference cell, in the unit of `CellEmbeddings.mean`.
+        colors: ``(B, h, w, 2)``, true color of each reference cell, in the unit of `Blocks.colors`.
     """
     blocks = _blocks(features)
     directions = _directions(blocks)
@@ -146,68 +101,80 @@ def mix_references(embeddings: Sequence[Tensor], weights: Sequence[float]) -> Te
 
 
 def observe_references(
-    embeddings: CellEmbeddings,
+    features: Tensor,
+    mean: Tensor,
+    variance: Tensor,
     references: Sequence[Blocks],
     alpha: float,
     labels: tuple[Tensor, Tensor] | None = None,
-) -> Observed:
+) -> tuple[Tensor, Tensor, Tensor | None]:
     """Condition the predicted colors on the colors of the most similar reference blocks.
 
     Args:
-        embeddings: Features and predicted colors; h and w are multiples of `BLOCK`.
+        features: ``(B, h, w, C)``, decoder features of each cell; h and w are multiples of `BLOCK`.
+        mean: ``(B, h, w, 2)``, color of each cell predicted without a reference, in the unit of
+            `Blocks.colors`.
+        variance: ``(B, h, w, 1)``, predicted variance of the difference between true color and ``mean``.
         references: Blocks of each reference.
         alpha: Strength of the reference colors in [0, 1]; 0 does not change the predicted colors.
         labels: Class maps ``(B, 1, H, W)`` of the images and ``(B, 1, H', W')`` of the single reference. Only
             blocks of equal class are matched. Image blocks of a class that is missing from the reference keep
             their predicted colors. None matches blocks regardless of their class.
-    """
-    block_means = _blocks(embeddings.mean)
-    block_grid = (block_means.shape[1], block_means.shape[2])
-    mean = block_means.flatten(1, 2)  # (B, N, 2) for N blocks
-    variance = _blocks(embeddings.variance).flatten(1, 2)
-
-    matches = [_match(embeddings, reference, labels) for reference in references]
-    matched_colors, odds = _average_references(matches, references)
-    gain = alpha * odds / (1 + odds)  # weight of the matched colors, (B, N, 1)
-    change = gain * (matched_colors - mean)
-    # solves gain = precision * variance / (1 + precision * variance), the gain of a Bayesian update; the
-    # lower limit e^-6 keeps the precision finite
-    precision = gain / ((1 - gain).clamp(min=math.exp(-6)) * variance)
-
-    # interpolate from blocks to cells
-    block_maps = torch.cat([change, precision], dim=-1).mT.reshape(change.shape[0], 3, *block_grid)
-    cell_grid = (embeddings.mean.shape[1], embeddings.mean.shape[2])
-    cell_maps = F.interpolate(block_maps, cell_grid, mode="bilinear").permute(0, 2, 3, 1)
-    match_map = _match_map(matches[0], block_grid) if len(matches) == 1 else None
-    return Observed(cell_maps[..., :2], cell_maps[..., 2:], match_map)
-
-
-def _average_references(matched: Sequence[_Matched], references: Sequence[Blocks]) -> tuple[Tensor, Tensor]:
-    """Average the matched colors of several references.
-
-    The weight of a reference is the user's weight times the odds of its trust, so that a reference without
-    matches has no weight.
 
     Returns:
-        Colors ``(B, N, 2)``, and odds ``(B, N, 1)`` of the averaged trust.
+        Color difference ``(B, h, w, 2)`` to add to the mean color of each cell. Inverse variance
+        ``(B, h, w, 1)`` of the matched colors; 0 without a match. For each block of 2 x 2 cells, x and y
+        ``(B, 2, h / 2, w / 2)`` of the most similar block of the reference as fractions of the reference
+        size: NaN where the color predicted without a reference has more weight than the matched color, and
+        None for several references.
     """
-    trust = torch.stack([each.trust for each in matched])
+    blocks, block_mean, block_variance = _blocks(features), _blocks(mean), _blocks(variance)
+    block_grid = (blocks.shape[1], blocks.shape[2])
+    matches = [_match(blocks, block_variance, reference, labels) for reference in references]
+
+    # average the matched colors of several references; the weight of a reference is the user's weight times
+    # the odds of its trust, so that a reference without matches has no weight
+    trust = torch.stack([each for _, each, _ in matches])
     odds = trust / (1 - trust).clamp(min=_EPSILON)
     weights = odds * torch.stack([each.weight[:, :1, 0] for each in references])
     weights = weights / weights.sum(0).clamp(min=_EPSILON)
-    colors = (weights[..., None] * torch.stack([each.colors for each in matched])).sum(0)
-    return colors, (weights * odds).sum(0)[..., None]
+    matched_colors = (weights[..., None] * torch.stack([each for each, _, _ in matches])).sum(0)
+    odds = (weights * odds).sum(0)[..., None]
+
+    gain = alpha * odds / (1 + odds)  # weight of the matched colors, (B, N, 1) for N blocks
+    change = gain * (matched_colors - block_mean.flatten(1, 2))
+    # solves gain = precision * variance / (1 + precision * variance), the gain of a Bayesian update; the
+    # lower limit e^-6 keeps the precision finite
+    precision = gain / ((1 - gain).clamp(min=math.exp(-6)) * block_variance.flatten(1, 2))
+
+    # interpolate from blocks to cells
+    block_maps = torch.cat([change, precision], dim=-1).mT.reshape(change.shape[0], 3, *block_grid)
+    cell_grid = (mean.shape[1], mean.shape[2])
+    cell_maps = F.interpolate(block_maps, cell_grid, mode="bilinear").permute(0, 2, 3, 1)
+
+    match_map = None
+    if len(matches) == 1:
+        _, trust, source = matches[0]
+        source = torch.where(trust[..., None] >= 0.5, source, torch.nan)
+        match_map = source.mT.reshape(source.shape[0], 2, *block_grid)
+    return cell_maps[..., :2], cell_maps[..., 2:], match_map
 
 
-def _match_map(matched: _Matched, size: tuple[int, int]) -> Tensor:
-    """Return the source ``(B, 2, *size)`` of each block; NaN for a trust below 0.5. See `Observed.match`."""
-    source = torch.where(matched.trust[..., None] >= 0.5, matched.source, torch.nan)
-    return source.mT.reshape(source.shape[0], 2, *size)
+def _match(
+    blocks: Tensor, variance: Tensor, reference: Blocks, labels: tuple[Tensor, Tensor] | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Match image blocks with the blocks of one reference; see `observe_references`.
 
+    Args:
+        blocks: ``(B, h, w, C)``, features of the image blocks.
+        variance: ``(B, h, w, 1)``, variance of the error of the colors predicted without a reference.
+        reference: Blocks of the reference.
+        labels: Class maps of the images and the reference, or None.
 
-def _match(embeddings: CellEmbeddings, reference: Blocks, labels: tuple[Tensor, Tensor] | None) -> _Matched:
-    """Match image blocks with the blocks of one reference; see `observe_references`."""
-    blocks = _blocks(embeddings.features)
+    Returns:
+        Matched colors ``(B, N, 2)``, their weight ``(B, N)`` in [0, 1] in the prediction, and the center
+        ``(B, N, 2)`` of the most similar block of the reference.
+    """
     similarity = _directions(blocks) @ reference.directions.mT
     comparable = torch.ones_like(similarity, dtype=torch.bool)
     if labels is not None:
@@ -218,9 +185,9 @@ def _match(embeddings: CellEmbeddings, reference: Blocks, labels: tuple[Tensor, 
     weights = (similarity / _TEMPERATURE).softmax(-1)
     colors = weights @ reference.colors
     spread = (weights @ reference.colors.square() - colors.square()).clamp(min=0).sum(-1)
-    trust = _trust(similarity, comparable, spread, _blocks(embeddings.variance).flatten(1))
+    trust = _trust(similarity, comparable, spread, variance.flatten(1))
     source = similarity.argmax(2, keepdim=True).expand(-1, -1, 2)
-    return _Matched(colors, trust, reference.centers.gather(1, source))
+    return colors, trust, reference.centers.gather(1, source)
 
 
 def _trust(similarity: Tensor, comparable: Tensor, spread: Tensor, variance: Tensor) -> Tensor:

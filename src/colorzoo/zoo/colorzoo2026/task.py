@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, Unpack
+from typing import Annotated, Any, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -15,44 +14,33 @@ from colorzoo.data.dataset import Batch
 from colorzoo.losses import bilinear_cross_entropy
 from colorzoo.networks.blocks import take_cells
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import NonNegativeFloat, NonNegativeInt
+from colorzoo.settings import NonNegativeFloat, NonNegativeInt, PositiveInt, Range
 from colorzoo.training.muon import MuonModule, muon_groups
 from colorzoo.training.optimization import Optimization
-from colorzoo.zoo.colorzoo2026.model import Analysis, Colorzoo2026
-from colorzoo.zoo.colorzoo2026.network import AB_SCALE, STRIDE, Architecture
+from colorzoo.zoo.colorzoo2026.model import AB_SCALE, STRIDE, Colorzoo2026, EncoderWeights
 from colorzoo.zoo.colorzoo2026.points import Observations, cell_covariance
 
 _MAX_POINTS = 64
 _QUERIES = 48  # number of cells per crop in the variance loss
 
 
-@dataclass(frozen=True)
-class Objective:
-    """Weights of the losses, and threshold of the smooth L1 loss.
+class Colorzoo2026Task(MuonModule):
+    """Training task of `Colorzoo2026`.
 
-    Attributes:
+    Args:
+        stem: See `Colorzoo2026`.
+        widths: See `Colorzoo2026`.
+        blocks: See `Colorzoo2026`.
+        decoder: See `Colorzoo2026`.
+        vector: See `Colorzoo2026`.
+        heads: See `Colorzoo2026`.
+        encoder: See `Colorzoo2026`.
         classes: Weight of the cross-entropy of the predicted color distribution.
         colors: Weight of the smooth L1 loss between predicted mean color and true color, both as ab / 50.
         points: Weight of the smooth L1 loss of the color after conditioning on random points.
         variance: Weight of the negative log-likelihood of the color error, without and with points.
         labels: Weight of the image classification loss, for data sets with image classes.
         delta: Error at which the smooth L1 loss changes from quadratic to linear, in units of ab / 50.
-    """
-
-    classes: NonNegativeFloat = 1.0
-    colors: NonNegativeFloat = 3.0
-    points: NonNegativeFloat = 2.0
-    variance: NonNegativeFloat = 0.01
-    labels: NonNegativeFloat = 0.05
-    delta: NonNegativeFloat = 0.2
-
-
-class Colorzoo2026Task(MuonModule):
-    """Training task of `Colorzoo2026`.
-
-    Args:
-        architecture: Settings of the network.
-        objective: Weights of the losses.
         label_count: Number of classes for the auxiliary image classification; 0 disables it.
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
@@ -63,14 +51,26 @@ class Colorzoo2026Task(MuonModule):
 
     def __init__(
         self,
-        architecture: Architecture = Architecture(),
-        objective: Objective = Objective(),
+        stem: tuple[int, int] = (24, 48),
+        widths: tuple[int, int, int] = (96, 192, 288),
+        blocks: tuple[int, int, int] = (1, 4, 4),
+        decoder: PositiveInt = 64,
+        vector: PositiveInt = 192,
+        heads: Annotated[int, Range(1, 6)] = 6,
+        encoder: EncoderWeights = "fine-tuned",
+        classes: NonNegativeFloat = 1.0,
+        colors: NonNegativeFloat = 3.0,
+        points: NonNegativeFloat = 2.0,
+        variance: NonNegativeFloat = 0.01,
+        labels: NonNegativeFloat = 0.05,
+        delta: NonNegativeFloat = 0.2,
         label_count: NonNegativeInt = 0,
         **optimization: Unpack[Optimization],
     ) -> None:
-        super().__init__(Colorzoo2026(architecture), **optimization)
-        self.objective = objective
-        self.label_head = nn.Linear(architecture.vector, label_count) if label_count else None
+        model = Colorzoo2026(stem, widths, blocks, decoder, vector, heads, encoder)
+        super().__init__(model, **optimization)
+        self.delta = delta
+        self.label_head = nn.Linear(vector, label_count) if label_count else None
 
     @property
     def label_count(self) -> int:
@@ -86,7 +86,7 @@ class Colorzoo2026Task(MuonModule):
         """Compute and log the losses of a batch, and return their weighted sum.
 
         The losses compare the true colors with predictions without color points and with random points. The
-        keys of ``losses`` are the names of the weights in `Objective`.
+        keys of ``losses`` are the names of the weights.
         """
         del batch_idx
         lab = rgb_to_lab(batch["rgb"])
@@ -97,37 +97,33 @@ class Colorzoo2026Task(MuonModule):
         maps = self.model.network(lightness)
         losses = {
             "classes": bilinear_cross_entropy(maps.logits.permute(0, 3, 1, 2), target_ab),
-            "colors": F.smooth_l1_loss(maps.mean.float(), target, beta=self.objective.delta),
+            "colors": F.smooth_l1_loss(maps.mean.float(), target, beta=self.delta),
         }
         if self.label_head is not None and "label" in batch:
             label_logits = self.label_head(maps.vector).float()
             losses["labels"] = F.cross_entropy(label_logits, batch["label"], label_smoothing=0.1)
-        losses |= self._point_losses(self.model.embed(maps, lightness), target, batch["seed"])
 
-        weighted = [getattr(self.objective, name) * value for name, value in losses.items()]
-        loss = torch.stack(weighted).sum()
-        self.log_losses({**losses, "loss": loss}, len(lightness))
-        return loss
-
-    def _point_losses(self, analysis: Analysis, target: Tensor, seeds: Tensor) -> dict[str, Tensor]:
-        """Return the losses on colors and variance after conditioning on random points."""
-        target = target.flatten(1, 2)
+        # condition the prediction on random points
+        analysis, target = self.model.embed(maps, lightness), target.flatten(1, 2)
         residual = target - analysis.mean
-        index, valid = random_cells(seeds, target.shape[1], target.device)
+        index, valid = random_cells(batch["seed"], target.shape[1], target.device)
         points = Observations(index, take_cells(residual, index), valid)
         with torch.autocast(target.device.type, enabled=False):
             across = cell_covariance(analysis.cells, analysis.cells.take(points.cell))
             posterior = self.model.covariance.posterior(across, points)
             prior, variance = self.model.covariance.variances(analysis.cells, posterior)
-        colors = analysis.mean + posterior.change
-        queries, _ = random_cells(seeds, target.shape[1], target.device, _QUERIES, "queries")
+        losses["points"] = F.smooth_l1_loss(analysis.mean + posterior.change, target, beta=self.delta)
+
+        # predicted variances of some cells, without and with points
+        queries, _ = random_cells(batch["seed"], target.shape[1], target.device, _QUERIES, "queries")
         errors, errors_after, prior, variance = (
             take_cells(values, queries) for values in (residual, residual - posterior.change, prior, variance)
         )
-        return {
-            "points": F.smooth_l1_loss(colors, target, beta=self.objective.delta),
-            "variance": variance_loss(errors.detach(), errors_after.detach(), prior, variance),
-        }
+        losses["variance"] = variance_loss(errors.detach(), errors_after.detach(), prior, variance)
+
+        loss = torch.stack([self.hparams[name] * value for name, value in losses.items()]).sum()
+        self.log_losses({**losses, "loss": loss}, len(lightness))
+        return loss
 
 
 def variance_loss(errors: Tensor, errors_after: Tensor, prior: Tensor, variance: Tensor) -> Tensor:

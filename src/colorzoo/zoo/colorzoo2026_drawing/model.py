@@ -1,11 +1,19 @@
-"""Colorzoo 2026 for drawings, which predicts a distribution of Lab colors for each region of a drawing."""
+"""Colorzoo 2026 for drawings, which predicts a distribution of Lab colors for each region of a drawing.
+
+The network predicts the distribution from lines and hints. The encoder has residual blocks at 1/8 and 1/16 of
+the drawing size and attention blocks at 1/32. A global vector is computed from the last feature map. The
+decoder returns to 1/4 of the size. Three heads predict the logits of 256 colors, a mean color and an
+embedding of each cell. `CopyAttention` copies the colors of points and references to cells with a similar
+embedding. The module `regions` chooses the colors of regions from the distributions.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.card import InputKind, OutputKind
@@ -14,23 +22,11 @@ from colorzoo.color.sketch import drawn_lines
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import is_traced, take_cells, thin_out
+from colorzoo.networks.channels_last import INITIAL_SCALE, SLOPE, EncoderDecoder
 from colorzoo.networks.hint_unet import point_colors
+from colorzoo.precision import distances
 from colorzoo.prediction import Prediction, RgbPrediction
-from colorzoo.zoo.colorzoo2026_drawing.network import (
-    COLORS,
-    MULTIPLE,
-    STRIDE,
-    Architecture,
-    CopyAttention,
-    Maps,
-    Network,
-    Observations,
-    join_observations,
-    masked_cell_means,
-    scale_lab,
-    soft_assign,
-    unscale_lab,
-)
+from colorzoo.settings import PositiveInt
 from colorzoo.zoo.colorzoo2026_drawing.regions import (
     CONTRASTING_SHARE,
     DISTINCT,
@@ -51,17 +47,189 @@ from colorzoo.zoo.colorzoo2026_drawing.regions import (
     vivid_color,
 )
 
+STRIDE = 4
+"""Side of a cell of the output maps in pixels."""
+MULTIPLE = 32
+"""Input height and width must be multiples of this number."""
+COLORS = 256
+"""Number of Lab colors of the predicted distribution."""
 MAX_OBSERVATIONS = 1024
 """Maximum number of cells with a known color, in the drawing and in each reference."""
 _PAPER_LIGHTNESS, _PAPER_CHROMA = 90.0, 6.0  # CIE units; lighter and grayer regions probably are paper
 _LEAST = 1e-5  # added to probabilities before the logarithm
+_HIDDEN = 128  # channels of the hidden layer of the embedding head
+
+
+class Maps(NamedTuple):
+    """Network output for N cells of 4 x 4 pixels, row by row.
+
+    Attributes:
+        logits: ``(B, N, 256)``, logits of the distribution over the colors.
+        mean: ``(B, N, 3)``, mean color in scaled Lab; see `scale_lab`.
+        embedding: ``(B, N, D)``, embeddings of unit length. Cells of one color have similar embeddings.
+    """
+
+    logits: Tensor
+    mean: Tensor
+    embedding: Tensor
+
+
+class Network(EncoderDecoder):
+    """Encoder and decoder with three heads.
+
+    Args:
+        stem: See `Colorzoo2026Drawing`.
+        widths: See `Colorzoo2026Drawing`.
+        blocks: See `Colorzoo2026Drawing`.
+        decoder: See `Colorzoo2026Drawing`.
+        vector: See `Colorzoo2026Drawing`.
+        embedding: See `Colorzoo2026Drawing`.
+    """
+
+    def __init__(
+        self,
+        stem: tuple[int, int],
+        widths: tuple[int, int, int],
+        blocks: tuple[int, int, int],
+        decoder: int,
+        vector: int,
+        embedding: int,
+    ) -> None:
+        super().__init__(5, stem, widths, blocks, vector)
+        self.add_decoder(decoder)
+        # heads
+        self.classes = nn.Linear(decoder, COLORS)
+        self.mean = nn.Linear(decoder, 3)
+        self.embed_in = nn.Linear(decoder, _HIDDEN)
+        self.embed_out = nn.Linear(_HIDDEN, embedding)
+        with torch.no_grad():  # the first predictions are nearly gray and uncertain
+            self.classes.weight.mul_(INITIAL_SCALE)
+            self.mean.weight.mul_(INITIAL_SCALE)
+
+    def forward(self, sketch: Tensor, hints: Tensor) -> Maps:
+        """Predict colors at 1/4 of the drawing size.
+
+        Args:
+            sketch: ``(B, 1, H, W)`` in [0, 1], 1 for paper; H and W are multiples of 32.
+            hints: ``(B, 4, H, W)``, scaled Lab and mask of the color hints; 0 without a hint.
+        """
+        maps4 = self.stem(torch.cat([1 - sketch, hints], dim=1).permute(0, 2, 3, 1))
+        maps8 = self.stage8(self.down8(maps4))
+        maps16 = self.stage16(self.down16(maps8))
+        maps32 = self.stage32(self.down32(maps16))
+        vector = F.leaky_relu(self.vector(self.vector_norm(maps32.mean((1, 2)))), SLOPE)
+        features = self.decode((maps4, maps8, maps16, maps32), vector).flatten(1, 2)
+        embedding = self.embed_out(F.leaky_relu(self.embed_in(features), SLOPE))
+        return Maps(
+            self.classes(features).float(),
+            self.mean(features).float(),
+            F.normalize(embedding.float(), dim=-1),
+        )
+
+
+class Observations(NamedTuple):
+    """Known colors at M cells of the drawing or of reference images.
+
+    Attributes:
+        embedding: ``(B, M, D)``, embeddings of the cells.
+        color: ``(B, M, 3)``, scaled Lab.
+        weight: ``(B, M)``: 0 for padding; weights below 1 reduce the influence of a reference.
+    """
+
+    embedding: Tensor
+    color: Tensor
+    weight: Tensor
+
+
+def join_observations(parts: Sequence[Observations]) -> Observations:
+    """Concatenate the observations of points and references."""
+    return Observations(*(torch.cat(values, dim=1) for values in zip(*parts, strict=True)))
+
+
+class CopyAttention(nn.Module):
+    """Attention that copies observed colors to cells with a similar embedding.
+
+    The color of a cell is a mixture: it is copied from observation m with probability ``weights[m]``, and
+    predicted by the network otherwise (pointer-generator networks, See et al. 2017,
+    https://arxiv.org/abs/1704.04368). Color points and references are observations alike, so a click on one
+    strand of hair colors all strands.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor(32.0).log())
+        self.threshold = nn.Parameter(torch.tensor(0.7))
+
+    def forward(self, embedding: Tensor, observations: Observations) -> Tensor:
+        """Return the copy probabilities ``(B, N, M)``, whose sum over M is below 1.
+
+        Args:
+            embedding: ``(B, N, D)``, embeddings of the cells to color.
+            observations: M observed colors.
+        """
+        similarity = self.similarity(embedding @ observations.embedding.mT)
+        scores = similarity + observations.weight.clamp(min=1e-8).log()[:, None]
+        network = torch.zeros_like(scores[..., :1])  # score 0: the prediction of the network
+        return torch.cat([scores, network], dim=-1).softmax(-1)[..., :-1]
+
+    def similarity(self, cosine: Tensor) -> Tensor:
+        """Return the log odds that two cells with the given cosine similarity have one color."""
+        return (cosine - self.threshold) * self.log_scale.exp()
+
+
+def masked_cell_means(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Average the masked pixels of each cell.
+
+    Args:
+        values: ``(B, C, H, W)``; H and W are multiples of `STRIDE`.
+        mask: ``(B, 1, H, W)`` in {0, 1}.
+
+    Returns:
+        Means ``(B, N, C)``, 0 for cells without masked pixels, and the fraction ``(B, N)`` of masked pixels.
+    """
+    share = F.avg_pool2d(mask, STRIDE)
+    means = F.avg_pool2d(values * mask, STRIDE) / share.clamp(min=1e-6)
+    return means.flatten(2).mT, share.flatten(1)
+
+
+def scale_lab(lab: Tensor) -> Tensor:
+    """Scale Lab ``(..., 3)`` so that the standard deviations of drawings are about 0.5."""
+    return (lab - lab.new_tensor((70.0, 0.0, 0.0))) / 50
+
+
+def unscale_lab(scaled: Tensor) -> Tensor:
+    """Return the Lab colors ``(..., 3)`` of scaled colors; see `scale_lab`."""
+    return scaled * 50 + scaled.new_tensor((70.0, 0.0, 0.0))
+
+
+def soft_assign(color: Tensor, centers: Tensor, width: float = 0.1) -> tuple[Tensor, Tensor]:
+    """Distribute colors over their four nearest centers with Gaussian weights.
+
+    Args:
+        color: ``(..., 3)``, scaled Lab.
+        centers: ``(256, 3)``, scaled Lab.
+        width: Standard deviation of the weights in scaled Lab.
+
+    Returns:
+        Indices and weights of the centers, each ``(..., 4)``. The weights of a color sum to 1.
+    """
+    nearest = distances(color.flatten(0, -2), centers).topk(4, largest=False)
+    weights = torch.exp(-nearest.values.square() / (2 * width**2)).clamp(min=1e-6)
+    weights = weights / weights.sum(-1, keepdim=True)
+    shape = (*color.shape[:-1], 4)
+    return nearest.indices.view(shape), weights.view(shape)
 
 
 class Colorzoo2026Drawing(ColoringModel):
     """Colorization model for drawings, with optional color points and references.
 
     Args:
-        architecture: Channel counts and block counts of the network.
+        stem: Channels of the encoder at 1/2 and 1/4 of the drawing size.
+        widths: Channels of the encoder at 1/8, 1/16 and 1/32 of the drawing size.
+        blocks: Number of encoder blocks at 1/8, 1/16 and 1/32 of the drawing size.
+        decoder: Channels of the decoder output at 1/4 of the drawing size.
+        vector: Length of the global vector.
+        embedding: Length of the embedding of a cell.
     """
 
     accepts = frozenset({"points", "exemplar"})
@@ -71,11 +239,21 @@ class Colorzoo2026Drawing(ColoringModel):
     network: Network
     centers: Tensor
 
-    def __init__(self, architecture: Architecture = Architecture()) -> None:
-        super().__init__(Network(architecture))
-        self.architecture = architecture
+    def __init__(
+        self,
+        stem: tuple[int, int] = (32, 64),
+        widths: tuple[int, int, int] = (96, 160, 256),
+        blocks: tuple[int, int, int] = (2, 3, 3),
+        decoder: PositiveInt = 64,
+        vector: PositiveInt = 192,
+        embedding: PositiveInt = 64,
+    ) -> None:
+        super().__init__(Network(stem, widths, blocks, decoder, vector, embedding))
         self.copying = CopyAttention()
-        self.register_buffer("centers", _initial_centers())
+        # regularly spaced sRGB colors; trained weights replace them
+        axes = (torch.linspace(0, 1, count, device="cpu") for count in (8, 8, 4))
+        rgb = torch.stack(torch.meshgrid(*axes, indexing="ij")).reshape(3, COLORS, 1)
+        self.register_buffer("centers", scale_lab(rgb_to_lab(rgb[None])[0, :, :, 0].T).contiguous())
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> RgbPrediction:
         """Colorize sketches ``(B, 1, H, W)`` in [0, 1]; see `ColoringModel.forward`.
@@ -84,13 +262,35 @@ class Colorzoo2026Drawing(ColoringModel):
         ``(B, 256, h, w)`` is the logarithm of the distribution over `centers`. ``"embedding"``
         ``(B, D, h, w)`` contains the embeddings.
         """
+        guidance = guidance or Guidance()
         sketch = _resized(lightness)
         grid = sketch.shape[2] // STRIDE, sketch.shape[3] // STRIDE
-        hints = self._hints(guidance, lightness)
+
+        # scaled Lab and mask of the points at the size of the network input
+        size = _input_size(lightness)
+        hints = lightness.new_zeros(lightness.shape[0], 4, *size)
+        if guidance.points is not None:
+            lab, mask = rgb_to_lab((point_colors(guidance.points) + 1) / 2), guidance.points.mask
+            hints = torch.cat([scale_lab(lab.movedim(1, -1)).movedim(-1, 1) * mask, mask], dim=1)
+            if tuple(hints.shape[2:]) != size:
+                hints = _area_means(hints, size)
+                share = hints[:, 3:]
+                color = hints[:, :3] / share.clamp(min=1e-6)
+                shown = (share > 0).to(hints)
+                hints = torch.cat([color * shown, shown], dim=1)
+
         # without autocast, because bfloat16 rounding can change which colors `region_colors` selects
         with torch.autocast(lightness.device.type, enabled=False):
             maps = self.network(sketch, hints)
-            observations = self._observations(maps, hints, guidance)
+            # the colors of points and references are observations
+            found = []
+            if guidance.points is not None:
+                found.append(observed_points(maps, hints))
+            if guidance.exemplar is not None:
+                cells = guidance.exemplar.embed_by(self.encode_reference).float()
+                embedding, color, weight = torch.split(cells, [cells.shape[2] - 4, 3, 1], dim=2)
+                found.append(Observations(embedding, color, weight[..., 0] * guidance.exemplar.alpha))
+            observations = join_observations(found) if found else None
             log_probabilities, scaled_lab = self.condition(maps, observations)
             cell_lab = _as_map(unscale_lab(scaled_lab), grid)
             cell_rgb = lab_to_rgb(cell_lab)
@@ -138,7 +338,7 @@ class Colorzoo2026Drawing(ColoringModel):
         paper_weight = paper.clamp(min=0.02)  # not 0, so that cells of ink have a mean color
         lab = rgb_to_lab(rgb.float())
         scaled_lab = scale_lab(lab.movedim(1, -1)).movedim(-1, 1)
-        color = _cell_means(scaled_lab, paper_weight, grid)
+        color = (_area_means(scaled_lab * paper_weight, grid) / _area_means(paper_weight, grid)).flatten(2).mT
         weight = torch.ones_like(color[..., :1])
         cells = torch.cat([embedding, color, weight], dim=-1)
         step = (cells.shape[1] + MAX_OBSERVATIONS - 1) // MAX_OBSERVATIONS  # ONNX division rounds to zero
@@ -161,51 +361,32 @@ class Colorzoo2026Drawing(ColoringModel):
         With a palette, with a nonzero variant, or if the likely colors are dull and uncertain, different
         objects get contrasting colors; see `contrasting_colors`.
         """
+        pooled = pool_log_probabilities(prediction.extras["color_log_probabilities"][0], votes)
+        areas = votes.sum(1)
         if palette is None:
-            scaled_lab = self._likely_region_colors(prediction, votes, variant)
+            choices, distance = self.centers, DISTINCT
+            colors = vivid_color(pooled, self.centers, TEMPERATURE)
+            # not the vivid colors, in which gray paper looks colored
+            weights = _colored_weights(unscale_lab(likely_color(pooled, self.centers, TEMPERATURE)), areas)
+            is_dull = region_colorfulness(unscale_lab(colors), weights) < DULL
+            if variant == 0 and not (is_dull and mean_entropy(pooled, weights) > UNCERTAIN):
+                return _as_rgb(colors)
         else:
-            scaled_lab = self._palette_region_colors(prediction, votes, palette, variant)
-        return _as_rgb(scaled_lab)
+            choices = scale_lab(rgb_to_lab(palette.mT[None, :, :, None])[0, :, :, 0].mT).to(pooled)
+            distance = 0.0
+            pooled = limit_to_palette(pooled, self.centers, choices)
+            colors = choices[pooled.argmax(1)]
+            weights = _colored_weights(unscale_lab(colors), areas)
 
-    def _likely_region_colors(self, prediction: Prediction, votes: Tensor, variant: int) -> Tensor:
-        """Return the likely color of each region, mixed with a contrasting color if needed.
-
-        The arguments are described in `ColoringModel.region_colors`.
-
-        Returns:
-            Scaled Lab ``(n, 3)``.
-        """
-        pooled = pool_log_probabilities(prediction.extras["color_log_probabilities"][0], votes)
-        colors = vivid_color(pooled, self.centers, TEMPERATURE)
-        # not the vivid colors, in which gray paper looks colored
-        mean_colors = likely_color(pooled, self.centers, TEMPERATURE)
-        weights = _colored_weights(unscale_lab(mean_colors), areas=votes.sum(1))
-        if variant == 0 and not _is_dull_and_uncertain(colors, pooled, weights):
-            return colors
         heaviest = heaviest_regions(weights)
         similarity = self.region_similarity(prediction, votes, heaviest)
         contrasting, has_contrasting = contrasting_colors(
-            pooled, self.centers, similarity, weights, heaviest, distance=DISTINCT, seed=variant
+            pooled, choices, similarity, weights, heaviest, distance=distance, seed=variant
         )
-        mixed = torch.lerp(colors, contrasting, CONTRASTING_SHARE)
+        if palette is None:
+            contrasting = torch.lerp(colors, contrasting, CONTRASTING_SHARE)
         # paper and unimportant objects get no contrasting color
-        return torch.where(has_contrasting[:, None], mixed, colors)
-
-    def _palette_region_colors(
-        self, prediction: Prediction, votes: Tensor, palette: Tensor, variant: int
-    ) -> Tensor:
-        """Return a color of a palette for each region; see `_likely_region_colors`."""
-        pooled = pool_log_probabilities(prediction.extras["color_log_probabilities"][0], votes)
-        palette_lab = _as_scaled_lab(palette).to(pooled)
-        log_probabilities = limit_to_palette(pooled, self.centers, palette_lab)
-        likely = palette_lab[log_probabilities.argmax(1)]
-        weights = _colored_weights(unscale_lab(likely), areas=votes.sum(1))
-        heaviest = heaviest_regions(weights)
-        similarity = self.region_similarity(prediction, votes, heaviest)
-        contrasting, has_contrasting = contrasting_colors(
-            log_probabilities, palette_lab, similarity, weights, heaviest, distance=0.0, seed=variant
-        )
-        return torch.where(has_contrasting[:, None], contrasting, likely)
+        return _as_rgb(torch.where(has_contrasting[:, None], contrasting, colors))
 
     def suggest_colors(
         self, prediction: Prediction, votes: Tensor, region: int, count: int
@@ -252,32 +433,6 @@ class Colorzoo2026Drawing(ColoringModel):
         similarity[torch.arange(len(regions)), regions] = 1
         return similarity
 
-    def _hints(self, guidance: Guidance | None, lightness: Tensor) -> Tensor:
-        """Return scaled Lab and mask of the points ``(B, 4, H', W')`` at the size of the network input."""
-        size = _input_size(lightness)
-        if guidance is None or guidance.points is None:
-            return lightness.new_zeros(lightness.shape[0], 4, *size)
-        lab, mask = rgb_to_lab((point_colors(guidance.points) + 1) / 2), guidance.points.mask
-        hints = torch.cat([scale_lab(lab.movedim(1, -1)).movedim(-1, 1) * mask, mask], dim=1)
-        if tuple(hints.shape[2:]) == size:
-            return hints
-        hints = _area_means(hints, size)
-        share = hints[:, 3:]
-        color = hints[:, :3] / share.clamp(min=1e-6)
-        shown = (share > 0).to(hints)
-        return torch.cat([color * shown, shown], dim=1)
-
-    def _observations(self, maps: Maps, hints: Tensor, guidance: Guidance | None) -> Observations | None:
-        """Return the colors of points and references as observations; None without any."""
-        found = []
-        if guidance is not None and guidance.points is not None:
-            found.append(observed_points(maps, hints))
-        if guidance is not None and guidance.exemplar is not None:
-            cells = guidance.exemplar.embed_by(self.encode_reference).float()
-            embedding, color, weight = torch.split(cells, [cells.shape[2] - 4, 3, 1], dim=2)
-            found.append(Observations(embedding, color, weight[..., 0] * guidance.exemplar.alpha))
-        return join_observations(found) if found else None
-
 
 def _colored_weights(lab: Tensor, areas: Tensor) -> Tensor:
     """Return weights ``(n,)`` with the sum 1: the square root of the area of each region without paper color.
@@ -305,17 +460,6 @@ def observed_points(maps: Maps, hints: Tensor) -> Observations:
     return Observations(take_cells(maps.embedding, index), take_cells(color, index), weight)
 
 
-def _is_dull_and_uncertain(colors: Tensor, pooled: Tensor, weights: Tensor) -> bool:
-    """Return whether colors ``(n, 3)`` in scaled Lab are dull, and other colors are nearly as likely."""
-    is_dull = region_colorfulness(unscale_lab(colors), weights) < DULL
-    return is_dull and mean_entropy(pooled, weights) > UNCERTAIN
-
-
-def _as_scaled_lab(rgb: Tensor) -> Tensor:
-    """Convert sRGB ``(n, 3)`` in [0, 1] to scaled Lab."""
-    return scale_lab(rgb_to_lab(rgb.mT[None, :, :, None])[0, :, :, 0].mT)
-
-
 def _as_rgb(scaled: Tensor) -> Tensor:
     """Convert scaled Lab ``(n, 3)`` to sRGB in [0, 1]."""
     return lab_to_rgb(unscale_lab(scaled).mT[None, :, :, None])[0, :, :, 0].mT.clamp(0, 1)
@@ -324,11 +468,6 @@ def _as_rgb(scaled: Tensor) -> Tensor:
 def _as_map(cells: Tensor, grid: tuple[int, int]) -> Tensor:
     """Reshape ``(B, N, C)`` to ``(B, C, h, w)``."""
     return cells.mT.reshape(cells.shape[0], -1, *grid)
-
-
-def _cell_means(values: Tensor, weight: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Return weighted means ``(B, N, C)`` of a map ``(B, C, H, W)`` over the cells of a grid."""
-    return (_area_means(values * weight, grid) / _area_means(weight, grid)).flatten(2).mT
 
 
 def _area_means(values: Tensor, size: tuple[int, int]) -> Tensor:
@@ -360,10 +499,3 @@ def _resized(sketch: Tensor) -> Tensor:
     if tuple(sketch.shape[2:]) == size and not is_traced():
         return sketch
     return F.interpolate(sketch, size, mode="bilinear", antialias=True)
-
-
-def _initial_centers() -> Tensor:
-    """Return 256 regularly spaced sRGB colors as scaled Lab ``(256, 3)``; trained weights replace them."""
-    axes = (torch.linspace(0, 1, count, device="cpu") for count in (8, 8, 4))
-    rgb = torch.stack(torch.meshgrid(*axes, indexing="ij")).reshape(3, COLORS, 1)
-    return scale_lab(rgb_to_lab(rgb[None])[0, :, :, 0].T).contiguous()

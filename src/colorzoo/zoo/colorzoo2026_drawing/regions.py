@@ -130,18 +130,34 @@ def contrasting_colors(
     importance = member_weights.sum(1)  # weight of each object, (k,)
     region_shares = member_weights / importance[:, None]  # share of each region in its object, (k, m)
     object_log_probabilities = region_shares @ pooled[heaviest].log_softmax(1)
-    # m candidates of all objects; `owner` is the object of each candidate
-    candidates, log_probabilities, owner = _candidates(object_log_probabilities, colors, distance)
+
+    # likely colors of all objects: m candidates, their log-probabilities and their objects
+    near = near_colors(colors, distance)
+    found = [distinct_colors(each, colors, near, _CANDIDATES) for each in object_log_probabilities]
+    candidates, shares = (torch.cat(parts) for parts in zip(*found, strict=True))
+    owner = torch.cat([torch.full((len(part),), index) for index, (_, part) in enumerate(found)])
+    owner, log_probabilities = owner.to(candidates.device), shares.log()
     if seed:
-        noise = _gumbel_noise(pooled, seed)  # of each region and color, (n, K)
+        # Gumbel noise of each region and color, (n, K)
+        generator = torch.Generator().manual_seed(stream_seed("region colors", seed))
+        uniform = torch.rand(pooled.shape, generator=generator).clamp(1e-9, 1 - 1e-7)
+        noise = -uniform.log().neg().log().to(pooled)
         # a candidate uses the noise of the heaviest region of its object and of the nearest color, (m,)
         heaviest_region = heaviest[region_shares.argmax(1)][owner]
         nearest_color = distances(candidates, colors).argmin(1)
         log_probabilities = log_probabilities + noise[heaviest_region, nearest_color]
+
+    # cost of each candidate, and cost (m, m) of two candidates with similar colors for different objects; the
+    # cost is low for similar objects
     cost = -importance[owner] * log_probabilities
     object_similarity = region_shares @ mutual_similarity @ region_shares.T
-    pair_cost = _pair_costs(candidates, owner, importance, object_similarity)
+    object_difference = (1 - object_similarity).fill_diagonal_(0)
+    pair_weights = (importance * importance[:, None] * object_difference)[owner[:, None], owner]
+    color_closeness = (-distances(candidates, candidates).square() / (2 * DISTINCT**2)).exp()
+    pair_cost = _CONTRAST * pair_weights * color_closeness
     object_colors = candidates[_iterate_modes(cost, pair_cost, owner)]  # (k, 3)
+
+    # regions get the color of the object of the most similar of the heaviest regions
     nearest_similarity, nearest = similarity.max(0)  # to the heaviest regions, (n,)
     nearest[heaviest] = torch.arange(len(heaviest), device=nearest.device)
     has_color = (member_weights.sum(0) > 0)[nearest] & (nearest_similarity > _SAME_OBJECT) & (weights > 0)
@@ -171,39 +187,6 @@ def _find_objects(similarity: Tensor, weights: Tensor) -> Tensor:
     importance = members.sum(1)
     largest = importance.argsort(descending=True, stable=True)[:_MOST_OBJECTS]
     return members[largest[importance[largest] > 0]]
-
-
-def _candidates(log_probabilities: Tensor, colors: Tensor, distance: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Return likely colors ``(m, 3)`` of all objects, their log-probabilities and their objects ``(m,)``."""
-    near = near_colors(colors, distance)
-    found = [distinct_colors(each, colors, near, _CANDIDATES) for each in log_probabilities]
-    owner = [torch.full((len(shares),), index) for index, (_, shares) in enumerate(found)]
-    candidates, shares = (torch.cat(parts) for parts in zip(*found, strict=True))
-    return candidates, shares.log(), torch.cat(owner).to(candidates.device)
-
-
-def _gumbel_noise(like: Tensor, seed: int) -> Tensor:
-    """Draw Gumbel noise with the shape, data type and device of a tensor."""
-    generator = torch.Generator().manual_seed(stream_seed("region colors", seed))
-    uniform = torch.rand(like.shape, generator=generator).clamp(1e-9, 1 - 1e-7)
-    return -uniform.log().neg().log().to(like)
-
-
-def _pair_costs(candidates: Tensor, owner: Tensor, importance: Tensor, object_similarity: Tensor) -> Tensor:
-    """Return the cost ``(m, m)`` of choosing two candidates with similar colors for different objects.
-
-    Similar objects may have similar colors, so the cost of their candidates is low.
-
-    Args:
-        candidates: ``(m, 3)``, scaled Lab.
-        owner: ``(m,)``, object of each candidate.
-        importance: ``(k,)``, weight of each object.
-        object_similarity: ``(k, k)``, mean probability that two objects have one color.
-    """
-    object_difference = (1 - object_similarity).fill_diagonal_(0)
-    pair_weights = (importance * importance[:, None] * object_difference)[owner[:, None], owner]
-    color_closeness = (-distances(candidates, candidates).square() / (2 * DISTINCT**2)).exp()
-    return _CONTRAST * pair_weights * color_closeness
 
 
 def _iterate_modes(cost: Tensor, pair_cost: Tensor, owner: Tensor) -> Tensor:

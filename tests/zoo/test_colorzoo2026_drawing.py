@@ -1,6 +1,5 @@
 """colorzoo2026_drawing: region colors, hints, second views, and cells without ink."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,19 +11,19 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.factory import build_model
 from colorzoo.prediction import RgbPrediction
 from colorzoo.registry import load_task_class, model_card
-from colorzoo.zoo.colorzoo2026_drawing.model import observed_points
-from colorzoo.zoo.colorzoo2026_drawing.network import COLORS, Maps, scale_lab
+from colorzoo.zoo.colorzoo2026_drawing.model import COLORS, Maps, observed_points, scale_lab
 from colorzoo.zoo.colorzoo2026_drawing.regions import contrasting_colors, likely_color, vivid_color
-from colorzoo.zoo.colorzoo2026_drawing.simulation import (
-    Simulation,
+from colorzoo.zoo.colorzoo2026_drawing.task import (
+    Colorzoo2026DrawingTask,
     cell_colors,
     random_hints,
     random_reference_cells,
     random_views,
 )
-from colorzoo.zoo.colorzoo2026_drawing.task import Colorzoo2026DrawingTask
 
-PLAIN = Simulation(hinted=0, paired=0, recolored=0)
+DEFAULTS = {"hinted": 0.55, "copied": 0.75, "recolored": 0.4, "paired": 1 / 3, "paired_hinted": 0.25}
+PLAIN = {**DEFAULTS, "hinted": 0, "paired": 0, "recolored": 0}
+STOP = 0.14  # default probability of the last hint
 
 
 def drawings(count: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -61,8 +60,8 @@ def test_colors_of_ink_do_not_change_the_loss() -> None:
 
 def test_hints_are_discs_in_true_colors_on_paper() -> None:
     rgb, sketch = drawings(200)
-    views = random_views(rgb, sketch, torch.arange(200), replace(PLAIN, hinted=0.5))
-    hints = random_hints(views, PLAIN)
+    views = random_views(rgb, sketch, torch.arange(200), **{**PLAIN, "hinted": 0.5})
+    hints = random_hints(views, STOP)
     mask = hints[:, 3] > 0
     assert 0.4 < mask.flatten(1).any(1).float().mean() < 0.6
     assert not mask[sketch[:, 0] == 0].any()
@@ -75,8 +74,8 @@ def test_hints_are_discs_in_true_colors_on_paper() -> None:
 
 
 def test_drawings_have_one_hint_if_the_stop_probability_is_1() -> None:
-    settings = replace(PLAIN, hinted=1, stop_probability=1)
-    mask = random_hints(random_views(*drawings(20), torch.arange(20), settings), settings)[:, 3]
+    views = random_views(*drawings(20), torch.arange(20), **{**PLAIN, "hinted": 1})
+    mask = random_hints(views, 1)[:, 3]
     pixels = mask.flatten(1).sum(1)
     assert 0 < pixels.max() <= 29  # a disc with a radius of 3 pixels
 
@@ -84,11 +83,11 @@ def test_drawings_have_one_hint_if_the_stop_probability_is_1() -> None:
 def test_hue_changes_only_in_drawings_with_hints_or_a_second_view() -> None:
     rgb, sketch = drawings(300)
     true = scale_lab(rgb_to_lab(rgb).movedim(1, -1)).movedim(-1, 1)
-    views = random_views(rgb, sketch, torch.arange(300), Simulation())
+    views = random_views(rgb, sketch, torch.arange(300), **DEFAULTS)
     moved = (views.color[:300] - true).flatten(1).abs().amax(1) > 1e-4
     paired = torch.zeros(300, dtype=torch.bool)
     paired[views.drawing[300:]] = True
-    hinted = random_hints(views, Simulation())[:300, 3].flatten(1).any(1)
+    hinted = random_hints(views, STOP)[:300, 3].flatten(1).any(1)
     guided = hinted | paired
     assert not (moved & ~guided).any()
     assert 0.3 < moved[guided].float().mean() < 0.5
@@ -96,14 +95,13 @@ def test_hue_changes_only_in_drawings_with_hints_or_a_second_view() -> None:
 
 def test_second_views_show_the_drawing_and_have_references_in_each_other() -> None:
     rgb, sketch = drawings(60)
-    simulation = Simulation(referenced=1.0)
-    views = random_views(rgb, sketch, torch.arange(60), simulation)
+    views = random_views(rgb, sketch, torch.arange(60), **DEFAULTS)
     count = len(views.sketch)
     assert 10 < count - 60 < 30
     assert torch.equal(views.other[views.other], torch.arange(count))
     assert torch.equal(views.drawing[views.other], views.drawing)
     color, is_paper = cell_colors(views)
-    cells, weight = random_reference_cells(views, is_paper, simulation)
+    cells, weight = random_reference_cells(views, is_paper, 1.0)
     single = views.other == torch.arange(count)
     assert (weight[single] == 0).all()
     selected = weight[~single].sum(1)
@@ -124,15 +122,15 @@ def test_second_views_show_the_drawing_and_have_references_in_each_other() -> No
 
 def test_views_and_hints_of_a_drawing_depend_only_on_its_seed() -> None:
     (rgb, sketch), seeds = drawings(8), torch.arange(8) + 5
-    together = random_views(rgb, sketch, seeds, Simulation(paired=0.5))
-    hints = random_hints(together, Simulation())
+    together = random_views(rgb, sketch, seeds, **{**DEFAULTS, "paired": 0.5})
+    hints = random_hints(together, STOP)
     for number in range(8):
         own = slice(number, number + 1)
-        alone = random_views(rgb[own], sketch[own], seeds[own], Simulation(paired=0.5))
+        alone = random_views(rgb[own], sketch[own], seeds[own], **{**DEFAULTS, "paired": 0.5})
         rows = together.drawing == number
         assert torch.allclose(alone.color, together.color[rows], atol=1e-5)
         assert torch.allclose(alone.sketch, together.sketch[rows], atol=1e-5)
-        assert torch.allclose(random_hints(alone, Simulation()), hints[rows], atol=1e-5)
+        assert torch.allclose(random_hints(alone, STOP), hints[rows], atol=1e-5)
 
 
 def test_observed_points_of_a_large_area_are_spread_over_the_area() -> None:

@@ -15,9 +15,8 @@ from colorzoo.guidance import Guidance, Points
 from colorzoo.networks.imagenet import VGGOutputs
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.testing import sample_input
-from colorzoo.zoo.ci2018.model import Architecture
-from colorzoo.zoo.ci2018.network import Discriminator, Illustration2Vec
-from colorzoo.zoo.ci2018.task import Ci2018, Objective, other_crop, random_cells
+from colorzoo.zoo.ci2018.model import Discriminator, Illustration2Vec, StrokePainter
+from colorzoo.zoo.ci2018.task import Ci2018, other_crop, random_cells
 from steps.step import gradients, same, small, training_batch
 
 WEIGHTS = {"content_weight": 0.7, "adversarial_weight": 0.3, "penalty_weight": 2.0, "drift_weight": 0.5}
@@ -135,12 +134,10 @@ def test_ci2018_rejects_wrong_sizes_and_missing_feature_weights(tmp_path: Path) 
         with pytest.raises(
             ColorzooError, match=f"discriminator_side.* must be 64 times a power of 2, .* got {side}"
         ):
-            Architecture(discriminator_side=side)
-    score = Discriminator(0.125, Architecture(discriminator_side=256).discriminator_side, 8)(
-        torch.rand(2, 3, 256, 256), torch.rand(2, 8, 16, 16)
-    )
+            StrokePainter(discriminator_side=side)
+    score = Discriminator(0.125, 256, 8)(torch.rand(2, 3, 256, 256), torch.rand(2, 8, 16, 16))
     assert score.shape == (2, 1)
-    full = Ci2018(objective=Objective(content_weight=0.0))
+    full = Ci2018(content_weight=0.0)
     with pytest.raises(WeightsError, match=r"--model\.i2v_weights must be"):
         full.prepare_fit()
     full.trained = True  # loaded weights contain the features
@@ -149,7 +146,7 @@ def test_ci2018_rejects_wrong_sizes_and_missing_feature_weights(tmp_path: Path) 
         f"{key}": torch.randn_like(value) for key, value in Illustration2Vec().layers.state_dict().items()
     }
     torch.save({**state, "28.weight": torch.zeros(1)}, tmp_path / "i2v.pth")
-    full = Ci2018(objective=Objective(content_weight=0.0), i2v_weights=str(tmp_path / "i2v.pth"))
+    full = Ci2018(content_weight=0.0, i2v_weights=str(tmp_path / "i2v.pth"))
     full.prepare_fit()
     assert torch.equal(full.model.network.features.layers[13].weight, state["13.weight"])
     assert not full.model.network.features.layers[13].weight.requires_grad
