@@ -6,7 +6,8 @@ import gc
 import os
 import random
 import signal
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -180,6 +181,28 @@ def shallow_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
         return encoder
 
     monkeypatch.setattr(network, "frozen_imagenet_encoder", shallow)
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Return a function that mounts a disk in memory with options such as ``size=8k`` and returns its folder.
+
+    If a disk is already mounted, the function changes its options.
+    """
+    folder = tmp_path / "disk"
+
+    def mount_disk(options: str) -> Path:
+        folder.mkdir(exist_ok=True)
+        words = ["-o", f"remount,{options}"] if folder.is_mount() else ["-t", "tmpfs", "-o", options, "tmpfs"]
+        try:
+            subprocess.run(["mount", *words, str(folder)], check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            pytest.skip(f"mount is not permitted: {error}")
+        return folder
+
+    yield mount_disk
+    if folder.is_mount():
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.fixture

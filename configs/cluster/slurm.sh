@@ -11,8 +11,9 @@
 #SBATCH --mem=64G
 #SBATCH --time=12:00:00
 #SBATCH --requeue
-# After SIGUSR1 all processes finish the step, write interrupted.ckpt and requeue the job. A step, a validation and a checkpoint
-# must take less than the 120 seconds below. The next job resumes from the newest checkpoint below RUN (--ckpt_path), even after a
+# After SIGUSR1 all processes finish the step or validation batch, write interrupted.ckpt and requeue the job. This must take less
+# than the 120 seconds below. After scancel or a preemption, Slurm sends SIGTERM, and SIGKILL after KillWait (30 seconds by default)
+# or the GraceTime of the partition. The next job resumes from the newest checkpoint below RUN (--ckpt_path), even after a
 # crash or with another number of nodes. Your configurations follow cluster/ddp.yaml and override its settings.
 #SBATCH --signal=SIGUSR1@120
 #SBATCH --output=%x-%j.log
@@ -22,6 +23,8 @@ set -euo pipefail
 
 DATA=${DATA:?set the folder of images: sbatch --export=ALL,DATA=/path configs/cluster/slurm.sh}
 RUN=${RUN:-$HOME/colorzoo-runs/$SLURM_JOB_ID}
+# since Slurm 22.05, srun does not use the --cpus-per-task of the job
+[[ -z "${SLURM_CPUS_PER_TASK:-}" ]] || export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK
 
 srun colorzoo fit --config cluster/ddp.yaml "$@" \
   --data.root="$DATA" \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -13,7 +14,7 @@ from PIL import Image
 from colorzoo.batch.recipes import with_references, with_settings
 from colorzoo.batch.runner import FileColorizer, load_colorizer
 from colorzoo.batch.settings import ColorSettings
-from colorzoo.batch.task import FileResult, FileTask, check_sources_are_kept, output_path
+from colorzoo.batch.task import FileResult, FileTask, check_sources_are_kept, distinct_paths, output_path
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, Guidance, Recipe
 from colorzoo.guidance.border import BorderSetting
@@ -26,7 +27,7 @@ from colorzoo.inference.colorizer import (
     choose_for_image,
     listed_references,
 )
-from colorzoo.inference.references import recipe_reference_files
+from colorzoo.inference.references import recipe_reference_files, reference_notes
 from colorzoo.inference.task import GuidanceLike, read_guidance, recipe_folder
 from colorzoo.settings import check_arguments
 from colorzoo.weights.choice import ModelChoice
@@ -86,11 +87,12 @@ def colorize(
     parsed_guidance = _guidance_with_settings(guidance, settings, folder, references)
     raster = as_image(image)
     choice = _choose_model(model, parsed_guidance, weights, folder, references, fast)
-    choice, note = choose_for_image(choice, parsed_guidance, raster)  # line art has its own default model
-    if note:
-        warnings.warn(note, UserWarning, stacklevel=2)
+    choice = choose_for_image(choice, raster)  # line art has its own default model
     colorizer = load_colorizer(choice, settings, **hparams)
     exemplar = colorizer.exemplar_of(reference, parsed_guidance, folder, settings.reference_weights)
+    if isinstance(parsed_guidance, Recipe) and not references:
+        for note in reference_notes(parsed_guidance, folder):
+            warnings.warn(note, UserWarning, stacklevel=2)
     return colorizer(raster, parsed_guidance, strength=settings.strength, reference=exemplar, border=border)
 
 
@@ -198,10 +200,11 @@ def colorize_files(
 
     Args:
         paths: Image files; all frames or pages of a file are colorized.
-        root: Folder that contains all images. Files outside this folder, including targets of symbolic
-            links, fail.
+        root: Folder that contains all images. Files outside this folder fail. Symbolic links in this folder
+            are followed, as in ``colorzoo colorize`` and ``colorzoo predict``.
         output: Output folder, on storage that all processes share. The path of a result relative to
-            ``output`` is the path of the image relative to ``root``.
+            ``output`` is the path of the image relative to ``root``. If the paths of two images of the list
+            would be equal or differ only in case, a number is appended to the second path.
         model: Registered model name; None selects the best model with local weights. Pass a name if several
             machines share a job, because the machines can have different local weights.
         weights: ``"default"``, ``"published"``, a path, or None for random weights; see `create_model`.
@@ -223,6 +226,11 @@ def colorize_files(
     colorizer = load_colorizer(choice, color_settings, **settings)
     planned = [_plan_file(Path(path), Path(root), Path(output)) for path in paths]
     tasks = [each for each in planned if isinstance(each, FileTask)]
+    # a file that is listed twice has one result; other files with equal result names get numbers
+    targets = {os.path.abspath(task.name): task.target for task in tasks}
+    renamed = distinct_paths(targets.values())
+    numbered = {source: renamed.get(index, path) for index, (source, path) in enumerate(targets.items())}
+    tasks = [replace(task, target=numbered[os.path.abspath(task.name)]) for task in tasks]
     if overwrite:
         check_sources_are_kept((Path(task.name) for task in tasks), (task.target for task in tasks))
     files = FileColorizer(
@@ -250,14 +258,12 @@ def _plan_file(path: Path, root: Path, output: Path) -> FileTask | FileResult:
 
 
 def _path_inside(root: Path, path: Path) -> Path | None:
-    """Return a path relative to a folder; None if the file is outside, also through links or ``..``."""
-    resolved, real_root = path.resolve(), root.resolve()
-    if not resolved.is_relative_to(real_root):
-        return None
+    """Return a path relative to a folder; None if the file is outside. Links in the folder are inside."""
     plain, plain_root = path.absolute(), root.absolute()
     if plain.is_relative_to(plain_root) and ".." not in plain.relative_to(plain_root).parts:
         return plain.relative_to(plain_root)  # the name of a link, as `predict` uses it
-    return resolved.relative_to(real_root)
+    resolved, real_root = path.resolve(), root.resolve()
+    return resolved.relative_to(real_root) if resolved.is_relative_to(real_root) else None
 
 
 def _guidance_with_settings(

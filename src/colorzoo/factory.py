@@ -21,7 +21,7 @@ from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.registry import load_model_class, load_task_class, model_card
 from colorzoo.settings import constructor_arguments, known_settings, merge_settings
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
-from colorzoo.weights.catalog import entry_without_hash, listed_record
+from colorzoo.weights.catalog import entry_without_hash, listed_record, missing_weights_advice
 from colorzoo.weights.load import UNTRAINED, Provenance, untrained_reason
 from colorzoo.weights.pretrained import HUB, hub_weights
 
@@ -223,8 +223,7 @@ def require_trained(model: M, subject: str, name: str) -> M:
     """
     if not model.trained:
         raise WeightsError(
-            f"{subject} has no trained weights on this machine. Run `colorzoo weights fetch {name}`, or use "
-            "another model."
+            f"{subject} has no trained weights on this machine. {missing_weights_advice(model_card(name))}"
         )
     return model
 

@@ -10,10 +10,16 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, TextIO
 from uuid import uuid4
+
+try:
+    import fcntl
+except ImportError:  # Windows, which does not delete open files
+    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["megabytes", "sha256_of"]
 
@@ -43,6 +49,7 @@ def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[IO[bytes]]:
     partial = path.with_name(f".colorzoo-{uuid4().hex}.part")
     try:
         with partial.open("xb") as file:
+            _lock(file)
             yield file
             file.flush()
             os.fsync(file.fileno())  # without it a power failure could leave an empty file
@@ -72,15 +79,36 @@ def write_atomic(path: Path, data: bytes | memoryview) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def remove_leftovers(folder: Path, *, age: float = _ABANDONED) -> None:
-    """Delete temporary files of `whole_file` that were not modified for ``age`` seconds.
+def _lock(file: IO[bytes]) -> bool:
+    """Lock an open file; return False if another process has locked it, or if it cannot be locked.
 
-    Processes that were killed leave such files in ``folder``.
+    The operating system releases the lock when the process ends, even if it is killed. In contrast to a
+    process number in the file name, a lock is also correct if numbers are reused or if another machine writes
+    to a shared disk.
+    """
+    try:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except OSError:
+        return False
+
+
+def remove_leftovers(folder: Path, *, age: float = _ABANDONED) -> None:
+    """Delete temporary files of `whole_file` whose process was killed.
+
+    The file of a running process is kept, even if it was not modified for a long time.
+
+    Args:
+        folder: Folder of the temporary files.
+        age: Minimum number of seconds since the last modification.
     """
     with suppress(OSError):  # the folder does not exist or belongs to another user
         for part in folder.glob(f".colorzoo-{'[0-9a-f]' * 32}.part"):
             if time.time() - part.stat().st_mtime >= age:
-                part.unlink(missing_ok=True)
+                with suppress(OSError), part.open("r+b") as file:  # NFS locks only files opened for writing
+                    if _lock(file):
+                        part.unlink(missing_ok=True)
 
 
 def sha256_of(path: Path) -> str:
@@ -128,6 +156,28 @@ def digest_or_empty(path: Path) -> str:
 def _file_digest(path: Path, modified: int, size: int) -> str:
     del modified, size  # used as cache key only
     return sha256_of(path)
+
+
+def similar_paths(path: Path) -> list[Path]:
+    """Return existing paths that differ from a path only by misspelt names; empty if there are none.
+
+    Examples:
+        >>> similar_paths(Path("albun"))
+        [PosixPath('album')]
+    """
+    with suppress(OSError, ValueError, RuntimeError):  # an unreadable folder, a null byte, an unknown user
+        path = path.expanduser()
+        found = [Path(path.anchor)]
+        for part in path.parts[len(found[0].parts) :]:
+            exact = [folder / part for folder in found if (folder / part).exists()]
+            found = exact or [
+                folder / name
+                for folder in found
+                if folder.is_dir()
+                for name in get_close_matches(part, os.listdir(folder), cutoff=0.7)  # noqa: PTH208
+            ]
+        return found
+    return []
 
 
 def begins_with(path: Path, *starts: bytes) -> bool:

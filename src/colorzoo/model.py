@@ -24,7 +24,7 @@ from colorzoo.networks.blocks import is_traced
 from colorzoo.prediction import Prediction
 from colorzoo.settings import check_arguments, constructor_parameters, plain_arguments
 from colorzoo.weights import apply_weights
-from colorzoo.weights.load import Provenance
+from colorzoo.weights.load import Provenance, require_finite
 from colorzoo.weights.pretrained import load_model, push_model, save_model
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ class ColoringModel(nn.Module):
         feature_layers: Names of the modules whose outputs `colorzoo.features` returns, from fine to coarse.
         published_files: Dict that maps file names to key prefixes, if the authors publish several weight
             files. `load_published_state_dict` receives all tensors in one state dict with these prefixes.
+        weight_settings: Settings that define the scale of the network's input or output. Weights of other
+            values have equal shapes, so ``--init_from`` compares these settings.
         published_names: Patterns that rename the state-dict keys of the authors' code to keys of `network`;
             see `rename_keys`.
         published_unused: Regular expression that matches the authors' keys to drop; empty keeps all keys.
@@ -104,6 +106,7 @@ class ColoringModel(nn.Module):
     training_only: ClassVar[tuple[str, ...]] = ("discriminator.",)
     reference_needs_color: ClassVar[bool] = True
     feature_layers: tuple[str, ...] = ()
+    weight_settings: ClassVar[tuple[str, ...]] = ()
     published_files: ClassVar[Mapping[str, str]] = {}
     published_names: ClassVar[Sequence[Pattern]] = ()
     published_unused: ClassVar[str] = ""
@@ -256,10 +259,15 @@ class ColoringModel(nn.Module):
         """
         raise NotImplementedError
 
-    def region_similarity(self, prediction: Prediction, votes: Tensor) -> Tensor:
-        """Return the probability ``(n, n)`` that two regions of a drawing have one color.
+    def region_similarity(self, prediction: Prediction, votes: Tensor, regions: Tensor) -> Tensor:
+        """Return the probability ``(k, n)`` that k regions and each region of a drawing have one color.
 
-        Similar regions copy the exact color of a point. See `region_colors` for the arguments.
+        Similar regions copy the exact color of a point.
+
+        Args:
+            prediction: Prediction for one drawing.
+            votes: ``(n, h * w)``, see `region_colors`.
+            regions: ``(k,)``, numbers of the k regions.
         """
         raise NotImplementedError
 
@@ -346,8 +354,9 @@ class ColoringModel(nn.Module):
             published: Whether the keys are parameter names of the authors' code, which must be converted.
 
         Raises:
-            WeightsError: Keys are missing or unexpected, or shapes differ.
+            WeightsError: Keys are missing or unexpected, shapes differ, or a value is inf or NaN.
         """
+        require_finite(state_dict, name)
         if not published:
             state_dict = self.for_inference(state_dict)
         apply_weights(self, state_dict, name=name, published=published)
@@ -369,7 +378,8 @@ class ColoringModel(nn.Module):
             results: Measured values by name for the model card, such as ``{"PSNR [dB]": 24.1}``.
 
         Raises:
-            WeightsError: The folder cannot be written, or a setting is a function or class.
+            WeightsError: The folder cannot be written, a setting is a function or class, or a value is inf or
+                NaN, such as a large variance in float16.
         """
         save_model(self, Path(folder).expanduser(), license, results)
 

@@ -56,6 +56,19 @@ def at_least_float32(tensor: Tensor) -> Tensor:
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
+def distances(points: Tensor, others: Tensor) -> Tensor:
+    """Return the Euclidean distances ``(..., N, M)`` of points ``(..., N, D)`` and ``(..., M, D)``.
+
+    The function does not use matrix products, as `torch.cdist` does for more than 25 points. TF32 rounds
+    matrix products to 11 bits, which changes the nearest point of many points.
+
+    Examples:
+        >>> distances(torch.zeros(1, 2), torch.tensor([[3.0, 4.0]]))
+        tensor([[5.]])
+    """
+    return torch.cdist(points, others, compute_mode="donot_use_mm_for_euclid_dist")
+
+
 def _tensors(values: list[Any] | tuple[Any, ...]) -> Iterator[Tensor]:
     for value in values:
         if isinstance(value, Tensor):

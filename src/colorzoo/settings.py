@@ -39,6 +39,7 @@ __all__ = [
     "option",
 ]
 
+Writes = Literal["", "file", ".txt", "path", "results"]  # kind of output of an option; see `option`
 Precision = Literal["auto", "float32", "bfloat16"]  # numeric precision of a model
 Engine = Literal["torch", "onnxruntime"]  # inference library
 
@@ -86,6 +87,7 @@ def option(
     *flags: str,
     metavar: str | tuple[str, ...] | None = None,
     nargs: int | str | None = None,
+    writes: Writes = "",
 ) -> Any:
     """Return a dataclass field that defines a command-line option.
 
@@ -100,16 +102,27 @@ def option(
             with ``-`` instead of ``_``.
         metavar: Placeholder for the value in the help.
         nargs: Number of values, as in `argparse`.
+        writes: ``"file"`` if the command writes this file, which must not exist unless ``--overwrite`` is
+            set. ``".txt"`` also requires this extension. ``"path"`` if the command itself checks an existing
+            file or folder. ``"results"`` if the command also checks that no output is an input.
     """
     metadata = {"help": text, "group": group, "flags": flags, "metavar": metavar, "nargs": nargs}
+    metadata |= {"writes": writes}
     if isinstance(default, list):
         return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)
 
 
-def argument(text: str, metavar: str, default: Any = MISSING, nargs: str | None = None) -> Any:
+def argument(
+    text: str,
+    metavar: str,
+    default: Any = MISSING,
+    nargs: str | None = None,
+    writes: Writes = "",
+) -> Any:
     """Return a dataclass field that defines a positional command-line argument; see `option`."""
-    return option(default, text, "", metavar, nargs=nargs)  # as in argparse, the flag has no hyphen
+    # as in argparse, the flag has no hyphen
+    return option(default, text, "", metavar, nargs=nargs, writes=writes)
 
 
 Fraction = Annotated[float, Range(0, 1)]
@@ -147,9 +160,8 @@ def check_arguments(kind: type[Any], arguments: Mapping[str, Any]) -> None:
             if isinstance(settings, Mapping):
                 check_arguments(group, settings)
             continue
-        choices = _choices_of(hint)
-        if choices and value is not None and value not in choices:
-            raise ColorzooError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+        if value is not None:
+            check_choice(name, value, hint)
         items = [value]
         if isinstance(value, Mapping):
             items = list(value.values())
@@ -159,6 +171,22 @@ def check_arguments(kind: type[Any], arguments: Mapping[str, Any]) -> None:
             for item in map(_plain, items):
                 if isinstance(item, int | float) and not limits.contains(item):
                     raise ColorzooError(f"{name} must be {limits}, got {item}")
+
+
+def check_choice(name: str, value: Any, hint: Any) -> None:
+    """Raise `ColorzooError` if a value is not one of the listed values of a `Literal` type.
+
+    Examples:
+        >>> check_choice("engine", "torch", Engine)
+
+    Args:
+        name: Name of the argument in the error message.
+        value: The value.
+        hint: Type annotation; other types than ``Literal[...]`` and ``Literal[...] | None`` are not checked.
+    """
+    choices = _choices_of(hint)
+    if choices and value not in choices:
+        raise ColorzooError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
 
 
 def group_of(hint: Any) -> type[Any] | None:

@@ -17,12 +17,12 @@ from colorzoo.batch import runner
 from colorzoo.data import FolderDataModule
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_coloring_model
-from colorzoo.files import digest_of
+from colorzoo.files import digest_of, sha256_of
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.image_io.read import read_image
 from colorzoo.testing.processes import in_processes
 from colorzoo.training.predicting import FullSizePrediction
-from tiny_model import NAME, write_tiny_weights
+from tiny_model import NAME, gray_image, write_tiny_weights
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def test_colorize_files_returns_failures_and_continues(album, weights, tmp_path)
     assert results[1].output == str(tmp_path / "out" / "a" / "y.jpg")
 
 
-def test_colorize_files_rejects_files_outside_root_and_writes_only_below_output(album, weights, tmp_path):
+def test_colorize_files_rejects_files_outside_root_and_follows_links(album, weights, tmp_path):
     root, out = tmp_path / "album", tmp_path / "deep" / "out"
     secret = tmp_path / "secret" / "x.png"
     secret.parent.mkdir()
@@ -170,12 +170,15 @@ def test_colorize_files_rejects_files_outside_root_and_writes_only_below_output(
     (root / "link.png").symlink_to(secret)
     (root / "linked").symlink_to(secret.parent)
     (root / "alias.png").symlink_to(album[1])
-    outside = [root / ".." / "secret" / "x.png", root / "link.png", root / "linked" / "x.png"]
+    (root / "gone.png").symlink_to(root / "nowhere.png")
+    outside = [root / ".." / "secret" / "x.png", root / "linked" / ".." / "secret" / "x.png", secret]
     inside = [root / "a" / ".." / "b" / "x.png", root / "alias.png", tmp_path / "." / "album" / "a" / "x.png"]
-    results = colorzoo.colorize_files([*outside, *inside], root, out, NAME, weights=weights)
-    assert [result.status for result in results] == ["failed"] * 3 + ["colored"] * 3
+    links = [root / "link.png", root / "linked" / "x.png"]
+    paths = [*outside, *inside, *links, root / "gone.png"]
+    results = colorzoo.colorize_files(paths, root, out, NAME, weights=weights)
+    assert [result.status for result in results] == ["failed"] * 3 + ["colored"] * 5 + ["failed"]
     assert all("is not inside root" in result.error for result in results[:3])
-    assert sorted(contents(out)) == ["a/x.png", "alias.png", "b/x.png"]
+    assert sorted(contents(out)) == ["a/x.png", "alias.png", "b/x.png", "link.png", "linked/x.png"]
     assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == ["out"]
 
 
@@ -215,3 +218,18 @@ def test_model_digest_covers_the_encoder_that_weight_files_omit():
     before = model.digest(256)
     next(model.network.encoder.buffers()).add_(1)
     assert model.digest(256) != before
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_colorize_files_gives_all_images_distinct_results(album, weights, tmp_path, overwrite):
+    """JPEG 2000 cannot be written, so ``.png`` is appended to the name of its result."""
+    root, out = tmp_path / "album", tmp_path / "out"
+    for number, name in enumerate(("a.jp2", "a.jp2.png", "A.JP2.png")):
+        Image.fromarray(gray_image(30 + number, 40)).save(root / name)
+    paths = [root / name for name in ("a.jp2", "a.jp2.png", "A.JP2.png", "./a.jp2")]
+    for status in ("colored", "skipped"):
+        results = colorzoo.colorize_files(paths, root, out, NAME, weights=weights, overwrite=overwrite)
+        assert [result.status for result in results] == [status] * 3 + ["skipped"]
+        assert len({result.output.casefold() for result in results}) == 3
+        for path, result in zip(paths, results, strict=True):
+            assert read_provenance(Path(result.output)).source == sha256_of(path)

@@ -325,9 +325,10 @@ def test_provenance_records_model_settings_recipe_and_files(here: Path) -> None:
         "classes": {"file": "a.png", "map": {"1": 2}},
         "exemplar": {
             "path": "warm.png",
+            "sha256": digest_of(Path("warm.png")),
             "weight": 2.0,
             "alpha": 0.3,
-            "more": [{"path": "cold.png", "weight": 1.0}],
+            "more": [{"path": "cold.png", "sha256": digest_of(Path("cold.png")), "weight": 1.0}],
         },
     }
     assert json.loads(record.recipe) == recorded

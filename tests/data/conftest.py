@@ -1,13 +1,11 @@
 """A small folder of generated images, and its shards."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from runs import colorful
+from runs import colorful, optimize_in_process
 
 
 @pytest.fixture(scope="session")
@@ -24,20 +22,6 @@ def classes_folder(tmp_path_factory) -> Path:
     (root / "train" / "c0" / "bad.jpg").write_bytes(b"no image")
     Image.new("RGB", (50, 50), (9, 9, 9)).save(root / "train" / "c1" / "gray.png")
     return root
-
-
-def optimize_in_process(
-    fn: Callable[[int], Any], inputs: list[int], output_dir: str, chunk_size: int, **_: Any
-) -> None:
-    """Write chunks as `litdata.optimize` does, but in this process, because its workers start in 10 s."""
-    from litdata.streaming.writer import BinaryWriter
-
-    Path(output_dir).mkdir(parents=True)
-    writer = BinaryWriter(output_dir, chunk_size=chunk_size)
-    for index in inputs:
-        writer[index] = fn(index)
-    writer.done()
-    writer.merge()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Generated images, and short training runs that log the images of each process."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +69,17 @@ def logged_batches(folder: Path, rank: int = 0) -> list[dict[str, Any]]:
 
 def names(rows: list[dict[str, Any]], epoch: int) -> list[str]:
     return [name for row in rows if row["epoch"] == epoch for name in row["names"]]
+
+
+def optimize_in_process(
+    fn: Callable[[int], Any], inputs: list[int], output_dir: str, chunk_size: int, **_: Any
+) -> None:
+    """Write chunks as `litdata.optimize` does, but in this process, because its workers start in 10 s."""
+    from litdata.streaming.writer import BinaryWriter
+
+    Path(output_dir).mkdir(parents=True)
+    writer = BinaryWriter(output_dir, chunk_size=chunk_size)
+    for index in inputs:
+        writer[index] = fn(index)
+    writer.done()
+    writer.merge()

@@ -113,7 +113,9 @@ def test_images_with_a_broken_reference_or_sketch_are_skipped_and_named(pair_lis
     ("text", "words"),
     [
         ("target,reference\n0/target.png,0/nothing.png", "line 2 of .*nothing.png', which does not exist"),
-        (None, "pair list"),
+        (None, "pairs.csv' cannot be read"),
+        ("target;reference,x\n0/target.png", "'reference' is missing"),
+        ("", "'reference' is missing"),
     ],
 )
 def test_exemplar_pairs_raises_one_line_error_for_invalid_list(pair_list, text, words) -> None:
@@ -123,6 +125,22 @@ def test_exemplar_pairs_raises_one_line_error_for_invalid_list(pair_list, text, 
     with pytest.raises(DataError, match=words) as caught:
         data(pair_list, pairing="list").setup("fit")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be"])
+def test_pair_list_of_a_spreadsheet_program_is_read(pair_list, separator, encoding) -> None:
+    text = (pair_list / "pairs.csv").read_text()
+    names = {
+        "val": "Validation",
+        "0,0/target.png,0/reference.png,train": "0,0/target.png,0/reference.png,test",
+    }
+    for old, new in names.items():
+        text = text.replace(old, new)
+    lines = [separator.join(f'"{word}"' for word in line.split(",")) for line in text.splitlines()]
+    (pair_list / "pairs.csv").write_bytes("\r\n".join(lines).encode(encoding))
+    counts = [len(data(pair_list, pairing="list").find_images(split)) for split in ("train", "val")]
+    assert counts == [3, 2]  # without the pair of the split `test`
 
 
 def test_self_references_replace_references_of_another_size(pair_list) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from runs import colorful
+from runs import colorful, optimize_in_process
 
 from colorzoo.apps.cli.main import main
-from colorzoo.data import StreamingDataModule
+from colorzoo.data import FolderDataModule, StreamingDataModule
 from colorzoo.data.decode import decode_rgb
-from colorzoo.data.shards import ShardReader, read_manifest
+from colorzoo.data.shards import ShardOptions, ShardReader, read_manifest, shard_folder
 from colorzoo.errors import DataError
 
 pytest.importorskip("litdata")
@@ -71,6 +71,24 @@ def test_data_shard_packs_tar_members_and_files_in_two_processes(tmp_path, capsy
     names = [reader[index][2] for reader in found for index in range(len(reader))]
     assert sorted(names) == sorted([f"a.tar/c/{n}.jpg" for n in range(12)] + [f"{n}.png" for n in range(8)])
     assert json.loads((tmp_path / "out" / "shards.json").read_text())["classes"] == ["c"]
+
+
+def test_shards_and_folders_number_the_classes_of_tar_files_equally(tmp_path, monkeypatch) -> None:
+    rng, root = np.random.default_rng(0), tmp_path / "in"
+    for name in ("cat", "dog"):
+        write_tar(root / "train" / f"{name}.tar", {f"./{name}{index}.jpg": jpeg(rng) for index in range(2)})
+    (root / "train" / "fox").mkdir()
+    colorful(rng).save(root / "train" / "fox" / "fox.png")
+    write_tar(root / "val" / "all.tar", {"1.jpg": jpeg(rng)})
+    monkeypatch.setattr("litdata.optimize", optimize_in_process)
+    report = shard_folder(root, tmp_path / "out", ShardOptions(drop_gray=False))
+    reader = ShardReader(str(tmp_path / "out"), "train")
+    labels = {Path(name).stem[:3]: label for _, label, name in (reader[index] for index in range(5))}
+    table = FolderDataModule(str(root), labels=True).find_images("train")
+    pairs = zip(table.sources, table.labels.tolist(), strict=True)
+    assert labels == {Path(source.name).stem[:3]: label for source, label in pairs}
+    assert report.classes == ["cat", "dog", "fox"]
+    assert ShardReader(str(tmp_path / "out"), "val")[0][1] == -1  # no training image has its class
 
 
 @pytest.mark.parametrize(

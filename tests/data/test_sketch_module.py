@@ -180,9 +180,10 @@ def test_lines_drawn_replaces_xdog_for_a_folder_of_images(classes_folder) -> Non
     assert len({each.sum().item() for each in trained}) > 32
 
 
-def test_sketch_module_composites_transparent_line_art_on_white(tmp_path) -> None:
-    ink = Image.new("RGBA", (48, 48), (0, 0, 0, 0))
-    ink.paste((0, 0, 0, 255), (10, 0, 20, 48))
+@pytest.mark.parametrize(("level", "paper"), [(0, 255), (255, 0)])
+def test_sketch_module_composites_transparent_line_art_on_paper(level: int, paper: int, tmp_path) -> None:
+    ink = Image.new("RGBA", (48, 48), (level, level, level, 0))
+    ink.paste((level, level, level, 255), (10, 0, 20, 48))
     for split in ("train", "val"):
         for kind, image in (("color", colorful(np.random.default_rng(0))), ("sketch", ink)):
             (tmp_path / split / kind).mkdir(parents=True)
@@ -190,7 +191,7 @@ def test_sketch_module_composites_transparent_line_art_on_white(tmp_path) -> Non
     module = data(tmp_path, val_size=48)
     module.setup("validate")
     (sketch,) = next(iter(module.val_dataloader()))["sketch"]
-    assert sketch[0, 5].tolist() == [255] * 10 + [0] * 10 + [255] * 28
+    assert sketch[0, 5].tolist() == [paper] * 10 + [level] * 10 + [paper] * 28
 
 
 @pytest.mark.parametrize(

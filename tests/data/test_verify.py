@@ -8,7 +8,13 @@ import pytest
 from PIL import Image
 
 from colorzoo.apps.cli.main import main
+from colorzoo.data import FolderDataModule, SketchDataModule
+from colorzoo.data.decode import decode_rgb
+from colorzoo.data.shards import ShardOptions, encode, shard_folder
+from colorzoo.data.sources import tar_sources
 from colorzoo.data.verify import LAYOUTS, examine, verify_images
+from colorzoo.errors import DataError
+from colorzoo.image_io.find import find_images
 
 
 def encoded(image, kind="PNG", **options):
@@ -57,6 +63,81 @@ def test_verify_counts_images_and_finds_duplicates(tmp_path):
     (root / "train" / "cut.tar").write_bytes(b"no tar")
     (mistake,) = verify_images(root).mistakes
     assert "cut.tar" in mistake
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        pytest.param(("train", "valid", "test"), True, marks=pytest.mark.nightly),
+        pytest.param(("Train", "Val"), True, marks=pytest.mark.nightly),
+        (("TRAIN", "validation", "Test"), True),
+        pytest.param(("train", "cats"), False, marks=pytest.mark.nightly),
+        (("train", "test"), None),
+        (("val", "test"), None),
+        (("train", "val", "valid"), None),
+    ],
+)
+def test_verify_fit_and_shard_find_the_same_splits(tmp_path, names, found):
+    root = tmp_path / "set"
+    for index, name in enumerate(names):
+        for number in range(12 if index == 0 else 2):
+            miniatures.write_image(root / name / f"{number}.png", 12 * index + number)
+    report = verify_images(root)
+    data = FolderDataModule(str(root), val_fraction=0.2)
+    if found is None:  # an error is better than training on the test images
+        (mistake,) = report.mistakes
+        for use in (lambda: data.find_images("train"), lambda: shard_folder(root, tmp_path / "shards")):
+            with pytest.raises(DataError, match="must") as error:
+                use()
+            assert str(error.value) == mistake
+        return
+    images = {split: len(data.find_images(split)) for split in ("train", "val")}
+    if names[0] != "TRAIN":  # to save time
+        sharded = shard_folder(root, tmp_path / "shards", ShardOptions(val_fraction=0.2), workers=1)
+        assert sharded.images == images
+    if found:
+        assert images == report.splits == {"train": 12, "val": 2}
+    else:
+        assert (sum(images.values()), report.splits) == (14, {"all": 14})
+
+
+@pytest.mark.parametrize("folder", ["pairs", "drawings"])
+def test_sketch_layouts_accept_other_names_of_the_splits(tmp_path, folder):
+    colors, lines = {"pairs": ("color", "sketch"), "drawings": ("images", "lines")}[folder]
+    for number, split in enumerate(("Train", "validation")):
+        for kind in (colors, lines):
+            miniatures.write_image(tmp_path / split / kind / "1.png", number)
+    data = SketchDataModule(str(tmp_path))
+    assert [len(data.find_images(split).partners) for split in ("train", "val")] == [1, 1]
+
+
+FORMATS = {"jpg": "JPEG", "jfif": "JPEG", "jpe": "JPEG", "jp2": "JPEG2000", "avif": "AVIF", "gif": "GIF"}
+FORMATS |= {"dib": "BMP", "mpo": "MPO", "heic": "HEIF", "ppm": "PPM", "apng": "PNG", "tif": "TIFF"}
+
+
+def test_all_commands_use_each_format_that_colorize_finds(tmp_path, capsys):
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    root = tmp_path / "photos"
+    root.mkdir()
+    for number, (extension, kind) in enumerate(FORMATS.items()):
+        image = Image.open(miniatures.IMAGES[0]).resize((96, 80)).rotate(number)
+        image.save(root / f"{number}.{extension}", kind)
+    with tarfile.open(tmp_path / "all.tar", "w") as tar:
+        tar.add(root, "photos")
+    assert len(list(tar_sources(str(tmp_path / "all.tar")))) == len(FORMATS)
+    report = verify_images(root)
+    assert (report.splits, report.findings) == ({"all": len(FORMATS)}, [])
+    data = FolderDataModule(str(root), val_fraction=0.3, check=True, num_workers=0)
+    data.setup("fit")
+    assert len(data.train_data) + len(data.val_data) == len(FORMATS)
+    jpegs = [encode(path.read_bytes(), 64, 90) for path in root.iterdir()]  # as shards store them
+    assert {decode_rgb(jpeg).shape for jpeg in jpegs} == {(3, 64, 77)}
+    found = find_images([root]).found
+    assert len(found) == len(FORMATS)
+    words = ["evaluate", "--models", "gray", "--data", str(root), "--metrics", "psnr", "-o"]
+    assert main([*words, str(tmp_path / "report")]) == 0
+    rows = (tmp_path / "report" / "per_image.csv").read_text().splitlines()
+    assert len(rows) == len(FORMATS) + 1
 
 
 def test_data_verify_json_and_exit_code_report_broken_files(tmp_path, capsys):

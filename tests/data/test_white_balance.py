@@ -46,6 +46,25 @@ def test_white_balance_keeps_images_without_a_warm_cast(kind: str) -> None:
     assert torch.equal(white_balance(images, generators(), 1.0), images)
 
 
+@pytest.mark.parametrize(
+    ("tint", "expected"),
+    [
+        (WARM, True),
+        ((1.0, 0.8, 0.6), True),
+        ((0.8, 1.0, 0.5), True),  # green, but without blue
+        ((1.0, 0.6, 0.85), False),  # red, but with blue
+        ((0.8, 0.6, 1.0), False),
+        (COOL, False),
+        ((1.0, 1.0, 0.9), True),  # yellow minus blue is 0.04 in the mean
+        ((1.0, 1.0, 0.97), False),  # 0.012
+    ],
+)
+def test_warm_casts_have_less_blue_than_red_and_green(
+    tint: tuple[float, float, float], *, expected: bool
+) -> None:
+    assert has_warm_cast(tinted(tint)).tolist() == [expected] * 4
+
+
 def test_folder_data_module_white_balances_only_training_images(classes_folder) -> None:
     settings = {"batch_size": 2, "crop": 24, "val_size": 24, "min_scale": 1.0, "check": False}
     module = FolderDataModule(str(classes_folder), white_balance_prob=1.0, **settings)

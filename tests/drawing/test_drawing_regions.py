@@ -100,6 +100,23 @@ def test_open_boundaries_are_boundaries_without_a_line() -> None:
     assert find_open_boundaries(regions, darkness).tolist() == [[0, 1], [2, 3]]
 
 
+@pytest.mark.parametrize("shape", [(1000, 1000), (1000, 1400), (1400, 1000)])
+@pytest.mark.parametrize(("gap", "closed"), [(4.0, 8), (3.0, 6)])
+def test_openings_up_to_twice_the_gap_count_as_a_line(
+    shape: tuple[int, int], gap: float, closed: int
+) -> None:
+    middle = shape[1] // 2
+    regions = np.zeros(shape, np.int32)
+    regions[:, middle:] = 1
+    for width in (6, 7, closed, closed + 1, 10):
+        darkness = np.zeros(shape, np.uint8)
+        darkness[:, middle - 2 : middle + 2] = 255
+        for top in range(0, shape[0] - 20, round(width / 0.6)):  # openings are 60 % of the boundary
+            darkness[top : top + width, middle - 2 : middle + 2] = 0
+        found = find_open_boundaries(regions, darkness, gap).tolist()
+        assert found == ([] if width <= closed else [[0, 1]]), width
+
+
 def test_a_corridor_without_a_line_across_is_one_region() -> None:
     image = np.full((400, 400), 255, np.uint8)
     for offset in (0, 9):  # two parallel lines, 8 pixels apart

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from colorzoo.color import rgb_to_gray, xdog
+from colorzoo.data.decode import decode_frame, decoded_boxes
 from colorzoo.data.sources import StoredImage
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.cache import Cache, Entry
@@ -32,9 +34,13 @@ def test_select_images_reads_labels_from_labels_csv(image_folder: Path) -> None:
         ("0.png", 7), ("1.png", None), ("2.png", 0), ("3.png", None)
     ]  # fmt: skip
     assert read_truth(found[0].hashed(), TINY, CPU).label == 7
-    for wrong in ("image,class\n0.png,7\n", "image,label\n0.png,cat\n"):
-        table.write_text(wrong)
-        with pytest.raises(DataError, match=r"must have the columns .image. and .label."):
+    wrong = {
+        "image,class\n0.png,7\n": "'label' is missing",
+        "image,label\n0.png,cat\n": "'label' must be",
+    }
+    for text, message in wrong.items():
+        table.write_text(text)
+        with pytest.raises(DataError, match=message):
             select_images(image_folder, TINY, None, None)
     table.write_text("image,label\nphotos/0.png,7\n")
     with pytest.raises(
@@ -61,8 +67,28 @@ def test_select_images_refuses_boxes_with_width_and_height(image_folder: Path) -
     table.write_text("image,left,top,right,bottom\n0.png,20,4,12,30\n")
     with pytest.raises(DataError, match="left <= right and top <= bottom"):
         select_images(image_folder, TINY, None, None)
-    table.write_text("image,left,top,right,bottom\n0.png,20,4,32,34\n")
+    table.write_text("image;left;top;right;bottom\r\n0.png;20;4;32;34\r\n", encoding="utf-16")
     assert select_images(image_folder, TINY, None, None)[0][0].boxes == ((20, 4, 32, 34),)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_boxes_csv_refers_to_the_upright_image_and_coco_to_the_stored_pixels(
+    orientation: int, tmp_path: Path
+) -> None:
+    stored, exif = Image.new("RGB", (96, 64), "white"), Image.Exif()
+    stored.paste("red", (10, 8, 40, 24))
+    exif[0x0112] = orientation
+    stored.save(tmp_path / "0.png", exif=exif)
+    upright = np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / "0.png")))
+    rows, columns = np.nonzero(upright[..., 1] == 0)
+    box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+    (tmp_path / "boxes.csv").write_text(f"image,left,top,right,bottom\n0.png,{','.join(map(str, box))}\n")
+    (item, *_), _ = select_images(tmp_path, TINY, None, None)
+    boxes = read_truth(item.hashed(), TINY, CPU).boxes
+    assert boxes is not None
+    fractions = torch.tensor([[10 / 96, 8 / 64, 40 / 96, 24 / 64]])  # as in COCO's annotations
+    expected = decoded_boxes(fractions, decode_frame((tmp_path / "0.png").read_bytes()))
+    torch.testing.assert_close(boxes.corners[0][:1], expected)
 
 
 def test_select_images_refuses_pairs_that_the_protocol_ignores(image_folder: Path) -> None:
@@ -163,17 +189,38 @@ def test_cache_separates_protocols_and_machines(tmp_path: Path) -> None:
     def finds(machine: dict[str, object] = MACHINE, **changes: object) -> bool:
         return Cache(tmp_path, replace(TINY, **changes), machine).read("method", "image").skipped == "kept"
 
-    assert finds(metrics=("ssim",), interactions=(9,), notes=("x",), version=9, title="x")
+    # texts for readers, and settings that select results of single images
+    irrelevant = {"version", "title", "source", "notes", "text", "subset", "metrics", "interactions"}
+    for each in fields(TINY):
+        assert finds(**{each.name: "another value"}) == (each.name in irrelevant), each.name
     for change in (
-        {"name": "other"},
         {"resize": Resize("none", 1)},
-        {"coloring": "network"},
-        {"references": "pairs"},
         {"user": UniformPoints(side=5)},
-        {"background": UniformPoints()},
-        {"seed": 6},
         {"machine": MACHINE | {"threads": 2}},
         {"machine": MACHINE | {"versions": {"torch": "3.0"}}},
     ):
         assert not finds(**change), change
     assert Entry(skipped="broken").lacks([1], ["psnr"])
+
+
+def test_cache_key_of_an_image_depends_on_its_content_and_annotations() -> None:
+    item = Item("a.png", StoredImage("a.png"))
+    # hashes of the contents represent the files
+    irrelevant = {"source", "reference", "reference_name", "lines", "clip"}
+    for each in fields(Item):
+        changed: Any = "another value"
+        assert (replace(item, **{each.name: changed}).key == item.key) == (each.name in irrelevant), each.name
+
+
+def test_cache_returns_every_field_of_an_entry(tmp_path: Path) -> None:
+    by_count: dict[str, Any] = {
+        "moments": {3: {"psnr": [1.0, 2.0]}},
+        "features": {3: {"fid": [0.5]}},
+        "actual_interactions": {3: 2},
+        "thumbnails": {-1: "data:"},
+    }
+    entry = Entry(**by_count, skipped="reason", gray=True)
+    assert all(getattr(entry, each.name) != getattr(Entry(), each.name) for each in fields(Entry))
+    cache = Cache(tmp_path, TINY, MACHINE)
+    cache.write("method", "image", entry)
+    assert cache.read("method", "image") == entry

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from colorzoo.color import hull_centers, rgb_to_lab
 from colorzoo.errors import GuidanceError
@@ -22,12 +26,14 @@ from colorzoo.guidance import (
     mean_saturation,
     statistics_of,
 )
+from colorzoo.guidance.hints import rasterize_scribbles
 
 
 def rasterize(
     *points: PointHint, image: tuple[int, int] = (40, 30), size: tuple[int, int] | None = None
 ) -> Points:
     width, height = image
+    points = tuple(replace(point, reach="everywhere") for point in points)
     points_ = Guidance.from_recipe(Recipe(points=points), width, height, size).points
     assert points_ is not None
     return points_
@@ -79,6 +85,54 @@ def test_stroke_width_scales_with_map_size() -> None:
     dot = Guidance.from_recipe(Recipe(scribbles=(Stroke(((3, 4),), 0),)), 40, 30).scribbles
     assert dot is not None
     assert dot.mask[0, 0, 4, 3] == 1
+
+
+def by_distance(stroke: Stroke, radius: float, width: int, height: int) -> NDArray[np.bool_]:
+    """Rasterize a stroke by the distance of each pixel center from its path."""
+    y, x = np.mgrid[:height, :width] + 0.5
+    distance = np.full((height, width), np.inf)
+    path = np.array(stroke.path, float)
+    for start, end in zip(path, path[1:] if len(path) > 1 else path, strict=False):
+        along = end - start
+        length = (along**2).sum()
+        t = ((x - start[0]) * along[0] + (y - start[1]) * along[1]) / length if length else np.zeros_like(x)
+        t = t.clip(0, 1)
+        distance = np.minimum(distance, np.hypot(x - start[0] - t * along[0], y - start[1] - t * along[1]))
+    return distance <= radius + 1e-6
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 5, 6, 7, 8, 11.5])
+def test_strokes_cover_the_pixels_within_half_their_width(width: float) -> None:
+    paths = [
+        ((10, 20), (50, 20)),  # between two rows
+        ((10, 20.5), (50, 20.5)),  # on the centers of a row
+        ((20, 5), (20, 35)),
+        ((5, 35), (50, 3), (52, 30)),
+        ((5, 3), (50, 35)),
+        ((30, 20),),
+        ((30.5, 20.5),),
+        ((-20, -10), (70, 50)),  # beyond the image
+        ((31.2, 17.9), (31.4, 17.9), (31.4, 18.0), (31.4, 18.0)),
+    ]
+    for path in paths:
+        stroke = Stroke(path, width)
+        drawn = rasterize_scribbles([stroke], 60, 40, (40, 60))
+        assert drawn is not None
+        found = drawn.mask[0, 0].numpy() > 0
+        expected = by_distance(stroke, width / 2, 60, 40)
+        if width < 2:  # the pixels of the vertices are always covered
+            for x, y in path:
+                if 0 <= x < 60 and 0 <= y < 40:
+                    expected[int(y), int(x)] = True
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_strokes_of_even_width_are_centered_on_their_path() -> None:
+    for width in (2, 4, 6):
+        drawn = rasterize_scribbles([Stroke(((10, 20), (50, 20)), width)], 60, 40, (40, 60))
+        assert drawn is not None
+        rows = drawn.mask[0, 0, :, 30].nonzero().flatten().tolist()
+        assert rows == list(range(20 - width // 2, 20 + width // 2))
 
 
 def test_guidance_classes_raise_error_for_invalid_shapes() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -389,3 +390,62 @@ def test_recipe_from_json_raises_one_line_error_for_invalid_objects() -> None:
         with pytest.raises(GuidanceError, match=field) as caught:
             Recipe.from_json({field: value})
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "word"),
+    [
+        ({"points": [{"x": 5, "y": 5, "color": "#c04020"}]}, "points.0. must have the reach 'everywhere'"),
+        ({"points": [{"x": 5, "y": 5, "color": "#c04020", "reach": 0.5}]}, "got 0.5"),
+        (
+            {"points": [{"x": 5, "y": 5, "color": "#c04020", "reach": "everywhere", "strength": 0.5}]},
+            "strength 1",
+        ),
+        ({"strength": 0.5}, "got strength"),
+        ({"regions": [{"index": 0, "color": "#c04020"}]}, "got regions"),
+        ({"areas": [{"action": "gray", "path": [[0, 0], [9, 0], [9, 9]]}]}, "got areas"),
+        ({"paint": [{"path": [[1, 1]], "color": "#c04020", "size": 4}]}, "got paint"),
+        ({"replacements": [{"old": "#c04020", "new": "#2040c0"}]}, "got replacements"),
+        ({"finish": {"tint": 10}}, "got finish"),
+        ({"healing": [{"path": [[1, 1], [3, 3]]}]}, "got healing"),
+        ({"crop": {"x": 0, "y": 0, "width": 9, "height": 9}}, "got crop"),
+        ({"drawing": {"flats": True}}, "got drawing"),
+        ({"exemplar": {"path": "a.png"}}, "got exemplar"),
+        ({"classes": {"map": {"1": 2}}}, "got classes"),
+        ({"divisions": [{"path": [[0, 0], [5, 5]]}]}, "got divisions"),
+    ],
+)
+def test_guidance_tensors_reject_what_they_cannot_contain(field: dict[str, Any], word: str) -> None:
+    recipe = Recipe.from_json({"version": 2, **field})
+    with pytest.raises(GuidanceError, match=word):
+        Guidance.from_recipe(recipe, 20, 10)
+
+
+def test_every_field_of_a_recipe_is_converted_or_rejected() -> None:
+    """A new field of `Recipe` must not be dropped by `Guidance.from_recipe` without an error."""
+    converted = {"points", "scribbles", "boxes", "label", "extra"}
+    about_the_file = {"width", "height", "sha256", "model", "proposal", "border"}
+    rejected = {
+        "strength",
+        "regions",
+        "areas",
+        "paint",
+        "replacements",
+        "finish",
+        "healing",
+        "crop",
+        "drawing",
+    }
+    assert converted | about_the_file | rejected == {each.name for each in fields(Recipe)}
+
+
+def test_guidance_tensors_contain_statistics_and_label() -> None:
+    histogram = [0.0] * 313
+    histogram[7], histogram[9] = 3, 1
+    recipe = Recipe.from_json(
+        {"version": 2, "label": 4, "statistics": {"saturation": 0.25, "histogram": histogram}}
+    )
+    guidance = Guidance.from_recipe(recipe, 20, 10)
+    assert guidance.label.tolist() == [4]
+    assert guidance.statistics.saturation.tolist() == [[0.25]]
+    assert guidance.statistics.histogram[0, [7, 9]].tolist() == [0.75, 0.25]

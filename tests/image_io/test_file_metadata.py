@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -138,3 +141,22 @@ def test_georeference_of_a_geotiff_is_removed_if_the_image_is_cropped(
     with tifffile.TiffFile(write_image(tmp_path / "b.tif", raster.rgb, raster)) as tiff:
         found = {tag.code: tag.value for tag in tiff.pages[0].tags if tag.code in (*values, 315)}
     assert found == ({} if crop else values) | {315: "Ann"}
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGB", "RGBA", "I;16"])
+@pytest.mark.parametrize(
+    "key", ["dpi", "icc_profile", "photoshop", "transparency", "exif", "xmp", "comment", "gamma"]
+)
+@pytest.mark.parametrize("after", [False, True])
+def test_png_texts_do_not_replace_properties_of_the_image(mode: str, key: str, after: bool) -> None:
+    """Pillow stores texts and properties in one dict."""
+    plain = io.BytesIO()
+    Image.radial_gradient("L").resize((20, 16)).convert(mode).save(plain, "PNG")
+    data, body = plain.getvalue(), f"{key}\0 300".encode()
+    chunk = struct.pack(">I", len(body)) + b"tEXt" + body + struct.pack(">I", zlib.crc32(b"tEXt" + body))
+    place = data.index(b"IEND") - 4 if after else data.index(b"IDAT") - 4
+    expected, image = read_image(data), read_image(data[:place] + chunk + data[place:])
+    assert np.array_equal(image.levels, expected.levels)
+    assert (image.alpha is None) == (expected.alpha is None)
+    assert (image.metadata.dpi, image.metadata.icc) == (None, None)
+    assert dict(image.metadata.text) == {key: " 300"}

@@ -102,6 +102,31 @@ def test_find_images_excludes_the_output_folder_from_recursive_globs(tmp_path):
     assert inner == ["a/out/1.jpg"]
 
 
+def test_globs_find_files_of_the_output_folder_if_they_select_no_others(tmp_path):
+    touch(tmp_path, "album/1.png", "album/1915/2.png", "other/notes.txt")
+    for pattern, expected in (
+        ("al*/*.png", ["album/1.png"]),
+        ("**/*.png", ["album/1.png", "album/1915/2.png"]),
+        ("*", ["album/1.png", "album/1915/2.png"]),
+    ):
+        assert found_below(tmp_path, tmp_path / pattern, exclude=tmp_path / "album") == expected
+    touch(tmp_path, "other/3.png")
+    assert found_below(tmp_path, tmp_path / "*/*.png", exclude=tmp_path / "album") == ["other/3.png"]
+
+
+@pytest.mark.parametrize(
+    "pattern", ["al*/1915/../*.png", "al*/../../{}/album/*.png", "album/./1915/../*.png"]
+)
+def test_relative_paths_never_leave_the_output_folder(tmp_path, pattern):
+    touch(tmp_path, "album/1.png", "album/1915/2.png")
+    (image,) = found_images([f"{tmp_path}/{pattern.format(tmp_path.name)}"])
+    assert image.path.resolve() == tmp_path / "album" / "1.png"
+    assert os.pardir not in image.relative.parts
+    for name in ("album/./../album/1.png", "album/.//1.png", f"{tmp_path}/album/./{tmp_path}/album/1.png"):
+        images = find_images([tmp_path / "album", f"{tmp_path}/{name}"]).found
+        assert not any(found.relative.is_absolute() or os.pardir in found.relative.parts for found in images)
+
+
 @pytest.mark.parametrize("inputs", [["."], ["x.png", "x.color.png"]])
 def test_find_images_reports_files_that_are_only_named_like_results(tmp_path, monkeypatch, inputs):
     monkeypatch.chdir(tmp_path)

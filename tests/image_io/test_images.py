@@ -13,11 +13,12 @@ from colorzoo.image_io.raster_image import (
     chroma_note,
     composite_on_paper,
     composite_on_white,
+    fill_hidden,
     is_gray,
     quantized,
 )
 from colorzoo.image_io.read import read_image
-from colorzoo.image_io.write import to_pil, write_image
+from colorzoo.image_io.write import to_pil, write_image, write_notes
 
 RNG = np.random.default_rng(7)
 COLOR = cv2.GaussianBlur(RNG.integers(0, 256, (24, 32, 3)).astype(np.uint8), (0, 0), 3)
@@ -118,6 +119,27 @@ def test_composite_on_paper_uses_black_paper_for_white_ink(ink: int) -> None:
     np.testing.assert_array_equal(found.levels, alpha if ink else 255 - alpha)
 
 
+@pytest.mark.parametrize(("least", "dtype"), [(1, np.uint8), (3, np.uint8), (300, np.uint16)])
+def test_composite_on_paper_finds_white_ink_on_nearly_transparent_pixels(least: int, dtype: type) -> None:
+    alpha = np.full((40, 60), least, dtype)
+    alpha[18:22] = np.iinfo(dtype).max
+    image = RasterImage(np.full((40, 60), 255, np.uint8), alpha=alpha)
+    found = composite_on_paper(image).levels
+    assert found[20].min() == 255
+    assert found[0].max() < 4
+
+
+def test_hidden_colors_do_not_change_how_visible_gray_pixels_are_read() -> None:
+    alpha = np.where(np.arange(768).reshape(24, 32) % 5 > 0, 200, 0).astype(np.uint8)
+    levels = NOISE[..., 0]
+    gray = np.dstack([levels, levels, levels, alpha])
+    green = gray.copy()
+    green[alpha == 0, :3] = (0, 255, 0)
+    one, other = read_image(gray), read_image(green)
+    assert one.levels.shape == other.levels.shape == levels.shape
+    np.testing.assert_array_equal(one.levels[alpha > 0], other.levels[alpha > 0])
+
+
 def test_composite_on_paper_uses_white_paper_if_the_visible_page_is_white() -> None:
     alpha = np.full((20, 30), 255, np.uint8)
     alpha[0, 0] = 0  # a transparent corner
@@ -126,12 +148,78 @@ def test_composite_on_paper_uses_white_paper_if_the_visible_page_is_white() -> N
     assert composite_on_paper(RasterImage(page.levels, alpha=0 * alpha)).levels.min() == 255
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_fill_hidden_depends_on_visible_colors_only(dtype: type, channels: int) -> None:
+    scale = {np.uint8: 1, np.uint16: 257, np.float32: 1 / 255}[dtype]
+    levels = (NOISE[..., :channels].squeeze() * np.float64(scale)).astype(dtype)
+    alpha = np.zeros((24, 32), np.uint8)
+    alpha[4:20, 4:16] = 200
+    other = levels.copy()
+    other[alpha == 0] = levels.max()
+    filled, from_other = (fill_hidden(RasterImage(each, alpha)) for each in (levels, other))
+    assert filled.alpha is None
+    assert filled.levels.dtype == dtype
+    np.testing.assert_array_equal(filled.levels, from_other.levels)
+    np.testing.assert_array_equal(filled.levels[alpha > 0], levels[alpha > 0])
+    # the fill consists of visible colors: no darker and no lighter
+    visible = levels[alpha > 0]
+    assert (filled.levels >= visible.min(0)).all()
+    assert (filled.levels <= visible.max(0)).all()
+
+
+def test_fill_hidden_uses_near_colors_and_almost_ignores_almost_transparent_pixels() -> None:
+    levels = np.zeros((32, 64, 3), np.uint8)
+    levels[:, :16], levels[:, 48:] = (200, 0, 0), (0, 0, 200)
+    alpha = np.zeros((32, 64), np.uint8)
+    alpha[:, :16] = alpha[:, 48:] = 255
+    levels[:, 16:48] = (0, 255, 0)
+    alpha[10:20, 20:30] = 1
+    filled = fill_hidden(RasterImage(levels, alpha)).levels.astype(int)
+    assert (filled[..., 1] < 20).all()
+    assert (filled[:, 16:20, 0] > filled[:, 16:20, 2]).all()
+    assert (filled[:, 44:48, 2] > filled[:, 44:48, 0]).all()
+
+
+def test_fill_hidden_of_an_invisible_image_is_gray() -> None:
+    filled = fill_hidden(RasterImage(NOISE, np.zeros((24, 32), np.uint8))).levels
+    assert len(np.unique(filled)) == 1
+
+
+@pytest.mark.parametrize("hidden", [(0, 0, 0), (0, 255, 0), (255, 120, 0)])
+def test_chroma_note_ignores_hidden_colors(hidden: tuple[int, int, int]) -> None:
+    alpha = np.zeros((64, 96), np.uint8)
+    alpha[:, :48] = 255
+    gradient = np.tile(np.linspace(20, 235, 96), (64, 1))[..., None]
+    sepia = gradient * (1, 0.85, 0.65)
+    colors = np.tile(cv2.resize(COLOR, (96, 64))[:, :1], (1, 96, 1))
+    for visible in (np.repeat(gradient, 3, axis=2), sepia, colors):
+        opaque = RasterImage(np.ascontiguousarray(visible[:, :48].astype(np.uint8)))
+        levels = np.where(alpha[..., None] > 0, visible, hidden).astype(np.uint8)
+        assert chroma_note(RasterImage(levels, alpha)) == chroma_note(opaque)
+        assert is_gray(RasterImage(levels, alpha)) == is_gray(opaque)
+
+
 @pytest.mark.parametrize(("name", "limit"), [("x.webp", 16383), ("x.jpg", 65500), ("x.gif", 65535)])
 def test_write_image_enforces_the_side_limit_of_the_format(tmp_path, name, limit):
     fits, longer = (RasterImage(np.full((1, limit + more), 90, np.uint8)) for more in (0, 1))
     assert read_image(write_image(tmp_path / name, fits.rgb, fits)).size == (limit, 1)
     with pytest.raises(ImageError, match=f"at most {limit} pixels"):
         write_image(tmp_path / f"new-{name}", longer.rgb, longer)
+
+
+@pytest.mark.parametrize("name", ["x.jpg", "x.bmp"])
+def test_hidden_colors_do_not_appear_in_formats_without_alpha(tmp_path, name):
+    alpha = np.zeros((24, 32), np.uint8)
+    alpha[4:20, 8:24] = 255
+    results = []
+    for number, hidden in enumerate(((0, 0, 0), (0, 255, 0))):
+        levels = np.where(alpha[..., None] > 0, COLOR, hidden).astype(np.uint8)
+        path = tmp_path / f"{number}-{name}"
+        assert "filled with white" in " ".join(write_notes(path, RasterImage(levels, alpha)))
+        results.append(read_image(write_image(path, levels, RasterImage(levels, alpha))).levels)
+    np.testing.assert_array_equal(results[0], results[1])
+    assert results[0][0, 0].tolist() == [255, 255, 255]
 
 
 def test_write_image_keeps_transparent_pixels_in_gif(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -113,11 +114,13 @@ def test_later_point_replaces_an_earlier_point_at_the_same_pixel(
 def test_tensor_guidance_and_recipe_produce_equal_images(colorizer: Colorizer) -> None:
     for size in [(48, 64), (500, 600)]:
         points = (replace(RED, reach="everywhere"), replace(RED, x=35, color="#3060a0", reach="everywhere"))
-        image, recipe = gray_image(*size), Recipe(points=points)  # tensors have no reach
+        image, recipe = gray_image(*size), Recipe(points=points)
         tensors = Guidance.from_recipe(recipe, size[1], size[0])
         by_recipe = np.asarray(colorizer(image, recipe)).astype(int)
         assert np.abs(by_recipe - np.asarray(colorizer(image, tensors))).max() <= 1
         assert np.array_equal(by_recipe, np.asarray(colorizer(image, recipe.to_json())))
+    with pytest.raises(GuidanceError, match="reach"):  # tensors have no reach
+        Guidance.from_recipe(Recipe(points=(RED,)), 64, 48)
 
 
 def test_colorizer_results_are_equal_in_concurrent_threads(colorizer: Colorizer) -> None:
@@ -177,6 +180,21 @@ def test_recipe_with_another_image_hash_adds_a_note(colorizer: Colorizer, tmp_pa
     assert colorizer.colorize(read_image(path), wrong).notes == (
         "the recipe was made for another image file",
     )
+
+
+def test_notes_of_the_image_file_are_python_warnings(tmp_path: Path) -> None:
+    path, pages = tmp_path / "pages.tif", [Image.fromarray(gray_image(20, 20)) for _ in range(2)]
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    with warnings.catch_warnings(record=True) as issued:
+        warnings.simplefilter("always")
+        colorzoo.colorize(path, NAME, weights=write_tiny_weights(tmp_path / "tiny.safetensors"), device="cpu")
+    assert [str(each.message) for each in issued] == ["first of 2 pages"]
+
+
+def test_divisions_of_a_photo_are_ignored_with_a_note(colorizer: Colorizer) -> None:
+    recipe = Recipe.from_json({"version": 2, "divisions": [{"path": [[2, 2], [18, 18]]}]})
+    (note,) = colorizer.colorize(gray_image(20, 20), recipe).notes
+    assert note.endswith("does not use divisions; they were ignored")
 
 
 def test_colorizer_raises_for_nan_predictions() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -19,10 +20,12 @@ from colorzoo.drawing import is_line_art
 from colorzoo.errors import GuidanceError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Area, DrawingSettings, PointHint, Recipe, RegionColor
+from colorzoo.guidance.border import Rectangle
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import FullLightness
 from colorzoo.inference.pipeline import proposed_regions
+from colorzoo.inference.steps.areas import encode_locked_colors
 from colorzoo.inference.steps.drawing import (
     FlatColors,
     copy_points,
@@ -78,6 +81,37 @@ def test_lines_keep_their_darkness_at_full_size(any_colorizer: Colorizer, depth:
     assert np.abs(result - expected[..., None]).max() < 2 / 255
 
 
+@pytest.mark.parametrize("any_colorizer", MODELS, indirect=True)
+@pytest.mark.parametrize("invert", [False, True])
+def test_paint_has_its_exact_color_on_paper_and_the_lines_stay_above_it(
+    any_colorizer: Colorizer, invert: bool
+) -> None:
+    image = np.full((300, 400), 255, np.uint8)
+    cv2.circle(image, (200, 150), 80, 100, 5, cv2.LINE_AA)
+    if invert:
+        image = 255 - image
+    # a dark stroke, a light stroke, a half-transparent stroke, an erased part, and a change of the hue alone
+    strokes: list[dict[str, Any]] = [
+        {"path": [[20, 150], [380, 150]], "color": "#000080", "size": 40, "hardness": 1},
+        {"path": [[20, 40], [380, 40]], "color": "#ffe08a", "size": 40, "hardness": 1},
+        {"path": [[20, 250], [380, 250]], "color": "#000000", "size": 40, "hardness": 1, "opacity": 0.5},
+        {"path": [[350, 20], [350, 290]], "erase": True, "size": 20, "hardness": 1},
+        {"path": [[300, 20], [300, 290]], "color": "#c04020", "size": 20, "hardness": 1, "blend": "hue"},
+    ]
+    white = {"points": [{"x": x, "y": 150, "color": "#ffffff"} for x in (5, 200)]}
+    plain = any_colorizer.colorize(image, Recipe.from_json(white)).rgb
+    painted = any_colorizer.colorize(image, Recipe.from_json({**white, "paint": strokes})).rgb
+    ink = np.minimum((255 - image if invert else image) / 255, 1)[150, 30:280, None]
+    below = np.array([0, 0, 128]) / 255
+    expected = below * ink + (1 - ink if invert else 0)
+    assert np.abs(painted[150, 30:280] - expected).max() < 1.5 / 255
+    assert (painted[40, 100] * 255).round().tolist() == [255, 224, 138]
+    assert 0.3 < painted[250, 100].mean() < 0.6  # between black and white in CIE Lab
+    assert np.abs(painted[40:260, 350] - plain[40:260, 350]).max() < 1 / 255
+    assert np.abs(painted[100, 300] - plain[100, 300]).max() < 1 / 255  # white has no hue
+    assert np.abs(painted[200, :280] - plain[200, :280]).max() < 1 / 255
+
+
 def rooms() -> np.ndarray:
     """Return four rooms in a row without a margin."""
     image = np.full((40, 160), 255, np.uint8)
@@ -95,6 +129,17 @@ def test_region_votes_are_on_the_device_of_the_predicted_distribution() -> None:
             rgb=torch.zeros(1, 3, 64, 64), extras={"color_log_probabilities": distribution}
         )
         assert region_votes(prediction, plan, sketch).device == distribution.device
+
+
+def test_votes_of_regions_without_a_pixel_of_the_network_input_are_in_the_cell_of_their_first_pixel() -> None:
+    plan = read_drawing(rooms())
+    regions = plan.regions.copy()
+    regions[30, 100:102], regions[7, 3] = 4, 5
+    plan = replace(plan, regions=regions)
+    votes = plan.votes(plan.sketch((8, 32)), (2, 8)).view(6, 2, 8)
+    assert votes[4].nonzero().tolist() == [[1, 5]]
+    assert votes[5].nonzero().tolist() == [[0, 0]]
+    assert votes[4:].sum() == 2
 
 
 def test_similar_regions_copy_the_exact_color_of_the_earliest_point() -> None:
@@ -183,6 +228,38 @@ def test_gray_areas_of_large_drawings_have_no_color_beside_the_lines(drawing_col
     assert np.ptp(result.astype(int), axis=2).max() <= 20
 
 
+def rings(ink: int, paper: int) -> np.ndarray:
+    """Return two rings on paper, 450 x 450 pixels."""
+    image = np.full((450, 450), paper, np.uint8)
+    for radius in (80, 165):
+        cv2.circle(image, (225, 225), radius, ink, 5, cv2.LINE_AA)
+    return image
+
+
+DISC = tuple((225 + 122 * math.cos(turn / 10), 225 + 122 * math.sin(turn / 10)) for turn in range(63))
+FROM_MIDDLE = np.hypot(*(np.mgrid[:450, :450] - 225))
+
+
+@pytest.mark.parametrize(("ink", "paper"), [(0, 255), (110, 255), (255, 0)])
+@pytest.mark.parametrize(
+    ("path", "radius"), [(((-9, -9), (459, -9), (459, 459), (-9, 459)), 999), (DISC, 107)]
+)
+def test_locks_with_stored_colors_have_these_colors_up_to_the_lines(
+    path: tuple[tuple[float, float], ...], radius: float, ink: int, paper: int, drawing_colorizer: Colorizer
+) -> None:
+    colors = {(225, 225): "#d02020", (225, 105): "#20a040", (30, 30): "#3050e0"}
+    points = tuple(PointHint(x, y, color=color) for (x, y), color in colors.items())
+    expected = drawing_colorizer.colorize(rings(ink, paper), Recipe(points=points))
+    kept = encode_locked_colors(expected.colors.lab[0], torch.ones(expected.colors.lab.shape[2:]))
+    later = Recipe(
+        points=tuple(replace(point, color="#f0e040") for point in points),
+        areas=(Area("lock", path=path, kept=kept),),
+    )
+    result = drawing_colorizer.colorize(rings(ink, paper), later)
+    difference = np.abs(result.levels().astype(int) - expected.levels())
+    assert difference[radius > FROM_MIDDLE].max() <= 4
+
+
 def test_exact_ab_of_a_point_fills_its_region(drawing_colorizer: Colorizer) -> None:
     point = PointHint(20, 20, color="#808080", ab=(40.0, -20.0))
     result = np.asarray(drawing_colorizer(drawing(), Recipe(points=(point,))))[20, 20]
@@ -245,6 +322,12 @@ def test_join_merges_the_regions_that_it_crosses() -> None:
     regions = read_drawing(drawing(), divisions=recipe.divisions).regions
     assert regions[20, 25] == regions[20, 60] != regions[45, 25]
     assert sorted(np.unique(regions)) == list(range(regions.max() + 1))
+
+
+def test_a_border_of_a_drawing_is_ignored_with_a_note(colorizer: Colorizer) -> None:
+    (note,) = colorizer.colorize(drawing(), border=Rectangle(10, 10, 40, 30)).notes
+    assert "does not use borders" in note
+    assert all(colorizer.colorize(drawing(), border=name).notes == () for name in ("automatic", "none"))
 
 
 def test_palette_limits_the_colors_of_all_regions(drawing_colorizer: Colorizer) -> None:

@@ -64,10 +64,10 @@ def received(guidance: Recipe | Guidance) -> list[Guidance]:
 
 
 def test_recipe_scribbles_are_drawn_at_their_coordinates() -> None:
-    (found,) = received(Recipe(scribbles=(Stroke(((10, 20), (80, 20)), width=5),)))
+    (found,) = received(Recipe(scribbles=(Stroke(((10, 20.5), (80, 20.5)), width=5),)))
     assert found.scribbles is not None
-    assert found.scribbles.mask[0, 0, 19:22, 12:78].min() == 1
-    assert found.scribbles.mask.sum() == pytest.approx(5 * 74, rel=0.15)
+    assert found.scribbles.mask[0, 0, 18:23, 12:78].min() == 1
+    assert found.scribbles.mask.sum() == pytest.approx(5 * 74, rel=0.02)
 
 
 def test_tensor_guidance_is_resized_to_the_network_input_size() -> None:

@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.guidance import Guidance, PointHint, Recipe
+from colorzoo.guidance import PointHint, Recipe
+from colorzoo.guidance.hints import rasterize_points
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.steps.points import limit_reach
+from colorzoo.inference.steps.reach import Paths, PointPatches, limit_extent
 from colorzoo.zoo.colorzoo2026.network import Network
 from inference.by_hand import Results, color_again, find_extent
 from inference.flood_model import LEFT, RIGHT, SIDE, Flood, red, two_walls
@@ -64,7 +66,7 @@ def test_limit_reach_blends_colors_on_flat_surfaces_and_separates_at_edges() -> 
         lightness = torch.full((1, 1, SIDE, SIDE), 50.0)
         lightness[..., SIDE // 2 :] = right
         hints = [red(20, 50, 1.0), PointHint(80, 50, 3, ab=(-20.0, -30.0), reach=1.0)]
-        points = Guidance.from_recipe(Recipe(points=tuple(hints)), SIDE, SIDE).points
+        points = rasterize_points(hints, SIDE, SIDE, (SIDE, SIDE))
         assert points is not None
         ab = torch.zeros(1, 2, SIDE, SIDE)
         for side, hint in ((np.s_[..., : SIDE // 2], hints[0]), (np.s_[..., SIDE // 2 :], hints[1])):
@@ -82,7 +84,7 @@ def test_limit_reach_does_not_blend_colors_outside_the_srgb_gamut() -> None:
     lightness = torch.full((1, 1, SIDE, SIDE), 60.0)
     lightness[..., 1::2, :] = 3.0  # dark lines, whose gamut is small
     hint = red(20, 50, 1.0)
-    points = Guidance.from_recipe(Recipe(points=(hint,)), SIDE, SIDE).points
+    points = rasterize_points([hint], SIDE, SIDE, (SIDE, SIDE))
     assert points is not None
     base_ab = torch.zeros(1, 2, SIDE, SIDE)
     red_ab = torch.tensor(hint.ab).view(1, 2, 1, 1)
@@ -169,3 +171,20 @@ def test_colorizer_runs_a_model_without_point_support_once(colorizer: Colorizer)
     colorizer.model.accepts = ("scribbles",)
     ab_of(colorizer, red(20, 50, "automatic"))
     assert len(Flood.runs) == 1
+
+
+@pytest.mark.parametrize("width", [4, 5, 8, 16, 31])
+def test_nearest_points_of_pixels_are_symmetric(width: int) -> None:
+    hints = [red(x, 0.5, "automatic") for x in (0.5, 1.5, 2.5)]
+    costs, size = np.zeros((1, 3), np.float32), (1, width)
+    mirrored = []
+    for owner in ([[0, 1, 2]], [[2, 1, 0]]):
+        extent = limit_extent(
+            [Paths(costs, np.array(owner))],
+            [None],
+            patches=PointPatches.of(hints, (3, 1)),
+            groups={"automatic": [0, 1, 2]},
+            size=size,
+        )
+        mirrored.append(extent.nearest)
+    assert torch.equal(mirrored[0], mirrored[1].flip(1))

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
+from colorzoo import colorize, colorize_file
+from colorzoo.apps.cli.main import main
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, Guidance, Recipe
+from colorzoo.image_io.provenance import read_provenance
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference import colorizer
 from colorzoo.inference.colorizer import Colorizer
@@ -121,3 +127,60 @@ def test_strength_of_references_that_a_model_ignores_is_named() -> None:
         runner = colorizer.Colorizer(model, device="cpu", size=32, allow_untrained=True)
         notes = runner.colorize(IMAGES[0], Guidance(exemplar=exemplar)).notes
         assert any("strength (alpha)" in note for note in notes) == is_ignored
+
+
+@pytest.mark.parametrize("route", ["Colorizer", "colorize", "colorize_file", "command"])
+def test_another_reference_file_of_the_same_name_adds_a_note(
+    route: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    look, photo, recipe, out = (tmp_path / name for name in ("look.png", "a.png", "r.json", "out.png"))
+    Image.fromarray((IMAGES[0].levels * 255).astype(np.uint8)).save(look)
+    Image.fromarray((IMAGES[1].levels[..., 0] * 255).astype(np.uint8)).save(photo)
+    digest = sha256(look.read_bytes()).hexdigest()
+    recipe.write_text(json.dumps({"version": 2, "exemplar": {"path": "look.png", "sha256": digest.upper()}}))
+
+    def notes(*options: str) -> str:
+        if route == "command":
+            names = [str(each) for each in (photo, "--recipe", recipe, "-o", out)]
+            assert main(["colorize", *names, "--fast", "--device", "cpu", "--overwrite", *options]) == 0
+            return capsys.readouterr().out
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            if route == "Colorizer":
+                Colorizer(fast=True, device="cpu")(photo, recipe)
+            elif route == "colorize":
+                colorize(photo, guidance=recipe, fast=True, device="cpu")
+            else:
+                colorize_file(photo, out, guidance=recipe, fast=True, device="cpu", overwrite=True)
+        return " ".join(str(each.message) for each in caught)
+
+    note = "the recipe was made for another reference file look.png"
+    assert note not in notes()
+    Image.fromarray((IMAGES[2].levels * 255).astype(np.uint8)).save(look)
+    assert notes().count(note) == 1
+    if route == "command":
+        assert note in notes("--reference-weights", "2")
+        assert note not in notes("--reference", str(look))
+
+
+def test_the_recipe_of_a_result_stores_the_hashes_of_its_references(tmp_path: Path) -> None:
+    photo, result = tmp_path / "a.png", tmp_path / "out.png"
+    Image.fromarray((IMAGES[1].levels[..., 0] * 255).astype(np.uint8)).save(photo)
+    looks = [tmp_path / "one.png", tmp_path / "two.png"]
+    for path, image in zip(looks, IMAGES, strict=False):
+        Image.fromarray((image.levels * 255).astype(np.uint8)).save(path)
+    options = {"fast": True, "device": "cpu"}
+    colorize_file(photo, result, reference=looks, **options)
+    record = read_provenance(result)
+    assert record is not None
+    found = Recipe.from_json(record.recipe).exemplar.files
+    assert [file.sha256 for file in found] == [sha256(path.read_bytes()).hexdigest() for path in looks]
+    # the hash of the settings does not depend on the stored hashes, so the result is found again
+    recipes = {"with": json.loads(record.recipe), "without": json.loads(record.recipe)}
+    del recipes["without"]["exemplar"]["sha256"]
+    settings = set()
+    for name, content in recipes.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+        again = colorize_file(photo, tmp_path / f"{name}.png", guidance=tmp_path / f"{name}.json", **options)
+        settings.add(read_provenance(again).settings)
+    assert len(settings) == 1

@@ -161,3 +161,13 @@ def test_select_at_on_lips_or_an_eye_selects_the_part_before_the_face() -> None:
         assert larger.mean() > 4 * part.mean()  # More still leads to the face
     face = select_at(lightness, (108.0, 160.0), (256, 256), features=features).array()
     assert face.mean() > 0.02  # skin is not a part of this kind
+
+
+@pytest.mark.parametrize("size", [(3, 700), (700, 3), (1, 4000)])
+def test_objects_in_thin_strips_need_few_features(size: tuple[int, int]) -> None:
+    lightness = torch.rand(1, 1, *size) * 100
+    photo, strip = (segmenter_features(each).coarse for each in (torch.rand(1, 1, 64, 64) * 100, lightness))
+    assert strip.numel() <= 8 * photo.numel()
+    mask = select_at(lightness, (size[1] / 2, size[0] / 2), (size[1], size[0])).array()
+    assert mask.shape == size
+    assert mask[size[0] // 2, size[1] // 2]

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial.distance import jensenshannon
 from skimage.color import rgb2lab
 from torch import Tensor
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from colorzoo import metrics
 from colorzoo.errors import DataError
-from colorzoo.metrics.video import warp
+from colorzoo.metrics.video import visible_in_both, warp
 from metrics.cases import IMAGES, SIDE
 from metrics.common_checks import Batch
 
@@ -73,6 +73,48 @@ def test_warping_error_and_chroma_flicker_equal_scipy() -> None:
     labs = [rgb2lab(clip, channel_axis=1)[:, 1:] for clip in frames]
     expected = [np.mean([np.linalg.norm(change, axis=0) for change in changes(lab)]) for lab in labs]
     assert metrics.chroma_flicker(made, true, quarter_pixel).tolist() == pytest.approx(expected, abs=1e-3)
+
+
+def square_flows() -> tuple[np.ndarray, np.ndarray]:
+    """Return forward and backward flow ``(2, 48, 64)`` of a square, with smooth noise of 0.4 pixels.
+
+    The square moves by 6 pixels to the right and 2 down. Where the backward flow is read, it differs between
+    a pixel and the position to which the pixel moves.
+    """
+    generator = np.random.default_rng(0)
+    forward, backward = (
+        np.stack([gaussian_filter(generator.normal(size=(48, 64)), 8) for _ in range(2)]) for _ in range(2)
+    )
+    forward, backward = (0.4 * noise / noise.std() for noise in (forward, backward))
+    forward[:, 14:34, 20:40] += np.array([6, 2])[:, None, None]
+    backward[:, 16:36, 26:46] -= np.array([6, 2])[:, None, None]
+    return forward, backward
+
+
+def test_visible_pixels_equal_the_equations_of_ruder() -> None:
+    forward, backward = square_flows()
+    height, width = forward.shape[1:]
+    # equations 5 and 6 of Ruder et al. 2016, pixel by pixel
+    is_inside, is_consistent, is_smooth = (np.ones((height, width), bool) for _ in range(3))
+    for row, column in np.ndindex(height, width):
+        flow = forward[:, row, column]
+        there = row + flow[1], column + flow[0]
+        is_inside[row, column] = 0 <= there[0] <= height - 1 and 0 <= there[1] <= width - 1
+        back = np.array(
+            [map_coordinates(channel, np.array(there)[:, None], order=1)[0] for channel in backward]
+        )
+        limit = 0.01 * (flow @ flow + back @ back) + 0.5
+        is_consistent[row, column] = (flow + back) @ (flow + back) <= limit
+        below, right = min(row + 1, height - 1), min(column + 1, width - 1)
+        steps = np.concatenate([forward[:, below, column] - flow, forward[:, row, right] - flow])
+        is_smooth[row, column] = steps @ steps <= 0.01 * flow @ flow + 0.002
+    # each condition decides about pixels that the others accept
+    conditions = (is_inside, is_consistent, is_smooth)
+    rejections = sum((~condition).astype(int) for condition in conditions)
+    assert min((~condition & (rejections == 1)).sum() for condition in conditions) > 20
+    found = visible_in_both(*(torch.from_numpy(flow)[None].float() for flow in (forward, backward)))
+    different = found[0, 0].numpy() != (is_inside & is_consistent & is_smooth)
+    assert different.sum() <= 2  # rounding at a limit
 
 
 def test_color_consistency_equals_scipy_jensen_shannon_divergence() -> None:

@@ -1,17 +1,20 @@
-"""Weight averaging with a growing decay."""
+"""Weight averaging with a constant and with a growing decay."""
 
 from copy import deepcopy
+from importlib import import_module
 
 import pytest
 import torch
+import yaml
 from harness import small_data, small_model, small_trainer
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, callbacks
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from colorzoo.networks.spectral import StoredSpectralConv
-from colorzoo.training.callbacks import GrowingWeightAveraging
+from colorzoo.training.callbacks import EMAWeightAveraging, GrowingWeightAveraging, StepSeed
+from colorzoo.training.configs import config_folders
 
 
 def state_of(model: nn.Module) -> torch.Tensor:
@@ -57,15 +60,36 @@ def test_growing_weight_averaging_equals_its_formula_and_is_resumable(images, tm
     torch.testing.assert_close(train(Weights(), str(tmp_path / "last.ckpt")), found, rtol=0, atol=0)
 
 
-def test_growing_weight_averaging_copies_indices_and_masks() -> None:
-    model = nn.Conv2d(1, 1, 1)
+USED = {  # averaging callbacks of all configurations
+    callback["class_path"]
+    for path in config_folders()[0].rglob("*.yaml")
+    for callback in (yaml.safe_load(path.read_text()).get("trainer") or {}).get("callbacks", [])
+    if "WeightAveraging" in callback["class_path"]
+}
+
+
+@pytest.mark.parametrize("path", sorted(USED))
+def test_averaging_of_all_configurations_copies_indices_and_masks(path: str, images, tmp_path) -> None:
+    module, _, name = path.rpartition(".")
+    averaging = getattr(import_module(module), name)(decay=0.9995)
+    trainer = small_trainer(tmp_path, averaging, limit_val_batches=0, max_epochs=2)
+    model = small_model()
     model.register_buffer("index", torch.arange(600))
     model.register_buffer("mask", torch.arange(600) % 2 == 0)
-    averaged = AveragedModel(model, avg_fn=GrowingWeightAveraging(0.9995).average, use_buffers=True)
-    for _ in range(3):
-        averaged.update_parameters(model)
-    assert torch.equal(averaged.module.index, model.index)
-    assert torch.equal(averaged.module.mask, model.mask)
+    trainer.fit(model, small_data(images))
+    assert torch.equal(model.index, torch.arange(600))
+    assert torch.equal(model.mask, torch.arange(600) % 2 == 0)
+
+
+def test_average_with_a_constant_decay_equals_that_of_lightning(images, tmp_path) -> None:
+    found = []
+    for kind in (EMAWeightAveraging, callbacks.EMAWeightAveraging):
+        torch.manual_seed(0)
+        model = small_model(lr=1e-2)
+        trainer = small_trainer(tmp_path, kind(decay=0.7), StepSeed(), limit_val_batches=0, max_epochs=2)
+        trainer.fit(model, small_data(images))
+        found.append(torch.cat([each.detach().flatten() for each in model.parameters()]))
+    assert torch.equal(*found)
 
 
 def spectral_norms(model: nn.Module) -> torch.Tensor:

@@ -118,6 +118,31 @@ def test_run_interrupted_in_any_batch_equals_the_uninterrupted_run(batch, way, i
     compare(images, tmp_path, saved, whole(way), **WAYS[way])
 
 
+VALIDATED = [("epochs", 2), ("validation within the epoch", 1), ("validation by steps", 3)]
+VALIDATED += [("accumulation", 4)]
+
+
+@pytest.mark.parametrize("hook", ["on_before_backward", "on_validation_batch_end"])
+@pytest.mark.parametrize(("way", "batch"), VALIDATED)
+def test_signal_saves_without_waiting_for_the_validation(way, batch, hook, images, tmp_path, whole):
+    signaled, later, batches = SignalIn(batch, TERM, hook), Callback(), []
+    later.on_validation_batch_end = lambda *_: batches.append(signaled.number)
+    saved = interrupted(images, tmp_path, 143, signaled, later, **WAYS[way])
+    assert batches.count(0) == (hook == "on_validation_batch_end")  # the batch of the signal only
+    compare(images, tmp_path, saved, whole(way), **WAYS[way])
+
+
+def test_run_interrupted_in_two_validations_of_an_epoch_validates_each_step_once(images, tmp_path, whole):
+    way = {"val_check_interval": 1, "max_epochs": 2}
+    fit(images, tmp_path / "whole", **way)
+    folder = tmp_path / "run"
+    saved = None
+    for batch in (0, 1, 4):
+        signaled = SignalIn(batch, TERM, "on_validation_batch_end")
+        saved = str(interrupted(images, folder, 143, signaled, resume=saved, **way))
+    compare(images, folder, Path(saved), tmp_path / "whole", **way)
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize("hook", HOOKS)
 def test_signal_in_any_hook_ends_the_run_after_the_step(hook, images, tmp_path, whole):
@@ -167,13 +192,13 @@ def test_dataloader_workers_ignore_the_signal(number, code, images, tmp_path, wh
     assert trace(tmp_path) == trace(whole("epochs"))[:2]
 
 
-def train_in_two(root: Path, folder: Path, number: int, resume: str | None) -> None:
-    """Train as one of two processes; the second sends itself a signal."""
+def train_in_two(root: Path, folder: Path, number: int, hook: str, resume: str | None) -> None:
+    """Train as one of two processes; the second, with fewer validation batches, sends itself a signal."""
     rank = os.environ["RANK"]
     fit(
         root,
         folder / rank,
-        more=[SignalIn(1, number if rank == "1" else 0)],
+        more=[SignalIn(1, number if rank == "1" else 0, hook)],
         resume=resume,
         saved=folder / "0",
         batch=2 * BATCH,
@@ -190,14 +215,16 @@ def in_two_processes(*arguments) -> list[int | None]:
 
 @pytest.mark.timeout(200)
 @pytest.mark.nightly
+@pytest.mark.parametrize("hook", ["on_before_backward", "on_validation_batch_end"])
 @pytest.mark.parametrize(("number", "code"), [(TERM, 143), (INT, 130)])
-def test_signal_to_one_of_two_processes_ends_both_resumably(number, code, images, tmp_path):
+def test_signal_to_one_of_two_processes_ends_both_resumably(number, code, hook, images, tmp_path):
     whole, ended = tmp_path / "whole", tmp_path / "ended"
-    assert in_two_processes(images, whole, 0, None) == [0, 0]
-    assert in_two_processes(images, ended, number, None) == [code, code]
-    assert in_two_processes(images, ended, 0, str(ended / "0" / "interrupted.ckpt")) == [0, 0]
+    assert in_two_processes(images, whole, 0, hook, None) == [0, 0]
+    assert in_two_processes(images, ended, number, hook, None) == [code, code]
+    assert in_two_processes(images, ended, 0, hook, str(ended / "0" / "interrupted.ckpt")) == [0, 0]
     for rank in "01":
         assert trace(ended / rank) == trace(whole / rank)
+        assert validations(ended / rank) == validations(whole / rank)
     states = [ended_state(folder / "0" / "last.ckpt") for folder in (whole, ended)]
     torch.testing.assert_close(states[1]["state_dict"], states[0]["state_dict"], rtol=0, atol=0)
     torch.testing.assert_close(states[1]["optimizer_states"], states[0]["optimizer_states"], rtol=0, atol=0)

@@ -90,6 +90,19 @@ def test_killed_run_resumes_from_a_bucket_with_equal_results(twelve, bucket, tmp
         find_checkpoint("s3://nowhere/x", begins=False)
 
 
+@pytest.mark.parametrize("first", [3, *(pytest.param(n, marks=pytest.mark.nightly) for n in (1, 2, 5))])
+def test_run_resumed_twice_equals_the_uninterrupted_run(first, images, tmp_path):
+    fit(images, tmp_path / "whole")
+    parts, last = tmp_path / "parts", str(tmp_path / "parts" / "last.ckpt")
+    for stop, resume in ((first, None), (first + 1, last)):  # an epoch has three steps
+        with pytest.raises(InterruptedError):
+            fit(images, parts, stop=stop, resume=resume)
+    fit(images, parts, resume=last)
+    assert trace(parts) == trace(tmp_path / "whole")
+    found, expected = weights_in(parts / "last.ckpt"), weights_in(tmp_path / "whole" / "last.ckpt")
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
 def test_resume_with_another_batch_size_raises(images, tmp_path):
     fit(images, tmp_path, max_steps=1)
     with pytest.raises(DataError, match="batch_size"):

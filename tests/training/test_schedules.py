@@ -66,14 +66,12 @@ def test_piecewise_constant_applies_factors_at_milestones() -> None:
 
 
 def test_planned_steps_follow_epoch_and_step_limits() -> None:
-    for limits, counting, steps in [
-        ({"max_epochs": 3}, {}, 30),
-        ({"max_steps": 24}, {}, 24),
-        ({"max_epochs": 3, "max_steps": 24}, {}, 24),
-        ({"max_epochs": 3, "max_steps": 7}, {"accumulate": 2}, 7),
-        ({"max_epochs": 3}, {"accumulate": 4}, 9),  # the last group of an epoch is smaller
+    for limits, steps in [
+        ({"max_epochs": 3}, 30),
+        ({"max_steps": 24}, 24),
+        ({"max_epochs": 3, "max_steps": 24}, 24),
     ]:
-        assert planned_steps(trainer(**limits), **counting) == steps
+        assert planned_steps(trainer(**limits)) == steps
 
 
 def test_schedule_that_depends_on_the_run_length_rejects_endless_runs() -> None:
@@ -87,7 +85,7 @@ def test_schedule_that_depends_on_the_run_length_rejects_endless_runs() -> None:
         with pytest.raises(ColorzooError, match="lr_scheduler"):
             schedule(Cosine, optimizer, endless)
     limited = SimpleNamespace(max_epochs=3, max_steps=5, **without_length)
-    assert planned_steps(limited) == planned_steps(limited, accumulate=2) == 5
+    assert planned_steps(limited) == 5
     assert schedule(None, optimizer, trainer()) is None
     assert isinstance(schedule(ConstantLR, optimizer, trainer()), ConstantLR)
 

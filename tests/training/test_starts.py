@@ -1,6 +1,7 @@
 """Starting weights of training, and provenance in checkpoints and weight files."""
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,12 @@ from colorzoo import create_model
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.registry import load_task_class, model_card
+from colorzoo.settings import known_settings
 from colorzoo.testing import sample_batch, sample_guidance
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 from colorzoo.training import run_command as run
 from colorzoo.training.callbacks import RunRecord
+from colorzoo.training.command import load_initial_weights
 from colorzoo.training.module import ColorizationModule
 from colorzoo.weights import read_metadata
 from colorzoo.weights.convert import convert_weights
@@ -119,6 +122,73 @@ def test_resumed_training_does_not_need_initial_weights(name, settings, missing,
         trainer = quiet_trainer(tmp_path, max_epochs=2)
         trainer.fit(model_of(name, **{**settings, **missing}), batches, ckpt_path=tmp_path / "last.ckpt")
     assert trainer.global_step == 2
+
+
+SETTINGS = [  # settings of two models whose weights have equal names and shapes
+    ("zhang2017_local", {"mask_center": 0.5}, {}),
+    ("zhang2017_local", {}, {"ab_scale": 100.0}),
+    ("zhang2017_global", {"ab_scale": 100.0}, {}),
+    ("su2020", {"mask_center": 0.0}, {}),
+    ("yun2023_tiny", {}, {"mask_center": 0.5}),
+    ("larsson2016", {"mean": 0.4488}, {"mean": 0.0}),
+]
+
+
+@pytest.mark.parametrize(("name", "stored", "own"), SETTINGS)
+def test_initial_weights_must_have_the_input_and_output_scale_of_the_model(name, stored, own, tmp_path):
+    card = model_card(name)
+    small = card.contract_test.hparams
+    source, target = (model_of(name, **{**small, **settings}) for settings in (stored, own))
+    for model in (source, target):
+        model.trained = True
+    source.model.save_pretrained(tmp_path)
+    file = str(tmp_path / "model.safetensors")
+    before = {key: value.clone() for key, value in target.state_dict().items()}
+    (setting,) = {**stored, **own}
+    with pytest.raises(WeightsError, match=f"{setting} of --model must be"):
+        load_initial_weights(target, file)
+    assert all(torch.equal(value, before[key]) for key, value in target.state_dict().items())
+    load_initial_weights(model_of(name, **{**small, **stored}), file)
+
+
+STAGES = {  # first and second training of a model, and settings of both
+    "huang2022": ("Huang2022VQGAN", "Huang2022", {}, {}),
+    "xia2022": ("Xia2022", "Xia2022", {"stage": "superpixels"}, {"stage": "colors"}),
+    "xiao2020": ("Xiao2020", "Xiao2020", {"stage": "first"}, {"stage": "later"}),
+    "xu2020": ("Xu2020", "Xu2020", {"stage": "encoder"}, {"stage": "color"}),
+}
+
+
+@pytest.mark.filterwarnings("ignore::colorzoo.errors.UntrainedWarning")
+@pytest.mark.parametrize("name", STAGES)
+def test_checkpoint_of_a_first_stage_does_not_count_as_trained(name, tmp_path):
+    card = model_card(name)
+    module = import_module(load_task_class(card).__module__)
+    *classes, first, second = STAGES[name]
+    batches = batch_loader([sample_batch((card.contract_test.size,) * 2, batch=2)])
+
+    def train(kind: str, settings, path: Path, before: Path | None = None) -> ColorizationModule:
+        torch.manual_seed(0)
+        task_class = getattr(module, kind)
+        small = {**card.contract_test.hparams, "discriminator_width": 0.125, **settings}
+        known = known_settings(task_class)
+        task = build_model(task_class, {key: value for key, value in small.items() if key in known})
+        task.allow_untrained = True
+        if before is not None:
+            load_initial_weights(task, str(before))
+        trainer = quiet_trainer(tmp_path, max_epochs=1, limit_val_batches=0)
+        with silent_lightning():
+            trainer.fit(task, batches)
+        trainer.save_checkpoint(path)
+        return task
+
+    stage1, again, stage2 = (tmp_path / f"{each}.ckpt" for each in ("stage1", "again", "stage2"))
+    assert not train(classes[0], first, stage1).trained
+    assert not train(classes[0], first, again, stage1).trained
+    assert train(classes[1], second, stage2, stage1).trained
+    assert train(classes[0], first, again, stage2).trained  # the other parts have been trained before
+    for path, is_trained in ((stage1, False), (stage2, True), (again, True)):
+        assert create_model(name, path, **card.contract_test.hparams).trained == is_trained
 
 
 def test_checkpoints_and_weight_files_store_provenance(images, tmp_path):

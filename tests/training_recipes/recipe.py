@@ -97,8 +97,7 @@ def parse(config: str, folder: Path) -> Parsed:
 def known_length() -> Iterator[None]:
     """Patch `planned_steps` so that every epoch has 100 steps."""
 
-    def planned(trainer: Trainer, *, accumulate: int = 1) -> int:
-        del accumulate
+    def planned(trainer: Trainer) -> int:
         limits = [trainer.max_steps] if trainer.max_steps != -1 else []
         if trainer.max_epochs not in (None, -1):
             limits.append(trainer.max_epochs * STEPS_OF_AN_EPOCH)

@@ -20,7 +20,7 @@ import colorzoo
 from colorzoo import ColoringModel, Colorizer
 from colorzoo.apps.cli.main import main
 from colorzoo.errors import UntrainedWarning, WeightsError
-from colorzoo.weights import read_metadata, save_weights
+from colorzoo.weights import read_metadata, read_weights, save_weights
 from colorzoo.weights.load import Provenance
 from colorzoo.zoo.zhang2016.model import ColorfulColorization
 from colorzoo.zoo.zhang2017.model import LocalHints
@@ -87,6 +87,29 @@ def test_model_with_a_class_as_setting_is_not_saved(tmp_path: Path) -> None:
 
     with pytest.raises(WeightsError, match="Custom cannot be saved with the setting 'norm'"):
         Custom(torch.nn.InstanceNorm2d).save_pretrained(tmp_path)
+
+
+def test_infinite_values_of_half_precision_are_neither_saved_nor_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tiny_model()
+    name = next(key for key in model.state_dict() if key.endswith("running_var"))
+    model.get_buffer(name)[0] = 1e6  # a variance above the largest number of float16
+    save_weights(tmp_path / "half.safetensors", model.state_dict(), {"model": NAME}, dtype="float16")
+    assert model.load_weights(read_weights(tmp_path / "half.safetensors").state_dict, name="half") is None
+    assert model.get_buffer(name)[0] == 1e6
+    with pytest.raises(WeightsError, match=rf"{re.escape(name)}.*--dtype float16"):
+        model.half().save_pretrained(tmp_path / "saved")
+    assert not (tmp_path / "saved").exists()
+    model.half()
+    for folder, metadata in (("of", {}), ("as", {"model": NAME})):
+        save_weights(tmp_path / folder / "model.safetensors", model.state_dict(), metadata)
+    with pytest.raises(WeightsError, match=rf"{re.escape(name)}.*--dtype float16"):
+        LocalHints.from_pretrained(tmp_path / "of")
+    Image.fromarray(gray_image(20, 20)).save(tmp_path / "gray.png")
+    words = ["colorize", str(tmp_path / "gray.png"), "--model", NAME, "--weights", str(tmp_path / "as")]
+    assert main(words) == 2
+    assert name in capsys.readouterr().err
 
 
 def test_checkpoint_settings_of_earlier_versions_are_ignored(tmp_path: Path) -> None:
@@ -245,6 +268,46 @@ def test_pushed_model_loads_by_owner_and_name(hub: Path) -> None:
     loaded = ColoringModel.from_pretrained("someone/colors")
     assert all(loaded.state_dict()[key].equal(value) for key, value in model.state_dict().items())
     assert colorzoo.create_model("hf-hub:someone/colors").trained
+
+
+@pytest.mark.parametrize(
+    ("source", "meant"),
+    [
+        ("models/savd", "models/saved"),
+        ("modles/saved", "models/saved"),
+        ("./models/savd", "models/saved"),
+        ("models/other", None),
+        ("~/savd", None),
+        ("~nobody-has-this-name/saved", None),
+        ("a/b/c", None),
+        ("models/saved/model.safetensors", "models/saved"),
+        (Path("nobody/saved"), None),
+        ("savd", None),
+    ],
+)
+def test_misspelt_folder_is_an_error_without_a_connection(
+    source: str | Path, meant: str | None, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models").mkdir()
+    saved.rename(tmp_path / "models" / "saved")
+    monkeypatch.chdir(tmp_path)
+    requests: list[object] = []
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *given, **_: requests.append(given))
+    with pytest.raises(WeightsError) as raised:
+        ColoringModel.from_pretrained(source)
+    assert not requests
+    assert repr(str(source)) in str(raised.value)
+    assert (repr(meant) in str(raised.value)) if meant else ("hf-hub:" in str(raised.value))
+    assert "\n" not in str(raised.value)
+
+
+def test_misspelt_weights_of_the_command_line_suggest_the_path(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(gray_image(40, 50)).save("old.png")
+    assert main(["colorize", "old.png", "--weights", "saved/modle.safetensors"]) == 2
+    assert "Did you mean 'saved/model.safetensors'?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("terms", ["", "not stated; the repository is MIT"])

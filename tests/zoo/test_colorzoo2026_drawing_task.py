@@ -1,10 +1,12 @@
 """colorzoo2026_drawing: region colors, hints, second views, and cells without ink."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.factory import build_model
@@ -200,9 +202,55 @@ def test_similar_regions_share_a_color_that_other_objects_do_not_have(seed: int)
     similarity = torch.eye(4)
     similarity[1, 2] = similarity[2, 1] = 0.9
     weights = torch.tensor([0.4, 0.3, 0.3, 0.0])
-    found, has_color = contrasting_colors(pooled, colors, similarity, weights, seed=seed)
+    found, has_color = contrasting_colors(pooled, colors, similarity, weights, torch.arange(4), seed=seed)
     torch.testing.assert_close(found[:3], colors[[0, 1, 1]])
     assert has_color.tolist() == [True, True, True, False]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_light_regions_join_the_most_similar_object(seed: int) -> None:
+    """Regions 0 and 2 are compared; region 1 is similar to region 2, and region 3 to neither."""
+    colors = torch.tensor([[0.5, 1.0, 0.5], [0.5, -1.0, -0.5]])
+    pooled = torch.tensor([[0.999, 0.001], [0.5, 0.5], [0.001, 0.999], [0.5, 0.5], [0.5, 0.5]]).log()
+    similarity = torch.tensor([[1.0, 0.2, 0.1, 0.3, 0.2], [0.1, 0.9, 1.0, 0.4, 0.9]])
+    weights = torch.tensor([0.5, 0.1, 0.3, 0.1, 0.0])
+    compared = torch.tensor([0, 2])
+    found, has_color = contrasting_colors(pooled, colors, similarity, weights, compared, seed=seed)
+    assert has_color.tolist() == [True, True, True, False, False]
+    torch.testing.assert_close(found[:3], colors[[0, 1, 1]])
+
+
+class LargestTensor(TorchDispatchMode):
+    """Record the number of elements of the largest result of an operation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elements = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for each in result if isinstance(result, tuple | list) else [result]:
+            if isinstance(each, torch.Tensor):
+                self.elements = max(self.elements, each.numel())
+        return result
+
+
+def test_thousands_of_regions_are_not_all_compared_with_each_other() -> None:
+    model, count = task().model, 3000
+    generator = torch.Generator().manual_seed(0)
+    probabilities = torch.rand(1, COLORS, 8, 8, generator=generator).log_softmax(1)
+    extras = {"color_log_probabilities": probabilities, "embedding": torch.rand(1, 64, 8, 8)}
+    prediction = RgbPrediction(rgb=torch.zeros(1, 3, 8, 8), extras=extras)
+    votes = torch.rand(count, 64, generator=generator)
+    palette = torch.rand(5, 3, generator=generator)
+    with torch.no_grad(), LargestTensor() as largest:
+        for settings in ({"variant": 1}, {"palette": palette}):
+            rgb = model.region_colors(prediction, votes, **settings)
+            assert rgb.shape == (count, 3)
+        order = model.rank_regions(prediction, votes, votes.sum(1))
+        model.region_similarity(prediction, votes, torch.tensor([5, 7]))
+    assert sorted(order) == list(range(count))
+    assert largest.elements < count * count / 2
 
 
 def test_equally_likely_palette_colors_are_not_mixed() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from colorzoo import Guidance
@@ -113,3 +115,22 @@ def test_reference_colors_are_transferred_only_within_classes(model: Colorzoo202
     assert (free - plain)[..., inside].norm(dim=1).mean() > 5
     assert warmth(found.ab[..., SIZE[1] // 2 + 16 :]) > 8
     assert found.extras["match"][..., : found.extras["match"].shape[-1] // 2 - 1].isnan().all()
+
+
+@torch.no_grad()
+def test_network_input_is_shrunk_as_pillow_does(model: Colorzoo2026) -> None:
+    lightness = 100 * torch.rand(1, 1, 47, 47, generator=torch.Generator().manual_seed(0))
+    small = Image.fromarray(lightness[0, 0].numpy()).resize((32, 32), Image.Resampling.BILINEAR)
+    expected = model.analyze(torch.from_numpy(np.array(small))[None, None], {}).mean
+    found = model.analyze(lightness, {}).mean
+    assert (found - expected).abs().max() < 0.02 * expected.abs().max()
+
+
+@torch.no_grad()
+def test_reference_colors_are_means_over_cells(model: Colorzoo2026) -> None:
+    noise = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    ab = rgb_to_lab(noise)[0, 1:].flatten(1).T
+    colors = model.encode_reference(noise)[0, :, -6:-4]  # after the features of each block
+    scale = ab.mean(dim=0) / colors.mean(dim=0)
+    assert float(scale[0] / scale[1]) == pytest.approx(1, abs=0.1)
+    assert (scale * colors).std() < 0.2 * ab.std()  # samples instead of means have a larger deviation

@@ -49,6 +49,17 @@ def test_inside_labels_transfers_colors_only_between_equal_labels() -> None:
     assert (moved[..., :4] > 4).all()
 
 
+@pytest.mark.parametrize("transform", ["adain", "wct"])
+def test_stylize_with_strength_0_returns_the_content(transform: str, narrow: Xu2020) -> None:
+    content, style = torch.rand(2, 1, 3, 37, 45, generator=torch.Generator().manual_seed(0))
+    full, nearly, none = (
+        narrow.model.stylize(content, style, transform=transform, alpha=alpha) for alpha in (1.0, 0.999, 0.0)
+    )
+    torch.testing.assert_close(none, content, atol=1e-6, rtol=0)
+    torch.testing.assert_close(nearly, full, atol=0.02, rtol=0)
+    assert (full - content).abs().mean() > 0.05
+
+
 def test_stylize_pads_labels_like_the_images(narrow: Xu2020) -> None:
     """The labels of an image of 33 x 50 pixels are padded to 40 x 56, not stretched."""
     content, style = sample_image((33, 50)), sample_image((33, 50), seed=1)

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import build_model
@@ -55,6 +57,13 @@ def test_hint_cells_averages_the_points_of_a_cell() -> None:
     assert ab[0, :, 0, 0].tolist() == [20.0, -4.0]
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(hint_cells(points, 112)[0], ab)
+
+
+def test_hint_image_shrinks_noise_as_pillow_does() -> None:
+    lightness = 100 * torch.rand(1, 1, 90, 120, generator=torch.Generator().manual_seed(0))
+    gray = Image.fromarray(lightness[0, 0].numpy()).resize((32, 32), Image.Resampling.BILINEAR)
+    seen = hint_image(lightness, Points.none(lightness), 32, 0.5)[0, 0]
+    assert np.allclose(seen, (np.asarray(gray) - 50) / 100, atol=1e-4)
 
 
 def test_hint_image_resizes_lightness_and_hints_to_the_network_input() -> None:

@@ -106,8 +106,10 @@ def result_provenance(
         recipe = replace(recipe, model=model_card(model.name).name)
     recorded_recipe = hashed_recipe = recipe.to_dict()
     if files:  # their content determines the result, not their names
-        hashed_recipe = _with_file_names(recipe, files, [file.sha256 for file in files]).to_dict()
-        recorded_recipe = _with_file_names(recipe, files, [file.name for file in files]).to_dict()
+        hashed_recipe = _with_files(recipe, [(file.use, file.sha256, None) for file in files]).to_dict()
+        recorded_recipe = _with_files(
+            recipe, [(file.use, file.name, file.sha256) for file in files]
+        ).to_dict()
     # all engines give equal pixels
     decisive_settings = {name: value for name, value in recorded_settings.items() if name != "engine"}
     decisive_recipe = {**hashed_recipe, "image": None}  # without size and SHA-256 of the source
@@ -149,11 +151,10 @@ def _setting_file_hashes(settings: Mapping[str, Any]) -> list[str]:
     return [digest for digest in map(digest_or_empty, paths) if digest]
 
 
-def _with_file_names(recipe: Recipe, files: Sequence[UsedFile], names: Sequence[str]) -> Recipe:
-    """Return a recipe with new names of its references and label images, in the order of ``files``."""
-    named_files = list(zip(files, names, strict=True))
-    references = [name for file, name in named_files if file.use == "reference"]
-    labels = [name for file, name in named_files if file.use == "classes"]
+def _with_files(recipe: Recipe, files: Sequence[tuple[FileUse, str, str | None]]) -> Recipe:
+    """Return a recipe with new names and hashes of its references and label images."""
+    references = [(name, sha256) for use, name, sha256 in files if use == "reference"]
+    labels = [name for use, name, _ in files if use == "classes"]
     if references:
         recipe = recipe.with_references(references)
     return recipe.with_label_files(labels) if labels else recipe

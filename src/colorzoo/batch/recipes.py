@@ -39,13 +39,15 @@ def with_settings(
     """
     own_references = []
     if folder is not None and not references:
-        own_references = [file.path for file in recipe.exemplar.files]
+        own_references = [(file.path, file.sha256) for file in recipe.exemplar.files]
     if not references and not own_references:
         raise GuidanceError("--alpha, --class and --reference-weights require --reference IMG")
     if settings.alpha is not None:
         recipe = recipe.with_fields("exemplar", {"alpha": settings.alpha})
     if own_references and settings.reference_weights:
-        recipe = with_references(recipe, own_references, settings.reference_weights)
+        paths = [path for path, _ in own_references]
+        recipe = with_references(recipe, paths, settings.reference_weights)
+        recipe = recipe.with_references(own_references)  # with their hashes
     if settings.reassigned:
         recipe = _with_reassigned(recipe, settings.reassigned)
     return recipe

@@ -66,6 +66,8 @@ class ReportEntry:
         model: Name of the model.
         source_sha256: SHA-256 of the source file at the time of colorization.
         result_sha256: SHA-256 of the result file.
+        listed: Line for the image in lists that the page saves, see `FileResult.list_entry`; empty if it
+            is the path of the image.
         gray: Gray thumbnail of the result, as a JPEG data URL.
         color: Thumbnail of the result, as a JPEG data URL.
     """
@@ -79,11 +81,12 @@ class ReportEntry:
     model: str = ""
     source_sha256: str = ""
     result_sha256: str = ""
+    listed: str = ""
     gray: str = ""
     color: str = ""
 
 
-COLUMNS = tuple(field.name for field in fields(ReportEntry) if field.name not in ("gray", "color"))
+COLUMNS = tuple(field.name for field in fields(ReportEntry) if field.name not in ("listed", "gray", "color"))
 
 
 def check_report(path: Path) -> None:
@@ -108,7 +111,9 @@ def _is_report(path: Path) -> bool:
     return not beginning or _MARK.encode() in beginning or beginning.startswith(",".join(COLUMNS).encode())
 
 
-def read_entries(results: Iterable[FileResult], advance: Callable[[], None]) -> list[ReportEntry]:
+def read_entries(
+    results: Iterable[FileResult], advance: Callable[[], None], folder: str | None = None
+) -> list[ReportEntry]:
     """Read the result files of a run and return a report row for each image.
 
     Failed images are first. The other images are sorted by decreasing uncertainty.
@@ -120,13 +125,18 @@ def read_entries(results: Iterable[FileResult], advance: Callable[[], None]) -> 
     Args:
         results: Outcome of each file; skipped images are included if their result exists.
         advance: Function called after each result, for a progress bar.
+        folder: Output folder of the run; None if the results are beside their sources.
     """
     entries = []
     for result in results:
+        entry = None
         if result.status == "failed":
-            entries.append(ReportEntry(os.path.abspath(result.source), notes="; ".join(result.notes)))
+            entry = ReportEntry(os.path.abspath(result.source), notes="; ".join(result.notes))
         elif result.finished:
-            entries.append(_entry(result))
+            entry = _entry(result)
+        if entry is not None:
+            listed = replace(result, source=entry.source).list_entry(folder)
+            entries.append(replace(entry, listed="" if listed == entry.source else listed))
         advance()
     return sorted_entries(entries)
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from colorzoo.batch.overlap import overlapped
 from colorzoo.batch.provenance import (
@@ -27,6 +27,7 @@ from colorzoo.batch.provenance import (
 )
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.batch.task import ALREADY_DONE, FileResult, FileTask
+from colorzoo.drawing.lines import PROBE, LineArt, has_midtones, shrink
 from colorzoo.errors import DiskFullError, ImageError, failure_message
 from colorzoo.files import remove_leftovers
 from colorzoo.guidance import Exemplar, Guidance, Recipe
@@ -45,9 +46,9 @@ from colorzoo.image_io.provenance import (
     embed_provenance,
     read_provenance,
     result_state,
-    update_sidecar,
+    sidecar_written,
 )
-from colorzoo.image_io.raster_image import IN_COLOR, RasterImage, chroma_note
+from colorzoo.image_io.raster_image import IN_COLOR, RasterImage, as_rgb, chroma_note, composite_on_paper
 from colorzoo.image_io.read import MAX_PIXELS, open_source, read_file, stored_size
 from colorzoo.image_io.write import (
     ANIMATED_FORMATS,
@@ -57,8 +58,9 @@ from colorzoo.image_io.write import (
     write_layers,
     write_notes,
 )
-from colorzoo.inference.colorizer import Colorizer, ReferenceLike, choose_for_image
+from colorzoo.inference.colorizer import Colorizer, ReferenceLike, choose_for_image, listed_references
 from colorzoo.inference.pipeline import colorize_task
+from colorzoo.inference.references import reference_notes
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask
 from colorzoo.weights.choice import ModelChoice
@@ -166,12 +168,14 @@ class FileColorizer:
         settings: Settings of the command line; the recipe contains ``--alpha`` and ``--class``, see
             `with_settings`.
         embed_provenance: Whether to store a provenance record in the results.
-        overwrite: Whether existing results are replaced; sources are never replaced.
+        overwrite: Whether existing files are replaced; sources are never replaced. ``"results"`` replaces
+            only files with a provenance record.
         max_pixels: Maximum number of pixels of an image.
         needs_all_frames: Whether a file fails if the format of its output does not support several frames or
             pages.
         bucket: Object store to which results are uploaded; None keeps the local files.
-        skip_colored: Whether to skip images that are already in color.
+        skip_colored: Whether to skip images that are already in color. If only some pages or frames of a file
+            are in color, they are kept.
         skip_done: Whether to skip files that have a result with the same source and settings.
     """
 
@@ -182,7 +186,7 @@ class FileColorizer:
     folder: Path | None = None
     settings: ColorSettings = field(default_factory=ColorSettings)
     embed_provenance: bool = True
-    overwrite: bool = False
+    overwrite: bool | Literal["results"] = False
     max_pixels: int = MAX_PIXELS
     needs_all_frames: bool = False
     bucket: ResultBucket | None = None
@@ -302,6 +306,12 @@ class FileColorizer:
     def _used_files(self) -> list[UsedFile]:
         return used_files(self.guidance, self.folder) if isinstance(self.guidance, Recipe) else []
 
+    @cached_property  # a run hashes the references once
+    def _reference_notes(self) -> tuple[str, ...]:
+        if isinstance(self.guidance, Guidance) or listed_references(self.reference):
+            return ()
+        return reference_notes(self.guidance, self.folder)
+
     @property
     def input_files(self) -> list[Path]:
         """Paths of the references and the label images of the recipe.
@@ -332,22 +342,54 @@ class FileColorizer:
         source = self._open(task, colorizer.size)
         if isinstance(source, FileResult):
             return source
-        image = source.first.image
+        image, frames = source.first.image, source.frames
+
+        def images() -> Iterator[RasterImage]:
+            """Yield the images of the file; images after the first image are read a second time."""
+            yield image
+            if frames is not None:
+                content = task.source if isinstance(task.source, Path) else task.source()
+                rest = islice(read_frames(content, frames, max_pixels=self.max_pixels), 1, None)
+                yield from (frame.image for frame in rest)
+
         color_note = chroma_note(image)
-        if color_note == IN_COLOR and self.skip_colored:
+        if self.skip_colored and all(chroma_note(each) == IN_COLOR for each in images()):
             return replace(task.result("skipped", f"{IN_COLOR}; skipped"), output="")
-        drawing_note = ""
-        if self.choice is not None:
-            choice, drawing_note = choose_for_image(self.choice, self.guidance, image)
-            if choice is not self.choice:  # the image is a drawing
-                colorizer, exemplar = self.load(choice)
-                source = self._with_model(source, choice, colorizer.size)
+        # pages are separate images, but an animation would flicker if its frames had different models
+        is_animation = frames is not None and frames.kind == "frames"
+        choice = self._choose(images() if is_animation else [image])
+        if choice is not self.choice:  # the image is a drawing
+            colorizer, exemplar = self.load(choice)
+            source = self._with_model(source, choice, colorizer.size)
         strength = self.settings.strength
         prepared = colorizer.prepare(image, self.guidance, strength=strength, reference=exemplar)
-        ignored_colors = _ignored_color_note(color_note, "the input")
-        image_notes = tuple(note for note in (ignored_colors, drawing_note) if note)
-        notes = image_notes + write_notes(task.target, image)
+        # pages in color are kept if `skip_colored` is set
+        ignored_colors = None if self.skip_colored else _ignored_color_note(color_note, "the input")
+        notes = (*self._reference_notes, *write_notes(task.target, image))
+        if ignored_colors:
+            notes = (ignored_colors, *notes)
         return OpenedFile(task, source, colorizer, exemplar, prepared, notes)
+
+    def _choose(self, images: Iterable[RasterImage]) -> ModelChoice | None:
+        """Return the model for one or more images; see `choose_for_image`.
+
+        Several images get the model for drawings if most images that are not blank are drawings and no image
+        has the midtones of a photo, because this model replaces photos by their lines.
+        """
+        own = self.choice
+        if own is None or not own.is_replaceable:
+            return own
+        choices = []
+        for image in images:
+            levels = composite_on_paper(image).levels
+            if levels.min() == levels.max():  # blank
+                continue
+            choice = choose_for_image(own, image)
+            if choice is own and has_midtones(LineArt.read(shrink(levels, PROBE))):
+                return own
+            choices.append(choice)
+        drawings = [choice for choice in choices if choice is not own]
+        return drawings[0] if 2 * len(drawings) > len(choices) else own
 
     def _open(self, task: FileTask, size: int) -> SourceImages | FileResult:
         """Open a file and read its first image.
@@ -395,6 +437,9 @@ class FileColorizer:
         state = result_state(read(task.target), provenance)
         if state == "done" or (not self.overwrite and os.path.lexists(task.target)):
             return task.existing_result(state)
+        if self.overwrite == "results" and state == "unknown" and os.path.lexists(task.target):
+            problem = f"{task.target} already exists and does not record its source image"
+            return task.result("failed", f"{problem}. Choose another --output.")
         return None
 
     def _frames_to_color(self, file: IO[bytes], name: str, target: Path) -> Frames | None:
@@ -458,16 +503,17 @@ class FileColorizer:
     def _write_image(self, file: ColoredFile) -> FileResult:
         """Write an image; skip it if another process has written the same result in the meantime."""
         task, image, colored = file.task, file.image, file.colored
-        overwrite = self.overwrite
+        overwrite = bool(self.overwrite)
         source = colored.source(image)
         like, not_embedded = embed_provenance(source, task.target, file.provenance)
         try:
-            if output_format(task.target) == "OpenRaster":
-                write_layers(task.target, colored.layers(source), like, overwrite=overwrite)
-            else:
-                levels = colored.levels(output_bit_depth(task.target, image))
-                quality = self.settings.quality
-                write_image(task.target, levels, like, quality=quality, overwrite=overwrite)
+            with sidecar_written(task.target, source.metadata, not_embedded) as written:
+                if output_format(task.target) == "OpenRaster":
+                    write_layers(task.target, colored.layers(source), like, overwrite=overwrite)
+                else:
+                    levels = colored.levels(output_bit_depth(task.target, image))
+                    quality = self.settings.quality
+                    write_image(task.target, levels, like, quality=quality, overwrite=overwrite)
         except ImageError:
             if overwrite or file.provenance is None:
                 raise
@@ -475,7 +521,6 @@ class FileColorizer:
             if result_state(existing_provenance, file.provenance) != "done":
                 raise
             return task.result("skipped", ALREADY_DONE)
-        written = update_sidecar(task.target, source.metadata, not_embedded)
         notes = (*file.notes, *image.notes, *colored.notes, *written)
         return task.result("colored", *notes, model=colored.task.network.name, stages=colored.task.log)
 
@@ -484,16 +529,22 @@ class FileColorizer:
         task, first = opened.task, opened.source.first.image
         like, not_embedded = embed_provenance(first, task.target, opened.source.provenance)
         color_notes: list[str] = []
-        colored = self._colored_frames(opened, frames, like, color_notes)
-        quality, overwrite = self.settings.quality, self.overwrite
-        write_frames(task.target, colored, frames, quality=quality, overwrite=overwrite)
-        written = update_sidecar(task.target, first.metadata, not_embedded)
+        models = [opened.prepared.network.name]
+        colored = self._colored_frames(opened, frames, like, color_notes, models)
+        quality, overwrite = self.settings.quality, bool(self.overwrite)
+        with sidecar_written(task.target, first.metadata, not_embedded) as written:
+            write_frames(task.target, colored, frames, quality=quality, overwrite=overwrite)
         notes = dict.fromkeys((*opened.notes, *frames_notes(task.target, frames), *color_notes))
-        result = task.result("colored", *notes, *written, model=opened.prepared.network.name)
+        result = task.result("colored", *notes, *written, model=", ".join(dict.fromkeys(models)))
         return WrittenFrames(task, result)
 
     def _colored_frames(
-        self, opened: OpenedFile, frames: Frames, first_like: RasterImage, notes: list[str]
+        self,
+        opened: OpenedFile,
+        frames: Frames,
+        first_like: RasterImage,
+        notes: list[str],
+        models: list[str],
     ) -> Iterator[ColoredFrame]:
         """Colorize each frame of a file when it is requested.
 
@@ -502,21 +553,33 @@ class FileColorizer:
             frames: Description of the frames.
             first_like: First frame with the metadata of the result.
             notes: List to which the notes for the user on each frame are appended.
+            models: List to which the model of each later frame is appended.
         """
         strength = self.settings.strength
+        one_of = f"one of the {frames.kind}"
         starts_in_color = chroma_note(opened.source.first.image) == IN_COLOR
         for frame in chain([opened.source.first], opened.source.later):
             is_first = frame is opened.source.first
-            if is_first:
-                like, image_task = first_like, opened.prepared
-            else:
-                like = frame.image
+            like = first_like if is_first else frame.image
+            color_note = chroma_note(like)
+            if self.skip_colored and color_note == IN_COLOR:  # the other frames are not all in color
+                notes.append(f"{one_of} was {IN_COLOR} and was kept")
+                yield ColoredFrame(as_rgb(like.levels), like, frame.milliseconds)
+                continue
+            image_task = opened.prepared
+            if not is_first:
                 if not starts_in_color:  # otherwise, the notes of the file contain the note
-                    note = _ignored_color_note(chroma_note(like), f"one of the {frames.kind}")
+                    note = _ignored_color_note(color_note, one_of)
                     notes += [note] if note else []
-                image_task = opened.colorizer.prepare(
-                    like, self.guidance, strength=strength, reference=opened.exemplar
-                )
+                colorizer, exemplar = opened.colorizer, opened.exemplar
+                if frames.kind == "pages":  # each page is a separate image
+                    choice = self._choose([like])
+                    colorizer, exemplar = self.load(choice)
+                    if colorizer is not opened.colorizer:
+                        record = self._with_model(opened.source, choice, colorizer.size).provenance
+                        like, _ = embed_provenance(like, opened.task.target, record)
+                models.append(colorizer.name)
+                image_task = colorizer.prepare(like, self.guidance, strength=strength, reference=exemplar)
             colored = colorize_task(image_task)
             notes += [*frame.image.notes, *colored.notes]
             levels = colored.levels(output_bit_depth(opened.task.target, like))

@@ -6,12 +6,14 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
 from colorzoo.errors import ImageError
-from colorzoo.files import digest_of
+from colorzoo.files import digest_of, digest_or_empty
 from colorzoo.image_io.find import RESULT_SUFFIX, FoundImage, result_name, shorten_name
+from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.provenance import ImageProvenance, ResultState, read_provenance, result_state
 from colorzoo.inference.task import StageRun
 
@@ -54,6 +56,28 @@ class FileResult:
     notes: tuple[str, ...] = ()
     model: str = ""
     stages: tuple[StageRun, ...] = ()
+
+    def list_entry(self, folder: str | None) -> str:
+        """Return the path of the source for a list of ``--from``.
+
+        The path contains ``/./`` before the part that is mirrored in the output folder, as in rsync. A run
+        with the list therefore writes the result to the same path.
+
+        Examples:
+            >>> FileResult("album/1915/1.jpg", "out/1915/1.jpg", "failed").list_entry("out")
+            'album/./1915/1.jpg'
+
+        Args:
+            folder: Output folder of the run; None if the results are beside their sources.
+        """
+        source, output = Path(self.source), Path(self.output)
+        if folder is None or not self.output or not output.is_relative_to(folder):
+            return self.source
+        mirrored = output.relative_to(folder).parent.parts
+        start = len(source.parts) - 1 - len(mirrored)
+        if not mirrored or start < 0 or source.parent.parts[start:] != mirrored:
+            return self.source
+        return f"{Path(*source.parts[:start])}/./{Path(*source.parts[start:])}"
 
     @property
     def error(self) -> str:
@@ -175,13 +199,14 @@ def plan_outputs(
     out: str | None = None,
     *,
     overwrite: bool = False,
+    listed: Sequence[str] = (),
     extension: str | None = None,
 ) -> list[PlannedOutput]:
     """Select an output file for each image; no two images have the same output file.
 
     If two output paths are equal or differ only in case, the second path gets a suffix such as ``-2``. If an
-    output path contains the result of a different source image, a suffix is also added, unless ``overwrite``
-    is set or ``out`` is a file.
+    output path contains the result of a different source image, a suffix is also added, unless ``out`` is a
+    file. Beside the source, ``overwrite`` also replaces the result of an earlier version of the same file.
 
     If an output path exists and ``overwrite`` is not set, missing weight files are downloaded, because the
     provenance of the existing file contains their hash.
@@ -199,7 +224,8 @@ def plan_outputs(
         provenance: Function that returns the record of the results without their source, such as
             `FileColorizer.provenance`; called if an output exists, and compared with its record.
         out: Output file or folder, or None; see `output_path`.
-        overwrite: Whether existing files are replaced.
+        overwrite: Whether existing files are replaced, except results of other images in a folder.
+        listed: Paths of a list (``--from``); an output in a folder is placed where an earlier run placed it.
         extension: Extension of the outputs, unless ``out`` is a file; None uses the extension of each source.
 
     Returns:
@@ -211,30 +237,84 @@ def plan_outputs(
         ColorzooError: A model does not exist, or its weights cannot be downloaded.
     """
     is_single = len(found) == 1
+    is_fixed = out is not None and names_file(out)  # the user selected the file, so it gets no suffix
+    if listed and out is not None and not is_fixed:
+        found = _place_listed(found, listed, Path(out))
     preferred = [output_path(image, out, single=is_single, extension=extension) for image in found]
     renamed = distinct_paths(preferred)
     targets = [renamed.get(index, path) for index, path in enumerate(preferred)]
+    if (overwrite and is_fixed) or not any(map(os.path.lexists, targets)):
+        planned = [PlannedOutput(target, "missing") for target in targets]
+    else:
+        # only the sources of existing results are compared if other settings are replaced anyway
+        expected = ImageProvenance("", "", "") if overwrite else provenance()
+        planned = []
+        reserved = set(map(_folded, preferred))
+        taken: set[str] = set()
+        for image, path in zip(found, preferred, strict=True):
+            # not the numbered targets, because the numbers of earlier results depend on the images of the run
+            for free in _free_paths(path, taken):
+                if not os.path.lexists(free):
+                    if free != path and _folded(free) in reserved:
+                        continue  # a new result does not take the path of another image
+                    planned.append(PlannedOutput(free, "missing"))
+                    break
+                try:
+                    expected = replace(expected, source=digest_of(image.path))
+                except OSError:  # reported when the image is opened
+                    expected = replace(expected, source="")
+                existing = read_provenance(free)
+                state = result_state(existing, expected)
+                # beside the source, the path and the recorded name identify the source file
+                is_earlier_version = out is None and existing is not None and existing.name == image.path.name
+                if state != "foreign" or is_fixed or (overwrite and is_earlier_version):
+                    planned.append(PlannedOutput(free, "missing" if overwrite else state))
+                    break
+            taken.add(_folded(planned[-1].path))
     if overwrite:
-        check_sources_are_kept([image.path for image in found], targets)
-    if overwrite or not any(map(os.path.lexists, targets)):
-        return [PlannedOutput(target, "missing") for target in targets]
-    is_fixed = out is not None and names_file(out)  # the user selected the file, so it gets no suffix
-    expected = provenance()
-    planned: list[PlannedOutput] = []
-    reserved = set(map(_folded, preferred))
-    taken: set[str] = set()
-    for image, path in zip(found, preferred, strict=True):
-        # not the numbered targets, because the numbers of earlier results depend on the images of their run
-        paths = (
-            free
-            for free in _free_paths(path, taken)
-            # a new result does not take the path of another image
-            if free == path or _folded(free) not in reserved or os.path.lexists(free)
-        )
-        output = _plan(image.path, paths, expected, is_fixed)
-        taken.add(_folded(output.path))
-        planned.append(output)
+        check_sources_are_kept([image.path for image in found], [output.path for output in planned])
     return planned
+
+
+def _place_listed(found: Sequence[FoundImage], listed: Sequence[str], out: Path) -> list[FoundImage]:
+    """Return images with the paths of their results in the output folder, for files of a list.
+
+    An earlier run derived these paths from a folder that is the beginning of a listed path. The folder is
+    known if the listed path contains ``/./``, or if ``out`` contains an earlier result of the image. All
+    other paths are relative to the common folder of the listed files.
+    """
+    # unlike the methods of Path, this function does not raise an error for names that are too long
+    plain = {os.path.abspath(name) for name in listed if "/./" not in name and os.path.isfile(name)}  # noqa: PTH113
+    try:
+        common = os.path.commonpath([os.path.dirname(path) for path in plain])  # noqa: PTH120
+    except ValueError:  # no path, or paths on several drives
+        common = ""
+    placed = []
+    for image in found:
+        absolute = os.path.abspath(image.path)
+        if absolute not in plain:
+            placed.append(image)
+            continue
+        relative = Path(os.path.relpath(absolute, common)) if common else image.relative
+        parts = Path(absolute).parts
+        for start in range(1, len(parts)):  # the longest path first, because short paths are ambiguous
+            candidate = replace(image, relative=Path(*parts[start:]))
+            if (out / candidate.relative.parent).is_dir() and _has_result(candidate, out):
+                relative = candidate.relative
+                break
+        placed.append(replace(image, relative=relative))
+    return placed
+
+
+def _has_result(image: FoundImage, out: Path) -> bool:
+    """Return whether an output folder contains a result of an image, in any format and with any number."""
+    for extension in (None, *WRITABLE):
+        wanted = output_path(image, out, single=False, extension=extension)
+        for path in takewhile(os.path.lexists, _numbered(wanted)):
+            record = read_provenance(path)
+            if record is not None and record.source == digest_or_empty(image.path):
+                return True
+    return False
 
 
 def _free_paths(wanted: Path, taken: set[str]) -> Iterator[Path]:
@@ -276,20 +356,6 @@ def distinct_paths(wanted: Iterable[Path]) -> dict[int, Path]:
 def _folded(path: Path) -> str:
     """Return the absolute path without case, because some file systems ignore case."""
     return os.path.abspath(path).casefold()
-
-
-def _plan(source: Path, paths: Iterable[Path], expected: ImageProvenance, fixed: bool) -> PlannedOutput:
-    for path in paths:
-        if not os.path.lexists(path):
-            return PlannedOutput(path, "missing")
-        try:
-            expected = replace(expected, source=digest_of(source))
-        except OSError:  # reported when the image is opened
-            expected = replace(expected, source="")
-        state = result_state(read_provenance(path), expected)
-        if state != "foreign" or fixed:
-            return PlannedOutput(path, state)
-    raise AssertionError("`_numbered` raises an error before its paths end")
 
 
 def _numbered(wanted: Path) -> Iterator[Path]:

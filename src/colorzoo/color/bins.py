@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.precision import distances
+
 GRID_SIDE = 23
 GRID_STEP = 10.0
 GRID_MIN = -110.0
@@ -106,7 +108,7 @@ def nearest_bin(ab: Tensor) -> Tensor:
         >>> nearest_bin(torch.tensor([[0.0, 0.0], [20.0, -20.0]])).shape
         torch.Size([2])
     """
-    return torch.cdist(ab.float(), hull_centers().to(ab.device)).argmin(dim=1)
+    return distances(ab.float(), hull_centers().to(ab.device)).argmin(dim=1)
 
 
 def bilinear_bins(ab: Tensor) -> tuple[Tensor, Tensor]:
@@ -164,7 +166,7 @@ def soft_encode(ab: Tensor, *, neighbors: int = 10) -> Tensor:
     Returns:
         ``(N, 313)`` weights; each row sums to 1.
     """
-    squared = torch.cdist(ab.float(), hull_centers().to(ab.device)).square()
+    squared = distances(ab.float(), hull_centers().to(ab.device)).square()
     nearest, index = squared.topk(neighbors, dim=1, largest=False)
     weights = torch.softmax(-nearest / (2 * SOFT_SIGMA**2), dim=1)
     return torch.zeros_like(squared).scatter_(1, index, weights)
@@ -207,7 +209,7 @@ def _near_bins() -> Tensor:
     # A color lies at most half a cell diagonal from the center of its cell. By the triangle inequality, a bin
     # cannot be among the ten nearest if its distance from the center exceeds the distance of the tenth
     # nearest bin by more than one diagonal.
-    distance = torch.cdist(grid_centers(), hull_centers()).double()
+    distance = distances(grid_centers(), hull_centers()).double()
     reach = distance.sort(dim=1).values[:, _MAX_NEIGHBORS - 1] + GRID_STEP * 2**0.5 + 1e-3
     most = int((distance <= reach[:, None]).sum(dim=1).max())
     return distance.topk(most, dim=1, largest=False).indices

@@ -34,6 +34,10 @@ class CocoStuffDataModule(ImageDataModule):
 
     Augmentation also transforms boxes and class maps. Boxes smaller than a pixel are dropped.
 
+    COCO's boxes and class maps refer to the stored pixels and are turned with the image if it has an EXIF
+    orientation. All other coordinates of colorzoo, such as points and ``boxes.csv``, refer to the upright
+    image.
+
     Args:
         root: Folder that contains ``train2017`` and ``val2017``.
         boxes: Whether to add object boxes (``boxes``) to batches; crowd annotations are ignored. Requires

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from colorzoo.errors import ImageError
 from colorzoo.image_io.formats import open_image
-from colorzoo.image_io.raster_image import Levels, composite_on_white, unit_range, upright
-from colorzoo.image_io.read import read_pixels, stored_orientation
+from colorzoo.image_io.raster_image import Levels, composite_on_paper, unit_range, upright
+from colorzoo.image_io.read import open_pil, read_pixels, stored_orientation
 
 RESIZE_METHOD = (
     "bicubic with antialiasing (within one level of Pillow); JPEGs decoded at twice the size or more"
@@ -38,7 +38,7 @@ def decode_rgb(data: bytes, short_side: int | None = None) -> Tensor:
     """Decode an image as `colorzoo.image_io.read_image` does, and convert it to 8-bit RGB.
 
     Color profile and EXIF orientation are applied. Transparent images are composited on white, because line
-    art is often black ink on transparent black.
+    art is often black ink on transparent black. White ink is composited on black.
 
     Large JPEGs are decoded at a reduced size of at least twice the target size. This takes a quarter of the
     time of full decoding and changes photographs by about 0.5 of 255 levels on average.
@@ -55,7 +55,7 @@ def decode_rgb(data: bytes, short_side: int | None = None) -> Tensor:
         ImageError: The bytes are not an image, or the image is truncated or too large.
     """
     draft_side = None if short_side is None else 2 * short_side
-    image = composite_on_white(read_pixels(data, draft_side=draft_side))
+    image = composite_on_paper(read_pixels(data, draft_side=draft_side))
     if short_side is None:
         rgb = _planes(image.levels)
     else:
@@ -94,7 +94,7 @@ class StoredFrame(NamedTuple):
 
 def decode_frame(data: bytes) -> StoredFrame:
     """Return the stored size and the EXIF orientation of an image file."""
-    with open_image(BytesIO(data)) as image:
+    with open_pil(BytesIO(data), "image") as image:
         orientation = stored_orientation(image)
         width, height = image.size
         # Pillow turns TIFF images when it decodes them, and `size` is the size of the turned image

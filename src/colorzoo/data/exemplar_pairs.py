@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -17,12 +16,11 @@ from colorzoo.data.check import require_usable, unit_hash
 from colorzoo.data.dataset import Sample, crop_square, read_rgb
 from colorzoo.data.folder import FolderDataModule
 from colorzoo.data.image_table import ImageTable, Partners
-from colorzoo.data.layouts import Split
+from colorzoo.data.layouts import SPLIT_NAMES, Split, read_table
 from colorzoo.data.neighbors import FeatureEncoder, Neighbors, find_neighbors, timm_encoder
 from colorzoo.data.self_references import crop_flip_reference, warp_jitter_reference
 from colorzoo.data.sources import Sources, StoredImage
 from colorzoo.errors import DataError
-from colorzoo.files import open_text
 from colorzoo.randomness import Generators, draw_uniform, image_generators, stream_seed
 from colorzoo.settings import Fraction, PositiveInt
 
@@ -240,7 +238,7 @@ class Pair(NamedTuple):
     Attributes:
         target: Target image.
         reference: Reference image.
-        split: ``train`` or ``val``; empty if the pair list does not assign the pair to a split.
+        split: ``train``, ``val`` or ``test``; empty if the pair list does not assign the pair to a split.
     """
 
     target: StoredImage
@@ -252,7 +250,8 @@ def read_pairs(root: Path, name: str) -> list[Pair]:
     """Read pairs of targets and references from a CSV file.
 
     The header names the columns: ``target`` and ``reference`` with absolute paths or paths relative to
-    ``root``, and optionally ``split`` with ``train`` or ``val``; other columns are ignored.
+    ``root``, and optionally ``split`` with a name such as ``train``, ``val`` or ``test``; other columns are
+    ignored.
 
     Args:
         root: Folder that contains the paths.
@@ -262,24 +261,16 @@ def read_pairs(root: Path, name: str) -> list[Pair]:
         DataError: The file is missing, lacks a column, or lists an image that does not exist.
     """
     file = root / name
-    try:
-        with open_text(file) as stream:
-            reader = csv.DictReader(stream)
-            if missing := {"target", "reference"} - set(reader.fieldnames or ()):
-                raise DataError(
-                    f"the header of {str(file)!r} must contain the columns 'target' and 'reference', "
-                    f"but {min(missing)!r} is missing"
-                )
-            return [_parse_row(row, root, f"line {reader.line_num} of {str(file)!r}") for row in reader]
-    except (OSError, UnicodeError, csv.Error) as error:
-        raise DataError(f"the pair list {str(file)!r} cannot be read ({error})") from error
+    rows = read_table(file, ("target", "reference"))
+    return [_parse_row(row, root, f"line {number} of {str(file)!r}") for number, row in rows]
 
 
-def _parse_row(row: dict[str, str | None], root: Path, line: str) -> Pair:
+def _parse_row(row: Mapping[str, str | None], root: Path, line: str) -> Pair:
     """Return the pair of a row; ``line`` names the row in error messages."""
-    split = (row.get("split") or "").strip()
-    if split not in ("", "train", "val"):
-        raise DataError(f"the column 'split' must be 'train', 'val' or empty, got {split!r} in {line}")
+    text = (row.get("split") or "").strip()
+    split = SPLIT_NAMES.get(text.lower(), "") if text else ""
+    if text and not split:
+        raise DataError(f"the column 'split' must be 'train', 'val', 'test' or empty, got {text!r} in {line}")
     images = []
     for column in ("target", "reference"):
         path = root / (row[column] or "").strip()

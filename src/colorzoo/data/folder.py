@@ -12,7 +12,7 @@ from torch import Tensor
 
 from colorzoo.data.check import split_by_content
 from colorzoo.data.image_table import ImageTable
-from colorzoo.data.layouts import class_folders, has_splits, labels_by_folder
+from colorzoo.data.layouts import class_folders, labels_by_folder, split_folders
 from colorzoo.data.module import ImageDataModule, labels_of
 from colorzoo.data.originals import Originals, find_originals
 from colorzoo.data.sources import Sources, find_sources
@@ -29,8 +29,9 @@ class FolderDataModule(ImageDataModule):
         >>> next(iter(data.val_dataloader()))["rgb"].shape
         torch.Size([2, 3, 256, 256])
 
-    If the subfolders ``train`` and ``val`` both exist, they are the splits. Otherwise the images are split by
-    a hash of their content.
+    If the subfolders ``train`` and ``val`` both exist, they are the splits, and a subfolder ``test`` is left
+    out. The names ``valid`` and ``validation`` and names in capital letters are recognized, too. Otherwise
+    the images are split by a hash of their content.
 
     Args:
         root: Folder that is searched recursively.
@@ -106,8 +107,8 @@ class FolderDataModule(ImageDataModule):
     def find_images(self, split: str) -> ImageTable:
         """Return the images of a split, from its subfolder or from the split by a hash."""
         root = Path(self.hparams.root)
-        if has_splits(root):
-            return self._label(find_sources(root / split), root / split)
+        if folders := split_folders(root):
+            return self._label(find_sources(folders[split]), folders[split])
         found = self._split_by_content[split]
         if split == "val" and not found:
             raise DataError(
@@ -120,7 +121,7 @@ class FolderDataModule(ImageDataModule):
     def _labeled_folder(self) -> Path:
         """Parent of the class folders or source folders."""
         root = Path(self.hparams.root)
-        return root / "train" if has_splits(root) else root
+        return split_folders(root).get("train", root)
 
     @cached_property
     def _sources(self) -> list[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Literal
 
@@ -15,16 +17,56 @@ from torch import Tensor
 from colorzoo.data.image_table import ImageTable, Partners
 from colorzoo.data.sources import Sources, StoredImage, find_sources, tensor_of
 from colorzoo.errors import DataError
-from colorzoo.files import open_text
+from colorzoo.files import open_text, text_encoding
 from colorzoo.image_io.find import is_hidden
 
 Split = Literal["train", "val"]
 SPLITS: tuple[Split, ...] = ("train", "val")
 
 
+SPLIT_NAMES = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""Split that a folder name or a value in a table stands for, by the name in lowercase."""
+
+
 def has_splits(root: Path) -> bool:
-    """Return whether a data folder has the subfolders ``train`` and ``val``."""
-    return all((root / split).is_dir() for split in SPLITS)
+    """Return whether a data folder has subfolders for training and validation; see `split_folders`."""
+    return bool(split_folders(root))
+
+
+def split_folder(root: Path, split: str) -> Path:
+    """Return the folder of a split; without subfolders for the splits, ``root / split``."""
+    return split_folders(root).get(split, root / split)
+
+
+def split_folders(root: Path) -> dict[str, Path]:
+    """Return the subfolders of a data folder that contain the splits ``train`` and ``val``.
+
+    The names ``training``, ``valid`` and ``validation`` and names in capital letters are recognized, too. A
+    folder ``test`` is in no split. The result is empty if the folder has no subfolders for the splits.
+
+    Raises:
+        DataError: Only one of the splits exists beside a folder ``test``, or a split has two folders.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(root.iterdir()) if root.is_dir() else ():
+        split = SPLIT_NAMES.get(path.name.lower())
+        if split is None or not path.is_dir():
+            continue
+        if split in found:
+            names = f"{found[split].name} and {path.name}"
+            raise DataError(f"{str(root)!r} must contain one folder for the split {split!r}, got {names}")
+        found[split] = path
+    missing = next((split for split in SPLITS if split not in found), None)
+    if missing is None:
+        return {split: found[split] for split in SPLITS}
+    if len(found) > 1:  # the test images would be trained on
+        names = " and ".join(path.name for path in found.values())
+        raise DataError(f"{str(root)!r} must also contain the folder {missing!r}, got only {names}")
+    return {}
 
 
 def require_path(name: str, paths: Sequence[Path], help_text: str) -> Path:
@@ -96,12 +138,56 @@ def class_folders(folder: Path) -> list[str]:
 
 
 def class_names(sources: Iterable[StoredImage], root: Path) -> list[str]:
-    """Return each image's folder relative to ``root`` or to its tar file, as the class name."""
+    """Return each image's folder relative to ``root`` or to its tar file, as the class name.
+
+    For an image at the top level of a tar file, the class name is the path of the tar without ``.tar``.
+    """
     names = []
     for source in sources:
-        path = source.member.lstrip("./") if source.member else os.path.relpath(source.path, root)
+        path = source.member.lstrip("./")
+        if "/" not in path:  # an image file, or an image at the top level of a tar
+            path = os.path.relpath(source.path, root)
+            if source.member:
+                names.append(path.removesuffix(".tar").replace(os.sep, "/"))
+                continue
         names.append(os.path.dirname(path).replace(os.sep, "/"))  # noqa: PTH120 - called per image
     return names
+
+
+def read_table(file: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+    """Return the line numbers and rows of a CSV file, each row by column names.
+
+    The file contains commas, semicolons or tabs, in UTF-8 or UTF-16, because spreadsheet programs write all
+    of these.
+
+    Args:
+        file: The file; its first line is the header.
+        columns: Required columns, which also determine the separator.
+
+    Raises:
+        DataError: The file cannot be read or lacks a column.
+    """
+    try:
+        data = file.read_bytes()
+        encoding = text_encoding(data[:2])
+        if 0 in data[:2]:  # UTF-16 without a byte order mark
+            encoding = "utf-16-le" if data[1:2] == b"\0" else "utf-16-be"
+        text = data.decode(encoding)
+        header = text.partition("\n")[0]
+        found = {separator: next(csv.reader([header], delimiter=separator), []) for separator in ",;\t"}
+        separator = max(found, key=lambda each: len(set(columns) & {*map(str.strip, found[each])}))
+        reader = csv.DictReader(StringIO(text, newline=""), delimiter=separator)
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+        if missing := set(columns) - set(reader.fieldnames):
+            raise DataError(
+                f"the header of {str(file)!r} must contain the columns {', '.join(map(repr, columns))}, but "
+                f"{min(missing)!r} is missing"
+            )
+        return [(reader.line_num, row) for row in reader]
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise DataError(
+            f"{str(file)!r} cannot be read as a table ({error}). Save it as CSV in UTF-8."
+        ) from error
 
 
 def read_image_list(file: Path, folder: Path) -> ImageTable:

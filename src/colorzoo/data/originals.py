@@ -68,7 +68,7 @@ def find_originals(root: str | Path) -> Originals:
     if not sources:
         raise DataError(f"no image below {str(folder)!r}; expected image files, or .tar files with images")
     errors = [str(error) for name, error in search.errors if name != str(folder)]
-    return Originals(sources, root, search.skipped, errors)
+    return Originals(sources, root, search.omitted, errors)
 
 
 def relative_name(name: str, root: str) -> str:

@@ -13,6 +13,7 @@ from colorzoo.data.check import bounded_map
 from colorzoo.data.decode import UNREADABLE, decode_rgb
 from colorzoo.data.sources import StoredImage
 from colorzoo.errors import DataError
+from colorzoo.precision import distances
 
 SMOOTHING_SIGMA = 5.0  # CIE units, as in the authors' prior
 _SHORT_SIDE = 64  # pixels; neighboring pixels of larger images have nearly equal colors
@@ -68,7 +69,7 @@ def smooth_frequencies(frequencies: Tensor, sigma: float = SMOOTHING_SIGMA) -> T
         sigma: Standard deviation of the Gaussian in CIE units.
     """
     centers = hull_centers().to(frequencies)
-    kernel = torch.exp(-torch.cdist(centers, centers).square() / (2 * sigma**2))
+    kernel = torch.exp(-distances(centers, centers).square() / (2 * sigma**2))
     return frequencies @ (kernel / kernel.sum(dim=1, keepdim=True))
 
 

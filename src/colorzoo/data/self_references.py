@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.precision import in_float32
+from colorzoo.precision import distances, in_float32
 from colorzoo.randomness import Generators, draw_uniform
 
 
@@ -122,7 +122,7 @@ def _spline_basis(points_xy: Tensor, control: Tensor) -> Tensor:
 
     The functions are r^2 log r^2 of the distance r to each of the C control points, and 1, x and y.
     """
-    squared = torch.cdist(points_xy, control).square()
+    squared = distances(points_xy, control).square()
     radial = torch.special.xlogy(squared, squared)
     return torch.cat([radial, F.pad(points_xy, (1, 0), value=1.0)], dim=1)
 

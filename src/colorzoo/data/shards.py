@@ -38,12 +38,12 @@ from colorzoo.data.check import (
 )
 from colorzoo.data.decode import RESIZE_METHOD, decode_rgb
 from colorzoo.data.image_table import ImageTable
-from colorzoo.data.layouts import SPLITS, Split, class_names, has_splits
+from colorzoo.data.layouts import SPLITS, Split, class_names, split_folders
 from colorzoo.data.sources import digest_of, find_sources
 from colorzoo.environment import core_count
 from colorzoo.errors import DataError, first_words
 from colorzoo.files import write_atomic
-from colorzoo.image_io.formats import open_image
+from colorzoo.image_io.read import open_pil
 from colorzoo.weights.catalog import cache_home
 
 INDEX = "index.json"
@@ -110,7 +110,8 @@ def shard_folder(
 
     Args:
         source: Folder that is searched recursively for images, as files or in ``.tar`` files. The folder of
-            an image is its class. Subfolders ``train`` and ``val`` are the splits if both exist.
+            an image is its class, or the ``.tar`` file for images at the top level
+            of a tar. Subfolders ``train`` and ``val`` are the splits; see `split_folders`.
         out: Output folder for ``train``, ``val`` and ``shards.json``.
         options: Options for the content.
         workers: Number of processes; None uses one process per core. Scripts need the guard
@@ -131,6 +132,10 @@ def shard_folder(
     val = tables["val"].select(val_check.rows)
     require_usable(train, "train", source)
     require_usable(val, "val", source)
+    try:
+        (out / "train").mkdir(parents=True)  # succeeds in only one of several processes with the same output
+    except FileExistsError as error:
+        raise DataError(f"another process writes to the output folder {str(out)!r}") from error
     processes = workers or core_count()
     train_chunks = _pack(train, source, out / "train", options, processes)
     val_chunks = _pack(val, source, out / "val", options, processes)
@@ -163,9 +168,9 @@ def _check_output(source: Path, out: Path) -> None:
 
 def _find_splits(source: Path, val_fraction: float) -> tuple[dict[Split, ImageTable], list[str]]:
     """Return the images of both splits with their class numbers, and the class names."""
-    if has_splits(source):
-        found = {split: find_sources(source / split) for split in SPLITS}
-        roots = {split: source / split for split in SPLITS}
+    roots = split_folders(source)
+    if roots:
+        found = {split: find_sources(roots[split]) for split in SPLITS}
     else:
         found = dict(zip(SPLITS, split_by_content(find_sources(source), val_fraction, source), strict=True))
         roots = dict.fromkeys(SPLITS, source)
@@ -176,8 +181,10 @@ def _find_splits(source: Path, val_fraction: float) -> tuple[dict[Split, ImageTa
                 "--val-fraction, or add folders named train and val."
             )
     names_by_split = {split: class_names(found[split], roots[split]) for split in SPLITS}
-    # images outside class folders have the name "" and the number -1
-    classes = sorted(set(chain.from_iterable(names_by_split.values())) - {""})
+    # images outside class folders have the name "" and the number -1, and so do validation images whose class
+    # no training image has, such as the images in an official tar of all validation images
+    training = names_by_split["train"] if roots["train"] != roots["val"] else chain(*names_by_split.values())
+    classes = sorted({*training} - {""})
     number = {name: index for index, name in enumerate(classes)}
     tables = {}
     for split, names in names_by_split.items():
@@ -228,7 +235,7 @@ def encode(data: bytes, short_side: int, quality: int) -> bytes:
         short_side: Maximum shorter side in pixels; smaller images are not enlarged.
         quality: JPEG quality, up to 100.
     """
-    with open_image(BytesIO(data)) as image:
+    with open_pil(BytesIO(data), "image") as image:
         is_small, is_jpeg = min(image.size) <= short_side, image.format == "JPEG"
     if is_small and is_jpeg:
         return data

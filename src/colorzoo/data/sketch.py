@@ -18,7 +18,7 @@ from colorzoo.data.augment import jitter_colors
 from colorzoo.data.dataset import Sample, crop_square, read_rgb
 from colorzoo.data.folder import FolderDataModule
 from colorzoo.data.image_table import ImageTable
-from colorzoo.data.layouts import pair_sketches
+from colorzoo.data.layouts import pair_sketches, split_folder
 from colorzoo.data.line_art import random_lines, vary_lines
 from colorzoo.data.originals import Originals
 from colorzoo.data.sources import Sources, StoredImage
@@ -103,10 +103,12 @@ class SketchDataModule(FolderDataModule):
         if layout == "xdog":
             return super().find_images(split)
         if layout == "pairs":
-            return pair_sketches(root / split / "color", [root / split / "sketch"])
+            folder = split_folder(root, split)
+            return pair_sketches(folder / "color", [folder / "sketch"])
         if layout == "drawings":
-            images = root / split / "images"
-            table = pair_sketches(images, [root / split / "lines"], required=False)
+            folder = split_folder(root, split)
+            images = folder / "images"
+            table = pair_sketches(images, [folder / "lines"], required=False)
             if split == "train":
                 table = replace(table, labels=self._label(table.sources, images).labels)
             return table
@@ -147,7 +149,8 @@ class SketchDataModule(FolderDataModule):
     def _labeled_folder(self) -> Path:
         """Parent of the class folders."""
         root = Path(self.hparams.root)
-        return root / "train/images" if self._layout == "drawings" else super()._labeled_folder
+        drawings = self._layout == "drawings"
+        return split_folder(root, "train") / "images" if drawings else super()._labeled_folder
 
     @cached_property
     def _layout(self) -> SketchLayout:
@@ -155,9 +158,10 @@ class SketchDataModule(FolderDataModule):
         if layout != "auto":
             return layout
         root = Path(self.hparams.root)
-        if (root / "train/color").is_dir() or (root / "train/sketch").is_dir():
+        train = split_folder(root, "train")
+        if (train / "color").is_dir() or (train / "sketch").is_dir():
             return "pairs"
-        if (root / "train/images").is_dir() and (root / "train/lines").is_dir():
+        if (train / "images").is_dir() and (train / "lines").is_dir():
             return "drawings"
         return "tag2pix" if (root / "rgb_train").is_dir() else "xdog"
 

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from colorzoo.errors import DataError
 from colorzoo.image_io.find import RESULT_SUFFIX, is_hidden
+from colorzoo.image_io.formats import READABLE
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.weights.load import data_digest
 
 _NO_ARCHIVE = -1  # index of the tar file for an image outside tar files
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
 
 class StoredImage(NamedTuple):
@@ -178,7 +178,7 @@ def find_sources(folder: Path) -> Sources:
     require_folder(folder)
     sources = Sources.of(_stored_images(folder), folder)
     if not sources:
-        extensions = ", ".join(sorted(EXTENSIONS))
+        extensions = ", ".join(sorted(READABLE))
         raise DataError(f"no image below {str(folder)!r}; expected {extensions}, or .tar files with images")
     return sources
 
@@ -187,7 +187,7 @@ def _stored_images(folder: Path) -> Iterator[StoredImage]:
     """Yield the images below a folder: files, and members of ``.tar`` files."""
     for path in walk_files(str(folder)):
         suffix = suffix_of(path)
-        if suffix in EXTENSIONS:
+        if suffix in READABLE:
             if not _is_result(path):
                 yield StoredImage(path)
         elif suffix == ".tar":
@@ -290,7 +290,7 @@ def _require_end(archive: tarfile.TarFile) -> None:
 
 
 def _is_visible_image(member: tarfile.TarInfo) -> bool:
-    is_image = member.isfile() and suffix_of(member.name) in EXTENSIONS
+    is_image = member.isfile() and suffix_of(member.name) in READABLE
     return is_image and not any(is_hidden(part) for part in member.name.split("/") if part != ".")
 
 

@@ -20,13 +20,13 @@ from colorzoo.data.check import bounded_map, is_gray
 from colorzoo.data.coco_stuff import CocoStuffDataModule
 from colorzoo.data.decode import decode_rgb, why_unreadable
 from colorzoo.data.imagenet import ImageNetDataModule
-from colorzoo.data.layouts import SPLITS, has_splits
+from colorzoo.data.layouts import SPLITS, has_splits, split_folder
 from colorzoo.data.module import ImageDataModule
 from colorzoo.data.places import PlacesDataModule
 from colorzoo.data.sources import Sources, StoredImage, find_sources, suffix_of
 from colorzoo.environment import core_count
 from colorzoo.errors import DataError
-from colorzoo.image_io.formats import open_image
+from colorzoo.image_io.read import open_pil
 
 Kind = Literal["broken", "wrong extension", "gray", "tiny"]
 Problem = tuple[Kind, str]
@@ -35,7 +35,7 @@ TINY = 64
 """Minimum shorter side in pixels; smaller images are reported as tiny, because training enlarges them."""
 
 _SIDE = 32  # pixels; shorter side of the decoded images
-
+_VARIANTS: Mapping[str | None, str] = {"MPO": "JPEG", "DIB": "BMP"}  # several JPEG images; extension .dib
 
 _DATA_MODULES: Mapping[str, Callable[[str], ImageDataModule]] = {
     "imagenet": partial(ImageNetDataModule, labels=True),
@@ -111,8 +111,14 @@ def verify_images(
     if layout not in LAYOUTS:
         raise DataError(f"layout must be one of {', '.join(LAYOUTS)}, got {layout!r}")
     report = VerifyReport(str(root), layout)
-    splits = ("all",) if layout == "folder" and not has_splits(root) else SPLITS
     sources: dict[str, Sources] = {}
+    splits: tuple[str, ...] = SPLITS
+    if layout == "folder":
+        try:
+            splits = SPLITS if has_splits(root) else ("all",)
+        except DataError as error:
+            report.mistakes.append(str(error))
+            splits = ("all",)
     for split in splits:
         try:
             sources[split] = _find_split(root, layout, split)
@@ -134,7 +140,7 @@ def verify_images(
 def _find_split(root: Path, layout: str, split: str) -> Sources:
     """Return the images of a split; ``all`` stands for the images of a folder without splits."""
     if layout == "folder":
-        return find_sources(root if split == "all" else root / split)
+        return find_sources(root if split == "all" else split_folder(root, split))
     return _DATA_MODULES[layout](str(root)).find_images(split).sources
 
 
@@ -157,16 +163,16 @@ def examine(name: str, data: bytes) -> list[Problem]:
         data: Bytes of the file.
     """
     try:
-        with open_image(BytesIO(data)) as image:
-            size = image.size
-            file_format = "JPEG" if image.format == "MPO" else image.format  # MPO: several JPEG images
+        with open_pil(BytesIO(data), "the file") as image:
+            size, file_format = image.size, _VARIANTS.get(image.format, image.format)
         with torch.inference_mode():
             gray = is_gray(decode_rgb(data, _SIDE))
     except Exception as error:  # damaged files can raise any type of exception
         return [("broken", why_unreadable(error))]
     problems: list[Problem] = []
     suffix = suffix_of(name)
-    if Image.registered_extensions().get(suffix) != file_format:
+    expected = Image.registered_extensions().get(suffix)
+    if _VARIANTS.get(expected, expected) != file_format:
         problems.append(("wrong extension", f"{file_format} file with extension {suffix or '(none)'}"))
     if min(size) < TINY:
         problems.append(("tiny", f"{size[0]} x {size[1]}"))

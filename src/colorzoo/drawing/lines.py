@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 
 Levels = NDArray[Any]
 Map = NDArray[np.float32]
@@ -24,16 +25,23 @@ FEWEST_INK = 1e-4
 _MOST_REMAPPED = 32_000  # pixels per side; cv2.remap supports at most 32,766
 _PAPER_SIDE = 400  # shorter side in pixels of the copy from which the paper color is estimated
 _PAPER_REACH = 12  # the paper is the maximum within 1/12 of the shorter side
-_DARK_PAPER = 0.35  # median gray level below which a drawing has white ink on black paper
+_DARK = 0.35  # gray level below which a pixel is black
+_CLOSED = 7  # width in pixels of the dark lines that are removed from the light parts, at the size `PROBE`
+_LEAST_LIGHT_LINES = 0.55  # minimum fraction of the light parts that belongs to lines of white ink
 _DOT = 0.006  # diameter of the largest screentone dot, as a fraction of the shorter side
 _DOTS = 0.25  # fraction of the ink that must be dots before the dots count as tone
+_DARKEST_MIDTONE, _LIGHTEST_MIDTONE = 0.15, 0.85  # 0 for the darkest ink and 1 for paper
 _MOST_MIDTONES = 0.22  # maximum fraction in line art; samples have up to 0.16, paintings 0.3 and more
-_MOST_INK = 0.4  # maximum fraction of line pixels
-_UNEVEN = 0.05  # maximum standard deviation of the gray level of the paper
+_MOST_INK = 0.45  # maximum fraction of ink
+_UNEVEN = 0.04  # maximum standard deviation of the gray level of the visible paper
 _LEAST_PAPER = 0.55  # minimum fraction of pixels with the gray level of paper
 _CLEAN, _LEAST_CLEAN = 0.92, 0.75  # gray level relative to black paper, and minimum fraction of such pixels
-_THIN = 5.0  # distance in pixels from the paper up to which ink belongs to a line
-_LEAST_THIN = 0.75  # minimum fraction of ink that belongs to lines
+_THIN = 5.0  # distance in pixels from the paper up to which ink belongs to a line, at the size `PROBE`
+_LEAST_DRAWN = 0.9  # minimum fraction of ink that belongs to lines or is solid black
+_FAINTEST = 10  # smallest darkness of faint lines
+_NOISE = 6.0  # minimum difference of faint lines from the paper, in standard deviations of the paper
+_LIGHT_INK = 1.5 * INK  # 90th percentile of the darkness of ink below which lines are faint
+_LEAST_THIN = 0.75  # minimum fraction of faint ink that belongs to lines; tone has wide areas
 _PAPER = 0.7  # minimum gray level of paper
 
 
@@ -61,15 +69,29 @@ class LineArt:
     def read(cls, levels: Levels) -> LineArt:
         """Estimate the color of the paper: a smoothed maximum over a wide neighborhood.
 
+        The ink is white if most pixels are black and the light parts are lines. A drawing with much black
+        ink has wide light parts.
+
         Args:
             levels: ``(H, W)`` or ``(H, W, 3)``, uint8, uint16 or float.
         """
         small = _unit_rgb(shrink(levels, _PAPER_SIDE))
-        inverted = bool(np.median(small.mean(2)) < _DARK_PAPER)
+        inverted = bool(np.median(small.mean(2)) < _DARK)
+        if inverted:
+            light = (_unit_rgb(shrink(levels, PROBE)).mean(2) >= _DARK).astype(np.uint8)
+            light = cv2.morphologyEx(light, cv2.MORPH_CLOSE, np.ones((_CLOSED, _CLOSED), np.uint8))
+            is_thin = cv2.distanceTransform(light, cv2.DIST_L2, 3)[light > 0] < _THIN
+            inverted = bool(not is_thin.size or is_thin.mean() > _LEAST_LIGHT_LINES)
         if inverted:
             small = 1 - small
         reach = max(15, min(small.shape[:2]) // _PAPER_REACH) | 1
         paper = cv2.dilate(small, np.ones((reach, reach), np.uint8))
+        # inside solid black that is wider than the neighborhood, the paper is the nearest paper
+        gray = paper.mean(2)
+        is_black = gray < _DARK * gray.max()
+        if is_black.any():
+            rows, columns = distance_transform_edt(is_black, return_distances=False, return_indices=True)
+            paper = paper[rows, columns]
         paper = cv2.GaussianBlur(paper, (0, 0), reach / 3)
         return cls(levels, np.maximum(paper, 0.02), inverted)
 
@@ -91,12 +113,15 @@ class LineArt:
 
     @cached_property
     def darkness(self) -> Darkness:
-        """Ink that separates regions, ``(H, W)`` from 0 to 255. Screentone dots count as paper."""
+        """Ink that separates regions, ``(H, W)`` from 0 to 255.
+
+        Screentone dots count as paper. The darkness of a drawing with faint lines only is increased.
+        """
         darkness = np.empty(self.shape, np.uint8)
         for first in range(0, self.shape[0], 256):
             lightest = self.transmission(first, first + 256).min(2)
             darkness[first : first + 256] = np.rint(255 * (1 - lightest))
-        return _without_screentone(darkness)
+        return _without_screentone(_with_dark_lines(darkness))
 
     def _paper_rows(self, first: int, last: int) -> Map:
         """Return the paper color of a band of rows, ``(rows, W, 3)``."""
@@ -145,22 +170,28 @@ def shrink(levels: Levels, side: int) -> Levels:
 
 
 def is_line_art(levels: Levels) -> bool:
-    """Return whether an image ``(H, W)`` or ``(H, W, 3)`` has thin lines on light or black paper.
+    """Return whether an image ``(H, W)`` or ``(H, W, 3)`` has lines and solid black on even paper.
+
+    Ink belongs to a line or is as dark as the darkest ink. The dark parts of photos are wide and have
+    different gray levels. The ink can also be white on black paper.
 
     Examples:
         >>> is_line_art(np.full((32, 48), 120, dtype=np.uint8))
         False
     """
     art = LineArt.read(shrink(levels, PROBE))
-    if art.paper.mean(2).std() > _UNEVEN:  # excludes most photos before their lines are extracted
+    tones = _relative_tones(art)
+    paper = art.paper.mean(2)[tones > _LIGHTEST_MIDTONE]
+    if not paper.size or paper.std() > _UNEVEN:  # excludes most photos before their lines are extracted
         return False
     ink = (art.darkness >= INK).astype(np.uint8)
     if not FEWEST_INK <= ink.mean() <= _MOST_INK:
         return False
     if has_midtones(art) or not _is_mostly_paper(art):
         return False
-    is_thin = cv2.distanceTransform(ink, cv2.DIST_L2, 3)[ink > 0] < _THIN
-    return bool(is_thin.mean() > _LEAST_THIN)
+    is_thin = cv2.distanceTransform(ink, cv2.DIST_L2, 3) < _THIN
+    is_drawn = is_thin | (tones < _DARKEST_MIDTONE)
+    return bool(is_drawn[ink > 0].mean() > _LEAST_DRAWN)
 
 
 def _is_mostly_paper(art: LineArt) -> bool:
@@ -171,14 +202,18 @@ def _is_mostly_paper(art: LineArt) -> bool:
 
 
 def has_midtones(art: LineArt) -> bool:
-    """Return whether an image has the midtones of a photo or a painting, at a shorter side of `PROBE`.
+    """Return whether an image has the midtones of a photo or a painting, at a shorter side of `PROBE`."""
+    tones = _relative_tones(art)
+    is_midtone = (tones > _DARKEST_MIDTONE) & (tones < _LIGHTEST_MIDTONE)
+    return bool(is_midtone.mean() > _MOST_MIDTONES)
 
-    The paper counts as white, and the darkest ink as black.
-    """
+
+def _relative_tones(art: LineArt) -> Map:
+    """Return the gray level of each pixel: about 0 for the darkest ink and 1 for paper."""
     gray = art.transmission(0, art.shape[0]).mean(2)
     ink = min(float(np.quantile(gray, 0.01)), 0.7)
-    clean = (gray - ink) / max(0.92 - ink, 1e-3)
-    return bool(((clean > 0.15) & (clean < 0.85)).mean() > _MOST_MIDTONES)
+    tones: Map = (gray - ink) / max(_CLEAN - ink, 1e-3)
+    return tones
 
 
 def _unit_rgb(levels: Levels) -> Map:
@@ -187,6 +222,35 @@ def _unit_rgb(levels: Levels) -> Map:
     if levels.dtype.kind == "u":
         values /= np.float32(np.iinfo(levels.dtype).max)
     return np.repeat(values[..., None], 3, 2) if values.ndim == 2 else values
+
+
+def _with_dark_lines(darkness: Darkness) -> Darkness:
+    """Increase the darkness of a drawing whose lines are all faint, such as light pencil lines."""
+    # from the histogram, because large drawings need much memory
+    counts = cv2.calcHist([darkness], [0], None, [256], [0, 256]).ravel().astype(np.int64)
+    steps = np.arange(256)
+    paper = _quantile(counts, 0.5)
+    noise = 1.4826 * _quantile(np.bincount(abs(steps - paper), counts), 0.5)  # standard deviation
+    faintest = max(_FAINTEST, paper + _NOISE * noise)
+    ink_counts = np.where(steps >= faintest, counts, 0)
+    if faintest >= INK or not ink_counts.any():
+        return darkness
+    typical = _quantile(ink_counts, 0.9)
+    if typical >= _LIGHT_INK:
+        return darkness
+    ink = (darkness >= faintest).astype(np.uint8)
+    thin = _THIN * max(1.0, min(darkness.shape) / PROBE)
+    is_thin = cv2.distanceTransform(ink, cv2.DIST_L2, 3)[ink > 0] < thin
+    if is_thin.mean() < _LEAST_THIN:
+        return darkness
+    gain = min(255 / typical, INK / faintest)  # the noise of the paper stays below `INK`
+    return cv2.convertScaleAbs(darkness, alpha=gain)
+
+
+def _quantile(counts: NDArray[Any], fraction: float) -> int:
+    """Return the quantile of integers from 0 that a histogram counts."""
+    total = counts.cumsum()
+    return int(np.searchsorted(total, fraction * total[-1]))
 
 
 def _without_screentone(darkness: Darkness) -> Darkness:

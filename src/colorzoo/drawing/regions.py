@@ -28,6 +28,8 @@ _WIDEST = 80.0  # a gap above this width is never closed at the default setting,
 _RECTANGULAR = 0.9  # smallest fraction of its bounding box that a panel covers
 _LEAST_REGION = 0.002  # smallest region that counts as enclosed by lines, as a fraction of the image
 _LEAST_ENCLOSED = 0.03  # fraction of a drawing that such regions cover at least
+_LARGEST_LETTER = 0.125  # largest height of a letter of text, as a fraction of the shorter side
+_LEAST_LARGE = 0.5  # fraction of the ink of a drawing that belongs to larger strokes at least
 _SMALLEST = 1.2e-5  # smallest region as a fraction of the image; smaller regions join a neighbor
 _OPEN = 0.5  # smallest fraction of openings in a boundary without a line
 _LONG_OPEN = 0.35  # the same for long openings
@@ -72,11 +74,27 @@ def find_regions(darkness: Darkness, gap: float = GAP) -> Labels:
     return _by_size(labels)
 
 
-def encloses_regions(levels: Levels) -> bool:
-    """Return whether the lines of line art enclose regions to color, unlike the lines of text."""
+def is_text(levels: Levels) -> bool:
+    """Return whether line art ``(H, W)`` or ``(H, W, 3)`` is text.
+
+    Text has many small strokes, which enclose only small areas. The lines of a drawing enclose regions to
+    color, or most of the ink belongs to large strokes.
+
+    Examples:
+        >>> levels = np.full((64, 96), 255, np.uint8)
+        >>> levels[8:56, 40:44] = levels[8:12, 20:64] = 0  # a large letter T
+        >>> is_text(levels)
+        False
+    """
     darkness = LineArt.read(shrink(levels, PROBE)).darkness
     areas = np.bincount(find_regions(darkness).ravel())[1:] / darkness.size
-    return bool(areas[areas > _LEAST_REGION].sum() > _LEAST_ENCLOSED)
+    if areas[areas > _LEAST_REGION].sum() > _LEAST_ENCLOSED:
+        return False
+    _, _, boxes, _ = cv2.connectedComponentsWithStats((darkness >= INK).astype(np.uint8))
+    strokes = boxes[1:]  # without the paper
+    is_large = strokes[:, cv2.CC_STAT_HEIGHT] > _LARGEST_LETTER * min(darkness.shape)
+    ink = strokes[:, cv2.CC_STAT_AREA]
+    return bool(ink[is_large].sum() <= _LEAST_LARGE * ink.sum())
 
 
 def find_open_boundaries(regions: Labels, darkness: Darkness, gap: float = GAP) -> Labels:

@@ -30,6 +30,7 @@ from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.settings import flatten_arguments
+from colorzoo.weights.catalog import missing_weights_advice
 
 Graph = Callable[[Sequence[Tensor]], Mapping[str, Tensor]]
 """Function that runs a graph on a list of inputs and returns the outputs by name."""
@@ -117,9 +118,7 @@ def export_model(
     require_onnx()
     model = create_coloring_model(card.name, weights, **hparams)
     if weights is not None and not model.trained:
-        raise ColorzooError(
-            f"export of {card.name} requires trained weights. Run `colorzoo weights fetch {card.name}`."
-        )
+        raise ColorzooError(f"export of {card.name} requires trained weights. {missing_weights_advice(card)}")
     traced, others = graph_samples(card)
     return write_graph(model, traced, others, out, {"model": card.name, "paper": card.paper})
 
@@ -211,10 +210,13 @@ def compare_traced(
 def _atomic_file(out: Path) -> Iterator[Path]:
     """Yield a temporary path; rename the file to ``out`` if no error occurs."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # warnings of the exporters about their own code
-        yield Path(folder) / out.name
-        (Path(folder) / out.name).replace(out)
+    try:
+        with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # warnings of the exporters about their own code
+            yield Path(folder) / out.name
+            (Path(folder) / out.name).replace(out)
+    except OSError as error:  # errors of a full disk do not contain the path
+        raise OSError(error.errno, error.strerror, error.filename or str(out)) from error
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
 from collections import defaultdict
@@ -21,13 +20,15 @@ from colorzoo.color import rgb_to_gray, rgb_to_lab, xdog
 from colorzoo.data.check import GRAY_RANGE
 from colorzoo.data.decode import UNREADABLE, decode_rgb, why_unreadable
 from colorzoo.data.exemplar_pairs import read_pairs
-from colorzoo.data.layouts import pair_sketches
+from colorzoo.data.layouts import pair_sketches, read_table
 from colorzoo.data.sources import StoredImage, find_sources
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.protocol import Protocol, Sketches
-from colorzoo.files import digest_of, open_text
+from colorzoo.files import digest_of
 from colorzoo.guidance import Boxes
 from colorzoo.image_io.find import natural_sort_key
+from colorzoo.image_io.raster_image import fill_hidden
+from colorzoo.image_io.read import read_pixels
 from colorzoo.metrics.cdr import TruthClusters, truth_clusters
 from colorzoo.simulation import DrawingRegions, TargetImage
 
@@ -54,7 +55,8 @@ class Item:
         source: Location of the image file.
         reference: Location of the reference image, or None.
         label: Class index from ``labels.csv``, or None.
-        boxes: Boxes from ``boxes.csv`` in pixels: left, top, right, bottom. None without this file.
+        boxes: Boxes from ``boxes.csv`` in pixels of the upright image: left, top, right, bottom. None without
+            this file.
         sha256: SHA-256 of the image file; empty until `hashed` computes it.
         reference_sha256: SHA-256 of the reference file; empty without a reference.
         reference_name: Path of the reference relative to the data folder.
@@ -215,8 +217,8 @@ def _frames(folder: Path, protocol: Protocol) -> list[Item]:
 
 def _labeled(items: list[Item], folder: Path) -> list[Item]:
     """Add the labels from `LABELS_FILE`, if this file exists."""
-    columns = "'image' and 'label' (an integer)"
-    labels = _read_annotations(folder / LABELS_FILE, items, columns, lambda row: int(row["label"]))
+    file, values = folder / LABELS_FILE, "'label' must be an integer"
+    labels = _read_annotations(file, items, ("image", "label"), values, lambda row: int(row["label"]))
     if labels is None:
         return items
     return [replace(item, label=labels[item.name][-1] if item.name in labels else None) for item in items]
@@ -224,8 +226,8 @@ def _labeled(items: list[Item], folder: Path) -> list[Item]:
 
 def _boxed(items: list[Item], folder: Path) -> list[Item]:
     """Add the boxes from `BOXES_FILE`, if this file exists; images without rows have no objects."""
-    columns = "'image', 'left', 'top', 'right' and 'bottom' (in pixels, left <= right and top <= bottom)"
-    boxes = _read_annotations(folder / BOXES_FILE, items, columns, _corners)
+    values = "the boxes must have left <= right and top <= bottom in pixels"
+    boxes = _read_annotations(folder / BOXES_FILE, items, ("image", *BOX_COLUMNS), values, _corners)
     if boxes is None:
         return items
     return [replace(item, boxes=tuple(boxes.get(item.name, ())[:MOST_BOXES])) for item in items]
@@ -239,14 +241,19 @@ def _corners(row: Mapping[str, str]) -> tuple[float, ...]:
 
 
 def _read_annotations(
-    file: Path, items: Sequence[Item], columns: str, parse: Callable[[Mapping[str, str]], Parsed]
+    file: Path,
+    items: Sequence[Item],
+    columns: Sequence[str],
+    values: str,
+    parse: Callable[[Mapping[str, str]], Parsed],
 ) -> dict[str, list[Parsed]] | None:
     """Return the parsed rows of a CSV file by image name; None if the file does not exist.
 
     Args:
         file: The file.
         items: The images.
-        columns: Required columns for the message.
+        columns: Required columns.
+        values: Required values for the message.
         parse: Function that returns the value of a row.
 
     Raises:
@@ -254,17 +261,12 @@ def _read_annotations(
     """
     if not file.is_file():
         return None
-    try:
-        with open_text(file) as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeError, csv.Error) as error:
-        raise DataError(f"{str(file)!r} cannot be read ({error})") from error
     annotations = defaultdict[str, list[Parsed]](list)
-    for row in rows:
+    for _, row in read_table(file, columns):
         try:
             annotations[row["image"]].append(parse(row))
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{str(file)!r} must have the columns {columns}, got the row {row}") from error
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{values} in {str(file)!r}, got the row {row}") from error
     if not any(item.name in annotations for item in items):
         raise DataError(
             f"{str(file)!r} must list images relative to its folder, such as {items[0].name!r}, got none of "
@@ -431,7 +433,13 @@ def _require_min_side(size: tuple[int, int], name: str) -> None:
 def _read_reference(item: Item, protocol: Protocol, device: torch.device) -> Tensor | None:
     if item.reference is None:
         return None
-    return _resized(_decode(item.reference, f"the reference of {item.name}"), protocol, device)
+    try:
+        image = fill_hidden(read_pixels(item.reference.read()))  # as references of `colorzoo colorize`
+    except UNREADABLE as error:
+        reason = why_unreadable(error)
+        raise ImageError(f"the reference of {item.name} cannot be decoded: {reason}") from error
+    levels = np.rint(image.rgb * 255).astype(np.uint8)
+    return _resized(torch.from_numpy(levels).permute(2, 0, 1), protocol, device)
 
 
 def _read_lines(item: Item, size: tuple[int, int], protocol: Protocol, device: torch.device) -> Tensor | None:

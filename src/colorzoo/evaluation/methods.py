@@ -17,13 +17,14 @@ from torch import Tensor, nn
 
 from colorzoo.card import GuidanceKind, ModelCard
 from colorzoo.color import rgb_to_lab
-from colorzoo.data.sources import EXTENSIONS, walk_files
+from colorzoo.data.sources import walk_files
 from colorzoo.errors import DataError, ImageError, UnknownModelError, WeightsError
 from colorzoo.evaluation.images import BOXES_FILE, Item, Truth, digest, read_result
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.factory import create_coloring_model
 from colorzoo.files import sha256_of
 from colorzoo.guidance import Guidance, Recipe
+from colorzoo.image_io.formats import READABLE
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.palette import next_point
@@ -266,7 +267,7 @@ def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
     """Return the method whose results are the images of a folder, with the names of the evaluated images."""
     by_stem = defaultdict[Path, list[Path]](list)  # results with the same name can have several extensions
     for path in map(Path, walk_files(str(folder))):
-        if path.suffix.lower() in EXTENSIONS:  # other files can be provenance records
+        if path.suffix.lower() in READABLE:  # other files can be provenance records
             by_stem[path.relative_to(folder).with_suffix("")].append(path)
     paths = [path for stem in sorted(by_stem) for path in by_stem[stem]]
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from colorzoo.environment import describe_run, hide_home
+from colorzoo.errors import DataError
 from colorzoo.evaluation.bibtex import bibtex, cited_keys
 from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.images import Item
@@ -17,12 +19,33 @@ from colorzoo.evaluation.tables import latex, markdown, per_image, plain
 from colorzoo.files import write_atomic
 
 SCHEMA = 3
+REPORT_FILES = (  # in the order in which they are written
+    *("manifest.json", "per_image.csv", "results.md", "results.tex", "references.bib", "report.html"),
+    "results.json",
+)
+
+
+def check_report_folder(folder: Path) -> None:
+    """Raise an error if a report in a folder would replace files that do not belong to an earlier report.
+
+    Raises:
+        DataError: The folder contains a file with the name of a report file, but no manifest of a report.
+    """
+    found = [name for name in REPORT_FILES if os.path.lexists(folder / name)]
+    try:
+        stored = json.loads((folder / REPORT_FILES[0]).read_bytes())
+    except (OSError, ValueError):  # no file, or not JSON
+        stored = None
+    is_report = isinstance(stored, dict) and {"schema", "protocol", "methods"} <= stored.keys()
+    if found and not is_report:
+        raise DataError(f"{folder / found[0]} is not part of a report. Choose another folder for -o.")
 
 
 def write_report(summary: Summary, cache: Cache, folder: Path) -> None:
     """Write all files of a report to a folder.
 
-    The file ``results.json`` is written last, so its presence marks a complete report.
+    The manifest is written first, so that `check_report_folder` recognizes an interrupted report. The file
+    ``results.json`` is written last, so its presence marks a complete report.
 
     Args:
         summary: Results of the evaluation.
@@ -40,9 +63,9 @@ def write_report(summary: Summary, cache: Cache, folder: Path) -> None:
         "report.html": page(summary, cache),
         "results.json": _json(complete),
     }
-    for name, text in texts.items():
+    for name in REPORT_FILES:
         # names of images that are not UTF-8 contain surrogates
-        write_atomic(folder / name, text.encode("utf-8", "backslashreplace"))
+        write_atomic(folder / name, texts[name].encode("utf-8", "backslashreplace"))
 
 
 def _json(value: object) -> str:

@@ -33,7 +33,7 @@ from colorzoo.evaluation.methods import (
     truth_method,
 )
 from colorzoo.evaluation.protocol import Protocol, interaction_counts, load_protocol
-from colorzoo.evaluation.report import write_report
+from colorzoo.evaluation.report import check_report_folder, write_report
 from colorzoo.evaluation.summary import EvaluationSetup, Summary, summarize
 from colorzoo.evaluation.tables import image_rows, score_rows
 from colorzoo.inference.network import choose_device
@@ -255,6 +255,7 @@ def _check_compared(compare: tuple[str, str] | None, rows: Collection[str]) -> N
 
 def _make_output_folder(output: Path, data: Path) -> None:
     require_outside(output, data, "-o")
+    check_report_folder(output)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -128,7 +129,7 @@ def _check_vote(sources: Mapping[str, MethodSource], folder: Path) -> None:
     """Check the number, names and files of the methods, and that the folder contains no vote."""
     if len(sources) < 2:
         raise DataError(f"a vote requires at least two methods, got {', '.join(sources) or 'none'}")
-    if (folder / KEY_FILE).exists():
+    if (folder / KEY_FILE).exists() or (folder / PAGE_FOLDER / "index.html").exists():
         raise DataError(f"{str(folder)!r} already contains a vote. Select another folder.")
     check_methods(sources)
 
@@ -172,12 +173,13 @@ def _write_pairs(
         seed: Seed for the order of the pairs and for the sides.
     """
     page = folder / PAGE_FOLDER
-    (page / "images").mkdir(parents=True, exist_ok=True)
     pairs, image_hashes = [], []
     for number, comparison in enumerate(_shuffled_comparisons(results, methods, seed), start=1):
         item, images, left, right = comparison
-        images[left].save(page / "images" / f"{number:04d}-left.png", compress_level=1)
-        images[right].save(page / "images" / f"{number:04d}-right.png", compress_level=1)
+        for side, method in (("left", left), ("right", right)):
+            content = io.BytesIO()
+            images[method].save(content, "PNG", compress_level=1)
+            write_atomic(page / "images" / f"{number:04d}-{side}.png", content.getbuffer())
         pairs.append({"image": item.name, "sha256": item.sha256, "left": left, "right": right})
         image_hashes += [digest_of(images[method].tobytes()) for method in (left, right)]
     vote = digest(json.dumps(pairs), str(seed), *image_hashes)[:12]  # identifies the shown images

@@ -13,7 +13,7 @@ _SIZE = 256  # pixels; images are resized so that statistics do not depend on th
 _CELL = 4  # side in pixels of the cells over which ab is averaged
 
 
-def statistics_of(rgb: Tensor) -> GlobalStatistics:
+def statistics_of(rgb: Tensor, opacity: Tensor | None = None) -> GlobalStatistics:
     """Compute the color histogram and the mean saturation of images.
 
     Examples:
@@ -24,13 +24,17 @@ def statistics_of(rgb: Tensor) -> GlobalStatistics:
 
     Args:
         rgb: ``(B, 3, H, W)`` in [0, 1].
+        opacity: Weight ``(B, 1, H, W)`` of each pixel in [0, 1], not 0 for all pixels of an image; None gives
+            equal weights.
     """
-    small = F.interpolate(rgb, size=(_SIZE, _SIZE), mode="bicubic", antialias=True, align_corners=False)
-    small = small.clamp(0, 1)
-    return GlobalStatistics(ab_histogram(rgb_to_lab(small)[:, 1:]), mean_saturation(small))
+    size = (_SIZE, _SIZE)
+    small = F.interpolate(rgb, size=size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+    if opacity is not None:
+        opacity = F.interpolate(opacity, size=size, mode="bilinear", antialias=True)
+    return GlobalStatistics(ab_histogram(rgb_to_lab(small)[:, 1:], opacity), mean_saturation(small, opacity))
 
 
-def ab_histogram(ab: Tensor) -> Tensor:
+def ab_histogram(ab: Tensor, opacity: Tensor | None = None) -> Tensor:
     """Compute the histogram of ab over the 313 color bins.
 
     Examples:
@@ -42,6 +46,7 @@ def ab_histogram(ab: Tensor) -> Tensor:
 
     Args:
         ab: ``(B, 2, H, W)`` in CIE units.
+        opacity: Weight ``(B, 1, H, W)`` of each pixel; None gives equal weights.
 
     Returns:
         ``(B, 313)`` fraction of cells in each bin.
@@ -50,19 +55,30 @@ def ab_histogram(ab: Tensor) -> Tensor:
     cell_colors = cells.permute(0, 2, 3, 1).reshape(-1, 2)
     nearest_bins, _ = soft_neighbors(cell_colors, neighbors=1)
     bins = nearest_bins.view(len(ab), -1)  # (B, cells)
+    weights = torch.ones_like(bins, dtype=ab.dtype)
+    if opacity is not None:
+        weights = F.avg_pool2d(opacity, _CELL, ceil_mode=True).flatten(1)
     counts = ab.new_zeros(len(ab), len(hull_centers()))
-    counts.scatter_add_(1, bins, torch.ones_like(bins, dtype=ab.dtype))
-    return counts / bins.shape[1]
+    counts.scatter_add_(1, bins, weights)
+    return counts / weights.sum(dim=1, keepdim=True)
 
 
-def mean_saturation(rgb: Tensor) -> Tensor:
-    """Return the mean HSV saturation ``(B, 1)`` in [0, 1] of RGB ``(B, 3, H, W)`` in [0, 1].
+def mean_saturation(rgb: Tensor, opacity: Tensor | None = None) -> Tensor:
+    """Return the mean HSV saturation ``(B, 1)`` in [0, 1] of images.
 
     Examples:
         >>> mean_saturation(torch.ones(2, 3, 8, 8)).flatten()
         tensor([0., 0.])
+
+    Args:
+        rgb: ``(B, 3, H, W)`` in [0, 1].
+        opacity: Weight ``(B, 1, H, W)`` of each pixel; None gives equal weights.
     """
-    return pixel_saturation(rgb).mean(dim=(1, 2)).unsqueeze(1)
+    saturation = pixel_saturation(rgb)
+    if opacity is None:
+        return saturation.mean(dim=(1, 2)).unsqueeze(1)
+    weights = opacity[:, 0] / opacity.sum(dim=(2, 3), keepdim=True)[:, 0]
+    return (saturation * weights).sum(dim=(1, 2)).unsqueeze(1)
 
 
 def pixel_saturation(rgb: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError, OtherImageError
 from colorzoo.guidance.fields import Fields, HexColor, Reach, Vertices, hex_color, plain_fields
-from colorzoo.settings import Fraction, NonNegativeFloat, PositiveInt, Range
+from colorzoo.settings import Fraction, NonNegativeFloat, PositiveInt, Range, check_choice
 
 Blend = Literal["color", "hue", "saturation"]
 Adjustment = Annotated[float, Range(-100, 100)]
@@ -219,6 +219,10 @@ class PaintStroke:
     hidden: bool = False
     layer: PositiveInt | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raise `ColorzooError` if `blend` is unknown."""
+        check_choice("PaintStroke.blend", self.blend, Blend)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the stroke as a dictionary of JSON types, omitting default values."""

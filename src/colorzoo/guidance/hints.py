@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -13,7 +14,7 @@ from typing import Self
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.export import register_dataclass
 from torch.nn import functional as F
@@ -26,6 +27,7 @@ from colorzoo.guidance.objects import StatisticsHint
 from colorzoo.guidance.recipe import BoxHint, PointHint, Recipe, Stroke
 
 _MAX_WIDTH = 1e5  # stroke width in pixels; covers any image
+_ROUNDING = 1e-6  # tolerance in pixels for pixel centers on the border of a stroke
 _SHOWN_LIGHTNESS = 60.0  # lightness at which an exact ab is written as #rrggbb
 
 
@@ -286,7 +288,7 @@ class Guidance(TensorFields):
 
     Examples:
         >>> from colorzoo.guidance import PointHint
-        >>> recipe = Recipe(width=64, height=48, points=(PointHint(x=20, y=10, color="#c04020"),))
+        >>> recipe = Recipe(width=64, height=48, points=(PointHint(x=20, y=10, reach="everywhere"),))
         >>> guidance = Guidance.from_recipe(recipe, width=64, height=48)
         >>> guidance.points.ab.shape
         torch.Size([1, 2, 48, 64])
@@ -383,9 +385,10 @@ class Guidance(TensorFields):
     def from_recipe(
         cls, recipe: Recipe, width: int, height: int, size: tuple[int, int] | None = None
     ) -> Guidance:
-        """Rasterize the points, scribbles and boxes of a recipe.
+        """Convert the points, scribbles, boxes, statistics and label of a recipe to tensors.
 
-        Other hints are ignored, because they require a model or files.
+        Tensors cannot contain the other hints and settings of a recipe, such as areas or a reach that limits
+        how far a point spreads. Pass a recipe that has them to `Colorizer`.
 
         Args:
             recipe: Recipe to rasterize.
@@ -394,14 +397,35 @@ class Guidance(TensorFields):
             size: Height and width of the returned maps; None uses the size of the image.
 
         Raises:
-            GuidanceError: The recipe does not fit the size of the image.
+            GuidanceError: The recipe does not fit the size of the image, or contains hints or settings that
+                tensors cannot contain.
         """
         recipe.check_inside(width, height)
+        recipe = recipe.shown()
+        for index, point in enumerate(recipe.points):
+            if point.reach != "everywhere" or point.strength != 1:
+                raise GuidanceError(
+                    f"recipe.points[{index}] must have the reach 'everywhere' and the strength 1 for "
+                    f"guidance tensors, got {point.reach!r} and {point.strength:g}. Pass the recipe to "
+                    "Colorizer."
+                )
+        settings = ("regions", "areas", "paint", "replacements", "finish", "healing", "crop", "drawing")
+        found = [name for name in settings if getattr(recipe, name)]
+        found += [name for name in ("exemplar", "classes", "divisions") if recipe.extra.get(name)]
+        found += ["strength"] if recipe.strength != 1 else []
+        if found:
+            raise GuidanceError(
+                "the recipe must contain only points, scribbles, boxes, statistics and a label for guidance "
+                f"tensors, got {', '.join(found)}. Pass the recipe to Colorizer."
+            )
         target = size or (height, width)
+        has_statistics = recipe.extra.get("statistics")
         return cls(
             points=rasterize_points(recipe.points, width, height, target),
             scribbles=rasterize_scribbles(recipe.scribbles, width, height, target),
             boxes=boxes_of(recipe.boxes, width, height),
+            statistics=global_statistics(recipe.statistics) if has_statistics else None,
+            label=None if recipe.label is None else torch.tensor([recipe.label]),
         )
 
 
@@ -435,16 +459,25 @@ def rasterize_scribbles(
 ) -> Scribbles | None:
     """Rasterize strokes of a ``width`` x ``height`` image to a mask of ``size`` (H, W).
 
-    The result is None if there are no strokes.
+    A stroke covers each pixel whose center is at most half the width of the stroke away from its path, and
+    the pixels that contain its vertices. A stroke is at least one pixel wide. The result is None if there are
+    no strokes.
     """
     if not strokes:
         return None
-    canvas = Image.new("L", (size[1], size[0]))
-    draw = ImageDraw.Draw(canvas)
+    scale_x, scale_y = size[1] / width, size[0] / height
+    changes = np.zeros((size[0], size[1] + 1), np.int32)  # of the number of covering segments, along each row
     for stroke in strokes:
-        _draw_stroke(draw, stroke, size[1] / width, size[0] / height)
-    mask = torch.frombuffer(bytearray(canvas.tobytes()), dtype=torch.uint8).view(1, 1, *size)
-    return Scribbles(mask.float())
+        radius = min(max(1.0, stroke.width * (scale_x + scale_y) / 2), _MAX_WIDTH) / 2
+        path = np.array(stroke.path, np.float64) * (scale_x, scale_y)
+        inside = ((path >= 0) & (path <= (size[1], size[0]))).all(1)
+        columns, rows = np.minimum(path[inside].astype(int), (size[1] - 1, size[0] - 1)).T
+        np.add.at(changes, (rows, columns), 1)
+        np.add.at(changes, (rows, columns + 1), -1)
+        for start, end in itertools.pairwise(path) if len(path) > 1 else [(path[0], path[0])]:
+            _add_segment(changes, start, end, radius)
+    mask = changes[:, :-1].cumsum(axis=1) > 0
+    return Scribbles(torch.from_numpy(mask)[None, None].float())
 
 
 def boxes_of(boxes: Sequence[BoxHint] | None, width: int, height: int) -> Boxes | None:
@@ -579,14 +612,44 @@ def covered(
     return rows, columns
 
 
-def _draw_stroke(draw: ImageDraw.ImageDraw, stroke: Stroke, scale_x: float, scale_y: float) -> None:
-    width = min(max(1.0, stroke.width * (scale_x + scale_y) / 2), _MAX_WIDTH)
-    corners = [(x * scale_x, y * scale_y) for x, y in stroke.path]
-    if len(corners) > 1:
-        draw.line(corners, fill=1, width=round(width), joint="curve")
-    for x, y in corners:
-        reach = width / 2
-        draw.ellipse((x - reach, y - reach, x + reach, y + reach), fill=1)
+def _add_segment(
+    changes: NDArray[np.int32], start: NDArray[np.float64], end: NDArray[np.float64], radius: float
+) -> None:
+    """Add a line segment with round ends to a map of covering segments, in place.
+
+    In each row, the segment covers one interval, because it is convex. The right end of the interval is the
+    maximum of ``x + sqrt(radius^2 - offset^2)`` over the path, where ``offset`` is the vertical distance of
+    the row from a position on the path.
+
+    Args:
+        changes: ``(H, W + 1)``: 1 at the first covered column of a row, and -1 after the last column.
+        start: Start ``(x, y)`` in pixels.
+        end: End ``(x, y)`` in pixels.
+        radius: Half the width of the segment in pixels.
+    """
+    height, width = changes.shape[0], changes.shape[1] - 1
+    (top_x, top_y), (bottom_x, bottom_y) = sorted((start, end), key=lambda place: place[1])
+    first = max(math.ceil(top_y - radius - 0.5 - _ROUNDING), 0)
+    last = min(math.floor(bottom_y + radius - 0.5 + _ROUNDING), height - 1)
+    y = np.arange(first, last + 1) + 0.5
+    dx, dy = bottom_x - top_x, bottom_y - top_y
+    length = math.hypot(dx, dy)
+    ends = []
+    for sign in (-1, 1):
+        if dy < _ROUNDING:  # horizontal
+            t = np.full(len(y), float(sign * dx > 0))
+        else:
+            nearest, farthest = (y - top_y - radius) / dy, (y - top_y + radius) / dy
+            best = (y - top_y + sign * radius * dx / length) / dy  # the derivative over t is 0
+            t = best.clip(nearest, farthest).clip(0, 1)
+        offset = y - top_y - t * dy
+        ends.append(top_x + t * dx + sign * np.sqrt(np.maximum(radius**2 - offset**2, 0)))
+    left = np.ceil(ends[0] - 0.5 - _ROUNDING).clip(0, width).astype(int)
+    right = np.floor(ends[1] + 0.5 + _ROUNDING).clip(0, width).astype(int)
+    is_covered = left < right
+    rows = np.arange(first, last + 1)[is_covered]
+    changes[rows, left[is_covered]] += 1
+    changes[rows, right[is_covered]] -= 1
 
 
 def _largest_square(free: Tensor, keys: Tensor, row: int, column: int) -> int:

@@ -29,10 +29,12 @@ class ReferenceFile:
     Attributes:
         path: Path relative to the recipe file.
         weight: Relative weight among several references.
+        sha256: SHA-256 of the file for which the recipe was made, or None.
     """
 
     path: str
     weight: float
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,8 @@ def read_divisions(value: object) -> tuple[Division, ...]:
 
 def _reference(fields: Fields) -> ReferenceFile | None:
     path, weight = fields.read("path", str), fields.read("weight", NonNegativeFloat, 1.0)
-    return None if path is None else ReferenceFile(path, weight)
+    sha256 = fields.read("sha256", str)
+    return None if path is None else ReferenceFile(path, weight, sha256)
 
 
 def _read_map(fields: Fields) -> dict[int, int]:

@@ -345,14 +345,22 @@ class Recipe:
         kept = {key: value for key, value in merged.items() if value is not None}
         return replace(self, extra={**self.extra, name: kept})
 
-    def with_references(self, paths: Iterable[str]) -> Self:
-        """Return a copy with other paths of the reference images, in the order of `ExemplarHint.files`."""
-        exemplar, remaining_paths = self.extra["exemplar"], iter(paths)
+    def with_references(self, files: Iterable[tuple[str, str | None]]) -> Self:
+        """Return a copy with other reference images.
+
+        Args:
+            files: Path and SHA-256 of each file, in the order of `ExemplarHint.files`. The hash can be None.
+        """
+        exemplar, remaining_files = self.extra["exemplar"], iter(files)
         changed = []
         for reference in (exemplar, *(exemplar.get("more") or ())):
-            has_path = reference.get("path") is not None
-            changed.append({**reference, "path": next(remaining_paths)} if has_path else reference)
+            if reference.get("path") is not None:
+                path, sha256 = next(remaining_files)
+                others = {name: value for name, value in reference.items() if name != "sha256"}
+                reference = {**others, "path": path, **({"sha256": sha256} if sha256 else {})}
+            changed.append(reference)
         first, *more = changed
+        first = {"sha256": None, **first}
         return self.with_fields("exemplar", {**first, "more": more or None})
 
     def with_label_files(self, paths: Iterable[str]) -> Self:

@@ -15,6 +15,7 @@ from .metadata import without_positions as without_positions
 from .provenance import ImageProvenance as ImageProvenance
 from .provenance import add_provenance as add_provenance
 from .provenance import read_provenance as read_provenance
+from .provenance import sidecar_path as sidecar_path
 from .provenance import update_sidecar as update_sidecar
 from .raster_image import IN_COLOR as IN_COLOR
 from .raster_image import AlphaArray as AlphaArray
@@ -25,6 +26,7 @@ from .raster_image import as_rgb as as_rgb
 from .raster_image import chroma_note as chroma_note
 from .raster_image import composite_on_paper as composite_on_paper
 from .raster_image import composite_on_white as composite_on_white
+from .raster_image import fill_hidden as fill_hidden
 from .raster_image import is_gray as is_gray
 from .raster_image import quantized as quantized
 from .raster_image import resample_visible as resample_visible
@@ -59,6 +61,7 @@ __all__ = [
     "composite_on_white",
     "encode",
     "encode_layers",
+    "fill_hidden",
     "find_images",
     "gray_levels",
     "images_and_videos",
@@ -72,6 +75,7 @@ __all__ = [
     "read_provenance",
     "resample_visible",
     "result_name",
+    "sidecar_path",
     "skipped_files_message",
     "to_pil",
     "update_sidecar",

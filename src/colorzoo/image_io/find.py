@@ -47,7 +47,7 @@ class FoundImage:
         path: Path of the file.
         relative: Path relative to the searched folder, from which the output path is derived. For a glob, the
             path is relative to the folder before the first wildcard. For a single file, the path is the file
-            name.
+            name, or the part of the path after ``/./`` as in rsync.
     """
 
     path: Path
@@ -64,11 +64,18 @@ class Search:
             no image; a folder fails if it cannot be searched.
         skipped: Path of each skipped file and the reason. Files in folders are skipped if they are videos or
             results of colorzoo. Results ``NAME.color.*`` beside their source are not listed.
+        broken_links: Symbolic links to missing files in folders, with the extension of an image or video.
     """
 
     found: list[FoundImage]
     errors: list[tuple[str, ImageError]]
     skipped: list[tuple[Path, str]]
+    broken_links: list[Path]
+
+    @property
+    def omitted(self) -> list[tuple[Path, str]]:
+        """Path of each skipped file and each broken link, and the reason."""
+        return [*self.skipped, *((path, "a link to a missing file") for path in self.broken_links)]
 
 
 def find_images(inputs: Sequence[str | Path], *, exclude: Path | None = None) -> Search:
@@ -89,19 +96,21 @@ def find_images(inputs: Sequence[str | Path], *, exclude: Path | None = None) ->
 
     Args:
         inputs: Paths and globs. An existing path is used literally, even if it contains ``*`` or ``[``.
-        exclude: Folder that is not searched, such as the output folder.
+        exclude: Folder that is not searched, such as the output folder. A glob that only selects files in
+            this folder finds these files.
     """
     found: dict[str, FoundImage] = {}  # by absolute path, in which symbolic links are not resolved
     errors: list[tuple[str, ImageError]] = []
+    broken_links: list[Path] = []
     for name in map(str, inputs):
         try:
-            for image in _resolve(name, exclude, errors):
+            for image in _resolve(name, exclude, errors, broken_links):
                 found.setdefault(os.path.abspath(image.path), image)
         except ImageError as error:
             errors.append((name, error))
     named = {os.path.abspath(name) for name in inputs}
     images, skipped = _without_results(found, named)
-    return Search(images, errors, skipped)
+    return Search(images, errors, skipped, broken_links)
 
 
 def _without_results(
@@ -307,13 +316,20 @@ def visible_entries(folder: Path) -> list[Path]:
     return sorted((entry for entry in folder.iterdir() if not is_hidden(entry.name)), key=natural_sort_key)
 
 
-def _resolve(name: str, exclude: Path | None, errors: list[tuple[str, ImageError]]) -> list[FoundImage]:
-    """Return the images and videos of an input; append an error for each folder that cannot be searched."""
+def _resolve(
+    name: str, exclude: Path | None, errors: list[tuple[str, ImageError]], broken_links: list[Path]
+) -> list[FoundImage]:
+    """Return the images and videos of an input.
+
+    Errors of folders that cannot be searched, and broken links, are appended to the lists.
+    """
     if not name:
         raise ImageError("IMAGE must be a file, a folder or a glob, got an empty path")
     path = Path(name)
     if os.path.isfile(path):  # noqa: PTH113 - as in `explain_irregular_file`
-        return [FoundImage(path, Path(path.name))]
+        relative = Path(name.partition("/./")[2].lstrip("/") or path.name)
+        # the output must not leave the output folder
+        return [FoundImage(path, Path(path.name) if os.pardir in relative.parts else relative)]
     if irregular_file := explain_irregular_file(path):
         raise ImageError(irregular_file)
     earlier_error_count = len(errors)
@@ -321,9 +337,16 @@ def _resolve(name: str, exclude: Path | None, errors: list[tuple[str, ImageError
         root, files = path, list(_files_below(path, exclude, errors))
     elif glob.has_magic(name):
         root, files = _glob(name, exclude, errors)
+        if exclude is not None and not any(map(_is_readable, files)):
+            root, files = _glob(name, None, errors)  # the glob selects only files in the output folder
     else:
         raise ImageError(f"{name}: no such file or folder")
-    found = [FoundImage(file, file.relative_to(root)) for file in files if _is_readable(file)]
+    # a glob can contain "..", but the output must not leave the output folder
+    normalized = (Path(os.path.normpath(file.relative_to(root))) for file in files)
+    inside = (Path(*(part for part in path.parts if part != os.pardir)) for path in normalized)
+    found = [FoundImage(file, path) for file, path in zip(files, inside, strict=True) if _is_readable(file)]
+    links = (file for file in files if file.is_symlink() and _has_known_extension(file))
+    broken_links += [link for link in links if not os.path.exists(link)]  # noqa: PTH110
     has_image = any(not _is_video(image.path) for image in found)
     # a folder that cannot be searched may contain images
     if not has_image and len(errors) == earlier_error_count:
@@ -351,9 +374,13 @@ def _glob(name: str, exclude: Path | None, errors: list[tuple[str, ImageError]])
 
 
 def _is_readable(path: Path) -> bool:
-    """Return whether a file in a folder has the extension of an image or video and is not hidden."""
-    has_extension = path.suffix.lower() in READABLE | VIDEO_EXTENSIONS
-    return has_extension and not is_hidden(path.name) and os.path.isfile(path)  # noqa: PTH113
+    """Return whether a path in a folder is a visible file with the extension of an image or video."""
+    return _has_known_extension(path) and os.path.isfile(path)  # noqa: PTH113
+
+
+def _has_known_extension(path: Path) -> bool:
+    """Return whether a path has the extension of an image or video and is not hidden."""
+    return path.suffix.lower() in READABLE | VIDEO_EXTENSIONS and not is_hidden(path.name)
 
 
 def _is_video(path: Path) -> bool:

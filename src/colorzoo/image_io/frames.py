@@ -6,6 +6,7 @@ TIFF pages are written one at a time. To write an animation, Pillow needs all 8-
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -36,6 +37,7 @@ from colorzoo.image_io.write import (
     output_format,
     save_options,
     write_error,
+    write_whole,
 )
 
 # maximum duration in milliseconds and maximum number of repetitions that all formats support
@@ -212,11 +214,14 @@ def write_frames(
     file_format = output_format(path)
     checked_frames = _checked_frames(frames, path, file_format, overwrite=overwrite)
     try:
-        with whole_file(path, overwrite=overwrite) as file:
-            if file_format == "TIFF":
+        if file_format == "TIFF":
+            with whole_file(path, overwrite=overwrite) as file:
                 _write_pages(file, checked_frames)
-            else:
-                _write_animation(file, checked_frames, source, file_format, quality)
+        else:  # Pillow encodes all frames at once, so no file is open while the frames are colorized
+            path.parent.mkdir(parents=True, exist_ok=True)  # fails before the frames are colorized
+            content = io.BytesIO()
+            _write_animation(content, checked_frames, source, file_format, quality)
+            write_whole(path, content.getvalue(), overwrite=overwrite)
     except OSError as error:
         raise write_error(path, error) from error
     return path

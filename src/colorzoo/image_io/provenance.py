@@ -10,16 +10,18 @@ from __future__ import annotations
 import html
 import os
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import IO, Literal
 
+from colorzoo.files import whole_file
 from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.metadata import Metadata, properties_pattern
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.image_io.read import open_without_limit
-from colorzoo.image_io.write import JPEG_SEGMENT, XMP_FORMATS, write_whole
+from colorzoo.image_io.write import JPEG_SEGMENT, XMP_FORMATS, write_error
 
 ResultState = Literal["done", "changed", "foreign", "unknown"]
 
@@ -44,7 +46,7 @@ _INVALID_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 _MEDIA = "http://ns.adobe.com/xap/1.0/mm/"
 _REFERENCES = "http://ns.adobe.com/xap/1.0/sType/ResourceRef#"
 # fields that are omitted if empty
-_OPTIONAL_FIELDS = ("options", "files", "date", "name", "border", "uncertainty", "crop")
+_OPTIONAL_FIELDS = ("options", "files", "date", "name", "border", "uncertainty", "crop", "frames")
 _MAX_RECIPE = 16_000  # maximum length in characters, because a JPEG segment contains at most 65,000 bytes
 
 
@@ -78,6 +80,8 @@ class ImageProvenance:
         uncertainty: Color error predicted by the model, in CIE units; empty if the model does not predict it.
         crop: Region of the source that the result shows: ``X,Y,WIDTH,HEIGHT`` and optionally ``,ANGLE`` in
             degrees clockwise; empty if the result is not cropped.
+        frames: JSON object with the SHA-256 of each frame by file name, for a video that is written as a
+            folder of frames; otherwise empty.
     """
 
     source: str
@@ -95,6 +99,7 @@ class ImageProvenance:
     border: str = ""
     uncertainty: str = ""
     crop: str = ""
+    frames: str = ""
 
     @property
     def source_type(self) -> str:
@@ -171,30 +176,47 @@ def embed_provenance(
 
 
 def update_sidecar(path: Path, metadata: Metadata, provenance: ImageProvenance | None) -> tuple[str, ...]:
+    """Write the sidecar file of an existing image; see `sidecar_written`."""
+    with sidecar_written(path, metadata, provenance) as notes:
+        return notes
+
+
+@contextmanager
+def sidecar_written(
+    path: Path, metadata: Metadata, provenance: ImageProvenance | None
+) -> Iterator[tuple[str, ...]]:
     """Write the sidecar file of a colorized image, or delete the sidecar file of an earlier result.
 
-    The record of an earlier result would describe the new image wrongly. Call this function after the image
-    has been written. If the process is killed before the sidecar file is written, the next run finds no
-    matching provenance and writes both files again.
+    The record of an earlier result would describe the new image wrongly. Write the image inside the ``with``
+    block. The content of the sidecar file is stored before the block, and the file gets its name after the
+    block. A full disk or an error in the block therefore leaves neither an image without a record nor a
+    record without an image.
 
     Args:
         path: Colorized image.
         metadata: Metadata of the source image, whose XMP properties are also written.
         provenance: Content of the sidecar file; None if the image contains its provenance or has none.
 
-    Returns:
-        A note for the user if a sidecar file was written; otherwise empty.
+    Yields:
+        A note for the user if a sidecar file is written; otherwise empty.
 
     Raises:
         ImageError: The sidecar file cannot be written.
     """
     sidecar = sidecar_path(path)
-    if provenance is not None:
-        write_whole(sidecar, add_provenance(metadata, provenance).xmp or b"")
-        return (f"provenance written to {sidecar.name}",)
-    with suppress(OSError):  # no sidecar file of an earlier result
-        sidecar.unlink()
-    return ()
+    if provenance is None:
+        yield ()
+        with suppress(OSError):  # no sidecar file of an earlier result
+            sidecar.unlink()
+        return
+    try:
+        with whole_file(sidecar) as file:
+            file.write(add_provenance(metadata, provenance).xmp or b"")
+            file.flush()
+            os.fsync(file.fileno())  # the file system can report a full disk as late as here
+            yield (f"provenance written to {sidecar.name}",)
+    except OSError as error:
+        raise write_error(sidecar, error) from error
 
 
 def read_provenance(path: Path) -> ImageProvenance | None:

@@ -33,6 +33,8 @@ IN_COLOR = "already in color"
 """Note of `chroma_note` for an image that has colors."""
 _LIGHTEST_INK = 0.9  # gray level in [0, 1]; on white paper, lighter ink is not visible
 _LEAST_ALPHA = 1 / 1024  # alpha in [0, 1] below which resampled pixels are transparent
+_KEPT_ALPHA = 0.25  # part of the largest alpha from which `fill_hidden` keeps colors
+_FILL_SIDE = 1024  # maximum longer side in pixels at which `fill_hidden` computes colors
 _BAND = 64  # rows that fit into the CPU cache
 
 
@@ -140,15 +142,16 @@ def composite_on_white(image: RasterImage) -> RasterImage:
 def composite_on_paper(image: RasterImage) -> RasterImage:
     """Composite a transparent drawing on white paper, or on black paper if its ink is white.
 
-    The ink is white if most pixels are transparent and the drawing is blank on white paper. An opaque image
-    is returned unchanged.
+    The ink is white if most of the image is transparent and the drawing is blank on white paper. An opaque
+    image is returned unchanged.
     """
     if image.alpha is None:
         return image
     on_white = composite_on_white(image)
     if not image.alpha.any():
         return on_white
-    is_mostly_transparent = np.mean(image.alpha == 0) > 0.5
+    opacity = image.alpha.mean() / np.iinfo(image.alpha.dtype).max
+    is_mostly_transparent = opacity < 0.5  # erased pixels can have an alpha above 0
     is_blank = unit_range(on_white.levels).min() > _LIGHTEST_INK
     if is_mostly_transparent and is_blank:
         return replace(image, levels=_blend(image.levels, image.alpha, 0), alpha=None)
@@ -189,13 +192,54 @@ def resample_visible(
     return resampled
 
 
-def _blend(levels: Levels, alpha: AlphaArray, background: int) -> Levels:
+def fill_hidden(image: RasterImage) -> RasterImage:
+    """Fill transparent pixels with the visible colors around them; return an opaque image unchanged.
+
+    A network, a color palette or an inpainting method that uses the result does not depend on the hidden
+    colors of transparent pixels. Pixels keep their colors if their alpha is at least a quarter of the largest
+    alpha. Below this alpha, they are mixed with the fill. An image without a visible pixel becomes gray.
+
+    Examples:
+        >>> levels, alpha = np.array([[40, 255]], np.uint8), np.array([[255, 0]], np.uint8)
+        >>> fill_hidden(RasterImage(levels, alpha)).levels
+        array([[40, 40]], dtype=uint8)
+    """
+    if image.alpha is None:
+        return image
+    import cv2  # few images are transparent
+
+    opacity = unit_range(image.alpha)
+    if not opacity.any():
+        return replace(image, levels=_blend(image.levels, image.alpha, 0.5), alpha=None)
+    opacity = np.minimum(opacity / (_KEPT_ALPHA * opacity.max()), 1)
+    if opacity.min() == 1:
+        return replace(image, alpha=None)
+    levels = unit_range(image.levels) * (opacity if image.levels.ndim == 2 else opacity[..., None])
+    # pull: premultiplied means of larger and larger cells
+    scale = min(1, _FILL_SIDE / max(opacity.shape))
+    size = [max(1, round(length * scale)) for length in reversed(opacity.shape)]
+    pyramid = [[cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in (levels, opacity)]]
+    del levels
+    while max(size) > 1:
+        size = [(length + 1) // 2 for length in size]
+        pyramid.append([cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in pyramid[-1]])
+    # push: the transparent part of each cell gets the color of the larger cell
+    filled = pyramid[-1][0] / pyramid[-1][1].max()
+    for colors, share in reversed(pyramid):
+        larger = cv2.resize(filled, colors.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        filled = colors + larger * (1 - (share if colors.ndim == 2 else share[..., None]))
+    background = cv2.resize(filled, opacity.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return replace(image, levels=_blend(image.levels, opacity, background), alpha=None)
+
+
+def _blend(levels: Levels, alpha: AlphaArray | FloatArray, background: float | FloatArray) -> Levels:
     """Composite transparent pixels on a background; integer pixels keep their type.
 
     Args:
         levels: Pixels ``(H, W)`` or ``(H, W, 3)``: uint8, uint16, or float in [0, 1].
-        alpha: Alpha channel ``(H, W)``, uint8 or uint16.
-        background: Gray level of the background, 1 for white and 0 for black.
+        alpha: Alpha channel ``(H, W)``: uint8, uint16, or float in [0, 1].
+        background: Gray level of the background in [0, 1], 1 for white and 0 for black; or an image with the
+            shape of ``levels``.
     """
     opacity = unit_range(alpha) if levels.ndim == 2 else unit_range(alpha)[..., None]
     blended = unit_range(levels) * opacity + background * (1 - opacity)
@@ -204,19 +248,24 @@ def _blend(levels: Levels, alpha: AlphaArray, background: int) -> Levels:
     return np.rint(blended * np.float32(np.iinfo(levels.dtype).max)).astype(levels.dtype)
 
 
-def drop_equal_channels(levels: Levels) -> Levels:
+def drop_equal_channels(levels: Levels, alpha: AlphaArray | None = None) -> Levels:
     """Return one channel ``(H, W)`` of integer pixels ``(H, W, 3)`` if all three channels are equal.
 
-    Other pixels, including float pixels, are returned unchanged.
+    Other pixels, including float pixels, are returned unchanged. Hidden colors of transparent pixels are not
+    compared, because gray and color images are rounded differently.
+
+    Args:
+        levels: Pixels.
+        alpha: Alpha channel ``(H, W)``; None for an opaque image.
     """
     if levels.dtype.kind == "f":
         return levels
-    red = levels[..., 0]
     # every 64th row first, because it detects most color images quickly
     for rows in (slice(None, None, 64), slice(None)):
-        if not all(np.array_equal(red[rows], levels[rows, :, channel]) for channel in (1, 2)):
+        visible = levels[rows] if alpha is None else levels[rows][alpha[rows] > 0]
+        if not all(np.array_equal(visible[..., 0], visible[..., channel]) for channel in (1, 2)):
             return levels
-    return np.ascontiguousarray(red)
+    return np.ascontiguousarray(levels[..., 0])
 
 
 def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
@@ -236,25 +285,32 @@ def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
 def is_gray(image: RasterImage) -> bool:
     """Return whether an image is gray.
 
-    An image is gray if at most 0.1 % of its pixels have channels that differ by more than 3 of 255 levels. At
-    most 1024 x 1024 pixels on a regular grid are tested.
+    An image is gray if at most 0.1 % of its pixels have channels that differ by more than 3 of 255 levels on
+    a gray background. Transparent pixels do not differ. At most 1024 x 1024 pixels on a regular grid are
+    tested.
     """
     if image.levels.ndim == 2:
         return True
     # the maximum of three arrays is ten times faster than the maximum over the last axis
-    red, green, blue = _sampled(image.levels, _GRAY_SIDE).T
+    red, green, blue = as_rgb(_sampled(image.levels, _GRAY_SIDE)).reshape(-1, 3).T
     spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    if image.alpha is not None:
+        spread = spread * unit_range(_sampled(image.alpha, _GRAY_SIDE)).ravel()
     return bool(np.mean(spread > 3.01 / 255) <= 0.001)
 
 
 def chroma_note(image: RasterImage) -> str | None:
     """Return a note if an image has colors or a tint; None for a gray image.
 
-    The note informs the user that colorization replaces these colors.
+    The note informs the user that colorization replaces these colors. Colors of transparent pixels do not
+    count.
     """
     if is_gray(image):
         return None
     lab = _sampled_lab(image.levels)
+    if image.alpha is not None:
+        opacity = _sampled(image.alpha, _TINT_SIDE).ravel()
+        lab = lab[opacity >= 0.5 * opacity.max()]
     if not _is_tinted(lab):
         return IN_COLOR
     a, b = lab[:, 1:].mean(axis=0)
@@ -289,10 +345,10 @@ def _has_single_hue(ab: NDArray[np.float64]) -> bool:
     return bool(np.sqrt(np.mean(deviation**2)) < 2.5 * np.hypot(a, b))
 
 
-def _sampled(levels: Levels, side: int) -> FloatArray:
-    """Return pixels ``(N, 3)`` in [0, 1] on a grid of at most ``side`` rows and columns."""
+def _sampled(levels: Levels, side: int) -> Levels:
+    """Return the pixels on a grid of at most ``side`` rows and columns."""
     step_y, step_x = (max(1, -(-length // side)) for length in levels.shape[:2])
-    return as_rgb(levels[::step_y, ::step_x]).reshape(-1, 3)
+    return levels[::step_y, ::step_x]
 
 
 def _sampled_lab(levels: Levels) -> NDArray[np.float64]:
@@ -303,7 +359,8 @@ def _sampled_lab(levels: Levels) -> NDArray[np.float64]:
     from colorzoo.color.lab import linear_rgb_to_lab
     from colorzoo.color.levels import linear_of
 
-    linear = linear_of(_sampled(levels, _TINT_SIDE).astype(np.float64))
+    pixels = as_rgb(_sampled(levels, _TINT_SIDE)).reshape(-1, 3)
+    linear = linear_of(pixels.astype(np.float64))
     return linear_rgb_to_lab(torch.from_numpy(linear.T)).T.numpy()
 
 

@@ -398,6 +398,7 @@ def _upright_resolution(image: Image.Image, orientation: int) -> tuple[float, fl
 
 def _decode(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
     """Decode an opened image and convert its pixels to sRGB."""
+    _drop_text_entries(image)
     if "transparency" in image.info:
         _scale_transparency(image)
     is_deep_png = image.format == "PNG" and ";16" in str(getattr(image, "tile", ""))  # raw mode of the tiles
@@ -407,7 +408,8 @@ def _decode(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
         if file is not None and image.format == "JPEG2000":
             samples = decode_jpeg2000(file)
         if samples is None:
-            _load(image, name)  # also reads EXIF that follows the pixels of a PNG
+            _load(image, name)  # also reads EXIF and texts that follow the pixels of a PNG
+            _drop_text_entries(image)
         if file is not None and is_deep_png:
             samples = decode_png(file)
         if samples is None and image.mode.startswith(("I", "F")):
@@ -423,6 +425,16 @@ def _decode(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
         raise ImageError(
             f"{name} has an unsupported color mode ({image.mode}: {error}). Convert it to RGB or grayscale."
         ) from error
+
+
+def _drop_text_entries(image: Image.Image) -> None:
+    """Remove PNG texts that replaced entries of another type in ``image.info``.
+
+    Pillow stores the text with the keyword ``dpi`` like the resolution. `_png_texts` reads all texts.
+    """
+    for key in ("dpi", "icc_profile", "photoshop", "transparency"):
+        if isinstance(image.info.get(key), str):
+            del image.info[key]
 
 
 def _scale_transparency(image: Image.Image) -> None:
@@ -468,7 +480,7 @@ def _load(image: Image.Image, name: str) -> None:
 
 def _assemble(pixels: Pixels, metadata: Metadata, orientation: int) -> RasterImage:
     """Rotate the pixels upright and add the metadata."""
-    levels = pixels.levels if pixels.levels.ndim == 2 else drop_equal_channels(pixels.levels)
+    levels = pixels.levels if pixels.levels.ndim == 2 else drop_equal_channels(pixels.levels, pixels.alpha)
     if orientation != 1:
         metadata = without_positions(metadata)
     return RasterImage(

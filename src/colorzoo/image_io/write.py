@@ -10,6 +10,7 @@ import io
 import os
 import struct
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,7 +30,7 @@ from colorzoo.image_io.metadata import (
     photoshop_resources,
     set_resolution,
 )
-from colorzoo.image_io.raster_image import Levels, RasterImage, quantized
+from colorzoo.image_io.raster_image import Levels, RasterImage, composite_on_white, quantized
 from colorzoo.image_io.tiff import encode_page
 
 DEEP_FORMATS = frozenset({"PNG", "TIFF"})
@@ -115,7 +116,7 @@ def write_notes(path: str | Path, like: RasterImage) -> tuple[str, ...]:
     kind = output_format(Path(path))
     notes = []
     if like.alpha is not None and kind not in ALPHA_FORMATS:
-        notes.append(f"transparency was discarded, because {kind} files cannot contain it")
+        notes.append(f"transparent parts were filled with white, because {kind} files cannot contain them")
     if like.bit_depth == 16 and kind not in DEEP_FORMATS:
         notes.append(f"reduced to 8 bits: {kind} does not support 16 bits; use PNG or TIFF")
     data = like.metadata
@@ -268,6 +269,8 @@ def encode(rgb: Levels, like: RasterImage, kind: str, quality: int) -> bytes:
         return encode_layers({"Image": rgb}, like)
     depth = 16 if like.bit_depth == 16 and kind in DEEP_FORMATS else 8
     has_alpha = like.alpha is not None and kind in ALPHA_FORMATS
+    if not has_alpha:  # hidden colors must not become visible
+        rgb = composite_on_white(replace(like, levels=rgb)).levels
     stored = quantized(rgb, like if has_alpha else None, depth)
     if kind == "TIFF":
         return TIFF_HEADER + b"".join(encode_page(stored, like.metadata, len(TIFF_HEADER)))

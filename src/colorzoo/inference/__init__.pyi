@@ -5,6 +5,7 @@ from .border import find_border as find_border
 from .border import select_part as select_part
 from .colorizer import Colorizer as Colorizer
 from .colorizer import choose_for_guidance as choose_for_guidance
+from .colorizer import choose_for_image as choose_for_image
 from .full_size import FullLightness as FullLightness
 from .full_size import compose_image as compose_image
 from .full_size import shrink_lightness as shrink_lightness
@@ -51,6 +52,7 @@ __all__ = [
     "check_inside",
     "choose_device",
     "choose_for_guidance",
+    "choose_for_image",
     "colorize_task",
     "compose_image",
     "crop_recipe",

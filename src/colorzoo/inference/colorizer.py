@@ -28,7 +28,14 @@ from colorzoo.guidance import DrawingSettings, Exemplar, Guidance, Recipe
 from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, read_border
 from colorzoo.guidance.hints import resize_maps
 from colorzoo.guidance.recipe import MAX_STRENGTH
-from colorzoo.image_io.raster_image import IN_COLOR, Levels, RasterImage, chroma_note, composite_on_paper
+from colorzoo.image_io.raster_image import (
+    IN_COLOR,
+    Levels,
+    RasterImage,
+    chroma_note,
+    composite_on_paper,
+    fill_hidden,
+)
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import to_pil
 from colorzoo.inference.border import Surroundings, crop_recipe, select_part
@@ -40,6 +47,7 @@ from colorzoo.inference.references import (
     equal_or_given,
     make_exemplar,
     recipe_references,
+    reference_notes,
 )
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import (
@@ -174,7 +182,7 @@ class Colorizer:
     ) -> Image.Image:
         """Colorize an image.
 
-        Notes for the user (`ColorizedImage.notes`) are issued as Python warnings.
+        Notes for the user, about the file and about the result, are issued as Python warnings.
 
         Args:
             image: Path, Pillow image, `RasterImage`, array ``(H, W[, C])`` or tensor ``([C,] H, W)`` of
@@ -195,7 +203,7 @@ class Colorizer:
         """
         raster = as_image(image)
         colored = self.colorize(raster, guidance, strength=strength, reference=reference, border=border)
-        for note in colored.notes:
+        for note in (*raster.notes, *colored.notes):
             warnings.warn(note, UserWarning, stacklevel=2)
         return to_pil(colored.levels(), colored.source(raster))
 
@@ -222,8 +230,11 @@ class Colorizer:
             ColorzooError: The prediction is not finite.
         """
         parsed = read_guidance(guidance)
-        exemplar = self.exemplar_of(reference, parsed, recipe_folder(guidance))
+        folder = recipe_folder(guidance)
+        exemplar = self.exemplar_of(reference, parsed, folder)
         task = self.prepare(as_image(image), parsed, strength=strength, reference=exemplar, border=border)
+        if isinstance(parsed, Recipe) and not listed_references(reference):
+            task = replace(task, notes=(*task.notes, *reference_notes(parsed, folder)))
         return colorize_task(task)
 
     def prepare(
@@ -252,6 +263,8 @@ class Colorizer:
         if reference is None and uses_references and recipe.exemplar.files:
             notes += (_UNREAD_REFERENCES,)
         setting = recipe.border if border is None else border
+        if self._network.is_sketch and setting not in BORDER_NAMES:
+            notes += (f"{self.name} does not use borders; the whole image was colored",)
         if self._network.is_sketch or (border is None and setting == "automatic" and recipe.classes.file):
             setting = "none"  # drawings have no border, and label images require the whole image
         elif setting not in BORDER_NAMES:
@@ -259,11 +272,14 @@ class Colorizer:
         if self._network.is_sketch and image.alpha is not None:
             image = composite_on_paper(image)
             notes += ("transparent parts were filled with paper",)
-        inside = timed(log, select_part, image, setting)
+        filled = fill_hidden(image)  # the colors of visible pixels must not depend on hidden colors
+        inside = timed(log, select_part, filled, setting)
         if recipe.healing:  # healing does not change the border
             image = replace(image, levels=_healed(log, image, recipe))
+            filled = fill_hidden(image)
 
         whole = FullLightness(image.levels)
+        filled_levels = filled.levels if inside is None else filled.levels[inside.slices]
         surroundings = None
         if inside is None:
             recipe.check_inside(*image.size)
@@ -277,7 +293,7 @@ class Colorizer:
             part_size = inside.width, inside.height
             surroundings = Surroundings(whole, inside)
         about = f"{image.size[0]} x {image.size[1]} pixels"
-        lightness = timed(log, preprocess, part, self.size, about=about)
+        lightness = timed(log, preprocess, FullLightness(filled_levels), self.size, about=about)
         drawing = _read_drawing(log, image, recipe, about) if self._network.is_sketch else None
         task = self.prepare_lightness(
             lightness, part_size, part_guidance, reference, strength=strength, drawing=drawing
@@ -430,7 +446,7 @@ def _healed(log: list[StageRun], image: RasterImage, recipe: Recipe) -> Levels:
     """Return the pixels of an image with the damage inpainted that a recipe marks."""
     from colorzoo.inference.steps.healing import heal  # few images need it
 
-    return timed(log, heal, image.levels, recipe.healing, about=f"{len(recipe.healing)} strokes")
+    return timed(log, heal, image.levels, recipe.healing, image.alpha, about=f"{len(recipe.healing)} strokes")
 
 
 def _read_drawing(log: list[StageRun], image: RasterImage, recipe: Recipe, about: str) -> Drawing:
@@ -593,40 +609,21 @@ def choose_for_guidance(
     return choose_model(name, uses, weights, fast=fast, able=required_method)
 
 
-def choose_for_image(
-    choice: ModelChoice, guidance: Guidance | Recipe, image: RasterImage
-) -> tuple[ModelChoice, str]:
+def choose_for_image(choice: ModelChoice, image: RasterImage) -> ModelChoice:
     """Replace the default model by the default model for drawings if an image is line art.
 
-    The lines must enclose regions, and the image must be gray or tinted. A model or a weight file that the
-    user or the recipe selected is not replaced, nor is a model that uses guidance which the model for
-    drawings does not support.
+    The image must be gray or tinted, and must not be text. A model for drawings is not replaced, nor is a
+    model or a weight file that the user or the recipe selected.
 
     Args:
         choice: Model for images of any kind; see `choose_for_guidance`.
-        guidance: Guidance or recipe.
         image: Image to colorize.
-
-    Returns:
-        The model for this image, and a note for the user if line art is colored by a model for photos.
     """
-    if not choice.is_replaceable:
-        return choice, ""
-    levels = composite_on_paper(image).levels
-    if not is_line_art(levels) or chroma_note(image) == IN_COLOR:
-        return choice, ""
-    from colorzoo.drawing.regions import encloses_regions  # photos do not need it
+    if not choice.is_replaceable or model_card(choice.name).input == "sketch":
+        return choice
+    visible = composite_on_paper(image)  # without the hidden colors of transparent pixels
+    if not is_line_art(visible.levels) or chroma_note(visible) == IN_COLOR:
+        return choice
+    from colorzoo.drawing.regions import is_text  # photos do not need it
 
-    if not encloses_regions(levels):
-        return choice, ""
-    drawing_choice = choose_model(None, "sketch", fast=choice.fast)
-    card, drawing_card = model_card(choice.name), model_card(drawing_choice.name)
-    used_kinds = [kind for kind in guidance.kinds() if kind in card.guidance]
-    unsupported_kinds = [kind for kind in used_kinds if kind not in drawing_card.guidance]
-    if not unsupported_kinds:
-        return drawing_choice, ""
-    note = (
-        f"the drawing was colored as a photo, because {drawing_card.name} does not use "
-        f"{', '.join(unsupported_kinds)}; to color regions, set the model {drawing_card.name}"
-    )
-    return choice, note
+    return choice if is_text(visible.levels) else choose_model(None, "sketch", fast=choice.fast)

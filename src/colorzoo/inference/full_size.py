@@ -36,7 +36,7 @@ Overlay = Callable[[Tensor, Tensor, int], None]
 """Function that changes the colors of a band of rows in place.
 
 The arguments are ab ``(2, rows, W)`` of the band in CIE units, the lightness ``(rows, W)`` of the band in
-[0, 100], and the first image row of the band.
+[0, 100], and the first image row of the band. Only paint on a drawing also changes the lightness.
 """
 
 

@@ -144,6 +144,7 @@ class Painting:
         image_size: Width and height of the image.
         shape: Height and width of the result, which can differ from the image size.
         strength: Factor applied to the chroma of the stroke colors.
+        on_paper: Whether the paint lies below the lines of a drawing. It then also changes the lightness.
         reaches: For each stroke, the mask ``(1, H, W)`` of the pixels that the stroke can change, or None for
             an unlimited stroke.
     """
@@ -152,6 +153,7 @@ class Painting:
     image_size: tuple[int, int]
     shape: tuple[int, int]
     strength: float
+    on_paper: bool
     reaches: tuple[BicubicUpsampler | None, ...]
 
     def add_to(self, ab: Tensor, lightness: Tensor, first: int) -> None:
@@ -159,24 +161,32 @@ class Painting:
 
         Args:
             ab: ``(2, rows, W)`` of the band in CIE units.
-            lightness: ``(rows, W)`` lightness of the result in the band.
+            lightness: ``(rows, W)`` lightness of the result in the band. It changes only in drawings.
             first: First row of the band.
         """
         has_erasers = any(stroke.color is None for stroke in self.strokes)
-        unpainted = ab.clone() if has_erasers else ab
+        unpainted, unpainted_lightness = (ab.clone(), lightness.clone()) if has_erasers else (ab, lightness)
         for coat in self._coats():
             covers = self._covers(coat, (first, first + ab.shape[1]), ab.shape[2])
             if not covers:
                 continue
             rows, columns, coverage = _joined(covers)
             stroke = coat[0][0]  # all strokes of a coat have the same color and blend mode
-            below = ab[:, rows, columns]
+            below, light = ab[:, rows, columns], lightness[rows, columns]
+            target_light = light
             if stroke.color is None:
-                target = unpainted[:, rows, columns]
+                target, target_light = unpainted[:, rows, columns], unpainted_lightness[rows, columns]
+            elif self.on_paper and stroke.blend == "color":
+                paint_light, *paint_ab = color_lab(stroke.color)
+                target = self.strength * torch.tensor(paint_ab).view(2, 1, 1).expand_as(below)
+                target_light = torch.full_like(light, paint_light)
             else:
-                painted = ab_in_light(stroke.color, lightness[rows, columns]) * self.strength
+                painted = ab_in_light(stroke.color, light) * self.strength
                 target = _blended(stroke.blend, painted, below)
-            ab[:, rows, columns] += torch.from_numpy(stroke.opacity * coverage) * (target - below)
+            opacity = torch.from_numpy(stroke.opacity * coverage)
+            ab[:, rows, columns] += opacity * (target - below)
+            if self.on_paper:
+                lightness[rows, columns] += opacity * (target_light - light)
 
     def _covers(self, coat: Coat, band: tuple[int, int], width: int) -> list[Cover]:
         """Return the coverage of each stroke of a coat that touches a band of rows."""
@@ -392,6 +402,8 @@ def overlays_of(
     shape: Sequence[int],
     locked: Tensor | None = None,
     reaches: Sequence[Tensor | None] = (),
+    *,
+    on_paper: bool = False,
 ) -> tuple[Overlay, ...]:
     """Return the overlays of a recipe in the order of application.
 
@@ -402,6 +414,7 @@ def overlays_of(
         locked: ``(h, w)`` mask of locked colors in [0, 1]; None without locks.
         reaches: For each paint stroke, the mask ``(h, w)`` in [0, 1] of the pixels that the stroke can
             change; see `ColorizedImage`.
+        on_paper: Whether paint also changes the lightness, as below the lines of a drawing.
     """
     size = (int(shape[0]), int(shape[1]))
     overlays: list[Overlay] = []
@@ -415,7 +428,7 @@ def overlays_of(
         overlays.append(outside_locks(partial(_replace_colors, recipe.replacements)))
     if recipe.paint:
         limits = tuple(None if reach is None else BicubicUpsampler(reach[None], size) for reach in reaches)
-        overlays.append(Painting(recipe.paint, image_size, size, recipe.strength, limits).add_to)
+        overlays.append(Painting(recipe.paint, image_size, size, recipe.strength, on_paper, limits).add_to)
     if recipe.finish is not None:
         overlays.append(outside_locks(partial(_adjust_colors, recipe.finish)))
     return tuple(overlays)

@@ -466,21 +466,30 @@ def _flats_with_points(task: ColorizeTask, prediction: Prediction, hints: Hints)
 
     flats = _predicted_flats(task, prediction)
     if hints and task.network.model.supports("region_similarity"):
-        flats = timed(task.log, copy_points, flats, _region_similarity(task), hints, task.image_size)
+        similarity = _region_similarity(task, hints)
+        flats = timed(task.log, copy_points, flats, similarity, hints, task.image_size)
     return timed(task.log, fill_points, flats, hints, task.image_size)
 
 
-def _region_similarity(task: ColorizeTask) -> Tensor:
-    """Return the probability that two regions of a drawing have one color, predicted without points.
+def _region_similarity(task: ColorizeTask, hints: Hints) -> dict[int, Tensor]:
+    """Return the probability ``(n,)`` that each region and the region of a point have one color.
 
-    Points do not change this similarity, so a later point does not change which regions copy earlier points.
+    The probability is predicted without points, so a later point does not change which regions copy earlier
+    points.
+
+    Returns:
+        Probabilities by the number of the region of a point.
     """
     from colorzoo.inference.steps.drawing import region_votes
 
     own = _predict(_plain_task(task), None)
-    votes = region_votes(own, drawing_of(task), network_input(task))
+    drawing = drawing_of(task)
+    votes = region_votes(own, drawing, network_input(task))
+    regions = sorted({drawing.region_at(hint.x, hint.y, task.image_size) for hint in hints})
+    numbers = torch.tensor(regions, device=votes.device)
     with task.network.session():
-        return task.network.model.region_similarity(own, votes).cpu()
+        similarity = task.network.model.region_similarity(own, votes, numbers).cpu()
+    return dict(zip(regions, similarity, strict=True))
 
 
 def predict_regions(task: ColorizeTask) -> tuple[Prediction, Tensor]:
@@ -560,8 +569,8 @@ def _lock_areas(task: ColorizeTask, colors: Colors) -> Colors:
     # the change applies to the flat colors, so it is computed without the lines
     size = map_size(colors.ab)
     plain = Colors.of_drawing(replace(colors.flats, has_lines=False), size)
-    without_lines = (plain.lab - colors.lab)[0]
-    locked = lock_areas(plain, drawn, own, strength=strength, without_lines=without_lines)
+    lines_of = colors.flats.drawing if colors.flats.has_lines else None
+    locked = lock_areas(plain, drawn, own, strength=strength, lines_of=lines_of)
     flats = add_change(colors.flats, (locked.lab - plain.lab)[0])
     return replace(Colors.of_drawing(flats, size), locked=locked.locked)
 
@@ -631,6 +640,8 @@ def _ignored_notes(task: ColorizeTask) -> list[str]:
         ignored.append("classes without label images")
     if _areas(task, "thing") and "boxes" not in accepts and "scribbles" not in accepts:
         ignored.append("object areas")
+    if task.recipe.divisions and not (task.network.is_sketch or task.network.model.supports("propose")):
+        ignored.append("divisions")
     if task.recipe.drawing is not None:
         ignored += _ignored_drawing_settings(task, task.recipe.drawing)
     notes = [f"{name} does not use {guidance}; they were ignored" for guidance in ignored]

@@ -14,10 +14,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.errors import GuidanceError
+from colorzoo.files import digest_or_empty
 from colorzoo.guidance import Exemplar, Recipe, statistics_of
 from colorzoo.guidance.fields import format_hex
 from colorzoo.image_io.find import explain_irregular_file
-from colorzoo.image_io.raster_image import RasterImage, is_gray
+from colorzoo.image_io.raster_image import RasterImage, fill_hidden, is_gray, unit_range
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.full_size import working_size
 from colorzoo.model import ColoringModel
@@ -106,8 +107,26 @@ def recipe_reference_files(recipe: Recipe, folder: Path) -> list[tuple[Path, flo
     return found
 
 
+def reference_notes(recipe: Recipe, folder: Path | None) -> tuple[str, ...]:
+    """Return a note for each reference file of a recipe whose content differs from the recipe.
+
+    Args:
+        recipe: Recipe; only references with a SHA-256 are compared.
+        folder: Base folder of relative paths; None if the references are ignored.
+    """
+    if folder is None:
+        return ()
+    return tuple(
+        f"the recipe was made for another reference file {file.path}"
+        for file in recipe.exemplar.files
+        if file.sha256 is not None and digest_or_empty(folder / file.path) != file.sha256.lower()
+    )
+
+
 def as_reference(image: RasterImage, size: int) -> Tensor:
     """Resize a reference image for a model and return RGB ``(1, 3, h, w)`` in [0, 1].
+
+    Transparent pixels get the visible colors around them; see `fill_hidden`.
 
     Examples:
         >>> from colorzoo.image_io import read_image
@@ -118,7 +137,7 @@ def as_reference(image: RasterImage, size: int) -> Tensor:
         image: Reference image.
         size: Length of the shorter side in pixels.
     """
-    rgb = torch.from_numpy(image.rgb).permute(2, 0, 1)[None]
+    rgb = torch.from_numpy(fill_hidden(image).rgb).permute(2, 0, 1)[None]
     shape = working_size(rgb.shape[2], rgb.shape[3], size)
     return F.interpolate(rgb, size=shape, mode="bicubic", antialias=True).clamp(0, 1)
 
@@ -169,14 +188,18 @@ def normalize_weights(weights: Sequence[float]) -> list[float]:
 def describe_statistics(image: RasterImage) -> dict[str, Any]:
     """Compute the recipe field ``statistics`` of an image.
 
-    The result is a dictionary with the mean HSV ``saturation`` and the 313-bin color ``histogram``.
+    The result is a dictionary with the mean HSV ``saturation`` and the 313-bin color ``histogram``. Pixels
+    are weighted by their alpha, so transparent pixels do not count.
 
     Examples:
         >>> from colorzoo.image_io import read_image
         >>> sorted(describe_statistics(read_image("photo.png")))
         ['histogram', 'saturation']
     """
-    found = statistics_of(torch.from_numpy(image.rgb).permute(2, 0, 1)[None])
+    opacity = None
+    if image.alpha is not None and image.alpha.any():
+        opacity = torch.from_numpy(unit_range(image.alpha))[None, None]
+    found = statistics_of(torch.from_numpy(fill_hidden(image).rgb).permute(2, 0, 1)[None], opacity)
     assert found.histogram is not None
     assert found.saturation is not None
     shares = [round(share, 6) for share in found.histogram[0].tolist()]
@@ -186,13 +209,23 @@ def describe_statistics(image: RasterImage) -> dict[str, Any]:
 def main_colors(image: RasterImage, count: int = 12) -> tuple[str, ...]:
     """Return the main colors ``#rrggbb`` of an image, at most ``count`` (median cut).
 
+    Pixels are weighted by their alpha, so transparent pixels do not count.
+
     Examples:
         >>> from colorzoo.image_io import read_image
         >>> main_colors(read_image("photo.png"))
         ('#787878',)
     """
-    small = Image.fromarray((image.rgb * 255).round().astype(np.uint8))
+    small = Image.fromarray((fill_hidden(image).rgb * 255).round().astype(np.uint8))
     small.thumbnail((_PALETTE_SIDE, _PALETTE_SIDE))
+    if image.alpha is not None and image.alpha.any():
+        alpha = Image.fromarray(unit_range(image.alpha))
+        alpha.thumbnail((_PALETTE_SIDE, _PALETTE_SIDE))
+        opacity = np.asarray(alpha).clip(0).ravel()
+        # median cut has no weights: repeat each pixel, an opaque pixel 8 times
+        copies = np.rint(8 * opacity / opacity.max()).astype(int)
+        pixels = np.repeat(np.asarray(small).reshape(-1, 3), copies, axis=0)
+        small = Image.fromarray(pixels[None])
     small = small.quantize(count).convert("RGB")
     values, counts = np.unique(np.asarray(small).reshape(-1, 3), axis=0, return_counts=True)
     ordered = values[np.argsort(-counts, kind="stable")]

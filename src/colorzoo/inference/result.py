@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
@@ -23,6 +22,7 @@ from colorzoo.inference.full_size import (
 )
 from colorzoo.inference.steps.points import correct_points
 from colorzoo.inference.task import ColorizeTask, Colors, FullSize, StageRun
+from colorzoo.precision import distances
 from colorzoo.prediction import Distribution, Prediction
 from colorzoo.weights.choice import SHIPPED
 
@@ -123,7 +123,7 @@ class ColorizedImage:
             return None
         shares = distribution.probabilities
         colors = F.interpolate(self.ab[None].cpu(), shares.shape[1:], mode="bilinear", antialias=True)
-        apart = torch.cdist(distribution.centers, colors[0].flatten(1).T)
+        apart = distances(distribution.centers, colors[0].flatten(1).T)
         return float((shares.flatten(1) * apart).sum(dim=0).mean())
 
     def source(self, image: RasterImage) -> RasterImage:
@@ -193,7 +193,8 @@ class ColorizedImage:
             from colorzoo.inference.overlays import overlays_of  # most images have no overlays
 
             size, locked = self.task.image_size, self.colors.locked
-            overlays = overlays_of(recipe, size, lightness.shape, locked, self.reaches)
+            on_paper = self.colors.flats is not None
+            overlays = overlays_of(recipe, size, lightness.shape, locked, self.reaches, on_paper=on_paper)
         if self.colors.flats is not None:
             flats = self.colors.flats.over((lightness.shape[0], lightness.shape[1]))
             composed = flats.compose(depth, overlays)

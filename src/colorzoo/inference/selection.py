@@ -32,6 +32,7 @@ ENCODER_FILE = "efficientnet_lite2.safetensors"
 SEGMENTER_FILE = "things.safetensors"
 """File of the segmenter weights, which this project trained; see ``NOTICE``."""
 _NETWORK_SIZE = 256  # shorter side of the network input
+_LONGEST = 8  # maximum ratio of the longer side to `_NETWORK_SIZE`
 _CROP = 4  # the crop of the second run has 1 / 4 of the shorter side
 _STEP = 1.25  # ratio of the argument `size` that selects the next larger object
 _SAME_IOU = 0.9  # IoU above which two masks are the same object
@@ -160,7 +161,8 @@ def segmenter_features(lightness: Tensor) -> SegmenterFeatures:
         64
     """
     encoder, network = click_segmenter()
-    factor = _NETWORK_SIZE / min(lightness.shape[2:])
+    height, width = map_size(lightness)
+    factor = _NETWORK_SIZE * min(1 / min(height, width), _LONGEST / max(height, width))
     sides = [max(1, round(side * factor / MULTIPLE)) * MULTIPLE for side in lightness.shape[2:]]
     with torch.inference_mode():
         small = F.interpolate(lightness.float().cpu(), sides, mode="bilinear", antialias=True)

@@ -12,6 +12,9 @@ from torch.distributed.nn.functional import all_reduce
 from torch.nn import functional as F
 
 from colorzoo.precision import in_float32
+from colorzoo.settings import check_choice
+
+Matched = Literal["result", "reference"]
 
 _EPSILON = 1e-5
 
@@ -118,7 +121,7 @@ def contextual_loss(
     reference: Tensor,
     *,
     bandwidth: float = 0.1,
-    every: Literal["result", "reference"] = "result",
+    every: Matched = "result",
 ) -> Tensor:
     """Return the negative log contextual similarity of each image (Mechrez et al. 2018).
 
@@ -137,6 +140,7 @@ def contextual_loss(
     Returns:
         ``(B,)`` losses.
     """
+    check_choice("every", every, Matched)
     features, reference = features.flatten(2), reference.flatten(2)
     center = reference.mean(dim=2, keepdim=True)
     features = F.normalize(features - center, dim=1)

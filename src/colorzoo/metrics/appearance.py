@@ -35,6 +35,7 @@ from colorzoo.metrics.base import (
     require_pair,
 )
 from colorzoo.metrics.psnr import MeanDecibels, psnr_8bit, to_8bit
+from colorzoo.settings import check_choice
 
 Form = Literal["hasler", "absolute"]
 NEUTRAL_BELOW = 5.0  # mean chroma of the ground truth over a window, in CIE units
@@ -63,8 +64,10 @@ def colorfulness(rgb: Tensor, *, form: Form = "hasler") -> Tensor:
 
     Raises:
         DataError: The tensor has an integer dtype.
+        ColorzooError: ``form`` is unknown.
     """
     require_float(rgb)
+    check_choice("form", form, Form)
     red, green, blue = (rgb.float() * 255).unbind(dim=1)
     opponents = torch.stack([red - green, 0.5 * (red + green) - blue], dim=1).flatten(2)
     if form == "absolute":
@@ -94,6 +97,7 @@ class Colorfulness(ImageMean):
 
     def __init__(self, form: Form = "hasler", **options: Any) -> None:
         super().__init__(**options)
+        check_choice("form", form, Form)
         self.form = form
 
     def update(self, rgb: Tensor) -> None:
@@ -133,6 +137,7 @@ class DeltaColorfulness(ImageMean):
 
     def __init__(self, form: Form = "hasler", **options: Any) -> None:
         super().__init__(**options)
+        check_choice("form", form, Form)
         self.form = form
 
     def update(self, rgb: Tensor, target: Tensor) -> None:

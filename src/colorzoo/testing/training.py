@@ -211,7 +211,7 @@ def train_config(card: ModelCard, config: Path, images: Path | None = None) -> N
     require(code == 0, f"{config} ended with exit code {code}")
     are_finite = all(math.isfinite(value) for value in losses)
     require(len(losses) >= _STEPS and are_finite, f"{config} logged {losses} in two steps")
-    require(bool(metrics), f"{config} logged no validation metric")
+    require(bool(metrics), f"{config} does not end with a validation")
     require("last.ckpt" in checkpoints, f"{config} does not save the last checkpoint, only {checkpoints}")
     require(len(checkpoints) > 1, f"{config} does not save the best checkpoint, only {checkpoints}")
     require(has_examples or card.input == "sketch", f"{config} wrote no example image in validation")
@@ -272,14 +272,15 @@ def _short_data(card: ModelCard, images: Path) -> dict[str, Any]:
 
 
 def _short_trainer(folder: Path) -> dict[str, Any]:
-    """Return the arguments of a Trainer for `_STEPS` steps on the CPU, with outputs in a folder."""
+    """Return the arguments of a Trainer for `_STEPS` steps on the CPU, with outputs in a folder.
+
+    The options of the validation are those of the configuration, so that the length of the run is not a
+    multiple of the interval.
+    """
     logger = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": str(folder)}}
     return {
-        "max_epochs": 1,
-        "max_steps": -1,
-        "limit_train_batches": _STEPS,
-        "check_val_every_n_epoch": 1,
-        "val_check_interval": 1.0,
+        "max_epochs": -1,
+        "max_steps": _STEPS,
         "log_every_n_steps": 1,
         "accelerator": "cpu",
         "devices": 1,

@@ -61,8 +61,8 @@ def with_folder_data(words: Sequence[str]) -> list[str]:
 def with_registered_model(words: Sequence[str]) -> list[str]:
     """Replace a registered name in ``--model`` by the class and the settings of the model.
 
-    Unless the arguments select weights, ``--init_from`` with the name of the model is added. If no argument
-    determines a model, the default model is used. Other arguments are unchanged.
+    Unless the arguments select weights, ``--init_from`` with the name of the model is added for a trainable
+    model. If no argument determines a model, the default model is used. Other arguments are unchanged.
 
     Args:
         words: Command-line arguments of ``colorzoo predict``.
@@ -83,7 +83,7 @@ def with_registered_model(words: Sequence[str]) -> list[str]:
     model = {"class_path": f"{task.__module__}.{task.__name__}", "init_args": settings}
     added = [f"--model={json.dumps(model)}"]
     selects_weights = any(word.startswith(("--init_from=", "--ckpt_path=")) for word in words)
-    if not selects_weights:
+    if card.trainable and not selects_weights:
         added.append(f"--init_from={card.name}")
     return [*added, *with_value("--model", None, words)]
 

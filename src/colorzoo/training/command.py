@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from lightning.pytorch import Callback, LightningDataModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
 from colorzoo.card import ModelCard
@@ -23,8 +24,10 @@ from colorzoo.data import ImageDataModule
 from colorzoo.errors import ColorzooError, DataError, UnknownModelError, WeightsError
 from colorzoo.files import sha256_of
 from colorzoo.registry import card_of, model_card
+from colorzoo.settings import constructor_parameters, flatten_arguments, merge_settings
 from colorzoo.training.arguments import import_tasks, prepare_words, value_of, with_value
 from colorzoo.training.callbacks import (
+    FinalValidation,
     ImageGrid,
     NonFiniteGuard,
     ResumeGuard,
@@ -42,7 +45,8 @@ from colorzoo.training.module import ColorizationModule
 from colorzoo.training.predicting import FullSizePrediction
 from colorzoo.training.saving import CheckpointFile
 from colorzoo.weights import read_weights, resolve_weights
-from colorzoo.weights.load import Provenance
+from colorzoo.weights.catalog import ResolvedWeights, missing_weights_advice
+from colorzoo.weights.load import UNTRAINED, Provenance
 
 
 def run_command(words: Sequence[str]) -> int:
@@ -189,6 +193,14 @@ class ZooCLI(LightningCLI):
         config = self._get(self.config_init, "trainer", default={})
         if self.subcommand != "fit":
             self.save_config_callback = None
+        strategy = config.get("strategy") or "auto"
+        if isinstance(strategy, str):
+            is_supported = strategy.startswith(("auto", "ddp", "single_device")) and "spawn" not in strategy
+        else:
+            is_supported = isinstance(strategy, DDPStrategy | SingleDeviceStrategy)
+        if not is_supported:  # sharded strategies write other checkpoints, spawned processes pickle callbacks
+            name = strategy if isinstance(strategy, str) else type(strategy).__name__
+            raise ColorzooError(f"--trainer.strategy must be ddp or auto, got {name}. See docs/cluster.md.")
         self.trainer_defaults = {"callbacks": self._default_callbacks(config)}
         arguments = {**kwargs, **self._default_arguments(config)}
         is_gan = isinstance(self.model, GANColorizationModule)
@@ -196,6 +208,9 @@ class ZooCLI(LightningCLI):
             arguments |= self._manual_optimization(config)  # also changes settings of the task
         try:
             trainer: Any = super().instantiate_trainer(**arguments)
+            if environment := getattr(trainer.strategy, "cluster_environment", None):
+                # before the device of a process is read, which fails for surplus processes
+                environment.validate_settings(num_devices=trainer.num_devices, num_nodes=trainer.num_nodes)
         except ValueError as error:
             raise ColorzooError(f"--trainer: {error}") from error
         # _manual_optimization adapts a configured ddp to GANs, but not the strategy that auto selects
@@ -255,7 +270,7 @@ class ZooCLI(LightningCLI):
         always = [NonFiniteGuard(), ResumeGuard(), StepSeed(int(seed or 0))]
         if config.get("fast_dev_run"):
             return always  # no file is written
-        always += [ImageGrid(), RunRecord()]
+        always += [FinalValidation(), ImageGrid(), RunRecord()]
         if config.get("enable_checkpointing") is False:
             return always
         return [RunLock(), *always, *missing_checkpoints(configured, monitor), SignalCheckpoint()]
@@ -334,27 +349,44 @@ def load_initial_weights(model: ColorizationModule, source: str) -> None:
     Raises:
         WeightsError: The weights do not exist or do not match the model.
     """
-    path, published = _initial_weights_file(model, source)
+    file, card_settings = _initial_weights_file(model, source)
+    path, published = file.path, file.published
     content = read_weights(path)
+    # some settings change no shapes, so weights of another setting could be loaded
+    kind, settings_class = type(model), type(model.model)
+    defaults = {name: each.default for name, each in constructor_parameters(settings_class).items()}
+    own = flatten_arguments(settings_class, model.model.hparams)
+    stored = merge_settings(kind, card_settings, content.hparams, file.hparams)
+    for name in model.model.weight_settings if stored else ():
+        expected = stored.get(name, flatten_arguments(settings_class, defaults)[name])
+        if own[name] != expected:
+            raise WeightsError(
+                f"{name} of --model must be {expected}, as in the weights of --init_from {source}, got "
+                f"{own[name]}. Change the setting or use other weights."
+            )
     model.load_weights(content.state_dict, name=source, published=published)
+    model.has_partial_weights = UNTRAINED in content.stored
     earlier = Provenance.of(None if published else content.provenance)
     model.record_start({"file": path.name, "sha256": sha256_of(path)}, earlier)
     model.continue_from(earlier.stage)
 
 
-def _initial_weights_file(model: ColorizationModule, source: str) -> tuple[Path, bool]:
-    """Return the file that ``--init_from`` selects, and whether it has the authors' parameter names."""
+def _initial_weights_file(
+    model: ColorizationModule, source: str
+) -> tuple[ResolvedWeights, Mapping[str, Any]]:
+    """Return the file that ``--init_from`` selects, and the settings on the card of its registered model."""
     card: ModelCard | None
     try:
         card, tag = model_card(source), "default"
+        settings = card.hparams
     except UnknownModelError:
-        card, tag = card_of(type(model), model.hparams), source
+        card, tag, settings = card_of(type(model), model.hparams), source, {}
     if card is None:
-        return Path(source), False
+        return ResolvedWeights(Path(source)), settings
     found = resolve_weights(card, tag)
     if found is None:
         raise WeightsError(
-            f"--init_from {source!r}: {card.name} has no weights on this machine. Run "
-            f"`colorzoo weights fetch {card.name}`, or use another model."
+            f"--init_from {source!r}: {card.name} has no weights on this machine. "
+            + missing_weights_advice(card)
         )
-    return found.path, found.published
+    return found, settings

@@ -149,7 +149,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         )
 
     def setup(self, stage: str) -> None:
-        """Check that the Trainer supports two optimizers.
+        """Check that the Trainer supports two optimizers, and set its accumulation.
 
         Raises:
             ColorzooError: The precision of the Trainer scales gradients.
@@ -157,6 +157,15 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         super().setup(stage)
         if stage == "fit" and self._trainer is not None:
             require_unscaled_gradients(self.trainer)
+            # Lightning rejects this option at the start of fit, but its loops require the value: they clear
+            # gradients before a validation, and count the steps of logged metrics
+            self.trainer.accumulate_grad_batches = self.accumulate
+
+    def teardown(self, stage: str) -> None:
+        """Reset the accumulation of the Trainer, because Lightning checks it in the next fit."""
+        super().teardown(stage)
+        if stage == "fit":
+            self.trainer.accumulate_grad_batches = 1
 
     def generator_groups(self) -> list[dict[str, Any]]:
         """Return the parameter groups of the generator."""
@@ -166,7 +175,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         """Return the optimizers and schedules of the generator and the discriminator."""
         generator = self.make_optimizer(self.generator_groups())
         discriminator = self.make_discriminator_optimizer(parameter_groups(self.discriminator))
-        make_schedule = partial(schedule, trainer=self.trainer, accumulate=self.accumulate)
+        make_schedule = partial(schedule, trainer=self.trainer)
         schedules = [
             make_schedule(self.make_scheduler, generator),
             make_schedule(self.make_discriminator_scheduler, discriminator),
@@ -179,7 +188,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         Raises:
             ColorzooError: The training has neither a step limit nor an epoch limit.
         """
-        steps = planned_steps(self.trainer, accumulate=self.accumulate)
+        steps = planned_steps(self.trainer)
         return min(1.0, self.trainer.global_step / max(1, steps))
 
     def ends_group(self, batch_idx: int) -> bool:

@@ -23,6 +23,7 @@ _REMEDIES: tuple[tuple[type[Exception], str, str], ...] = (
     (RecursionError, "", "An option, a configuration or the checkpoint is nested too deeply. Flatten it."),
     (ValueError, "is not in bounds, numpy accepts", "Change --seed_everything."),
     (AttributeError, "learning rate finder", "Set --model.optimizer.lr without LearningRateFinder."),
+    (ValueError, "SyncBatchNorm layers only work", "Set --trainer.sync_batchnorm to false on a CPU."),
     (RuntimeError, "Early stopping conditioned", "Set monitor to a logged metric."),
     (RuntimeError, "same dtype|should be the same", "Set --trainer.precision to bf16-mixed or 32-true."),
     (RuntimeError, "loading state_dict", "Use the config.yaml of the run that wrote the checkpoint."),

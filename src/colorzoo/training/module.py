@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVa
 import torch
 from lightning.fabric.utilities.data import AttributeDict
 from lightning.pytorch import LightningDataModule, LightningModule
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 
 from colorzoo.card import GuidanceKind, InputKind, OutputKind
@@ -92,6 +93,7 @@ class ColorizationModule(LightningModule):
             al. 2017, section 4.1). The tuple is empty for models that do not accept points.
         allow_untrained: Whether ``test`` and ``predict`` accept random weights, and ``fit`` accepts random
             weights in frozen networks.
+        has_partial_weights: Whether the initial weights of ``fit`` contain random weights of some parts.
     """
 
     stages: ClassVar[Mapping[str, Stage]] = {}
@@ -107,6 +109,7 @@ class ColorizationModule(LightningModule):
     provenance = _ModelAttribute[Provenance]()
 
     allow_untrained: bool
+    has_partial_weights: bool
 
     def __init__(
         self, model: ColoringModel, *, stage: str | None = None, start: Start | str | None = None
@@ -132,8 +135,9 @@ class ColorizationModule(LightningModule):
         self.model = model
         self.stage = stage
         self.start = Start(start) if isinstance(start, str) else start
-        self.allow_untrained = False
+        self.allow_untrained = self.has_partial_weights = False
         self._stored_trained: bool | None = None  # `trained` of the loaded checkpoint
+        self._last_step: dict[str, Any] = {}  # state after the last optimizer step; see `_store_last_step`
         self.register_load_state_dict_post_hook(_restore_trained)  # type: ignore[no-untyped-call]
         self.provenance = Provenance(model=type(self).__name__, stage=stage)
         self.measurement = nn.ModuleDict()  # filled by `metrics_of`
@@ -242,6 +246,11 @@ class ColorizationModule(LightningModule):
             self.record_start({"model": name, "weights": weights}, source.provenance)
 
     @property
+    def completes_model(self) -> bool:
+        """Whether a training from random weights leaves no part of the model with random weights."""
+        return self.stage is None or self.start is not None or self.stages[self.stage].complete
+
+    @property
     def label_count(self) -> int:
         """Number of image classes that the model predicts or accepts as guidance; 0 without classes.
 
@@ -310,6 +319,7 @@ class ColorizationModule(LightningModule):
                 of a resumed training contains the weights of submodels.
         """
         if self.trainer.ckpt_path is None:
+            self._last_step = {}
             self.prepare_fit()
         self._require_trained_submodels()
         if self.training:
@@ -327,6 +337,30 @@ class ColorizationModule(LightningModule):
         require_images(batch)
         count = len(batch["rgb"]) * self.trainer.world_size
         self.provenance = replace(self.provenance, images=self.provenance.images + count)
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Store the state after an optimizer step for checkpoints; see `on_save_checkpoint`."""
+        self._store_last_step()
+
+    def on_validation_end(self) -> None:
+        """Store the state after an optimizer step for checkpoints; see `on_save_checkpoint`."""
+        self._store_last_step()
+
+    def _store_last_step(self) -> None:
+        """Store what changes between two optimizer steps, unless gradients are being accumulated."""
+        trainer, stored = self.trainer, self._last_step
+        if trainer.state.fn != TrainerFn.FITTING or trainer.accumulate_grad_batches == 1:
+            return
+        step, batches = trainer.global_step, trainer.fit_loop.epoch_loop.total_batch_idx
+        accumulates = stored and step == stored["step"] and batches > stored["batches"]
+        if step and not accumulates:
+            self._last_step = {
+                "step": step,
+                "batches": batches,
+                "loop": trainer.fit_loop.state_dict(),
+                "buffers": {name: buffer.clone() for name, buffer in self.named_buffers()},
+                "provenance": self.provenance,
+            }
 
     def log_losses(self, losses: Mapping[str, Tensor], images: int) -> None:
         """Log the losses of a step as ``train/NAME``, averaged over all processes.
@@ -435,26 +469,59 @@ class ColorizationModule(LightningModule):
         return self(network_input, Guidance()).to_rgb(network_input)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store plain settings, `trained` and the provenance in the checkpoint."""
+        """Store plain settings, `trained` and the provenance in the checkpoint.
+
+        Checkpoints do not contain gradients. If gradients are being accumulated, the checkpoint stores the
+        state after the last optimizer step, so that a resumed run computes these gradients again.
+        """
         # load_from_checkpoint then builds the dataclasses of the settings; LightningCLI sets the same key
         instantiator = {"_instantiator": "lightning.pytorch.cli.instantiate_module"}
         checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = self._plain(self.hparams) | instantiator
         data_key = LightningDataModule.CHECKPOINT_HYPER_PARAMS_KEY
         if data_key in checkpoint:  # functions and paths could not be loaded without executing code
             checkpoint[data_key] = plain_arguments(checkpoint[data_key])
-        steps = int(checkpoint.get("global_step", 0))
-        checkpoint["trained"] = self.trained or steps > 0
-        checkpoint["provenance"] = replace(self.provenance, steps=steps).to_dict()
+        steps, provenance, last = int(checkpoint.get("global_step", 0)), self.provenance, self._last_step
+        if (
+            last
+            and last["step"] == steps
+            and self.trainer.fit_loop.epoch_loop.total_batch_idx > last["batches"]
+        ):
+            provenance = last["provenance"]
+            checkpoint["loops"] = {**checkpoint["loops"], "fit_loop": last["loop"]}
+            # a callback that averages weights has moved the state of the training to another key
+            state = checkpoint.get("current_model_state", checkpoint["state_dict"])
+            state.update({name: buffer for name, buffer in last["buffers"].items() if name in state})
+        checkpoint["trained"] = self._is_trained_after(steps)
+        checkpoint["provenance"] = replace(provenance, steps=steps).to_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore `trained` (True if not stored) and the provenance."""
         self.trained = self._stored_trained = bool(checkpoint.get("trained", True))
         if stored := checkpoint.get("provenance"):
             self.provenance = Provenance.of(stored)
+        state, loops = (
+            checkpoint.get("current_model_state", checkpoint["state_dict"]),
+            checkpoint.get("loops"),
+        )
+        self._last_step = {}
+        if loops is not None:  # missing in checkpoints of other programs
+            loop = loops["fit_loop"]
+            self._last_step = {
+                "step": checkpoint["global_step"],
+                "batches": loop["epoch_loop.batch_progress"]["total"]["ready"] - 1,
+                "loop": loop,
+                "buffers": {name: state[name] for name, _ in self.named_buffers() if name in state},
+                "provenance": self.provenance,
+            }
 
     def on_train_end(self) -> None:
         """Mark the weights as trained."""
-        self.trained = self.trained or self.trainer.global_step > 0
+        self.trained = self._is_trained_after(self.trainer.global_step)
+
+    def _is_trained_after(self, steps: int) -> bool:
+        """Return whether all parts of the model are trained after a number of steps."""
+        started_trained = self.trained and not self.has_partial_weights
+        return started_trained or (steps > 0 and self.completes_model)
 
     def on_predict_start(self) -> None:
         """Raise `WeightsError` if the weights are random and `allow_untrained` is False."""

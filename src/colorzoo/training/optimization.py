@@ -106,9 +106,7 @@ def parameter_groups(*modules: nn.Module) -> list[dict[str, Any]]:
     return [group for group in groups if group["params"]]
 
 
-def schedule(
-    make: LRSchedulerCallable | None, optimizer: Optimizer, trainer: Trainer, *, accumulate: int = 1
-) -> LRScheduler | None:
+def schedule(make: LRSchedulerCallable | None, optimizer: Optimizer, trainer: Trainer) -> LRScheduler | None:
     """Build the learning rate schedule of an optimizer; return None if ``make`` is None.
 
     If the attribute ``total_steps`` of a `RunSchedule` is None, it is set to the number of optimizer steps of
@@ -118,7 +116,6 @@ def schedule(
         make: Function that builds the schedule; None keeps the learning rate constant.
         optimizer: The optimizer.
         trainer: Trainer of the run.
-        accumulate: Number of batches per optimizer step if the task itself accumulates gradients.
 
     Raises:
         ColorzooError: The schedule requires the number of steps but the run has no limit, or the schedule
@@ -133,16 +130,15 @@ def schedule(
             "Choose another class, such as torch.optim.lr_scheduler.CosineAnnealingLR."
         )
     if isinstance(scheduler, RunSchedule) and scheduler.total_steps is None:
-        scheduler.total_steps = planned_steps(trainer, accumulate=accumulate)
+        scheduler.total_steps = planned_steps(trainer)
     return scheduler
 
 
-def planned_steps(trainer: Trainer, *, accumulate: int = 1) -> int:
+def planned_steps(trainer: Trainer) -> int:
     """Return the total number of optimizer steps of the run.
 
     Args:
         trainer: Trainer of the run.
-        accumulate: Number of batches per optimizer step if the task itself accumulates gradients.
 
     Raises:
         ColorzooError: The run has no step limit, and no epoch limit or epochs of unknown length.
@@ -155,11 +151,7 @@ def planned_steps(trainer: Trainer, *, accumulate: int = 1) -> int:
     estimated_steps = int(trainer.estimated_stepping_batches)
     if math.isinf(trainer.num_training_batches):  # the data set has no length
         return _require_step_limit(max_steps)
-    if accumulate == 1:
-        return estimated_steps
-    steps_per_epoch = math.ceil(trainer.num_training_batches / accumulate)
-    steps = steps_per_epoch * max(1, max_epochs)  # as in Lightning, at least one epoch
-    return steps if max_steps is None else min(steps, max_steps)
+    return estimated_steps
 
 
 def _require_step_limit(max_steps: int | None) -> int:

@@ -126,7 +126,11 @@ class FullSizePrediction(LightningModule):
         (limit,) = self.trainer.num_predict_batches
         indices = self.predict_dataloader()[: int(limit)]
         files = FileColorizer(
-            colorizer=colorizer, overwrite=True, needs_all_frames=True, bucket=self._bucket, skip_done=True
+            colorizer=colorizer,
+            overwrite="results",
+            needs_all_frames=True,
+            bucket=self._bucket,
+            skip_done=True,
         )
         tasks = (self._task(index) for index in indices)  # there may be millions
         self._results = files.run(tasks, threads=max(1, self.data.hparams.num_workers))
@@ -168,9 +172,10 @@ class FullSizePrediction(LightningModule):
         failed.unlink(missing_ok=True)
         if not lines:
             return
-        for line in lines:
+        one_line_each = [" ".join(line.split()) for line in lines]  # a file name can contain a line break
+        for line in one_line_each:
             print(f"colorzoo: error: {line}", file=sys.stderr)
-        write_atomic(failed, "".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
+        write_atomic(failed, "".join(f"{line}\n" for line in one_line_each).encode("utf-8", "replace"))
         if self._bucket:
             self._bucket.upload(failed)
 

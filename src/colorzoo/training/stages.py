@@ -24,10 +24,13 @@ class Stage:
         trains: Shell-style patterns of parameter names (``model.network.*``); all other parameters are
             frozen.
         leaves: Patterns of frozen parameters within ``trains``.
+        complete: Whether the model can colorize after the stage. If False and the training starts from random
+            weights, the model counts as untrained after the stage, and a later stage trains its other parts.
     """
 
     trains: tuple[str, ...] = ("*",)
     leaves: tuple[str, ...] = ()
+    complete: bool = True
 
     def trained(self, name: str) -> bool:
         """Return True if the stage trains the named parameter."""

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from colorzoo.card import ModelCard, Weights
 from colorzoo.environment import is_on
 from colorzoo.errors import UntrainedWarning, WeightsError, first_words
-from colorzoo.files import begins_with, megabytes, sha256_of, write_atomic
+from colorzoo.files import begins_with, megabytes, sha256_of, similar_paths, write_atomic
 from colorzoo.registry import list_models, model_card
 from colorzoo.weights.load import Provenance, existing_file, model_of_file, read_hparams
 
@@ -193,6 +193,17 @@ def known_tags(card: ModelCard) -> str:
     return f"known tags are {tags}" if tags else "its model card lists no weights"
 
 
+def missing_weights_advice(card: ModelCard) -> str:
+    """Return the remedy for an error message about a model whose weights are not on this machine."""
+    if not card.trainable:
+        return "The model has no trainable weights."
+    tag = next((tag for tag, weights in card.weights.items() if weights.file is None), None)
+    if tag is None:
+        return "No weights are published. Train the model with `colorzoo fit`, or use another model."
+    option = "" if tag == "published" else f" --tag {tag}"
+    return f"Run `colorzoo weights fetch {card.name}{option}`, or use another model."
+
+
 def file_problem(file: WeightFile) -> str:
     """Check that a weight file exists and matches its hash; return the problem, or ``""``."""
     if file.where == "missing":
@@ -286,9 +297,11 @@ def _find_requested(card: ModelCard, weights: str | Path, offline: bool) -> Reso
         return fetch(weight_file(card, weights), offline=offline)
     path = existing_file(weights)
     if path is None:
+        similar = similar_paths(Path(weights))
+        hint = f". Did you mean {' or '.join(repr(str(path)) for path in similar)}?" if similar else ""
         raise WeightsError(
             f"'weights' must be a tag of {card.name} ({known_tags(card)}) or an existing file, got "
-            f"{_short(weights)}"
+            f"{_short(weights)}{hint}"
         )
     entry = find_entry(card, path)
     if entry is None and (recorded := read_hparams(path)):

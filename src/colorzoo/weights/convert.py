@@ -27,6 +27,7 @@ from colorzoo.weights.load import (
     is_safetensors,
     load_state_dict_file,
     read_weights,
+    require_finite,
     save_weights,
 )
 from colorzoo.weights.readers.caffe import is_caffe, read_caffe
@@ -96,6 +97,7 @@ def _convert_published(
     model = _build(model_class, settings)
     settings |= flatten_arguments(model_class, model.hparams)
     initial_values = _replace_by_nan(model)  # parameters that the file lacks stay NaN
+    require_finite(state_dict, str(source))
     apply_weights(model, state_dict, name=str(source), published=True)
     untrained_parts = _restore_missing(model, initial_values)
     metadata = {

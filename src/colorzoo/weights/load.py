@@ -32,6 +32,7 @@ from safetensors import SafetensorError, safe_open
 
 from colorzoo.errors import WeightsError, first_words
 from colorzoo.files import begins_with, write_atomic
+from colorzoo.settings import check_choice
 
 if TYPE_CHECKING:
     import torch
@@ -321,6 +322,25 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
     model.load_state_dict(tensors)
 
 
+def require_finite(state_dict: Mapping[str, Tensor], name: str) -> None:
+    """Raise `WeightsError` if a tensor contains inf or NaN.
+
+    Args:
+        state_dict: Tensors by name.
+        name: Name of the weights in the error message.
+    """
+    bad = [
+        key for key, value in state_dict.items() if value.is_floating_point() and not value.isfinite().all()
+    ]
+    if bad:
+        raise WeightsError(
+            f"{name} must contain finite values, got inf or NaN in {len(bad)} tensors ({_shortened(bad)}). "
+            "Values above 65504 become inf in float16. Save the model in float32. To halve the file, run "
+            "`colorzoo weights convert MODEL FILE OUT.safetensors --dtype float16`, which keeps tensors with "
+            "such values in float32."
+        )
+
+
 def _optional_keys(model: nn.Module, own: Mapping[str, Tensor], given: Collection[str]) -> set[str]:
     """Return the names of weights that a state dict may omit; see `apply_weights`.
 
@@ -377,6 +397,8 @@ def save_weights(
     """
     from safetensors.torch import save
 
+    if dtype is not None:
+        check_choice("dtype", dtype, StoredType)
     tensors: dict[str, Tensor] = {}
     for name, tensor in state_dict.items():
         # a copy, because safetensors rejects tensors that share memory

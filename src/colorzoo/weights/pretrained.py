@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,7 +27,7 @@ import yaml
 import colorzoo
 from colorzoo.card import ModelCard, Quality
 from colorzoo.errors import ColorzooError, UnknownModelError, WeightsError, first_words
-from colorzoo.files import write_atomic
+from colorzoo.files import similar_paths, write_atomic
 from colorzoo.registry import card_of, cards_of, load_model_class, model_card
 from colorzoo.settings import constructor_arguments, flatten_arguments
 from colorzoo.weights.catalog import is_offline
@@ -39,6 +39,7 @@ from colorzoo.weights.load import (
     apply_weights,
     model_of_file,
     read_weights,
+    require_finite,
     save_weights,
     untrained_reason,
 )
@@ -73,6 +74,8 @@ def save_model(
             f"{type(model).__name__} cannot be saved with the setting {model.unstored_settings[0]!r}, "
             "because it is a function or class. Use a string that selects the function or class."
         )
+    state_dict = model.state_dict()
+    require_finite(state_dict, type(model).__name__)
     record = replace(model.provenance, license=terms) if terms else model.provenance
     card = _card_of(model)
     metadata = _metadata(model, record, card)
@@ -83,7 +86,7 @@ def save_model(
     }
     page = _model_page(model, record, card, results or {}, source or str(folder))
     try:
-        save_weights(folder / WEIGHTS_FILE, model.state_dict(), metadata)
+        save_weights(folder / WEIGHTS_FILE, state_dict, metadata)
         write_atomic(folder / _CARD_FILE, page.encode())
         write_atomic(folder / _CONFIG_FILE, f"{json.dumps(config, indent=2)}\n".encode())
     except OSError as error:
@@ -144,9 +147,21 @@ def push_model(
 
 def load_model(kind: type[M], source: str | Path, *, revision: str | None, offline: bool) -> M:
     """Load a `ColoringModel` from a folder or the Hub; see `ColoringModel.from_pretrained`."""
-    path = Path(source).expanduser() / WEIGHTS_FILE
-    if not path.parent.is_dir():
-        path = _download_weights(str(source).removeprefix(HUB), revision, offline=offline)
+    folder, text = Path(source), str(source)
+    with suppress(RuntimeError):  # ~ with an unknown user
+        folder = folder.expanduser()
+    path = folder / WEIGHTS_FILE
+    if not folder.is_dir():
+        similar = [folder.parent] if folder.is_file() else similar_paths(folder)
+        # OWNER/NAME is a repository unless a local folder has the name of the owner, or nearly the whole name
+        is_repository = _REPOSITORY.fullmatch(text) and not (similar or folder.parent.exists())
+        if not (text.startswith(HUB) or (isinstance(source, str) and is_repository)):
+            hint = f" Did you mean {' or '.join(repr(str(path)) for path in similar)}?" if similar else ""
+            raise WeightsError(
+                f"the model must be a folder that save_pretrained wrote, or OWNER/NAME, got {text!r}, which "
+                f"is not a folder.{hint or f' For a repository of the Hub, pass {HUB}OWNER/NAME.'}"
+            )
+        path = _download_weights(text.removeprefix(HUB), revision, offline=offline)
     content = read_weights(path)
     model_class = _class_of(kind, content.stored, source)
     try:
@@ -157,6 +172,7 @@ def load_model(kind: type[M], source: str | Path, *, revision: str | None, offli
         raise WeightsError(
             f"{path}: the settings do not match {model_class.__name__}: {first_words(error)}"
         ) from error
+    require_finite(content.state_dict, str(path))
     apply_weights(model, content.state_dict, name=str(path), published=False)
     if untrained_parts := content.stored.get(UNTRAINED):
         model.trained = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -149,3 +150,45 @@ def test_read_list_refuses_reports(tmp_path: Path) -> None:
     path.write_text("<!DOCTYPE html>\n<p>a.png</p>")
     with pytest.raises(ImageError, match=r"is a web page"):
         read_list(path)
+
+
+@pytest.mark.parametrize("option", ["--reference", "--histogram-of", "--palette", "--classes"])
+def test_images_of_guidance_options_are_never_replaced(
+    run: Run, tmp_path: Path, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_gray(Path("a.png"))
+    write_color(Path("warm.png"))
+    Path("link.png").hardlink_to("warm.png")
+    Path("out").mkdir()
+    Path("out/a.png").hardlink_to("warm.png")
+    before = contents(tmp_path)
+    for out in ("warm.png", "link.png", "out"):
+        code, _, err = run("a.png", option, "warm.png", "-o", out, "--overwrite")
+        assert (code, "input" in err) == (2, True), err
+        assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(("name", "kilobytes"), [("a.bmp", 4), ("a.gif", 4), ("b.gif", 8)])
+def test_full_disk_leaves_no_result_without_its_record(
+    run: Run, tmp_path: Path, mount: Callable[[str], Path], name: str, kilobytes: int
+) -> None:
+    """The disk has space for the image, but not for its sidecar file."""
+    source = tmp_path / name
+    still = Image.fromarray(gray_image(30, 40))
+    more = {"save_all": True, "append_images": [still.rotate(180)]} if name == "b.gif" else {}
+    still.save(source, **more)
+    out = mount(f"size={kilobytes}k")
+    code, _, err = run(source, "-o", f"{out}/")
+    assert (code, "No space left" in err, list(out.iterdir())) == (2, True, [])
+    mount("size=1m")
+    assert run(source, "-o", f"{out}/")[0] == 0
+    before = contents(out)
+    assert {*before} == {name, f"{name}.colorzoo.xmp"}
+    # an existing result keeps its record
+    mount(f"size={2 * kilobytes + 4}k")
+    (out / "other").write_bytes(b"x")
+    code, _, err = run(source, "-o", f"{out}/", "--overwrite", "--strength", "0.5")
+    assert (code, "No space left" in err) == (2, True)
+    (out / "other").unlink()
+    assert contents(out) == before

@@ -192,9 +192,18 @@ def test_failed_images_are_listed_and_can_be_repeated(run: Run, tmp_path: Path) 
     assert err.endswith("colorzoo: 1 colorized, 2 failed\n")
     write_gray(tmp_path / "in" / "b ö.png")
     write_gray(tmp_path / "in" / "c.png", height=33)
-    assert run("--from", left, "-o", tmp_path / "out", "--failed", left)[0] == 0
-    assert (tree(tmp_path / "out"), left.read_text()) == (["a.png", "b ö.png", "c.png"], "")
-    assert "--from" in run("--from", left)[2]
+    before, again = left.read_bytes(), tmp_path / "again.txt"
+    for more in ((), ("--overwrite",)):  # the list is an input
+        code, _, err = run("--from", left, "-o", tmp_path / "out", "--failed", left, *more)
+        assert (code, "is also an input" in err, left.read_bytes()) == (2, True, before)
+    assert run("--from", left, "-o", tmp_path / "out", "--failed", again)[0] == 0
+    assert (tree(tmp_path / "out"), again.read_text()) == (["a.png", "b ö.png", "c.png"], "")
+    assert "--from" in run("--from", again)[2]
+    again.write_text("notes of the user")
+    code, _, err = run(tmp_path / "in", "-o", tmp_path / "out", "--failed", again)
+    assert (code, "--overwrite" in err, again.read_text()) == (2, True, "notes of the user")
+    assert run(tmp_path / "in", "-o", tmp_path / "out", "--failed", again, "--overwrite")[0] == 0
+    assert again.read_text() == ""
     code, _, err = run(tmp_path / "in", "--failed", tmp_path / "in" / "a.png")
     assert (code, "--failed must be a .txt file" in err) == (2, True)
     code, _, err = run()

@@ -52,6 +52,22 @@ def test_drawing_is_recognized_and_the_model_is_named(
     assert np.array_equal(default, np.asarray(colorzoo.colorize(drawing, device="cpu").convert("RGB")))
 
 
+def test_hidden_colors_of_transparent_pixels_do_not_change_a_drawing(drawing: Path) -> None:
+    with Image.open(drawing) as image:
+        alpha = 255 - np.asarray(image)
+    plain = np.dstack([np.zeros((*alpha.shape, 3), np.uint8), alpha])
+    hidden = plain.copy()
+    hidden[alpha == 0, :3] = 60, 120, 250
+    hidden[:100][alpha[:100] == 0, :3] = 250, 120, 60
+    results = []
+    for levels in (plain, hidden):
+        Image.fromarray(levels).save(drawing)
+        results.append(colorized(drawing))
+        assert np.array_equal(results[-1], np.asarray(colorzoo.colorize(drawing, device="cpu")))
+    assert np.array_equal(*results)
+    assert np.ptp(results[0], axis=2).max() > 20  # in color
+
+
 def test_colorize_files_applies_its_settings_to_drawings(drawing: Path, tmp_path: Path) -> None:
     settings = {"device": "cpu", "precision": "float32", "size": 32}
     (result,) = colorzoo.colorize_files([drawing], tmp_path, tmp_path / "out", **settings)
@@ -60,21 +76,48 @@ def test_colorize_files_applies_its_settings_to_drawings(drawing: Path, tmp_path
     assert np.array_equal(colored, np.asarray(colorzoo.colorize(drawing, **settings).convert("RGB")))
 
 
-def test_model_option_and_guidance_for_photos_override_the_recognition(
-    drawing: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_model_option_overrides_the_recognition(drawing: Path) -> None:
     assert not np.array_equal(colorized(drawing), colorized(drawing, "--model", "colorzoo2026"))
-    colorized(drawing, "--saturation", "0.2")
-    assert "(colorzoo2026; the drawing was colored as a photo" in capsys.readouterr().out.splitlines()[-1]
-    with pytest.warns(UserWarning, match="as a photo, because colorzoo2026_drawing does not use statistics"):
-        colorzoo.colorize(drawing, guidance={"statistics": {"saturation": 0.2}}, device="cpu")
 
 
-def test_guidance_that_both_models_ignore_does_not_select_the_model_for_photos(
+@pytest.mark.parametrize(
+    ("options", "guidance", "ignored"),
+    [
+        (["--saturation", "0.2"], {"statistics": {"saturation": 0.2}}, "statistics"),
+        (["--label", "3"], {"label": 3}, "image labels"),
+        (["--histogram-of", "warm.png"], None, "statistics"),
+        (["--box", "60,90,120,90"], {"boxes": [{"x": 60, "y": 90, "width": 120, "height": 90}]}, "boxes"),
+    ],
+)
+def test_guidance_for_photos_does_not_color_a_drawing_as_a_photo(
+    options: list[str],
+    guidance: dict[str, Any] | None,
+    ignored: str,
+    drawing: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(drawing.parent)
+    Image.new("RGB", (32, 32), "#c06020").save("warm.png")
+    default = colorized(drawing)
+    assert np.array_equal(default, colorized(drawing, *options))
+    note = f"colorzoo2026_drawing does not use {ignored}; they were ignored"
+    assert f"(colorzoo2026_drawing; {note})" in capsys.readouterr().out.splitlines()[-1]
+    if guidance is not None:
+        with pytest.warns(UserWarning, match=note):
+            by_function = colorzoo.colorize(drawing, guidance=guidance, device="cpu")
+        assert np.array_equal(default, np.asarray(by_function.convert("RGB")))
+
+
+def test_region_colors_keep_the_model_that_proposed_the_regions(
     drawing: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    colorized(drawing, "--label", "3")
-    assert "(colorzoo2026_drawing; " in capsys.readouterr().out.splitlines()[-1]
+    recipe = drawing.with_name("regions.json")
+    recipe.write_text(json.dumps({"version": 2, "regions": [{"index": 0, "color": "#c04020"}]}))
+    colorized(drawing, "--recipe", str(recipe))
+    out = capsys.readouterr().out
+    assert "(cho2023_small" in out
+    assert "ignored" not in out
 
 
 def test_colorize_file_uses_the_arguments_of_the_caller_for_drawings(drawing: Path, tmp_path: Path) -> None:
@@ -114,9 +157,9 @@ def test_weights_of_the_user_are_not_replaced_for_drawings(drawing: Path, tmp_pa
     torch.save({"state_dict": {}}, file)
     image = read_image(drawing)
     default = choose_for_guidance(None, Recipe())
-    assert choose_for_image(default, Recipe(), image)[0].name == "colorzoo2026_drawing"
+    assert choose_for_image(default, image).name == "colorzoo2026_drawing"
     own = choose_for_guidance(None, Recipe(), file)
-    assert choose_for_image(own, Recipe(), image) == (own, "")
+    assert choose_for_image(own, image) is own
 
 
 def test_text_is_not_a_drawing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

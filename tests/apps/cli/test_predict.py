@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import tarfile
 from contextlib import redirect_stderr
 from dataclasses import replace
@@ -25,11 +26,13 @@ from colorzoo.image_io.read import read_image
 from colorzoo.inference.pipeline import colorize_task
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask
-from colorzoo.registry import load_task_class, model_card
+from colorzoo.registry import all_cards, load_task_class, model_card
 from colorzoo.settings import nest_arguments
 from colorzoo.testing.processes import in_processes
 from colorzoo.training import predicting
 from colorzoo.training import run_command as run
+from colorzoo.weights import weight_file
+from colorzoo.weights.catalog import missing_weights_advice
 from tiny_model import tiny_task
 
 NAME = "zhang2017_local_small"
@@ -183,6 +186,32 @@ def test_failures_are_listed_and_do_not_stop_the_run(album, tmp_path, capsys):
     (album / "b" / "empty.png").unlink()
     assert predict(album, out) == 0
     assert sorted(results(out)) == IMAGES
+
+
+def test_failures_of_names_with_line_breaks_take_one_line(album, tmp_path, capsys):
+    (album / "x\ny.png").write_bytes(b"no image")
+    assert predict(album, tmp_path / "out") == 1
+    (line,) = (tmp_path / "out" / "failed.txt").read_text().splitlines()
+    assert f"colorzoo: error: {line}\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["gray", "gupta2012"])
+def test_predict_runs_models_without_trainable_weights(album, tmp_path, name):
+    words = [f"--model={name}", f"--data.root={album}", f"--output={tmp_path / 'out'}"]
+    assert main(["predict", *words, "--trainer.logger=false", "--trainer.accelerator=cpu"]) in (0, 1)
+
+
+def test_advice_for_missing_weights_is_a_command_that_exists(monkeypatch, tmp_path):
+    """The command fails only because it cannot reach the server."""
+    monkeypatch.setenv("COLORZOO_HOME", str(tmp_path))
+    commands = 0
+    for card in all_cards().values():
+        words = re.findall("`colorzoo (.*?)`", missing_weights_advice(card))
+        if words and words[0].startswith("weights fetch"):
+            name, *option = words[0].split()[2:]
+            assert not weight_file(model_card(name), option[-1] if option else "published").path.exists()
+            commands += 1
+    assert commands > 5
 
 
 def test_interrupted_predict_resumes(album, tmp_path, colored, monkeypatch):

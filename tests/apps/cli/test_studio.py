@@ -34,6 +34,7 @@ INVALID = {
     "half.html": "gone.html",
     "page.html --recipe a.json": "--recipe",
     "--recipe plain.json": "requires IMAGE",
+    "--recipe typo.json": "pionts",
     "page.html --host 0.0.0.0": "--host",
 }
 
@@ -44,6 +45,7 @@ def test_invalid_studio_arguments_are_one_line(here: Path, capsys: pytest.Captur
     (here / "half.html").write_text(f'{data}{{"pages": ["gone.html"], "images": []}}</script>')
     (here / "list.html").write_text(f"{data}[1]</script>")
     (here / "plain.json").write_text('{"points": []}')
+    (here / "typo.json").write_text('{"pionts": []}')
     for words, message in INVALID.items():
         assert main(["studio", "--no-browser", *words.split()]) == 2
         error = capsys.readouterr().err

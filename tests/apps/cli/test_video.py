@@ -1,15 +1,22 @@
 """Results, notes and errors of ``colorzoo video``."""
 
 import json
+import os
+from dataclasses import fields
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from torch import Tensor
 
+from colorzoo.apps.cli._file_options import VideoOptions
 from colorzoo.apps.cli.main import main
+from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.container import frame_to_rgb
-from colorzoo.apps.video.run import parts_path
+from colorzoo.apps.video.frames import VideoFrame
+from colorzoo.apps.video.run import PartsFolder, parts_path
 from colorzoo.image_io.provenance import read_provenance
 from tiny_model import write_tiny_weights
 from tiny_video import lightness_planes, read_frames, scene, sound_packets, times, write_video
@@ -65,6 +72,38 @@ def test_video_colorizes_all_frames(tmp_path: Path, weights: str, capsys: pytest
     assert min(right) > 0.02 > max(left)
 
 
+def test_every_option_that_determines_the_result_is_part_of_its_record(
+    tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = write_video(tmp_path / "in.mp4", SCENES[:2]), tmp_path / "out.mkv"
+    other_weights = str(write_tiny_weights(tmp_path / "other.safetensors", seed=1))
+    Image.fromarray(np.dstack([SCENES[0], SCENES[1], SCENES[2]])).save(tmp_path / "key.png")
+    changes: dict[str, list[object]] = {
+        "strength": ["--strength", ".5"],
+        "temperature": ["--temperature", ".5"],
+        "size": ["--size", "16"],
+        "precision": ["--precision", "float32"],
+        "reference": ["--reference", tmp_path / "key.png"],
+        "key": ["--key", f"1={tmp_path / 'key.png'}"],
+        "steady": ["--steady", ".5"],
+        "border": ["--border", "none"],
+        "weights": ["--weights", other_weights],
+        "codec": ["--codec", "ffv1"],
+        "crf": ["--crf", "30"],
+        "no_sound": ["--no-sound"],
+    }
+    # these change the source, where results are written, or what is printed; the weights name the model
+    others = {"source", "output", "device", "model", "overwrite", "provenance", "dry_run", "json", "frame"}
+    assert {each.name for each in fields(VideoOptions)} == changes.keys() | others
+    first = ["video", str(source), str(out), "--device", "cpu", "--weights", weights]
+    assert main(first) == 0
+    assert main(first) == 0  # skipped
+    for name, words in changes.items():
+        capsys.readouterr()
+        assert main([*first, *map(str, words)]) == 2, name
+        assert "different source or settings" in capsys.readouterr().err, name
+
+
 def test_video_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = write_video(tmp_path / "in.mp4", SCENES)
     assert video(source, tmp_path / "out.webm", "--dry-run", "--json") == 0
@@ -74,9 +113,52 @@ def test_video_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixt
     assert (report["status"], report["description"]["frames"]) == ("planned", 8)
     assert (report["description"]["to"], report["notes"]) == ("vp9 yuv420p", [])
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
-    parts_path(tmp_path / "out.webm").mkdir()
-    assert video(source, tmp_path / "out.webm", "--dry-run", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["notes"] == ["resumes from out.webm.parts"]
+
+
+def test_video_asks_before_it_deletes_the_shots_of_other_settings(
+    tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
+    frame_count = iter(range(6))
+
+    def interrupted_color(self: FrameColorer, frame: VideoFrame, lightness: Tensor) -> Tensor:
+        if next(frame_count, None) is None:
+            raise KeyboardInterrupt
+        return lightness.new_zeros(1, 2, *lightness.shape[2:])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FrameColorer, "color", interrupted_color)
+        assert video(source, out, "--weights", weights, "--steady", "0") == 130
+    shots = sorted(path.name for path in parts_path(out).glob("shot*"))
+    assert "shot-00000000.json" in shots
+    for mode in ([], ["--dry-run"]):  # the default --steady
+        capsys.readouterr()
+        assert video(source, out, "--weights", weights, *mode) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "other settings" in line
+        assert "--overwrite" in line
+        assert sorted(path.name for path in parts_path(out).glob("shot*")) == shots
+    for mode, note in ((["--steady", "0"], "resumes from"), (["--overwrite"], "deletes the shots")):
+        assert video(source, out, "--weights", weights, "--dry-run", "--json", *mode) == 0
+        assert json.loads(capsys.readouterr().out)["notes"][0].startswith(note)
+        assert sorted(path.name for path in parts_path(out).glob("shot*")) == shots
+    assert video(source, out, "--weights", weights, "--steady", "0", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["resumed"] == 4
+    assert not parts_path(out).exists()
+
+
+def test_second_video_with_the_same_output_stops_with_one_line(
+    tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
+    with PartsFolder(out, "settings of the first run"):
+        capsys.readouterr()
+        for mode in ([], ["--dry-run"], ["--overwrite"]):
+            assert video(source, out, "--weights", weights, *mode) == 2
+            (line,) = capsys.readouterr().err.splitlines()
+            assert f"process {os.getpid()} on " in line
+    assert not out.exists()
+    assert video(source, out, "--weights", weights, "--overwrite") == 0
 
 
 def test_video_with_a_damaged_packet_sets_exit_code_1(
@@ -113,6 +195,62 @@ def test_video_accepts_frame_folder(tmp_path: Path, weights: str, capsys: pytest
     assert len(list((tmp_path / "out").iterdir())) == 8
     line = f"{tmp_path / 'out'}: 8 frames in 2 shots by zhang2017_local_small\n"
     assert capsys.readouterr() == (line, "")
+
+
+def drawn(number: int) -> np.ndarray:
+    """Return line art that moves; gray levels of limited range."""
+    page = np.full((144, 192), 235, np.uint8)
+    for left in (20, 100):
+        cv2.rectangle(page, (left + number, 20), (left + 60 + number, 120), 16, 2)
+        cv2.circle(page, (left + 30 + number, 70), 20, 16, 2)
+    return page
+
+
+def test_video_of_line_art_names_the_command_for_drawings(
+    tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames, out = tmp_path / "frames", tmp_path / "out"
+    frames.mkdir()
+    for number in range(3):
+        Image.fromarray(drawn(number)).save(frames / f"{number}.png")
+    film = write_video(tmp_path / "film.mp4", [drawn(number) for number in range(12)])
+    for source, result in ((frames, out), (film, tmp_path / "out.mp4")):
+        for mode in ([], ["--dry-run"], ["--overwrite"]):
+            assert video(source, result, *mode) == 2
+            (line,) = capsys.readouterr().err.splitlines()
+            assert "line art" in line
+            assert f"`colorzoo colorize {source if source == frames else 'FOLDER_OF_FRAMES'} " in line
+            assert not result.exists()
+    assert video(frames, out, "--model", "colorzoo2026_drawing") == 2
+    assert "colorzoo colorize FRAMES -o OUT --model colorzoo2026_drawing" in capsys.readouterr().err
+    assert video(frames, out, "--weights", weights) == 0  # chosen by the user
+    assert "line art" in capsys.readouterr().out
+
+
+def test_video_with_a_drawn_title_is_colorized(tmp_path: Path) -> None:
+    photos = [np.kron(image, np.ones((3, 3), np.uint8)) for image in SCENES]
+    film = write_video(tmp_path / "film.mp4", [drawn(0)] * 6 + photos)
+    assert video(film, tmp_path / "out.mp4", "--dry-run") == 0
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for number, image in enumerate([drawn(0)] * 6 + photos):
+        Image.fromarray(image).save(frames / f"{number}.png")
+    assert video(frames, tmp_path / "out", "--dry-run") == 0
+
+
+def test_video_of_an_image_file_names_the_command_for_images(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = [Image.fromarray(image) for image in SCENES]
+    for extension in ("webp", "tif", "png", "jpg"):
+        path = tmp_path / f"in.{extension}"
+        several = {} if extension in ("png", "jpg") else {"save_all": True, "append_images": images[1:]}
+        images[0].save(path, **several)
+        assert video(path, tmp_path / "out.mp4") == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"colorzoo colorize {path}" in line
+    images[0].save(tmp_path / "in.gif", save_all=True, append_images=images[1:])
+    assert video(tmp_path / "in.gif", tmp_path / "out.mp4") == 0
 
 
 def invalid_inputs(folder: Path) -> dict[str, tuple[list[object], str]]:

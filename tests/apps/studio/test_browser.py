@@ -388,3 +388,28 @@ def test_pad_resets_settings_for_a_new_point_or_image(
     )
     assert "Object" in empty_pad.page.evaluate(pressed)
     assert empty_pad.points() == []
+
+
+def test_keys_of_an_input_method_are_left_to_the_input_method(photo_pad: BrowserPad) -> None:
+    """Send the keys to a field, the focused image, and a tab."""
+    photo_pad.click(60, 50)
+    photo_pad.settle()
+    before = photo_pad.recipe()
+    photo_pad.page.fill(".cz-hex", "#c0")
+    for selector in (".cz-hex", ".cz-stage", "[data-tab=color]"):
+        for composing in ({"isComposing": True}, {"keyCode": 229}):
+            for key in ("Enter", "Escape", "ArrowLeft", "b", "n"):
+                handled = photo_pad.page.evaluate(
+                    """([selector, options]) => {
+                      const el = document.querySelector(selector);
+                      el.focus();
+                      const flags = { bubbles: true, cancelable: true, ...options };
+                      const event = new KeyboardEvent("keydown", flags);
+                      el.dispatchEvent(event);
+                      return event.defaultPrevented || document.activeElement !== el;
+                    }""",
+                    [selector, {"key": key, **composing}],
+                )
+                assert not handled, (selector, key)
+    assert photo_pad.page.get_attribute("[data-tool=point]", "aria-pressed") == "true"
+    assert photo_pad.recipe() == before

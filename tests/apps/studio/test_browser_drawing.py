@@ -14,9 +14,11 @@ from PIL import Image
 
 from colorzoo.apps.cli.main import main
 from colorzoo.apps.studio.app import StudioLoader
+from colorzoo.apps.studio.protocol import Limits
 from colorzoo.apps.studio.server import Address, run_server
 from colorzoo.apps.studio.studio import Studio
 from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.steps.drawing import read_drawing
 
 pytestmark = pytest.mark.browser
 
@@ -129,6 +131,26 @@ def test_suggested_versions_follow_edits_and_undo(pad: BrowserPad) -> None:
         assert versions(pad) == expected
 
 
+def test_suggested_versions_of_another_model_are_not_shown(pad: BrowserPad) -> None:
+    versions(pad)
+    with pad.delayed("colorings"):
+        pad.select_model("colorzoo2026")
+        assert pad.page.locator("[data-role=coloring]").count() == 4
+        assert pad.page.locator("[data-role=coloring] canvas").count() == 0
+    assert len(versions(pad)) == 4
+
+
+def test_export_describes_the_layers_of_a_drawing(pad: BrowserPad) -> None:
+    pad.page.click("[data-action=export]")
+    text = pad.page.inner_text("dialog[open]")
+    assert "lines as layers" in text
+    assert "photo" not in text
+    pad.page.keyboard.press("Escape")
+    pad.select_model("zhang2017_local_small")
+    pad.page.click("[data-action=export]")
+    assert "Gray photo and colors as layers" in pad.page.inner_text("dialog[open]")
+
+
 def test_points_suggest_colors_of_any_lightness(pad: BrowserPad) -> None:
     pad.page.keyboard.press("v")
     pad.click(*ROOMS[2])
@@ -178,6 +200,101 @@ def test_split_and_join_change_regions_and_undo(pad: BrowserPad, tmp_path: Path)
     assert "divisions" not in pad.recipe()
     fill(pad, BLUE, (100, 200))  # the same region as before the split
     assert list(colors(pad).values()) == [BLUE]
+
+
+def test_fill_and_server_agree_on_the_region_beside_a_line(
+    pages: tuple[object, str], sketch: Path, tmp_path: Path
+) -> None:
+    """Fill one room at places that the pixels of a small preview assign to the region beside it."""
+    browser, _ = pages
+    studio = Studio(Colorizer("colorzoo2026_drawing", device="cpu"), limits=Limits(view_side=70))
+    with (
+        run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _),
+        watched_pad(browser, url) as pad,
+    ):
+        pad.open_ready(sketch)
+        regions = read_drawing(np.asarray(Image.open(sketch)))
+        fill(pad, RED, (100, 140))
+        for x in range(170, 190):
+            pad.click(x + 0.5, 140)
+            points = pad.recipe()["points"]
+            found = {regions.region_at(point["x"], point["y"], (400, 500)) for point in points}
+            assert len(found) == len(points), x
+        pad.settle()
+
+
+def test_fill_waits_for_the_regions_after_a_split(pad: BrowserPad) -> None:
+    with pad.delayed("regions"):
+        pad.page.keyboard.press("d")
+        pad.drag((5, 170), (195, 170))
+        pad.page.keyboard.press("g")
+        for color, place in ((RED, (100, 100)), (BLUE, (60, 80)), (BLUE, (100, 200))):
+            choose(pad, color)
+            pad.click(*place)
+    pad.settle()
+    assert [point["color"] for point in pad.recipe()["points"]] == [BLUE, BLUE]
+
+
+def test_join_between_two_corners_keeps_one_color(pad: BrowserPad) -> None:
+    for color, place in zip((RED, BLUE, "#20c040"), ((60, 140), (200, 20), (300, 140)), strict=True):
+        fill(pad, color, place)
+    division = {"path": [[60, 140], [300, 140]], "join": True}
+    assert len(colors(pad)) == 3
+    pad.page.keyboard.press("Shift+D")
+    pad.click(60, 140)
+    pad.page.keyboard.press("n")
+    pad.page.keyboard.press("Enter")
+    for _ in range(12):
+        pad.page.keyboard.press("Shift+ArrowRight")
+    pad.page.keyboard.press("Enter")
+    pad.settle()
+    assert pad.recipe()["divisions"][0]["join"] == division["join"]
+    assert len(colors(pad)) == 1
+
+
+def test_paint_has_the_chosen_color_and_brightness(pad: BrowserPad, tmp_path: Path) -> None:
+    pad.page.keyboard.press("Shift+B")
+    choose(pad, "#000080")
+    assert pad.page.is_visible("input[aria-label=Brightness]")
+    pad.drag((60, 140), (140, 140))
+    pad.settle()
+    assert pad.recipe()["paint"][0]["color"] == "#000080"
+    image = shown(pad, tmp_path / "painted.png")
+    assert image[140, 100].tolist() == [0, 0, 128]
+
+
+def test_splits_and_joins_are_listed_in_layers_and_deleted_singly(pad: BrowserPad) -> None:
+    first, second = [[5.0, 170.0], [195.0, 170.0]], [[205.0, 170.0], [395.0, 170.0]]
+    pad.page.keyboard.press("d")
+    for path in (first, second):
+        pad.drag(*(tuple(place) for place in path))
+        pad.settle()
+    fill(pad, RED, (100, 100))
+    fill(pad, BLUE, (100, 200))
+    pad.page.keyboard.press("Shift+D")
+    pad.drag((300, 300), (300, 200))
+    pad.settle()
+    pad.tab("layers")
+    deletes = pad.page.locator("section[aria-label='Splits and joins'] button[aria-label^=Delete]")
+    assert [deletes.nth(i).get_attribute("aria-label") for i in range(deletes.count())] == [
+        "Delete Split 1",
+        "Delete Split 2",
+        "Delete Join 3",
+    ]
+    deletes.nth(0).click()
+    pad.settle()
+    kept = pad.recipe()["divisions"]
+    assert [division["path"][0] for division in kept] == [second[0], [300.0, 300.0]]
+    assert list(colors(pad).values()) == [RED]  # one region has one color
+    pad.page.click("section[aria-label='Splits and joins'] .cz-hint-main >> nth=1")
+    pad.page.keyboard.press("Delete")
+    pad.settle()
+    assert len(pad.recipe()["divisions"]) == 1
+    for _ in range(2):
+        pad.page.keyboard.press("Control+z")
+        pad.settle()
+    assert len(pad.recipe()["divisions"]) == 3
+    assert list(colors(pad).values()) == [RED, BLUE]
 
 
 def test_keyboard_fills_and_splits(pad: BrowserPad) -> None:
@@ -234,6 +351,7 @@ def test_settings_survive_a_reload_and_give_the_same_image_in_the_command_line(
     pad.page.wait_for_timeout(1500)
     pad.reload()
     assert pad.recipe() == before
+    assert pad.page.input_value(".cz-hex") == RED
     image = shown(pad, tmp_path / "result.png")
     hints = tmp_path / "hints.json"
     hints.write_text(json.dumps(pad.recipe()))
@@ -242,9 +360,16 @@ def test_settings_survive_a_reload_and_give_the_same_image_in_the_command_line(
     assert np.array_equal(np.asarray(Image.open(target)), image)
 
 
-def test_a_drawing_opens_in_the_model_for_drawings_and_the_next_photo_in_the_model_for_photos(
-    pages: tuple[object, str], sketch: Path, photo: Path
+def pressed(pad: BrowserPad) -> str:
+    """Return the pressed button of the switch between photo and drawing."""
+    return pad.page.inner_text("[role=group][aria-label='Kind of image'] [aria-pressed=true]")
+
+
+def test_each_image_opens_as_photo_or_drawing_whatever_the_previous_image_was(
+    pages: tuple[object, str], sketch: Path, photo: Path, tmp_path: Path
 ) -> None:
+    other = tmp_path / "other.png"
+    Image.open(photo).rotate(180).save(other)
     browser, _ = pages
     studio = Studio()
     with (
@@ -252,11 +377,24 @@ def test_a_drawing_opens_in_the_model_for_drawings_and_the_next_photo_in_the_mod
         watched_pad(browser, url) as pad,
     ):
         proposal = pad.page.locator("button >> text=Color as a drawing")
+        default = studio.pool.default
         pad.open_ready(sketch)
-        assert pad.recipe()["model"] == "colorzoo2026_drawing"
+        assert (pad.recipe()["model"], pressed(pad)) == ("colorzoo2026_drawing", "Drawing")
         assert pad.page.get_attribute("[data-tool=fill]", "aria-pressed") == "true"
         assert proposal.count() == 0 or not proposal.first.is_visible()
         pad.open_ready(photo)
-        assert pad.recipe()["model"] == studio.pool.default
-        pad.select_model("colorzoo2026_drawing")  # a drawing that is not recognized
+        assert (pad.recipe()["model"], pressed(pad)) == (default, "Photo")
+        pad.page.click("[data-action=as-drawing]")  # a drawing that is not recognized
+        pad.settle()
+        assert (pad.recipe()["model"], pressed(pad)) == ("colorzoo2026_drawing", "Drawing")
         assert pad.page.get_attribute("[data-tool=fill]", "aria-pressed") == "true"
+        pad.open_ready(other)
+        assert (pad.recipe()["model"], pressed(pad)) == (default, "Photo")
+        pad.select_model("cho2023_small")
+        pad.page.click("[data-action=as-photo]")
+        pad.settle()
+        assert pad.recipe()["model"] == default
+        flipped = tmp_path / "flipped.png"
+        Image.open(sketch).rotate(180).save(flipped)
+        pad.open_ready(flipped)
+        assert (pad.recipe()["model"], pressed(pad)) == ("cho2023_small", "Drawing")  # the model used last

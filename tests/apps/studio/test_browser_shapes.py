@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,39 @@ def test_loaded_edits_replace_the_reference(
     assert np.array_equal(mean_color(photo_pad, (105, 75)), plain)
     photo_pad.page.keyboard.press("Control+z")
     photo_pad.page.wait_for_selector("[data-slot=exemplar] figure:not([hidden])")
+
+
+def test_references_of_one_name_are_told_apart_by_their_hash(
+    photo_pad: BrowserPad, reference_file: Path, tmp_path: Path
+) -> None:
+    page = photo_pad.page
+    attach(photo_pad, reference_file)
+    first = photo_pad.recipe()["exemplar"]
+    assert first == {"path": reference_file.name, "sha256": sha256(reference_file.read_bytes()).hexdigest()}
+    colors = mean_color(photo_pad, (105, 75))
+    page.click("[data-slot=exemplar] figure button")
+    page.wait_for_selector("[data-slot=exemplar] .cz-drop")
+    other = tmp_path / "album" / reference_file.name
+    other.parent.mkdir()
+    with Image.open(reference_file) as image:
+        Image.fromarray(255 - np.asarray(image.convert("RGB"))).save(other)
+    attach(photo_pad, other)
+    assert photo_pad.recipe()["exemplar"]["sha256"] == sha256(other.read_bytes()).hexdigest()
+    assert np.abs(mean_color(photo_pad, (105, 75)) - colors).max() > 1
+    for _ in range(2):
+        page.keyboard.press("Control+z")
+        photo_pad.settle()
+    assert photo_pad.recipe()["exemplar"] == first
+    assert np.array_equal(mean_color(photo_pad, (105, 75)), colors)
+    # edits of another computer name a file, of which this computer has another version
+    recipe = {**photo_pad.recipe(), "exemplar": {"path": other.name, "sha256": 64 * "0"}}
+    (tmp_path / "edits.json").write_text(json.dumps(recipe))
+    photo_pad.choose_file(lambda: page.keyboard.press("Control+Shift+o"), tmp_path / "edits.json")
+    page.wait_for_selector("text=Choose the reference image")
+    photo_pad.choose_file(lambda: page.click("text=Choose the reference image"), other)
+    page.wait_for_selector(f"text=made with another image named {other.name}")
+    photo_pad.settle()
+    assert photo_pad.recipe()["exemplar"]["sha256"] == sha256(other.read_bytes()).hexdigest()
 
 
 def test_box_is_drawn_resized_moved_and_colored_separately(

@@ -153,6 +153,23 @@ def test_edits_immediately_before_a_reload_are_kept(empty_pad: BrowserPad, photo
     assert len(empty_pad.points()) == 2
 
 
+def test_a_reload_keeps_the_undo_history_of_a_long_recipe(empty_pad: BrowserPad, photo: Path) -> None:
+    empty_pad.open_ready(photo)
+    mask = {"width": 500, "height": 500, "runs": "1 " * 249_999 + "1"}
+    recipe = {"areas": [{"action": "gray", "mask": mask}]}
+    empty_pad.page.evaluate("(recipe) => colorzooPad.setRecipe(recipe)", recipe)
+    for count in range(6):
+        empty_pad.click(30 + 30 * count, 50)
+    empty_pad.settle()
+    empty_pad.page.wait_for_timeout(2000)  # the autosave runs after a pause
+    empty_pad.reload()
+    for count in reversed(range(6)):
+        empty_pad.page.keyboard.press("Control+z")
+        assert len(empty_pad.points()) == count
+    empty_pad.page.keyboard.press("Control+z")
+    assert "areas" not in empty_pad.recipe()
+
+
 @pytest.mark.parametrize("opened_next", ["other", "same"])
 def test_edits_while_another_photo_opens_are_kept(
     empty_pad: BrowserPad, photo: Path, other: Path, opened_next: str
@@ -265,8 +282,60 @@ def test_pad_proposes_a_sketch_model_for_a_sketch(empty_pad: BrowserPad, photo: 
     Image.fromarray(image).save(tmp_path / "drawing.png")
     empty_pad.open_ready(tmp_path / "drawing.png")
     assert "looks like a drawing" in empty_pad.toasts()
-    proposal = empty_pad.page.locator(".cz-panel button >> text=Color as a drawing")
-    assert proposal.is_visible()
-    assert empty_pad.page.locator(".cz-toast button >> text=Color as a drawing").is_visible()
+    assert empty_pad.page.get_attribute("[data-action=as-drawing]", "aria-pressed") == "false"
+    empty_pad.page.click(".cz-toast button >> text=Color as a drawing")
+    assert empty_pad.page.get_attribute("[data-action=as-drawing]", "aria-pressed") == "true"
+    assert empty_pad.recipe()["model"] == "colorzoo2026_drawing"
     empty_pad.open_ready(photo)
-    assert not proposal.is_visible()
+    assert empty_pad.page.get_attribute("[data-action=as-photo]", "aria-pressed") == "true"
+
+
+def fill_storage(pad: BrowserPad) -> None:
+    """Let the browser refuse to save, as with a full storage."""
+    pad.page.evaluate(
+        "() => { IDBObjectStore.prototype.put = () => { throw new DOMException('', 'QuotaError'); }; }"
+    )
+
+
+@pytest.mark.parametrize("way", ["other", "same", "close"])
+def test_pad_asks_before_it_leaves_edits_that_the_browser_cannot_save(
+    empty_pad: BrowserPad, photo: Path, other: Path, tmp_path: Path, way: str
+) -> None:
+    def leave() -> None:
+        if way == "close":
+            empty_pad.page.click("summary")
+            empty_pad.page.click("text=Close the photo")
+        else:
+            empty_pad.open(photo if way == "same" else other)
+        empty_pad.page.wait_for_selector("dialog[open] >> text=Unsaved edits")
+
+    empty_pad.open_ready(photo)
+    empty_pad.click(30, 50)
+    empty_pad.settle()
+    empty_pad.page.wait_for_timeout(1500)  # the autosave runs after a pause
+    fill_storage(empty_pad)
+    for count in range(1, 4):
+        empty_pad.click(30 + 50 * count, 50)
+    empty_pad.settle()
+    edited = empty_pad.recipe()
+    leave()
+    empty_pad.page.keyboard.press("Escape")
+    empty_pad.settle()
+    assert empty_pad.recipe() == edited
+    export(empty_pad, tmp_path / "same.png")  # the server has opened the photo again
+    leave()
+    saved = empty_pad.download(
+        lambda: empty_pad.page.click("[data-action=leave-save]"), tmp_path / "saved.json"
+    )
+    assert json.loads(saved.read_text()) == edited
+    empty_pad.page.wait_for_function("(count) => (colorzooPad.recipe()?.points ?? []).length < count", arg=4)
+
+
+def test_pad_leaves_saved_edits_without_a_question(empty_pad: BrowserPad, photo: Path, other: Path) -> None:
+    empty_pad.open_ready(photo)
+    empty_pad.click(30, 50)
+    empty_pad.settle()
+    empty_pad.open_ready(other)
+    fill_storage(empty_pad)
+    empty_pad.open_ready(photo)  # the other photo has no edits
+    assert len(empty_pad.points()) == 1

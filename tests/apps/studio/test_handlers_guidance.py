@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -119,6 +120,7 @@ def test_attached_reference_is_used_until_detached(pad: DirectPad) -> None:
     bare = mean_ab(pad)
     reply = pad.call("attach", exemplar_file(60, 50), slot="exemplar", name="../look.png")
     assert (reply.body["name"], reply.body["width"], reply.body["height"]) == ("look.png", 60, 50)
+    assert reply.body["sha256"] == sha256(exemplar_file(60, 50)).hexdigest()
     assert pixels(reply.buffers[0]).shape[:2] == (50, 60)
     recipe = {"exemplar": {"path": "look.png"}}
     assert mean_ab(pad, **recipe)[0] > bare[0] + 5
@@ -135,6 +137,9 @@ def test_attached_reference_is_not_used_for_a_recipe_with_another_reference(pad:
     pad.call("attach", exemplar_file(60, 50), slot="exemplar", name="look.png")
     assert mean_ab(pad, exemplar={"path": "look.png"})[0] > bare[0] + 5
     assert mean_ab(pad, exemplar={"path": "other.png"}) == bare
+    digest = sha256(exemplar_file(60, 50)).hexdigest()
+    assert mean_ab(pad, exemplar={"path": "look.png", "sha256": digest})[0] > bare[0] + 5
+    assert mean_ab(pad, exemplar={"path": "look.png", "sha256": 64 * "0"}) == bare
     matched = pad.call("match", recipe={"exemplar": {"path": "other.png"}}, x=48, y=40).body
     assert matched["x"] is None
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from pads import DirectPad, image_file, pixels
 
+from colorzoo.apps.studio.protocol import Limits, Message
 from colorzoo.apps.studio.studio import Studio
+from colorzoo.inference.steps.drawing import read_drawing
 
 MODEL = "colorzoo2026_drawing"
 WINDOWS = [(60, 40), (240, 40), (60, 160), (240, 160)]  # equal rectangles, by their top left corners
@@ -100,13 +102,30 @@ def test_colorings_are_four_versions_with_different_colors(recipe: dict) -> None
     assert len({pixels(image).tobytes() for image in images}) > 2
 
 
+def region_map(reply: Message) -> np.ndarray:
+    """Decode the runs of a region map."""
+    starts, numbers = (np.frombuffer(part, "<u4") for part in reply.buffers)
+    shape = reply.body["height"], reply.body["width"]
+    return np.repeat(numbers, np.diff([*starts, shape[0] * shape[1]])).reshape(shape)
+
+
+def test_region_map_has_the_region_numbers_of_the_drawing_at_full_size(drawing: np.ndarray) -> None:
+    studio = Studio(limits=Limits(view_side=100))
+    pad = DirectPad(studio)
+    photo = pad.open(image_file(drawing))
+    assert photo["view"] == [100, 70]
+    found = region_map(pad.call("propose", recipe={"model": MODEL, "image": photo["image"]}))
+    assert np.array_equal(found, read_drawing(drawing).regions)
+    studio.close()
+
+
 def test_region_map_follows_the_gap_and_divisions_of_the_recipe(recipe: dict) -> None:
     pad, rest = recipe["pad"], {key: value for key, value in recipe.items() if key != "pad"}
     path = [[110, 30], [110, 130]]
     counts, maps = [], []
     for divisions in ([], [{"path": path}], [{"path": path}, {"path": [[80, 80], [140, 80]], "join": True}]):
         reply = pad.call("propose", recipe={**rest, "divisions": divisions})
-        maps.append(np.frombuffer(reply.buffers[0], "<u2").reshape(reply.body["height"], reply.body["width"]))
+        maps.append(region_map(reply))
         counts.append(maps[-1].max() + 1)
     assert counts[1] == counts[0] + 1 == counts[2] + 1
     assert maps[0][80, 80] == maps[0][80, 140]

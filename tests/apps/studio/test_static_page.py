@@ -1,8 +1,11 @@
 """The static page: its files, its ONNX graph, and colorization in a browser."""
 
 import functools
+import hashlib
 import http.server
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,14 +85,131 @@ def test_write_page_replaces_an_older_page_completely(folder: Path, photo: Path)
     assert [path.name for path in folder.parent.iterdir() if path.name.startswith(".page")] == []
 
 
-def test_write_page_rejects_folders_with_other_files(folder: Path) -> None:
-    folder.mkdir()
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the content of each file below a folder by its path."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+STRANGERS = {  # content of a page.json that colorzoo did not write
+    "site": '{"title": "My photos", "files": ["thesis.txt"]}',
+    "list": '["index.html"]',
+    "text": "not JSON",
+    "unlisted": '{"generator": "colorzoo studio --static"}',
+}
+
+
+@pytest.mark.parametrize("name", [None, *STRANGERS])
+def test_write_page_rejects_folders_with_other_files(folder: Path, name: str | None) -> None:
+    (folder / ".git").mkdir(parents=True)
+    (folder / ".git" / "HEAD").write_text("ref")
     (folder / "thesis.txt").touch()
+    if name is not None:
+        (folder / "page.json").write_text(STRANGERS[name])
+    before = contents(folder)
     with pytest.raises(ColorzooError, match="--static"):
         write_page(folder, model_card(MODEL), [])
-    assert [path.name for path in folder.iterdir()] == ["thesis.txt"]
+    assert contents(folder) == before
     with pytest.raises(ColorzooError, match="--static"):
         write_page(folder / "thesis.txt", model_card(MODEL), [])
+
+
+def test_write_page_keeps_files_of_others_beside_an_older_page(folder: Path, photo: Path) -> None:
+    write_page(folder, model_card(MODEL), [photo, photo, photo])
+    others = {".git/HEAD": b"ref", "CNAME": b"example.org", "photos/family.jpg": b"x", "photos/2.png": b"new"}
+    for name, content in others.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+    outside = folder.parent / "outside.txt"
+    outside.write_text("kept")
+    settings = json.loads((folder / "page.json").read_text())
+    digest = hashlib.sha256(outside.read_bytes()).hexdigest()
+    settings["files"] += [["../outside.txt", digest], [str(outside), digest]]
+    (folder / "page.json").write_text(json.dumps(settings))
+    write_page(folder, model_card(MODEL), [photo])
+    after = contents(folder)
+    assert others.items() <= after.items()
+    assert "photos/1.png" not in after
+    assert outside.exists()
+    written = {name for name, _ in json.loads(after["page.json"])["files"]}
+    assert after.keys() == written | others.keys() | {"page.json"}
+
+
+def test_write_page_changes_nothing_if_a_file_of_the_page_was_edited(folder: Path, photo: Path) -> None:
+    write_page(folder, model_card(MODEL), [])
+    (folder / "index.html").write_text("<title>My page</title>")
+    (folder / "photos").mkdir()
+    before = contents(folder)
+    with pytest.raises(ColorzooError, match=r"index\.html"):
+        write_page(folder, model_card(MODEL), [photo])
+    assert contents(folder) == before
+
+
+def test_write_page_does_not_replace_or_delete_its_inputs(folder: Path, photo: Path) -> None:
+    other = folder.parent / "other.png"
+    Image.new("L", (8, 8)).save(other)
+    write_page(folder, model_card(MODEL), [photo, other])
+    before = contents(folder)
+    first, second = folder / "photos" / "0.png", folder / "photos" / "1.png"
+    for images in ([second], [second, first]):
+        with pytest.raises(ColorzooError, match="photos"):
+            write_page(folder, model_card(MODEL), images)
+        assert contents(folder) == before
+    write_page(folder, model_card(MODEL), [first, second])  # the same content
+    assert {name: before[name] for name in ("photos/0.png", "photos/1.png")}.items() <= contents(
+        folder
+    ).items()
+
+
+@pytest.mark.parametrize("pages", [0, 1])
+def test_write_page_leaves_the_folder_as_it_was_if_the_disk_is_full(
+    folder: Path, tmp_path: Path, pages: int
+) -> None:
+    resource = pytest.importorskip("resource")
+    small, large = tmp_path / "small.png", tmp_path / "large.png"
+    Image.new("L", (8, 8)).save(small)
+    levels = np.random.default_rng(0).integers(0, 256, (300, 300), np.uint8)
+    Image.fromarray(levels).save(large)
+    if pages:
+        write_page(folder, model_card(MODEL), [small])
+    before = contents(tmp_path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))  # larger files raise OSError
+    try:
+        with pytest.raises(ColorzooError, match="cannot be written"):
+            write_page(folder, model_card(MODEL), [large])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    after = contents(tmp_path)
+    assert after.keys() == before.keys()
+    assert folder.exists() == bool(pages)
+    after.pop("page/page.json", None)  # lists the new files, too
+    assert after.items() <= before.items()
+    write_page(folder, model_card(MODEL), [large])
+
+
+def test_a_page_can_be_replaced_after_its_process_was_killed(folder: Path, photo: Path) -> None:
+    """Kill a process after it has written two of three files, and write the page again."""
+    write_page(folder, model_card(MODEL), [photo])
+    script = (
+        "import os, sys; from pathlib import Path\n"
+        "from colorzoo.apps.studio import static_page\n"
+        "from colorzoo.registry import model_card\n"
+        "replace, count = Path.replace, [0]\n"
+        "def dying(self, target):\n"
+        "    replace(self, target)\n"
+        "    count[0] += 1\n"
+        "    count[0] < 4 or os._exit(9)\n"
+        "Path.replace = dying\n"
+        "static_page._runtime_files = lambda: {'runtime/new.mjs': b'new'}\n"
+        "static_page._export_graph = lambda _: (b'other graph', 256)\n"
+        f"static_page.write_page(Path({str(folder)!r}), model_card({MODEL!r}), [])\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 9
+    write_page(folder, model_card(MODEL), [photo])
+    after = contents(folder)
+    written = {name for name, _ in json.loads(after["page.json"])["files"]}
+    assert {name for name in after if ".colorzoo-" not in name} == written | {"page.json"}
 
 
 def test_write_page_rejects_unsupported_models(folder: Path) -> None:

@@ -1,12 +1,14 @@
 """Likely colorings of an image: the most informative point and the effect of its colors."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from pads import DirectPad, tiny_studio
+from pads import DirectPad, photo_file, tiny_studio
 
+from colorzoo.apps.studio.studio import Studio
 from colorzoo.apps.studio.suggestions import (
     CANDIDATES,
     COLORINGS,
@@ -59,6 +61,23 @@ def test_colors_of_the_informative_point_change_over_a_tenth_of_the_image() -> N
         for other in colored[:first]:
             changed = (ab - other).norm(dim=0) > 2
             assert float(changed.float().mean()) > 0.1  # far more than one tile
+
+
+def test_colorings_of_a_thin_strip_take_no_longer_than_those_of_a_photo() -> None:
+    studio = Studio(Colorizer("colorzoo2026", device="cpu"))
+    pad = DirectPad(studio)
+    seconds = {}
+    for size in ((96, 80), (700, 3), (3, 700)):
+        pad.open(photo_file(*size))
+        pad.call("color", recipe={})
+        start = time.process_time()
+        found = pad.call("colorings", recipe={}).body
+        seconds[size] = time.process_time() - start
+        assert len(found["items"]) == COLORINGS
+        assert 0 < found["x"] < size[0]
+        assert 0 < found["y"] < size[1]
+    studio.close()
+    assert max(seconds.values()) < 5 + 5 * seconds[96, 80], seconds
 
 
 def test_colorings_are_empty_for_models_without_similarity() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import queue
 import re
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import traitlets
 from browser_pad import check
+from IPython.core.formatters import DisplayFormatter
 from pads import photo_file, pixels
 
 from colorzoo.apps.studio import Pad, widget
@@ -94,6 +96,23 @@ def test_setting_the_widget_recipe_updates_the_page(pad: Pad) -> None:
     assert pad.recipe["points"] == [POINT]
 
 
+@pytest.mark.parametrize(
+    ("recipe", "name"),
+    [({"pionts": [POINT]}, "pionts"), ({"points": [{**POINT, "colour": "#fff"}]}, "colour")],
+)
+def test_widget_rejects_recipes_with_unknown_fields(pad: Pad, recipe: dict[str, Any], name: str) -> None:
+    pad.recipe = {"points": [POINT]}
+    with pytest.raises(GuidanceError, match=name):
+        pad.recipe = recipe
+    assert pad.recipe["points"] == [POINT]
+    with pytest.raises(GuidanceError, match=name):
+        Pad(gray_image(80, 96), model=Colorizer(tiny_model(), device="cpu", size=64), recipe=recipe)
+    # the page has loaded a file with the field, and keeps the field
+    page = page_of(pad)
+    page.call("color", recipe={**recipe, "image": page.photo["image"]})
+    assert name in str(pad.recipe)
+
+
 def test_widget_displayed_again_keeps_image_and_recipe(pad: Pad) -> None:
     page = page_of(pad)
     page.call("color", recipe={"image": page.photo["image"], "points": [POINT]})
@@ -109,6 +128,26 @@ def test_widget_result_matches_the_colorizer_for_16_bits() -> None:
     page_of(pad)
     assert np.array_equal(np.asarray(pad.result()), np.asarray(colorizer(array, pad.recipe)))
     pad.close()
+
+
+def stored_image(pad: Pad) -> np.ndarray:
+    """Return the image that a notebook stores for viewers without a kernel, such as GitHub."""
+    data, _ = DisplayFormatter().format(pad)
+    assert "application/vnd.jupyter.widget-view+json" in data
+    png = data["image/png"]
+    return pixels(png if isinstance(png, bytes) else base64.b64decode(png))
+
+
+def test_notebooks_store_an_image_of_the_widget_result(pad: Pad) -> None:
+    pad.recipe = {"points": [POINT]}
+    assert np.array_equal(stored_image(pad), np.asarray(pad.result()))
+    large = Pad(gray_image(60, 3000), model=Colorizer(tiny_model(), device="cpu", size=16))
+    assert stored_image(large).shape[1] < 2000  # a notebook is a text file
+    large.close()
+    empty = Pad(model=Colorizer(tiny_model(), device="cpu", size=64))
+    data, _ = DisplayFormatter().format(empty)
+    assert "application/vnd.jupyter.widget-view+json" in data
+    empty.close()
 
 
 def test_widget_colorizes_an_image_opened_in_the_page(pad: Pad) -> None:

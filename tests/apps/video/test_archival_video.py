@@ -29,7 +29,7 @@ IMAGES = [scene(n) for n in range(8)]
 
 def convert(source: Path, out: Path, codec: str | None = None) -> VideoFile:
     video = VideoFile(source, choose_encoding(out, codec, None))
-    color_video(video, StubColorer(), PartsFolder(out, "test"), out, steady=0, size=32)
+    color_video(video, StubColorer(), PartsFolder(out, "test"), steady=0, size=32)
     return video
 
 
@@ -212,3 +212,27 @@ def test_color_video_reports_dropped_hdr_metadata(tmp_path):
             container.mux(stream.encode(gray_frame(image.astype(np.uint16) * 4, "yuv420p10le")))
         container.mux(stream.encode())
     assert "HDR metadata of the frames is dropped" in convert(film, tmp_path / "out.mp4").issues.lines()
+
+
+@pytest.mark.parametrize("extension", [".mov", ".mp4", ".mkv", ".webm"])
+def test_time_codes_and_chapter_titles_are_copied_without_a_note(tmp_path: Path, extension: str) -> None:
+    film, out = tmp_path / "in.mov", tmp_path / f"out{extension}"
+    with av.open(str(film), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.metadata["timecode"] = "01:02:03:04"
+        for number in range(6):
+            frame = gray_frame(scene(number), "yuv420p")
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    assert convert(film, out).issues.lines() == ()
+    with av.open(str(out)) as container:
+        tags = {key.lower(): value for key, value in container.streams.video[0].metadata.items()}
+    assert tags["timecode"] == "01:02:03:04"
+    chapters = write_video(tmp_path / "chapters.mov", IMAGES, sound=True)
+    new = tmp_path / f"new{extension}"
+    notes = convert(chapters, new).issues.lines()
+    assert [note for note in notes if "data" in note] == []
+    with av.open(str(new)) as container:
+        assert [chapter["metadata"]["title"] for chapter in container.chapters()] == ["One"]

@@ -110,3 +110,15 @@ def test_key_frame_provides_the_colors_of_the_part_inside_the_border() -> None:
     assert colorer.notes == {}
     assert ab[0, :, 1].min() > 40  # red
     assert ab[1, :, 10:].max() < -40  # blue
+
+
+def test_hidden_colors_of_key_images_have_no_effect() -> None:
+    alpha = np.zeros((32, 48), np.uint8)
+    alpha[8:24, 10:40] = 255
+    results = []
+    for hidden in (0.0, 1.0):
+        levels = np.where(alpha[..., None] > 0, colored(1).levels, np.float32(hidden))
+        colorer = frames_colorer({0: RasterImage(levels, alpha)})
+        results.append([colorer.color(frame(number), LIGHTNESS) for number in (0, 1)])
+    assert torch.equal(results[0][0], results[1][0])
+    assert torch.equal(results[0][1], results[1][1])

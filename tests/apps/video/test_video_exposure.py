@@ -54,7 +54,7 @@ def test_color_video_stabilizes_model_inputs_and_keeps_lightness(tmp_path) -> No
 
     out = tmp_path / "out.mkv"
     video = VideoFile(source, choose_encoding(out, "ffv1", None))
-    color_video(video, Recorder(), PartsFolder(out, "test"), out, steady=0, size=32)
+    color_video(video, Recorder(), PartsFolder(out, "test"), steady=0, size=32)
     assert brightness_change(inputs) < 0.8
     for before, after in zip(lightness_planes(source), lightness_planes(out), strict=True):
         assert np.abs(before.astype(int) - after).max() <= 1

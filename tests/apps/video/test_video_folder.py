@@ -1,5 +1,7 @@
 """Colorization of frame folders."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,9 @@ from PIL import Image
 from colorzoo.apps.video.folder import FrameFolder
 from colorzoo.apps.video.frames import ReadIssues, VideoError
 from colorzoo.apps.video.run import PartsFolder, Shot, color_video, gray_frame, parts_path
+from colorzoo.files import sha256_of
 from colorzoo.guidance.border import Rectangle
+from colorzoo.image_io import ImageProvenance, Metadata, read_provenance, update_sidecar
 from tiny_video import StubColorer, scene
 
 
@@ -27,14 +31,17 @@ def make_frames(folder: Path) -> Path:
 
 def color(source: Path, out: Path, colorer: StubColorer) -> tuple[FrameFolder, list[Shot]]:
     folder = FrameFolder(source)
-    return folder, color_video(folder, colorer, PartsFolder(out, "a"), out, steady=0.5, size=32)[0]
+    return folder, color_video(folder, colorer, PartsFolder(out, "a"), steady=0.5, size=32)[0]
 
 
 def test_color_video_keeps_names_and_bit_depth_of_frames(tmp_path: Path) -> None:
     source, out = make_frames(tmp_path / "in"), tmp_path / "out"
-    interrupted = PartsFolder(out, "a").part(0, "")
-    interrupted.mkdir()
-    (interrupted / "f000.png").write_bytes(b"of a run that was interrupted")
+    with PartsFolder(out, "a") as parts:
+        parts.finish(Shot(99, 1))  # keeps the folder
+        interrupted = parts.part(0, "")
+        interrupted.mkdir()
+        (interrupted / "f000.png").write_bytes(b"of a run that was interrupted")
+        (interrupted / f".colorzoo-{'0' * 32}.part").touch()
     folder, shots = color(source, out, StubColorer(20))
     kind = "a folder of images"
     assert folder.describe() == {"width": 64, "height": 48, "frames": 6, "from": kind, "to": kind}
@@ -53,12 +60,31 @@ def test_frame_folder_coloring_applies_border_and_keeps_other_files(tmp_path: Pa
     out.mkdir()
     (out / "notes.txt").touch()
     folder, inside = FrameFolder(source), Rectangle(10, 8, 44, 32)
-    color_video(folder, StubColorer(20), PartsFolder(out, "a"), out, steady=0, size=32, border=inside)
+    parts = PartsFolder(out, "a", overwrite=True)
+    color_video(folder, StubColorer(20), parts, steady=0, size=32, border=inside)
     assert (out / "notes.txt").exists()
     (first, *_) = FrameFolder(out).frames()
     is_colored = np.ptp(first.image.image.rgb, axis=2) > 0.05
     assert is_colored[inside.slices].all()
     assert is_colored.sum() == 44 * 32
+
+
+def test_hidden_colors_of_transparent_frames_have_no_effect(tmp_path: Path) -> None:
+    alpha = np.zeros((48, 64), np.uint8)
+    alpha[8:40, 12:50] = 255
+    results = []
+    for name, hidden in (("black", 0), ("white", 255)):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            levels = np.where(alpha > 0, scene(number), hidden).astype(np.uint8)
+            Image.fromarray(np.dstack([levels, alpha])).save(tmp_path / name / f"f{number}.png")
+        color(tmp_path / name, tmp_path / f"out-{name}", StubColorer(20))
+        frames = FrameFolder(tmp_path / f"out-{name}").frames()
+        results.append([frame.image.image for frame in frames])
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_array_equal(one.alpha, alpha)
+        np.testing.assert_array_equal(one.levels[alpha > 0], other.levels[alpha > 0])
+        np.testing.assert_array_equal(one.levels, other.levels)
 
 
 def test_frame_folder_reports_and_skips_broken_images(tmp_path: Path) -> None:
@@ -119,8 +145,76 @@ def test_frame_folder_resumes_an_interrupted_join(tmp_path: Path) -> None:
 
     folder.join = killed
     with pytest.raises(KilledError):
-        color_video(folder, StubColorer(20), parts, out, steady=0.5, size=32)
+        color_video(folder, StubColorer(20), parts, steady=0.5, size=32)
     assert not out.exists()
     color(source, out, StubColorer(20))
     same = [(out / path.name).read_bytes() == path.read_bytes() for path in (tmp_path / "intact").iterdir()]
     assert same == [True] * 6
+
+
+def test_video_deletes_only_its_own_frames_of_an_earlier_result(tmp_path: Path) -> None:
+    source, out = make_frames(tmp_path / "in"), tmp_path / "out"
+    origin = ImageProvenance(source="a", settings="b", model="c")
+
+    def color_again() -> tuple[str, ...]:
+        folder, parts = FrameFolder(source), PartsFolder(out, "a", overwrite=True)
+        color_video(folder, StubColorer(20), parts, steady=0, size=32, origin=origin)
+        return folder.issues.lines()
+
+    assert color_again() == ()
+    for number in (0, 1, 2):
+        (source / f"f{number:03d}.png").rename(source / f"g{number}.png")
+    (out / "notes.txt").touch()
+    assert color_again() == ()
+    frames = {"f003.png", "f004.png", "f005.jpg", "g0.png", "g1.png", "g2.png"}
+    assert {path.name for path in out.iterdir()} == frames | {"notes.txt"}
+    # frames that the user edited or added are kept
+    Image.fromarray(scene(9)).save(out / "g0.png")
+    (out / "g2.png").rename(out / "best.png")
+    for number in (0, 1, 2):
+        (source / f"g{number}.png").unlink()
+    (note,) = color_again()
+    assert "best.png" in note
+    kept = {"f003.png", "f004.png", "f005.jpg", "best.png", "g0.png", "notes.txt"}
+    assert {path.name for path in out.iterdir()} == kept
+    assert np.array_equal(np.asarray(Image.open(out / "g0.png")), scene(9))
+
+
+def test_record_of_frames_deletes_nothing_outside_the_folder(tmp_path: Path) -> None:
+    source, out = make_frames(tmp_path / "in"), tmp_path / "out"
+    out.mkdir()
+    other = tmp_path / "other.png"
+    other.write_bytes(b"")
+    frames = json.dumps({"../other.png": sha256_of(other), str(other): sha256_of(other)})
+    update_sidecar(out, Metadata(), ImageProvenance(source="a", settings="b", model="c", frames=frames))
+    color_video(FrameFolder(source), StubColorer(), PartsFolder(out, "a", overwrite=True), steady=0, size=32)
+    assert other.exists()
+    assert len(list(out.iterdir())) == 6
+
+
+def test_video_resumes_while_frames_are_moved_to_an_existing_folder(tmp_path: Path) -> None:
+    source, out = make_frames(tmp_path / "in"), tmp_path / "out"
+    out.mkdir()
+    (out / "f004.png").mkdir()  # cannot be replaced by a file
+
+    def color_again() -> None:
+        parts = PartsFolder(out, "a", overwrite=True)
+        color_video(FrameFolder(source), StubColorer(), parts, steady=0, size=32, origin=origin)
+
+    origin = ImageProvenance(source="a", settings="b", model="c")
+    with pytest.raises(VideoError, match="cannot be written"):
+        color_again()
+    (out / "f004.png").rmdir()
+    color_again()
+    assert len(list(out.iterdir())) == len(json.loads(read_provenance(out).frames)) == 6
+    assert not parts_path(out).exists()
+    # with a moved frame missing, the frames are colorized again instead of being lost
+    (out / "f004.png").unlink()
+    (out / "f004.png").mkdir()
+    with pytest.raises(VideoError, match="cannot be written"):
+        color_again()
+    shutil.rmtree(out)
+    with pytest.raises(VideoError, match="Repeat the command"):
+        color_again()
+    color_again()
+    assert len(list(out.iterdir())) == 6

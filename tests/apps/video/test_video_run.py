@@ -1,5 +1,7 @@
 """Resumption of interrupted video runs, and frame buffering."""
 
+import multiprocessing
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,16 +13,16 @@ import torch
 
 from colorzoo.apps.video.encoding import choose_encoding
 from colorzoo.apps.video.file import VideoFile
-from colorzoo.apps.video.frames import VideoError, VideoFrame
+from colorzoo.apps.video.frames import ReadIssues, VideoError, VideoFrame
 from colorzoo.apps.video.run import PartsFolder, color_video, parts_path
 from tiny_video import StubColorer, lightness_planes, scene, write_video
 
 SCENES = [scene(n, seed) for seed in (0, 7, 9) for n in range(6)]
 
 
-def color(source: Path, out: Path, colorer: StubColorer, settings: str = "a") -> int:
+def color(source: Path, out: Path, colorer: StubColorer, *, overwrite: bool = False) -> int:
     video = VideoFile(source, choose_encoding(out, None, None))
-    return color_video(video, colorer, PartsFolder(out, settings), out, steady=0, size=32)[1]
+    return color_video(video, colorer, PartsFolder(out, "a", overwrite=overwrite), steady=0, size=32)[1]
 
 
 def test_color_video_resumes_with_the_interrupted_shot(tmp_path: Path) -> None:
@@ -29,7 +31,7 @@ def test_color_video_resumes_with_the_interrupted_shot(tmp_path: Path) -> None:
     ticks, parts = iter(range(9)), PartsFolder(out, "a")
     video = VideoFile(source, choose_encoding(out, None, None))
     with pytest.raises(StopIteration):  # raised in the second shot
-        color_video(video, StubColorer(20), parts, out, steady=0, size=32, tick=lambda: next(ticks))
+        color_video(video, StubColorer(20), parts, steady=0, size=32, tick=lambda: next(ticks))
     assert not out.exists()
     colorer = StubColorer(20)
     assert color(source, out, colorer) == 6
@@ -41,10 +43,15 @@ def test_color_video_resumes_with_the_interrupted_shot(tmp_path: Path) -> None:
 
 def test_parts_folder_deletes_parts_with_other_settings(tmp_path: Path) -> None:
     source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
-    kept = PartsFolder(out, "b")
-    kept.part(0, ".nut").write_bytes(b"of another run")
-    (kept.path / "shot-00000000.json").write_text('{"first": 0, "count": 18}')
-    assert color(source, out, StubColorer()) == 0
+    with PartsFolder(out, "b") as kept:
+        kept.part(0, ".nut").write_bytes(b"of another run")
+        (kept.path / "shot-00000000.json").write_text('{"first": 0, "count": 18}')
+    with pytest.raises(VideoError, match="--overwrite"):
+        color(source, out, StubColorer())
+    assert kept.part(0, ".nut").exists()
+    (kept.path / "mine.txt").write_text("keep")
+    assert color(source, out, StubColorer(), overwrite=True) == 0
+    assert [path.name for path in kept.path.iterdir()] == ["mine.txt"]
     assert len(lightness_planes(out)) == 18
 
 
@@ -52,9 +59,59 @@ def test_parts_folder_rejects_folders_with_other_files(tmp_path: Path) -> None:
     folder = tmp_path / "out.mp4.parts"
     folder.mkdir()
     (folder / "mine.txt").write_text("keep")
-    with pytest.raises(VideoError, match="parts"):
-        PartsFolder(tmp_path / "out.mp4", "a")
-    assert (folder / "mine.txt").exists()
+    parts = PartsFolder(tmp_path / "out.mp4", "a", overwrite=True)
+    for content in ("", "{}", "a", '{"settings": "b"}'):
+        for run in (parts.plan, parts.__enter__):
+            with pytest.raises(VideoError, match=r"out.mp4.parts .*not created by colorzoo"):
+                run()
+        (folder / "job.json").write_text(content)
+    assert {path.name for path in folder.iterdir()} == {"mine.txt", "job.json"}
+
+
+def hold_lock(out: Path, is_locked: Any) -> None:
+    with PartsFolder(out, "a") as parts:
+        parts.part(0, ".nut").write_bytes(b"unfinished")
+        is_locked.set()
+        time.sleep(60)
+
+
+def test_parts_folder_is_locked_until_its_process_ends(tmp_path: Path) -> None:
+    source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
+    context = multiprocessing.get_context("spawn")
+    is_locked = context.Event()
+    process = context.Process(target=hold_lock, args=(out, is_locked))
+    process.start()
+    try:
+        assert is_locked.wait(60)
+        for overwrite in (False, True):
+            for run in (
+                PartsFolder(out, "b", overwrite=overwrite).plan,
+                lambda: color(source, out, StubColorer()),
+            ):
+                with pytest.raises(VideoError, match=rf"being written by process {process.pid} on \S+\."):
+                    run()
+        assert parts_path(out).joinpath("shot-00000000.nut").read_bytes() == b"unfinished"
+    finally:
+        process.kill()  # SIGKILL: the process cannot unlock the folder
+        process.join()
+    assert PartsFolder(out, "a").plan() == "resumes from out.mp4.parts"
+    assert PartsFolder(out, "b", overwrite=True).plan().startswith("deletes the shots of another run")
+    color(source, out, StubColorer())
+    assert len(lightness_planes(out)) == 18
+    assert not parts_path(out).exists()
+
+
+def test_video_does_not_replace_a_result_written_during_the_run(tmp_path: Path) -> None:
+    source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
+    video, parts = VideoFile(source, choose_encoding(out, None, None)), PartsFolder(out, "a")
+    with pytest.raises(VideoError, match="already exists"):
+        color_video(video, StubColorer(), parts, steady=0, size=32, tick=lambda: out.write_bytes(b"new"))
+    assert out.read_bytes() == b"new"
+    with pytest.raises(VideoError, match="already exists"):
+        color(source, out, StubColorer())
+    assert out.read_bytes() == b"new"
+    out.unlink()
+    assert color(source, out, StubColorer()) == 18  # no shot was lost
 
 
 @pytest.mark.parametrize(("size", "window"), [((30, 40), 72), ((1200, 1600), 46)])
@@ -71,10 +128,29 @@ def test_color_video_limits_buffered_frame_bytes(tmp_path: Path, size: tuple[int
 
     writer = SimpleNamespace(write=lambda *_: events.append("written"), close=lambda: None)
     source: Any = SimpleNamespace(
-        frames=frames, extension=".nut", part=lambda _: writer, join=lambda *paths: paths[1].touch()
+        frames=frames,
+        extension=".nut",
+        part=lambda _: writer,
+        join=lambda *paths: paths[1].touch(),
+        issues=ReadIssues(),
     )
     colorer: Any = StubColorer()
-    parts, out, ticks = PartsFolder(tmp_path / "out", "a"), tmp_path / "out", list[int]()
-    color_video(source, colorer, parts, out, size=16, border="none", tick=lambda: ticks.append(len(events)))
+    parts, ticks = PartsFolder(tmp_path / "out", "a"), list[int]()
+    color_video(source, colorer, parts, size=16, border="none", tick=lambda: ticks.append(len(events)))
     assert len(ticks) == window + 2
     assert events == ["read"] * window + ["written"] * window + ["read"] * 2 + ["written"] * 2
+
+
+def test_video_deletes_the_parts_of_a_run_without_finished_shots(tmp_path: Path) -> None:
+    source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
+    video, parts = VideoFile(source, choose_encoding(out, None, None)), PartsFolder(out, "b")
+    with pytest.raises(StopIteration):
+        color_video(video, StubColorer(), parts, steady=0, size=32, tick=lambda: next(iter(())))
+    assert not parts.path.exists()
+    parts.path.mkdir()
+    (parts.path / "job.json").write_text(
+        '{"settings": "b", "process": 1, "host": "a"}'
+    )  # of a killed process
+    parts.part(0, ".nut").touch()
+    assert color(source, out, StubColorer()) == 0
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("out")] == ["out.mp4"]

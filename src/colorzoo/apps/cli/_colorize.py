@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import ImageColor
 
 from colorzoo.apps.cli._file_options import ColorizeOptions
-from colorzoo.apps.cli._options import file_identity
+from colorzoo.apps.cli._options import check_output, file_identity, input_identities, named_inputs
 from colorzoo.batch import (
     NOT_TRIED,
     FileColorizer,
@@ -84,8 +84,7 @@ def colorize_images(args: ColorizeOptions) -> int:
     files = _file_colorizer(args)
     uses_default_model = files.choice is not None and files.choice.is_default
     print_result = partial(_print_result, args, uses_default_model)
-    names = [*args.images, *(read_list(args.from_list) if args.from_list else ())]
-    tasks, results = _plan(args, names, files, print_result)
+    tasks, results = _plan(args, files, print_result)
     if len(tasks) > _MANY:
         print_line(f"colorzoo: {len(tasks):,} images will be colorized", sys.stderr)
     if args.dry_run:
@@ -96,13 +95,19 @@ def colorize_images(args: ColorizeOptions) -> int:
         print(json.dumps([asdict(result) for result in results], indent=1))
     if len(results) > 1:
         _print_counts(results)
-    failures = [result.source for result in results if result.status == "failed"]
+    failures = [result.list_entry(args.output) for result in results if result.status == "failed"]
     if args.failed:
-        write_whole(Path(args.failed), join_names(failures))
+        write_whole(Path(args.failed), join_names(failures), overwrite=args.overwrite)
+        if any("\n" in name for name in failures):
+            print_line(
+                f"colorzoo: the paths in {args.failed} are separated by zero bytes, because a path contains "
+                "a line break",
+                sys.stderr,
+            )
     if signer:
         _sign(signer, results)
     if args.report:
-        _report_run(args.report, results)
+        _report_run(args, results)
     if not failures:
         return 0
     return 2 if len(failures) == len(results) else 1
@@ -114,6 +119,7 @@ def _check_reports(paths: Sequence[str]) -> None:
 
     for path in paths:
         check_report(Path(path))
+        check_output(Path(path))
 
 
 def _print_planned(tasks: Sequence[FileTask], print_result: PrintResult) -> list[FileResult]:
@@ -154,7 +160,7 @@ def _sign(signer: Signer, results: Sequence[FileResult]) -> None:
         )
 
 
-def _report_run(paths: Sequence[str], results: Sequence[FileResult]) -> None:
+def _report_run(args: ColorizeOptions, results: Sequence[FileResult]) -> None:
     """Read the results of the run, write a report to each path and print the paths.
 
     Raises:
@@ -163,8 +169,8 @@ def _report_run(paths: Sequence[str], results: Sequence[FileResult]) -> None:
     from colorzoo.batch import read_entries, write_report  # takes 20 ms, and only reports need it
 
     with progress_bar("report", len(results)) as advance:
-        entries = read_entries(results, advance)
-    for path in paths:
+        entries = read_entries(results, advance, args.output)
+    for path in args.report:
         written = write_report(Path(path), entries)
         print_line(f"colorzoo: report: {', '.join(map(str, written))}", sys.stderr)
 
@@ -226,30 +232,32 @@ def _print_result(args: ColorizeOptions, is_default: bool, result: FileResult) -
 
 
 def _plan(
-    args: ColorizeOptions, names: Sequence[str], files: FileColorizer, print_result: PrintResult
+    args: ColorizeOptions, files: FileColorizer, print_result: PrintResult
 ) -> tuple[list[FileTask], list[FileResult]]:
     """Find images, choose their output files, and print images that cannot be colorized.
 
     Raises:
         ImageError: ``--output`` cannot be used for these images.
     """
-    search = find_images(names, exclude=Path(args.output) if args.output else None)
+    listed = read_list(args.from_list) if args.from_list else []
+    search = find_images([*args.images, *listed], exclude=Path(args.output) if args.output else None)
     results = [FileResult(name, "", "failed", (str(error),)) for name, error in search.errors]
     outputs = plan_outputs(
         search.found,
         files.provenance,
         args.output,
         overwrite=args.overwrite,
+        listed=listed,
         extension=f".{args.format}" if args.format else None,
     )
-    input_identities: set[tuple[int, int] | None] = set()
+    inputs: set[tuple[int, int] | None] = set()
     if any(os.path.lexists(output.path) for output in outputs):  # a missing output cannot be an input
-        input_paths = [*(image.path for image in search.found), *files.input_files]
-        input_identities = _input_identities(args, input_paths)
+        input_paths = [image.path for image in search.found]
+        inputs = input_identities([*named_inputs(args), *input_paths, *files.input_files])
     tasks = []
     for image, output in zip(search.found, outputs, strict=True):
         task = FileTask(image.path, output.path, str(image.path))
-        if input_identities and file_identity(output.path) in input_identities:
+        if inputs and file_identity(output.path) in inputs:
             results.append(task.result("failed", f"{output.path} {_IS_INPUT}"))
         elif output.state != "missing":
             results.append(task.existing_result(output.state))
@@ -257,17 +265,10 @@ def _plan(
             tasks.append(task)
     for result in results:
         print_result(result)
-    if search.skipped:
-        print_line(f"colorzoo: {skipped_files_message(search.skipped)}", sys.stderr)
-    results += [FileResult(str(path), "", "skipped", (reason,)) for path, reason in search.skipped]
+    if search.omitted:
+        print_line(f"colorzoo: {skipped_files_message(search.omitted)}", sys.stderr)
+    results += [FileResult(str(path), "", "skipped", (reason,)) for path, reason in search.omitted]
     return tasks, results
-
-
-def _input_identities(args: ColorizeOptions, inputs: Sequence[Path]) -> set[tuple[int, int] | None]:
-    """Return the identities of all existing input files; see `file_identity`."""
-    paths: list[str | Path] = [name for name in (args.recipe, args.from_list) if name]
-    paths += inputs
-    return {file_identity(path) for path in paths} - {None}
 
 
 def _run(

@@ -110,16 +110,24 @@ class ColorizeOptions(ModelOptions, ColorSettings):
         "files, folders (searched recursively) or globs", "IMAGE", default=[], nargs="*"
     )
     output: str | None = option(
-        None, "output folder, or output file for a single image", "", "-o", "--output", metavar="OUT"
+        None,
+        "output folder, or output file for a single image",
+        "",
+        "-o",
+        "--output",
+        metavar="OUT",
+        writes="results",
     )
-    overwrite: bool = option(False, "replace existing results", FILES)
+    overwrite: bool = option(False, "replace existing results, and the file of --failed", FILES)
     format: Literal["png", "tif", "jpg", "webp", "avif"] | None = option(
         None, "file format of the results (default: the format of the source)", FILES
     )
     max_pixels: Annotated[float, Range(0, 1e6, open=True)] = option(
         200, "maximum image size in megapixels (default: 200)", FILES
     )
-    skip_colored: bool = option(False, "skip images that already have colors", FILES)
+    skip_colored: bool = option(
+        False, "skip images that already have colors, and keep pages or frames in color unchanged", FILES
+    )
     provenance: Literal["embed", "none"] = option(
         "embed",
         "embed (default) records source, model and recipe in each result; none disables the record",
@@ -133,8 +141,11 @@ class ColorizeOptions(ModelOptions, ColorSettings):
         "write the paths of failed images to a .txt file that can be passed to --from",
         RUN,
         metavar="LIST",
+        writes=".txt",
     )
-    report: list[str] = option([], "write a report (.html or .csv); may be repeated", RUN, metavar="FILE")
+    report: list[str] = option(
+        [], "write a report (.html or .csv); may be repeated", RUN, metavar="FILE", writes="path"
+    )
     sign: str | None = option(
         None, "sign each result (C2PA) with the certificate and private key in a PEM file", RUN, metavar="PEM"
     )
@@ -153,7 +164,9 @@ class VideoOptions(ModelSettings):
     """Options of ``colorzoo video``."""
 
     source: str = argument("video file or folder of frames", "IN")
-    output: str = argument("output file (.mp4, .mov, .mkv or .webm), or folder if IN is a folder", "OUT")
+    output: str = argument(
+        "output file (.mp4, .mov, .mkv or .webm), or folder if IN is a folder", "OUT", writes="path"
+    )
     model: str | None = option(None, "name of a registered model (default: the best locally available model)")
     reference: str | None = option(None, "color image whose colors are transferred", metavar="IMG")
     key: list[str] = option(
@@ -169,7 +182,11 @@ class VideoOptions(ModelSettings):
         COLORS,
     )
     weights: str = option("default", "model weights: default, published, or the path of a weight file", MODEL)
-    overwrite: bool = option(False, "replace existing results", FILES)
+    overwrite: bool = option(
+        False,
+        "replace an existing result, and delete the shots of an interrupted run with other settings",
+        FILES,
+    )
     codec: Literal["h264", "hevc", "vp9", "ffv1"] | None = option(
         None, "video codec (default: set by the extension of OUT); ffv1 is lossless", FILES
     )

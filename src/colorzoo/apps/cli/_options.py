@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -43,7 +44,8 @@ class Command:
             words: Command-line arguments after the name of the command.
 
         Raises:
-            ColorzooError: An option is unknown, or a value is empty, has the wrong type or is out of range.
+            ColorzooError: An option is unknown, a value is empty, has the wrong type or is out of range, or
+                an output file is also an input or must not be replaced.
         """
         parser = _Parser(
             prog=name,
@@ -60,7 +62,19 @@ class Command:
                 groups[title] = parser.add_argument_group(title)
             _add_option(groups[title], field, hints[field.name])
         parsed = vars(parser.parse_args(_prepare_words(words)))
-        return self.options(**{option: value for option, value in parsed.items() if value is not None})
+        options = self.options(**{option: value for option, value in parsed.items() if value is not None})
+        for field in fields(options):
+            kind = field.metadata["writes"]
+            for out in map(Path, _texts(options, field) if kind not in ("", "results") else ()):
+                if kind == ".txt" and out.suffix.lower() != kind:  # prevents overwriting an image
+                    raise ColorzooError(f"--{field.name} must be a {kind} file, got {out}")
+                # a missing output cannot be an input; a folder can be both
+                inputs = named_inputs(options) if os.path.isfile(out) else ()  # noqa: PTH113
+                if kind == "path":
+                    check_input(out, *inputs)
+                else:
+                    check_output(out, *inputs, overwrite=options.overwrite)
+        return options
 
 
 class _Parser(argparse.ArgumentParser):
@@ -172,8 +186,41 @@ def file_identity(path: str | Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
+def _texts(options: Any, field: Field[Any]) -> list[str]:
+    """Return the values of an option that are paths or text."""
+    value = getattr(options, field.name)
+    values = value if isinstance(value, list | tuple) else [value]
+    return [str(each) for each in values if isinstance(each, str | Path)]
+
+
+def named_inputs(options: Any) -> list[str]:
+    """Return the values of all options that can name an input file.
+
+    These are all values except outputs, because a new option must not be forgotten. The parts of values such
+    as ``--key 3=a.png`` and ``--models a=a.safetensors,b=b.ckpt`` are included.
+    """
+    names = []
+    for field in fields(options):
+        if not field.metadata["writes"]:
+            for text in _texts(options, field):
+                parts = text.split(",")
+                names += [text, *parts, *(part.partition("=")[2] for part in (text, *parts))]
+    return names
+
+
+def input_identities(paths: Iterable[str | Path]) -> set[tuple[int, int] | None]:
+    """Return the identities of all existing files; see `file_identity`."""
+    return {file_identity(path) for path in paths} - {None}
+
+
+def check_input(out: Path, *inputs: str | Path | None) -> None:
+    """Raise a `ColorzooError` if an output file is also an input; see `check_output`."""
+    if file_identity(out) in input_identities(path for path in inputs if path is not None):
+        raise ColorzooError(f"{out} is also an input. Choose another output file.")
+
+
 def check_output(out: Path, *inputs: str | Path | None, overwrite: bool = True) -> None:
-    """Raise an error if an output file is also an input or must not be replaced.
+    """Raise an error if an output file is also an input, must not be replaced or cannot be written.
 
     Args:
         out: Output file.
@@ -181,10 +228,15 @@ def check_output(out: Path, *inputs: str | Path | None, overwrite: bool = True) 
         overwrite: Whether an existing output file may be replaced.
 
     Raises:
-        ColorzooError: ``out`` is one of the inputs, or ``out`` exists and ``overwrite`` is False.
+        ColorzooError: ``out`` is one of the inputs, a folder or a device, ``out`` exists and ``overwrite`` is
+            False, or its folder is not writable.
     """
-    found = file_identity(out)
-    if found is not None and found in {file_identity(path) for path in inputs if path is not None}:
-        raise ColorzooError(f"{out} is also an input. Choose another output file.")
-    if out.exists() and not overwrite:
+    check_input(out, *inputs)
+    if os.path.lexists(out) and not overwrite:
         raise ColorzooError(f"{out} already exists. Set --overwrite, or choose another output file.")
+    if os.path.exists(out) and not os.path.isfile(out):  # noqa: PTH110, PTH113 - for names that are too long
+        raise ColorzooError(f"{out} is not a regular file. Choose another output file.")
+    # checked before the work, which can take hours
+    folder = next(parent for parent in out.absolute().parents if os.path.lexists(parent))
+    if not (os.path.isdir(folder) and os.access(folder, os.W_OK)):  # noqa: PTH112
+        raise ColorzooError(f"{out} cannot be written, because {folder} is not a writable folder.")

@@ -20,7 +20,7 @@ from colorzoo.apps.video.encoding import Encoding, choose_encoding
 from colorzoo.apps.video.file import VideoFile
 from colorzoo.apps.video.folder import FrameFolder
 from colorzoo.apps.video.frames import VideoError
-from colorzoo.apps.video.run import PartsFolder, Shot, Source, color_video, gray_frame, parts_path
+from colorzoo.apps.video.run import PartsFolder, Shot, Source, color_video, gray_frame
 from colorzoo.batch import UsedFile, model_provenance, with_source
 from colorzoo.card import Use
 from colorzoo.console import print_line, progress_bar, record_interrupts
@@ -28,13 +28,11 @@ from colorzoo.files import sha256_of
 from colorzoo.guidance import BorderSetting, Recipe, parse_border
 from colorzoo.image_io import (
     ImageProvenance,
-    Metadata,
     read_image,
     read_provenance,
-    update_sidecar,
     write_image,
 )
-from colorzoo.inference import Colorizer
+from colorzoo.inference import Colorizer, choose_for_image
 from colorzoo.registry import model_card
 from colorzoo.weights import ModelChoice, choose_model
 
@@ -65,15 +63,30 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
         "description": source.describe(),
         "notes": [],
     }
+    parts = PartsFolder(out, f"{origin.source} {origin.settings}", overwrite=args.overwrite)
     is_done = not args.overwrite and os.path.lexists(out)
+    if not is_done:
+        _check_line_art(source, choice)
     if is_done:
         _require_same_origin(out, origin)
         summary |= {"status": "skipped", "notes": ["already exists with the same source and settings"]}
     elif args.dry_run:
-        summary["notes"] = _planned_notes(source, out)
+        plan = parts.plan()
+        summary["notes"] = [*source.issues.notes, *([plan] if plan else [])]
     else:
         start = time.monotonic()
-        shots, resumed_count = _color_shots(args, keys, source, choice, origin)
+        colorer = _frame_colorer(args, keys, choice)
+        with _frame_progress(source) as tick:
+            shots, resumed_count = color_video(
+                source,
+                colorer,
+                parts,
+                steady=args.steady,
+                size=colorer.size,
+                border=_border(args, keys),
+                tick=tick,
+                origin=origin if args.provenance == "embed" else None,
+            )
         seconds = round(time.monotonic() - start, 1)
         summary |= _outcome(source, shots, keys)
         summary |= {"resumed": resumed_count, "seconds": seconds}
@@ -84,11 +97,21 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
     return 1 if is_damaged else 0
 
 
-def _planned_notes(source: Source, out: Path) -> list[str]:
-    """Return the notes about a video that a run without ``--dry-run`` would colorize."""
-    parts = parts_path(out)  # finished shots of an interrupted run
-    resume_notes = [f"resumes from {parts.name}"] if parts.exists() else []
-    return [*source.issues.notes, *resume_notes]
+def _check_line_art(source: Source, choice: ModelChoice) -> None:
+    """Raise an error if the frames are line art; if the user chose the model, add a note instead."""
+    photo_choice = choose_model(None, "automatic")
+    choices = (choose_for_image(photo_choice, Recipe(), image)[0] for image in source.sample())
+    if any(image_choice is photo_choice for image_choice in choices):
+        return
+    problem = f"the frames of {source.path} are line art, which models for photographs leave gray"
+    if not choice.is_replaceable:
+        source.issues.notes.append(problem)
+        return
+    frames = source.path if source.path.is_dir() else "FOLDER_OF_FRAMES"
+    raise VideoError(
+        f"{problem}. To color the frames one by one, run `colorzoo colorize {frames} -o OUT --palette "
+        "COLORS`, or with --reference IMG. To use a model for photographs, set --model."
+    )
 
 
 def write_frame(args: VideoOptions) -> None:
@@ -105,7 +128,8 @@ def write_frame(args: VideoOptions) -> None:
     if os.path.lexists(out) and not args.overwrite:
         raise VideoError(f"{out} already exists. Set --overwrite to replace this file.")
     image = gray_frame(source, args.frame)
-    write_image(out, np.repeat(image.levels[..., None], 3, axis=2), image, overwrite=True)
+    rgb = np.repeat(image.levels[..., None], 3, axis=2)
+    write_image(out, rgb, image, overwrite=args.overwrite)
     print(f"{out}: frame {args.frame}. Colorize this image, then pass it as --key {args.frame}=FILE.")
 
 
@@ -154,46 +178,6 @@ def _require_same_origin(out: Path, origin: ImageProvenance) -> None:
         raise VideoError(
             f"{out} already exists and has a different source or settings. Set --overwrite to replace OUT."
         )
-
-
-def _color_shots(
-    args: VideoOptions,
-    keys: Mapping[int, Path],
-    source: Source,
-    choice: ModelChoice,
-    origin: ImageProvenance,
-) -> tuple[list[Shot], int]:
-    """Colorize the video, and write its provenance record unless ``--provenance none`` is set.
-
-    Args:
-        args: Options of the command line.
-        keys: Color image of each key frame, by frame number.
-        source: Source video.
-        choice: Model and weights.
-        origin: Provenance of the result.
-
-    Returns:
-        The shots, and the number of frames reused from an interrupted run.
-    """
-    out = Path(args.output)
-    colorer = _frame_colorer(args, keys, choice)
-    border = _border(args, keys)
-    parts = PartsFolder(out, f"{origin.source} {origin.settings}")
-    record = origin if args.provenance == "embed" else None
-    with _frame_progress(source) as tick:
-        result = color_video(
-            source,
-            colorer,
-            parts,
-            out,
-            steady=args.steady,
-            size=colorer.size,
-            border=border,
-            tick=tick,
-            origin=record,
-        )
-    update_sidecar(out, Metadata(), record)
-    return result
 
 
 def _outcome(source: Source, shots: Sequence[Shot], keys: Mapping[int, Path]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from pathlib import Path
 
 from colorzoo.apps.cli._file_options import ColorizeOptions
 from colorzoo.apps.cli._options import Command
@@ -59,8 +58,6 @@ def run(args: ColorizeOptions) -> int:
         raise ColorzooError("IMAGE or --from is required. See `colorzoo colorize --help`.")
     if args.dry_run and (args.sign or args.report):
         raise ColorzooError("--dry-run cannot be combined with --sign or --report")
-    if args.failed and Path(args.failed).suffix.lower() != ".txt":  # prevents overwriting an image
-        raise ColorzooError(f"--failed must be a .txt file, got {args.failed}")
     import_torch()
     from colorzoo.apps.cli._colorize import colorize_images
 

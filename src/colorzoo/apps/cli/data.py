@@ -10,7 +10,7 @@ from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from colorzoo.apps.cli._options import Command, check_output
+from colorzoo.apps.cli._options import Command
 from colorzoo.console import align, print_line, print_table, progress_bar
 from colorzoo.environment import core_count
 from colorzoo.errors import ColorzooError
@@ -29,7 +29,7 @@ class PriorOptions:
     """Options of ``colorzoo data prior``."""
 
     root: Path = argument("folder of images or tar shards", "DIR")
-    output: Path = option(MISSING, ".npy file to write", "", "-o", "--output", metavar="FILE")
+    output: Path = option(MISSING, ".npy file to write", "", "-o", "--output", metavar="FILE", writes="file")
     threads: PositiveInt = option(core_count(), _THREADS, metavar="N")
     overwrite: bool = option(False, "replace an existing file")
 
@@ -40,7 +40,10 @@ def _run_prior(args: PriorOptions) -> int:
     Raises:
         ColorzooError: The folder contains no images, or the output file cannot be written.
     """
-    _check_prior_file(args.output, overwrite=args.overwrite)
+    if args.output.suffix != ".npy":
+        raise ColorzooError(f"--output must end in .npy, got {args.output}")
+    if not args.output.parent.is_dir():
+        raise ColorzooError(f"--output: the folder {args.output.parent} does not exist. Create it first.")
     import numpy as np
 
     from colorzoo.data import find_sources, measure_prior
@@ -58,21 +61,12 @@ def _run_prior(args: PriorOptions) -> int:
     return 1 if prior.broken else 0
 
 
-def _check_prior_file(path: Path, *, overwrite: bool) -> None:
-    """Raise an error if the file of a color prior cannot be written."""
-    if path.suffix != ".npy":
-        raise ColorzooError(f"--output must end in .npy, got {path}")
-    if not path.parent.is_dir():
-        raise ColorzooError(f"--output: the folder {path.parent} does not exist. Create it first.")
-    check_output(path, overwrite=overwrite)
-
-
 @dataclass(frozen=True, kw_only=True)
 class ShardCommandOptions:
     """Options of ``colorzoo data shard``."""
 
     source: Path = argument("folder of images, or of .tar files of images", "IN")
-    out: Path = argument("output folder", "OUT")
+    out: Path = argument("output folder", "OUT", writes="path")
     short_side: PositiveInt = option(
         256, "resize larger images to a shorter side of N pixels (default: 256)", metavar="N"
     )

@@ -25,7 +25,7 @@ colorzoo evaluate --models before=a.safetensors,zhang2017_local=b.ckpt --data PH
 colorzoo evaluate --models gray,theirs=RESULTS --data PHOTOS --metrics psnr,lpips:vgg -o REPORT
 colorzoo evaluate --models colorzoo2026,zhang2017_local_small --data PHOTOS --vote VOTE
 colorzoo evaluate --vote VOTE --votes votes-1.json votes-2.json
-torchrun --nproc-per-node 2 -m colorzoo evaluate --models truth,gray --data PHOTOS -o REPORT
+torchrun --standalone --nproc-per-node 2 -m colorzoo evaluate --models truth,gray --data PHOTOS -o REPORT
 """
 
 _PROTOCOL, _VOTE, _MACHINE = "protocol overrides", "blind vote", "machine"
@@ -41,7 +41,9 @@ class EvaluateOptions:
         metavar="A,B",
     )
     data: Path | None = option(None, "folder of color images", metavar="DIR")
-    output: Path | None = option(None, "folder of the report", "", "-o", "--output", metavar="REPORT")
+    output: Path | None = option(
+        None, "folder of the report", "", "-o", "--output", metavar="REPORT", writes="path"
+    )
     protocol: str | None = option(
         None,
         "name of a protocol, or YAML file (default: automatic, or blind-vote with --vote)",
@@ -64,7 +66,11 @@ class EvaluateOptions:
         2000, "number of bootstrap resamples for confidence intervals (default: 2000)", _PROTOCOL, metavar="N"
     )
     vote: Path | None = option(
-        None, "write a page for a blind vote to FOLDER instead of a report", _VOTE, metavar="FOLDER"
+        None,
+        "write a page for a blind vote to FOLDER instead of a report",
+        _VOTE,
+        metavar="FOLDER",
+        writes="path",
     )
     votes: list[Path] | None = option(
         None,
@@ -74,7 +80,7 @@ class EvaluateOptions:
         nargs="+",
     )
     cache: Path | None = option(
-        None, "folder of cached results (default: REPORT/cache)", _MACHINE, metavar="DIR"
+        None, "folder of cached results (default: REPORT/cache)", _MACHINE, metavar="DIR", writes="path"
     )
     device: str = option("cpu", "auto, cpu, cuda or mps (default: cpu)", _MACHINE)
     threads: PositiveInt = option(1, "number of CPU threads for torch (default: 1)", _MACHINE, metavar="N")

@@ -91,6 +91,8 @@ def _print_records(records: Sequence[dict[str, Any]]) -> None:
         origin = record["origin"]
         print_line(f"{record['file']}:{'' if origin else ' no provenance record'}", sys.stdout)
         for title, value in (origin or {}).items():
+            if title == "frames" and value:
+                value = len(json.loads(value))
             if value != "":
                 print_line(f"  {title:<11} {' '.join(str(value).split())}", sys.stdout)
 

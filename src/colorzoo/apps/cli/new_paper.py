@@ -43,6 +43,8 @@ def run(args: NewPaperOptions) -> int:
     Raises:
         ColorzooError: The name is invalid or already used, or a file already exists.
     """
+    from colorzoo.image_io import write_whole
+
     contents = paper_files(args.name, zoo=args.zoo, gan=args.gan)
     if args.zoo and not _ZOO.is_dir():
         raise ColorzooError(
@@ -52,8 +54,7 @@ def run(args: NewPaperOptions) -> int:
         if path.exists():
             raise ColorzooError(f"{path} already exists. Choose another NAME, or delete this file.")
     for path, text in contents.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        write_whole(path, text.encode())
         print(path)
     if args.zoo:
         print(f'Next: python -m pytest -k {args.name} -m ""')

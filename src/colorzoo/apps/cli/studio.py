@@ -67,9 +67,11 @@ class StudioOptions:
     )
     static: Path | None = option(
         None,
-        "write a web page that colorizes images without a server, then exit",
+        "write a web page that colorizes images without a server, then exit; files of an earlier page are "
+        "replaced, and other files are kept",
         _STATIC,
         metavar="FOLDER",
+        writes="path",
     )
 
 
@@ -135,12 +137,12 @@ def _make_studio(args: StudioOptions, image_path: Path | None) -> Studio:
     from colorzoo.apps.studio.studio import Studio
     from colorzoo.guidance import Recipe
     from colorzoo.image_io import check_image
-    from colorzoo.inference import Colorizer, choose_device
+    from colorzoo.inference import Colorizer, choose_device, read_recipe
 
     choose_device(args.device)  # raises an error for an unknown device
     # a parallel operation is as slow as its slowest thread, and threads that share a core are slow
     torch.set_num_threads(max(1, torch.get_num_threads() // 2))
-    recipe = Recipe.from_json(args.recipe) if args.recipe else Recipe()
+    recipe = read_recipe(args.recipe) if args.recipe else Recipe()
     if args.recipe and image_path is None and recipe.sha256 is None:  # the pad could not use the recipe
         raise ColorzooError(f"--recipe {args.recipe} requires IMAGE, because the recipe names no image")
     model_name = args.model or recipe.model

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from colorzoo.apps.cli._file_options import ModelOptions
-from colorzoo.apps.cli._options import Command, check_output
+from colorzoo.apps.cli._options import Command, check_output, named_inputs
 from colorzoo.errors import ColorzooError
 from colorzoo.settings import MODEL, Fraction, Range, argument, option
 from colorzoo.weights import choose_model
@@ -33,7 +33,13 @@ class StylizeOptions(ModelOptions):
     content: Path = argument("color image to change", "CONTENT")
     style: Path = argument("image whose colors are transferred", "STYLE")
     output: Path | None = option(
-        None, "file to write (default: CONTENT.styled.EXT)", "", "-o", "--output", metavar="OUT"
+        None,
+        "file to write (default: CONTENT.styled.EXT)",
+        "",
+        "-o",
+        "--output",
+        metavar="OUT",
+        writes="file",
     )
     alpha: Fraction = option(1.0, "strength of the style, 0 to 1 (default: 1)", metavar="A")
     transform: Literal["adain", "wct"] | None = option(
@@ -66,7 +72,7 @@ def run(args: StylizeOptions) -> int:
 
     choice = choose_model(args.model, "exemplar", args.weights, fast=args.fast, able="stylize")
     out = args.output or args.content.parent / f"{args.content.stem}.styled{args.content.suffix}"
-    check_output(out, args.content, args.style, *(args.labels or ()))
+    check_output(out, *named_inputs(args), overwrite=args.overwrite)  # also the default output
     content, style = read_image(args.content), read_image(args.style)
     _require_colors(args, content, style)
     # called before the model is loaded, because unsupported formats raise an error here

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from colorzoo.apps.cli._options import Command, check_output
+from colorzoo.apps.cli._options import Command
 from colorzoo.card import Use
 from colorzoo.console import print_line, print_table
 from colorzoo.errors import ColorzooError, WeightsError
@@ -71,7 +71,7 @@ class ConvertOptions:
         "never executed",
         "FILE",
     )
-    out: Path = argument("output file, NAME.safetensors", "OUT")
+    out: Path = argument("output file, NAME.safetensors", "OUT", writes="file")
     dtype: StoredType | None = option(
         None, "type of the stored weights: float16 halves the file size, int8 quarters it"
     )
@@ -88,7 +88,7 @@ class ExportOptions:
     """Options of ``colorzoo weights export``."""
 
     name: str = argument(_NAME, "NAME")
-    out: Path = argument("output file, NAME.onnx", "OUT")
+    out: Path = argument("output file, NAME.onnx", "OUT", writes="file")
     weights: str = option("default", "tag or path of the weights (default: default)", metavar="W")
     overwrite: bool = option(False, "replace an existing file")
 
@@ -137,7 +137,6 @@ def _best_files(uses: Sequence[Use]) -> list[WeightFile]:
 
 def _convert(args: ConvertOptions) -> int:
     card = model_card(args.name)
-    check_output(args.out, overwrite=args.overwrite)
 
     from colorzoo.weights import convert_weights
 
@@ -191,7 +190,6 @@ def _verify(args: VerifyOptions) -> int:
 
 def _export(args: ExportOptions) -> int:
     card = model_card(args.name)
-    check_output(args.out, overwrite=args.overwrite)
     from colorzoo.engines import TOLERANCE, export_model
 
     exported = export_model(replace(card, guidance=card.plain_guidance), args.out, weights=args.weights)

@@ -19,17 +19,21 @@ from colorzoo.inference import predict_regions
 from colorzoo.inference.steps import Drawing
 
 _SIMILAR = 0.5  # minimum probability that two regions have one color
-_MOST_REGIONS = np.iinfo(np.uint16).max
 
 
-def describe_drawing(request: PadRequest) -> tuple[dict[str, Any], bytes]:
-    """Return the fields of the ``regions`` message for a drawing, and the region number of each pixel.
+def describe_drawing(request: PadRequest) -> tuple[dict[str, Any], bytes, bytes]:
+    """Return the fields of the ``regions`` message for a drawing, and its run-length encoded region map.
 
-    The numbers have the size of the preview and are encoded as little-endian uint16.
+    The map has the full size of the drawing, so that the pad and `Drawing.region_at` agree on the region of
+    each location. Runs continue across row ends. The two binary parts contain the index of the first pixel
+    and the region number of each run, as little-endian uint32.
     """
-    labels = _preview_of(request).regions.clip(max=_MOST_REGIONS)
-    height, width = labels.shape
-    return {"width": width, "height": height}, labels.astype("<u2").tobytes()
+    regions = request.drawing().regions
+    height, width = regions.shape
+    numbers = regions.ravel()
+    starts = np.concatenate([[0], np.flatnonzero(numbers[1:] != numbers[:-1]) + 1])
+    fields = {"width": width, "height": height}
+    return fields, starts.astype("<u4").tobytes(), numbers[starts].astype("<u4").tobytes()
 
 
 def describe_region_colors(request: PadRequest, place: tuple[float, float], count: int) -> dict[str, Any]:
@@ -85,7 +89,8 @@ def describe_similar_regions(request: PadRequest, place: tuple[float, float]) ->
     region = request.drawing().region_at(*place, request.opened.size)
     model, prediction, votes = _predict(request)
     with torch.inference_mode():
-        similarities = model.region_similarity(prediction, votes)[region]
+        regions = torch.tensor([region], device=votes.device)
+        (similarities,) = model.region_similarity(prediction, votes, regions)
         similar = (similarities >= _SIMILAR).nonzero()[:, 0].tolist()
     excluded = _regions_with_points(request) | {region}
     remaining = [other for other in similar if other not in excluded]

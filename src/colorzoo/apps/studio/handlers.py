@@ -234,7 +234,8 @@ def _attach(ctx: Context) -> Iterator[Message]:
     if slot == "statistics":
         response["statistics"] = describe_statistics(image)
     else:
-        _attach_reference(ctx, image, UsedFile("reference", name, sha256(data).hexdigest()))
+        response["sha256"] = sha256(data).hexdigest()
+        _attach_reference(ctx, image, UsedFile("reference", name, response["sha256"]))
     yield ctx.answer("attached", thumbnail(image), slot=slot, **response)
 
 
@@ -375,12 +376,12 @@ def _propose(ctx: Context) -> Iterator[Message]:
     """Return the regions that the model proposes to fill with colors, or the regions of a drawing."""
     request = ctx.pad_request()
     if "regions" in request.colorizer.model.accepts:
-        description, indices = regions.describe_regions(request, predict(request))
+        description, *buffers = regions.describe_regions(request, predict(request))
     elif request.colorizer.is_sketch_model:
-        description, indices = drawings.describe_drawing(request)
+        description, *buffers = drawings.describe_drawing(request)
     else:
         raise StudioError("unsupported", "this coloring model does not support regions")
-    yield ctx.answer("regions", indices, **description)
+    yield ctx.answer("regions", *buffers, **description)
 
 
 def _same(ctx: Context) -> Iterator[Message]:

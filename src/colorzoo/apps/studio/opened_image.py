@@ -29,6 +29,8 @@ from colorzoo.image_io import (
     RasterImage,
     chroma_note,
     composite_on_paper,
+    composite_on_white,
+    fill_hidden,
     quantized,
     read_file,
 )
@@ -157,7 +159,7 @@ class OpenedImage:
         image = read_file(io.BytesIO(self.data), self.name, MAX_PIXELS)
         if self.opaque:
             image = composite_on_paper(image)
-        return replace(image, levels=heal(image.levels, self.healing)) if self.healing else image
+        return replace(image, levels=heal(image.levels, self.healing, image.alpha))
 
     def healed(self, strokes: tuple[Stroke, ...]) -> OpenedImage:
         """Return the photo with inpainted pixels under healing strokes.
@@ -182,7 +184,7 @@ class OpenedImage:
         """Return a copy with changed fields; compute its maps from the file again."""
         opened = replace(self, last_results={}, **changes)
         width, height = self.size
-        levels = opened.decode().levels
+        levels = fill_hidden(opened.decode()).levels
         full = FullLightness(levels)
         networks = {size: full.shrunk(working_size(height, width, size)) for size in self.network_lightnesses}
         view = lightness_of_levels(shrink_levels(levels, (self.view[1], self.view[0])))
@@ -243,7 +245,7 @@ class OpenedImage:
         """
         if size not in self.network_lightnesses:
             width, height = self.size
-            levels = self.decode().levels
+            levels = fill_hidden(self.decode()).levels
             full = FullLightness(levels if self.window is None else levels[self.window.inside.slices])
             self.network_lightnesses[size] = full.shrunk(working_size(height, width, size))
         return self.network_lightnesses[size]
@@ -321,12 +323,13 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
     image = read_upload(data, name, limits)
     drawing = composite_on_paper(image)
     is_sketch = chroma_note(drawing) != IN_COLOR and is_line_art(drawing.levels)
-    displayed = drawing if is_sketch else image
-    tint = chroma_note(displayed)
+    filled = fill_hidden(image)  # the colors of visible pixels must not depend on hidden colors
+    displayed = drawing if is_sketch else filled
+    tint = chroma_note(drawing if is_sketch else image)
     width, height = image.size
     view_size = fit_size(height, width, limits.view_side)
     gray, source = _view_jpegs(displayed.levels, view_size)
-    network_input = FullLightness(image.levels).shrunk(working_size(height, width, network))
+    network_input = FullLightness(filled.levels).shrunk(working_size(height, width, network))
     return OpenedImage(
         name=safe_name(name),
         data=data,
@@ -334,12 +337,12 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
         size=image.size,
         kind=_photo_kind(is_sketch, tint),
         notes=(*image.notes, *_color_notes(tint)),
-        lightness=lightness_of_levels(shrink_levels(image.levels, view_size))[None, None],
-        border=select_part(image, "automatic"),
+        lightness=lightness_of_levels(shrink_levels(filled.levels, view_size))[None, None],
+        border=select_part(filled, "automatic"),
         network_lightnesses={network: network_input},
         gray=gray,
         source=source,
-        alpha=b"" if displayed.alpha is None else _alpha_png(displayed.alpha, view_size),
+        alpha=b"" if is_sketch or image.alpha is None else _alpha_png(image.alpha, view_size),
         opaque=image.alpha is None,
     )
 
@@ -425,8 +428,9 @@ def fit_size(height: int, width: int, side: int) -> tuple[int, int]:
 
 
 def thumbnail(image: RasterImage) -> bytes:
-    """Return a JPEG of an image, scaled down to a longer side of at most 512 pixels."""
-    return jpeg(_rgb_image(shrink_levels(image.levels, fit_size(*image.size[::-1], _THUMBNAIL))))
+    """Return a JPEG of an image on white, scaled down to a longer side of at most 512 pixels."""
+    levels = composite_on_white(image).levels
+    return jpeg(_rgb_image(shrink_levels(levels, fit_size(*image.size[::-1], _THUMBNAIL))))
 
 
 def _shrunk(values: NDArray[Any], factor: float) -> NDArray[Any]:

@@ -89,6 +89,8 @@ class Session:
         attached, files = self.reference, recipe.exemplar.files
         if attached is None or not files or safe_name(files[0].path) != attached.file.name:
             return None
+        if files[0].sha256 not in (None, attached.file.sha256):
+            return None
         return attached
 
     def set_opened(self, opened: OpenedImage | None) -> None:

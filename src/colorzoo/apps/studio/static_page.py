@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import gzip
 import json
-import secrets
-import shutil
 import tarfile
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +24,12 @@ from colorzoo import create_coloring_model
 from colorzoo.card import ModelCard, Weights
 from colorzoo.engines import graph_samples, write_graph
 from colorzoo.errors import ColorzooError
+from colorzoo.files import digest_of, remove_leftovers, sha256_of, whole_file, write_atomic
 from colorzoo.image_io import read_image
 from colorzoo.weights import WeightFile, cache_home, fetch, list_weights
 
-_SETTINGS = "page.json"  # marks a folder that this module wrote and may overwrite
+_SETTINGS = "page.json"  # lists the files of a page, which a later page in the folder may replace
+_GENERATOR = "colorzoo studio --static"
 _FILES = ("page/page.js", "page/pixels.js", "page/page.css", "page/LICENSES.txt", "js/color.js", "icon.svg")
 _BROWSER_FORMATS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif")
 
@@ -45,7 +47,7 @@ _MAX_ERROR = 2.0**-10  # maximum rounding error of float16 weights, relative to 
 def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
     """Write a static web page with one model and example images.
 
-    The page is written atomically. An existing page in the folder is replaced.
+    An existing page in the folder is replaced. Files that this function did not write are kept.
 
     Args:
         folder: Output folder.
@@ -57,10 +59,11 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
         Total size of the files in bytes.
 
     Raises:
-        ColorzooError: The folder contains other files or cannot be written, the model cannot run in a page,
-            or an image is invalid.
+        ColorzooError: The folder contains files but no page, a file of the page was changed, an image would
+            be replaced or deleted, the folder cannot be written, the model cannot run in a page, or an image
+            is invalid.
     """
-    _check_folder(folder)
+    old_settings = _read_settings(folder)
     obstacle = _obstacle(card)
     if obstacle is not None:
         raise ColorzooError(f"--model {card.name} cannot be used with --static, because {obstacle}")
@@ -69,30 +72,53 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
     runtime_files = _runtime_files()
     graph, network_size = _export_graph(card)
     graph_file = f"{card.name}.onnx.gz"
-    settings = {
-        "graph": graph_file,
-        "size": network_size,
-        "runtime": f"runtime/{_RUNTIME}",
-        "wasm": f"runtime/{_WASM}.gz",
-        "photos": [{"file": file, "name": image.name} for file, image in photos.items()],
-    }
     content = {
         **_interface_files(),
         **photo_files,
         **runtime_files,
         graph_file: gzip.compress(graph, mtime=0),
-        _SETTINGS: json.dumps(settings).encode(),
     }
-    _write_folder(folder, content)
-    return sum(map(len, content.values()))
+    settings = {
+        "generator": _GENERATOR,
+        "graph": graph_file,
+        "size": network_size,
+        "runtime": f"runtime/{_RUNTIME}",
+        "wasm": f"runtime/{_WASM}.gz",
+        "photos": [{"file": file, "name": image.name} for file, image in photos.items()],
+        "files": [(name, digest_of(data)) for name, data in content.items()],
+    }
+    changed = {*content, *(name for name, _ in old_settings.get("files", ()))}
+    for file, image in photos.items():
+        path = image.resolve()
+        name = path.relative_to(folder.resolve()).as_posix() if folder.resolve() in path.parents else None
+        if name in changed and content.get(name) != photo_files[file]:
+            raise ColorzooError(
+                f"--static must not replace or delete an input, got {image}. Copy the image elsewhere."
+            )
+    _write_folder(folder, content, settings, old_settings)
+    return sum(map(len, content.values())) + (folder / _SETTINGS).stat().st_size
 
 
-def _check_folder(folder: Path) -> None:
-    """Raise an error unless the output folder is new, empty, or contains an earlier page."""
+def _read_settings(folder: Path) -> dict[str, Any]:
+    """Return the settings of the page in a folder; an empty dict if the folder is new or empty.
+
+    Raises:
+        ColorzooError: The folder contains other files, or is a file.
+    """
     if folder.exists() and not folder.is_dir():
         raise ColorzooError(f"--static must be a folder, but {folder} is a file")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / _SETTINGS).is_file():
-        raise ColorzooError(f"--static must be an empty or new folder, but {folder} contains other files")
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return {}
+    # the file is missing, or another program wrote the file
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        settings: dict[str, Any] = json.loads((folder / _SETTINGS).read_text("utf-8"))
+        settings["files"] = [(str(name), str(digest)) for name, digest in settings["files"]]
+        if settings["generator"] == _GENERATOR:
+            return settings
+    raise ColorzooError(
+        f"--static must be a new or empty folder, or contain a page of this version, but {folder} contains "
+        "other files. Choose another folder."
+    )
 
 
 def _read_photo(path: Path) -> bytes:
@@ -122,20 +148,71 @@ def _interface_files() -> dict[str, bytes]:
     return content
 
 
-def _write_folder(folder: Path, content: dict[str, bytes]) -> None:
-    """Replace a folder atomically by files, which are passed by their path in the folder."""
-    part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
+def _write_folder(
+    folder: Path, content: dict[str, bytes], settings: dict[str, Any], old_settings: dict[str, Any]
+) -> None:
+    """Write the files of a page, and delete the unchanged files of the old page.
+
+    Args:
+        folder: Output folder.
+        content: New files by their path in the folder.
+        settings: Content of ``page.json``. The field ``files`` lists the path and SHA-256 of each new file.
+        old_settings: Settings of the page that is replaced; empty if there is none.
+
+    Raises:
+        ColorzooError: A new file would replace a file that this module did not write, or the folder cannot
+            be written. The folder is then not changed.
+    """
+    is_new = not folder.exists()
+    old_files, new_files = old_settings.get("files", []), settings["files"]
     try:
-        for name, data in content.items():
-            (part / name).parent.mkdir(parents=True, exist_ok=True)
-            (part / name).write_bytes(data)
-        if folder.exists():
-            shutil.rmtree(folder)
-        part.replace(folder)
+        for name, digest in new_files:
+            path = folder / name
+            known = {old_digest for old_name, old_digest in old_files if old_name == name} | {digest}
+            is_link = path.resolve() != folder.resolve() / name
+            if is_link or (path.exists() and (path.is_dir() or sha256_of(path) not in known)):
+                raise ColorzooError(
+                    f"--static must not replace files of others, but colorzoo did not write {path}. Move the "
+                    "file, or choose another folder."
+                )
+        # list old and new files first, so that a killed process leaves a page that can be replaced
+        both = {**settings, **old_settings, "files": [*old_files, *new_files]}
+        write_atomic(folder / _SETTINGS, json.dumps(both).encode())
+        for name in content:
+            remove_leftovers((folder / name).parent)
+        # write all temporary files before the first file is replaced, so that a full disk changes no file
+        with ExitStack() as renames:
+            for name, data in {_SETTINGS: json.dumps(settings).encode(), **content}.items():
+                file = renames.enter_context(whole_file(folder / name))
+                file.write(data)
+                file.flush()
+        _delete_files(folder, [entry for entry in old_files if entry[0] not in content])
     except OSError as error:
+        with suppress(OSError):
+            if not old_settings:
+                _delete_files(folder, new_files)
+                (folder / _SETTINGS).unlink(missing_ok=True)
+            if is_new:
+                folder.rmdir()
         raise ColorzooError(f"{folder} cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+
+
+def _delete_files(folder: Path, files: Sequence[tuple[str, str]]) -> None:
+    """Delete files of a page and then empty subfolders; changed files are kept.
+
+    Args:
+        folder: Folder of the page.
+        files: Path in the folder and SHA-256 of each file.
+    """
+    for name, digest in files:
+        path = folder / name
+        if folder.resolve() not in path.resolve().parents:
+            continue  # a path outside the folder, or a link
+        if path.is_file() and sha256_of(path) == digest:
+            path.unlink()
+        if path.parent != folder:
+            with suppress(OSError):  # the subfolder contains other files
+                path.parent.rmdir()
 
 
 def _runtime_files() -> dict[str, bytes]:

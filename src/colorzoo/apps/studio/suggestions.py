@@ -36,6 +36,7 @@ COLORINGS = 4
 """Number of suggested colorings."""
 CANDIDATES = 8
 """Number of candidate locations along the shorter side."""
+_LONGEST = 4  # maximum ratio of the candidate locations along the longer side to `CANDIDATES`
 _EXPONENT = 4  # exponent of the correlations in the weights of the color distributions
 
 
@@ -168,8 +169,8 @@ def mean_distribution(correlation: Tensor, distribution: Distribution) -> Tensor
 def _candidate_points(size: tuple[int, int]) -> list[PointHint]:
     """Return candidate locations on a regular grid, as points of one pixel."""
     width, height = size
-    step = min(size) / CANDIDATES
-    columns, rows = round(width / step), round(height / step)
+    step = max(min(size), max(size) / _LONGEST) / CANDIDATES
+    columns, rows = max(1, round(width / step)), max(1, round(height / step))
     return [
         PointHint((column + 0.5) * width / columns, (row + 0.5) * height / rows, 0.0)
         for row in range(rows)

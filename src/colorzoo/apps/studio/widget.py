@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
@@ -18,7 +20,7 @@ from colorzoo.apps.studio.studio import Studio
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.guidance import Recipe
 from colorzoo.image_io import RasterImage, encode, read_image, to_pil
-from colorzoo.inference import Colorizer
+from colorzoo.inference import Colorizer, read_recipe
 
 try:
     import anywidget
@@ -42,6 +44,8 @@ Object.values(urls).forEach(URL.revokeObjectURL);
 export default pad;
 """
 
+_STORED_SIDE = 1024  # maximum side in pixels of the image stored in a notebook
+
 RecipeLike = Recipe | Mapping[str, Any] | str | Path
 
 
@@ -57,6 +61,9 @@ class Pad(anywidget.AnyWidget):
         model: Registered name, module or `Colorizer`; None selects the default model.
         recipe: Initial hints and settings.
         device: Device of the models.
+
+    Raises:
+        GuidanceError: The initial or an assigned recipe is invalid or has an unknown field.
     """
 
     _esm = traitlets.Unicode().tag(sync=True)
@@ -85,7 +92,10 @@ class Pad(anywidget.AnyWidget):
     @traitlets.validate("recipe")
     def _check_recipe(self, proposal: dict[str, Any]) -> dict[str, Any]:
         value = proposal["value"]
-        return _to_dict(value) if value else {}
+        if not value:
+            return {}
+        # the drawing pad keeps unknown fields of a loaded file and shows a note on each of them
+        return Recipe.from_json(value).to_dict() if self._updating else _to_dict(value)
 
     @traitlets.observe("recipe")
     def _push_recipe(self, change: dict[str, Any]) -> None:
@@ -113,6 +123,20 @@ class Pad(anywidget.AnyWidget):
         colorizer = self.studio.pool.get(recipe.model)
         colored = colorizer.colorize(image, recipe, reference=reference)
         return to_pil(colored.levels(), colored.source(image))
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Return the pad, and a PNG of the current result for viewers without a kernel."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if bundle is None:
+            return None
+        data, metadata = bundle
+        with suppress(ColorzooError):  # the pad has no image, or reports the error itself
+            image = self.result()
+            image.thumbnail((_STORED_SIDE, _STORED_SIDE))
+            png = io.BytesIO()
+            image.save(png, "PNG")
+            data["image/png"] = b64encode(png.getvalue()).decode()
+        return data, metadata
 
     def close(self) -> None:
         """Close the drawing pad and free its resources."""
@@ -162,4 +186,4 @@ def pad_module() -> str:
 
 
 def _to_dict(recipe: RecipeLike) -> dict[str, Any]:
-    return (recipe if isinstance(recipe, Recipe) else Recipe.from_json(recipe)).to_dict()
+    return (recipe if isinstance(recipe, Recipe) else read_recipe(recipe)).to_dict()

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from colorzoo.apps.video.frames import VideoError, VideoFrame
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar, Recipe, Rectangle
-from colorzoo.image_io import FloatArray, RasterImage
+from colorzoo.image_io import FloatArray, RasterImage, fill_hidden
 from colorzoo.inference import Colorizer, ReadReference, colorize_task, require_color
 
 _ASPECT_TOLERANCE = 0.02  # tolerance for key frame images whose size was rounded to whole pixels
@@ -44,11 +44,15 @@ class FrameColorer:
         strength: float = 1.0,
     ) -> None:
         if colorizer.is_sketch_model:
-            raise VideoError(f"--model must be a model for photographs, got {colorizer.name}, a sketch model")
+            raise VideoError(
+                f"--model must be a model for photographs, got {colorizer.name}, a sketch model. To color "
+                f"frames one by one, run `colorzoo colorize FRAMES -o OUT --model {colorizer.name}`."
+            )
         self._colorizer, self._strength = colorizer, strength
         self._keys = dict(sorted((keys or {}).items()))
         for number, image in self._keys.items():
             require_color(image, f"of frame {number}")
+            self._keys[number] = fill_hidden(image)
         self._exemplars = {
             number: colorizer.exemplar([ReadReference(image)]) for number, image in self._keys.items()
         }

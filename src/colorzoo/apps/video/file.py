@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -34,7 +35,7 @@ from colorzoo.apps.video.encoding import (
     output_layout,
     write_errors,
 )
-from colorzoo.apps.video.frames import ReadIssues, VideoError, VideoFrame
+from colorzoo.apps.video.frames import SAMPLES, ReadIssues, VideoError, VideoFrame
 from colorzoo.apps.video.planes import (
     Layout,
     colored_planes,
@@ -46,7 +47,7 @@ from colorzoo.apps.video.planes import (
 )
 from colorzoo.files import sha256_of
 from colorzoo.guidance import Rectangle
-from colorzoo.image_io import ImageProvenance
+from colorzoo.image_io import ImageProvenance, RasterImage
 
 _DEFAULT_RATE = Fraction(25)
 _HDR_METADATA = frozenset({"MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"})
@@ -138,6 +139,9 @@ class VideoFile:
 
     def _read_header(self, container: Any) -> None:
         """Set the properties of the main video stream."""
+        if container.format.name == "image2" or container.format.name.endswith("_pipe"):
+            # FFmpeg decodes no animated WebP, and one page of a TIFF
+            raise VideoError(f"{self.path} is an image, not a video. Run `colorzoo colorize {self.path}`.")
         stream = main_video_stream(container)
         if stream is None:
             raise VideoError(f"{self.path} must be a video, but it has no video stream")
@@ -200,6 +204,17 @@ class VideoFile:
             "from": f"{self._codec} {self._first.format.name}",
             "to": f"{self._encoding.codec} {plan.layout.name}",
         }
+
+    def sample(self) -> Iterator[RasterImage]:
+        """Yield the first frame and frames at regular intervals, except frames that cannot be decoded."""
+        yield RasterImage(frame_to_rgb(self._first))
+        with open_media(self.path) as container:
+            stream = main_video_stream(container)
+            for number in range(1, SAMPLES):
+                time = (self._first.pts or 0) * self._time_base + self._duration * number / SAMPLES
+                with suppress(self._av.FFmpegError, StopIteration):
+                    container.seek(round(time / self._time_base), stream=stream)
+                    yield RasterImage(frame_to_rgb(next(container.decode(stream))))
 
     def digest(self) -> str:
         """Return the SHA-256 of the file."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.apps.video.frames import ReadIssues, VideoError, VideoFrame
+from colorzoo.apps.video.frames import SAMPLES, ReadIssues, VideoError, VideoFrame
 from colorzoo.errors import ImageError
 from colorzoo.files import sha256_of
 from colorzoo.guidance import Rectangle
@@ -23,6 +23,7 @@ from colorzoo.image_io import (
     READABLE,
     ImageProvenance,
     RasterImage,
+    fill_hidden,
     read_image,
     result_name,
     visible_entries,
@@ -87,6 +88,12 @@ class FrameFolder:
             "to": "a folder of images",
         }
 
+    def sample(self) -> Iterator[RasterImage]:
+        """Yield images at regular intervals; unreadable images are omitted."""
+        step = -(-len(self.files) // SAMPLES)  # rounded up
+        images = map(_read, self.files[::step])
+        return (image for image in images if image is not None)
+
     def digest(self) -> str:
         """Return a hash of the names and contents of all files."""
         digest = hashlib.sha256()
@@ -122,7 +129,8 @@ class FrameFolder:
         try:
             result.mkdir(exist_ok=True)
             for part in parts:
-                for file in sorted(part.iterdir()) if part.exists() else ():
+                # hidden files are temporary files of a killed process
+                for file in visible_entries(part) if part.exists() else ():
                     file.replace(result / file.name)
         except OSError as error:
             raise VideoError(f"{result} cannot be written: {error.strerror}") from error
@@ -155,6 +163,11 @@ class FolderPart:
 
 def _read(file: Path) -> RasterImage | None:
     try:
-        return read_image(file)
+        image = read_image(file)
     except ImageError:
         return None
+    if image.alpha is None:
+        return image
+    # hidden colors must not change the colors of this frame and of the frames that copy them
+    is_hidden = image.alpha == 0 if image.levels.ndim == 2 else (image.alpha == 0)[..., None]
+    return replace(image, levels=np.where(is_hidden, fill_hidden(image).levels, image.levels))

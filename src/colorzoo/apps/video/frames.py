@@ -7,6 +7,8 @@ from typing import Any
 
 from colorzoo.errors import ColorzooError
 
+SAMPLES = 5
+"""Number of frames that are tested for line art."""
 _LISTED = 5  # maximum number of broken frames listed in a note
 
 

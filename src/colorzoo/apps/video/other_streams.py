@@ -42,7 +42,14 @@ class OtherStreams:
         self._ends: dict[int, int] = defaultdict(int)  # end of the converted sound of each input stream
         self.notes: list[str] = []
         for stream in input_container.streams:
-            if stream.index != main.index and (sound or stream.type != "audio"):
+            if stream.index == main.index or (stream.type == "audio" and not sound):
+                continue
+            # QuickTime stores time codes and chapter titles as data streams. Both are copied in another form:
+            # a time code as a tag of the main stream, and chapter titles as chapters of the file.
+            timecode = stream.metadata.get("timecode")
+            has_timecode = timecode is not None and timecode == main.metadata.get("timecode")
+            has_titles = stream.name == "bin_data" and stream.frames == len(input_container.chapters())
+            if stream.type != "data" or not (has_timecode or has_titles):
                 self._plan(stream)
 
     def _plan(self, stream: Any) -> None:

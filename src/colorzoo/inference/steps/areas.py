@@ -15,7 +15,7 @@ import binascii
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
@@ -35,6 +35,9 @@ from colorzoo.inference.full_size import LightnessShift, Matte, map_size
 from colorzoo.inference.steps.reach import Extent, Map
 from colorzoo.inference.task import Colors
 from colorzoo.prediction import Prediction, RgbPrediction
+
+if TYPE_CHECKING:
+    from colorzoo.inference.steps.drawing import Drawing
 
 _LONGEST = 4096  # maximum side of stored locked colors in pixels
 _LEVELS = 255
@@ -339,7 +342,7 @@ def lock_areas(
     own: Prediction | None,
     *,
     strength: float,
-    without_lines: Tensor | None = None,
+    lines_of: Drawing | None = None,
 ) -> Colors:
     """Restore or remove colors in locked areas.
 
@@ -351,8 +354,8 @@ def lock_areas(
         drawn: Areas with the action ``"gray"``, ``"lock"`` or ``"only"``.
         own: Prediction without hints, for areas without stored colors; None if all areas have stored colors.
         strength: Factor applied to the chroma of ``own``.
-        without_lines: Change in Lab ``(3, h, w)`` of the colors of a drawing if its lines are removed. Stored
-            colors include the lines. None for photos.
+        lines_of: Drawing whose lines are removed from stored colors; None for photos, and for drawings
+            without lines.
 
     Raises:
         GuidanceError: Stored colors cannot be decoded.
@@ -366,8 +369,10 @@ def lock_areas(
             lab = lab + share * (_own_lab(own, strength) - lab)
         else:
             stored = decode_locked_colors(area.kept, map_size(lab))
-            if without_lines is not None:
-                stored = stored + without_lines
+            if lines_of is not None:
+                from colorzoo.inference.steps.drawing import remove_lines  # photos do not need it
+
+                stored = remove_lines(stored, share, lines_of)
             lab = lab + share * (stored - lab)
         locked = torch.maximum(locked, share)
     shown = None if colors.lightness is None else lab[None, :1]

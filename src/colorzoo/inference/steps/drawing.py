@@ -7,7 +7,7 @@ colors become one color for each region, and the result is the product of the fl
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -40,7 +40,7 @@ from colorzoo.inference.full_size import DTYPES, BicubicUpsampler, Overlay, band
 from colorzoo.prediction import Prediction
 
 PHOTO_NOTE = "this looks like a photo or a painting instead of a sketch; lines were extracted from it first"
-BLANK_NOTE = "no lines were found in the sketch; the colors are arbitrary"
+BLANK_NOTE = "no lines were found in the sketch, so the colors are arbitrary; darken the lines"
 
 _SOFTNESS = 2.0  # standard deviation in pixels of the network input that smooths the shading
 _COPIED = 0.7  # smallest probability of one color at which a region copies the exact color of a point
@@ -66,6 +66,13 @@ class Drawing:
     def areas(self) -> Map:
         """Area of each region as a fraction of the image, ``(n,)``."""
         return (np.bincount(self.regions.ravel()) / self.regions.size).astype(np.float32)
+
+    @cached_property
+    def first_pixels(self) -> NDArray[np.int64]:
+        """Row and column of the first pixel of each region, ``(n, 2)``."""
+        first = np.zeros(len(self.areas), np.int64)
+        first[self.regions.ravel()[::-1]] = np.arange(self.regions.size)[::-1]  # the last assignment counts
+        return np.stack(np.unravel_index(first, self.regions.shape), axis=1)
 
     @cached_property
     def _sketches(self) -> dict[tuple[int, int], Tensor]:
@@ -119,13 +126,17 @@ class Drawing:
         cell_rows = np.arange(rows)[:, None] * grid_rows // rows
         cell_columns = np.arange(columns) * grid_columns // columns
         pairs = np.ravel_multi_index((regions, cell_rows, cell_columns), shape)
-        # sum the pixel weights for each pair of a region and a cell
+        # sum the pixel weights for each pair of a region and a cell; most pairs share no pixel
         pixel_weights = (sketch[0, 0].numpy() > _VOTE) + 1e-3
-        votes = np.bincount(pairs.ravel(), pixel_weights.ravel(), math.prod(shape)).reshape(shape)
-        for region in np.flatnonzero(votes.sum((1, 2)) == 0):  # too small for the network input
-            row, column = np.unravel_index((self.regions == region).argmax(), (height, width))
-            votes[region, row * grid_rows // height, column * grid_columns // width] = 1
-        return torch.from_numpy(votes).float().flatten(1)
+        shared, pixel_pairs = np.unique(pairs.ravel(), return_inverse=True)
+        votes = np.zeros(shape, np.float32)
+        votes.flat[shared] = np.bincount(pixel_pairs.ravel(), pixel_weights.ravel())
+        # regions that are too small for the network input
+        missing = np.bincount(regions.ravel(), minlength=len(self.areas)) == 0
+        if missing.any():
+            first_rows, first_columns = self.first_pixels[missing].T
+            votes[missing, first_rows * grid_rows // height, first_columns * grid_columns // width] = 1
+        return torch.from_numpy(votes).flatten(1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,12 +148,15 @@ class FlatColors:
         colors: ``(n, 3)`` float32 in [0, 1], sRGB color of each region.
         shading: ``(3, h, w)``, difference in Lab between a shaded color and the flat color; None for flat
             colors.
+        change: ``(3, h, w)``, change in Lab of the parts of regions that areas cover. It is not interpolated
+            across lines. None if there is no such part.
         has_lines: Whether `compose` multiplies the colors by the lines.
     """
 
     drawing: Drawing
     colors: Map
     shading: Tensor | None = None
+    change: Tensor | None = None
     has_lines: bool = True
 
     def over(self, size: tuple[int, int]) -> FlatColors:
@@ -164,9 +178,11 @@ class FlatColors:
         shading = None if self.shading is None else BicubicUpsampler(self.shading, (height, width))
         for first, last in bands(height, width):
             rgb = self.colors[self.drawing.regions[first:last]]  # (rows, W, 3) in [0, 1]
-            if shading is not None or overlays:
-                band_shading = None if shading is None else shading.rows(first, last)
-                rgb = _shaded(rgb, band_shading, overlays, first)
+            if shading is not None or self.change is not None or overlays:
+                shifts = [] if shading is None else [shading.rows(first, last)]
+                if self.change is not None:
+                    shifts.append(_enlarge_within_regions(self.change, self.drawing, first, last))
+                rgb = _shaded(rgb, shifts, overlays, first)
             if self.has_lines:
                 transmission = self.drawing.art.transmission(first, last)
                 rgb = rgb * transmission
@@ -183,11 +199,42 @@ class FlatColors:
         return rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1)[None])
 
 
-def _shaded(flat: Map, shading: Tensor | None, overlays: Sequence[Overlay], first: int) -> Map:
-    """Add shading and overlays to a band of flat colors ``(rows, W, 3)``."""
+def _enlarge_within_regions(change: Tensor, drawing: Drawing, first: int, last: int) -> Tensor:
+    """Enlarge a change ``(3, h, w)`` to the rows ``first`` to ``last`` (exclusive) of a drawing.
+
+    The interpolation is bilinear. Cells of other regions have the weight 0, so that a change ends at the
+    lines. Pixels without a cell of their region do not change.
+
+    Returns:
+        ``(3, rows, W)``.
+    """
+    size = change.shape[1:]
+    cell_regions = drawing.resized((size[0], size[1])).regions
+    cells = change.permute(1, 2, 0).numpy()
+    regions = drawing.regions[first:last]
+    axes = []  # for each axis: the two nearest cells of each pixel, and their weights
+    for count, length, pixels in zip(size, drawing.regions.shape, (range(first, last), None), strict=True):
+        middle = np.asarray(range(length) if pixels is None else pixels) + 0.5
+        place = (middle * count / length - 0.5).clip(0, count - 1)
+        before = place.astype(np.int64)
+        share = (place - before).astype(np.float32)
+        axes.append(((before, 1 - share), (np.minimum(before + 1, count - 1), share)))
+    total = np.zeros((*regions.shape, 3), np.float32)
+    weights = np.full(regions.shape, 1e-6, np.float32)
+    for row, row_share in axes[0]:
+        for column, column_share in axes[1]:
+            nearest = np.ix_(row, column)
+            weight = row_share[:, None] * column_share * (cell_regions[nearest] == regions)
+            total += weight[..., None] * cells[nearest]
+            weights += weight
+    return torch.from_numpy(total / weights[..., None]).permute(2, 0, 1)
+
+
+def _shaded(flat: Map, shifts: Sequence[Tensor], overlays: Sequence[Overlay], first: int) -> Map:
+    """Add changes in Lab ``(3, rows, W)`` and overlays to a band of flat colors ``(rows, W, 3)``."""
     lab = rgb_to_lab(torch.from_numpy(flat).permute(2, 0, 1)[None])[0]
-    if shading is not None:
-        lab = lab + shading
+    for shift in shifts:
+        lab = lab + shift
     light, ab = lab[0].clamp(0, 100), lab[1:].contiguous()
     for overlay in overlays:
         overlay(ab, light, first)
@@ -368,7 +415,10 @@ def fill_points(flats: FlatColors, points: Sequence[PointHint], image_size: tupl
 
 
 def copy_points(
-    flats: FlatColors, similarity: Tensor, points: Sequence[PointHint], image_size: tuple[int, int]
+    flats: FlatColors,
+    similarity: Mapping[int, Tensor],
+    points: Sequence[PointHint],
+    image_size: tuple[int, int],
 ) -> FlatColors:
     """Give regions without a point the exact color of the earliest point in a similar region.
 
@@ -376,7 +426,8 @@ def copy_points(
 
     Args:
         flats: Colors of all regions.
-        similarity: ``(n, n)``, probability that two regions have one color.
+        similarity: Probability ``(n,)`` that each region and the region of a point have one color, by the
+            number of the region of the point.
         points: Points in pixels of the image.
         image_size: Width and height of the image.
     """
@@ -422,19 +473,69 @@ def fill_drawing_areas(
 
 
 def add_change(flats: FlatColors, change: Tensor) -> FlatColors:
-    """Add a change in Lab ``(3, h, w)`` to the shading."""
-    return replace(flats, shading=change if flats.shading is None else flats.shading + change)
+    """Add a change in Lab ``(3, h, w)`` to the colors.
+
+    The median of each region changes the color of the region, so that the new color ends at the lines. The
+    rest is the change of a part of the region.
+    """
+    drawing = flats.drawing
+    rows, columns = change.shape[1:]
+    regions = drawing.resized((rows, columns)).regions.ravel()
+    values = change.flatten(1).numpy()
+    counts = np.bincount(regions, minlength=len(flats.colors))
+    middles = np.maximum(np.cumsum(counts) - 1 - counts // 2, 0)  # of the sorted values of each region
+    medians = np.zeros((len(flats.colors), 3), np.float32)
+    for channel in range(3):
+        medians[:, channel] = values[channel][np.lexsort((values[channel], regions))][middles]
+    for region in np.flatnonzero(counts == 0):  # too small for the size of the change
+        row, column = drawing.first_pixels[region]
+        height, width = drawing.regions.shape
+        medians[region] = change[:, row * rows // height, column * columns // width].numpy()
+    lab = rgb_to_lab(torch.from_numpy(flats.colors).T.reshape(1, 3, -1, 1))[0, :, :, 0].T
+    rgb = lab_to_rgb((lab + torch.from_numpy(medians)).T.reshape(1, 3, -1, 1)).clamp(0, 1)[0, :, :, 0].T
+    rest = change - torch.from_numpy(medians[regions]).T.view(3, rows, columns)
+    if flats.change is not None:
+        rest = rest + flats.change
+    return replace(flats, colors=rgb.contiguous().numpy(), change=rest if rest.any() else None)
+
+
+def remove_lines(lab: Tensor, weight: Tensor, drawing: Drawing) -> Tensor:
+    """Return the colors of a drawing below its lines.
+
+    Pixels on paper are divided by the transmission of the lines. Pixels on lines get the color of their
+    region, which is fitted to all pixels of the region by least squares.
+
+    Args:
+        lab: ``(3, h, w)``, colors multiplied by the lines.
+        weight: ``(h, w)``, weight of each pixel in the color of its region.
+        drawing: Lines and regions.
+    """
+    small = drawing.resized(map_size(lab))
+    transmission = small.art.transmission(0, lab.shape[1])
+    rgb = lab_to_rgb(lab[None])[0].permute(1, 2, 0).numpy()
+    if small.art.inverted:  # white ink
+        rgb = rgb - (1 - transmission)
+    regions, count = small.regions, len(drawing.areas)
+    fitted = np.empty((count, 3), np.float32)
+    for channel in range(3):
+        ink = transmission[..., channel]
+        products = np.bincount(regions.ravel(), (weight.numpy() * ink * rgb[..., channel]).ravel(), count)
+        squares = np.bincount(regions.ravel(), (weight.numpy() * ink**2).ravel(), count)
+        fitted[:, channel] = products / squares.clip(1e-6)
+    is_paper = transmission.min(2, keepdims=True) > _VOTE
+    below = np.where(is_paper, rgb / transmission.clip(_VOTE), fitted[regions]).clip(0, 1)
+    return rgb_to_lab(torch.from_numpy(below).permute(2, 0, 1)[None])[0]
 
 
 def scale_chroma(flats: FlatColors, factor: float) -> FlatColors:
-    """Multiply the chroma of all region colors and of the shading by a factor."""
+    """Multiply the chroma of all region colors, of the shading and of the change by a factor."""
     lab = rgb_to_lab(torch.from_numpy(flats.colors).T.reshape(1, 3, -1, 1))
     lab[:, 1:] *= factor
     rgb = lab_to_rgb(lab).clamp(0, 1)[0, :, :, 0].T.contiguous()
-    shading = flats.shading
-    if shading is not None:
-        shading = torch.cat([shading[:1], factor * shading[1:]])
-    return replace(flats, colors=rgb.numpy(), shading=shading)
+    factors = torch.tensor([1, factor, factor]).view(3, 1, 1)
+    shading = None if flats.shading is None else factors * flats.shading
+    change = None if flats.change is None else factors * flats.change
+    return replace(flats, colors=rgb.numpy(), shading=shading, change=change)
 
 
 def palette_colors(palette: Sequence[str]) -> Tensor | None:

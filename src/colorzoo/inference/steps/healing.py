@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from colorzoo.guidance import Stroke
 from colorzoo.guidance.hints import rasterize_scribbles
-from colorzoo.image_io.raster_image import Levels
+from colorzoo.image_io.raster_image import AlphaArray, Levels, RasterImage, fill_hidden
 
 Box = tuple[int, int, int, int]  # first column, first row, end column and end row
 
@@ -27,7 +27,7 @@ _HEALING_WIDE = 12.0
 _HEALING_EDGE = 0.15  # growth of a wide stroke, relative to its width, so that it covers the object's edge
 
 
-def heal(levels: Levels, strokes: Sequence[Stroke]) -> Levels:
+def heal(levels: Levels, strokes: Sequence[Stroke], alpha: AlphaArray | None = None) -> Levels:
     """Inpaint the pixels under strokes from their surroundings.
 
     Strokes that touch are filled together; a stroke does not change the fill of distant strokes. The order of
@@ -44,7 +44,12 @@ def heal(levels: Levels, strokes: Sequence[Stroke]) -> Levels:
     Args:
         levels: Image ``(H, W)`` or ``(H, W, 3)`` of any bit depth, which is not modified.
         strokes: Strokes in pixels of the image. Without strokes, ``levels`` is returned.
+        alpha: Alpha channel ``(H, W)``, so that hidden colors of transparent pixels do not fill other pixels;
+            None for an opaque image.
     """
+    if not strokes:
+        return levels
+    stored, levels = levels, fill_hidden(RasterImage(levels, alpha)).levels
     height, width = levels.shape[:2]
     visible = []
     for stroke in map(_grown, strokes):
@@ -66,7 +71,7 @@ def heal(levels: Levels, strokes: Sequence[Stroke]) -> Levels:
         wide_strokes = [stroke for stroke in moved if stroke.width >= _HEALING_WIDE]
         objects = _drawn(wide_strokes, size)
         _fill_components(healed[top:bottom, left:right], covered, objects)
-    return healed
+    return healed if alpha is None else np.where(healed == levels, stored, healed)
 
 
 def _moved(stroke: Stroke, right: int, down: int) -> Stroke:

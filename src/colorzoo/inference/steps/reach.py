@@ -202,7 +202,7 @@ def limit_extent(
     weight_grid = torch.from_numpy(weight)[None, None]
     nearest_grid = torch.from_numpy(nearest)[None, None].double()  # `F.interpolate` requires floats
     weight_map = F.interpolate(weight_grid, size=size, mode="bilinear", align_corners=False)[0, 0]
-    nearest_map = F.interpolate(nearest_grid, size=size, mode="nearest")[0, 0].long()
+    nearest_map = F.interpolate(nearest_grid, size=size, mode="nearest-exact")[0, 0].long()
     return Extent(weight=weight_map, nearest=nearest_map, homes=torch.from_numpy(patches.numbers(size)))
 
 

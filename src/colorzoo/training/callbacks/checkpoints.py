@@ -8,12 +8,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn, cast
 
 import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import distributed
 
@@ -52,7 +52,7 @@ class LastCheckpoint(ModelCheckpoint):
     ) -> None:
         """Save ``last.ckpt`` at the interval and after the last step."""
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
-        if _ends(trainer) and trainer.global_step % self._every:
+        if ends_training(trainer) and trainer.global_step % self._every:
             self._save(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -77,10 +77,12 @@ class LastCheckpoint(ModelCheckpoint):
 class SignalCheckpoint(Checkpoint):
     """Callback that saves ``interrupted.ckpt`` and ends the run on a signal.
 
-    The signals are Ctrl+C, SIGTERM, and SIGUSR1 in a SLURM job. After the current optimizer step, all
-    processes save the checkpoint and exit with code 130 (Ctrl+C) or 143. A resumed run gives the same result
-    as an uninterrupted run. After SIGUSR1, the job is requeued. In a single-process run, a second Ctrl+C ends
-    the run immediately.
+    The signals are Ctrl+C, SIGTERM, and SIGUSR1 in a SLURM job. After the current optimizer step or
+    validation batch, all processes save the checkpoint and exit with code 130 (Ctrl+C) or 143. A validation
+    that was interrupted, or that follows the step, runs when the run is resumed. Only a validation between
+    two batches of the same optimizer step is completed first, because checkpoints do not contain gradients. A
+    resumed run gives the same result as an uninterrupted run. After SIGUSR1, the job is requeued. In a
+    single-process run, a second Ctrl+C ends the run immediately.
 
     This callback replaces Lightning's `OnExceptionCheckpoint` and signal handlers. Lightning can save before
     the batch counter is incremented, so a resumed run would train on a batch twice. In runs with several
@@ -103,6 +105,7 @@ class SignalCheckpoint(Checkpoint):
         self._path = f"{self.dirpath or run_folder(trainer) + '/checkpoints'}/interrupted.ckpt"
         self._received = self._reduced = 0
         self._single_process = trainer.world_size == 1
+        self._ends_group = True  # a resumed run begins after an optimizer step
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Replace the signal handlers that Lightning has just installed."""
@@ -113,36 +116,88 @@ class SignalCheckpoint(Checkpoint):
         self._install_handlers()
         if not self._single_process:
             self._group = distributed.new_group(backend="gloo")
+        # Lightning has read that the validation must run again; otherwise each resumed run would repeat it
+        trainer.fit_loop.epoch_loop.val_loop.batch_progress.total.reset_on_restart()
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Exit if the run was interrupted; the previous step is already logged and validated.
+        """Exit if the run was interrupted; the previous step is already logged.
 
         Raises:
             SystemExit: The run was interrupted.
         """
         if self._reduced:
-            if trainer.is_global_zero:
-                print(f"colorzoo: interrupted; resume with --ckpt_path {self._path}", file=sys.stderr)
-                if self._reduced == _REQUEUE:
-                    _requeue_job()
-            raise SystemExit(_EXIT_CODES[signal.Signals(self._reduced)])
+            self._exit(trainer)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save ``interrupted.ckpt`` after an optimizer step if any process received a signal."""
         group = getattr(pl_module, "accumulate", trainer.accumulate_grad_batches)
-        if (batch_idx + 1) % group == 0 or trainer.is_last_batch:
+        self._ends_group = (batch_idx + 1) % group == 0 or trainer.is_last_batch
+        if self._ends_group:
             self._reduced = self._reduce()
             if self._reduced:
                 trainer.save_checkpoint(self._path)
 
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save ``interrupted.ckpt`` again after validation, to include the validation metrics."""
-        if self._reduced and not trainer.sanity_checking:
-            trainer.save_checkpoint(self._path)
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Exit before a validation if the run was interrupted during the previous step.
+
+        Raises:
+            SystemExit: The run was interrupted.
+        """
+        if trainer.sanity_checking:
+            return
+        if self._reduced:
+            self._save_before_validation(trainer)
+        # processes can have different numbers of batches, but reduce signals together
+        batches = torch.tensor(trainer.num_val_batches, dtype=torch.float32)
+        if self._group is not None:
+            distributed.all_reduce(batches, op=distributed.ReduceOp.MIN, group=self._group)
+            batches[batches.isinf()] = 0  # the number is unknown
+        self._common_batches = batches.tolist()
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """End the validation and save ``interrupted.ckpt`` if any process received a signal.
+
+        Raises:
+            SystemExit: The run was interrupted.
+        """
+        if trainer.sanity_checking or not self._ends_group:
+            return
+        if batch_idx < self._common_batches[dataloader_idx]:
+            self._reduced = self._reduce()
+            if self._reduced:
+                for callback in cast(Any, trainer).callbacks:
+                    if isinstance(callback, WeightAveraging):  # restores the current weights
+                        callback.on_validation_epoch_end(trainer, pl_module)
+                self._save_before_validation(trainer)
+
+    def _save_before_validation(self, trainer: Trainer) -> None:
+        """Save the state before a validation and exit; the resumed run begins with the validation."""
+        progress = trainer.fit_loop.epoch_loop.val_loop.batch_progress
+        progress.reset()  # to the state in the first validation step, from which Lightning validates again
+        progress.increment_ready()
+        progress.increment_started()
+        trainer.save_checkpoint(self._path)
+        self._exit(trainer)
+
+    def _exit(self, trainer: Trainer) -> NoReturn:
+        """Print the path of the checkpoint, requeue the job after SIGUSR1, and exit."""
+        if trainer.is_global_zero:
+            print(f"colorzoo: interrupted; resume with --ckpt_path {self._path}", file=sys.stderr)
+            if self._reduced == _REQUEUE:
+                _requeue_job()
+        raise SystemExit(_EXIT_CODES[signal.Signals(self._reduced)])
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Delete ``interrupted.ckpt``, because the run is complete."""
@@ -199,7 +254,7 @@ def missing_checkpoints(configured: Sequence[object], monitor: str) -> list[Mode
     return missing
 
 
-def _ends(trainer: Trainer) -> bool:
+def ends_training(trainer: Trainer) -> bool:
     """Return whether the current step is the last step of the training."""
     last_epoch = trainer.max_epochs not in (None, -1) and trainer.current_epoch + 1 >= trainer.max_epochs
     limited = trainer.max_steps != -1 and trainer.global_step >= trainer.max_steps

@@ -7,12 +7,13 @@ from typing import Any, cast
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import WeightAveraging
+from lightning.pytorch.callbacks import ModelCheckpoint, WeightAveraging
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.randomness import stream_seed
+from colorzoo.training.callbacks.checkpoints import ends_training
 from colorzoo.training.loggers import run_folder, write_text
 
 _CHECKED_STEPS = 16  # number of GPU losses checked in one synchronization
@@ -78,15 +79,26 @@ class NonFiniteGuard(Callback):
 
 
 class ResumeGuard(Callback):
-    """Callback that prevents resuming from averaged weights without an averaging callback.
+    """Callback that checks the loaded checkpoint, and restores the last saved step of checkpoint callbacks.
 
-    Lightning would train the averaged weights with the optimizer state of the current weights.
+    If the checkpoint contains averaged weights and the run has no averaging callback, Lightning would train
+    the averaged weights with the optimizer state of the current weights. Lightning does not restore the last
+    saved step, so a resumed run with gradient accumulation would save a step again. After a checkpoint of the
+    last batch of an epoch, Lightning does not count the next epoch as started, so a checkpoint of the resumed
+    run would not be resumable.
     """
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Count the next epoch as started after a checkpoint of the last batch of an epoch."""
+        epochs = trainer.fit_loop.epoch_progress
+        if trainer.fit_loop.restarted_mid_epoch and epochs.current.ready == trainer.current_epoch:
+            epochs.increment_ready()
+            epochs.increment_started()
 
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Check that the run averages weights if the checkpoint contains averaged weights.
+        """Check the averaging callback, and restore the last saved step.
 
         Raises:
             WeightsError: The checkpoint contains averaged weights and the run has no averaging callback.
@@ -96,8 +108,31 @@ class ResumeGuard(Callback):
         if trainer.state.fn == TrainerFn.FITTING and "current_model_state" in checkpoint and not averaging:
             raise WeightsError(
                 "the checkpoint contains averaged weights, but the run has no averaging callback. Add "
-                "EMAWeightAveraging to trainer.callbacks, or start a new run with --init_from."
+                "GrowingWeightAveraging to trainer.callbacks, or start a new run with --init_from."
             )
+        step = checkpoint["global_step"]
+        for callback in callbacks:
+            # a callback with a monitored metric can save later in this step, after a validation
+            if isinstance(callback, ModelCheckpoint) and callback.monitor is None:
+                interval = callback._every_n_train_steps
+                if interval and step % interval == 0:
+                    callback._last_global_step_saved = step
+
+
+class FinalValidation(Callback):
+    """Callback that validates after the last step of every run.
+
+    Lightning validates only at an interval of batches or epochs, so the weights of a run whose length is not
+    a multiple of the interval would never be measured.
+    """
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Stop the run after its last step, because Lightning validates before it stops."""
+        if ends_training(trainer):
+            trainer.should_stop = True
+            trainer.check_val_every_n_epoch = None  # an epoch without a scheduled validation
 
 
 class StepSeed(Callback):

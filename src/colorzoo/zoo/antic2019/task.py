@@ -217,7 +217,7 @@ class Antic2019(GANColorizationModule[RgbPrediction]):
 
     def configure_optimizers(self) -> Any:
         """Return optimizers and learning rate schedules for the networks that the stage trains."""
-        make_schedule = partial(schedule, trainer=self.trainer, accumulate=self.accumulate)
+        make_schedule = partial(schedule, trainer=self.trainer)
         optimizers, schedules = [], []
         if self.stage != "critic":
             generator = self.make_optimizer(self.generator_groups())

@@ -24,7 +24,7 @@ from colorzoo.networks.unet import initialize_gan
 from colorzoo.precision import in_float32
 from colorzoo.prediction import RgbPrediction
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import NonNegativeFloat, Positive, Probability
+from colorzoo.settings import NonNegativeFloat, Positive, Probability, check_choice
 from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.module import SingleOptimizerModule
@@ -291,6 +291,7 @@ def smoothness(logits: Tensor, form: Smoothness = "eight_l1") -> Tensor:
             ``four_l1`` (absolute differences, vertical and horizontal) or ``eight_l2`` (squared differences
             in four directions).
     """
+    check_choice("form", form, Smoothness)
     pairs = [
         (logits[..., :-1, :], logits[..., 1:, :]),
         (logits[..., :-1], logits[..., 1:]),

@@ -39,6 +39,7 @@ from colorzoo.zoo.colorzoo2026_drawing.regions import (
     UNCERTAIN,
     contrasting_colors,
     distinct_colors,
+    heaviest_regions,
     likely_color,
     limit_to_palette,
     mean_entropy,
@@ -181,9 +182,10 @@ class Colorzoo2026Drawing(ColoringModel):
         weights = _colored_weights(unscale_lab(mean_colors), areas=votes.sum(1))
         if variant == 0 and not _is_dull_and_uncertain(colors, pooled, weights):
             return colors
-        similarity = self.region_similarity(prediction, votes)
+        heaviest = heaviest_regions(weights)
+        similarity = self.region_similarity(prediction, votes, heaviest)
         contrasting, has_contrasting = contrasting_colors(
-            pooled, self.centers, similarity, weights, distance=DISTINCT, seed=variant
+            pooled, self.centers, similarity, weights, heaviest, distance=DISTINCT, seed=variant
         )
         mixed = torch.lerp(colors, contrasting, CONTRASTING_SHARE)
         # paper and unimportant objects get no contrasting color
@@ -198,9 +200,10 @@ class Colorzoo2026Drawing(ColoringModel):
         log_probabilities = limit_to_palette(pooled, self.centers, palette_lab)
         likely = palette_lab[log_probabilities.argmax(1)]
         weights = _colored_weights(unscale_lab(likely), areas=votes.sum(1))
-        similarity = self.region_similarity(prediction, votes)
+        heaviest = heaviest_regions(weights)
+        similarity = self.region_similarity(prediction, votes, heaviest)
         contrasting, has_contrasting = contrasting_colors(
-            log_probabilities, palette_lab, similarity, weights, distance=0.0, seed=variant
+            log_probabilities, palette_lab, similarity, weights, heaviest, distance=0.0, seed=variant
         )
         return torch.where(has_contrasting[:, None], contrasting, likely)
 
@@ -232,11 +235,12 @@ class Colorzoo2026Drawing(ColoringModel):
             areas: ``(n,)``, area of each region as a fraction of the image.
         """
         pooled = pool_log_probabilities(prediction.extras["color_log_probabilities"][0], votes)
-        similarity = self.region_similarity(prediction, votes)
-        areas = areas.to(similarity.device)
-        return rank_by_explained_variance(pooled, self.centers, similarity, areas, TEMPERATURE)
+        areas = areas.to(votes.device)
+        largest = heaviest_regions(areas)
+        similarity = self.region_similarity(prediction, votes, largest)
+        return rank_by_explained_variance(pooled, self.centers, similarity, areas, TEMPERATURE, largest)
 
-    def region_similarity(self, prediction: Prediction, votes: Tensor) -> Tensor:
+    def region_similarity(self, prediction: Prediction, votes: Tensor, regions: Tensor) -> Tensor:
         """Return the probability that two regions have one color; see `ColoringModel.region_similarity`.
 
         The probability of regions with equal embeddings is below 1, because regions that look alike can have
@@ -244,8 +248,9 @@ class Colorzoo2026Drawing(ColoringModel):
         whose embeddings differ by their position.
         """
         embedding = pool_embeddings(prediction.extras["embedding"][0], votes)
-        similarity = self.copying.similarity(embedding @ embedding.mT).sigmoid()
-        return similarity.fill_diagonal_(1)
+        similarity = self.copying.similarity(embedding[regions] @ embedding.mT).sigmoid()
+        similarity[torch.arange(len(regions)), regions] = 1
+        return similarity
 
     def _hints(self, guidance: Guidance | None, lightness: Tensor) -> Tensor:
         """Return scaled Lab and mask of the points ``(B, 4, H', W')`` at the size of the network input."""

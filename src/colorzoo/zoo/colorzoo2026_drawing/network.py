@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.networks.channels_last import INITIAL_SCALE, SLOPE, EncoderDecoder
+from colorzoo.precision import distances
 from colorzoo.settings import PositiveInt
 
 STRIDE = 4
@@ -188,7 +189,7 @@ def soft_assign(color: Tensor, centers: Tensor, width: float = 0.1) -> tuple[Ten
     Returns:
         Indices and weights of the centers, each ``(..., 4)``. The weights of a color sum to 1.
     """
-    nearest = torch.cdist(color.flatten(0, -2), centers).topk(4, largest=False)
+    nearest = distances(color.flatten(0, -2), centers).topk(4, largest=False)
     weights = torch.exp(-nearest.values.square() / (2 * width**2)).clamp(min=1e-6)
     weights = weights / weights.sum(-1, keepdim=True)
     shape = (*color.shape[:-1], 4)

@@ -12,6 +12,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.precision import distances
 from colorzoo.randomness import stream_seed
 
 TEMPERATURE = 0.6
@@ -26,6 +27,7 @@ CONTRASTING_SHARE = 0.7
 """Share of the contrasting colors in the colors of such a drawing; the rest are the likely colors."""
 _MOST_GAIN = 2.5  # limit of the factor by which averaging reduces chroma
 _SAME_OBJECT = 0.5  # mean probability of one color above which regions form one object
+_MOST_COMPARED = 1024  # limits the memory and time of drawings with thousands of regions
 _MOST_OBJECTS, _CANDIDATES = 24, 8  # number of objects with contrasting colors, and of likely colors of each
 _CONTRAST = 20.0  # penalty in nats for equal colors of two objects with the product of weights 1
 _SWEEPS = 8  # more sweeps rarely change a color
@@ -82,7 +84,7 @@ def limit_to_palette(pooled: Tensor, centers: Tensor, palette: Tensor) -> Tensor
         centers: ``(256, 3)``, color of each class.
         palette: ``(P, 3)``, in the unit of ``centers``.
     """
-    kernel = -torch.cdist(palette, centers).square() / (2 * _PALETTE_WIDTH**2)
+    kernel = -distances(palette, centers).square() / (2 * _PALETTE_WIDTH**2)
     near = (pooled[:, None] + kernel).logsumexp(2)
     return near - kernel.logsumexp(1)
 
@@ -92,6 +94,7 @@ def contrasting_colors(
     colors: Tensor,
     similarity: Tensor,
     weights: Tensor,
+    heaviest: Tensor,
     distance: float = DISTINCT,
     seed: int = 0,
 ) -> tuple[Tensor, Tensor]:
@@ -107,9 +110,11 @@ def contrasting_colors(
     Args:
         pooled: ``(n, K)``, averaged log-probabilities of K colors.
         colors: ``(K, 3)``, scaled Lab.
-        similarity: ``(n, n)``, probability that two regions have one color.
+        similarity: ``(m, n)``, probability that each of the heaviest regions and each region have one color.
         weights: ``(n,)``, weight of each region, with the sum 1. Regions with the weight 0 get no color.
             Regions outside the 24 heaviest objects get no color, either.
+        heaviest: ``(m,)``, numbers of the regions that form objects; see `heaviest_regions`. Each other
+            region joins the object of the most similar of these regions, if it probably has the same color.
         distance: Distance in scaled Lab below which likely colors count as one color; see `near_colors`.
         seed: Seed of the noise; 0 for no noise.
 
@@ -117,27 +122,39 @@ def contrasting_colors(
         Colors ``(n, 3)``, and a mask ``(n,)`` of the regions that got a color. The colors of other regions
         have no meaning.
     """
-    member_weights = _find_objects(similarity, weights)  # of each region in each object, (k, n)
-    has_color = member_weights.sum(0) > 0
-    if not has_color.any():  # all regions are paper
-        return colors.new_zeros(len(weights), 3), has_color
+    mutual_similarity = similarity[:, heaviest]  # (m, m)
+    # weight of each of the heaviest regions in each object, (k, m)
+    member_weights = _find_objects(mutual_similarity, weights[heaviest])
+    if not (member_weights > 0).any():  # all regions are paper
+        return colors.new_zeros(len(weights), 3), torch.zeros_like(weights, dtype=torch.bool)
     importance = member_weights.sum(1)  # weight of each object, (k,)
-    region_shares = member_weights / importance[:, None]  # share of each region in its object, (k, n)
-    object_log_probabilities = region_shares @ pooled.log_softmax(1)
+    region_shares = member_weights / importance[:, None]  # share of each region in its object, (k, m)
+    object_log_probabilities = region_shares @ pooled[heaviest].log_softmax(1)
     # m candidates of all objects; `owner` is the object of each candidate
     candidates, log_probabilities, owner = _candidates(object_log_probabilities, colors, distance)
     if seed:
         noise = _gumbel_noise(pooled, seed)  # of each region and color, (n, K)
         # a candidate uses the noise of the heaviest region of its object and of the nearest color, (m,)
-        heaviest_region = region_shares.argmax(1)[owner]
-        nearest_color = torch.cdist(candidates, colors).argmin(1)
+        heaviest_region = heaviest[region_shares.argmax(1)][owner]
+        nearest_color = distances(candidates, colors).argmin(1)
         log_probabilities = log_probabilities + noise[heaviest_region, nearest_color]
     cost = -importance[owner] * log_probabilities
-    object_similarity = region_shares @ similarity @ region_shares.T
+    object_similarity = region_shares @ mutual_similarity @ region_shares.T
     pair_cost = _pair_costs(candidates, owner, importance, object_similarity)
     object_colors = candidates[_iterate_modes(cost, pair_cost, owner)]  # (k, 3)
-    object_of_region = member_weights.argmax(0)  # without meaning for regions without a color
+    nearest_similarity, nearest = similarity.max(0)  # to the heaviest regions, (n,)
+    nearest[heaviest] = torch.arange(len(heaviest), device=nearest.device)
+    has_color = (member_weights.sum(0) > 0)[nearest] & (nearest_similarity > _SAME_OBJECT) & (weights > 0)
+    object_of_region = member_weights.argmax(0)[nearest]  # without meaning for regions without a color
     return object_colors[object_of_region], has_color
+
+
+def heaviest_regions(weights: Tensor) -> Tensor:
+    """Return the numbers of the heaviest regions, at most 1,024, in ascending order.
+
+    Steps that compare each region with each other are limited to these regions.
+    """
+    return weights.argsort(descending=True, stable=True)[:_MOST_COMPARED].sort().values
 
 
 def _find_objects(similarity: Tensor, weights: Tensor) -> Tensor:
@@ -185,7 +202,7 @@ def _pair_costs(candidates: Tensor, owner: Tensor, importance: Tensor, object_si
     """
     object_difference = (1 - object_similarity).fill_diagonal_(0)
     pair_weights = (importance * importance[:, None] * object_difference)[owner[:, None], owner]
-    color_closeness = (-torch.cdist(candidates, candidates).square() / (2 * DISTINCT**2)).exp()
+    color_closeness = (-distances(candidates, candidates).square() / (2 * DISTINCT**2)).exp()
     return _CONTRAST * pair_weights * color_closeness
 
 
@@ -251,7 +268,7 @@ def near_colors(colors: Tensor, distance: float = DISTINCT) -> Tensor:
         colors: Scaled Lab of each class.
         distance: Distance below which colors count as one color; 0 to join no colors.
     """
-    return (torch.cdist(colors, colors) < distance).fill_diagonal_(True)
+    return (distances(colors, colors) < distance).fill_diagonal_(True)
 
 
 def distinct_colors(pooled: Tensor, colors: Tensor, near: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -279,7 +296,12 @@ def distinct_colors(pooled: Tensor, colors: Tensor, near: Tensor, count: int) ->
 
 
 def rank_by_explained_variance(
-    pooled: Tensor, centers: Tensor, similarity: Tensor, areas: Tensor, temperature: float
+    pooled: Tensor,
+    centers: Tensor,
+    similarity: Tensor,
+    areas: Tensor,
+    temperature: float,
+    compared: Tensor,
 ) -> list[int]:
     """Order regions greedily by the color error that a known color would remove.
 
@@ -290,19 +312,22 @@ def rank_by_explained_variance(
     Args:
         pooled: ``(n, 256)``, averaged log-probabilities.
         centers: ``(256, 3)``, color of each class.
-        similarity: ``(n, n)`` in [0, 1].
+        similarity: ``(m, n)`` in [0, 1], similarity of the compared regions to all regions.
         areas: ``(n,)``, area of each region.
         temperature: Temperature of the predicted color.
+        compared: ``(m,)``, numbers of the regions that are ordered greedily; see `heaviest_regions`. The
+            other regions follow in descending order of their remaining error.
     """
     predicted = likely_color(pooled, centers, temperature)
-    squared_distances = torch.cdist(predicted, centers).square()  # (n, 256)
+    squared_distances = distances(predicted, centers).square()  # (n, 256)
     error = areas * (pooled.softmax(1) * squared_distances).sum(1)
     order: list[int] = []
-    remaining = torch.ones_like(error, dtype=torch.bool)
-    for _ in range(len(error)):
+    remaining = torch.ones_like(compared, dtype=torch.bool)
+    for _ in range(len(compared)):
         gain = (similarity @ error).masked_fill(~remaining, -1)
         best = int(gain.argmax())
-        order.append(best)
+        order.append(int(compared[best]))
         remaining[best] = False
         error = error * (1 - similarity[best])
-    return order
+    others = error.index_fill(0, compared, -1).argsort(descending=True, stable=True)
+    return order + others[: len(error) - len(order)].tolist()

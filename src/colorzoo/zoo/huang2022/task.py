@@ -347,6 +347,11 @@ class Huang2022VQGAN(GANColorizationModule[RgbPrediction]):
         if stage == "fit":
             self.lpips = FrozenNetwork(LPIPS() if self.allow_untrained else published_lpips())
 
+    @property
+    def completes_model(self) -> bool:
+        """False, because this task does not train the transformer."""
+        return False
+
     def generator_groups(self) -> list[dict[str, Any]]:
         """Return a list with one parameter group, which contains Chroma-VQGAN."""
         return [{"params": list(self.model.network.vqgan.parameters())}]

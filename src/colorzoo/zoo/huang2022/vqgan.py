@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from colorzoo.color.sketch import rgb_to_gray
 from colorzoo.networks.blocks import conv3x3
+from colorzoo.precision import distances
 from colorzoo.settings import PositiveInt, Range
 
 CELL = 16
@@ -132,12 +133,9 @@ class Quantizer(nn.Module):
 
     def nearest(self, features: Tensor) -> Tensor:
         """Return the indices ``(B, h, w)`` of the code vectors nearest to the features."""
-        with torch.autocast(features.device.type, enabled=False):  # squared distances need float32
-            batch, width, *size = features.shape
-            rows = features.float().permute(0, 2, 3, 1).reshape(-1, width)
-            known = self.embedding.weight.float()
-            squares = rows.square().sum(dim=1, keepdim=True) + known.square().sum(dim=1)
-            return (squares - 2 * rows @ known.T).argmin(dim=1).view(batch, *size)
+        batch, width, *size = features.shape
+        rows = features.float().permute(0, 2, 3, 1).reshape(-1, width)
+        return distances(rows, self.embedding.weight.float()).argmin(dim=1).view(batch, *size)
 
     def vectors(self, codes: Tensor) -> Tensor:
         """Return the code vectors ``(B, C, h, w)`` of codes ``(B, h, w)``."""

@@ -54,14 +54,18 @@ class EdgeLoss:
             maps, divided by `FeatureHook.scale`.
         """
         ab = prediction.to_ab()
-        residual_squares = [residual.float().square().mean() for residual in prediction.extras.values()]
         return {
             "edge": edge_error(ab, target, scribbles).mean(),
             "con": edge_error(ab, backbone_ab, 1 - scribbles).mean(),
-            "reg": torch.stack(residual_squares).mean(),
+            "reg": mean_residual_square(prediction),
         }
 
     def total(self, terms: dict[str, Tensor]) -> Tensor:
         """Return the weighted sum of the terms from `terms`."""
         weigh = self.objective
         return terms["edge"] + weigh.con_weight * terms["con"] + weigh.reg_weight * terms["reg"]
+
+
+def mean_residual_square(prediction: Prediction) -> Tensor:
+    """Return L_reg, the mean square of the residuals in the ``extras`` of a prediction."""
+    return torch.stack([each.float().square().mean() for each in prediction.extras.values()]).mean()

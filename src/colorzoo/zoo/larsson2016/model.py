@@ -26,7 +26,7 @@ from colorzoo.networks.blocks import cells
 from colorzoo.networks.renaming import Pattern
 from colorzoo.networks.running_norm import RunningNorm
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import Fraction, Positive, Width
+from colorzoo.settings import Fraction, Positive, Width, check_choice
 
 BINS = 32
 """Number of bins of each histogram."""
@@ -64,8 +64,9 @@ def chroma_of(shares: Tensor, rule: ChromaRule) -> Tensor:
 
     Args:
         shares: Chroma histograms ``(B, 32, H, W)``; the bins of each position sum to 1.
-        rule: Decoding rule; see `Architecture.chroma`.
+        rule: Decoding rule; see the argument ``chroma`` of `HypercolumnColorization`.
     """
+    check_choice("rule", rule, ChromaRule)
     if rule == "mode":
         return shares.argmax(1).to(shares) / BINS  # lower edge of the bin; hues use its center
     if rule == "expectation":
@@ -81,11 +82,12 @@ def hue_of(shares: Tensor, rule: HueRule) -> tuple[Tensor, Tensor]:
 
     Args:
         shares: Hue histograms ``(B, 32, H, W)``; the bins of each position sum to 1.
-        rule: Decoding rule; see `Architecture.hue`.
+        rule: Decoding rule; see the argument ``hue`` of `HypercolumnColorization`.
 
     Returns:
         Hue in [0, 1) and factor in [0, 1], each ``(B, H, W)``.
     """
+    check_choice("rule", rule, HueRule)
     if rule == "mode":
         return _without_fading((shares.argmax(1).to(shares) + 0.5) / BINS)
     if rule == "median":
@@ -406,6 +408,7 @@ class HypercolumnColorization(ColoringModel):
         boost: Factor by which the saturation of the output is multiplied.
     """
 
+    weight_settings = ("mean",)
     published_names, published_unused = NAMES, UNUSED
     network: HypercolumnNetwork
 

@@ -21,7 +21,7 @@ from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.blocks import cells
 from colorzoo.networks.imagenet import VGGOutputs
 from colorzoo.networks.splines import TRIES, diagonal_moves, source_positions, spline, warp
-from colorzoo.precision import in_float32
+from colorzoo.precision import distances, in_float32
 from colorzoo.prediction import RgbPrediction
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Fraction, NonNegativeFloat
@@ -276,7 +276,7 @@ def corresponding_places(sources: Tensor) -> tuple[Tensor, Tensor]:
     image_positions = torch.stack([x.flatten(), y.flatten()], dim=1).to(sources) + 0.5  # (N, 2)
     grid_size = sources.new_tensor([columns, rows]).view(2, 1)
     copy_positions = (grid_size * sources.flatten(2)).mT  # (B, N, 2)
-    distance = torch.cdist(image_positions.expand(batch, -1, -1), copy_positions)
+    distance = distances(image_positions.expand(batch, -1, -1), copy_positions)
     nearest = distance.min(dim=2)
     is_present = nearest.values < 1  # less than one position away
     return nearest.indices, is_present.float()

@@ -74,6 +74,7 @@ class InstanceColorization(ColoringModel):
     """
 
     accepts = frozenset({"points", "boxes"})
+    weight_settings = ("mask_center",)
     published_names, published_unused = NAMES, UNUSED
     published_files: ClassVar[Mapping[str, str]] = {
         "latest_net_GComp.pth": "netGComp",

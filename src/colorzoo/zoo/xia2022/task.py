@@ -65,7 +65,7 @@ class Xia2022(SingleOptimizerModule):
     """
 
     stages: ClassVar[Mapping[str, Stage]] = {
-        "superpixels": Stage(trains=(_SUPERPIXELS,)),
+        "superpixels": Stage(trains=(_SUPERPIXELS,), complete=False),
         "colors": Stage(trains=("model.network.*",), leaves=(_SUPERPIXELS,)),
     }
     validation_points = (0, 1, 10)

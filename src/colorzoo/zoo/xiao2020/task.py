@@ -53,7 +53,7 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
     """
 
     stages: ClassVar[Mapping[str, Stage]] = {
-        "first": Stage(trains=("model.network.first.*",)),
+        "first": Stage(trains=("model.network.first.*",), complete=False),
         "later": Stage(trains=("model.network.later.*",)),
     }
     model: PyramidColorization

@@ -136,7 +136,7 @@ def with_user_points(hints: Points, points: Points | None) -> Points:
 ExtensionStage = Literal["encoder"]
 EXTENSION_STAGES = {
     # encoder and decoder of the transfer sub-net jointly, without VGG-19
-    "encoder": Stage(trains=("model.network.transfer.*",)),
+    "encoder": Stage(trains=("model.network.transfer.*",), complete=False),
 }
 """Training stages that are not in the paper."""
 

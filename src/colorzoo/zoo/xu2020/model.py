@@ -16,6 +16,7 @@ from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.hint_unet import initialize, points_of
 from colorzoo.prediction import AbPrediction
+from colorzoo.settings import check_choice
 from colorzoo.zoo.xu2020.extensions import ExtendedExemplarNetwork, Extensions
 from colorzoo.zoo.xu2020.network import Architecture, ExemplarNetwork
 from colorzoo.zoo.xu2020.published import convert_published
@@ -71,11 +72,15 @@ class StylizationColorization(ColoringModel):
         labels: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         """Transfer the colors of a style image to a content image; see `ColoringModel.stylize`."""
+        check_choice("transform", transform, TransformName)
         function = TRANSFORMS[transform]
         if labels is not None:
             function = inside_labels(function, (pad_labels(labels[0]), pad_labels(labels[1])))
         adapt = self.network.adapt_maps(style, function, alpha)
         rgb: Tensor = self.network.transfer(content, adapt)
+        if alpha < 1:  # the autoencoder changes the content even without a transfer
+            rebuilt = self.network.transfer(content)
+            rgb = rgb - rebuilt + torch.lerp(content, rebuilt, alpha)
         return rgb.clamp(0, 1)
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:

@@ -37,7 +37,7 @@ from colorzoo.zoo.xu2020.network import MASK_CENTER, Architecture
 from colorzoo.zoo.xu2020.transfer import SMALLEST, STRIDE, Encoder, keep
 
 STAGES = {
-    "decoder": Stage(trains=("model.network.transfer.decoder.*",)),
+    "decoder": Stage(trains=("model.network.transfer.decoder.*",), complete=False),
     # the paper's loss does not use the classification head
     "color": Stage(trains=("model.network.color.*",), leaves=("*.class_head.*",)),
 }
@@ -139,6 +139,11 @@ class Xu2020(SingleOptimizerModule):
             )
         weights = start_weights(source.model, MASK_CENTER)
         apply_weights(self.model.network.color.unet, weights, name="--model.start", published=False)
+
+    @property
+    def completes_model(self) -> bool:
+        """Whether no part keeps random weights; a backbone provides the colorization sub-net."""
+        return self.model.extensions.backbone is not None or super().completes_model
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of the current stage; see `Xu2020` for the stages."""

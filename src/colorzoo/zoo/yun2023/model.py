@@ -26,6 +26,7 @@ class IColoriT(ColoringModel):
 
     accepts = frozenset({"points"})
     feature_layers = ("network.trunk.norm",)
+    weight_settings = ("mask_center",)
     published_names, published_unused = NAMES, UNUSED
     network: IColoriTNetwork
 

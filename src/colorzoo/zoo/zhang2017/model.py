@@ -36,7 +36,7 @@ from colorzoo.networks.hint_unet import (
 from colorzoo.networks.renaming import Pattern, name_caffe_blobs, rename_keys
 from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import NonNegativeInt, Width
+from colorzoo.settings import NonNegativeInt, Width, check_choice
 from colorzoo.weights.readers.caffe import CaffeLayers
 from colorzoo.zoo.zhang2017.network import (
     ExtendedHintUNet,
@@ -97,6 +97,7 @@ class LocalHints(ColoringModel):
     """
 
     accepts = frozenset({"points"})
+    weight_settings = ("mask_center", "ab_scale")
     feature_layers = tuple(f"network.unet.block{index}" for index in (1, 2, 3, 7))
 
     published_names = NAMES  # 107 keys of siggraph17-df00044c.pth
@@ -144,6 +145,7 @@ class LocalHints(ColoringModel):
             detach: Head whose gradient does not reach the trunk (the layers before the heads):
                 ``"regression"``, ``"classification"`` or ``"none"``.
         """
+        check_choice("detach", detach, Detach)
         out = self.network(lightness, points_of(guidance, lightness), detach=detach)
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
@@ -191,6 +193,7 @@ class GlobalHints(ColoringModel):
     """
 
     accepts = frozenset({"statistics"})
+    weight_settings = ("ab_scale",)
     feature_layers = tuple(f"network.unet.block{index}" for index in (1, 2, 3, 7))
 
     published_names = GLOBAL_NAMES  # 135 keys that `colorzoo weights convert` creates from the Caffe files

@@ -122,13 +122,13 @@ export async function requestNext(pad) {
 }
 
 export async function requestRegions(pad) {
-  const { divisions } = pad.doc;
+  const { divisions, model } = pad.doc;
   const reply = await pad.ask({ type: "propose", recipe: currentRecipe(pad) });
   if (!reply) return;
   const { message, buffers } = reply;
   const labels = labelsOf(buffers[0]);
   const { items, width, height, proposal } = message;
-  pad.set({ regions: { items, labels, width, height, proposal, divisions } });
+  pad.set({ regions: { items, labels, width, height, proposal, divisions, model } });
   pickRegion(pad, firstOpenRegion(pad));
 }
 

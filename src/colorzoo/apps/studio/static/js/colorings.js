@@ -3,7 +3,7 @@
 import { colorName } from "./color.js";
 import { currentRecipe } from "./coloring.js";
 import { hasWork, nextId } from "./document.js";
-import { h, section, setAttr, show, syncList, t } from "./dom.js";
+import { h, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { insideOf } from "./border.js";
 import { drawingSettings, withDrawing } from "./drawing.js";
 import { LONE_TOOLS } from "./tools.js";
@@ -116,8 +116,14 @@ export function createColoringsPanel(pad) {
     const items = search.key === searchKey(pad) && (isNew || isOnlyEdit) ? (colorings?.items ?? []) : [];
     const count = isNew && !search.isEmpty && pad.accepts("points") ? COLORINGS : items.length; // reserve space until the images arrive
     show(el, count > 0 && !pad.ui.selection && !LONE_TOOLS.includes(pad.ui.tool));
+    const source = `${pad.photo?.image.sha256} ${pad.doc.model}`;
     syncList(grid, count, make, (tile, index) => {
       setAttr(tile, "disabled", !items[index]);
+      if (!items[index] && tile.dataset.source !== source) { // an image from another photo or model
+        tile.firstElementChild.replaceChildren();
+        setText(tile.lastElementChild, "");
+      }
+      tile.dataset.source = source;
       if (items[index]) fillVariant(tile, items[index], index, colorings.lightness, t("Version {n}", { n: index + 1 }));
       setAttr(tile, "aria-pressed", String(index === applied));
       setAttr(tile, "title", pad.fills() ? t("Color the drawing like this version. Version 1 is the most likely.") : t("Color the photo like this version. Version 1 is the most likely. This adds a color point, which you can change."));

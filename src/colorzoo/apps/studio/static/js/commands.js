@@ -157,6 +157,7 @@ function escape(pad) {
   else if (ui.box !== null) pad.set({ box: null });
   else if (ui.area !== null) pad.set({ area: null });
   else if (pickedCoat(pad)) pad.set({ coat: null });
+  else if (ui.division !== null) pad.set({ division: null });
   else selectPoint(pad, null);
 }
 
@@ -198,6 +199,9 @@ const isTyping = (el) => el?.matches?.("input:not([type=range], [type=checkbox],
 
 export function listenToKeyboard(pad, signal) {
   const target = pad.options.notebook ? pad.root : document;
+  // keys of an input method, such as Enter to accept a candidate; 229: Safari sends Enter after the end of the composition
+  const skipComposition = (event) => (event.isComposing || event.keyCode === 229) && event.stopImmediatePropagation();
+  target.addEventListener("keydown", skipComposition, { signal, capture: true });
   target.addEventListener("keydown", (event) => keyDown(pad, event), { signal });
   target.addEventListener("keyup", (event) => keyUp(pad, event), { signal });
   window.addEventListener("blur", () => release(pad), { signal });

@@ -3,14 +3,16 @@
 import { COMMANDS, keyLabel, suitsModel } from "./commands.js";
 import { button, h, icon, setAttr, setText, show, t } from "./dom.js";
 import { exportImage } from "./files.js";
+import { isDrawingModel } from "./models.js";
 
+/** Formats of the export: value, name, description, and another description for drawings. */
 const FORMATS = [
-  ["png", "PNG", "Lossless; 16 bits if the photo has 16 bits"],
+  ["png", "PNG", "Lossless; 16 bits if the image has 16 bits"],
   ["jpeg", "JPEG", "Small; for sharing"],
   ["tiff", "TIFF", "Lossless; for print and archives"],
   ["webp", "WebP", "Small; for the web"],
-  ["layer", "PNG, colors only", "Transparent layer to place over the gray photo in another program"],
-  ["ora", "OpenRaster", "Gray photo and colors as layers, for Krita, GIMP and others"],
+  ["layer", "PNG, colors only", "Transparent layer to place over the gray photo in another program", "Transparent layer to place over the drawing in another program"],
+  ["ora", "OpenRaster", "Gray photo and colors as layers, for Krita, GIMP and others", "Flat colors, shading, paint and lines as layers, for Krita, GIMP and others"],
 ];
 
 function createDialog(title, ...children) {
@@ -42,13 +44,14 @@ function keyRow({ keys, label }) {
   return [h("dt", {}, ...caps), h("dd", {}, t(label))];
 }
 
-function createFormatChoice() {
-  const radios = FORMATS.map(([value, name, description], index) => {
+function createFormatChoice(pad) {
+  const radios = FORMATS.map(([value, name], index) => {
     const input = h("input", { type: "radio", name: "cz-format", value, checked: index === 0 });
-    return h("label", { class: "cz-format" }, input, h("span", {}, h("b", {}, name), h("small", {}, t(description))));
+    return h("label", { class: "cz-format" }, input, h("span", {}, h("b", {}, name), h("small")));
   });
   const el = h("div", { class: "cz-formats", role: "radiogroup", "aria-label": t("Format") }, ...radios);
-  return { el, value: () => /** @type {HTMLInputElement} */ (el.querySelector("input:checked")).value };
+  const prepare = () => FORMATS.forEach(([, , description, ofDrawing], index) => setText(radios[index].querySelector("small"), t((isDrawingModel(pad, pad.doc.model) && ofDrawing) || description)));
+  return { el, prepare, value: () => /** @type {HTMLInputElement} */ (el.querySelector("input:checked")).value };
 }
 
 function createNumberField(label, max) {
@@ -73,7 +76,7 @@ function exportDescription(pad, options) {
 }
 
 function createExport(pad) {
-  const format = createFormatChoice();
+  const format = createFormatChoice(pad);
   const quality = h("input", { type: "range", min: 50, max: 100, value: 95, "aria-label": t("Quality") });
   const qualityValue = h("output", { class: "cz-value" }, "95");
   const qualityField = h("label", { class: "cz-field" }, h("span", {}, t("Quality")), qualityValue, quality);
@@ -85,6 +88,7 @@ function createExport(pad) {
   submit.autofocus = true;
   const el = createDialog(t("Export"), format.el, qualityField, side.el, dpi.el, description, submit);
   const refresh = () => {
+    format.prepare();
     const { width, height } = pad.doc.crop ?? pad.photo;
     const hasDpi = ["png", "jpeg", "tiff"].includes(format.value());
     show(qualityField, ["jpeg", "webp"].includes(format.value()));
@@ -102,11 +106,34 @@ function createExport(pad) {
   return { el, prepare: refresh };
 }
 
+/** Dialog about edits that the browser could not save. */
+function createLeaving(pad) {
+  const words = h("p", { class: "cz-hint" });
+  const choice = (text, value, className) => button({ text, className: `cz-wide ${className}`, onClick: () => el.close(value), action: `leave-${value || "cancel"}` });
+  const choices = [choice(t("Save edits and continue"), "save", "cz-primary"), choice(t("Discard edits"), "discard", "cz-ghost"), choice(t("Cancel"), "", "cz-ghost")];
+  const el = createDialog(t("Unsaved edits"), words, ...choices);
+  /** @type {Promise<string> | null} */
+  let answer = null;
+  const ask = () => {
+    setText(words, t("Your edits of {name} are not saved in this browser. Save them in a file, or discard them.", { name: pad.photo.name }));
+    el.returnValue = "";
+    el.showModal();
+    return new Promise((resolve) => el.addEventListener("close", () => {
+      answer = null;
+      resolve(el.returnValue);
+    }, { once: true }));
+  };
+  return { el, ask: () => (answer ??= ask()) };
+}
+
 export function createDialogs(pad) {
   const help = createHelp(pad);
   const exporting = createExport(pad);
+  const leaving = createLeaving(pad);
   return {
-    els: [help.el, exporting.el],
+    els: [help.el, exporting.el, leaving.el],
+    /** @returns {Promise<string>} "save", "discard", or "" to stay */
+    askToLeave: leaving.ask,
     help: () => {
       if (help.el.open) return help.el.close();
       help.prepare();

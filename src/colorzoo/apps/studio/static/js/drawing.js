@@ -1,6 +1,8 @@
 /** Settings of a drawing, and the numbers of its regions. */
 
-import { currentRecipe, labelAt, labelsOf } from "./coloring.js";
+import { clamp } from "./color.js";
+import { currentRecipe } from "./coloring.js";
+import { t } from "./dom.js";
 import { change } from "./state.js";
 
 /** @typedef {import("./shapes.js").Place} Place */
@@ -13,32 +15,75 @@ export const drawingSettings = (pad) => ({ ...DEFAULTS, ...pad.doc.drawing });
 /** @param {Partial<ReturnType<typeof drawingSettings>>} patch @returns {any} the document with changed settings */
 export const withDrawing = (pad, patch) => ({ ...pad.doc, drawing: { ...pad.doc.drawing, ...patch } });
 
+/**
+ * Numbers of the regions on the server, as runs of pixels in row-major order; null while they are requested.
+ * @typedef {{divisions: any, gap: number, runs: {starts: Uint32Array, numbers: Uint32Array, width: number, height: number} | null, ready: Promise<void>}} RegionMap
+ */
+
 /** Request the numbers of the regions if the regions have changed. */
-export async function updateRegionMap(pad) {
+export function updateRegionMap(pad) {
   if (!pad.fills() || !pad.photo || pad.ui.link !== "open") return;
   const { divisions } = pad.doc;
   const { gap } = drawingSettings(pad);
   const { regionMap: last } = pad.ui;
   if (last?.divisions === divisions && last.gap === gap) return;
-  const map = { divisions, gap, labels: null };
+  const request = async () => {
+    const reply = await pad.askQuietly({ type: "propose", recipe: currentRecipe(pad) });
+    if (pad.ui.regionMap !== map) return;
+    const { width, height } = reply?.message ?? {};
+    const [starts, numbers] = (reply?.buffers ?? []).map((bytes) => new Uint32Array(bytes.slice().buffer));
+    change(pad.ui, { regionMap: reply && { ...map, runs: { starts, numbers, width, height } } });
+  };
+  /** @type {RegionMap} */
+  const map = { divisions, gap, runs: null, ready: Promise.resolve() };
   change(pad.ui, { regionMap: map });
-  const reply = await pad.askQuietly({ type: "propose", recipe: currentRecipe(pad) });
-  if (pad.ui.regionMap !== map) return;
-  const { width, height } = reply?.message ?? {};
-  change(pad.ui, { regionMap: reply && { ...map, labels: labelsOf(reply.buffers[0]), width, height } });
+  map.ready = request();
 }
 
-/** @param {any} pad @param {Place} place @returns {number | null} number of the region, or null outside of the photo and before the regions are known */
+/** @param {any} pad @param {Place} place @returns {number | null} number of the region, or null before the regions are known */
 export function regionOf(pad, [x, y]) {
-  const { regionMap } = pad.ui;
-  return regionMap?.labels ? labelAt(regionMap, x / pad.photo.width, y / pad.photo.height) : null;
+  const { runs } = pad.ui.regionMap ?? {};
+  if (!runs) return null;
+  const { starts, numbers, width, height } = runs;
+  const pixel = clamp(Math.floor(y), 0, height - 1) * width + clamp(Math.floor(x), 0, width - 1);
+  let [low, high] = [0, starts.length]; // the run of the pixel is the last run that starts at or before the pixel
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (starts[middle] <= pixel) low = middle;
+    else high = middle;
+  }
+  return numbers[low];
 }
 
 /** Return the points without those of all regions on a line but the first region with points. @param {Place[]} path */
 export function joinedPoints(pad, path) {
   const { points } = pad.doc;
-  const crossed = path.map((place) => regionOf(pad, place));
+  const corners = path.map((place) => place.map(Math.floor));
+  const crossed = corners.flatMap(([x, y], index) => { // all pixels from the previous corner to this corner
+    const [left, top] = corners[Math.max(index - 1, 0)];
+    const count = Math.max(Math.abs(x - left), Math.abs(y - top), 1);
+    return Array.from({ length: count + 1 }, (_, step) => regionOf(pad, [Math.round(left + (step * (x - left)) / count), Math.round(top + (step * (y - top)) / count)]));
+  });
   const regions = points.map(({ x, y }) => regionOf(pad, [x, y]));
   const owner = crossed.find((region) => region !== null && regions.includes(region));
   return points.filter(({ locked }, index) => locked || regions[index] === owner || !crossed.includes(regions[index]));
+}
+
+/** Delete a split or join. If it makes regions with points one region, only the points of the first of these regions stay. @param {number} index */
+export async function deleteDivision(pad, index) {
+  const label = pad.doc.divisions[index].join ? t("delete join") : t("delete split");
+  const before = new Map(pad.doc.points.map((point) => [point, regionOf(pad, [point.x, point.y])]));
+  pad.set({ division: null });
+  pad.edit({ ...pad.doc, divisions: pad.doc.divisions.toSpliced(index, 1) }, label);
+  await pad.act(async (step) => {
+    while (pad.ui.regionMap && !pad.ui.regionMap.runs) await step(pad.ui.regionMap.ready);
+    const owners = new Map(); // the earlier region of the first point in each region
+    const points = pad.doc.points.filter((point) => {
+      const region = regionOf(pad, [point.x, point.y]);
+      if (!before.has(point) || region === null) return true;
+      if (!owners.has(region)) owners.set(region, before.get(point));
+      return point.locked || owners.get(region) === before.get(point);
+    });
+    if (points.length < pad.doc.points.length) pad.edit({ ...pad.doc, points }, label, () => true);
+  });
 }

@@ -2,8 +2,8 @@
 
 import { parseColor, rgbToHex } from "./color.js";
 import { listenToField } from "./colorpanel.js";
-import { checkbox, h, section, setAttr, show, t } from "./dom.js";
-import { drawingSettings, withDrawing } from "./drawing.js";
+import { button, checkbox, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
+import { deleteDivision, drawingSettings, withDrawing } from "./drawing.js";
 import { LONE_TOOLS } from "./tools.js";
 
 const MOST_GAP = 40;
@@ -40,4 +40,35 @@ function applyPalette(pad, input) {
   setAttr(input, "aria-invalid", isValid ? null : "true");
   if (!isValid) return pad.toast(t("Enter at most {most} colors such as #c04020, separated by spaces.", { most: MOST_COLORS }), "error");
   pad.edit(withDrawing(pad, { palette: colors.map(rgbToHex) }), t("palette"));
+}
+
+/** List of the lines that split and join regions; a click shows the line on the drawing. */
+export function createDivisionsPanel(pad) {
+  const rows = h("ol", { class: "cz-hints" });
+  const el = section(t("Splits and joins"), rows);
+  const pick = (index) => {
+    const isPicked = pad.ui.division === index;
+    pad.set({ division: isPicked ? null : index, selected: null, area: null, coat: null, suggestions: null });
+    if (!isPicked) pad.revealPlace(...pad.doc.divisions[index].path[0]);
+  };
+  const make = (index) => {
+    const words = h("span", { class: "cz-hint-words" }, h("span"));
+    const main = h("button", { type: "button", class: "cz-hint-main", on: { click: () => pick(index) } }, h("span", { class: "cz-swatch cz-swatch-line" }), words);
+    return h("li", { class: "cz-hint-row" }, main, button({ icon: "trash", label: "-", className: "cz-ghost cz-small", onClick: () => deleteDivision(pad, index) }));
+  };
+  const update = () => {
+    const divisions = pad.fills() ? pad.doc.divisions : [];
+    show(el, divisions.length > 0);
+    syncList(rows, divisions.length, make, (row, index) => {
+      const { join, closed } = divisions[index];
+      const n = index + 1;
+      const name = join ? t("Join {n}", { n }) : closed ? t("Added region {n}", { n }) : t("Split {n}", { n });
+      const [main, trash] = row.children;
+      setText(main.querySelector(".cz-hint-words").firstElementChild, name);
+      setAttr(main, "aria-pressed", String(index === pad.ui.division));
+      setAttr(trash, "aria-label", t("Delete {name}", { name }));
+      setAttr(trash, "title", t("Delete {name}", { name }));
+    });
+  };
+  return { el, update };
 }

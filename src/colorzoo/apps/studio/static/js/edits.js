@@ -4,7 +4,7 @@ import { abDistance, atLightness, clamp, hexToRgb, labHex, reduceChroma, rgbToAb
 import { firstOpenRegion, pickRegion, requestSuggestions } from "./coloring.js";
 import { changePoint, clampShift, hintNumber, isStroke, listedHints, nextId, pointRadius, roundedPoint, strokePoints, unavailableDab, withoutPoint } from "./document.js";
 import { t } from "./dom.js";
-import { joinedPoints } from "./drawing.js";
+import { deleteDivision, joinedPoints } from "./drawing.js";
 import { deleteCoat, pickedCoat } from "./paintlayers.js";
 import { paintDistance } from "./paintstrokes.js";
 import { pixelAt } from "./pixels.js";
@@ -34,7 +34,7 @@ export function colorTarget(pad) {
     const [lightness, a, b] = color ? rgbToLab(hexToRgb(color)) : [pad.ui.lightness, ...pad.ui.ab];
     return { kind: "region", lightness, ab: [a, b], locked: false };
   }
-  return { kind: "none", lightness: pad.ui.lightness, ab: pad.ui.ab, locked: false, free: pad.fills() && !["paint", "replace"].includes(pad.ui.tool) };
+  return { kind: "none", lightness: pad.ui.lightness, ab: pad.ui.ab, locked: false, free: pad.fills() && pad.ui.tool !== "replace" };
 }
 
 /**
@@ -203,6 +203,7 @@ export function deleteSelected(pad) {
     if (box !== null) deleteBox(pad, box);
     else if (area) deleteArea(pad, area.index);
     else if (coat) deleteCoat(pad, coat.index);
+    else if (pad.doc.divisions[pad.ui.division]) deleteDivision(pad, pad.ui.division);
   }
 }
 

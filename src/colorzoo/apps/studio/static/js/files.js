@@ -4,9 +4,9 @@ import { hexToRgb, rgbToAb } from "./color.js";
 import { currentRecipe } from "./coloring.js";
 import { emptyDoc, fromRecipe, hasWork } from "./document.js";
 import { t } from "./dom.js";
-import { openingModel, proposeModel } from "./models.js";
+import { openingModel, proposeModel, rememberModel } from "./models.js";
 import { LightnessMap, checkerboard, decodeLayer, thumbnailOf } from "./pixels.js";
-import { forgetWork, listWorks, rememberOpenWork, rememberedWork, saveDraft, saveWork } from "./storage.js";
+import { forgetWork, listWorks, rememberColor, rememberOpenWork, rememberedWork, saveDraft, saveWork } from "./storage.js";
 import { paneSize } from "./stage.js";
 import { change, readOnly } from "./state.js";
 import { saveBlob } from "./transport.js";
@@ -15,7 +15,7 @@ import { firstView } from "./view.js";
 const AUTOSAVE_AFTER = 800; // ms without an edit
 const AUTOSAVE_WITHIN = 1200; // ms after the first edit that is not saved
 const MAX_STEPS = 100;
-const MAX_STEPS_LENGTH = 1e6; // characters
+const MAX_STEPS_LENGTH = 1e7; // characters
 const MEBIBYTE = 1024 * 1024;
 
 function chooseFile(accept) {
@@ -108,8 +108,8 @@ function cancelOpening(pad, opening, stop) {
 async function showPhoto(pad, { message, buffers }, { file, recipe = null, key = null }, signal) {
   const [gray, source] = await Promise.all([decodeLayer(buffers[0], message.mime), decodeLayer(buffers[1], message.mime)]);
   const cover = buffers[2] ? checkerboard(await decodeLayer(buffers[2], "image/png")) : null;
-  await autosave(pad); // not earlier, because the previous photo can be edited until this photo is shown
-  if (signal.aborted) return;
+  const leaves = await mayLeave(pad); // not earlier, because the previous photo can be edited until this photo is shown
+  if (!leaves || signal.aborted) return;
   const { name, width, height, image, network, view, kind, proposed, notes, border } = message;
   pad.toasts.clear(); // messages refer to the previous photo
   const { work, taken } = await selectWork(pad, image.sha256, key, recipe);
@@ -117,7 +117,8 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
     name, width, height, image, network, view, kind, proposed, file, key: taken, gray, source, cover, result: null, lightness: new LightnessMap(gray), shown: 0,
     exact: false, border,
   });
-  change(pad.session, { photo });
+  rememberModel(pad);
+  change(pad.session, { photo, unsaved: false });
   rememberOpenWork(taken);
   const offered = pad.session.offered?.image?.sha256 === image.sha256 ? pad.session.offered : null; // recipe of a notebook without a running kernel
   const chosen = recipe ?? work?.recipe ?? offered;
@@ -193,14 +194,14 @@ async function sendImage(pad, step, slot, reference) {
   return { layer, message };
 }
 
-/** Send a reference image to the backend and show it. @param {{file: Blob, name: string}} reference @param {() => void} use called before the models are updated */
+/** Send a reference image to the backend and show it. @param {{file: Blob, name: string}} reference @param {(sha256: string) => void} use called before the models are updated */
 const showReference = (pad, reference, use) => pad.act(async (step) => {
   const { layer, message } = await sendImage(pad, step, "exemplar", reference);
   const { name } = reference;
   const image = { layer, name, width: message.width, height: message.height };
-  change(pad.session, { reference, references: new Map([...pad.session.references, [name, { reference, image }]]) });
+  change(pad.session, { reference, references: new Map([...pad.session.references, [message.sha256, { reference, image }]]) });
   pad.set({ exemplar: image, classes: null, matched: null });
-  use();
+  use(message.sha256);
   pad.modelChanged();
 });
 
@@ -208,7 +209,7 @@ export async function attach(pad, slot, file = null) {
   const chosen = file ?? (await chooseForPhoto(pad, IMAGES));
   if (!chosen) return;
   const reference = { file: chosen, name: chosen.name || t("Pasted image") };
-  if (slot === "exemplar") await showReference(pad, reference, () => useAttached(pad, reference.name));
+  if (slot === "exemplar") await showReference(pad, reference, (sha256) => useAttached(pad, reference.name, sha256));
   else {
     await pad.act(async (step) => {
       const { layer, message } = await sendImage(pad, step, slot, reference);
@@ -219,9 +220,12 @@ export async function attach(pad, slot, file = null) {
 }
 
 /** Use an attached reference image in the document, which may name it already if the edits were loaded without the image. */
-function useAttached(pad, name) {
-  if (pad.doc.exemplar?.name === name) pad.documentChanged();
-  else pad.edit({ ...pad.doc, exemplar: { name } }, t("add reference image"));
+function useAttached(pad, name, sha256) {
+  const { exemplar } = pad.doc;
+  const known = exemplar?.name === name ? exemplar.kept ?? {} : {};
+  if (known.sha256 && known.sha256 !== sha256) pad.note(t("These edits were made with another image named {name}.", { name }));
+  if (known.sha256 === sha256) pad.documentChanged();
+  else pad.edit({ ...pad.doc, exemplar: { name, kept: { ...known, sha256 } } }, t("add reference image"));
   saveFiles(pad);
 }
 
@@ -245,7 +249,9 @@ async function useReference(pad, known) {
 }
 
 export function followReference(pad) {
-  const known = pad.session.references.get(pad.doc.exemplar?.name) ?? null;
+  const { exemplar } = pad.doc, sha256 = exemplar?.kept?.sha256; // edits of earlier versions contain only the name
+  const isNamed = ({ reference }) => !sha256 && reference.name === exemplar?.name;
+  const known = pad.session.references.get(sha256) ?? [...pad.session.references.values()].findLast(isNamed) ?? null;
   return pad.ui.exemplar === (known?.image ?? null) ? null : useReference(pad, known);
 }
 
@@ -313,11 +319,11 @@ export async function exportImage(pad, options) {
 }
 
 export const closePhoto = (pad) => pad.act(async (step) => {
-  await step(autosave(pad));
+  if (!(await step(mayLeave(pad)))) return;
   const works = await step(savedWorks(pad)); // first, so that the list is up to date when it is shown
   pad.client.notify({ type: "close" });
   pad.queue.stop();
-  change(pad.session, { photo: null });
+  change(pad.session, { photo: null, unsaved: false });
   pad.toasts.clear();
   rememberOpenWork(null);
   pad.tabs.release();
@@ -342,8 +348,9 @@ function saveFiles(pad) {
 
 /** Save the edits while the page unloads, when the database may not finish its work. */
 export function saveBeforeUnload(pad) {
-  const { photo } = pad;
+  const { photo, ui: { ab, lightness, typed, sticky } } = pad;
   if (!photo || pad.options.notebook) return;
+  rememberColor({ ab, lightness, typed, sticky });
   saveDraft(photo.key, savedEdits(pad));
   autosave(pad);
 }
@@ -364,9 +371,19 @@ export function autosave(pad) {
 async function saveHere(pad, photo, work) {
   const thumbnail = await thumbnailOf(photo.result ?? photo.gray);
   const saved = await saveWork({ ...work, key: photo.key, file: photo.file, thumbnail });
-  if (saved || pad.session.warnedOfSaving) return;
-  change(pad.session, { warnedOfSaving: true });
-  pad.toast(t("This browser cannot save your work automatically. Choose “Save edits” before you leave."));
+  if (pad.photo !== photo) return;
+  if (!saved && !pad.session.unsaved) pad.toast(t("This browser cannot save your work automatically. Choose “Save edits” before you leave."));
+  change(pad.session, { unsaved: !saved });
+}
+
+/** Save the edits. If they cannot be saved, ask whether to save them in a file. @returns {Promise<boolean>} whether the photo may be closed */
+async function mayLeave(pad) {
+  const { photo } = pad;
+  await autosave(pad);
+  if (!photo || pad.photo !== photo || !hasWork(pad.doc) || !(pad.session.unsaved || pad.options.notebook)) return true;
+  const answer = await pad.dialogs.askToLeave();
+  if (answer === "save") saveRecipe(pad);
+  return answer !== "";
 }
 
 export async function deleteWork(pad, key) {
@@ -374,14 +391,20 @@ export async function deleteWork(pad, key) {
   pad.set({ works: pad.ui.works.filter((work) => work.key !== key) });
 }
 
-/** @returns {{past: any[], future: any[]}} the last undo and redo steps as recipes */
+/** @returns {{past: any[], future: any[]}} the last undo and redo steps as recipes, which share their unchanged areas in memory and in the database */
 function savedSteps(pad) {
   let room = MAX_STEPS_LENGTH;
+  const counted = new Set();
+  const lengthOf = (part) => {
+    if (counted.has(part)) return 0;
+    if (part instanceof Object) counted.add(part);
+    return JSON.stringify(part).length;
+  };
   const write = (steps) => {
     const saved = [];
     for (const { state, label } of steps.slice(-MAX_STEPS).reverse()) {
       const recipe = currentRecipe(pad, state);
-      room -= JSON.stringify(recipe).length;
+      for (const part of Object.values(recipe).flat()) room -= lengthOf(part);
       if (room < 0) break;
       saved.unshift({ label, recipe });
     }

@@ -6,7 +6,7 @@ import { nextId, nextStroke } from "./document.js";
 import { t } from "./dom.js";
 import { regionOf } from "./drawing.js";
 import { brushPoint } from "./edits.js";
-import { change } from "./state.js";
+import { change, readOnly } from "./state.js";
 
 /** @typedef {import("./shapes.js").Place} Place */
 
@@ -17,10 +17,10 @@ import { change } from "./state.js";
  */
 function filled(pad, doc, places, stroke, color = {}) {
   return places.reduce((before, [x, y]) => {
-    const region = regionOf(pad, [x, y]);
-    const isHere = (point) => region !== null && regionOf(pad, [point.x, point.y]) === region;
-    if (before.points.some((point) => point.locked && isHere(point))) return before;
     const point = { ...brushPoint(pad, x, y), ...color, id: nextId(before.points), stroke };
+    const region = regionOf(pad, [point.x, point.y]);
+    const isHere = (other) => region !== null && regionOf(pad, [other.x, other.y]) === region;
+    if (before.points.some((other) => other.locked && isHere(other))) return before;
     const first = before.points.findIndex(isHere);
     const others = before.points.filter((other) => !isHere(other));
     return { ...before, points: others.toSpliced(first < 0 ? others.length : first, 0, point) };
@@ -34,6 +34,10 @@ export function fillTo(pad, drag, place) {
   const [x, y] = drag.last ?? place;
   const count = Math.max(1, Math.ceil((Math.hypot(place[0] - x, place[1] - y) * pad.ui.view.scale) / STEP));
   const path = Array.from({ length: count }, (_, index) => /** @type {Place} */ ([x + ((index + 1) * (place[0] - x)) / count, y + ((index + 1) * (place[1] - y)) / count]));
+  if (pad.ui.regionMap && !pad.ui.regionMap.runs) {
+    change(drag, { last: place, waiting: [...(drag.waiting ?? []), ...path] });
+    return;
+  }
   let { region } = drag;
   const entered = path.filter((at) => {
     const [here, before] = [regionOf(pad, at), region];
@@ -43,6 +47,20 @@ export function fillTo(pad, drag, place) {
   const stroke = drag.stroke ?? nextStroke(pad.doc);
   change(drag, { last: place, region, stroke });
   if (entered.length) pad.preview(filled(pad, pad.doc, entered, stroke));
+}
+
+/** Finish a drag. If the regions were not known, fill them when they are known. @param {any} drag */
+export async function endFill(pad, drag) {
+  const { waiting = [], ...rest } = drag;
+  const work = {};
+  pad.beginWork(work);
+  await pad.act(async (step) => {
+    while (waiting.length && pad.ui.regionMap && !pad.ui.regionMap.runs) await step(pad.ui.regionMap.ready);
+    const again = readOnly({ ...rest, last: undefined });
+    for (const place of waiting) fillTo(pad, again, place);
+    pad.commit(t("fill"));
+  });
+  pad.endWork(work);
 }
 
 /** Give similar regions the color of the region at a position. @param {Place} place */

@@ -61,27 +61,35 @@ export function modelGroups(pad) {
   return groups.filter(({ models }) => models.length > 0);
 }
 
-export function proposedModel(pad) {
-  const { photo } = pad;
-  const proposed = pad.session.models.find(({ name }) => name === photo?.proposed);
-  return photo?.kind === "sketch" && proposed && pad.model()?.input !== "sketch" ? proposed : null;
+export const isDrawingModel = (pad, name) => pad.session.models.find((model) => model.name === name)?.input === "sketch";
+
+/** Store the current model as the model used last for photos or for drawings. */
+export function rememberModel(pad) {
+  const { model } = pad.doc;
+  change(pad.session, { used: { ...pad.session.used, [isDrawingModel(pad, model) ? "drawing" : "photo"]: model } });
 }
 
-/** Return the model for a new document: the proposed model for a drawing unless the user of the server selected a model, otherwise the model before the last drawing. @returns {string} */
+/** Return the model for a new document, which depends on the kind of the image and not on the model of the previous image. @returns {string} */
 export function openingModel(pad) {
-  const { photo, session, doc } = pad;
-  const before = session.replaced ?? doc.model;
-  const proposed = session.selected || inputOf(pad, before) === "sketch" ? null : session.models.find(({ name }) => name === photo.proposed);
-  change(session, { replaced: proposed ? before : null });
-  return proposed?.name ?? before;
+  const { photo, session } = pad;
+  const isDrawing = photo.kind === "sketch";
+  const proposed = session.selected ? null : photo.proposed;
+  const names = [...(isDrawing ? [session.used.drawing, proposed] : []), session.used.photo, session.models.find((model) => model.default)?.name];
+  return names.find((name) => session.models.some((model) => model.name === name)) ?? pad.doc.model;
 }
 
-const inputOf = (pad, name) => pad.session.models.find((model) => model.name === name)?.input;
+/** @param {boolean} isDrawing @returns {string | undefined} the model to which the switch between photo and drawing changes, if any */
+export function modelOfKind(pad, isDrawing) {
+  const { photo, session: { used, models } } = pad;
+  const best = purposes(pad).find(({ model }) => (model.input === "sketch") === isDrawing)?.model.name;
+  const names = [...(isDrawing ? [used.drawing, photo?.proposed] : [used.photo]), models.find((model) => model.default)?.name, best];
+  return names.find((name) => models.some((model) => model.name === name) && isDrawingModel(pad, name) === isDrawing);
+}
 
 export function proposeModel(pad) {
-  const proposed = proposedModel(pad);
-  if (!proposed) return;
+  const name = pad.photo.kind === "sketch" && !isDrawingModel(pad, pad.doc.model) ? modelOfKind(pad, true) : undefined;
+  if (!name) return;
   pad.toast(t("This looks like a drawing. A coloring model for drawings gives better results."), "info", {
-    label: t("Color as a drawing"), run: () => pad.setModel(proposed.name),
+    label: t("Color as a drawing"), run: () => pad.setModel(name),
   });
 }

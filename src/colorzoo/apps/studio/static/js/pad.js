@@ -11,9 +11,9 @@ import { createColoringsPanel } from "./colorings.js";
 import { createColorPanel, createReach } from "./colorpanel.js";
 import { listenToKeyboard, runCommand } from "./commands.js";
 import { createDialogs, createToasts } from "./dialogs.js";
-import { History, emptyDoc } from "./document.js";
+import { History, emptyDoc, hasWork } from "./document.js";
 import { updateRegionMap } from "./drawing.js";
-import { createDrawingPanel } from "./drawingpanel.js";
+import { createDivisionsPanel, createDrawingPanel } from "./drawingpanel.js";
 import { h, oncePerFrame, setAttr, t, translations } from "./dom.js";
 import { selectPoint, startSmall, takeSuggestion } from "./edits.js";
 import { openInitial, previewOf, replaceDoc, resendPhoto, saveBeforeUnload, scheduleAutosave, toDocument } from "./files.js";
@@ -23,7 +23,7 @@ import { createHealingOptions } from "./healing.js";
 import { createHistoryPanel } from "./historypanel.js";
 import { createLayersPanel } from "./layers.js";
 import { createRail, createSizeOption, createSplitHandle, createStageBar, createStartScreen, createStatus, createTopBar, listenToDrops } from "./layout.js";
-import { modelCaption } from "./models.js";
+import { modelCaption, rememberModel } from "./models.js";
 import { createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createSlider, createStatisticsPanel, createAdjustmentsPanel } from "./panels.js";
 import { changeBrush, createAreaBrush, createPaintOptions, createPaintPanel } from "./painting.js";
 import { listenToStage } from "./pointer.js";
@@ -32,7 +32,7 @@ import { createBoxesPanel, createClassesPanel, createSelectionBar } from "./shap
 import { createReplaceOptions } from "./replacing.js";
 import { drawMarks, drawPhoto, paneSize, photoToStage } from "./stage.js";
 import { change, initialSession, initialUi, readOnly } from "./state.js";
-import { TabLocks, loadSettings, saveSettings } from "./storage.js";
+import { TabLocks, loadSettings, rememberedColor, saveSettings } from "./storage.js";
 import { createOptionsBar, createTabs } from "./tabs.js";
 import { stageGestures, toolsFor } from "./tools.js";
 import { webTransport, widgetTransport } from "./transport.js";
@@ -64,7 +64,7 @@ class Pad {
     this.options = options;
     /** @type {Readonly<Record<string, any>>} */
     this.settings = readOnly({ singleKeys: true, ...loadSettings() });
-    this.ui = readOnly(initialUi(this.settings));
+    this.ui = readOnly({ ...initialUi(this.settings), ...rememberedColor() });
     this.session = readOnly(initialSession());
     this.tabs = new TabLocks();
     this.stop = new AbortController();
@@ -217,7 +217,7 @@ class Pad {
   startOver(doc, past = [], future = []) {
     this.#history = new History(doc, past, future);
     this.set({
-      area: null, coat: null, selection: null, outline: null, painting: null, freshPaint: [], healing: null, healed: [], cropping: null, cropDrag: null, replacing: null, variants: null, draggedBorder: null, areaStroke: null,
+      area: null, coat: null, division: null, selection: null, outline: null, painting: null, freshPaint: [], healing: null, healed: [], cropping: null, cropDrag: null, replacing: null, variants: null, draggedBorder: null, areaStroke: null,
       selected: null, suggestions: null, regions: null, regionMap: null, regionPick: [], box: null, shaping: null, classes: null, exemplar: null, statistics: null,
       reachSteps: null, matched: null, cross: null, nextPlace: null, failure: null, areaBrush: null, reach: "automatic", awaited: null,
     });
@@ -333,7 +333,7 @@ class Pad {
     if (this.ui.tool !== "dropper") change(this.ui, { toolBefore: this.ui.tool });
     if (["brush", "fill", "same", "split", "join", "paint", "replace", "heal", "crop"].includes(tool)) this.set({ selected: null, box: null, area: null, regionPick: [], suggestions: null });
     const { label, tab: own = "color" } = this.tools().find(({ id }) => id === tool) ?? {};
-    this.set({ tool, tab: tab ?? own, cross: null, shaping: null, selection: tool === "area" ? this.ui.selection : null });
+    this.set({ tool, tab: tab ?? own, cross: null, shaping: null, division: null, selection: tool === "area" ? this.ui.selection : null });
     if (!["point", "dropper", "hand"].includes(tool)) this.dropUncolored();
     if (this.doc.crop && (tool === "crop") !== (before === "crop")) this.fit();
     updateClasses(this);
@@ -350,7 +350,7 @@ class Pad {
   }
 
   setModel(name) {
-    change(this.session, { replaced: null });
+    rememberModel(this);
     this.edit({ ...this.doc, model: name }, t("change model"));
     this.ask({ type: "model", name });
     this.modelChanged();
@@ -365,7 +365,7 @@ class Pad {
   modelChanged() {
     const tools = this.tools();
     if (!tools.some(({ id }) => id === this.ui.tool)) this.set({ tool: tools.find(({ manual }) => !manual).id });
-    if (this.ui.regions && !this.accepts("regions")) this.set({ regions: null, regionPick: [] });
+    if (this.ui.regions && !(this.accepts("regions") && this.ui.regions.model === this.doc.model)) this.set({ regions: null, regionPick: [] });
     if (this.accepts("regions") && !this.ui.regions && this.photo && this.ui.link === "open") requestRegions(this);
     updateClasses(this);
     updateRegionMap(this);
@@ -498,7 +498,7 @@ function buildPage(pad) {
   const options = createOptionsBar(pad, make(createSizeOption, createReach, createPaintOptions, createReplaceOptions, createAreaBrush, createFeatherOption, createHealingOptions, createCropOptions));
   const tabs = createTabs(pad, [
     ["color", "Color", make(createPartsPanel, createColoringsPanel, createRegionsPanel, createColorPanel, createDrawingPanel, createVariantsPanel, createPaintPanel, createBorderPanel)],
-    ["layers", "Layers", make(createLayersPanel, createHintsPanel, createBoxesPanel, createAdjustmentsPanel)],
+    ["layers", "Layers", make(createLayersPanel, createDivisionsPanel, createHintsPanel, createBoxesPanel, createAdjustmentsPanel)],
     ["reference", "Reference", make(createReferencePanel, createClassesPanel, createStatisticsPanel)],
     ["history", "History", make(createHistoryPanel)],
   ]);
@@ -551,7 +551,7 @@ export function mountPad(element, transport, options = {}) {
   listenToStage(stageEl, stageGestures(pad), stop.signal);
   listenToKeyboard(pad, stop.signal);
   listenToDrops(pad, stop.signal);
-  window.addEventListener("beforeunload", (event) => pad.session.warnedOfSaving && event.preventDefault(), { signal: stop.signal });
+  window.addEventListener("beforeunload", (event) => pad.session.unsaved && hasWork(pad.doc) && event.preventDefault(), { signal: stop.signal });
   window.addEventListener("pagehide", () => saveBeforeUnload(pad), { signal: stop.signal });
   const observer = watchSize(pad, pad.page.main);
   const still = matchMedia("(prefers-reduced-motion: reduce)");

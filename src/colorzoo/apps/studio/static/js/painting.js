@@ -72,9 +72,19 @@ function drawPaint(context, pad, stroke, toStage) {
   Object.assign(drawn, { lineCap: "round", lineJoin: "round", lineWidth: Math.max(1, 2 * radius - fade), strokeStyle: stroke.color ?? "#808080" });
   traceStroke(drawn, stroke.path, toStage);
   drawn.stroke();
+  const isOnPaper = pad.fills() && Boolean(stroke.color) && blendOf(stroke) === "color";
+  if (isOnPaper) { // the lines of the drawing cover the paint
+    const [[left, top], [right, bottom]] = [toStage(0, 0), toStage(pad.photo.width, pad.photo.height)];
+    drawn.filter = "none";
+    drawn.globalCompositeOperation = "multiply";
+    drawn.drawImage(pad.photo.gray.bitmap, left, top, right - left, bottom - top);
+    drawn.filter = fade > 1 ? `blur(${fade / 3}px)` : "none";
+    drawn.globalCompositeOperation = "destination-in";
+    drawn.stroke();
+  }
   context.save();
   context.globalAlpha = stroke.opacity;
-  context.globalCompositeOperation = blendOf(stroke);
+  context.globalCompositeOperation = isOnPaper ? "source-over" : blendOf(stroke);
   context.drawImage(layer, 0, 0);
   context.restore();
 }

@@ -7,7 +7,7 @@ import { colorOfStroke, isStroke, listedHints, strengthOf, strokePoints, unavail
 import { button, clickOrTap, h, icon, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { deletePoint, selectPoint, suggestedColor, toggleFlag, useColor } from "./edits.js";
 import { attach, detach, takeDropped } from "./files.js";
-import { modelCaption, modelGroups, modelInputs, proposedModel, purposeOf, purposes } from "./models.js";
+import { modelCaption, modelGroups, modelInputs, isDrawingModel, modelOfKind, purposeOf, purposes } from "./models.js";
 import { pixelAt } from "./pixels.js";
 import { usesObjects } from "./shapeedits.js";
 import { moved, sortRows } from "./sorting.js";
@@ -50,13 +50,19 @@ export function createModelPanel(pad) {
     open(false);
     pad.stageEl.focus({ preventScroll: true }); // otherwise single keys would select models
   });
-  const proposal = button({ text: t("Color as a drawing"), label: t("Switch to a coloring model for drawings"), className: "cz-wide", onClick: () => pad.setModel(proposedModel(pad).name) });
+  const kinds = [
+    { isDrawing: false, text: t("Photo"), label: t("Color the image as a photo") }, { isDrawing: true, text: t("Drawing"), label: t("Color the image as a drawing") },
+  ].map(({ isDrawing, ...spec }) => {
+    const use = () => isDrawingModel(pad, pad.doc.model) !== isDrawing && pad.setModel(modelOfKind(pad, isDrawing));
+    return { isDrawing, el: button({ ...spec, className: "cz-segment", onClick: use, action: isDrawing ? "as-drawing" : "as-photo" }) };
+  });
+  const kind = h("div", { class: "cz-segments", role: "group", "aria-label": t("Kind of image") }, ...kinds.map((each) => each.el));
   const unusedHints = h("p", { class: "cz-hint cz-kept" });
   const open = (isOpen) => {
     show(menu.el, isOpen);
     setAttr(toggle, "aria-expanded", String(isOpen));
   };
-  const el = h("section", { class: "cz-section cz-model-section", "aria-label": t("Coloring model") }, toggle, menu.el, proposal, unusedHints);
+  const el = h("section", { class: "cz-section cz-model-section", "aria-label": t("Coloring model") }, kind, toggle, menu.el, unusedHints);
   const update = () => {
     show(el, pad.session.models.length > 0);
     const purpose = purposeOf(pad);
@@ -65,7 +71,8 @@ export function createModelPanel(pad) {
     setAttr(toggle, "title", t("Choose how the photo is colored. The current coloring model is {name}.", { name: modelCaption(pad, pad.doc.model) }));
     drawResult(pad, preview);
     menu.update();
-    show(proposal, proposedModel(pad) !== null);
+    show(kind, Boolean(pad.photo) && kinds.every(({ isDrawing }) => modelOfKind(pad, isDrawing)));
+    for (const each of kinds) setAttr(each.el, "aria-pressed", String(isDrawingModel(pad, pad.doc.model) === each.isDrawing));
     showText(unusedHints, unusedHintsText(pad));
   };
   return { el, update };

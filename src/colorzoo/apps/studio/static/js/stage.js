@@ -174,6 +174,8 @@ function drawHints(context, pad, pane, at) {
   if (bare) return;
   drawShapes(context, pad, at);
   for (const stroke of doc.scribbles) drawStroke(context, pad, stroke, EDGE_OPACITY);
+  const division = doc.divisions[ui.division];
+  if (division) drawStroke(context, pad, { path: division.path, width: pad.perNetworkPixel() }, 0.6);
   for (const point of doc.points) drawHint(context, pad, point);
 }
 

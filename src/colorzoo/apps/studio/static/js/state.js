@@ -40,7 +40,7 @@ export function initialUi(settings) {
     cropping: null, cropDrag: null, // crop rectangle before confirmation, and its drag
     // mode of the area brush (null: select by clicks and outlines), and its stroke in progress
     areaBrush: null, areaStroke: null,
-    replacing: null, coat: null, // the selected replaced color and coat of paint
+    replacing: null, coat: null, division: null, // the selected replaced color, coat of paint, and split or join
     // responses of the backend
     suggestions: null, regions: null, regionMap: null, classes: null, exemplar: null, statistics: null, matched: null, extent: null, reachSteps: null, nextPlace: null, awaited: null,
     unavailableColor: null, variants: null,
@@ -58,14 +58,14 @@ export function initialSession() {
   return {
     // data from the backend; offered: the recipe of a notebook
     models: [], limits: {}, start: null, offered: null, greeted: false,
-    selected: false, replaced: null, // whether the user of the server selected the model, and the model for photos that a drawing replaced
+    selected: false, used: { photo: null, drawing: null }, // whether the user of the server selected the model, and the models used last
     // the open photo, its reference image, and all attached reference images by name
     photo: null, reference: null, references: new Map(),
     // whether any image was colored, number of the last request `color`, and time of the current event
     colored: false, lastColor: 0, input: null,
     // pending request for suggestions, whether a match request is pending, and time of the last announcement
     suggesting: null, matching: false, announcedAt: 0, restoring: null,
-    // saving: time of the first unsaved edit, timer of the next save, promise of the last save, and whether a warning about failed saving was shown
-    unsavedSince: null, saveTimer: 0, saving: Promise.resolve(), warnedOfSaving: false,
+    // saving: time of the first unsaved edit, timer of the next save, promise of the last save, and whether the last save failed
+    unsavedSince: null, saveTimer: 0, saving: Promise.resolve(), unsaved: false,
   };
 }

@@ -95,6 +95,14 @@ export function rememberOpenWork(key) {
 
 export const rememberedWork = () => stored(() => sessionStorage.getItem(OPEN_WORK));
 
+const COLOR = "colorzoo-pad-color";
+
+/** Store the current color of this tab for a reload. @param {{ab: [number, number], lightness: number, typed: string | null, sticky: boolean}} color */
+export const rememberColor = (color) => stored(() => sessionStorage.setItem(COLOR, JSON.stringify(color)));
+
+/** @returns {{ab: [number, number], lightness: number, typed: string | null, sticky: boolean} | null} */
+export const rememberedColor = () => stored(() => JSON.parse(sessionStorage.getItem(COLOR)));
+
 const CHANNEL = "colorzoo-pad";
 
 /** Lock of a tab on the key of its saved work. Browsers support locks only at secure addresses; at other addresses every tab gets the first key. */

@@ -4,7 +4,7 @@
  * @typedef {import("./pointer.js").Spot} Spot
  * @typedef {import("./shapes.js").Place} Place
  * @typedef {{tool: string, from: Spot, began: Place, id: number | null, offset: [number, number], moved: boolean, isNew?: boolean, last?: Place, stroke?: number,
- *   region?: number | null, how?: "new" | "more" | "less", borderGrip?: import("./shapes.js").Grip, borderBox?: import("./border.js").Inside, index?: number,
+ *   region?: number | null, waiting?: Place[], how?: "new" | "more" | "less", borderGrip?: import("./shapes.js").Grip, borderBox?: import("./border.js").Inside, index?: number,
  *   grip?: import("./shapes.js").Grip | null, start?: Place, box?: import("./shapes.js").Box, cropSheet?: import("./cropping.js").Sheet,
  *   cropGrip?: import("./shapes.js").Grip | null, cropHow?: "resize" | "move" | "draw" | "turn"}} Drag
  *   what a tool holds: where it began, the id of a point and how far its center is from the pointer, sides of the line around the image,
@@ -15,7 +15,7 @@ import { AREA_LAYERS } from "./arealayers.js";
 import { pickRegion, regionAt, requestMatch } from "./coloring.js";
 import { confirmCrop, cropGripAt, dragCrop, endCrop, moveCrop, startCrop } from "./cropping.js";
 import { nextStroke } from "./document.js";
-import { fillTo, spreadColor } from "./filling.js";
+import { endFill, fillTo, spreadColor } from "./filling.js";
 import { t } from "./dom.js";
 import { addPointAt, brushPoint, continueCut, deletePoint, endCut, erasedAt, insidePhoto, movePoint, newPoint, pickColorAt, pointNear, selectPoint } from "./edits.js";
 import { dragBorder, endBorder, borderGripAt, insideOf, isOnBorder } from "./border.js";
@@ -227,7 +227,7 @@ function finishDrag(pad, drag, place) {
   if (pad.ui.draggedBorder) endBorder(pad);
   else if (drag.tool === "point" && drag.id !== null) pad.commit(drag.isNew ? t("add point") : t("move point"));
   else if (drag.tool === "brush") pad.commit(t("color stroke"));
-  else if (drag.tool === "fill") pad.commit(t("fill"));
+  else if (drag.tool === "fill") endFill(pad, drag);
   else if (drag.tool === "eraser") pad.commit(t("erase points"));
   else if (["region", "split", "join"].includes(drag.tool)) endCut(pad, drag.tool === "join");
   else if (drag.tool === "area") endSelection(pad, drag, place);
@@ -309,8 +309,9 @@ export function placeAtCross(pad) {
   if (tool === "replace") replaceColorAt(pad, cross);
   else if (tool === "same") spreadColor(pad, cross);
   else if (tool === "fill" && !pad.ui.nextPlace) {
-    fillTo(pad, readOnly({}), cross);
-    pad.commit(t("fill"));
+    const drag = readOnly({});
+    fillTo(pad, drag, cross);
+    endFill(pad, drag);
   }
   else if (tool === "region") pickRegion(pad, regionAt(pad, x, y));
   else if (tool === "dropper") pickColorAt(pad, x, y);

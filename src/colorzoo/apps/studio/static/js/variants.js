@@ -25,7 +25,7 @@ function variantTarget(pad) {
     const [left, top, right, bottom] = areaBounds(area, photo);
     const [dx, dy] = [AROUND * (right - left), AROUND * (bottom - top)];
     return {
-      of: `area ${index}`, at: areaCenter(area, photo), around: [left - dx, top - dy, right + dx, bottom + dy], without: { ...doc, areas: doc.areas.toSpliced(index, 1) },
+      of: `area ${index} ${doc.model}`, at: areaCenter(area, photo), around: [left - dx, top - dy, right + dx, bottom + dy], without: { ...doc, areas: doc.areas.toSpliced(index, 1) },
       colored: ({ color }) => ({ ...doc, areas: doc.areas.with(index, { ...area, color }) }),
     };
   }
@@ -33,7 +33,7 @@ function variantTarget(pad) {
   if (!point || point.locked) return null;
   const room = AROUND_POINT * Math.min(photo.width, photo.height);
   return {
-    of: `point ${point.id}`, at: [point.x, point.y], around: [point.x - room, point.y - room, point.x + room, point.y + room], without: withoutPoint(doc, point.id),
+    of: `point ${point.id} ${doc.model}`, at: [point.x, point.y], around: [point.x - room, point.y - room, point.x + room, point.y + room], without: withoutPoint(doc, point.id),
     colored: ({ ab, color }) => changePoint(doc, point.id, { ab, hex: color, byHex: false, untouched: false, wanted: undefined }),
   };
 }

@@ -1,0 +1,58 @@
+"""Every run of `fit` ends with a validation."""
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from colorzoo.training import run_command as run
+from colorzoo.training.configs import config_folders, find_config
+
+WORDS = [
+    *("--model=Zhang2017Local", "--model.width=0.125", "--data=FolderDataModule"),
+    *("--data.crop=32", "--data.resize=null", "--data.val_size=32", "--data.num_workers=0"),
+    *("--data.batch_size=3", "--data.val_limit=2", "--trainer.accelerator=cpu"),
+    *("--trainer.precision=32-true", "--trainer.logger=lightning.pytorch.loggers.CSVLogger"),
+]
+LENGTHS = {  # options and the step of the last validation; an epoch has three steps
+    "more steps than validations": (
+        ["max_steps=5", "val_check_interval=4", "check_val_every_n_epoch=null"],
+        5,
+    ),
+    "fewer steps than validations": (
+        ["max_steps=2", "val_check_interval=9", "check_val_every_n_epoch=null"],
+        2,
+    ),
+    "middle of an epoch": (["max_steps=4"], 4),
+    "epoch without a validation": (["max_epochs=3", "check_val_every_n_epoch=2"], 9),
+    "accumulation": (["max_steps=2", "accumulate_grad_batches=2", "val_check_interval=2"], 2),
+}
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_run_of_any_length_ends_with_a_validation(length, images, tmp_path: Path):
+    options, last = LENGTHS[length]
+    words = [f"--trainer.{each}" for each in (*options, f"logger.save_dir={tmp_path}")]
+    words += [f"--trainer.default_root_dir={tmp_path}", f"--data.root={images}"]
+    assert run(["fit", *WORDS, *words]) == 0
+    (table,) = tmp_path.rglob("metrics.csv")
+    steps = [int(row["step"]) + 1 for row in csv.DictReader(table.open()) if row["val/psnr_0"]]
+    assert len(steps) == len(set(steps))
+    assert steps[-1] == last
+    (checkpoint,) = tmp_path.rglob("last.ckpt")
+    assert torch.load(checkpoint, weights_only=True)["global_step"] == last
+
+
+@pytest.mark.parametrize(
+    "path", sorted((config_folders()[0] / "sweeps").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_runs_of_a_sweep_are_validated_after_the_same_steps(path: Path):
+    sweep = yaml.safe_load(path.read_text())
+    words = sweep["command"]
+    options = yaml.safe_load(find_config(words[words.index("--config") + 1]).read_text())["trainer"]
+    options |= dict(word.removeprefix("--trainer.").split("=") for word in words if "--trainer." in word)
+    if interval := int(options.get("val_check_interval") or 0):
+        steps = sweep["parameters"].get("trainer.max_steps", {"values": [options["max_steps"]]})["values"]
+        assert [each for each in steps if int(each) % interval] == []
