@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo import list_models
+from colorzoo.errors import ColorzooError
 from colorzoo.factory import build_model
 from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.losses.edges import widened
-from colorzoo.networks.feature_hooks import unchanged
 from colorzoo.randomness import image_generators
 from colorzoo.registry import load_model_class, model_card
 from colorzoo.simulation.points import PointSimulation, simulate_points
@@ -48,14 +48,11 @@ def call(size: tuple[int, int] = SIZE, *, batch: int = 2) -> tuple[Tensor, Guida
     return sample_call(model_card("kim2021_small"), size, batch=batch)
 
 
-def hooked_models() -> list[str]:
-    """Return the models with feature hooks."""
-    return [name for name in list_models() if load_model_class(model_card(name)).supports("hooks")]
-
-
 @torch.inference_mode()
-def test_before_hooks_and_after_hooks_equal_the_forward_pass() -> None:
-    for name in hooked_models():
+def test_encoder_and_decoder_of_each_backbone_equal_the_forward_pass() -> None:
+    backbones = [name for name in list_models() if hasattr(load_model_class(model_card(name)), "decode")]
+    assert {"zhang2016", "zhang2017_local", "su2020"} <= set(backbones)
+    for name in backbones:
         card = model_card(name)
         model: Any = contract_test_model(card).model
         lightness, guidance = sample_call(card, (37, 53), batch=2)
@@ -66,17 +63,21 @@ def test_before_hooks_and_after_hooks_equal_the_forward_pass() -> None:
                 seen.append((name, activation.shape))
                 return activation
 
-            state = model.before_hooks(lightness, given)
+            encoded = model.encode(lightness, given)
             expected = model(lightness, given).colors
-            assert torch.equal(model.after_hooks(state, unchanged), expected)
-            assert torch.equal(model.after_hooks(state, visit), expected)  # the state is reusable
-            wanted = [hook for hook in model.hooks if hook.name in {name for name, _ in seen}]
-            assert wanted == list(model.hooks)
-            for hook in model.hooks:
-                shape = dict(seen)[hook.name]
-                assert shape[:2] == (2, hook.channels)
-                assert shape[2] * hook.stride > 37 - hook.stride
-                assert shape[3] * hook.stride > 53 - hook.stride
+            assert torch.equal(model.decode(encoded, (37, 53)), expected)
+            assert torch.equal(model.decode(encoded, (37, 53), visit), expected)  # the encoding is reusable
+            for refined, (channels, stride) in model.refined_maps.items():
+                shape = dict(seen)[refined]
+                assert shape[:2] == (2, channels)
+                assert shape[2] * stride > 37 - stride
+                assert shape[3] * stride > 53 - stride
+
+
+def test_backbone_without_refined_maps_raises() -> None:
+    settings = {"backbone": "iizuka2016", "backbone_weights": None, "backbone_hparams": {"width": 0.125}}
+    with pytest.raises(ColorzooError, match="refined_maps"):
+        build_model(Kim2021, settings)
 
 
 def test_kim2021_without_scribbles_equals_the_backbone() -> None:
@@ -241,26 +242,26 @@ def propagated(ab: Tensor, lightness: Tensor, drawn: Tensor, propagation: Any, r
 
 
 def refined(
-    model: Any, state: Any, lightness: Tensor, drawn: Tensor, ours: dict[str, Any]
+    model: Any, encoded: Any, lightness: Tensor, drawn: Tensor, ours: dict[str, Any]
 ) -> tuple[Tensor, list[Tensor]]:
-    """Return the refined image, and the change at each feature hook divided by its scale."""
-    hooked, network, changes = model.model.backbone.model, model.model.network, []
-    hooks = {hook.name: (hook, branch) for hook, branch in zip(hooked.hooks, network.branches, strict=True)}
+    """Return the refined image, and the change of each feature map divided by its scale."""
+    backbone, network, changes = model.model.backbone.model, model.model.network, []
+    branches = dict(zip(backbone.refined_maps, network.branches, strict=True))
     drawn_at_all = drawn.amax(dim=(1, 2, 3), keepdim=True)
 
     def visit(name: str, activation: Tensor) -> Tensor:
-        if name not in hooks:
+        if name not in branches:
             return activation
-        hook, branch = hooks[name]
-        beside = [F.max_pool2d(drawn, hook.stride)]
+        branch, (_, stride) = branches[name], backbone.refined_maps[name]
+        beside = [F.max_pool2d(drawn, stride)]
         if ours["read_lightness"]:
-            beside.append(F.avg_pool2d((lightness - 50) / 100, hook.stride))
+            beside.append(F.avg_pool2d((lightness - 50) / 100, stride))
         reach = ours["reach"]
-        near = drawn_at_all if reach is None else F.avg_pool2d(fading(drawn, reach), hook.stride)
+        near = drawn_at_all if reach is None else F.avg_pool2d(fading(drawn, reach), stride)
         changes.append(near * branch_change(branch, activation, beside))
-        return activation + hook.scale * changes[-1]
+        return activation + (20 if name == "ab" else 1) * changes[-1]
 
-    image = hooked.after_hooks(state, visit)
+    image = backbone.decode(encoded, (lightness.shape[-2], lightness.shape[-1]), visit)
     if ours["propagation"]:
         image = propagated(image, lightness, drawn, network.propagation, ours["propagation"])
     return image, changes
@@ -297,12 +298,12 @@ def test_kim2021_training_step_equals_the_sum_of_five_losses(config: str, change
             simulation = PointSimulation(none=1 - ours["hints"])
             generators = image_generators(batch["seed"], "points")
             guidance = Guidance(points=simulate_points(ab, generators, simulation))
-        state = model.model.backbone.model.before_hooks(lightness, guidance)
-        first = model.model.backbone.model.after_hooks(state, unchanged)
+        encoded = model.model.backbone.model.encode(lightness, guidance)
+        first = model.model.backbone.model.decode(encoded, (48, 48))
         strokes = ScribbleSimulation(lost=0.3, most=ours["strokes"], jitter=2.0, none=ours["empty"])
         drawn = simulate_scribbles(first, ab, image_generators(batch["seed"], "strokes"), strokes).mask
     assert bool(drawn.any()) == (ours["empty"] < 1)
-    image, moved = refined(model, state, lightness, drawn, ours)
+    image, moved = refined(model, encoded, lightness, drawn, ours)
     near = torch.stack(square(drawn, ours["edge_band"])).amax(dim=0)
 
     def relative(error: Tensor) -> Tensor:
@@ -331,9 +332,9 @@ def test_boxes_of_the_batch_reach_the_backbone_in_training_and_validation() -> N
     batch, lightness, ab = training_batch(48, 2)
     boxes = [torch.tensor([[12.0, 0.0, 36.0, 48.0]]), torch.zeros(0, 4)]
     received = []
-    before_hooks = model.model.backbone.model.before_hooks
-    model.model.backbone.model.before_hooks = lambda lightness, guidance: (
-        received.append(guidance.boxes) or before_hooks(lightness, guidance)
+    encode = model.model.backbone.model.encode
+    model.model.backbone.model.encode = lambda lightness, guidance: (
+        received.append(guidance.boxes) or encode(lightness, guidance)
     )
     model.training_step({**batch, "boxes": boxes}, 0)
     assert received[0].corners[0].tolist() == [[0.25, 0.0, 0.75, 1.0]]

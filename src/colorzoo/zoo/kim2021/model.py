@@ -10,7 +10,7 @@ The class `Propagation`, the function `fading` and the arguments ``read_lightnes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -25,13 +25,13 @@ from colorzoo.factory import create_coloring_model, is_meta
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import conv3x3
-from colorzoo.networks.feature_hooks import FeatureHook, HookState
 from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.networks.shared_weights import BorrowedModel
 from colorzoo.prediction import AbPrediction, Prediction
 from colorzoo.settings import NonNegativeInt
 
 _DILATIONS = (1, 2, 4)
+_SCALES = {"ab": 20.0}  # typical magnitudes other than 1: approximate mean chroma of photos in CIE units
 _GAIN = 0.1  # gain of the last convolution: training starts unstable with 1
 
 # propagation
@@ -60,28 +60,29 @@ class DilatedResidual(nn.Module):
         return torch.relu(x + self.second(torch.relu(self.first(x))))
 
 
-class HookBranch(nn.Module):
+class EdgeBranch(nn.Module):
     """Branch of the edge-enhancing network E for one feature map of the backbone.
 
     The branch computes a residual, which is added to the feature map and is initially zero.
 
     Args:
-        hook: Feature hook (description of the backbone layer) whose output is the feature map.
+        channels: Number of channels of the feature map.
         hidden: Number of hidden channels.
-        beside: Number of input channels besides the feature map: 1 for scribbles.
+        beside: Number of input channels besides the feature map: 1 for scribbles, 2 with lightness.
+        scale: Typical magnitude of the values, by which the input is divided.
     """
 
-    def __init__(self, hook: FeatureHook, hidden: int, beside: int) -> None:
+    def __init__(self, channels: int, hidden: int, beside: int, scale: float) -> None:
         super().__init__()
-        self.scale = hook.scale
-        self.enter = conv3x3(hook.channels + beside, hidden)
+        self.scale = scale
+        self.enter = conv3x3(channels + beside, hidden)
         self.blocks = nn.Sequential(*(DilatedResidual(hidden, dilation) for dilation in _DILATIONS))
-        self.leave = conv3x3(hidden, hook.channels)
+        self.leave = conv3x3(hidden, channels)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
     def forward(self, activation: Tensor, beside: Tensor) -> Tensor:
-        """Return the residual for a feature map, divided by `FeatureHook.scale`.
+        """Return the residual for a feature map, divided by ``scale``.
 
         Args:
             activation: Feature map ``(B, C, h, w)`` of the backbone.
@@ -92,10 +93,10 @@ class HookBranch(nn.Module):
 
 
 class EdgeNetwork(nn.Module):
-    """Network E with a `HookBranch` for each feature map of the backbone that E modifies.
+    """Network E with an `EdgeBranch` for each feature map of the backbone that E modifies.
 
     Args:
-        hooks: Feature hooks of the backbone, which describe these feature maps.
+        maps: Dict that maps the names of these feature maps to their channels and strides.
         hidden: Number of hidden channels of each branch, or one number for all branches.
         read_lightness: See `EdgeAwareColorization`.
         reach: See `EdgeAwareColorization`.
@@ -104,7 +105,7 @@ class EdgeNetwork(nn.Module):
 
     def __init__(
         self,
-        hooks: Sequence[FeatureHook],
+        maps: Mapping[str, tuple[int, int]],
         hidden: Sequence[int],
         *,
         read_lightness: bool = False,
@@ -114,50 +115,54 @@ class EdgeNetwork(nn.Module):
         super().__init__()
         self.read_lightness, self.reach = read_lightness, reach
         last = Propagation(propagation) if propagation else None  # initial weights depend on this order
-        widths = [hidden[0]] * len(hooks) if len(hidden) == 1 else hidden
-        if len(widths) != len(hooks):
+        widths = [hidden[0]] * len(maps) if len(hidden) == 1 else hidden
+        if len(widths) != len(maps):
             raise ColorzooError(
-                f"'hidden' must contain one number, or one number for each of the {len(hooks)} feature hooks "
-                f"({', '.join(hook.name for hook in hooks)}), got {len(hidden)} numbers"
+                f"'hidden' must contain one number, or one number for each of the {len(maps)} feature maps "
+                f"({', '.join(maps)}), got {len(hidden)} numbers"
             )
-        beside = 2 if read_lightness else 1
-        self.branches = nn.ModuleList(map(HookBranch, hooks, widths, [beside] * len(hooks)))
+        self.strides = {name: stride for name, (_, stride) in maps.items()}
+        self.branches = nn.ModuleList(
+            EdgeBranch(channels, width, 2 if read_lightness else 1, _SCALES.get(name, 1.0))
+            for (name, (channels, _)), width in zip(maps.items(), widths, strict=True)
+        )
         self.propagation = last
 
     def refine(
-        self, backbone: ColoringModel, state: HookState, scribbles: Tensor, lightness: Tensor
+        self, backbone: Any, encoded: Any, scribbles: Tensor, lightness: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Run the backbone from the first feature hook, and add a residual to each feature map.
+        """Run the decoder of the backbone and add a residual to each feature map.
 
         Args:
             backbone: Backbone.
-            state: Backbone activations at the first feature hook.
+            encoded: Output of the backbone's encoder.
             scribbles: ``(B, 1, H, W)`` in {0, 1}; images without scribbles do not change.
             lightness: Backbone input ``(B, 1, H, W)``.
 
         Returns:
-            Output of the backbone, and a dict that maps the name of each hook to its residual
-            ``(B, C, h, w)``, divided by `FeatureHook.scale`.
+            Output of the backbone, and a dict that maps the name of each feature map to its residual
+            ``(B, C, h, w)``, divided by the scale of its branch.
         """
-        branches = {hook.name: (hook, each) for hook, each in zip(backbone.hooks, self.branches, strict=True)}
+        branches: dict[str, Any] = dict(zip(self.strides, self.branches, strict=True))
         residuals: dict[str, Tensor] = {}
 
         def add_residual(name: str, activation: Tensor) -> Tensor:
             if name not in branches:
                 return activation
-            hook, branch = branches[name]
-            beside = pooled(scribbles, hook.stride, activation, F.max_pool2d)
+            branch, stride = branches[name], self.strides[name]
+            beside = pooled(scribbles, stride, activation, F.max_pool2d)
             if self.read_lightness:
-                gray = pooled((lightness - 50) / 100, hook.stride, activation, F.avg_pool2d)
+                gray = pooled((lightness - 50) / 100, stride, activation, F.avg_pool2d)
                 beside = torch.cat([beside, gray], dim=1)
             if self.reach is None:
                 window = scribbles.amax(dim=(1, 2, 3), keepdim=True)  # (B, 1, 1, 1)
             else:
-                window = pooled(fading(scribbles, self.reach), hook.stride, activation, F.avg_pool2d)
+                window = pooled(fading(scribbles, self.reach), stride, activation, F.avg_pool2d)
             residuals[name] = branch(activation, beside) * window.to(activation)
-            return activation + hook.scale * residuals[name]
+            return activation + branch.scale * residuals[name]
 
-        ab = backbone.after_hooks(state, add_residual)
+        size = (lightness.shape[-2], lightness.shape[-1])
+        ab = backbone.decode(encoded, size, visit=add_residual)
         if self.propagation is not None:
             ab = ab + fading(scribbles, self.propagation.radius) * self.propagation(ab, lightness, scribbles)
         return ab, residuals
@@ -268,22 +273,22 @@ class EdgeAwareColorization(ColoringModel):
         backbone: Frozen model whose feature maps E refines.
 
     Args:
-        backbone: Name of a registered model with feature hooks, which are layers whose output E can modify.
-            See `ColoringModel.hooks`.
+        backbone: Name of a registered model that has a decoder with ``refined_maps``, such as
+            `zhang2017_local`, `zhang2016` or `su2020`.
         backbone_weights: Weights of the backbone, such as a tag of its model card; see `create_model`.
         backbone_hparams: Hyperparameters of the backbone; None uses the defaults.
-        hidden: Number of hidden channels of E for each feature hook, or one number for all hooks.
+        hidden: Number of hidden channels of E for each feature map, or one number for all maps.
         read_lightness: Whether E receives the image lightness in addition to feature maps and scribbles.
         reach: Maximum distance in pixels between a scribble and the feature map positions that E changes.
             None changes all positions, as in the paper.
         propagation: Radius of the layer `Propagation` in pixels; 0 disables the layer.
 
     Raises:
-        ColorzooError: The backbone has no feature hooks.
+        ColorzooError: The backbone has no ``refined_maps``.
     """
 
     network: EdgeNetwork
-    backbone: BorrowedModel[ColoringModel]
+    backbone: BorrowedModel[Any]
 
     def __init__(
         self,
@@ -296,13 +301,14 @@ class EdgeAwareColorization(ColoringModel):
         propagation: NonNegativeInt = 0,
     ) -> None:
         weights = None if is_meta() else backbone_weights  # the meta device stores no weights
-        model = create_coloring_model(backbone, weights, **(backbone_hparams or {}))
-        if not model.hooks:
+        model: Any = create_coloring_model(backbone, weights, **(backbone_hparams or {}))
+        if not hasattr(model, "refined_maps"):
             raise ColorzooError(
-                f"'backbone' must name a model with feature hooks (ColoringModel.hooks), got {backbone!r}"
+                f"'backbone' must name a model with the attribute 'refined_maps', such as 'zhang2017_local', "
+                f"'zhang2016' or 'su2020', got {backbone!r}"
             )
         network = EdgeNetwork(
-            model.hooks, hidden, read_lightness=read_lightness, reach=reach, propagation=propagation
+            model.refined_maps, hidden, read_lightness=read_lightness, reach=reach, propagation=propagation
         )
         super().__init__(network)
         self.backbone = BorrowedModel(model)
@@ -310,27 +316,25 @@ class EdgeAwareColorization(ColoringModel):
         self.accepts = model.accepts | {"scribbles"}
         self.feature_layers = tuple(f"backbone.model.{layer}" for layer in model.feature_layers)
 
-    def forward(
-        self, lightness: Tensor, guidance: Guidance | None = None, state: HookState | None = None
-    ) -> Prediction:
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None, encoded: Any = None) -> Prediction:
         """Colorize a batch; without scribbles, return the backbone's prediction.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
             guidance: Scribbles for E, and guidance for the backbone.
-            state: Backbone activations at the first feature hook; None computes them.
+            encoded: Output of the backbone's encoder; None computes it.
         """
         backbone = self.backbone.model
         if guidance is None or guidance.scribbles is None:
             return backbone(lightness, guidance)
-        if state is None:
-            state = backbone.before_hooks(lightness, guidance)
-        ab, residuals = self.network.refine(backbone, state, guidance.scribbles.mask, lightness)
+        if encoded is None:
+            encoded = backbone.encode(lightness, guidance)
+        ab, residuals = self.network.refine(backbone, encoded, guidance.scribbles.mask, lightness)
         return AbPrediction(ab=ab, extras=residuals)
 
     def edit(self, lightness: Tensor, guidance: Guidance, state: dict[str, Any]) -> Prediction:
-        """Colorize an image again; reuse the backbone activations if only the scribbles changed."""
+        """Colorize an image again; reuse the backbone's encoding if only the scribbles changed."""
         others = replace(guidance, scribbles=None)
         if guidance.scribbles is not None and (not state or not others.equals(state["guidance"])):
-            state |= {"hooks": self.backbone.model.before_hooks(lightness, others), "guidance": others}
-        return self(lightness, guidance, state.get("hooks"))
+            state |= {"encoded": self.backbone.model.encode(lightness, others), "guidance": others}
+        return self(lightness, guidance, state.get("encoded"))

@@ -17,7 +17,6 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch, relative_boxes
 from colorzoo.guidance import Boxes, Guidance
 from colorzoo.losses.edges import color_error, edge_error, widened
-from colorzoo.networks.feature_hooks import unchanged
 from colorzoo.randomness import image_generators
 from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt
 from colorzoo.simulation.points import PointSimulation, simulate_points
@@ -110,12 +109,12 @@ class Kim2021(SingleOptimizerModule):
             if "points" in self.accepts:
                 points = simulate_points(ab, image_generators(batch["seed"], "points"), self.point_simulation)
             guidance = Guidance(points=points, boxes=self._boxes_of(batch))
-            state = backbone.before_hooks(lightness, guidance)
-            backbone_ab = backbone.after_hooks(state, unchanged)
+            encoded = backbone.encode(lightness, guidance)
+            backbone_ab = backbone.decode(encoded, (lightness.shape[-2], lightness.shape[-1]))
             generators = image_generators(batch["seed"], "strokes")
             scribbles = simulate_scribbles(backbone_ab, ab, generators, self.scribble_simulation)
 
-        prediction = self.model(lightness, replace(guidance, scribbles=scribbles), state)
+        prediction = self.model(lightness, replace(guidance, scribbles=scribbles), encoded)
         predicted = prediction.to_ab()
         near = widened(scribbles.mask, self.edge_band)
 

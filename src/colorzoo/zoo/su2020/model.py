@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import EllipsisType
@@ -25,17 +24,18 @@ from colorzoo.factory import create_backbone
 from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import cells, conv_relu_stack, pad_to_multiple, pad_with_zeros, scaled_width
-from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit, unchanged
 from colorzoo.networks.hint_unet import (
     HINT_UNET_NAMES,
     STRIDE,
     HintEncoding,
     HintUNet,
     PointNetworkOutput,
+    Visit,
     hint_input,
     initialize,
     point_network,
     points_of,
+    unchanged,
 )
 from colorzoo.networks.renaming import Pattern
 from colorzoo.networks.scaling import AB_SCALE
@@ -268,9 +268,8 @@ def _scores(channels: int) -> nn.Sequential:
     return nn.Sequential(*conv_relu_stack((channels, HIDDEN, HIDDEN, 1)))
 
 
-@dataclass(frozen=True)
-class FusionState(HookState):
-    """State of the full-image and fusion networks at the first feature hook; see `HookState`.
+class FusionEncoding(NamedTuple):
+    """Output of `InstanceNetworks.encode` and input of `InstanceNetworks.decode`.
 
     Attributes:
         boxed: Whether each image has boxes.
@@ -316,16 +315,17 @@ class InstanceNetworks(nn.Module):
         Returns:
             ab ``(B, 2, H, W)`` in CIE units and logits ``(B, 529, ceil(H/4), ceil(W/4))`` over the ab grid.
         """
-        state = self.before_hooks(lightness, points, boxes)
-        full_logits = None if state.full is None else self.full.distribution(state.full.trunk)
-        fusion_logits = None if state.fusion is None else self.fusion.distribution(state.fusion.trunk)
-        logits = _selected(state.boxed, full_logits, fusion_logits)
-        rows, columns = cells(lightness.shape[-2], 4), cells(lightness.shape[-1], 4)  # without padding
-        ab = self.after_hooks(state, unchanged)
+        height, width = lightness.shape[-2:]
+        encoded = self.encode(lightness, points, boxes)
+        full_logits = None if encoded.full is None else self.full.distribution(encoded.full.trunk)
+        fusion_logits = None if encoded.fusion is None else self.fusion.distribution(encoded.fusion.trunk)
+        logits = _selected(encoded.boxed, full_logits, fusion_logits)
+        rows, columns = cells(height, 4), cells(width, 4)  # without padding
+        ab = self.decode(encoded, (height, width))
         return PointNetworkOutput(ab, logits[:, :, :rows, :columns].float())
 
-    def before_hooks(self, lightness: Tensor, points: Points, boxes: Boxes | None) -> FusionState:
-        """Run the full-image and fusion networks up to block 8 and return their state.
+    def encode(self, lightness: Tensor, points: Points, boxes: Boxes | None) -> FusionEncoding:
+        """Run the instance network, and the full-image and fusion networks up to block 8.
 
         See `forward` for the arguments.
         """
@@ -362,26 +362,26 @@ class InstanceNetworks(nn.Module):
         x = hint_input(lightness, points, self.mask_center)
         full = None if all(boxed) else self.full.encode(x)
         fusion = self.fusion.encode(x, visit=partial(self._fused, sums)) if any(boxed) else None
-        return FusionState((), image_size, boxed, full, fusion, sums)
+        return FusionEncoding(boxed, full, fusion, sums)
 
-    def after_hooks(self, state: FusionState, visit: Visit) -> Tensor:
+    def decode(self, encoded: FusionEncoding, size: tuple[int, int], visit: Visit = unchanged) -> Tensor:
         """Run the layers after block 8 and return ab ``(B, 2, H, W)`` in CIE units.
 
         Args:
-            state: Output of `before_hooks`.
+            encoded: Output of `encode`.
+            size: Height and width of the images in pixels.
             visit: Function that is called with each fused feature map and returns the map to use.
         """
-        height, width = state.size
 
         def fuse(name: str, activation: Tensor) -> Tensor:
-            return visit(name, self._fused(state.sums, name, activation))
+            return visit(name, self._fused(encoded.sums, name, activation))
 
         ab = _selected(
-            state.boxed,
-            None if state.full is None else self.full.decode(state.full, visit),
-            None if state.fusion is None else self.fusion.decode(state.fusion, fuse),
+            encoded.boxed,
+            None if encoded.full is None else self.full.decode(encoded.full, visit),
+            None if encoded.fusion is None else self.fusion.decode(encoded.fusion, fuse),
         )
-        return ab[:, :, :height, :width].float() * self.ab_scale
+        return ab[:, :, : size[0], : size[1]].float() * self.ab_scale
 
     def color(self, name: str, lightness: Tensor, points: Points) -> Tensor:
         """Colorize images with a single network; return ab ``(B, 2, H, W)`` in CIE units.
@@ -515,6 +515,7 @@ class InstanceColorization(ColoringModel):
             borrow(network, [key for key in network.state_dict() if _FROZEN.match(key)])
         super().__init__(network)
         self.trunk = trunk
+        self.refined_maps = network.full.refined_maps
         self.detector_file = detector
         self.detector: Detector | None = None
 
@@ -550,18 +551,13 @@ class InstanceColorization(ColoringModel):
             )
         return detect(lightness, self.detector)
 
-    @property
-    def hooks(self) -> tuple[FeatureHook, ...]:
-        """Fused feature maps that an add-on model can modify."""
-        return self.network.full.hooks
+    def encode(self, lightness: Tensor, guidance: Guidance | None = None) -> FusionEncoding:
+        """Run the networks up to block 8 and return the input of `decode`."""
+        return self.network.encode(lightness, *_points_and_boxes(lightness, guidance))
 
-    def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Return the `HookState` at the first layer that an add-on can modify."""
-        return self.network.before_hooks(lightness, *_points_and_boxes(lightness, guidance))
-
-    def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Compute ab ``(B, 2, H, W)`` in CIE units from a `HookState`."""
-        return self.network.after_hooks(cast(FusionState, state), visit)
+    def decode(self, encoded: FusionEncoding, size: tuple[int, int], visit: Visit = unchanged) -> Tensor:
+        """Compute ab ``(B, 2, H, W)`` in CIE units; see `InstanceNetworks.decode`."""
+        return self.network.decode(encoded, size, visit)
 
 
 def detect(lightness: Tensor, detector: Detector) -> Boxes:
