@@ -28,7 +28,6 @@ from colorzoo.weights.load import Provenance, require_finite
 from colorzoo.weights.pretrained import load_model, push_model, save_model
 
 if TYPE_CHECKING:
-    from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
     from colorzoo.networks.renaming import Pattern
     from colorzoo.weights.readers.caffe import CaffeLayers
 
@@ -323,25 +322,6 @@ class ColoringModel(nn.Module):
 
         Returns:
             RGB ``(B, 3, H, W)`` in [0, 1].
-        """
-        raise NotImplementedError
-
-    @property
-    def hooks(self) -> tuple[FeatureHook, ...]:
-        """Layers, in the order of the forward pass, whose output an add-on such as ``kim2021`` can modify."""
-        return ()
-
-    def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Run the model up to the first of its `hooks`; the arguments are the same as in `forward`."""
-        raise NotImplementedError
-
-    def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the model from the first of its `hooks` to ab ``(B, 2, H, W)`` in float32.
-
-        Args:
-            state: Result of `before_hooks`, which is not changed and can be reused.
-            visit: Function that is called for each hook, in order, and may modify the feature map. With
-                `colorzoo.networks.feature_hooks.unchanged`, the result equals the output of `forward`.
         """
         raise NotImplementedError
 

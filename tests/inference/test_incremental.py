@@ -35,13 +35,13 @@ def encoded(colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch) -> list[Tenso
     """Return the list of images that the model encodes."""
     images: list[Tensor] = []
     backbone = type(colorizer.model.backbone.model)
-    encode = backbone.before_hooks
+    encode = backbone.encode
 
     def count(model: Any, lightness: Tensor, guidance: Guidance | None) -> Any:
         images.append(lightness)
         return encode(model, lightness, guidance)
 
-    monkeypatch.setattr(backbone, "before_hooks", count)
+    monkeypatch.setattr(backbone, "encode", count)
     return images
 
 

@@ -8,7 +8,7 @@ import torch
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Points
 from colorzoo.model import ColoringModel
-from colorzoo.zoo.su2020.network import FUSED, to_rectangle
+from colorzoo.zoo.su2020.model import FUSED, to_rectangle
 from parity.cases import Golden, case
 from parity.pipelines.su2020 import fuse
 from pseudo_weights import pseudo_state_dict

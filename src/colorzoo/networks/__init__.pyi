@@ -9,10 +9,6 @@ from .click_segmenter import SegmenterFeatures as SegmenterFeatures
 from .discriminators import AttentionDiscriminator as AttentionDiscriminator
 from .discriminators import PatchDiscriminator as PatchDiscriminator
 from .enlarging import enlarge_along_edges as enlarge_along_edges
-from .feature_hooks import FeatureHook as FeatureHook
-from .feature_hooks import HookState as HookState
-from .feature_hooks import Visit as Visit
-from .feature_hooks import unchanged as unchanged
 from .hint_unet import HintUNet as HintUNet
 from .hint_unet import PointNetwork as PointNetwork
 from .hint_unet import hint_input as hint_input
@@ -23,14 +19,11 @@ from .unet import initialize_gan as initialize_gan
 __all__ = [
     "AttentionDiscriminator",
     "BorrowedModel",
-    "FeatureHook",
     "HintUNet",
-    "HookState",
     "PatchDiscriminator",
     "PointNetwork",
     "SegmenterFeatures",
     "UNet",
-    "Visit",
     "conv3x3",
     "conv_block",
     "conv_relu_stack",
@@ -40,6 +33,5 @@ __all__ = [
     "pad_to_multiple",
     "pad_with_zeros",
     "scaled_width",
-    "unchanged",
     "upconv4x4",
 ]

@@ -12,7 +12,6 @@ from torch.nn import functional as F
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import ColorzooError
 from colorzoo.networks.blocks import scaled_width
-from colorzoo.networks.feature_hooks import HookState, unchanged
 from colorzoo.networks.matching import VGG_CHANNELS
 from colorzoo.networks.shared_weights import borrow
 
@@ -159,9 +158,7 @@ class BorrowedTrunk(nn.Module):
     def of_lightness(self, lightness: Tensor) -> TrunkFeatures:
         """Return the features of lightness ``(B, 1, H, W)`` in [0, 100]."""
         maps = self._maps(lightness)
-        automatic = self.network.after_hooks(
-            HookState((maps[7],), (lightness.shape[2], lightness.shape[3])), unchanged
-        )
+        automatic = self.network.decode(maps[7], (lightness.shape[2], lightness.shape[3]))
         return _features(maps)._replace(automatic=automatic)
 
     def of_rgb(self, rgb: Tensor) -> TrunkFeatures:

@@ -6,7 +6,7 @@ logits over the 23 x 23 ab grid at a quarter of the image size.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -24,7 +24,6 @@ from colorzoo.networks.blocks import (
     scaled_width,
     upconv4x4,
 )
-from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit, unchanged
 from colorzoo.networks.renaming import Pattern
 from colorzoo.networks.scaling import AB_SCALE
 
@@ -34,8 +33,16 @@ STRIDE = 8
 GRID_BINS = 529
 _DEFAULT_LIGHTNESS = 60.0  # L of points whose lightness is not specified
 
+Visit = Callable[[str, Tensor], Tensor]
+"""Function that receives the name and value ``(B, C, h, w)`` of a feature map and returns a new value."""
+
 Detach = Literal["none", "regression", "classification"]
 """Output branch whose gradient does not reach the layers that both branches share."""
+
+
+def unchanged(_: str, features: Tensor) -> Tensor:
+    """Return the feature map unchanged; the default `Visit` function."""
+    return features
 
 
 def hint_input(lightness: Tensor, points: Points, mask_center: float) -> Tensor:
@@ -123,6 +130,9 @@ class HintUNet(nn.Module):
         in_channels: 4 for lightness, a, b and mask.
         width: Multiplier for every channel count; 1.0 matches the published network.
         distribution: Whether to add the classification head over the ab grid.
+
+    Attributes:
+        refined_maps: Channels and stride of the maps of `decode` that the add-on `kim2021` modifies.
     """
 
     def __init__(self, in_channels: int = 4, width: float = 1.0, *, distribution: bool = True) -> None:
@@ -144,16 +154,7 @@ class HintUNet(nn.Module):
         self.block10 = nn.Sequential(nn.ReLU(), conv3x3(c128, c128), nn.LeakyReLU(0.2))
         self.class_head = nn.Conv2d(c256, GRID_BINS, 1) if distribution else None
         self.ab_head = nn.Sequential(nn.Conv2d(c128, 2, 1), nn.Tanh())
-
-    @property
-    def hooks(self) -> tuple[FeatureHook, ...]:
-        """Feature hooks at the outputs of blocks 8 and 9, and at the sum before block 10."""
-        c256, c128 = self.up9.in_channels, self.up10.in_channels
-        return (
-            FeatureHook("8_3", c256, 4),
-            FeatureHook("9_3", c128, 2),
-            FeatureHook("10_up", self.up10.out_channels, 1),
-        )
+        self.refined_maps = {"8_3": (c256, 4), "9_3": (c128, 2), "10_up": (c128, 1)}
 
     def forward(
         self, x: Tensor, *, context: Tensor | None = None, detach: Detach = "none", visit: Visit = unchanged
@@ -283,22 +284,6 @@ class PointNetwork(nn.Module):
     def logits_of(self, out: HintUNetOutput) -> Tensor:
         """Return the logits of the color distribution; by default, the logits of the U-Net."""
         return out.logits
-
-    def before_hooks(self, lightness: Tensor, points: Points) -> HookState:
-        """Run the network up to block 8, the first feature hook; see `forward` for the arguments."""
-        encoded = self.unet.encode(hint_input(lightness, points, self.mask_center))
-        return HookState(encoded[:3], (lightness.shape[-2], lightness.shape[-1]))
-
-    def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Run the network from the first hook to the output and call ``visit`` at each hook.
-
-        Returns:
-            ab ``(B, 2, H, W)`` in CIE units.
-        """
-        height, width = state.size
-        trunk, beside9, beside10 = state.maps
-        ab = self.unet.decode(HintEncoding(trunk, beside9, beside10, ()), visit)
-        return ab[:, :, :height, :width].float() * self.ab_scale
 
 
 def initialize(module: nn.Module, std: float | None) -> None:

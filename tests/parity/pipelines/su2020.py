@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from colorzoo.zoo.su2020.network import FusionLayer, Rectangle
+from colorzoo.zoo.su2020.model import FusionLayer, Rectangle
 
 
 def fuse(layer: FusionLayer, whole: Tensor, instances: Tensor, places: Sequence[Rectangle]) -> Tensor:

@@ -64,7 +64,7 @@ def chroma_of(shares: Tensor, rule: ChromaRule) -> Tensor:
 
     Args:
         shares: Chroma histograms ``(B, 32, H, W)``; the bins of each position sum to 1.
-        rule: Decoding rule; see `HypercolumnColorization`.
+        rule: Decoding rule; see the argument ``chroma`` of `HypercolumnColorization`.
     """
     check_choice("rule", rule, ChromaRule)
     if rule == "mode":
@@ -82,7 +82,7 @@ def hue_of(shares: Tensor, rule: HueRule) -> tuple[Tensor, Tensor]:
 
     Args:
         shares: Hue histograms ``(B, 32, H, W)``; the bins of each position sum to 1.
-        rule: Decoding rule; see `HypercolumnColorization`.
+        rule: Decoding rule; see the argument ``hue`` of `HypercolumnColorization`.
 
     Returns:
         Hue in [0, 1) and factor in [0, 1], each ``(B, H, W)``.

@@ -1,9 +1,11 @@
-"""Training of the three networks of Su et al., CVPR 2020, in three stages."""
+"""Training of the three networks of Su et al., CVPR 2020, in three stages.
+
+The arguments ``trunk``, ``random_boxes``, ``colorfulness`` and ``hints`` are not in the paper.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Literal, Unpack
 
 import torch
@@ -13,27 +15,22 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch, relative_boxes
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Boxes, Guidance, Points
-from colorzoo.losses import smooth_l1_map
+from colorzoo.losses import smooth_l1_map, weighted_by_chroma
 from colorzoo.networks.hint_unet import start_weights
 from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.precision import in_float32
 from colorzoo.randomness import image_generators
-from colorzoo.settings import Positive, PositiveInt
+from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, Positive, PositiveInt, Width
+from colorzoo.simulation.points import PointSimulation, simulate_points
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Stage, Start
 from colorzoo.weights import apply_weights
-from colorzoo.zoo.su2020.extensions import (
-    InstanceExtensions,
-    chroma_weighted_errors,
-    random_boxes,
-    random_points,
-)
-from colorzoo.zoo.su2020.model import InstanceColorization
-from colorzoo.zoo.su2020.network import InstanceArchitecture, cut, to_rectangle
+from colorzoo.zoo.su2020.model import InstanceColorization, cut, to_rectangle
 
 LOSS_SCALE = 10 / AB_SCALE  # the paper's Huber loss applies to ab / 110 with weight 10
 GRAY_BELOW = 10.0  # sum of the ranges of a and b in CIE units
+_SIDES = (0.25, 0.7)  # range of random box sides, as fractions of the image sides
 
 # The classification head has no gradient, because no loss of the paper uses it.
 STAGES: Mapping[str, Stage] = {
@@ -57,15 +54,21 @@ class Su2020(SingleOptimizerModule):
     """Training task of `InstanceColorization`.
 
     Args:
-        architecture: Settings of the networks.
-        extensions: Settings of extensions that are not in the paper.
+        width: See `InstanceColorization`.
+        mask_center: See `InstanceColorization`.
+        trunk: See `InstanceColorization`.
+        random_boxes: Number of random boxes for training images without boxes; 0 uses the whole image as the
+            only box.
+        colorfulness: Factor c in the loss weight 1 + c * chroma / 20, with chroma in CIE units. Larger
+            factors counteract desaturated predictions.
+        hints: Fraction of the training images with simulated color points; 0 in the paper.
         stage: ``"full"`` trains the full-image network, ``"instance"`` trains the instance network on boxes,
             and ``"fusion"`` trains the fusion layers and the fusion network's last layers.
         start: Model with the initial weights: a Local Hints model of equal shape, which initializes all three
             networks, or an su2020 model, loaded as with ``--init_from``. None uses random weights.
         most_boxes: Maximum number of boxes per training image.
         delta: Error in CIE units at which the loss changes from quadratic to linear; 1 in the paper.
-        detector: State dict file of the detector; see `InstanceColorization`.
+        detector: See `InstanceColorization`.
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
@@ -74,8 +77,12 @@ class Su2020(SingleOptimizerModule):
 
     def __init__(
         self,
-        architecture: InstanceArchitecture = InstanceArchitecture(),
-        extensions: InstanceExtensions = InstanceExtensions(),
+        width: Width = 1.0,
+        mask_center: float = 0.5,
+        trunk: str | None = None,
+        random_boxes: NonNegativeInt = 0,
+        colorfulness: NonNegativeFloat = 0.0,
+        hints: Fraction = 0.0,
         stage: Literal["full", "instance", "fusion"] = "full",
         start: Start | str | None = None,
         most_boxes: PositiveInt = 8,
@@ -83,21 +90,11 @@ class Su2020(SingleOptimizerModule):
         detector: str | None = None,
         **optimization: Unpack[Optimization],
     ) -> None:
-        model = InstanceColorization(architecture, extensions, detector)
+        model = InstanceColorization(width, mask_center, trunk, detector)
         super().__init__(model, stage=stage, start=start, **optimization)
-        self.extensions = extensions
-        self.most_boxes = most_boxes
-        # as in the paper: no points, smooth L1 loss, and one box for images without objects
-        self.training_points: Callable[[Tensor, Batch], Points] = no_points
-        self.errors: Callable[[Tensor, Tensor], Tensor] = partial(smooth_l1_map, delta=delta)
-        self.boxes_without_objects: Callable[[torch.Generator], Tensor] = whole_image
-        # not in the paper
-        if extensions.hints:
-            self.training_points = partial(random_points, share=extensions.hints)
-        if extensions.colorfulness:
-            self.errors = partial(chroma_weighted_errors, delta=delta, colorfulness=extensions.colorfulness)
-        if extensions.random_boxes:
-            self.boxes_without_objects = partial(random_boxes, count=extensions.random_boxes)
+        self.random_boxes, self.most_boxes = random_boxes, most_boxes
+        self.delta, self.colorfulness = delta, colorfulness
+        self.point_simulation = PointSimulation(none=1 - hints) if hints else None
 
     def initialize_from(self, source: ColorizationModule) -> None:
         """Copy the weights of a Local Hints model or another su2020 model.
@@ -114,8 +111,8 @@ class Su2020(SingleOptimizerModule):
                 model although ``trunk`` is set.
         """
         if isinstance(source, Su2020):
-            found = (source.extensions.trunk, source.model.network.mask_center)
-            expected = (self.extensions.trunk, self.model.network.mask_center)
+            found = (source.model.trunk, source.model.network.mask_center)
+            expected = (self.model.trunk, self.model.network.mask_center)
             if found != expected:
                 raise ColorzooError(
                     f"--model.start must name a model with (trunk, mask_center) {expected}, got {found}"
@@ -123,10 +120,8 @@ class Su2020(SingleOptimizerModule):
             apply_weights(self.model, source.model.state_dict(), name="--model.start", published=False)
             self.continue_from(source.provenance.stage)
             return
-        if self.extensions.trunk is not None:
-            raise ColorzooError(
-                "--model.start cannot be combined with --model.extensions.trunk. Remove one option."
-            )
+        if self.model.trunk is not None:
+            raise ColorzooError("--model.start cannot be combined with --model.trunk. Remove one option.")
         network = self.model.network
         weights = start_weights(source.model, network.mask_center)  # requires a Local Hints model
         for unet in (network.full, network.instance, network.fusion):
@@ -151,34 +146,47 @@ class Su2020(SingleOptimizerModule):
         if self.stage == "instance":
             lab = one_object_each(lab, boxes, batch)
         lightness, ab = lab[:, :1], lab[:, 1:]
-        predicted = self._colored(lightness, self.training_points(ab, batch), boxes)
-        loss = color_loss(self.errors(predicted, ab), ab)
+
+        # the paper trains without points
+        points = Points.none(ab)
+        if self.point_simulation is not None:
+            points = simulate_points(ab, image_generators(batch["seed"], "points"), self.point_simulation)
+
+        # ab predicted by the network of the current stage
+        if self.stage == "instance":  # the forward pass of the model never returns the colors of this network
+            predicted = self.model.network.color("instance", lightness, points)
+        elif self.stage == "fusion":
+            guidance = Guidance(points=points, boxes=Boxes.of(boxes).to(lightness.device))
+            predicted = self.model(lightness, guidance).ab
+        else:
+            predicted = self.model(lightness, Guidance(points=points)).ab
+
+        errors = smooth_l1_map(predicted, ab, delta=self.delta)
+        if self.colorfulness:  # not in the paper
+            errors = weighted_by_chroma(errors, ab, self.colorfulness)
+        loss = color_loss(errors, ab)
         self.log_losses({"loss": loss}, len(lab))
         return loss
-
-    def _colored(self, lightness: Tensor, points: Points, boxes: Sequence[Tensor]) -> Tensor:
-        """Return the ab predicted by the network of the current stage."""
-        if self.stage == "instance":  # the forward pass of the model never returns the colors of this network
-            return self.model.network.color("instance", lightness, points)
-        guidance = Guidance(points=points)
-        if self.stage == "fusion":
-            guidance = Guidance(points=points, boxes=Boxes.of(boxes).to(lightness.device))
-        return self.model(lightness, guidance).ab
 
     def boxes_of(self, batch: Batch) -> list[Tensor]:
         """Return the boxes ``(K, 4)`` of each image as fractions of the image size.
 
         At most ``most_boxes`` boxes of an image are used. The only box of an image without boxes is the whole
-        image.
+        image, or there are ``random_boxes`` random boxes.
 
         Args:
             batch: Training batch, which contains a random seed for each image.
         """
+        boxes = []
         generators = image_generators(batch["seed"], "boxes")
-        return [
-            given[: self.most_boxes] if len(given) else self.boxes_without_objects(generator)
-            for given, generator in zip(relative_boxes(batch), generators, strict=True)
-        ]
+        for given, generator in zip(relative_boxes(batch), generators, strict=True):
+            if len(given):
+                boxes.append(given[: self.most_boxes])
+            elif self.random_boxes:  # not in the paper
+                boxes.append(random_boxes(generator, self.random_boxes))
+            else:
+                boxes.append(torch.tensor([[0.0, 0.0, 1.0, 1.0]], device="cpu"))
+        return boxes
 
     def validation_settings(self) -> tuple[str, ...]:
         """Return the names of the two validation settings: ``automatic`` and ``boxes``."""
@@ -190,16 +198,15 @@ class Su2020(SingleOptimizerModule):
         return [("automatic", Guidance()), ("boxes", Guidance(boxes=boxes))]
 
 
-def no_points(ab: Tensor, batch: Batch) -> Points:
-    """Return no color points for images ``(B, 2, H, W)``; the paper trains without points."""
-    del batch
-    return Points.none(ab)
+def random_boxes(generator: torch.Generator, count: int) -> Tensor:
+    """Return random boxes ``(count, 4)`` as fractions of the image size.
 
-
-def whole_image(generator: torch.Generator) -> Tensor:
-    """Return the whole image as the only box, ``(1, 4)`` as fractions of the image size."""
-    del generator
-    return torch.tensor([[0.0, 0.0, 1.0, 1.0]], device="cpu")
+    The box sides are 0.25 to 0.7 of the image sides.
+    """
+    draws = torch.rand(count, 4, generator=generator)
+    side = _SIDES[0] + (_SIDES[1] - _SIDES[0]) * draws[:, :2]
+    start = draws[:, 2:] * (1 - side)
+    return torch.cat([start, start + side], dim=1)
 
 
 @in_float32
@@ -213,7 +220,8 @@ def color_loss(errors: Tensor, ab: Tensor) -> Tensor:
         errors: Smooth L1 distances ``(B, 1, H, W)`` in CIE units.
         ab: Ground truth ab ``(B, 2, H, W)`` in CIE units.
     """
-    colored = color_range(ab) >= GRAY_BELOW
+    ranges = ab.amax(dim=(2, 3)) - ab.amin(dim=(2, 3))  # (B, 2), range of a and of b
+    colored = ranges.sum(dim=1) >= GRAY_BELOW
     return LOSS_SCALE * (errors.mean(dim=(1, 2, 3)) * colored).mean()
 
 
@@ -235,12 +243,3 @@ def one_object_each(lab: Tensor, boxes: Sequence[Tensor], batch: Batch) -> Tenso
         rectangle = to_rectangle(boxes[row][chosen], size)
         crops.append(cut(lab[row : row + 1], rectangle, size))
     return torch.cat(crops)
-
-
-def color_range(ab: Tensor) -> Tensor:
-    """Return the sum of the ranges of a and b for each image, ``(B,)`` in CIE units.
-
-    A range is the maximum minus the minimum.
-    """
-    low, high = ab.amin(dim=(2, 3)), ab.amax(dim=(2, 3))
-    return (high - low).sum(dim=1)

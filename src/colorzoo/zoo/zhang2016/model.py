@@ -15,14 +15,12 @@ from colorzoo.color import annealed_mean, hull_centers
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import cells, conv_block, conv_relu_stack, scaled_width, upconv4x4
-from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
-from colorzoo.networks.hint_unet import PointNetworkOutput, initialize
+from colorzoo.networks.hint_unet import PointNetworkOutput, Visit, initialize, unchanged
 from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Positive, Width
 
 LOGIT_STRIDE = 4
-_CHROMA = 20.0  # approximate mean chroma of natural images in CIE units
 
 
 class DistributionNetwork(nn.Module):
@@ -51,20 +49,13 @@ class DistributionNetwork(nn.Module):
         self.class_head = nn.Conv2d(c256, len(hull_centers()), 1)
         self.centers = nn.Parameter(hull_centers().clone(), requires_grad=False)
 
-    @property
-    def hooks(self) -> tuple[FeatureHook, ...]:
-        """Feature hooks: the output of block 8 and the upsampled ab in CIE units."""
-        return FeatureHook("8_3", self.class_head.in_channels, LOGIT_STRIDE), FeatureHook(
-            "ab", 2, 1, scale=_CHROMA
-        )
-
     def logits(self, lightness: Tensor) -> Tensor:
         """Return logits ``(B, 313, ceil(H/4), ceil(W/4))`` of the 313 ab bins.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
         """
-        return self._head(self._features(lightness), (lightness.shape[-2], lightness.shape[-1]))
+        return self._head(self.encode(lightness), (lightness.shape[-2], lightness.shape[-1]))
 
     def forward(self, lightness: Tensor) -> PointNetworkOutput:
         """Colorize images of any size.
@@ -79,28 +70,25 @@ class DistributionNetwork(nn.Module):
         height, width = lightness.shape[-2:]
         return PointNetworkOutput(self._decode(logits)[:, :, :height, :width], logits)
 
-    def before_hooks(self, lightness: Tensor) -> HookState:
+    def encode(self, lightness: Tensor) -> Tensor:
         """Run all layers before the classification head and return their output.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
         """
-        return HookState((self._features(lightness),), (lightness.shape[-2], lightness.shape[-1]))
+        x = self.block3(self.block2(self.block1((lightness - 50) / 100)))
+        return self.block8(self.block7(self.block6(self.block5(self.block4(x)))))
 
-    def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
+    def decode(self, features: Tensor, size: tuple[int, int], visit: Visit = unchanged) -> Tensor:
         """Run the classification head; return ab ``(B, 2, H, W)`` in CIE units.
 
         Args:
-            state: Output of `before_hooks`.
-            visit: Function that is called with each hooked feature map and returns the map to use.
+            features: Output of `encode`.
+            size: Height and width of the image in pixels.
+            visit: Function that may replace the feature map ``"8_3"`` and the upsampled colors ``"ab"``.
         """
-        height, width = state.size
-        logits = self._head(visit("8_3", state.maps[0]), state.size)
-        return visit("ab", self._decode(logits))[:, :, :height, :width]
-
-    def _features(self, lightness: Tensor) -> Tensor:
-        x = self.block3(self.block2(self.block1((lightness - 50) / 100)))
-        return self.block8(self.block7(self.block6(self.block5(self.block4(x)))))
+        logits = self._head(visit("8_3", features), size)
+        return visit("ab", self._decode(logits))[:, :, : size[0], : size[1]]
 
     def _head(self, features: Tensor, size: tuple[int, int]) -> Tensor:
         rows, columns = (cells(side, LOGIT_STRIDE) for side in size)
@@ -127,6 +115,7 @@ class ColorfulColorization(ColoringModel):
         network = DistributionNetwork(width, temperature=temperature)
         initialize(network, None)
         super().__init__(network)
+        self.refined_maps = {"8_3": (network.class_head.in_channels, LOGIT_STRIDE), "ab": (2, 1)}
 
     def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
         """Colorize a batch.
@@ -136,18 +125,13 @@ class ColorfulColorization(ColoringModel):
         out = self.network(lightness)
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
-    @property
-    def hooks(self) -> tuple[FeatureHook, ...]:
-        """Feature maps that an add-on model can modify."""
-        return self.network.hooks
+    def encode(self, lightness: Tensor, guidance: Guidance | None = None) -> Tensor:
+        """Run all layers before the classification head and return the input of `decode`."""
+        return self.network.encode(lightness)
 
-    def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Return the `HookState` at the first layer that an add-on can modify."""
-        return self.network.before_hooks(lightness)
-
-    def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Compute ab ``(B, 2, H, W)`` in CIE units from a `HookState`."""
-        return self.network.after_hooks(state, visit)
+    def decode(self, encoded: Tensor, size: tuple[int, int], visit: Visit = unchanged) -> Tensor:
+        """Compute ab ``(B, 2, H, W)`` in CIE units; see `DistributionNetwork.decode`."""
+        return self.network.decode(encoded, size, visit)
 
     def convert_published(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Rename the parameters of ``colorization_release_v2-9b330a0b.pth`` to this model's names.

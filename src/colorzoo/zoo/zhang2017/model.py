@@ -24,14 +24,17 @@ from colorzoo.errors import WeightsError
 from colorzoo.factory import create_backbone
 from colorzoo.guidance import GlobalStatistics, Guidance
 from colorzoo.model import ColoringModel
-from colorzoo.networks.feature_hooks import FeatureHook, HookState, Visit
 from colorzoo.networks.hint_unet import (
     GRID_BINS,
     HINT_UNET_NAMES,
     Detach,
+    HintEncoding,
     HintUNet,
+    Visit,
+    hint_input,
     initialize,
     points_of,
+    unchanged,
 )
 from colorzoo.networks.renaming import Pattern, name_caffe_blobs, rename_keys
 from colorzoo.networks.scaling import AB_SCALE
@@ -129,6 +132,7 @@ class LocalHints(ColoringModel):
         if unet.scene is not None:
             unet.scene.reset_output()
         super().__init__(network)
+        self.refined_maps = unet.refined_maps
         if width < 1:
             self.working_size = NARROW_SIZE
 
@@ -149,18 +153,21 @@ class LocalHints(ColoringModel):
         out = self.network(lightness, points_of(guidance, lightness), detach=detach)
         return AbPrediction(ab=out.ab, extras={"logits": out.logits})
 
-    @property
-    def hooks(self) -> tuple[FeatureHook, ...]:
-        """Feature maps that an add-on model can modify."""
-        return self.network.unet.hooks
+    def encode(self, lightness: Tensor, guidance: Guidance | None = None) -> HintEncoding:
+        """Run the network up to block 8 and return the input of `decode`; see `forward` for the arguments."""
+        network = self.network
+        return network.unet.encode(hint_input(lightness, points_of(guidance, lightness), network.mask_center))
 
-    def before_hooks(self, lightness: Tensor, guidance: Guidance | None) -> HookState:
-        """Return the `HookState` at the first layer that an add-on can modify."""
-        return self.network.before_hooks(lightness, points_of(guidance, lightness))
+    def decode(self, encoded: HintEncoding, size: tuple[int, int], visit: Visit = unchanged) -> Tensor:
+        """Run the layers after block 8 and return ab ``(B, 2, H, W)`` in CIE units.
 
-    def after_hooks(self, state: HookState, visit: Visit) -> Tensor:
-        """Compute ab ``(B, 2, H, W)`` in CIE units from a `HookState`."""
-        return self.network.after_hooks(state, visit)
+        Args:
+            encoded: Output of `encode`, which is not changed and can be reused.
+            size: Height and width of the image in pixels.
+            visit: Function that may replace feature maps, such as the `refined_maps`; see `HintUNet`.
+        """
+        ab = self.network.unet.decode(encoded, visit)
+        return ab[:, :, : size[0], : size[1]].float() * self.network.ab_scale
 
     @classmethod
     def for_inference(cls, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -24,7 +24,6 @@ from colorzoo.guidance import GlobalStatistics, Points
 from colorzoo.guidance.color_statistics import pixel_saturation
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import cells, conv3x3, is_traced, pad_to_multiple, scaled_width, upconv4x4
-from colorzoo.networks.feature_hooks import Visit, unchanged
 from colorzoo.networks.hint_unet import (
     STRIDE,
     Detach,
@@ -32,9 +31,11 @@ from colorzoo.networks.hint_unet import (
     HintUNet,
     HintUNetOutput,
     PointNetwork,
+    Visit,
     hint_input,
     initialize,
     point_network,
+    unchanged,
 )
 from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.networks.shared_weights import borrow
