@@ -125,7 +125,7 @@ class Xu2020(SingleOptimizerModule):
                 f"--model.start must name an xu2020 model for the stage 'decoder', got "
                 f"{type(source).__name__}"
             )
-        if self.hparams.backbone is not None:
+        if self.hparams["backbone"] is not None:
             raise ColorzooError("--model.start cannot be combined with --model.backbone. Remove one option.")
         weights = start_weights(source.model, MASK_CENTER)
         apply_weights(self.model.network.color.unet, weights, name="--model.start", published=False)
@@ -133,7 +133,7 @@ class Xu2020(SingleOptimizerModule):
     @property
     def completes_model(self) -> bool:
         """Whether no part keeps random weights; a backbone provides the colorization sub-net."""
-        return self.hparams.backbone is not None or super().completes_model
+        return self.hparams["backbone"] is not None or super().completes_model
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of the current stage; see `Xu2020` for the stages."""
