@@ -13,7 +13,7 @@ from torch import Tensor
 import colorzoo.losses
 from colorzoo.data.self_references import crop_flip_reference, warp_jitter_reference
 from colorzoo.precision import in_float32
-from colorzoo.zoo.zhang2019.extensions import previous_frames
+from colorzoo.zoo.zhang2019.task import previous_frames
 
 NO_LOSSES = {"sum_over_processes", "weighted_sum", "widened"}
 

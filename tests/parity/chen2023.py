@@ -30,7 +30,7 @@ from colorzoo.networks.exemplar import (
 from colorzoo.networks.exemplar_features import CaffeVGG19, caffe_input
 from colorzoo.networks.matching import WarpNet
 from colorzoo.networks.recording import layer_outputs
-from colorzoo.zoo.chen2023.network import DinoBackbone, StegoHead, convert_stego
+from colorzoo.zoo.chen2023.model import DinoBackbone, StegoHead, convert_stego
 from parity.cases import Golden, case
 from pseudo_weights import pseudo_state_dict
 

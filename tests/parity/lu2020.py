@@ -8,8 +8,7 @@ from colorzoo.networks import imagenet
 from colorzoo.networks.gated_transfer import Reference, Transferred
 from colorzoo.networks.levels import cosines, resize_and_concatenate
 from colorzoo.networks.renaming import rename_keys
-from colorzoo.zoo.lu2020.network import Architecture, Gray2ColorNet
-from colorzoo.zoo.lu2020.published import NAMES
+from colorzoo.zoo.lu2020.model import NAMES, Gray2ColorNet
 from parity.cases import Golden, case, check_gradient_norms, results_of
 from parity.pipelines.lu2020 import common_share, fit_sides, resized, saved, scaled_labs, scaled_to_rgb
 
@@ -23,7 +22,7 @@ def gray2colornet_net(golden: Golden) -> None:
     every, kind = golden.meta["every"], getattr(torch, golden.meta["dtype"])
     state = golden.weights()
     classes, side = len(state["classify_network.fc.bias"]), golden.arrays["in_ref_l"].shape[-1]
-    network = Gray2ColorNet(Architecture(reference_side=side, classes=classes))
+    network = Gray2ColorNet(reference_side=side, classes=classes)
     network.load_state_dict(rename_keys(state, NAMES))
     network.to(kind)
     golden.close("out_hist", histogram(golden.tensor("in_ref_ab").to(kind)))

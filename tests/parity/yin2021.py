@@ -7,15 +7,14 @@ from colorzoo.losses import soft_histogram
 from colorzoo.networks.gated_transfer import Reference, Transferred
 from colorzoo.networks.levels import attention_weights, cosines, resize_and_concatenate
 from colorzoo.networks.renaming import rename_keys
-from colorzoo.zoo.yin2021.network import (
+from colorzoo.zoo.yin2021.model import (
+    NAMES,
     REDUCED,
     STRIDE,
-    Architecture,
     AttentionNet,
     color_histogram,
     kept_bins,
 )
-from colorzoo.zoo.yin2021.published import NAMES
 from parity.cases import Golden, case, check_gradient_norms, results_of
 from parity.pipelines.lu2020 import common_share, fit_sides, resized, saved, scaled_labs, scaled_to_rgb
 
@@ -25,7 +24,7 @@ def yin2021_net(golden: Golden) -> None:
     kind = getattr(torch, golden.meta["dtype"])
     state = golden.weights()
     classes, side = len(state["classify_network.fc.bias"]), golden.arrays["in_ref_l"].shape[-1]
-    network = AttentionNet(Architecture(reference_side=side, classes=classes))
+    network = AttentionNet(reference_side=side, classes=classes)
     network.load_state_dict(rename_keys(state, NAMES))
     network.to(kind).eval()
     torch.testing.assert_close(network.histogram.colors.T, golden.tensor("in_ab_table").to(kind))

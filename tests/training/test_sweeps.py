@@ -35,8 +35,9 @@ def is_option(name: str, config: dict[str, Any]) -> bool:
     if part == "trainer":
         return rest[0] in inspect.signature(Trainer).parameters
     module, _, task = task_paths()[config["model"]["class_path"]].partition(":")
-    group, setting = rest
-    return setting in constructor_parameters(setting_groups(getattr(import_module(module), task))[group])
+    *groups, setting = rest
+    kind = getattr(import_module(module), task)
+    return setting in constructor_parameters(setting_groups(kind)[groups[0]] if groups else kind)
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)

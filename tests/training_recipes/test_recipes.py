@@ -12,7 +12,7 @@ import pytest
 import training_recipes
 from colorzoo.card import ModelCard
 from colorzoo.registry import all_cards, load_task_class
-from colorzoo.settings import setting_groups
+from colorzoo.settings import constructor_parameters, setting_groups
 from colorzoo.training.configs import config_folders
 from training_recipes.recipe import Parsed, Recipe, parse, rate_at
 
@@ -38,6 +38,9 @@ NO_DEFAULTS = {
     "zhang2016/paper.yaml": {"neighbors"},
     "zhang2019/paper.yaml": {"last_kernel"},
 }
+# Arguments that select how the training starts and steps.
+PROCEDURE = {"stage", "start", "optimizer", "lr_scheduler", "discriminator_optimizer"}
+PROCEDURE |= {"discriminator_lr_scheduler", "matching_lr"}
 
 
 @pytest.fixture(scope="module", params=RECIPES, ids=lambda recipe: recipe.config)
@@ -83,8 +86,11 @@ def is_same(found: Any, wanted: Any) -> bool:
 
 
 def defaults(kind: type) -> dict[str, Any]:
-    """Return the default of every setting of a task by its flat name."""
-    return {each.name: each.default for group in setting_groups(kind).values() for each in fields(group)}
+    """Return the default of every setting of a task by its flat name, without the steps of a training."""
+    groups = setting_groups(kind)
+    found = {each.name: each.default for group in groups.values() for each in fields(group)}
+    plain = constructor_parameters(kind).items()
+    return found | {name: each.default for name, each in plain if name not in {*groups, *PROCEDURE}}
 
 
 CARDS = [card for card in all_cards().values() if any(each.config == card.config for each in RECIPES)]

@@ -59,7 +59,7 @@ def expected_losses(
     model: Any, lab: Tensor, ab: Tensor, warped: Warped, made: Tensor, look: Tensor
 ) -> dict[str, Tensor]:
     """Return the weighted terms of eq. 18 and of our extensions, without the adversarial term."""
-    weigh, ours = model.objective, model.extensions
+    weights = model.hparams
     warped_ab, similarity, matched = warped.ab, warped.similarity, warped.matched
     true = lab[:, 1:]
     flags = made.float()
@@ -71,16 +71,16 @@ def expected_losses(
         for rgb in (lab_to_rgb(torch.cat([lab[:, :1], ab], 1)), lab_to_rgb(lab), look)
     )
     step = 4 * similarity.shape[-1] // seen[-1].shape[-1]
-    unmatched = 1 - (enlarge(similarity)[..., ::step, ::step].detach() if weigh.semantic else 0)
+    unmatched = 1 - (enlarge(similarity)[..., ::step, ::step].detach() if weights.semantic else 0)
     style = 8 * contextual_loss(seen[2], reference[2]) + 4 * contextual_loss(seen[1], reference[1])
     style = style + 2 * contextual_loss(F.avg_pool2d(seen[0], 2), F.avg_pool2d(reference[0], 2))
     return {
-        "l1": weigh.l1_weight * of_self,
-        "truth": ours.truth_weight * (ab - true).abs().mean(),
-        "warp": ours.warp_weight * distance,
-        "smooth": weigh.smooth_weight * edge_aware_smoothness(ab, lab, alpha=weigh.smooth_alpha),
-        "perceptual": weigh.perceptual_weight * (unmatched * (seen[-1] - truth[-1]).square()).mean(),
-        "contextual": weigh.contextual_weight * style.mean(),
+        "l1": weights.l1_weight * of_self,
+        "truth": weights.truth_weight * (ab - true).abs().mean(),
+        "warp": weights.warp_weight * distance,
+        "smooth": weights.smooth_weight * edge_aware_smoothness(ab, lab, alpha=weights.smooth_alpha),
+        "perceptual": weights.perceptual_weight * (unmatched * (seen[-1] - truth[-1]).square()).mean(),
+        "contextual": weights.contextual_weight * style.mean(),
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -20,7 +19,7 @@ def check_match_of_itself(task: Any, size: tuple[int, int]) -> None:
         size: Height and width of the image.
     """
     task.model.correspondence.phi.load_state_dict(task.model.correspondence.theta.state_dict())
-    task.model.architecture = replace(task.model.architecture, tau=1e-10)
+    task.model.tau = 1e-10
     height, width = size
     rgb = sample_image(size, seed=1)
     source = task(rgb_to_lab(rgb)[:, :1], Guidance(exemplar=Exemplar(rgb))).extras["match"]

@@ -1,4 +1,4 @@
-"""SPColor: class reassignment, cluster merging, unrelated references, and segmenter weights."""
+"""SPColor: classes, segmenters, unrelated references, and the formulas of a training step."""
 
 import copy
 from pathlib import Path
@@ -7,23 +7,32 @@ from typing import Any
 import pytest
 import torch
 from docs.models.find_clusters import find_clusters
+from exemplar_formulas import compare_step, expected_losses, noisy, paired_batch
 from exemplar_matches import check_match_of_itself
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.card import ModelCard
-from colorzoo.color import rgb_to_lab
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.data import Batch
+from colorzoo.data.self_references import crop_flip_reference
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import build_model
 from colorzoo.guidance import ClassMap, Exemplar, Guidance
-from colorzoo.networks.clusters import classify, merge_clusters
+from colorzoo.losses.exemplar import relativistic_loss
+from colorzoo.networks.clusters import Classified, classify, merge_clusters
+from colorzoo.networks.exemplar import ReferenceImage, enlarge, to_grid
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.testing import sample_image
 from colorzoo.testing.models import contract_test_model
-from colorzoo.zoo.chen2023.extensions import Extensions, hide_from_matching
-from colorzoo.zoo.chen2023.network import ClusterSegmenter, ProjectedMaps, StegoEncoder, load_segmenter
+from colorzoo.zoo.chen2023.model import (
+    ClusterSegmenter,
+    ProjectedMaps,
+    StegoEncoder,
+)
+from colorzoo.zoo.chen2023.task import hide_from_matching, load_segmenter
 
 SIZE = (64, 96)
 MEAN, DEVIATION = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]).view(2, 3, 1, 1)
@@ -128,8 +137,9 @@ def test_find_clusters_separates_groups_of_features_and_whitens_them() -> None:
 def test_hide_from_matching_draws_per_image_reference_and_class() -> None:
     labels, seeds = torch.arange(8).view(1, 1, 2, 4).repeat(64, 1, 1, 2), torch.arange(64)
     found = classify(torch.randn(64, 3, 2, 8), torch.randn(4, 3))._replace(labels=labels)
-    shares = Extensions(one_class=0.2, hide_classes=0.5, without_reference=0.1)
-    ours, theirs = hide_from_matching(found, found, seeds, shares)
+    ours, theirs = hide_from_matching(
+        found, found, seeds, one_class=0.2, hide_classes=0.5, without_reference=0.1
+    )
     single, whole, *each = draw_uniform(image_generators(seeds, "hide"), 64, 10, labels.device).T
     one = (single < 0.2)[:, None, None, None].expand_as(labels)
     assert torch.equal(ours.labels, labels.where(~one, 0))
@@ -137,7 +147,7 @@ def test_hide_from_matching_draws_per_image_reference_and_class() -> None:
     hidden = (hidden & ~one) | (whole < 0.1)[:, None, None, None]
     assert torch.equal(theirs.labels, ours.labels.where(~hidden, -1))
     assert 0 < int(one.sum()) < one.numel()
-    for kept in hide_from_matching(found, found, seeds, Extensions()):
+    for kept in hide_from_matching(found, found, seeds, one_class=0, hide_classes=0, without_reference=0):
         assert torch.equal(kept.labels, labels)
 
 
@@ -167,7 +177,7 @@ def test_stego_encoder_resizes_to_a_square_and_back_to_the_image_size(
         def forward(self, image: Tensor) -> Tensor:
             return F.avg_pool2d(image, 8).repeat(1, 256, 1, 1)
 
-    monkeypatch.setattr("colorzoo.zoo.chen2023.network.DinoBackbone", Backbone)
+    monkeypatch.setattr("colorzoo.zoo.chen2023.model.DinoBackbone", Backbone)
     encoder = StegoEncoder()
     held = {key: torch.rand_like(value) for key, value in encoder.head.state_dict().items()}
     names = {"linear_code": "net.cluster1.0", "bent_code": "net.cluster2", "linear": "linear_probe"}
@@ -182,3 +192,83 @@ def test_stego_encoder_resizes_to_a_square_and_back_to_the_image_size(
         found = encoder(rgb, rgb)
         whole = size == (256, 256)
         torch.testing.assert_close(found, wanted if whole else F.interpolate(wanted, size, mode="bilinear"))
+
+
+ALL_TERMS = {"contextual_weight": 0.3, "truth_weight": 0.7, "warp_weight": 0.6, "perceptual_weight": 20.0}
+CARD = model_card("chen2023")
+
+
+def small(**changed: Any) -> Any:
+    torch.manual_seed(0)
+    model: Any = build_model(load_task_class(CARD), {**CARD.contract_test.hparams, **ALL_TERMS, **changed})
+    with torch.no_grad():
+        model.discriminator.attention.gamma.fill_(0.3)
+    return model
+
+
+def expected_step(model: Any, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
+    """Return the generator's terms and the discriminator's loss."""
+    lab = rgb_to_lab(batch["rgb"])
+    look = batch.get("reference")
+    made = batch.get("self_made", torch.ones(3, dtype=torch.bool))
+    if look is None:
+        look = crop_flip_reference(batch["rgb"], image_generators(batch["seed"], "reference"))
+    lightness = noisy(batch, model.lightness_noise)
+    target, other = model.model.features.of_lightness(lightness), model.model.features.of_rgb(look)
+    clean = model.model.features.of_lightness(lab[:, :1])
+    grid = (lightness.shape[-2] // 4, lightness.shape[-1] // 4)
+    classes = tuple(
+        Classified(
+            *(to_grid(part, tuple(lightness.shape[-2:]), grid) for part in model.model.segmenter(None, deep))
+        )
+        for deep in (clean.deep, other.deep)
+    )
+    reference = ReferenceImage(look, rgb_to_lab(look)[:, 1:])
+    warped = model.model.carry_over((target, other), reference, classes)
+    parts = [enlarge(warped.ab), enlarge(warped.similarity), lightness - 50]
+    ab = model.model.network(torch.cat(parts, dim=1))
+    terms = expected_losses(model, lab, ab, warped, made, look)
+    fake, real = (model.discriminator(torch.cat([lab[:, :1], each], 1)) for each in (ab, lab[:, 1:]))
+    terms["adversarial"] = model.hparams.adversarial_weight * relativistic_loss(fake, real)
+    generated = torch.cat([lab[:, :1], ab.detach()], 1)
+    fake, real = (model.discriminator(each) for each in (generated, lab))
+    return terms, relativistic_loss(real, fake)
+
+
+def test_chen2023_training_step_equals_the_formulas(tmp_path: Path) -> None:
+    for guided, semantic in [(True, True), (False, False)]:
+        batch = paired_batch()
+        if not guided:
+            del batch["reference"], batch["self_made"]
+        model = small(semantic=semantic)
+        compare_step(model, batch, expected_step, tmp_path)
+
+
+class RecordingSegmenter:
+    """A segmenter that records its inputs."""
+
+    def __init__(self) -> None:
+        self.inputs: list[tuple[Tensor, Tensor]] = []
+
+    def __call__(self, rgb: Tensor, deep: Tensor) -> Classified:
+        self.inputs.append((rgb, deep))
+        labels = torch.zeros(len(rgb), 1, 8, 8, dtype=torch.int64)
+        return Classified(labels, torch.ones(labels.shape))
+
+
+def record_segmenter(model: Any) -> RecordingSegmenter:
+    del model.model.segmenter
+    model.model.segmenter = RecordingSegmenter()
+    return model.model.segmenter
+
+
+def test_chen2023_segments_the_gray_target_without_noise() -> None:
+    batch, model = paired_batch(), small(lightness_noise=20.0)
+    recorded = record_segmenter(model)
+    model.generate(batch)
+    lightness = rgb_to_lab(batch["rgb"])[:, :1]
+    gray = lab_to_rgb(torch.cat([lightness, 0 * lightness, 0 * lightness], 1))
+    (target, deep), (reference, _) = recorded.inputs
+    assert torch.equal(target, gray)
+    assert torch.equal(deep, model.model.features.of_lightness(lightness).deep)
+    assert torch.equal(reference, batch["reference"])

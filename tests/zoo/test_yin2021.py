@@ -4,7 +4,7 @@ import torch
 
 from colorzoo.registry import model_card
 from colorzoo.testing.models import contract_test_model
-from colorzoo.zoo.yin2021.network import color_histogram, kept_bins
+from colorzoo.zoo.yin2021.model import color_histogram, kept_bins
 
 
 def test_yin2021_color_histogram_counts_only_kept_bins() -> None:

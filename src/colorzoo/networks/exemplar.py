@@ -21,6 +21,7 @@ MULTIPLE = 32
 At H/16, the deepest feature map then has at least 2 x 2 positions, which instance normalization requires.
 """
 _NARROWEST = 16  # minimum channels of a layer
+_OPEN = 2.0  # initial gate bias; sigmoid(2) is nearly open
 
 
 class ReferenceImage(NamedTuple):
@@ -82,6 +83,21 @@ def unmatched(features: TrunkFeatures) -> Warped:
     zeros = stride4.new_zeros(len(stride4), 2, *stride4.shape[-2:])
     similarity = zeros[:, :1].clone()
     return Warped(ab=zeros, similarity=similarity, matched=similarity > 0, source=zeros)
+
+
+def fill_automatic(warped: Warped, features: TrunkFeatures) -> Warped:
+    """Fill positions without a match with colors of an automatic colorization model.
+
+    The papers set ab to 0 at these positions.
+
+    Args:
+        warped: Colors warped from the reference.
+        features: Features of the images; without predicted colors, ``warped`` is not changed.
+    """
+    if features.automatic is None:
+        return warped
+    automatic = F.avg_pool2d(features.automatic, STRIDE)
+    return warped._replace(ab=torch.where(warped.matched, warped.ab, automatic))
 
 
 def maps_of(warped: Warped, height: int, width: int) -> dict[str, Tensor]:
@@ -180,6 +196,24 @@ class ColorNet(nn.Module):
         map10 = F.relu(self.up10(_double(map9)) + self.skip1(map1))
         map10 = F.leaky_relu(self.conv10(map10), 0.2)
         return self.ab(map10)
+
+
+class GatedColorNet(ColorNet):
+    """Color network that adds the warped colors, multiplied by a predicted gate, to its output.
+
+    The papers have no gate. Without it, instance normalization discards the chroma magnitude of the warped
+    colors, which are the first two input channels.
+    """
+
+    outputs = 3
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ab ``(B, 2, H, W)`` in CIE units for ``(B, in_channels, H, W)``."""
+        output = self.raw(x)
+        ab = AB_RANGE * torch.tanh(output[:, :2])
+        gate = torch.sigmoid(output[:, 2:] + _OPEN)
+        warped = F.interpolate(x[:, :2, ::STRIDE, ::STRIDE], scale_factor=STRIDE, mode="bilinear")
+        return ab.float() + gate.float() * warped
 
 
 def _stack(in_channels: int, out_channels: int, count: int, *, dilation: int = 1) -> nn.ModuleList:

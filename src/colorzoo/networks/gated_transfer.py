@@ -191,13 +191,13 @@ class GatedColorization:
 
     Attributes:
         stride: Number of pixels by which height and width of the network input must be divisible.
-        architecture: Settings of the network, including ``reference_side``.
+        reference_side: Side of the resized reference in pixels.
     """
 
     accepts: frozenset[GuidanceKind] = frozenset({"exemplar"})
     stride: ClassVar[int]
     network: Any
-    architecture: Any
+    reference_side: int
 
     def read(self, rgb: Tensor) -> Reference:
         """Convert reference images ``(B, 3, H, W)`` in [0, 1] to network input."""
@@ -210,9 +210,9 @@ class GatedColorization:
             rgb: ``(B, 3, H, W)`` in [0, 1].
 
         Returns:
-            ``(B, 3, side, side)``, where ``side`` is the setting ``reference_side``.
+            ``(B, 3, side, side)``, where ``side`` is `reference_side`.
         """
-        side = self.architecture.reference_side
+        side = self.reference_side
         return F.interpolate(rgb.float(), size=(side, side), mode="bicubic", antialias=True).clamp(0, 1)
 
     def pad(self, image: Tensor) -> Tensor:

@@ -27,33 +27,11 @@ from colorzoo.networks.discriminators import pixel_patch_discriminator
 from colorzoo.networks.gated_transfer import Colored
 from colorzoo.networks.scaling import AB_SCALE, scaled_lab
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import NonNegativeFloat
 from colorzoo.training.exemplar import SelfReferenced
-from colorzoo.training.gan import DiscriminatorConfig, GANColorizationModule
+from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization
 
 _EPSILON = 2.22e-16  # machine epsilon of float64; prevents 0 / 0 for empty histogram bins
-
-
-@dataclass(frozen=True)
-class GatedTransferObjective:
-    """Weights of the losses.
-
-    Attributes:
-        pixel_weight: Weight of the smooth L1 loss of ab / 110, summed over the three resolutions at which the
-            network predicts colors.
-        histogram_weight: Weight of the chi-square distance between the ab histograms of the prediction and
-            the reference.
-        variation_weight: Weight of the total variation of the predicted ab / 110.
-        class_weight: Weight of the cross-entropy of the image class. If 0, labels are not required.
-        adversarial_weight: Weight of the least-squares adversarial loss. If 0, no discriminator is trained.
-    """
-
-    pixel_weight: NonNegativeFloat = 1000.0
-    histogram_weight: NonNegativeFloat = 1.0
-    variation_weight: NonNegativeFloat = 10.0
-    class_weight: NonNegativeFloat = 1.0
-    adversarial_weight: NonNegativeFloat = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,32 +52,33 @@ class GatedPrediction(AbPrediction):
 class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]):
     """Base class of tasks for gated color transfer.
 
-    A subclass defines `read_references`. The model is a `GatedColorization`, and its network has a
-    ``classifier``.
+    A subclass defines `read_references`, and its ``__init__`` has the loss weights as arguments; `Lu2020`
+    documents them. The model is a `GatedColorization`, and its network has a ``classifier``.
     """
 
     model: Any
-    label_setting = "--model.architecture.classes"
+    label_setting = "--model.classes"
 
     def __init__(
         self,
         model: ColoringModel,
-        objective: GatedTransferObjective,
-        discriminator_config: DiscriminatorConfig,
+        *,
+        class_weight: float,
+        discriminator_width: float,
         stage: str | None = None,
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
         super().__init__(model, stage=stage, **optimization)
-        self.objective = objective
         # for images with the channels L / 50 - 1, a / 110 and b / 110
-        self.discriminator = pixel_patch_discriminator(discriminator_config.discriminator_width)
-        if not objective.class_weight:
+        self.discriminator = pixel_patch_discriminator(discriminator_width)
+        self.class_weight = class_weight
+        if not class_weight:
             self.model.network.classifier.requires_grad_(False)  # DDP waits for its gradients
 
     @property
     def label_count(self) -> int:
         """Number of image classes that the network predicts; 0 if ``class_weight`` is 0."""
-        return self.model.architecture.classes if self.objective.class_weight else 0
+        return self.model.network.classifier.out_features if self.class_weight else 0
 
     def read_references(self, batch: Batch) -> tuple[Any, Tensor] | None:
         """Return the references of a batch and their ab histograms ``(B, 441)``.
@@ -120,12 +99,12 @@ class GatedTransferModule(SelfReferenced, GANColorizationModule[GatedPrediction]
 
     def generator_loss(self, batch: Batch, generated: GatedPrediction) -> Tensor:
         """Return the weighted sum of the generator losses."""
-        terms = self.losses(generated, batch["label"] if self.objective.class_weight else None)
+        terms = self.losses(generated, batch["label"] if self.class_weight else None)
         self.log_losses(terms, len(generated.truth))
-        return weighted_sum(terms, self.objective)
+        return weighted_sum(terms, self.hparams)
 
     def losses(self, generated: GatedPrediction, label: Tensor | None) -> dict[str, Tensor]:
-        """Return the generator losses by name, without their weights; see `GatedTransferObjective`.
+        """Return the generator losses by name, without their weights.
 
         Args:
             generated: Prediction for the batch.

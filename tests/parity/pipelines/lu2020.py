@@ -14,7 +14,7 @@ from torch import Tensor
 
 from colorzoo.color import lab_to_rgb
 from colorzoo.networks.scaling import AB_SCALE, scaled_lab
-from colorzoo.zoo.lu2020.network import STRIDE
+from colorzoo.zoo.lu2020.model import STRIDE
 
 Bytes = NDArray[np.uint8]
 

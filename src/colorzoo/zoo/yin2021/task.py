@@ -5,7 +5,7 @@ The authors publish neither training code nor losses; the model page lists the s
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import Annotated, Unpack
 
 from torch import Tensor
 
@@ -13,21 +13,28 @@ from colorzoo.data.dataset import Batch
 from colorzoo.losses import soft_histogram
 from colorzoo.networks.gated_transfer import Reference
 from colorzoo.networks.scaling import scaled_lab
+from colorzoo.settings import Fraction, NonNegativeFloat, Positive, PositiveInt, Range, Width
 from colorzoo.training.exemplar import references_of
-from colorzoo.training.gan import DiscriminatorConfig
-from colorzoo.training.gated_transfer import GatedTransferModule, GatedTransferObjective
+from colorzoo.training.gated_transfer import GatedTransferModule
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.zoo.yin2021.model import AttentiveTransfer
-from colorzoo.zoo.yin2021.network import Architecture
 
 
 class Yin2021(GatedTransferModule):
     """Training task of `AttentiveTransfer`.
 
     Args:
-        architecture: Settings of the network.
-        objective: Settings of the losses.
-        discriminator_config: Settings of the discriminator.
+        width: See `AttentiveTransfer`.
+        reference_side: See `AttentiveTransfer`.
+        classes: See `AttentiveTransfer`.
+        tau: See `AttentiveTransfer`.
+        dropout: See `AttentiveTransfer`.
+        pixel_weight: See `Lu2020`.
+        histogram_weight: See `Lu2020`.
+        variation_weight: See `Lu2020`.
+        class_weight: See `Lu2020`.
+        adversarial_weight: See `Lu2020`.
+        discriminator_width: See `Lu2020`.
         **optimization: Optimizers and schedules of the generator and the discriminator; see
             `AdversarialOptimization`.
     """
@@ -36,13 +43,25 @@ class Yin2021(GatedTransferModule):
 
     def __init__(
         self,
-        architecture: Architecture = Architecture(),
-        objective: GatedTransferObjective = GatedTransferObjective(),
-        discriminator_config: DiscriminatorConfig = DiscriminatorConfig(),
+        width: Width = 1.0,
+        reference_side: Annotated[int, Range(32, unit="pixels", step=16)] = 256,
+        classes: PositiveInt = 1000,
+        tau: Positive = 0.01,
+        dropout: Fraction = 0.1,
+        pixel_weight: NonNegativeFloat = 1000.0,
+        histogram_weight: NonNegativeFloat = 1.0,
+        variation_weight: NonNegativeFloat = 10.0,
+        class_weight: NonNegativeFloat = 1.0,
+        adversarial_weight: NonNegativeFloat = 0.1,
+        discriminator_width: Width = 1.0,
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        model = AttentiveTransfer(architecture)
-        super().__init__(model, objective, discriminator_config, **optimization)
+        super().__init__(
+            AttentiveTransfer(width, reference_side, classes, tau, dropout),
+            class_weight=class_weight,
+            discriminator_width=discriminator_width,
+            **optimization,
+        )
 
     def read_references(self, batch: Batch) -> tuple[Reference, Tensor]:
         """Return the network input of the references and soft color histograms ``(B, 441)``."""

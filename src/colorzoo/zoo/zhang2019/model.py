@@ -3,63 +3,47 @@
 Each position of a frame gets the mean color of similar reference positions. A color network predicts ab from
 these colors and the previous colorized frame. SPColor (`chen2023`) extends this method with class-wise
 matching. https://arxiv.org/abs/1906.09909
+
+The arguments ``gated``, ``unrelated`` and ``donor`` of `DeepExemplar` are not in the paper.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.color import rgb_to_lab
-from colorzoo.factory import build_trunk
+from colorzoo.factory import build_trunk, create_backbone
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.networks.exemplar import (
     MULTIPLE,
     ColorNet,
+    GatedColorNet,
     ReferenceImage,
     Warped,
     centers_of,
     convert_networks,
     enlarge,
+    fill_automatic,
     maps_of,
     source_in_reference,
     unmatched,
 )
-from colorzoo.networks.exemplar_extensions import color_net, unmatched_automatic
 from colorzoo.networks.exemplar_features import Trunk, TrunkFeatures
 from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
+from colorzoo.networks.shared_weights import borrow
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Positive, Width
-from colorzoo.zoo.zhang2019.extensions import Extensions, take_layers
 
+_FIRST_WEIGHT = "conv1.0.weight"
+_TRAINABLE = ("conv1.", "conv2.", "up10.", "skip1.", "conv10.", "ab.")  # trainable with a donor
 _CHANNEL_ORDER = (1, 2, 3, 0, 4, 5, 6)  # here: a, b, similarity, L, previous frame; published: L first
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """Settings of the networks (section 3.2).
-
-    Attributes:
-        features: Feature network: ``vgg19`` or the name of a registered zhang2016 model.
-        width: Multiplier for the channel counts of the correspondence network and VGG-19; 1.0 matches the
-            published network.
-        color_width: Multiplier for the channel counts of the color network.
-        tau: Softmax temperature in the matching of image and reference positions; at 1e-10, only the best
-            match contributes.
-        training_tau: Softmax temperature of the matching in training.
-    """
-
-    features: str = "vgg19"
-    width: Width = 1.0
-    color_width: Width = 1.0
-    tau: Positive = 1e-10
-    training_tau: Positive = 0.01
 
 
 class DeepExemplar(ColoringModel):
@@ -70,8 +54,22 @@ class DeepExemplar(ColoringModel):
         correspondence: Network that projects features for the matching.
 
     Args:
-        architecture: Settings of the networks.
-        extensions: Settings of extensions that are not in the paper.
+        features: Feature network: ``vgg19`` or the name of a registered zhang2016 model.
+        width: Multiplier for the channel counts of the correspondence network and VGG-19; 1.0 matches the
+            published network (section 3.2).
+        color_width: Multiplier for the channel counts of the color network.
+        tau: Softmax temperature in the matching of image and reference positions; at 1e-10, only the best
+            match contributes.
+        gated: Whether to add the warped colors, multiplied by a learned gate, to the output; see
+            `GatedColorNet`.
+        unrelated: Colors of positions without a match. ``zero`` sets ab to 0, as in the paper. ``automatic``
+            uses the colors that the feature model (the automatic colorization model that computes the
+            features) predicts without a reference.
+        donor: Name of a chen2023 model that provides the weights of the correspondence and color networks.
+            Only the color network's layers at full and 1/2 scale are then trained.
+
+    Raises:
+        WeightsError: ``donor`` has no trained weights on this machine.
     """
 
     accepts = frozenset({"exemplar"})
@@ -80,18 +78,30 @@ class DeepExemplar(ColoringModel):
     correspondence: WarpNet
 
     def __init__(
-        self, architecture: Architecture = Architecture(), extensions: Extensions = Extensions()
+        self,
+        features: str = "vgg19",
+        width: Width = 1.0,
+        color_width: Width = 1.0,
+        tau: Positive = 1e-10,
+        gated: bool = False,
+        unrelated: Literal["zero", "automatic"] = "zero",
+        donor: str | None = None,
     ) -> None:
-        features = build_trunk(architecture.features, architecture.width)
-        correspondence = WarpNet(features.channels, architecture.width)
-        color = color_net(7, architecture.color_width, extensions)
-        if extensions.donor is not None:
-            take_layers(extensions.donor, correspondence, color)
+        trunk = build_trunk(features, width)
+        correspondence = WarpNet(trunk.channels, width)
+        color = (GatedColorNet if gated else ColorNet)(7, color_width)
+        if donor is not None:
+            source: Any = create_backbone(donor, "donor", offline=True)
+            correspondence.load_state_dict(source.correspondence.state_dict())
+            borrow(correspondence, keys=list(correspondence.state_dict()))  # freezes the copied weights
+            # three more input channels with the weight 0, for the Lab colors of the previous frame
+            state_dict = source.network.state_dict()
+            state_dict[_FIRST_WEIGHT] = F.pad(state_dict[_FIRST_WEIGHT], (0, 0, 0, 0, 0, 3))
+            color.load_state_dict(state_dict)
+            borrow(color, keys=[key for key in state_dict if not key.startswith(_TRAINABLE)])
         super().__init__(color)
-        self.architecture = architecture
-        self.extensions = extensions
-        self.features, self.correspondence = features, correspondence
-        self.unmatched = unmatched_automatic if extensions.unrelated == "automatic" else unmatched
+        self.features, self.correspondence = trunk, correspondence
+        self.tau, self.unrelated = tau, unrelated
 
     def forward(
         self, lightness: Tensor, guidance: Guidance | None = None, previous: Tensor | None = None
@@ -113,11 +123,13 @@ class DeepExemplar(ColoringModel):
         with torch.autocast(lightness.device.type, enabled=False):  # matching requires float32
             features = self.features.of_lightness(padded_lightness.float())
             if exemplar is None:
-                warped = self.unmatched(features)
+                warped = unmatched(features)
+                if self.unrelated == "automatic":
+                    warped = fill_automatic(warped, features)
             else:
                 padded_exemplar = pad_to_multiple(exemplar.rgb.float(), MULTIPLE)
                 reference = ReferenceImage(padded_exemplar, rgb_to_lab(padded_exemplar)[:, 1:])
-                warped = self.warp(features, reference, self.architecture.tau)
+                warped = self.warp(features, reference, self.tau)
                 warped = source_in_reference(warped, padded_exemplar, exemplar.rgb)
         ab = self.colorize_warped(padded_lightness, warped, padded_previous)
         return AbPrediction(ab=ab[:, :, :height, :width], extras=maps_of(warped, height, width))
@@ -188,7 +200,7 @@ class DeepExemplar(ColoringModel):
                 keys are unchanged.
         """
         ours, left = convert_networks(state_dict)
-        first = "network.conv1.0.weight"
+        first = f"network.{_FIRST_WEIGHT}"
         if first in ours:
             ours[first] = ours[first][:, list(_CHANNEL_ORDER)]
         return ours | left
