@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextvars import Context
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from colorzoo.card import ModelCard
 from colorzoo.errors import ColorzooError, UntrainedWarning, WeightsError, first_words
 from colorzoo.model import ColoringModel, coloring_model
 from colorzoo.registry import load_model_class, load_task_class, model_card
-from colorzoo.settings import constructor_arguments, known_settings, merge_settings
+from colorzoo.settings import constructor_arguments, constructor_parameters
 from colorzoo.weights import ResolvedWeights, model_of_file, read_weights, resolve_weights
 from colorzoo.weights.catalog import entry_without_hash, listed_record, missing_weights_advice
 from colorzoo.weights.load import UNTRAINED, Provenance, untrained_reason
@@ -55,9 +55,9 @@ def create_task(
     task_class = load_task_class(card)
     file = resolve_weights(card, weights, offline=offline)
     if file is not None:
-        file = _match_published(card, file, known_settings(task_class))
+        file = _match_published(card, file, constructor_parameters(task_class).keys())
     stored = _stored_settings(card, file, task_class)
-    settings = merge_settings(task_class, card.hparams, stored, hparams)
+    settings = {**card.hparams, **stored, **hparams}
     task: nn.Module = _create(task_class, settings, file)
     if not isinstance(task, kind):
         raise TypeError(f"the task of {card.name} must be a {kind.__name__}, got {type(task).__name__}")
@@ -122,11 +122,11 @@ def _match_model_file(
     card: ModelCard, file: ResolvedWeights, model_class: type[ColoringModel]
 ) -> ResolvedWeights:
     """Apply `_match_published` to a file that stores settings which the model does not have."""
-    known = known_settings(model_class)
+    known = constructor_parameters(model_class).keys()
     if not file.hparams.keys() - known:
         return file
     # the task class imports Lightning, so it is loaded only for settings that the model does not have
-    return _match_published(card, file, known | known_settings(load_task_class(card)))
+    return _match_published(card, file, known | constructor_parameters(load_task_class(card)).keys())
 
 
 def _model_settings(
@@ -140,17 +140,17 @@ def _model_settings(
     Raises:
         ColorzooError: A setting is unknown to both the model and the task.
     """
-    known = known_settings(model_class)
+    known = constructor_parameters(model_class).keys()
     unknown = hparams.keys() - known
     if unknown:  # the task class imports Lightning, so it is loaded only if necessary
-        unknown -= known_settings(load_task_class(card))
+        unknown -= constructor_parameters(load_task_class(card)).keys()
     if unknown:
         raise ColorzooError(
             f"{card.name} has no setting {', '.join(map(repr, sorted(unknown)))}; its settings are "
             f"{', '.join(sorted(known)) or 'none'}"
         )
     stored = _stored_settings(card, file, model_class)
-    merged = merge_settings(model_class, card.hparams, stored, hparams)
+    merged = {**card.hparams, **stored, **hparams}
     return {key: value for key, value in merged.items() if key in known}
 
 
@@ -233,7 +233,7 @@ def build_model(model_class: type[M], settings: Mapping[str, Any]) -> M:
 
     Args:
         model_class: Class of the model or task.
-        settings: Single settings such as ``width``, groups of settings such as ``architecture``, or both.
+        settings: Constructor arguments by name, such as ``width``.
 
     Raises:
         ColorzooError: A setting is unknown to the class.
@@ -272,7 +272,7 @@ def _create(model_class: type[M], settings: Mapping[str, Any], file: ResolvedWei
     return model
 
 
-def _match_published(card: ModelCard, found: ResolvedWeights, known: frozenset[str]) -> ResolvedWeights:
+def _match_published(card: ModelCard, found: ResolvedWeights, known: Set[str]) -> ResolvedWeights:
     """Mark a Lightning checkpoint as published by the authors if it has no known setting."""
     if found.entry is not None or found.hparams.keys() & known:
         return found
@@ -312,7 +312,7 @@ def _stored_settings(card: ModelCard, file: ResolvedWeights | None, kind: type[A
     """
     if file is None:
         return {}
-    known = known_settings(kind)
+    known = constructor_parameters(kind).keys()
     stored = {key: value for key, value in file.hparams.items() if key in known}
     unknown = [key for key in file.hparams if key not in known]
     if unknown:

@@ -20,7 +20,7 @@ from typing import Any, get_args
 import colorzoo.zoo
 from colorzoo.card import GuidanceKind, ModelCard
 from colorzoo.errors import ColorzooError, UnknownModelError
-from colorzoo.settings import flatten_arguments, plain_arguments
+from colorzoo.settings import plain_arguments
 
 __all__ = [
     "all_cards",
@@ -108,9 +108,9 @@ def card_of(kind: type, settings: Mapping[str, Any]) -> ModelCard | None:
 
     Args:
         kind: Class of the model or task.
-        settings: Constructor arguments of the instance, as single settings or in groups.
+        settings: Constructor arguments of the instance.
     """
-    own = plain_arguments(flatten_arguments(kind, settings))
+    own = plain_arguments(settings)
 
     def fits(card: ModelCard) -> bool:
         return all(own.get(key, value) == value for key, value in plain_arguments(card.hparams).items())

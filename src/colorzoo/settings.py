@@ -1,12 +1,8 @@
-"""Typed settings: groups of model settings, value ranges, and options of the command line.
+"""Typed settings: value ranges of constructor arguments, and options of the command line.
 
-Settings are declared in one way: as dataclass fields or constructor parameters with a default and a type
-annotation, which may contain a `Range`. `option` adds the help text of a command-line option.
-
-Model constructors have parameters for groups of settings (``architecture``, ``objective``, ``simulation``).
-Each group is a frozen dataclass; YAML files and checkpoints store each group as a mapping. Cards, weight
-files and `create_model` use flat setting names, which are unique within a model:
-``create_model(name, width=0.25)``.
+Settings are constructor parameters or dataclass fields with a default and a type annotation, which may
+contain a `Range`. YAML files, checkpoints, cards, weight files and `create_model` use the same names:
+``create_model(name, width=0.25)``. `option` adds the help text of a command-line option.
 """
 
 from __future__ import annotations
@@ -16,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, is_dataclass
 from numbers import Integral, Real
 from pathlib import PurePath
-from types import NoneType, UnionType
+from types import NoneType
 from typing import Annotated, Any, Literal, Union, Unpack, get_args, get_origin, get_type_hints
 
 from colorzoo.errors import ColorzooError
@@ -142,24 +138,17 @@ PositiveInt = Annotated[int, Range(1)]
 
 
 def check_arguments(kind: type[Any], arguments: Mapping[str, Any]) -> None:
-    """Raise `ColorzooError` if a constructor argument, or a setting in a group, has an invalid value.
+    """Raise `ColorzooError` if a constructor argument has an invalid value.
 
     A number must be inside its `Range`, and a value of a `Literal` type must be one of the listed values.
 
     Args:
         kind: Class whose constructor declares the arguments, such as a dataclass.
         arguments: Constructor arguments by name. An argument can be a number, a list or mapping of numbers,
-            a listed value, or a group of settings. Other values, such as None, are not checked.
+            or a listed value. Other values, such as None, are not checked.
     """
     for name, parameter in constructor_parameters(kind).items():
-        value = arguments.get(name)
-        hint = parameter.annotation
-        group = group_of(hint)
-        if group is not None:
-            settings = vars(value) if isinstance(value, group) else value
-            if isinstance(settings, Mapping):
-                check_arguments(group, settings)
-            continue
+        value, hint = arguments.get(name), parameter.annotation
         if value is not None:
             check_choice(name, value, hint)
         items = [value]
@@ -187,12 +176,6 @@ def check_choice(name: str, value: Any, hint: Any) -> None:
     choices = _choices_of(hint)
     if choices and value not in choices:
         raise ColorzooError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
-
-
-def group_of(hint: Any) -> type[Any] | None:
-    """Return the dataclass in a type annotation ``Group`` or ``Group | None``; None for other types."""
-    members = get_args(hint) if isinstance(hint, UnionType) else (hint,)
-    return next((each for each in members if isinstance(each, type) and is_dataclass(each)), None)
 
 
 def constructor_parameters(kind: type[Any]) -> Mapping[str, inspect.Parameter]:
@@ -229,95 +212,28 @@ def constructor_parameters(kind: type[Any]) -> Mapping[str, inspect.Parameter]:
 
 
 def constructor_arguments(kind: type[Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert settings from a card, a weight file or a user to the arguments of a constructor.
+    """Check settings from a card, a weight file or a user, and return them with lists as tuples.
 
     Args:
         kind: Class of a model or task.
-        settings: Single settings by name, groups as mappings or dataclasses, or both.
-
-    Returns:
-        Constructor arguments by name, with each group as its dataclass.
+        settings: Constructor arguments by name.
 
     Raises:
-        ColorzooError: A setting is unknown, or a number is out of range.
+        ColorzooError: A setting is unknown, or a value is out of range.
     """
-    arguments = nest_arguments(kind, settings)
-    for name, value in arguments.items():
-        group = group_of(constructor_parameters(kind)[name].annotation)
-        if group is None or not isinstance(value, Mapping):
-            continue
-        known = constructor_parameters(group)
-        if unknown := [key for key in value if key not in known]:
-            raise ColorzooError(
-                f"{group.__name__} has no setting {unknown[0]!r}; known settings: {', '.join(known)}"
-            )
-        arguments[name] = group(**{key: _hashable(each) for key, each in value.items()})
+    known = constructor_parameters(kind)
+    if unknown := [name for name in settings if name not in known]:
+        raise ColorzooError(
+            f"{kind.__name__} has no argument {unknown[0]!r}; known arguments: {', '.join(sorted(known))}"
+        )
+    arguments = {name: _hashable(value) for name, value in settings.items()}
     check_arguments(kind, arguments)
     return arguments
-
-
-def nest_arguments(constructor: type[Any], flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert flat settings to constructor arguments, with each group of settings as a mapping.
-
-    For example, ``{"width": 0.5}`` becomes ``{"architecture": {"width": 0.5}}``. A key can also be a whole
-    group. Entries for the same group are merged, and later entries take precedence.
-
-    Raises:
-        ColorzooError: A setting is unknown.
-    """
-    group_of_setting = _group_names(constructor)
-    parameters = constructor_parameters(constructor)
-    nested: dict[str, Any] = {}
-    for key, value in flat.items():
-        if key in parameters:
-            earlier_group = nested.get(key)
-            if isinstance(earlier_group, Mapping) and value is not None:
-                nested[key] = {**earlier_group, **_group_settings(key, value)}
-            else:
-                nested[key] = value
-        elif key in group_of_setting:
-            group = group_of_setting[key]
-            nested[group] = {**_plain(nested.get(group, {})), key: value}
-        else:
-            known = ", ".join(sorted(known_settings(constructor)))
-            raise ColorzooError(f"{constructor.__name__} has no argument {key!r}; known arguments: {known}")
-    return nested
-
-
-def flatten_arguments(constructor: type[Any], nested: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace the groups in constructor arguments with their settings; the inverse of `nest_arguments`."""
-    groups = setting_groups(constructor)
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        flat |= _group_settings(key, value or {}) if key in groups else {key: value}
-    return flat
-
-
-def merge_settings(constructor: type[Any], *layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return flat settings; a later layer replaces settings of earlier layers, grouped or not."""
-    return {key: value for each in layers for key, value in flatten_arguments(constructor, each).items()}
-
-
-def known_settings(constructor: type[Any]) -> frozenset[str]:
-    """Return the names of all constructor arguments and of all settings in their groups."""
-    return frozenset({*constructor_parameters(constructor), *_group_names(constructor)})
-
-
-def setting_groups(constructor: type[Any]) -> dict[str, type[Any]]:
-    """Return a dict that maps the parameters for groups of settings to their dataclasses."""
-    hints = {name: each.annotation for name, each in constructor_parameters(constructor).items()}
-    return {name: hint for name, hint in hints.items() if isinstance(hint, type) and is_dataclass(hint)}
 
 
 def plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Convert argument values to mappings, lists, strings and numbers of Python; exclude callables."""
     return {key: _plain(value) for key, value in arguments.items() if not callable(value)}
-
-
-def _group_names(constructor: type[Any]) -> dict[str, str]:
-    """Return a dict that maps each setting in a group to the name of the group."""
-    groups = setting_groups(constructor)
-    return {setting: group for group, kind in groups.items() for setting in constructor_parameters(kind)}
 
 
 def _ranges_of(hint: Any) -> list[Range]:
@@ -333,13 +249,6 @@ def _choices_of(hint: Any) -> tuple[Any, ...]:
         members = [each for each in get_args(hint) if each is not NoneType]
         hint = members[0] if len(members) == 1 else Any
     return get_args(hint) if get_origin(hint) is Literal else ()
-
-
-def _group_settings(name: str, value: Any) -> dict[str, Any]:
-    """Return the settings of a group as a dictionary; raise an error for other values."""
-    if not isinstance(value, Mapping) and not is_dataclass(value):
-        raise ColorzooError(f"{name} must be a mapping of settings, got {value!r}")
-    return dict(_plain(value))
 
 
 def _plain(value: Any) -> Any:

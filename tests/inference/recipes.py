@@ -29,7 +29,7 @@ from colorzoo.inference.steps.areas import encode_locked_colors
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction
 from colorzoo.registry import load_model_class, model_card
-from colorzoo.settings import known_settings
+from colorzoo.settings import constructor_parameters
 from inference.by_hand import Results
 from pseudo_weights import pseudo_state_dict
 from tiny_model import tiny_model, tiny_painter
@@ -82,7 +82,7 @@ def _small(name: str) -> ColoringModel:
     """Return the narrowest form of a model with random weights."""
     card = model_card(name)
     kind = load_model_class(card)
-    known = known_settings(kind)
+    known = constructor_parameters(kind).keys()
     wanted = {"init_std": None, **card.hparams, **card.contract_test.hparams}
     hparams = {key: value for key, value in wanted.items() if key in known}
     with torch.random.fork_rng():

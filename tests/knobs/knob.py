@@ -13,7 +13,7 @@ from colorzoo.color.sketch import rgb_to_gray, xdog
 from colorzoo.data import Batch
 from colorzoo.factory import build_model
 from colorzoo.registry import load_task_class, model_card
-from colorzoo.settings import Range, constructor_parameters, flatten_arguments, known_settings, setting_groups
+from colorzoo.settings import Range, constructor_parameters
 from colorzoo.testing import sample_batch, sample_input
 from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer
 from colorzoo.training.module import ColorizationModule
@@ -45,20 +45,19 @@ class Knobs:
 
 
 def settings_to_try(name: str, knobs: Knobs) -> list[str]:
-    """Return the settings of a registered model, except groups and optimizer settings.
+    """Return the settings of a registered model, except optimizer settings.
 
     Optional texts, such as paths of weight files, are included only if `Knobs.values` contains a value.
     """
     cls = load_task_class(model_card(name))
     optional = {name for name, hint in setting_types(cls).items() if {str, type(None)} <= set(get_args(hint))}
-    tried = known_settings(cls) - set(setting_groups(cls)) - set(_OPTIMIZATION) - set(knobs.exempt)
+    tried = constructor_parameters(cls).keys() - set(_OPTIMIZATION) - set(knobs.exempt)
     return sorted(tried - (optional - knobs.values.keys()))
 
 
 def setting_types(cls: type[Any]) -> dict[str, Any]:
-    """Return the type annotation of every setting, including the settings in groups."""
-    kinds = (cls, *setting_groups(cls).values())
-    return {name: each.annotation for kind in kinds for name, each in constructor_parameters(kind).items()}
+    """Return the type annotation of every setting."""
+    return {name: each.annotation for name, each in constructor_parameters(cls).items()}
 
 
 def base_settings(name: str, knobs: Knobs) -> dict[str, Any]:
@@ -71,7 +70,7 @@ def settings_of_base(name: str, knobs: Knobs) -> dict[str, Any]:
     cls = load_task_class(model_card(name))
     with torch.device("meta"):
         built = build_model(cls, base_settings(name, knobs))
-    return flatten_arguments(cls, built.hparams)
+    return built.hparams
 
 
 def other_value(name: str, setting: str, knobs: Knobs, base: Mapping[str, Any]) -> Any:

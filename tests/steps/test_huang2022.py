@@ -13,7 +13,7 @@ from colorzoo.errors import DataError
 from colorzoo.factory import build_model
 from colorzoo.networks.imagenet import vgg_layers
 from colorzoo.registry import model_card
-from colorzoo.settings import known_settings
+from colorzoo.settings import constructor_parameters
 from colorzoo.testing.samples import sample_batch
 from colorzoo.weights.load import Provenance
 from colorzoo.zoo.huang2022.hints import CANDIDATE, MASKED, SEEN, Users, simulate
@@ -74,7 +74,7 @@ def test_masked_cross_entropy_uses_only_masked_and_candidate_cells() -> None:
 def codes_task(**settings: Any) -> Any:
     torch.manual_seed(0)
     contract_test = model_card("huang2022").contract_test.hparams
-    known = known_settings(Huang2022VQGAN)
+    known = constructor_parameters(Huang2022VQGAN).keys()
     own = {key: value for key, value in contract_test.items() if key in known}
     how = {"channels": 32, "discriminator_width": 0.125, **settings}
     return build_model(Huang2022VQGAN, {**own, **how}).train()

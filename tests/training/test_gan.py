@@ -231,7 +231,7 @@ class Mean(nn.Module):
 
 
 def test_losses_of_the_gan_on_the_page(pix2pix, tmp_path):
-    task = pix2pix.Pix2Pix(base=8, discriminator_width=0.125, objective=pix2pix.Objective(penalty_interval=3))
+    task = pix2pix.Pix2Pix(base=8, discriminator_width=0.125, penalty_interval=3)
     task.discriminator = Mean()
     task.trainer = small_trainer(tmp_path, max_steps=1)
     task.log_losses = lambda *_: None
@@ -249,7 +249,7 @@ def test_losses_of_the_gan_on_the_page(pix2pix, tmp_path):
 def test_gan_on_the_page_trains_with_lazy_penalty_and_resumes(pix2pix, images, tmp_path):
     words = ["fit", "--config=pix2pix.yaml", f"--data.root={images}", "--data.batch_size=2", "--data.crop=32"]
     words += ["--data.val_size=32", "--data.num_workers=0", "--trainer.accelerator=cpu", "--model.base=8"]
-    words += ["--model.discriminator_width=0.125", "--model.objective.penalty_interval=2"]
+    words += ["--model.discriminator_width=0.125", "--model.penalty_interval=2"]
     words += ["--trainer.log_every_n_steps=1"]
 
     def last(folder, steps, *more):

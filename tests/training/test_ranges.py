@@ -18,7 +18,7 @@ from colorzoo.data import FolderDataModule
 from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.registry import list_models, load_task_class, model_card
-from colorzoo.settings import NonNegativeFloat, NonNegativeInt, check_arguments, nest_arguments
+from colorzoo.settings import NonNegativeFloat, NonNegativeInt, check_arguments
 from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.trainer import quiet_trainer
 from colorzoo.training.configs import config_folders
@@ -109,7 +109,7 @@ def test_shipped_configs_are_within_their_ranges():
         model = (yaml.safe_load(Path(path).read_text()) or {}).get("model") or {}
         kind = classes.get(str(model.get("class_path")).rpartition(".")[2])
         if kind is not None:
-            check_arguments(kind, nest_arguments(kind, model["init_args"]))
+            check_arguments(kind, dict(model["init_args"]))
 
 
 def test_untrained_backbone_requires_allow_untrained(tmp_path):

@@ -14,7 +14,7 @@ from colorzoo import create_model
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.registry import load_task_class, model_card
-from colorzoo.settings import known_settings
+from colorzoo.settings import constructor_parameters
 from colorzoo.testing import sample_batch, sample_guidance
 from colorzoo.testing.trainer import batch_loader, quiet_trainer, silent_lightning
 from colorzoo.training import run_command as run
@@ -171,7 +171,7 @@ def test_checkpoint_of_a_first_stage_does_not_count_as_trained(name, tmp_path):
         torch.manual_seed(0)
         task_class = getattr(module, kind)
         small = {**card.contract_test.hparams, "discriminator_width": 0.125, **settings}
-        known = known_settings(task_class)
+        known = constructor_parameters(task_class).keys()
         task = build_model(task_class, {key: value for key, value in small.items() if key in known})
         task.allow_untrained = True
         if before is not None:

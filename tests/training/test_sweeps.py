@@ -17,7 +17,7 @@ from harness import make_images
 from lightning.pytorch import Trainer
 
 from colorzoo.registry import all_cards, task_paths
-from colorzoo.settings import constructor_parameters, setting_groups
+from colorzoo.settings import constructor_parameters
 from colorzoo.testing.training import logged, write_overlay
 from colorzoo.training import run_command
 from colorzoo.training.configs import config_folders, find_config
@@ -35,9 +35,7 @@ def is_option(name: str, config: dict[str, Any]) -> bool:
     if part == "trainer":
         return rest[0] in inspect.signature(Trainer).parameters
     module, _, task = task_paths()[config["model"]["class_path"]].partition(":")
-    *groups, setting = rest
-    kind = getattr(import_module(module), task)
-    return setting in constructor_parameters(setting_groups(kind)[groups[0]] if groups else kind)
+    return ".".join(rest) in constructor_parameters(getattr(import_module(module), task))
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)

@@ -13,7 +13,6 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 import colorzoo.data  # noqa: F401 - makes short class names known to the parser
-from colorzoo.settings import flatten_arguments
 from colorzoo.training.arguments import import_tasks, prepare_words
 from colorzoo.training.command import ZooCLI
 from colorzoo.training.module import ColorizationModule
@@ -75,7 +74,7 @@ class Parsed:
 
     @property
     def settings(self) -> dict[str, Any]:
-        return flatten_arguments(type(self.model), self.model.hparams)
+        return self.model.hparams
 
 
 def parse(config: str, folder: Path) -> Parsed:

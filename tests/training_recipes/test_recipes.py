@@ -3,7 +3,6 @@
 import importlib
 import math
 import pkgutil
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 import training_recipes
 from colorzoo.card import ModelCard
 from colorzoo.registry import all_cards, load_task_class
-from colorzoo.settings import constructor_parameters, setting_groups
+from colorzoo.settings import constructor_parameters
 from colorzoo.training.configs import config_folders
 from training_recipes.recipe import Parsed, Recipe, parse, rate_at
 
@@ -86,11 +85,9 @@ def is_same(found: Any, wanted: Any) -> bool:
 
 
 def defaults(kind: type) -> dict[str, Any]:
-    """Return the default of every setting of a task by its flat name, without the steps of a training."""
-    groups = setting_groups(kind)
-    found = {each.name: each.default for group in groups.values() for each in fields(group)}
-    plain = constructor_parameters(kind).items()
-    return found | {name: each.default for name, each in plain if name not in {*groups, *PROCEDURE}}
+    """Return the default of every setting of a task, without the steps of a training."""
+    parameters = constructor_parameters(kind).items()
+    return {name: each.default for name, each in parameters if name not in PROCEDURE}
 
 
 CARDS = [card for card in all_cards().values() if any(each.config == card.config for each in RECIPES)]

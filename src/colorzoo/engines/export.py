@@ -29,7 +29,6 @@ from colorzoo.errors import ColorzooError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
-from colorzoo.settings import flatten_arguments
 from colorzoo.weights.catalog import missing_weights_advice
 
 Graph = Callable[[Sequence[Tensor]], Mapping[str, Tensor]]
@@ -368,7 +367,7 @@ def _sample(card: ModelCard, size: tuple[int, int], batch: int) -> Sample:
 
 def _metadata(model: ColoringModel, outputs: Mapping[str, Tensor]) -> dict[str, str]:
     """Return the metadata of a graph, with the bin colors of a color distribution."""
-    hparams = json.dumps(flatten_arguments(type(model), model.hparams), sort_keys=True, default=str)
+    hparams = json.dumps(model.hparams, sort_keys=True, default=str)
     metadata = {"hparams": hparams, "conventions": _CONVENTIONS}
     if "logits" not in outputs:
         return metadata

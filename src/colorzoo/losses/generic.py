@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -71,16 +72,16 @@ def least_squares_discriminator_loss(fake: Tensor, real: Tensor) -> Tensor:
     return 0.5 * (fake.square().mean() + least_squares_loss(real))
 
 
-def weighted_sum(terms: Mapping[str, Tensor], objective: object) -> Tensor:
-    """Sum losses, each multiplied by the attribute ``NAME_weight`` of ``objective``.
+def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, Any]) -> Tensor:
+    """Sum losses, each multiplied by ``weights["NAME_weight"]``.
 
     Examples:
-        >>> from types import SimpleNamespace
-        >>> weighted_sum({"pixel": torch.tensor(3.0)}, SimpleNamespace(pixel_weight=10.0))
+        >>> weighted_sum({"pixel": torch.tensor(3.0)}, {"pixel_weight": 10.0})
         tensor(30.)
 
     Args:
         terms: Losses by name.
-        objective: Object with a float attribute ``NAME_weight`` for each name in ``terms``.
+        weights: Mapping with an entry ``NAME_weight`` for each name in ``terms``, such as the ``hparams`` of
+            a task.
     """
-    return torch.stack([getattr(objective, f"{name}_weight") * term for name, term in terms.items()]).sum()
+    return torch.stack([weights[f"{name}_weight"] * term for name, term in terms.items()]).sum()

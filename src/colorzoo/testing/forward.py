@@ -19,7 +19,7 @@ from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction, RgbPrediction
 from colorzoo.registry import load_model_class, load_task_class
-from colorzoo.settings import known_settings
+from colorzoo.settings import constructor_parameters
 from colorzoo.testing.models import (
     contract_test_model,
     difference,
@@ -63,7 +63,7 @@ def check_model_without_trainer(card: ModelCard) -> None:
     """Check that a model and its task make equal predictions."""
     task, model_class = contract_test_model(card), load_model_class(card)
     settings = {**card.hparams, **card.contract_test.hparams}
-    known = known_settings(model_class)
+    known = constructor_parameters(model_class).keys()
     model = build_model(model_class, {key: settings[key] for key in settings if key in known}).eval()
     model.load_state_dict(task.model.state_dict())
     has_same_size = model.working_size == task.model.working_size

@@ -21,7 +21,7 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.data import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.registry import load_task_class
-from colorzoo.settings import known_settings, nest_arguments
+from colorzoo.settings import constructor_parameters
 from colorzoo.testing.models import ContractError, HostSeeds, contract_test_model, elsewhere, require
 from colorzoo.testing.samples import contract_test_batch, write_sample_images
 from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer, silent_lightning
@@ -249,11 +249,11 @@ def write_overlay(card: ModelCard, folder: Path, images: Path) -> Path:
     """
     model_class = load_task_class(card)
     # initial weights do not match the small model and may not be available
-    unset = {name: None for name in ("start", "trunk") if name in known_settings(model_class)}
+    unset = {name: None for name in ("start", "trunk") if name in constructor_parameters(model_class)}
     # the training stage of the configuration is kept
     small_settings = {name: value for name, value in card.contract_test.hparams.items() if name != "stage"}
     overlay = {
-        "model": {"init_args": nest_arguments(model_class, unset | small_settings)},
+        "model": {"init_args": unset | small_settings},
         "data": {"class_path": "colorzoo.data.FolderDataModule", "init_args": _short_data(card, images)},
         "trainer": _short_trainer(folder),
         "allow_untrained": True,  # frozen parts keep random weights

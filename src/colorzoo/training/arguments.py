@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,18 +10,9 @@ from pathlib import Path
 from colorzoo.registry import task_paths
 from colorzoo.training.configs import find_config, load_config
 
-# null for a field of a settings dataclass: --model.init_args.NAME.FIELD=null, or without "init_args."
-# NAME neither is "init_args" nor ends with "optimizer" or "scheduler"
-_NULL_FIELD = re.compile(
-    r"(--model(?:\.init_args)?\.(?!\w*(?:optimizer|scheduler)\b)(?!init_args\.)\w+)\.(\w+)=null"
-)
-
 
 def prepare_words(words: Sequence[str]) -> list[str]:
     """Return arguments in the form ``--NAME=VALUE``, with configurations resolved to paths.
-
-    Null for a field of a settings dataclass becomes ``--NAME={"FIELD": null}``, because jsonargparse would
-    read ``--NAME.FIELD=null`` as the string "None".
 
     Raises:
         ColorzooError: A configuration does not exist or is not a YAML mapping.
@@ -30,14 +20,10 @@ def prepare_words(words: Sequence[str]) -> list[str]:
     prepared = []
     for word in _join_values(words):
         flag, _, value = word.partition("=")
-        null_field = _NULL_FIELD.fullmatch(word)
         if flag in ("--config", "-c") and value:
             path = find_config(value)
             load_config(path)  # its errors contain file and line
             prepared.append(f"--config={path}")
-        elif null_field:
-            name, field = null_field.groups()
-            prepared.append(f"{name}={json.dumps({field: None})}")
         else:
             prepared.append(word)
     return prepared

@@ -11,7 +11,6 @@ from colorzoo.errors import WeightsError, first_words
 from colorzoo.guidance import Recipe
 from colorzoo.inference.colorizer import choose_for_guidance
 from colorzoo.registry import all_cards, load_task_class, model_card
-from colorzoo.settings import nest_arguments
 from colorzoo.training.arguments import value_of, with_value
 
 SUFFIX = ".ckpt"
@@ -79,7 +78,7 @@ def with_registered_model(words: Sequence[str]) -> list[str]:
         name = choose_for_guidance(None, Recipe(), "default").name
     card = model_card(name)
     task = load_task_class(card)
-    settings = nest_arguments(task, card.hparams)
+    settings = dict(card.hparams)
     model = {"class_path": f"{task.__module__}.{task.__name__}", "init_args": settings}
     added = [f"--model={json.dumps(model)}"]
     selects_weights = any(word.startswith(("--init_from=", "--ckpt_path=")) for word in words)

@@ -24,7 +24,7 @@ from colorzoo.data import ImageDataModule
 from colorzoo.errors import ColorzooError, DataError, UnknownModelError, WeightsError
 from colorzoo.files import sha256_of
 from colorzoo.registry import card_of, model_card
-from colorzoo.settings import constructor_parameters, flatten_arguments, merge_settings
+from colorzoo.settings import constructor_parameters
 from colorzoo.training.arguments import import_tasks, prepare_words, value_of, with_value
 from colorzoo.training.callbacks import (
     FinalValidation,
@@ -353,12 +353,11 @@ def load_initial_weights(model: ColorizationModule, source: str) -> None:
     path, published = file.path, file.published
     content = read_weights(path)
     # some settings change no shapes, so weights of another setting could be loaded
-    kind, settings_class = type(model), type(model.model)
-    defaults = {name: each.default for name, each in constructor_parameters(settings_class).items()}
-    own = flatten_arguments(settings_class, model.model.hparams)
-    stored = merge_settings(kind, card_settings, content.hparams, file.hparams)
+    defaults = {name: each.default for name, each in constructor_parameters(type(model.model)).items()}
+    own = model.model.hparams
+    stored = {**card_settings, **content.hparams, **file.hparams}
     for name in model.model.weight_settings if stored else ():
-        expected = stored.get(name, flatten_arguments(settings_class, defaults)[name])
+        expected = stored.get(name, defaults[name])
         if own[name] != expected:
             raise WeightsError(
                 f"{name} of --model must be {expected}, as in the weights of --init_from {source}, got "

@@ -29,7 +29,7 @@ def create_model(
             ``"published"`` requires the authors' weights. None selects random weights. Any other value is the
             path of a weight file, a checkpoint or a folder of `ColoringModel.save_pretrained`.
         offline: Whether to disable network connections.
-        **hparams: Model settings by name (``width=0.25``), or settings dataclasses.
+        **hparams: Settings of the model and the task by name (``width=0.25``).
 
     Returns:
         The LightningModule. Its attribute ``model`` is the `ColoringModel`; ``trained`` is False for random

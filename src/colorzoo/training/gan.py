@@ -127,8 +127,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
 
         The result can depend on the global step. It is valid until the end of the batch.
         """
-        earlier = getattr(getattr(self, "objective", None), "adversarial_weight", 1)  # tasks with a group
-        weight: float = self.hparams.get("adversarial_weight", earlier)
+        weight: float = self.hparams.get("adversarial_weight", 1.0)
         return weight > 0
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:

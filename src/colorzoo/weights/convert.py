@@ -15,7 +15,7 @@ from colorzoo.card import ModelCard
 from colorzoo.errors import ColorzooError, WeightsError
 from colorzoo.files import sha256_of
 from colorzoo.registry import load_model_class
-from colorzoo.settings import constructor_arguments, flatten_arguments, known_settings, merge_settings
+from colorzoo.settings import constructor_arguments, constructor_parameters
 from colorzoo.weights.catalog import entry_without_hash, find_entry, listed_record
 from colorzoo.weights.load import (
     CONVENTIONS,
@@ -95,7 +95,7 @@ def _convert_published(
     state_dict, stored_hparams, record = _read_source(source, card, model_class)
     settings = _model_settings(model_class, card.hparams, stored_hparams) | overrides
     model = _build(model_class, settings)
-    settings |= flatten_arguments(model_class, model.hparams)
+    settings |= model.hparams
     initial_values = _replace_by_nan(model)  # parameters that the file lacks stay NaN
     require_finite(state_dict, str(source))
     apply_weights(model, state_dict, name=str(source), published=True)
@@ -129,11 +129,8 @@ def _read_checkpoint(source: Path, card: ModelCard, cls: type[Any]) -> WeightCon
     """
     if not source.is_file() or _is_caffe_model(source) or find_entry(card, source):
         return None
-    content, known = read_weights(source), known_settings(cls)
-    if known:
-        is_checkpoint = bool(flatten_arguments(cls, content.hparams).keys() & known)
-    else:
-        is_checkpoint = content.provenance is not None
+    content, known = read_weights(source), constructor_parameters(cls).keys()
+    is_checkpoint = bool(content.hparams.keys() & known) if known else content.provenance is not None
     return content if is_checkpoint else None
 
 
@@ -159,8 +156,8 @@ def _require_all_weights(content: WeightContent, cls: type[Any], settings: Mappi
 
 def _model_settings(cls: type[Any], *found: Mapping[str, Any]) -> dict[str, Any]:
     """Join settings by name; settings that only training uses are dropped."""
-    known = known_settings(cls)
-    return {key: value for key, value in merge_settings(cls, *found).items() if key in known}
+    known = constructor_parameters(cls).keys()
+    return {key: value for each in found for key, value in each.items() if key in known}
 
 
 def _checkpoint_metadata(

@@ -29,7 +29,7 @@ from colorzoo.card import ModelCard, Quality
 from colorzoo.errors import ColorzooError, UnknownModelError, WeightsError, first_words
 from colorzoo.files import similar_paths, write_atomic
 from colorzoo.registry import card_of, cards_of, load_model_class, model_card
-from colorzoo.settings import constructor_arguments, flatten_arguments
+from colorzoo.settings import constructor_arguments
 from colorzoo.weights.catalog import is_offline
 from colorzoo.weights.load import (
     CONVENTIONS,
@@ -104,7 +104,7 @@ def _metadata(model: Any, record: Provenance, card: ModelCard | None) -> dict[st
     kind = type(model)
     metadata = {
         "model_class": f"{kind.__module__}:{kind.__qualname__}",
-        "hparams": json.dumps(flatten_arguments(kind, model.hparams), sort_keys=True),
+        "hparams": json.dumps(model.hparams, sort_keys=True),
         "conventions": CONVENTIONS,
         "license": record.license,
         "provenance": json.dumps(record.to_dict(), sort_keys=True),

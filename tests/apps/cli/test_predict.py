@@ -26,8 +26,7 @@ from colorzoo.image_io.read import read_image
 from colorzoo.inference.pipeline import colorize_task
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask
-from colorzoo.registry import all_cards, load_task_class, model_card
-from colorzoo.settings import nest_arguments
+from colorzoo.registry import all_cards, model_card
 from colorzoo.testing.processes import in_processes
 from colorzoo.training import predicting
 from colorzoo.training import run_command as run
@@ -83,10 +82,7 @@ def logged_colorize(log: Path, task: ColorizeTask) -> ColorizedImage:
 
 
 def predict(root: Path, out: Path | str, *more: str) -> int:
-    settings = nest_arguments(load_task_class(model_card(NAME)), model_card(NAME).hparams)
-    model = [
-        f"--model.{group}.{key}={value}" for group, each in settings.items() for key, value in each.items()
-    ]
+    model = [f"--model.{key}={value}" for key, value in model_card(NAME).hparams.items()]
     words = [
         "--model=Zhang2017Local",
         *model,

@@ -156,7 +156,7 @@ def _print_report(report: VerifyReport) -> None:
 COMMANDS = {
     "prior": Command(
         "measure the frequencies of the 313 color bins in a data set, for class rebalancing (zhang2016)",
-        "colorzoo data prior photos/train -o prior.npy  # then fit --model.objective.prior prior.npy",
+        "colorzoo data prior photos/train -o prior.npy  # then fit --model.prior prior.npy",
         PriorOptions,
         _run_prior,
     ),
