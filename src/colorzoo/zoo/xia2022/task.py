@@ -112,7 +112,7 @@ class Xia2022(SingleOptimizerModule):
             WeightsError: The superpixel network is untrained, and ``allow_untrained`` is not set.
         """
         super().prepare_fit()
-        full = self.hparams.width == 1.0  # narrower networks have no published weights
+        full = self.hparams["width"] == 1.0  # narrower networks have no published weights
         if self.stage == "colors" and full and not (self.trained or self.allow_untrained):
             raise WeightsError(
                 "--model.stage colors requires a trained superpixel network. Set --init_from to a checkpoint "
@@ -126,7 +126,7 @@ class Xia2022(SingleOptimizerModule):
         if self.stage == "superpixels":
             losses = superpixel_losses(self.model.network.superpixels(network_input(lab[:, :1])), lab[:, 1:])
         else:
-            count = self.hparams.anchors
+            count = self.model.anchors
             draws = draw_uniform(image_generators(batch["seed"], "anchors"), len(lab), count, lab.device)
             losses, _ = self.losses(lab, starts_of(draws, lab[0, 0].numel() // CELL**2))
         self.log_losses(losses, len(lab))

@@ -125,7 +125,7 @@ class Xu2020(SingleOptimizerModule):
                 f"--model.start must name an xu2020 model for the stage 'decoder', got "
                 f"{type(source).__name__}"
             )
-        if self.hparams.backbone is not None:
+        if self.hparams["backbone"] is not None:
             raise ColorzooError("--model.start cannot be combined with --model.backbone. Remove one option.")
         weights = start_weights(source.model, MASK_CENTER)
         apply_weights(self.model.network.color.unet, weights, name="--model.start", published=False)
