@@ -20,33 +20,31 @@ from colorzoo.metrics import colorfulness
 from colorzoo.networks.exemplar import convert_vgg19, convert_warp_net
 from colorzoo.networks.exemplar_features import VGGTrunk
 from colorzoo.networks.matching import WarpNet
-from colorzoo.zoo.huang2022 import hints as hint_rules
-from colorzoo.zoo.huang2022.hints import (
+from colorzoo.zoo.huang2022.model import (
+    Draw,
     Matcher,
-    Users,
-    candidate_cells,
-    choose_candidates,
-    draw_mask,
     exemplar_hints,
-    patch_color,
+    most_probable,
     resized,
+    sample,
+    shrink_similarity,
     to_levels,
 )
-from colorzoo.zoo.huang2022.sampling import Draw, most_probable, sample
+from colorzoo.zoo.huang2022.network import CELL, ChromaVQGAN, Hints, HybridTransformer, Quantizer
 from colorzoo.zoo.huang2022.task import (
     LPIPS,
-    VQGANObjective,
+    candidate_cells,
+    choose_candidates,
     discriminator_hinge,
+    draw_mask,
     fed_codes,
     generator_terms,
     generator_total,
-    judged,
     masked_cross_entropy,
+    patch_color,
     patch_discriminator,
     transformer_groups,
 )
-from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer, TransformerSizes
-from colorzoo.zoo.huang2022.vqgan import CELL, ChromaVQGAN, Quantizer, VQGANSizes
 from parity.cases import Golden, case, record_outputs
 from parity.pipelines.huang2022 import (
     CellColor,
@@ -68,6 +66,8 @@ from parity.pipelines.huang2022 import (
 )
 from pseudo_weights import pseudo_tensor
 
+HINTED = 0.7  # fraction of the training images that have hints
+
 
 def weights(golden: Golden, part: str = "") -> dict[str, Tensor]:
     """Return the weights of a file, or of one of its networks."""
@@ -75,32 +75,29 @@ def weights(golden: Golden, part: str = "") -> dict[str, Tensor]:
     return {key: value.abs() for key, value in found.items()} if part == "lpips" else found
 
 
-def vqgan_sizes(config: Mapping[str, Any]) -> VQGANSizes:
+def vqgan_of(golden: Golden, config: Mapping[str, Any], part: str = "") -> ChromaVQGAN:
     dd = config["ddconfig"]
     levels = range(len(dd["ch_mult"]))
-    return VQGANSizes(
-        channels=dd["ch"],
-        multipliers=tuple(dd["ch_mult"]),
-        attention=tuple(n for n in levels if dd["resolution"] // 2**n in dd["attn_resolutions"]),
-        blocks=dd["num_res_blocks"],
-        latent=dd["z_channels"],
-        code_width=config["embed_dim"],
-        codes=config["n_embed"],
-    )
-
-
-def vqgan_of(golden: Golden, config: Mapping[str, Any], part: str = "") -> ChromaVQGAN:
+    sizes = {
+        "channels": dd["ch"],
+        "multipliers": tuple(dd["ch_mult"]),
+        "attention": tuple(n for n in levels if dd["resolution"] // 2**n in dd["attn_resolutions"]),
+        "blocks": dd["num_res_blocks"],
+        "latent": dd["z_channels"],
+        "code_width": config["embed_dim"],
+        "codes": config["n_embed"],
+    }
     with torch.device("meta"):
-        network = ChromaVQGAN(vqgan_sizes(config))
+        network = ChromaVQGAN(**sizes)
     network.load_state_dict(weights(golden, part), assign=True)
     return network.eval()
 
 
 def transformer_of(golden: Golden, config: Mapping[str, Any], part: str = "") -> HybridTransformer:
     rows, columns = config["input_shape"]
-    sizes = TransformerSizes(config["embed_dim"], config["num_heads"], config["num_layers"], rows, columns)
+    sizes = config["embed_dim"], config["num_heads"], config["num_layers"], rows * columns
     with torch.device("meta"):
-        network = HybridTransformer(sizes, config["dim_gray"], config["vocab_color"])
+        network = HybridTransformer(config["dim_gray"], config["vocab_color"], *sizes)
     network.load_state_dict(weights(golden, part), assign=True)
     return network.eval()
 
@@ -167,7 +164,7 @@ def exemplar_points(golden: Golden) -> None:
     for number, (warped, similarity) in enumerate(
         zip(golden.arrays["in_warped"], golden.arrays["in_similarity"], strict=True)
     ):
-        small = hint_rules.shrink_similarity(similarity, (warped.shape[0] // CELL, warped.shape[1] // CELL))
+        small = shrink_similarity(similarity, (warped.shape[0] // CELL, warped.shape[1] // CELL))
         golden.close(f"out_similarity_{number}", torch.from_numpy(small))
         found = exemplar_hints(warped, similarity)
         equal(golden, f"out_cells_{number}", CELL * found.cells[:, 1:])
@@ -380,13 +377,14 @@ def lpips_of(golden: Golden) -> LPIPS:
     return network.eval().requires_grad_(False)
 
 
-def objective_of(golden: Golden) -> VQGANObjective:
+def total_of(golden: Golden, terms: Mapping[str, Tensor], factor: float) -> Tensor:
+    """Return the weighted sum of the terms; the factor of the adversarial loss is 0 before ``disc_start``."""
     config = golden.meta["loss_config"]
-    return VQGANObjective(
+    return generator_total(
+        terms,
         perceptual_weight=config["perceptual_weight"],
         codebook_weight=config["codebook_weight"],
-        adversarial_weight=config["disc_weight"],
-        disc_start=config["disc_start"],
+        adversarial_weight=config["disc_weight"] * factor,
     )
 
 
@@ -399,7 +397,7 @@ def listed_terms(terms: Mapping[str, Tensor], total: Tensor, factor: float) -> T
 
 @case("huang2022_losses")
 def losses(golden: Golden) -> None:
-    objective, network = objective_of(golden), lpips_of(golden)
+    network = lpips_of(golden)
     discriminator = discriminator_of(golden, "discriminator").train()
     target, rgb = signed(golden), signed(golden, "in_rec").requires_grad_()
     golden.close("out_scaled", network.normalized(target)[:, :, ::8, ::8])
@@ -412,9 +410,9 @@ def losses(golden: Golden) -> None:
     (gradient,) = torch.autograd.grad(terms.sum(dim=1).mean(), rgb)
     golden.close("out_lpips_grad", gradient[:, :, ::4, ::4])
     codebook = golden.tensor("in_codebook_loss").float()
-    for name, step in (("before", objective.disc_start - 1), ("after", objective.disc_start)):
+    for name, factor in (("before", 0.0), ("after", 1.0)):  # before and after disc_start
         found = generator_terms(rgb, target, codebook, network, discriminator)
-        total, factor = generator_total(found, objective, step), judged(objective, step)
+        total = total_of(golden, found, factor)
         golden.close(f"out_ae_{name}", listed_terms(found, total, factor))
         (gradient,) = torch.autograd.grad(total, rgb)
         golden.close(f"out_ae_grad_{name}", gradient[:, :, ::4, ::4])
@@ -446,10 +444,10 @@ class GivenDraws:
 @case("huang2022_masks")
 def masks(golden: Golden) -> None:
     meta, arrays = golden.meta, golden.arrays
-    users = Users(everything=meta["mode_prob"]["full"], strokes=meta["strokes"])
+    states: Any = {"everything": meta["mode_prob"]["full"], "fewest": 16, "strokes": meta["strokes"]}
     modes, numbers = random.Random(meta["python_seed"]), np.random.RandomState(meta["numpy_seed"])
     shape = tuple(meta["input_shape"])
-    drawn = [draw_mask(modes, numbers, shape, users) for _ in range(meta["count"])]
+    drawn = [draw_mask(modes, numbers, shape, **states) for _ in range(meta["count"])]
     equal(golden, "out_masks", drawn)
     side = meta["resolution"][0]
     crop = validation_crop(arrays["in_rgb"], side)
@@ -463,9 +461,10 @@ def masks(golden: Golden) -> None:
     given = iter(zip(arrays["in_count"].tolist(), arrays["in_permutation"].tolist(), strict=True))
     for image, mask in enumerate(arrays["in_masks_select"]):
         uniform = float(arrays["in_rand"][image])
-        count, order = next(given) if uniform <= users.hinted else (0, [])
+        count, order = next(given) if uniform <= HINTED else (0, [])
         places = candidate_cells(mask)
-        for index in choose_candidates(mask, GivenDraws(uniform, count, order, limits), users):
+        draws: Any = GivenDraws(uniform, count, order, limits)
+        for index in choose_candidates(mask, draws, strokes=meta["strokes"], hinted=HINTED):
             cells.append((image, *places[index]))
             chosen.append(golden.tensor("in_cond_select")[image, index])
     golden.close("out_selected_colors", torch.stack(chosen))
@@ -486,14 +485,14 @@ def vqgan_step(golden: Golden) -> None:
     meta = golden.meta
     network = vqgan_of(golden, meta["config"], "vqgan").train()
     named = dict(network.named_parameters())
-    objective, lpips, step = objective_of(golden), lpips_of(golden), meta["global_step"]
+    lpips, factor = lpips_of(golden), float(meta["global_step"] >= meta["loss_config"]["disc_start"])
     discriminator = discriminator_of(golden, "discriminator").train()
     optimizer = torch.optim.Adam(network.parameters(), lr=meta["lr"], betas=(0.5, 0.9))
     target = signed(golden)
     rgb, quantized = network(target)
     terms = generator_terms(rgb, target, quantized.loss, lpips, discriminator)
-    total = generator_total(terms, objective, step)
-    golden.close("out_ae", listed_terms(terms, total, judged(objective, step)))
+    total = total_of(golden, terms, factor)
+    golden.close("out_ae", listed_terms(terms, total, factor))
     golden.close_sampled("out_rec", rgb)
     total.backward()
     norms = torch.stack([named[key].grad.norm() for key in meta["grad_keys"]])
@@ -507,7 +506,7 @@ def vqgan_step(golden: Golden) -> None:
         close_changes(golden, f"out_change_{name}", (named[key] - before[key])[::every])
     discriminator.zero_grad()
     real, fake = discriminator(target), discriminator(rgb.detach())
-    hinge = judged(objective, step) * discriminator_hinge(real, fake)
+    hinge = factor * discriminator_hinge(real, fake)
     golden.close("out_d", torch.stack([hinge, real.mean(), fake.mean()]))
     hinge.backward()
     theirs = {name.replace("layers.", "main."): p for name, p in discriminator.named_parameters()}

@@ -15,7 +15,7 @@ from colorzoo.training.configs import config_folders
 IMAGES = Path(__file__).parents[1] / "data" / "images"  # their licenses stand beside those in docs/images
 FOLDER = config_folders()[0]
 # overlays require a model configuration, and sweeps are not read by `fit`; the VQGAN of UniColor predicts no
-# colors, and tests/steps/test_huang2022.py tests its training steps
+# colors, and tests/zoo/test_huang2022.py tests its training steps
 CONFIGS = [
     name
     for path in sorted(FOLDER.rglob("*.yaml"))

@@ -17,10 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from colorzoo.zoo.huang2022.hints import Cell, resized
-from colorzoo.zoo.huang2022.sampling import Draw, sample
-from colorzoo.zoo.huang2022.transformer import Hints, HybridTransformer
-from colorzoo.zoo.huang2022.vqgan import CELL
+from colorzoo.zoo.huang2022.model import Cell, Draw, resized, sample
+from colorzoo.zoo.huang2022.network import CELL, Hints, HybridTransformer
 
 Pixels = NDArray[np.uint8]
 Size = tuple[int, int]

@@ -126,7 +126,7 @@ class Xia2022(SingleOptimizerModule):
         if self.stage == "superpixels":
             losses = superpixel_losses(self.model.network.superpixels(network_input(lab[:, :1])), lab[:, 1:])
         else:
-            count = self.hparams["anchors"]
+            count = self.model.anchors
             draws = draw_uniform(image_generators(batch["seed"], "anchors"), len(lab), count, lab.device)
             losses, _ = self.losses(lab, starts_of(draws, lab[0, 0].numel() // CELL**2))
         self.log_losses(losses, len(lab))

@@ -1,14 +1,18 @@
-"""Chroma-VQGAN: autoencoder with discrete color codes and continuous gray features.
+"""Networks of UniColor (Huang et al. 2022): Chroma-VQGAN and Hybrid-Transformer.
 
-Images are RGB in [-1, 1]; height and width are multiples of 16. One code represents a cell of 16 x 16 pixels.
-Layer names match the authors' code.
+Chroma-VQGAN is an autoencoder with discrete color codes and continuous gray features. Images are RGB in
+[-1, 1]; height and width are multiples of 16. One code represents a cell of 16 x 16 pixels.
+
+The Hybrid-Transformer predicts cell codes from gray features, known codes and hints. Gray tokens precede
+color tokens, each in row-major order. Layer names match the authors' code.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,38 +21,15 @@ from torch.nn import functional as F
 from colorzoo.color.sketch import rgb_to_gray
 from colorzoo.networks.blocks import conv3x3
 from colorzoo.precision import distances
-from colorzoo.settings import PositiveInt, Range
 
 CELL = 16
 """Side of a cell in pixels."""
 
 _GROUPS = 32
 _EPSILON = 1e-4
+_LAYER_EPSILON = 1e-5
+_DEVIATION = 0.02
 _BETA = 0.25  # weight of the codebook term; the encoder term has weight 1 (the reverse of most VQ papers)
-
-
-@dataclass(frozen=True)
-class VQGANSizes:
-    """Sizes of Chroma-VQGAN (``ddconfig`` in the authors' code).
-
-    Attributes:
-        channels: Base number of channels, which is multiplied by ``multipliers``.
-        multipliers: Channel multipliers of the five resolution levels, finest first. Every encoder level
-            except the last downsamples by 2.
-        attention: Indices of the resolution levels with attention.
-        blocks: Number of residual blocks per encoder level. Decoder levels have one more block.
-        latent: Number of output channels of the color encoder.
-        code_width: Number of channels of code vectors and gray features.
-        codes: Number of color codes in the codebook.
-    """
-
-    channels: Annotated[int, Range(32, step=32)] = 128
-    multipliers: tuple[int, int, int, int, int] = (1, 1, 2, 2, 4)
-    attention: tuple[int, ...] = (4,)
-    blocks: PositiveInt = 2
-    latent: PositiveInt = 512
-    code_width: PositiveInt = 512
-    codes: PositiveInt = 4096
 
 
 class Quantized(NamedTuple):
@@ -71,17 +52,33 @@ class ChromaVQGAN(nn.Module):
     """Color encoder, gray encoder, codebook and decoder.
 
     Args:
-        sizes: Sizes of the networks.
+        channels: Base number of channels, which is multiplied by ``multipliers``.
+        multipliers: Channel multipliers of the resolution levels, finest first.
+        attention: Indices of the resolution levels with attention.
+        blocks: Number of residual blocks per encoder level. Decoder levels have one more block.
+        latent: Number of output channels of the color encoder.
+        code_width: Number of channels of code vectors and gray features.
+        codes: Number of color codes in the codebook.
     """
 
-    def __init__(self, sizes: VQGANSizes) -> None:
+    def __init__(
+        self,
+        channels: int,
+        multipliers: Sequence[int],
+        attention: Sequence[int],
+        blocks: int,
+        latent: int,
+        code_width: int,
+        codes: int,
+    ) -> None:
         super().__init__()
-        self.encoder = Encoder(3, sizes.latent, sizes)
-        self.gray_encoder = Encoder(1, sizes.code_width, sizes)
-        self.quant_conv = nn.Conv2d(sizes.latent, sizes.code_width, 1)
-        self.quantize = Quantizer(sizes.codes, sizes.code_width)
-        self.post_quant_conv = nn.Conv2d(2 * sizes.code_width, 2 * sizes.latent, 1)
-        self.decoder = Decoder(2 * sizes.latent, sizes)
+        widths = [channels * each for each in multipliers]
+        self.encoder = Encoder(3, latent, widths, attention, blocks)
+        self.gray_encoder = Encoder(1, code_width, widths, attention, blocks)
+        self.quant_conv = nn.Conv2d(latent, code_width, 1)
+        self.quantize = Quantizer(codes, code_width)
+        self.post_quant_conv = nn.Conv2d(2 * code_width, 2 * latent, 1)
+        self.decoder = Decoder(2 * latent, widths, attention, blocks)
 
     def forward(self, rgb: Tensor) -> tuple[Tensor, Quantized]:
         """Reconstruct RGB ``(B, 3, H, W)`` in [-1, 1] from its color codes and gray version.
@@ -149,19 +146,27 @@ class Encoder(nn.Module):
     Args:
         in_channels: Number of input channels.
         out_channels: Number of output channels.
-        sizes: Channel counts and block counts of the resolution levels.
+        widths: Channels of the resolution levels, finest first.
+        attention: Indices of the resolution levels with attention.
+        blocks: Number of residual blocks per level.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, sizes: VQGANSizes) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        widths: Sequence[int],
+        attention: Sequence[int],
+        blocks: int,
+    ) -> None:
         super().__init__()
-        widths = [sizes.channels * each for each in sizes.multipliers]
         self.conv_in = conv3x3(in_channels, widths[0])
         self.down = nn.ModuleList()
         before = widths[0]
         for level, width in enumerate(widths):
             last = level == len(widths) - 1
-            attends = level in sizes.attention
-            self.down.append(_Level(before, width, sizes.blocks, attends=attends, downsample=not last))
+            attends = level in attention
+            self.down.append(_Level(before, width, blocks, attends=attends, downsample=not last))
             before = width
         self.mid = _Middle(before)
         self.norm_out = _norm(before)
@@ -180,21 +185,22 @@ class Decoder(nn.Module):
 
     Args:
         in_channels: Number of input channels.
-        sizes: Channel counts and block counts of the resolution levels.
+        widths: Channels of the resolution levels, finest first.
+        attention: Indices of the resolution levels with attention.
+        blocks: Number of residual blocks per level of the encoder.
     """
 
-    def __init__(self, in_channels: int, sizes: VQGANSizes) -> None:
+    def __init__(
+        self, in_channels: int, widths: Sequence[int], attention: Sequence[int], blocks: int
+    ) -> None:
         super().__init__()
-        widths = [sizes.channels * each for each in sizes.multipliers]
         before = widths[-1]
         self.conv_in = conv3x3(in_channels, before)
         self.mid = _Middle(before)
         levels: list[nn.Module] = []
         for level in reversed(range(len(widths))):
-            attends = level in sizes.attention
-            levels.append(
-                _Level(before, widths[level], sizes.blocks + 1, attends=attends, upsample=level > 0)
-            )
+            attends = level in attention
+            levels.append(_Level(before, widths[level], blocks + 1, attends=attends, upsample=level > 0))
             before = widths[level]
         self.up = nn.ModuleList(reversed(levels))
         self.norm_out = _norm(before)
@@ -300,3 +306,137 @@ class _Attention(nn.Module):
 
 def _norm(width: int) -> Any:
     return nn.GroupNorm(_GROUPS, width, eps=_EPSILON)
+
+
+@dataclass(frozen=True)
+class Hints:
+    """Cell hints for a batch of images.
+
+    Attributes:
+        cells: ``(n, 3)`` int64: image index, row and column. The last hint of a cell is used.
+        rgb: ``(n, 3)`` in [-1, 1], color of each hint.
+    """
+
+    cells: Tensor
+    rgb: Tensor
+
+    @classmethod
+    def none(cls, device: torch.device | None = None) -> Hints:
+        """Return `Hints` without any hint, for images without guidance."""
+        rgb = torch.zeros(0, 3, dtype=torch.float32, device=device)
+        return cls(torch.zeros(0, 3, dtype=torch.int64, device=device), rgb)
+
+    def to(self, device: torch.device) -> Hints:
+        """Return a copy of the hints on a device."""
+        return Hints(self.cells.to(device), self.rgb.to(device))
+
+
+class HybridTransformer(nn.Module):
+    """Transformer with full attention over gray and color tokens.
+
+    Args:
+        gray_width: Number of channels of the gray features.
+        codes: Number of color codes in the codebook.
+        width: Number of token channels.
+        heads: Number of attention heads.
+        layers: Number of transformer blocks.
+        cells: Maximum number of cells in the grid.
+    """
+
+    def __init__(self, gray_width: int, codes: int, width: int, heads: int, layers: int, cells: int) -> None:
+        super().__init__()
+        self.mask_token = codes
+        self.pos_emb = nn.Parameter(torch.zeros(1, 2 * cells, width))
+        self.cond_emb = nn.Parameter(torch.zeros(width))
+        self.tok_emb = nn.Embedding(codes + 1, width)
+        self.gray_input = nn.Linear(gray_width, width)
+        self.cond_input = nn.Linear(3, width)
+        self.blocks = nn.ModuleList([Block(width, heads) for _ in range(layers)])
+        self.ln_f = nn.LayerNorm(width, eps=_LAYER_EPSILON)
+        self.head = nn.Linear(width, codes, bias=False)
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.Embedding):
+                nn.init.normal_(module.weight, std=_DEVIATION)
+            if isinstance(module, nn.Linear) and module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+    def forward(self, gray: Tensor, codes: Tensor, hints: Hints) -> Tensor:
+        """Predict the logits of the color codes for all cells.
+
+        Args:
+            gray: Gray features ``(B, rows * columns, G)``, row-major.
+            codes: Codes ``(B, rows, columns)``, with `mask_token` for unknown codes.
+            hints: Cell hints. In a hinted cell, the token of the hint replaces the token of the code.
+
+        Returns:
+            Logits ``(B, rows * columns, codes)``.
+        """
+        x = self.embed(gray, codes, hints)
+        for block in self.blocks:
+            x = block(x)
+        color_tokens = x[:, gray.shape[1] :]
+        return self.head(self.ln_f(color_tokens))
+
+    def embed(self, gray: Tensor, codes: Tensor, hints: Hints) -> Tensor:
+        """Return the input tokens ``(B, 2 * rows * columns, C)``; for arguments, see `forward`."""
+        # color tokens (B, rows * columns, C)
+        tokens: Tensor = self.tok_emb(codes.flatten(1))
+        _, rows, columns = codes.shape
+        image, row, column = hints.cells.unbind(dim=1)
+        cell_index = (image * rows + row) * columns + column  # over all images
+        # number of the last hint in each cell, -1 for cells without a hint
+        hint_number = torch.arange(len(cell_index), device=cell_index.device)
+        no_hint = torch.full((codes.numel(),), -1, device=cell_index.device)
+        last_hint = no_hint.scatter_reduce(0, cell_index, hint_number, "amax")
+        # the extra row for unhinted cells keeps the hint layers in the graph if there is no hint
+        hint_tokens = (self.cond_input(hints.rgb) + self.cond_emb).to(tokens.dtype)
+        hint_tokens = torch.cat([hint_tokens, tokens.new_zeros(1, tokens.shape[-1])])
+        is_hinted = (last_hint >= 0).view(*tokens.shape[:2], 1)
+        tokens = torch.where(is_hinted, hint_tokens[last_hint].view_as(tokens), tokens)
+
+        x = torch.cat([self.gray_input(gray), tokens], dim=1)
+        return x + self.pos_emb[:, : x.shape[1]]
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block with attention and an MLP.
+
+    Args:
+        width: Number of token channels.
+        heads: Number of attention heads.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.ln1, self.ln2 = (nn.LayerNorm(width, eps=_LAYER_EPSILON) for _ in range(2))
+        self.attn = Attention(width, heads)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the block to tokens ``(B, N, C)`` and return tokens of this shape."""
+        x = x + self.attn(self.ln1(x))
+        return x + self.mlp(self.ln2(x))
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention over all tokens.
+
+    Args:
+        width: Number of token channels.
+        heads: Number of attention heads.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.key, self.query, self.value, self.proj = (nn.Linear(width, width) for _ in range(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply self-attention to tokens ``(B, N, C)`` and return tokens of this shape."""
+        query, key, value = (self.split_heads(layer(x)) for layer in (self.query, self.key, self.value))
+        attended = F.scaled_dot_product_attention(query, key, value)
+        return self.proj(attended.transpose(1, 2).flatten(2))
+
+    def split_heads(self, x: Tensor) -> Tensor:
+        """Split channels ``(B, N, C)`` into heads ``(B, heads, N, c)``."""
+        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
