@@ -75,7 +75,8 @@ def _resized(planes: Tensor, short_side: int) -> Tensor:
     """Resize uint8 planes so that the shorter side has ``short_side`` pixels."""
     if min(planes.shape[1:]) == short_side:
         return planes
-    width, height = _scaled((planes.shape[2], planes.shape[1]), short_side)
+    factor = short_side / min(planes.shape[1:])
+    height, width = (max(1, round(side * factor)) for side in planes.shape[1:])
     # four times as fast as Pillow's resize with the same filter; results differ by at most one level
     return F.interpolate(planes[None], (height, width), mode="bicubic", antialias=True)[0]
 
@@ -167,9 +168,3 @@ def _center_part(size: tuple[int, int]) -> tuple[int, int, int, int]:
     width, height = (min(side, _MAX_ASPECT * min(size)) for side in size)
     left, top = (size[0] - width) // 2, (size[1] - height) // 2
     return left, top, left + width, top + height
-
-
-def _scaled(size: tuple[int, int], short_side: int) -> tuple[int, int]:
-    """Return ``(width, height)`` scaled so that the shorter side is ``short_side``."""
-    factor = short_side / min(size)
-    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
