@@ -341,21 +341,16 @@ def _differences(
     for sample in samples:
         batch, _, height, width = sample[0].shape
         with _export_errors(f"the graph does not support {batch} images of {height} x {width} pixels"):
-            found[height, width] = _difference(model, graph, sample)
+            with torch.inference_mode():
+                expected = _outputs_of(model, sample)
+                outputs = graph([sample[0], *guidance_tensors(sample[1]).values()])
+            largest = 0.0
+            for name, value in expected.items():
+                scale = _FULL_SCALE.get(name) or max(1.0, float(value.abs().max()))
+                errors = (outputs[name] - value).abs().nan_to_num(nan=torch.inf)  # `max` could ignore NaN
+                largest = max(largest, float(errors.max()) / scale)
+            found[height, width] = largest
     return found
-
-
-def _difference(model: ColoringModel, graph: Graph, sample: Sample) -> float:
-    lightness, guidance = sample
-    with torch.inference_mode():
-        expected = _outputs_of(model, sample)
-        found = graph([lightness, *guidance_tensors(guidance).values()])
-    differences = []
-    for name, value in expected.items():
-        scale = _FULL_SCALE.get(name) or max(1.0, float(value.abs().max()))
-        errors = (found[name] - value).abs().nan_to_num(nan=torch.inf)  # `max` could ignore NaN
-        differences.append(float(errors.max()) / scale)
-    return max(differences)
 
 
 def _sample(card: ModelCard, size: tuple[int, int], batch: int) -> Sample:
