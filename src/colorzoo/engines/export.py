@@ -171,7 +171,12 @@ def write_graph(
             outputs = _outputs_of(model, traced)
         with _export_errors("the model cannot be traced and written"):
             program = trace(model, *traced)
-            all_metadata = {**metadata, **_metadata(model, outputs)}
+            hparams = json.dumps(flatten_arguments(type(model), model.hparams), sort_keys=True, default=str)
+            all_metadata = {**metadata, "hparams": hparams, "conventions": _CONVENTIONS}
+            if "logits" in outputs:  # bin colors of a color distribution
+                centers, in_hull = bin_centers(outputs["logits"].shape[1])
+                all_metadata["bins"] = json.dumps(centers.tolist())
+                all_metadata["bins_shown"] = json.dumps(in_hull.int().tolist())
             graph = _write_onnx(program, temporary, inputs, outputs, all_metadata)
         differences = _differences(model, graph, others)
     return ExportedGraph(out, inputs, tuple(outputs), differences)
@@ -359,17 +364,6 @@ def _sample(card: ModelCard, size: tuple[int, int], batch: int) -> Sample:
     guidance = sample_guidance(card.guidance, size, batch=batch)
     tensors = [tensor.contiguous() for tensor in guidance_tensors(guidance).values()]
     return lightness, fill_guidance(guidance, tensors)
-
-
-def _metadata(model: ColoringModel, outputs: Mapping[str, Tensor]) -> dict[str, str]:
-    """Return the metadata of a graph, with the bin colors of a color distribution."""
-    hparams = json.dumps(flatten_arguments(type(model), model.hparams), sort_keys=True, default=str)
-    metadata = {"hparams": hparams, "conventions": _CONVENTIONS}
-    if "logits" not in outputs:
-        return metadata
-    centers, in_hull = bin_centers(outputs["logits"].shape[1])
-    bins = {"bins": centers.tolist(), "bins_shown": in_hull.int().tolist()}
-    return metadata | {name: json.dumps(values) for name, values in bins.items()}
 
 
 def require_onnx() -> None:

@@ -160,12 +160,10 @@ class OnnxModel:
         tensors = []
         for name, tensor in guidance_tensors(given).items():
             shape = (size[0] + 8, size[1] - 4) if name.startswith("exemplar") else size
-            one = _resized(tensor[:1], shape) if tensor.ndim == 4 else tensor[:1]
+            one = tensor[:1]
+            if tensor.ndim == 4:  # resize with nearest-neighbor interpolation, which supports any dtype
+                pairs = zip(shape, tensor.shape[-2:], strict=True)
+                rows, columns = (torch.arange(new) * old // new for new, old in pairs)
+                one = one[..., rows[:, None], columns]
             tensors.append(one.repeat(batch, *[1] * (one.ndim - 1)).contiguous())
         return lightness, fill_guidance(given, tensors)
-
-
-def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize ``(B, C, H, W)`` tensors of any dtype with nearest-neighbor interpolation."""
-    rows, columns = (torch.arange(new) * old // new for new, old in zip(size, maps.shape[-2:], strict=True))
-    return maps[..., rows[:, None], columns]
