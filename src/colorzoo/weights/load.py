@@ -411,7 +411,14 @@ def save_weights(
             if halved.isfinite().equal(stored.isfinite()):  # no value overflows
                 stored = halved
         tensors[name] = stored
-    write_atomic(path, _sort_metadata(save(tensors, metadata=dict(metadata))))
+    # sort the metadata in the header, which the library writes in random order
+    data = save(tensors, metadata=dict(metadata))
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header.get("__metadata__", {}).items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # aligns the tensors
+    write_atomic(path, len(text).to_bytes(8, "little") + text + data[end:])
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
@@ -452,6 +459,7 @@ def _load_torch(path: Path) -> Any:
 
 
 def _unwrap(content: object, depth: int) -> dict[str, Tensor] | None:
+    """Return the named tensors in the content of a PyTorch file; None if there are no tensors."""
     if _is_state_dict(content):
         return _without_wrappers(content)
     if not isinstance(content, Mapping) or not depth:
@@ -516,16 +524,6 @@ def _mismatch(expected: Mapping[str, torch.Size], found: Mapping[str, torch.Size
         )
     key = next(key for key in expected if found[key] != expected[key])
     return f"{key} must have the shape {tuple(expected[key])}, got {tuple(found[key])}"
-
-
-def _sort_metadata(data: bytes) -> bytes:
-    """Sort the metadata of a safetensors file, which the library writes in random order."""
-    end = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:end])
-    header["__metadata__"] = dict(sorted(header.get("__metadata__", {}).items()))
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)  # aligns the tensors
-    return len(text).to_bytes(8, "little") + text + data[end:]
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,17 @@ def save_model(
     # the card with the settings of the model, else any card of its class
     kind = type(model)
     card = card_of(kind, model.hparams) or next(iter(cards_of(kind)), None)
-    metadata = _metadata(model, record, card)
+    metadata = {
+        "model_class": f"{kind.__module__}:{kind.__qualname__}",
+        "hparams": json.dumps(flatten_arguments(kind, model.hparams), sort_keys=True),
+        "conventions": CONVENTIONS,
+        "license": record.license,
+        "provenance": json.dumps(record.to_dict(), sort_keys=True),
+    }
+    if card is not None:
+        metadata["model"] = card.name
+    if not model.trained:
+        metadata[UNTRAINED] = "network"
     config = {
         "colorzoo_version": colorzoo.__version__,
         "model_class": metadata["model_class"],
@@ -93,23 +103,6 @@ def save_model(
         write_atomic(folder / _CONFIG_FILE, f"{json.dumps(config, indent=2)}\n".encode())
     except OSError as error:
         raise WeightsError(f"cannot write {folder}: {error.strerror or error}") from error
-
-
-def _metadata(model: Any, record: Provenance, card: ModelCard | None) -> dict[str, str]:
-    """Return the metadata of ``model.safetensors``."""
-    kind = type(model)
-    metadata = {
-        "model_class": f"{kind.__module__}:{kind.__qualname__}",
-        "hparams": json.dumps(flatten_arguments(kind, model.hparams), sort_keys=True),
-        "conventions": CONVENTIONS,
-        "license": record.license,
-        "provenance": json.dumps(record.to_dict(), sort_keys=True),
-    }
-    if card is not None:
-        metadata["model"] = card.name
-    if not model.trained:
-        metadata[UNTRAINED] = "network"
-    return metadata
 
 
 def push_model(
