@@ -190,7 +190,7 @@ def train_config(card: ModelCard, config: Path, images: Path | None = None) -> N
         if images is None:
             images = folder / "images"
             count = 2 * _STEPS * _TRAIN_BATCH  # half of the images are in `train`
-            write_sample_images(images, count=count, classes=2 if _takes_labels(card) else 0)
+            write_sample_images(images, count=count, classes=2 if "label" in card.guidance else 0)
         overlay = write_overlay(card, folder, images)
         code = run_command(["fit", "--config", str(config), "--config", str(overlay)])
         losses = logged(folder, "train/")
@@ -204,10 +204,6 @@ def train_config(card: ModelCard, config: Path, images: Path | None = None) -> N
     require("last.ckpt" in checkpoints, f"{config} does not save the last checkpoint, only {checkpoints}")
     require(len(checkpoints) > 1, f"{config} does not save the best checkpoint, only {checkpoints}")
     require(has_examples or card.input == "sketch", f"{config} wrote no example image in validation")
-
-
-def _takes_labels(card: ModelCard) -> bool:
-    return "label" in card.guidance
 
 
 def _check_refusal(card: ModelCard) -> None:
@@ -245,7 +241,7 @@ def write_overlay(card: ModelCard, folder: Path, images: Path) -> Path:
     side = card.contract_test.size
     data = {"root": str(images), "batch_size": _TRAIN_BATCH, "crop": side, "resize": side + 4}
     data |= {"val_size": side, "val_batch_size": 2, "val_limit": 3, "num_workers": 0}
-    if _takes_labels(card):
+    if "label" in card.guidance:
         data["labels"] = True
     # The options of the validation are those of the configuration, so that the length of the run is not a
     # multiple of the interval.
