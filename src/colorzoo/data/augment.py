@@ -144,28 +144,22 @@ def random_windows(
         elif kind == "zoom":  # the part of the image that a crop of the resized image contains
             resized_side = crop + (side - crop) * size_draws[0]
             width = height = round(crop * side / resized_side)
-        else:
-            width, height = _window_size(size_draws, side, kind, min_scale, max_stretch)
+        else:  # the first drawn window that is not larger than the image
+            width = height = side
+            for scale_draw, ratio_draw in zip(size_draws[::2], size_draws[1::2], strict=True):
+                scale = min_scale + (1 - min_scale) * scale_draw
+                ratio = max_stretch ** (2 * ratio_draw - 1)  # width to height, log-uniform
+                if kind == "area":
+                    across, down = math.sqrt(scale * ratio), math.sqrt(scale / ratio)
+                else:
+                    across, down = scale * min(1.0, ratio), scale * min(1.0, 1 / ratio)
+                if max(across, down) <= 1:
+                    width, height = max(1, round(side * across)), max(1, round(side * down))
+                    break
         left = int(x_draw * (side - width + 1))
         top = int(y_draw * (side - height + 1))
         windows.append(Window(left, top, width, height, mirrored=mirror_draw < 0.5))
     return windows
-
-
-def _window_size(
-    draws: Sequence[float], side: int, kind: WindowKind, min_scale: float, max_stretch: float
-) -> tuple[int, int]:
-    """Return the width and height of the first drawn window that is not larger than the image."""
-    for scale_draw, ratio_draw in zip(draws[::2], draws[1::2], strict=True):
-        scale = min_scale + (1 - min_scale) * scale_draw
-        ratio = max_stretch ** (2 * ratio_draw - 1)  # width to height, log-uniform
-        if kind == "area":
-            width, height = math.sqrt(scale * ratio), math.sqrt(scale / ratio)
-        else:
-            width, height = scale * min(1.0, ratio), scale * min(1.0, 1 / ratio)
-        if max(width, height) <= 1:
-            return max(1, round(side * width)), max(1, round(side * height))
-    return side, side
 
 
 def cut_windows(

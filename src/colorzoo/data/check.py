@@ -101,26 +101,18 @@ def _check_rows(
     broken = []
     with progress_bar("checking images", len(rows)) as advance:
         for block in torch.split(rows, _BLOCK):
+            images = (sources[row] for row in block.tolist())
+            results = bounded_map(check_image, images, core_count())
             try:
-                broken += _check_block(sources, block.tolist(), states, advance)
+                for row, result in zip(block.tolist(), results, strict=True):
+                    advance(1)
+                    if isinstance(result, str):
+                        broken.append((sources[row].name, result))
+                    else:
+                        states[row] = _GRAY if result else _COLORED
             finally:  # store partial results, so an interrupted check continues with the remaining images
                 checked = block[states[block] != _UNKNOWN]
                 cache.add(keys[checked], states[checked])
-    return broken
-
-
-def _check_block(
-    sources: Sequence[StoredImage], rows: list[int], states: Tensor, advance: Callable[[int], None]
-) -> list[tuple[str, str]]:
-    """Check images in parallel, and store their states in ``states``; see `_check_rows`."""
-    broken = []
-    images = (sources[row] for row in rows)
-    for row, result in zip(rows, bounded_map(check_image, images, core_count()), strict=True):
-        advance(1)
-        if isinstance(result, str):
-            broken.append((sources[row].name, result))
-        else:
-            states[row] = _GRAY if result else _COLORED
     return broken
 
 
@@ -246,19 +238,17 @@ def image_keys(sources: Iterable[StoredImage], method: str = _METHOD) -> Tensor:
     for source in sources:
         is_in_same_tar = bool(source.member) and source.path == path
         if not is_in_same_tar:
-            path, stamp = source.path, _file_stamp(source.path)
+            path = source.path
+            try:
+                status = os.stat(path)  # noqa: PTH116 - called per image; Path is slower
+            except OSError:
+                stamp = f"{path}\0missing"
+            else:
+                stamp = f"{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}"
         text = f"{method}\0{stamp}\0{source.member}\0{source.offset}\0{source.size}"
         digest = hashlib.blake2b(os.fsencode(text), digest_size=8).digest()
         keys.append(int.from_bytes(digest, "big", signed=True))
     return tensor_of(keys, torch.int64)
-
-
-def _file_stamp(path: str) -> str:
-    try:
-        status = os.stat(path)  # noqa: PTH116 - called per image; Path is slower
-    except OSError:
-        return f"{path}\0missing"
-    return f"{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}"
 
 
 Item = TypeVar("Item")
@@ -311,20 +301,15 @@ def split_by_content(sources: Sources, val_fraction: float, root: Path) -> tuple
     hashes = cache.get(keys)
     is_new = hashes == _UNKNOWN
     for row in is_new.nonzero()[:, 0].tolist():
-        hashes[row] = _content_hash(sources[row])
+        try:
+            hashes[row] = unit_hash(sources[row].read())
+        except OSError:
+            hashes[row] = _UNREADABLE
     is_hashed = is_new & (hashes != _UNREADABLE)
     cache.add(keys[is_hashed], hashes[is_hashed])
     is_val = hashes < val_fraction
     train_rows, val_rows = (~is_val).nonzero()[:, 0], is_val.nonzero()[:, 0]
     return sources.select(train_rows), sources.select(val_rows)
-
-
-def _content_hash(source: StoredImage) -> float:
-    """Return a hash of the bytes of an image in [0, 1), or `_UNREADABLE`."""
-    try:
-        return unit_hash(source.read())
-    except OSError:
-        return _UNREADABLE
 
 
 def unit_hash(data: bytes) -> float:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from colorzoo.data.image_table import BoxTable, ClassMaps, ImageTable
 from colorzoo.data.layouts import basename, require_path
@@ -73,18 +72,28 @@ class CocoStuffDataModule(ImageDataModule):
         root, hp, year = Path(self.hparams.root), self.hparams, f"{split}2017"
         help_text = f"{_HELP} and unpack {year}.zip into the data folder"
         sources = find_sources(require_path(f"COCO images {year!r}", [root / year], help_text))
-        class_maps = _class_maps(root, year, sources) if hp.classes else None
+        class_maps = None
+        if hp.classes:
+            help_text = f"{_HELP_MAPS} and unpack stuffthingmaps_trainval2017.zip into the data folder"
+            folder = require_path(f"COCO-Stuff maps of {year!r}", [root / "stuffthingmaps" / year], help_text)
+            names = (f"{basename(source).rpartition('.')[0]}.png" for source in sources)
+            maps = Sources.of((StoredImage(str(folder / name)) for name in names), folder)
+            absent = [source.path for source in maps if not Path(source.path).is_file()]
+            if absent:
+                raise DataError(
+                    f"{len(absent)} of {len(maps)} COCO-Stuff maps are missing (for example {absent[0]!r}). "
+                    f"{_HELP_MAPS} and unpack stuffthingmaps_trainval2017.zip again."
+                )
+            # category id of each stored value, 0 for unlabeled; the maps store id - 1
+            values = np.arange(256)
+            class_maps = ClassMaps(maps, np.where(values < 182, values + 1, 0).astype(np.uint8))
         if not (hp.boxes or hp.only_with_boxes):
             return ImageTable(sources, classes=class_maps)
-        boxes = read_boxes(_annotation_file(root, year), sources)
+        file = root / "annotations" / f"instances_{year}.json"
+        help_text = f"{_HELP} and unpack annotations_trainval2017.zip into the data folder"
+        boxes = read_boxes(require_path(f"COCO boxes {file.name!r}", [file], help_text), sources)
         images = ImageTable(sources, classes=class_maps, boxes=boxes)
         return images.select(boxes.counts().nonzero()[:, 0]) if hp.only_with_boxes else images
-
-
-def _annotation_file(root: Path, year: str) -> Path:
-    file = root / "annotations" / f"instances_{year}.json"
-    help_text = f"{_HELP} and unpack annotations_trainval2017.zip into the data folder"
-    return require_path(f"COCO boxes {file.name!r}", [file], help_text)
 
 
 def read_boxes(file: Path, sources: Sources) -> BoxTable:
@@ -94,8 +103,21 @@ def read_boxes(file: Path, sources: Sources) -> BoxTable:
         file: COCO annotation file ``instances_*.json``.
         sources: Images in the order of the result. An image without annotations has no boxes.
     """
+    # box corners by file name, relative to the image's width and height
+    corners: dict[str, list[tuple[float, float, float, float]]] = {}
     try:
-        boxes = _boxes_by_name(json.loads(file.read_bytes()))
+        content = json.loads(file.read_bytes())
+        images = {image["id"]: image for image in content["images"]}
+        for annotation in content["annotations"]:
+            if annotation.get("iscrowd"):
+                continue
+            image = images[annotation["image_id"]]
+            width, height = image["width"], image["height"]
+            left, top, box_width, box_height = annotation["bbox"]
+            right, bottom = left + box_width, top + box_height
+            boxes_of_image = corners.setdefault(image["file_name"], [])
+            boxes_of_image.append((left / width, top / height, right / width, bottom / height))
+        boxes = {name: torch.tensor(found).clamp(0, 1) for name, found in corners.items()}
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{str(file)!r} must be a COCO instances file ({type(error).__name__}: {error}). Unpack "
@@ -103,35 +125,3 @@ def read_boxes(file: Path, sources: Sources) -> BoxTable:
         ) from error
     none = torch.empty(0, 4)
     return BoxTable.of(boxes.get(basename(source), none) for source in sources)
-
-
-def _boxes_by_name(content: dict[str, Any]) -> dict[str, Tensor]:
-    """Return ``(K, 4)`` box corners by file name, relative to the image's width and height."""
-    images = {image["id"]: image for image in content["images"]}
-    corners: dict[str, list[tuple[float, float, float, float]]] = {}
-    for annotation in content["annotations"]:
-        if annotation.get("iscrowd"):
-            continue
-        image = images[annotation["image_id"]]
-        width, height = image["width"], image["height"]
-        left, top, box_width, box_height = annotation["bbox"]
-        right, bottom = left + box_width, top + box_height
-        boxes = corners.setdefault(image["file_name"], [])
-        boxes.append((left / width, top / height, right / width, bottom / height))
-    return {name: torch.tensor(boxes).clamp(0, 1) for name, boxes in corners.items()}
-
-
-def _class_maps(root: Path, year: str, sources: Sources) -> ClassMaps:
-    help_text = f"{_HELP_MAPS} and unpack stuffthingmaps_trainval2017.zip into the data folder"
-    folder = require_path(f"COCO-Stuff maps of {year!r}", [root / "stuffthingmaps" / year], help_text)
-    names = (f"{basename(source).rpartition('.')[0]}.png" for source in sources)
-    maps = Sources.of((StoredImage(str(folder / name)) for name in names), folder)
-    absent = [source.path for source in maps if not Path(source.path).is_file()]
-    if absent:
-        raise DataError(
-            f"{len(absent)} of {len(maps)} COCO-Stuff maps are missing (for example {absent[0]!r}). "
-            f"{_HELP_MAPS} and unpack stuffthingmaps_trainval2017.zip again."
-        )
-    # category id of each stored value, 0 for unlabeled; the maps store id - 1
-    values = np.arange(256)
-    return ClassMaps(maps, np.where(values < 182, values + 1, 0).astype(np.uint8))

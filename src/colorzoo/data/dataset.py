@@ -142,7 +142,10 @@ class ImageDataset(Dataset[Sample]):
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         """Return the sample for an ``(index, seed)`` pair."""
         index, seed = key
-        rgb = self._decode(index)
+        cached = None if self._cache is None else self._cache.get(index)
+        rgb = read_rgb(self.sources[index], self.side) if cached is None else cached
+        if self._cache is not None:
+            self._cache[index] = rgb
         square = place_square(rgb, self.side, seed if self.random_crop else None)
         sample = Sample(rgb=square.cut(rgb), seed=torch.tensor(seed), name=self.sources[index].name)
         images = self.images
@@ -156,13 +159,6 @@ class ImageDataset(Dataset[Sample]):
         if images.boxes is not None:
             sample["boxes"] = boxes_in(square, decoded_boxes(images.boxes[index], frame), rgb)
         return sample
-
-    def _decode(self, index: int) -> Tensor:
-        if self._cache is None:
-            return read_rgb(self.sources[index], self.side)
-        if index not in self._cache:
-            self._cache[index] = read_rgb(self.sources[index], self.side)
-        return self._cache[index]
 
 
 def read_rgb(source: StoredImage, short_side: int) -> Tensor:

@@ -119,23 +119,12 @@ def random_borders(rgb: Tensor, generators: Generators) -> tuple[Tensor, Tensor]
     tone = torch.where(dark_chance < 0.5, dark_tone, light_tone)[..., None, None]
     deviation = 0.03 * grain_draw[..., None, None]
     noise = deviation * draw_normal(generators, count, (1, height, width), rgb.device)
-    return _border_mask(widths, (height, width)), (tone + noise).clamp(0, 1)
-
-
-def _border_mask(widths: Tensor, size: tuple[int, int]) -> Tensor:
-    """Mark the borders of images.
-
-    Args:
-        widths: ``(B, 4)`` width of the top, bottom, left and right border relative to the image size.
-        size: Height and width of the images.
-
-    Returns:
-        ``(B, 1, H, W)`` bool.
-    """
+    # the pixels closer to a side than the width of its border
     top, bottom, left, right = widths.T.reshape(4, -1, 1, 1, 1)
-    rows, columns = ((torch.arange(side, device=widths.device) + 0.5) / side for side in size)
-    rows = rows[:, None]
-    return (rows < top) | (rows > 1 - bottom) | (columns < left) | (columns > 1 - right)
+    y = ((torch.arange(height, device=rgb.device) + 0.5) / height)[:, None]
+    x = (torch.arange(width, device=rgb.device) + 0.5) / width
+    is_border = (y < top) | (y > 1 - bottom) | (x < left) | (x > 1 - right)
+    return is_border, (tone + noise).clamp(0, 1)
 
 
 def _blur(lightness: Tensor, params: Tensor, _: Generators) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -16,7 +16,7 @@ from colorzoo.data.check import require_usable, unit_hash
 from colorzoo.data.dataset import Sample, crop_square, read_rgb
 from colorzoo.data.folder import FolderDataModule
 from colorzoo.data.image_table import ImageTable, Partners
-from colorzoo.data.layouts import SPLIT_NAMES, Split, read_table
+from colorzoo.data.layouts import SPLIT_NAMES, read_table
 from colorzoo.data.neighbors import FeatureEncoder, Neighbors, find_neighbors, timm_encoder
 from colorzoo.data.self_references import crop_flip_reference, warp_jitter_reference
 from colorzoo.data.sources import Sources, StoredImage
@@ -116,17 +116,18 @@ class ExemplarPairsDataModule(FolderDataModule):
             return super().find_images(split)
         if hp.labels:
             raise DataError("--data.labels must be false for --data.pairing list, got true")
-        found = read_pairs(Path(hp.root), hp.pairs)
-        pairs = [pair for pair in found if (pair.split or self._hashed_split(pair)) == split]
+        root, pairs = Path(hp.root), []
+        for pair in read_pairs(root, hp.pairs):
+            own_split = pair.split
+            if not own_split:  # a hash of the target's path in the data set decides
+                path = Path(pair.target.path)
+                name = (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+                fraction = unit_hash(name.encode("utf-8", "surrogateescape"))
+                own_split = "val" if fraction < hp.val_fraction else "train"
+            if own_split == split:
+                pairs.append(pair)
         targets = Sources.of((pair.target for pair in pairs), hp.root)
         return ImageTable(targets, partners=Partners.of([pair.reference] for pair in pairs))
-
-    def _hashed_split(self, pair: Pair) -> Split:
-        """Return the split of a pair without split, by a hash of the path of its target in the data set."""
-        root, path = Path(self.hparams.root), Path(pair.target.path)
-        name = (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
-        fraction = unit_hash(name.encode("utf-8", "surrogateescape"))
-        return "val" if fraction < self.hparams.val_fraction else "train"
 
     def make_dataset(self, images: ImageTable, *, train: bool) -> Dataset[Any]:
         """Return a dataset of target crops; for ``pairing: list``, with their references."""
@@ -261,21 +262,21 @@ def read_pairs(root: Path, name: str) -> list[Pair]:
         DataError: The file is missing, lacks a column, or lists an image that does not exist.
     """
     file = root / name
-    rows = read_table(file, ("target", "reference"))
-    return [_parse_row(row, root, f"line {number} of {str(file)!r}") for number, row in rows]
-
-
-def _parse_row(row: Mapping[str, str | None], root: Path, line: str) -> Pair:
-    """Return the pair of a row; ``line`` names the row in error messages."""
-    text = (row.get("split") or "").strip()
-    split = SPLIT_NAMES.get(text.lower(), "") if text else ""
-    if text and not split:
-        raise DataError(f"the column 'split' must be 'train', 'val', 'test' or empty, got {text!r} in {line}")
-    images = []
-    for column in ("target", "reference"):
-        path = root / (row[column] or "").strip()
-        if not path.is_file():
-            raise DataError(f"{line} lists {str(path)!r}, which does not exist")
-        images.append(StoredImage(str(path)))
-    target, reference = images
-    return Pair(target, reference, split)
+    pairs = []
+    for number, row in read_table(file, ("target", "reference")):
+        line = f"line {number} of {str(file)!r}"
+        text = (row.get("split") or "").strip()
+        split = SPLIT_NAMES.get(text.lower(), "") if text else ""
+        if text and not split:
+            raise DataError(
+                f"the column 'split' must be 'train', 'val', 'test' or empty, got {text!r} in {line}"
+            )
+        images = []
+        for column in ("target", "reference"):
+            path = root / (row[column] or "").strip()
+            if not path.is_file():
+                raise DataError(f"{line} lists {str(path)!r}, which does not exist")
+            images.append(StoredImage(str(path)))
+        target, reference = images
+        pairs.append(Pair(target, reference, split))
+    return pairs

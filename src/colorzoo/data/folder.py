@@ -72,37 +72,26 @@ class FolderDataModule(ImageDataModule):
         """
         weights = super().sample_weights()
         if self.hparams.class_factors:
-            factors = self._class_factors()
+            labels = labels_of(self.train_data, "class_factors")
+            if unknown := self.hparams.class_factors.keys() - set(self._classes):
+                raise DataError(
+                    f"--data.class_factors must contain only classes of the data, got {_names(unknown)}"
+                )
+            factor_of_class = [self.hparams.class_factors.get(name, 1.0) for name in self._classes]
+            factors = torch.tensor(factor_of_class, dtype=torch.float64)[labels]
             weights = factors if weights is None else weights * factors
         if self.hparams.source_fractions:
-            weights = self._scaled_to_source_fractions(weights)
+            images: ImageTable | None = getattr(self.train_data, "images", None)
+            if images is None:
+                raise DataError("--data.source_fractions cannot be combined with reference or sketch files")
+            sources = labels_by_folder(images.sources, self._labeled_folder, self._sources)
+            if weights is None:
+                weights = torch.ones(len(sources), dtype=torch.float64)
+            # scale the weights so that they sum to its fraction in each source folder
+            fractions = torch.tensor([self.hparams.source_fractions[name] for name in self._sources]).double()
+            scales = fractions / torch.bincount(sources, weights, len(fractions))
+            weights = weights * scales[sources]
         return weights
-
-    def _scaled_to_source_fractions(self, weights: Tensor | None) -> Tensor:
-        """Scale sampling weights so that the weights in each source folder sum to its fraction."""
-        sources = self._source_numbers()
-        if weights is None:
-            weights = torch.ones(len(sources), dtype=torch.float64)
-        fractions = torch.tensor([self.hparams.source_fractions[name] for name in self._sources]).double()
-        source_sums = torch.bincount(sources, weights, len(fractions))
-        scales = fractions / source_sums
-        return weights * scales[sources]
-
-    def _class_factors(self) -> Tensor:
-        """Return the factor of ``class_factors`` for each training image, ``(N,)``."""
-        factors, labels = self.hparams.class_factors, labels_of(self.train_data, "class_factors")
-        if unknown := factors.keys() - set(self._classes):
-            raise DataError(
-                f"--data.class_factors must contain only classes of the data, got {_names(unknown)}"
-            )
-        return torch.tensor([factors.get(name, 1.0) for name in self._classes], dtype=torch.float64)[labels]
-
-    def _source_numbers(self) -> Tensor:
-        """Return the index of the source folder of each training image, ``(N,)``."""
-        images: ImageTable | None = getattr(self.train_data, "images", None)
-        if images is None:
-            raise DataError("--data.source_fractions cannot be combined with reference or sketch files")
-        return labels_by_folder(images.sources, self._labeled_folder, self._sources)
 
     def find_images(self, split: str) -> ImageTable:
         """Return the images of a split, from its subfolder or from the split by a hash."""

@@ -63,7 +63,17 @@ class ImageNetDataModule(ImageDataModule):
                 page.
         """
         root, hp = Path(self.hparams.root), self.hparams
-        images = _in_synsets(root, split) if hp.labels else ImageTable(find_sources(_folder_of(root, split)))
+        synsets = _synsets(root) if hp.labels else []
+        folder = _folder_of(root, split)
+        if hp.labels:
+            if not any(map(_SYNSET.match, class_folders(folder))):
+                raise DataError(
+                    f"no synset folder in {str(folder)!r}. Labels require 1000 class folders such as "
+                    f"{str(folder / 'n01440764')!r}. Create these folders with torchvision.datasets.ImageNet."
+                )
+            images = labeled_by_folder(folder, synsets)
+        else:
+            images = ImageTable(find_sources(folder))
         if split == "train":
             return images
         names = [basename(source) for source in images.sources]
@@ -95,18 +105,6 @@ def subset_rows(sources: Sources, subset: str) -> Tensor:
 def _folder_of(root: Path, split: str) -> Path:
     help_text = f"{_HELP} and unpack ILSVRC2012_img_{split}.tar into the data folder"
     return require_path(f"ImageNet folder {split!r}", [root / split], help_text)
-
-
-def _in_synsets(root: Path, split: str) -> ImageTable:
-    """Return the images of a split with the numbers of their synsets."""
-    synsets = _synsets(root)
-    folder = _folder_of(root, split)
-    if not any(map(_SYNSET.match, class_folders(folder))):
-        raise DataError(
-            f"no synset folder in {str(folder)!r}. Labels require 1000 class folders such as "
-            f"{str(folder / 'n01440764')!r}. Create these folders with torchvision.datasets.ImageNet."
-        )
-    return labeled_by_folder(folder, synsets)
 
 
 def _synsets(root: Path) -> list[str]:

@@ -46,7 +46,11 @@ def random_lines(rgb: Tensor, seeds: Tensor) -> Tensor:
             lines[device_rows] = extract(rgb[device_rows], *row_draws)
     # gray level below which surfaces stay black; no pixel is below -1
     black_level = torch.where(black_chance < 0.2, _between(black_draw, 0.06, 0.24), -1.0)
-    return torch.minimum(lines, 1 - _solid_blacks(rgb, black_level))
+    # surfaces darker than this level that are at least 5 pixels wide
+    bright = (rgb_to_gray(rgb) >= _column(black_level, rgb.device)).float()
+    near_bright = F.max_pool2d(bright, 5, stride=1, padding=2)
+    solid_black = F.max_pool2d(1 - near_bright, 5, stride=1, padding=2)
+    return torch.minimum(lines, 1 - solid_black)
 
 
 def vary_lines(lines: Tensor, seeds: Tensor) -> Tensor:
@@ -60,48 +64,34 @@ def vary_lines(lines: Tensor, seeds: Tensor) -> Tensor:
         ``(B, 1, H, W)`` in [0, 1].
     """
     device = lines.device
-    size = (lines.shape[2], lines.shape[3])
+    height, width = lines.shape[2:]
     draws = draw_uniform(image_generators(seeds, "pen"), len(lines), 6 + 3 * _MAX_GAPS, _CPU)
     pen_draws, gap_draws = draws[:, :6], draws[:, 6:]
     thick_chance, broken_chance, count_draw, faint_chance, strength_draw, grain_chance = pen_draws.T
-    lines = torch.where(_column(thick_chance < 0.2, device), _thickened(lines), lines)
+    # lines one pixel thicker
+    thick = -F.max_pool2d(F.pad(-lines, (1, 0, 1, 0), mode="replicate"), 2, stride=1)
+    lines = torch.where(_column(thick_chance < 0.2, device), thick, lines)
+    # gaps: random discs without ink
     broken_count = 2 + (count_draw * (_MAX_GAPS - 1)).floor()  # from 2 to _MAX_GAPS
     gap_count = torch.where(broken_chance < 0.25, broken_count, 0.0)
-    gaps = _random_gaps(copy_to(gap_draws, device), copy_to(gap_count, device), size)
+    row, column, radius = copy_to(gap_draws, device).chunk(3, dim=1)
+    gaps = disc_mask(
+        (row * height).long(),
+        (column * width).long(),
+        1 + (radius * _MAX_RADIUS).long(),
+        torch.arange(_MAX_GAPS, device=device) < copy_to(gap_count, device)[:, None],
+        (height, width),
+    )
     broken_lines = torch.maximum(lines, gaps)
     strength = torch.where(faint_chance < 0.3, _between(strength_draw, 0.5, 1.0), 1.0)
-    ink = (1 - broken_lines) * _column(strength, device)
-    return _with_grain(1 - ink, seeds, grain_chance, 0.15)
-
-
-def _random_gaps(draws: Tensor, count: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return a mask of random discs.
-
-    Args:
-        draws: ``(B, 3 * N)`` uniform random numbers for the rows, columns and radii of N discs.
-        count: ``(B,)`` number of discs, at most N.
-        size: Height and width of the images.
-    """
-    row, column, radius = draws.chunk(3, dim=1)
-    return disc_mask(
-        (row * size[0]).long(),
-        (column * size[1]).long(),
-        1 + (radius * _MAX_RADIUS).long(),
-        torch.arange(row.shape[1], device=draws.device) < count[:, None],
-        size,
-    )
-
-
-def _with_grain(lines: Tensor, seeds: Tensor, draws: Tensor, fraction: float) -> Tensor:
-    """Add Gaussian noise to the images whose uniform random number is below ``fraction``."""
-    noisy = (draws < fraction).nonzero()[:, 0]
-    if not len(noisy):
-        return lines
-    rows = copy_to(noisy, lines.device)
-    shape = tuple(lines.shape[1:])
-    grain = draw_normal(image_generators(seeds[noisy], "grain"), len(noisy), shape, lines.device)
-    deviation = _column(_between(draws[noisy] / fraction, 0.01, 0.05), lines.device)
-    lines[rows] = (lines[rows] + grain * deviation).clamp(0, 1)
+    lines = 1 - (1 - broken_lines) * _column(strength, device)
+    # grain: Gaussian noise in some images
+    noisy = (grain_chance < 0.15).nonzero()[:, 0]
+    if len(noisy):
+        rows = copy_to(noisy, device)
+        grain = draw_normal(image_generators(seeds[noisy], "grain"), len(noisy), (1, height, width), device)
+        deviation = _column(_between(grain_chance[noisy] / 0.15, 0.01, 0.05), device)
+        lines[rows] = (lines[rows] + grain * deviation).clamp(0, 1)
     return lines
 
 
@@ -150,18 +140,6 @@ def _differences(rgb: Tensor, sigma: Tensor, threshold: Tensor, gain: Tensor) ->
 
 
 _EXTRACTORS: tuple[Callable[[Tensor, Tensor, Tensor, Tensor], Tensor], ...] = (_edges, _strokes, _differences)
-
-
-def _solid_blacks(rgb: Tensor, level: Tensor) -> Tensor:
-    """Return a mask of surfaces darker than ``level`` that are at least 5 pixels wide."""
-    bright = (rgb_to_gray(rgb) >= _column(level, rgb.device)).float()
-    near_bright = F.max_pool2d(bright, 5, stride=1, padding=2)
-    return F.max_pool2d(1 - near_bright, 5, stride=1, padding=2)
-
-
-def _thickened(lines: Tensor) -> Tensor:
-    """Make lines one pixel thicker."""
-    return -F.max_pool2d(F.pad(-lines, (1, 0, 1, 0), mode="replicate"), 2, stride=1)
 
 
 def _between(draws: Tensor, low: float, high: float) -> Tensor:

@@ -89,16 +89,13 @@ class SeededSampler(DistributedSampler[tuple[int, int]]):
         order = self.draw_order(generator) if self.shuffle else torch.arange(self.length)
         # as many seeds as samples, so that seeds do not depend on the number of processes
         seeds = torch.randint(2**62, (self.length,), generator=generator)
-        for chunk in torch.split(self._positions(), _CHUNK):
-            yield from zip(order[chunk].tolist(), seeds[chunk].tolist(), strict=True)
-
-    def _positions(self) -> Tensor:
-        """Return the positions in the epoch of the samples of this process, after the skipped samples."""
+        # positions in the epoch of the samples of this process, after the skipped samples
         positions = torch.arange(self.skip(), self.length)
         if self.shuffle and len(positions):  # drop or repeat samples, for equal numbers in all processes
             total = self._each(len(positions)) * self.world_size
             positions = positions[torch.arange(total) % len(positions)]
-        return positions[self.rank :: self.world_size]
+        for chunk in torch.split(positions[self.rank :: self.world_size], _CHUNK):
+            yield from zip(order[chunk].tolist(), seeds[chunk].tolist(), strict=True)
 
     def draw_order(self, generator: torch.Generator) -> Tensor:
         """Return the sample indices ``(length,)`` of a training epoch in random order."""
@@ -213,10 +210,7 @@ class ResumableDataLoader(DataLoader[Sample]):
     """
 
     def __iter__(self) -> Any:  # torch declares its private iterator class
-        """Return an iterator over the batches."""
-        return self._batches()
-
-    def _batches(self) -> Iterator[Batch]:
+        """Yield the batches."""
         try:
             yield from super().__iter__()
         except DataError as error:

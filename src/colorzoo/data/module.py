@@ -183,7 +183,8 @@ class ImageDataModule(LightningDataModule):
         Raises:
             DataError: ``batch_size`` is not divisible by the number of processes.
         """
-        return [divided_batch(size, self._processes) for size in self.global_batches]
+        processes = 1 if self.trainer is None else int(self.trainer.world_size)
+        return [divided_batch(size, processes) for size in self.global_batches]
 
     @property
     def global_batches(self) -> list[int]:
@@ -192,10 +193,6 @@ class ImageDataModule(LightningDataModule):
         Batch n, counted from 0, has the size at index n modulo the length of the list.
         """
         return _listed(self.hparams.batch_size)
-
-    @property
-    def _processes(self) -> int:
-        return 1 if self.trainer is None else int(self.trainer.world_size)
 
     @property
     def train_side(self) -> int:
@@ -350,17 +347,14 @@ class ImageDataModule(LightningDataModule):
         training = self.trainer is not None and bool(self.trainer.training)
         if training:
             ready = self.augment(ready)
-            ready["rgb"] = self._with_old_tones(ready["rgb"], ready["seed"])
+            seeds, hp = ready["seed"], self.hparams
+            if hp.white_balance_prob:
+                generators = image_generators(seeds, "white balance")
+                ready["rgb"] = white_balance(ready["rgb"], generators, hp.white_balance_prob)
+            if hp.degrade_prob:
+                generators = image_generators(seeds, "aging")
+                ready["rgb"] = degrade_images(ready["rgb"], generators, hp.degrade_prob)
         return cast(Batch, self.complete(ready, training=training))
-
-    def _with_old_tones(self, rgb: Tensor, seeds: Tensor) -> Tensor:
-        """Remove color casts from random images, and add defects of old photographs to random images."""
-        hp = self.hparams
-        if hp.white_balance_prob:
-            rgb = white_balance(rgb, image_generators(seeds, "white balance"), hp.white_balance_prob)
-        if hp.degrade_prob:
-            rgb = degrade_images(rgb, image_generators(seeds, "aging"), hp.degrade_prob)
-        return rgb
 
     def augment(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Crop and flip a training batch randomly, with its sketches, class maps and boxes."""

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
@@ -101,10 +100,18 @@ def find_neighbors(
     Raises:
         DataError: There are fewer than two training images, or the result cannot be stored.
     """
-    file = _index_file(train, val, encoder_name, k)
-    stored = _read_index(file)
-    if stored is not None:
-        return stored
+    # the file name is a hash of the images and the settings
+    digest = hashlib.sha256(f"{encoder_name}\0{k}\0{len(train)}".encode())
+    for sources in (train, val):
+        digest.update(image_keys(sources, "neighbors").numpy().data)
+    file = cache_home() / "neighbors" / f"{digest.hexdigest()[:16]}.npz"
+    try:
+        with np.load(file) as arrays:
+            return Neighbors(
+                train=torch.from_numpy(arrays["train"]).long(), val=torch.from_numpy(arrays["val"]).long()
+            )
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        pass  # missing or damaged
     neighbors = search_neighbors(train, val, build_encoder(), k=k)
     stream = BytesIO()
     np.savez_compressed(stream, train=neighbors.train.int().numpy(), val=neighbors.val.int().numpy())
@@ -115,25 +122,6 @@ def find_neighbors(
             f"cannot write the nearest images to {str(file)!r} ({error}). Set COLORZOO_HOME."
         ) from error
     return neighbors
-
-
-def _index_file(train: Sequence[StoredImage], val: Sequence[StoredImage], encoder_name: str, k: int) -> Path:
-    """Return the path of a stored search, whose name is a hash of the images and the settings."""
-    digest = hashlib.sha256(f"{encoder_name}\0{k}\0{len(train)}".encode())
-    for sources in (train, val):
-        digest.update(image_keys(sources, "neighbors").numpy().data)
-    return cache_home() / "neighbors" / f"{digest.hexdigest()[:16]}.npz"
-
-
-def _read_index(file: Path) -> Neighbors | None:
-    """Read the result of a stored search; None if the file is missing or damaged."""
-    try:
-        with np.load(file) as arrays:
-            return Neighbors(
-                train=torch.from_numpy(arrays["train"]).long(), val=torch.from_numpy(arrays["val"]).long()
-            )
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-        return None
 
 
 def search_neighbors(

@@ -85,7 +85,11 @@ def warp_jitter_reference(
     max_shift = 2 * bend  # in coordinates of `grid_sample`, in which the image side has length 2
     point_shifts = max_shift * (2 * point_draws.view(batch, -1, 2) - 1)
     bent = thin_plate_grid(point_shifts, points, (height, width))
-    rotations = _rotations(degrees * angle_draw[:, 0], flip_draws < 0.5)
+    # (B, 2, 2) matrices that rotate, and flip along x and y
+    angle = torch.deg2rad(degrees * angle_draw[:, 0])
+    cos, sin = angle.cos(), angle.sin()
+    rotations = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)
+    rotations = rotations * torch.where(flip_draws < 0.5, -1.0, 1.0)[:, None, :]
     grid = (bent @ rotations.transpose(1, 2)).view(batch, height, width, 2)
     warped = F.grid_sample(rgb.float(), grid, padding_mode="reflection", align_corners=False)
     color_shift = jitter * (2 * color_draws[:, :, None, None] - 1)
@@ -125,11 +129,3 @@ def _spline_basis(points_xy: Tensor, control: Tensor) -> Tensor:
     squared = distances(points_xy, control).square()
     radial = torch.special.xlogy(squared, squared)
     return torch.cat([radial, F.pad(points_xy, (1, 0), value=1.0)], dim=1)
-
-
-def _rotations(degrees: Tensor, mirrored: Tensor) -> Tensor:
-    """Return ``(B, 2, 2)`` matrices that rotate, and flip along x and y."""
-    angle = torch.deg2rad(degrees)
-    cos, sin = angle.cos(), angle.sin()
-    turn = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)
-    return turn * torch.where(mirrored, -1.0, 1.0)[:, None, :]

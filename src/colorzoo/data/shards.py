@@ -122,13 +122,17 @@ def shard_folder(
     """
     options = options or ShardOptions()
     load_litdata()  # raises an error before the images are checked
-    _check_output(source, out)
+    if out.resolve().is_relative_to(source.resolve()):
+        raise DataError(f"the output folder {str(out)!r} must be outside the input folder {str(source)!r}")
+    if out.exists() and any(out.iterdir()):
+        raise DataError(f"the output folder {str(out)!r} must be empty. Delete it, or choose another folder.")
     tables, classes = _find_splits(source, options.val_fraction)
     cache = ValueCache(cache_file(source, "checks"))
     # gray images are dropped only from the training split, as in training without shards
     train_check = check_images(tables["train"].sources, drop_gray=options.drop_gray, cache=cache)
     val_check = check_images(tables["val"].sources, drop_gray=False, cache=cache)
-    train = _shuffled(tables["train"].select(train_check.rows))
+    train = tables["train"].select(train_check.rows)
+    train = train.select(torch.randperm(len(train), generator=torch.Generator().manual_seed(0)))
     val = tables["val"].select(val_check.rows)
     require_usable(train, "train", source)
     require_usable(val, "val", source)
@@ -152,18 +156,6 @@ def shard_folder(
     manifest = {"version": 2, "resize": RESIZE_METHOD, **asdict(options), **asdict(report)}
     write_atomic(out / MANIFEST, json.dumps(manifest, indent=1).encode())
     return report
-
-
-def _shuffled(images: ImageTable) -> ImageTable:
-    return images.select(torch.randperm(len(images), generator=torch.Generator().manual_seed(0)))
-
-
-def _check_output(source: Path, out: Path) -> None:
-    """Raise `DataError` if the output folder lies in the input folder or is not empty."""
-    if out.resolve().is_relative_to(source.resolve()):
-        raise DataError(f"the output folder {str(out)!r} must be outside the input folder {str(source)!r}")
-    if out.exists() and any(out.iterdir()):
-        raise DataError(f"the output folder {str(out)!r} must be empty. Delete it, or choose another folder.")
 
 
 def _find_splits(source: Path, val_fraction: float) -> tuple[dict[Split, ImageTable], list[str]]:
@@ -383,32 +375,27 @@ def _is_remote(root: str) -> bool:
 
 
 def _local_folder(root: str, cache: str | None) -> Path:
-    """Return ``root``, or the download folder of the current version of a remote folder."""
+    """Return ``root``, or the download folder of the current version of a remote folder.
+
+    Raises:
+        DataError: The files of the remote folder cannot be listed.
+    """
     if not _is_remote(root):
         return Path(root)
     base = Path(cache) if cache else cache_home() / "shards"
-    return base / short_hash(root) / short_hash(_remote_version(root))
-
-
-def _remote_version(root: str) -> str:
-    """Return a text that changes if a file below a remote folder is added, removed or replaced.
-
-    The text contains the size of each file, and the first of `_VERSION_FIELDS` that the store lists.
-
-    Raises:
-        DataError: The files cannot be listed.
-    """
     try:
         file_system, folder = url_to_fs(root)
         files = sorted(file_system.find(folder, detail=True).items())
     except Exception as error:  # each kind of store has its own exceptions
         reason = f"{type(error).__name__}: {first_words(error)}"
         raise DataError(f"the shards in {root!r} cannot be listed ({reason})") from error
+    # The version changes if a file is added, removed or replaced: it consists of the size of each file and
+    # the first of `_VERSION_FIELDS` that the store lists.
     described = []
     for name, info in files:
         version = next((info[key] for key in _VERSION_FIELDS if info.get(key)), "")
         described.append((name, info["size"], str(version)))
-    return str(described)
+    return base / short_hash(root) / short_hash(str(described))
 
 
 def _download(remote: str, folder: Path, name: str) -> None:

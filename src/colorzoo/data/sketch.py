@@ -21,7 +21,7 @@ from colorzoo.data.image_table import ImageTable
 from colorzoo.data.layouts import pair_sketches, split_folder
 from colorzoo.data.line_art import random_lines, vary_lines
 from colorzoo.data.originals import Originals
-from colorzoo.data.sources import Sources, StoredImage
+from colorzoo.data.sources import Sources
 from colorzoo.errors import DataError
 from colorzoo.randomness import draw_uniform, image_generators, stream_seed
 from colorzoo.settings import NonNegativeFloat
@@ -112,7 +112,15 @@ class SketchDataModule(FolderDataModule):
             if split == "train":
                 table = replace(table, labels=self._label(table.sources, images).labels)
             return table
-        return _tag2pix_images(root, split)
+        # the layout of Tag2Pix
+        if split == "val":
+            return pair_sketches(root / "benchmark", [root / "keras_test"])
+        folders = [root / name for name in TAG2PIX_SKETCHES if (root / name).is_dir()]
+        if not folders:
+            raise DataError(
+                f"no sketches in {str(root)!r}; expected a folder named {' or '.join(TAG2PIX_SKETCHES)}"
+            )
+        return pair_sketches(root / "rgb_train", folders)
 
     def originals(self) -> Originals:
         """Return the images for ``colorzoo predict``: the validation sketches.
@@ -168,7 +176,17 @@ class SketchDataModule(FolderDataModule):
     def _sketches(self, batch: dict[str, Any], *, training: bool) -> Tensor:
         """Return computed sketches; in the layout ``drawings``, mix them with the sketches from files."""
         rgb, seeds = batch["rgb"], batch["seed"]
-        sketches = self._extract(rgb, seeds, training=training)
+        if self.extract is not None:
+            sketches = self.extract(rgb)
+        elif self.hparams.lines == "drawn":
+            sketches = random_lines(rgb, seeds) if training else drawn_lines(rgb)
+        else:
+            widths = torch.tensor(self.hparams.sigmas)
+            chosen = torch.full((len(rgb),), len(widths) // 2)
+            if training:
+                draws = draw_uniform(image_generators(seeds, "sketch"), len(rgb), 1, widths.device)
+                chosen = (draws[:, 0] * len(widths)).long()
+            sketches = xdog(rgb_to_gray(rgb), widths[chosen])
         if "sketch" in batch:
             uses_file = batch["has_sketch"]
             if training:
@@ -178,31 +196,6 @@ class SketchDataModule(FolderDataModule):
         if training and self.hparams.lines == "drawn":
             return vary_lines(sketches, seeds)
         return sketches
-
-    def _extract(self, rgb: Tensor, seeds: Tensor, *, training: bool) -> Tensor:
-        """Compute the sketches of images."""
-        if self.extract is not None:
-            return self.extract(rgb)
-        if self.hparams.lines == "drawn":
-            return random_lines(rgb, seeds) if training else drawn_lines(rgb)
-        widths = torch.tensor(self.hparams.sigmas)
-        chosen = torch.full((len(rgb),), len(widths) // 2)
-        if training:
-            draws = draw_uniform(image_generators(seeds, "sketch"), len(rgb), 1, widths.device)
-            chosen = (draws[:, 0] * len(widths)).long()
-        return xdog(rgb_to_gray(rgb), widths[chosen])
-
-
-def _tag2pix_images(root: Path, split: str) -> ImageTable:
-    """Return the images and sketches of a data set in the layout of Tag2Pix."""
-    if split == "val":
-        return pair_sketches(root / "benchmark", [root / "keras_test"])
-    folders = [root / name for name in TAG2PIX_SKETCHES if (root / name).is_dir()]
-    if not folders:
-        raise DataError(
-            f"no sketches in {str(root)!r}; expected a folder named {' or '.join(TAG2PIX_SKETCHES)}"
-        )
-    return pair_sketches(root / "rgb_train", folders)
 
 
 class SketchedDataset(Dataset[Sample]):
@@ -232,7 +225,10 @@ class SketchedDataset(Dataset[Sample]):
         drawings = self.sketches[index]
         if drawings:
             chosen = drawings[stream_seed("drawing", seed) % len(drawings)]
-            sketch = self._read_sketch(chosen, rgb)
+            gray = rgb_to_gray(read_rgb(chosen, self.side)[None])
+            if gray.shape[2:] != rgb.shape[1:]:  # the sizes of the two files can be rounded differently
+                gray = F.interpolate(gray, rgb.shape[1:], mode="bilinear", antialias=True)
+            sketch = gray[0].round().clamp(0, 255).to(torch.uint8)
         else:
             sketch = torch.full_like(rgb[:1], 255)  # blank paper
         crop = crop_square(torch.cat([rgb, sketch]), self.side, seed if self.random_crop else None)
@@ -244,10 +240,3 @@ class SketchedDataset(Dataset[Sample]):
         if self.images.labels is not None:
             sample["label"] = self.images.labels[index]
         return sample
-
-    def _read_sketch(self, source: StoredImage, rgb: Tensor) -> Tensor:
-        """Read a sketch as ``(1, H, W)`` uint8 at the size of its color image."""
-        gray = rgb_to_gray(read_rgb(source, self.side)[None])
-        if gray.shape[2:] != rgb.shape[1:]:  # the sizes of the two files can be rounded differently
-            gray = F.interpolate(gray, rgb.shape[1:], mode="bilinear", antialias=True)
-        return gray[0].round().clamp(0, 255).to(torch.uint8)

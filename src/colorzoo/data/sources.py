@@ -188,16 +188,12 @@ def _stored_images(folder: Path) -> Iterator[StoredImage]:
     for path in walk_files(str(folder)):
         suffix = suffix_of(path)
         if suffix in READABLE:
-            if not _is_result(path):
+            # results of colorzoo with the default name NAME.color.EXT are no originals
+            stem, _ = os.path.splitext(path)  # noqa: PTH122 - called per image
+            if not (stem.endswith(RESULT_SUFFIX) and read_provenance(Path(path)) is not None):
                 yield StoredImage(path)
         elif suffix == ".tar":
             yield from tar_sources(path)
-
-
-def _is_result(path: str) -> bool:
-    """Return whether an image is a result of colorzoo with the default name ``NAME.color.EXT``."""
-    stem, _ = os.path.splitext(path)  # noqa: PTH122 - called per image
-    return stem.endswith(RESULT_SUFFIX) and read_provenance(Path(path)) is not None
 
 
 def require_folder(folder: Path) -> None:
@@ -264,34 +260,24 @@ def tar_sources(path: str) -> Iterator[StoredImage]:
         with tarfile.open(path, "r:") as archive:
             while (member := archive.next()) is not None:
                 archive.members = []  # type: ignore[attr-defined]  # otherwise tarfile keeps one object per member
-                if not _is_visible_image(member):
+                is_image = member.isfile() and suffix_of(member.name) in READABLE
+                if not is_image or any(is_hidden(part) for part in member.name.split("/") if part != "."):
                     continue
                 if member.issparse():  # a 512-byte header can declare any size
                     raise DataError(
                         f"{member.name!r} in {path!r} is a sparse file. Run tar without --sparse."
                     )
                 yield StoredImage(path, member.name, member.offset_data, member.size)
-            _require_end(archive)
+            # The archive must end with a block of zeros at the position of the next member; the module
+            # `tarfile` also treats a damaged header as the end.
+            stream: Any = archive.fileobj
+            stream.seek(archive.offset)
+            if any(stream.read(tarfile.BLOCKSIZE)):
+                raise tarfile.ReadError(f"damaged or truncated at byte {archive.offset:,}")
     except tarfile.TarError as error:
         raise DataError(f"{path!r} is truncated or not a plain (uncompressed) tar file: {error}") from error
     except OSError as error:
         raise DataError(f"{path!r} cannot be read: {error.strerror or error}") from error
-
-
-def _require_end(archive: tarfile.TarFile) -> None:
-    """Raise an error unless an archive ends with a block of zeros at the position of its next member.
-
-    The module `tarfile` also treats a damaged header as the end.
-    """
-    stream: Any = archive.fileobj
-    stream.seek(archive.offset)
-    if any(stream.read(tarfile.BLOCKSIZE)):
-        raise tarfile.ReadError(f"damaged or truncated at byte {archive.offset:,}")
-
-
-def _is_visible_image(member: tarfile.TarInfo) -> bool:
-    is_image = member.isfile() and suffix_of(member.name) in READABLE
-    return is_image and not any(is_hidden(part) for part in member.name.split("/") if part != ".")
 
 
 def suffix_of(path: str) -> str:

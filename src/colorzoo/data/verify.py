@@ -121,7 +121,10 @@ def verify_images(
             splits = ("all",)
     for split in splits:
         try:
-            sources[split] = _find_split(root, layout, split)
+            if layout == "folder":  # "all": a folder without splits
+                sources[split] = find_sources(root if split == "all" else split_folder(root, split))
+            else:
+                sources[split] = _DATA_MODULES[layout](str(root)).find_images(split).sources
             report.splits[split] = len(sources[split])
         except DataError as error:
             report.mistakes.append(str(error))
@@ -135,13 +138,6 @@ def verify_images(
         tick()
     report.duplicates = [names for names in names_by_digest.values() if len(names) > 1]
     return report
-
-
-def _find_split(root: Path, layout: str, split: str) -> Sources:
-    """Return the images of a split; ``all`` stands for the images of a folder without splits."""
-    if layout == "folder":
-        return find_sources(root if split == "all" else split_folder(root, split))
-    return _DATA_MODULES[layout](str(root)).find_images(split).sources
 
 
 def _examine(source: StoredImage) -> tuple[str, bytes, list[Problem]]:

@@ -170,7 +170,12 @@ def write_graph(
             outputs = _outputs_of(model, traced)
         with _export_errors("the model cannot be traced and written"):
             program = trace(model, *traced)
-            all_metadata = {**metadata, **_metadata(model, outputs)}
+            hparams = json.dumps(model.hparams, sort_keys=True, default=str)
+            all_metadata = {**metadata, "hparams": hparams, "conventions": _CONVENTIONS}
+            if "logits" in outputs:  # bin colors of a color distribution
+                centers, in_hull = bin_centers(outputs["logits"].shape[1])
+                all_metadata["bins"] = json.dumps(centers.tolist())
+                all_metadata["bins_shown"] = json.dumps(in_hull.int().tolist())
             graph = _write_onnx(program, temporary, inputs, outputs, all_metadata)
         differences = _differences(model, graph, others)
     return ExportedGraph(out, inputs, tuple(outputs), differences)
@@ -340,21 +345,16 @@ def _differences(
     for sample in samples:
         batch, _, height, width = sample[0].shape
         with _export_errors(f"the graph does not support {batch} images of {height} x {width} pixels"):
-            found[height, width] = _difference(model, graph, sample)
+            with torch.inference_mode():
+                expected = _outputs_of(model, sample)
+                outputs = graph([sample[0], *guidance_tensors(sample[1]).values()])
+            largest = 0.0
+            for name, value in expected.items():
+                scale = _FULL_SCALE.get(name) or max(1.0, float(value.abs().max()))
+                errors = (outputs[name] - value).abs().nan_to_num(nan=torch.inf)  # `max` could ignore NaN
+                largest = max(largest, float(errors.max()) / scale)
+            found[height, width] = largest
     return found
-
-
-def _difference(model: ColoringModel, graph: Graph, sample: Sample) -> float:
-    lightness, guidance = sample
-    with torch.inference_mode():
-        expected = _outputs_of(model, sample)
-        found = graph([lightness, *guidance_tensors(guidance).values()])
-    differences = []
-    for name, value in expected.items():
-        scale = _FULL_SCALE.get(name) or max(1.0, float(value.abs().max()))
-        errors = (found[name] - value).abs().nan_to_num(nan=torch.inf)  # `max` could ignore NaN
-        differences.append(float(errors.max()) / scale)
-    return max(differences)
 
 
 def _sample(card: ModelCard, size: tuple[int, int], batch: int) -> Sample:
@@ -363,17 +363,6 @@ def _sample(card: ModelCard, size: tuple[int, int], batch: int) -> Sample:
     guidance = sample_guidance(card.guidance, size, batch=batch)
     tensors = [tensor.contiguous() for tensor in guidance_tensors(guidance).values()]
     return lightness, fill_guidance(guidance, tensors)
-
-
-def _metadata(model: ColoringModel, outputs: Mapping[str, Tensor]) -> dict[str, str]:
-    """Return the metadata of a graph, with the bin colors of a color distribution."""
-    hparams = json.dumps(model.hparams, sort_keys=True, default=str)
-    metadata = {"hparams": hparams, "conventions": _CONVENTIONS}
-    if "logits" not in outputs:
-        return metadata
-    centers, in_hull = bin_centers(outputs["logits"].shape[1])
-    bins = {"bins": centers.tolist(), "bins_shown": in_hull.int().tolist()}
-    return metadata | {name: json.dumps(values) for name, values in bins.items()}
 
 
 def require_onnx() -> None:

@@ -77,21 +77,27 @@ class OnnxModel:
         # remove guidance that the model ignores, so that it does not become an input of the graph
         removed = {kind: None for kind in guidance.kinds() if kind not in self._model.accepts}
         guidance = replace(guidance, **removed)
-        _refuse_settings(guidance)
-        graph = self._graph_for(guidance)
-        outputs = dict(graph([lightness, *guidance_tensors(guidance).values()]))
-        if self._model.output_kind == "rgb":
-            return RgbPrediction(rgb=outputs.pop("rgb"), extras=outputs)
-        return AbPrediction(ab=outputs.pop("ab"), extras=outputs)
-
-    def _graph_for(self, guidance: Guidance) -> Graph:
-        """Return the graph with inputs for this guidance; load or export the graph at its first use."""
+        # settings that are not tensors would become constants of the graph
+        for name in guidance.kinds():
+            hint = getattr(guidance, name)
+            if isinstance(hint, Tensor):
+                continue
+            for field in fields(hint):
+                value = getattr(hint, field.name)
+                if not isinstance(value, Tensor) and value != field.default:
+                    raise GuidanceError(
+                        f"{name}.{field.name} must be {field.default} with --engine onnxruntime, got {value}"
+                    )
+        # the graph with inputs for this guidance; loaded or exported at its first use
         key = self.graph_key(guidance)
         if key in self._failed:
             raise ColorzooError(self._failed[key])
         if key not in self._graphs:
             self._graphs[key] = self._load_or_export(key, guidance)
-        return self._graphs[key]
+        outputs = dict(self._graphs[key]([lightness, *guidance_tensors(guidance).values()]))
+        if self._model.output_kind == "rgb":
+            return RgbPrediction(rgb=outputs.pop("rgb"), extras=outputs)
+        return AbPrediction(ab=outputs.pop("ab"), extras=outputs)
 
     def graph_key(self, given: Guidance) -> str:
         """Return the cache key of the graph that has the guidance tensors ``given`` as inputs.
@@ -154,26 +160,10 @@ class OnnxModel:
         tensors = []
         for name, tensor in guidance_tensors(given).items():
             shape = (size[0] + 8, size[1] - 4) if name.startswith("exemplar") else size
-            one = _resized(tensor[:1], shape) if tensor.ndim == 4 else tensor[:1]
+            one = tensor[:1]
+            if tensor.ndim == 4:  # resize with nearest-neighbor interpolation, which supports any dtype
+                pairs = zip(shape, tensor.shape[-2:], strict=True)
+                rows, columns = (torch.arange(new) * old // new for new, old in pairs)
+                one = one[..., rows[:, None], columns]
             tensors.append(one.repeat(batch, *[1] * (one.ndim - 1)).contiguous())
         return lightness, fill_guidance(given, tensors)
-
-
-def _resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize ``(B, C, H, W)`` tensors of any dtype with nearest-neighbor interpolation."""
-    rows, columns = (torch.arange(new) * old // new for new, old in zip(size, maps.shape[-2:], strict=True))
-    return maps[..., rows[:, None], columns]
-
-
-def _refuse_settings(given: Guidance) -> None:
-    """Raise `GuidanceError` for guidance settings that would become constants of the graph."""
-    for name in given.kinds():
-        hint = getattr(given, name)
-        if isinstance(hint, Tensor):
-            continue
-        for field in fields(hint):
-            value = getattr(hint, field.name)
-            if not isinstance(value, Tensor) and value != field.default:
-                raise GuidanceError(
-                    f"{name}.{field.name} must be {field.default} with --engine onnxruntime, got {value}"
-                )

@@ -24,7 +24,6 @@ from colorzoo.testing.models import contract_test_model, require
 from colorzoo.testing.processes import in_processes
 from colorzoo.testing.samples import contract_test_batch
 from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_trainer, silent_lightning
-from colorzoo.training.module import ColorizationModule
 
 _PROCESSES = 2
 _SAME_LOSS, _SAME_GRADIENT, _SAME_METRIC = 1e-4, 1e-2, 1e-6
@@ -82,7 +81,15 @@ def check_two_processes_equal_one(card: ModelCard, steps: int = 3) -> None:
     for run in distributed_runs:
         require_same_metrics(run.metrics, single_run.metrics)
         require_same_gradients(run.gradients, single_run.gradients)
-    _require_same_losses(distributed_runs, single_run)
+    # the mean loss of the processes is the loss of the global batch
+    first, second = (torch.tensor(run.losses) for run in distributed_runs)
+    expected = torch.tensor(single_run.losses)
+    has_all_steps = first.shape == expected.shape
+    require(has_all_steps, f"two processes must run {len(expected)} steps, got {len(first)}")
+    change = ((first + second) / 2 - expected).abs() / expected.abs().clamp(min=1)
+    largest, worst = float(change.max()), int(change.amax(1).argmax())
+    message = f"the loss of two processes differs by {largest:.1e} in step {worst}; {_BY_IMAGE}"
+    require(largest < _SAME_LOSS, message)
 
 
 def require_same_metrics(distributed: dict[str, float], expected: dict[str, float]) -> None:
@@ -142,18 +149,6 @@ def _layer_and_network(parameter: str) -> tuple[str, str]:
     return parameter.rpartition(".")[0], parameter.partition(".")[0]
 
 
-def _require_same_losses(distributed_runs: list[_Run], single_run: _Run) -> None:
-    """Raise an error if the mean loss of two processes differs from the loss of one process in any step."""
-    first, second = (torch.tensor(run.losses) for run in distributed_runs)
-    expected = torch.tensor(single_run.losses)
-    has_all_steps = first.shape == expected.shape
-    require(has_all_steps, f"two processes must run {len(expected)} steps, got {len(first)}")
-    change = ((first + second) / 2 - expected).abs() / expected.abs().clamp(min=1)
-    largest, worst = float(change.max()), int(change.amax(1).argmax())
-    message = f"the loss of two processes differs by {largest:.1e} in step {worst}; {_BY_IMAGE}"
-    require(largest < _SAME_LOSS, message)
-
-
 def _train_and_save(card: ModelCard, folder: Path, steps: int, zoo: list[str]) -> None:
     """Validate and train as one of two processes and save the results to a file."""
     colorzoo.zoo.__path__ = zoo  # tests register models outside the package
@@ -165,23 +160,7 @@ def _train(card: ModelCard, folder: Path, steps: int, rank: int | None = None) -
     """Validate and train as process ``rank`` of two, or as the only process."""
     model = contract_test_model(card).train()
     model.allow_untrained = True  # teacher networks of losses keep random weights; avoids downloads
-    _make_layers_deterministic(model)
-    _use_sgd(model)
-    recorder = _Recorder()
-    distributed = {} if rank is None else _ddp_options(card, model)
-    with silent_lightning(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # randomly initialized teacher networks must be equal in all processes
-        trainer = quiet_trainer(
-            folder, max_epochs=1, use_distributed_sampler=False, callbacks=[recorder], **distributed
-        )
-        batches = batch_loader(_validation_batches(card, rank))
-        (metrics,) = trainer.validate(model, batches, verbose=False)
-        trainer.fit(model, batch_loader(_training_batches(card, steps, rank)))
-    return _Run(dict(metrics), recorder.losses, recorder.gradients)
-
-
-def _make_layers_deterministic(model: ColorizationModule) -> None:
-    """Set BatchNorm to evaluation mode and the probabilities of dropout and stochastic depth to 0."""
+    # BatchNorm in evaluation mode, no dropout and no stochastic depth
     for layer in model.modules():
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):
             layer.eval()
@@ -189,26 +168,34 @@ def _make_layers_deterministic(model: ColorizationModule) -> None:
             layer.p = 0.0
         elif isinstance(layer, DropPath):
             layer.drop_prob = 0.0
-
-
-def _ddp_options(card: ModelCard, model: ColorizationModule) -> dict[str, Any]:
-    # each loss of a GAN leaves the parameters of the other network unused
-    unused = bool(card.contract_test.without_gradient) or not model.automatic_optimization
-    strategy = DDPStrategy(process_group_backend="gloo", find_unused_parameters=unused)
-    return {"strategy": strategy, "devices": _PROCESSES}
-
-
-def _use_sgd(model: ColorizationModule) -> None:
-    """Replace the optimizers with SGD.
-
-    Adam scales rounding errors of small gradients to full steps. The learning rate is smaller for GANs,
-    because large gradients of randomly initialized networks amplify rounding errors in each step.
-    """
+    # SGD, because Adam scales rounding errors of small gradients to full steps. Large gradients of randomly
+    # initialized GANs amplify rounding errors in each step, so their learning rate is smaller.
     rate = 1e-5 if model.automatic_optimization else 1e-7
-    plain = partial(torch.optim.SGD, lr=rate, momentum=0.9)
     for name in ("make_optimizer", "make_discriminator_optimizer"):
         if hasattr(model, name):
-            setattr(model, name, plain)
+            setattr(model, name, partial(torch.optim.SGD, lr=rate, momentum=0.9))
+    # the images of this process, or of all processes
+    images = contract_test_batch(card, 5, seed=100)
+    shares = _VALIDATION if rank is None else (_VALIDATION[rank],)
+    validation_batches = [_select(images, part) for share in shares for part in share]
+    part = slice(None) if rank is None else slice(rank * _SHARE, (rank + 1) * _SHARE)
+    global_batches = [contract_test_batch(card, _PROCESSES * _SHARE, seed=step) for step in range(steps)]
+    training_batches = [_select(batch, part) for batch in global_batches]
+    recorder = _Recorder()
+    distributed: dict[str, Any] = {}
+    if rank is not None:
+        # each loss of a GAN leaves the parameters of the other network unused
+        unused = bool(card.contract_test.without_gradient) or not model.automatic_optimization
+        strategy = DDPStrategy(process_group_backend="gloo", find_unused_parameters=unused)
+        distributed = {"strategy": strategy, "devices": _PROCESSES}
+    with silent_lightning(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # randomly initialized teacher networks must be equal in all processes
+        trainer = quiet_trainer(
+            folder, max_epochs=1, use_distributed_sampler=False, callbacks=[recorder], **distributed
+        )
+        (metrics,) = trainer.validate(model, batch_loader(validation_batches), verbose=False)
+        trainer.fit(model, batch_loader(training_batches))
+    return _Run(dict(metrics), recorder.losses, recorder.gradients)
 
 
 class _Recorder(GradientRecorder):
@@ -230,20 +217,6 @@ class _Recorder(GradientRecorder):
     ) -> None:
         """Record the losses of the step."""
         self.losses.append([float(value) for _, value in sorted(outputs.items())])
-
-
-def _training_batches(card: ModelCard, steps: int, rank: int | None) -> list[Batch]:
-    """Return the training batches of one process; None returns the global batches."""
-    part = slice(None) if rank is None else slice(rank * _SHARE, (rank + 1) * _SHARE)
-    batches = [contract_test_batch(card, _PROCESSES * _SHARE, seed=step) for step in range(steps)]
-    return [_select(batch, part) for batch in batches]
-
-
-def _validation_batches(card: ModelCard, rank: int | None) -> list[Batch]:
-    """Return the validation batches of one process; None returns all validation batches."""
-    images = contract_test_batch(card, 5, seed=100)
-    shares = _VALIDATION if rank is None else (_VALIDATION[rank],)
-    return [_select(images, part) for share in shares for part in share]
 
 
 def _select(batch: Batch, part: slice) -> Batch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
@@ -56,8 +56,18 @@ def contract_test_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule
         torch.manual_seed(seed)  # constructors use the global random state
         model_class: type[ColorizationModule] = load_task_class(card)
         model = build_model(model_class, {**card.hparams, **card.contract_test.hparams})
-        _require_known(card, dict(model.named_parameters()))
-        for name, parameter in model.named_parameters():
+        # the card must not name unknown parameters
+        parameters = dict(model.named_parameters())
+        for name in card.contract_test.scales.keys() - parameters:
+            similar = get_close_matches(name, parameters, 1, cutoff=0)
+            raise ContractError(f"scales must name parameters of the task, such as {similar[0]}, got {name}")
+        for pattern in card.contract_test.without_gradient:
+            if not fnmatch.filter(parameters, pattern):
+                similar = get_close_matches(pattern, parameters, 1, cutoff=0)
+                raise ContractError(
+                    f"without_gradient must match parameters of the task, such as {similar[0]}, got {pattern}"
+                )
+        for name, parameter in parameters.items():
             if parameter.ndim > 1 and parameter.requires_grad:
                 fan_in = parameter[0].numel()
                 scale = card.contract_test.scales.get(name, 1.0)
@@ -67,19 +77,6 @@ def contract_test_model(card: ModelCard, *, seed: int = 0) -> ColorizationModule
             if isinstance(layer, StoredSpectralConv):
                 layer.settle()  # update the stored spectral norm, which belongs to the previous weight
     return model.eval()
-
-
-def _require_known(card: ModelCard, parameters: Collection[str]) -> None:
-    """Raise an error if ``scales`` or ``without_gradient`` of the card contain an unknown parameter."""
-    for name in card.contract_test.scales.keys() - parameters:
-        similar = get_close_matches(name, parameters, 1, cutoff=0)
-        raise ContractError(f"scales must name parameters of the task, such as {similar[0]}, got {name}")
-    for pattern in card.contract_test.without_gradient:
-        if not fnmatch.filter(parameters, pattern):
-            similar = get_close_matches(pattern, parameters, 1, cutoff=0)
-            raise ContractError(
-                f"without_gradient must match parameters of the task, such as {similar[0]}, got {pattern}"
-            )
 
 
 def sample_call(card: ModelCard, size: Size, *, batch: int = 1, seed: int = 0) -> tuple[Tensor, Guidance]:

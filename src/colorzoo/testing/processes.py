@@ -30,14 +30,33 @@ def in_processes(work: Callable[..., int | None], *args: Any, processes: int = 1
         *args: Arguments of the function, which are pickled.
         processes: Number of processes.
     """
-    context = _fork_server()
-    port = _free_port()  # for the connection between the processes
+    # Forking this process could copy locks held by its threads, so processes are forked from a new server
+    # that has imported large packages. The server starts once per test run. Windows does not support forking.
+    context: ForkServerContext | SpawnContext
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([__name__, *_PRELOADED])
+    else:
+        context = multiprocessing.get_context("spawn")
+    # find a free port for the connection between the processes
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
     workers = []
     for rank in range(processes):
         # PYTEST_CURRENT_TEST can change while it is read
         environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
         if processes > 1:
-            environment |= _torchrun_environment(rank, processes, port)
+            environment |= {  # as torchrun on a single machine
+                "WORLD_SIZE": str(processes),
+                "LOCAL_WORLD_SIZE": str(processes),
+                "RANK": str(rank),
+                "LOCAL_RANK": str(rank),
+                "GROUP_RANK": "0",
+                "MASTER_ADDR": "127.0.0.1",
+                "MASTER_PORT": str(port),
+                "TORCHELASTIC_RUN_ID": "test",  # prevents Lightning from starting processes
+            }
         workers.append(context.Process(target=_work, args=(environment, Path.cwd(), work, args)))
     for worker in workers:
         worker.start()
@@ -47,40 +66,6 @@ def in_processes(work: Callable[..., int | None], *args: Any, processes: int = 1
         worker.kill()  # a process hangs if another process ended early
         worker.join()
     return [worker.exitcode for worker in workers]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
-def _torchrun_environment(rank: int, processes: int, port: int) -> dict[str, str]:
-    """Return the environment variables that torchrun sets in a process on a single machine."""
-    return {
-        "WORLD_SIZE": str(processes),
-        "LOCAL_WORLD_SIZE": str(processes),
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "GROUP_RANK": "0",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "TORCHELASTIC_RUN_ID": "test",  # prevents Lightning from starting processes
-    }
-
-
-def _fork_server() -> ForkServerContext | SpawnContext:
-    """Return a multiprocessing context whose processes have already imported large packages.
-
-    Forking this process could copy locks held by its threads, so processes are forked from a new server. The
-    server starts once per test run. Windows does not support forking.
-    """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, *_PRELOADED])
-    return context
 
 
 def _work(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -65,11 +65,7 @@ def contract_checks(configs: Path | str | None = None, images: Path | str | None
         members = vars(importlib.import_module(f"colorzoo.testing.{module.name}"))
         for name, member in members.items():
             if name.startswith("check_") and inspect.isfunction(member):
-                checks.append(_as_check(member, arguments))
+                accepted = arguments.keys() & inspect.signature(member).parameters.keys()
+                run = partial(member, **{argument: arguments[argument] for argument in accepted})
+                checks.append(Check(member.__name__.removeprefix("check_"), run))
     return checks
-
-
-def _as_check(function: Callable[..., None], arguments: Mapping[str, Path]) -> Check:
-    accepted = arguments.keys() & inspect.signature(function).parameters.keys()
-    run = partial(function, **{name: arguments[name] for name in accepted})
-    return Check(function.__name__.removeprefix("check_"), run)

@@ -28,7 +28,6 @@ from colorzoo.testing.trainer import GradientRecorder, batch_loader, quiet_train
 from colorzoo.training.command import run_command
 from colorzoo.training.configs import find_config
 from colorzoo.training.gan import GANColorizationModule
-from colorzoo.training.module import ColorizationModule
 
 _BATCH = 4
 _TRAIN_BATCH, _STEPS = 3, 2
@@ -52,7 +51,11 @@ def check_gradients(card: ModelCard) -> None:
         trainer = quiet_trainer(folder, max_epochs=1, callbacks=[recorder])
         trainer.fit(model, batch_loader([batch]))
     trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
-    without_gradient = {name for name in trained if not _is_alive(recorder.gradients.get(name))}
+    # gradients must be finite and not zero; those of biases may be zero
+    gradients = recorder.gradients.items()
+    finite = {name: gradient for name, gradient in gradients if gradient.isfinite().all()}
+    alive = {name for name, gradient in finite.items() if gradient.ndim < 2 or gradient.any()}
+    without_gradient = set(trained) - alive
     patterns = card.contract_test.without_gradient
     listed = {name for pattern in patterns for name in fnmatch.filter(trained, pattern)}
     missing, surplus = sorted(without_gradient - listed), sorted(listed - without_gradient)
@@ -82,21 +85,17 @@ def check_losses_under_autocast(card: ModelCard) -> None:
     expected = _training_tensors(card, batch)
     with _autocast_outside_networks():
         found = _training_tensors(card, batch)
-    pairs = zip(found, expected, strict=True)
-    change = max(_relative_change(one, other) for one, other in pairs)
+    changes = []  # largest change of each tensor relative to its largest value
+    for one, other in zip(found, expected, strict=True):
+        if other.is_floating_point() and other.numel():
+            largest = other.detach().abs().max().clamp(min=1e-3)
+            changes.append(float((one - other).detach().abs().max() / largest))
+    change = max(changes)
     require(
         change < _LOSS_CHANGE,
         f"bfloat16 autocast changes a loss or guidance by {change:.2%}. "
         "Compute it in a function with the decorator `colorzoo.precision.in_float32`.",
     )
-
-
-def _relative_change(found: Tensor, expected: Tensor) -> float:
-    """Return the largest change of a tensor relative to its largest value; 0 for integers."""
-    if not (expected.is_floating_point() and expected.numel()):
-        return 0.0
-    largest = expected.detach().abs().max().clamp(min=1e-3)
-    return float((found - expected).detach().abs().max() / largest)
 
 
 @contextmanager
@@ -107,7 +106,10 @@ def _autocast_outside_networks() -> Iterator[None]:
     def disable_autocast(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         outer_states.append(torch.is_autocast_enabled("cpu"))
         torch.set_autocast_enabled("cpu", False)
-        return tuple(value.float() if _is_bfloat16(value) else value for value in inputs)
+        return tuple(
+            value.float() if isinstance(value, Tensor) and value.dtype == torch.bfloat16 else value
+            for value in inputs
+        )
 
     def restore_autocast(*_: object) -> None:
         torch.set_autocast_enabled("cpu", outer_states.pop())
@@ -125,7 +127,14 @@ def _autocast_outside_networks() -> Iterator[None]:
 
 def _training_tensors(card: ModelCard, batch: Batch) -> list[Tensor]:
     """Return the losses of a training step and the tensors of the validation guidance."""
-    model = _model_before_training(card)
+    # the small variant on the CPU, as before the first training step
+    torch.manual_seed(0)  # random teacher networks of losses, and dropout
+    with torch.device("cpu"):
+        model = contract_test_model(card).train()
+        model.allow_untrained = True
+        model.trainer = quiet_trainer(".", max_steps=1)
+        model.setup("fit")
+        model.prepare_fit()
     logged: list[tuple[Mapping[str, Tensor], int]] = []
     model.log_losses = lambda *given: logged.append(given)  # type: ignore[method-assign]
     if isinstance(model, GANColorizationModule):  # its base class logs both losses
@@ -138,29 +147,9 @@ def _training_tensors(card: ModelCard, batch: Batch) -> list[Tensor]:
     for losses, count in logged:
         require(count == len(batch["rgb"]), "a training step logs a wrong batch size")
         tensors += losses.values()
-    return [*tensors, *_guidance_tensors(model, batch)]
-
-
-def _model_before_training(card: ModelCard) -> ColorizationModule:
-    """Return the small variant of a model on the CPU, as before the first training step."""
-    torch.manual_seed(0)  # random teacher networks of losses, and dropout
-    with torch.device("cpu"):
-        model = contract_test_model(card).train()
-        model.allow_untrained = True
-        model.trainer = quiet_trainer(".", max_steps=1)
-        model.setup("fit")
-        model.prepare_fit()
-    return model
-
-
-def _guidance_tensors(model: ColorizationModule, batch: Batch) -> Iterator[Tensor]:
-    """Yield the tensors of the guidance for validation."""
     for _, guidance in model.validation_guidances(batch, rgb_to_lab(batch["rgb"])):
-        yield from guidance.tensors().values()
-
-
-def _is_bfloat16(value: object) -> bool:
-    return isinstance(value, Tensor) and value.dtype == torch.bfloat16
+        tensors += guidance.tensors().values()
+    return tensors
 
 
 def check_config(card: ModelCard, configs: Path | None = None, images: Path | None = None) -> None:
@@ -201,7 +190,7 @@ def train_config(card: ModelCard, config: Path, images: Path | None = None) -> N
         if images is None:
             images = folder / "images"
             count = 2 * _STEPS * _TRAIN_BATCH  # half of the images are in `train`
-            write_sample_images(images, count=count, classes=2 if _takes_labels(card) else 0)
+            write_sample_images(images, count=count, classes=2 if "label" in card.guidance else 0)
         overlay = write_overlay(card, folder, images)
         code = run_command(["fit", "--config", str(config), "--config", str(overlay)])
         losses = logged(folder, "train/")
@@ -215,10 +204,6 @@ def train_config(card: ModelCard, config: Path, images: Path | None = None) -> N
     require("last.ckpt" in checkpoints, f"{config} does not save the last checkpoint, only {checkpoints}")
     require(len(checkpoints) > 1, f"{config} does not save the best checkpoint, only {checkpoints}")
     require(has_examples or card.input == "sketch", f"{config} wrote no example image in validation")
-
-
-def _takes_labels(card: ModelCard) -> bool:
-    return "label" in card.guidance
 
 
 def _check_refusal(card: ModelCard) -> None:
@@ -252,43 +237,37 @@ def write_overlay(card: ModelCard, folder: Path, images: Path) -> Path:
     unset = {name: None for name in ("start", "trunk") if name in constructor_parameters(model_class)}
     # the training stage of the configuration is kept
     small_settings = {name: value for name, value in card.contract_test.hparams.items() if name != "stage"}
-    overlay = {
-        "model": {"init_args": unset | small_settings},
-        "data": {"class_path": "colorzoo.data.FolderDataModule", "init_args": _short_data(card, images)},
-        "trainer": _short_trainer(folder),
-        "allow_untrained": True,  # frozen parts keep random weights
-    }
-    path = folder / "overlay.yaml"
-    path.write_text(json.dumps(overlay))  # JSON is YAML
-    return path
-
-
-def _short_data(card: ModelCard, images: Path) -> dict[str, Any]:
-    """Return the arguments of a DataModule with small images and small batches."""
+    # small images and small batches
     side = card.contract_test.size
     data = {"root": str(images), "batch_size": _TRAIN_BATCH, "crop": side, "resize": side + 4}
     data |= {"val_size": side, "val_batch_size": 2, "val_limit": 3, "num_workers": 0}
-    return data | ({"labels": True} if _takes_labels(card) else {})
-
-
-def _short_trainer(folder: Path) -> dict[str, Any]:
-    """Return the arguments of a Trainer for `_STEPS` steps on the CPU, with outputs in a folder.
-
-    The options of the validation are those of the configuration, so that the length of the run is not a
-    multiple of the interval.
-    """
-    logger = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": str(folder)}}
-    return {
+    if "label" in card.guidance:
+        data["labels"] = True
+    # The options of the validation are those of the configuration, so that the length of the run is not a
+    # multiple of the interval.
+    trainer = {
         "max_epochs": -1,
         "max_steps": _STEPS,
         "log_every_n_steps": 1,
         "accelerator": "cpu",
         "devices": 1,
-        "logger": logger,
+        "logger": {
+            "class_path": "lightning.pytorch.loggers.CSVLogger",
+            "init_args": {"save_dir": str(folder)},
+        },
         "default_root_dir": str(folder),
         "enable_progress_bar": False,
         "enable_model_summary": False,
     }
+    overlay = {
+        "model": {"init_args": unset | small_settings},
+        "data": {"class_path": "colorzoo.data.FolderDataModule", "init_args": data},
+        "trainer": trainer,
+        "allow_untrained": True,  # frozen parts keep random weights
+    }
+    path = folder / "overlay.yaml"
+    path.write_text(json.dumps(overlay))  # JSON is YAML
+    return path
 
 
 def logged(folder: Path, prefix: str) -> list[float]:
@@ -302,13 +281,3 @@ def logged(folder: Path, prefix: str) -> list[float]:
             if values := [float(value) for key, value in row.items() if key.startswith(prefix) and value]:
                 sums.append(sum(values))
     return sums
-
-
-def _is_alive(gradient: Tensor | None) -> bool:
-    """Return whether a gradient exists, is finite and is not zero.
-
-    Gradients of biases may be zero.
-    """
-    if gradient is None or not gradient.isfinite().all():
-        return False
-    return gradient.ndim < 2 or bool(gradient.any())

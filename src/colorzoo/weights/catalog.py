@@ -360,7 +360,10 @@ def fetch(file: WeightFile, *, offline: bool = False) -> ResolvedWeights:
     problem = file_problem(file)
     failures: list[str] = []
     if problem:
-        _require_replaceable(file, problem)
+        if file.weights.file is not None:
+            raise WeightsError(f"{file.path} is invalid: {problem}. Reinstall colorzoo.")
+        if problem != "missing" and file.weights.sha256 is None:
+            raise WeightsError(f"{file.path} is invalid: {problem}")
         failures = _download(file, offline=offline)
     if failures:
         urls, size = file.weights.urls, megabytes(file.weights.size)
@@ -370,14 +373,6 @@ def fetch(file: WeightFile, *, offline: bool = False) -> ResolvedWeights:
             f"{file.path}."
         )
     return ResolvedWeights(file.path, file.weights, file.weights.hparams, file.sha256)
-
-
-def _require_replaceable(file: WeightFile, problem: str) -> None:
-    """Raise `WeightsError` if a file is part of the package, or changed and without a published hash."""
-    if file.weights.file is not None:
-        raise WeightsError(f"{file.path} is invalid: {problem}. Reinstall colorzoo.")
-    if problem != "missing" and file.weights.sha256 is None:
-        raise WeightsError(f"{file.path} is invalid: {problem}")
 
 
 def _download(file: WeightFile, *, offline: bool) -> list[str]:
@@ -392,43 +387,31 @@ def _download(file: WeightFile, *, offline: bool) -> list[str]:
         return ["offline=True disables downloads"]
     if not file.weights.urls:
         return ["the model card contains no URL"]
-    import requests
-
-    failures = []
-    for url in file.weights.urls:
-        try:
-            _download_from(url, file)
-            return []
-        except (requests.RequestException, ValueError) as error:
-            failures.append(f"{url}: {first_words(error, 300)}")
-        except OSError as error:
-            size = megabytes(file.weights.size)
-            raise WeightsError(f"cannot write {file.path} ({size}): {error.strerror or error}") from error
-    return failures
-
-
-def _download_from(url: str, file: WeightFile) -> None:
-    """Download a file and check its hash.
-
-    If the card contains no hash, the hash of the download is recorded, so that a later change is detected.
-
-    Raises:
-        requests.RequestException: The URL cannot be read.
-        ValueError: The hash does not match the card, or the content is a web page.
-        OSError: The file cannot be written.
-    """
     import pooch
+    import requests
 
     pooch.get_logger().setLevel("ERROR")
     downloader = pooch.HTTPDownloader(
         progressbar=sys.stderr.isatty(), timeout=_TIMEOUT, headers={"User-Agent": "colorzoo"}
     )
     path, expected_sha256 = file.path, file.weights.sha256
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        download = Path(pooch.retrieve(url, expected_sha256, path.name, folder, downloader=downloader))
-        if begins_with(download, b"<"):
-            raise ValueError("got a web page instead of the file")
-        download.replace(path)
-    if expected_sha256 is None:
-        write_atomic(_record_of(path), f"{sha256_of(path)}\n".encode())
+    failures = []
+    for url in file.weights.urls:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+                download = Path(
+                    pooch.retrieve(url, expected_sha256, path.name, folder, downloader=downloader)
+                )
+                if begins_with(download, b"<"):
+                    raise ValueError("got a web page instead of the file")
+                download.replace(path)
+            if expected_sha256 is None:  # record the hash, so that a later change is detected
+                write_atomic(_record_of(path), f"{sha256_of(path)}\n".encode())
+            return []
+        except (requests.RequestException, ValueError) as error:
+            failures.append(f"{url}: {first_words(error, 300)}")
+        except OSError as error:
+            size = megabytes(file.weights.size)
+            raise WeightsError(f"cannot write {path} ({size}): {error.strerror or error}") from error
+    return failures

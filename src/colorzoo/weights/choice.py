@@ -201,7 +201,22 @@ def choose_model(
         return ModelChoice(name, weights)
     requested: tuple[Use, ...] = (uses,) if isinstance(uses, str) else tuple(uses)
     wanted = requested or ("automatic",)
-    default_name = _shipped_default(wanted, able, fast) or _ranked_default(wanted, able, fast)
+    default_name = None
+    # the default model of the package, without reading every model card, unless another local model could
+    # rank higher: downloaded weights or plugins exist
+    downloaded = not fast and any((cache_home() / "weights").glob("*"))
+    if not (downloaded or registry.plugins()) and wanted[0] in SHIPPED:
+        card = model_card(SHIPPED[wanted[0]])
+        supports_all = len(wanted) == 1 or {*wanted} <= {*card.guidance}
+        if supports_all and (able is None or load_model_class(card).supports(able)):
+            default_name = card.name
+    # else the highest-ranked model among the models that support the most use cases
+    if default_name is None:
+        usable = _usable_models(wanted, fast) or _usable_models(("automatic",), fast)
+        # the sort is stable: models that support equally many use cases stay in the order of their rank
+        usable.sort(key=lambda row: len({*row.card.guidance} & {*wanted}), reverse=True)
+        suitable = (row for row in usable if able is None or load_model_class(row.card).supports(able))
+        default_name = next((row.card.name for row in suitable), None)
     if default_name is not None:
         return ModelChoice(default_name, weights, is_default=True, fast=fast)
     names = ", ".join(wanted)
@@ -211,33 +226,6 @@ def choose_model(
         f"no model for {names} has weights on this machine. Run `colorzoo weights fetch {wanted[0]}`, or "
         "set --model to download the weights of a model (`colorzoo models` lists all models)."
     )
-
-
-def _shipped_default(wanted: tuple[Use, ...], able: str | None, fast: bool) -> str | None:
-    """Return the name of the default model of the package without reading every model card.
-
-    The weights of this model are in the package. The result is None if another local model could rank higher
-    (downloaded weights or plugins exist), if the package contains no model for the use case, or if the model
-    does not support all use cases or ``able``.
-    """
-    downloaded = not fast and any((cache_home() / "weights").glob("*"))
-    if downloaded or registry.plugins() or wanted[0] not in SHIPPED:
-        return None
-    card = model_card(SHIPPED[wanted[0]])
-    supports_all = len(wanted) == 1 or {*wanted} <= {*card.guidance}
-    is_suitable = supports_all and (able is None or load_model_class(card).supports(able))
-    return card.name if is_suitable else None
-
-
-def _ranked_default(wanted: tuple[Use, ...], able: str | None, fast: bool) -> str | None:
-    """Return the name of the highest-ranked model among the models that support the most use cases."""
-    usable = _usable_models(wanted, fast) or _usable_models(("automatic",), fast)
-    # the sort is stable: models that support equally many use cases stay in the order of their rank
-    usable.sort(key=lambda row: len({*row.card.guidance} & {*wanted}), reverse=True)
-    for row in usable:
-        if able is None or load_model_class(row.card).supports(able):
-            return row.card.name
-    return None
 
 
 def _usable_models(uses: Sequence[Use], fast: bool) -> list[RankedModel]:

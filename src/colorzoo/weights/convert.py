@@ -33,7 +33,7 @@ from colorzoo.weights.load import (
 from colorzoo.weights.readers.caffe import is_caffe, read_caffe
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 
 def convert_weights(
@@ -83,8 +83,21 @@ def _convert_checkpoint(
 ) -> tuple[Mapping[str, Tensor], dict[str, str]]:
     """Return the state dict for inference, and the metadata, of a checkpoint."""
     settings = _model_settings(model_class, card.hparams, checkpoint.hparams) | overrides
-    _require_all_weights(checkpoint, model_class, settings)
-    metadata = _checkpoint_metadata(checkpoint, card, settings)
+    # names and shapes must match the model
+    with torch.device("meta"):  # without the weights of backbones
+        model = _build(model_class, settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns because no values are copied to the meta device
+        model.load_weights(checkpoint.state_dict, name=str(checkpoint.path))
+    metadata = {
+        "model": card.name,
+        "hparams": json.dumps(settings, sort_keys=True),
+        "conventions": CONVENTIONS,
+    }
+    if checkpoint.provenance is not None:  # from the file, because the card may describe other weights
+        metadata["provenance"] = json.dumps(checkpoint.provenance, sort_keys=True)
+    if UNTRAINED in checkpoint.stored:
+        metadata[UNTRAINED] = str(checkpoint.stored[UNTRAINED])
     return model_class.for_inference(checkpoint.state_dict), metadata
 
 
@@ -96,16 +109,33 @@ def _convert_published(
     settings = _model_settings(model_class, card.hparams, stored_hparams) | overrides
     model = _build(model_class, settings)
     settings |= model.hparams
-    initial_values = _replace_by_nan(model)  # parameters that the file lacks stay NaN
+    # replace all parameters by NaN; those that the file lacks stay NaN
+    initial_values = {name: value.detach().clone() for name, value in model.named_parameters()}
+    for value in model.parameters():
+        value.detach().fill_(math.nan)
     require_finite(state_dict, str(source))
     apply_weights(model, state_dict, name=str(source), published=True)
-    untrained_parts = _restore_missing(model, initial_values)
+    # Restore the parameters that the file lacks. A part is named by the first two components of its parameter
+    # names, such as ``network.decoder``. Biases and constants do not count, because their initial values are
+    # not random.
+    untrained_parts: list[str] = []
+    for name, value in model.named_parameters():
+        if value.isnan().all():
+            value.detach().copy_(initial_values[name])
+            part = ".".join(name.split(".")[:2])
+            if value.ndim > 1 and value.min() < value.max() and part not in untrained_parts:
+                untrained_parts.append(part)
+    # the hash of the file, or the name and the hash of each file in a folder
+    if source.is_dir():
+        sha256 = " ".join(f"{name}:{sha256_of(source / name)}" for name in model_class.published_files)
+    else:
+        sha256 = sha256_of(source)
     metadata = {
         "model": card.name,
         "hparams": json.dumps(settings, sort_keys=True),
         "conventions": CONVENTIONS,
         "source": source.name,
-        "source_sha256": _source_sha256(source, model_class),
+        "source_sha256": sha256,
         "license": "as the source" if record is None else record.license,
     }
     if record is not None:
@@ -113,13 +143,6 @@ def _convert_published(
     if untrained_parts:
         metadata[UNTRAINED] = " ".join(untrained_parts)
     return model.state_dict(), metadata
-
-
-def _source_sha256(source: Path, model_class: type[Any]) -> str:
-    """Return the hash of a published file, or the name and the hash of each file in a folder."""
-    if not source.is_dir():
-        return sha256_of(source)
-    return " ".join(f"{name}:{sha256_of(source / name)}" for name in model_class.published_files)
 
 
 def _read_checkpoint(source: Path, card: ModelCard, cls: type[Any]) -> WeightContent | None:
@@ -145,58 +168,10 @@ def _build(cls: type[Any], settings: Mapping[str, Any]) -> Any:
         raise WeightsError(f"{cls.__name__} cannot be built with {settings}: {error}") from error
 
 
-def _require_all_weights(content: WeightContent, cls: type[Any], settings: Mapping[str, Any]) -> None:
-    """Raise `WeightsError` if names or shapes in a checkpoint do not match the model."""
-    with torch.device("meta"):  # without the weights of backbones
-        model = _build(cls, settings)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch warns because no values are copied to the meta device
-        model.load_weights(content.state_dict, name=str(content.path))
-
-
 def _model_settings(cls: type[Any], *found: Mapping[str, Any]) -> dict[str, Any]:
     """Join settings by name; settings that only training uses are dropped."""
     known = constructor_parameters(cls).keys()
     return {key: value for each in found for key, value in each.items() if key in known}
-
-
-def _checkpoint_metadata(
-    content: WeightContent, card: ModelCard, settings: Mapping[str, Any]
-) -> dict[str, str]:
-    metadata = {
-        "model": card.name,
-        "hparams": json.dumps(settings, sort_keys=True),
-        "conventions": CONVENTIONS,
-    }
-    if content.provenance is not None:  # from the file, because the card may describe other weights
-        metadata["provenance"] = json.dumps(content.provenance, sort_keys=True)
-    if UNTRAINED in content.stored:
-        metadata[UNTRAINED] = str(content.stored[UNTRAINED])
-    return metadata
-
-
-def _replace_by_nan(model: nn.Module) -> dict[str, Tensor]:
-    """Fill all parameters with NaN, so that parameters that a file lacks can be found; return the values."""
-    initial = {name: value.detach().clone() for name, value in model.named_parameters()}
-    for value in model.parameters():
-        value.detach().fill_(math.nan)
-    return initial
-
-
-def _restore_missing(model: nn.Module, initial: Mapping[str, Tensor]) -> list[str]:
-    """Set the parameters that a file lacks to their initial values; return the untrained parts of the model.
-
-    A part is named by the first two components of its parameter names, such as ``network.decoder``. Biases
-    and constants do not count, because their initial values are not random.
-    """
-    parts = []
-    for name, value in model.named_parameters():
-        if not value.isnan().all():
-            continue
-        value.detach().copy_(initial[name])
-        if value.ndim > 1 and value.min() < value.max():
-            parts.append(".".join(name.split(".")[:2]))
-    return list(dict.fromkeys(parts))
 
 
 def _read_source(
@@ -207,7 +182,11 @@ def _read_source(
     The record is None if the card does not list the file.
     """
     if path.is_dir() and cls.published_files:
-        return _join_published_files(path, cls.published_files), {}, None
+        joined: dict[str, Tensor] = {}  # the tensor names of each file get the prefix of the file
+        for file, prefix in cls.published_files.items():
+            for name, value in load_state_dict_file(path / file).items():
+                joined[f"{prefix}.{name}"] = value
+        return joined, {}, None
     if _is_caffe_model(path):
         state_dict, settings = cls.convert_caffe(read_caffe(path))
         return state_dict, settings, None
@@ -218,12 +197,3 @@ def _read_source(
     unhashed_entry = None if content.hparams else entry_without_hash(card, path)
     settings = {} if unhashed_entry is None else unhashed_entry.hparams
     return content.state_dict, settings, None
-
-
-def _join_published_files(folder: Path, prefixes: Mapping[str, str]) -> dict[str, Tensor]:
-    """Return the tensors of several files; the tensor names of each file get the prefix of the file."""
-    joined: dict[str, Tensor] = {}
-    for file, prefix in prefixes.items():
-        for name, value in load_state_dict_file(folder / file).items():
-            joined[f"{prefix}.{name}"] = value
-    return joined

@@ -156,10 +156,21 @@ def _read_other_format(path: Path) -> WeightContent:
     """Read a PyTorch, Caffe or Torch7 file; see `read_weights`."""
     if begins_with(path, b"PK\x03\x04", b"\x80"):  # a zip file, or a pickle
         content = _load_torch(path)
-        state_dict = _unwrap_checkpoint(content)
+        if isinstance(content, Mapping) and "pytorch-lightning_version" in content:
+            inner: Any = content.get("state_dict")
+            state_dict = _without_wrappers(inner) if _is_state_dict(inner) else None
+        else:
+            state_dict = _unwrap(content, _MAX_DEPTH)
         if state_dict is None:
             raise WeightsError(f"{path} contains no named tensors; {_EXPECTED}")
-        return WeightContent(path, state_dict, _stored_in_checkpoint(content))
+        # unparsed metadata of a checkpoint, with the keys of a safetensors file
+        stored: dict[str, Any] = {}
+        if isinstance(content, Mapping):
+            records = {"hparams": content.get("hyper_parameters"), "provenance": content.get("provenance")}
+            stored = {name: value for name, value in records.items() if isinstance(value, Mapping)}
+            if content.get("trained") is False:
+                stored[UNTRAINED] = "network"
+        return WeightContent(path, state_dict, stored)
     from colorzoo.weights.readers import caffe, torch7  # files of other libraries are rare
 
     if caffe.is_caffe_hdf5(path):
@@ -308,12 +319,26 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
     # without a hash, only the names distinguish the authors' file from a converted file
     has_own_names = given.keys() <= own.keys()
     if published and not has_own_names:
-        _load_published(model, given, name)
+        try:
+            cast(Any, model).load_published_state_dict(given)
+        except WeightsError as error:
+            raise WeightsError(f"{name}: {error}") from error
+        except (KeyError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise WeightsError(f"{name} does not match {type(model).__name__}: {reason}") from error
         return
     tensors = given
-    missing = own.keys() - given.keys()
-    if missing:
-        tensors = {key: own[key] for key in _optional_keys(model, own, given)} | given
+    if own.keys() - given.keys():  # keep the weights that the state dict may omit
+        optional = set()
+        for path, module in model.named_modules():  # weights that `borrow` copied from another model
+            borrowed_keys = getattr(module, "borrowed_keys", ())
+            optional |= {f"{path}.{key}" if path else key for key in borrowed_keys}
+        for_inference: Any = getattr(model, "for_inference", None)
+        if for_inference is not None:
+            training_only = own.keys() - for_inference(own).keys()
+            if training_only.isdisjoint(given):  # if only some are given, the others are missing
+                optional |= training_only
+        tensors = {key: own[key] for key in optional} | given
     expected_shapes = {key: value.shape for key, value in own.items()}
     shapes = {key: value.shape for key, value in tensors.items()}
     if shapes != expected_shapes:
@@ -341,38 +366,6 @@ def require_finite(state_dict: Mapping[str, Tensor], name: str) -> None:
         )
 
 
-def _optional_keys(model: nn.Module, own: Mapping[str, Tensor], given: Collection[str]) -> set[str]:
-    """Return the names of weights that a state dict may omit; see `apply_weights`.
-
-    Args:
-        model: The model.
-        own: State dict of the model.
-        given: Names in the loaded state dict.
-    """
-    optional = set()
-    for path, module in model.named_modules():  # weights that `borrow` copied from another model
-        borrowed_keys = getattr(module, "borrowed_keys", ())
-        optional |= {f"{path}.{key}" if path else key for key in borrowed_keys}
-    for_inference: Any = getattr(model, "for_inference", None)
-    if for_inference is not None:
-        training_only = own.keys() - for_inference(own).keys()
-        if training_only.isdisjoint(given):  # if only some are given, the others are missing
-            optional |= training_only
-    return optional
-
-
-def _load_published(model: nn.Module, tensors: dict[str, Tensor], name: str) -> None:
-    """Load tensors with the parameter names of the authors' code; see `apply_weights`."""
-    loader: Any = model
-    try:
-        loader.load_published_state_dict(tensors)
-    except WeightsError as error:
-        raise WeightsError(f"{name}: {error}") from error
-    except (KeyError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise WeightsError(f"{name} does not match {type(model).__name__}: {reason}") from error
-
-
 def save_weights(
     path: Path,
     state_dict: Mapping[str, Tensor],
@@ -395,6 +388,7 @@ def save_weights(
             values above 65504 keep their type. ``int8`` rounds tensors of at least 1,024 elements to 8 bits
             with one scale for each output channel, and stores smaller tensors as float16.
     """
+    import torch
     from safetensors.torch import save
 
     if dtype is not None:
@@ -403,11 +397,28 @@ def save_weights(
     for name, tensor in state_dict.items():
         # a copy, because safetensors rejects tensors that share memory
         stored = tensor.detach().cpu().contiguous().clone()
-        if dtype == "int8" and _fits_int8(stored):
-            tensors[name], tensors[name + _SCALE] = _round_to_int8(stored)
-        else:
-            tensors[name] = stored if dtype is None else _to_float16(stored)
-    write_atomic(path, _sort_metadata(save(tensors, metadata=dict(metadata))))
+        is_large = stored.ndim > 1 and stored.numel() >= _LEAST_INT8
+        if dtype == "int8" and is_large and stored.is_floating_point() and stored.isfinite().all():
+            # one scale for each slice along the first dimension
+            stored = stored.float()
+            scale = stored.flatten(1).abs().amax(1).clamp(min=torch.finfo(torch.float32).tiny) / _INT8_MAX
+            other_axes = [1] * (stored.ndim - 1)
+            tensors[name] = (stored / scale.view(-1, *other_axes)).round().to(torch.int8)
+            tensors[name + _SCALE] = scale
+            continue
+        if dtype is not None and stored.is_floating_point():
+            halved = stored.half()
+            if halved.isfinite().equal(stored.isfinite()):  # no value overflows
+                stored = halved
+        tensors[name] = stored
+    # sort the metadata in the header, which the library writes in random order
+    data = save(tensors, metadata=dict(metadata))
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header.get("__metadata__", {}).items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # aligns the tensors
+    write_atomic(path, len(text).to_bytes(8, "little") + text + data[end:])
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
@@ -437,26 +448,18 @@ def _load_torch(path: Path) -> Any:
             ):  # for a path, torch selects the format by the extension
                 return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # OSError, RuntimeError, EOFError, KeyError, UnpicklingError ...
-        raise WeightsError(_why_unreadable(path, error)) from error
-
-
-def _why_unreadable(path: Path, error: Exception) -> str:
-    # torch raises the same exception type for a damaged pickle
-    if unsafe := re.search(r"GLOBAL (\S+)", str(error)):
-        return f"{path} is a pickle that can execute code when loaded (it requires {unsafe[1]}); {_EXPECTED}"
-    reason = first_words(error)
-    return f"{path} is truncated, damaged or not a PyTorch file ({reason}); {_EXPECTED}"
-
-
-def _unwrap_checkpoint(content: object) -> dict[str, Tensor] | None:
-    """Return the named tensors in the content of a PyTorch file; None if there are no tensors."""
-    if isinstance(content, Mapping) and "pytorch-lightning_version" in content:
-        inner: Any = content.get("state_dict")
-        return _without_wrappers(inner) if _is_state_dict(inner) else None
-    return _unwrap(content, _MAX_DEPTH)
+        # torch raises the same exception type for a damaged pickle
+        if unsafe := re.search(r"GLOBAL (\S+)", str(error)):
+            raise WeightsError(
+                f"{path} is a pickle that can execute code when loaded (it requires {unsafe[1]}); {_EXPECTED}"
+            ) from error
+        raise WeightsError(
+            f"{path} is truncated, damaged or not a PyTorch file ({first_words(error)}); {_EXPECTED}"
+        ) from error
 
 
 def _unwrap(content: object, depth: int) -> dict[str, Tensor] | None:
+    """Return the named tensors in the content of a PyTorch file; None if there are no tensors."""
     if _is_state_dict(content):
         return _without_wrappers(content)
     if not isinstance(content, Mapping) or not depth:
@@ -492,15 +495,6 @@ def _without_wrappers(state_dict: Any) -> dict[str, Tensor]:
     return {names[stored]: tensor for stored, tensor in state_dict.items()}
 
 
-def _stored_in_checkpoint(content: object) -> dict[str, Any]:
-    """Return the unparsed metadata of a checkpoint with the keys of a safetensors file."""
-    if not isinstance(content, Mapping):
-        return {}
-    stored = {"hparams": content.get("hyper_parameters"), "provenance": content.get("provenance")}
-    found: dict[str, Any] = {name: value for name, value in stored.items() if isinstance(value, Mapping)}
-    return found | ({UNTRAINED: "network"} if content.get("trained") is False else {})
-
-
 def _shortened(keys: Sequence[str]) -> str:
     return ", ".join(keys[:_SHOWN_KEYS]) + ", ..." * (len(keys) > _SHOWN_KEYS)
 
@@ -530,39 +524,6 @@ def _mismatch(expected: Mapping[str, torch.Size], found: Mapping[str, torch.Size
         )
     key = next(key for key in expected if found[key] != expected[key])
     return f"{key} must have the shape {tuple(expected[key])}, got {tuple(found[key])}"
-
-
-def _fits_int8(tensor: Tensor) -> bool:
-    is_large = tensor.ndim > 1 and tensor.numel() >= _LEAST_INT8
-    return is_large and tensor.is_floating_point() and bool(tensor.isfinite().all())
-
-
-def _round_to_int8(tensor: Tensor) -> tuple[Tensor, Tensor]:
-    """Return a tensor rounded to 8 bits, and the scale of each of its slices along the first dimension."""
-    import torch
-
-    tensor = tensor.float()
-    scale = tensor.flatten(1).abs().amax(1).clamp(min=torch.finfo(torch.float32).tiny) / _INT8_MAX
-    rounded = (tensor / scale.view(-1, *[1] * (tensor.ndim - 1))).round().to(torch.int8)
-    return rounded, scale
-
-
-def _to_float16(tensor: Tensor) -> Tensor:
-    """Return a floating-point tensor as float16 if no value overflows, and other tensors unchanged."""
-    if not tensor.is_floating_point():
-        return tensor
-    halved = tensor.half()
-    return halved if halved.isfinite().equal(tensor.isfinite()) else tensor
-
-
-def _sort_metadata(data: bytes) -> bytes:
-    """Sort the metadata of a safetensors file, which the library writes in random order."""
-    end = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:end])
-    header["__metadata__"] = dict(sorted(header.get("__metadata__", {}).items()))
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)  # aligns the tensors
-    return len(text).to_bytes(8, "little") + text + data[end:]
 
 
 @dataclass(frozen=True)

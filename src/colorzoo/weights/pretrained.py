@@ -77,8 +77,20 @@ def save_model(
     state_dict = model.state_dict()
     require_finite(state_dict, type(model).__name__)
     record = replace(model.provenance, license=terms) if terms else model.provenance
-    card = _card_of(model)
-    metadata = _metadata(model, record, card)
+    # the card with the settings of the model, else any card of its class
+    kind = type(model)
+    card = card_of(kind, model.hparams) or next(iter(cards_of(kind)), None)
+    metadata = {
+        "model_class": f"{kind.__module__}:{kind.__qualname__}",
+        "hparams": json.dumps(model.hparams, sort_keys=True),
+        "conventions": CONVENTIONS,
+        "license": record.license,
+        "provenance": json.dumps(record.to_dict(), sort_keys=True),
+    }
+    if card is not None:
+        metadata["model"] = card.name
+    if not model.trained:
+        metadata[UNTRAINED] = "network"
     config = {
         "colorzoo_version": colorzoo.__version__,
         "model_class": metadata["model_class"],
@@ -91,29 +103,6 @@ def save_model(
         write_atomic(folder / _CONFIG_FILE, f"{json.dumps(config, indent=2)}\n".encode())
     except OSError as error:
         raise WeightsError(f"cannot write {folder}: {error.strerror or error}") from error
-
-
-def _card_of(model: Any) -> ModelCard | None:
-    """Return the card with the settings of a model, else any card of its class; None without a card."""
-    kind = type(model)
-    return card_of(kind, model.hparams) or next(iter(cards_of(kind)), None)
-
-
-def _metadata(model: Any, record: Provenance, card: ModelCard | None) -> dict[str, str]:
-    """Return the metadata of ``model.safetensors``."""
-    kind = type(model)
-    metadata = {
-        "model_class": f"{kind.__module__}:{kind.__qualname__}",
-        "hparams": json.dumps(model.hparams, sort_keys=True),
-        "conventions": CONVENTIONS,
-        "license": record.license,
-        "provenance": json.dumps(record.to_dict(), sort_keys=True),
-    }
-    if card is not None:
-        metadata["model"] = card.name
-    if not model.trained:
-        metadata[UNTRAINED] = "network"
-    return metadata
 
 
 def push_model(
@@ -274,12 +263,23 @@ def _model_page(
     from jinja2 import Environment, PackageLoader, StrictUndefined  # only models that are saved need it
 
     name = type(model).__name__ if card is None else card.name
-    front_matter = {
+    front_matter: dict[str, Any] = {
         "library_name": "colorzoo",
         "pipeline_tag": "image-to-image",
         "tags": ["image-colorization", name],
-        **_license_fields(record.license),
     }
+    if _LICENSE_NAME.fullmatch(record.license):
+        front_matter["license"] = record.license.lower()
+    elif record.license:
+        front_matter |= {"license": "other", "license_name": record.license}
+    else:
+        front_matter["license"] = "unknown"
+    # ranks apply only if the training record belongs to the default weights of the card
+    qualities: tuple[Quality, ...] = ()
+    if card is not None and record.trained_on:
+        default = card.weights.get("default") or card.weights.get("published")
+        if default is not None and default.trained_on == record.trained_on:
+            qualities = card.quality
     environment = Environment(
         loader=PackageLoader("colorzoo.weights"),
         undefined=StrictUndefined,
@@ -297,24 +297,6 @@ def _model_page(
         parameter_count=sum(parameter.numel() for parameter in model.parameters()),
         record=record,
         results=results,
-        qualities=_qualities(record, card),
+        qualities=qualities,
         hparams=json.dumps(model.hparams, indent=2),
     )
-
-
-def _license_fields(terms: str) -> dict[str, str]:
-    """Return the license fields of the metadata block."""
-    if _LICENSE_NAME.fullmatch(terms):
-        return {"license": terms.lower()}
-    if terms:
-        return {"license": "other", "license_name": terms}
-    return {"license": "unknown"}
-
-
-def _qualities(record: Provenance, card: ModelCard | None) -> tuple[Quality, ...]:
-    """Return the ranks of a card if the training record belongs to its default weights."""
-    if card is None or not record.trained_on:
-        return ()
-    default = card.weights.get("default") or card.weights.get("published")
-    is_default = default is not None and default.trained_on == record.trained_on
-    return card.quality if is_default else ()

@@ -74,8 +74,14 @@ class _File:
     def read(self) -> Any:
         """Return the object at the current position as a Python value, `_Table` or array."""
         kind = self._int()
-        if kind in (_NIL, _NUMBER, _TEXT, _BOOLEAN):
-            return self._plain(kind)
+        if kind == _NIL:
+            return None
+        if kind == _NUMBER:
+            return self._unpack("<d")
+        if kind == _TEXT:
+            return self._text()
+        if kind == _BOOLEAN:
+            return bool(self._int())
         if kind == _FUNCTION:
             return self._function()
         if kind not in (_TABLE, _OBJECT, *_RECURSIVE_FUNCTIONS):
@@ -87,13 +93,6 @@ class _File:
             self.seen[index] = None
             return self._function()
         return self._table(index, _Table()) if kind == _TABLE else self._object(index)
-
-    def _plain(self, kind: int) -> Any:
-        if kind == _NUMBER:
-            return self._unpack("<d")
-        if kind == _TEXT:
-            return self._text()
-        return bool(self._int()) if kind == _BOOLEAN else None
 
     def _object(self, index: int) -> Any:
         name = self._text()
