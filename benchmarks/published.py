@@ -43,11 +43,9 @@ from colorzoo.registry import list_models, model_card
 from colorzoo.testing import sample_guidance, sample_input
 from colorzoo.weights.catalog import file_problem, weight_file
 from colorzoo.zoo.he2018 import model as he2018
-from colorzoo.zoo.he2018.extensions import dense_matches
-from colorzoo.zoo.he2018.matching import errors_of, read_at
-from colorzoo.zoo.he2018.network import SCALES
+from colorzoo.zoo.he2018.model import SCALES, dense_matches, errors_of, read_at
 from colorzoo.zoo.larsson2016 import network as larsson2016
-from colorzoo.zoo.li2018.smoothing import BETA, affinities, last_filter
+from colorzoo.zoo.li2018.model import BETA, affinities, last_filter
 
 GOAL_WITH_MATRICES, GOAL_WITHOUT, GOAL_DELTA_E, GOAL_MEMORY = 2.5, 1.0, 0.5, 1.0
 SIZES, REPEATS = (256, 512), 3
@@ -166,7 +164,7 @@ def he_plain(model: Any, lightness: Tensor, guidance: Guidance) -> Tensor:
     forward, backward = (torch.cat(each, dim=1) for each in found)
     errors = errors_of(torch.cat([forward, read_at(backward, there)], dim=1))
     aligned = he2018.Aligned(there, back, errors)
-    ab: Tensor = model.paint(lightness, he2018.aligned_colors(rgb, aligned), errors)
+    ab: Tensor = model.generate(lightness, he2018.aligned_colors(rgb, aligned), errors)
     return ab
 
 

@@ -6,10 +6,11 @@ from torch import Tensor
 from colorzoo.losses import weighted_sum
 from colorzoo.networks.levels import attention_weights, cosines, resize_and_concatenate
 from colorzoo.networks.renaming import rename_keys
-from colorzoo.zoo.bai2022.network import Aligner, Architecture, ContentEncoder, Decoder, StyleDecoder
-from colorzoo.zoo.bai2022.published import NAMES
-from colorzoo.zoo.bai2022.task import Bai2022, Objective
+from colorzoo.zoo.bai2022.model import NAMES, Aligner, ContentEncoder, Decoder, StyleDecoder
+from colorzoo.zoo.bai2022.task import Bai2022
 from parity.cases import Golden, case, check_gradient_norms, load_part
+
+WEIGHTS = ("rough_weight", "fine_weight", "class_weight", "variation_weight", "bin_weight")
 
 
 def weights(golden: Golden, name: str, part: str = "") -> dict[str, Tensor]:
@@ -68,8 +69,8 @@ def task_of(golden: Golden) -> Bai2022:
     classes = golden.meta["shapes"]["CLS"]["fc.bias"][0]
     config = golden.meta["config"]
     names = ("lambda_S1", "lambda_S2", "lambda_cls", "lambda_tv", "lambda_his")
-    objective = Objective(*(config.get(name, 0.0) for name in names))
-    task = Bai2022(Architecture(side=side, classes=classes), objective)
+    loss_weights = dict(zip(WEIGHTS, (config.get(name, 0.0) for name in names), strict=True))
+    task = Bai2022(side=side, classes=classes, **loss_weights)
     task.model.network.load_state_dict(all_weights(golden))
     return task
 
@@ -113,7 +114,7 @@ def sscn_step(golden: Golden) -> None:
     terms = task.losses(found, ab, golden.tensor("in_label"))
     for theirs, ours in {"S1": "rough", "S2": "fine", "cls": "class", "his": "bin"}.items():
         golden.close(f"out_loss_{theirs}", terms[ours])
-    total = weighted_sum(terms, task.objective)
+    total = weighted_sum(terms, task.hparams)
     golden.close("out_total", total)
     golden.close("out_stage2", found.ab[..., ::8, ::8])
     norm = network.encoder.blocks[1].norm1

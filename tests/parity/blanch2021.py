@@ -10,9 +10,8 @@ from torch.nn import functional as F
 from colorzoo.losses import soft_histogram, weighted_sum
 from colorzoo.networks.axial import AxialAttention
 from colorzoo.networks.renaming import rename_keys
-from colorzoo.zoo.blanch2021.network import Architecture
-from colorzoo.zoo.blanch2021.published import NAMES
-from colorzoo.zoo.blanch2021.task import Blanch2021, DiscriminatorConfig, Objective, ScaledPrediction
+from colorzoo.zoo.blanch2021.model import NAMES
+from colorzoo.zoo.blanch2021.task import Blanch2021, ScaledPrediction
 from parity.cases import Golden, case
 from parity.pipelines.blanch2021 import (
     cut_to_square,
@@ -33,12 +32,17 @@ def task_of(golden: Golden, side: int, part: str = "") -> Blanch2021:
     config = golden.meta["config"]
     criterion = golden.meta.get("criterion", config)
     kind: Any = "axial" if config.get("axial", True) else "full"
-    architecture = Architecture(
-        side=side, attention=kind, positions=config.get("pos", True), passes=config.get("scales", 2)
+    task = Blanch2021(
+        side=side,
+        attention=kind,
+        positions=config.get("pos", True),
+        passes=config.get("scales", 2),
+        histogram_weight=criterion.get("histogram_loss_coef", 0),
+        pixel_weight=criterion.get("pixel_loss_coef", 0),
+        variation_weight=criterion.get("total_variance_loss_coef", 0),
+        adversarial_weight=criterion.get("gan_loss_coef", 0),
+        discriminator_width=criterion.get("disc_ndf", 64) / 64,
     )
-    coefficients = ("histogram_loss", "pixel_loss", "total_variance_loss", "gan_loss")
-    objective = Objective(*(criterion.get(f"{name}_coef", 0) for name in coefficients))
-    task = Blanch2021(architecture, objective, DiscriminatorConfig(criterion.get("disc_ndf", 64) / 64))
     task.log_losses = lambda *_, **__: None  # type: ignore[method-assign]
     if "relu" in str(golden.meta["shapes"]):
         task.model.load_published_state_dict(golden.weights(part))
@@ -153,7 +157,7 @@ def xcnet_losses(golden: Golden) -> None:
 
 def total_of(task: Blanch2021, terms: dict[str, list[Tensor]]) -> Tensor:
     """Return the weighted sum over terms and scales."""
-    return weighted_sum({name: torch.stack(each).sum() for name, each in terms.items()}, task.objective)
+    return weighted_sum({name: torch.stack(each).sum() for name, each in terms.items()}, task.hparams)
 
 
 def colored(task: Blanch2021, truth: Tensor, reference: Tensor, maps: list[Tensor]) -> ScaledPrediction:

@@ -4,10 +4,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from colorzoo.zoo.he2018.matching import distances, round_trip
-from colorzoo.zoo.he2018.model import ExemplarColorization
-from colorzoo.zoo.he2018.network import ColorNet, GrayVGG
-from colorzoo.zoo.he2018.published import convert_color_net, convert_published, convert_vgg
+from colorzoo.zoo.he2018.model import (
+    ColorNet,
+    ExemplarColorization,
+    GrayVGG,
+    convert_color_net,
+    convert_published,
+    convert_vgg,
+    distances,
+    round_trip,
+)
 from parity.cases import Golden, case
 from parity.pipelines.he2018 import (
     Combo,

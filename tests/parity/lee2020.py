@@ -12,9 +12,8 @@ from colorzoo.networks.imagenet import VGGOutputs
 from colorzoo.networks.renaming import rename_keys
 from colorzoo.networks.splines import source_positions, spline, warp
 from colorzoo.prediction import RgbPrediction
-from colorzoo.zoo.lee2020.network import SCFTNetwork, SketchDiscriminator, SpatiallyCorrespondingTransfer
-from colorzoo.zoo.lee2020.published import NAMES
-from colorzoo.zoo.lee2020.task import Lee2020, Objective, feature_terms
+from colorzoo.zoo.lee2020.model import NAMES, SCFTNetwork, SpatiallyCorrespondingTransfer
+from colorzoo.zoo.lee2020.task import Lee2020, SketchDiscriminator, feature_terms
 from parity.cases import Golden, case, check_update, record_outputs
 
 
@@ -144,7 +143,7 @@ def step(golden: Golden) -> None:
     """Compare the steps of discriminator and generator; the authors' code omits the triplet loss."""
     meta = golden.meta
     weights = {f"{name}_weight": value for name, value in meta["weights"].items()}
-    task = Lee2020(objective=Objective(**weights, triplet_weight=0.0))
+    task = Lee2020(**weights, triplet_weight=0.0)
     networks = {"generator": task.model, "discriminator": task.discriminator}
     fill(task.model.network, weights_of(golden, "generator"), "")
     fill(task.discriminator, weights_of(golden, "discriminator"), "discriminator.")
@@ -179,7 +178,7 @@ def step(golden: Golden) -> None:
         parameter.requires_grad_(id(parameter) in needed)
     task.discriminator.requires_grad_(False)
     terms = task.generator_terms(sketch, generate())
-    weighted = {name: getattr(task.objective, f"{name}_weight") * term for name, term in terms.items()}
+    weighted = {name: task.hparams[f"{name}_weight"] * term for name, term in terms.items()}
     theirs = {"adversarial": "fake"}
     for name, term in weighted.items():
         golden.close(f"out_g_{theirs.get(name, name)}", term)

@@ -6,19 +6,20 @@ from PIL import Image
 from torch import Tensor
 
 from colorzoo.networks.style import usable_labels
-from colorzoo.zoo.li2018.network import PhotoWCT, recolor
-from colorzoo.zoo.li2018.published import convert_published
-from colorzoo.zoo.li2018.smoothing import (
+from colorzoo.zoo.li2018.model import (
     AFFINITY_EPSILON,
     BETA,
     FILTER_EDGE,
     FILTER_RADIUS,
     GUIDED_EPSILON,
     GUIDED_RADIUS,
+    PhotoWCT,
     affine_models,
     affinities,
     apply_models,
     averaged_models,
+    convert_published,
+    recolor,
 )
 from parity.cases import Golden, case
 from parity.pipelines.li2018 import (

@@ -7,8 +7,14 @@ from torch.nn import functional as F
 from colorzoo.color import prior_probabilities, rebalancing_weights
 from colorzoo.factory import build_model
 from colorzoo.networks.renaming import rename_keys
-from colorzoo.zoo.xiao2020.network import QUARTER, LevelNetwork, color_codes, color_histogram
-from colorzoo.zoo.xiao2020.published import NAMES, convert_published
+from colorzoo.zoo.xiao2020.model import (
+    NAMES,
+    QUARTER,
+    LevelNetwork,
+    color_codes,
+    color_histogram,
+    convert_published,
+)
 from colorzoo.zoo.xiao2020.task import Xiao2020
 from parity.cases import Golden, case, check_update
 from parity.pipelines.xiao2020 import colorize, enlarged, level_input, levels_of

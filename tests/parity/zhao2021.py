@@ -15,9 +15,16 @@ from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.losses import feature_distance
 from colorzoo.networks.renaming import rename_keys
 from colorzoo.networks.splines import diagonal_moves, source_positions, spline, warp
-from colorzoo.zoo.zhao2021.model import Color2Embed
-from colorzoo.zoo.zhao2021.network import ColorUNet, Down, ModulatedConvolution, Up, VGGFeatures
-from colorzoo.zoo.zhao2021.published import NAMES, UNUSED
+from colorzoo.zoo.zhao2021.model import (
+    NAMES,
+    UNUSED,
+    Color2Embed,
+    ColorUNet,
+    Down,
+    ModulatedConvolution,
+    Up,
+    VGGFeatures,
+)
 from colorzoo.zoo.zhao2021.task import Zhao2021, add_noise, mirror_and_rotate, whole_levels
 from parity.cases import Golden, case, load_part, record_outputs
 

@@ -14,7 +14,7 @@ from colorzoo.randomness import image_generators
 from colorzoo.registry import model_card
 from colorzoo.testing.models import contract_test_model
 from colorzoo.testing.samples import sample_batch
-from colorzoo.zoo.bai2022.network import Read
+from colorzoo.zoo.bai2022.model import Read
 from steps.step import small
 
 

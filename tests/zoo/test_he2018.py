@@ -1,4 +1,4 @@
-"""He et al. 2018: dense matches, network inputs, and conversion of the authors' files."""
+"""He et al. 2018: dense matches, network inputs, conversion of the authors' files, and the training step."""
 
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,25 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.apps.cli.main import main
-from colorzoo.color import rgb_to_lab
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.errors import WeightsError
 from colorzoo.factory import create_coloring_model
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.registry import model_card
 from colorzoo.testing import sample_image
 from colorzoo.testing.models import contract_test_model
-from colorzoo.zoo.he2018.extensions import dense_matches
-from colorzoo.zoo.he2018.matching import pixel_grid, warp
-from colorzoo.zoo.he2018.model import Architecture, ExemplarColorization
+from colorzoo.zoo.he2018.model import (
+    ExemplarColorization,
+    convert_color_net,
+    dense_matches,
+    pixel_grid,
+    round_trip,
+    warp,
+)
 from parity.cases import read
+from steps.step import gradients, same, small, training_batch
+
+pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "he2018_full.npz"
 SOURCES = Path(__file__).parents[2] / "docs/images/sources"
@@ -99,7 +108,7 @@ def narrow_files(folder: Path) -> dict[str, Tensor]:
     """Write the authors' two files for narrow networks, and return their tensors under our names."""
     from caffe_files import net
 
-    model = ExemplarColorization(Architecture(**NARROW))
+    model = ExemplarColorization(**NARROW)
     wanted = {
         key: torch.rand(value.shape) for key, value in model.state_dict().items() if "batches" not in key
     }
@@ -124,8 +133,6 @@ def narrow_files(folder: Path) -> dict[str, Tensor]:
 
 
 def ours_of(key: str) -> str:
-    from colorzoo.zoo.he2018.published import convert_color_net
-
     value = torch.zeros(1)
     return "network." + next(name for name, each in convert_color_net({key: value}).items() if each is value)
 
@@ -144,3 +151,55 @@ def test_convert_weights_merges_both_he2018_files(tmp_path: Path, monkeypatch: p
     with pytest.warns(UserWarning, match="untrained"):
         features = create_coloring_model("he2018", alone).features.state_dict()
     torch.testing.assert_close(features["scale.running_var"], wanted["features.scale.running_var"])
+
+
+def task_of(**settings: Any) -> Any:
+    """Return a task whose loss uses an untrained VGG-19."""
+    model = small("he2018", **settings)
+    model.allow_untrained = True
+    model.setup("fit")
+    return model
+
+
+def smooth_l1(found: Tensor, truth: Tensor) -> Tensor:
+    off = (found - truth).abs()
+    return torch.where(off < 1, 0.5 * off.square(), off - 0.5).mean()
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_he2018_training_step_equals_the_loss_of_each_branch(share: float) -> None:
+    model = task_of(perceptual_share=share, perceptual_weight=0.3)
+    batch, lightness, ab = training_batch()
+    batch["reference"] = batch["rgb"].roll(1, 0).flip(2)
+    found = model.training_step(batch, 0)
+    aligned = model.model.align(lightness, batch["reference"])
+    if share:
+        given = warp(batch["reference"], aligned.there)
+    else:
+        given = warp(batch["rgb"], round_trip(aligned.there, aligned.back))
+    inputs = torch.cat([lightness - 50, rgb_to_lab(given)[:, 1:], (aligned.errors - 127) / 2], dim=1)
+    generated = model.model.network(inputs)
+    if share:
+        made, truth = (
+            model.vgg(each)[0] for each in (lab_to_rgb(torch.cat([lightness, generated], 1)), batch["rgb"])
+        )
+        wanted = 0.3 * (made - truth).square().mean()
+    else:
+        wanted = smooth_l1(generated, ab)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=0)
+    same(gradients(found, model), gradients(wanted, model), rtol=1e-3)
+
+
+def test_he2018_fit_with_random_features_raises() -> None:
+    small("he2018").prepare_fit()  # narrow networks have no published weights
+    model = small("he2018", width=1.0)
+    with pytest.raises(WeightsError, match=r"gray VGG-19.*convert he2018"):
+        model.prepare_fit()
+    model.trained = True
+    model.prepare_fit()
+
+
+def test_he2018_features_stay_in_eval_mode_in_training() -> None:
+    model = contract_test_model(model_card("he2018")).train()
+    assert model.model.network.training
+    assert not any(layer.training for layer in model.model.features.modules())

@@ -16,9 +16,7 @@ from colorzoo.testing import sample_image, sample_input
 from colorzoo.testing.models import contract_test_model
 from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.load import load_state_dict_file
-from colorzoo.zoo.xiao2020.model import PyramidColorization
-from colorzoo.zoo.xiao2020.network import color_histogram
-from colorzoo.zoo.xiao2020.published import NAMES, convert_published
+from colorzoo.zoo.xiao2020.model import NAMES, PyramidColorization, color_histogram, convert_published
 from steps.step import small
 
 pytestmark = pytest.mark.filterwarnings("ignore:You are trying to `self.log")

@@ -18,8 +18,15 @@ from torch.nn import functional as F
 
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import ColorzooError
-from colorzoo.zoo.he2018.matching import distances, errors_of, pixel_grid, warp
-from colorzoo.zoo.he2018.model import STRIDE, ExemplarColorization, network_input
+from colorzoo.zoo.he2018.model import (
+    STRIDE,
+    ExemplarColorization,
+    distances,
+    errors_of,
+    network_input,
+    pixel_grid,
+    warp,
+)
 
 Bytes = NDArray[np.uint8]
 Whole = NDArray[np.integer]

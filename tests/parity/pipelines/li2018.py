@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from colorzoo.zoo.li2018.network import PhotoWCT
-from colorzoo.zoo.li2018.smoothing import (
+from colorzoo.zoo.li2018.model import (
     AFFINITY_EPSILON,
     BETA,
     GUIDED_EPSILON,
     GUIDED_RADIUS,
     FloatImage,
+    PhotoWCT,
     last_filter,
     smooth_closed_form,
     smooth_guided,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Unpack
+from typing import Annotated, Literal, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -25,36 +25,15 @@ from colorzoo.networks.discriminators import PatchDiscriminator
 from colorzoo.networks.scaling import AB_SCALE, scaled_lab, squashed
 from colorzoo.precision import at_least_float32
 from colorzoo.prediction import AbPrediction
-from colorzoo.settings import NonNegativeFloat
+from colorzoo.settings import NonNegativeFloat, PositiveInt, Range, Width
 from colorzoo.training.exemplar import SelfReferenced, references_of
-from colorzoo.training.gan import DiscriminatorConfig, DiscriminatorFirst
+from colorzoo.training.gan import DiscriminatorFirst
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.training.perceptual import load_vgg19
-from colorzoo.zoo.blanch2021.model import AttentionStylization
-from colorzoo.zoo.blanch2021.network import Architecture
+from colorzoo.zoo.blanch2021.model import STRIDE, AttentionStylization
 
 _SCALES = 4
 _SMALLEST_JUDGED = 24  # pixels; smaller images are below the receptive field of the discriminator
-
-
-@dataclass(frozen=True)
-class Objective:
-    """Settings of the losses on scaled Lab (L / 50 - 1 and ab / 110).
-
-    Each loss is summed over the four scales of the output: full, 1/2, 1/4 and 1/8.
-
-    Attributes:
-        histogram_weight: Weight of the chi-square distance between the color histograms of output and
-            reference.
-        pixel_weight: Weight of the smooth L1 loss between output and ground truth.
-        variation_weight: Weight of the total variation of the output.
-        adversarial_weight: Weight of the least-squares adversarial loss; 0 disables the discriminators.
-    """
-
-    histogram_weight: NonNegativeFloat = 2.0
-    pixel_weight: NonNegativeFloat = 100.0
-    variation_weight: NonNegativeFloat = 50.0
-    adversarial_weight: NonNegativeFloat = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,12 +56,22 @@ class ScaledPrediction(AbPrediction):
 class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
     """Training task of `AttentionStylization` with one discriminator per output scale.
 
-    Scales with an image side below 24 pixels have no discriminator. VGG-19 is frozen.
+    Scales with an image side below 24 pixels have no discriminator. VGG-19 is frozen. The losses use scaled
+    Lab (L / 50 - 1 and ab / 110). Each loss is summed over the four scales of the output: full, 1/2, 1/4 and
+    1/8.
 
     Args:
-        architecture: Settings of the network.
-        objective: Settings of the losses.
-        discriminator_config: Settings of the discriminators.
+        width: See `AttentionStylization`.
+        side: See `AttentionStylization`.
+        attention: See `AttentionStylization`.
+        positions: See `AttentionStylization`.
+        passes: See `AttentionStylization`.
+        histogram_weight: Weight of the chi-square distance between the color histograms of output and
+            reference.
+        pixel_weight: Weight of the smooth L1 loss between output and ground truth.
+        variation_weight: Weight of the total variation of the output.
+        adversarial_weight: Weight of the least-squares adversarial loss; 0 disables the discriminators.
+        discriminator_width: Multiplier for the channel counts of the discriminators; 1.0 matches the paper.
         **optimization: See `AdversarialOptimization`.
     """
 
@@ -91,22 +80,27 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
 
     def __init__(
         self,
-        architecture: Architecture = Architecture(),
-        objective: Objective = Objective(),
-        discriminator_config: DiscriminatorConfig = DiscriminatorConfig(),
+        width: Width = 1.0,
+        side: Annotated[int, Range(STRIDE, unit="pixels", step=STRIDE)] = 224,
+        attention: Literal["axial", "full"] = "axial",
+        positions: bool = True,
+        passes: PositiveInt = 2,
+        histogram_weight: NonNegativeFloat = 2.0,
+        pixel_weight: NonNegativeFloat = 100.0,
+        variation_weight: NonNegativeFloat = 50.0,
+        adversarial_weight: NonNegativeFloat = 1.0,
+        discriminator_width: Width = 1.0,
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        super().__init__(AttentionStylization(architecture), **optimization)
-        self.objective = objective
-        sides = [architecture.side >> scale for scale in range(_SCALES)]
-        width = discriminator_config.discriminator_width
+        super().__init__(AttentionStylization(width, side, attention, positions, passes), **optimization)
+        sides = [side >> scale for scale in range(_SCALES)]
         self.discriminator = nn.ModuleList(
-            PatchDiscriminator(3, width) for side in sides if side >= _SMALLEST_JUDGED
+            PatchDiscriminator(3, discriminator_width) for side in sides if side >= _SMALLEST_JUDGED
         )
 
     def is_adversarial(self) -> bool:
         """Return whether the adversarial loss is enabled and a discriminator exists."""
-        return self.objective.adversarial_weight > 0 and len(self.discriminator) > 0
+        return super().is_adversarial() and len(self.discriminator) > 0
 
     def prepare_fit(self) -> None:
         """Load torchvision's VGG-19 weights if the network is untrained.
@@ -115,7 +109,7 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
             WeightsError: The weights are not available, and `allow_untrained` is not set.
         """
         super().prepare_fit()
-        full = self.model.architecture.width == 1.0  # a narrow network has no published weights
+        full = self.hparams["width"] == 1.0  # a narrow network has no published weights
         if full and not (self.trained or self.allow_untrained):
             load_vgg19(self.model.network.features)
 
@@ -146,7 +140,7 @@ class Blanch2021(SelfReferenced, DiscriminatorFirst[ScaledPrediction]):
         """Return the weighted sum of the generator losses and log each unweighted loss."""
         sums = {name: torch.stack(each).sum() for name, each in self.losses(generated).items()}
         self.log_losses(sums, len(generated.ab))
-        return weighted_sum(sums, self.objective)
+        return weighted_sum(sums, self.hparams)
 
     def losses(self, generated: ScaledPrediction) -> dict[str, list[Tensor]]:
         """Return a dict that maps loss names to unweighted losses, one loss for each scale."""

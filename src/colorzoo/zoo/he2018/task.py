@@ -8,7 +8,6 @@ unreliable matches.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Unpack
 
 import torch
@@ -20,37 +19,26 @@ from colorzoo.losses import smooth_l1_map
 from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.imagenet import VGGOutputs
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import Fraction, NonNegativeFloat
+from colorzoo.settings import Fraction, NonNegativeFloat, Width
 from colorzoo.training.exemplar import SelfReferenced, references_of
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.perceptual import frozen_vgg
 from colorzoo.training.stages import require_frozen
-from colorzoo.zoo.he2018.model import Architecture, ExemplarColorization, aligned_colors, aligned_truth
+from colorzoo.zoo.he2018.model import ExemplarColorization, aligned_colors, round_trip, warp
 
 _RELU5_1 = 29  # layer of torchvision's VGG-19
-
-
-@dataclass(frozen=True)
-class Objective:
-    """Settings of the losses.
-
-    Attributes:
-        perceptual_weight: Weight of the loss of the perceptual branch, the mean squared error between relu5_1
-            features of VGG-19 for predicted and true images; 0 disables VGG-19.
-        perceptual_share: Fraction of the images in the perceptual branch.
-    """
-
-    perceptual_weight: NonNegativeFloat = 0.005
-    perceptual_share: Fraction = 0.5
 
 
 class He2018(SelfReferenced, SingleOptimizerModule):
     """Training task of `ExemplarColorization`; the VGG-19 for gray images is frozen.
 
     Args:
-        architecture: Settings of the networks.
-        objective: Settings of the losses.
+        width: See `ExemplarColorization`.
+        color_width: See `ExemplarColorization`.
+        perceptual_weight: Weight of the loss of the perceptual branch, the mean squared error between relu5_1
+            features of VGG-19 for predicted and true images; 0 disables VGG-19.
+        perceptual_share: Fraction of the images in the perceptual branch.
         **optimization: See `Optimization`.
     """
 
@@ -59,12 +47,15 @@ class He2018(SelfReferenced, SingleOptimizerModule):
 
     def __init__(
         self,
-        architecture: Architecture = Architecture(),
-        objective: Objective = Objective(),
+        width: Width = 1.0,
+        color_width: Width = 1.0,
+        perceptual_weight: NonNegativeFloat = 0.005,
+        perceptual_share: Fraction = 0.5,
         **optimization: Unpack[Optimization],
     ) -> None:
-        super().__init__(ExemplarColorization(architecture), **optimization)
-        self.objective = objective
+        super().__init__(ExemplarColorization(width, color_width), **optimization)
+        self.perceptual_weight = perceptual_weight
+        self.perceptual_share = perceptual_share
 
     def setup(self, stage: str) -> None:
         """Load the VGG-19 of the perceptual loss before ``fit``.
@@ -73,7 +64,7 @@ class He2018(SelfReferenced, SingleOptimizerModule):
             WeightsError: The weights of this VGG-19 are not available, and `allow_untrained` is not set.
         """
         super().setup(stage)
-        if stage == "fit" and self.objective.perceptual_weight:
+        if stage == "fit" and self.perceptual_weight:
             self.vgg = frozen_vgg(
                 VGGOutputs(19, (_RELU5_1,), rgb=True), "VGG-19", untrained=self.allow_untrained
             )
@@ -85,7 +76,7 @@ class He2018(SelfReferenced, SingleOptimizerModule):
             WeightsError: The VGG-19 has random weights, and `allow_untrained` is not set.
         """
         super().prepare_fit()
-        full = self.model.architecture.width == 1.0  # narrow networks have no published weights
+        full = self.hparams["width"] == 1.0  # narrow networks have no published weights
         if full and not self.allow_untrained:
             use = "He2018 compares images with the authors' gray VGG-19"
             require_frozen(self.trained, use, "he2018 FILE.caffemodel")
@@ -97,23 +88,26 @@ class He2018(SelfReferenced, SingleOptimizerModule):
         lightness, true_ab = lab[:, :1], lab[:, 1:]
         reference, _ = references_of(batch)
         draws = draw_uniform(image_generators(batch["seed"], "branch"), len(lab), 1, lab.device)
-        is_perceptual = draws[:, 0] < self.objective.perceptual_share  # (B,)
+        is_perceptual = draws[:, 0] < self.perceptual_share  # (B,)
 
         # the branch of an image selects its input colors
         aligned = self.model.align(lightness, reference.rgb)
         reference_ab = aligned_colors(reference.rgb, aligned)
-        own_ab = aligned_truth(rgb, aligned)
+        round_trips = round_trip(aligned.there, aligned.back)
+        own_ab = rgb_to_lab(warp(rgb.float(), round_trips))[:, 1:]
         input_ab = torch.where(is_perceptual[:, None, None, None], reference_ab, own_ab)
         ab = self.model.generate(lightness, input_ab, aligned.errors)
 
         # the branch of an image also selects its loss
         chrominance = smooth_l1_map(ab, true_ab).mean(dim=(1, 2, 3)) / 2  # the map is a sum over a and b
-        perceptual_weight = self.objective.perceptual_weight
-        if perceptual_weight:
-            perceptual = self._feature_distance(torch.cat([lightness, ab], dim=1), rgb)
+        if self.perceptual_weight:
+            with torch.no_grad():
+                wanted = self.vgg(rgb)[0].float()
+            found = self.vgg(lab_to_rgb(torch.cat([lightness, ab], dim=1)))[0].float()
+            perceptual = (found - wanted).square().mean(dim=(1, 2, 3))
         else:  # VGG-19 is not loaded
             perceptual = torch.zeros_like(chrominance)
-        image_losses = torch.where(is_perceptual, perceptual_weight * perceptual, chrominance)
+        image_losses = torch.where(is_perceptual, self.perceptual_weight * perceptual, chrominance)
         loss = image_losses.mean()
         losses = {
             "loss": loss,
@@ -123,10 +117,3 @@ class He2018(SelfReferenced, SingleOptimizerModule):
         }
         self.log_losses(losses, len(lab))
         return loss
-
-    def _feature_distance(self, lab: Tensor, truth: Tensor) -> Tensor:
-        """Return the mean squared error ``(B,)`` between relu5_1 features."""
-        with torch.no_grad():
-            wanted = self.vgg(truth)[0].float()
-        found = self.vgg(lab_to_rgb(lab))[0].float()
-        return (found - wanted).square().mean(dim=(1, 2, 3))

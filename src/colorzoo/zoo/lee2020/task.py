@@ -6,11 +6,11 @@ spline, is the reference. The spline defines the true correspondence between ima
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple, Unpack
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.data.dataset import Batch, sketches_of
@@ -18,54 +18,53 @@ from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.losses import least_squares_loss, weighted_sum
 from colorzoo.losses.exemplar import gram_matrix, triplet_loss
 from colorzoo.metrics.feature_networks import FrozenNetwork
-from colorzoo.networks.blocks import cells
+from colorzoo.networks.blocks import cells, scaled_width
 from colorzoo.networks.imagenet import VGGOutputs
+from colorzoo.networks.spectral import SpectralConv
 from colorzoo.networks.splines import TRIES, diagonal_moves, source_positions, spline, warp
 from colorzoo.precision import distances, in_float32
 from colorzoo.prediction import RgbPrediction
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import Fraction, NonNegativeFloat
+from colorzoo.settings import Fraction, NonNegativeFloat, Width
 from colorzoo.training.exemplar import SelfReferenced
 from colorzoo.training.gan import DiscriminatorFirst
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.training.perceptual import frozen_vgg
-from colorzoo.zoo.lee2020.model import Architecture, ReferencePainter
-from colorzoo.zoo.lee2020.network import STRIDE, SketchDiscriminator
+from colorzoo.zoo.lee2020.model import STRIDE, ReferencePainter
 
 _LAYERS = (3, 8)  # relu1_2 and relu2_2
+_DISCRIMINATOR = (16, 32, 64, 128)  # channels of the layers
 
 
-@dataclass(frozen=True)
-class Objective:
-    """Settings of the losses, which are computed from images in [-1, 1].
+class SketchDiscriminator(nn.Module):
+    """PatchGAN discriminator for pairs of image and sketch, with spectral norm and BatchNorm.
 
-    Attributes:
-        adversarial_weight: Weight of the least-squares adversarial loss; 0 disables the discriminator.
-        reconstruction_weight: Weight of the L1 distance between pixels.
-        perceptual_weight: Weight of the L1 distance between VGG-19 features at relu1_2 and relu2_2.
-        style_weight: Weight of the L1 distance between Gram matrices of the VGG-19 features.
-        triplet_weight: Weight of the triplet loss on attention queries and keys.
-        margin: Margin of the triplet loss.
+    Args:
+        width: Multiplier for every channel count; 1.0 matches the paper.
     """
 
-    adversarial_weight: NonNegativeFloat = 1.0
-    reconstruction_weight: NonNegativeFloat = 30.0
-    perceptual_weight: NonNegativeFloat = 0.01
-    style_weight: NonNegativeFloat = 50.0
-    triplet_weight: NonNegativeFloat = 1.0
-    margin: NonNegativeFloat = 12.0
+    def __init__(self, width: float = 1.0) -> None:
+        super().__init__()
+        channels = (4, *(scaled_width(base, width) for base in _DISCRIMINATOR))
+        self.layers = nn.Sequential(
+            *(
+                nn.Sequential(
+                    SpectralConv(in_channels, out_channels, (3, 3), stride=2, padding=1),
+                    nn.BatchNorm2d(out_channels),
+                    nn.LeakyReLU(0.2),
+                )
+                for in_channels, out_channels in pairwise(channels)
+            ),
+            nn.Conv2d(channels[-1], 1, 3, padding=1),
+        )
 
+    def forward(self, x: Tensor) -> Tensor:
+        """Return unbounded patch scores ``(B, 1, H/16, W/16)``.
 
-@dataclass(frozen=True)
-class Users:
-    """Settings of the generated references.
-
-    Attributes:
-        color_shift: Maximum random shift of each RGB channel in [0, 1], up or down. Shifted colors prevent
-            the network from relying on typical object colors. The default is a choice of this project.
-    """
-
-    color_shift: Fraction = 0.2
+        Args:
+            x: RGB image and sketch, concatenated, ``(B, 4, H, W)`` in [-1, 1].
+        """
+        return self.layers(x)
 
 
 class MadeReference(NamedTuple):
@@ -92,9 +91,16 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
     """Training task of `ReferencePainter`.
 
     Args:
-        architecture: Settings of the generator and the discriminator.
-        objective: Settings of the losses.
-        users: Settings of the generated references.
+        width: See `ReferencePainter`.
+        adversarial_weight: Weight of the least-squares adversarial loss; 0 disables the discriminator.
+        reconstruction_weight: Weight of the L1 distance between pixels.
+        perceptual_weight: Weight of the L1 distance between VGG-19 features at relu1_2 and relu2_2.
+        style_weight: Weight of the L1 distance between Gram matrices of the VGG-19 features.
+        triplet_weight: Weight of the triplet loss on attention queries and keys.
+        margin: Margin of the triplet loss.
+        color_shift: Maximum random shift of each RGB channel in [0, 1], up or down. Shifted colors prevent
+            the network from relying on typical object colors. The default is a choice of this project.
+        discriminator_width: Multiplier for the channel counts of the discriminator; 1.0 matches the paper.
         **optimization: See `AdversarialOptimization`.
     """
 
@@ -103,19 +109,26 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
 
     def __init__(
         self,
-        architecture: Architecture = Architecture(),
-        objective: Objective = Objective(),
-        users: Users = Users(),
+        width: Width = 1.0,
+        adversarial_weight: NonNegativeFloat = 1.0,
+        reconstruction_weight: NonNegativeFloat = 30.0,
+        perceptual_weight: NonNegativeFloat = 0.01,
+        style_weight: NonNegativeFloat = 50.0,
+        triplet_weight: NonNegativeFloat = 1.0,
+        margin: NonNegativeFloat = 12.0,
+        color_shift: Fraction = 0.2,
+        discriminator_width: Width = 1.0,
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        super().__init__(ReferencePainter(architecture), **optimization)
-        self.objective = objective
-        self.users = users
-        self.discriminator = SketchDiscriminator(architecture.discriminator_width)
+        super().__init__(ReferencePainter(width), **optimization)
+        self.perceptual_weight, self.style_weight = perceptual_weight, style_weight
+        self.triplet_weight, self.margin = triplet_weight, margin
+        self.color_shift = color_shift
+        self.discriminator = SketchDiscriminator(discriminator_width)
 
     def compares_features(self) -> bool:
         """Return whether the perceptual loss or the style loss, which use VGG-19, is enabled."""
-        return self.objective.perceptual_weight > 0 or self.objective.style_weight > 0
+        return self.perceptual_weight > 0 or self.style_weight > 0
 
     def setup(self, stage: str) -> None:
         """Load VGG-19 at the start of ``fit`` if a loss requires it.
@@ -135,7 +148,7 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
             reproduce, and the arguments of the triplet loss: ``query``, ``positive``, ``negative`` and
             ``present``.
         """
-        made = make_reference(batch["rgb"], batch["seed"], self.users.color_shift)
+        made = make_reference(batch["rgb"], batch["seed"], self.color_shift)
         generated = self.model(sketches_of(batch), Guidance(exemplar=Exemplar(made.reference)))
         query, key = generated.extras["query"], generated.extras["key"]  # each (B, N, C)
         extras = {
@@ -159,7 +172,7 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
         """Return the weighted sum of the generator losses, and log each unweighted loss."""
         terms = self.generator_terms(sketches_of(batch), generated)
         self.log_losses(terms, len(batch["rgb"]))
-        return weighted_sum(terms, self.objective)
+        return weighted_sum(terms, self.hparams)
 
     def generator_terms(self, sketch: Tensor, generated: RgbPrediction) -> dict[str, Tensor]:
         """Return a dict that maps the names of the enabled generator losses to unweighted values.
@@ -168,7 +181,7 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
             sketch: Sketches ``(B, 1, H, W)`` in [0, 1].
             generated: Output of `generate`.
         """
-        extras, weigh = generated.extras, self.objective
+        extras = generated.extras
         terms = {"reconstruction": 2 * (generated.rgb - extras["target"]).abs().mean()}
         if self.compares_features():
             with torch.no_grad():
@@ -176,9 +189,9 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
             terms |= feature_terms(self.vgg(2 * generated.rgb - 1), target_features)
         if self.is_adversarial():
             terms["adversarial"] = least_squares_loss(self._scores(sketch, generated.rgb))
-        if weigh.triplet_weight:
+        if self.triplet_weight:
             vectors = [extras[name].float() for name in ("query", "positive", "negative", "present")]
-            terms["triplet"] = triplet_loss(*vectors, margin=weigh.margin)
+            terms["triplet"] = triplet_loss(*vectors, margin=self.margin)
         return terms
 
     def discriminator_loss(self, batch: Batch, generated: RgbPrediction) -> Tensor:

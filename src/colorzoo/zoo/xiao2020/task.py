@@ -7,7 +7,6 @@ network of the later levels.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Unpack
 
 import torch
@@ -18,36 +17,31 @@ from colorzoo.color import lab_to_rgb, prior_probabilities, rebalancing_weights,
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import DataError
 from colorzoo.losses import with_weighted_gradient
-from colorzoo.settings import Fraction
+from colorzoo.settings import Fraction, Width
 from colorzoo.training.exemplar import SelfReferenced
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Stage
-from colorzoo.zoo.xiao2020.model import Architecture, PyramidColorization
-from colorzoo.zoo.xiao2020.network import EIGHTH, QUARTER, color_codes, color_histogram
+from colorzoo.zoo.xiao2020.model import (
+    EIGHTH,
+    QUARTER,
+    PyramidColorization,
+    color_codes,
+    color_histogram,
+)
 
 _GRAY_BELOW = 5.0  # maximum |a| and |b| of a gray image in CIE units
-
-
-@dataclass(frozen=True)
-class Objective:
-    """Settings of the loss.
-
-    Attributes:
-        uniform: Weight of the uniform distribution when it is averaged with the color frequencies to compute
-            the rebalancing weights; 1 gives equal weights. Rebalancing changes the gradient but not the loss
-            value.
-    """
-
-    uniform: Fraction = 0.5
 
 
 class Xiao2020(SelfReferenced, SingleOptimizerModule):
     """Training task of `PyramidColorization`.
 
     Args:
-        architecture: Settings of the networks.
-        objective: Settings of the loss.
+        width: See `PyramidColorization`.
+        level: See `PyramidColorization`.
+        uniform: Weight of the uniform distribution when it is averaged with the color frequencies to compute
+            the rebalancing weights; 1 gives equal weights. Rebalancing changes the gradient but not the loss
+            value.
         stage: ``first`` trains the first-level network; ``later`` trains the network of the later levels.
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
@@ -61,15 +55,15 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
 
     def __init__(
         self,
-        architecture: Architecture = Architecture(),
-        objective: Objective = Objective(),
+        width: Width = 1.0,
+        level: Literal[64, 128, 256, 512, 1024] = 256,
+        uniform: Fraction = 0.5,
         stage: Literal["first", "later"] = "first",
         **optimization: Unpack[Optimization],
     ) -> None:
-        super().__init__(PyramidColorization(architecture), stage=stage, **optimization)
-        self.objective = objective
+        super().__init__(PyramidColorization(width, level), stage=stage, **optimization)
         # loss weights of the 313 color bins, which are higher for rare colors
-        weights = rebalancing_weights(prior_probabilities().double(), objective.uniform)
+        weights = rebalancing_weights(prior_probabilities().double(), uniform)
         self.register_buffer("class_weights", weights.float(), persistent=False)
 
     def continue_from(self, stage: str | None) -> None:
@@ -89,8 +83,18 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
         return [{"params": [each for each in self.parameters() if each.requires_grad]}]
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of the current stage: the first level, or a later level."""
-        _check_crop(batch["rgb"])
+        """Return the loss of the current stage: the first level, or a later level.
+
+        Raises:
+            DataError: The height or width of the images is not a multiple of 16.
+        """
+        multiple = 2 * EIGHTH
+        height, width = batch["rgb"].shape[-2:]
+        if height % multiple or width % multiple:
+            raise DataError(
+                f"--data.crop must be a multiple of {multiple} pixels per side, got {height} x {width}. Set "
+                "--data.crop 64, or --data.crop 128 for the stage 'later'."
+            )
         lab = rgb_to_lab(batch["rgb"])
         lightness, ab = lab[:, :1], lab[:, 1:]
         histogram = color_histogram(ab)
@@ -149,14 +153,3 @@ class Xiao2020(SelfReferenced, SingleOptimizerModule):
     def made_reference(self, rgb: Tensor, seeds: Tensor) -> Tensor:
         """Return the images ``(B, 3, H, W)`` unchanged as their own references."""
         return rgb
-
-
-def _check_crop(rgb: Tensor) -> None:
-    """Raise `DataError` if the height or width of training images is not a multiple of 16."""
-    multiple = 2 * EIGHTH
-    height, width = rgb.shape[-2:]
-    if height % multiple or width % multiple:
-        raise DataError(
-            f"--data.crop must be a multiple of {multiple} pixels per side, got {height} x {width}. Set "
-            "--data.crop 64, or --data.crop 128 for the stage 'later'."
-        )

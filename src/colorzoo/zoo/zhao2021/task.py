@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Unpack
 
 import numpy as np
@@ -19,34 +18,23 @@ from colorzoo.metrics.feature_networks import FrozenNetwork
 from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.networks.splines import TRIES, diagonal_moves, spline, warp
 from colorzoo.randomness import draw_uniform, image_generators
-from colorzoo.settings import NonNegativeFloat
+from colorzoo.settings import NonNegativeFloat, PositiveInt, Width
 from colorzoo.training.exemplar import SelfReferenced
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.perceptual import load_vgg19
-from colorzoo.zoo.zhao2021.model import Architecture, Color2Embed
-from colorzoo.zoo.zhao2021.network import VGGFeatures
+from colorzoo.zoo.zhao2021.model import Color2Embed, VGGFeatures
 
 _NOISE = 5.0  # maximum noise, in [0, 255] levels
-
-
-@dataclass(frozen=True)
-class Objective:
-    """Settings of the loss.
-
-    Attributes:
-        perceptual_weight: Weight of the perceptual loss relative to the smooth L1 loss of ab / 110.
-    """
-
-    perceptual_weight: NonNegativeFloat = 0.1
 
 
 class Zhao2021(SelfReferenced, SingleOptimizerModule):
     """Training task of `Color2Embed`.
 
     Args:
-        architecture: Settings of the networks.
-        objective: Settings of the loss.
+        width: See `Color2Embed`.
+        reference_side: See `Color2Embed`.
+        perceptual_weight: Weight of the perceptual loss relative to the smooth L1 loss of ab / 110.
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
@@ -55,12 +43,13 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
 
     def __init__(
         self,
-        architecture: Architecture = Architecture(),
-        objective: Objective = Objective(),
+        width: Width = 1.0,
+        reference_side: PositiveInt = 256,
+        perceptual_weight: NonNegativeFloat = 0.1,
         **optimization: Unpack[Optimization],
     ) -> None:
-        super().__init__(Color2Embed(architecture), **optimization)
-        self.objective = objective
+        super().__init__(Color2Embed(width, reference_side), **optimization)
+        self.perceptual_weight = perceptual_weight
 
     def setup(self, stage: str) -> None:
         """Load VGG-19 for the perceptual loss before ``fit``.
@@ -69,8 +58,8 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
             stage: Trainer stage, such as ``fit``.
         """
         super().setup(stage)
-        if stage == "fit" and self.objective.perceptual_weight:
-            vgg = VGGFeatures(self.model.architecture.width)
+        if stage == "fit" and self.perceptual_weight:
+            vgg = VGGFeatures(self.hparams["width"])
             if not self.allow_untrained:
                 load_vgg19(vgg.layers)
             self.vgg = FrozenNetwork(vgg.to(memory_format=torch.channels_last))
@@ -84,33 +73,26 @@ class Zhao2021(SelfReferenced, SingleOptimizerModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the smooth L1 loss of ab / 110 plus the perceptual loss."""
         lab = rgb_to_lab(batch["rgb"])
-        reference = reference_of(batch)
+        reference = batch.get("reference")
+        if reference is None:
+            reference = made_reference(batch["rgb"], batch["seed"])
         vector = self.model.network.encoder(reference)  # references are not resized, as in the authors' code
         ab = self.model(lab[:, :1], Guidance(exemplar=Exemplar.of_embedding(vector[:, None]))).ab
         losses = {"reconstruction": F.smooth_l1_loss(ab / AB_SCALE, lab[:, 1:] / AB_SCALE)}
-        if self.objective.perceptual_weight:
+        if self.perceptual_weight:
             colored = lab_to_rgb(torch.cat([lab[:, :1], ab], dim=1))
-            losses["perceptual"] = self.objective.perceptual_weight * self._distance(colored, batch["rgb"])
+            with torch.no_grad():
+                target_features = self.vgg(batch["rgb"])
+            distance = feature_distance(self.vgg(colored), target_features)
+            losses["perceptual"] = self.perceptual_weight * distance
         loss = torch.stack(list(losses.values())).sum()
         losses["loss"] = loss
         self.log_losses(losses, len(lab))
         return loss
 
-    def _distance(self, colored: Tensor, true: Tensor) -> Tensor:
-        """Return the feature distance between predicted and true images ``(B, 3, H, W)``."""
-        with torch.no_grad():
-            target_features = self.vgg(true)
-        return feature_distance(self.vgg(colored), target_features)
-
     def made_reference(self, rgb: Tensor, seeds: Tensor) -> Tensor:
         """Generate references from images; see the function `made_reference`."""
         return made_reference(rgb, seeds)
-
-
-def reference_of(batch: Batch) -> Tensor:
-    """Return the references of a batch, or references generated from the batch images."""
-    given = batch.get("reference")
-    return made_reference(batch["rgb"], batch["seed"]) if given is None else given
 
 
 def made_reference(rgb: Tensor, seeds: Tensor) -> Tensor:
