@@ -172,7 +172,7 @@ def _any_algorithm() -> Iterator[None]:
 def shallow_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reduce each stage of colorzoo2026's frozen encoder to one block, because further blocks repeat it."""
     from colorzoo.networks.imagenet_encoder import frozen_imagenet_encoder
-    from colorzoo.zoo.colorzoo2026 import network
+    from colorzoo.zoo.colorzoo2026 import model
 
     def shallow(state_dict: dict[str, torch.Tensor]) -> torch.nn.Module:
         encoder = frozen_imagenet_encoder(state_dict)
@@ -180,7 +180,7 @@ def shallow_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
             del stage[1:]
         return encoder
 
-    monkeypatch.setattr(network, "frozen_imagenet_encoder", shallow)
+    monkeypatch.setattr(model, "frozen_imagenet_encoder", shallow)
 
 
 @pytest.fixture
