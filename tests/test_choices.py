@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from colorzoo.zoo.larsson2016.network import chroma_of, hue_of
 
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance.edits import PaintStroke
@@ -18,6 +17,7 @@ from colorzoo.registry import model_card
 from colorzoo.testing.models import contract_test_model
 from colorzoo.weights import save_weights
 from colorzoo.zoo.cho2023.task import smoothness
+from colorzoo.zoo.larsson2016.model import chroma_of, hue_of
 
 RGB, MAPS = torch.rand(1, 3, 16, 16), torch.rand(1, 32, 4, 4)
 CALLS: dict[str, Callable[[Any], object]] = {
