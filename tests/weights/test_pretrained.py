@@ -183,7 +183,7 @@ class Doubled(LocalHints):
 
 
 def test_unregistered_subclass_loads_by_its_own_method(tmp_path: Path) -> None:
-    Doubled(tiny_model().architecture).save_pretrained(tmp_path)
+    Doubled(**tiny_model().hparams).save_pretrained(tmp_path)
     assert type(Doubled.from_pretrained(tmp_path)) is Doubled
     with pytest.raises(WeightsError, match=r"Import Doubled and call Doubled\.from_pretrained"):
         ColoringModel.from_pretrained(tmp_path)
