@@ -108,12 +108,11 @@ def colorize_with_protocol(
         A result for each number of interactions. All results are equal if the method does not accept the
         guidance of the simulated user.
     """
-    model = method.model
-    is_sketch_model = model is not None and model.input_kind == "sketch"
-    scene = truth.sketch_scene if is_sketch_model else truth.gray_scene
     color = method.color_function(item, truth)
+    model = method.model
     if model is None:
-        return list(play(color, None, scene, counts))
+        return list(play(color, None, truth.gray_scene, counts))
+    scene = truth.sketch_scene if model.input_kind == "sketch" else truth.gray_scene
     # guidance before the first interaction: label, boxes and `Protocol.background`
     label = None
     if truth.label is not None and "label" in model.accepts:
