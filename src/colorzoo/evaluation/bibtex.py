@@ -80,10 +80,18 @@ def _keys(reference: Mapping[str, Any]) -> list[str]:
 
 def _entry(key: str, reference: Mapping[str, Any]) -> str:
     venue = reference.get("notes", "").partition("; published at ")[2]
+    authors = []
+    for author in reference["authors"]:
+        if author.get("name") == "et al.":
+            authors.append("others")
+        elif "name" in author:  # braces keep the name of an organization together
+            authors.append(f"{{{author['name']}}}")
+        else:
+            authors.append(", ".join(filter(None, (author["family-names"], author.get("given-names", "")))))
     kind, venue_key = _KINDS.get(reference["type"], ("misc", "howpublished"))
     fields = {
         "title": f"{{{reference['title']}}}",
-        "author": " and ".join(map(_author, reference["authors"])),
+        "author": " and ".join(authors),
         venue_key: venue.rpartition(" ")[0],
         "year": reference["year"],
         "doi": reference.get("doi"),
@@ -92,9 +100,3 @@ def _entry(key: str, reference: Mapping[str, Any]) -> str:
     }
     lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
     return "\n".join([f"@{kind}{{{key},", *lines, "}", ""])
-
-
-def _author(author: Mapping[str, str]) -> str:
-    if "name" in author:
-        return "others" if author["name"] == "et al." else f"{{{author['name']}}}"
-    return ", ".join(filter(None, (author["family-names"], author.get("given-names", ""))))

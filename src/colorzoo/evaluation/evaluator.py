@@ -13,7 +13,7 @@ from torch import Tensor
 from colorzoo.errors import ImageError
 from colorzoo.evaluation.cache import REFERENCE, TRUE_IMAGE, Cache, Entry
 from colorzoo.evaluation.images import Item, Truth, read_truth
-from colorzoo.evaluation.measures import Bleeding, Measure, MeasuredImage
+from colorzoo.evaluation.measures import Bleeding, MeasuredImage
 from colorzoo.evaluation.methods import Method, proposer_of
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.evaluation.summary import EvaluationSetup
@@ -66,7 +66,16 @@ def measure_method(setup: EvaluationSetup, method: Method, item: Item, truth: Tr
         if turn.count in counts:
             result = MeasuredImage(turn.result.rgb, turn.result.ab, truth, bleeding, turn.guidance)
             entry.actual_interactions[turn.count] = turn.interactions
-            _measure(setup.measures, result, entry, turn.count)
+            moments = entry.moments.setdefault(turn.count, {})
+            features = entry.features.setdefault(turn.count, {})
+            for measure in setup.measures:
+                keys = [output.key for output in measure.outputs]
+                if all(key in moments or key in features for key in keys):
+                    continue  # the cache contains the values
+                with torch.inference_mode():
+                    values = measure.run(result)
+                for key, value in zip(keys, values, strict=True):
+                    (features if measure.features else moments)[key] = value
     entry.thumbnails[counts[-1]] = thumbnail(turns[-1].result.rgb)
     entry.thumbnails[TRUE_IMAGE] = thumbnail(truth.rgb)
     if truth.reference is not None:
@@ -76,20 +85,6 @@ def measure_method(setup: EvaluationSetup, method: Method, item: Item, truth: Tr
 def _counts_of(setup: EvaluationSetup, method: Method) -> tuple[int, ...]:
     """Return the numbers of interactions after which results of a method are measured."""
     return setup.counts.get(method.name, (0,))  # the ground truth need not be a row of the report
-
-
-def _measure(measures: Sequence[Measure], result: MeasuredImage, entry: Entry, count: int) -> None:
-    """Compute the measures that the entry lacks for a number of interactions."""
-    moments = entry.moments.setdefault(count, {})
-    features = entry.features.setdefault(count, {})
-    for measure in measures:
-        keys = [output.key for output in measure.outputs]
-        if all(key in moments or key in features for key in keys):
-            continue
-        with torch.inference_mode():
-            values = measure.run(result)
-        for key, value in zip(keys, values, strict=True):
-            (features if measure.features else moments)[key] = value
 
 
 def is_guided(method: Method, protocol: Protocol) -> bool:
@@ -113,33 +108,24 @@ def colorize_with_protocol(
         A result for each number of interactions. All results are equal if the method does not accept the
         guidance of the simulated user.
     """
-    model = method.model
-    is_sketch_model = model is not None and model.input_kind == "sketch"
-    scene = truth.sketch_scene if is_sketch_model else truth.gray_scene
-    user, proposer = None, None
-    if model is not None and is_guided(method, protocol):
-        user, proposer = protocol.user, proposer_of(model)
-    background = _background_guidance(protocol, model, scene, truth)
     color = method.color_function(item, truth)
-    return list(play(color, user, scene, counts, model=proposer, background=background))
-
-
-def _background_guidance(
-    protocol: Protocol, model: ColoringModel | None, scene: TargetImage, truth: Truth
-) -> Guidance:
-    """Return the guidance before the first interaction: label, boxes and `Protocol.background`."""
+    model = method.model
     if model is None:
-        return Guidance()
+        return list(play(color, None, truth.gray_scene, counts))
+    scene = truth.sketch_scene if model.input_kind == "sketch" else truth.gray_scene
+    # guidance before the first interaction: label, boxes and `Protocol.background`
     label = None
     if truth.label is not None and "label" in model.accepts:
         label = torch.tensor([truth.label], device=scene.lightness.device)
-    guidance = Guidance(boxes=_boxes(model, scene, truth), label=label)
-    user = protocol.background
-    if user is None or user.kind not in model.accepts:
-        return guidance
-    nothing = SessionResult(scene.rgb, scene.ab)  # `Protocol.background` users do not use results
-    give_input = user.begin(scene, nothing, proposer_of(model))
-    return merged(guidance, give_input(protocol.background_count, nothing).guidance)
+    background = Guidance(boxes=_boxes(model, scene, truth), label=label)
+    background_user = protocol.background
+    if background_user is not None and background_user.kind in model.accepts:
+        nothing = SessionResult(scene.rgb, scene.ab)  # users of `Protocol.background` do not use results
+        give_input = background_user.begin(scene, nothing, proposer_of(model))
+        background = merged(background, give_input(protocol.background_count, nothing).guidance)
+    user = protocol.user if is_guided(method, protocol) else None
+    proposer = None if user is None else proposer_of(model)
+    return list(play(color, user, scene, counts, model=proposer, background=background))
 
 
 def _boxes(model: ColoringModel, scene: TargetImage, truth: Truth) -> Boxes | None:

@@ -152,9 +152,28 @@ def select_images(
         items = _frames(folder, protocol)
     else:
         items = [Item(_relative(source.name, folder), source) for source in find_sources(folder)]
-    items = _labeled(items, folder)
-    items = _boxed(items, folder)
-    items, deviation = _subset(items, protocol.subset)
+    # add labels and boxes if their files exist; images without rows have no label and no boxes
+    label_rule = "'label' must be an integer"
+    labels = _read_annotations(
+        folder / LABELS_FILE, items, ("image", "label"), label_rule, lambda row: int(row["label"])
+    )
+    if labels is not None:
+        items = [replace(item, label=labels.get(item.name, [None])[-1]) for item in items]
+    box_rule = "the boxes must have left <= right and top <= bottom in pixels"
+    boxes = _read_annotations(folder / BOXES_FILE, items, ("image", *BOX_COLUMNS), box_rule, _corners)
+    if boxes is not None:
+        items = [replace(item, boxes=tuple(boxes.get(item.name, ())[:MOST_BOXES])) for item in items]
+    # select the images of the subset; a target may have several references, and a clip has several frames
+    deviation = ""
+    if protocol.subset is not None:
+        found: dict[str, list[Item]] = {}
+        for item in items:
+            found.setdefault(item.clip or Path(item.name).stem, []).append(item)
+        required = subset_names(protocol.subset)
+        if all(name in found for name in required):
+            items = [item for name in required for item in found[name]]
+        else:
+            deviation = f"not the images of {protocol.subset}"
     if limit is not None and limit < len(items):
         items = items[:limit]
         limit_note = f"limited to the first {limit} images"
@@ -215,24 +234,6 @@ def _frames(folder: Path, protocol: Protocol) -> list[Item]:
     return items
 
 
-def _labeled(items: list[Item], folder: Path) -> list[Item]:
-    """Add the labels from `LABELS_FILE`, if this file exists."""
-    file, values = folder / LABELS_FILE, "'label' must be an integer"
-    labels = _read_annotations(file, items, ("image", "label"), values, lambda row: int(row["label"]))
-    if labels is None:
-        return items
-    return [replace(item, label=labels[item.name][-1] if item.name in labels else None) for item in items]
-
-
-def _boxed(items: list[Item], folder: Path) -> list[Item]:
-    """Add the boxes from `BOXES_FILE`, if this file exists; images without rows have no objects."""
-    values = "the boxes must have left <= right and top <= bottom in pixels"
-    boxes = _read_annotations(folder / BOXES_FILE, items, ("image", *BOX_COLUMNS), values, _corners)
-    if boxes is None:
-        return items
-    return [replace(item, boxes=tuple(boxes.get(item.name, ())[:MOST_BOXES])) for item in items]
-
-
 def _corners(row: Mapping[str, str]) -> tuple[float, ...]:
     left, top, right, bottom = (float(row[column]) for column in BOX_COLUMNS)
     if not (left <= right and top <= bottom):  # the row contains a width and a height, or NaN
@@ -277,18 +278,6 @@ def _read_annotations(
 
 def _relative(name: str, folder: Path) -> str:
     return os.path.relpath(name, folder).replace(os.sep, "/")
-
-
-def _subset(items: list[Item], subset: str | None) -> tuple[list[Item], str]:
-    if subset is None:
-        return items, ""
-    found: dict[str, list[Item]] = {}  # a target may have several references, and a clip has several frames
-    for item in items:
-        found.setdefault(item.clip or Path(item.name).stem, []).append(item)
-    required = subset_names(subset)
-    if all(name in found for name in required):
-        return [item for name in required for item in found[name]], ""
-    return items, f"not the images of {subset}"
 
 
 def subset_names(subset: str) -> list[str]:
@@ -409,16 +398,33 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
     _require_min_side((rgb.shape[2], rgb.shape[3]), f"{item.name}, resized by the protocol,")
     boxes: Boxes | None = None
     if item.boxes is not None:
-        corners = _relative_corners(item.boxes, protocol.resize.window(size))
+        # convert pixels to fractions of the used part of the image, and drop the boxes outside
+        left, top, width, height = protocol.resize.window(size)
+        corners = torch.tensor(item.boxes).view(-1, 4) - torch.tensor([left, top, left, top])
+        corners = (corners / torch.tensor([width, height, width, height])).clamp(0, 1)
+        corners = corners[(corners[:, 2:] > corners[:, :2]).all(1)]
         boxes = Boxes.of([corners]).to(device)
+    reference: Tensor | None = None
+    if item.reference is not None:
+        try:  # as references of `colorzoo colorize`
+            pixels = fill_hidden(read_pixels(item.reference.read()))
+        except UNREADABLE as error:
+            reason = why_unreadable(error)
+            raise ImageError(f"the reference of {item.name} cannot be decoded: {reason}") from error
+        levels = np.rint(pixels.rgb * 255).astype(np.uint8)
+        reference = _resized(torch.from_numpy(levels).permute(2, 0, 1), protocol, device)
+    lines: Tensor | None = None
+    if item.lines is not None:
+        drawn = _decode_in_size(item.lines, f"the line art of {item.name}", size, item.name)
+        lines = rgb_to_gray(_resized(drawn, protocol, device))
     return Truth(
         rgb=rgb,
         size=size,
-        reference=_read_reference(item, protocol, device),
+        reference=reference,
         seed=int(item.sha256[:12], 16) ^ protocol.seed,  # different for each image
         label=item.label,
         boxes=boxes,
-        lines=_read_lines(item, size, protocol, device),
+        lines=lines,
         sketches=protocol.sketches,
     )
 
@@ -428,37 +434,6 @@ def _require_min_side(size: tuple[int, int], name: str) -> None:
     height, width = size
     if min(size) < _MIN_SIDE:
         raise ImageError(f"{name} must be at least {_MIN_SIDE} pixels per side, got {width} x {height}")
-
-
-def _read_reference(item: Item, protocol: Protocol, device: torch.device) -> Tensor | None:
-    if item.reference is None:
-        return None
-    try:
-        image = fill_hidden(read_pixels(item.reference.read()))  # as references of `colorzoo colorize`
-    except UNREADABLE as error:
-        reason = why_unreadable(error)
-        raise ImageError(f"the reference of {item.name} cannot be decoded: {reason}") from error
-    levels = np.rint(image.rgb * 255).astype(np.uint8)
-    return _resized(torch.from_numpy(levels).permute(2, 0, 1), protocol, device)
-
-
-def _read_lines(item: Item, size: tuple[int, int], protocol: Protocol, device: torch.device) -> Tensor | None:
-    """Read the drawn lines of an image, which must have its height and width ``size``."""
-    if item.lines is None:
-        return None
-    drawn = _decode_in_size(item.lines, f"the line art of {item.name}", size, item.name)
-    return rgb_to_gray(_resized(drawn, protocol, device))
-
-
-def _relative_corners(boxes: Sequence[tuple[float, ...]], window: tuple[int, int, int, int]) -> Tensor:
-    """Convert boxes ``(left, top, right, bottom)`` in pixels to fractions of a window of the image.
-
-    Boxes are clipped to the window, and boxes outside the window are dropped.
-    """
-    left, top, width, height = window
-    corners = torch.tensor(boxes).view(-1, 4) - torch.tensor([left, top, left, top])
-    corners = (corners / torch.tensor([width, height, width, height])).clamp(0, 1)
-    return corners[(corners[:, 2:] > corners[:, :2]).all(1)]
 
 
 def read_result(path: Path, truth: Truth, protocol: Protocol, name: str) -> Tensor:

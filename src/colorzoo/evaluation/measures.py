@@ -137,61 +137,41 @@ def metric_measure(name: str, metric: Metric, suffix: str = "") -> Measure:
     Raises:
         DataError: The metric defines no output for reports.
     """
-    compute_moments: Callable[[dict[str, Any]], Values]
+    distance: Distance | None = None
+    needs_color = False
     if isinstance(metric, ColorMetric):
         outputs = metric.outputs(suffix)
-        compute_moments = metric.image_moments
         distance = metric.distance if metric.of_whole_set else None
         needs_color = metric.needs_color
     else:
-        outputs = (_mean_output(name, metric),)
-        compute_moments = partial(_single_moments, name, metric)
-        distance = None
-        needs_color = False
+        better: Better = "neither"
+        if metric.higher_is_better is not None:
+            better = "higher" if metric.higher_is_better else "lower"
+        outputs = (Output(name, name.rpartition(".")[2], "", better, mean_of_moments),)
     if not outputs:
         raise DataError(f"the metric {name} is available only in training. Remove this metric.")
 
     def run(result: MeasuredImage) -> Values:
-        inputs = _metric_inputs(metric, result)
-        lacks_color = needs_color and result.truth.is_gray
-        if inputs is None or lacks_color:
-            return [value_moments(float("nan")) for _ in outputs]
-        return compute_moments(inputs)
+        no_values = [value_moments(float("nan")) for _ in outputs]
+        if needs_color and result.truth.is_gray:
+            return no_values
+        inputs = {}
+        for argument, is_required in inputs_of(metric).items():
+            if argument in _INPUTS:
+                inputs[argument] = _INPUTS[argument](result)
+                if is_required and inputs[argument] is None:
+                    return no_values
+        if isinstance(metric, ColorMetric):
+            return metric.image_moments(inputs)
+        metric.reset()
+        try:
+            metric.update(**inputs)
+            return [value_moments(float(metric.compute()))]
+        except Exception as error:  # a third-party metric may raise any exception
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise DataError(f"the metric {name} must compute one number for an image ({reason})") from error
 
     return Measure(name, outputs, run, distance, _version(type(metric)))
-
-
-def _metric_inputs(metric: Metric, result: MeasuredImage) -> dict[str, Any] | None:
-    """Return the inputs of a metric for an image; None if the image lacks a required input."""
-    inputs = {}
-    for name, is_required in inputs_of(metric).items():
-        if name in _INPUTS:
-            inputs[name] = _INPUTS[name](result)
-            if is_required and inputs[name] is None:
-                return None
-    return inputs
-
-
-def _mean_output(name: str, metric: Metric) -> Output:
-    better: Better = "neither"
-    if metric.higher_is_better is not None:
-        better = "higher" if metric.higher_is_better else "lower"
-    return Output(name, name.rpartition(".")[2], "", better, mean_of_moments)
-
-
-def _single_moments(name: str, metric: Metric, inputs: Mapping[str, Any]) -> Values:
-    """Return the moments of a metric value for one image.
-
-    Raises:
-        DataError: The metric raises an error, or its value is not a single number.
-    """
-    metric.reset()
-    try:
-        metric.update(**inputs)
-        return [value_moments(float(metric.compute()))]
-    except Exception as error:  # a third-party metric may raise any exception
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise DataError(f"the metric {name} must compute one number for an image ({reason})") from error
 
 
 def _version(kind: type[Metric]) -> str:

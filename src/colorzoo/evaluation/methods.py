@@ -150,27 +150,23 @@ def check_methods(sources: Mapping[str, MethodSource]) -> None:
     if not sources:
         raise DataError("'models' must contain at least one method")
     for row, source in sources.items():
-        _check_method(row, source)
-
-
-def _check_method(row: str, source: MethodSource) -> None:
-    if source is None:
-        if row != TRUTH:
-            model_card(row)  # raises an error if the model is unknown
-        return
-    if row in BASELINES:
-        raise DataError(f"{row!r} is the name of a baseline. Select another name for this method.")
-    if isinstance(source, nn.Module):
-        return
-    if not isinstance(source, str | Path):
-        raise DataError(
-            f"the method {row!r} must be None, a path, a ColoringModel or a ColorizationModule, got "
-            f"{type(source).__name__}"
-        )
-    if not Path(source).exists():
-        raise DataError(f"the folder or weight file of {row!r} does not exist: {str(source)!r}")
-    if existing_file(source) is not None:
-        _card_of_file(row, Path(source))  # raises an error if the model is unknown
+        if source is None:
+            if row != TRUTH:
+                model_card(row)  # raises an error if the model is unknown
+            continue
+        if row in BASELINES:
+            raise DataError(f"{row!r} is the name of a baseline. Select another name for this method.")
+        if isinstance(source, nn.Module):
+            continue
+        if not isinstance(source, str | Path):
+            raise DataError(
+                f"the method {row!r} must be None, a path, a ColoringModel or a ColorizationModule, got "
+                f"{type(source).__name__}"
+            )
+        if not Path(source).exists():
+            raise DataError(f"the folder or weight file of {row!r} does not exist: {str(source)!r}")
+        if existing_file(source) is not None:
+            _card_of_file(row, Path(source))  # raises an error if the model is unknown
 
 
 def open_methods(
@@ -186,7 +182,27 @@ def open_methods(
     Raises:
         ColorzooError: A model has no weights, or a weight file does not fit its model.
     """
-    return tuple(_open(row, source, protocol, device) for row, source in sources.items())
+    methods = []
+    for row, source in sources.items():
+        if isinstance(source, nn.Module):
+            model = copy.deepcopy(coloring_model(source)).to(device).eval()
+            card = card_of(type(model), model.hparams)
+            sha256 = model.provenance.sha256
+            about = _properties(model, card, protocol, f"{type(model).__name__} in memory", sha256)
+            color_function = _color_function(model, protocol)
+            name = card.name if card else ""
+            # results are never reused, because the code of the model can change
+            methods.append(Method(row, IN_MEMORY, color_function, about, model, name))
+        elif source is None and row == TRUTH:
+            methods.append(truth_method())
+        elif source is None:
+            methods.append(_registered_method(row, model_card(row), None, protocol, device))
+        elif existing_file(source) is None:
+            methods.append(_folder_method(row, Path(source), protocol))
+        else:
+            path = Path(source)
+            methods.append(_registered_method(row, _card_of_file(row, path), path, protocol, device))
+    return tuple(methods)
 
 
 def check_boxes(
@@ -241,19 +257,6 @@ def _card_of_file(row: str, path: Path) -> ModelCard:
     return model_card(stored)
 
 
-def _open(row: str, source: MethodSource, protocol: Protocol, device: torch.device) -> Method:
-    if isinstance(source, nn.Module):
-        return _object_method(row, copy.deepcopy(coloring_model(source)).to(device).eval(), protocol)
-    if source is None:
-        if row == TRUTH:
-            return truth_method()
-        return _registered_method(row, model_card(row), None, protocol, device)
-    path = Path(source)
-    if existing_file(path) is None:
-        return _folder_method(row, path, protocol)
-    return _registered_method(row, _card_of_file(row, path), path, protocol, device)
-
-
 def truth_method() -> Method:
     """Return a method that outputs the ground truth, to show the best possible metric values."""
 
@@ -272,34 +275,19 @@ def _folder_method(name: str, folder: Path, protocol: Protocol) -> Method:
     paths = [path for stem in sorted(by_stem) for path in by_stem[stem]]
 
     def color_function(item: Item, truth: Truth) -> ColorFunction:
+        # several results are allowed only if one of them has the extension of the image
         candidates = by_stem.get(Path(item.name).with_suffix(""), [])
-        rgb = read_result(_result_of(item, folder, candidates), truth, protocol, item.name)
+        path = candidates[0] if len(candidates) == 1 else folder / item.name
+        if candidates and path not in candidates:
+            names = ", ".join(each.name for each in candidates)
+            raise ImageError(f"{folder} must contain one result for {item.name}, got {names}")
+        rgb = read_result(path, truth, protocol, item.name)
         result = SessionResult(rgb, rgb_to_lab(rgb)[:, 1:])
         return lambda _scene, _guidance: result
 
     identity = digest(*(f"{path.relative_to(folder)} {sha256_of(path)}" for path in paths))
     about = {"weights": f"{len(paths)} results in {folder.name}", "sha256": identity}
     return Method(name, identity, color_function, about)
-
-
-def _result_of(item: Item, folder: Path, candidates: Sequence[Path]) -> Path:
-    """Return the path of the result of an image.
-
-    Args:
-        item: The image.
-        folder: Folder of results.
-        candidates: Results with the name of the image, without the extension.
-
-    Raises:
-        ImageError: There are several results with other extensions than the image.
-    """
-    if len(candidates) == 1:
-        return candidates[0]
-    same_name = folder / item.name
-    if not candidates or same_name in candidates:
-        return same_name
-    names = ", ".join(path.name for path in candidates)
-    raise ImageError(f"{folder} must contain one result for {item.name}, got {names}")
 
 
 def _registered_method(
@@ -325,15 +313,6 @@ def _registered_method(
     return Method(row, identity, _color_function(model, protocol), about, model, card.name)
 
 
-def _object_method(row: str, model: ColoringModel, protocol: Protocol) -> Method:
-    """Return the method of a model in memory; its results are never reused, because its code can change."""
-    card = card_of(type(model), model.hparams)
-    name, sha256 = f"{type(model).__name__} in memory", model.provenance.sha256
-    about = _properties(model, card, protocol, name, sha256)
-    registered_name = card.name if card else ""
-    return Method(row, IN_MEMORY, _color_function(model, protocol), about, model, registered_name)
-
-
 def _properties(
     model: ColoringModel, card: ModelCard | None, protocol: Protocol, weights: str, sha256: str
 ) -> dict[str, str]:
@@ -347,28 +326,26 @@ def _properties(
         sha256: SHA-256 of the weight file; empty if it is unknown.
     """
     parameter_count = sum(parameter.numel() for parameter in model.parameters())
+    # text of the card for weights on the card, otherwise the training record as JSON
+    record = model.provenance
+    if next(model.parameters(), None) is None:
+        trained_on = "nothing"
+    elif record.trained_on and record.sha256 == sha256:
+        trained_on = record.trained_on
+    elif record == Provenance(model=record.model, stage=record.stage):
+        trained_on = "unknown (no record)"
+    else:
+        trained_on = json.dumps(asdict(record), sort_keys=True, default=str)
     input_size = "the images'" if protocol.coloring == "network" else f"{model.working_size} pixels"
     return {
         "weights": weights,
         "sha256": sha256,
-        "trained_on": _training_record(model, sha256),
+        "trained_on": trained_on,
         "parameters": str(parameter_count),
         "size": input_size,
         "guidance": ", ".join(sorted(model.accepts)) or "none",
         "paper": card.paper if card else "",
     }
-
-
-def _training_record(model: ColoringModel, sha256: str) -> str:
-    """Return the text of the model card for weights on the card, otherwise the training record as JSON."""
-    record = model.provenance
-    if next(model.parameters(), None) is None:
-        return "nothing"
-    if record.trained_on and record.sha256 == sha256:
-        return record.trained_on
-    if record == Provenance(model=record.model, stage=record.stage):
-        return "unknown (no record)"
-    return json.dumps(asdict(record), sort_keys=True, default=str)
 
 
 def _color_function(model: ColoringModel, protocol: Protocol) -> Callable[[Item, Truth], ColorFunction]:

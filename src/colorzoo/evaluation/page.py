@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
@@ -41,16 +40,33 @@ def page(summary: Summary, cache: Cache) -> str:
     """
     setup = summary.setup
     counts = {row.count for row in summary.rows}
-    ranking_output = _ranking_output(setup.outputs)
+    # notes on the images and methods
+    notes = [setup.protocol.coloring_note]
+    if setup.deviation:
+        notes.append(f"The images differ from the images of the protocol: {setup.deviation}.")
+    if summary.skipped:
+        shown = "; ".join(reason for _, reason in summary.skipped[:5])
+        notes.append(f"{len(summary.skipped)} image(s) skipped: {shown}")
+    if summary.omits_images:
+        notes.append(OMITTED_NOTE)
+    notes += [*summary.seen_notes, *summary.gray_notes, *setup.notes]
+    # curves of the first report columns with finite values
+    curves: list[tuple[Output, str]] = []
+    if len(counts) > 1:
+        charted = [output for output in setup.outputs if not output.detail and curves_of(summary, output)]
+        curves = [(output, draw(summary, output)) for output in charted[:MAX_CURVES]]
+    # the first report column that can rank single images selects the images of the gallery
+    ranking = (output for output in setup.outputs if output.per_image and output.better != "neither")
+    ranking_output = next(ranking, None)
     return render_template(
         "report.html",
         summary=summary,
         setup=setup,
         protocol=setup.protocol,
         outputs=setup.outputs,
-        notes=_notes(summary),
+        notes=notes,
         most=max(counts),
-        curves=_charts(summary) if len(counts) > 1 else [],
+        curves=curves,
         ranked_by=ranking_output,
         gallery=() if ranking_output is None else _gallery(summary, cache, ranking_output),
         metric_heading=metric_heading,
@@ -59,19 +75,6 @@ def page(summary: Summary, cache: Cache) -> str:
         format_number=format_number,
         of_sets=of_sets,
     )
-
-
-def _ranking_output(outputs: Sequence[Output]) -> Output | None:
-    """Return the first report column that can rank single images."""
-    ranking = (output for output in outputs if output.per_image and output.better != "neither")
-    return next(ranking, None)
-
-
-def _charts(summary: Summary) -> list[tuple[Output, str]]:
-    """Return the first report columns with finite values, and the URLs of their charts."""
-    outputs = (output for output in summary.setup.outputs if not output.detail)
-    charted = [output for output in outputs if curves_of(summary, output)]
-    return [(output, draw(summary, output)) for output in charted[:MAX_CURVES]]
 
 
 def render_template(name: str, **values: Any) -> str:
@@ -84,19 +87,6 @@ def render_template(name: str, **values: Any) -> str:
     loader = PackageLoader("colorzoo.evaluation")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
     return environment.get_template(name).render(values)
-
-
-def _notes(summary: Summary) -> list[str]:
-    setup = summary.setup
-    notes = [setup.protocol.coloring_note]
-    if setup.deviation:
-        notes.append(f"The images differ from the images of the protocol: {setup.deviation}.")
-    if summary.skipped:
-        shown = "; ".join(reason for _, reason in summary.skipped[:5])
-        notes.append(f"{len(summary.skipped)} image(s) skipped: {shown}")
-    if summary.omits_images:
-        notes.append(OMITTED_NOTE)
-    return [*notes, *summary.seen_notes, *summary.gray_notes, *setup.notes]
 
 
 def curves_of(summary: Summary, output: Output) -> list[Curve]:

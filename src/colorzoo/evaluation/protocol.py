@@ -203,7 +203,19 @@ def parse_protocol(text: str, where: str) -> Protocol:
             "background": make_user(**background_settings) if background_settings else None,
         }
         protocol = Protocol(**{**values, **converted})  # the other values need no conversion
-        _check_choices(protocol)
+        # check the fields that have a fixed set of values
+        resize = protocol.resize
+        _require_one_of("resize.mode", resize.mode, get_args(ResizeMode))
+        _require_one_of("resize.filter", resize.filter, get_args(ResizeFilter))
+        if resize.mode != "none" and not 16 <= resize.size <= 4096:
+            raise ValueError(f"resize.size must be from 16 to 4096 pixels, got {resize.size}")
+        _require_one_of("coloring", protocol.coloring, get_args(Coloring))
+        _require_one_of("boxes", protocol.boxes, get_args(BoxUse))
+        _require_one_of("layout", protocol.layout, get_args(Layout))
+        references = get_args(References) if protocol.layout == "clips" else ("none", "pairs")
+        _require_one_of("references", protocol.references, references)
+        sketches = get_args(Sketches) if protocol.layout == "drawings" else ("xdog",)
+        _require_one_of("sketches", protocol.sketches, sketches)
     except (AttributeError, GuidanceError, KeyError, TypeError, ValueError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise DataError(f"protocol {where}: {reason}") from error
@@ -230,22 +242,6 @@ def _strings(values: Any, name: str) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise ValueError(f"{name} must be a list of strings, got {values!r}")
     return tuple(values)
-
-
-def _check_choices(protocol: Protocol) -> None:
-    """Raise a ValueError if a field with a fixed set of values has another value."""
-    resize = protocol.resize
-    _require_one_of("resize.mode", resize.mode, get_args(ResizeMode))
-    _require_one_of("resize.filter", resize.filter, get_args(ResizeFilter))
-    if resize.mode != "none" and not 16 <= resize.size <= 4096:
-        raise ValueError(f"resize.size must be from 16 to 4096 pixels, got {resize.size}")
-    _require_one_of("coloring", protocol.coloring, get_args(Coloring))
-    _require_one_of("boxes", protocol.boxes, get_args(BoxUse))
-    _require_one_of("layout", protocol.layout, get_args(Layout))
-    references = get_args(References) if protocol.layout == "clips" else ("none", "pairs")
-    _require_one_of("references", protocol.references, references)
-    sketches = get_args(Sketches) if protocol.layout == "drawings" else ("xdog",)
-    _require_one_of("sketches", protocol.sketches, sketches)
 
 
 def check_interactions(values: Any) -> tuple[int, ...]:

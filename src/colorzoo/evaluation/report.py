@@ -12,9 +12,8 @@ from colorzoo.environment import describe_run, hide_home
 from colorzoo.errors import DataError
 from colorzoo.evaluation.bibtex import bibtex, cited_keys
 from colorzoo.evaluation.cache import Cache
-from colorzoo.evaluation.images import Item
 from colorzoo.evaluation.page import page
-from colorzoo.evaluation.summary import Comparison, Row, Summary
+from colorzoo.evaluation.summary import Summary
 from colorzoo.evaluation.tables import latex, markdown, per_image, plain
 from colorzoo.files import write_atomic
 
@@ -78,6 +77,12 @@ def manifest(summary: Summary) -> dict[str, Any]:
     The manifests of repeated evaluations differ only in the key ``run``.
     """
     setup = summary.setup
+    images = []
+    for item in summary.items:
+        image = {"name": item.name, "sha256": item.sha256}
+        if item.reference_sha256:
+            image |= {"reference": item.reference_name, "reference_sha256": item.reference_sha256}
+        images.append(image)
     run = describe_run()
     hardware = dict(setup.machine)
     versions = hardware.pop("versions")
@@ -98,18 +103,10 @@ def manifest(summary: Summary) -> dict[str, Any]:
         "metrics": [setup.full_key(output) for output in setup.outputs],
         "resamples": setup.resamples,
         "deviation": setup.deviation,
-        "images": [_image(item) for item in summary.items],
+        "images": images,
         "skipped": [{"name": name, "reason": reason} for name, reason in summary.skipped],
         "gray": list(summary.gray),
     }
-
-
-def _image(item: Item) -> dict[str, str]:
-    """Return the names and hashes of an image and, if present, its reference."""
-    image = {"name": item.name, "sha256": item.sha256}
-    if item.reference_sha256:
-        image |= {"reference": item.reference_name, "reference_sha256": item.reference_sha256}
-    return image
 
 
 def results(summary: Summary) -> dict[str, Any]:
@@ -118,6 +115,39 @@ def results(summary: Summary) -> dict[str, Any]:
     models = [method.registered_name for method in setup.methods]
     measures = [measure.name for measure in setup.measures]
     keys = {output.key: setup.full_key(output) for output in setup.outputs}
+    rows = []
+    for row in summary.rows:
+        scores = {
+            keys[key]: {
+                **vars(score.estimate),
+                "images": score.images,
+                "exact": score.exact,
+                "excluded": score.excluded,
+                "best": row.method in summary.best[key, row.count],
+            }
+            for key, score in row.scores.items()
+        }
+        values = {
+            "method": row.method,
+            "seen_in_training": summary.seen.get(row.method, 0),
+            "interactions": row.count,
+            "actual_interactions": row.actual_interactions,
+            "scores": scores,
+        }
+        rows.append(values)
+    comparisons = [
+        {
+            "metric": keys[comparison.output.key],
+            "interactions": comparison.count,
+            **vars(comparison.difference.estimate),
+            "p": comparison.difference.p_value,
+            "p_adjusted": comparison.adjusted,
+            "significant": comparison.significant,
+            "verdict": comparison.verdict,
+            "images": comparison.difference.images,
+        }
+        for comparison in summary.comparisons
+    ]
     return {
         "schema": SCHEMA,
         "protocol": setup.protocol.label,
@@ -131,40 +161,7 @@ def results(summary: Summary) -> dict[str, Any]:
             keys[output.key]: {"title": output.title, "unit": output.unit, "better": output.better}
             for output in setup.outputs
         },
-        "results": [_row(row, keys, summary) for row in summary.rows],
+        "results": rows,
         "compared": list(summary.compared or ()),
-        "comparisons": [_comparison(comparison, keys) for comparison in summary.comparisons],
-    }
-
-
-def _row(row: Row, keys: dict[str, str], summary: Summary) -> dict[str, Any]:
-    scores = {
-        keys[key]: {
-            **vars(score.estimate),
-            "images": score.images,
-            "exact": score.exact,
-            "excluded": score.excluded,
-            "best": row.method in summary.best[key, row.count],
-        }
-        for key, score in row.scores.items()
-    }
-    return {
-        "method": row.method,
-        "seen_in_training": summary.seen.get(row.method, 0),
-        "interactions": row.count,
-        "actual_interactions": row.actual_interactions,
-        "scores": scores,
-    }
-
-
-def _comparison(comparison: Comparison, keys: dict[str, str]) -> dict[str, Any]:
-    return {
-        "metric": keys[comparison.output.key],
-        "interactions": comparison.count,
-        **vars(comparison.difference.estimate),
-        "p": comparison.difference.p_value,
-        "p_adjusted": comparison.adjusted,
-        "significant": comparison.significant,
-        "verdict": comparison.verdict,
-        "images": comparison.difference.images,
+        "comparisons": comparisons,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -130,12 +130,23 @@ def evaluate(
     if not isinstance(protocol, Protocol):
         protocol = load_protocol(protocol)
     counts = interaction_counts(protocol, interactions)
-    _check_compared(compare, sources)
+    if compare is not None:
+        if compare[0] == compare[1]:
+            raise DataError(f"--compare must list two different methods, got {compare[0]!r} twice")
+        if missing := [name for name in compare if name not in sources]:
+            rows = ", ".join(sources)
+            raise DataError(f"--compare must list rows of the report ({rows}), got {missing[0]!r}")
     check_methods(sources)
     data = Path(data)
     if output is not None:
+        # create the folder of the report before the models are loaded
         output = Path(output)
-        _make_output_folder(output, data)
+        require_outside(output, data, "-o")
+        check_report_folder(output)
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"-o {str(output)!r} cannot be created: {error.strerror}") from error
         cache = cache or output / "cache"
     torch_device = choose_device(device)
     with _torch_threads(threads), join_processes() as (rank, processes), TemporaryDirectory() as temporary:
@@ -161,9 +172,13 @@ def evaluate(
         )
         versions = sorted({measure.version for measure in measures})
         store = Cache(Path(cache or temporary), protocol, machine, versions)
-        summary = _evaluate_images(setup, selected, store, compare, torch_device, rank)
-        if summary is None:  # the first process returns the results
+        # each process evaluates a part of the images, and the first process returns the results
+        items, unreadable = hash_all(selected)
+        _fill_cache(setup, items, store, torch_device, rank)
+        if rank > 0:
             return Outcome(None)
+        summary = summarize(setup, items, store, compare)
+        summary = replace(summary, skipped=(*unreadable, *summary.skipped))
         if output is not None:
             write_report(summary, store, output)
         return Outcome(summary, summary.skipped, setup.notes)
@@ -196,23 +211,6 @@ def join_processes() -> Iterator[tuple[int, int]]:
             dist.destroy_process_group()
 
 
-def _evaluate_images(
-    setup: EvaluationSetup,
-    selected: Sequence[Item],
-    cache: Cache,
-    compare: tuple[str, str] | None,
-    device: torch.device,
-    rank: int,
-) -> Summary | None:
-    """Evaluate the selected images, and summarize the results of all processes in the first process."""
-    items, unreadable = hash_all(selected)
-    _fill_cache(setup, items, cache, device, rank)
-    if rank > 0:
-        return None
-    summary = summarize(setup, items, cache, compare)
-    return replace(summary, skipped=(*unreadable, *summary.skipped))
-
-
 def _fill_cache(
     setup: EvaluationSetup, items: Sequence[Item], cache: Cache, device: torch.device, rank: int
 ) -> None:
@@ -242,24 +240,6 @@ def _fill_cache(
             step()
     if setup.processes > 1:
         dist.barrier()
-
-
-def _check_compared(compare: tuple[str, str] | None, rows: Collection[str]) -> None:
-    if compare is None:
-        return
-    if compare[0] == compare[1]:
-        raise DataError(f"--compare must list two different methods, got {compare[0]!r} twice")
-    if missing := [name for name in compare if name not in rows]:
-        raise DataError(f"--compare must list rows of the report ({', '.join(rows)}), got {missing[0]!r}")
-
-
-def _make_output_folder(output: Path, data: Path) -> None:
-    require_outside(output, data, "-o")
-    check_report_folder(output)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"-o {str(output)!r} cannot be created: {error.strerror}") from error
 
 
 def print_notes(outcome: Outcome) -> None:

@@ -93,7 +93,12 @@ def difference(
         weights: ``(R, G)`` result of `bootstrap_weights` for G groups.
         groups: ``(N,)`` index of the group of each image; see `estimate`.
     """
-    is_compared = _comparable(first, second)
+    # compare the images with a finite value for both methods, or with two values if no value is finite: the
+    # mean of one method must not contain an image that the mean of the other method excludes
+    has_values = np.asarray(first[:, -2:].any(1) & second[:, -2:].any(1))  # exact and count
+    is_exact = (first[:, -2] > 0) | (second[:, -2] > 0)  # an infinite value
+    is_finite = has_values & ~is_exact
+    is_compared = is_finite if is_finite.any() else has_values
     image_count = int(is_compared.sum())
     # excluded images are set to 0, not removed, because `weights` and `groups` refer to all images
     first = np.where(is_compared[:, None], first, 0.0)
@@ -105,27 +110,12 @@ def difference(
     if resampled_count < 2 or not np.isfinite(value):
         return Difference(Estimate(value), float("nan"), image_count)
     differences = finish(weights @ _summed(first, groups)) - finish(weights @ _summed(second, groups))
-    return Difference(Estimate(value, *_interval(differences)), _p_value(differences), image_count)
-
-
-def _comparable(first: Moments, second: Moments) -> NDArray[np.bool_]:
-    """Mark the images with a finite value for both methods, or with two values if no value is finite.
-
-    The mean of one method must not contain an image that the mean of the other method excludes.
-    """
-    # the last two metric states, exact and count, are 0 for an image without a value
-    has_values = np.asarray(first[:, -2:].any(1) & second[:, -2:].any(1))
-    is_exact = (first[:, -2] > 0) | (second[:, -2] > 0)  # an infinite value
-    is_finite = has_values & ~is_exact
-    return is_finite if is_finite.any() else has_values
-
-
-def _p_value(differences: Moments) -> float:
-    """Return the two-sided bootstrap p-value of a difference, computed from its resamples."""
+    interval = _interval(differences)
+    # two-sided bootstrap p-value; plus 1, so that it is not below the resolution of the resamples
     differences = differences[np.isfinite(differences)]
     opposite = min((differences <= 0).sum(), (differences >= 0).sum())
-    # plus 1, so that no p-value is below the resolution of the resamples
-    return min(1.0, 2 * float((1 + opposite) / (1 + len(differences))))
+    p_value = min(1.0, 2 * float((1 + opposite) / (1 + len(differences))))
+    return Difference(Estimate(value, *interval), p_value, image_count)
 
 
 def jackknife(

@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress, product
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colorzoo.errors import DataError
-from colorzoo.evaluation.cache import Cache, Entry
+from colorzoo.evaluation.cache import Cache
 from colorzoo.evaluation.images import Item
 from colorzoo.evaluation.measures import Measure
 from colorzoo.evaluation.methods import BASELINES, Method, truth_method
@@ -22,7 +22,6 @@ from colorzoo.evaluation.statistics import (
     Difference,
     Distance,
     Estimate,
-    Features,
     Groups,
     Weights,
     bootstrap_weights,
@@ -31,7 +30,7 @@ from colorzoo.evaluation.statistics import (
     holm,
     jackknife,
 )
-from colorzoo.metrics.base import Better, Moments, Output, mean_of_moments, value_moments
+from colorzoo.metrics.base import Moments, Output, mean_of_moments, value_moments
 
 SIGNIFICANT = 0.05
 SEEN_MARK = "†"
@@ -222,18 +221,6 @@ class Summary:
         )
 
 
-class Resampling(NamedTuple):
-    """Bootstrap resamples of the images.
-
-    Attributes:
-        weights: ``(R, G)`` result of `bootstrap_weights` for G groups.
-        groups: ``(N,)`` index of the group of each image: images with one name, or frames of one clip.
-    """
-
-    weights: Weights
-    groups: Groups
-
-
 def summarize(
     setup: EvaluationSetup, items: Sequence[Item], cache: Cache, compare: tuple[str, str] | None
 ) -> Summary:
@@ -248,107 +235,107 @@ def summarize(
     Raises:
         DataError: No image could be evaluated.
     """
-    all_entries = {method.name: _small_entries(method, items, cache) for method in setup.methods}
-    reasons = [_skip_reason(image_entries) for image_entries in zip(*all_entries.values(), strict=True)]
+    # read the entries without features and thumbnails, which are large
+    all_entries = {}
+    for method in setup.methods:
+        stored = (cache.read(method.key, item.key) for item in items)
+        all_entries[method.name] = [replace(entry, features={}, thumbnails={}) for entry in stored]
+    # select the images that all methods evaluated
+    reasons = []
+    for image_entries in zip(*all_entries.values(), strict=True):
+        reasons.append(next((entry.skipped for entry in image_entries if entry.skipped), ""))
     if all(reasons):
         first_error = reasons[0] if reasons else "all are unreadable"
         raise DataError(f"no image could be evaluated; first error: {first_error}")
     is_evaluated = [not reason for reason in reasons]
-    evaluated_items = tuple(compress(items, is_evaluated))
+    skipped = tuple((item.name, reason) for item, reason in zip(items, reasons, strict=True) if reason)
+    items = tuple(compress(items, is_evaluated))
     entries = {name: list(compress(found, is_evaluated)) for name, found in all_entries.items()}
+    # collect the metric states of each method after each number of interactions
+    keys = [output.key for measure in setup.measures if not measure.features for output in measure.outputs]
     tables = {}
     for name, method_entries in entries.items():
         for count in setup.counts[name]:
-            tables[name, count] = _table(setup, count, method_entries)
-    resampling = _resampling(setup, evaluated_items)
-    distances = _distances(setup, evaluated_items, resampling, cache)
-    rows = tuple(
-        _row(setup, name, count, table, resampling, distances) for (name, count), table in tables.items()
-    )
-    seen = _seen_counts(setup.methods, evaluated_items)
-    skipped = tuple((item.name, reason) for item, reason in zip(items, reasons, strict=True) if reason)
+            states = {key: [entry.moments[count][key] for entry in method_entries] for key in keys}
+            tables[name, count] = Table(
+                {key: np.array(values, dtype=np.float64) for key, values in states.items()},
+                np.array([entry.actual_interactions[count] for entry in method_entries], dtype=np.int64),
+            )
+    # draw the bootstrap resamples of groups of images; groups are numbered in the order of the images
+    numbers = {group: number for number, group in enumerate(dict.fromkeys(item.group for item in items))}
+    groups = np.array([numbers[item.group] for item in items])
+    weights = bootstrap_weights(len(numbers), setup.resamples, setup.protocol.seed)
+    # compute the scores
+    distances = _distances(setup, items, weights, groups, cache)
+    rows = []
+    for (name, count), table in tables.items():
+        scores = {}
+        for output in setup.outputs:
+            if output.key not in table.moments:
+                scores[output.key] = distances[name, count, output.key]
+                continue
+            moments = table.moments[output.key]
+            exact, counted = (moments[:, -2:] > 0).sum(0).tolist()
+            excluded = int((~moments[:, -2:].any(1)).sum())
+            value = estimate(moments, output.finish, weights, groups)
+            scores[output.key] = Score(value, counted, exact, excluded)
+        rows.append(Row(name, count, float(table.actual_interactions.mean()), scores))
+    # find the methods that were trained on evaluated images, and the gray images
+    seen = {method.name: count_seen(method.about, items) for method in setup.methods}
+    seen = {name: count for name, count in seen.items() if count}
     entries_by_image = zip(*entries.values(), strict=True)
     is_gray = [any(entry.gray for entry in image_entries) for image_entries in entries_by_image]
     return Summary(
         setup=setup,
-        items=evaluated_items,
+        items=items,
         skipped=skipped,
-        gray=tuple(item.name for item in compress(evaluated_items, is_gray)),
+        gray=tuple(item.name for item in compress(items, is_gray)),
         seen=seen,
         tables=tables,
-        rows=rows,
+        rows=tuple(rows),
         best=best_methods(setup.outputs, rows, {*BASELINES, *seen}),
         compared=compare,
-        comparisons=() if compare is None else _comparisons(setup, tables, resampling, compare),
+        comparisons=() if compare is None else _comparisons(setup, tables, weights, groups, compare),
     )
 
 
-def _skip_reason(entries: Iterable[Entry]) -> str:
-    """Return the reason why a method could not evaluate an image; empty if all methods evaluated it."""
-    return next((entry.skipped for entry in entries if entry.skipped), "")
-
-
-def _seen_counts(methods: Sequence[Method], items: Sequence[Item]) -> dict[str, int]:
-    """Return the number of training images among the items by method, without methods that have none."""
-    counts = {method.name: count_seen(method.about, items) for method in methods}
-    return {name: count for name, count in counts.items() if count}
-
-
-def _resampling(setup: EvaluationSetup, items: Sequence[Item]) -> Resampling:
-    """Draw the bootstrap resamples of images; the groups have the order of the images."""
-    unique_groups = dict.fromkeys(item.group for item in items)
-    numbers = {group: number for number, group in enumerate(unique_groups)}
-    weights = bootstrap_weights(len(numbers), setup.resamples, setup.protocol.seed)
-    return Resampling(weights, np.array([numbers[item.group] for item in items]))
-
-
-def _small_entries(method: Method, items: Sequence[Item], cache: Cache) -> list[Entry]:
-    """Return the cached results of a method, without features and thumbnails, which are large."""
-    return [replace(cache.read(method.key, item.key), features={}, thumbnails={}) for item in items]
-
-
-def _table(setup: EvaluationSetup, count: int, entries: Sequence[Entry]) -> Table:
-    keys = [output.key for measure in setup.measures if not measure.features for output in measure.outputs]
-    moments = {
-        key: np.array([entry.moments[count][key] for entry in entries], dtype=np.float64) for key in keys
-    }
-    return Table(moments, np.array([entry.actual_interactions[count] for entry in entries], dtype=np.int64))
-
-
 def _distances(
-    setup: EvaluationSetup, items: Sequence[Item], resampling: Resampling, cache: Cache
+    setup: EvaluationSetup, items: Sequence[Item], weights: Weights, groups: Groups, cache: Cache
 ) -> dict[tuple[str, int, str], Score]:
-    """Return set distances such as FID by method, number of interactions and output key."""
+    """Return set distances such as FID by method, number of interactions and output key.
+
+    Args:
+        setup: Setup of the evaluation.
+        items: The evaluated images.
+        weights: ``(R, G)`` result of `bootstrap_weights` for G groups.
+        groups: ``(N,)`` index of the group of each image: images with one name, or frames of one clip.
+        cache: Cache with an entry for each image and method.
+    """
     functions: dict[str, Distance] = {}
     for measure in setup.measures:
         if measure.distance is not None:
             functions |= {output.key: measure.distance for output in measure.outputs}
     if not functions:
         return {}
-    score = _score_clips if setup.protocol.layout == "clips" else _score_set
+    clips = [groups == clip for clip in range(int(groups.max()) + 1)]
     truth = _features(truth_method(), 0, functions, items, cache)
     scores = {}
     for method in setup.methods:
         for count in setup.counts[method.name]:
             own = _features(method, count, functions, items, cache)
             for key, distance in functions.items():
-                scores[method.name, count, key] = score(distance, own[key], truth[key], resampling)
+                if setup.protocol.layout != "clips":
+                    value = jackknife(distance, own[key], truth[key], groups)
+                    scores[method.name, count, key] = Score(value, len(items), 0, 0)
+                    continue
+                # mean over clips of the distance between the frames of a clip
+                values = [distance(own[key][frames], truth[key][frames]) for frames in clips]
+                states = np.array([value_moments(value) for value in values])
+                undefined = compress(clips, np.isnan(values))
+                excluded = sum(int(frames.sum()) for frames in undefined)
+                mean = estimate(states, mean_of_moments, weights)
+                scores[method.name, count, key] = Score(mean, len(items) - excluded, 0, excluded)
     return scores
-
-
-def _score_set(distance: Distance, own: Features, truth: Features, resampling: Resampling) -> Score:
-    """Return the distance between the features of all images."""
-    return Score(jackknife(distance, own, truth, resampling.groups), len(own), 0, 0)
-
-
-def _score_clips(distance: Distance, own: Features, truth: Features, resampling: Resampling) -> Score:
-    """Return the mean over clips of the distance between the frames of a clip."""
-    weights, groups = resampling
-    clips = [groups == clip for clip in range(int(groups.max()) + 1)]
-    values = [distance(own[frames], truth[frames]) for frames in clips]
-    found = estimate(np.array([value_moments(value) for value in values]), mean_of_moments, weights)
-    excluded = sum(int(frames.sum()) for frames, value in zip(clips, values, strict=True) if np.isnan(value))
-    return Score(found, len(groups) - excluded, 0, excluded)
 
 
 def _features(
@@ -360,35 +347,13 @@ def _features(
     }
 
 
-def _row(
-    setup: EvaluationSetup,
-    name: str,
-    count: int,
-    table: Table,
-    resampling: Resampling,
-    distances: Mapping[tuple[str, int, str], Score],
-) -> Row:
-    scores = {}
-    for output in setup.outputs:
-        if output.key in table.moments:
-            scores[output.key] = _score(table.moments[output.key], output, resampling)
-        else:
-            scores[output.key] = distances[name, count, output.key]
-    return Row(name, count, float(table.actual_interactions.mean()), scores)
-
-
-def _score(moments: Moments, output: Output, resampling: Resampling) -> Score:
-    exact, counted = (moments[:, -2:] > 0).sum(0).tolist()
-    excluded = int((~moments[:, -2:].any(1)).sum())
-    return Score(estimate(moments, output.finish, *resampling), counted, exact, excluded)
-
-
 def best_methods(
     outputs: Sequence[Output], rows: Sequence[Row], excluded: Collection[str] = BASELINES
 ) -> dict[tuple[str, int], frozenset[str]]:
     """Return the best methods for each pair of a report column and a number of interactions.
 
-    Values are rounded to the decimals of the column before the comparison, so several methods can be best.
+    Values are rounded to the decimals of the column before the comparison, so several methods can be best. No
+    method is best if fewer than two values are finite.
 
     Args:
         outputs: Report columns.
@@ -402,23 +367,20 @@ def best_methods(
             for row in rows
             if row.count == count and row.method not in excluded
         }
-        best[output.key, count] = _best_names(values, output.better)
+        finite = {name: value for name, value in values.items() if isfinite(value)}
+        if output.better == "neither" or len(finite) < 2:
+            best[output.key, count] = frozenset[str]()
+            continue
+        top = max(finite.values()) if output.better == "higher" else min(finite.values())
+        best[output.key, count] = frozenset(name for name, value in finite.items() if value == top)
     return best
-
-
-def _best_names(values: Mapping[str, float], better: Better) -> frozenset[str]:
-    """Return the names with the best finite value; empty if fewer than two values are finite."""
-    finite = {name: value for name, value in values.items() if isfinite(value)}
-    if better == "neither" or len(finite) < 2:
-        return frozenset()
-    best = max(finite.values()) if better == "higher" else min(finite.values())
-    return frozenset(name for name, value in finite.items() if value == best)
 
 
 def _comparisons(
     setup: EvaluationSetup,
     tables: Mapping[tuple[str, int], Table],
-    resampling: Resampling,
+    weights: Weights,
+    groups: Groups,
     compare: tuple[str, str],
 ) -> tuple[Comparison, ...]:
     """Compare two methods for each number of interactions and report column.
@@ -428,10 +390,13 @@ def _comparisons(
     # a method without guidance has only an automatic result, and all other methods have the same counts
     guided_counts = [setup.counts[method] for method in compare if any(setup.counts[method])]
     compared_counts = guided_counts[0] if guided_counts else (0,)
-    weights, groups = resampling
     rows: list[tuple[int, Output, Difference]] = []
     for count in compared_counts:
-        first, second = (_moments_of(setup, tables, method, count) for method in compare)
+        moments = []
+        for method in compare:
+            measured = count if (method, count) in tables else setup.counts[method][0]
+            moments.append(tables[method, measured].moments)
+        first, second = moments
         for output in setup.outputs:
             key = output.key
             if output.detail or key not in first:
@@ -444,14 +409,3 @@ def _comparisons(
         Comparison(count, output, row_difference, adjusted)
         for (count, output, row_difference), adjusted in zip(rows, adjusted_p_values, strict=True)
     )
-
-
-def _moments_of(
-    setup: EvaluationSetup, tables: Mapping[tuple[str, int], Table], method: str, count: int
-) -> Mapping[str, Moments]:
-    """Return the moments of a method after a number of interactions.
-
-    A method that does not accept the guidance of the simulated user has only an automatic result.
-    """
-    automatic = tables[method, setup.counts[method][0]]
-    return tables.get((method, count), automatic).moments

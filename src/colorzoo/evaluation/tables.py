@@ -103,11 +103,25 @@ def plain(value: Any) -> Any:
 
 def markdown(summary: Summary) -> str:
     """Return the results as a Markdown table, followed by a description of the protocol."""
+    setup = summary.setup
     rows = _rows(summary, lambda text, span, _best: f"{text} ({span})" if span else text)
     lines = ["| " + " | ".join(cells) + " |" for cells in rows]
-    outputs = len(summary.setup.outputs)
+    outputs = len(setup.outputs)
     lines.insert(1, "|" + "---|" * (len(rows[0]) - outputs) + "---:|" * outputs)
-    return "\n".join([*lines, "", *_caption(summary), ""])
+    # description of the protocol
+    keys = ", ".join(setup.full_key(output) for output in setup.outputs)
+    deviation = f" ({setup.deviation})" if setup.deviation else ""
+    sets = of_sets(output.per_image for output in setup.outputs)
+    notes = list(summary.seen_notes)
+    if summary.omits_images:
+        notes.append(OMITTED_NOTE)
+    notes += [
+        f"The protocol is {setup.protocol.label} with {len(summary.items)} images{deviation}. Values in "
+        f"parentheses are 95 % confidence intervals from a bootstrap over images{sets}.",
+        setup.protocol.coloring_note,
+        f"The metric keys are {keys}.",
+    ]
+    return "\n".join([*lines, "", *(f"- {note}" for note in notes), ""])
 
 
 def _rows(summary: Summary, format_cell: Callable[[str, str, bool], str]) -> list[list[str]]:
@@ -219,20 +233,3 @@ def _latex_cell(text: str, span: str, best: bool) -> str:
     text = text.translate(_LATEX)
     text = rf"\textbf{{{text}}}" if best else text
     return rf"{text} {{\scriptsize ({span})}}" if span else text
-
-
-def _caption(summary: Summary) -> list[str]:
-    setup = summary.setup
-    keys = ", ".join(setup.full_key(output) for output in setup.outputs)
-    deviation = f" ({setup.deviation})" if setup.deviation else ""
-    sets = of_sets(output.per_image for output in setup.outputs)
-    notes = list(summary.seen_notes)
-    if summary.omits_images:
-        notes.append(OMITTED_NOTE)
-    notes += [
-        f"The protocol is {setup.protocol.label} with {len(summary.items)} images{deviation}. Values in "
-        f"parentheses are 95 % confidence intervals from a bootstrap over images{sets}.",
-        setup.protocol.coloring_note,
-        f"The metric keys are {keys}.",
-    ]
-    return [f"- {note}" for note in notes]

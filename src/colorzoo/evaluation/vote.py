@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from pathlib import Path
@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from scipy.sparse.csgraph import connected_components
 from scipy.special import expit, ndtri
 
@@ -22,7 +21,6 @@ from colorzoo.console import progress_bar
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.evaluator import colorize_with_protocol, eight_bit_image
 from colorzoo.evaluation.images import (
-    Item,
     digest,
     hash_all,
     read_truth,
@@ -30,7 +28,6 @@ from colorzoo.evaluation.images import (
     select_images,
 )
 from colorzoo.evaluation.methods import (
-    Method,
     MethodSource,
     check_boxes,
     check_methods,
@@ -106,47 +103,27 @@ def write_vote(
             or no readable image.
     """
     sources, _ = parse_methods(models)
-    _check_vote(sources, folder)
-    if not isinstance(protocol, Protocol):
-        protocol = load_protocol(protocol)
-    count = max(interaction_counts(protocol, interactions))
-    require_outside(folder, data, "--vote")
-    selected, _ = select_images(data, protocol, pairs, limit)
-    items, unreadable = hash_all(selected)
-    torch_device = torch.device(device)
-    methods = open_methods(sources, protocol, torch_device)
-    for note in check_boxes(protocol, data, methods, items):
-        warnings.warn(note, UserWarning, stacklevel=2)
-    results, failed = _colorize_all(items, methods, protocol, count, torch_device)
-    skipped = (*unreadable, *failed)
-    if not results:
-        raise DataError(f"no image could be colorized; first error: {skipped[0][1]}")
-    _write_pairs(results, methods, folder, seed)
-    return skipped
-
-
-def _check_vote(sources: Mapping[str, MethodSource], folder: Path) -> None:
-    """Check the number, names and files of the methods, and that the folder contains no vote."""
     if len(sources) < 2:
         raise DataError(f"a vote requires at least two methods, got {', '.join(sources) or 'none'}")
     if (folder / KEY_FILE).exists() or (folder / PAGE_FOLDER / "index.html").exists():
         raise DataError(f"{str(folder)!r} already contains a vote. Select another folder.")
     check_methods(sources)
-
-
-def _colorize_all(
-    items: Sequence[Item], methods: Sequence[Method], protocol: Protocol, count: int, device: torch.device
-) -> tuple[list[tuple[Item, dict[str, Image.Image]]], list[tuple[str, str]]]:
-    """Colorize all images with all methods, after ``count`` interactions of the simulated user.
-
-    Returns:
-        The images with their results by method, and the name and reason for each skipped image.
-    """
-    results, skipped = [], []
+    if not isinstance(protocol, Protocol):
+        protocol = load_protocol(protocol)
+    count = max(interaction_counts(protocol, interactions))
+    require_outside(folder, data, "--vote")
+    selected, _ = select_images(data, protocol, pairs, limit)
+    items, skipped = hash_all(selected)
+    torch_device = torch.device(device)
+    methods = open_methods(sources, protocol, torch_device)
+    for note in check_boxes(protocol, data, methods, items):
+        warnings.warn(note, UserWarning, stacklevel=2)
+    # colorize all images with all methods
+    results = []
     with progress_bar("colorizing", len(items)) as step:
         for item in items:
             try:
-                truth = read_truth(item, protocol, device)
+                truth = read_truth(item, protocol, torch_device)
                 colorized = {}
                 for method in methods:
                     (turn,) = colorize_with_protocol(protocol, method, item, truth, [count])
@@ -155,57 +132,30 @@ def _colorize_all(
             except ImageError as error:
                 skipped.append((item.name, str(error)))
             step()
-    return results, skipped
-
-
-def _write_pairs(
-    results: Sequence[tuple[Item, Mapping[str, Image.Image]]],
-    methods: Sequence[Method],
-    folder: Path,
-    seed: int,
-) -> None:
-    """Write the images and the page for the voters, and the key that names the methods.
-
-    Args:
-        results: Images with their results by method name.
-        methods: The methods.
-        folder: Output folder.
-        seed: Seed for the order of the pairs and for the sides.
-    """
-    page = folder / PAGE_FOLDER
-    pairs, image_hashes = [], []
-    for number, comparison in enumerate(_shuffled_comparisons(results, methods, seed), start=1):
-        item, images, left, right = comparison
-        for side, method in (("left", left), ("right", right)):
-            content = io.BytesIO()
-            images[method].save(content, "PNG", compress_level=1)
-            write_atomic(page / "images" / f"{number:04d}-{side}.png", content.getbuffer())
-        pairs.append({"image": item.name, "sha256": item.sha256, "left": left, "right": right})
-        image_hashes += [digest_of(images[method].tobytes()) for method in (left, right)]
-    vote = digest(json.dumps(pairs), str(seed), *image_hashes)[:12]  # identifies the shown images
-    about = [{"name": method.name, **method.about} for method in methods]
-    key = {"schema": SCHEMA, "vote": vote, "seed": seed, "methods": about, "pairs": pairs}
-    text = render_template("vote.html", vote=vote, count=len(pairs))
-    write_atomic(page / "index.html", text.encode())
-    write_atomic(folder / KEY_FILE, (json.dumps(key, indent=1) + "\n").encode())
-
-
-def _shuffled_comparisons(
-    results: Sequence[tuple[Item, Mapping[str, Image.Image]]], methods: Sequence[Method], seed: int
-) -> Iterator[tuple[Item, Mapping[str, Image.Image], str, str]]:
-    """Yield each pair of methods for each image in random order and on random sides.
-
-    Yields:
-        The image, its results by method name, and the methods on the left and on the right.
-    """
+    if not results:
+        raise DataError(f"no image could be colorized; first error: {skipped[0][1]}")
+    # write each pair of methods for each image, in random order and on random sides
     generator = np.random.default_rng(seed)
-    method_pairs = combinations([method.name for method in methods], 2)
-    comparisons = list(product(results, method_pairs))
-    for index in generator.permutation(len(comparisons)):
+    comparisons = list(product(results, combinations([method.name for method in methods], 2)))
+    shown_pairs, image_hashes = [], []
+    for number, index in enumerate(generator.permutation(len(comparisons)), start=1):
         (item, images), (left, right) = comparisons[index]
         if generator.random() < 0.5:
             left, right = right, left
-        yield item, images, left, right
+        for side, name in (("left", left), ("right", right)):
+            content = io.BytesIO()
+            images[name].save(content, "PNG", compress_level=1)
+            write_atomic(folder / PAGE_FOLDER / "images" / f"{number:04d}-{side}.png", content.getbuffer())
+            image_hashes.append(digest_of(images[name].tobytes()))
+        shown_pairs.append({"image": item.name, "sha256": item.sha256, "left": left, "right": right})
+    # write the page for the voters, and the key that names the methods
+    vote = digest(json.dumps(shown_pairs), str(seed), *image_hashes)[:12]  # identifies the shown images
+    about = [{"name": method.name, **method.about} for method in methods]
+    key = {"schema": SCHEMA, "vote": vote, "seed": seed, "methods": about, "pairs": shown_pairs}
+    text = render_template("vote.html", vote=vote, count=len(shown_pairs))
+    write_atomic(folder / PAGE_FOLDER / "index.html", text.encode())
+    write_atomic(folder / KEY_FILE, (json.dumps(key, indent=1) + "\n").encode())
+    return tuple(skipped)
 
 
 def count_votes(key: Path, files: Sequence[Path]) -> list[VoteScore]:
@@ -225,33 +175,24 @@ def count_votes(key: Path, files: Sequence[Path]) -> list[VoteScore]:
     content = _read_json(key)
     pairs = [(pair["left"], pair["right"]) for pair in content["pairs"]]
     names = sorted({name for pair in pairs for name in pair})
-    votes = _read_all_votes(files, content["vote"], len(pairs))
-    wins, ties = _tally(votes, pairs, names)
-    scores = bradley_terry(wins + ties / 2, names)
-    rows = []
-    for number, name in enumerate(names):
-        won, same, lost = wins[number].sum(), ties[number].sum(), wins[:, number].sum()
-        rows.append(VoteScore(name, scores[number], int(won), int(same), int(lost)))
-    return sorted(rows, key=lambda row: -row.score.value)
-
-
-def _tally(
-    votes: Iterable[Sequence[str]], pairs: Sequence[tuple[str, str]], names: Sequence[str]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Count votes between methods.
-
-    Args:
-        votes: Choices of each voter, in the order of the pairs.
-        pairs: Methods on the left and on the right of each pair.
-        names: Names of all methods.
-
-    Returns:
-        ``(M, M)`` number of votes for the method of the row against the method of the column, and ``(M, M)``
-        number of votes for no difference.
-    """
-    index = {name: number for number, name in enumerate(names)}
+    vote, index = content["vote"], {name: number for number, name in enumerate(names)}
+    # count the votes for the method of the row against the method of the column, and for no difference
     wins, ties = np.zeros((len(names), len(names))), np.zeros((len(names), len(names)))
-    for choices in votes:
+    voters: dict[str, Path] = {}
+    for file in files:
+        content = _read_json(file)
+        if not isinstance(content, dict) or not {"vote", "voter", "votes"} <= content.keys():
+            raise DataError(f"{str(file)!r} is not a file of votes")
+        if content["vote"] != vote:
+            raise DataError(f"{str(file)!r} belongs to the vote {content['vote']}, not to the vote {vote}")
+        choices = content["votes"]
+        are_votes = isinstance(choices, list) and all(choice in _CHOICES for choice in choices)
+        if not are_votes or len(choices) > len(pairs):
+            raise DataError(f"{str(file)!r} must list at most {len(pairs)} votes: left, right or same")
+        voter = str(content["voter"])
+        if voter in voters:
+            raise DataError(f"{str(file)!r} and {str(voters[voter])!r} are files of the same voter")
+        voters[voter] = file
         # a voter can stop early, so the list of choices can be shorter
         for (left, right), choice in zip(pairs, choices, strict=False):
             first, second = index[left], index[right]
@@ -262,31 +203,12 @@ def _tally(
             else:
                 ties[first, second] += 1
                 ties[second, first] += 1
-    return wins, ties
-
-
-def _read_all_votes(files: Sequence[Path], vote: str, pairs: int) -> Iterator[list[str]]:
-    """Yield the votes of each voter; raise an error if a voter has several files."""
-    voters: dict[str, Path] = {}
-    for file in files:
-        voter, choices = _read_votes(file, vote, pairs)
-        if voter in voters:
-            raise DataError(f"{str(file)!r} and {str(voters[voter])!r} are files of the same voter")
-        voters[voter] = file
-        yield choices
-
-
-def _read_votes(file: Path, vote: str, pairs: int) -> tuple[str, list[str]]:
-    """Return the voter and the choices, in the order of the pairs."""
-    content = _read_json(file)
-    if not isinstance(content, dict) or not {"vote", "voter", "votes"} <= content.keys():
-        raise DataError(f"{str(file)!r} is not a file of votes")
-    if content["vote"] != vote:
-        raise DataError(f"{str(file)!r} belongs to the vote {content['vote']}, not to the vote {vote}")
-    choices = content["votes"]
-    if not isinstance(choices, list) or len(choices) > pairs or not all(one in _CHOICES for one in choices):
-        raise DataError(f"{str(file)!r} must list at most {pairs} votes: left, right or same")
-    return str(content["voter"]), choices
+    scores = bradley_terry(wins + ties / 2, names)
+    rows = []
+    for number, name in enumerate(names):
+        won, same, lost = wins[number].sum(), ties[number].sum(), wins[:, number].sum()
+        rows.append(VoteScore(name, scores[number], int(won), int(same), int(lost)))
+    return sorted(rows, key=lambda row: -row.score.value)
 
 
 def _read_json(file: Path) -> Any:
@@ -319,33 +241,15 @@ def bradley_terry(wins: NDArray[np.float64], names: Sequence[str] = ()) -> list[
     """
     wins = np.asarray(wins, dtype=np.float64)
     compared = (wins + wins.T) > 0
-    _require_connected(compared, names)
+    # the compared pairs must connect all methods
+    group_count, group = connected_components(compared, directed=False)
+    if group_count > 1:
+        labels = np.array(names or range(len(compared)), dtype=str)
+        groups = " | ".join(", ".join(labels[group == number]) for number in range(group_count))
+        raise DataError(f"the votes must connect all methods, got separate groups: {groups}")
     wins = np.where(compared, wins + PRIOR, wins)
     votes = wins + wins.T
-    scores = np.log(_strengths(wins, votes))
-    half_widths = _standard_errors(scores, votes) * ndtri((1 + LEVEL) / 2)  # normal approximation
-    return [
-        Estimate(value=score, low=score - half_width, high=score + half_width)
-        for score, half_width in zip(scores.tolist(), half_widths.tolist(), strict=True)
-    ]
-
-
-def _require_connected(compared: NDArray[np.bool_], names: Sequence[str]) -> None:
-    """Raise an error unless the compared pairs ``(M, M)`` connect all methods."""
-    count, part = connected_components(compared, directed=False)
-    if count > 1:
-        labels = np.array(names or range(len(compared)), dtype=str)
-        groups = " | ".join(", ".join(labels[part == number]) for number in range(count))
-        raise DataError(f"the votes must connect all methods, got separate groups: {groups}")
-
-
-def _strengths(wins: NDArray[np.float64], votes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the strengths ``(M,)`` that maximize the likelihood; their geometric mean is 1.
-
-    Args:
-        wins: ``(M, M)`` number of votes for the method of the row against the method of the column.
-        votes: ``(M, M)`` number of votes between two methods.
-    """
+    # strengths that maximize the likelihood; their geometric mean is 1
     strengths = np.ones(len(wins))
     for _ in range(10_000):
         previous = strengths
@@ -353,13 +257,15 @@ def _strengths(wins: NDArray[np.float64], votes: NDArray[np.float64]) -> NDArray
         strengths /= np.exp(np.log(strengths).mean())
         if np.allclose(strengths, previous, rtol=1e-12, atol=0):
             break
-    return strengths
-
-
-def _standard_errors(scores: NDArray[np.float64], votes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the standard errors ``(M,)`` of scores from the Fisher information of the votes ``(M, M)``."""
+    scores = np.log(strengths)
+    # standard errors from the Fisher information of the votes
     preferred = expit(scores[:, None] - scores)
     information = -votes * preferred * (1 - preferred)
     np.fill_diagonal(information, 0)
     np.fill_diagonal(information, -information.sum(1))
-    return np.sqrt(np.diag(np.linalg.pinv(information)))
+    standard_errors = np.sqrt(np.diag(np.linalg.pinv(information)))
+    half_widths = standard_errors * ndtri((1 + LEVEL) / 2)  # normal approximation
+    return [
+        Estimate(value=score, low=score - half_width, high=score + half_width)
+        for score, half_width in zip(scores.tolist(), half_widths.tolist(), strict=True)
+    ]

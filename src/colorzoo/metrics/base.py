@@ -166,7 +166,8 @@ class Ratio(ColorMetric, ABC):
 
     def moments(self) -> list[list[float]]:
         """Return the summed states: a sum and a count for each value."""
-        return sums(self.total.flatten().tolist(), self.count.flatten().tolist())
+        totals, counts = self.total.flatten().tolist(), self.count.flatten().tolist()
+        return [[total, 0.0, count] for total, count in zip(totals, counts, strict=True)]
 
 
 class ImageMean(Ratio):
@@ -353,8 +354,3 @@ def value_moments(value: float) -> list[float]:
     if np.isnan(value):
         return [0.0, 0.0, 0.0]
     return [0.0, 1.0, 0.0] if np.isposinf(value) else [float(value), 0.0, 1.0]
-
-
-def sums(totals: list[float], counts: list[float]) -> list[list[float]]:
-    """Convert pairs of a sum and a count to metric states for `mean_of_moments`."""
-    return [[float(total), 0.0, float(count)] for total, count in zip(totals, counts, strict=True)]

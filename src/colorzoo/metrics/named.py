@@ -14,7 +14,7 @@ import importlib
 import inspect
 import pkgutil
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from importlib.metadata import entry_points
@@ -74,12 +74,18 @@ def all_metrics() -> Mapping[str, NamedMetric]:
         ValueError: Two classes define the same name.
     """
     named: dict[str, NamedMetric] = {}
-    for metric_class in _metric_classes():
-        for name, options in metric_class.names.items():
-            if name in named:
-                classes = f"{metric_class.__name__} and {named[name].kind.__name__}"
-                raise ValueError(f"{classes} are both named {name!r}")
-            named[name] = NamedMetric(metric_class, options)
+    # metrics of colorzoo: classes with names in the modules of `colorzoo.metrics`
+    for module in pkgutil.iter_modules(metrics.__path__, prefix=f"{metrics.__name__}."):
+        for value in vars(importlib.import_module(module.name)).values():
+            own = inspect.isclass(value) and value.__module__ == module.name
+            if not (own and issubclass(value, ColorMetric) and "names" in vars(value)):
+                continue
+            for name, options in value.names.items():
+                if name in named:
+                    classes = f"{value.__name__} and {named[name].kind.__name__}"
+                    raise ValueError(f"{classes} are both named {name!r}")
+                named[name] = NamedMetric(value, options)
+    # metrics of installed packages
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):
         try:
             if entry_point.name in named:
@@ -133,14 +139,6 @@ def find_metric(name: str) -> NamedMetric:
             f"got {name!r}"
         )
     return known[name]
-
-
-def _metric_classes() -> Iterable[type[ColorMetric]]:
-    for found in pkgutil.iter_modules(metrics.__path__, prefix=f"{metrics.__name__}."):
-        for value in vars(importlib.import_module(found.name)).values():
-            own = inspect.isclass(value) and value.__module__ == found.name
-            if own and issubclass(value, ColorMetric) and "names" in vars(value):
-                yield value
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,19 @@ class DrawingPoints:
     def begin(self, target: TargetImage, first: SessionResult, model: object) -> InputFunction:
         """Start a session and return its `InputFunction`; see `SimulatedUser.begin`."""
         drawing = DrawingRegions.of(target.lightness)
-        order = self._order(drawing, target, model)
+        # find the region of each point
+        if self.order == "random":
+            generators = image_generators(torch.tensor([target.seed]), "points")
+            draws = draw_uniform(generators, 1, 2 * _MAX_POINTS, torch.device("cpu")).view(_MAX_POINTS, 2)
+            rows, columns = (draws * torch.tensor(drawing.labels.shape)).long().T
+            order: list[int] = drawing.labels.cpu()[rows, columns].tolist()
+        elif isinstance(model, RanksRegions):
+            order = model.ranked_regions(target.lightness)
+        else:
+            raise GuidanceError(
+                f"this simulated user requires a model that ranks regions, got {type(model).__name__}. "
+                "Use the order 'random'."
+            )
         lab = rgb_to_lab(drawing.colors(target.rgb).T[None, :, :, None])[0, :, :, 0]
 
         def give_input(count: int, _: SessionResult) -> UserInput:
@@ -128,17 +140,3 @@ class DrawingPoints:
             return UserInput(Guidance(points=points), min(count, len(order)))
 
         return give_input
-
-    def _order(self, drawing: DrawingRegions, target: TargetImage, model: object) -> list[int]:
-        """Return the region of each point."""
-        if self.order == "random":
-            generators = image_generators(torch.tensor([target.seed]), "points")
-            draws = draw_uniform(generators, 1, 2 * _MAX_POINTS, torch.device("cpu")).view(_MAX_POINTS, 2)
-            rows, columns = (draws * torch.tensor(drawing.labels.shape)).long().T
-            return drawing.labels.cpu()[rows, columns].tolist()
-        if not isinstance(model, RanksRegions):
-            raise GuidanceError(
-                f"this simulated user requires a model that ranks regions, got {type(model).__name__}. "
-                "Use the order 'random'."
-            )
-        return model.ranked_regions(target.lightness)

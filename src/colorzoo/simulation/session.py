@@ -172,22 +172,18 @@ def play(
     base = background or Guidance()
     turn = Turn(count=0, interactions=0, result=color(target, base), guidance=base)
     give_input = None if user is None else user.begin(target, turn.result, model)
-    for count in _steps(counts, user):
+    # an adaptive user reacts to each interaction
+    is_adaptive = user is not None and user.adaptive
+    played = range(max(counts, default=-1) + 1) if is_adaptive else sorted(set(counts))
+    for count in played:
         turn = replace(turn, count=count)  # repeats the result, unless the user adds an input below
         if give_input is not None and count > 0:
             user_input = give_input(count, turn.result)
             if user_input.interactions > turn.interactions:
                 guidance = merged(base, user_input.guidance)
                 turn = Turn(count, user_input.interactions, color(target, guidance), guidance)
-        if count in counts:  # an adaptive user also plays the turns between the requested counts
+        if count in counts:
             yield turn
-
-
-def _steps(counts: Sequence[int], user: SimulatedUser | None) -> Sequence[int]:
-    """Return the numbers of interactions to run; an adaptive user reacts to each interaction."""
-    if user is not None and user.adaptive:
-        return range(max(counts, default=-1) + 1)
-    return sorted(set(counts))
 
 
 def merged(base: Guidance, more: Guidance) -> Guidance:
