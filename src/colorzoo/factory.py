@@ -305,7 +305,8 @@ def _stored_settings(card: ModelCard, file: ResolvedWeights | None, kind: type[A
 
     If a file without a model name, such as a checkpoint, stores at least one known setting, unknown settings
     are ignored, because checkpoints also store settings of other task classes. They are also ignored if the
-    class has no settings. In a file with a model name, an unknown setting is an error.
+    class has no settings. In a file with a model name, settings of the task are ignored, because earlier
+    versions also stored settings that only training uses. Other unknown settings are an error.
 
     Raises:
         WeightsError: The file belongs to another model or version of colorzoo, or a value is out of range.
@@ -317,8 +318,10 @@ def _stored_settings(card: ModelCard, file: ResolvedWeights | None, kind: type[A
     unknown = [key for key in file.hparams if key not in known]
     if unknown:
         owner = model_of_file(file.path)  # None for checkpoints
+        if owner == card.name:  # the task class imports Lightning, so it is loaded only if necessary
+            unknown = [key for key in unknown if key not in constructor_parameters(load_task_class(card))]
         can_ignore = owner is None and (stored or not known)
-        if not can_ignore:
+        if unknown and not can_ignore:
             raise _unknown_settings_error(card, file.path, owner, unknown)
     try:
         constructor_arguments(kind, stored)  # only checks the values; the arguments are not needed here

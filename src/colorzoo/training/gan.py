@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar, Unpack, cast
 
@@ -18,7 +17,6 @@ from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction
-from colorzoo.settings import Width
 from colorzoo.training.module import ColorizationModule
 from colorzoo.training.optimization import (
     DEFAULT_OPTIMIZER,
@@ -32,21 +30,6 @@ from colorzoo.training.optimization import (
 from colorzoo.training.stages import Start
 
 P = TypeVar("P", bound=Prediction)
-
-
-@dataclass(frozen=True)
-class DiscriminatorConfig:
-    """Settings of the discriminator of a task, which can consist of several networks.
-
-    Examples:
-        >>> DiscriminatorConfig()
-        DiscriminatorConfig(discriminator_width=1.0)
-
-    Attributes:
-        discriminator_width: Multiplier for the channel counts; 1.0 matches the published network.
-    """
-
-    discriminator_width: Width = 1.0
 
 
 class GANColorizationModule(ColorizationModule, Generic[P]):
