@@ -77,7 +77,7 @@ def optimize_in_process(
     """Write chunks as `litdata.optimize` does, but in this process, because its workers start in 10 s."""
     from litdata.streaming.writer import BinaryWriter
 
-    Path(output_dir).mkdir(parents=True)
+    Path(output_dir).mkdir(parents=True, exist_ok=True)
     writer = BinaryWriter(output_dir, chunk_size=chunk_size)
     for index in inputs:
         writer[index] = fn(index)

@@ -144,7 +144,12 @@ def test_finished_results_are_skipped_until_content_or_settings_change(album, tm
     (out / "b" / "deep.png").write_bytes(b"someone else wrote here")
     (out / "b" / "tall.webp").unlink()
     predicted(album, out)
-    assert colored() == 3
+    assert colored() == 2
+    assert (out / "b" / "deep.png").read_bytes() == b"someone else wrote here"
+    (out / "b" / "deep.png").unlink()
+    (out / "failed.txt").unlink()
+    predicted(album, out)
+    assert colored() == 1
     second = results(out)
     assert {name for name in first if first[name] != second[name]} == {"a/x.png"}
     task = predicting.FullSizePrediction(tiny_task(), FolderDataModule(str(album), num_workers=0), str(out))
