@@ -1,4 +1,4 @@
-"""Zhang et al. 2016: training step compared with eq. 1 to 4."""
+"""Zhang et al. 2016: training step compared with the rebalanced cross-entropy."""
 
 import pytest
 import torch
