@@ -170,6 +170,24 @@ def test_a_reload_keeps_the_undo_history_of_a_long_recipe(empty_pad: BrowserPad,
     assert "areas" not in empty_pad.recipe()
 
 
+def test_images_opened_later_do_not_delete_saved_edits(
+    empty_pad: BrowserPad, photo: Path, tmp_path: Path
+) -> None:
+    empty_pad.open_ready(photo)
+    empty_pad.click(40, 50)
+    empty_pad.settle()
+    for level in range(7):
+        Image.new("L", SIZE, 30 * level).save(tmp_path / f"{level}.png")
+        empty_pad.open(tmp_path / f"{level}.png")
+        empty_pad.page.wait_for_function("(name) => colorzooPad.photo()?.name === name", arg=f"{level}.png")
+        empty_pad.next_frame()
+    close_image(empty_pad)
+    names = empty_pad.page.locator(".cz-work-open").all_inner_texts()
+    assert names == [*(f"{level}.png" for level in range(6, 0, -1)), photo.name]
+    empty_pad.open_ready(photo)
+    assert len(empty_pad.points()) == 1
+
+
 @pytest.mark.parametrize("opened_next", ["other", "same"])
 def test_edits_while_another_photo_opens_are_kept(
     empty_pad: BrowserPad, photo: Path, other: Path, opened_next: str

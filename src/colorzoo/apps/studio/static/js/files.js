@@ -16,6 +16,7 @@ const AUTOSAVE_AFTER = 800; // ms without an edit
 const AUTOSAVE_WITHIN = 1200; // ms after the first edit that is not saved
 const MAX_STEPS = 100;
 const MAX_STEPS_LENGTH = 1e7; // characters
+const MAX_UNEDITED = 5; // saved images without edits, besides the open image
 const MEBIBYTE = 1024 * 1024;
 
 function chooseFile(accept) {
@@ -147,6 +148,8 @@ async function selectWork(pad, sha256, key, recipe) {
   if (pad.options.notebook) return { work: null, taken: sha256 };
   const works = await listWorks();
   const best = key ?? sha256;
+  const unedited = works.filter((work) => work.edited === false && work.key !== best);
+  for (const old of unedited.slice(MAX_UNEDITED)) await forgetWork(old.key); // only the user deletes edits
   const older = works.find((work) => work.key === best) ?? null;
   const apart = recipe !== null && key === null && older !== null; // a recipe that was passed must not replace saved work
   const taken = await pad.tabs.acquire(keysFor(sha256, apart ? null : best, works.map((work) => work.key)));
@@ -355,7 +358,7 @@ export function saveBeforeUnload(pad) {
   autosave(pad);
 }
 
-const savedEdits = (pad) => ({ recipe: currentRecipe(pad), steps: savedSteps(pad), time: Date.now() });
+const savedEdits = (pad) => ({ recipe: currentRecipe(pad), steps: savedSteps(pad), time: Date.now(), edited: hasWork(pad.doc) });
 
 export function autosave(pad) {
   clearTimeout(pad.session.saveTimer);
