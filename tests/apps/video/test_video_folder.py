@@ -95,6 +95,15 @@ def test_frame_folder_reports_and_skips_broken_images(tmp_path: Path) -> None:
     assert shots[-1].last + 1 == len(list(out.iterdir())) == 5
 
 
+def test_frames_with_the_same_result_name_are_all_written(tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for number, name in enumerate(("a.jp2", "a.jp2.png", "b.png")):
+        Image.fromarray(scene(number)).save(source / name)
+    color(source, out, StubColorer())
+    assert sorted(path.name for path in out.iterdir()) == ["a.jp2-2.png", "a.jp2.png", "b.png"]
+
+
 def test_read_issues_list_at_most_five_broken_frames() -> None:
     for names, listed in (("abcde", "a, b, c, d, e"), ("abcdef", "a, b, c, d, e ...")):
         lines = (f"{len(names)} damaged frames, at {listed}", "cut", "note")

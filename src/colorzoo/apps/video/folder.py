@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.apps.video.frames import SAMPLES, ReadIssues, VideoError, VideoFrame
+from colorzoo.batch.task import distinct_paths
 from colorzoo.errors import ImageError
 from colorzoo.files import sha256_of
 from colorzoo.guidance import Rectangle
@@ -105,12 +106,14 @@ class FrameFolder:
         """Yield all images in order; record unreadable images in the attribute ``issues``."""
         self.issues.broken.clear()
         number = 0
-        for file in self.files:
+        wanted = [Path(result_name(file)) for file in self.files]
+        renamed = distinct_paths(wanted)  # a.jp2 and a.jp2.png would have the same name
+        for index, file in enumerate(self.files):
             image = _read(file)
             if image is None:
                 self.issues.broken.append(file.name)
                 continue
-            yield VideoFrame(number, FolderImage(image, result_name(file)))
+            yield VideoFrame(number, FolderImage(image, renamed.get(index, wanted[index]).name))
             number += 1
 
     def part(self, path: Path) -> FolderPart:
