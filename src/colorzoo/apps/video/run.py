@@ -242,8 +242,10 @@ class PartsFolder:
         sidecar = sidecar_path(out)
         try:
             if out.is_dir():  # not replaced as a whole, because it may contain other files
-                earlier = read_provenance(out)
-                written = json.loads(earlier.frames or "{}") if earlier else {}
+                earlier, written = read_provenance(out), dict[str, str]()
+                if earlier:
+                    with suppress(ValueError, TypeError):  # a damaged record
+                        written = dict(json.loads(earlier.frames or "{}"))
                 for file in visible_entries(out):
                     if file.name in frames or not file.is_file():
                         continue
