@@ -284,7 +284,8 @@ class PartsFolder:
 
 def parts_path(out: Path) -> Path:
     """Return the path of the `PartsFolder` of a result."""
-    return out.with_name(f"{out.name}.parts")
+    named = out if out.name not in ("", "..") else out.resolve()  # such as the working directory
+    return named.parent / f"{named.name}.parts"
 
 
 @torch.inference_mode()
