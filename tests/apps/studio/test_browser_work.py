@@ -124,6 +124,7 @@ def test_reloaded_work_keeps_its_reference_and_undo_history(
         pad.page.evaluate("(recipe) => colorzooPad.setRecipe(recipe)", recipe)
         steps.append(pad.recipe())
     assert steps[1]["exemplar"] == exemplar
+    pad.page.wait_for_selector("[aria-label='Reference image'] >> text=first of 2 reference images")
     pad.settle()
     pad.page.wait_for_timeout(1500)  # the autosave runs after a pause
     pad.reload()
