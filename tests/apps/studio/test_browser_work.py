@@ -189,6 +189,23 @@ def test_images_opened_later_do_not_delete_saved_edits(
     assert len(empty_pad.points()) == 1
 
 
+def test_closing_an_idle_tab_keeps_the_edits_of_another_tab(empty_pad: BrowserPad, photo: Path) -> None:
+    # at an insecure address, such as http://192.168.0.2, the browser offers no locks
+    empty_pad.context.add_init_script("Object.defineProperty(navigator, 'locks', { value: undefined })")
+    empty_pad.page.reload()
+    empty_pad.open_ready(photo)
+    empty_pad.page.wait_for_timeout(1500)  # the autosave runs after a pause
+    idle = empty_pad.new_tab()
+    idle.settle()
+    idle.page.wait_for_timeout(1500)
+    empty_pad.click(60, 50)
+    empty_pad.settle()
+    empty_pad.page.close()
+    idle.reload()
+    assert len(idle.points()) == 1
+    assert idle.problems == []
+
+
 @pytest.mark.parametrize("opened_next", ["other", "same"])
 def test_edits_while_another_photo_opens_are_kept(
     empty_pad: BrowserPad, photo: Path, other: Path, opened_next: str

@@ -354,6 +354,7 @@ export function saveBeforeUnload(pad) {
   const { photo, ui: { ab, lightness, typed, sticky } } = pad;
   if (!photo || pad.options.notebook) return;
   rememberColor({ ab, lightness, typed, sticky });
+  if (pad.session.savedDoc === pad.doc) return; // without locks, another tab can have saved newer edits of this photo
   saveDraft(photo.key, savedEdits(pad));
   autosave(pad);
 }
@@ -363,20 +364,20 @@ const savedEdits = (pad) => ({ recipe: currentRecipe(pad), steps: savedSteps(pad
 export function autosave(pad) {
   clearTimeout(pad.session.saveTimer);
   change(pad.session, { unsavedSince: null });
-  const { photo, session: { reference } } = pad;
+  const { photo, doc, session: { reference } } = pad;
   if (!photo || pad.options.notebook) return Promise.resolve();
   const work = { name: photo.name, reference, ...savedEdits(pad) };
-  const saving = pad.session.saving.then(() => saveHere(pad, photo, work));
+  const saving = pad.session.saving.then(() => saveHere(pad, photo, doc, work));
   change(pad.session, { saving });
   return saving;
 }
 
-async function saveHere(pad, photo, work) {
+async function saveHere(pad, photo, doc, work) {
   const thumbnail = await thumbnailOf(photo.result ?? photo.gray);
   const saved = await saveWork({ ...work, key: photo.key, file: photo.file, thumbnail });
   if (pad.photo !== photo) return;
   if (!saved && !pad.session.unsaved) pad.toast(t("This browser cannot save your work automatically. Choose “Save edits” before you leave."));
-  change(pad.session, { unsaved: !saved });
+  change(pad.session, { unsaved: !saved, savedDoc: saved ? doc : null });
 }
 
 /** Save the edits. If they cannot be saved, ask whether to save them in a file. @returns {Promise<boolean>} whether the photo may be closed */
