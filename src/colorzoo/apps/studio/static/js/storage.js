@@ -44,7 +44,6 @@ export async function saveWork(work) {
   }
 }
 
-/** @returns {Promise<Work[]>} all works, the newest first */
 export async function listWorks() {
   try {
     const saved = await withStore("readonly", (store) => store.getAll());
