@@ -95,13 +95,11 @@ def test_frame_folder_reports_and_skips_broken_images(tmp_path: Path) -> None:
     assert shots[-1].last + 1 == len(list(out.iterdir())) == 5
 
 
-def test_frames_with_the_same_result_name_are_all_written(tmp_path: Path) -> None:
-    source, out = tmp_path / "in", tmp_path / "out"
-    source.mkdir()
-    for number, name in enumerate(("a.jp2", "a.jp2.png", "b.png")):
-        Image.fromarray(scene(number)).save(source / name)
-    color(source, out, StubColorer())
-    assert sorted(path.name for path in out.iterdir()) == ["a.jp2-2.png", "a.jp2.png", "b.png"]
+def test_frames_with_the_same_result_name_are_refused(tmp_path: Path) -> None:
+    for name in ("a.jp2", "a.jp2.png", "b.png"):
+        Image.fromarray(scene(0)).save(tmp_path / name)
+    with pytest.raises(VideoError, match=r"a\.jp2 and a\.jp2\.png"):
+        FrameFolder(tmp_path)
 
 
 def test_output_can_be_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorzoo.apps.video.frames import SAMPLES, ReadIssues, VideoError, VideoFrame
-from colorzoo.batch.task import distinct_paths
 from colorzoo.errors import ImageError
 from colorzoo.files import sha256_of
 from colorzoo.guidance import Rectangle
@@ -61,7 +60,7 @@ class FrameFolder:
         path: Path of the folder.
 
     Raises:
-        VideoError: The folder contains no readable image.
+        VideoError: The folder contains no readable image, or two frames have the same result name.
     """
 
     extension = ""
@@ -72,6 +71,13 @@ class FrameFolder:
         self.files = [file for file in visible_entries(path) if file.suffix.lower() in READABLE]
         if not self.files:
             raise VideoError(f"{path} contains no image in a supported format. Convert the frames to PNG.")
+        by_result: dict[str, Path] = {}
+        for file in self.files:
+            if (other := by_result.setdefault(result_name(file), file)) is not file:
+                raise VideoError(
+                    f"frames must have different results, but the result of {other.name} and {file.name} is "
+                    f"{result_name(file)}. Rename one of the frames."
+                )
         images = (_read(file) for file in self.files)
         self._first = next((image for image in images if image is not None), None)
         if self._first is None:
@@ -106,14 +112,12 @@ class FrameFolder:
         """Yield all images in order; record unreadable images in the attribute ``issues``."""
         self.issues.broken.clear()
         number = 0
-        wanted = [Path(result_name(file)) for file in self.files]
-        renamed = distinct_paths(wanted)  # a.jp2 and a.jp2.png would have the same name
-        for index, file in enumerate(self.files):
+        for file in self.files:
             image = _read(file)
             if image is None:
                 self.issues.broken.append(file.name)
                 continue
-            yield VideoFrame(number, FolderImage(image, renamed.get(index, wanted[index]).name))
+            yield VideoFrame(number, FolderImage(image, result_name(file)))
             number += 1
 
     def part(self, path: Path) -> FolderPart:
