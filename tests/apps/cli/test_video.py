@@ -197,6 +197,27 @@ def test_video_accepts_frame_folder(tmp_path: Path, weights: str, capsys: pytest
     assert capsys.readouterr() == (line, "")
 
 
+def test_result_of_a_frame_folder_is_skipped_or_replaced(
+    tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for number, image in enumerate(SCENES[:3]):
+        Image.fromarray(image).save(source / f"{number}.png")
+    assert video(source, out, "--weights", weights) == 0
+    assert video(source, out, "--weights", weights) == 0
+    assert "already exists" in capsys.readouterr().out
+    (source / "2.png").unlink()
+    assert video(source, out, "--weights", weights) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert video(source, out, "--weights", weights, "--overwrite") == 0
+    assert sorted(path.name for path in out.iterdir()) == ["0.png", "1.png"]
+    record = out.with_name("out.colorzoo.xmp")
+    record.write_text(record.read_text().replace('frames="', 'frames="['))  # a damaged record
+    assert main(["info", str(out)]) == 0
+    assert video(source, out, "--weights", weights, "--overwrite") == 0
+
+
 def drawn(number: int) -> np.ndarray:
     """Return line art that moves; gray levels of limited range."""
     page = np.full((144, 192), 235, np.uint8)

@@ -124,6 +124,7 @@ def test_reloaded_work_keeps_its_reference_and_undo_history(
         pad.page.evaluate("(recipe) => colorzooPad.setRecipe(recipe)", recipe)
         steps.append(pad.recipe())
     assert steps[1]["exemplar"] == exemplar
+    pad.page.wait_for_selector("[aria-label='Reference image'] >> text=first of 2 reference images")
     pad.settle()
     pad.page.wait_for_timeout(1500)  # the autosave runs after a pause
     pad.reload()
@@ -168,6 +169,41 @@ def test_a_reload_keeps_the_undo_history_of_a_long_recipe(empty_pad: BrowserPad,
         assert len(empty_pad.points()) == count
     empty_pad.page.keyboard.press("Control+z")
     assert "areas" not in empty_pad.recipe()
+
+
+def test_images_opened_later_do_not_delete_saved_edits(
+    empty_pad: BrowserPad, photo: Path, tmp_path: Path
+) -> None:
+    empty_pad.open_ready(photo)
+    empty_pad.click(40, 50)
+    empty_pad.settle()
+    for level in range(7):
+        Image.new("L", SIZE, 30 * level).save(tmp_path / f"{level}.png")
+        empty_pad.open(tmp_path / f"{level}.png")
+        empty_pad.page.wait_for_function("(name) => colorzooPad.photo()?.name === name", arg=f"{level}.png")
+        empty_pad.next_frame()
+    close_image(empty_pad)
+    names = empty_pad.page.locator(".cz-work-open").all_inner_texts()
+    assert names == [*(f"{level}.png" for level in range(6, 0, -1)), photo.name]
+    empty_pad.open_ready(photo)
+    assert len(empty_pad.points()) == 1
+
+
+def test_closing_an_idle_tab_keeps_the_edits_of_another_tab(empty_pad: BrowserPad, photo: Path) -> None:
+    # at an insecure address, such as http://192.168.0.2, the browser offers no locks
+    empty_pad.context.add_init_script("Object.defineProperty(navigator, 'locks', { value: undefined })")
+    empty_pad.page.reload()
+    empty_pad.open_ready(photo)
+    empty_pad.page.wait_for_timeout(1500)  # the autosave runs after a pause
+    idle = empty_pad.new_tab()
+    idle.settle()
+    idle.page.wait_for_timeout(1500)
+    empty_pad.click(60, 50)
+    empty_pad.settle()
+    empty_pad.page.close()
+    idle.reload()
+    assert len(idle.points()) == 1
+    assert idle.problems == []
 
 
 @pytest.mark.parametrize("opened_next", ["other", "same"])

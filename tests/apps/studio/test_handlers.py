@@ -247,6 +247,13 @@ def test_paint_and_replacements_run_no_network(pad: DirectPad, monkeypatch: pyte
     assert pad.call("color", recipe={"image": photo["image"], "replacements": rules}).buffers[0] != plain
 
 
+def test_check_notes_that_only_the_first_of_several_references_is_used(pad: DirectPad) -> None:
+    one = {"path": "a.png"}
+    for exemplar, count in ((one, 0), ({**one, "more": [{"path": "b.png"}, {"path": "c.png"}]}, 1)):
+        notes = pad.call("check", recipe={"exemplar": exemplar}).body["notes"]
+        assert len([note for note in notes if "first of 3" in note]) == count
+
+
 def test_check_keeps_unknown_recipe_fields_with_a_note(pad: DirectPad) -> None:
     photo = pad.open()
     body = pad.call("check", recipe=with_points(photo, POINT, mood="warm")).body

@@ -95,6 +95,24 @@ def test_frame_folder_reports_and_skips_broken_images(tmp_path: Path) -> None:
     assert shots[-1].last + 1 == len(list(out.iterdir())) == 5
 
 
+def test_frames_with_the_same_result_name_are_refused(tmp_path: Path) -> None:
+    for name in ("a.jp2", "a.jp2.png", "b.png"):
+        Image.fromarray(scene(0)).save(tmp_path / name)
+    with pytest.raises(VideoError, match=r"a\.jp2 and a\.jp2\.png"):
+        FrameFolder(tmp_path)
+
+
+def test_output_can_be_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, out = make_frames(tmp_path / "in"), tmp_path / "out"
+    out.mkdir()
+    monkeypatch.chdir(out)
+    color_video(
+        FrameFolder(source), StubColorer(), PartsFolder(Path(), "a", overwrite=True), steady=0.5, size=32
+    )
+    assert len(list(out.iterdir())) == 6
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
+
+
 def test_read_issues_list_at_most_five_broken_frames() -> None:
     for names, listed in (("abcde", "a, b, c, d, e"), ("abcdef", "a, b, c, d, e ...")):
         lines = (f"{len(names)} damaged frames, at {listed}", "cut", "note")

@@ -151,7 +151,8 @@ def _existing_source(args: VideoOptions) -> Path:
         raise VideoError(f"{source}: no such file or folder")
     if os.path.realpath(source) == os.path.realpath(out):
         raise VideoError(f"{out} is also the source. Choose another OUT.")
-    check_output(out, args.reference, *(text.partition("=")[2] for text in args.key))
+    if not (source.is_dir() and out.is_dir()):  # a folder of frames is not replaced as a whole
+        check_output(out, args.reference, *(text.partition("=")[2] for text in args.key))
     return source
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,8 @@ def _print_records(records: Sequence[dict[str, Any]]) -> None:
         print_line(f"{record['file']}:{'' if origin else ' no provenance record'}", sys.stdout)
         for title, value in (origin or {}).items():
             if title == "frames" and value:
-                value = len(json.loads(value))
+                with suppress(ValueError, TypeError):  # a damaged record
+                    value = len(json.loads(value))
             if value != "":
                 print_line(f"  {title:<11} {' '.join(str(value).split())}", sys.stdout)
 

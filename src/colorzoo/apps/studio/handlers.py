@@ -440,6 +440,9 @@ def _check(ctx: Context) -> Iterator[Message]:
     notes = [
         f"the setting {name} of these edits is unknown; it is kept but not used" for name in recipe.unknown()
     ]
+    count = len(recipe.exemplar.files)
+    if count > 1:
+        notes.append(f"the drawing pad uses only the first of {count} reference images")
     if opened is not None:
         opened.part(recipe.border)  # raises an error if the border exceeds the photo
         recipe.check_inside(*opened.size)

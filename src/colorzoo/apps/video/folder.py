@@ -60,7 +60,7 @@ class FrameFolder:
         path: Path of the folder.
 
     Raises:
-        VideoError: The folder contains no readable image.
+        VideoError: The folder contains no readable image, or two frames have the same result name.
     """
 
     extension = ""
@@ -71,6 +71,13 @@ class FrameFolder:
         self.files = [file for file in visible_entries(path) if file.suffix.lower() in READABLE]
         if not self.files:
             raise VideoError(f"{path} contains no image in a supported format. Convert the frames to PNG.")
+        by_result: dict[str, Path] = {}
+        for file in self.files:
+            if (other := by_result.setdefault(result_name(file), file)) is not file:
+                raise VideoError(
+                    f"frames must have different results, but the result of {other.name} and {file.name} is "
+                    f"{result_name(file)}. Rename one of the frames."
+                )
         images = (_read(file) for file in self.files)
         self._first = next((image for image in images if image is not None), None)
         if self._first is None:

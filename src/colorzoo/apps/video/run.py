@@ -242,8 +242,10 @@ class PartsFolder:
         sidecar = sidecar_path(out)
         try:
             if out.is_dir():  # not replaced as a whole, because it may contain other files
-                earlier = read_provenance(out)
-                written = json.loads(earlier.frames or "{}") if earlier else {}
+                earlier, written = read_provenance(out), dict[str, str]()
+                if earlier:
+                    with suppress(ValueError, TypeError):  # a damaged record
+                        written = dict(json.loads(earlier.frames or "{}"))
                 for file in visible_entries(out):
                     if file.name in frames or not file.is_file():
                         continue
@@ -282,7 +284,8 @@ class PartsFolder:
 
 def parts_path(out: Path) -> Path:
     """Return the path of the `PartsFolder` of a result."""
-    return out.with_name(f"{out.name}.parts")
+    named = out if out.name not in ("", "..") else out.resolve()  # such as the working directory
+    return named.parent / f"{named.name}.parts"
 
 
 @torch.inference_mode()

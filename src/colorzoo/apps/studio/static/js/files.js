@@ -16,6 +16,7 @@ const AUTOSAVE_AFTER = 800; // ms without an edit
 const AUTOSAVE_WITHIN = 1200; // ms after the first edit that is not saved
 const MAX_STEPS = 100;
 const MAX_STEPS_LENGTH = 1e7; // characters
+const MAX_UNEDITED = 5; // saved images without edits, besides the open image
 const MEBIBYTE = 1024 * 1024;
 
 function chooseFile(accept) {
@@ -147,6 +148,8 @@ async function selectWork(pad, sha256, key, recipe) {
   if (pad.options.notebook) return { work: null, taken: sha256 };
   const works = await listWorks();
   const best = key ?? sha256;
+  const unedited = works.filter((work) => work.edited === false && work.key !== best);
+  for (const old of unedited.slice(MAX_UNEDITED)) await forgetWork(old.key); // only the user deletes edits
   const older = works.find((work) => work.key === best) ?? null;
   const apart = recipe !== null && key === null && older !== null; // a recipe that was passed must not replace saved work
   const taken = await pad.tabs.acquire(keysFor(sha256, apart ? null : best, works.map((work) => work.key)));
@@ -351,29 +354,30 @@ export function saveBeforeUnload(pad) {
   const { photo, ui: { ab, lightness, typed, sticky } } = pad;
   if (!photo || pad.options.notebook) return;
   rememberColor({ ab, lightness, typed, sticky });
+  if (pad.session.savedDoc === pad.doc) return; // without locks, another tab can have saved newer edits of this photo
   saveDraft(photo.key, savedEdits(pad));
   autosave(pad);
 }
 
-const savedEdits = (pad) => ({ recipe: currentRecipe(pad), steps: savedSteps(pad), time: Date.now() });
+const savedEdits = (pad) => ({ recipe: currentRecipe(pad), steps: savedSteps(pad), time: Date.now(), edited: hasWork(pad.doc) });
 
 export function autosave(pad) {
   clearTimeout(pad.session.saveTimer);
   change(pad.session, { unsavedSince: null });
-  const { photo, session: { reference } } = pad;
+  const { photo, doc, session: { reference } } = pad;
   if (!photo || pad.options.notebook) return Promise.resolve();
   const work = { name: photo.name, reference, ...savedEdits(pad) };
-  const saving = pad.session.saving.then(() => saveHere(pad, photo, work));
+  const saving = pad.session.saving.then(() => saveHere(pad, photo, doc, work));
   change(pad.session, { saving });
   return saving;
 }
 
-async function saveHere(pad, photo, work) {
+async function saveHere(pad, photo, doc, work) {
   const thumbnail = await thumbnailOf(photo.result ?? photo.gray);
   const saved = await saveWork({ ...work, key: photo.key, file: photo.file, thumbnail });
   if (pad.photo !== photo) return;
   if (!saved && !pad.session.unsaved) pad.toast(t("This browser cannot save your work automatically. Choose “Save edits” before you leave."));
-  change(pad.session, { unsaved: !saved });
+  change(pad.session, { unsaved: !saved, savedDoc: saved ? doc : null });
 }
 
 /** Save the edits. If they cannot be saved, ask whether to save them in a file. @returns {Promise<boolean>} whether the photo may be closed */

@@ -383,8 +383,12 @@ export function createReferencePanel(pad) {
     show(again, Boolean(missing));
     show(alpha.el, Boolean(exemplar && pad.doc.exemplar) && pad.accepts("exemplar"));
     alpha.update(Math.round(100 * (pad.doc.exemplar?.kept?.alpha ?? 1)), false);
-    if (missing) showText(hint, t("These edits use the reference image {name}. Choose this image again.", { name: pad.doc.exemplar.name }));
-    else showText(hint, exemplar ? referenceHint(pad) : "");
+    const count = 1 + (pad.doc.exemplar?.kept?.more?.length ?? 0);
+    const words = [
+      missing ? t("These edits use the reference image {name}. Choose this image again.", { name: pad.doc.exemplar.name }) : exemplar ? referenceHint(pad) : "",
+      count > 1 ? t("The drawing pad uses only the first of {count} reference images.", { count }) : "",
+    ];
+    showText(hint, words.join(" ").trim());
   };
   return { el, update };
 }

@@ -65,7 +65,7 @@ export function initialSession() {
     colored: false, lastColor: 0, input: null,
     // pending request for suggestions, whether a match request is pending, and time of the last announcement
     suggesting: null, matching: false, announcedAt: 0, restoring: null,
-    // saving: time of the first unsaved edit, timer of the next save, promise of the last save, and whether the last save failed
-    unsavedSince: null, saveTimer: 0, saving: Promise.resolve(), unsaved: false,
+    // saving: time of the first unsaved edit, timer of the next save, promise of the last save, whether the last save failed, and the document that was saved last
+    unsavedSince: null, saveTimer: 0, saving: Promise.resolve(), unsaved: false, savedDoc: null,
   };
 }

@@ -2,12 +2,11 @@
  * Work and settings saved in the browser, and locks so that two tabs do not overwrite each other's work.
  *
  * @typedef {{key: string, name: string, file: Blob, recipe: any, reference: {name: string, file: Blob} | null,
- *   thumbnail: Blob | null, time: number}} Work
+ *   thumbnail: Blob | null, time: number, edited?: boolean}} Work  edited is missing in works of earlier versions
  */
 
 const DATABASE = "colorzoo-pad";
 const STORE = "works";
-const MAX_WORKS = 6;
 const SETTINGS = "colorzoo-pad-settings";
 
 function openDatabase() {
@@ -39,8 +38,6 @@ export async function saveWork(work) {
   try {
     await withStore("readwrite", (store) => store.put(work));
     if (draftOf(work.key)?.time <= work.time) forgetDraft(work.key);
-    const works = await listWorks();
-    for (const old of works.slice(MAX_WORKS)) await forgetWork(old.key);
     return true;
   } catch {
     return false;
@@ -77,7 +74,7 @@ export const saveSettings = (settings) => stored(() => localStorage.setItem(SETT
 
 const DRAFT = "colorzoo-pad-draft";
 
-/** Save the newest edits of a work synchronously. If the undo history does not fit, the saved history stays. @param {string} key @param {Pick<Work, "recipe" | "time"> & {steps: any}} edits */
+/** Save the newest edits of a work synchronously. If the undo history does not fit, the saved history stays. @param {string} key @param {Pick<Work, "recipe" | "time" | "edited"> & {steps: any}} edits */
 export function saveDraft(key, { steps, ...edits }) {
   const save = (draft) => stored(() => localStorage.setItem(`${DRAFT} ${key}`, JSON.stringify(draft)) ?? true, false);
   if (!save({ ...edits, steps })) save(edits);
