@@ -337,6 +337,13 @@ def test_join_merges_the_regions_that_it_crosses() -> None:
     assert sorted(np.unique(regions)) == list(range(regions.max() + 1))
 
 
+@pytest.mark.parametrize("path", [[[80, 10], [80, 50]], [[-9, 5], [-2, 50]]])
+def test_join_outside_the_image_changes_nothing(path: list[list[int]]) -> None:
+    recipe = Recipe.from_json({"divisions": [{"path": path, "join": True}]})
+    joined = read_drawing(drawing(), divisions=recipe.divisions).regions
+    assert np.array_equal(joined, read_drawing(drawing()).regions)
+
+
 def test_a_border_of_a_drawing_is_ignored_with_a_note(colorizer: Colorizer) -> None:
     (note,) = colorizer.colorize(drawing(), border=Rectangle(10, 10, 40, 30)).notes
     assert "does not use borders" in note

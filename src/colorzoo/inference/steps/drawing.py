@@ -302,6 +302,8 @@ def _with_joined_regions(regions: NDArray[Any], path: NDArray[np.int32]) -> NDAr
     line = np.zeros(regions.shape, np.uint8)
     cv2.polylines(line, [path], isClosed=False, color=1)
     crossed = np.unique(regions[line > 0])
+    if not len(crossed):  # the path lies outside the image
+        return regions
     return np.where(np.isin(regions, crossed), crossed[:1], regions)
 
 
