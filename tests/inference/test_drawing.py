@@ -190,6 +190,14 @@ def test_the_later_of_two_equally_near_points_colors_a_pixel() -> None:
     assert (filled.colors[filled.drawing.regions] == [1, 0, 0]).all()
 
 
+def test_points_at_one_position_and_an_area_keep_the_color_of_the_later_point(colorizer: Colorizer) -> None:
+    area = Area("color", path=((0, 0), (80, 0), (80, 60), (0, 60)), color="#20a040")
+    points = (PointHint(60, 20, color="#c04020"), PointHint(60, 20, color="#2040c0"))
+    result = np.asarray(colorizer(drawing(), Recipe(points=points, areas=(area,))))
+    assert result[20, 60].tolist() == [32, 64, 192]
+    assert result[45, 20].tolist() == [32, 160, 64]
+
+
 def test_a_later_point_changes_no_region_that_copied_an_earlier_point() -> None:
     image = np.full((280, 400), 255, np.uint8)
     windows = [(60, 40), (240, 40), (60, 160), (240, 160)]

@@ -410,10 +410,10 @@ def fill_points(flats: FlatColors, points: Sequence[PointHint], image_size: tupl
         ]
         # the last of the smallest distances
         nearest = len(earlier) - np.argmin(squared_distances[::-1], axis=0)
-        is_last = nearest == len(earlier)
-        new_numbers = len(colors) + nearest
-        regions[rows, columns] = np.where(is_last, region, new_numbers)
-        colors += [_rgb(point.color) for point in earlier]  # in the order of the new numbers
+        # a point at the position of another point is nearest to no pixel, and gets no region
+        used, order = np.unique(nearest, return_inverse=True)
+        regions[rows, columns] = np.where(nearest == len(earlier), region, len(colors) + order)
+        colors += [_rgb(own[number].color) for number in used if number < len(earlier)]
     return replace(flats, drawing=replace(drawing, regions=regions), colors=np.asarray(colors, np.float32))
 
 
