@@ -240,6 +240,22 @@ def test_area_fills_a_drawing_below_the_lines_except_regions_of_points(any_color
     assert np.ptp(gray) <= 2
 
 
+@pytest.mark.parametrize("any_colorizer", MODELS, indirect=True)
+def test_area_covers_a_point_by_the_strength_of_the_point(any_colorizer: Colorizer) -> None:
+    area = Area("color", path=((0, 0), (80, 0), (80, 60), (0, 60)), color="#20a040")
+
+    def color(*strengths: float) -> np.ndarray:
+        points = tuple(PointHint(60, 20, color="#c04020", strength=strength) for strength in strengths)
+        result = any_colorizer.colorize(drawing(), Recipe(points=points, areas=(area,)))
+        return result.levels()[20, 60].astype(int)
+
+    assert color(0).tolist() == color().tolist() == [32, 160, 64]
+    assert np.abs(color(0.01) - color()).max() <= 8
+    assert np.abs(color(0.99) - (192, 64, 32)).max() <= 8
+    redness = [found[0] - found[1] for found in map(color, (0, 0.25, 0.5, 0.75, 1))]
+    assert redness == sorted(set(redness))
+
+
 def test_gray_areas_of_large_drawings_have_no_color_beside_the_lines(drawing_colorizer: Colorizer) -> None:
     image = np.full((640, 640), 255, np.uint8)
     image[:, 320:326] = 0

@@ -454,7 +454,7 @@ def fill_drawing_areas(
     points: Sequence[PointHint],
     image_size: tuple[int, int],
 ) -> FlatColors:
-    """Fill areas below the lines; regions with a point keep the color of the point.
+    """Fill areas below the lines; regions with a point keep the color of the point by its strength.
 
     Args:
         flats: Region colors without areas.
@@ -465,13 +465,15 @@ def fill_drawing_areas(
     """
     rows, columns = fills[0][1].shape
     before = replace(flats, has_lines=False).at_network_size((rows, columns))[0]
-    hinted_regions = [flats.drawing.region_at(point.x, point.y, image_size) for point in points]
-    regions = flats.drawing.resized((rows, columns)).regions
-    is_hinted = torch.from_numpy(np.isin(regions, hinted_regions))
+    precedence = np.zeros(len(flats.colors), np.float32)  # weight of the point color in each region
+    for point in points:
+        region = flats.drawing.region_at(point.x, point.y, image_size)
+        precedence[region] = max(precedence[region], point.strength)
+    free = 1 - torch.from_numpy(precedence[flats.drawing.resized((rows, columns)).regions])
     lab = before
     for color, mask in fills:
         filled = torch.tensor(color_lab(color)).view(3, 1, 1)
-        lab = lab + mask.masked_fill(is_hinted, 0) * (filled - lab)
+        lab = lab + free * mask * (filled - lab)
     return add_change(flats, lab - before)
 
 
