@@ -339,9 +339,7 @@ class Colorizer:
             raise GuidanceError(f"'strength' must be between 0 and {MAX_STRENGTH:g}, got {strength:g}")
         width, height = image_size
         # healing is already applied, and the crop is applied to the result
-        points = tuple(point for point in recipe.points if point.strength > 0)
-        recipe = replace(recipe.shown(), points=points, strength=strength)
-        sized = replace(recipe, width=width, height=height, healing=(), crop=None)
+        sized = replace(recipe.shown(), strength=strength, width=width, height=height, healing=(), crop=None)
         if drawing is None and self._network.is_sketch:
             drawing = _drawing_in(lightness)
         return ColorizeTask(self._network, lightness, image_size, sized, tensors, reference, drawing=drawing)
