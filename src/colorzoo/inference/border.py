@@ -29,6 +29,7 @@ from colorzoo.errors import GuidanceError, OtherImageError
 from colorzoo.guidance import Area, BoxHint, Mask, Recipe
 from colorzoo.guidance.areas import KeptColors
 from colorzoo.guidance.border import BorderSetting, Rectangle
+from colorzoo.image_io.formats import open_image
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.full_size import FullLightness, compose_image
 
@@ -527,11 +528,12 @@ def _cells_inside(first: int, length: int, scale: float) -> NDArray[np.intp]:
 
 
 def _crop_kept(kept: KeptColors, image_size: tuple[int, int], inside: Rectangle) -> KeptColors:
-    from colorzoo.inference.steps.areas import read_locked_levels  # few recipes have locked areas
-
-    image = Image.fromarray(read_locked_levels(kept.png).permute(1, 2, 0).numpy())
-    x, y, width, height = inside.scaled(image_size, *image.size)
-    cut = image.crop((x, y, x + width, y + height))
+    try:
+        with open_image(io.BytesIO(base64.b64decode(kept.png))) as image:
+            x, y, width, height = inside.scaled(image_size, *image.size)
+            cut = image.convert("RGB").crop((x, y, x + width, y + height))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return kept  # `decode_locked_colors` raises an error
     out = io.BytesIO()
     cut.save(out, "PNG")
     return replace(kept, png=base64.b64encode(out.getvalue()).decode())

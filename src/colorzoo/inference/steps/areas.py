@@ -209,18 +209,14 @@ def decode_locked_colors(kept: KeptColors, size: tuple[int, int]) -> Tensor:
         GuidanceError: The data cannot be decoded.
     """
     low, step = (torch.tensor(values).view(3, 1, 1) for values in (kept.low, kept.step))
-    lab = read_locked_levels(kept.png).float() * step + low
+    lab = _read_levels(kept.png).float() * step + low
     if tuple(lab.shape[1:]) == size:
         return lab
     return F.interpolate(lab[None], size=size, mode="bilinear", align_corners=False, antialias=True)[0]
 
 
-def read_locked_levels(png: str) -> Tensor:
-    """Decode the PNG file of locked colors to levels ``(3, h, w)`` uint8.
-
-    Raises:
-        GuidanceError: The data cannot be decoded.
-    """
+def _read_levels(png: str) -> Tensor:
+    """Decode the PNG file of locked colors to levels ``(3, h, w)`` uint8."""
     try:
         with open_image(io.BytesIO(base64.b64decode(png, validate=True))) as image:
             if (image.format, image.mode) != ("PNG", "RGB") or max(image.size) > _LONGEST:
