@@ -403,6 +403,16 @@ def test_recipe_with_strokes_across_the_border_gives_an_image() -> None:
         color(levels, replace(recipe, scribbles=(Stroke(((5, 60), (240, 8))),)))
 
 
+@pytest.mark.parametrize("png", ["", "aGVsbG8="])
+def test_unreadable_locked_colors_inside_a_border_raise_the_same_error_as_without_it(png: str) -> None:
+    kept = {"png": png, "low": [0, 0, 0], "step": [1, 1, 1]}
+    lock = {"action": "lock", "path": [[20, 20], [60, 20], [60, 60]], "kept": kept}
+    levels = (bordered(4) * 2.55).astype(np.uint8)
+    for border in (list(INSIDE), "none"):
+        with pytest.raises(GuidanceError, match="locked area"):
+            color(levels, Recipe.from_json({"areas": [lock], "border": border}))
+
+
 def test_tensor_guidance_covers_the_whole_image_and_rejects_a_border() -> None:
     image = RasterImage((bordered(4) * 2.55).astype(np.uint8))
     points = Recipe(points=(red(90, 80, "everywhere"),))

@@ -19,6 +19,7 @@ import colorzoo
 from colorzoo.color import at_lightness, rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.guidance import Guidance, PointHint, Recipe
+from colorzoo.guidance.border import Rectangle
 from colorzoo.guidance.hints import color_lab
 from colorzoo.image_io.read import read_image
 from colorzoo.inference.colorizer import Colorizer, choose_for_guidance
@@ -121,6 +122,8 @@ def test_tensor_guidance_and_recipe_produce_equal_images(colorizer: Colorizer) -
         assert np.array_equal(by_recipe, np.asarray(colorizer(image, recipe.to_json())))
     with pytest.raises(GuidanceError, match="reach"):  # tensors have no reach
         Guidance.from_recipe(Recipe(points=(RED,)), 64, 48)
+    with pytest.raises(GuidanceError, match="border"):  # tensors cover the whole image
+        Guidance.from_recipe(Recipe(border=Rectangle(8, 8, 40, 30)), 64, 48)
 
 
 def test_colorizer_results_are_equal_in_concurrent_threads(colorizer: Colorizer) -> None:

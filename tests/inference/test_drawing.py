@@ -190,6 +190,14 @@ def test_the_later_of_two_equally_near_points_colors_a_pixel() -> None:
     assert (filled.colors[filled.drawing.regions] == [1, 0, 0]).all()
 
 
+def test_points_at_one_position_and_an_area_keep_the_color_of_the_later_point(colorizer: Colorizer) -> None:
+    area = Area("color", path=((0, 0), (80, 0), (80, 60), (0, 60)), color="#20a040")
+    points = (PointHint(60, 20, color="#c04020"), PointHint(60, 20, color="#2040c0"))
+    result = np.asarray(colorizer(drawing(), Recipe(points=points, areas=(area,))))
+    assert result[20, 60].tolist() == [32, 64, 192]
+    assert result[45, 20].tolist() == [32, 160, 64]
+
+
 def test_a_later_point_changes_no_region_that_copied_an_earlier_point() -> None:
     image = np.full((280, 400), 255, np.uint8)
     windows = [(60, 40), (240, 40), (60, 160), (240, 160)]
@@ -230,6 +238,22 @@ def test_area_fills_a_drawing_below_the_lines_except_regions_of_points(any_color
     assert filled[image[..., 0] == 0].max() <= 2  # lines stay black
     gray = np.asarray(any_colorizer(image, replace(recipe, strength=0.0)))[18, 24].astype(int)
     assert np.ptp(gray) <= 2
+
+
+@pytest.mark.parametrize("any_colorizer", MODELS, indirect=True)
+def test_area_covers_a_point_by_the_strength_of_the_point(any_colorizer: Colorizer) -> None:
+    area = Area("color", path=((0, 0), (80, 0), (80, 60), (0, 60)), color="#20a040")
+
+    def color(*strengths: float) -> np.ndarray:
+        points = tuple(PointHint(60, 20, color="#c04020", strength=strength) for strength in strengths)
+        result = any_colorizer.colorize(drawing(), Recipe(points=points, areas=(area,)))
+        return result.levels()[20, 60].astype(int)
+
+    assert color(0).tolist() == color().tolist() == [32, 160, 64]
+    assert np.abs(color(0.01) - color()).max() <= 8
+    assert np.abs(color(0.99) - (192, 64, 32)).max() <= 8
+    redness = [found[0] - found[1] for found in map(color, (0, 0.25, 0.5, 0.75, 1))]
+    assert redness == sorted(set(redness))
 
 
 def test_gray_areas_of_large_drawings_have_no_color_beside_the_lines(drawing_colorizer: Colorizer) -> None:
@@ -335,6 +359,13 @@ def test_join_merges_the_regions_that_it_crosses() -> None:
     regions = read_drawing(drawing(), divisions=recipe.divisions).regions
     assert regions[20, 25] == regions[20, 60] != regions[45, 25]
     assert sorted(np.unique(regions)) == list(range(regions.max() + 1))
+
+
+@pytest.mark.parametrize("path", [[[80, 10], [80, 50]], [[-9, 5], [-2, 50]]])
+def test_join_outside_the_image_changes_nothing(path: list[list[int]]) -> None:
+    recipe = Recipe.from_json({"divisions": [{"path": path, "join": True}]})
+    joined = read_drawing(drawing(), divisions=recipe.divisions).regions
+    assert np.array_equal(joined, read_drawing(drawing()).regions)
 
 
 def test_a_border_of_a_drawing_is_ignored_with_a_note(colorizer: Colorizer) -> None:

@@ -42,6 +42,13 @@ def test_page_detection_is_skipped_if_the_recipe_has_points(colorizer: Colorizer
     assert colored.ab.any()
 
 
+def test_point_without_effect_does_not_color_a_page(colorizer: Colorizer) -> None:
+    recipe = Recipe(points=(PointHint(100, 100, color="#c04020", strength=0.0),))
+    colored = colorizer.colorize(PAGES["letters"](), recipe, border="none")
+    assert NOTHING_TO_COLOR in colored.notes
+    assert not colored.ab.any()
+
+
 def test_guidance_that_the_model_ignores_does_not_color_a_page(colorizer: Colorizer) -> None:
     colored = colorizer.colorize(PAGES["letters"](), Recipe(label=3), border="none")
     assert NOTHING_TO_COLOR in colored.notes

@@ -39,6 +39,25 @@ def test_point_strength_interpolates_between_no_and_full_effect(colorizer: Color
     assert np.abs(colored(colorizer, BLUE, {**red, "strength": 0.5})[50, 70] - with_it[50, 70]).max() < 0.02
 
 
+def test_weak_point_over_another_point_has_nearly_its_full_effect_near_full_strength(
+    colorizer: Colorizer,
+) -> None:
+    """The image is larger than the network input, so point colors are restored at full size."""
+    image = gray_image(320, 400)
+    strong = {"x": 120, "y": 120, "radius": 12, "color": "#d02010"}
+    over = {**strong, "color": "#1030d0"}
+
+    def color(strength: float) -> np.ndarray:
+        points = [strong, {**over, "strength": strength}]
+        levels: np.ndarray = colorizer.colorize(image, {"points": points}).levels()
+        return levels[110:131, 110:131].astype(int)
+
+    only_strong, only_over = (colorizer.colorize(image, {"points": [p]}).levels() for p in (strong, over))
+    assert np.abs(color(0.99) - only_over[110:131, 110:131]).mean() <= 8
+    assert np.abs(color(0.01) - only_strong[110:131, 110:131]).mean() <= 8
+    assert 60 < color(0.5)[10, 10, 0] < 195  # between the colors of the points
+
+
 @pytest.mark.parametrize("ab", [[-100.0, 90.0], [20.0, -15.0]])
 def test_strength_scales_the_limited_color_of_an_exact_ab(colorizer: Colorizer, ab: list[float]) -> None:
     """The image is larger than the network input, so the color of the point is restored at full size."""

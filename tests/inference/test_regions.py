@@ -53,6 +53,11 @@ def test_edit_regions_line_closes_a_gap_in_the_ink() -> None:
     assert filled_regions(edit_regions(regions_of(index), sketch, [short], SIZE)) == [0]
 
 
+def test_edit_regions_line_that_joins_regions_of_a_drawing_cuts_no_region() -> None:
+    line = Division(((0.0, 10.5), (39.0, 10.5)), join=True)
+    assert torch.equal(edit_regions(plain(), BLANK, [line], SIZE).index, plain().index)
+
+
 def test_edit_regions_loop_encloses_a_new_region() -> None:
     loop = Division(((12.0, 8.0), (28.0, 8.0), (28.0, 20.0), (12.0, 20.0)), closed=True)
     found = edit_regions(plain(), BLANK, [loop], SIZE)

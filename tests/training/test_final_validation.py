@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from harness import small_data, small_model, small_trainer
+from test_gan import weights
 
 from colorzoo.training import run_command as run
+from colorzoo.training.callbacks import FinalValidation, LastCheckpoint, ResumeGuard, StepSeed
 from colorzoo.training.configs import config_folders, find_config
 
 WORDS = [
@@ -43,6 +46,21 @@ def test_run_of_any_length_ends_with_a_validation(length, images, tmp_path: Path
     assert steps[-1] == last
     (checkpoint,) = tmp_path.rglob("last.ckpt")
     assert torch.load(checkpoint, weights_only=True)["global_step"] == last
+
+
+def test_continued_run_that_ended_with_an_epoch_equals_one_long_run(images, tmp_path: Path):
+    def train(folder: Path, steps: int, resume: Path | None = None) -> torch.Tensor:
+        torch.manual_seed(0)
+        task, callbacks = small_model(lr=1e-2), (StepSeed(0), ResumeGuard(), FinalValidation())
+        trainer = small_trainer(folder, *callbacks, LastCheckpoint(), max_epochs=-1, max_steps=steps)
+        trainer.fit(task, small_data(images, batch_size=2), ckpt_path=resume)
+        assert trainer.global_step == steps
+        return weights(task)
+
+    whole = train(tmp_path / "whole", 8)
+    train(tmp_path / "short", 5)  # an epoch has five steps
+    (last,) = (tmp_path / "short").rglob("last.ckpt")
+    assert torch.equal(train(tmp_path / "continued", 8, last), whole)
 
 
 @pytest.mark.parametrize(

@@ -194,8 +194,8 @@ class PaintStroke:
 
     Attributes:
         path: Vertices (x, y) of the center line in pixels of the original image.
-        color: ``#rrggbb``; only hue and chroma are used, and chroma is reduced in dark areas. None erases
-            earlier paint.
+        color: ``#rrggbb``. Photos use only its hue and chroma, and chroma is reduced in dark areas. Drawings
+            also use its lightness. None erases earlier paint.
         size: Brush diameter in pixels of the original image.
         hardness: Fraction of the brush radius with full opacity, in [0, 1]; the rest of the brush fades out.
         opacity: Opacity of the color, in [0, 1].

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from colorzoo.color.lab import lab_to_rgb, linear_rgb_to_lab
 from colorzoo.color.levels import linear_of
 from colorzoo.errors import GuidanceError
+from colorzoo.guidance.border import BORDER_NAMES
 from colorzoo.guidance.fields import format_hex, hex_color
 from colorzoo.guidance.objects import StatisticsHint
 from colorzoo.guidance.recipe import BoxHint, PointHint, Recipe, Stroke
@@ -413,6 +414,7 @@ class Guidance(TensorFields):
         found = [name for name in settings if getattr(recipe, name)]
         found += [name for name in ("exemplar", "classes", "divisions") if recipe.extra.get(name)]
         found += ["strength"] if recipe.strength != 1 else []
+        found += ["border"] if recipe.border not in BORDER_NAMES else []
         if found:
             raise GuidanceError(
                 "the recipe must contain only points, scribbles, boxes, statistics and a label for guidance "

@@ -528,9 +528,12 @@ def _cells_inside(first: int, length: int, scale: float) -> NDArray[np.intp]:
 
 
 def _crop_kept(kept: KeptColors, image_size: tuple[int, int], inside: Rectangle) -> KeptColors:
-    with open_image(io.BytesIO(base64.b64decode(kept.png))) as image:
-        x, y, width, height = inside.scaled(image_size, *image.size)
-        cut = image.convert("RGB").crop((x, y, x + width, y + height))
+    try:
+        with open_image(io.BytesIO(base64.b64decode(kept.png))) as image:
+            x, y, width, height = inside.scaled(image_size, *image.size)
+            cut = image.convert("RGB").crop((x, y, x + width, y + height))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return kept  # `decode_locked_colors` raises an error
     out = io.BytesIO()
     cut.save(out, "PNG")
     return replace(kept, png=base64.b64encode(out.getvalue()).decode())

@@ -119,6 +119,8 @@ def colorize_task(task: ColorizeTask, *, detect_pages: bool = True) -> Colorized
         colors = colors.scaled(recipe.strength)
     # guidance that the model ignores does not change the result
     used = {*task.kinds} & {"points", *task.network.model.accepts}
+    if task.tensors.points is None and all(hint.strength == 0 for hint in recipe.points):
+        used -= {"points"}  # points without effect
     has_guidance = used or recipe.areas
     can_be_page = detect_pages and not has_guidance and not task.network.is_sketch
     if can_be_page and task.run(is_page, task.lightness):

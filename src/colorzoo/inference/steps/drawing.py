@@ -302,6 +302,8 @@ def _with_joined_regions(regions: NDArray[Any], path: NDArray[np.int32]) -> NDAr
     line = np.zeros(regions.shape, np.uint8)
     cv2.polylines(line, [path], isClosed=False, color=1)
     crossed = np.unique(regions[line > 0])
+    if not len(crossed):  # the path lies outside the image
+        return regions
     return np.where(np.isin(regions, crossed), crossed[:1], regions)
 
 
@@ -408,10 +410,10 @@ def fill_points(flats: FlatColors, points: Sequence[PointHint], image_size: tupl
         ]
         # the last of the smallest distances
         nearest = len(earlier) - np.argmin(squared_distances[::-1], axis=0)
-        is_last = nearest == len(earlier)
-        new_numbers = len(colors) + nearest
-        regions[rows, columns] = np.where(is_last, region, new_numbers)
-        colors += [_rgb(point.color) for point in earlier]  # in the order of the new numbers
+        # a point at the position of another point is nearest to no pixel, and gets no region
+        used, order = np.unique(nearest, return_inverse=True)
+        regions[rows, columns] = np.where(nearest == len(earlier), region, len(colors) + order)
+        colors += [_rgb(own[number].color) for number in used if number < len(earlier)]
     return replace(flats, drawing=replace(drawing, regions=regions), colors=np.asarray(colors, np.float32))
 
 
@@ -452,7 +454,7 @@ def fill_drawing_areas(
     points: Sequence[PointHint],
     image_size: tuple[int, int],
 ) -> FlatColors:
-    """Fill areas below the lines; regions with a point keep the color of the point.
+    """Fill areas below the lines; regions with a point keep the color of the point by its strength.
 
     Args:
         flats: Region colors without areas.
@@ -463,13 +465,15 @@ def fill_drawing_areas(
     """
     rows, columns = fills[0][1].shape
     before = replace(flats, has_lines=False).at_network_size((rows, columns))[0]
-    hinted_regions = [flats.drawing.region_at(point.x, point.y, image_size) for point in points]
-    regions = flats.drawing.resized((rows, columns)).regions
-    is_hinted = torch.from_numpy(np.isin(regions, hinted_regions))
+    precedence = np.zeros(len(flats.colors), np.float32)  # weight of the point color in each region
+    for point in points:
+        region = flats.drawing.region_at(point.x, point.y, image_size)
+        precedence[region] = max(precedence[region], point.strength)
+    free = 1 - torch.from_numpy(precedence[flats.drawing.resized((rows, columns)).regions])
     lab = before
     for color, mask in fills:
         filled = torch.tensor(color_lab(color)).view(3, 1, 1)
-        lab = lab + mask.masked_fill(is_hinted, 0) * (filled - lab)
+        lab = lab + free * mask * (filled - lab)
     return add_change(flats, lab - before)
 
 

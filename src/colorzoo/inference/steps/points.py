@@ -298,7 +298,7 @@ def correct_points(
 
     Args:
         hints: Points in pixels of the image. Points covered by a later point, points that touch locked pixels
-            and points with a strength below 1 are ignored.
+            and points with a strength below 1 are ignored. A point with the strength 0 covers no other point.
         ab: Prediction ``(2, h, w)`` in CIE units.
         lightness: Lightness ``(H, W)`` of the image in [0, 100].
         strength: Factor applied to the chroma of the points.
@@ -307,7 +307,7 @@ def correct_points(
     Returns:
         Corrections for the prediction upsampled to ``(H, W)``.
     """
-    hints = [hint for hint in hints if hint.strength == 1]
+    hints = [hint for hint in hints if hint.strength > 0]
     if not hints or len(hints) > CORRECTIONS.most_points:
         return []
     height, width = lightness.shape
@@ -322,7 +322,8 @@ def correct_points(
     if locked is not None and locked.any():
         lock_distances = _lock_distances(locked, boxes, (height, width))
     touches_lock = lock_distances == 0
-    corrected = (~(is_covered | touches_lock)).nonzero().flatten()
+    is_weak = torch.tensor([hint.strength < 1 for hint in hints])
+    corrected = (~(is_covered | touches_lock | is_weak)).nonzero().flatten()
     if not len(corrected):
         return []
 

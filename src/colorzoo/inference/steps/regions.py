@@ -40,7 +40,8 @@ def edit_regions(
     Args:
         proposed: Regions that the model proposes.
         sketch: ``(1, 1, h, w)`` in [0, 1] with black lines (0), which separate the parts of a region.
-        divisions: Lines that cut or outline regions, in the order of drawing.
+        divisions: Lines that cut or outline regions, in the order of drawing. Lines that join regions are
+            ignored, because only regions of drawings can be joined.
         image_size: Width and height of the image.
     """
     index = proposed.index[0, 0].cpu().numpy().copy()  # each division changes it in place
@@ -53,7 +54,7 @@ def edit_regions(
         vertices = np.floor(np.asarray(division.path) * scale).astype(np.int32)
         if division.closed:
             _enclose(index, vertices, max_regions)
-        else:
+        elif not division.join:
             _cut(index, vertices, ink, max_regions)
     edited = torch.from_numpy(index)[None, None].to(proposed.index)
     return replace(proposed, index=edited, segments=proposed.original_segments)

@@ -62,12 +62,18 @@ class LastCheckpoint(ModelCheckpoint):
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save ``last.ckpt`` if the epoch ends the training, for example with `EarlyStopping`."""
+        """Save ``last.ckpt`` if the epoch ends the training, for example with `EarlyStopping`.
+
+        A checkpoint of the last batch is kept. If a run with a step limit resumes from a checkpoint that was
+        saved here, Lightning runs an empty epoch, so the order of the images of an epoch is skipped.
+        """
         super().on_train_epoch_end(trainer, pl_module)
-        if trainer.should_stop and trainer.is_last_batch:
+        is_saved = self._last_global_step_saved == trainer.global_step
+        if trainer.should_stop and trainer.is_last_batch and not is_saved:
             self._save(trainer)
 
     def _save(self, trainer: Trainer) -> None:
+        self._last_global_step_saved = trainer.global_step
         trainer.save_checkpoint(os.path.join(self.dirpath or "", "last.ckpt"))  # noqa: PTH118 - or s3://
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
