@@ -44,7 +44,7 @@ from colorzoo.testing import sample_guidance, sample_input
 from colorzoo.weights.catalog import file_problem, weight_file
 from colorzoo.zoo.he2018 import model as he2018
 from colorzoo.zoo.he2018.model import SCALES, dense_matches, errors_of, read_at
-from colorzoo.zoo.larsson2016 import network as larsson2016
+from colorzoo.zoo.larsson2016 import model as larsson2016
 from colorzoo.zoo.li2018.model import BETA, affinities, last_filter
 
 GOAL_WITH_MATRICES, GOAL_WITHOUT, GOAL_DELTA_E, GOAL_MEMORY = 2.5, 1.0, 0.5, 1.0

@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shutil
 from bisect import bisect_right
 from collections.abc import Mapping
 from contextlib import suppress
@@ -42,14 +43,17 @@ from colorzoo.data.layouts import SPLITS, Split, class_names, split_folders
 from colorzoo.data.sources import digest_of, find_sources
 from colorzoo.environment import core_count
 from colorzoo.errors import DataError, first_words
-from colorzoo.files import write_atomic
+from colorzoo.files import megabytes, write_atomic
 from colorzoo.image_io.read import open_pil
 from colorzoo.weights.catalog import cache_home
 
 INDEX = "index.json"
 """Name of litdata's list of chunks."""
+
 MANIFEST = "shards.json"
 """Name of the description file of a shard folder; it is written last."""
+
+_SAMPLED = 16  # images that are encoded to estimate the size of all chunks
 
 # fields with which stores describe the content of a file, the most specific first
 _VERSION_FIELDS = ("ETag", "md5Hash", "generation", "mtime", "LastModified", "last_modified", "created")
@@ -118,7 +122,7 @@ def shard_folder(
             ``if __name__ == "__main__":``, because processes are spawned.
 
     Raises:
-        DataError: The input is missing or empty, or ``out`` is not empty.
+        DataError: The input is missing or empty, ``out`` is not empty, or its disk is too small.
     """
     options = options or ShardOptions()
     load_litdata()  # raises an error before the images are checked
@@ -136,6 +140,17 @@ def shard_folder(
     val = tables["val"].select(val_check.rows)
     require_usable(train, "train", source)
     require_usable(val, "val", source)
+    # litdata blocks on a full disk, so the size is estimated from some images; `train` is shuffled
+    sampled = [
+        len(encode(each.read(), options.short_side, options.quality)) for each in train.sources[:_SAMPLED]
+    ]
+    needed = sum(sampled) * (len(train) + len(val)) // len(sampled)
+    free = shutil.disk_usage(next(each for each in (out, *out.absolute().parents) if each.exists())).free
+    if needed > free:
+        raise DataError(
+            f"{out} cannot be written: No space left on device, where the shards need about {megabytes(needed)} "
+            f"and {megabytes(free)} are free. Choose another folder."
+        )
     try:
         (out / "train").mkdir(parents=True)  # succeeds in only one of several processes with the same output
     except FileExistsError as error:

@@ -134,6 +134,8 @@ class ColorizationModule(LightningModule):
         check_arguments(type(self), self.hparams)
         self.model = model
         self.stage = stage
+        if isinstance(start, Mapping):  # from a checkpoint or `create_model`
+            start = Start(**start)
         self.start = Start(start) if isinstance(start, str) else start
         self.allow_untrained = self.has_partial_weights = False
         self._stored_trained: bool | None = None  # `trained` of the loaded checkpoint
