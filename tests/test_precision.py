@@ -13,7 +13,7 @@ from colorzoo.color import nearest_bin, soft_encode
 from colorzoo.precision import distances
 from colorzoo.zoo.colorzoo2026_drawing.model import soft_assign
 from colorzoo.zoo.colorzoo2026_drawing.regions import near_colors
-from colorzoo.zoo.huang2022.vqgan import Quantizer
+from colorzoo.zoo.huang2022.network import Quantizer
 from colorzoo.zoo.lee2020.task import corresponding_places
 
 aten = torch.ops.aten

@@ -148,8 +148,8 @@ def shard_folder(
     free = shutil.disk_usage(next(each for each in (out, *out.absolute().parents) if each.exists())).free
     if needed > free:
         raise DataError(
-            f"{out} cannot be written: No space left on device, where the shards need about {megabytes(needed)} "
-            f"and {megabytes(free)} are free. Choose another folder."
+            f"{out} cannot be written: No space left on device, where about {megabytes(needed)} are needed and "
+            f"{megabytes(free)} are free. Choose another folder."
         )
     try:
         (out / "train").mkdir(parents=True)  # succeeds in only one of several processes with the same output
