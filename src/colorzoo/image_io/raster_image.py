@@ -307,7 +307,15 @@ def chroma_note(image: RasterImage) -> str | None:
     """
     if is_gray(image):
         return None
-    lab = _sampled_lab(image.levels)
+    # imported here, because torch takes a second to import and reading images does not require it
+    import torch
+
+    from colorzoo.color.lab import linear_rgb_to_lab
+    from colorzoo.color.levels import linear_of
+
+    pixels = as_rgb(_sampled(image.levels, _TINT_SIDE)).reshape(-1, 3)
+    linear = linear_of(pixels.astype(np.float64))
+    lab = linear_rgb_to_lab(torch.from_numpy(linear.T)).T.numpy()  # (N, 3)
     if image.alpha is not None:
         opacity = _sampled(image.alpha, _TINT_SIDE).ravel()
         lab = lab[opacity >= 0.5 * opacity.max()]
@@ -331,37 +339,19 @@ def _is_tinted(lab: NDArray[np.float64]) -> bool:
         return False
     color_count = len(np.unique(lab, axis=0))
     if color_count <= 4:
-        return _has_single_hue(ab)
+        a, b = ab.mean(axis=0)
+        from_mean_hue = ab @ [-b, a]  # perpendicular to the mean, multiplied by its chroma
+        return bool(np.sqrt(np.mean(from_mean_hue**2)) < 2.5 * np.hypot(a, b))
     powers = np.vander(lightness / 100, 3)
     residual = powers @ np.linalg.lstsq(powers, ab, rcond=None)[0] - ab
     deviation = np.sqrt(np.mean(residual**2))
     return bool(deviation < (_MAX_DEVIATION if color_count > 256 else _MAX_DEVIATION / 2))
 
 
-def _has_single_hue(ab: NDArray[np.float64]) -> bool:
-    """Return whether the root mean square of the deviation from the hue of the mean ab is below 2.5."""
-    a, b = ab.mean(axis=0)
-    deviation = ab @ [-b, a]  # perpendicular to the mean, multiplied by its chroma
-    return bool(np.sqrt(np.mean(deviation**2)) < 2.5 * np.hypot(a, b))
-
-
 def _sampled(levels: Levels, side: int) -> Levels:
     """Return the pixels on a grid of at most ``side`` rows and columns."""
     step_y, step_x = (max(1, -(-length // side)) for length in levels.shape[:2])
     return levels[::step_y, ::step_x]
-
-
-def _sampled_lab(levels: Levels) -> NDArray[np.float64]:
-    """Return CIE Lab colors ``(N, 3)`` of pixels on a regular grid."""
-    # imported here, because torch takes a second to import and reading images does not require it
-    import torch
-
-    from colorzoo.color.lab import linear_rgb_to_lab
-    from colorzoo.color.levels import linear_of
-
-    pixels = as_rgb(_sampled(levels, _TINT_SIDE)).reshape(-1, 3)
-    linear = linear_of(pixels.astype(np.float64))
-    return linear_rgb_to_lab(torch.from_numpy(linear.T)).T.numpy()
 
 
 @dataclass(frozen=True)
