@@ -96,20 +96,16 @@ def quantized(rgb: Levels, alpha_of: RasterImage | None, depth: int) -> NDArray[
         is None or opaque.
     """
     integer_type = np.uint16 if depth == 16 else np.uint8
-    color = rgb if rgb.dtype == integer_type else _rounded(rgb, integer_type)
+    color: Levels = rgb
+    if rgb.dtype != integer_type:
+        color = np.empty(rgb.shape, dtype=integer_type)
+        maximum = np.float32(np.iinfo(integer_type).max)
+        for first in range(0, len(rgb), _BAND):  # rounded in bands, because float copies need much memory
+            rows = slice(first, first + _BAND)
+            color[rows] = np.rint(np.clip(unit_range(rgb[rows]), 0, 1) * maximum)
     if alpha_of is None or alpha_of.alpha is None:
         return np.ascontiguousarray(color)
     return np.dstack([color, alpha_of_depth(alpha_of.alpha, depth)])
-
-
-def _rounded(rgb: Levels, integer_type: type[np.uint8 | np.uint16]) -> Levels:
-    """Convert pixels of any type to 8-bit or 16-bit integers."""
-    color = np.empty(rgb.shape, dtype=integer_type)
-    maximum = np.float32(np.iinfo(integer_type).max)
-    for first in range(0, len(rgb), _BAND):  # rounded in bands, because float copies need much memory
-        rows = slice(first, first + _BAND)
-        color[rows] = np.rint(np.clip(unit_range(rgb[rows]), 0, 1) * maximum)
-    return color
 
 
 def alpha_of_depth(alpha: AlphaArray, depth: int) -> AlphaArray:
