@@ -342,24 +342,20 @@ def from_pil(
         upright_dpi = (vertical, horizontal) if orientation >= 5 else (horizontal, vertical)
     # comments of JPEG 2000 files contain the name of the encoder
     comment = None if image.format == "JPEG2000" else image.info.get("comment")
+    texts: dict[str, object] = getattr(image, "text", {}) if image.format == "PNG" else {}
     xmp = image.info.get("xmp")
     iptc = image.info.get("photoshop", {}).get(IPTC_RESOURCE)
     metadata = Metadata(
         exif=exif,
         xmp=clean_xmp(xmp) if isinstance(xmp, bytes) else None,
         dpi=upright_dpi,
-        text=_png_texts(image) if image.format == "PNG" else (),
+        text=tuple((key, str(value)) for key, value in texts.items() if not key.startswith(_SKIPPED_TEXT)),
         comment=comment if isinstance(comment, bytes) else None,
         iptc=iptc if isinstance(iptc, bytes) else None,
         format="JPEG" if image.format == "MPO" else image.format,
     )
     all_notes = notes + pixels.notes + exif_notes
     return _assemble(replace(pixels, notes=all_notes), metadata, orientation)
-
-
-def _png_texts(image: Image.Image) -> tuple[tuple[str, str], ...]:
-    texts: dict[str, object] = getattr(image, "text", {})
-    return tuple((key, str(value)) for key, value in texts.items() if not key.startswith(_SKIPPED_TEXT))
 
 
 def exif_orientation(image: Image.Image) -> int:
@@ -418,7 +414,7 @@ def _decode(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
 def _drop_text_entries(image: Image.Image) -> None:
     """Remove PNG texts that replaced entries of another type in ``image.info``.
 
-    Pillow stores the text with the keyword ``dpi`` like the resolution. `_png_texts` reads all texts.
+    Pillow stores the text with the keyword ``dpi`` like the resolution. `from_pil` reads all texts.
     """
     for key in ("dpi", "icc_profile", "photoshop", "transparency"):
         if isinstance(image.info.get(key), str):

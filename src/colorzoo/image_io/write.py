@@ -335,8 +335,13 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
         alpha: Whether the source image has an alpha channel.
     """
     if kind == "PNG":
+        texts = PngImagePlugin.PngInfo()
+        for key, value in data.text:
+            texts.add_itxt(key.encode("latin-1", "replace").decode("latin-1"), value)
+        if data.xmp:
+            texts.add_itxt("XML:com.adobe.xmp", data.xmp.decode("utf-8", "replace"))
         exif = data.exif or b""
-        return {"pnginfo": _png_texts(data), "icc_profile": data.icc, "exif": exif, "dpi": data.dpi}
+        return {"pnginfo": texts, "icc_profile": data.icc, "exif": exif, "dpi": data.dpi}
     if kind == "WEBP":
         return {**_web_options(data), "quality": quality, "lossless": quality >= 100, "exact": alpha}
     if kind == "AVIF":
@@ -365,15 +370,6 @@ def _web_options(data: Metadata) -> dict[str, Any]:
     set_resolution(main, data.dpi)
     exif = encode_exif(main, nested)
     return {"icc_profile": data.icc or b"", "exif": exif or b"", "xmp": data.xmp or b""}
-
-
-def _png_texts(data: Metadata) -> PngImagePlugin.PngInfo:
-    texts = PngImagePlugin.PngInfo()
-    for key, value in data.text:
-        texts.add_itxt(key.encode("latin-1", "replace").decode("latin-1"), value)
-    if data.xmp:
-        texts.add_itxt("XML:com.adobe.xmp", data.xmp.decode("utf-8", "replace"))
-    return texts
 
 
 def write_whole(path: Path, content: bytes, *, overwrite: bool = True) -> None:
