@@ -68,7 +68,7 @@ _FROM_CONES, _FROM_OKLAB = _inverse(_TO_CONES), _inverse(_TO_OKLAB)
 _FROM_CONES_AND_LUMINANCE = (*_FROM_CONES, tuple(np.array(LUMINANCE_WEIGHTS) @ np.array(_FROM_CONES)))
 
 _TOLERANCE = 1e-4  # in linear RGB; colors on the faces of the RGB cube count as inside
-# constants of the search in `_largest_share`
+# constants of the search in `at_lightness`
 _FARTHEST = 4.0  # upper search bound, relative to the chroma of the color; dark colors have small chroma
 _ROUNDS, _PARTS = 4, 8  # search precision: 1/4096 of the upper bound, which is 1/1024 of the chroma
 _TINY_CONE = 1e-9
@@ -337,35 +337,21 @@ def at_lightness(lab: Tensor, lightness: Tensor) -> Tensor:
         # mixing with gray of the new luminance reduces the chroma at constant Oklab hue
         gray = to_oklab(luminance.expand(3, -1))
         max_chroma = torch.linalg.vector_norm(pixels[1:], dim=0)
-        color_share = _largest_share(scaled, gray, luminance, max_chroma)
-        mixed_lab = linear_rgb_to_lab(mix_with_gray(scaled, gray, luminance, color_share))
+        # the largest share of each color inside sRGB and within the maximum chroma; each round tests seven
+        # shares at once, where bisection to the same precision requires three times as many rounds
+        share = torch.zeros_like(luminance)
+        step = _FARTHEST
+        multiples = torch.arange(1, _PARTS, device=luminance.device)[:, None]  # (7, 1)
+        for _ in range(_ROUNDS):
+            step /= _PARTS
+            candidates = share + step * multiples  # (7, N), ascending
+            mixed = mix_with_gray(scaled, gray, luminance, candidates)
+            chroma = torch.linalg.vector_norm(linear_rgb_to_lab(mixed)[1:], dim=0)
+            is_valid = within_cube(mixed, _TOLERANCE / 2) & (chroma <= max_chroma)
+            valid_so_far = is_valid.int().cumprod(dim=0)  # 0 from the first invalid candidate on
+            share = share + step * valid_so_far.sum(dim=0)
+        mixed_lab = linear_rgb_to_lab(mix_with_gray(scaled, gray, luminance, share))
         return torch.cat([target[None], mixed_lab[1:]]).view_as(planes).movedim(0, -3)
-
-
-def _largest_share(oklab: Tensor, gray: Tensor, luminance: Tensor, max_chroma: Tensor) -> Tensor:
-    """Return the largest share ``(N,)`` of each color in a mix with gray that gives a valid color.
-
-    A color is valid if it is inside sRGB and its CIE chroma is at most ``max_chroma``. Each round tests seven
-    shares at once. Bisection to the same precision requires three times as many rounds.
-
-    Args:
-        oklab: Colors, see `mix_with_gray`.
-        gray: Gray, see `mix_with_gray`.
-        luminance: Luminance, see `mix_with_gray`.
-        max_chroma: ``(N,)`` maximum chroma in CIE units.
-    """
-    share = torch.zeros_like(luminance)
-    step = _FARTHEST
-    multiples = torch.arange(1, _PARTS, device=luminance.device)[:, None]  # (7, 1)
-    for _ in range(_ROUNDS):
-        step /= _PARTS
-        candidates = share + step * multiples  # (7, N), ascending
-        linear = mix_with_gray(oklab, gray, luminance, candidates)
-        chroma = torch.linalg.vector_norm(linear_rgb_to_lab(linear)[1:], dim=0)
-        is_valid = within_cube(linear, _TOLERANCE / 2) & (chroma <= max_chroma)
-        valid_so_far = is_valid.int().cumprod(dim=0)  # 0 from the first invalid candidate on
-        share = share + step * valid_so_far.sum(dim=0)
-    return share
 
 
 def to_oklab(linear: Tensor) -> Tensor:

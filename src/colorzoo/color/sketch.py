@@ -187,25 +187,21 @@ def _column(value: float | Tensor, images: Tensor) -> float | Tensor:
 
 def _blur(gray: Tensor, sigmas: Tensor) -> Tensor:
     """Blur each image of a float32 batch with a separate Gaussian, with reflection padding."""
-    kernels = _kernels(sigmas).to(gray.device)
-    batch, radius = len(kernels), kernels.shape[1] // 2
+    # normalized kernels (B, 2 R + 1), truncated at the radius of OpenCV, which the public code uses
+    radii = ((8 * sigmas + 1).round().long() | 1) // 2
+    radius = int(radii.numpy().max())  # computed on the host, which avoids a device synchronization
+    offsets = torch.arange(-radius, radius + 1, dtype=torch.float64, device="cpu")
+    weights = torch.exp(-(offsets**2) / (2 * sigmas.double()[:, None] ** 2))
+    weights = weights * (offsets.abs() <= radii[:, None])  # narrow kernels are padded with zeros
+    kernels = (weights / weights.sum(1, keepdim=True)).float().to(gray.device)
+    # one pass for each dimension
+    batch = len(kernels)
     planes = gray.transpose(0, 1)  # (1, B, H, W): one convolution group per image
     for dim, shape in ((2, (batch, 1, -1, 1)), (3, (batch, 1, 1, -1))):
         padded = planes.index_select(dim, _reflected(planes.shape[dim], radius, gray.device))
         with torch.autocast(gray.device.type, enabled=False):  # blur in float32
             planes = F.conv2d(padded, kernels.view(shape), groups=batch)
     return planes.transpose(0, 1)
-
-
-def _kernels(sigmas: Tensor) -> Tensor:
-    """Return ``(B, 2 R + 1)`` normalized Gaussians; narrow Gaussians are padded with zeros."""
-    # truncate each kernel at the radius of OpenCV, which the public code uses
-    radii = ((8 * sigmas + 1).round().long() | 1) // 2
-    largest = int(radii.numpy().max())  # computed on the host, which avoids a device synchronization
-    offsets = torch.arange(-largest, largest + 1, dtype=torch.float64, device="cpu")
-    weights = torch.exp(-(offsets**2) / (2 * sigmas.double()[:, None] ** 2))
-    weights = weights * (offsets.abs() <= radii[:, None])
-    return (weights / weights.sum(1, keepdim=True)).float()
 
 
 def _reflected(length: int, radius: int, device: torch.device) -> Tensor:

@@ -7,7 +7,7 @@ import itertools
 import os
 import re
 import sys
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -109,22 +109,10 @@ def find_images(inputs: Sequence[str | Path], *, exclude: Path | None = None) ->
         except ImageError as error:
             errors.append((name, error))
     named = {os.path.abspath(name) for name in inputs}
-    images, skipped = _without_results(found, named)
-    return Search(images, errors, skipped, broken_links)
-
-
-def _without_results(
-    found: Mapping[str, FoundImage], named: Container[str]
-) -> tuple[list[FoundImage], list[tuple[Path, str]]]:
-    """Divide found files into images to colorize, and skipped files with the reason.
-
-    Args:
-        found: Files by absolute path.
-        named: Absolute paths that the user passed. These files can be videos or results.
-    """
     stems = {absolute: str(Path(absolute).with_suffix("")) for absolute in found}  # without extension
     sources = set(stems.values())
-    images, skipped = [], []
+    # skip videos and results, unless the user passed their path
+    images, skipped = list[FoundImage](), list[tuple[Path, str]]()
     for absolute, image in found.items():
         stem = stems[absolute]
         is_beside_source = stem.endswith(RESULT_SUFFIX) and stem.removesuffix(RESULT_SUFFIX) in sources
@@ -140,7 +128,7 @@ def _without_results(
             skipped.append((image.path, _OWN_RESULT))
         else:
             images.append(image)
-    return images, skipped
+    return Search(images, errors, skipped, broken_links)
 
 
 def is_hidden(name: str) -> bool:
@@ -166,12 +154,11 @@ def natural_sort_key(path: str | Path) -> tuple[object, ...]:
         >>> sorted(["f10.png", "f2.png", "f1.png"], key=natural_sort_key)
         ['f1.png', 'f2.png', 'f10.png']
     """
-    return tuple((_split_numbers(part), part) for part in Path(path).parts)
-
-
-def _split_numbers(name: str) -> tuple[str | int, ...]:
-    """Split a name into text and numbers, which alternate: ``("f", 10, ".png")``."""
-    return tuple(int(text) if index % 2 else text for index, text in enumerate(_DIGITS.split(name)))
+    # text and numbers of each part alternate: ("f", 10, ".png")
+    return tuple(
+        (tuple(int(text) if index % 2 else text for index, text in enumerate(_DIGITS.split(part))), part)
+        for part in Path(path).parts
+    )
 
 
 def skipped_files_message(files: Sequence[tuple[Path, str]]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -97,20 +97,16 @@ def describe_frames(file: IO[bytes], name: str) -> Frames | None:
         head = file.read(12)
         if head.startswith(b"GIF8") or head[8:12] == b"WEBP":
             with open_pil(file, name) as image:
-                return _animation(image)
+                count = getattr(image, "n_frames", 1)
+                if count < 2:
+                    return None
+                loop = image.info.get("loop")
+                if image.format == "GIF":  # the file stores the number of repetitions
+                    return Frames("frames", count, 1 if loop is None else loop and loop + 1)
+                return Frames("frames", count, loop or 0, image.has_transparency_data)
     except Exception:  # `read_image` raises a better error for a damaged file
         return None
     return None
-
-
-def _animation(image: Image.Image) -> Frames | None:
-    count = getattr(image, "n_frames", 1)
-    if count < 2:
-        return None
-    loop = image.info.get("loop")
-    if image.format == "GIF":  # the file stores the number of repetitions
-        return Frames("frames", count, 1 if loop is None else loop and loop + 1)
-    return Frames("frames", count, loop or 0, image.has_transparency_data)
 
 
 def read_frames(
@@ -130,17 +126,18 @@ def read_frames(
         ImageError: A frame is damaged or too large; the message contains the frame number.
     """
     with open_source(source) as (file, name):
-        read = _read_pages if frames.kind == "pages" else _read_animation
-        for number, frame in enumerate(read(file, name, frames, max_pixels)):
+        if frames.kind == "pages":
+            read: Iterable[ImageFrame] = (
+                ImageFrame(read_tiff_page(file, page, f"page {number} of {name}", max_pixels))
+                for number, page in enumerate(frames.pages, 1)
+            )
+        else:
+            read = _read_animation(file, name, frames, max_pixels)
+        for number, frame in enumerate(read):
             # only the first frame has a path, so that the file is hashed only once
             path = Path(name) if number == 0 and not isinstance(source, bytes) else None
             metadata = replace(frame.image.metadata, source=path)
             yield replace(frame, image=replace(frame.image, metadata=metadata))
-
-
-def _read_pages(file: IO[bytes], name: str, frames: Frames, max_pixels: int) -> Iterator[ImageFrame]:
-    for number, page in enumerate(frames.pages, 1):
-        yield ImageFrame(read_tiff_page(file, page, f"page {number} of {name}", max_pixels))
 
 
 def _read_animation(file: IO[bytes], name: str, frames: Frames, max_pixels: int) -> Iterator[ImageFrame]:
@@ -149,24 +146,19 @@ def _read_animation(file: IO[bytes], name: str, frames: Frames, max_pixels: int)
         for number in range(frames.count):
             title = f"frame {number + 1} of {name}"
             try:
-                _seek_frame(image, number)
+                follows_gray_frame = number > 0 and image.format == "GIF" and image.mode == "L"
+                image.seek(number)
+                if follows_gray_frame:
+                    image.load()
+                # Pillow 13 decodes the palette indices of this frame into the gray image of earlier frames
+                if follows_gray_frame and image.mode == "P":
+                    image.seek(0)
+                    image.load()
+                    image.putpalette(_GRAY_PALETTE)  # so that Pillow converts all later frames to RGB
+                    image.seek(number)
             except Exception as error:  # damaged files raise many types of errors, as in `open_pil`
                 raise ImageError(f"{title} is damaged ({' '.join(str(error).split())})") from error
             yield ImageFrame(from_pil(image, file, title), float(image.info.get("duration") or 0))
-
-
-def _seek_frame(image: Image.Image, number: int) -> None:
-    """Select a frame, also a GIF frame with a palette after gray frames, which Pillow 13 misreads."""
-    follows_gray_frame = number > 0 and image.format == "GIF" and image.mode == "L"
-    image.seek(number)
-    if not follows_gray_frame:
-        return
-    image.load()
-    if image.mode == "P":  # Pillow decoded palette indices into the gray image of the earlier frames
-        image.seek(0)
-        image.load()
-        image.putpalette(_GRAY_PALETTE)  # so that Pillow converts all later frames to RGB
-        image.seek(number)
 
 
 @dataclass(frozen=True)
@@ -265,37 +257,26 @@ def _write_animation(
     for frame in frames:
         if not images:
             options = save_options(kind, frame.like.metadata, quality, alpha=frame.like.alpha is not None)
-        images.append(_animation_image(frame, source, kind))
-        durations.append(_duration(frame, kind))
-    options |= _gif_options(images, source) if kind == "GIF" else {"loop": min(source.plays, _MAX_PLAYS)}
-    images[0].save(file, kind, save_all=True, append_images=images[1:], duration=durations, **options)
-
-
-def _animation_image(frame: ColoredFrame, source: Frames, kind: str) -> Image.Image:
-    """Convert a frame to 8 bits and to the mode of all frames of the animation."""
-    stored = quantized(frame.rgb, frame.like, 8)
-    if kind != "GIF":
-        return Image.fromarray(stored).convert("RGBA" if source.alpha else "RGB")
-    is_opaque = stored.shape[2] == 3 or bool((stored[..., 3] >= 128).all())
-    image, options = gif_image(stored[..., :3] if is_opaque else stored)
-    image.info.update(options)
-    return image
-
-
-def _duration(frame: ColoredFrame, kind: str) -> int:
-    """Return the display duration of a frame in milliseconds, rounded as the format requires."""
-    step = 10 if kind == "GIF" else 1  # a GIF stores durations in hundredths of a second
-    return min(step * round(frame.milliseconds / step), _MAX_DURATION)
-
-
-def _gif_options(images: Sequence[Image.Image], source: Frames) -> dict[str, Any]:
-    """Return the options of Pillow's ``save`` method for the disposal and the repetitions of a GIF."""
-    is_transparent = any("transparency" in image.info for image in images)
-    options: dict[str, Any] = {"disposal": _CLEAR if is_transparent else _KEEP}
+        # convert to 8 bits, and to the mode of all frames
+        stored = quantized(frame.rgb, frame.like, 8)
+        if kind == "GIF":
+            is_opaque = stored.shape[2] == 3 or bool((stored[..., 3] >= 128).all())
+            image, gif_options = gif_image(stored[..., :3] if is_opaque else stored)
+            image.info.update(gif_options)
+        else:
+            image = Image.fromarray(stored).convert("RGBA" if source.alpha else "RGB")
+        images.append(image)
+        step = 10 if kind == "GIF" else 1  # a GIF stores durations in hundredths of a second
+        durations.append(min(step * round(frame.milliseconds / step), _MAX_DURATION))
     plays = min(source.plays, _MAX_PLAYS)
-    if plays != 1:  # a GIF stores the number of repetitions
-        options["loop"] = max(0, plays - 1)
-    return options
+    if kind != "GIF":
+        options["loop"] = plays
+    else:
+        is_transparent = any("transparency" in image.info for image in images)
+        options["disposal"] = _CLEAR if is_transparent else _KEEP
+        if plays != 1:  # a GIF stores the number of repetitions
+            options["loop"] = max(0, plays - 1)
+    images[0].save(file, kind, save_all=True, append_images=images[1:], duration=durations, **options)
 
 
 def supports_frames(path: str | Path, source: Frames) -> bool:

@@ -45,7 +45,34 @@ def encode_layers(steps: Mapping[str, Levels], like: RasterImage) -> bytes:
         like: Source image, which provides the alpha channel.
     """
     merged = quantized(list(steps.values())[-1], like, 8)
-    return _open_raster(_with_alpha(_stacked(steps), like), merged)
+    layers = _with_alpha(_stacked(steps), like)
+    paths = {name: f"data/{name.lower()}.png" for name in layers}
+    # the list of layers, from top to bottom
+    height, width = merged.shape[:2]
+    items = "".join(
+        f"<layer name='{name}' src='{path}' x='0' y='0' opacity='1.0' visibility='visible' "
+        "composite-op='svg:src-over'/>"
+        for name, path in reversed(paths.items())
+    )
+    stack = f"<image version='0.0.3' w='{width}' h='{height}'><stack>{items}</stack></image>"
+    # an image of at most 256 x 256 pixels
+    thumbnail = Image.fromarray(merged)
+    thumbnail.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    thumbnail_png = io.BytesIO()
+    thumbnail.save(thumbnail_png, "PNG")
+    parts = {
+        "stack.xml": f"<?xml version='1.0' encoding='UTF-8'?>{stack}".encode(),
+        **{paths[name]: _png(levels) for name, levels in layers.items()},
+        "mergedimage.png": _png(merged),
+        "Thumbnails/thumbnail.png": thumbnail_png.getvalue(),
+    }
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        # the specification requires this entry to be first and uncompressed
+        archive.writestr("mimetype", "image/openraster")
+        for path, data in parts.items():
+            archive.writestr(path, data)
+    return file.getvalue()
 
 
 def _stacked(steps: Mapping[str, Levels]) -> dict[str, Bytes]:
@@ -114,7 +141,13 @@ def _with_alpha(layers: dict[str, Bytes], like: RasterImage) -> dict[str, Bytes]
     """
     if like.alpha is None:
         return layers
-    translucent = {name: _with_alpha_channel(layer) for name, layer in layers.items()}
+    # copies; gray and RGB layers get an opaque alpha channel
+    translucent = {
+        name: layer.copy()
+        if layer.shape[2:] == (4,)
+        else np.dstack([layer, np.full(layer.shape[:2], 255, np.uint8)])
+        for name, layer in layers.items()
+    }
     source_alpha = alpha_of_depth(like.alpha, 8)
     for first in range(0, len(source_alpha), _ROWS):
         rows = slice(first, first + _ROWS)
@@ -129,58 +162,7 @@ def _with_alpha(layers: dict[str, Bytes], like: RasterImage) -> dict[str, Bytes]
     return translucent
 
 
-def _with_alpha_channel(layer: Bytes) -> Bytes:
-    """Return a copy of a layer; add an opaque alpha channel to gray and RGB layers."""
-    if layer.shape[2:] == (4,):
-        return layer.copy()
-    return np.dstack([layer, np.full(layer.shape[:2], 255, np.uint8)])
-
-
 def _png(levels: Bytes) -> bytes:
     file = io.BytesIO()
     Image.fromarray(levels).save(file, "PNG", compress_level=3)
-    return file.getvalue()
-
-
-def _open_raster(layers: dict[str, Bytes], result: Bytes) -> bytes:
-    """Encode layers and their composite as an OpenRaster file; ``layers`` starts with the lowest layer."""
-    paths = {name: f"data/{name.lower()}.png" for name in layers}
-    parts = {
-        "stack.xml": _stack_xml(paths, result).encode(),
-        **{paths[name]: _png(levels) for name, levels in layers.items()},
-        "mergedimage.png": _png(result),
-        "Thumbnails/thumbnail.png": _thumbnail(result),
-    }
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        # the specification requires this entry to be first and uncompressed
-        archive.writestr("mimetype", "image/openraster")
-        for path, data in parts.items():
-            archive.writestr(path, data)
-    return file.getvalue()
-
-
-def _stack_xml(paths: dict[str, str], result: Bytes) -> str:
-    """Return the list of layers, from top to bottom, in the format of OpenRaster.
-
-    Args:
-        paths: Path of each layer in the archive by name, starting with the lowest layer.
-        result: Composite, which provides the size of the image.
-    """
-    height, width = result.shape[:2]
-    layers = "".join(
-        f"<layer name='{name}' src='{path}' x='0' y='0' opacity='1.0' visibility='visible' "
-        "composite-op='svg:src-over'/>"
-        for name, path in reversed(paths.items())
-    )
-    image = f"<image version='0.0.3' w='{width}' h='{height}'><stack>{layers}</stack></image>"
-    return f"<?xml version='1.0' encoding='UTF-8'?>{image}"
-
-
-def _thumbnail(result: Bytes) -> bytes:
-    """Return an image as a PNG of at most 256 x 256 pixels."""
-    image = Image.fromarray(result)
-    image.thumbnail((_THUMBNAIL, _THUMBNAIL))
-    file = io.BytesIO()
-    image.save(file, "PNG")
     return file.getvalue()

@@ -96,20 +96,16 @@ def quantized(rgb: Levels, alpha_of: RasterImage | None, depth: int) -> NDArray[
         is None or opaque.
     """
     integer_type = np.uint16 if depth == 16 else np.uint8
-    color = rgb if rgb.dtype == integer_type else _rounded(rgb, integer_type)
+    color: Levels = rgb
+    if rgb.dtype != integer_type:
+        color = np.empty(rgb.shape, dtype=integer_type)
+        maximum = np.float32(np.iinfo(integer_type).max)
+        for first in range(0, len(rgb), _BAND):  # rounded in bands, because float copies need much memory
+            rows = slice(first, first + _BAND)
+            color[rows] = np.rint(np.clip(unit_range(rgb[rows]), 0, 1) * maximum)
     if alpha_of is None or alpha_of.alpha is None:
         return np.ascontiguousarray(color)
     return np.dstack([color, alpha_of_depth(alpha_of.alpha, depth)])
-
-
-def _rounded(rgb: Levels, integer_type: type[np.uint8 | np.uint16]) -> Levels:
-    """Convert pixels of any type to 8-bit or 16-bit integers."""
-    color = np.empty(rgb.shape, dtype=integer_type)
-    maximum = np.float32(np.iinfo(integer_type).max)
-    for first in range(0, len(rgb), _BAND):  # rounded in bands, because float copies need much memory
-        rows = slice(first, first + _BAND)
-        color[rows] = np.rint(np.clip(unit_range(rgb[rows]), 0, 1) * maximum)
-    return color
 
 
 def alpha_of_depth(alpha: AlphaArray, depth: int) -> AlphaArray:
@@ -307,7 +303,15 @@ def chroma_note(image: RasterImage) -> str | None:
     """
     if is_gray(image):
         return None
-    lab = _sampled_lab(image.levels)
+    # imported here, because torch takes a second to import and reading images does not require it
+    import torch
+
+    from colorzoo.color.lab import linear_rgb_to_lab
+    from colorzoo.color.levels import linear_of
+
+    pixels = as_rgb(_sampled(image.levels, _TINT_SIDE)).reshape(-1, 3)
+    linear = linear_of(pixels.astype(np.float64))
+    lab = linear_rgb_to_lab(torch.from_numpy(linear.T)).T.numpy()  # (N, 3)
     if image.alpha is not None:
         opacity = _sampled(image.alpha, _TINT_SIDE).ravel()
         lab = lab[opacity >= 0.5 * opacity.max()]
@@ -331,37 +335,19 @@ def _is_tinted(lab: NDArray[np.float64]) -> bool:
         return False
     color_count = len(np.unique(lab, axis=0))
     if color_count <= 4:
-        return _has_single_hue(ab)
+        a, b = ab.mean(axis=0)
+        from_mean_hue = ab @ [-b, a]  # perpendicular to the mean, multiplied by its chroma
+        return bool(np.sqrt(np.mean(from_mean_hue**2)) < 2.5 * np.hypot(a, b))
     powers = np.vander(lightness / 100, 3)
     residual = powers @ np.linalg.lstsq(powers, ab, rcond=None)[0] - ab
     deviation = np.sqrt(np.mean(residual**2))
     return bool(deviation < (_MAX_DEVIATION if color_count > 256 else _MAX_DEVIATION / 2))
 
 
-def _has_single_hue(ab: NDArray[np.float64]) -> bool:
-    """Return whether the root mean square of the deviation from the hue of the mean ab is below 2.5."""
-    a, b = ab.mean(axis=0)
-    deviation = ab @ [-b, a]  # perpendicular to the mean, multiplied by its chroma
-    return bool(np.sqrt(np.mean(deviation**2)) < 2.5 * np.hypot(a, b))
-
-
 def _sampled(levels: Levels, side: int) -> Levels:
     """Return the pixels on a grid of at most ``side`` rows and columns."""
     step_y, step_x = (max(1, -(-length // side)) for length in levels.shape[:2])
     return levels[::step_y, ::step_x]
-
-
-def _sampled_lab(levels: Levels) -> NDArray[np.float64]:
-    """Return CIE Lab colors ``(N, 3)`` of pixels on a regular grid."""
-    # imported here, because torch takes a second to import and reading images does not require it
-    import torch
-
-    from colorzoo.color.lab import linear_rgb_to_lab
-    from colorzoo.color.levels import linear_of
-
-    pixels = as_rgb(_sampled(levels, _TINT_SIDE)).reshape(-1, 3)
-    linear = linear_of(pixels.astype(np.float64))
-    return linear_rgb_to_lab(torch.from_numpy(linear.T)).T.numpy()
 
 
 @dataclass(frozen=True)

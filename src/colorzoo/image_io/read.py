@@ -261,7 +261,14 @@ def open_pil(file: IO[bytes], name: str) -> Iterator[Image.Image]:
     head = file.read(64)
     is_heic = head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS and b"avif" not in head[8:]
     if is_heic:
-        _register_heic_reader(name)
+        try:
+            import pillow_heif
+        except ImportError as error:
+            raise ImageError(
+                f"{name} (HEIC) requires an optional package. Run `python -m pip install "
+                "'colorzoo[formats]'`, or convert the file to JPEG or TIFF."
+            ) from error
+        pillow_heif.register_heif_opener()  # registers the reader "HEIF" with Pillow
         formats = (*FORMATS, "HEIF")
     file.seek(0)
     try:
@@ -275,27 +282,12 @@ def open_pil(file: IO[bytes], name: str) -> Iterator[Image.Image]:
         raise ImageError(f"{name} is damaged and cannot be read ({_one_line(error)})") from error
     with image:
         if image.format == "JPEG2000":
-            _add_jpeg2000_metadata(image, file)
+            # add metadata that Pillow does not read; the file position does not change
+            position = file.tell()
+            file.seek(0)
+            image.info.update(jpeg2000_metadata(file.read()))
+            file.seek(position)
         yield image
-
-
-def _register_heic_reader(name: str) -> None:
-    """Register the reader ``"HEIF"`` with Pillow.
-
-    Args:
-        name: Name of the image file for the error message.
-
-    Raises:
-        ImageError: The package pillow-heif is not installed.
-    """
-    try:
-        import pillow_heif
-    except ImportError as error:
-        raise ImageError(
-            f"{name} (HEIC) requires an optional package. Run `python -m pip install "
-            "'colorzoo[formats]'`, or convert the file to JPEG or TIFF."
-        ) from error
-    pillow_heif.register_heif_opener()
 
 
 def open_without_limit(source: Path | IO[bytes], formats: tuple[str, ...] = FORMATS) -> Image.Image:
@@ -311,14 +303,6 @@ def open_without_limit(source: Path | IO[bytes], formats: tuple[str, ...] = FORM
             return Image.open(source, formats=formats)
         finally:
             Image.MAX_IMAGE_PIXELS = limit
-
-
-def _add_jpeg2000_metadata(image: Image.Image, file: IO[bytes]) -> None:
-    """Add metadata that Pillow does not read to ``image.info``; the file position does not change."""
-    position = file.tell()
-    file.seek(0)
-    image.info.update(jpeg2000_metadata(file.read()))
-    file.seek(position)
 
 
 def _one_line(error: Exception) -> str:
@@ -345,26 +329,33 @@ def from_pil(
     if not stored_exif and image.format == "TIFF":  # opened by the caller
         stored_exif = image.getexif().tobytes()
     exif, exif_notes = clean_exif(stored_exif.removeprefix(EXIF_PREFIX)) if stored_exif else (None, ())
+    # the resolution of the upright image, from the header or EXIF
+    dpi = image.info.get("dpi")
+    with suppress(Exception):  # as in `exif_orientation`
+        directory = image.getexif()
+        per_inch = {2: 1.0, 3: 2.54}  # units per inch; 3 means centimeters
+        if dpi is None and (scale := per_inch.get(directory.get(Base.ResolutionUnit, 2))):
+            dpi = (scale * directory[Base.XResolution], scale * directory[Base.YResolution])
+    upright_dpi = None
+    if dpi and min(dpi) > 1:  # 1 x 1 is a pixel aspect ratio, not a resolution
+        horizontal, vertical = float(dpi[0]), float(dpi[1])
+        upright_dpi = (vertical, horizontal) if orientation >= 5 else (horizontal, vertical)
     # comments of JPEG 2000 files contain the name of the encoder
     comment = None if image.format == "JPEG2000" else image.info.get("comment")
+    texts: dict[str, object] = getattr(image, "text", {}) if image.format == "PNG" else {}
     xmp = image.info.get("xmp")
     iptc = image.info.get("photoshop", {}).get(IPTC_RESOURCE)
     metadata = Metadata(
         exif=exif,
         xmp=clean_xmp(xmp) if isinstance(xmp, bytes) else None,
-        dpi=_upright_resolution(image, orientation),
-        text=_png_texts(image) if image.format == "PNG" else (),
+        dpi=upright_dpi,
+        text=tuple((key, str(value)) for key, value in texts.items() if not key.startswith(_SKIPPED_TEXT)),
         comment=comment if isinstance(comment, bytes) else None,
         iptc=iptc if isinstance(iptc, bytes) else None,
         format="JPEG" if image.format == "MPO" else image.format,
     )
     all_notes = notes + pixels.notes + exif_notes
     return _assemble(replace(pixels, notes=all_notes), metadata, orientation)
-
-
-def _png_texts(image: Image.Image) -> tuple[tuple[str, str], ...]:
-    texts: dict[str, object] = getattr(image, "text", {})
-    return tuple((key, str(value)) for key, value in texts.items() if not key.startswith(_SKIPPED_TEXT))
 
 
 def exif_orientation(image: Image.Image) -> int:
@@ -382,25 +373,15 @@ def stored_orientation(image: Image.Image) -> int:
         return 1
 
 
-def _upright_resolution(image: Image.Image, orientation: int) -> tuple[float, float] | None:
-    """Return the horizontal and vertical resolution of the upright image in dots per inch."""
-    dpi = image.info.get("dpi")
-    with suppress(Exception):  # as in `exif_orientation`
-        exif = image.getexif()
-        per_inch = {2: 1.0, 3: 2.54}  # units per inch; 3 means centimeters
-        if dpi is None and (scale := per_inch.get(exif.get(Base.ResolutionUnit, 2))):
-            dpi = (scale * exif[Base.XResolution], scale * exif[Base.YResolution])
-    if not (dpi and min(dpi) > 1):  # 1 x 1 is a pixel aspect ratio, not a resolution
-        return None
-    horizontal, vertical = float(dpi[0]), float(dpi[1])
-    return (vertical, horizontal) if orientation >= 5 else (horizontal, vertical)
-
-
 def _decode(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
     """Decode an opened image and convert its pixels to sRGB."""
     _drop_text_entries(image)
-    if "transparency" in image.info:
-        _scale_transparency(image)
+    # convert the transparent gray level of a 2- or 4-bit PNG to 8 bits; Pillow converts only pixels
+    level = image.info.get("transparency")
+    for bits in (2, 4):
+        full = 2**bits - 1
+        if isinstance(level, int) and level <= full and f"'L;{bits}'" in str(getattr(image, "tile", "")):
+            image.info["transparency"] = level * 255 // full
     is_deep_png = image.format == "PNG" and ";16" in str(getattr(image, "tile", ""))  # raw mode of the tiles
     samples: Samples | None = None  # of more than 8 bits
     try:
@@ -413,7 +394,10 @@ def _decode(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
         if file is not None and is_deep_png:
             samples = decode_png(file)
         if samples is None and image.mode.startswith(("I", "F")):
-            samples = _deep_samples(image)
+            stored: NDArray[Any] = np.asarray(image)
+            if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
+                stored = stored.astype(np.uint16)
+            samples = plain_samples(stored[..., None], 8 * stored.dtype.itemsize)
         if samples is None:
             return image_pixels(image)
         return sample_pixels(samples, image.info.get("icc_profile") or None)
@@ -430,28 +414,11 @@ def _decode(image: Image.Image, file: IO[bytes] | None, name: str) -> Pixels:
 def _drop_text_entries(image: Image.Image) -> None:
     """Remove PNG texts that replaced entries of another type in ``image.info``.
 
-    Pillow stores the text with the keyword ``dpi`` like the resolution. `_png_texts` reads all texts.
+    Pillow stores the text with the keyword ``dpi`` like the resolution. `from_pil` reads all texts.
     """
     for key in ("dpi", "icc_profile", "photoshop", "transparency"):
         if isinstance(image.info.get(key), str):
             del image.info[key]
-
-
-def _scale_transparency(image: Image.Image) -> None:
-    """Convert the transparent gray level of a 2- or 4-bit PNG to 8 bits; Pillow converts only pixels."""
-    level = image.info.get("transparency")
-    for bits in (2, 4):
-        full = 2**bits - 1
-        if isinstance(level, int) and level <= full and f"'L;{bits}'" in str(getattr(image, "tile", "")):
-            image.info["transparency"] = level * 255 // full
-
-
-def _deep_samples(image: Image.Image) -> Samples:
-    """Return the samples of an image whose mode has integers or floats of more than 8 bits."""
-    stored: NDArray[Any] = np.asarray(image)
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
-        stored = stored.astype(np.uint16)
-    return plain_samples(stored[..., None], 8 * stored.dtype.itemsize)
 
 
 def frame_notes(image: Image.Image) -> tuple[str, ...]:

@@ -89,7 +89,14 @@ def find_pages(file: IO[bytes]) -> tuple[Directory, ...]:
             has_overlap = tag_bytes > file_size  # separate directories are not larger than the file
             if has_overlap or _directory(page) in visited:  # the chain of directories can be circular
                 break
-            full_images = [_directory(each) for each in family if _is_full_image(each)]
+            full_images = [
+                _directory(each)
+                for each in family
+                if each.subfiletype in _FULL_IMAGES
+                and each.photometric != PHOTOMETRIC.MASK
+                and _pixel_count(_directory(each))
+                and each.dataoffsets
+            ]
             if full_images:
                 pages.append(max(full_images, key=_pixel_count))
             visited |= dict.fromkeys(map(_directory, family))
@@ -108,11 +115,6 @@ def _directory(page: Any) -> Directory:
 
 def _pixel_count(directory: Directory) -> int:
     return directory.size[0] * directory.size[1]
-
-
-def _is_full_image(page: Any) -> bool:
-    has_kind = page.subfiletype in _FULL_IMAGES and page.photometric != PHOTOMETRIC.MASK
-    return has_kind and bool(_pixel_count(_directory(page)) and page.dataoffsets)
 
 
 def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Metadata, int]:
@@ -137,7 +139,21 @@ def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Meta
             tiff_page: Any = tifffile.TiffPage(tiff, 0)
             pixels = sample_pixels(_samples(tiff_page, file_size), _bytes_of(tiff_page, PROFILE))
             exif, exif_notes = clean_exif(file, page.offset)
-            metadata, orientation = _metadata(tiff_page, exif)
+            # collect the metadata
+            stored_orientation = tiff_page.tags.valueof(ORIENTATION)
+            orientation: int = stored_orientation if stored_orientation in range(1, 9) else 1
+            has_unit = tiff_page.resolutionunit != tifffile.RESUNIT.NONE
+            dpi: tuple[float, float] = tiff_page.get_resolution(tifffile.RESUNIT.INCH) if has_unit else (1, 1)
+            upright_dpi = dpi if orientation < 5 else dpi[::-1]
+            xmp = _bytes_of(tiff_page, XMP)
+            metadata = Metadata(
+                exif=exif,
+                xmp=None if xmp is None else clean_xmp(xmp),
+                # 1 x 1 is a pixel aspect ratio, not a resolution
+                dpi=upright_dpi if min(dpi) > 1 else None,
+                iptc=_bytes_of(tiff_page, IPTC) or iptc_record(_bytes_of(tiff_page, PHOTOSHOP) or b""),
+                format="TIFF",
+            )
             return replace(pixels, notes=pixels.notes + exif_notes), metadata, orientation
     except SamplesError as error:
         raise ImageError(f"{name} {error}") from error
@@ -148,24 +164,6 @@ def read_page(file: IO[bytes], page: Directory, name: str) -> tuple[Pixels, Meta
     except Exception as error:  # codecs have their own error types, and damaged tags raise many types
         reason = " ".join(str(error).split())
         raise ImageError(f"{name} is damaged, truncated or not supported: {reason}") from error
-
-
-def _metadata(page: Any, exif: bytes | None) -> tuple[Metadata, int]:
-    stored = page.tags.valueof(ORIENTATION)
-    orientation: int = stored if stored in range(1, 9) else 1
-    has_unit = page.resolutionunit != tifffile.RESUNIT.NONE
-    dpi: tuple[float, float] = page.get_resolution(tifffile.RESUNIT.INCH) if has_unit else (1, 1)
-    upright_dpi = dpi if orientation < 5 else dpi[::-1]
-    xmp = _bytes_of(page, XMP)
-    data = Metadata(
-        exif=exif,
-        xmp=None if xmp is None else clean_xmp(xmp),
-        # 1 x 1 is a pixel aspect ratio, not a resolution
-        dpi=upright_dpi if min(dpi) > 1 else None,
-        iptc=_bytes_of(page, IPTC) or iptc_record(_bytes_of(page, PHOTOSHOP) or b""),
-        format="TIFF",
-    )
-    return data, orientation
 
 
 def _bytes_of(page: Any, tag: int) -> bytes | None:
@@ -179,76 +177,52 @@ def _samples(page: Any, file_size: int) -> Samples:
     Raises:
         SamplesError: Samples are missing, or the color type or the number of channels is not supported.
     """
-    color_channels = _color_channels(page)
-    bits = _bits_of(page)
+    bit_depths: int | tuple[int, ...] = page.bitspersample
+    bits = bit_depths if isinstance(bit_depths, int) else max(bit_depths)
+    # the number of color channels; without the tag, tifffile assumes inverted gray
+    has_color_type = Base.PhotometricInterpretation in page.tags
+    if not has_color_type:
+        color_channels = 3 if page.samplesperpixel > 2 else 1
+    elif page.photometric == PHOTOMETRIC.YCBCR and page.compression == COMPRESSION.JPEG:
+        color_channels = 3  # the JPEG decoder returns RGB
+    elif page.photometric in _COLOR_CHANNELS:
+        color_channels = _COLOR_CHANNELS[page.photometric]
+    else:
+        raise SamplesError(
+            f"is a {bits}-bit {page.photometric.name} TIFF, which is not supported. Save it as RGB."
+        )
     if page.imagedepth > 1:
         raise SamplesError("is a volumetric TIFF, which is not supported. Save each slice as a page.")
-    _check_complete(page, file_size)
-    stored = _channels_last(page)
-    if page.photometric == PHOTOMETRIC.PALETTE:
-        stored = _apply_palette(stored, page.colormap)
-        color_channels, bits = 3, 8  # the palette replaces each index by 8-bit RGB
-    channels = stored.shape[2]
-    if channels < color_channels:
-        raise SamplesError(f"is a TIFF with {channels} channels instead of {color_channels}. Save it as RGB.")
-    alpha_index, is_premultiplied = _alpha_of(page, color_channels, channels)
-    # without the tag, tifffile assumes inverted gray
-    has_color_type = Base.PhotometricInterpretation in page.tags
-    is_inverted = has_color_type and page.photometric == PHOTOMETRIC.MINISWHITE
-    return Samples(stored, bits, color_channels, is_inverted, alpha_index, is_premultiplied)
-
-
-def _bits_of(page: Any) -> int:
-    """Return the largest bit depth of the channels."""
-    bits: int | tuple[int, ...] = page.bitspersample
-    return bits if isinstance(bits, int) else max(bits)
-
-
-def _check_complete(page: Any, file_size: int) -> None:
-    """Raise `SamplesError` if samples are missing, which tifffile would read as zeros."""
+    # tifffile would read missing samples as zeros
     ends = [start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True)]
     if not ends or max(ends) > file_size:
         raise SamplesError("is truncated: some pixels are missing")
-
-
-def _channels_last(page: Any) -> NDArray[Any]:
-    """Decode the samples of a page as ``(H, W, C)``."""
+    # decode to (H, W, C)
     stored: NDArray[Any] = page.asarray()
     if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and stored.ndim == 3:
         stored = np.moveaxis(stored, 0, -1)
-    return stored.reshape(*stored.shape[:2], -1)
-
-
-def _color_channels(page: Any) -> int:
-    """Return the number of color channels; raise `SamplesError` if the color type is not supported."""
-    if Base.PhotometricInterpretation not in page.tags:
-        return 3 if page.samplesperpixel > 2 else 1
-    if page.photometric == PHOTOMETRIC.YCBCR and page.compression == COMPRESSION.JPEG:
-        return 3  # the JPEG decoder returns RGB
-    if page.photometric not in _COLOR_CHANNELS:
-        raise SamplesError(
-            f"is a {_bits_of(page)}-bit {page.photometric.name} TIFF, which is not supported. Save it as RGB."
-        )
-    return _COLOR_CHANNELS[page.photometric]
-
-
-def _apply_palette(stored: NDArray[Any], colormap: NDArray[Any]) -> NDArray[Any]:
-    """Replace the index channel by three color channels of 8 bits; further channels are kept."""
-    palette = np.asarray(colormap)
-    indices = np.minimum(stored[..., 0], palette.shape[1] - 1)
-    colors = palette[:, indices] >> (8 if palette.max() > 255 else 0)
-    return np.dstack([*colors.astype(np.uint8), stored[..., 1:]])
-
-
-def _alpha_of(page: Any, color: int, channels: int) -> tuple[int | None, bool]:
-    """Return the index of the alpha channel or None, and whether colors are premultiplied."""
-    kinds = tuple(int(kind) for kind in page.extrasamples)
-    if not kinds and channels == color + 1:  # an undeclared extra channel is alpha, as in Pillow
-        return color, False
-    for index, kind in enumerate(kinds):
+    stored = stored.reshape(*stored.shape[:2], -1)
+    # replace the indices of a palette by 8-bit RGB; further channels are kept
+    if page.photometric == PHOTOMETRIC.PALETTE:
+        palette = np.asarray(page.colormap)
+        indices = np.minimum(stored[..., 0], palette.shape[1] - 1)
+        colors = palette[:, indices] >> (8 if palette.max() > 255 else 0)
+        stored = np.dstack([*colors.astype(np.uint8), stored[..., 1:]])
+        color_channels, bits = 3, 8
+    channels = stored.shape[2]
+    if channels < color_channels:
+        raise SamplesError(f"is a TIFF with {channels} channels instead of {color_channels}. Save it as RGB.")
+    # the first extra channel that is alpha
+    kinds = [int(kind) for kind in page.extrasamples]
+    if not kinds and channels == color_channels + 1:
+        kinds = [EXTRASAMPLE.UNASSALPHA]  # an undeclared extra channel is alpha, as in Pillow
+    alpha_index, is_premultiplied = None, False
+    for index, kind in enumerate(kinds, color_channels):
         if kind in (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA):
-            return color + index, kind == EXTRASAMPLE.ASSOCALPHA
-    return None, False
+            alpha_index, is_premultiplied = index, kind == EXTRASAMPLE.ASSOCALPHA
+            break
+    is_inverted = has_color_type and page.photometric == PHOTOMETRIC.MINISWHITE
+    return Samples(stored, bits, color_channels, is_inverted, alpha_index, is_premultiplied)
 
 
 def encode_page(stored: NDArray[Any], data: Metadata, offset: int) -> tuple[bytes, bytes]:
@@ -267,29 +241,15 @@ def encode_page(stored: NDArray[Any], data: Metadata, offset: int) -> tuple[byte
     Raises:
         ImageError: The file would exceed the limit of 4 GB.
     """
-    strip = _compress(stored)
-    if offset + len(strip) > _MAX_TIFF:
-        raise ImageError("a TIFF must be smaller than 4 GB. Set --frames first to write only the first page.")
-    main, nested, _ = copy_directories(data.exif or b"")
-    main.update(_pixel_tags(stored, len(strip)))
-    set_resolution(main, data.dpi)
-    blocks = ((XMP, data.xmp), (IPTC, data.iptc), (PROFILE, data.icc))
-    main.update((number, value) for number, value in blocks if value)
-    # the strip follows the nested directories; Pillow adds the offset of the end of the main directory
-    main[Base.StripOffsets] = sum(len(directory.tobytes()) for directory in nested.values())
-    return encode_directories(main, nested, offset), strip
-
-
-def _compress(stored: NDArray[Any]) -> bytes:
-    """Compress pixels with Deflate, after horizontal differencing."""
+    # compress with Deflate, after horizontal differencing
     little_endian = stored.astype(stored.dtype.newbyteorder("<"), copy=False)
     differences = imagecodecs.delta_encode(little_endian, axis=1)
     # the encoder accepts any buffer, although it is typed as bytes; tobytes() would copy the whole page
-    return bytes(imagecodecs.deflate_encode(cast(bytes, differences)))
-
-
-def _pixel_tags(stored: NDArray[Any], strip_length: int) -> dict[int, int | tuple[int, ...]]:
-    """Return the tags that describe pixels ``(H, W, C)`` and their strip, except for the strip offset."""
+    strip = bytes(imagecodecs.deflate_encode(cast(bytes, differences)))
+    if offset + len(strip) > _MAX_TIFF:
+        raise ImageError("a TIFF must be smaller than 4 GB. Set --frames first to write only the first page.")
+    main, nested, _ = copy_directories(data.exif or b"")
+    # tags of the pixels and their strip
     height, width, channels = stored.shape
     tags: dict[int, int | tuple[int, ...]] = {
         Base.ImageWidth: width,
@@ -299,12 +259,19 @@ def _pixel_tags(stored: NDArray[Any], strip_length: int) -> dict[int, int | tupl
         Base.PhotometricInterpretation: int(PHOTOMETRIC.RGB),
         Base.SamplesPerPixel: channels,
         Base.RowsPerStrip: height,
-        Base.StripByteCounts: strip_length,
+        Base.StripByteCounts: len(strip),
         Base.Predictor: int(PREDICTOR.HORIZONTAL),
     }
     if channels == 4:
         tags[Base.ExtraSamples] = int(EXTRASAMPLE.UNASSALPHA)
-    return tags
+    main.update(tags)
+    # tags of the metadata
+    set_resolution(main, data.dpi)
+    blocks = ((XMP, data.xmp), (IPTC, data.iptc), (PROFILE, data.icc))
+    main.update((number, value) for number, value in blocks if value)
+    # the strip follows the nested directories; Pillow adds the offset of the end of the main directory
+    main[Base.StripOffsets] = sum(len(directory.tobytes()) for directory in nested.values())
+    return encode_directories(main, nested, offset), strip
 
 
 class SamplesError(ValueError):
@@ -349,40 +316,43 @@ def sample_pixels(samples: Samples, profile: bytes | None) -> Pixels:
     Raises:
         SamplesError: Some color values are NaN, infinite or complex.
     """
-    values = samples.values
+    values, bits = samples.values, samples.bits
     color = values[..., 0] if samples.color == 1 else values[..., : samples.color]
-    levels, notes = _levels(color, samples.bits)
-    alpha = None
+    # convert the type of the color channels
+    levels: Levels
+    notes: tuple[str, ...] = ()
+    if color.dtype.kind == "b":
+        levels = color.astype(np.uint8) * np.uint8(255)
+    elif color.dtype.kind != "u" or bits > 16:
+        levels, notes = _unit_range(color)
+    else:
+        full, top = 2**bits - 1, int(color.max())
+        if bits > 8 and top < full * _DARK:
+            notes = (f"very dark: values reach only {top} of {full}",)
+        if bits in (8, 16):
+            levels = color.astype(np.uint8 if bits == 8 else np.uint16)
+        else:
+            levels = np.minimum(color.astype(np.float32) / np.float32(full), 1)
+    # convert the type of alpha, and divide premultiplied colors by alpha
+    alpha: AlphaArray | None = None
     if samples.alpha is not None:
-        alpha = _alpha(values[..., samples.alpha], samples.bits)
+        stored_alpha = values[..., samples.alpha]
+        kind = stored_alpha.dtype.kind
+        if kind == "u" and bits in (8, 16):
+            alpha = stored_alpha.astype(np.uint8) if bits == 8 else stored_alpha.astype(np.uint16)
+        else:
+            value_bits = bits - 1 if kind == "i" else bits  # without the sign
+            full_alpha = 1.0 if kind == "f" else 2.0**value_bits - 1
+            opacity = np.clip(np.nan_to_num(stored_alpha.astype(np.float64) / full_alpha), 0, 1)
+            alpha = np.rint(opacity * 65535).astype(np.uint16)
         if samples.multiplied:
-            levels = _divided_by_alpha(levels, alpha)
+            divisor = unit_range(np.maximum(alpha, 1))  # at least one level, which avoids a division by 0
+            levels = np.clip(unit_range(levels) / (divisor[..., None] if levels.ndim == 3 else divisor), 0, 1)
     if samples.inverted:
         white = np.iinfo(levels.dtype).max if levels.dtype.kind == "u" else np.float32(1)
         levels = white - levels
-    bit_depth = 8 if samples.bits <= 8 else 16
+    bit_depth = 8 if bits <= 8 else 16
     return with_profile(Pixels(levels, alpha, bit_depth, notes=notes), profile)
-
-
-def _divided_by_alpha(levels: Levels, alpha: AlphaArray) -> FloatArray:
-    """Convert premultiplied pixels to float pixels that are not premultiplied."""
-    opacity = unit_range(np.maximum(alpha, 1))  # at least one level, which avoids a division by 0
-    if levels.ndim == 3:
-        opacity = opacity[..., None]
-    return np.clip(unit_range(levels) / opacity, 0, 1)
-
-
-def _levels(stored: NDArray[Any], bits: int) -> tuple[Levels, tuple[str, ...]]:
-    if stored.dtype.kind == "b":
-        return stored.astype(np.uint8) * np.uint8(255), ()
-    if stored.dtype.kind != "u" or bits > 16:
-        return _unit_range(stored)
-    full = 2**bits - 1
-    top = int(stored.max())
-    notes = (f"very dark: values reach only {top} of {full}",) if bits > 8 and top < full * _DARK else ()
-    if bits in (8, 16):
-        return stored.astype(np.uint8 if bits == 8 else np.uint16), notes
-    return np.minimum(stored.astype(np.float32) / np.float32(full), 1), notes
 
 
 def _unit_range(stored: NDArray[Any]) -> tuple[FloatArray, tuple[str, ...]]:
@@ -409,8 +379,15 @@ def _unit_range(stored: NDArray[Any]) -> tuple[FloatArray, tuple[str, ...]]:
             f"contains NaN or infinite values ({invalid_count} of {values.size}). Replace these values."
         )
     low, high = float(values.min()), float(values.max())
+    # common maxima of the data type, in ascending order
+    if stored.dtype.kind == "f":
+        white_levels = [1.0, 255.0, 65535.0]
+    elif stored.dtype.kind == "i":
+        white_levels = sorted({255.0, 65535.0, float(np.iinfo(stored.dtype).max)})
+    else:
+        white_levels = [255.0, 65535.0, 2.0**32 - 1, 2.0**64 - 1]
     overshoot = _OVERSHOOT if stored.dtype.kind == "f" else 0.0
-    for white in _white_levels(stored.dtype):
+    for white in white_levels:
         is_in_range = low >= -overshoot * white and high <= (1 + overshoot) * white
         is_too_dark = white != 1 and high < white * _DARK
         if is_in_range and not is_too_dark:
@@ -418,25 +395,6 @@ def _unit_range(stored: NDArray[Any]) -> tuple[FloatArray, tuple[str, ...]]:
             return np.clip(values / white, 0, 1).astype(np.float32), notes
     stretched = ((values - low) / max(high - low, 1e-12)).astype(np.float32)
     return stretched, (f"range of values from {low:g} to {high:g} stretched to black and white",)
-
-
-def _white_levels(dtype: np.dtype[Any]) -> list[float]:
-    """Return the common maxima of samples with a data type, in ascending order."""
-    if dtype.kind == "f":
-        return [1.0, 255.0, 65535.0]
-    if dtype.kind == "i":
-        return sorted({255.0, 65535.0, float(np.iinfo(dtype).max)})
-    return [255.0, 65535.0, 2.0**32 - 1, 2.0**64 - 1]
-
-
-def _alpha(stored: NDArray[Any], bits: int) -> AlphaArray:
-    kind = stored.dtype.kind
-    if kind == "u" and bits in (8, 16):
-        return stored.astype(np.uint8) if bits == 8 else stored.astype(np.uint16)
-    value_bits = bits - 1 if kind == "i" else bits  # without the sign
-    full = 1.0 if kind == "f" else 2.0**value_bits - 1
-    opacity = np.clip(np.nan_to_num(stored.astype(np.float64) / full), 0, 1)
-    return np.rint(opacity * 65535).astype(np.uint16)
 
 
 def decode_jpeg2000(file: IO[bytes]) -> Samples | None:

@@ -130,17 +130,13 @@ def write_notes(path: str | Path, like: RasterImage) -> tuple[str, ...]:
         "resolution": data.dpi,
     }
     for title, value in values.items():
-        if value and not _can_contain(kind, title, value):
+        is_supported = kind in _METADATA_FORMATS[title]
+        if kind == "JPEG" and title != "color profile" and isinstance(value, bytes):
+            # only a color profile can span several segments
+            is_supported = is_supported and len(value) <= JPEG_SEGMENT
+        if value and not is_supported:
             notes.append(f"{title} was not saved, because the {kind} file cannot contain it")
     return tuple(notes)
-
-
-def _can_contain(kind: str, title: str, value: object) -> bool:
-    if kind not in _METADATA_FORMATS[title]:
-        return False
-    if kind == "JPEG" and title != "color profile" and isinstance(value, bytes):
-        return len(value) <= JPEG_SEGMENT  # only a color profile can span several segments
-    return True
 
 
 def output_bit_depth(path: str | Path, like: RasterImage) -> int:
@@ -339,8 +335,13 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
         alpha: Whether the source image has an alpha channel.
     """
     if kind == "PNG":
+        texts = PngImagePlugin.PngInfo()
+        for key, value in data.text:
+            texts.add_itxt(key.encode("latin-1", "replace").decode("latin-1"), value)
+        if data.xmp:
+            texts.add_itxt("XML:com.adobe.xmp", data.xmp.decode("utf-8", "replace"))
         exif = data.exif or b""
-        return {"pnginfo": _png_texts(data), "icc_profile": data.icc, "exif": exif, "dpi": data.dpi}
+        return {"pnginfo": texts, "icc_profile": data.icc, "exif": exif, "dpi": data.dpi}
     if kind == "WEBP":
         return {**_web_options(data), "quality": quality, "lossless": quality >= 100, "exact": alpha}
     if kind == "AVIF":
@@ -350,20 +351,17 @@ def save_options(kind: str, data: Metadata, quality: int, *, alpha: bool) -> dic
         return {"comment": data.comment} if data.comment else {}
     resolution = {"dpi": data.dpi} if data.dpi else {}
     if kind == "JPEG":
+        blocks = {"exif": data.exif and EXIF_PREFIX + data.exif, "xmp": data.xmp, "comment": data.comment}
+        if data.iptc:
+            body = _PHOTOSHOP_PREFIX + photoshop_resources(data.iptc)
+            length = struct.pack(">H", 2 + len(body) & 0xFFFF)  # a longer block is dropped below
+            blocks["extra"] = b"\xff\xed" + length + body  # APP13 segment
+        # a block that is too long for a segment is dropped
+        segments = {name: block for name, block in blocks.items() if block and len(block) <= JPEG_SEGMENT}
         # without chroma subsampling, which would blur the colors of small hints
         options = {"quality": quality, "subsampling": 0, "icc_profile": data.icc}
-        return {**options, **_jpeg_segments(data), **resolution}
+        return {**options, **segments, **resolution}
     return resolution  # BMP
-
-
-def _jpeg_segments(data: Metadata) -> dict[str, bytes]:
-    """Return the metadata arguments for JPEG, without metadata blocks that are too long for a segment."""
-    blocks = {"exif": data.exif and EXIF_PREFIX + data.exif, "xmp": data.xmp, "comment": data.comment}
-    if data.iptc:
-        body = _PHOTOSHOP_PREFIX + photoshop_resources(data.iptc)
-        length = struct.pack(">H", 2 + len(body) & 0xFFFF)  # a longer block is dropped below
-        blocks["extra"] = b"\xff\xed" + length + body  # APP13 segment
-    return {name: block for name, block in blocks.items() if block and len(block) <= JPEG_SEGMENT}
 
 
 def _web_options(data: Metadata) -> dict[str, Any]:
@@ -372,15 +370,6 @@ def _web_options(data: Metadata) -> dict[str, Any]:
     set_resolution(main, data.dpi)
     exif = encode_exif(main, nested)
     return {"icc_profile": data.icc or b"", "exif": exif or b"", "xmp": data.xmp or b""}
-
-
-def _png_texts(data: Metadata) -> PngImagePlugin.PngInfo:
-    texts = PngImagePlugin.PngInfo()
-    for key, value in data.text:
-        texts.add_itxt(key.encode("latin-1", "replace").decode("latin-1"), value)
-    if data.xmp:
-        texts.add_itxt("XML:com.adobe.xmp", data.xmp.decode("utf-8", "replace"))
-    return texts
 
 
 def write_whole(path: Path, content: bytes, *, overwrite: bool = True) -> None:
