@@ -50,7 +50,7 @@ def run(args: InfoOptions) -> int:
     failed = False
     for path in paths:
         records = [_read_record(path)]
-        errors = []
+        errors: list[tuple[str, ImageError]] = []
         # a folder of video frames has one record, which is stored in the folder
         if not records[0]["origin"] and path.is_dir():
             files, errors = images_and_videos(path)
