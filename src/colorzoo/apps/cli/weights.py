@@ -19,7 +19,6 @@ from colorzoo.weights import (
     UNTRAINED,
     USES,
     StoredType,
-    WeightFile,
     fetch,
     file_problem,
     list_weights,
@@ -159,17 +158,15 @@ def _list(args: ListOptions) -> int:
     if args.json:
         print(json.dumps([row.to_dict() for row in rows], indent=2))
         return 0
-    print_table(_LIST_HEADER, [_table_row(row) for row in rows])
+    table = []
+    for row in rows:
+        digest = "not published" if row.sha256 is None else row.sha256[:12]
+        if row.sha256 is not None and row.weights.sha256 is None:
+            digest += " (recorded)"
+        size, licenses = megabytes(row.weights.size), (row.weights.license, row.code_license)
+        table.append((row.model, row.tag, size, *licenses, digest, row.origin, row.where, str(row.path)))
+    print_table(_LIST_HEADER, table)
     return 0
-
-
-def _table_row(file: WeightFile) -> tuple[str, ...]:
-    """Return the cells of a weight file, in the order of `_LIST_HEADER`."""
-    digest = "not published" if file.sha256 is None else file.sha256[:12]
-    if file.sha256 is not None and file.weights.sha256 is None:
-        digest += " (recorded)"
-    size, licenses = megabytes(file.weights.size), (file.weights.license, file.code_license)
-    return file.model, file.tag, size, *licenses, digest, file.origin, file.where, str(file.path)
 
 
 def _verify(args: VerifyOptions) -> int:
