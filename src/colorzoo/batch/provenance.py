@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from colorzoo import __version__
 from colorzoo.batch.settings import ColorSettings
@@ -99,7 +99,15 @@ def result_provenance(
     Raises:
         ColorzooError: The model does not exist, or its weights cannot be downloaded.
     """
-    recorded_settings = _recorded_settings(settings, loaded, max_side)
+    # the settings that determine a result, and the engine, by name
+    found = {each.name: getattr(settings, each.name) for each in fields(ColorSettings)}
+    found["max_side"] = max_side
+    if loaded is not None:
+        found |= {"temperature": None, "render_factor": None, **loaded.settings}
+        found |= {"size": loaded.requested_size, "precision": loaded.precision, "engine": loaded.engine}
+    recorded_settings = {
+        name: value for name, value in found.items() if value is not None and name not in _UNRECORDED
+    }
     if settings.strength is not None:
         recipe = replace(recipe, strength=settings.strength)
     if isinstance(model, ModelChoice):
@@ -114,8 +122,9 @@ def result_provenance(
     decisive_settings = {name: value for name, value in recorded_settings.items() if name != "engine"}
     decisive_recipe = {**hashed_recipe, "image": None}  # without size and SHA-256 of the source
     decisive: list[object] = [decisive_settings, decisive_recipe]
-    if loaded is not None:
-        decisive += _setting_file_hashes(loaded.settings)
+    if loaded is not None:  # hashes of the files among its settings, such as `matcher_weights` of `huang2022`
+        paths = [Path(value) for value in loaded.settings.values() if isinstance(value, str | Path)]
+        decisive += [digest for digest in map(digest_or_empty, paths) if digest]
     if isinstance(model, ModelChoice) and model.is_replaceable:
         # the default model for drawings replaces this model if an image is line art
         sketch_model = choose_model(None, "sketch", fast=model.fast)
@@ -131,24 +140,6 @@ def result_provenance(
         crop="" if recipe.crop is None else recipe.crop.to_text(),
         files=files,
     )
-
-
-def _recorded_settings(
-    settings: ColorSettings, loaded: Colorizer | None, max_side: int | None
-) -> dict[str, Any]:
-    """Return the settings that determine a result, and the engine, by name; None values are omitted."""
-    found = {each.name: getattr(settings, each.name) for each in fields(ColorSettings)}
-    found["max_side"] = max_side
-    if loaded is not None:
-        found |= {"temperature": None, "render_factor": None, **loaded.settings}
-        found |= {"size": loaded.requested_size, "precision": loaded.precision, "engine": loaded.engine}
-    return {name: value for name, value in found.items() if value is not None and name not in _UNRECORDED}
-
-
-def _setting_file_hashes(settings: Mapping[str, Any]) -> list[str]:
-    """Return the SHA-256 of each file among model settings, such as ``matcher_weights`` of `huang2022`."""
-    paths = [Path(value) for value in settings.values() if isinstance(value, str | Path)]
-    return [digest for digest in map(digest_or_empty, paths) if digest]
 
 
 def _with_files(recipe: Recipe, files: Sequence[tuple[FileUse, str, str | None]]) -> Recipe:

@@ -49,7 +49,13 @@ def with_settings(
         recipe = with_references(recipe, paths, settings.reference_weights)
         recipe = recipe.with_references(own_references)  # with their hashes
     if settings.reassigned:
-        recipe = _with_reassigned(recipe, settings.reassigned)
+        moved = {str(old): new for old, new in recipe.classes.moved.items()}
+        for text in settings.reassigned:
+            old_class, _, new_class = text.partition("=")
+            if not (old_class.isdigit() and new_class.isdigit()):
+                raise GuidanceError(f"--class must be OLD=NEW, for example 3=7, got {text!r}")
+            moved[old_class] = int(new_class)
+        recipe = recipe.with_fields("classes", {"map": moved})
     return recipe
 
 
@@ -68,16 +74,3 @@ def with_references(recipe: Recipe, names: Sequence[str], weights: Sequence[floa
     first, *more = ({"path": name, "weight": share} for name, share in zip(names, shares, strict=True))
     recipe = replace(recipe, extra={**recipe.extra, "exemplar": {"alpha": recipe.exemplar.alpha}})
     return recipe.with_fields("exemplar", {**first, "more": more or None})
-
-
-def _with_reassigned(recipe: Recipe, reassigned: Sequence[str]) -> Recipe:
-    """Add reassigned classes, written as ``OLD=NEW``, to the classes of a recipe."""
-    moved = {str(old): new for old, new in recipe.classes.moved.items()}
-    return recipe.with_fields("classes", {"map": moved | dict(map(_parse_reassigned, reassigned))})
-
-
-def _parse_reassigned(text: str) -> tuple[str, int]:
-    old, _, new = text.partition("=")
-    if not (old.isdigit() and new.isdigit()):
-        raise GuidanceError(f"--class must be OLD=NEW, for example 3=7, got {text!r}")
-    return old, int(new)

@@ -31,7 +31,7 @@ from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.files import digest_of
 from colorzoo.guidance.border import parse_border
 from colorzoo.image_io.provenance import read_provenance
-from colorzoo.image_io.raster_image import Levels, as_rgb
+from colorzoo.image_io.raster_image import as_rgb
 from colorzoo.image_io.read import read_image
 from colorzoo.image_io.write import write_whole
 
@@ -152,45 +152,33 @@ def _entry(result: FileResult) -> ReportEntry:
         image, record, digest = read_image(path), read_provenance(path), digest_of(path)
     except (OSError, ColorzooError) as error:
         return ReportEntry(source, notes=f"{path} cannot be read for the report: {error}")
-    entry = ReportEntry(
+    # the color thumbnail ``(3, h, w)`` in [0, 1]: subsample first, then average the rest
+    levels = image.levels
+    step = max(1, max(levels.shape[:2]) // (4 * _THUMBNAIL))
+    small = Image.fromarray((as_rgb(levels[::step, ::step]) * 255 + 0.5).astype(np.uint8))
+    small.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX)
+    thumbnail = torch.from_numpy(np.array(small)).permute(2, 0, 1) / 255
+    # the gray thumbnail
+    lab = rgb_to_lab(thumbnail)
+    lightness, ab = lab[:1], lab[1:]
+    gray = lab_to_rgb(torch.cat([lightness, torch.zeros_like(ab)]))
+    # the mean chroma of the colorized part
+    inside = "" if record is None or record.crop else record.border  # a crop shifts the border
+    height, width = levels.shape[:2]
+    colorized_ab = _within(ab, inside, (width, height))
+    return ReportEntry(
         source,
         os.path.abspath(path),
         float(record.uncertainty) if record and record.uncertainty else None,
+        round(float(colorized_ab.norm(dim=0).mean()), 1),
         border="" if record is None else record.border,
         notes="; ".join(note for note in result.notes if note != ALREADY_DONE),
         model=record.model if record else result.model,
         source_sha256=record.source if record else "",
         result_sha256=digest,
+        gray=_jpeg(gray),
+        color=_jpeg(thumbnail),
     )
-    inside = "" if record is None or record.crop else record.border  # a crop shifts the border
-    return _with_thumbnails(entry, image.levels, inside)
-
-
-def _with_thumbnails(entry: ReportEntry, levels: Levels, inside: str) -> ReportEntry:
-    """Return a copy of a report row with the thumbnails and mean chroma of its result.
-
-    Args:
-        entry: Report row without thumbnails and chroma.
-        levels: Pixels of the result, ``(H, W)`` or ``(H, W, 3)``.
-        inside: Colorized part, for which the chroma is computed, as ``X,Y,WIDTH,HEIGHT`` in pixels of the
-            result; empty for the whole image.
-    """
-    thumbnail = _shrunk(levels)
-    lab = rgb_to_lab(thumbnail)
-    lightness, ab = lab[:1], lab[1:]
-    gray = lab_to_rgb(torch.cat([lightness, torch.zeros_like(ab)]))
-    height, width = levels.shape[:2]
-    colorized_ab = _within(ab, inside, (width, height))
-    chroma = round(float(colorized_ab.norm(dim=0).mean()), 1)
-    return replace(entry, chroma=chroma, gray=_jpeg(gray), color=_jpeg(thumbnail))
-
-
-def _shrunk(levels: Levels) -> Tensor:
-    """Return a thumbnail ``(3, h, w)`` in [0, 1]."""
-    step = max(1, max(levels.shape[:2]) // (4 * _THUMBNAIL))  # subsample first, then average the rest
-    image = Image.fromarray((as_rgb(levels[::step, ::step]) * 255 + 0.5).astype(np.uint8))
-    image.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX)
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1) / 255
 
 
 def _within(values: Tensor, border: str, size: tuple[int, int]) -> Tensor:
@@ -227,8 +215,9 @@ def write_report(path: Path, entries: Sequence[ReportEntry]) -> list[Path]:
         ColorzooError: A file cannot be written, or an HTML page would replace a file that is not a report.
     """
     if path.suffix.lower() == ".csv":
-        table = _table(entries).encode("utf-8", "surrogateescape")  # keeps file names that are not UTF-8
-        write_whole(path, table)
+        rows = ([getattr(entry, name) for name in COLUMNS] for entry in entries)
+        table = _line(COLUMNS) + "".join(map(_line, rows))
+        write_whole(path, table.encode("utf-8", "surrogateescape"))  # keeps file names that are not UTF-8
         return [path]
     page_count = max(1, math.ceil(len(entries) / PER_PAGE))
     further_pages = [path.with_name(f"{path.stem}-{n}{path.suffix}") for n in range(2, page_count + 1)]
@@ -293,12 +282,6 @@ def _read_page(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict) or not {"pages", "images"} <= data.keys():
         raise ColorzooError(f"{path} must be a report page written by `colorzoo colorize --report`")
     return data
-
-
-def _table(entries: Sequence[ReportEntry]) -> str:
-    """Return the report as CSV text."""
-    rows = ([getattr(entry, name) for name in COLUMNS] for entry in entries)
-    return _line(COLUMNS) + "".join(map(_line, rows))
 
 
 def _line(cells: Iterable[object]) -> str:

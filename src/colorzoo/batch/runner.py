@@ -415,9 +415,13 @@ class FileColorizer:
                     file.seek(0)
                     provenance = with_source(self.provenance(size), digest, Path(task.name).name)
                 if self.skip_done and provenance is not None:
-                    existing = self._existing_result(task, provenance)
-                    if existing is not None:
-                        return existing
+                    read = self.bucket.read_provenance if self.bucket else read_provenance
+                    state = result_state(read(task.target), provenance)
+                    if state == "done" or (not self.overwrite and os.path.lexists(task.target)):
+                        return task.existing_result(state)
+                    if self.overwrite == "results" and state == "unknown" and os.path.lexists(task.target):
+                        problem = f"{task.target} already exists and does not record its source image"
+                        return task.result("failed", f"{problem}. Choose another --output.")
                 may_write_frames = self.needs_all_frames or output_format(task.target) in ANIMATED_FORMATS
                 frames = None
                 if may_write_frames and self.settings.frames == "all":
@@ -430,17 +434,6 @@ class FileColorizer:
                 return SourceImages(next(images), frames, images, provenance)
         except OSError as error:
             raise ImageError(f"{task.name} cannot be read: {error.strerror or error}") from error
-
-    def _existing_result(self, task: FileTask, provenance: ImageProvenance) -> FileResult | None:
-        """Return the result of a file whose target exists and must not be replaced; otherwise None."""
-        read = self.bucket.read_provenance if self.bucket else read_provenance
-        state = result_state(read(task.target), provenance)
-        if state == "done" or (not self.overwrite and os.path.lexists(task.target)):
-            return task.existing_result(state)
-        if self.overwrite == "results" and state == "unknown" and os.path.lexists(task.target):
-            problem = f"{task.target} already exists and does not record its source image"
-            return task.result("failed", f"{problem}. Choose another --output.")
-        return None
 
     def _frames_to_color(self, file: IO[bytes], name: str, target: Path) -> Frames | None:
         """Describe the frames or pages of a file; return None if only the first image is colorized.
@@ -482,12 +475,24 @@ class FileColorizer:
 
         A file with several frames or pages is colorized and written one frame at a time.
         """
-        if opened.source.frames is not None:
-            return self._color_frames(opened, opened.source.frames)
-        colored, provenance = colorize_task(opened.prepared), opened.source.provenance
-        record = None if provenance is None else with_prediction(provenance, colored)
-        colored = replace(colored, prediction=None)  # frees the output of the network
-        return ColoredFile(opened.task, opened.source.first.image, colored, record, opened.notes)
+        task, first, frames = opened.task, opened.source.first.image, opened.source.frames
+        provenance = opened.source.provenance
+        if frames is None:
+            colored = colorize_task(opened.prepared)
+            record = None if provenance is None else with_prediction(provenance, colored)
+            colored = replace(colored, prediction=None)  # frees the output of the network
+            return ColoredFile(task, first, colored, record, opened.notes)
+        # read, colorize and write one frame at a time, so that only one frame is in memory
+        like, not_embedded = embed_provenance(first, task.target, provenance)
+        color_notes: list[str] = []
+        models = [opened.prepared.network.name]
+        colored_frames = self._colored_frames(opened, frames, like, color_notes, models)
+        quality, overwrite = self.settings.quality, bool(self.overwrite)
+        with sidecar_written(task.target, first.metadata, not_embedded) as written:
+            write_frames(task.target, colored_frames, frames, quality=quality, overwrite=overwrite)
+        notes = dict.fromkeys((*opened.notes, *frames_notes(task.target, frames), *color_notes))
+        result = task.result("colored", *notes, *written, model=", ".join(dict.fromkeys(models)))
+        return WrittenFrames(task, result)
 
     def write(self, file: ColoredFile | WrittenFrames) -> FileResult:
         """Write a result, unless `color` has written it, and upload it to the bucket.
@@ -523,20 +528,6 @@ class FileColorizer:
             return task.result("skipped", ALREADY_DONE)
         notes = (*file.notes, *image.notes, *colored.notes, *written)
         return task.result("colored", *notes, model=colored.task.network.name, stages=colored.task.log)
-
-    def _color_frames(self, opened: OpenedFile, frames: Frames) -> WrittenFrames:
-        """Read, colorize and write one frame at a time, so that only one frame is in memory."""
-        task, first = opened.task, opened.source.first.image
-        like, not_embedded = embed_provenance(first, task.target, opened.source.provenance)
-        color_notes: list[str] = []
-        models = [opened.prepared.network.name]
-        colored = self._colored_frames(opened, frames, like, color_notes, models)
-        quality, overwrite = self.settings.quality, bool(self.overwrite)
-        with sidecar_written(task.target, first.metadata, not_embedded) as written:
-            write_frames(task.target, colored, frames, quality=quality, overwrite=overwrite)
-        notes = dict.fromkeys((*opened.notes, *frames_notes(task.target, frames), *color_notes))
-        result = task.result("colored", *notes, *written, model=", ".join(dict.fromkeys(models)))
-        return WrittenFrames(task, result)
 
     def _colored_frames(
         self,

@@ -19,7 +19,7 @@ from colorzoo import __version__
 from colorzoo.batch.task import FileResult
 from colorzoo.errors import ColorzooError
 from colorzoo.image_io.formats import WRITABLE
-from colorzoo.image_io.provenance import SOURCE_TYPES, ImageProvenance, read_provenance
+from colorzoo.image_io.provenance import SOURCE_TYPES, read_provenance
 from colorzoo.image_io.write import write_whole
 
 _ON_CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
@@ -39,7 +39,9 @@ def load_signer(path: Path) -> Signer:
         ColorzooError: The file cannot be read, or signing with the key fails.
     """
     try:
-        certificates, key = _split_pem(path.read_bytes())
+        pem = path.read_bytes()
+        certificates = pem[pem.index(_BEGIN) : pem.rindex(_END) + len(_END)]  # ValueError without them
+        key = pem.replace(certificates, b"")
         timestamp_url = None  # signatures contain no timestamp of a server
         info = C2paSignerInfo(_algorithm(key), certificates, key, timestamp_url)
         signer = Signer.from_info(info)
@@ -83,31 +85,29 @@ def sign_results(results: Iterable[FileResult], signer: Signer, advance: Callabl
             record = read_provenance(path) if mime_type in supported else None
             if record is None:
                 unsigned.append(result.output)
-            else:
-                _sign_file(path, mime_type, record, signer)
+                advance()
+                continue
+            # the creation of the result and, if cropped, the crop
+            when = {"when": record.date} if record.date else {}
+            by = {"softwareAgent": {"name": "colorzoo", "version": record.version}} | when
+            created = {
+                "action": "c2pa.created",
+                "digitalSourceType": record.source_type,
+                "description": f"colors by {record.model}; the source has the SHA-256 {record.source}",
+            }
+            actions = [created | by]
+            if record.crop:
+                part = f"cropped to this part of the source: {record.crop}"
+                cropped = {"action": "c2pa.cropped", "description": part}
+                actions.append(cropped | by)
+            try:
+                content = io.BytesIO(path.read_bytes())
+                if Reader.try_create(mime_type, content) is None:  # not signed yet
+                    write_whole(path, _signed(content, mime_type, _manifest(path.name, actions), signer))
+            except (OSError, C2paError) as error:
+                raise ColorzooError(f"--sign: {path} cannot be signed: {error}") from error
         advance()
     return unsigned
-
-
-def _sign_file(path: Path, kind: str, record: ImageProvenance, signer: Signer) -> None:
-    """Sign a file that has no signature."""
-    try:
-        content = io.BytesIO(path.read_bytes())
-        if Reader.try_create(kind, content) is None:
-            write_whole(path, _signed(content, kind, _manifest(path.name, _signed_actions(record)), signer))
-    except (OSError, C2paError) as error:
-        raise ColorzooError(f"--sign: {path} cannot be signed: {error}") from error
-
-
-def _split_pem(pem: bytes) -> tuple[bytes, bytes]:
-    """Split the content of a PEM file into the certificate chain and the private key.
-
-    Raises:
-        ValueError: The file contains no certificate.
-    """
-    start, stop = pem.index(_BEGIN), pem.rindex(_END) + len(_END)
-    certificates = pem[start:stop]
-    return certificates, pem.replace(certificates, b"")
 
 
 def _algorithm(key: bytes) -> str:
@@ -134,16 +134,3 @@ def _manifest(name: str, actions: list[dict[str, Any]]) -> dict[str, Any]:
         "claim_generator_info": [{"name": "colorzoo", "version": __version__}],
         "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": actions}}],
     }
-
-
-def _signed_actions(record: ImageProvenance) -> list[dict[str, Any]]:
-    """Return the C2PA actions of a result: its creation and, if cropped, the crop."""
-    when = {"when": record.date} if record.date else {}
-    by = {"softwareAgent": {"name": "colorzoo", "version": record.version}} | when
-    created = {
-        "action": "c2pa.created",
-        "digitalSourceType": record.source_type,
-        "description": f"colors by {record.model}; the source has the SHA-256 {record.source}",
-    }
-    cropped = {"action": "c2pa.cropped", "description": f"cropped to this part of the source: {record.crop}"}
-    return [created | by, cropped | by] if record.crop else [created | by]

@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PIL import ImageColor
 
@@ -59,10 +59,6 @@ from colorzoo.inference import (
     require_color,
 )
 
-if TYPE_CHECKING:
-    from c2pa import Signer
-
-
 PrintResult = Callable[[FileResult], None]
 
 _MANY = 1000  # images of a run that prints their number first, because a wrong path can include a whole disk
@@ -78,9 +74,23 @@ def colorize_images(args: ColorizeOptions) -> int:
 
     `colorzoo.apps.cli.colorize.run` documents the exit codes.
     """
+    # check reports and the signing key first, so that invalid ones are reported without delay
     if args.report:
-        _check_reports(args.report)
-    signer = _load_signer(Path(args.sign)) if args.sign else None
+        from colorzoo.batch import check_report
+
+        for path in args.report:
+            check_report(Path(path))
+            check_output(Path(path))
+    signer = None
+    if args.sign:
+        try:
+            from colorzoo.batch import load_signer
+        except ImportError as error:
+            raise ColorzooError(
+                f"--sign requires the package {error.name}. Run `python -m pip install 'colorzoo[sign]'`."
+            ) from error
+        signer = load_signer(Path(args.sign))
+    # plan and colorize
     files = _file_colorizer(args)
     uses_default_model = files.choice is not None and files.choice.is_default
     print_result = partial(_print_result, args, uses_default_model)
@@ -88,13 +98,19 @@ def colorize_images(args: ColorizeOptions) -> int:
     if len(tasks) > _MANY:
         print_line(f"colorzoo: {len(tasks):,} images will be colorized", sys.stderr)
     if args.dry_run:
-        results += _print_planned(tasks, print_result)
+        planned = [task.result("planned") for task in tasks]
+        for result in planned:
+            print_result(result)
+        results += planned
     elif tasks:
         results += _run(args, files, tasks, print_result)
+    # print the outcome, and list the failed images
     if args.json:
         print(json.dumps([asdict(result) for result in results], indent=1))
     if len(results) > 1:
-        _print_counts(results)
+        counts: Counter[str] = Counter(result.status for result in results)
+        listed = (f"{counts[status]} {word}" for status, word in _COUNTED.items() if counts[status])
+        print(f"colorzoo: {', '.join(listed)}", file=sys.stderr)
     failures = [result.list_entry(args.output) for result in results if result.status == "failed"]
     if args.failed:
         write_whole(Path(args.failed), join_names(failures), overwrite=args.overwrite)
@@ -104,75 +120,28 @@ def colorize_images(args: ColorizeOptions) -> int:
                 "a line break",
                 sys.stderr,
             )
+    # sign the results, then report them, because a report contains the hashes of the results
     if signer:
-        _sign(signer, results)
+        from colorzoo.batch import sign_results
+
+        with progress_bar("signatures", len(results)) as advance:
+            unsigned = sign_results(results, signer, advance)
+        for name in unsigned:
+            print_line(
+                f"colorzoo: not signed: {name} has no provenance record or cannot store a signature",
+                sys.stderr,
+            )
     if args.report:
-        _report_run(args, results)
+        from colorzoo.batch import read_entries, write_report  # takes 20 ms, and only reports need it
+
+        with progress_bar("report", len(results)) as advance:
+            entries = read_entries(results, advance, args.output)
+        for path in args.report:
+            written = write_report(Path(path), entries)
+            print_line(f"colorzoo: report: {', '.join(map(str, written))}", sys.stderr)
     if not failures:
         return 0
     return 2 if len(failures) == len(results) else 1
-
-
-def _check_reports(paths: Sequence[str]) -> None:
-    """Raise an error if a report would replace a file that is not a report."""
-    from colorzoo.batch import check_report
-
-    for path in paths:
-        check_report(Path(path))
-        check_output(Path(path))
-
-
-def _print_planned(tasks: Sequence[FileTask], print_result: PrintResult) -> list[FileResult]:
-    """Print the images that a run without ``--dry-run`` would colorize, and return their results."""
-    results = [task.result("planned") for task in tasks]
-    for result in results:
-        print_result(result)
-    return results
-
-
-def _print_counts(results: Sequence[FileResult]) -> None:
-    """Print how many images were colorized, were skipped, failed or are planned."""
-    counts: Counter[str] = Counter(result.status for result in results)
-    listed = (f"{counts[status]} {word}" for status, word in _COUNTED.items() if counts[status])
-    print(f"colorzoo: {', '.join(listed)}", file=sys.stderr)
-
-
-def _load_signer(key: Path) -> Signer:
-    """Load the signing key; called first, so that invalid keys are reported without delay."""
-    try:
-        from colorzoo.batch import load_signer
-    except ImportError as error:
-        raise ColorzooError(
-            f"--sign requires the package {error.name}. Run `python -m pip install 'colorzoo[sign]'`."
-        ) from error
-    return load_signer(key)
-
-
-def _sign(signer: Signer, results: Sequence[FileResult]) -> None:
-    from colorzoo.batch import sign_results
-
-    with progress_bar("signatures", len(results)) as advance:
-        unsigned = sign_results(results, signer, advance)
-    for name in unsigned:
-        print_line(
-            f"colorzoo: not signed: {name} has no provenance record or cannot store a signature",
-            sys.stderr,
-        )
-
-
-def _report_run(args: ColorizeOptions, results: Sequence[FileResult]) -> None:
-    """Read the results of the run, write a report to each path and print the paths.
-
-    Raises:
-        ImageError: A report file cannot be written.
-    """
-    from colorzoo.batch import read_entries, write_report  # takes 20 ms, and only reports need it
-
-    with progress_bar("report", len(results)) as advance:
-        entries = read_entries(results, advance, args.output)
-    for path in args.report:
-        written = write_report(Path(path), entries)
-        print_line(f"colorzoo: report: {', '.join(map(str, written))}", sys.stderr)
 
 
 def _file_colorizer(args: ColorizeOptions) -> FileColorizer:
@@ -297,32 +266,13 @@ def _recipe(args: ColorizeOptions) -> Recipe:
 
     Raises:
         GuidanceError: The file is not a recipe, or an option value is malformed.
+        ColorzooError: The image of ``--histogram-of`` or ``--palette`` cannot be read or is gray.
     """
     recipe = read_recipe(Path(args.recipe)) if args.recipe else Recipe()
     label_images = {"file": args.classes, "reference_file": args.reference_classes}
     given_images = {name: path for name, path in label_images.items() if path}
     if given_images:
         recipe = recipe.with_fields("classes", given_images)
-    if args.histogram_of or args.saturation is not None:
-        recipe = recipe.with_fields("statistics", _color_statistics(args))
-    return replace(
-        recipe,
-        points=recipe.points + tuple(parse_point(text, args.reach) for text in args.point),
-        boxes=_boxes(args.box, recipe.boxes) if args.box else recipe.boxes,
-        border=recipe.border if args.border is None else parse_border(args.border, "--border"),
-        crop=recipe.crop if args.crop is None else parse_crop_text(args.crop, "--crop"),
-        finish=recipe.finish if args.finish is None else parse_finish_text(args.finish, "--finish"),
-        label=recipe.label if args.label is None else args.label,
-        drawing=_drawing_settings(args, recipe.drawing),
-    )
-
-
-def _color_statistics(args: ColorizeOptions) -> dict[str, object]:
-    """Return the histogram and saturation of the options, by field name of ``statistics`` in a recipe.
-
-    Raises:
-        ColorzooError: The image of ``--histogram-of`` cannot be read or is gray.
-    """
     statistics: dict[str, object] = {}
     if args.histogram_of:
         image = read_image(Path(args.histogram_of))
@@ -330,26 +280,28 @@ def _color_statistics(args: ColorizeOptions) -> dict[str, object]:
         statistics["histogram"] = describe_statistics(image)["histogram"]
     if args.saturation is not None:
         statistics["saturation"] = args.saturation
-    return statistics
-
-
-def _boxes(texts: Sequence[str], recipe_boxes: tuple[BoxHint, ...] | None) -> tuple[BoxHint, ...]:
-    """Return the boxes of a recipe and of the values of ``--box``.
-
-    With only ``--box none``, the result is an empty tuple, which disables object detection.
-    """
-    return (recipe_boxes or ()) + tuple(_parse_box(text) for text in texts if text != "none")
-
-
-def _drawing_settings(args: ColorizeOptions, given: DrawingSettings | None) -> DrawingSettings | None:
-    """Return the settings for drawings of a recipe, updated with the options."""
-    changes: dict[str, Any] = {
+    if statistics:
+        recipe = recipe.with_fields("statistics", statistics)
+    # without other boxes, `--box none` gives an empty tuple, which disables object detection
+    boxes = recipe.boxes
+    if args.box:
+        boxes = (boxes or ()) + tuple(_parse_box(text) for text in args.box if text != "none")
+    drawing: dict[str, Any] = {
         name: value for name in ("gap", "variant") if (value := getattr(args, name)) is not None
     }
     if args.palette is not None:
-        changes["palette"] = _parse_palette(args.palette)
-    changes |= {name: True for name in ("shading", "flats") if getattr(args, name)}
-    return replace(given or DrawingSettings(), **changes) if changes else given
+        drawing["palette"] = _parse_palette(args.palette)
+    drawing |= {name: True for name in ("shading", "flats") if getattr(args, name)}
+    return replace(
+        recipe,
+        points=recipe.points + tuple(parse_point(text, args.reach) for text in args.point),
+        boxes=boxes,
+        border=recipe.border if args.border is None else parse_border(args.border, "--border"),
+        crop=recipe.crop if args.crop is None else parse_crop_text(args.crop, "--crop"),
+        finish=recipe.finish if args.finish is None else parse_finish_text(args.finish, "--finish"),
+        label=recipe.label if args.label is None else args.label,
+        drawing=replace(recipe.drawing or DrawingSettings(), **drawing) if drawing else recipe.drawing,
+    )
 
 
 def _parse_palette(text: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,12 @@ from colorzoo.apps.video.encoding import Encoding, choose_encoding
 from colorzoo.apps.video.file import VideoFile
 from colorzoo.apps.video.folder import FrameFolder
 from colorzoo.apps.video.frames import VideoError
-from colorzoo.apps.video.run import PartsFolder, Shot, Source, color_video, gray_frame
+from colorzoo.apps.video.run import PartsFolder, Source, color_video, gray_frame
 from colorzoo.batch import UsedFile, model_provenance, with_source
 from colorzoo.card import Use
 from colorzoo.console import print_line, progress_bar, record_interrupts
 from colorzoo.files import sha256_of
-from colorzoo.guidance import BorderSetting, Recipe, parse_border
+from colorzoo.guidance import Recipe, parse_border
 from colorzoo.image_io import (
     ImageProvenance,
     read_image,
@@ -68,7 +68,12 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
     if not is_done:
         _check_line_art(source, choice)
     if is_done:
-        _require_same_origin(out, origin)
+        stored = read_provenance(out)
+        if stored is None or (stored.source, stored.settings) != (origin.source, origin.settings):
+            raise VideoError(
+                f"{out} already exists and has a different source or settings. Set --overwrite to replace "
+                "OUT."
+            )
         summary |= {"status": "skipped", "notes": ["already exists with the same source and settings"]}
     elif args.dry_run:
         plan = parts.plan()
@@ -76,6 +81,9 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
     else:
         start = time.monotonic()
         colorer = _frame_colorer(args, keys, choice)
+        border = parse_border(args.border, "--border")
+        if keys and border == "automatic":
+            border = "none"  # key frames are images of whole frames
         with _frame_progress(source) as tick:
             shots, resumed_count = color_video(
                 source,
@@ -83,13 +91,26 @@ def colorize(args: VideoOptions, keys: Mapping[int, Path]) -> int:
                 parts,
                 steady=args.steady,
                 size=colorer.size,
-                border=_border(args, keys),
+                border=border,
                 tick=tick,
                 origin=origin if args.provenance == "embed" else None,
             )
-        seconds = round(time.monotonic() - start, 1)
-        summary |= _outcome(source, shots, keys)
-        summary |= {"resumed": resumed_count, "seconds": seconds}
+        frame_count = shots[-1].last + 1
+        missing = [number for number in sorted(keys) if number >= frame_count]
+        summary |= {
+            "status": "colored",
+            "frames": frame_count,
+            "shots": [shot.first for shot in shots],
+            "broken": source.issues.broken,
+            "notes": [
+                *source.issues.lines(),
+                *dict.fromkeys(note for shot in shots for note in shot.notes),
+                *(f"--key {number}: the video has no frame {number}" for number in missing),
+            ],
+            "incomplete": bool(source.issues.incomplete),
+            "resumed": resumed_count,
+            "seconds": round(time.monotonic() - start, 1),
+        }
     _print_summary(summary, args)
     if args.json:
         print(json.dumps(summary, indent=1))
@@ -171,27 +192,6 @@ def _origin(
     return with_source(model_provenance(choice, decisive, options=settings, files=files), source)
 
 
-def _require_same_origin(out: Path, origin: ImageProvenance) -> None:
-    """Raise an error if an existing result has another source or other settings."""
-    stored = read_provenance(out)
-    if stored is None or (stored.source, stored.settings) != (origin.source, origin.settings):
-        raise VideoError(
-            f"{out} already exists and has a different source or settings. Set --overwrite to replace OUT."
-        )
-
-
-def _outcome(source: Source, shots: Sequence[Shot], keys: Mapping[int, Path]) -> dict[str, Any]:
-    """Return the fields of the summary about a colorized video."""
-    return {
-        "status": "colored",
-        "frames": shots[-1].last + 1,
-        "shots": [shot.first for shot in shots],
-        "broken": source.issues.broken,
-        "notes": _notes(source, shots, keys),
-        "incomplete": bool(source.issues.incomplete),
-    }
-
-
 @contextmanager
 def _frame_progress(source: Source) -> Iterator[Callable[[], None]]:
     """Show a progress bar, and yield a function to call after each frame.
@@ -207,22 +207,6 @@ def _frame_progress(source: Source) -> Iterator[Callable[[], None]]:
                 raise KeyboardInterrupt
 
         yield tick
-
-
-def _border(args: VideoOptions, keys: Mapping[int, Path]) -> BorderSetting:
-    """Return the border setting; with key frames, whole frames are colorized by default."""
-    border = parse_border(args.border, "--border")
-    return "none" if keys and border == "automatic" else border  # key frames are images of whole frames
-
-
-def _notes(source: Source, shots: Sequence[Shot], keys: Mapping[int, Path]) -> list[str]:
-    """Return the notes on the source, on the shots without duplicates, and on key frames after the end."""
-    missing = [number for number in sorted(keys) if number > shots[-1].last]
-    return [
-        *source.issues.lines(),
-        *dict.fromkeys(note for shot in shots for note in shot.notes),
-        *(f"--key {number}: the video has no frame {number}" for number in missing),
-    ]
 
 
 def _frame_colorer(args: VideoOptions, keys: Mapping[int, Path], choice: ModelChoice) -> FrameColorer:

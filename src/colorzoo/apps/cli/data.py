@@ -8,16 +8,13 @@ import sys
 import warnings
 from dataclasses import MISSING, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from colorzoo.apps.cli._options import Command
 from colorzoo.console import align, print_line, print_table, progress_bar
 from colorzoo.environment import core_count
 from colorzoo.errors import ColorzooError
 from colorzoo.settings import PositiveInt, Probability, Range, argument, option
-
-if TYPE_CHECKING:
-    from colorzoo.data import VerifyReport
 
 HELP = "verify data sets, pack them into shards and measure color priors"
 _MOST_ROWS = 200  # findings of `verify` that are printed
@@ -129,12 +126,7 @@ def _run_verify(args: VerifyOptions) -> int:
         report = verify_images(args.root, layout=args.layout, threads=args.threads, tick=advance)
     if args.json:
         print(json.dumps(report.to_dict(), indent=1))
-    else:
-        _print_report(report)
-    return 1 if report.broken else 0
-
-
-def _print_report(report: VerifyReport) -> None:
+        return 1 if report.broken else 0
     splits = ", ".join(f"{split} {count:,}" for split, count in report.splits.items())
     counts = ", ".join(f"{kind} {count:,}" for kind, count in report.counts().items())
     rows = [
@@ -151,6 +143,7 @@ def _print_report(report: VerifyReport) -> None:
         print_table(("KIND", "IMAGE", "DETAIL"), [(f.kind, f.path, f.detail) for f in findings])
     if len(report.findings) > _MOST_ROWS or len(report.duplicates) > _MOST_ROWS:
         print(f"only the first {_MOST_ROWS} findings are listed; use --json to list all")
+    return 1 if report.broken else 0
 
 
 COMMANDS = {

@@ -51,8 +51,19 @@ def diagnose() -> tuple[dict[str, str], list[str]]:
         Dict that maps names, such as ``"python"`` and ``"device"``, to facts as text, and a list with one
         message per problem.
     """
-    device, device_problems = _find_device()
-    weight_facts, weight_problems = _examine_weights()
+    problems = []
+    # the device that `auto` selects
+    device = "none"
+    try:
+        import torch
+    except (ImportError, OSError) as error:  # OSError: a shared library cannot be loaded
+        problems.append(f"torch cannot be imported: {error}")
+    else:
+        device = f"cpu ({torch.get_num_threads()} threads)"
+        if torch.cuda.is_available():
+            device = f"cuda ({torch.cuda.get_device_name()})"
+        elif torch.backends.mps.is_available():
+            device = "mps"
     facts = {
         "colorzoo": installed_version("colorzoo") or "not installed as a package",
         "python": platform.python_version(),
@@ -60,19 +71,8 @@ def diagnose() -> tuple[dict[str, str], list[str]]:
         "system": f"{platform.platform()} {platform.machine()}",
         "device": device,
         "cache": str(cache_home()),
-        **weight_facts,
     }
-    problems = [
-        *device_problems,
-        *weight_problems,
-        *(f"{reason}. Repair or uninstall this package." for reason in skipped_packages()),
-    ]
-    return facts, problems
-
-
-def _examine_weights() -> tuple[dict[str, str], list[str]]:
-    """Return the states of the embedded and downloaded weights, by title, and problems with these files."""
-    facts, problems = {}, []
+    # the states of the embedded and downloaded weights
     for entry in list_weights():
         is_embedded = entry.weights.file is not None
         if not is_embedded and entry.where != "cached":
@@ -83,20 +83,8 @@ def _examine_weights() -> tuple[dict[str, str], list[str]]:
             fetch = f"Run `colorzoo weights fetch {entry.model} --tag {entry.tag}`."
             remedy = "Reinstall colorzoo." if is_embedded else fetch
             problems.append(f"{entry.path} is not used: {problem}. {remedy}")
+    problems += [f"{reason}. Repair or uninstall this package." for reason in skipped_packages()]
     return facts, problems
-
-
-def _find_device() -> tuple[str, list[str]]:
-    """Return the device that ``auto`` selects, and problems with importing torch."""
-    try:
-        import torch
-    except (ImportError, OSError) as error:  # OSError: a shared library cannot be loaded
-        return "none", [f"torch cannot be imported: {error}"]
-    if torch.cuda.is_available():
-        return f"cuda ({torch.cuda.get_device_name()})", []
-    if torch.backends.mps.is_available():
-        return "mps", []
-    return f"cpu ({torch.get_num_threads()} threads)", []
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, DoctorOptions, run)}

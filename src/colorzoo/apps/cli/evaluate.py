@@ -97,29 +97,20 @@ def run(args: EvaluateOptions) -> int:
         ColorzooError: A model, file or folder does not exist, or nothing could be evaluated.
     """
     if args.list_all:
-        _list_protocols_and_metrics()
+        from colorzoo.evaluation import list_metrics, list_protocols, load_protocol
+
+        protocols = [load_protocol(name) for name in list_protocols()]
+        print_table(
+            ("protocol", "version", "title"),
+            [(protocol.name, str(protocol.version), protocol.title) for protocol in protocols],
+        )
+        print(f"\nmetrics: {', '.join(list_metrics())}")
         return 0
     if args.votes is not None:
         _print_vote_scores(args.votes, args.vote or args.votes[0].parent)
         return 0
     if args.vote is not None:
         return _write_vote_page(args, args.vote)
-    return _evaluate(args)
-
-
-def _list_protocols_and_metrics() -> None:
-    from colorzoo.evaluation import list_metrics, list_protocols, load_protocol
-
-    protocols = [load_protocol(name) for name in list_protocols()]
-    print_table(
-        ("protocol", "version", "title"),
-        [(protocol.name, str(protocol.version), protocol.title) for protocol in protocols],
-    )
-    print(f"\nmetrics: {', '.join(list_metrics())}")
-
-
-def _evaluate(args: EvaluateOptions) -> int:
-    """Evaluate the models and write a report; return 1 if images were skipped."""
     from colorzoo.evaluation import evaluate, print_notes
 
     models = _names(args.models) or args.compare

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -45,14 +44,29 @@ def run(args: InfoOptions) -> int:
     for path in paths:
         if not path.exists():
             raise ImageError(f"{path}: no such file or folder")
+    from colorzoo.image_io import images_and_videos
+
     all_records = []
     failed = False
     for path in paths:
-        records, errors = _read_records(path)
-        for error in errors:
+        records = [_read_record(path)]
+        errors: list[tuple[str, ImageError]] = []
+        # a folder of video frames has one record, which is stored in the folder
+        if not records[0]["origin"] and path.is_dir():
+            files, errors = images_and_videos(path)
+            records = [_read_record(file) for file in files]
+        for _, error in errors:
             print_line(f"colorzoo: error: {error}", sys.stderr)
         if not args.json:
-            _print_records(records)
+            for record in records:
+                origin = record["origin"]
+                print_line(f"{record['file']}:{'' if origin else ' no provenance record'}", sys.stdout)
+                for title, value in (origin or {}).items():
+                    if title == "frames" and value:
+                        with suppress(ValueError, TypeError):  # a damaged record
+                            value = len(json.loads(value))
+                    if value != "":
+                        print_line(f"  {title:<11} {' '.join(str(value).split())}", sys.stdout)
         all_records += records
         has_provenance = any(record["origin"] for record in records)
         if errors or not has_provenance:
@@ -60,20 +74,6 @@ def run(args: InfoOptions) -> int:
     if args.json:
         print(json.dumps(all_records, indent=1))
     return int(failed)
-
-
-def _read_records(path: Path) -> tuple[list[dict[str, Any]], list[ImageError]]:
-    """Return the records of a file, or of all files in a folder, and errors of folders that cannot be read.
-
-    A folder with frames of a video has one record, which is stored in the folder.
-    """
-    from colorzoo.image_io import images_and_videos
-
-    record = _read_record(path)
-    if record["origin"] or not path.is_dir():
-        return [record], []
-    files, errors = images_and_videos(path)
-    return [_read_record(file) for file in files], [error for _, error in errors]
 
 
 def _read_record(path: Path) -> dict[str, Any]:
@@ -84,19 +84,6 @@ def _read_record(path: Path) -> dict[str, Any]:
     if provenance is None:
         return {"file": str(path), "origin": None}
     return {"file": str(path), "origin": asdict(provenance) | {"source_type": provenance.source_type}}
-
-
-def _print_records(records: Sequence[dict[str, Any]]) -> None:
-    """Print the file and the fields of each record."""
-    for record in records:
-        origin = record["origin"]
-        print_line(f"{record['file']}:{'' if origin else ' no provenance record'}", sys.stdout)
-        for title, value in (origin or {}).items():
-            if title == "frames" and value:
-                with suppress(ValueError, TypeError):  # a damaged record
-                    value = len(json.loads(value))
-            if value != "":
-                print_line(f"  {title:<11} {' '.join(str(value).split())}", sys.stdout)
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, InfoOptions, run)}

@@ -97,7 +97,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
-    """Run the command that the arguments select and return the exit code."""
+    """Run the command that the arguments select and return the exit code.
+
+    Raises:
+        ColorzooError: The command or its options are wrong, or the command failed, also with an unexpected
+            error.
+    """
     if not words or not words[0]:  # exit code 2 makes a script fail that passes no command by mistake
         print(_overview("colorzoo", _ABOUT, all_verbs()), file=sys.stderr)
         return 2
@@ -126,16 +131,6 @@ def _dispatch(words: list[str]) -> int:
         helps = {subcommand: command.help for subcommand, command in verb.COMMANDS.items()}
         print(_overview(f"colorzoo {name}", verb.HELP, helps))
         return 0
-    return _run_verb(verb, words)
-
-
-def _run_verb(verb: ModuleType, words: list[str]) -> int:
-    """Parse the options of a command and run it; report unexpected errors as `ColorzooError`.
-
-    Args:
-        verb: Module of the command.
-        words: Name of the command and its arguments.
-    """
     program, command, arguments = find_command(verb, words)
     options = command.parse(program, arguments)
     try:

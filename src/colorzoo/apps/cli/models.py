@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from colorzoo.apps.cli._options import Command
@@ -42,24 +41,23 @@ def run(args: ModelsOptions) -> int:
     is_pattern = any(sign in args.pattern for sign in "*?[")
     pattern = args.pattern if is_pattern else model_card(args.pattern).name
     cards = [model_card(name) for name in list_models(pattern, args.guidance)]
-    if args.json:
-        _print_json(cards)
+    defaults = all_defaults()
+    if args.json:  # each card with the uses of which the model is the default
+        entries = []
+        for card in cards:
+            reasons = {use: best.why for use, best in defaults.items() if best.model == card.name}
+            entries.append(card.to_dict() | {"default_for": reasons})
+        print(json.dumps(entries, indent=2))
     elif cards:
         print_table(_HEADERS, [_table_row(card) for card in cards])
-        _print_defaults(cards)
+        supported = {quality.use for card in cards for quality in card.quality}
+        rows = [(use, best.model, best.why) for use, best in defaults.items() if use in supported]
+        if rows:
+            print()
+            print_table(("use", "default model", "reason"), rows)
     else:
         print("colorzoo: no matching model", file=sys.stderr)
     return 0
-
-
-def _print_json(cards: Sequence[ModelCard]) -> None:
-    """Print the cards, each with the use cases of which the model is the default."""
-    defaults = all_defaults()
-    entries = []
-    for card in cards:
-        reasons = {use: default.why for use, default in defaults.items() if default.model == card.name}
-        entries.append(card.to_dict() | {"default_for": reasons})
-    print(json.dumps(entries, indent=2))
 
 
 def _table_row(card: ModelCard) -> tuple[str, ...]:
@@ -73,15 +71,6 @@ def _table_row(card: ModelCard) -> tuple[str, ...]:
         ", ".join(card.weights) or ("none" if card.trainable else "not needed"),
         card.summary,
     )
-
-
-def _print_defaults(cards: Sequence[ModelCard]) -> None:
-    """Print the default model for each use case that one of the models supports."""
-    supported = {quality.use for card in cards for quality in card.quality}
-    rows = [(use, default.model, default.why) for use, default in all_defaults().items() if use in supported]
-    if rows:
-        print()
-        print_table(("use", "default model", "reason"), rows)
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, ModelsOptions, run)}

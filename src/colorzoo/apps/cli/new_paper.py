@@ -86,50 +86,32 @@ def paper_files(name: str, *, zoo: bool, gan: bool = False) -> dict[Path, str]:
     if name in list_models():
         raise ColorzooError(f"model {name} already exists. Choose another NAME.")
     package = f"colorzoo.zoo.{name}" if zoo else name
-    paths = _checkout_paths(name) if zoo else _package_paths(name)
-    contents = {}
-    for template, path in paths.items():
-        contents[path] = _fill_template(_read_template(template, gan), name, package, match["year"])
-    return contents
-
-
-def _checkout_paths(name: str) -> dict[str, Path]:
-    """Return the paths of the files in a colorzoo checkout, by template name."""
-    return {
-        **{module: _ZOO / name / module for module in _MODULES},
-        "tiny.yaml": Path("configs", name, "tiny.yaml"),
-        _TEST: Path("tests/zoo", f"test_{name}.py"),
-    }
-
-
-def _package_paths(name: str) -> dict[str, Path]:
-    """Return the paths of the files in a new package, by template name."""
-    return {
-        **{module: Path(name, name, module) for module in _MODULES},
-        "tiny.yaml": Path(name, name, "tiny.yaml"),  # inside the package, so that a wheel contains it
-        "pyproject.toml": Path(name, "pyproject.toml"),
-        "test_contract.py": Path(name, "test_contract.py"),
-        _TEST: Path(name, f"test_{name}.py"),
-    }
-
-
-def _read_template(file: str, gan: bool) -> str:
-    """Return the text of a template, or of its variant for adversarial training if there is one."""
-    folder = files("colorzoo.apps.cli") / "paper_template"
-    template, gan_template = folder / f"{file}.txt", folder / "gan" / f"{file}.txt"
-    if gan and gan_template.is_file():
-        template = gan_template
-    return template.read_text(encoding="utf-8")
-
-
-def _fill_template(text: str, name: str, package: str, year: str) -> str:
-    """Replace the name, package and year in a template."""
-    text = re.sub(rf"\b{_TEMPLATE_NAME}(?=\.(task|model|card)\b)", package, text)
-    if name == _TEMPLATE_NAME:
-        return text
+    # the path of each file, by template name
+    folder = _ZOO / name if zoo else Path(name, name)
+    paths = {module: folder / module for module in _MODULES}
+    if zoo:
+        paths["tiny.yaml"] = Path("configs", name, "tiny.yaml")
+        paths[_TEST] = Path("tests/zoo", f"test_{name}.py")
+    else:
+        paths["tiny.yaml"] = folder / "tiny.yaml"  # inside the package, so that a wheel contains it
+        paths["pyproject.toml"] = Path(name, "pyproject.toml")
+        paths["test_contract.py"] = Path(name, "test_contract.py")
+        paths[_TEST] = Path(name, f"test_{name}.py")
+    # replace the name, package and year in each template
+    templates = files("colorzoo.apps.cli") / "paper_template"
     class_name = "".join(part.capitalize() for part in name.split("_"))
-    text = text.replace(_TEMPLATE_NAME, name).replace(_TEMPLATE_NAME.capitalize(), class_name)
-    return text.replace("2030", year)
+    contents = {}
+    for file, path in paths.items():
+        template, gan_template = templates / f"{file}.txt", templates / "gan" / f"{file}.txt"
+        if gan and gan_template.is_file():
+            template = gan_template
+        text = template.read_text(encoding="utf-8")
+        text = re.sub(rf"\b{_TEMPLATE_NAME}(?=\.(task|model|card)\b)", package, text)
+        if name != _TEMPLATE_NAME:
+            text = text.replace(_TEMPLATE_NAME, name).replace(_TEMPLATE_NAME.capitalize(), class_name)
+            text = text.replace("2030", match["year"])
+        contents[path] = text
+    return contents
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, NewPaperOptions, run)}

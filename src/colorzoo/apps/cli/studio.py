@@ -15,7 +15,6 @@ from colorzoo.weights import choose_model
 
 if TYPE_CHECKING:
     from colorzoo.apps.studio.studio import Studio
-    from colorzoo.batch import ServedReport
 
 HELP = "colorize an image manually in the browser"
 EXAMPLE = """
@@ -82,21 +81,18 @@ def run(args: StudioOptions) -> int:
         ColorzooError: A package is missing, or the folder, image, recipe, model or address cannot be used.
     """
     if args.static is not None:
-        return _write_static(args, args.static)
-    _check_options(args)  # does not import torch, so that the address is printed without delay
-    from colorzoo.apps.studio.server import Address, serve
+        from colorzoo.apps.studio.static_page import write_page
+        from colorzoo.engines import require_onnx
 
-    address = Address(args.host, args.port, tuple(name.lower() for name in args.allow_host))
-    image_path = args.images[0] if args.images else None
-    report = None
-    if image_path is not None and image_path.suffix.lower() == ".html":
-        report, image_path = _read_report(args, image_path), None
-    serve(lambda: _make_studio(args, image_path), address, browser=not args.no_browser, report=report)
-    return 0
+        if args.recipe or args.weights != "default":
+            raise ColorzooError("--static cannot be combined with --recipe or --weights")
+        require_onnx()
+        size = write_page(args.static, model_card(args.model or _PAGE_MODEL), args.images)
+        print(f"{args.static}: {size / 1e6:.1f} MB")
+        print(f"try it: python -m http.server --directory {args.static}")
+        return 0
 
-
-def _check_options(args: StudioOptions) -> None:
-    """Raise `ColorzooError` if a package is missing, or the model or image cannot be used."""
+    # check the options without an import of torch, so that the address is printed without delay
     missing = [name for name in _REQUIRED if importlib.util.find_spec(name) is None]
     if missing:
         raise ColorzooError(
@@ -112,22 +108,27 @@ def _check_options(args: StudioOptions) -> None:
     if args.images and not args.images[0].exists():
         raise ColorzooError(f"{args.images[0]}: no such file")
 
+    from colorzoo.apps.studio.server import Address, serve
 
-def _read_report(args: StudioOptions, path: Path) -> ServedReport:
-    """Read the report passed as IMAGE; raise an error if it cannot be combined with another option."""
-    from colorzoo.apps.studio.access import is_loopback
-    from colorzoo.batch import serve_report
+    address = Address(args.host, args.port, tuple(name.lower() for name in args.allow_host))
+    image_path = args.images[0] if args.images else None
+    report = None
+    if image_path is not None and image_path.suffix.lower() == ".html":
+        from colorzoo.apps.studio.access import is_loopback
+        from colorzoo.batch import serve_report
 
-    if args.recipe:
-        raise ColorzooError(
-            f"--recipe cannot be combined with the report {path}. Omit --recipe, then load the recipe in the "
-            "drawing pad."
-        )
-    if not is_loopback(args.host):
-        raise ColorzooError(
-            f"--host must be a loopback address such as 127.0.0.1 if IMAGE is a report, got {args.host}"
-        )
-    return serve_report(path)
+        if args.recipe:
+            raise ColorzooError(
+                f"--recipe cannot be combined with the report {image_path}. Omit --recipe, then load the "
+                "recipe in the drawing pad."
+            )
+        if not is_loopback(args.host):
+            raise ColorzooError(
+                f"--host must be a loopback address such as 127.0.0.1 if IMAGE is a report, got {args.host}"
+            )
+        report, image_path = serve_report(image_path), None
+    serve(lambda: _make_studio(args, image_path), address, browser=not args.no_browser, report=report)
+    return 0
 
 
 def _make_studio(args: StudioOptions, image_path: Path | None) -> Studio:
@@ -158,20 +159,6 @@ def _make_studio(args: StudioOptions, image_path: Path | None) -> Studio:
             raise ImageError(error.problem) from error  # the drawing pad has no options
         studio.offer(image_path.read_bytes(), image_path.name)
     return studio
-
-
-def _write_static(args: StudioOptions, folder: Path) -> int:
-    """Write the web page of ``--static`` and print its size."""
-    from colorzoo.apps.studio.static_page import write_page
-    from colorzoo.engines import require_onnx
-
-    if args.recipe or args.weights != "default":
-        raise ColorzooError("--static cannot be combined with --recipe or --weights")
-    require_onnx()
-    size = write_page(folder, model_card(args.model or _PAGE_MODEL), args.images)
-    print(f"{folder}: {size / 1e6:.1f} MB")
-    print(f"try it: python -m http.server --directory {folder}")
-    return 0
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, StudioOptions, run)}

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from colorzoo.apps.cli._file_options import ModelOptions
 from colorzoo.apps.cli._options import Command, check_output, named_inputs
 from colorzoo.errors import ColorzooError
 from colorzoo.settings import MODEL, Fraction, Range, argument, option
 from colorzoo.weights import choose_model
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from colorzoo.image_io import RasterImage
 
 HELP = "transfer the colors of a style image to a color photograph"
 EXAMPLE = """
@@ -67,18 +61,26 @@ def run(args: StylizeOptions) -> int:
     Raises:
         ColorzooError: An image, a label map or the model cannot be used.
     """
-    from colorzoo.image_io import read_image, write_image, write_notes
-    from colorzoo.inference import Colorizer, stylize
+    from colorzoo.image_io import is_gray, read_image, write_image, write_notes
+    from colorzoo.inference import Colorizer, read_labels, require_color, stylize
 
     choice = choose_model(args.model, "exemplar", args.weights, fast=args.fast, able="stylize")
     out = args.output or args.content.parent / f"{args.content.stem}.styled{args.content.suffix}"
     check_output(out, *named_inputs(args), overwrite=args.overwrite)  # also the default output
     content, style = read_image(args.content), read_image(args.style)
-    _require_colors(args, content, style)
+    require_color(style, str(args.style))
+    if is_gray(content):
+        raise ColorzooError(
+            f"{args.content} must be a color image; to colorize a gray image, run `colorzoo colorize "
+            f"{args.content} --reference {args.style}`"
+        )
     # called before the model is loaded, because unsupported formats raise an error here
     notes = (*content.notes, *write_notes(out, content))
     colorizer = Colorizer(choice, device=args.device, size=args.size)
-    labels = _read_label_maps(args.labels, content, style)
+    labels = None
+    if args.labels:
+        content_path, style_path = args.labels
+        labels = read_labels(content_path, content.size), read_labels(style_path, style.size)
     result = stylize(
         colorizer.model,
         content,
@@ -93,31 +95,6 @@ def run(args: StylizeOptions) -> int:
         notes = (choice.name, *notes)
     print(f"{out} ({'; '.join(notes)})" if notes else out)
     return 0
-
-
-def _require_colors(args: StylizeOptions, content: RasterImage, style: RasterImage) -> None:
-    """Raise an error if one of the images is gray."""
-    from colorzoo.image_io import is_gray
-    from colorzoo.inference import require_color
-
-    require_color(style, str(args.style))
-    if is_gray(content):
-        raise ColorzooError(
-            f"{args.content} must be a color image; to colorize a gray image, run `colorzoo colorize "
-            f"{args.content} --reference {args.style}`"
-        )
-
-
-def _read_label_maps(
-    paths: Sequence[Path] | None, content: RasterImage, style: RasterImage
-) -> tuple[Tensor, Tensor] | None:
-    """Read the label maps of the content and style images; return None without ``--labels``."""
-    from colorzoo.inference import read_labels
-
-    if not paths:
-        return None
-    content_path, style_path = paths
-    return read_labels(content_path, content.size), read_labels(style_path, style.size)
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, StylizeOptions, run)}

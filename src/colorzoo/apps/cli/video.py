@@ -32,7 +32,12 @@ def run(args: VideoOptions) -> int:
     Raises:
         ColorzooError: The video cannot be read or written, or an option is invalid.
     """
-    keys = _parse_keys(args.key)
+    keys: dict[int, Path] = {}  # image file of each key frame, by frame number
+    for text in args.key:
+        match = _KEY.fullmatch(text)
+        if match is None:
+            raise GuidanceError(f"--key must be FRAME=FILE such as 0=first.png, got {text!r}")
+        keys[int(match[1])] = Path(match[2])
     if args.model:
         model_card(args.model)  # raises an error for an unknown name, before torch is imported
     import_torch()
@@ -42,17 +47,6 @@ def run(args: VideoOptions) -> int:
         _video.write_frame(args)
         return 0
     return _video.colorize(args, keys)
-
-
-def _parse_keys(texts: list[str]) -> dict[int, Path]:
-    """Return the image file of each key frame, by frame number."""
-    keys: dict[int, Path] = {}
-    for text in texts:
-        match = _KEY.fullmatch(text)
-        if match is None:
-            raise GuidanceError(f"--key must be FRAME=FILE such as 0=first.png, got {text!r}")
-        keys[int(match[1])] = Path(match[2])
-    return keys
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, VideoOptions, run)}

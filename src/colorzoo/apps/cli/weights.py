@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from colorzoo.weights import (
     UNTRAINED,
     USES,
     StoredType,
-    WeightFile,
     fetch,
     file_problem,
     list_weights,
@@ -93,24 +91,29 @@ class ExportOptions:
     overwrite: bool = option(False, "replace an existing file")
 
 
-def _setting(text: str) -> tuple[str, Any]:
-    """Parse ``key=value``; a value that is not valid JSON is kept as a string."""
-    key, separator, value = text.partition("=")
-    if not key.isidentifier() or not separator:
-        raise ColorzooError(f"--set must be KEY=VALUE such as mask_center=0.5, got {text!r}")
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        return key, value
-
-
 def _fetch(args: FetchOptions) -> int:
     """Download weights; return 1 if a download failed."""
-    if args.name == "metrics":
-        return _fetch_metrics()
-    uses = _BEST if args.name == "best" else tuple(use for use in USES if use == args.name)
-    files = _best_files(uses) if uses else [weight_file(model_card(args.name), args.tag)]
     failed = False
+    if args.name == "metrics":
+        from colorzoo.metrics import all_metrics, named_metric
+
+        for name, metric in all_metrics().items():
+            if not metric.default_network:
+                continue
+            try:
+                named_metric(name)
+                print(f"{name}: {metric.default_network} is available")
+            except WeightsError as error:
+                failed = True  # continue with the other networks
+                print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+        return int(failed)
+    uses = _BEST if args.name == "best" else tuple(use for use in USES if use == args.name)
+    if uses:  # the best model for each use, unless the package includes its weights
+        ranked = (next((row for row in rank_models(use) if row.file is not None), None) for use in uses)
+        best = {row.card.name: row.file for row in ranked if row and row.file and not row.embedded}
+        files = list(best.values())
+    else:
+        files = [weight_file(model_card(args.name), args.tag)]
     for file in files:
         try:
             fetch(file)
@@ -125,22 +128,20 @@ def _fetch(args: FetchOptions) -> int:
     return int(failed)
 
 
-def _best_files(uses: Sequence[Use]) -> list[WeightFile]:
-    """Return the published weight files of the best models for uses such as ``"points"``."""
-    files: dict[str, WeightFile] = {}
-    for use in uses:
-        best = next((row for row in rank_models(use) if row.file is not None), None)
-        if best is not None and best.file is not None and not best.embedded:
-            files[best.card.name] = best.file
-    return list(files.values())
-
-
 def _convert(args: ConvertOptions) -> int:
     card = model_card(args.name)
 
     from colorzoo.weights import convert_weights
 
-    settings = dict(map(_setting, args.set))
+    settings: dict[str, Any] = {}
+    for text in args.set:
+        key, separator, value = text.partition("=")
+        if not key.isidentifier() or not separator:
+            raise ColorzooError(f"--set must be KEY=VALUE such as mask_center=0.5, got {text!r}")
+        try:
+            settings[key] = json.loads(value)
+        except ValueError:  # not valid JSON: a string
+            settings[key] = value
     metadata = convert_weights(args.source, card, args.out, hparams=settings, dtype=args.dtype)
     size = args.out.stat().st_size
     print(f"{args.out} sha256={sha256_of(args.out)} size={size} hparams={metadata['hparams']}")
@@ -157,17 +158,15 @@ def _list(args: ListOptions) -> int:
     if args.json:
         print(json.dumps([row.to_dict() for row in rows], indent=2))
         return 0
-    print_table(_LIST_HEADER, [_table_row(row) for row in rows])
+    table = []
+    for row in rows:
+        digest = "not published" if row.sha256 is None else row.sha256[:12]
+        if row.sha256 is not None and row.weights.sha256 is None:
+            digest += " (recorded)"
+        size, licenses = megabytes(row.weights.size), (row.weights.license, row.code_license)
+        table.append((row.model, row.tag, size, *licenses, digest, row.origin, row.where, str(row.path)))
+    print_table(_LIST_HEADER, table)
     return 0
-
-
-def _table_row(file: WeightFile) -> tuple[str, ...]:
-    """Return the cells of a weight file, in the order of `_LIST_HEADER`."""
-    digest = "not published" if file.sha256 is None else file.sha256[:12]
-    if file.sha256 is not None and file.weights.sha256 is None:
-        digest += " (recorded)"
-    size, licenses = megabytes(file.weights.size), (file.weights.license, file.code_license)
-    return file.model, file.tag, size, *licenses, digest, file.origin, file.where, str(file.path)
 
 
 def _verify(args: VerifyOptions) -> int:
@@ -198,23 +197,6 @@ def _export(args: ExportOptions) -> int:
     inputs = ",".join(exported.inputs)
     print(f"{exported.path} size={exported.path.stat().st_size} inputs={inputs}")
     return 0 if max(exported.differences.values()) <= TOLERANCE else 1
-
-
-def _fetch_metrics() -> int:
-    """Download the networks of all metrics; print failed downloads and return 1 if any failed."""
-    from colorzoo.metrics import all_metrics, named_metric
-
-    failed = False
-    for name, metric in all_metrics().items():
-        if not metric.default_network:
-            continue
-        try:
-            named_metric(name)
-            print(f"{name}: {metric.default_network} is available")
-        except WeightsError as error:
-            failed = True
-            print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
-    return int(failed)
 
 
 COMMANDS = {

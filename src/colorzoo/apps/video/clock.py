@@ -80,7 +80,11 @@ class PacketClock:
         index, time_base = packet.stream_index, packet.time_base
         # AVI stores no presentation timestamps; for sound and subtitles, they equal the decoding timestamps
         presentation_delay = 0 if packet.pts is None else packet.pts - packet.dts
-        offset = self._offset(index, Fraction(packet.dts * time_base))
+        stored = Fraction(packet.dts * time_base)
+        if self._clock.jumps(stored, self._stored.get(index)):
+            self._current[index] = self._section_after_jump(index, stored)
+        self._stored[index] = stored
+        offset = self._clock.offsets[self._current[index]]
         dts: int = packet.dts + round(offset / time_base)
         if index == self._main:  # this stream moves the clock
             self._now = Fraction(dts * time_base)
@@ -90,18 +94,6 @@ class PacketClock:
             dts = max(dts, self._last_dts[index] + step)
         self._last_dts[index] = dts
         packet.dts, packet.pts = dts, dts + presentation_delay
-
-    def _offset(self, index: int, stored: Fraction) -> Fraction:
-        """Return the offset in seconds of the section of a packet.
-
-        Args:
-            index: Index of the stream.
-            stored: Stored timestamp of the packet in seconds.
-        """
-        if self._clock.jumps(stored, self._stored.get(index)):
-            self._current[index] = self._section_after_jump(index, stored)
-        self._stored[index] = stored
-        return self._clock.offsets[self._current[index]]
 
     def _section_after_jump(self, index: int, stored: Fraction) -> int:
         """Return the index of the section of the first packet after a jump of the clock.

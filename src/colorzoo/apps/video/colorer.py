@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from colorzoo.apps.video.frames import VideoError, VideoFrame
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar, Recipe, Rectangle
-from colorzoo.image_io import FloatArray, RasterImage, fill_hidden
+from colorzoo.image_io import RasterImage, fill_hidden
 from colorzoo.inference import Colorizer, ReadReference, colorize_task, require_color
 
 _ASPECT_TOLERANCE = 0.02  # tolerance for key frame images whose size was rounded to whole pixels
@@ -119,21 +119,18 @@ class FrameColorer:
             lightness: ``(1, 1, h, w)`` lightness of the frame at the size of the network input.
         """
         if self.is_key(frame, lightness):
-            rgb = torch.from_numpy(self._key_rgb(frame.number)).permute(2, 0, 1)[None]
+            image = self._keys[frame.number]
+            key_rgb = image.rgb
+            if self._part is not None:
+                inside, frame_size = self._part
+                key_rgb = key_rgb[inside.scaled(frame_size, *image.size).slices]
+            rgb = torch.from_numpy(key_rgb).permute(2, 0, 1)[None]
             small = F.interpolate(rgb, size=tuple(lightness.shape[-2:]), mode="bicubic", antialias=True)
             ab = rgb_to_lab(small.clamp(0, 1))[:, 1:] * self._strength
         else:
             ab = self.predict(lightness, frame.number)
         self._previous = torch.cat([lightness, ab], dim=1)
         return ab
-
-    def _key_rgb(self, number: int) -> FloatArray:
-        """Return the colorized part ``(H, W, 3)`` of a key image."""
-        image = self._keys[number]
-        if self._part is None:
-            return image.rgb
-        inside, frame_size = self._part
-        return image.rgb[inside.scaled(frame_size, *image.size).slices]
 
     def predict(self, lightness: Tensor, number: int) -> Tensor:
         """Predict the ab ``(1, 2, h, w)`` of a frame with the model.
@@ -142,26 +139,19 @@ class FrameColorer:
             lightness: ``(1, 1, h, w)`` lightness of the frame.
             number: Frame number, which selects the reference.
         """
-        exemplar = self._exemplar_for(number)
+        # the last key frame is the reference; see the arguments of the class
+        exemplar = self._reference or next(iter(self._exemplars.values()), None)
+        key_numbers = [key for key in self._exemplars if key <= number]
+        if key_numbers:
+            exemplar = self._exemplars[key_numbers[-1]]
         if exemplar is not None and self._colorizer.model.supports("color_frames"):
-            return self._predict_from_previous(lightness, exemplar)
+            device = self._colorizer.device
+            previous = None if self._previous is None else self._previous.to(device)
+            ab = self._colorizer.model.color_frames(lightness.to(device), exemplar.to(device), previous)
+            return ab.float().cpu() * self._strength
         height, width = lightness.shape[-2:]
         recipe = Recipe(strength=self._strength)
         task = self._colorizer.prepare_lightness(lightness, (width, height), recipe, exemplar)
         result = colorize_task(task, detect_pages=False)
         self.notes |= dict.fromkeys(result.notes)
         return result.ab[None]
-
-    def _predict_from_previous(self, lightness: Tensor, exemplar: Exemplar) -> Tensor:
-        """Predict the ab ``(1, 2, h, w)`` of a frame from the reference and the previous frame."""
-        device = self._colorizer.device
-        previous = None if self._previous is None else self._previous.to(device)
-        ab = self._colorizer.model.color_frames(lightness.to(device), exemplar.to(device), previous)
-        return ab.float().cpu() * self._strength
-
-    def _exemplar_for(self, number: int) -> Exemplar | None:
-        """Return the reference for a frame number; see the arguments of the class."""
-        key_numbers = [key for key in self._exemplars if key <= number]
-        if key_numbers:
-            return self._exemplars[key_numbers[-1]]
-        return self._reference or next(iter(self._exemplars.values()), None)

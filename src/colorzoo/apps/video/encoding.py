@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import heapq
-import itertools
 import re
 import struct
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -98,7 +97,16 @@ class StreamPlan:
     def add_to(self, container: Any) -> Any:
         """Add the video stream to an output container, and return the stream."""
         codec = self.encoding.codec
-        stream = container.add_stream(CODECS[codec], rate=self.rate, options=self._encoder_options())
+        # options of the FFmpeg encoder
+        crf = self.encoding.crf if self.encoding.crf is not None else _CRF.get(codec)
+        options = {} if crf is None else {"crf": str(crf)}
+        if codec == "h264":
+            options["preset"] = _PRESET
+        elif codec == "hevc":
+            options["x265-params"] = "log-level=none"
+        elif codec == "vp9":
+            options |= {"cpu-used": "4", "row-mt": "1"}
+        stream = container.add_stream(CODECS[codec], rate=self.rate, options=options)
         stream.width, stream.height, stream.pix_fmt = self.width, self.height, self.layout.name
         context = stream.codec_context
         context.time_base = self.time_base
@@ -114,19 +122,6 @@ class StreamPlan:
         if self.matrix:
             stream.set_display_matrix(self.matrix)
         return stream
-
-    def _encoder_options(self) -> dict[str, str]:
-        """Return the options of the FFmpeg encoder."""
-        codec = self.encoding.codec
-        crf = self.encoding.crf if self.encoding.crf is not None else _CRF.get(codec)
-        options = {} if crf is None else {"crf": str(crf)}
-        if codec == "h264":
-            options["preset"] = _PRESET
-        elif codec == "hevc":
-            options["x265-params"] = "log-level=none"
-        elif codec == "vp9":
-            options |= {"cpu-used": "4", "row-mt": "1"}
-        return options
 
 
 @contextmanager
@@ -233,84 +228,61 @@ def join_parts(
         VideoError: The output file cannot be written.
     """
     is_matroska = result.suffix.lower() in _MATROSKA
-    with write_errors(result), open_media(source) as input_container:
-        main = main_video_stream(input_container)
-        others = OtherStreams(input_container, main, result.suffix.lower(), sound=plan.encoding.sound)
-        with others.open_output(result, _muxer_options(plan, is_matroska)) as output_container:
-            video = _add_streams(input_container, output_container, main, plan, others)
-            if origin is not None and is_matroska:
-                output_container.metadata["DIGITAL_SOURCE_TYPE"] = origin.source_type
-            output_container.start_encoding()
-            video_packets = _video_packets(parts, video, last_duration, plan.time_base)
-            other_packets = others.packets(PacketClock(clock, main.index))
-            _mux(output_container, video_packets, other_packets)
-        if plan.needs_display_size and plan.aspect:
-            _write_display_size(result, round(plan.width * plan.aspect), plan.height)
-    if origin is not None and not is_matroska:
-        _append_provenance(result, origin)
-    return others.notes
-
-
-def _add_streams(
-    input_container: Any, output_container: Any, main: Any, plan: StreamPlan, others: OtherStreams
-) -> Any:
-    """Add all streams with their metadata to the output container; return the video stream.
-
-    Args:
-        input_container: Container of the source.
-        output_container: Container of the result.
-        main: Main video stream of the source.
-        plan: Properties of the video stream.
-        others: Other streams of the source.
-    """
-    video = plan.add_to(output_container)
-    other_outputs = others.add_to(output_container)
-    _copy_metadata(input_container, output_container, {main.index: video} | other_outputs)
-    if plan.needs_display_size:
-        video.metadata["title"] = _PADDING + video.metadata.get("title", "")
-    return video
-
-
-def _append_provenance(path: Path, origin: ImageProvenance) -> None:
-    """Append a provenance record to an MP4 or QuickTime file, as XMP box (XMP specification, part 3)."""
-    packet = add_provenance(Metadata(), origin).xmp or b""
-    with write_errors(path), path.open("ab") as file:
-        file.write((24 + len(packet)).to_bytes(4, "big") + b"uuid" + _XMP_BOX + packet)
-
-
-def _muxer_options(plan: StreamPlan, is_matroska: bool) -> dict[str, str]:
-    """Return the options of the FFmpeg muxer."""
-    # keep timestamps: Matroska would otherwise shift all streams by the audio encoder delay
+    # options of the FFmpeg muxer; Matroska would otherwise shift all streams by the audio encoder delay
     options = {"avoid_negative_ts": "disabled"}
     if is_matroska:
         options["default_mode"] = "passthrough"
     if plan.needs_display_size:
         options["write_crc32"] = "0"  # a checksum would become invalid, because elements are changed later
-    return options
-
-
-def _mux(output_container: Any, video_packets: Generator[Any], other_packets: Iterator[Any]) -> None:
-    """Write the packets of the video and of the other streams in the order of their timestamps."""
-    with closing(video_packets):
-        for packet in heapq.merge(video_packets, other_packets, key=lambda p: Fraction(p.dts * p.time_base)):
-            output_container.mux_one(packet)
-
-
-def _copy_metadata(input_container: Any, output_container: Any, streams: Mapping[int, Any]) -> None:
-    """Copy tags and chapters of the source; ``streams`` contains the output streams by source index."""
-    for index, stream in streams.items():
-        stream.disposition = input_container.streams[index].disposition
-        stream.metadata.update(_stream_tags(input_container.streams[index]))
-    for key, value in input_container.metadata.items():
-        if key.lower() not in _CONTAINER_TAGS:
-            output_container.metadata[key] = value
-    output_container.set_chapters(input_container.chapters())
+    with write_errors(result), open_media(source) as input_container:
+        main = main_video_stream(input_container)
+        others = OtherStreams(input_container, main, result.suffix.lower(), sound=plan.encoding.sound)
+        with others.open_output(result, options) as output_container:
+            video = plan.add_to(output_container)
+            # copy the tags of the streams, except tags about the source encoding
+            for index, stream in ({main.index: video} | others.add_to(output_container)).items():
+                source_stream = input_container.streams[index]
+                tags = source_stream.metadata
+                stream.disposition = source_stream.disposition
+                kept = {key: value for key, value in tags.items() if key.lower() in _STREAM_TAGS}
+                if "title" not in kept and "name" in tags:  # QuickTime and MP4
+                    kept["title"] = tags["name"]
+                stream.metadata.update(kept)
+            if plan.needs_display_size:
+                video.metadata["title"] = _PADDING + video.metadata.get("title", "")
+            # copy the tags and the chapters of the file
+            for key, value in input_container.metadata.items():
+                if key.lower() not in _CONTAINER_TAGS:
+                    output_container.metadata[key] = value
+            output_container.set_chapters(input_container.chapters())
+            if origin is not None and is_matroska:
+                output_container.metadata["DIGITAL_SOURCE_TYPE"] = origin.source_type
+            output_container.start_encoding()
+            # write the packets of all streams in the order of their timestamps
+            other_packets = others.packets(PacketClock(clock, main.index))
+            with closing(_video_packets(parts, video, last_duration, plan.time_base)) as video_packets:
+                for packet in heapq.merge(
+                    video_packets, other_packets, key=lambda each: Fraction(each.dts * each.time_base)
+                ):
+                    output_container.mux_one(packet)
+        if plan.needs_display_size and plan.aspect:
+            _write_display_size(result, round(plan.width * plan.aspect), plan.height)
+    if origin is not None and not is_matroska:
+        # append an XMP box (XMP specification, part 3)
+        xmp = add_provenance(Metadata(), origin).xmp or b""
+        with write_errors(result), result.open("ab") as file:
+            file.write((24 + len(xmp)).to_bytes(4, "big") + b"uuid" + _XMP_BOX + xmp)
+    return others.notes
 
 
 def _write_display_size(path: Path, width: int, height: int) -> None:
     """Write the display size of a Matroska video track into the place of the padding of its name.
 
     FFmpeg would write the display size from ``sample_aspect_ratio``, which PyAV 18 cannot set on a stream.
+    The length of the header does not change::
+
+        before:  name length | padding | name | other elements | settings length | settings
+        after:   name length | name | other elements | settings length | display size | settings
 
     Args:
         path: Matroska file whose track name starts with `_PADDING`.
@@ -321,56 +293,41 @@ def _write_display_size(path: Path, width: int, height: int) -> None:
     display_size = struct.pack(">2sBI2sBI", _WIDTH_ID, 0x84, width, _HEIGHT_ID, 0x84, height)
     with path.open("r+b") as file:
         header = file.read(2**16)
+        # remove the padding of the track name
+        padded_name = _PADDED_NAME.search(header)
+        if padded_name is None:
+            raise VideoError("cannot write the pixel aspect ratio, because the file has no video track name")
+        length_bytes = padded_name[1]
+        before_length = header[: padded_name.start(1)]
+        after_padding = header[padded_name.end() :]
+        # Matroska stores a length plus an offset: 0x80 for one byte, 0x4000 for two bytes
+        length_offset = 2 ** (7 * len(length_bytes))
+        new_stored_length = int.from_bytes(length_bytes) - len(_PADDING)
+        name_length = new_stored_length - length_offset
+
+        # insert the display size into the video settings
+        settings_header = _VIDEO_SETTINGS.search(after_padding, name_length)  # skips the name
+        if settings_header is None:
+            raise VideoError(
+                "cannot write the pixel aspect ratio, because the file has no video track header"
+            )
+        settings_start = settings_header.end()
+        settings_length_position = settings_start - 1  # the length is the last byte of the header
+        stored_settings_length = after_padding[settings_length_position]
+        settings_length = stored_settings_length - 0x80  # stored in one byte
+        settings_end = settings_start + settings_length
+        settings = after_padding[settings_start:settings_end]
+        parts = [
+            before_length,
+            new_stored_length.to_bytes(len(length_bytes)),
+            after_padding[:settings_length_position],  # name, other elements and the id of the settings
+            bytes([stored_settings_length + len(display_size)]),
+            display_size,
+            settings.replace(_UNIT_UNKNOWN, _UNIT_PIXELS),
+            after_padding[settings_end:],
+        ]
         file.seek(0)
-        file.write(_replace_padding(header, display_size))
-
-
-def _replace_padding(header: bytes, display_size: bytes) -> bytes:
-    """Remove the padding of the track name, and insert the display size into the video settings.
-
-    The length of the header does not change::
-
-        before:  name length | padding | name | other elements | settings length | settings
-        after:   name length | name | other elements | settings length | display size | settings
-    """
-    padded_name = _PADDED_NAME.search(header)
-    if padded_name is None:
-        raise VideoError("cannot write the pixel aspect ratio, because the file has no video track name")
-    length_bytes = padded_name[1]
-    before_length = header[: padded_name.start(1)]
-    after_padding = header[padded_name.end() :]
-    # Matroska stores a length plus an offset: 0x80 for one byte, 0x4000 for two bytes
-    length_offset = 2 ** (7 * len(length_bytes))
-    new_stored_length = int.from_bytes(length_bytes) - len(_PADDING)
-    name_length = new_stored_length - length_offset
-
-    settings_header = _VIDEO_SETTINGS.search(after_padding, name_length)  # skips the name
-    if settings_header is None:
-        raise VideoError("cannot write the pixel aspect ratio, because the file has no video track header")
-    settings_start = settings_header.end()
-    settings_length_position = settings_start - 1  # the length is the last byte of the header
-    stored_settings_length = after_padding[settings_length_position]
-    settings_length = stored_settings_length - 0x80  # stored in one byte
-    settings_end = settings_start + settings_length
-    settings = after_padding[settings_start:settings_end]
-    parts = [
-        before_length,
-        new_stored_length.to_bytes(len(length_bytes)),
-        after_padding[:settings_length_position],  # name, other elements and the id of the settings
-        bytes([stored_settings_length + len(display_size)]),
-        display_size,
-        settings.replace(_UNIT_UNKNOWN, _UNIT_PIXELS),
-        after_padding[settings_end:],
-    ]
-    return b"".join(parts)
-
-
-def _stream_tags(stream: Any) -> dict[str, str]:
-    """Return the metadata tags of a stream, except tags about the source encoding."""
-    tags = {key: value for key, value in stream.metadata.items() if key.lower() in _STREAM_TAGS}
-    if "title" not in tags and "name" in stream.metadata:  # QuickTime and MP4
-        tags["title"] = stream.metadata["name"]
-    return tags
+        file.write(b"".join(parts))
 
 
 def _video_packets(
@@ -384,22 +341,19 @@ def _video_packets(
         last_duration: Duration of the last packet in units of ``time_base``.
         time_base: Unit of the timestamps of the source in seconds.
     """
-    packets = itertools.chain(_shot_packets(parts, stream), [None])
-    for packet, following in itertools.pairwise(packets):
-        if following is None:
-            packet.duration = round(last_duration * time_base / packet.time_base)
-        else:
-            packet.duration = following.pts - packet.pts
-        yield packet
-
-
-def _shot_packets(parts: Sequence[Path], stream: Any) -> Iterator[Any]:
-    """Yield the packets of the colorized shots for an output stream."""
+    previous = None
     for part in parts:
         with open_media(part) as container:
             for packet in container.demux(video=0):
-                if packet.size:  # not the empty packet at the end
-                    packet.stream = stream
-                    # without B-frames both timestamps are equal, but short shots may lack decoding timestamps
-                    packet.dts = packet.pts
-                    yield packet
+                if not packet.size:  # the empty packet at the end
+                    continue
+                packet.stream = stream
+                # without B-frames both timestamps are equal, but short shots may lack decoding timestamps
+                packet.dts = packet.pts
+                if previous is not None:
+                    previous.duration = packet.pts - previous.pts
+                    yield previous
+                previous = packet
+    if previous is not None:
+        previous.duration = round(last_duration * time_base / previous.time_base)
+        yield previous

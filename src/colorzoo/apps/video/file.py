@@ -127,8 +127,26 @@ class VideoFile:
         self._last = (-1, 0)  # timestamp and duration of the last packet, in units of the time base
         self._av = import_av()
         try:
+            # properties of the main video stream
             with open_media(path) as container:
-                self._read_header(container)
+                if container.format.name == "image2" or container.format.name.endswith("_pipe"):
+                    # FFmpeg decodes no animated WebP, and one page of a TIFF
+                    raise VideoError(f"{path} is an image, not a video. Run `colorzoo colorize {path}`.")
+                stream = main_video_stream(container)
+                if stream is None:
+                    raise VideoError(f"{path} must be a video, but it has no video stream")
+                self._time_base = stream.time_base
+                declared_rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
+                self._rate = min(declared_rate, 1 / stream.time_base)  # a frame lasts at least one unit
+                self._aspect = stream.sample_aspect_ratio
+                declared_duration = (stream.duration or 0) * stream.time_base
+                self._duration = declared_duration or Fraction(container.duration or 0, 1_000_000)
+                self._frames = stream.frames or round(self._duration * self._rate) or None
+                self._codec = stream.codec_context.name
+                # VP8 and VP9 store transparency outside the frames, and FFmpeg decodes them without it
+                self._has_alpha = stream.metadata.get("alpha_mode") == "1"
+                flags = self._av.format.Flags(container.format.flags)
+                self._clock = Clock(self._av.format.Flags.ts_discont in flags)
             self._first = next(self._decoded())
             read_luma(self._first)  # raises an error if the pixel format cannot be converted
             self.plan = self._plan()
@@ -137,35 +155,20 @@ class VideoFile:
         except StopIteration:
             raise VideoError(f"{path} contains no frame that can be decoded") from None
 
-    def _read_header(self, container: Any) -> None:
-        """Set the properties of the main video stream."""
-        if container.format.name == "image2" or container.format.name.endswith("_pipe"):
-            # FFmpeg decodes no animated WebP, and one page of a TIFF
-            raise VideoError(f"{self.path} is an image, not a video. Run `colorzoo colorize {self.path}`.")
-        stream = main_video_stream(container)
-        if stream is None:
-            raise VideoError(f"{self.path} must be a video, but it has no video stream")
-        self._time_base = stream.time_base
-        declared_rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
-        self._rate = min(declared_rate, 1 / stream.time_base)  # a frame lasts at least one unit
-        self._aspect = stream.sample_aspect_ratio
-        declared_duration = (stream.duration or 0) * stream.time_base
-        self._duration = declared_duration or Fraction(container.duration or 0, 1_000_000)
-        self._frames = stream.frames or round(self._duration * self._rate) or None
-        self._codec = stream.codec_context.name
-        # VP8 and VP9 store transparency outside the frames, and FFmpeg decodes them without it
-        self._has_alpha = stream.metadata.get("alpha_mode") == "1"
-        flags = self._av.format.Flags(container.format.flags)
-        self._clock = Clock(self._av.format.Flags.ts_discont in flags)
-
     def _plan(self) -> StreamPlan:
         """Return the properties of the output stream; add notes on lost properties to `issues`."""
         first, codec = self._first, self._encoding.codec
         has_chroma = len(first.format.components) >= 3 and not is_rgb(first.format)
         size = (first.width, first.height)
-        layout, layout_notes = output_layout(layout_of(first), size, codec, has_chroma=has_chroma)
+        layout, notes = output_layout(layout_of(first), size, codec, has_chroma=has_chroma)
         side_data = side_data_of(first)
-        self.issues.notes += [*layout_notes, *self._frame_notes(side_data)]
+        if first.interlaced_frame:
+            notes.append("interlaced frames are written as progressive frames; deinterlace the video first")
+        if self._has_alpha or any(part.is_alpha for part in first.format.components):
+            notes.append("transparency is dropped")
+        if _HDR_METADATA & side_data.keys():
+            notes.append("HDR metadata of the frames is dropped")
+        self.issues.notes += notes
         return StreamPlan(
             encoding=self._encoding,
             width=first.width,
@@ -177,21 +180,6 @@ class VideoFile:
             aspect=self._aspect,
             matrix=_display_matrix(side_data),
         )
-
-    def _frame_notes(self, side_data: Mapping[str, bytes]) -> list[str]:
-        """Return notes on properties of the source frames that the output does not have.
-
-        Args:
-            side_data: Side data of the first frame; see `side_data_of`.
-        """
-        notes = []
-        if self._first.interlaced_frame:
-            notes.append("interlaced frames are written as progressive frames; deinterlace the video first")
-        if self._has_alpha or any(part.is_alpha for part in self._first.format.components):
-            notes.append("transparency is dropped")
-        if _HDR_METADATA & side_data.keys():
-            notes.append("HDR metadata of the frames is dropped")
-        return notes
 
     def describe(self) -> dict[str, Any]:
         """Return frame size, frame count, frame rate, and formats of source and result."""
@@ -221,20 +209,35 @@ class VideoFile:
         return sha256_of(self.path)
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Yield all decoded frames in order; record damaged packets and a missing end in ``issues``."""
+        """Yield all decoded frames in order; record damaged packets and a missing end in ``issues``.
+
+        The timestamps increase, without jumps of the clock. A frame without a timestamp starts at the end of
+        the previous frame.
+        """
         self.issues.broken.clear()
         self._clock = Clock(self._clock.can_jump_ahead)
         mirrored, turns = _orientation(_display_matrix(side_data_of(self._first)))
-        for number, (decoded, pts) in enumerate(self._timed(self._decoded())):
+        last_pts: int | None = None
+        end = 0  # end of the previous frame in units of the time base
+        for number, decoded in enumerate(self._decoded()):
+            pts = end
+            if decoded.pts is not None:
+                time = self._clock.shift(decoded.pts * self._time_base, end * self._time_base)
+                pts = round(time / self._time_base)
+            if last_pts is not None:
+                pts = max(pts, last_pts + 1)
+            last_pts = pts
+            end = pts + (decoded.duration or self._usual_duration())
             if decoded.is_corrupt:
                 self.issues.broken.append(_time_code(pts * self._time_base))
-            yield VideoFrame(number, FileImage(self._resized(decoded), pts, turns, mirrored))
-        self._check_end()
-
-    def _check_end(self) -> None:
-        """Add to `issues` that the file ends before its declared duration."""
-        last_pts, duration = self._last
-        end = last_pts + (duration or self._usual_duration())
+            # all frames get the size of the first frame
+            width, height = self._first.width, self._first.height
+            if (decoded.width, decoded.height) != (width, height):
+                decoded = decoded.reformat(width=width, height=height)
+            yield VideoFrame(number, FileImage(decoded, pts, turns, mirrored))
+        # check that the file does not end before its declared duration
+        last_packet_pts, duration = self._last
+        end = last_packet_pts + (duration or self._usual_duration())
         length = (end - (self._first.pts or 0)) * self._time_base
         is_joined = len(self._clock.offsets) > 1  # the declared duration is the duration of one section
         if length < _COMPLETE * self._duration and not is_joined:
@@ -280,34 +283,9 @@ class VideoFile:
             self.issues.incomplete = f"the file cannot be read to the end ({error.strerror})"
             yield self._av.Packet()  # an empty packet flushes the decoder
 
-    def _timed(self, frames: Iterator[Any]) -> Iterator[tuple[Any, int]]:
-        """Yield frames with increasing timestamps in units of the time base, without jumps of the clock.
-
-        A frame without a timestamp starts at the end of the previous frame.
-        """
-        last_pts: int | None = None
-        end = 0  # end of the previous frame
-        for frame in frames:
-            pts = end
-            if frame.pts is not None:
-                time = self._clock.shift(frame.pts * self._time_base, end * self._time_base)
-                pts = round(time / self._time_base)
-            if last_pts is not None:
-                pts = max(pts, last_pts + 1)
-            last_pts = pts
-            end = pts + (frame.duration or self._usual_duration())
-            yield frame, pts
-
     def _usual_duration(self) -> int:
         """Return the mean frame duration in units of the time base."""
         return round(1 / float(self._rate * self._time_base))
-
-    def _resized(self, decoded: Any) -> Any:
-        """Return a frame with the size of the first frame."""
-        first = self._first
-        if (decoded.width, decoded.height) == (first.width, first.height):
-            return decoded
-        return decoded.reformat(width=first.width, height=first.height)
 
 
 class FilePart:

@@ -389,7 +389,8 @@ class _ShotColorizer:
         self._shot = Shot(first.number, 0)
         gray = RasterImage(first.image.gray())
         self._inside = select_part(gray, border)
-        window = _window(self._lightness(first).numel())
+        pixels = self._lightness(first).numel()
+        window = max(6, min(_MOST_WAITING, _WAITING_BYTES // (3 * pixels)))  # number of buffered frames
         self._colors = SteadyColors(steady, window, every=colorer.needs_every_frame)
         colorer.start_shot(None if self._inside is None else (self._inside, gray.size))
 
@@ -437,8 +438,3 @@ def _small_copy(lightness: Tensor, size: tuple[int, int]) -> Tensor:
     interpolation = cv2.INTER_LINEAR if is_near else cv2.INTER_AREA
     small = cv2.resize(lightness[0, 0].numpy(), size[::-1], interpolation=interpolation)
     return torch.from_numpy(small.reshape(1, 1, *size))
-
-
-def _window(pixels: int) -> int:
-    """Return the maximum number of buffered frames for a frame size in pixels."""
-    return max(6, min(_MOST_WAITING, _WAITING_BYTES // (3 * pixels)))

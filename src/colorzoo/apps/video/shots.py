@@ -70,14 +70,11 @@ class ShotDetector:
         if previous is None:
             return True
         previous_small, previous_histograms = previous
-        if _change(previous_histograms, histograms) <= _MIN_CHANGE:
+        # the histogram distance in [0, 1], averaged over quadrants
+        change = np.abs(previous_histograms - histograms).sum(axis=1).mean() / 2
+        if change <= _MIN_CHANGE:
             return False
         return _correlation(previous_small, small) < _MAX_CORRELATION
-
-
-def _change(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Return the histogram distance between two frames, averaged over quadrants, in [0, 1]."""
-    return float(np.abs(first - second).sum(axis=1).mean() / 2)
 
 
 def _correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:

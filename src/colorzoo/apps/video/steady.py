@@ -140,10 +140,18 @@ class SteadyColors:
         """
         if self._strength == 0:
             return [predict()]
-        half_size_gray = _halved(_gray(lightness))
-        size = tuple(lightness.shape[-2:])
-        frame = _Frame(half_size_gray, size, predict, is_fixed=fixed)
-        self._estimate_motion(frame)
+        gray = (lightness[0, 0] * 2.55).round().clamp(0, 255).byte().numpy()
+        height, width = gray.shape
+        half_size = (max(1, width // 2), max(1, height // 2))
+        half_size_gray = cv2.resize(gray, half_size, interpolation=cv2.INTER_AREA)
+        frame = _Frame(half_size_gray, (height, width), predict, is_fixed=fixed)
+        # estimate the motion between the frame and the previous frame
+        if self._frames:
+            previous = self._frames[-1]
+            previous.to_next, frame.to_previous = _motions(previous.gray, frame.gray)
+        elif self._last is not None:
+            previous_gray, _ = self._last
+            _, frame.to_previous = _motions(previous_gray, frame.gray)
         self._frames.append(frame)
         if fixed or self._predicts_every_frame:
             _run_model(frame)
@@ -155,15 +163,6 @@ class SteadyColors:
         ab_maps = self._process_window()
         self._last = None
         return ab_maps
-
-    def _estimate_motion(self, frame: _Frame) -> None:
-        """Set the motion between a new frame and the previous frame."""
-        if self._frames:
-            previous = self._frames[-1]
-            previous.to_next, frame.to_previous = _motions(previous.gray, frame.gray)
-        elif self._last is not None:
-            previous_gray, _ = self._last
-            _, frame.to_previous = _motions(previous_gray, frame.gray)
 
     def _process_window(self) -> list[Tensor]:
         """Colorize and remove the buffered frames, and return the ab ``(1, 2, h, w)`` of each frame."""
@@ -178,7 +177,9 @@ class SteadyColors:
                 ab = np.stack(cv2.split(frame.prediction)[:2])
             else:
                 ab = _fill_uncovered(colors)
-                colors = _add_filled(colors, ab)
+                # add the filled colors at pixels of low confidence
+                missing = np.maximum(np.float32(_FILLED_CONFIDENCE) - cv2.extractChannel(colors, 2), 0)
+                colors = cv2.add(colors, cv2.merge([*(ab * missing), missing, np.zeros_like(missing)]))
             ab_maps.append(torch.from_numpy(ab)[None])
         assert colors is not None
         self._last = self._frames[-1].gray, colors
@@ -243,7 +244,9 @@ def _colorize_selected(frames: Sequence[_Frame], previous_confidence: Array | No
         coverage.add_previous(previous_confidence)
     colorized = [number for number, frame in enumerate(frames) if frame.prediction is not None]
     if previous_confidence is None and not colorized:
-        colorized = _first_selection(len(frames))
+        # the middle frame of a short window, and the first and the last frame of a longer window
+        last = len(frames) - 1
+        colorized = [last // 2] if len(frames) <= _FEW else [0, last]
         for number in colorized:
             _run_model(frames[number])
     for number in colorized:
@@ -255,15 +258,6 @@ def _colorize_selected(frames: Sequence[_Frame], previous_confidence: Array | No
             return
         _run_model(frames[worst])
         coverage.add(worst)
-
-
-def _first_selection(count: int) -> list[int]:
-    """Return the frames of a window of ``count`` frames that are colorized first.
-
-    This is the middle frame of a short window, and the first and the last frame of a longer window.
-    """
-    last = count - 1
-    return [last // 2] if count <= _FEW else [0, last]
 
 
 class _ColorCoverage:
@@ -345,12 +339,6 @@ def _pyramid(colors: Array) -> list[Array]:
     return levels[::-1]
 
 
-def _add_filled(colors: Array, ab: Array) -> Array:
-    """Add filled ab ``(2, h, w)`` to colors ``(h, w, 4)`` at pixels of low confidence."""
-    missing = np.maximum(np.float32(_FILLED_CONFIDENCE) - cv2.extractChannel(colors, 2), 0)
-    return cv2.add(colors, cv2.merge([*(ab * missing), missing, np.zeros_like(missing)]))
-
-
 def _motions(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> tuple[Motion, Motion]:
     """Return the motions from the first to the second gray frame ``(h, w)`` and back."""
     forward, backward = _flow(first, second), _flow(second, first)
@@ -380,7 +368,7 @@ def _trust(gray: NDArray[np.uint8], other: NDArray[np.uint8], flow: Array, rever
     error_x, error_y = back_x + flow[..., 0], back_y + flow[..., 1]
     gray_error = other_gray - gray
     flow_factor = np.float32(-0.5 / _FLOW_ERROR**2)
-    tolerated_gray_error = 2.55 * _LIGHTNESS_ERROR  # in gray levels, see `_gray`
+    tolerated_gray_error = 2.55 * _LIGHTNESS_ERROR  # in gray levels, see `SteadyColors.add`
     gray_factor = np.float32(-0.5 / tolerated_gray_error**2)
     exponent = flow_factor * error_x**2 + flow_factor * error_y**2 + gray_factor * gray_error**2
     x, y = cv2.split(targets)
@@ -409,17 +397,6 @@ def _grid(height: int, width: int) -> Array:
     """Return x and y of each pixel ``(h, w, 2)``."""
     rows, columns = np.indices((height, width), np.float32)
     return np.dstack([columns, rows])
-
-
-def _gray(lightness: Tensor) -> NDArray[np.uint8]:
-    """Convert lightness ``(1, 1, h, w)`` in [0, 100] to 8-bit gray ``(h, w)``."""
-    return (lightness[0, 0] * 2.55).round().clamp(0, 255).byte().numpy()
-
-
-def _halved(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    height, width = gray.shape
-    size = (max(1, width // 2), max(1, height // 2))
-    return cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
 
 
 def _flow(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Array:
