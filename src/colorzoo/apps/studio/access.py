@@ -69,9 +69,11 @@ class Access:
         if "origin" in headers and (origin.scheme, origin.netloc) != (scheme, host):
             return "requests from other sites are not allowed"
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        needs_token = path.startswith(("/api", "/report"))
-        if needs_token and not self._carries_token(scope, headers):
-            return "the token is missing or wrong; open the complete address that the server printed"
+        if path.startswith(("/api", "/report")):
+            cookie = HTTPConnection(scope).cookies.get(self.cookie_name, "")
+            bearer = headers.get("authorization", "").removeprefix("Bearer ")
+            if not (self._url_has_token(scope) or self._equals_token(cookie) or self._equals_token(bearer)):
+                return "the token is missing or wrong; open the complete address that the server printed"
         return None
 
     def token_cookie(self, scope: Scope) -> str | None:
@@ -90,11 +92,6 @@ class Access:
 
     def _url_has_token(self, scope: Scope) -> bool:
         return self._equals_token(QueryParams(scope.get("query_string", b"")).get("token", ""))
-
-    def _carries_token(self, scope: Scope, headers: Headers) -> bool:
-        cookie = HTTPConnection(scope).cookies.get(self.cookie_name, "")
-        bearer = headers.get("authorization", "").removeprefix("Bearer ")
-        return self._url_has_token(scope) or self._equals_token(cookie) or self._equals_token(bearer)
 
     def _equals_token(self, text: str) -> bool:
         return hmac.compare_digest(text.encode("utf-8", "replace"), self.token.encode())

@@ -188,26 +188,13 @@ async def _upload(request: Request) -> Response:
     session = studio.sessions.require(request.query_params.get("session"))
     if session.uploads >= studio.limits.uploads:
         raise StudioError("busy", "uploads of this page are still in progress. Try again in a moment.")
-    session.uploads += 1
-    try:
-        data = await _read_body(request, studio)
-    finally:
-        session.uploads -= 1
-    return JSONResponse({"upload": session.add_file(data, "upload"), "bytes": len(data)})
-
-
-async def _read_body(request: Request, studio: Studio) -> bytes:
-    """Read the body of an upload.
-
-    Raises:
-        StudioError: The upload exceeds a limit of the studio, or the client disconnected.
-    """
     limits = studio.limits
     content_length = request.headers.get("content-length", "")
     if content_length.isdigit():
         limits.check_bytes(int(content_length))
     max_uploading_bytes = limits.memory_bytes // 4  # for the uploads of all clients together
     body = bytearray()
+    session.uploads += 1
     try:
         async with asyncio.timeout(limits.upload_seconds):
             async for chunk in request.stream():
@@ -221,8 +208,9 @@ async def _read_body(request: Request, studio: Studio) -> bytes:
     except ClientDisconnect:
         raise StudioError("cancelled", "the upload was cancelled") from None
     finally:
+        session.uploads -= 1
         studio.uploading_bytes -= len(body)
-    return bytes(body)
+    return JSONResponse({"upload": session.add_file(bytes(body), "upload"), "bytes": len(body)})
 
 
 async def _download(request: Request) -> Response:

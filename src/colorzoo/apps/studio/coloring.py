@@ -8,11 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from colorzoo.apps.studio.opened_image import OpenedImage, Window, fit_size, jpeg
+from colorzoo.apps.studio.opened_image import OpenedImage, fit_size, jpeg
 from colorzoo.apps.studio.protocol import Limits
 from colorzoo.apps.studio.sessions import AttachedReference
 from colorzoo.apps.studio.worker_pool import stop_if_cancelled
@@ -134,15 +133,41 @@ def color_preview(request: PadRequest, quality: Quality, limits: Limits) -> tupl
             at full size.
         limits: Limits on the sizes of previews.
     """
-    task = _preview_task(request, quality)
+    # during a drag, the network input has half of the usual size, unless there are regions or classes,
+    # which depend on the network size
+    kinds = {"regions", "classes"} & set(request.recipe.kinds())
+    if quality == "drag" and not kinds and not request.colorizer.is_sketch_model:
+        task = request.quick_task(request.colorizer.size // 2)
+    else:
+        task = request.task()
     start = time.perf_counter()
     result = _run(task)
     network_end = time.perf_counter()
     stop_if_cancelled()
     opened = request.opened
     whole = opened.whole or opened  # includes the border of a scan
-    lightness = _preview_lightness(whole, quality, limits)
-    levels = _preview_levels(result, lightness[0, 0], opened.window)
+    # lightness of the whole photo at the size of the preview
+    width, height = whole.view
+    if quality == "drag":
+        shape = fit_size(height, width, limits.view_side * 3 // 8)
+        lightness = shrink_lightness(whole.lightness, shape)
+    elif quality == "final" or whole.view == whole.size:
+        lightness = whole.lightness
+    else:
+        full = FullLightness(whole.decode().levels)
+        width, height = whole.size
+        scale = (limits.full_pixels / (width * height)) ** 0.5
+        lightness = full.whole() if scale >= 1 else full.shrunk((int(height * scale), int(width * scale)))
+    # join the lightness with the predicted colors
+    view = lightness[0, 0]
+    with torch.inference_mode():
+        if opened.window is None:
+            levels = result.over(view).levels()
+        else:
+            rows, columns = view.shape
+            inside = opened.window.inside.scaled(opened.window.size, columns, rows)
+            surroundings = Surroundings(view, inside)
+            levels = result.over(view[inside.slices], surroundings=surroundings).levels()
     data = jpeg(Image.fromarray(levels))
     timing = {
         "network": milliseconds(network_end - start),
@@ -156,44 +181,3 @@ def color_preview(request: PadRequest, quality: Quality, limits: Limits) -> tupl
 def milliseconds(seconds: float) -> float:
     """Convert a duration to milliseconds, rounded to two decimals."""
     return round(seconds * 1e3, 2)
-
-
-def _preview_task(request: PadRequest, quality: Quality) -> ColorizeTask:
-    """Return the task of a preview; during a drag, the network input has half of the usual size."""
-    # regions and classes depend on the network size, so the size is not halved
-    kinds = {"regions", "classes"} & set(request.recipe.kinds())
-    if quality == "drag" and not kinds and not request.colorizer.is_sketch_model:
-        return request.quick_task(request.colorizer.size // 2)
-    return request.task()
-
-
-@torch.inference_mode()
-def _preview_levels(result: ColorizedImage, lightness: Tensor, window: Window | None) -> NDArray[Any]:
-    """Join the colors of a result with the lightness ``(h, w)`` of the whole photo.
-
-    Args:
-        result: Result of the photo, or of the part within the border of a scan.
-        lightness: Lightness of the photo at the size of the preview.
-        window: Position of the colorized part; None if the whole photo is colorized.
-    """
-    if window is None:
-        return result.over(lightness).levels()
-    rows, columns = lightness.shape
-    inside = window.inside.scaled(window.size, columns, rows)
-    surroundings = Surroundings(lightness, inside)
-    return result.over(lightness[inside.slices], surroundings=surroundings).levels()
-
-
-def _preview_lightness(opened: OpenedImage, quality: Quality, limits: Limits) -> Tensor:
-    """Return the lightness ``(1, 1, h, w)`` of the whole photo at the size of the preview."""
-    width, height = opened.view
-    if quality == "drag":
-        return shrink_lightness(opened.lightness, fit_size(height, width, limits.view_side * 3 // 8))
-    if quality == "final" or opened.view == opened.size:
-        return opened.lightness
-    lightness = FullLightness(opened.decode().levels)
-    pixels = opened.size[0] * opened.size[1]
-    if pixels <= limits.full_pixels:
-        return lightness.whole()
-    scale = (limits.full_pixels / pixels) ** 0.5
-    return lightness.shrunk((int(opened.size[1] * scale), int(opened.size[0] * scale)))

@@ -16,7 +16,6 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import format_hex
 from colorzoo.image_io import FloatArray
 from colorzoo.inference import predict_regions
-from colorzoo.inference.steps import Drawing
 
 _SIMILAR = 0.5  # minimum probability that two regions have one color
 
@@ -53,7 +52,7 @@ def describe_region_colors(request: PadRequest, place: tuple[float, float], coun
         rgb, probabilities = model.suggest_colors(prediction, votes, region, count)
         order = probabilities.argsort(descending=True, stable=True)
         rgb, probabilities = rgb[order], probabilities[order]
-        lab = _to_lab(rgb)
+        lab = rgb_to_lab(rgb.mT[None, :, :, None])[0, :, :, 0].mT
     items = [
         {"ab": ab, "color": _hex(color), "share": probability}
         for ab, color, probability in zip(lab[:, 1:].tolist(), rgb, probabilities.tolist(), strict=True)
@@ -94,16 +93,11 @@ def describe_similar_regions(request: PadRequest, place: tuple[float, float]) ->
         similar = (similarities >= _SIMILAR).nonzero()[:, 0].tolist()
     excluded = _regions_with_points(request) | {region}
     remaining = [other for other in similar if other not in excluded]
-    color = _hex(torch.from_numpy(_flat_color(request, place)))
-    return {"color": color, "places": [place, *_inner_locations(request, remaining)]}
-
-
-def _flat_color(request: PadRequest, place: tuple[float, float]) -> FloatArray:
-    """Return the current RGB ``(3,)`` in [0, 1] of the region at a location."""
     flats = predict(request).colors.flats
     assert flats is not None
     color: FloatArray = flats.colors[flats.drawing.region_at(*place, request.opened.size)]
-    return color
+    locations = _inner_locations(request, remaining)
+    return {"color": _hex(torch.from_numpy(color)), "places": [place, *locations]}
 
 
 def _predict(request: PadRequest) -> tuple[Any, Any, Tensor]:
@@ -119,12 +113,6 @@ def _predict(request: PadRequest) -> tuple[Any, Any, Tensor]:
         return model, *predict_regions(request.task())
 
 
-def _preview_of(request: PadRequest) -> Drawing:
-    """Return the drawing at the size of the preview."""
-    columns, rows = request.opened.view
-    return request.drawing().resized((rows, columns))
-
-
 def _regions_with_points(request: PadRequest) -> set[int]:
     return {
         request.drawing().region_at(point.x, point.y, request.opened.size) for point in request.recipe.points
@@ -136,17 +124,12 @@ def _inner_locations(request: PadRequest, regions: Iterable[int]) -> Iterator[tu
 
     Regions without a pixel in the preview are skipped.
     """
-    labels = _preview_of(request).regions
+    columns, rows = request.opened.view
+    labels = request.drawing().resized((rows, columns)).regions
     for region in regions:
         inside = labels == region
         if inside.any():
             yield innermost_location(inside, request.opened.size)
-
-
-def _to_lab(rgb: Tensor) -> Tensor:
-    """Convert RGB ``(n, 3)`` in [0, 1] to Lab ``(n, 3)``."""
-    image = rgb.mT[None, :, :, None]
-    return rgb_to_lab(image)[0, :, :, 0].mT
 
 
 def _hex(rgb: Tensor) -> str:

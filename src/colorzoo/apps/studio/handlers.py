@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass, field, replace
 from hashlib import sha256
 from typing import Annotated, Any, Literal
@@ -24,7 +24,7 @@ from colorzoo.apps.studio.worker_pool import RequestCancelledError, cancellable,
 from colorzoo.batch import UsedFile
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import DEFAULT_REACH, Fields, PointHint, Reach, Recipe, Vertices, parse_area
-from colorzoo.image_io import RasterImage, is_gray, write_notes
+from colorzoo.image_io import is_gray, write_notes
 from colorzoo.inference import (
     as_reference,
     colorize_task,
@@ -32,7 +32,6 @@ from colorzoo.inference import (
     describe_statistics,
     require_color,
 )
-from colorzoo.model import ColoringModel
 from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt, Range
 
 MAX_SUGGESTIONS = 32
@@ -87,10 +86,9 @@ class Context:
         self.reply(self.answer("dropped"))
 
     def _is_cancelled(self) -> bool:
-        return self.session.connection != self.connection or self._is_superseded()
-
-    def _is_superseded(self) -> bool:
-        """Return whether a newer ``color`` request replaces this request."""
+        """Return whether the drawing pad disconnected or a newer ``color`` request replaces this request."""
+        if self.session.connection != self.connection:
+            return True
         kind, body, number = self.message.type, self.message.body, self.message.id or 0
         if kind not in ("color", "colorings"):
             return False
@@ -184,8 +182,12 @@ class Context:
             # the pad does not show the notes
             recipe, _ = crop_recipe(recipe, photo.size, prepared.window.inside)
         reference = self.session.reference_for(recipe)
-        if reference is not None:
-            _check_reference(colorizer.model, reference)
+        if reference is not None and reference.gray:
+            model = colorizer.model
+            if "exemplar" in model.accepts and model.reference_needs_color:
+                raise GuidanceError(
+                    f"the reference {reference.file.name!r} has no color. Choose a color image."
+                )
         return PadRequest(colorizer, prepared, recipe, reference, self.pool.cache)
 
     def file(self) -> tuple[bytes, str]:
@@ -235,26 +237,12 @@ def _attach(ctx: Context) -> Iterator[Message]:
         response["statistics"] = describe_statistics(image)
     else:
         response["sha256"] = sha256(data).hexdigest()
-        _attach_reference(ctx, image, UsedFile("reference", name, response["sha256"]))
+        if ctx.pool.get(fields.read("model", str)).model.reference_needs_color:
+            require_color(image, repr(name))
+        file = UsedFile("reference", name, response["sha256"])
+        rgb = as_reference(image, ctx.network)
+        ctx.session.reference = AttachedReference(rgb, image.size, file, is_gray(image))
     yield ctx.answer("attached", thumbnail(image), slot=slot, **response)
-
-
-def _attach_reference(ctx: Context, image: RasterImage, file: UsedFile) -> None:
-    """Set the reference image of the session.
-
-    Args:
-        ctx: Request, which names the coloring model.
-        image: Decoded reference.
-        file: Name and hash of the file.
-
-    Raises:
-        GuidanceError: The reference is gray although the model requires a color reference.
-    """
-    colorizer = ctx.pool.get(ctx.message.fields().read("model", str))
-    if colorizer.model.reference_needs_color:
-        require_color(image, repr(file.name))
-    rgb = as_reference(image, ctx.network)
-    ctx.session.reference = AttachedReference(rgb, image.size, file, is_gray(image))
 
 
 def _color(ctx: Context) -> Iterator[Message]:
@@ -278,7 +266,14 @@ def suggest(ctx: Context) -> Iterator[Message]:
     count = min(fields.read("count", PositiveInt, 9), MAX_SUGGESTIONS)
     recipe, exclude = ctx.recipe(), fields.read("exclude", NonNegativeInt)
     if exclude is not None:
-        recipe = replace(recipe, points=_without_hint(recipe.points, exclude))
+        # the other points of the same brush stroke are excluded, too
+        strokes = {point.stroke for point in recipe.points[exclude : exclude + 1]} - {None}
+        points = tuple(
+            point
+            for number, point in enumerate(recipe.points)
+            if number != exclude and point.stroke not in strokes
+        )
+        recipe = replace(recipe, points=points)
     request = ctx.pad_request(recipe)
     place = request.opened.part_location(place_in_photo)
     if _colors_regions(request):
@@ -288,14 +283,6 @@ def suggest(ctx: Context) -> Iterator[Message]:
         reach = regions.default_reach(request, place)
         colors = suggestions.describe_likely_colors(request, place, count)
     yield ctx.answer("suggestions", reach=reach, **colors)
-
-
-def _without_hint(points: Sequence[PointHint], index: int) -> tuple[PointHint, ...]:
-    """Return points without the point with an index, and without the other points of its brush stroke."""
-    strokes = {point.stroke for point in points[index : index + 1]} - {None}
-    return tuple(
-        point for number, point in enumerate(points) if number != index and point.stroke not in strokes
-    )
 
 
 def _next(ctx: Context) -> Iterator[Message]:
@@ -341,20 +328,16 @@ def _select(ctx: Context) -> Iterator[Message]:
         place = request.opened.part_location(ctx.place())
         mask = regions.select_at_point(request, place, size, visible)
     else:
-        path = _outline(fields, request)
+        path, window = fields.read("path", Vertices, MISSING), request.opened.window
+        if len(path) < _LEAST_CORNERS:
+            raise StudioError(
+                "bad_message", f"select.path must have at least {_LEAST_CORNERS} corners, got {len(path)}"
+            )
+        if window is not None:  # convert to pixels of the colorized part
+            path = [window.inside.shifted(corner) for corner in path]
         select = regions.select_outline if fields.take("exact") else regions.select_in_outline
         mask = select(request, path, size)
     yield ctx.answer("selected", mask=mask)
-
-
-def _outline(fields: Fields, request: PadRequest) -> Sequence[tuple[float, float]]:
-    """Read the corners of an outline and convert them to pixels of the colorized part."""
-    path, window = fields.read("path", Vertices, MISSING), request.opened.window
-    if len(path) < _LEAST_CORNERS:
-        raise StudioError(
-            "bad_message", f"select.path must have at least {_LEAST_CORNERS} corners, got {len(path)}"
-        )
-    return path if window is None else [window.inside.shifted(corner) for corner in path]
 
 
 def _parts(ctx: Context) -> Iterator[Message]:
@@ -495,9 +478,3 @@ REQUESTS: dict[str, Request] = {
 
 def _colors_regions(request: PadRequest) -> bool:
     return request.colorizer.model.supports("region_colors")
-
-
-def _check_reference(model: ColoringModel, reference: AttachedReference) -> None:
-    """Raise an error if the reference is gray although the model requires a color reference."""
-    if reference.gray and "exemplar" in model.accepts and model.reference_needs_color:
-        raise GuidanceError(f"the reference {reference.file.name!r} has no color. Choose a color image.")

@@ -76,15 +76,14 @@ class ModelPool:
             return colorizer
         with self._loading:
             # another thread may have loaded the model in the meantime
-            return self._find(name) or self._load_and_store(model_card(name or self.default).name)
-
-    def _load_and_store(self, name: str) -> Colorizer:
-        """Load a model and store it; remove the least recently used model if necessary."""
-        colorizer = self._load(name)
-        _make_cancellable(colorizer)
-        with self._lock:
-            self._loaded[name] = colorizer
-        return colorizer
+            colorizer = self._find(name)
+            if colorizer is None:
+                registered_name = model_card(name or self.default).name
+                colorizer = self._load(registered_name)
+                _make_cancellable(colorizer)
+                with self._lock:
+                    self._loaded[registered_name] = colorizer  # removes the least recently used model
+            return colorizer
 
     def has(self, name: str | None) -> bool:
         """Return whether a model is loaded."""
@@ -100,9 +99,36 @@ class ModelPool:
     def describe(self) -> list[dict[str, Any]]:
         """Return the entries of the model menu, a field of the ``hello`` message."""
         names = list_models()
-        entries = [_registered_entry(name) for name in names]
+        entries = []
+        for card in map(model_card, names):
+            files = default_files(card)
+            is_ready = not card.trainable or any(file.where != "missing" for file in files)
+            entry = _menu_entry(card) | {
+                "ready": is_ready,
+                "usable": is_ready or any(file.weights.urls for file in files),
+                "bytes": next((file.weights.size for file in files if file.weights.urls), 0),
+            }
+            entries.append(entry)
         if self._own is not None and self.default not in names:
-            entries.insert(0, _own_entry(self._own))
+            name, model = self._own.name, self._own.model
+            card = ModelCard(
+                name=name,
+                title=name,
+                paper="",
+                year=0,
+                summary="Custom model.",
+                task="",
+                parameters=sum(parameter.numel() for parameter in model.parameters()),
+                guidance=tuple(model.accepts),
+                input=model.input_kind,
+                output=model.output_kind,
+            )
+            entry = _menu_entry(card) | {
+                "caption": f"Custom: {name}",
+                "guidance": _drawn_guidance(model),
+                "detects": model.detects,
+            }
+            entries.insert(0, entry)
         for entry in entries:
             entry["default"] = entry["name"] == self.default
             if self._own is not None and entry["default"]:
@@ -128,41 +154,12 @@ def describe_model(colorizer: Colorizer) -> dict[str, Any]:
     return {"name": colorizer.name, "accepts": accepts, "detects": colorizer.model.detects}
 
 
-def _registered_entry(name: str) -> dict[str, Any]:
-    """Return the entry of a registered model in the model menu."""
-    card = model_card(name)
-    rows = default_files(card)
-    return _menu_entry(card) | {
-        "ready": not card.trainable or any(row.where != "missing" for row in rows),
-        "usable": not card.trainable or any(row.where != "missing" or row.weights.urls for row in rows),
-        "bytes": next((row.weights.size for row in rows if row.weights.urls), 0),
-    }
-
-
-def _own_entry(colorizer: Colorizer) -> dict[str, Any]:
-    """Return the entry of the caller's model in the model menu."""
-    model = colorizer.model
-    card = ModelCard(
-        name=colorizer.name,
-        title=colorizer.name,
-        paper="",
-        year=0,
-        summary="Custom model.",
-        task="",
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        guidance=tuple(model.accepts),
-        input=model.input_kind,
-        output=model.output_kind,
-    )
-    caption, guidance = f"Custom: {colorizer.name}", _drawn_guidance(model)
-    return _menu_entry(card) | {"caption": caption, "guidance": guidance, "detects": model.detects}
-
-
 def _menu_entry(card: ModelCard) -> dict[str, Any]:
+    for_classes = any(quality.use == "classes" for quality in card.quality)
     return {
         "name": card.name,
         "caption": _caption(card.name),
-        "guidance": [kind for kind in card.guidance if kind != "classes" or _ranked_for_classes(card)],
+        "guidance": [kind for kind in card.guidance if kind != "classes" or for_classes],
         "input": card.input,
         "parameters": card.parameters,
         "group": _group(card),
@@ -183,11 +180,6 @@ def _caption(name: str) -> str:
 def _drawn_guidance(model: ColoringModel) -> list[str]:
     """Return the kinds of guidance that the drawing pad offers for a model."""
     return sorted(kind for kind in model.accepts if kind != "classes" or model.supports("segment"))
-
-
-def _ranked_for_classes(card: ModelCard) -> bool:
-    """Return whether the model card ranks the model for the use case ``classes``."""
-    return any(quality.use == "classes" for quality in card.quality)
 
 
 def _purpose(card: ModelCard) -> str:

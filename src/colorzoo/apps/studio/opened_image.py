@@ -77,7 +77,12 @@ class Window:
         right, bottom = photo_width - left - width, photo_height - top - height
         longest = max(values.shape[1] / width * photo_width, values.shape[0] / height * photo_height)
         if longest > _LONGEST_MAP:
-            values = _shrunk(values, _LONGEST_MAP / longest)
+            # each pixel keeps the value of an original pixel
+            rows, columns = (max(1, int(side * (_LONGEST_MAP / longest))) for side in values.shape[:2])
+            small = cv2.resize(
+                values.astype(np.float32), (columns, rows), interpolation=cv2.INTER_NEAREST_EXACT
+            )
+            values = np.asarray(small).astype(values.dtype)
         across, down = values.shape[1] / width, values.shape[0] / height  # map pixels per photo pixel
         added_rows = round(top * down), round(bottom * down)
         added_columns = round(left * across), round(right * across)
@@ -220,19 +225,19 @@ class OpenedImage:
             inside = check_inside(setting, self.size)
         if inside is None:
             return self
-        return self._cached("part", inside, lambda: self._cropped(inside))
-
-    def _cropped(self, inside: Rectangle) -> OpenedImage:
-        """Return the part of the photo in a rectangle, with empty caches."""
         view_slices = inside.scaled(self.size, *self.view).slices
-        return replace(
-            self,
-            size=(inside.width, inside.height),
-            lightness=self.lightness[..., *view_slices],
-            network_lightnesses={},
-            window=Window(inside, self.size),
-            whole=self,
-            last_results={},
+        return self._cached(
+            "part",
+            inside,
+            lambda: replace(
+                self,
+                size=(inside.width, inside.height),
+                lightness=self.lightness[..., *view_slices],
+                network_lightnesses={},
+                window=Window(inside, self.size),
+                whole=self,
+                last_results={},
+            ),
         )
 
     def network_lightness(self, size: int) -> Tensor:
@@ -326,48 +331,41 @@ def open_upload(data: bytes, name: str, limits: Limits, network: int) -> OpenedI
     is_sketch = is_gray_lines and not is_text(drawing.levels)  # as in `colorzoo colorize`
     filled = fill_hidden(image)  # the colors of visible pixels must not depend on hidden colors
     displayed = drawing if is_sketch else filled
+    # kind of the photo, and a note on ignored colors
     tint = chroma_note(drawing if is_sketch else image)
+    kind = "gray" if tint is None else "color"
+    notes = image.notes
+    if tint is not None:
+        notes = (*notes, _IN_COLOR if tint == IN_COLOR else _TINTED)
+    # previews of the lightness, of the original colors and of the alpha channel
     width, height = image.size
     view_size = fit_size(height, width, limits.view_side)
-    gray, source = _view_jpegs(displayed.levels, view_size)
+    small = shrink_levels(displayed.levels, view_size)
+    luminance = encoded(lightness_to_luminance(lightness_of_levels(small)))
+    gray = jpeg(Image.fromarray(np.rint(luminance.numpy() * np.float32(255)).astype(np.uint8)))
+    source = gray if displayed.levels.ndim == 2 else jpeg(_rgb_image(small))
+    alpha = b""
+    if image.alpha is not None and not is_sketch:
+        small_alpha = cv2.resize(image.alpha, view_size[::-1], interpolation=cv2.INTER_AREA)
+        if small_alpha.dtype == np.uint16:
+            small_alpha = small_alpha // 257
+        alpha = png(small_alpha.astype(np.uint8))
     network_input = FullLightness(filled.levels).shrunk(working_size(height, width, network))
     return OpenedImage(
         name=safe_name(name),
         data=data,
         sha256=sha256(data).hexdigest(),
         size=image.size,
-        kind=_photo_kind(is_sketch, tint),
-        notes=(*image.notes, *_color_notes(tint)),
+        kind="sketch" if is_sketch else kind,
+        notes=notes,
         lightness=lightness_of_levels(shrink_levels(filled.levels, view_size))[None, None],
         border=select_part(filled, "automatic"),
         network_lightnesses={network: network_input},
         gray=gray,
         source=source,
-        alpha=b"" if is_sketch or image.alpha is None else _alpha_png(image.alpha, view_size),
+        alpha=alpha,
         opaque=image.alpha is None,
     )
-
-
-def _photo_kind(is_sketch: bool, tint: str | None) -> str:
-    """Return the kind of a photo; ``tint`` is the result of `chroma_note`."""
-    if is_sketch:
-        return "sketch"
-    return "gray" if tint is None else "color"
-
-
-def _view_jpegs(levels: Levels, view: tuple[int, int]) -> tuple[bytes, bytes]:
-    """Return JPEGs of the lightness and of the original colors at the size (height, width) of the preview."""
-    small = shrink_levels(levels, view)
-    luminance = encoded(lightness_to_luminance(lightness_of_levels(small)))
-    gray = jpeg(Image.fromarray(np.rint(luminance.numpy() * np.float32(255)).astype(np.uint8)))
-    return gray, gray if levels.ndim == 2 else jpeg(_rgb_image(small))
-
-
-def _color_notes(tint: str | None) -> tuple[str, ...]:
-    """Return a note on the ignored colors of a photo; see `chroma_note`."""
-    if tint is None:
-        return ()
-    return (_IN_COLOR if tint == IN_COLOR else _TINTED,)
 
 
 def read_upload(data: bytes, name: str, limits: Limits) -> RasterImage:
@@ -383,13 +381,6 @@ def read_upload(data: bytes, name: str, limits: Limits) -> RasterImage:
         return read_file(io.BytesIO(data), name, limits.pixels)
     except ImageError as error:
         raise ImageError(error.problem) from error  # the drawing pad has no options
-
-
-def _alpha_png(alpha: NDArray[Any], size: tuple[int, ...]) -> bytes:
-    """Encode an alpha channel ``(H, W)`` of 8 or 16 bits as an 8-bit PNG of a size (height, width)."""
-    small = cv2.resize(alpha, (size[1], size[0]), interpolation=cv2.INTER_AREA)
-    levels = small // 257 if small.dtype == np.uint16 else small
-    return png(levels.astype(np.uint8))
 
 
 def safe_name(name: str) -> str:
@@ -432,13 +423,6 @@ def thumbnail(image: RasterImage) -> bytes:
     """Return a JPEG of an image on white, scaled down to a longer side of at most 512 pixels."""
     levels = composite_on_white(image).levels
     return jpeg(_rgb_image(shrink_levels(levels, fit_size(*image.size[::-1], _THUMBNAIL))))
-
-
-def _shrunk(values: NDArray[Any], factor: float) -> NDArray[Any]:
-    """Shrink a map; each pixel keeps the value of an original pixel."""
-    rows, columns = (max(1, int(side * factor)) for side in values.shape[:2])
-    small = cv2.resize(values.astype(np.float32), (columns, rows), interpolation=cv2.INTER_NEAREST_EXACT)
-    return np.asarray(small).astype(values.dtype)
 
 
 def shrink_levels(levels: Levels, size: tuple[int, int]) -> Levels:

@@ -118,22 +118,20 @@ def describe_error(error: BaseException) -> tuple[str, str]:
     for kind, code, sentence in _ERRORS:
         if isinstance(error, kind):
             text = " ".join(str(error).split())
-            # messages about images are not changed, because they can start with a file name
-            return code, text if kind is ImageError else _explained(text, sentence, code)
+            if kind is ImageError:  # not changed, because the message can start with a file name
+                return code, text
+            # add a plain sentence before a message that names recipe fields or options
+            if not sentence and code == "bad_recipe" and _RECIPE_FIELD.match(text):
+                sentence = _DAMAGED
+            if sentence:
+                return code, f"{sentence} Details: {text}"
+            starts_with_field = re.match(r"\w+[.\[]", text)  # field names keep their case
+            return code, text if starts_with_field else _sentence(text)
     _log.error("a drawing pad request failed", exc_info=error)
     return "internal", (
         "Something went wrong. Your edits are kept. Try again. If it happens again, restart colorzoo. "
         f"Details: {type(error).__name__}, see the messages of the server."
     )
-
-
-def _explained(text: str, sentence: str, code: str) -> str:
-    """Add a plain sentence before a message that names recipe fields or options."""
-    if not sentence and code == "bad_recipe" and _RECIPE_FIELD.match(text):
-        sentence = _DAMAGED
-    if sentence:
-        return f"{sentence} Details: {text}"
-    return text if re.match(r"\w+[.\[]", text) else _sentence(text)  # field names keep their case
 
 
 def _sentence(text: str) -> str:
@@ -204,15 +202,11 @@ def unpack(frame: str | bytes) -> Message:
         raise StudioError("bad_message", "a binary message must contain the stated number of JSON bytes")
     body = _parse_object(frame[_HEADER.size : json_end])
     lengths = body.pop("buffers", [])
-    if not _are_lengths(lengths) or json_end + sum(lengths) != len(frame):
+    is_valid = isinstance(lengths, list) and all(type(length) is int and length >= 0 for length in lengths)
+    if not is_valid or json_end + sum(lengths) != len(frame):
         raise StudioError("bad_message", "the buffers of a message must have the stated lengths")
     offsets = accumulate(lengths, initial=json_end)
     return Message(body, tuple(frame[start:end] for start, end in pairwise(offsets)))
-
-
-def _are_lengths(value: object) -> bool:
-    """Return whether a JSON value is a list of non-negative integers."""
-    return isinstance(value, list) and all(type(length) is int and length >= 0 for length in value)
 
 
 def _parse_object(text: str | bytes) -> dict[str, Any]:

@@ -75,7 +75,11 @@ def describe_regions(request: PadRequest, result: ColorizedImage) -> tuple[dict[
     task = request.task()
     proposal = proposed_regions(task)
     regions = divided_regions(task)
-    colors = mean_region_colors(regions, _result_rgb(request, result))
+    # suggest the mean color of each region in the result at the size of the network input
+    predicted = result.colors.lightness
+    lightness = request.lightness() if predicted is None else predicted
+    rgb = lab_to_rgb_in_gamut(torch.cat([lightness[0], result.ab]))[None]
+    colors = mean_region_colors(regions, rgb)
     index = regions.index[0, 0]
     items = []
     for number in filled_regions(regions):
@@ -89,13 +93,6 @@ def describe_regions(request: PadRequest, result: ColorizedImage) -> tuple[dict[
         "proposal": proposal_hash(proposal),
     }
     return fields, _uint16_bytes(index)
-
-
-def _result_rgb(request: PadRequest, result: ColorizedImage) -> Tensor:
-    """Return the RGB ``(1, 3, h, w)`` in [0, 1] of a result at the size of the network input."""
-    predicted = result.colors.lightness
-    lightness = request.lightness() if predicted is None else predicted
-    return lab_to_rgb_in_gamut(torch.cat([lightness[0], result.ab]))[None]
 
 
 def innermost_location(inside: NDArray[np.bool_], size: tuple[int, int]) -> tuple[float, float]:
@@ -248,7 +245,20 @@ def locked_colors(request: PadRequest, result: ColorizedImage, area: Area) -> di
         result: Result of the current recipe.
         area: Area with the action ``lock`` (keep the colors inside) or ``only`` (keep the colors outside).
     """
-    lab, weight = _colors_without_paint(request, result), _locked_weight(request, area)
+    # current colors below the paint, which also covers locked colors
+    lightness, predicted, ab = request.lightness(), result.colors.lightness, result.ab.clone()
+    background = (lightness if predicted is None else predicted)[0, 0]
+    recipe = replace(result.task.recipe, paint=())
+    overlays = overlays_of(recipe, result.task.image_size, lightness.shape[2:], result.colors.locked)
+    for overlay in overlays:
+        overlay(ab, background, 0)
+    # L is 0 unless the model predicts the lightness
+    lab = torch.cat([torch.zeros_like(ab[:1]) if predicted is None else predicted[0], ab])
+    # weight with which the area locks the color of each pixel
+    areas = [area]
+    if area.action == "only":
+        areas = [*(other for other in request.recipe.shown().areas if other.action == "only"), area]
+    weight = locked_share(draw_areas(lightness, areas=areas, image_size=request.opened.size), area.action)
     window = request.opened.window
     if window is not None:
         lab = torch.from_numpy(window.surrounded(lab.permute(1, 2, 0).numpy(), edge=True)).permute(2, 0, 1)
@@ -256,29 +266,6 @@ def locked_colors(request: PadRequest, result: ColorizedImage, area: Area) -> di
     kept = encode_locked_colors(lab, weight)
     fields: dict[str, Any] = replace(area, kept=kept).to_dict()["kept"]
     return fields
-
-
-def _locked_weight(request: PadRequest, area: Area) -> Tensor:
-    """Return the weight ``(h, w)`` with which an area locks the color of each pixel."""
-    areas = [area]
-    if area.action == "only":
-        areas = [*(other for other in request.recipe.shown().areas if other.action == "only"), area]
-    drawn = draw_areas(request.lightness(), areas=areas, image_size=request.opened.size)
-    return locked_share(drawn, area.action)
-
-
-def _colors_without_paint(request: PadRequest, result: ColorizedImage) -> Tensor:
-    """Return the current Lab colors ``(3, h, w)`` below the paint, which also covers locked colors.
-
-    L is 0 unless the model predicts the lightness.
-    """
-    predicted, ab = result.colors.lightness, result.ab.clone()
-    lightness = request.lightness() if predicted is None else predicted
-    recipe = replace(result.task.recipe, paint=())
-    shape = request.lightness().shape[2:]
-    for overlay in overlays_of(recipe, result.task.image_size, shape, result.colors.locked):
-        overlay(ab, lightness[0, 0], 0)
-    return torch.cat([torch.zeros_like(ab[:1]) if predicted is None else predicted[0], ab])
 
 
 def reach_overlay(request: PadRequest, point: PointHint) -> bytes:

@@ -119,10 +119,20 @@ def serve(
     with _recorded_stops() as stops, run_server(loader, address) as (url, server):
         if report:  # the page of the report instead of the drawing pad
             url = url.replace("/?", f"/report/{quote(report.name)}?")
-        _announce(url, address)
+        print(f"colorzoo studio: {url}  (Ctrl+C stops the server)", flush=True)
+        if not is_loopback(address.host):  # other machines can access the server
+            print(_NOT_ENCRYPTED, flush=True)
+            if sys.stdout.isatty():
+                print(qr_code(url), flush=True)
         if browser:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-        _load(loader, make)
+        try:
+            studio = make()
+        except BaseException as error:
+            loader.fail(error if isinstance(error, Exception) else ColorzooError("the studio was stopped"))
+            raise
+        loader.finish(studio)
+        studio.warm_up()
         while not (stops or server.should_exit):
             time.sleep(0.5)
 
@@ -152,26 +162,6 @@ def _recorded_stops() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _announce(url: str, address: Address) -> None:
-    """Print the URL, with a warning and a QR code if other machines can access the server."""
-    print(f"colorzoo studio: {url}  (Ctrl+C stops the server)", flush=True)
-    if not is_loopback(address.host):
-        print(_NOT_ENCRYPTED, flush=True)
-        if sys.stdout.isatty():
-            print(qr_code(url), flush=True)
-
-
-def _load(loader: StudioLoader, make: Callable[[], Studio]) -> None:
-    """Load the studio and pass it, or the error, to the loader."""
-    try:
-        studio = make()
-    except BaseException as error:
-        loader.fail(error if isinstance(error, Exception) else ColorzooError("the studio was stopped"))
-        raise
-    loader.finish(studio)
-    studio.warm_up()
-
-
 @contextmanager
 def run_server(loader: StudioLoader, address: Address) -> Iterator[tuple[str, uvicorn.Server]]:
     """Run the server in a thread for the duration of a ``with`` block.
@@ -189,23 +179,8 @@ def run_server(loader: StudioLoader, address: Address) -> Iterator[tuple[str, uv
     listener = _bind(address)
     host, port = address.host, listener.getsockname()[1]
     token = secrets.token_urlsafe(24)
-    server = uvicorn.Server(_server_config(loader, Access(host, token, address.names)))
-    thread = threading.Thread(
-        target=server.run, kwargs={"sockets": [listener]}, name="studio-server", daemon=True
-    )
-    thread.start()
-    try:
-        _wait_until_started(server, thread)
-        yield url_of(host, port, token), server
-    finally:
-        server.should_exit = True
-        thread.join(timeout=15)  # the server has already closed the listener
-
-
-def _server_config(loader: StudioLoader, access: Access) -> uvicorn.Config:
-    """Return the application and the settings of the HTTP server."""
-    return uvicorn.Config(
-        build_app(loader, access),
+    config = uvicorn.Config(
+        build_app(loader, Access(host, token, address.names)),
         log_level="warning",  # URLs are not logged, because they contain the token
         ws_max_size=loader.limits.message_bytes,
         ws_per_message_deflate=False,  # images are already compressed
@@ -215,15 +190,23 @@ def _server_config(loader: StudioLoader, access: Access) -> uvicorn.Config:
         timeout_graceful_shutdown=2,
         server_header=False,
     )
-
-
-def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> None:
-    while not server.started:
-        if not thread.is_alive():
-            raise ColorzooError(
-                "the server did not start. To print details, set COLORZOO_DEBUG=1 and run the command again."
-            )
-        time.sleep(0.01)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(
+        target=server.run, kwargs={"sockets": [listener]}, name="studio-server", daemon=True
+    )
+    thread.start()
+    try:
+        while not server.started:
+            if not thread.is_alive():
+                raise ColorzooError(
+                    "the server did not start. To print details, set COLORZOO_DEBUG=1 and run the command "
+                    "again."
+                )
+            time.sleep(0.01)
+        yield url_of(host, port, token), server
+    finally:
+        server.should_exit = True
+        thread.join(timeout=15)  # the server has already closed the listener
 
 
 def _bind(address: Address) -> socket.socket:
@@ -256,19 +239,17 @@ def url_of(host: str, port: int, token: str) -> str:
 
     If the server listens on all addresses, the URL contains the IP address of this machine.
     """
-    shown = _network_address(_ANY_ADDRESS[host]) if host in _ANY_ADDRESS else host
-    shown = f"[{shown}]" if ":" in shown and not shown.startswith("[") else shown
-    return f"http://{shown}:{port}/?token={token}"
-
-
-def _network_address(family: socket.AddressFamily) -> str:
-    """Return the network IP address of this machine, or its host name without a network."""
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((_REMOTE[family], 9))
-            return str(probe.getsockname()[0])
-    except OSError:
-        return socket.gethostname()
+    if host in _ANY_ADDRESS:
+        family = _ANY_ADDRESS[host]
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.connect((_REMOTE[family], 9))
+                host = str(probe.getsockname()[0])
+        except OSError:  # there is no network
+            host = socket.gethostname()
+    if ":" in host and not host.startswith("["):
+        host = f"[{host}]"
+    return f"http://{host}:{port}/?token={token}"
 
 
 def qr_code(url: str) -> str:

@@ -201,24 +201,20 @@ class SessionStore:
         session = Session(secrets.token_urlsafe(24))
         with self._lock:
             self.remove_expired()
-            self._make_room()
+            # remove sessions until another session fits into the limit
+            excess = len(self._sessions) + 1 - self._limits.sessions
+            idle = [other.id for other in self._sessions.values() if not other.connected]
+            if len(idle) < excess:
+                raise StudioError(
+                    "busy",
+                    f"too many photos are open on this server (at most {self._limits.sessions}). Close a "
+                    "browser tab, then try again.",
+                )
+            for session_id in idle[: max(0, excess)]:
+                self._remove(session_id)
             self._sessions[session.id] = session
             self._touch(session)
         return session
-
-    def _make_room(self) -> None:
-        """Remove sessions until another session fits into the limit."""
-        excess = len(self._sessions) + 1 - self._limits.sessions
-        idle = [session.id for session in self._sessions.values() if not session.connected]
-        if len(idle) < excess:
-            count = self._limits.sessions
-            raise StudioError(
-                "busy",
-                f"too many photos are open on this server (at most {count}). Close a browser tab, then "
-                "try again.",
-            )
-        for session_id in idle[: max(0, excess)]:
-            self._remove(session_id)
 
     def remove_expired(self) -> None:
         """Remove idle sessions, and remove photos until the memory limit is met."""

@@ -19,7 +19,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from colorzoo import create_coloring_model
 from colorzoo.card import ModelCard, Weights
@@ -65,16 +64,29 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
             is invalid.
     """
     old_settings = _read_settings(folder)
-    obstacle = _obstacle(card)
+    obstacle = None
+    if "export" in card.limits:
+        obstacle = "it cannot be exported to ONNX"
+    elif card.input != "gray" or card.output != "ab":
+        obstacle = "it does not predict ab from gray images"
+    elif not any(entry.where == "embedded" for entry in list_weights([card])):
+        obstacle = "its weights are not included in the package"
     if obstacle is not None:
         raise ColorzooError(f"--model {card.name} cannot be used with --static, because {obstacle}")
     photos = {f"photos/{number}{image.suffix}": image for number, image in enumerate(images)}
-    photo_files = {file: _read_photo(image) for file, image in photos.items()}
+    photo_files = {}
+    for file, image in photos.items():
+        read_image(image)  # raises an error if the image is invalid
+        if image.suffix.lower() not in _BROWSER_FORMATS:
+            raise ColorzooError(f"{image}: browsers do not support this format. Convert it to PNG or JPEG.")
+        photo_files[file] = image.read_bytes()
     runtime_files = _runtime_files()
     graph, network_size = _export_graph(card)
     graph_file = f"{card.name}.onnx.gz"
+    static = files("colorzoo.apps.studio") / "static"
     content = {
-        **_interface_files(),
+        **{name: (static / name).read_bytes() for name in _FILES},
+        "index.html": (static / "page" / "index.html").read_bytes(),
         **photo_files,
         **runtime_files,
         graph_file: gzip.compress(graph, mtime=0),
@@ -122,33 +134,6 @@ def _read_settings(folder: Path) -> dict[str, Any]:
         f"--static must be a new or empty folder, or contain a page of this version, but {folder} contains "
         "other files. Choose another folder."
     )
-
-
-def _read_photo(path: Path) -> bytes:
-    """Return the content of an example image; raise an error if browsers cannot show it."""
-    read_image(path)  # raises an error if the image is invalid
-    if path.suffix.lower() not in _BROWSER_FORMATS:
-        raise ColorzooError(f"{path}: browsers do not support this format. Convert it to PNG or JPEG.")
-    return path.read_bytes()
-
-
-def _obstacle(card: ModelCard) -> str | None:
-    """Return the reason why a model cannot run in a web page; None if it can run."""
-    if "export" in card.limits:
-        return "it cannot be exported to ONNX"
-    if card.input != "gray" or card.output != "ab":
-        return "it does not predict ab from gray images"
-    if not any(entry.where == "embedded" for entry in list_weights([card])):
-        return "its weights are not included in the package"
-    return None
-
-
-def _interface_files() -> dict[str, bytes]:
-    """Return the HTML, scripts and styles of the page by file name."""
-    static = files("colorzoo.apps.studio") / "static"
-    content = {name: (static / name).read_bytes() for name in _FILES}
-    content["index.html"] = (static / "page" / "index.html").read_bytes()
-    return content
 
 
 def _write_folder(
@@ -257,7 +242,12 @@ def halve_weights(path: Path) -> bytes:
     casts = []
     for weight in model.graph.initializer:
         values = numpy_helper.to_array(weight)
-        if weight.data_type == TensorProto.FLOAT and _rounding_error(values) <= _MAX_ERROR:
+        if weight.data_type != TensorProto.FLOAT:
+            continue
+        # maximum error of rounding, relative to the largest value; 0 for zeros
+        with np.errstate(over="ignore"):
+            error = np.abs(values.astype(np.float16).astype(np.float32) - values).max(initial=0)
+        if float(error / max(np.abs(values).max(initial=0), np.finfo(np.float32).tiny)) <= _MAX_ERROR:
             name, half_name = weight.name, f"{weight.name}.half"
             weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), half_name))
             casts.append(helper.make_node("Cast", [half_name], [name], to=TensorProto.FLOAT))
@@ -265,10 +255,3 @@ def halve_weights(path: Path) -> bytes:
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     return bytes(model.SerializeToString())
-
-
-def _rounding_error(values: NDArray[np.float32]) -> float:
-    """Return the maximum error of rounding to float16, relative to the largest value; 0 for zeros."""
-    with np.errstate(over="ignore"):
-        error = np.abs(values.astype(np.float16).astype(np.float32) - values).max(initial=0)
-    return float(error / max(np.abs(values).max(initial=0), np.finfo(np.float32).tiny))

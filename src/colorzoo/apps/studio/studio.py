@@ -104,36 +104,25 @@ class Studio:
         Raises:
             StudioError: The photo is too large, or there are too many sessions.
         """
-        photo = self._offered if photo_path is None else self._read_photo(photo_path)
+        photo = self._offered
+        if photo_path is not None:
+            self.limits.check_bytes(photo_path.stat().st_size)
+            photo = TemporaryFile(photo_path.read_bytes(), photo_path.name)
         session = self.sessions.find(session_id)
         # a connected session belongs to an open tab, so a duplicate of the tab starts a new session
         if session is None or session.connected:
             session = self.sessions.new()
         session.connected = True
         session.connection += 1
-        reply(Message({"type": "hello", **self._describe_session(session, photo)}))
-        return session
-
-    def _read_photo(self, path: Path) -> TemporaryFile:
-        """Read a photo; raise `StudioError` if the file is too large."""
-        self.limits.check_bytes(path.stat().st_size)
-        return TemporaryFile(path.read_bytes(), path.name)
-
-    def _describe_session(self, session: Session, photo: TemporaryFile | None) -> dict[str, Any]:
-        """Return the fields of the ``hello`` message about a session and the server; offer the photo.
-
-        Args:
-            session: Session of the drawing pad.
-            photo: Photo that a new drawing pad opens, or None.
-        """
-        start: dict[str, str] | None = None
+        start: dict[str, str] | None = None  # photo that the drawing pad opens
         if photo is not None:
             start = {
                 "upload": session.offer(photo.data, photo.name),
                 "name": safe_name(photo.name),
                 "sha256": sha256(photo.data).hexdigest(),
             }
-        return {
+        hello = {
+            "type": "hello",
             "session": session.id,
             "photo": None if session.opened is None else session.opened.describe(self.network),
             "start": start,
@@ -142,6 +131,8 @@ class Studio:
             "model_selected": self.pool.is_selected,
             "limits": {"bytes": self.limits.file_bytes},
         }
+        reply(Message(hello))
+        return session
 
     def disconnect(self, session: Session) -> None:
         """Cancel the requests of a session; a drawing pad can reconnect later."""
@@ -162,10 +153,46 @@ class Studio:
             if message.type == "close":  # runs immediately, so that later requests do not use the photo
                 self._cancel_requests(session.id)
                 session.release()
-            elif message.type == "cancel":  # runs immediately; in the queue, it would wait for the request
+                return
+            if message.type == "cancel":  # runs immediately; in the queue, it would wait for the request
                 session.cancelled.append(message.fields().read("re", NonNegativeInt, 0) or 0)
-            else:
-                self._queue(session, message, reply)
+                return
+            # queue the request in the worker pool for models or for files
+            request = REQUESTS.get(message.type)
+            if request is None or message.id is None:
+                raise StudioError(
+                    "bad_message", f"a request must have a known type and an id, got {message.type[:40]!r}"
+                )
+            kind = message.type
+            worker = self._model_worker if request.uses_model else self._file_worker
+            is_color = message.type == "color"
+            if is_color:
+                # this request replaces a waiting full-size preview
+                self._file_worker.cancel(session.id, "full")
+                session.newest_color = message.id
+                quality = message.body.get("quality")
+                if quality != "drag":
+                    session.newest_final = message.id
+                if quality == "full":
+                    # a full-size preview takes long, so it must not block the requests that run a model
+                    kind, worker = "full", self._file_worker
+            context = Context(
+                session=session,
+                message=message,
+                reply=reply,
+                connection=session.connection,
+                pool=self.pool,
+                limits=self.limits,
+                inline_files=self._inline_files,
+                network=self.network,
+            )
+            run = partial(context.run, request.handler)
+            drop = context.drop if request.newest_only else None
+            worker.submit(session.id, QueuedRequest(kind, run, drop, request.rank))
+            has_suggest_request = is_color and isinstance(message.body.get("suggest"), dict)
+            if has_suggest_request:
+                run_suggest = partial(context.run, suggest)
+                self._model_worker.submit(session.id, QueuedRequest("suggest", run_suggest, context.drop))
         except Exception as error:  # as in `Context.run`
             reply(error_message(error, message.id))
 
@@ -179,44 +206,3 @@ class Studio:
         """Remove the waiting requests of a session."""
         self._file_worker.cancel(session_id)
         self._model_worker.cancel(session_id)
-
-    def _queue(self, session: Session, message: Message, reply: Reply) -> None:
-        """Queue a request in the worker pool for models or for files."""
-        request = REQUESTS.get(message.type)
-        if request is None or message.id is None:
-            raise StudioError(
-                "bad_message", f"a request must have a known type and an id, got {message.type[:40]!r}"
-            )
-        kind = message.type
-        worker = self._model_worker if request.uses_model else self._file_worker
-        is_color = message.type == "color"
-        if is_color:
-            self._file_worker.cancel(session.id, "full")  # this request replaces a waiting full-size preview
-            session.newest_color = message.id
-            quality = message.body.get("quality")
-            if quality != "drag":
-                session.newest_final = message.id
-            if quality == "full":
-                # a full-size preview takes long, so it must not block the requests that run a model
-                kind, worker = "full", self._file_worker
-        context = self._context(session, message, reply)
-        run = partial(context.run, request.handler)
-        drop = context.drop if request.newest_only else None
-        worker.submit(session.id, QueuedRequest(kind, run, drop, request.rank))
-        has_suggest_request = is_color and isinstance(message.body.get("suggest"), dict)
-        if has_suggest_request:
-            run_suggest = partial(context.run, suggest)
-            self._model_worker.submit(session.id, QueuedRequest("suggest", run_suggest, context.drop))
-
-    def _context(self, session: Session, message: Message, reply: Reply) -> Context:
-        """Combine a request with the services of the server."""
-        return Context(
-            session=session,
-            message=message,
-            reply=reply,
-            connection=session.connection,
-            pool=self.pool,
-            limits=self.limits,
-            inline_files=self._inline_files,
-            network=self.network,
-        )

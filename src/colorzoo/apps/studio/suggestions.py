@@ -122,19 +122,26 @@ def find_informative_point(
         The location ``(x, y)`` in pixels of the image, and the mean color distribution ``(Q,)`` of its likely
         colors; see `mean_distribution`.
     """
-    candidates = _candidate_points(task.image_size)
+    # candidate locations on a regular grid, as points of one pixel
+    width, height = size = task.image_size
+    step = max(min(size), max(size) / _LONGEST) / CANDIDATES
+    columns, rows = max(1, round(width / step)), max(1, round(height / step))
+    candidates = [
+        PointHint((column + 0.5) * width / columns, (row + 0.5) * height / rows, 0.0)
+        for row in range(rows)
+        for column in range(columns)
+    ]
     output_size = distribution.probabilities.shape[1:]
-    correlation = torch.cat([_correlation(task, point, output_size) for point in candidates])
+    # color correlation (n, h, w) between the candidates and all positions of the network output
+    maps = []
+    for point in candidates:
+        similarity = similarity_to(task, PointPatches.of([point], task.image_size))
+        assert similarity is not None  # the model supports it
+        maps.append(F.interpolate(similarity, list(output_size), mode="area")[:, 0])
+    correlation = torch.cat(maps)
     best = most_informative(correlation, distribution)
     place = candidates[best].x, candidates[best].y
     return place, mean_distribution(correlation[best], distribution)
-
-
-def _correlation(task: ColorizeTask, point: PointHint, output_size: Sequence[int]) -> Tensor:
-    """Return the color correlation ``(1, h, w)`` between a point and all positions of the network output."""
-    similarity = similarity_to(task, PointPatches.of([point], task.image_size))
-    assert similarity is not None  # the model supports it
-    return F.interpolate(similarity, list(output_size), mode="area")[:, 0]
 
 
 def most_informative(correlation: Tensor, distribution: Distribution) -> int:
@@ -164,15 +171,3 @@ def mean_distribution(correlation: Tensor, distribution: Distribution) -> Tensor
     weights = correlation**_EXPONENT
     mean: Tensor = (distribution.probabilities * (weights / weights.sum())).sum(dim=(1, 2))
     return mean
-
-
-def _candidate_points(size: tuple[int, int]) -> list[PointHint]:
-    """Return candidate locations on a regular grid, as points of one pixel."""
-    width, height = size
-    step = max(min(size), max(size) / _LONGEST) / CANDIDATES
-    columns, rows = max(1, round(width / step)), max(1, round(height / step))
-    return [
-        PointHint((column + 0.5) * width / columns, (row + 0.5) * height / rows, 0.0)
-        for row in range(rows)
-        for column in range(columns)
-    ]

@@ -84,7 +84,15 @@ class Pad(anywidget.AnyWidget):
         self.studio = Studio(own, model=name, device=device, inline_files=True)
         self._session = self.studio.sessions.new()
         self._image: RasterImage | None = None
-        self._image_sha256 = None if image is None else self._offer(image)
+        self._image_sha256: str | None = None
+        if image is not None:
+            self._image = read_image(image)  # raises an error here if the image is invalid
+            if isinstance(image, str | Path):
+                data, file_name = Path(image).read_bytes(), Path(image).name
+            else:
+                data, file_name = encode(self._image.rgb, self._image, "PNG", 95), "image.png"
+            self.studio.offer(data, file_name)
+            self._image_sha256 = sha256(data).hexdigest()
         initial = {} if recipe is None else _to_dict(recipe)
         super().__init__(_esm=pad_module(), _css=(STATIC / "pad.css").read_text("utf-8"), recipe=initial)
         self.on_msg(self._receive)
@@ -142,14 +150,6 @@ class Pad(anywidget.AnyWidget):
         """Close the drawing pad and free its resources."""
         self.studio.close()
         super().close()
-
-    def _offer(self, image: str | Path | Image.Image | NDArray[Any]) -> str:
-        """Set the image that the drawing pad opens, and return the SHA-256 of its file."""
-        self._image = read_image(image)  # raises an error here if the image is invalid
-        path = Path(image) if isinstance(image, str | Path) else None
-        data = encode(self._image.rgb, self._image, "PNG", 95) if path is None else path.read_bytes()
-        self.studio.offer(data, "image.png" if path is None else path.name)
-        return sha256(data).hexdigest()
 
     def _receive(self, _: object, content: Any, buffers: Sequence[Any]) -> None:
         """Process a message from the browser; responses are sent from other threads."""

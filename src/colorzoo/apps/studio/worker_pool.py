@@ -65,11 +65,6 @@ class QueuedRequest:
     rank: int = 1
 
 
-def _is_replaced(waiting: QueuedRequest, newer: QueuedRequest) -> bool:
-    """Return whether a newer job replaces a waiting job of the same session."""
-    return waiting.kind == newer.kind and waiting.drop is not None and newer.drop is not None
-
-
 def _drop(jobs: Iterable[QueuedRequest]) -> None:
     """Call the functions ``drop`` of jobs that do not run."""
     for job in jobs:
@@ -108,7 +103,11 @@ class Worker:
         """
         with self._changed:
             queue = self._queues.setdefault(session, deque())
-            replaced = [waiting for waiting in queue if _is_replaced(waiting, job)]
+            replaced = [
+                waiting
+                for waiting in queue
+                if waiting.kind == job.kind and waiting.drop is not None and job.drop is not None
+            ]
             if replaced:
                 # the newer job takes the position of the older job; at the end of the queue, frequent
                 # requests would never run
