@@ -148,7 +148,7 @@ def shard_folder(
     free = shutil.disk_usage(next(each for each in (out, *out.absolute().parents) if each.exists())).free
     if needed > free:
         raise DataError(
-            f"{out} cannot be written: No space left on device. The shards need about {megabytes(needed)}, and "
+            f"{out} cannot be written: No space left on device. The shards need about {megabytes(needed)}; "
             f"{megabytes(free)} are free. Choose another folder."
         )
     try:

@@ -134,9 +134,10 @@ class ColorizationModule(LightningModule):
         check_arguments(type(self), self.hparams)
         self.model = model
         self.stage = stage
-        if isinstance(start, Mapping):  # from a checkpoint or `create_model`
-            start = Start(**start)
-        self.start = Start(start) if isinstance(start, str) else start
+        stored: Any = start  # checkpoints contain a mapping
+        if isinstance(stored, Mapping):
+            stored = Start(**stored)
+        self.start: Start | None = Start(stored) if isinstance(stored, str) else stored
         self.allow_untrained = self.has_partial_weights = False
         self._stored_trained: bool | None = None  # `trained` of the loaded checkpoint
         self._last_step: dict[str, Any] = {}  # state after the last optimizer step; see `_store_last_step`
