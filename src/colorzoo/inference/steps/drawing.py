@@ -281,7 +281,7 @@ def _divided_regions(art: LineArt, gap: float, divisions: Sequence[Division]) ->
         drawn = np.zeros(regions.shape, np.uint8)
         if division.closed:  # the inside of the outline is a new region
             cv2.fillPoly(drawn, [path], 1)
-            regions = np.where(drawn > 0, regions.max() + 1, regions).astype(np.int32)
+            regions = np.where(drawn > 0, regions.max() + 1, regions)
         elif division.join:  # all regions that the path crosses become one
             cv2.polylines(drawn, [path], isClosed=False, color=1)
             crossed = np.unique(regions[drawn > 0])
