@@ -187,18 +187,19 @@ def is_line_art(levels: Levels) -> bool:
     ink = (art.darkness >= INK).astype(np.uint8)
     if not FEWEST_INK <= ink.mean() <= _MOST_INK:
         return False
-    if has_midtones(art) or not _is_mostly_paper(art):
+    if has_midtones(art):
+        return False
+    # most pixels must have the gray level of paper
+    if art.inverted:  # stricter, because photos have dark backgrounds
+        paper_share = (art.transmission(0, art.shape[0]).min(2) > _CLEAN).mean()
+        least_share = _LEAST_CLEAN
+    else:
+        paper_share, least_share = (_unit_rgb(art.levels).mean(2) > _PAPER).mean(), _LEAST_PAPER
+    if paper_share <= least_share:
         return False
     is_thin = cv2.distanceTransform(ink, cv2.DIST_L2, 3) < _THIN
     is_drawn = is_thin | (tones < _DARKEST_MIDTONE)
     return bool(is_drawn[ink > 0].mean() > _LEAST_DRAWN)
-
-
-def _is_mostly_paper(art: LineArt) -> bool:
-    """Return whether most pixels have the gray level of paper."""
-    if art.inverted:  # stricter, because photos have dark backgrounds
-        return bool((art.transmission(0, art.shape[0]).min(2) > _CLEAN).mean() > _LEAST_CLEAN)
-    return bool((_unit_rgb(art.levels).mean(2) > _PAPER).mean() > _LEAST_PAPER)
 
 
 def has_midtones(art: LineArt) -> bool:

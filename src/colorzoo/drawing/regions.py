@@ -67,11 +67,21 @@ def find_regions(darkness: Darkness, gap: float = GAP) -> Labels:
     if gap > GAP:  # smaller regions have shorter boundaries, which can be open where the default has a line
         default_labels = _merge_chambers(chambers, distance, sides, GAP)
         default_regions = _join(default_labels, find_open_boundaries(default_labels, small))
-        open_boundaries = _pairs_within(open_boundaries, labels, default_regions)
+        # only pairs of labels that mainly lie in the same region of the default
+        overlap = np.stack([labels.ravel(), default_regions.ravel()], 1)
+        overlap, counts = np.unique(overlap, axis=0, return_counts=True)
+        overlap = overlap[np.argsort(counts, kind="stable")]
+        home = np.zeros(int(labels.max()) + 1, np.int32)
+        home[overlap[:, 0]] = overlap[:, 1]  # the last assignment, of the largest overlap, counts
+        open_boundaries = open_boundaries[home[open_boundaries[:, 0]] == home[open_boundaries[:, 1]]]
     labels = _join(labels, open_boundaries)
     if scale < 1:
         labels = _at_full_size(labels, darkness)
-    return _by_size(labels)
+    # renumber the regions from 0 by descending area
+    areas = np.bincount(labels.ravel())
+    numbers = np.empty(len(areas), np.int32)
+    numbers[np.argsort(-areas, kind="stable")] = np.arange(len(areas))
+    return numbers[labels]
 
 
 def is_text(levels: Levels) -> bool:
@@ -120,9 +130,17 @@ def find_open_boundaries(regions: Labels, darkness: Darkness, gap: float = GAP) 
     """
     distance = cv2.distanceTransform((darkness < INK).astype(np.uint8), cv2.DIST_L2, 5)
     pixels, pixel_pairs, distances = _boundary_pixels(regions, distance)
-    # of an opening that counts as a line
-    max_half_width = max(gap / 2, min(gap, GAP)) * min(regions.shape) / _SIDE
-    is_open = _opening_half_widths(pixels, distances, regions.shape) > max_half_width
+    # An opening is a connected part of the boundaries that no line covers. Half its width is the largest
+    # distance of its pixels to a line.
+    is_uncovered = distances > 0
+    uncovered = np.zeros(regions.shape, np.uint8)
+    uncovered.flat[pixels[is_uncovered]] = 1
+    count, openings = cv2.connectedComponents(uncovered)
+    pixel_openings = openings.ravel()[pixels]
+    half_widths = np.zeros(count, np.float32)
+    np.maximum.at(half_widths, pixel_openings, distances)
+    max_half_width = max(gap / 2, min(gap, GAP)) * min(regions.shape) / _SIDE  # of openings that are lines
+    is_open = is_uncovered & (half_widths[pixel_openings] > max_half_width)
 
     # compare the length of the openings with the length of the boundary and with the smaller region
     pairs, pair_indices, lengths = np.unique(pixel_pairs, axis=0, return_inverse=True, return_counts=True)
@@ -133,27 +151,6 @@ def find_open_boundaries(regions: Labels, darkness: Darkness, gap: float = GAP) 
     has_long_openings = open_lengths >= _LONG * np.sqrt(smaller_areas)
     open_pairs: Labels = pairs[is_mostly_open | (is_partly_open & has_long_openings)]
     return open_pairs
-
-
-def _opening_half_widths(pixels: NDArray[np.int64], distances: Map, shape: tuple[int, ...]) -> Map:
-    """Return half the width of the opening at each boundary pixel; 0 for pixels on a line.
-
-    An opening is a connected part of the boundaries that no line covers. Half its width is the largest
-    distance of its pixels to a line.
-
-    Args:
-        pixels: Flat indices ``(n,)`` of the boundary pixels, see `_boundary_pixels`.
-        distances: Distances ``(n,)`` of the boundary pixels to a line, in pixels.
-        shape: Height and width of the drawing.
-    """
-    is_uncovered = distances > 0
-    uncovered = np.zeros(shape, np.uint8)
-    uncovered.flat[pixels[is_uncovered]] = 1
-    count, openings = cv2.connectedComponents(uncovered)
-    pixel_openings = openings.ravel()[pixels]
-    half_widths = np.zeros(count, np.float32)
-    np.maximum.at(half_widths, pixel_openings, distances)
-    return np.where(is_uncovered, half_widths[pixel_openings], np.float32(0))
 
 
 def _chambers(darkness: Darkness) -> tuple[Labels, Map]:
@@ -266,16 +263,6 @@ def _join(labels: Labels, pairs: Labels) -> Labels:
     return _renamed(labels, parents)
 
 
-def _pairs_within(pairs: Labels, labels: Labels, regions: Labels) -> Labels:
-    """Return the pairs of labels that mainly lie in the same region."""
-    overlap, counts = np.unique(np.stack([labels.ravel(), regions.ravel()], 1), axis=0, return_counts=True)
-    overlap = overlap[np.argsort(counts, kind="stable")]
-    home = np.zeros(int(labels.max()) + 1, np.int32)
-    home[overlap[:, 0]] = overlap[:, 1]  # the last assignment, of the largest overlap, counts
-    within: Labels = pairs[home[pairs[:, 0]] == home[pairs[:, 1]]]
-    return within
-
-
 def _renamed(labels: Labels, parents: NDArray[np.int64]) -> Labels:
     """Replace each label with the root of its tree."""
     roots = np.array([_root(parents, each) for each in range(len(parents))])
@@ -312,40 +299,18 @@ def _at_full_size(small: Labels, darkness: Darkness) -> Labels:
     edges[:, 1:] |= labels[:, 1:] != labels[:, :-1]
     near = cv2.dilate(edges, kernel)
     ring = cv2.dilate(near, np.ones((3, 3), np.uint8)) > near  # seeds around the boundaries
+    is_seed = ring.copy()
     narrow_regions = np.setdiff1d(small, labels[ring])  # without seeds, because they lie near boundaries
-    is_seed = ring | _innermost(labels, edges, narrow_regions)
+    if len(narrow_regions):  # their seeds are the pixels with the largest distance from the boundary
+        pixels = np.flatnonzero(np.isin(labels, narrow_regions))
+        owners = labels.ravel()[pixels]
+        distances = cv2.distanceTransform(1 - edges, cv2.DIST_L2, 5).ravel()[pixels]
+        largest = np.zeros(int(labels.max()) + 1, np.float32)
+        np.maximum.at(largest, owners, distances)
+        is_seed.flat[pixels] |= distances == largest[owners]
     height = np.where(darkness < INK, 0, darkness)
     grown = _watershed(height, np.where(is_seed, labels + 1, 0), near | ring)
     return np.where(near > 0, grown - 1, labels).astype(np.int32)
-
-
-def _innermost(labels: Labels, edges: Darkness, regions: Labels) -> NDArray[np.bool_]:
-    """Return the pixels of some regions with the largest distance from the boundary of their region.
-
-    Args:
-        labels: ``(H, W)``, number of the region of each pixel.
-        edges: ``(H, W)``, 1 for pixels at boundaries and 0 elsewhere.
-        regions: Numbers of the regions.
-    """
-    is_innermost = np.zeros(labels.shape, bool)
-    if not len(regions):
-        return is_innermost
-    pixels = np.flatnonzero(np.isin(labels, regions))
-    owners = labels.ravel()[pixels]
-    distances = cv2.distanceTransform(1 - edges, cv2.DIST_L2, 5).ravel()[pixels]
-    largest = np.zeros(int(labels.max()) + 1, np.float32)
-    np.maximum.at(largest, owners, distances)
-    is_innermost.flat[pixels] = distances == largest[owners]
-    return is_innermost
-
-
-def _by_size(labels: Labels) -> Labels:
-    """Renumber the labels from 0 by descending area."""
-    areas = np.bincount(labels.ravel())
-    order = np.argsort(-areas, kind="stable")
-    numbers = np.empty(len(areas), np.int32)
-    numbers[order] = np.arange(len(areas))
-    return numbers[labels]
 
 
 def _root(parents: NDArray[np.int64], each: int) -> int:

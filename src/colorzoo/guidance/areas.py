@@ -166,7 +166,13 @@ def parse_area(fields: Fields) -> Area:
     if mask is None and len(path) < _MIN_CORNERS:
         raise GuidanceError(f"{fields.name}.path must have at least {_MIN_CORNERS} corners, got {len(path)}")
     made = fields.child("made").rest()
-    return fields.parse(Area, action=action, path=path, mask=mask, kept=_parse_kept(fields), made=made)
+    kept: KeptColors | None = fields.read("kept", KeptColors)
+    if kept is not None:
+        try:
+            base64.b64decode(kept.png, validate=True)
+        except binascii.Error:
+            raise GuidanceError(f"{fields.name}.kept.png must be base64-encoded text") from None
+    return fields.parse(Area, action=action, path=path, mask=mask, kept=kept, made=made)
 
 
 def parse_mask(fields: Fields) -> Mask | None:
@@ -192,13 +198,3 @@ def parse_mask(fields: Fields) -> Mask | None:
             f"{mask_fields.name}.runs must sum to {width} x {height} = {width * height}, got {sum(runs)}"
         )
     return Mask(width, height, runs)
-
-
-def _parse_kept(fields: Fields) -> KeptColors | None:
-    kept: KeptColors | None = fields.read("kept", KeptColors)
-    if kept is not None:
-        try:
-            base64.b64decode(kept.png, validate=True)
-        except binascii.Error:
-            raise GuidanceError(f"{fields.name}.kept.png must be base64-encoded text") from None
-    return kept

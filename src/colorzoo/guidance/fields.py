@@ -206,9 +206,18 @@ def _convert(value: Any, annotation: Any, name: str) -> Any:
     if annotation == HexColor:
         return hex_color(_convert(value, str, name), name)
     if annotation == Vertices:
-        return _vertices(value, name)
+        pairs = value if isinstance(value, list) else []
+        check_count(name, len(pairs), MAX_CORNERS)
+        if not pairs or any(not isinstance(each, list) or len(each) != 2 for each in pairs):
+            raise _wrong(name, "a list of [x, y] pairs", value)
+        return tuple(
+            (_number(x, float, _ANYTHING, name), _number(y, float, _ANYTHING, name)) for x, y in pairs
+        )
     if get_origin(annotation) is tuple:
-        return _tuple(value, get_args(annotation), name)
+        item_types = get_args(annotation)
+        if not isinstance(value, list) or len(value) != len(item_types):
+            raise _wrong(name, f"a list of {len(item_types)} numbers", value)
+        return tuple(_convert(item, kind, name) for item, kind in zip(value, item_types, strict=True))
     if get_origin(annotation) is Literal:
         if value not in get_args(annotation):
             raise _wrong(name, f"one of {', '.join(get_args(annotation))}", value)
@@ -221,13 +230,6 @@ def _convert(value: Any, annotation: Any, name: str) -> Any:
     if not isinstance(value, annotation):
         raise _wrong(name, "true or false" if annotation is bool else "a string", value)
     return value
-
-
-def _tuple(value: Any, item_types: tuple[Any, ...], name: str) -> tuple[Any, ...]:
-    """Validate a list of fixed length and convert each item to its type."""
-    if not isinstance(value, list) or len(value) != len(item_types):
-        raise _wrong(name, f"a list of {len(item_types)} numbers", value)
-    return tuple(_convert(item, item_type, name) for item, item_type in zip(value, item_types, strict=True))
 
 
 def _number(value: Any, kind: type[int] | type[float], limits: Range, name: str) -> float:
@@ -243,14 +245,6 @@ def _number(value: Any, kind: type[int] | type[float], limits: Range, name: str)
         bounds = bounds if limits.high is None else f" from {limits.low:g} to {limits.high:g}"
         raise _wrong(name, noun + bounds, value)
     return kind(value)
-
-
-def _vertices(value: Any, name: str) -> Vertices:
-    pairs = value if isinstance(value, list) else []
-    check_count(name, len(pairs), MAX_CORNERS)
-    if not pairs or any(not isinstance(each, list) or len(each) != 2 for each in pairs):
-        raise _wrong(name, "a list of [x, y] pairs", value)
-    return tuple((_number(x, float, _ANYTHING, name), _number(y, float, _ANYTHING, name)) for x, y in pairs)
 
 
 def _wrong(name: str, expected: str, value: object) -> GuidanceError:

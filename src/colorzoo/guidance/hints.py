@@ -563,25 +563,38 @@ def points_to_hints(points: Points) -> Iterator[PointHint]:
 
     Rasterizing the squares reproduces ``points``.
     """
-    free = points.mask[0, 0] > 0  # pixels that no square covers so far
-    lab, exact = _chosen(points)
-    keys = torch.cat([lab, exact[None]])
-    for row, column in free.nonzero().tolist():
-        if not free[row, column]:
-            continue
-        side = _largest_square(free, keys, row, column)
-        free[row : row + side, column : column + side] = False
-        yield _square_hint(row, column, side, lab[:, row, column], bool(exact[row, column]))
-
-
-def _chosen(points: Points) -> tuple[Tensor, Tensor]:
-    """Return the Lab ``(3, H, W)`` of points, and a map ``(H, W)``: 1 where ab is exact."""
+    # Lab `(3, H, W)` of the points, and a map `(H, W)`: 1 where ab is exact
     ab = points.ab[0].float()
     exact = torch.ones_like(ab[0]) if points.exact is None or points.lightness is None else points.exact[0, 0]
     lightness = torch.full_like(ab[:1], _SHOWN_LIGHTNESS)
     if points.lightness is not None:
         lightness = torch.where(exact[None] > 0, lightness, points.lightness[0])
-    return torch.cat([lightness, ab]), exact
+    lab = torch.cat([lightness, ab])
+    keys = torch.cat([lab, exact[None]])
+    free = points.mask[0, 0] > 0  # pixels that no square covers so far
+    for row, column in free.nonzero().tolist():
+        if not free[row, column]:
+            continue
+        # find the side of the largest free square of equal keys at this top-left pixel
+        key, side = keys[:, row, column].view(-1, 1, 1), 1
+        while row + side < free.shape[0] and column + side < free.shape[1]:
+            rows, columns = slice(row, row + side + 1), slice(column, column + side + 1)
+            has_equal_keys = (keys[:, rows, columns] == key).all()
+            if not (has_equal_keys and free[rows, columns].all()):
+                break
+            side += 1
+        free[row : row + side, column : column + side] = False
+        color = lab[:, row, column]
+        levels = (lab_to_rgb(color.view(3, 1, 1)).flatten() * 255).round().int().tolist()
+        _, a, b = color.tolist()
+        yield PointHint(
+            x=column + side / 2,
+            y=row + side / 2,
+            radius=side / 2,
+            color=format_hex(levels),
+            ab=(a, b) if exact[row, column] else None,
+            reach="everywhere",
+        )
 
 
 def covered(
@@ -652,28 +665,3 @@ def _add_segment(
     rows = np.arange(first, last + 1)[is_covered]
     changes[rows, left[is_covered]] += 1
     changes[rows, right[is_covered]] -= 1
-
-
-def _largest_square(free: Tensor, keys: Tensor, row: int, column: int) -> int:
-    """Return the side of the largest free square of equal keys at a top-left pixel."""
-    key, side = keys[:, row, column].view(-1, 1, 1), 1
-    while row + side < free.shape[0] and column + side < free.shape[1]:
-        rows, columns = slice(row, row + side + 1), slice(column, column + side + 1)
-        has_equal_keys = (keys[:, rows, columns] == key).all()
-        if not (has_equal_keys and free[rows, columns].all()):
-            break
-        side += 1
-    return side
-
-
-def _square_hint(row: int, column: int, side: int, lab: Tensor, exact: bool) -> PointHint:
-    levels = (lab_to_rgb(lab.view(3, 1, 1)).flatten() * 255).round().int().tolist()
-    _, a, b = lab.tolist()
-    return PointHint(
-        x=column + side / 2,
-        y=row + side / 2,
-        radius=side / 2,
-        color=format_hex(levels),
-        ab=(a, b) if exact else None,
-        reach="everywhere",
-    )

@@ -106,7 +106,15 @@ class ClassHints:
             PaintedClass(area.read("class", NonNegativeInt), area.read("path", Vertices, MISSING), area.name)
             for area in fields.read_list("painted", Fields, MAX_PAINTED)
         ]
-        moved = _read_map(fields.child("map"))
+        # classes that replace other classes
+        map_fields = fields.child("map")
+        names = map_fields.rest()
+        check_count(map_fields.name, len(names), _MAX_CLASSES)
+        moved = {}
+        for name in names:
+            if not name.isdigit():
+                raise GuidanceError(f"{map_fields.name} must have class numbers as keys, got {name!r}")
+            moved[int(name)] = map_fields.read(name, NonNegativeInt, MISSING)
         return cls(moved, fields.read("file", str), fields.read("reference_file", str), tuple(painted))
 
 
@@ -164,15 +172,3 @@ def _reference(fields: Fields) -> ReferenceFile | None:
     path, weight = fields.read("path", str), fields.read("weight", NonNegativeFloat, 1.0)
     sha256 = fields.read("sha256", str)
     return None if path is None else ReferenceFile(path, weight, sha256)
-
-
-def _read_map(fields: Fields) -> dict[int, int]:
-    """Parse a mapping of class numbers to class numbers."""
-    names = fields.rest()
-    check_count(fields.name, len(names), _MAX_CLASSES)
-    table = {}
-    for name in names:
-        if not name.isdigit():
-            raise GuidanceError(f"{fields.name} must have class numbers as keys, got {name!r}")
-        table[int(name)] = fields.read(name, NonNegativeInt, MISSING)
-    return table

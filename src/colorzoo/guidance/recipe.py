@@ -388,8 +388,13 @@ class Recipe:
         for key in ("crop", "finish", "drawing"):
             if item := getattr(self, key):
                 objects.append((f"{key}.", item.extra))
-        names = [prefix + name for prefix, extra in objects for name in extra if _is_unknown(name)]
-        return tuple(names)
+        # fields that are neither stored by the drawing pad nor user-defined
+        return tuple(
+            prefix + name
+            for prefix, extra in objects
+            for name in extra
+            if name not in _PAD_FIELDS and not name.startswith(_OWN)
+        )
 
     def check_known(self) -> Self:
         """Return the recipe if it has no unknown fields; see `unknown`.
@@ -437,11 +442,6 @@ class Recipe:
                 raise OtherImageError(
                     f"{name} at ({x:g}, {y:g}) lies outside the image ({width} x {height} pixels)"
                 )
-
-
-def _is_unknown(name: str) -> bool:
-    """Return whether a field without a parser is neither stored by the drawing pad nor user-defined."""
-    return name not in _PAD_FIELDS and not name.startswith(_OWN)
 
 
 def is_recipe_text(source: object) -> TypeGuard[str]:

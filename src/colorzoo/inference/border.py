@@ -26,7 +26,7 @@ from torch import Tensor
 
 from colorzoo.color.levels import lightness_of_levels
 from colorzoo.errors import GuidanceError, OtherImageError
-from colorzoo.guidance import Area, BoxHint, Mask, Recipe
+from colorzoo.guidance import Mask, Recipe
 from colorzoo.guidance.areas import KeptColors
 from colorzoo.guidance.border import BorderSetting, Rectangle
 from colorzoo.image_io.formats import open_image
@@ -116,7 +116,14 @@ def find_border(lightness: Array) -> Rectangle | None:
         top, bottom = top + top_depth, bottom - bottom_depth
     if (left, top, right, bottom) == (0, 0, small_width, small_height):  # no border
         return None
-    left, top, right, bottom = _without_bars(small, left, top, right, bottom)
+    # remove dark bars, and the parts outside the bars
+    outside = np.ones(small.shape, bool)
+    outside[top:bottom, left:right] = False
+    tone = float(np.median(small[outside]))
+    if tone <= _DARK:
+        is_border = np.abs(small - tone) < _BAR_EVEN
+        left, right = _widest_part(is_border[top:bottom], left, right)
+        top, bottom = _widest_part(is_border[:, left:right].T, top, bottom)
     if right - left < _LEAST_INSIDE * small_width or bottom - top < _LEAST_INSIDE * small_height:
         return None
     # convert the edges to pixels of the scan
@@ -124,19 +131,6 @@ def find_border(lightness: Array) -> Rectangle | None:
     left, right = round(left * scale_x), round(right * scale_x)
     top, bottom = round(top * scale_y), round(bottom * scale_y)
     return Rectangle(left, top, right - left, bottom - top)
-
-
-def _without_bars(small: Array, left: int, top: int, right: int, bottom: int) -> tuple[int, int, int, int]:
-    """Remove dark bars, and the parts outside the bars, from a rectangle."""
-    outside = np.ones(small.shape, bool)
-    outside[top:bottom, left:right] = False
-    tone = float(np.median(small[outside]))
-    if tone > _DARK:
-        return left, top, right, bottom
-    is_border = np.abs(small - tone) < _BAR_EVEN
-    left, right = _widest_part(is_border[top:bottom], left, right)
-    top, bottom = _widest_part(is_border[:, left:right].T, top, bottom)
-    return left, top, right, bottom
 
 
 def _widest_part(is_border: Array, first: int, end: int) -> tuple[int, int]:
@@ -167,55 +161,50 @@ def _find_layer(lightness: Array, least_sides: int) -> Depths | None:
     if min(lightness.shape) < 48:
         return None
     sides = [np.rot90(lightness, -quarter) for quarter in range(4)]  # each side at the top
-    lines = _find_lines(sides)
-    if not lines:
-        return None
+    # find the line of each side, unless fewer than two lines are likely
+    first_lines: list[_Line | None] = []
+    for side in sides:
+        first_lines.append(_find_line(side, 0, side.shape[1]))
+        likely = sum(line is not None and line.support >= 0.5 for line in first_lines)
+        if likely + len(sides) - len(first_lines) < 2:
+            return None
+    # search again between the neighboring sides, to exclude the corners of the border
+    ends = [line.inside if line and line.support >= 0.5 else 0 for line in first_lines]
+    lines: list[_Line | None] = []
+    for number, (side, line) in enumerate(zip(sides, first_lines, strict=True)):
+        start, stop = ends[(number + 1) % 4], side.shape[1] - ends[(number - 1) % 4]
+        lines.append(_best_depth(side, line.rise, start, stop) if line else _find_line(side, start, stop))
     tone, alike = _of_one_tone(lines, _FAIR, _ALIKE)
     if not alike:
         return None
-    if len(alike) < 4 and not _is_clear(lines, alike, tone, least_sides):
-        return None
+    # on fewer than four sides, the border must be dark or light and have enough clear sides
+    if len(alike) < 4:
+        clear_count = sum(line.support >= _CLEAR for line in alike)
+        # weaker lines are accepted if three sides have nearly equal tones
+        _, same = _of_one_tone(lines, _SOME, _SAME)
+        has_same_tone = len(same) >= 3 and np.mean([line.support for line in same]) >= _SOME_MEAN
+        is_extreme = tone <= _DARK or tone >= _LIGHT
+        if not is_extreme or (clear_count < least_sides and not has_same_tone):
+            return None
     max_deviation = max(line.even for line in alike)
     deepest = max(line.inside for line in alike)
     depths = []
     for side, line in zip(sides, lines, strict=True):
         if line is not None and line.support >= _FAINT and abs(line.tone - tone) <= _ALIKE:
-            depths.append(_past_edge(side, line))
+            # up to the first row at the line in which few pixels are closer to the border than to the image
+            first = line.depth - 2
+            change = np.abs(_sheared(side, line.rise)[first : line.depth + _NEAR + 2] - line.tone)
+            inner = change[-_NEAR:].mean(axis=0)
+            clear = inner >= min(line.even, float(inner.max()))
+            is_outside = (change < inner / 2)[:, clear].mean(axis=1) > _COVERED
+            depths.append(line.inside - 2 + int(np.cumprod(is_outside).sum()))
         else:
-            depths.append(min(_even_rows(side, tone, max_deviation), deepest))
+            # the consecutive rows at the top that have the tone of the border
+            rows = side[: int(_DEEPEST * len(side))]
+            has_tone = np.mean(np.abs(rows - tone) < max_deviation, axis=1) > 0.9
+            depths.append(min(int(np.cumprod(has_tone).sum()), deepest))
     top, left, bottom, right = depths
     return top, left, bottom, right
-
-
-def _is_clear(lines: list[_Line | None], alike: list[_Line], tone: float, least_sides: int) -> bool:
-    """Return whether a border on fewer than four sides is dark or light and has enough clear sides."""
-    is_extreme = tone <= _DARK or tone >= _LIGHT
-    clear_count = sum(line.support >= _CLEAR for line in alike)
-    return is_extreme and (clear_count >= least_sides or _same_tone(lines))
-
-
-def _find_lines(sides: list[Array]) -> list[_Line | None]:
-    """Return the border line of each side; an empty list if fewer than two lines are likely."""
-    lines: list[_Line | None] = []
-    for side in sides:
-        lines.append(_find_line(side, 0, side.shape[1]))
-        likely = sum(line is not None and line.support >= 0.5 for line in lines)
-        if likely + len(sides) - len(lines) < 2:
-            return []
-    # search again between the neighboring sides, to exclude the corners of the border
-    ends = [line.inside if line and line.support >= 0.5 else 0 for line in lines]
-    between: list[_Line | None] = []
-    for number, (side, line) in enumerate(zip(sides, lines, strict=True)):
-        start, stop = ends[(number + 1) % 4], side.shape[1] - ends[(number - 1) % 4]
-        found = _best_depth(side, line.rise, start, stop) if line else _find_line(side, start, stop)
-        between.append(found)
-    return between
-
-
-def _same_tone(lines: list[_Line | None]) -> bool:
-    """Return whether three sides have nearly equal tones, for which weaker lines are accepted."""
-    _, same = _of_one_tone(lines, _SOME, _SAME)
-    return len(same) >= 3 and float(np.mean([line.support for line in same])) >= _SOME_MEAN
 
 
 def _of_one_tone(lines: list[_Line | None], least: float, spread: float) -> tuple[float, list[_Line]]:
@@ -276,13 +265,25 @@ def _best_depth(image: Array, rise: int, start: int, stop: int) -> _Line | None:
     noise = mean_noise[depths - 2]  # without the row above the line
     min_limit, max_limit = _EVEN
     limits = np.clip(4 * noise, min_limit, max_limit)
-    support = _step_fractions(strip, depths, tones, limits)
+    # fraction of columns with a step from the tone of the border, for each depth
+    sums = np.cumsum(np.vstack([np.zeros((1, strip.shape[1]), np.float32), strip]), axis=0)
+    first = np.maximum(depths - 3, 0)
+    outside = (sums[depths] - sums[first]) / (depths - first)[:, None]
+    near = (sums[depths + _NEAR + 1] - sums[depths + 1]) / _NEAR
+    far = (sums[depths + _FAR] - sums[depths + 1]) / (_FAR - 1)
+    max_deviations = limits[:, None]
+    steps = np.abs(near - outside) > max_deviations + 2
+    steps &= np.abs(outside - tones[:, None]) < max_deviations
+    steps &= np.abs(far - tones[:, None]) > 0.6 * max_deviations
+    support = steps.mean(axis=1)
     has_support = support >= max(_CLOSE * float(support.max()), _FAINT)
     # from outside to inside, because lines further inside belong to the image or to another border
     for candidate in np.flatnonzero(has_support):
-        border_rows = slice(0, depths[candidate] - 1)
-        tone, limit = tones[candidate], limits[candidate]
-        if not _is_uniform(strip[border_rows], row_medians[border_rows], tone, limit):
+        # few pixels of the border and few medians of its rows may deviate from its tone
+        end_row, tone, limit = depths[candidate] - 1, tones[candidate], limits[candidate]
+        dirt = np.mean(np.abs(strip[:end_row] - tone) > limit)
+        drift = np.quantile(np.abs(row_medians[:end_row] - tone), 0.9)
+        if dirt > _MOST_DIRT or drift > limit:
             continue
         # use the best-supported of four adjacent depths
         peak = candidate + int(np.argmax(support[candidate : candidate + 4]))
@@ -296,34 +297,6 @@ def _best_depth(image: Array, rise: int, start: int, stop: int) -> _Line | None:
     return None
 
 
-def _step_fractions(strip: Array, depths: Array, tones: Array, limits: Array) -> Array:
-    """Return the fraction of columns with a step from the tone of the border, for each depth.
-
-    Args:
-        strip: Lightness ``(h, w)`` with the side at the top.
-        depths: Rows ``(N,)`` at which the border could end.
-        tones: Lightness ``(N,)`` of the border above each depth.
-        limits: Maximum deviation ``(N,)`` from each tone.
-    """
-    sums = np.cumsum(np.vstack([np.zeros((1, strip.shape[1]), np.float32), strip]), axis=0)
-    first = np.maximum(depths - 3, 0)
-    outside = (sums[depths] - sums[first]) / (depths - first)[:, None]
-    near = (sums[depths + _NEAR + 1] - sums[depths + 1]) / _NEAR
-    far = (sums[depths + _FAR] - sums[depths + 1]) / (_FAR - 1)
-    tone, limit = tones[:, None], limits[:, None]
-    steps = (np.abs(near - outside) > limit + 2) & (np.abs(outside - tone) < limit)
-    steps &= np.abs(far - tone) > 0.6 * limit
-    fractions: Array = steps.mean(axis=1)
-    return fractions
-
-
-def _is_uniform(border: Array, medians: Array, tone: float, limit: float) -> bool:
-    """Return whether few pixels of a border and few medians of its rows deviate from its tone."""
-    dirt = np.mean(np.abs(border - tone) > limit)
-    drift = np.quantile(np.abs(medians - tone), 0.9)
-    return bool(dirt <= _MOST_DIRT and drift <= limit)
-
-
 def _sheared(image: Array, rise: int) -> Array:
     """Return the top of an image, smoothed along its rows and sheared by a rise."""
     height, width = image.shape
@@ -334,23 +307,6 @@ def _sheared(image: Array, rise: int) -> Array:
     padded = np.pad(strip, ((0, 0), (1, 1)), mode="edge")
     smooth: Array = (padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]) / 3
     return smooth
-
-
-def _past_edge(image: Array, line: _Line) -> int:
-    """Return the first row at a line in which few pixels are closer to the border than to the image."""
-    first = line.depth - 2
-    change = np.abs(_sheared(image, line.rise)[first : line.depth + _NEAR + 2] - line.tone)
-    inner = change[-_NEAR:].mean(axis=0)
-    clear = inner >= min(line.even, float(inner.max()))
-    outside = (change < inner / 2)[:, clear].mean(axis=1) > _COVERED
-    return line.inside - 2 + int(np.cumprod(outside).sum())
-
-
-def _even_rows(image: Array, tone: float, even: float) -> int:
-    """Return the number of consecutive rows at the top that have the tone of the border."""
-    rows = image[: int(_DEEPEST * len(image))]
-    full = np.mean(np.abs(rows - tone) < even, axis=1) > 0.9
-    return int(np.cumprod(full).sum())
 
 
 @dataclass(frozen=True)
@@ -462,6 +418,33 @@ def crop_recipe(
         for point in recipe.points
         if inside.contains((point.x, point.y), image_size)
     )
+    boxes = recipe.boxes
+    if boxes is not None:  # otherwise the model detects objects
+        cut_boxes = []
+        for box in boxes:
+            left, top, right, bottom = box.corners
+            (left, top), (right, bottom) = inside.inner((left, top)), inside.inner((right, bottom))
+            if min(right - left, bottom - top) > 0:
+                cut_boxes.append(replace(box, x=left, y=top, width=right - left, height=bottom - top))
+        boxes = tuple(cut_boxes)
+    # cut the masks and the stored colors of areas
+    areas = []
+    for area in recipe.areas:
+        mask = None
+        if area.mask is not None:
+            rows = _cells_inside(inside.y, inside.height, area.mask.height / image_size[1])
+            columns = _cells_inside(inside.x, inside.width, area.mask.width / image_size[0])
+            mask = Mask.of(area.mask.array()[np.ix_(rows, columns)])
+        kept = None if area.kept is None else _crop_kept(area.kept, image_size, inside)
+        areas.append(replace(area, path=_shift_path(area.path, inside), mask=mask, kept=kept))
+    # move painted classes and region divisions
+    extra = dict(recipe.extra)
+    for name, inner in (("classes", "painted"), ("divisions", None)):
+        if not extra.get(name):
+            continue
+        items = extra[name] if inner is None else extra[name].get(inner) or ()
+        cut = [{**item, "path": [list(c) for c in _shift_path(item["path"], inside)]} for item in items]
+        extra[name] = cut if inner is None else {**extra[name], inner: cut}
     # `healing` keeps coordinates of the whole image, because callers heal the image before they crop
     cropped = replace(
         recipe,
@@ -472,11 +455,11 @@ def crop_recipe(
         scribbles=tuple(
             replace(scribble, path=_shift_path(scribble.path, inside)) for scribble in recipe.scribbles
         ),
-        boxes=_crop_boxes(recipe.boxes, inside),
-        areas=tuple(_crop_area(area, image_size, inside) for area in recipe.areas),
+        boxes=boxes,
+        areas=tuple(areas),
         paint=tuple(replace(stroke, path=_shift_path(stroke.path, inside)) for stroke in recipe.paint),
         crop=None,  # the crop applies to the whole image
-        extra=_crop_extra(recipe.extra, inside),
+        extra=extra,
     )
     dropped_count = len(recipe.points) - len(points)
     if not dropped_count:
@@ -488,29 +471,6 @@ def crop_recipe(
 def _shift_path(path: Sequence[tuple[float, float]], inside: Rectangle) -> tuple[tuple[float, float], ...]:
     # not clipped, because clamped corners would change the shape of the path inside the rectangle
     return tuple(map(inside.shifted, path))
-
-
-def _crop_boxes(boxes: tuple[BoxHint, ...] | None, inside: Rectangle) -> tuple[BoxHint, ...] | None:
-    if boxes is None:  # the model detects objects
-        return None
-    cropped = (_crop_box(box, inside) for box in boxes)
-    return tuple(box for box in cropped if min(box.width, box.height) > 0)
-
-
-def _crop_box(box: BoxHint, inside: Rectangle) -> BoxHint:
-    left, top, right, bottom = box.corners
-    (left, top), (right, bottom) = inside.inner((left, top)), inside.inner((right, bottom))
-    return replace(box, x=left, y=top, width=right - left, height=bottom - top)
-
-
-def _crop_area(area: Area, image_size: tuple[int, int], inside: Rectangle) -> Area:
-    mask = None
-    if area.mask is not None:
-        rows = _cells_inside(inside.y, inside.height, area.mask.height / image_size[1])
-        columns = _cells_inside(inside.x, inside.width, area.mask.width / image_size[0])
-        mask = Mask.of(area.mask.array()[np.ix_(rows, columns)])
-    kept = None if area.kept is None else _crop_kept(area.kept, image_size, inside)
-    return replace(area, path=_shift_path(area.path, inside), mask=mask, kept=kept)
 
 
 def _cells_inside(first: int, length: int, scale: float) -> NDArray[np.intp]:
@@ -537,15 +497,3 @@ def _crop_kept(kept: KeptColors, image_size: tuple[int, int], inside: Rectangle)
     out = io.BytesIO()
     cut.save(out, "PNG")
     return replace(kept, png=base64.b64encode(out.getvalue()).decode())
-
-
-def _crop_extra(extra: Any, inside: Rectangle) -> dict[str, Any]:
-    """Convert painted classes and region divisions to pixels of the part."""
-    moved = dict(extra)
-    for name, inner in (("classes", "painted"), ("divisions", None)):
-        if not moved.get(name):
-            continue
-        items = moved[name] if inner is None else moved[name].get(inner) or ()
-        cut = [{**item, "path": [list(c) for c in _shift_path(item["path"], inside)]} for item in items]
-        moved[name] = cut if inner is None else {**moved[name], inner: cut}
-    return moved

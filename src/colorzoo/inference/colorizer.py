@@ -8,7 +8,7 @@ compression when the result is saved.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from functools import cached_property
@@ -30,7 +30,6 @@ from colorzoo.guidance.hints import resize_maps
 from colorzoo.guidance.recipe import MAX_STRENGTH
 from colorzoo.image_io.raster_image import (
     IN_COLOR,
-    Levels,
     RasterImage,
     chroma_note,
     composite_on_paper,
@@ -158,8 +157,15 @@ class Colorizer:
         self.name = type(model).__name__ if self.choice is None else self.choice.name
         self.size = size or loaded.working_size
         torch_device = choose_device(device)
-        if self.choice is None and not _is_ready(loaded, torch_device):
-            loaded = deepcopy(loaded)  # the caller may continue to train this custom module
+        if self.choice is None:
+            # copy a custom module that changes below, because the caller may continue to train it
+            place = torch.empty(0, device=torch_device).device  # with the index of the default GPU
+            is_converted = all(
+                each.device == place and (each.dtype == torch.float32 or not each.is_floating_point())
+                for each in (*loaded.parameters(), *loaded.buffers())
+            )
+            if not is_converted or any(module.training for module in loaded.modules()):
+                loaded = deepcopy(loaded)
         self.model = loaded.float()
         self._network = NetworkRunner(self.model, self.name, torch_device, precision, engine)
 
@@ -275,7 +281,11 @@ class Colorizer:
         filled = fill_hidden(image)  # the colors of visible pixels must not depend on hidden colors
         inside = timed(log, select_part, filled, setting)
         if recipe.healing:  # healing does not change the border
-            image = replace(image, levels=_healed(log, image, recipe))
+            from colorzoo.inference.steps.healing import heal  # few images need it
+
+            strokes = f"{len(recipe.healing)} strokes"
+            healed = timed(log, heal, image.levels, recipe.healing, image.alpha, about=strokes)
+            image = replace(image, levels=healed)
             filled = fill_hidden(image)
 
         whole = FullLightness(image.levels)
@@ -294,7 +304,12 @@ class Colorizer:
             surroundings = Surroundings(whole, inside)
         about = f"{image.size[0]} x {image.size[1]} pixels"
         lightness = timed(log, preprocess, FullLightness(filled_levels), self.size, about=about)
-        drawing = _read_drawing(log, image, recipe, about) if self._network.is_sketch else None
+        drawing = None
+        if self._network.is_sketch:
+            from colorzoo.inference.steps.drawing import read_drawing  # photos do not need it
+
+            gap = (recipe.drawing or DrawingSettings()).gap
+            drawing = timed(log, read_drawing, image.levels, gap, recipe.divisions, about=about)
         task = self.prepare_lightness(
             lightness, part_size, part_guidance, reference, strength=strength, drawing=drawing
         )
@@ -442,37 +457,11 @@ class Colorizer:
         return self._network.is_sketch
 
 
-def _healed(log: list[StageRun], image: RasterImage, recipe: Recipe) -> Levels:
-    """Return the pixels of an image with the damage inpainted that a recipe marks."""
-    from colorzoo.inference.steps.healing import heal  # few images need it
-
-    return timed(log, heal, image.levels, recipe.healing, image.alpha, about=f"{len(recipe.healing)} strokes")
-
-
-def _read_drawing(log: list[StageRun], image: RasterImage, recipe: Recipe, about: str) -> Drawing:
-    """Return the lines and regions of a drawing."""
-    from colorzoo.inference.steps.drawing import read_drawing  # photos do not need it
-
-    gap = (recipe.drawing or DrawingSettings()).gap
-    return timed(log, read_drawing, image.levels, gap, recipe.divisions, about=about)
-
-
 def _drawing_in(lightness: Tensor) -> Drawing:
     """Return the lines and regions of a drawing with the lightness ``(1, 1, h, w)``."""
     from colorzoo.inference.steps.drawing import read_drawing  # photos do not need it
 
     return read_drawing(lightness[0, 0].mul(2.55).round().byte().numpy())
-
-
-def _is_ready(model: ColoringModel, device: torch.device) -> bool:
-    """Return whether a model is in evaluation mode, in float32 and on a device."""
-    tensors = (*model.parameters(), *model.buffers())
-    place = torch.empty(0, device=device).device  # with the index of the default GPU
-    is_converted = all(
-        each.device == place and (each.dtype == torch.float32 or not each.is_floating_point())
-        for each in tensors
-    )
-    return is_converted and not any(module.training for module in model.modules())
 
 
 def listed_references(reference: ReferenceLike | None) -> tuple[Any, ...]:
@@ -522,7 +511,12 @@ def load_model(
             module is not a coloring model.
     """
     if isinstance(model, nn.Module):
-        loaded = _wrap_module(model, settings)
+        if settings:
+            raise ColorzooError(
+                f"'model' must be a registered name if {', '.join(settings)} is set, got a module "
+                f"({type(model).__name__})"
+            )
+        loaded = coloring_model(model)
         if not (loaded.trained or allow_untrained):
             raise ColorzooError(_UNTRAINED.format(type(model).__name__))
         return loaded, None
@@ -533,34 +527,15 @@ def load_model(
         loaded = create_coloring_model(choice.name, file, **settings)
     if loaded.trained or allow_untrained:
         return loaded, choice
-    raise ColorzooError(_untrained_reason(choice, loaded, why_no_file))
-
-
-def _untrained_reason(choice: ModelChoice, loaded: ColoringModel, why_no_file: str) -> str:
-    """Return why a registered model has random weights, as an error message."""
     if why_no_file:
         reason = f"{choice.name} is untrained here: {why_no_file}"
     elif loaded.untrained_reason:  # the file contains only a part of the weights
         reason = loaded.untrained_reason
     else:  # weights=None requests random weights
-        return _UNTRAINED.format(choice.name)
-    if model_card(choice.name).weights:  # the user can download or train them
-        return reason
-    return f"{reason}; allow_untrained=True (--allow-untrained) colorizes with random weights"
-
-
-def _wrap_module(module: nn.Module, settings: Mapping[str, Any]) -> ColoringModel:
-    """Return the coloring model of a custom module.
-
-    Raises:
-        ColorzooError: There are settings, which only registered models have.
-    """
-    if settings:
-        raise ColorzooError(
-            f"'model' must be a registered name if {', '.join(settings)} is set, got a module "
-            f"({type(module).__name__})"
-        )
-    return coloring_model(module)
+        raise ColorzooError(_UNTRAINED.format(choice.name))
+    if not model_card(choice.name).weights:  # the user cannot download or train them
+        reason += "; allow_untrained=True (--allow-untrained) colorizes with random weights"
+    raise ColorzooError(reason)
 
 
 def choose_for_guidance(

@@ -75,50 +75,36 @@ _REPLACED_MOST_CHROMA = 8.0  # largest factor on the chroma
 def _replace_colors(
     replacements: Sequence[ColorReplacement], ab: Tensor, _lightness: Tensor, _first: int
 ) -> None:
-    """Replace all colors of some hues with other colors; see `Overlay`."""
-    for replacement in replacements:
-        _replace_color(ab, replacement)
-
-
-def _replace_color(ab: Tensor, replacement: ColorReplacement) -> None:
-    """Replace a color in ab ``(2, rows, W)``, in place.
+    """Replace all colors of some hues with other colors; see `Overlay`.
 
     The hue of similar colors is rotated by the angle between the old and the new color, and their chroma is
     scaled.
     """
-    _, old_a, old_b = color_lab(replacement.old)
-    _, new_a, new_b = color_lab(replacement.new)
-    old_chroma, new_chroma = math.hypot(old_a, old_b), math.hypot(new_a, new_b)
-    factor = min(new_chroma / old_chroma, _REPLACED_MOST_CHROMA)
-    a, b = ab[0], ab[1]
-    chroma = (a.square() + b.square()).sqrt()
-    weight = _replacement_weight(ab, chroma, replacement)
-    turn = math.atan2(new_b, new_a) - math.atan2(old_b, old_a)  # in radians
-    cosine, sine = math.cos(turn), math.sin(turn)
-    rotated = torch.stack([cosine * a - sine * b, sine * a + cosine * b])
-    # colors with more chroma than the old color gain the same amount, not the same factor
-    gained = max(factor - 1, 0) * old_chroma / chroma.clamp(min=old_chroma)
-    scaled = (min(factor, 1) + gained) * rotated
-    ab += replacement.opacity * weight * (scaled - ab)
-
-
-def _replacement_weight(ab: Tensor, chroma: Tensor, replacement: ColorReplacement) -> Tensor:
-    """Return the weight of a color replacement at each pixel, ``(rows, W)``.
-
-    The weight is 1 for hues within ``replacement.range`` degrees of the old hue. It decreases to 0 within the
-    next ``replacement.fade`` degrees, and for nearly gray colors.
-    """
-    _, old_a, old_b = color_lab(replacement.old)
-    old_chroma = math.hypot(old_a, old_b)
-    a, b = ab[0], ab[1]
-    # sine and cosine of the angle between the hue of each pixel and the old hue, times the chroma
-    across, along = (old_a * b - old_b * a) / old_chroma, (old_a * a + old_b * b) / old_chroma
-    angle = torch.rad2deg(torch.atan2(across, along)).abs()  # in degrees
-    last_angle = replacement.range + replacement.fade
-    hue_weight = ((last_angle - angle) / max(replacement.fade, 1e-3)).clamp(0, 1)
-    full_chroma = min(_REPLACED_GRAY, _REPLACED_GRAY_SHARE * old_chroma)
-    chroma_weight = (chroma / full_chroma).clamp(max=1)
-    return _smooth(hue_weight) * _smooth(chroma_weight)
+    for replacement in replacements:
+        _, old_a, old_b = color_lab(replacement.old)
+        _, new_a, new_b = color_lab(replacement.new)
+        old_chroma, new_chroma = math.hypot(old_a, old_b), math.hypot(new_a, new_b)
+        a, b = ab[0], ab[1]
+        chroma = (a.square() + b.square()).sqrt()
+        # The weight is 1 for hues within `range` degrees of the old hue. It decreases to 0 within the next
+        # `fade` degrees, and for nearly gray colors.
+        # sine and cosine of the angle between the hue of each pixel and the old hue, times the chroma
+        across, along = (old_a * b - old_b * a) / old_chroma, (old_a * a + old_b * b) / old_chroma
+        angle = torch.rad2deg(torch.atan2(across, along)).abs()  # in degrees
+        last_angle = replacement.range + replacement.fade
+        hue_weight = ((last_angle - angle) / max(replacement.fade, 1e-3)).clamp(0, 1)
+        full_chroma = min(_REPLACED_GRAY, _REPLACED_GRAY_SHARE * old_chroma)
+        chroma_weight = (chroma / full_chroma).clamp(max=1)
+        weight = _smooth(hue_weight) * _smooth(chroma_weight)
+        # rotate the hue
+        turn = math.atan2(new_b, new_a) - math.atan2(old_b, old_a)  # in radians
+        cosine, sine = math.cos(turn), math.sin(turn)
+        rotated = torch.stack([cosine * a - sine * b, sine * a + cosine * b])
+        # colors with more chroma than the old color gain the same amount, not the same factor
+        factor = min(new_chroma / old_chroma, _REPLACED_MOST_CHROMA)
+        gained = max(factor - 1, 0) * old_chroma / chroma.clamp(min=old_chroma)
+        scaled = (min(factor, 1) + gained) * rotated
+        ab += replacement.opacity * weight * (scaled - ab)
 
 
 def _smooth(share: Tensor) -> Tensor:
@@ -281,8 +267,20 @@ def _cover(stroke: PaintStroke, scale: tuple[float, float], band: tuple[int, int
     window_shape = rows.stop - rows.start, columns.stop - columns.start
     squared_distances = np.full(window_shape, np.inf, np.float32)
     if squared_distances.size:  # the stroke touches the band
-        for segment in pairwise(path):
-            _lower_to_segment(squared_distances, segment, outer, scale, (rows, columns))
+        for (x0, y0), (x1, y1) in pairwise(path):
+            # only pixels near the segment
+            near_rows = _covered(min(y0, y1) - outer, max(y0, y1) + outer, scale[1], (rows.start, rows.stop))
+            near_columns = _covered(
+                min(x0, x1) - outer, max(x0, x1) + outer, scale[0], (columns.start, columns.stop)
+            )
+            # pixel centers relative to the start of the segment
+            right = _offsets(near_columns, scale[0], x0)
+            below = _offsets(near_rows, scale[1], y0)[:, None]
+            segment_squared = _squared_distance(right, below, x1 - x0, y1 - y0)
+            near_squared = squared_distances[
+                _relative_to(near_rows, rows.start), _relative_to(near_columns, columns.start)
+            ]
+            np.minimum(near_squared, segment_squared, out=near_squared)
     fade = (outer - np.sqrt(squared_distances)) / (outer - inner)
     np.clip(fade, 0, 1, out=fade)
     coverage: Map = (fade * fade * (3 - 2 * fade)).astype(np.float32)  # smoothstep
@@ -294,37 +292,6 @@ def _covered(low: float, high: float, scale: float, limits: tuple[int, int]) -> 
     first = int(min(max(low / scale - 0.5, limits[0]), limits[1]))
     last = int(min(max(high / scale + 1.5, limits[0]), limits[1]))
     return slice(first, max(first, last))
-
-
-def _lower_to_segment(
-    squared: Map,
-    segment: tuple[tuple[float, float], tuple[float, float]],
-    outer: float,
-    scale: tuple[float, float],
-    window: tuple[slice, slice],
-) -> None:
-    """Update squared distances to a path with the squared distances to one of its segments, in place.
-
-    Each pixel gets the smaller distance. Only pixels near the segment are updated.
-
-    Args:
-        squared: Squared distance of each pixel center of the window, in pixels of the image.
-        segment: Start and end of the segment in pixels of the image.
-        outer: Distance up to which the segment covers pixels.
-        scale: Number of image pixels per pixel of the copy, horizontally and vertically.
-        window: Rows and columns of the window.
-    """
-    (x0, y0), (x1, y1) = segment
-    scale_x, scale_y = scale
-    rows, columns = window
-    near_rows = _covered(min(y0, y1) - outer, max(y0, y1) + outer, scale_y, (rows.start, rows.stop))
-    near_columns = _covered(min(x0, x1) - outer, max(x0, x1) + outer, scale_x, (columns.start, columns.stop))
-    # pixel centers relative to the start of the segment
-    right = _offsets(near_columns, scale_x, x0)
-    below = _offsets(near_rows, scale_y, y0)[:, None]
-    segment_squared = _squared_distance(right, below, x1 - x0, y1 - y0)
-    near_squared = squared[_relative_to(near_rows, rows.start), _relative_to(near_columns, columns.start)]
-    np.minimum(near_squared, segment_squared, out=near_squared)
 
 
 def _offsets(pixels: slice, scale: float, origin: float) -> Map:

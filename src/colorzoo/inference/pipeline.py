@@ -105,7 +105,9 @@ def colorize_task(task: ColorizeTask, *, detect_pages: bool = True) -> Colorized
     if "regions" in task.network.model.accepts:
         notes += _region_notes(task)
     if task.network.is_sketch:
-        prediction, colors = _color_drawing(task)
+        hints = _drawing_hints(task)
+        _, prediction = _predict_with_points(task, hints)
+        colors = Colors.of_drawing(_flats_with_points(task, prediction, hints), map_size(task.lightness))
         notes += drawing_of(task).notes
     else:
         prediction, ab = _color_with_points(task, recipe.points)
@@ -153,7 +155,23 @@ def _color_with_points(task: ColorizeTask, hints: Hints) -> tuple[Prediction, Te
     key = (tuple(map(_predicted_fields, hints)), task.guidance_key)
     ab = task.run(enforce_points, ab, points, neighbors, key=key)
     if any(hint.reach != "everywhere" for hint in hints):
-        base_ab, extent = _base_and_extent(task, hints)
+        # Points of limited reach are added last. If some of them are small, only the small points are added
+        # last, because the network would spread their colors within larger reaches.
+        reaches = {hint.reach for hint in hints}
+        small_reaches = {reach for reach in reaches if not isinstance(reach, str) and reach <= REACH.probed}
+        limited = tuple(hint for hint in hints if hint.reach != "everywhere")
+        small = tuple(hint for hint in hints if hint.reach in small_reaches)
+        larger = tuple(hint for hint in limited if hint.reach not in small_reaches)
+        last = small or larger
+        last_reaches = {hint.reach for hint in last}
+        # colors outside the reach of the last points
+        others = tuple(hint for hint in hints if hint.reach not in last_reaches)
+        _, base_ab = _color_with_points(task, others)
+        extent = extent_of(task, last)
+        if small and larger:  # small points color only the pixels that are nearer to them
+            small_paths = paths_from(task, PointPatches.of(small, task.image_size))
+            larger_paths = paths_from(task, PointPatches.of(larger, task.image_size))
+            extent = keep_nearer(extent, small_paths, larger_paths)
         key = (tuple(map(_full_strength_fields, hints)), task.guidance_key)
         ab = task.run(limit_reach, ab, base_ab, task.lightness, points, extent, key=key)
     return prediction, ab
@@ -209,34 +227,6 @@ def network_input(task: ColorizeTask) -> Tensor:
     if not task.network.is_sketch:
         return task.lightness
     return drawing_of(task).sketch(map_size(task.lightness))
-
-
-def _base_and_extent(task: ColorizeTask, hints: Hints) -> tuple[Tensor, Extent]:
-    """Return the colors outside the reach of the points that are added last, and the pixels within it.
-
-    Points of limited reach are added last. If some of them are small, only the small points are added last,
-    because the network would spread their colors within larger reaches. Small points color only the pixels
-    that are nearer to them than to larger points of limited reach.
-
-    Args:
-        task: Photo and guidance.
-        hints: Points, at least one with a limited reach.
-    """
-    reaches = {hint.reach for hint in hints}
-    small_reaches = {reach for reach in reaches if not isinstance(reach, str) and reach <= REACH.probed}
-    limited = tuple(hint for hint in hints if hint.reach != "everywhere")
-    small = tuple(hint for hint in hints if hint.reach in small_reaches)
-    larger = tuple(hint for hint in limited if hint.reach not in small_reaches)
-    last = small or larger
-    last_reaches = {hint.reach for hint in last}
-    others = tuple(hint for hint in hints if hint.reach not in last_reaches)
-    _, base_ab = _color_with_points(task, others)
-    extent = extent_of(task, last)
-    if small and larger:
-        small_paths = paths_from(task, PointPatches.of(small, task.image_size))
-        larger_paths = paths_from(task, PointPatches.of(larger, task.image_size))
-        extent = keep_nearer(extent, small_paths, larger_paths)
-    return base_ab, extent
 
 
 def extent_of(task: ColorizeTask, hints: Sequence[PointHint]) -> Extent:
@@ -403,14 +393,6 @@ def divided_regions(task: ColorizeTask) -> Regions:
     return task.run(edit_regions, proposed, sketch, divisions, image_size=task.image_size, key=divisions)
 
 
-def _color_drawing(task: ColorizeTask) -> tuple[Prediction, Colors]:
-    """Return the prediction for a drawing, and the colors of its regions."""
-    hints = _drawing_hints(task)
-    _, prediction = _predict_with_points(task, hints)
-    flats = _flats_with_points(task, prediction, hints)
-    return prediction, Colors.of_drawing(flats, map_size(task.lightness))
-
-
 def drawing_of(task: ColorizeTask) -> Drawing:
     """Return the lines and regions of the drawing in a task."""
     assert task.drawing is not None, "`Colorizer` sets it for each model for drawings"
@@ -466,34 +448,22 @@ def _flats_with_points(task: ColorizeTask, prediction: Prediction, hints: Hints)
         prediction: Prediction with the points.
         hints: Points of `_drawing_hints`.
     """
-    from colorzoo.inference.steps.drawing import copy_points, fill_points
+    from colorzoo.inference.steps.drawing import copy_points, fill_points, region_votes
 
     flats = _predicted_flats(task, prediction)
     if hints and task.network.model.supports("region_similarity"):
-        similarity = _region_similarity(task, hints)
-        flats = timed(task.log, copy_points, flats, similarity, hints, task.image_size)
+        # probability that each region and the region of a point have one color, predicted without points, so
+        # that a later point does not change which regions copy earlier points
+        own = _predict(_plain_task(task), None)
+        drawing = drawing_of(task)
+        votes = region_votes(own, drawing, network_input(task))
+        regions = sorted({drawing.region_at(hint.x, hint.y, task.image_size) for hint in hints})
+        numbers = torch.tensor(regions, device=votes.device)
+        with task.network.session():
+            similarity = task.network.model.region_similarity(own, votes, numbers).cpu()
+        by_region = dict(zip(regions, similarity, strict=True))
+        flats = timed(task.log, copy_points, flats, by_region, hints, task.image_size)
     return timed(task.log, fill_points, flats, hints, task.image_size)
-
-
-def _region_similarity(task: ColorizeTask, hints: Hints) -> dict[int, Tensor]:
-    """Return the probability ``(n,)`` that each region and the region of a point have one color.
-
-    The probability is predicted without points, so a later point does not change which regions copy earlier
-    points.
-
-    Returns:
-        Probabilities by the number of the region of a point.
-    """
-    from colorzoo.inference.steps.drawing import region_votes
-
-    own = _predict(_plain_task(task), None)
-    drawing = drawing_of(task)
-    votes = region_votes(own, drawing, network_input(task))
-    regions = sorted({drawing.region_at(hint.x, hint.y, task.image_size) for hint in hints})
-    numbers = torch.tensor(regions, device=votes.device)
-    with task.network.session():
-        similarity = task.network.model.region_similarity(own, votes, numbers).cpu()
-    return dict(zip(regions, similarity, strict=True))
 
 
 def predict_regions(task: ColorizeTask) -> tuple[Prediction, Tensor]:
@@ -531,7 +501,17 @@ def _fill_areas(task: ColorizeTask, colors: Colors) -> Colors:
     # points inside areas override the area colors; here the reach "everywhere" means "automatic"
     points = points_inside(task.recipe.points, drawn, task.image_size)
     inside = [replace(hint, reach="automatic") if hint.reach == "everywhere" else hint for hint in points]
-    seeded = _seeded(task, _opaque_areas(task, areas))  # does not depend on the opacity
+    # predict colors from the area colors at full opacity
+    seeded = None
+    if "points" in task.network.model.accepts:
+        opaque = _opaque_areas(task, areas)
+        hints = seed_hints(task.recipe.points, opaque, task.image_size)
+        seeds = plant_seeds(opaque, hints=hints, image_size=task.image_size)
+        seeds = fit_points(seeds, task.lightness)
+        key = repr([each.area for each in opaque]), tuple(map(_predicted_fields, hints))
+        ab = _predict(task, seeds, key).to_ab()
+        neighbors = task.run(find_neighbors, task.lightness)
+        seeded = task.run(enforce_points, ab, seeds, neighbors, key=(key, task.guidance_key))
     extent = extent_of(task, inside) if inside else None
     return task.run(
         fill_areas,
@@ -545,26 +525,19 @@ def _fill_areas(task: ColorizeTask, colors: Colors) -> Colors:
     )
 
 
-def _seeded(task: ColorizeTask, drawn: tuple[DrawnArea, ...]) -> Tensor | None:
-    """Predict colors from area colors; None if the model does not support points."""
-    if "points" not in task.network.model.accepts:
-        return None
-    lightness, image_size = task.lightness, task.image_size
-    hints = seed_hints(task.recipe.points, drawn, image_size)
-    seeds = fit_points(plant_seeds(drawn, hints=hints, image_size=image_size), lightness)
-    key = repr([each.area for each in drawn]), tuple(map(_predicted_fields, hints))
-    ab = _predict(task, seeds, key).to_ab()
-    neighbors = task.run(find_neighbors, lightness)
-    return task.run(enforce_points, ab, seeds, neighbors, key=(key, task.guidance_key))
-
-
 def _lock_areas(task: ColorizeTask, colors: Colors) -> Colors:
     """Restore or remove the colors of locked areas."""
     areas = _areas(task, "gray", "only", "lock")
     if not areas:
         return colors
-    needs_prediction = any(area.kept is None for area in areas if area.action != "gray")
-    own = _own_prediction(task) if needs_prediction else None
+    # predict colors without hints; the regions of a drawing have one color each, without lines
+    own = None
+    if any(area.kept is None for area in areas if area.action != "gray"):
+        own = _predict(_plain_task(task), None)
+        if task.network.is_sketch:
+            plain_flats = replace(_predicted_flats(task, own), has_lines=False)
+            rgb = plain_flats.over(map_size(task.lightness)).compose(None)
+            own = RgbPrediction(rgb=torch.from_numpy(rgb).permute(2, 0, 1)[None])
     drawn, strength = _drawn_areas(task, areas), task.recipe.strength
     if colors.flats is None:
         return lock_areas(colors, drawn, own, strength=strength)
@@ -577,16 +550,6 @@ def _lock_areas(task: ColorizeTask, colors: Colors) -> Colors:
     locked = lock_areas(plain, drawn, own, strength=strength, lines_of=lines_of)
     flats = add_change(colors.flats, (locked.lab - plain.lab)[0])
     return replace(Colors.of_drawing(flats, size), locked=locked.locked)
-
-
-def _own_prediction(task: ColorizeTask) -> Prediction:
-    """Predict colors without hints; the regions of a drawing have one color each, without lines."""
-    own = _predict(_plain_task(task), None)
-    if not task.network.is_sketch:
-        return own
-    flats = replace(_predicted_flats(task, own), has_lines=False)
-    rgb = flats.over(map_size(task.lightness)).compose(None)
-    return RgbPrediction(rgb=torch.from_numpy(rgb).permute(2, 0, 1)[None])
 
 
 def _areas(task: ColorizeTask, *actions: str) -> tuple[Area, ...]:
@@ -636,7 +599,7 @@ def _region_notes(task: ColorizeTask) -> tuple[str, ...]:
 
 def _ignored_notes(task: ColorizeTask) -> list[str]:
     """Return a note for each kind of guidance that the model does not support."""
-    name, accepts = task.network.name, task.network.model.accepts
+    name, model, accepts = task.network.name, task.network.model, task.network.model.accepts
     titles = {"exemplar": "references", "label": "image labels"}
     unsupported = (kind for kind in task.kinds if kind not in accepts and kind != "points")
     ignored = [titles.get(kind, kind) for kind in unsupported]
@@ -644,35 +607,24 @@ def _ignored_notes(task: ColorizeTask) -> list[str]:
         ignored.append("classes without label images")
     if _areas(task, "thing") and "boxes" not in accepts and "scribbles" not in accepts:
         ignored.append("object areas")
-    if task.recipe.divisions and not (task.network.is_sketch or task.network.model.supports("propose")):
+    if task.recipe.divisions and not (task.network.is_sketch or model.supports("propose")):
         ignored.append("divisions")
-    if task.recipe.drawing is not None:
-        ignored += _ignored_drawing_settings(task, task.recipe.drawing)
+    settings = task.recipe.drawing
+    if settings is not None and not model.supports("region_colors"):
+        if not task.network.is_sketch:
+            ignored.append("the settings for drawings")
+        else:
+            ignored += ["palettes"] if settings.palette else []
+            ignored += ["variants"] if settings.variant else []
     notes = [f"{name} does not use {guidance}; they were ignored" for guidance in ignored]
-    if "exemplar" in task.kinds and _ignores_reference_strength(task):
-        notes.append(f"{name} does not use the strength (alpha) of references; it was ignored")
+    # models that only warp references ignore their strength
+    if "exemplar" in task.kinds and "exemplar" in accepts and not model.supports("encode_reference"):
+        exemplar, strength = task.reference or task.tensors.exemplar, task.recipe.exemplar.alpha
+        if exemplar is not None and strength is None:
+            strength = exemplar.alpha
+        if strength not in (None, 1):
+            notes.append(f"{name} does not use the strength (alpha) of references; it was ignored")
     if "points" in task.kinds and "points" not in accepts:
         where = "their regions" if task.network.is_sketch else "nearby pixels up to lightness edges"
         notes.append(f"{name} does not use points; they color only {where}")
     return notes
-
-
-def _ignored_drawing_settings(task: ColorizeTask, settings: DrawingSettings) -> list[str]:
-    """Return the names of settings for drawings without effect."""
-    if task.network.model.supports("region_colors"):
-        return []
-    if not task.network.is_sketch:
-        return ["the settings for drawings"]
-    ignored = ["palettes"] if settings.palette else []
-    return [*ignored, "variants"] if settings.variant else ignored
-
-
-def _ignores_reference_strength(task: ColorizeTask) -> bool:
-    """Return whether a strength of references is set, but the model only warps references."""
-    model = task.network.model
-    if "exemplar" not in model.accepts or model.supports("encode_reference"):
-        return False
-    exemplar, strength = task.reference or task.tensors.exemplar, task.recipe.exemplar.alpha
-    if exemplar is not None and strength is None:
-        strength = exemplar.alpha
-    return strength not in (None, 1)

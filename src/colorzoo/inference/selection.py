@@ -252,22 +252,6 @@ def find_parts(lightness: Tensor, *, features: SegmenterFeatures | None = None) 
     return found
 
 
-def _part_at(logits: Tensor, point: tuple[float, float]) -> list[Tensor]:
-    """Return the logits ``(1, 1, h, w)`` of lips, teeth or eyes at a point, if any.
-
-    Args:
-        logits: ``(1, 10, h, w)`` of `PARTS`.
-        point: x and y as fractions of width and height.
-    """
-    height, width = logits.shape[2:]
-    row, column = min(int(point[1] * height), height - 1), min(int(point[0] * width), width - 1)
-    number = int(logits[0, :, row, column].argmax())
-    if PARTS[number] not in _PARTS_FIRST:
-        return []
-    others = torch.cat([logits[:, :number], logits[:, number + 1 :]], dim=1).logsumexp(1)
-    return [logits[:, number : number + 1] - others[:, None]]
-
-
 class _Masks(NamedTuple):
     """Objects at a point, from small to large, and the index of the best object."""
 
@@ -282,10 +266,27 @@ def _masks_at(lightness: Tensor, at: tuple[float, float], features: SegmenterFea
     point = at[0] / width, at[1] / height
     with torch.inference_mode():
         found = click_segmenter()[1].segment_clicks(features, torch.tensor([point]))
-        part = _part_at(features.parts, point)
+        # logits of the lips, teeth or eyes at the point, if any
+        parts, part = features.parts, []
+        rows, columns = parts.shape[2:]
+        row, column = min(int(point[1] * rows), rows - 1), min(int(point[0] * columns), columns - 1)
+        number = int(parts[0, :, row, column].argmax())
+        if PARTS[number] in _PARTS_FIRST:
+            others = torch.cat([parts[:, :number], parts[:, number + 1 :]], dim=1).logsumexp(1)
+            part = [parts[:, number : number + 1] - others[:, None]]
         logits = _at_size(torch.cat([found.logits, *part], dim=1), lightness)
     masks = [_piece(each > 0, _pixel(at, lightness)) for each in logits]
-    return _distinct_masks(logits, masks, [*found.scores[0].tolist(), *(_CERTAIN for _ in part)])
+    scores = [*found.scores[0].tolist(), *(_CERTAIN for _ in part)]
+    # keep only the higher-scoring of two nearly equal objects
+    kept: list[int] = []
+    for number in sorted(range(len(masks)), key=lambda number: -scores[number]):
+        mask = masks[number]
+        if all((mask & masks[one]).sum() / (mask | masks[one]).sum() < _SAME_IOU for one in kept):
+            kept.append(number)
+    order = sorted(kept, key=lambda number: masks[number].sum())
+    return _Masks(
+        [logits[number] for number in order], [masks[number] for number in order], order.index(kept[0])
+    )
 
 
 def _refine_in_crop(
@@ -328,24 +329,6 @@ def _refine_in_crop(
             image_logits[top : top + side, left : left + side] = logits
             found.append(image_logits)
     return found
-
-
-def _distinct_masks(
-    logits: NDArray[np.float32], masks: Sequence[NDArray[np.bool_]], scores: Sequence[float]
-) -> _Masks:
-    """Sort objects by size; keep only the higher-scoring of two nearly equal objects."""
-    kept: list[int] = []
-    for number in sorted(range(len(masks)), key=lambda number: -scores[number]):
-        if all(_iou(masks[number], masks[other]) < _SAME_IOU for other in kept):
-            kept.append(number)
-    order = sorted(kept, key=lambda number: masks[number].sum())
-    return _Masks(
-        [logits[number] for number in order], [masks[number] for number in order], order.index(kept[0])
-    )
-
-
-def _iou(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    return float((one & other).sum() / (one | other).sum())
 
 
 def _at_size(logits: Tensor, lightness: Tensor) -> NDArray[np.float32]:

@@ -209,24 +209,20 @@ def decode_locked_colors(kept: KeptColors, size: tuple[int, int]) -> Tensor:
         GuidanceError: The data cannot be decoded.
     """
     low, step = (torch.tensor(values).view(3, 1, 1) for values in (kept.low, kept.step))
-    lab = _read_levels(kept.png).float() * step + low
-    if tuple(lab.shape[1:]) == size:
-        return lab
-    return F.interpolate(lab[None], size=size, mode="bilinear", align_corners=False, antialias=True)[0]
-
-
-def _read_levels(png: str) -> Tensor:
-    """Decode the PNG file of locked colors to levels ``(3, h, w)`` uint8."""
     try:
-        with open_image(io.BytesIO(base64.b64decode(png, validate=True))) as image:
+        with open_image(io.BytesIO(base64.b64decode(kept.png, validate=True))) as image:
             if (image.format, image.mode) != ("PNG", "RGB") or max(image.size) > _LONGEST:
                 raise ValueError
-            return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+            levels = torch.from_numpy(np.array(image)).permute(2, 0, 1)
     except (OSError, ValueError, SyntaxError, binascii.Error, Image.DecompressionBombError):
         raise GuidanceError(
             "recipe.areas: a locked area must contain an RGB image in PNG format (field 'kept'). Lock "
             "the area again."
         ) from None
+    lab = levels.float() * step + low
+    if tuple(lab.shape[1:]) == size:
+        return lab
+    return F.interpolate(lab[None], size=size, mode="bilinear", align_corners=False, antialias=True)[0]
 
 
 def _rounded(values: Tensor) -> tuple[float, float, float]:
@@ -366,7 +362,13 @@ def lock_areas(
         if area is None:  # the action "gray"
             lab = torch.cat([lab[:1], lab[1:] * (1 - share)])
         elif area.kept is None:
-            lab = lab + share * (_own_lab(own, strength) - lab)
+            assert own is not None
+            if isinstance(own, RgbPrediction):
+                own_lab = rgb_to_lab(own.rgb)[0]
+            else:  # the model predicts only ab
+                own_lab = torch.cat([torch.zeros_like(own.colors[:, :1]), own.to_ab()], dim=1)[0]
+            scaled = own_lab * torch.tensor([1.0, strength, strength]).view(3, 1, 1)
+            lab = lab + share * (scaled - lab)
         else:
             stored = decode_locked_colors(area.kept, map_size(lab))
             if lines_of is not None:
@@ -379,22 +381,18 @@ def lock_areas(
     return replace(colors, ab=lab[None, 1:], lightness=shown, locked=locked)
 
 
-def _own_lab(own: Prediction | None, strength: float) -> Tensor:
-    """Return Lab ``(3, h, w)`` of a prediction; L is 0 if the model predicts only ab."""
-    assert own is not None
-    if isinstance(own, RgbPrediction):
-        found = rgb_to_lab(own.rgb)
-    else:
-        found = torch.cat([torch.zeros_like(own.colors[:, :1]), own.to_ab()], dim=1)
-    return found[0] * torch.tensor([1.0, strength, strength]).view(3, 1, 1)
-
-
 def boxes_of_areas(guidance: Guidance, drawn: Sequence[DrawnArea]) -> Guidance:
     """Add a box around each object area (action ``"thing"``) to the boxes of the guidance."""
     plain = guidance.boxes or Boxes.of([torch.empty(0, 4)])
-    around = [_bounding_box(each.share > _HALF) for each in drawn]
-    every = Boxes.of([torch.cat([plain.corners[0][plain.given[0] > 0], *around])])
-    return replace(guidance, boxes=every)
+    corners = [plain.corners[0][plain.given[0] > 0]]
+    for each in drawn:
+        inside = each.share > _HALF
+        if inside.any():
+            height, width = inside.shape
+            rows, columns = inside.any(dim=1).nonzero(), inside.any(dim=0).nonzero()
+            box = torch.stack([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], dim=1)
+            corners.append(box / torch.tensor([width, height, width, height]))
+    return replace(guidance, boxes=Boxes.of([torch.cat(corners)]))
 
 
 def strokes_of_areas(strokes: Scribbles | None, drawn: Sequence[DrawnArea]) -> Scribbles:
@@ -484,13 +482,3 @@ def _locks(drawn: Sequence[DrawnArea]) -> Iterator[tuple[Area | None, Tensor]]:
     for each in drawn:
         if each.area.action == "lock":
             yield each.area, each.area.opacity * locked_share([each], "lock")
-
-
-def _bounding_box(inside: Tensor) -> Tensor:
-    """Return the relative bounding box ``(1, 4)`` of a mask; ``(0, 4)`` for an empty mask."""
-    if not inside.any():
-        return torch.empty(0, 4)
-    height, width = inside.shape
-    rows, columns = inside.any(dim=1).nonzero(), inside.any(dim=0).nonzero()
-    corners = torch.stack([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], dim=1)
-    return corners / torch.tensor([width, height, width, height])

@@ -7,7 +7,6 @@ labeled polygons.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,6 @@ from torch import Tensor
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import ClassMap, Exemplar, Recipe
-from colorzoo.guidance.objects import PaintedClass
 from colorzoo.image_io.formats import open_image
 from colorzoo.inference.network import NetworkRunner
 from colorzoo.inference.steps.areas import polygon_map
@@ -66,24 +64,30 @@ def class_map(model: ColoringModel, recipe: Recipe, lightness: Tensor, reference
     Raises:
         GuidanceError: A class does not exist, or a label image is missing or does not match its image.
     """
-    labels = _edited_labels(model, recipe, lightness)
-    if reference is None:
-        return ClassMap(labels)
-    return ClassMap(labels, _reference_labels(model, recipe, reference))
-
-
-def _edited_labels(model: ColoringModel, recipe: Recipe, lightness: Tensor) -> Tensor:
-    """Return the classes of an image with the edits of the recipe."""
     hints = recipe.classes
     class_count = None if hints.file else getattr(model, "class_count", None)
     labels = read_labels(hints.file, lightness) if hints.file else find_classes(model, lightness)
+    # replace classes
     edited = labels.clone()
     for old, new in hints.moved.items():
         for number in (old, new):
             _check_class(number, class_count, "recipe.classes.map")
         edited[labels == old] = new
-    _fill_polygons(edited, hints.painted, recipe, class_count)
-    return edited
+    # set the class inside painted polygons; later polygons cover earlier polygons
+    height, width = labels.shape[-2:]
+    image_size = recipe.width or width, recipe.height or height
+    for area in hints.painted:
+        painted, corners = area.number, area.path
+        if painted is None or len(corners) < 3:
+            raise GuidanceError(
+                f"{area.name} must have the field 'class' and a 'path' with at least three corners"
+            )
+        _check_class(painted, class_count, area.name)
+        is_inside = torch.from_numpy(polygon_map(corners, image_size, (height, width)) > 0.5)
+        edited[0, 0][is_inside] = painted
+    if reference is None:
+        return ClassMap(edited)
+    return ClassMap(edited, _reference_labels(model, recipe, reference))
 
 
 def _reference_labels(model: ColoringModel, recipe: Recipe, reference: Tensor) -> Tensor:
@@ -146,23 +150,6 @@ def read_labels(path: str | Path, like: Tensor) -> Tensor:
             f"({width} x {height} pixels as network input), got {columns} x {rows} pixels"
         )
     return labels
-
-
-def _fill_polygons(
-    labels: Tensor, painted: Sequence[PaintedClass], recipe: Recipe, count: int | None
-) -> None:
-    """Set the class inside painted polygons; later polygons cover earlier polygons."""
-    height, width = labels.shape[-2:]
-    image_size = recipe.width or width, recipe.height or height
-    for area in painted:
-        number, corners = area.number, area.path
-        if number is None or len(corners) < 3:
-            raise GuidanceError(
-                f"{area.name} must have the field 'class' and a 'path' with at least three corners"
-            )
-        _check_class(number, count, area.name)
-        is_inside = torch.from_numpy(polygon_map(corners, image_size, (height, width)) > 0.5)
-        labels[0, 0][is_inside] = number
 
 
 def _check_class(number: int, count: int | None, name: str) -> None:

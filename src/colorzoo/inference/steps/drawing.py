@@ -179,10 +179,16 @@ class FlatColors:
         for first, last in bands(height, width):
             rgb = self.colors[self.drawing.regions[first:last]]  # (rows, W, 3) in [0, 1]
             if shading is not None or self.change is not None or overlays:
-                shifts = [] if shading is None else [shading.rows(first, last)]
+                lab = rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1)[None])[0]
+                if shading is not None:
+                    lab = lab + shading.rows(first, last)
                 if self.change is not None:
-                    shifts.append(_enlarge_within_regions(self.change, self.drawing, first, last))
-                rgb = _shaded(rgb, shifts, overlays, first)
+                    lab = lab + _enlarge_within_regions(self.change, self.drawing, first, last)
+                light, ab = lab[0].clamp(0, 100), lab[1:].contiguous()
+                for overlay in overlays:
+                    overlay(ab, light, first)
+                shaded = lab_to_rgb(torch.cat([light[None], ab])[None])[0]
+                rgb = shaded.permute(1, 2, 0).clamp(0, 1).numpy()
             if self.has_lines:
                 transmission = self.drawing.art.transmission(first, last)
                 rgb = rgb * transmission
@@ -230,17 +236,6 @@ def _enlarge_within_regions(change: Tensor, drawing: Drawing, first: int, last: 
     return torch.from_numpy(total / weights[..., None]).permute(2, 0, 1)
 
 
-def _shaded(flat: Map, shifts: Sequence[Tensor], overlays: Sequence[Overlay], first: int) -> Map:
-    """Add changes in Lab ``(3, rows, W)`` and overlays to a band of flat colors ``(rows, W, 3)``."""
-    lab = rgb_to_lab(torch.from_numpy(flat).permute(2, 0, 1)[None])[0]
-    for shift in shifts:
-        lab = lab + shift
-    light, ab = lab[0].clamp(0, 100), lab[1:].contiguous()
-    for overlay in overlays:
-        overlay(ab, light, first)
-    return lab_to_rgb(torch.cat([light[None], ab])[None])[0].permute(1, 2, 0).clamp(0, 1).numpy()
-
-
 def read_drawing(levels: Levels, gap: float = GAP, divisions: Sequence[Division] = ()) -> Drawing:
     """Find the lines and the regions of a drawing.
 
@@ -283,28 +278,16 @@ def _divided_regions(art: LineArt, gap: float, divisions: Sequence[Division]) ->
             cv2.polylines(walls, [path], isClosed=False, color=255, thickness=max(1, min(art.shape) // 500))
     regions = find_regions(walls, gap)
     for division, path in zip(divisions, paths, strict=True):
-        if division.closed:
-            regions = _with_new_region(regions, path)
-        elif division.join:
-            regions = _with_joined_regions(regions, path)
+        drawn = np.zeros(regions.shape, np.uint8)
+        if division.closed:  # the inside of the outline is a new region
+            cv2.fillPoly(drawn, [path], 1)
+            regions = np.where(drawn > 0, regions.max() + 1, regions)
+        elif division.join:  # all regions that the path crosses become one
+            cv2.polylines(drawn, [path], isClosed=False, color=1)
+            crossed = np.unique(regions[drawn > 0])
+            if len(crossed):  # otherwise the path lies outside the image
+                regions = np.where(np.isin(regions, crossed), crossed[:1], regions)
     return np.unique(regions, return_inverse=True)[1].reshape(art.shape).astype(np.int32)
-
-
-def _with_new_region(regions: NDArray[Any], polygon: NDArray[np.int32]) -> NDArray[Any]:
-    """Return the regions with the inside of a polygon as a new region."""
-    inside = np.zeros(regions.shape, np.uint8)
-    cv2.fillPoly(inside, [polygon], 1)
-    return np.where(inside > 0, regions.max() + 1, regions)
-
-
-def _with_joined_regions(regions: NDArray[Any], path: NDArray[np.int32]) -> NDArray[Any]:
-    """Return the regions with all regions that a path crosses joined into one."""
-    line = np.zeros(regions.shape, np.uint8)
-    cv2.polylines(line, [path], isClosed=False, color=1)
-    crossed = np.unique(regions[line > 0])
-    if not len(crossed):  # the path lies outside the image
-        return regions
-    return np.where(np.isin(regions, crossed), crossed[:1], regions)
 
 
 def region_votes(prediction: Prediction, drawing: Drawing, sketch: Tensor) -> Tensor:

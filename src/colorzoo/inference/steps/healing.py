@@ -52,16 +52,26 @@ def heal(levels: Levels, strokes: Sequence[Stroke], alpha: AlphaArray | None = N
     stored, levels = levels, fill_hidden(RasterImage(levels, alpha)).levels
     height, width = levels.shape[:2]
     visible = []
-    for stroke in map(_grown, strokes):
-        box = _box(stroke, width, height)
-        left, top, right, bottom = box
+    for stroke in strokes:
+        margin = stroke.width / 2 + 1 + _HEALING_AROUND
+        if stroke.width >= _HEALING_WIDE:  # widen the stroke so that it covers the edge of the object
+            stroke = replace(stroke, width=stroke.width * (1 + _HEALING_EDGE))
+            margin = stroke.width / 2 + 1 + max(_HEALING_AROUND, stroke.width / 2)
+        # bounding box of the stroke with its margin, within the image
+        xs, ys = zip(*stroke.path, strict=True)
+        left, right = (round(min(max(x, 0), width)) for x in (min(xs) - margin, max(xs) + margin))
+        top, bottom = (round(min(max(y, 0), height)) for y in (min(ys) - margin, max(ys) + margin))
         if left < right and top < bottom:  # false for strokes outside the image
-            visible.append((box, stroke))
+            visible.append(((left, top, right, bottom), stroke))
     healed = levels
     # the masks of a group of overlapping strokes need less memory than masks of the image
     for window in _joined([box for box, _ in visible]):
         left, top, right, bottom = window
-        moved = [_moved(stroke, -left, -top) for box, stroke in visible if _overlap(box, window)]
+        moved = [
+            replace(stroke, path=tuple((x - left, y - top) for x, y in stroke.path))
+            for box, stroke in visible
+            if _overlap(box, window)
+        ]
         size = (bottom - top, right - left)
         covered = _drawn(moved, size)
         if not covered.any():
@@ -72,11 +82,6 @@ def heal(levels: Levels, strokes: Sequence[Stroke], alpha: AlphaArray | None = N
         objects = _drawn(wide_strokes, size)
         _fill_components(healed[top:bottom, left:right], covered, objects)
     return healed if alpha is None else np.where(healed == levels, stored, healed)
-
-
-def _moved(stroke: Stroke, right: int, down: int) -> Stroke:
-    """Return a stroke moved by a number of pixels."""
-    return replace(stroke, path=tuple((x + right, y + down) for x, y in stroke.path))
 
 
 def _drawn(strokes: Sequence[Stroke], size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -101,8 +106,11 @@ def _fill_components(levels: Levels, covered: NDArray[np.bool_], objects: NDArra
         is_object = number in object_numbers
         margin = _HEALING_AROUND
         if is_object:
+            # at least the largest distance of a pixel of the component from its edge
             component = labels[top : top + height, left : left + width] == number
-            margin = max(margin, math.ceil(_depth(component)))
+            padded = np.pad(component.astype(np.uint8), 1)
+            depth = float(cv2.distanceTransform(padded, cv2.DIST_L2, 5).max())
+            margin = max(margin, math.ceil(depth))
         rows = slice(max(top - margin, 0), top + height + margin)
         columns = slice(max(left - margin, 0), left + width + margin)
         replaced = labels[rows, columns] == number
@@ -111,34 +119,17 @@ def _fill_components(levels: Levels, covered: NDArray[np.bool_], objects: NDArra
             outside = (~replaced).astype(np.uint8)
             is_distant = cv2.distanceTransform(outside, cv2.DIST_L2, 5) > margin
             unknown = unknown | is_distant
-        fill = _fill_object if is_object else _fill_scratch
         for channel in range(planes.shape[2]):
             part = planes[rows, columns, channel]  # a view of `levels`
-            part[replaced] = fill(np.ascontiguousarray(part), unknown)[replaced]
-
-
-def _depth(component: NDArray[np.bool_]) -> float:
-    """Return the largest distance of a pixel of a component from its edge."""
-    padded = np.pad(component.astype(np.uint8), 1)
-    return float(cv2.distanceTransform(padded, cv2.DIST_L2, 5).max())
-
-
-def _fill_object(plane: NDArray[Any], unknown: NDArray[np.bool_]) -> NDArray[Any]:
-    """Fill the unknown pixels of a plane smoothly, rounded if the plane has integers."""
-    filled = _fill_smoothly(plane.astype(np.float32), unknown)
-    return filled if plane.dtype.kind == "f" else filled.round()
-
-
-def _fill_scratch(plane: NDArray[Any], unknown: NDArray[np.bool_]) -> NDArray[Any]:
-    """Inpaint the unknown pixels of a plane, continuing its edges (Navier-Stokes)."""
-    return cv2.inpaint(plane, unknown.astype(np.uint8), _HEALING_RADIUS, cv2.INPAINT_NS)
-
-
-def _grown(stroke: Stroke) -> Stroke:
-    """Widen the stroke of an object so that it covers the object's edge."""
-    return (
-        stroke if stroke.width < _HEALING_WIDE else replace(stroke, width=stroke.width * (1 + _HEALING_EDGE))
-    )
+            filled: NDArray[Any]
+            if is_object:
+                filled = _fill_smoothly(part.astype(np.float32), unknown)
+                if part.dtype.kind != "f":
+                    filled = filled.round()
+            else:  # continue the edges (Navier-Stokes)
+                plane = np.ascontiguousarray(part)
+                filled = cv2.inpaint(plane, unknown.astype(np.uint8), _HEALING_RADIUS, cv2.INPAINT_NS)
+            part[replaced] = filled[replaced]
 
 
 def _fill_smoothly(plane: NDArray[np.float32], covered: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -155,17 +146,6 @@ def _fill_smoothly(plane: NDArray[np.float32], covered: NDArray[np.bool_]) -> ND
     coarse = _fill_smoothly(means, weight < 1e-6)
     enlarged = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.where(covered, enlarged, plane)
-
-
-def _box(stroke: Stroke, width: int, height: int) -> Box:
-    """Return the bounding box of a stroke with its margin, within the image."""
-    xs, ys = zip(*stroke.path, strict=True)
-    margin = (
-        stroke.width / 2 + 1 + max(_HEALING_AROUND, stroke.width / 2 if stroke.width >= _HEALING_WIDE else 0)
-    )
-    left, right = (round(min(max(x, 0), width)) for x in (min(xs) - margin, max(xs) + margin))
-    top, bottom = (round(min(max(y, 0), height)) for y in (min(ys) - margin, max(ys) + margin))
-    return left, top, right, bottom
 
 
 def _joined(boxes: Sequence[Box]) -> list[Box]:

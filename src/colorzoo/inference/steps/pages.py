@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 _PAGE_LINE = 0.04  # maximum line width, as a fraction of the shorter side
@@ -32,20 +31,14 @@ def is_page(lightness: Tensor) -> bool:
         lightness: ``(1, 1, h, w)`` in [0, 100].
     """
     plane = lightness[0, 0].float().cpu().numpy()
-    return _has_uniform_background(plane) or _consists_of_patches(plane)
-
-
-def _has_uniform_background(plane: NDArray[np.float32]) -> bool:
+    # is the background uniform without dark lines, or without light lines?
     side = 2 * round(min(plane.shape) * _PAGE_LINE / 2) + 1
-    for operation in (cv2.MORPH_CLOSE, cv2.MORPH_OPEN):  # remove dark lines, then light lines
+    for operation in (cv2.MORPH_CLOSE, cv2.MORPH_OPEN):
         background = cv2.morphologyEx(plane, operation, np.ones((side, side), np.uint8))
         low, high = np.percentile(background, (1, 99))
         if high - low < _PAGE_EVEN:
             return True
-    return False
-
-
-def _consists_of_patches(plane: NDArray[np.float32]) -> bool:
+    # do many uniform patches cover the image?
     smooth = cv2.blur(plane, (3, 3), borderType=cv2.BORDER_REFLECT)
     kernel = np.ones((3, 3), np.uint8)
     flat = (cv2.dilate(smooth, kernel) - cv2.erode(smooth, kernel) < _PAGE_FLAT).astype(np.uint8)

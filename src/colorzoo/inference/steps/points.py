@@ -144,7 +144,17 @@ def limit_reach(ab: Tensor, base_ab: Tensor, lightness: Tensor, points: Points, 
     """
     is_hinted, weight = points.mask > 0, extent.weight
     change = ab - base_ab
-    point_colors, response = _response(change[0], ab[0], extent)
+    # mean color and mean color change of the pixels of each point
+    is_home = extent.homes >= 0
+    point = extent.homes[is_home]  # number of the point at each hinted pixel
+    point_count = int(torch.maximum(extent.nearest.max(), point.max())) + 1
+    pixel_counts = torch.zeros(point_count).index_add_(0, point, torch.ones(len(point))).clamp(min=1)
+    mean_ab = torch.zeros(2, point_count).index_add_(1, point, ab[0][:, is_home]) / pixel_counts
+    mean_change = torch.zeros(2, point_count).index_add_(1, point, change[0][:, is_home]) / pixel_counts
+    # color of the nearest point, and response of the network to it: the change relative to the change there
+    point_colors, change_at_point = mean_ab[:, extent.nearest], mean_change[:, extent.nearest]
+    ratio = (change[0] * change_at_point).sum(dim=0) / (change_at_point.square().sum(dim=0) + 1)
+    response = ratio.clamp(0, 1).sqrt()
     # mix the predicted change with the change to the point color, then limit the mixture to the reach
     point_share = POINTS.fill * weight * response
     mixed_change = (1 - point_share) * change + point_share * (point_colors - base_ab)
@@ -216,23 +226,6 @@ def _pass_along(maps: Map, shares: Map) -> Map:
         np.multiply(step, share, out=step)
         np.add(here, step, out=here)
     return rows
-
-
-def _response(change: Tensor, ab: Tensor, extent: Extent) -> tuple[Tensor, Tensor]:
-    """Return the color of the nearest point and the network's response to this point.
-
-    The color is ab ``(2, h, w)``. The response ``(h, w)`` compares the color change at each pixel with the
-    color change at the pixels of the point. It is the square root of the ratio, clamped to [0, 1].
-    """
-    is_hinted = extent.homes >= 0
-    point = extent.homes[is_hinted]  # number of the point at each hinted pixel
-    point_count = int(torch.maximum(extent.nearest.max(), point.max())) + 1
-    pixel_counts = torch.zeros(point_count).index_add_(0, point, torch.ones(len(point))).clamp(min=1)
-    mean_ab = torch.zeros(2, point_count).index_add_(1, point, ab[:, is_hinted]) / pixel_counts
-    mean_change = torch.zeros(2, point_count).index_add_(1, point, change[:, is_hinted]) / pixel_counts
-    change_at_point = mean_change[:, extent.nearest]
-    ratio = (change * change_at_point).sum(dim=0) / (change_at_point.square().sum(dim=0) + 1)
-    return mean_ab[:, extent.nearest], ratio.clamp(0, 1).sqrt()
 
 
 def weaken_points(
@@ -314,8 +307,14 @@ def correct_points(
     # row and column of the pixel that contains the center of each point
     rows = torch.tensor([min(int(hint.y), height - 1) for hint in hints])
     columns = torch.tensor([min(int(hint.x), width - 1) for hint in hints])
-    boxes = _pixel_boxes(hints, (height, width))
-    squared_distances = _squared_distances(rows, columns, boxes)
+    # first and last row, first and last column of each point
+    slices = [covered((hint.x, hint.y), hint.radius, (width, height), (height, width)) for hint in hints]
+    boxes = torch.tensor([(y.start, y.stop - 1, x.start, x.stop - 1) for y, x in slices])
+    # squared distance of the center of point i (row) from the rectangle of point j (column)
+    first_rows, last_rows, first_columns, last_columns = boxes.T
+    row_distances = distance_outside(rows[:, None], first_rows, last_rows)
+    column_distances = distance_outside(columns[:, None], first_columns, last_columns)
+    squared_distances = row_distances.square() + column_distances.square()
     inside = squared_distances == 0  # whether point j (column) contains the center of point i (row)
     is_covered = inside.triu(diagonal=1).any(dim=1)  # above the diagonal, point j is later than point i
     lock_distances = torch.full((len(hints),), torch.inf)
@@ -329,52 +328,27 @@ def correct_points(
 
     rows, columns, boxes = rows[corrected], columns[corrected], boxes[corrected]
     squared_distances = squared_distances[corrected][:, corrected]
-    cell_size = max(height / ab.shape[1], width / ab.shape[2])
-    deviations = _standard_deviations(squared_distances, lock_distances[corrected], cell_size)
+    # a smaller standard deviation near other points and locks preserves their colors
+    other_points = squared_distances.masked_fill(squared_distances == 0, torch.inf)
+    distances = other_points.min(dim=0).values.sqrt()
+    cell_size = max(height / ab.shape[1], width / ab.shape[2])  # of the network output, in pixels
+    narrowest, widest = CORRECTIONS.narrowest, CORRECTIONS.reach * cell_size
+    deviations = (distances / CORRECTIONS.apart).clamp(min=narrowest, max=widest)
+    deviations = torch.minimum(deviations, (lock_distances[corrected] / CUT).clamp(min=narrowest))
     corrected_hints = [hints[index] for index in corrected.tolist()]
     missing_ab = _missing_ab(corrected_hints, ab, lightness, (rows, columns), strength)
     # weight of the correction of point j (column) at point i (row)
     weights = torch.exp(-0.5 * squared_distances / deviations.square())
-    amounts = _solve_amounts(weights, missing_ab)
+    # amounts whose weighted sum at each point is approximately the missing color (Gauss-Seidel)
+    amounts = torch.zeros_like(missing_ab)
+    for _ in range(CORRECTIONS.rounds):
+        for index in range(len(missing_ab)):
+            amounts[index] += missing_ab[index] - weights[index] @ amounts
     parameters = zip(boxes.tolist(), deviations.tolist(), amounts, strict=True)
     return [
         PointCorrection((first_row, last_row), (first_column, last_column), deviation, amount)
         for (first_row, last_row, first_column, last_column), deviation, amount in parameters
     ]
-
-
-def _pixel_boxes(hints: Sequence[PointHint], size: tuple[int, int]) -> Tensor:
-    """Return the rectangle of each point ``(K, 4)``: first and last row, first and last column."""
-    height, width = size
-    slices = [covered((hint.x, hint.y), hint.radius, (width, height), size) for hint in hints]
-    return torch.tensor(
-        [(rows.start, rows.stop - 1, columns.start, columns.stop - 1) for rows, columns in slices]
-    )
-
-
-def _squared_distances(rows: Tensor, columns: Tensor, boxes: Tensor) -> Tensor:
-    """Return the squared distance of the center of point i (row) from the rectangle of point j (column)."""
-    first_rows, last_rows, first_columns, last_columns = boxes.T
-    down = distance_outside(rows[:, None], first_rows, last_rows)
-    across = distance_outside(columns[:, None], first_columns, last_columns)
-    return down.square() + across.square()
-
-
-def _standard_deviations(squared_distances: Tensor, lock_distances: Tensor, cell_size: float) -> Tensor:
-    """Return the standard deviation of the falloff of each correction, in pixels of the image.
-
-    A smaller standard deviation near other points and locks preserves their colors.
-
-    Args:
-        squared_distances: ``(K, K)`` of `_squared_distances`.
-        lock_distances: Distance ``(K,)`` of each point from the nearest locked pixel.
-        cell_size: Size of a pixel of the network output, in pixels of the image.
-    """
-    other_points = squared_distances.masked_fill(squared_distances == 0, torch.inf)
-    distances = other_points.min(dim=0).values.sqrt()
-    narrowest, widest = CORRECTIONS.narrowest, CORRECTIONS.reach * cell_size
-    deviations = (distances / CORRECTIONS.apart).clamp(min=narrowest, max=widest)
-    return torch.minimum(deviations, (lock_distances / CUT).clamp(min=narrowest))
 
 
 def _missing_ab(
@@ -393,7 +367,14 @@ def _missing_ab(
         pixels: Rows ``(K,)`` and columns ``(K,)`` of the points.
         strength: Factor applied to the chroma of the points.
     """
-    lab = _points_lab(hints, lightness[pixels][None, :, None])
+    # a `#rrggbb` color is moved to the lightness at constant hue; an exact ab is clipped to sRGB
+    point_lightness = lightness[pixels][None, :, None]
+    chosen_lab = torch.tensor([color_lab(hint.color) for hint in hints]).T[:, :, None]
+    exact_ab = torch.tensor([hint.ab or (0.0, 0.0) for hint in hints]).T[:, :, None]
+    is_exact = torch.tensor([hint.ab is not None for hint in hints])[:, None]
+    moved_lab = at_lightness(chosen_lab, point_lightness)
+    exact_lab = reduce_chroma(torch.cat([point_lightness, exact_ab]))
+    lab = torch.where(is_exact, exact_lab, moved_lab)
     lab[1:] *= strength
     target_ab = reduce_chroma(lab)[1:, :, 0].T
     # upsample the prediction only at the points
@@ -403,33 +384,6 @@ def _missing_ab(
     column_weights = bicubic_matrix(ab.shape[2], width)[columns]
     upsampled_ab = torch.einsum("kh,chw,kw->kc", row_weights, ab, column_weights)
     return target_ab - upsampled_ab
-
-
-def _points_lab(hints: Sequence[PointHint], lightness: Tensor) -> Tensor:
-    """Return the Lab colors ``(3, K, 1)`` of points at the image lightness ``(1, K, 1)``.
-
-    A ``#rrggbb`` color is moved to the lightness at constant hue. An exact ab is clipped to sRGB.
-    """
-    chosen_lab = torch.tensor([color_lab(hint.color) for hint in hints]).T[:, :, None]
-    exact_ab = torch.tensor([hint.ab or (0.0, 0.0) for hint in hints]).T[:, :, None]
-    is_exact = torch.tensor([hint.ab is not None for hint in hints])[:, None]
-    moved_lab = at_lightness(chosen_lab, lightness)
-    exact_lab = reduce_chroma(torch.cat([lightness, exact_ab]))
-    return torch.where(is_exact, exact_lab, moved_lab)
-
-
-def _solve_amounts(weights: Tensor, missing_ab: Tensor) -> Tensor:
-    """Return amounts whose weighted sum at each point is approximately the missing color (Gauss-Seidel).
-
-    Args:
-        weights: ``(K, K)``, weight of each correction (column) at each point (row).
-        missing_ab: ``(K, 2)`` in CIE units.
-    """
-    amounts = torch.zeros_like(missing_ab)
-    for _ in range(CORRECTIONS.rounds):
-        for index in range(len(missing_ab)):
-            amounts[index] += missing_ab[index] - weights[index] @ amounts
-    return amounts
 
 
 def _lock_distances(locked: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:

@@ -293,17 +293,15 @@ def starting_reach(costs: Map, alike: Map) -> Reach:
     """
     factors = np.geomspace(REACH.least, REACH.probed, REACH.factors // 2)
     shares = _covered_shares(costs, alike, factors)
-    if shares[-1] >= REACH.small or not _is_enclosed(costs):
+    if shares[-1] >= REACH.small:
         return "automatic"
-    return round(float(np.exp(np.interp(np.log(REACH.begin), np.log(shares), np.log(factors)))), 3)
-
-
-def _is_enclosed(costs: Map) -> bool:
-    """Return whether edges separate a point from most of its surroundings."""
+    # edges must separate the point from most of its surroundings
     row, column = np.argwhere(costs == 0).mean(axis=0)
     rows, columns = np.indices(costs.shape)
     ring = np.abs(np.hypot(rows - row, columns - column) - REACH.ring) < 1
-    return bool(ring.any()) and float(np.quantile(np.sqrt(costs[ring]), REACH.gap)) > REACH.enclosed
+    if not ring.any() or np.quantile(np.sqrt(costs[ring]), REACH.gap) <= REACH.enclosed:
+        return "automatic"
+    return round(float(np.exp(np.interp(np.log(REACH.begin), np.log(shares), np.log(factors)))), 3)
 
 
 def _covered_shares(costs: Map, alike: Map | None, factors: NDArray[np.float64]) -> NDArray[np.float64]:

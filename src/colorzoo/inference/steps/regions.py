@@ -53,7 +53,12 @@ def edit_regions(
     for division in divisions:
         vertices = np.floor(np.asarray(division.path) * scale).astype(np.int32)
         if division.closed:
-            _enclose(index, vertices, max_regions)
+            # the inside of the closed line becomes a region
+            inside = np.zeros(index.shape, np.uint8)
+            cv2.fillPoly(inside, [vertices], 1)
+            number = _free_number(index, max_regions)
+            if number is not None and inside.sum() >= _LEAST_PIXELS:
+                index[inside > 0] = number
         elif not division.join:
             _cut(index, vertices, ink, max_regions)
     edited = torch.from_numpy(index)[None, None].to(proposed.index)
@@ -123,15 +128,6 @@ def mean_region_colors(regions: Regions, rgb: Tensor) -> list[str]:
     colors, _ = region_means(regions.index, rgb, regions.rgb.shape[1])
     levels = (colors[0].clamp(0, 1) * 255).round().int().tolist()
     return [format_hex(color) for color in levels]
-
-
-def _enclose(index: Index, vertices: NDArray[np.int32], count: int) -> None:
-    """Turn the inside of a closed loop into a region."""
-    inside = np.zeros(index.shape, np.uint8)
-    cv2.fillPoly(inside, [vertices], 1)
-    number = _free_number(index, count)
-    if number is not None and inside.sum() >= _LEAST_PIXELS:
-        index[inside > 0] = number
 
 
 def _cut(index: Index, vertices: NDArray[np.int32], ink: NDArray[np.bool_], count: int) -> None:
