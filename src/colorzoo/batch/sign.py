@@ -89,8 +89,8 @@ def sign_results(results: Iterable[FileResult], signer: Signer, advance: Callabl
                 continue
             # the creation of the result and, if cropped, the crop
             when = {"when": record.date} if record.date else {}
-            by = {"softwareAgent": {"name": "colorzoo", "version": record.version}} | when
-            created = {
+            by: dict[str, Any] = {"softwareAgent": {"name": "colorzoo", "version": record.version}} | when
+            created: dict[str, Any] = {
                 "action": "c2pa.created",
                 "digitalSourceType": record.source_type,
                 "description": f"colors by {record.model}; the source has the SHA-256 {record.source}",
@@ -98,7 +98,7 @@ def sign_results(results: Iterable[FileResult], signer: Signer, advance: Callabl
             actions = [created | by]
             if record.crop:
                 part = f"cropped to this part of the source: {record.crop}"
-                cropped = {"action": "c2pa.cropped", "description": part}
+                cropped: dict[str, Any] = {"action": "c2pa.cropped", "description": part}
                 actions.append(cropped | by)
             try:
                 content = io.BytesIO(path.read_bytes())
