@@ -118,33 +118,19 @@ def create_coloring_model(
             file = _match_published(card, file, known | task_settings)
     settings: dict[str, Any] = {}
     if card.hparams or stored_settings or hparams:  # otherwise the class need not be inspected
-        settings = _model_settings(card, file, model_class, hparams)
+        # join the settings of the card, the file and the caller, without settings that only training uses
+        known = constructor_parameters(model_class).keys()
+        unknown = hparams.keys() - known
+        if unknown:  # the task class imports Lightning, so it is loaded only if necessary
+            unknown -= constructor_parameters(load_task_class(card)).keys()
+        if unknown:
+            raise ColorzooError(
+                f"{card.name} has no setting {', '.join(map(repr, sorted(unknown)))}; its settings are "
+                f"{', '.join(sorted(known)) or 'none'}"
+            )
+        merged = {**card.hparams, **_stored_settings(card, file, model_class), **hparams}
+        settings = {key: value for key, value in merged.items() if key in known}
     return _create(model_class, settings, file)
-
-
-def _model_settings(
-    card: ModelCard,
-    file: ResolvedWeights | None,
-    model_class: type[ColoringModel],
-    hparams: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Join the settings of a card, a weight file and the user; settings that only training uses are dropped.
-
-    Raises:
-        ColorzooError: A setting is unknown to both the model and the task.
-    """
-    known = constructor_parameters(model_class).keys()
-    unknown = hparams.keys() - known
-    if unknown:  # the task class imports Lightning, so it is loaded only if necessary
-        unknown -= constructor_parameters(load_task_class(card)).keys()
-    if unknown:
-        raise ColorzooError(
-            f"{card.name} has no setting {', '.join(map(repr, sorted(unknown)))}; its settings are "
-            f"{', '.join(sorted(known)) or 'none'}"
-        )
-    stored = _stored_settings(card, file, model_class)
-    merged = {**card.hparams, **stored, **hparams}
-    return {key: value for key, value in merged.items() if key in known}
 
 
 def create_backbone(
