@@ -248,22 +248,17 @@ def colorize_files(
 
 def _plan_file(path: Path, root: Path, output: Path) -> FileTask | FileResult:
     """Return the task of an image, or a failure if the path is outside ``root`` or not a regular file."""
-    relative = _path_inside(root, path)
-    if relative is None:
+    plain, plain_root = path.absolute(), root.absolute()
+    if plain.is_relative_to(plain_root) and ".." not in plain.relative_to(plain_root).parts:
+        relative = plain.relative_to(plain_root)  # the name of a link, as `predict` uses it
+    elif (resolved := path.resolve()).is_relative_to(real_root := root.resolve()):
+        relative = resolved.relative_to(real_root)
+    else:
         return FileResult(str(path), "", "failed", (f"{path} is not inside root ({root})",))
     if reason := explain_irregular_file(path):
         return FileResult(str(path), "", "failed", (reason,))
     target = output_path(FoundImage(path, relative), f"{output}/")  # a folder, even if it is named a.png
     return FileTask(path, target, str(path))
-
-
-def _path_inside(root: Path, path: Path) -> Path | None:
-    """Return a path relative to a folder; None if the file is outside. Links in the folder are inside."""
-    plain, plain_root = path.absolute(), root.absolute()
-    if plain.is_relative_to(plain_root) and ".." not in plain.relative_to(plain_root).parts:
-        return plain.relative_to(plain_root)  # the name of a link, as `predict` uses it
-    resolved, real_root = path.resolve(), root.resolve()
-    return resolved.relative_to(real_root) if resolved.is_relative_to(real_root) else None
 
 
 def _guidance_with_settings(

@@ -47,10 +47,18 @@ def progress_bar(title: str, total: int | None, *, log_every: float | None = Non
         Function that advances the bar by a number of items, by default 1.
     """
     if total == 1 or not sys.stderr.isatty():
-        if log_every is None:
-            yield lambda count=1: None  # noqa: ARG005  # nothing is shown
-        else:
-            yield _progress_logger(title, total, log_every)
+        last_log_time, done = time.monotonic(), 0
+
+        def advance(count: int = 1) -> None:
+            """Count items, and print a log line if the last one is old enough."""
+            nonlocal done, last_log_time
+            done += count
+            if log_every is not None and time.monotonic() - last_log_time >= log_every:
+                last_log_time = time.monotonic()
+                line = f"{title}: {done}" if total is None else f"{title}: {done} of {total}"
+                print(line, file=sys.stderr, flush=True)
+
+        yield advance
         return
     from rich import console, progress
 
@@ -64,21 +72,6 @@ def progress_bar(title: str, total: int | None, *, log_every: float | None = Non
     ) as bar:
         task = bar.add_task(title, total=total)
         yield lambda count=1: bar.advance(task, count)
-
-
-def _progress_logger(title: str, total: int | None, log_every: float) -> Advance:
-    """Return a function that counts items and prints log lines; see `progress_bar`."""
-    last_log_time, done = time.monotonic(), 0
-
-    def advance(count: int = 1) -> None:
-        nonlocal done, last_log_time
-        done += count
-        if time.monotonic() - last_log_time >= log_every:
-            last_log_time = time.monotonic()
-            line = f"{title}: {done}" if total is None else f"{title}: {done} of {total}"
-            print(line, file=sys.stderr, flush=True)
-
-    return advance
 
 
 def print_line(text: str, stream: TextIO) -> None:

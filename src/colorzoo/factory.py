@@ -111,47 +111,26 @@ def create_coloring_model(
         file = resolve_weights(card, weights, offline=offline)
     stored_settings = {} if file is None else file.hparams
     if file is not None and file.entry is None and stored_settings:  # the card does not list the file
-        file = _match_model_file(card, file, model_class)
+        known = constructor_parameters(model_class).keys()
+        if stored_settings.keys() - known:
+            # the task class imports Lightning, so it is loaded only for settings that the model does not have
+            task_settings = constructor_parameters(load_task_class(card)).keys()
+            file = _match_published(card, file, known | task_settings)
     settings: dict[str, Any] = {}
     if card.hparams or stored_settings or hparams:  # otherwise the class need not be inspected
-        settings = _model_settings(card, file, model_class, hparams)
+        # join the settings of the card, the file and the caller, without settings that only training uses
+        known = constructor_parameters(model_class).keys()
+        unknown = hparams.keys() - known
+        if unknown:  # the task class imports Lightning, so it is loaded only if necessary
+            unknown -= constructor_parameters(load_task_class(card)).keys()
+        if unknown:
+            raise ColorzooError(
+                f"{card.name} has no setting {', '.join(map(repr, sorted(unknown)))}; its settings are "
+                f"{', '.join(sorted(known)) or 'none'}"
+            )
+        merged = {**card.hparams, **_stored_settings(card, file, model_class), **hparams}
+        settings = {key: value for key, value in merged.items() if key in known}
     return _create(model_class, settings, file)
-
-
-def _match_model_file(
-    card: ModelCard, file: ResolvedWeights, model_class: type[ColoringModel]
-) -> ResolvedWeights:
-    """Apply `_match_published` to a file that stores settings which the model does not have."""
-    known = constructor_parameters(model_class).keys()
-    if not file.hparams.keys() - known:
-        return file
-    # the task class imports Lightning, so it is loaded only for settings that the model does not have
-    return _match_published(card, file, known | constructor_parameters(load_task_class(card)).keys())
-
-
-def _model_settings(
-    card: ModelCard,
-    file: ResolvedWeights | None,
-    model_class: type[ColoringModel],
-    hparams: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Join the settings of a card, a weight file and the user; settings that only training uses are dropped.
-
-    Raises:
-        ColorzooError: A setting is unknown to both the model and the task.
-    """
-    known = constructor_parameters(model_class).keys()
-    unknown = hparams.keys() - known
-    if unknown:  # the task class imports Lightning, so it is loaded only if necessary
-        unknown -= constructor_parameters(load_task_class(card)).keys()
-    if unknown:
-        raise ColorzooError(
-            f"{card.name} has no setting {', '.join(map(repr, sorted(unknown)))}; its settings are "
-            f"{', '.join(sorted(known)) or 'none'}"
-        )
-    stored = _stored_settings(card, file, model_class)
-    merged = {**card.hparams, **stored, **hparams}
-    return {key: value for key, value in merged.items() if key in known}
 
 
 def create_backbone(
@@ -280,26 +259,6 @@ def _match_published(card: ModelCard, found: ResolvedWeights, known: Set[str]) -
     return found if entry is None else replace(found, entry=entry, hparams=entry.hparams)
 
 
-def _unknown_settings_error(
-    card: ModelCard, path: Path, owner: str | None, unknown: list[str]
-) -> WeightsError:
-    """Return the error for a weight file that stores settings which the model does not have.
-
-    Args:
-        card: Card of the model.
-        path: Path of the weight file.
-        owner: Name of the model in the file; None for checkpoints.
-        unknown: Names of the unknown settings.
-    """
-    if owner == card.name:
-        advice = "The file was written by another version of colorzoo. Convert its source again."
-    else:
-        advice = f"The file belongs to {owner or 'another model'}. Use that model."
-    return WeightsError(
-        f"{path} does not match {card.name}: the model has no setting {', '.join(unknown)}. {advice}"
-    )
-
-
 def _stored_settings(card: ModelCard, file: ResolvedWeights | None, kind: type[Any]) -> dict[str, Any]:
     """Return the settings of a weight file that a class of models or tasks has.
 
@@ -322,7 +281,14 @@ def _stored_settings(card: ModelCard, file: ResolvedWeights | None, kind: type[A
             unknown = [key for key in unknown if key not in constructor_parameters(load_task_class(card))]
         can_ignore = owner is None and (stored or not known)
         if unknown and not can_ignore:
-            raise _unknown_settings_error(card, file.path, owner, unknown)
+            if owner == card.name:
+                advice = "The file was written by another version of colorzoo. Convert its source again."
+            else:
+                advice = f"The file belongs to {owner or 'another model'}. Use that model."
+            raise WeightsError(
+                f"{file.path} does not match {card.name}: the model has no setting {', '.join(unknown)}. "
+                + advice
+            )
     try:
         constructor_arguments(kind, stored)  # only checks the values; the arguments are not needed here
     except ColorzooError as error:

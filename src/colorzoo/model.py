@@ -536,6 +536,8 @@ def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | No
     _check_types(model, lightness, guidance)
     if is_traced():
         return
+
+    # weights, and guidance that the model accepts
     dtypes = {parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()}
     if other_dtypes := dtypes - {torch.float32}:
         dtype = str(other_dtypes.pop()).removeprefix("torch.")
@@ -547,8 +549,15 @@ def check_input(model: ColoringModel, lightness: Tensor, guidance: Guidance | No
         guidance.check_matches(lightness, model.accepts)
     if model.training or lightness.is_meta or not lightness.numel():
         return
+
+    # ranges of class numbers and of the input
     if guidance is not None and guidance.label is not None and "label" in model.accepts:
-        _check_labels(model, guidance.label)
+        lowest, highest = (int(value) for value in guidance.label.aminmax())
+        if not -1 <= lowest <= highest < model.label_count:
+            raise GuidanceError(
+                f"the label must be from 0 to {model.label_count - 1} for {type(model).__name__}, or -1 for "
+                f"an unknown class, got {lowest if lowest < -1 else highest}"
+            )
     low, high = (float(value) for value in lightness.detach().aminmax())
     limit = 100.0 if model.input_kind == "gray" else 1.0
     is_in_range = low >= -0.01 * limit and high <= 1.01 * limit  # False for NaN
@@ -578,16 +587,6 @@ def _check_types(model: ColoringModel, lightness: object, guidance: object) -> N
         raise ColorzooError(
             f"'guidance' must be a Guidance object, got {type(guidance).__name__}. Convert a recipe "
             "with Guidance.from_recipe."
-        )
-
-
-def _check_labels(model: ColoringModel, labels: Tensor) -> None:
-    """Raise `GuidanceError` if a class number is outside the classes of the model."""
-    lowest, highest = (int(value) for value in labels.aminmax())
-    if not -1 <= lowest <= highest < model.label_count:
-        raise GuidanceError(
-            f"the label must be from 0 to {model.label_count - 1} for {type(model).__name__}, or -1 for "
-            f"an unknown class, got {lowest if lowest < -1 else highest}"
         )
 
 

@@ -83,7 +83,9 @@ def report_curves(results: str | Path, metric: str) -> list[Curve]:
     points = []
     for row in report["results"]:
         score = row["scores"][key]
-        value, low, high = (_parse_number(score[part]) for part in ("value", "low", "high"))
+        parts = (score[part] for part in ("value", "low", "high"))
+        # an undefined number is None, and an infinite one "inf"
+        value, low, high = (math.nan if part is None else float(part) for part in parts)
         points.append((row["method"], row["interactions"], value, low, high))
     return join_points(points)
 
@@ -103,11 +105,6 @@ def join_points(points: Iterable[tuple[str, float, float, float, float]]) -> lis
         if math.isfinite(numbers[1]):
             by_name.setdefault(name, []).append(tuple(numbers))
     return [Curve(name, *zip(*sorted(rows), strict=True)) for name, rows in by_name.items()]
-
-
-def _parse_number(number: float | str | None) -> float:
-    """Convert a number of a report to float; None is NaN, and ``"inf"`` is infinite."""
-    return math.nan if number is None else float(number)
 
 
 def draw_curves(

@@ -173,7 +173,10 @@ def check_choice(name: str, value: Any, hint: Any) -> None:
         value: The value.
         hint: Type annotation; other types than ``Literal[...]`` and ``Literal[...] | None`` are not checked.
     """
-    choices = _choices_of(hint)
+    if get_origin(hint) is Union:  # such as Literal[...] | None
+        members = [each for each in get_args(hint) if each is not NoneType]
+        hint = members[0] if len(members) == 1 else Any
+    choices = get_args(hint) if get_origin(hint) is Literal else ()
     if choices and value not in choices:
         raise ColorzooError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
 
@@ -241,14 +244,6 @@ def _ranges_of(hint: Any) -> list[Range]:
     if get_origin(hint) is Annotated:
         return [each for each in hint.__metadata__ if isinstance(each, Range)]
     return [found for each in get_args(hint) for found in _ranges_of(each)]
-
-
-def _choices_of(hint: Any) -> tuple[Any, ...]:
-    """Return the values of a type ``Literal[...]`` or ``Literal[...] | None``; empty for other types."""
-    if get_origin(hint) is Union:
-        members = [each for each in get_args(hint) if each is not NoneType]
-        hint = members[0] if len(members) == 1 else Any
-    return get_args(hint) if get_origin(hint) is Literal else ()
 
 
 def _plain(value: Any) -> Any:

@@ -68,7 +68,19 @@ def match(
         query, key, values = query.float(), key.float(), values.float()
         if labels is None:
             return _attend(query, key, values, tau)
-        return _match_classes(query, key, values, labels, tau)
+        # match the positions of each class separately
+        matched_values = values.new_zeros(*query.shape[:2], values.shape[2])
+        similarity = values.new_zeros(query.shape[:2])
+        for image, (query_labels, key_labels) in enumerate(zip(*labels, strict=True)):
+            is_matched = torch.isin(query_labels, key_labels) & (query_labels >= 0)
+            for label in query_labels[is_matched].unique().tolist():
+                in_query, in_key = query_labels == label, key_labels == label
+                class_match = _attend(
+                    query[image, in_query][None], key[image, in_key][None], values[image, in_key][None], tau
+                )
+                matched_values[image, in_query] = class_match.values[0]
+                similarity[image, in_query] = class_match.similarity[0]
+        return Matched(matched_values, similarity)
 
 
 def best_matches(query: Tensor, key: Tensor) -> Tensor:
@@ -83,24 +95,6 @@ def best_matches(query: Tensor, key: Tensor) -> Tensor:
     with torch.autocast(query.device.type, enabled=False):  # rounding would change matches
         scores = _directions(query.float()) @ _directions(key.float()).transpose(1, 2)
         return scores.argmax(dim=2)
-
-
-def _match_classes(
-    query: Tensor, key: Tensor, values: Tensor, labels: tuple[Tensor, Tensor], tau: float
-) -> Matched:
-    """Match the positions of each class separately; see `match`."""
-    matched_values = values.new_zeros(*query.shape[:2], values.shape[2])
-    similarity = values.new_zeros(query.shape[:2])
-    for image, (query_labels, key_labels) in enumerate(zip(*labels, strict=True)):
-        is_matched = torch.isin(query_labels, key_labels) & (query_labels >= 0)
-        for label in query_labels[is_matched].unique().tolist():
-            in_query, in_key = query_labels == label, key_labels == label
-            class_match = _attend(
-                query[image, in_query][None], key[image, in_key][None], values[image, in_key][None], tau
-            )
-            matched_values[image, in_query] = class_match.values[0]
-            similarity[image, in_query] = class_match.similarity[0]
-    return Matched(matched_values, similarity)
 
 
 def _attend(query: Tensor, key: Tensor, values: Tensor, tau: float) -> Matched:
@@ -148,7 +142,13 @@ class WarpNet(nn.Module):
             ``(B, C, H/4, W/4)``; C is 256 at width 1.
         """
         maps = [branch(hook) for branch, hook in zip(self.branches, hooks, strict=True)]
-        maps[3] = _fit(maps[3], maps[0])
+        # The size at stride 16 was rounded down: replicate borders of the last map. The first missing row is
+        # added at the top, the first missing column at the left, further ones at the bottom and the right.
+        rows = maps[0].shape[2] - maps[3].shape[2]
+        columns = maps[0].shape[3] - maps[3].shape[3]
+        if rows or columns:
+            top, left = min(1, rows), min(1, columns)
+            maps[3] = F.pad(maps[3], (left, columns - left, top, rows - top), mode="replicate")
         return self.residual(torch.cat(maps, dim=1))
 
     def warp(
@@ -230,20 +230,6 @@ def _conv(in_channels: int, out_channels: int, *, stride: int = 1) -> nn.Conv2d:
 
 def _nearest(x: Tensor, times: int) -> Tensor:
     return x if times == 1 else F.interpolate(x, scale_factor=times)
-
-
-def _fit(small: Tensor, like: Tensor) -> Tensor:
-    """Replicate borders until a map has the size of ``like``.
-
-    The size of the map was rounded down at stride 16. The first missing row is added at the top, and the
-    first missing column is added at the left. Further rows and columns are added at the bottom and the right.
-    """
-    rows = like.shape[-2] - small.shape[-2]
-    columns = like.shape[-1] - small.shape[-1]
-    if not (rows or columns):
-        return small
-    top, left = min(1, rows), min(1, columns)
-    return F.pad(small, (left, columns - left, top, rows - top), mode="replicate")
 
 
 def _rows(maps: Tensor) -> Tensor:

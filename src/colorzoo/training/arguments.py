@@ -17,8 +17,16 @@ def prepare_words(words: Sequence[str]) -> list[str]:
     Raises:
         ColorzooError: A configuration does not exist or is not a YAML mapping.
     """
+    # join each option and its value
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1].startswith("-") and "=" not in joined[-1] and not word.startswith("-"):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+
     prepared = []
-    for word in _join_values(words):
+    for word in joined:
         flag, _, value = word.partition("=")
         if flag in ("--config", "-c") and value:
             path = find_config(value)
@@ -27,17 +35,6 @@ def prepare_words(words: Sequence[str]) -> list[str]:
         else:
             prepared.append(word)
     return prepared
-
-
-def _join_values(words: Sequence[str]) -> list[str]:
-    """Return arguments in which an option and its value are one word."""
-    joined: list[str] = []
-    for word in words:
-        if joined and joined[-1].startswith("-") and "=" not in joined[-1] and not word.startswith("-"):
-            joined[-1] += f"={word}"
-        else:
-            joined.append(word)
-    return joined
 
 
 def value_of(flag: str, words: Sequence[str]) -> str | None:

@@ -70,7 +70,8 @@ def with_registered_model(words: Sequence[str]) -> list[str]:
         ColorzooError: No model has weights on this machine.
     """
     name = value_of("--model", words)
-    if name not in _registered_names():
+    registered_names = {each for card in all_cards().values() for each in (card.name, *card.aliases)}
+    if name not in registered_names:
         # the model can be a class path, or the model of a configuration or checkpoint
         options_with_model = ("--model", "--config=", "--ckpt_path=", "--init_from=")
         if any(word.startswith(options_with_model) for word in words):
@@ -85,8 +86,3 @@ def with_registered_model(words: Sequence[str]) -> list[str]:
     if card.trainable and not selects_weights:
         added.append(f"--init_from={card.name}")
     return [*added, *with_value("--model", None, words)]
-
-
-def _registered_names() -> set[str]:
-    """Return the names and aliases of all registered models."""
-    return {name for card in all_cards().values() for name in (card.name, *card.aliases)}

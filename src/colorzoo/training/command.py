@@ -15,7 +15,7 @@ from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import Callback, LightningDataModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import CSVLogger, Logger
+from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -65,7 +65,16 @@ def run_command(words: Sequence[str]) -> int:
     filter_messages()
     verb, *arguments = words
     try:
-        prepared = _prepare(verb, arguments)
+        # resolve configurations, checkpoints, models and data folders
+        prepared = prepare_words(arguments)
+        if path := value_of("--ckpt_path", prepared):
+            found = find_checkpoint(path, begins=verb == "fit")
+            if verb == "fit" and found != path:
+                _print_once(f"resuming from {found}" if found else f"starting a new run in {path}")
+            prepared = with_value("--ckpt_path", found, prepared)
+        if verb == "predict":
+            prepared = with_registered_model(prepared)
+        prepared = with_folder_data(prepared)
         import_tasks(prepared)
         return ZooCLI(verb, prepared).exit_code
     except ColorzooError:
@@ -79,19 +88,6 @@ def run_command(words: Sequence[str]) -> int:
         if isinstance(stop.__context__, KeyboardInterrupt):  # Lightning exits with 1 after Ctrl-C
             raise stop.__context__ from None
         raise
-
-
-def _prepare(verb: str, words: Sequence[str]) -> list[str]:
-    """Return arguments in which configurations, checkpoints, models and data folders are resolved."""
-    prepared = prepare_words(words)
-    if path := value_of("--ckpt_path", prepared):
-        found = find_checkpoint(path, begins=verb == "fit")
-        if verb == "fit" and found != path:
-            _print_once(f"resuming from {found}" if found else f"starting a new run in {path}")
-        prepared = with_value("--ckpt_path", found, prepared)
-    if verb == "predict":
-        prepared = with_registered_model(prepared)
-    return with_folder_data(prepared)
 
 
 @rank_zero_only
@@ -168,21 +164,13 @@ class ZooCLI(LightningCLI):
         root = str(trainer.get("default_root_dir") or Path.cwd())
         self._version = run_version(root, config.get("ckpt_path")) if self.subcommand == "fit" else None
         for logger in _as_list(trainer.get("logger")):
-            if not isinstance(logger, bool):
-                self._set_log_folder(logger["init_args"], root)
-
-    def _set_log_folder(self, arguments: Any, root: str) -> None:
-        """Move a local ``save_dir`` below ``root``; a logger with the default name writes to the run folder.
-
-        Args:
-            arguments: Arguments of the logger, which are changed in place.
-            root: The folder ``trainer.default_root_dir``.
-        """
-        if "save_dir" not in arguments or "://" in str(arguments["save_dir"]):
-            return
-        arguments["save_dir"] = os.path.join(root, arguments["save_dir"] or "")  # noqa: PTH118 - or s3://
-        if "version" in arguments and arguments.get("name") == RUNS:
-            arguments["version"] = arguments["version"] or self._version
+            arguments = {} if isinstance(logger, bool) else logger["init_args"]
+            if "save_dir" not in arguments or "://" in str(arguments["save_dir"]):
+                continue
+            # move a local folder below root; a logger with the default name writes to the run folder
+            arguments["save_dir"] = os.path.join(root, arguments["save_dir"] or "")  # noqa: PTH118 - or s3://
+            if "version" in arguments and arguments.get("name") == RUNS:
+                arguments["version"] = arguments["version"] or self._version
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the Trainer; add default callbacks and loggers if none are configured.
@@ -201,11 +189,41 @@ class ZooCLI(LightningCLI):
         if not is_supported:  # sharded strategies write other checkpoints, spawned processes pickle callbacks
             name = strategy if isinstance(strategy, str) else type(strategy).__name__
             raise ColorzooError(f"--trainer.strategy must be ddp or auto, got {name}. See docs/cluster.md.")
-        self.trainer_defaults = {"callbacks": self._default_callbacks(config)}
-        arguments = {**kwargs, **self._default_arguments(config)}
+
+        # default callbacks, except callbacks of a configured type
+        configured = _as_list(config.get("callbacks"))
+        callbacks = self.fit_callbacks(config, configured) if self.subcommand == "fit" else []
+        if config.get("enable_progress_bar") is None and sys.stderr.isatty():
+            callbacks.append(RichProgressBar())
+        # several ModelCheckpoint callbacks can be combined
+        kinds = tuple(type(each) for each in configured if not isinstance(each, ModelCheckpoint))
+        self.trainer_defaults = {
+            "callbacks": [callback for callback in callbacks if not isinstance(callback, kinds)]
+        }
+
+        # arguments that the configuration leaves open
+        arguments = dict(kwargs)
+        if config.get("enable_progress_bar") is None:
+            arguments["enable_progress_bar"] = sys.stderr.isatty()  # a log file would contain every update
+        if config.get("logger") in (None, True):
+            root = str(config.get("default_root_dir") or Path.cwd())
+            if self.subcommand == "predict":
+                arguments["logger"] = CSVLogger(root, name=RUNS)  # creates no folder before the first metric
+            else:
+                arguments["logger"] = default_loggers(root, self._version)
+        plugins = _as_list(config.get("plugins"))
+        if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
+            arguments["plugins"] = [*plugins, CheckpointFile()]
+
+        # move settings that the Trainer rejects under manual optimization to the task
         is_gan = isinstance(self.model, GANColorizationModule)
         if is_gan:
-            arguments |= self._manual_optimization(config)  # also changes settings of the task
+            self.model.accumulate = config.get("accumulate_grad_batches") or 1
+            self.model.clip = config.get("gradient_clip_val") or 0.0
+            arguments |= {"accumulate_grad_batches": 1, "gradient_clip_val": None}
+            if config.get("strategy") == "ddp":  # each loss leaves the other network's parameters unused
+                arguments["strategy"] = "ddp_find_unused_parameters_true"
+
         try:
             trainer: Any = super().instantiate_trainer(**arguments)
             if environment := getattr(trainer.strategy, "cluster_environment", None):
@@ -213,53 +231,16 @@ class ZooCLI(LightningCLI):
                 environment.validate_settings(num_devices=trainer.num_devices, num_nodes=trainer.num_nodes)
         except ValueError as error:
             raise ColorzooError(f"--trainer: {error}") from error
-        # _manual_optimization adapts a configured ddp to GANs, but not the strategy that auto selects
+        # a configured ddp was adapted to GANs above, but not the strategy that auto selects
         has_automatic_strategy = config.get("strategy") == "auto" and trainer.world_size > 1
         if is_gan and has_automatic_strategy:
             raise ColorzooError(f"--trainer.strategy must be ddp for {type(self.model).__name__}, got auto")
-        trainer.callbacks.sort(key=_callback_order)
+        # checkpoints last, and those without a score at the end: the best checkpoint is saved first, because
+        # later checkpoints store its score
+        trainer.callbacks.sort(
+            key=lambda each: (isinstance(each, Checkpoint), getattr(each, "monitor", None) is None)
+        )
         return cast(Trainer, trainer)
-
-    def _default_arguments(self, config: Any) -> dict[str, Any]:
-        """Return the arguments of the Trainer that the configuration leaves open."""
-        arguments: dict[str, Any] = {}
-        if config.get("enable_progress_bar") is None:
-            arguments["enable_progress_bar"] = sys.stderr.isatty()  # a log file would contain every update
-        if config.get("logger") in (None, True):
-            root = str(config.get("default_root_dir") or Path.cwd())
-            arguments["logger"] = self._default_loggers(root)
-        plugins = _as_list(config.get("plugins"))
-        if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
-            arguments["plugins"] = [*plugins, CheckpointFile()]
-        return arguments
-
-    def _default_loggers(self, root: str) -> Logger | list[Logger]:
-        if self.subcommand == "predict":
-            return CSVLogger(root, name=RUNS)  # creates no folder before the first metric
-        return default_loggers(root, self._version)
-
-    def _manual_optimization(self, config: Any) -> dict[str, Any]:
-        """Move settings that the Trainer rejects under manual optimization to the task.
-
-        Returns:
-            Arguments of the Trainer.
-        """
-        self.model.accumulate = config.get("accumulate_grad_batches") or 1
-        self.model.clip = config.get("gradient_clip_val") or 0.0
-        arguments: dict[str, Any] = {"accumulate_grad_batches": 1, "gradient_clip_val": None}
-        if config.get("strategy") == "ddp":  # each loss leaves the other network's parameters unused
-            arguments["strategy"] = "ddp_find_unused_parameters_true"
-        return arguments
-
-    def _default_callbacks(self, config: Any) -> list[Callback]:
-        """Return the default callbacks, except callbacks of a configured type."""
-        configured = _as_list(config.get("callbacks"))
-        callbacks = self.fit_callbacks(config, configured) if self.subcommand == "fit" else []
-        if config.get("enable_progress_bar") is None and sys.stderr.isatty():
-            callbacks.append(RichProgressBar())
-        # several ModelCheckpoint callbacks can be combined
-        kinds = tuple(type(each) for each in configured if not isinstance(each, ModelCheckpoint))
-        return [callback for callback in callbacks if not isinstance(callback, kinds)]
 
     def fit_callbacks(self, config: Any, configured: Sequence[Callback]) -> list[Callback]:
         """Return the default callbacks of ``fit``."""
@@ -325,14 +306,6 @@ class ZooCLI(LightningCLI):
         self.exit_code = int(task.has_failures)
 
 
-def _callback_order(callback: Callback) -> tuple[bool, bool]:
-    """Return the sort key of a callback: checkpoints last, and checkpoints without a score at the end.
-
-    The best checkpoint is saved first, because later checkpoints store its score.
-    """
-    return isinstance(callback, Checkpoint), getattr(callback, "monitor", None) is None
-
-
 def _as_list(value: Any) -> list[Any]:
     if value is None:
         return []
@@ -349,7 +322,22 @@ def load_initial_weights(model: ColorizationModule, source: str) -> None:
     Raises:
         WeightsError: The weights do not exist or do not match the model.
     """
-    file, card_settings = _initial_weights_file(model, source)
+    # find the file, and the settings on the card of a registered model
+    card: ModelCard | None
+    card_settings: Mapping[str, Any] = {}
+    try:
+        card, tag = model_card(source), "default"
+        card_settings = card.hparams
+    except UnknownModelError:
+        card, tag = card_of(type(model), model.hparams), source
+    file: ResolvedWeights | None
+    if card is None:
+        file = ResolvedWeights(Path(source))
+    elif (file := resolve_weights(card, tag)) is None:
+        raise WeightsError(
+            f"--init_from {source!r}: {card.name} has no weights on this machine. "
+            + missing_weights_advice(card)
+        )
     path, published = file.path, file.published
     content = read_weights(path)
     # some settings change no shapes, so weights of another setting could be loaded
@@ -368,24 +356,3 @@ def load_initial_weights(model: ColorizationModule, source: str) -> None:
     earlier = Provenance.of(None if published else content.provenance)
     model.record_start({"file": path.name, "sha256": sha256_of(path)}, earlier)
     model.continue_from(earlier.stage)
-
-
-def _initial_weights_file(
-    model: ColorizationModule, source: str
-) -> tuple[ResolvedWeights, Mapping[str, Any]]:
-    """Return the file that ``--init_from`` selects, and the settings on the card of its registered model."""
-    card: ModelCard | None
-    try:
-        card, tag = model_card(source), "default"
-        settings = card.hparams
-    except UnknownModelError:
-        card, tag, settings = card_of(type(model), model.hparams), source, {}
-    if card is None:
-        return ResolvedWeights(Path(source)), settings
-    found = resolve_weights(card, tag)
-    if found is None:
-        raise WeightsError(
-            f"--init_from {source!r}: {card.name} has no weights on this machine. "
-            + missing_weights_advice(card)
-        )
-    return found, settings

@@ -44,7 +44,10 @@ def find_config(name: str) -> Path:
     relative = name.removeprefix("./").removeprefix("configs/")
     package, _, plugin_file = relative.partition("/")
     candidates = [(folder, Path(relative)) for folder in config_folders()]
-    candidates += [(folder, Path(plugin_file)) for folder in _plugin_folders(package)]
+    # the folders of an installed plugin package, without importing the package
+    spec = find_spec(package) if package in plugin_packages() else None
+    plugin_folders = () if spec is None else spec.submodule_search_locations or ()
+    candidates += [(Path(folder), Path(plugin_file)) for folder in plugin_folders]
     for folder, file in candidates:
         if (folder / file).is_file():
             return folder / file
@@ -54,12 +57,6 @@ def find_config(name: str) -> Path:
         similar += [f"{group}/{path.name}" for path in (folder / file.parent).glob("*.yaml")]
     examples = f", such as {', '.join(sorted(similar))}" if similar else ""
     raise ColorzooError(f"--config must be a file or a built-in configuration{examples}; got {name!r}")
-
-
-def _plugin_folders(package: str) -> list[Path]:
-    """Return the folders of an installed plugin package, without importing the package."""
-    spec = find_spec(package) if package in plugin_packages() else None
-    return [] if spec is None else list(map(Path, spec.submodule_search_locations or ()))
 
 
 def config_folders() -> list[Path]:

@@ -71,27 +71,19 @@ def translated(error: Exception) -> ColorzooError | None:
     if isinstance(error, ArgumentError):
         return explain(str(error))
     if isinstance(error, OSError):
-        return _disk_error(error)
+        # the message of an error in a worker process is a traceback; its last line is the reason
+        reason = error.strerror or (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        path = error.filename2 or error.filename
+        text = f"{path}: {reason}" if path else reason
+        return ColorzooError(f"{text}. Fix the problem, then resume with --ckpt_path.")
     text = " ".join(str(error).split())
     if type(error).__module__.startswith("wandb"):
         return ColorzooError(f"wandb: {text}. To log without a connection, set WANDB_MODE=offline.")
     for kind, phrase, remedy in _REMEDIES:
         if isinstance(error, kind) and re.search(phrase, text):
             return ColorzooError(f"{text[:300].rstrip('.')}. {remedy}")
-    return _cause(error) if isinstance(error, ValueError) else None
-
-
-def _disk_error(error: OSError) -> ColorzooError:
-    # the message of an error in a worker process is a traceback; its last line is the reason
-    reason = error.strerror or (str(error).strip().splitlines() or [type(error).__name__])[-1]
-    path = error.filename2 or error.filename
-    text = f"{path}: {reason}" if path else reason
-    return ColorzooError(f"{text}. Fix the problem, then resume with --ckpt_path.")
-
-
-def _cause(error: Exception) -> ColorzooError | None:
-    """Return the error of colorzoo that caused an exception; jsonargparse wraps errors of constructors."""
-    inner: BaseException | None = error
+    # jsonargparse wraps errors of constructors in a ValueError; find the error of colorzoo that caused it
+    inner: BaseException | None = error if isinstance(error, ValueError) else None
     while inner is not None and not isinstance(inner, ColorzooError):
         inner = inner.__cause__ or inner.__context__
     return inner

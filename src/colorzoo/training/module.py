@@ -218,10 +218,23 @@ class ColorizationModule(LightningModule):
             ColorzooError: A pattern of the training stage matches no parameter.
             DataError: The model predicts image classes, and the data has no labels or more classes.
         """
-        if stage == "fit":
-            self._require_labels()
-            if self.stage is not None:
-                require_matching_patterns(self, self.stages[self.stage])
+        if stage != "fit":
+            return
+        # compare the classes of the data with those of the model
+        data = getattr(self._trainer, "datamodule", None)  # the property `trainer` raises without a Trainer
+        if self.label_count and isinstance(data, ImageDataModule):
+            verb = "accepts" if "label" in self.accepts else "predicts"
+            predicted = f"{type(self).__name__} {verb} {self.label_count} image classes"
+            if not (found := data.label_count):
+                remedy = f", or {self.label_setting} 0" if self.label_setting else ""
+                raise DataError(
+                    f"{predicted}, but the images have no labels. Set --data.labels true{remedy}."
+                )
+            if found > self.label_count:
+                setting = self.label_setting or "the number of classes of the model to"
+                raise DataError(f"{predicted}, but the data has {found}. Set {setting} {found}.")
+        if self.stage is not None:
+            require_matching_patterns(self, self.stages[self.stage])
 
     def prepare_fit(self) -> None:
         """Load initial weights before the first training step.
@@ -260,27 +273,6 @@ class ColorizationModule(LightningModule):
         For a positive number, ``fit`` raises `DataError` for data without labels or with more classes.
         """
         return self.model.label_count
-
-    def _require_trained_submodels(self) -> None:
-        untrained = list(untrained_submodels(self.model))
-        if untrained and not self.allow_untrained:
-            raise WeightsError(
-                f"{type(self).__name__} contains models with random weights: {', '.join(untrained)}. "
-                "Download their weights (see `colorzoo weights list`), or set --allow_untrained true."
-            )
-
-    def _require_labels(self) -> None:
-        data = getattr(self._trainer, "datamodule", None)  # the property `trainer` raises without a Trainer
-        if not self.label_count or not isinstance(data, ImageDataModule):
-            return
-        verb = "accepts" if "label" in self.accepts else "predicts"
-        predicted = f"{type(self).__name__} {verb} {self.label_count} image classes"
-        if not (found := data.label_count):
-            remedy = f", or {self.label_setting} 0" if self.label_setting else ""
-            raise DataError(f"{predicted}, but the images have no labels. Set --data.labels true{remedy}.")
-        if found > self.label_count:
-            setting = self.label_setting or "the number of classes of the model to"
-            raise DataError(f"{predicted}, but the data has {found}. Set {setting} {found}.")
 
     def initialize_from(self, source: ColorizationModule) -> None:
         """Copy the layers that this model shares with the model of another task.
@@ -324,7 +316,12 @@ class ColorizationModule(LightningModule):
         if self.trainer.ckpt_path is None:
             self._last_step = {}
             self.prepare_fit()
-        self._require_trained_submodels()
+        untrained = list(untrained_submodels(self.model))
+        if untrained and not self.allow_untrained:
+            raise WeightsError(
+                f"{type(self).__name__} contains models with random weights: {', '.join(untrained)}. "
+                "Download their weights (see `colorzoo weights list`), or set --allow_untrained true."
+            )
         if self.training:
             set_frozen_layers_to_eval(self)  # other layers keep the mode that the caller has set
         else:

@@ -145,17 +145,11 @@ def planned_steps(trainer: Trainer) -> int:
     """
     max_steps = None if trainer.max_steps == -1 else trainer.max_steps
     max_epochs = None if trainer.max_epochs == -1 else trainer.max_epochs
-    if max_epochs is None:
-        return _require_step_limit(max_steps)
-    # this property sets up the data, so it must be read before num_training_batches
-    estimated_steps = int(trainer.estimated_stepping_batches)
-    if math.isinf(trainer.num_training_batches):  # the data set has no length
-        return _require_step_limit(max_steps)
-    return estimated_steps
-
-
-def _require_step_limit(max_steps: int | None) -> int:
-    """Return the step limit; raise an error if there is none."""
+    if max_epochs is not None:
+        # this property sets up the data, so it must be read before num_training_batches
+        estimated_steps = int(trainer.estimated_stepping_batches)
+        if not math.isinf(trainer.num_training_batches):  # infinite if the data set has no length
+            return estimated_steps
     if max_steps is None:
         raise ColorzooError(
             "--model.lr_scheduler requires the number of training steps. Set --trainer.max_steps, "

@@ -5,14 +5,14 @@ from __future__ import annotations
 import signal
 import sys
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import LightningModule
 
 from colorzoo.batch.bucket import ResultBucket
 from colorzoo.batch.runner import FileColorizer
@@ -101,14 +101,10 @@ class FullSizePrediction(LightningModule):
         total, limit = len(self.originals), self.data.hparams.get("val_limit")
         self.count = total if limit is None else min(total, limit)
         if self.trainer.is_global_zero:
-            self._print_plan(total)
-
-    def _print_plan(self, total: int) -> None:
-        """Print the number of images to colorize and the skipped files to standard error."""
-        title, root = self.data.originals_title, self.data.hparams.root
-        print(f"colorzoo: colorizing {self.count} of {total} {title} in {root}", file=sys.stderr)
-        if skipped := self.originals.skipped:
-            print(f"colorzoo: {skipped_files_message(skipped)}", file=sys.stderr)
+            title, root = self.data.originals_title, self.data.hparams.root
+            print(f"colorzoo: colorizing {self.count} of {total} {title} in {root}", file=sys.stderr)
+            if skipped := self.originals.skipped:
+                print(f"colorzoo: {skipped_files_message(skipped)}", file=sys.stderr)
 
     def predict_dataloader(self) -> range:
         """Return the indices of the images that this process colorizes."""
@@ -134,7 +130,18 @@ class FullSizePrediction(LightningModule):
         )
         tasks = (self._task(index) for index in indices)  # there may be millions
         self._results = files.run(tasks, threads=max(1, self.data.hparams.num_workers))
-        _end_on_sigterm(self.trainer)
+
+        # SIGTERM ends this process and its child processes immediately; written results stay valid.
+        # Lightning's handler would ignore the first SIGTERM during prediction, and a second SIGTERM to one
+        # process would block all processes.
+        launcher = self.trainer.strategy.launcher
+
+        def end(signum: int, _: object) -> None:
+            if launcher is not None:
+                launcher.kill(signum)
+            raise SystemExit(128 + signum)
+
+        signal.signal(signal.SIGTERM, end)  # Lightning restores the earlier handler
 
     def _task(self, index: int) -> FileTask:
         original = self.originals[index]
@@ -155,29 +162,31 @@ class FullSizePrediction(LightningModule):
     def on_predict_end(self) -> None:
         """Print the numbers of colorized, skipped and failed images of all processes."""
         self._results.close()
-        summaries = _gathered(self.summary)
+        summaries: list[Any] = [self.summary]
+        if torch.distributed.is_initialized():  # all processes take part
+            summaries = [None] * torch.distributed.get_world_size()
+            torch.distributed.all_gather_object(summaries, self.summary)
         if not self.trainer.is_global_zero:
             return
+
+        # print the errors, and write them to the file FAILED
         reasons = [reason for summary in summaries for _, reason in summary.failures]
-        self._report_failures([*self.originals.errors, *reasons])
+        # one line for each, because a file name can contain a line break
+        lines = [" ".join(reason.split()) for reason in (*self.originals.errors, *reasons)]
+        self.has_failures = bool(lines)
+        failed = self.folder / FAILED
+        failed.unlink(missing_ok=True)
+        if lines:
+            for line in lines:
+                print(f"colorzoo: error: {line}", file=sys.stderr)
+            write_atomic(failed, "".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
+            if self._bucket:
+                self._bucket.upload(failed)
+
         counts = sum((summary.counts for summary in summaries), start=Counter[str]())
         place = self._bucket.address if self._bucket else self.folder
         states = f"{counts['colored']} colorized, {counts['skipped']} skipped, {counts['failed']} failed"
         print(f"{states}; results are in {place}", file=sys.stderr)
-
-    def _report_failures(self, lines: Sequence[str]) -> None:
-        """Print the errors, and write them to the file `FAILED`."""
-        self.has_failures = bool(lines)
-        failed = self.folder / FAILED
-        failed.unlink(missing_ok=True)
-        if not lines:
-            return
-        one_line_each = [" ".join(line.split()) for line in lines]  # a file name can contain a line break
-        for line in one_line_each:
-            print(f"colorzoo: error: {line}", file=sys.stderr)
-        write_atomic(failed, "".join(f"{line}\n" for line in one_line_each).encode("utf-8", "replace"))
-        if self._bucket:
-            self._bucket.upload(failed)
 
     def _find_originals(self) -> tuple[Originals, dict[int, Path]]:
         """Return the images, and the output paths of images whose names would be equal without case."""
@@ -190,27 +199,3 @@ class FullSizePrediction(LightningModule):
             raise DataError(f"--data.root contains no image to colorize: {self.data.hparams.root!r}")
         renamed = distinct_paths(self._target(found[index]) for index in range(len(found)))
         return found, renamed
-
-
-def _end_on_sigterm(trainer: Trainer) -> None:
-    """Make SIGTERM end this process and its child processes immediately.
-
-    Results are written atomically and stay valid. Lightning's handler would ignore the first SIGTERM during
-    prediction, and a second SIGTERM to one process would block all processes.
-    """
-
-    def end(signum: int, _: object) -> None:
-        if trainer.strategy.launcher is not None:
-            trainer.strategy.launcher.kill(signum)
-        raise SystemExit(128 + signum)
-
-    signal.signal(signal.SIGTERM, end)  # Lightning restores the earlier handler
-
-
-def _gathered(summary: BatchSummary) -> list[BatchSummary]:
-    """Return the summaries of all processes, which must call this function together."""
-    if not torch.distributed.is_initialized():
-        return [summary]
-    gathered: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(gathered, summary)
-    return gathered

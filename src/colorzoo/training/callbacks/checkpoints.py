@@ -205,7 +205,10 @@ class SignalCheckpoint(Checkpoint):
         if trainer.is_global_zero:
             print(f"colorzoo: interrupted; resume with --ckpt_path {self._path}", file=sys.stderr)
             if self._reduced == _REQUEUE:
-                _requeue_job()
+                job = os.environ.get("SLURM_JOB_ID", "")
+                done = subprocess.run(["scontrol", "requeue", job], check=False)  # prints why it failed
+                state = "was not requeued" if done.returncode else "was requeued"
+                print(f"colorzoo: job {job} {state}", file=sys.stderr)
         raise SystemExit(_EXIT_CODES[signal.Signals(self._reduced)])
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -268,11 +271,3 @@ def ends_training(trainer: Trainer) -> bool:
     last_epoch = trainer.max_epochs not in (None, -1) and trainer.current_epoch + 1 >= trainer.max_epochs
     limited = trainer.max_steps != -1 and trainer.global_step >= trainer.max_steps
     return limited or trainer.should_stop or (last_epoch and trainer.is_last_batch)
-
-
-def _requeue_job() -> None:
-    """Requeue this SLURM job; `scontrol` prints the reason for a failure."""
-    job = os.environ.get("SLURM_JOB_ID", "")
-    done = subprocess.run(["scontrol", "requeue", job], check=False)
-    state = "was not requeued" if done.returncode else "was requeued"
-    print(f"colorzoo: job {job} {state}", file=sys.stderr)
