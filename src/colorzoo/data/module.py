@@ -22,6 +22,7 @@ from pathlib import Path, PurePath
 from typing import Annotated, Any, ClassVar, cast
 
 import torch
+from lightning.fabric.utilities.data import AttributeDict
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
@@ -165,6 +166,15 @@ class ImageDataModule(LightningDataModule):
     def hparams(self) -> Any:
         """Arguments of ``__init__`` by name."""
         return super().hparams
+
+    @property
+    def hparams_initial(self) -> AttributeDict:
+        """Arguments of ``__init__`` by name with the prefix ``data.``, for loggers.
+
+        Without the prefix, Lightning raises an error if an argument of the task has the same name, such as
+        ``seed``.
+        """
+        return AttributeDict({f"data.{name}": value for name, value in super().hparams_initial.items()})
 
     @property
     def crops(self) -> list[int]:
