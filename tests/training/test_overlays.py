@@ -231,7 +231,8 @@ def test_torchrun_script_saves_two_processes_in_a_validation(many: Path, tmp_pat
     content = yaml.safe_load(Path(path).read_text())
     content["data"]["init_args"]["val_batch_size"] = 2  # of both processes
     content["trainer"]["callbacks"] = [{"class_path": "test_overlays.SlowValidation"}]
-    content["trainer"]["max_epochs"] = 2  # the validation after the last step would be completed
+    # the validation after the last step would be completed
+    content["trainer"] |= {"max_steps": 4, "val_check_interval": 1, "check_val_every_n_epoch": None}
     Path(path).write_text(yaml.safe_dump(content))
     run_folder = tmp_path / "run"
     env = {**os.environ, "DATA": str(many), "RUN": str(run_folder), "GPUS": "2", "GRACE": "15"}

@@ -6,6 +6,7 @@ the file in the environment variable ``COLORZOO_FILE_TABLE``.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import os
@@ -417,10 +418,16 @@ def test_two_processes_write_whole_files(
         "index.html",
         "index.json",
         ".mkv",
+        ".onnx.gz",
+        "page.json",
     )
     assert all(0.9 < len(both[name]) / len(alone[name]) < 1.1 for name in alone)
     names = [name for name in alone if not name.endswith(changing) and not is_cache_entry(name)]
     assert [name for name in names if both[name] != alone[name]] == []
+    for name in both:  # a static page lists the hashes of its files
+        if name.endswith("page.json"):
+            listed = json.loads(both[name])["files"]
+            assert all(hashlib.sha256(both[str(out / each)]).hexdigest() == digest for each, digest in listed)
 
 
 @pytest.mark.nightly

@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 
 from colorzoo import create_coloring_model
 from colorzoo.card import ModelCard, Weights
@@ -110,7 +111,7 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
             raise ColorzooError(
                 f"--static must not replace or delete an input, got {image}. Copy the image elsewhere."
             )
-    _write_folder(folder, content, settings, old_settings)
+    _write_folder(folder, content, settings)
     return sum(map(len, content.values())) + (folder / _SETTINGS).stat().st_size
 
 
@@ -122,7 +123,8 @@ def _read_settings(folder: Path) -> dict[str, Any]:
     """
     if folder.exists() and not folder.is_dir():
         raise ColorzooError(f"--static must be a folder, but {folder} is a file")
-    if not folder.is_dir() or not any(folder.iterdir()):
+    # temporary files of a killed process do not count; they are deleted later
+    if not folder.is_dir() or all(entry.name.startswith(".colorzoo-") for entry in folder.iterdir()):
         return {}
     # the file is missing, or another program wrote the file
     with suppress(OSError, ValueError, TypeError, KeyError):
@@ -136,24 +138,28 @@ def _read_settings(folder: Path) -> dict[str, Any]:
     )
 
 
-def _write_folder(
-    folder: Path, content: dict[str, bytes], settings: dict[str, Any], old_settings: dict[str, Any]
-) -> None:
+def _write_folder(folder: Path, content: dict[str, bytes], settings: dict[str, Any]) -> None:
     """Write the files of a page, and delete the unchanged files of the old page.
 
     Args:
         folder: Output folder.
         content: New files by their path in the folder.
         settings: Content of ``page.json``. The field ``files`` lists the path and SHA-256 of each new file.
-        old_settings: Settings of the page that is replaced; empty if there is none.
 
     Raises:
         ColorzooError: A new file would replace a file that this module did not write, or the folder cannot
             be written. The folder is then not changed.
     """
     is_new = not folder.exists()
-    old_files, new_files = old_settings.get("files", []), settings["files"]
+    lock_path = folder / ".colorzoo-lock"
+    lock = FileLock(lock_path)
+    old_settings: dict[str, Any] = {}
+    new_files = settings["files"]
     try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+        old_settings = _read_settings(folder)  # another process can have written a page in the meantime
+        old_files = old_settings.get("files", [])
         for name, digest in new_files:
             path = folder / name
             known = {old_digest for old_name, old_digest in old_files if old_name == name} | {digest}
@@ -181,9 +187,15 @@ def _write_folder(
             if not old_settings:
                 _delete_files(folder, new_files)
                 (folder / _SETTINGS).unlink(missing_ok=True)
+            lock_path.unlink(missing_ok=True)
             if is_new:
                 folder.rmdir()
         raise ColorzooError(f"{folder} cannot be written: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):  # Windows deletes no file that is open
+            if lock.is_locked:
+                lock_path.unlink()
+        lock.release()
 
 
 def _delete_files(folder: Path, files: Sequence[tuple[str, str]]) -> None:
