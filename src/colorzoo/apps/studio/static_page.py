@@ -153,7 +153,7 @@ def _write_folder(folder: Path, content: dict[str, bytes], settings: dict[str, A
     is_new = not folder.exists()
     lock_path = folder / ".colorzoo-lock"
     lock = FileLock(lock_path)
-    old_settings: dict[str, Any] = {}
+    old_settings = _read_settings(folder)
     new_files = settings["files"]
     try:
         folder.mkdir(parents=True, exist_ok=True)
