@@ -16,7 +16,7 @@ from colorzoo.apps.cli.main import main
 from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.container import frame_to_rgb
 from colorzoo.apps.video.frames import VideoFrame
-from colorzoo.apps.video.run import PartsFolder, parts_path
+from colorzoo.apps.video.parts import PartsFolder, parts_path
 from colorzoo.image_io.provenance import read_provenance
 from tiny_model import write_tiny_weights
 from tiny_video import lightness_planes, read_frames, scene, sound_packets, times, write_video
@@ -184,6 +184,24 @@ def test_video_key_option_sets_reference_frames(tmp_path: Path) -> None:
         assert colors[number][0] - colors[number][2] > 0.2
     assert np.abs(colors[0] - colors[2]).max() < 0.06
     assert np.abs(lightness_planes(out)[0].mean() - lightness_planes(source)[0].mean()) < 6
+
+
+def test_video_key_of_a_frame_after_a_broken_frame(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames, out, key = tmp_path / "in", tmp_path / "out", tmp_path / "key.png"
+    frames.mkdir()
+    for number, image in enumerate(SCENES[:4]):
+        Image.fromarray(image).save(frames / f"{number}.png")
+    (frames / "1.png").write_bytes(b"no image")
+    tinted = np.stack([SCENES[3] * 1.1, SCENES[3], SCENES[3] * 0.8], axis=2).astype(np.uint8)
+    Image.fromarray(tinted).save(key)
+    assert video(frames, out, "--key", f"1={key}", "--key", f"3={key}", "--strength", "1", "--json") == 1
+    report = json.loads(capsys.readouterr().out)
+    assert (report["frames"], report["broken"]) == (3, ["1.png"])
+    assert report["notes"][-1] == "--key 1: the video has no frame 1"
+    result = np.asarray(Image.open(out / "3.png").convert("RGB")).astype(float)
+    assert np.abs(result - tinted).mean() < 6
 
 
 def test_video_accepts_frame_folder(tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]) -> None:

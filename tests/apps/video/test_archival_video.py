@@ -12,7 +12,8 @@ import pytest
 from colorzoo.apps.cli.main import main
 from colorzoo.apps.video.encoding import choose_encoding
 from colorzoo.apps.video.file import VideoFile
-from colorzoo.apps.video.run import PartsFolder, color_video
+from colorzoo.apps.video.parts import PartsFolder
+from colorzoo.apps.video.run import color_shots
 from tiny_video import (
     StubColorer,
     add_sound,
@@ -29,7 +30,7 @@ IMAGES = [scene(n) for n in range(8)]
 
 def convert(source: Path, out: Path, codec: str | None = None) -> VideoFile:
     video = VideoFile(source, choose_encoding(out, codec, None))
-    color_video(video, StubColorer(), PartsFolder(out, "test"), steady=0, size=32)
+    color_shots(video, StubColorer(), PartsFolder(out, "test"), steady=0, size=32)
     return video
 
 
@@ -40,13 +41,13 @@ def last_duration(path: Path) -> Fraction:
 
 
 @pytest.mark.parametrize(("extension", "codec"), [(".mp4", None), (".mkv", "ffv1")])
-def test_color_video_keeps_the_duration_of_the_last_frame(tmp_path, extension, codec):
+def test_color_shots_keeps_the_duration_of_the_last_frame(tmp_path, extension, codec):
     film = write_video(tmp_path / "in.mkv", IMAGES)
     convert(film, tmp_path / f"out{extension}", codec)
     assert last_duration(tmp_path / f"out{extension}") == last_duration(film) == Fraction(1, 25)
 
 
-def test_color_video_reports_truncated_files(tmp_path):
+def test_color_shots_reports_truncated_files(tmp_path):
     film, out = write_video(tmp_path / "in.mkv", IMAGES, codec="ffv1"), tmp_path / "out.mkv"
     film.write_bytes(film.read_bytes()[: film.stat().st_size * 2 // 3])
     assert "the file ends at" in convert(film, out).issues.lines()[0]
@@ -56,7 +57,7 @@ def test_color_video_reports_truncated_files(tmp_path):
 @pytest.mark.parametrize(
     ("codec", "extension"), [("ffv1", ".mkv"), ("h264", ".mp4"), ("vp9", ".webm"), ("hevc", ".mkv")]
 )
-def test_color_video_keeps_the_pixel_aspect_ratio(tmp_path, codec, extension):
+def test_color_shots_keeps_the_pixel_aspect_ratio(tmp_path, codec, extension):
     film = write_video(tmp_path / "in.mkv", IMAGES, aspect=Fraction(16, 15), sound=extension == ".mkv")
     out = tmp_path / f"out{extension}"
     assert not convert(film, out, codec).issues.lines()
@@ -74,7 +75,7 @@ def test_color_video_keeps_the_pixel_aspect_ratio(tmp_path, codec, extension):
 # last title with its padding, 4974 bytes, is stored as the id of a track name
 @pytest.mark.parametrize("title", ["Snow White", "\u0930\u093e\u091c\u093e", "x" * 150, "x" * 4960])
 @pytest.mark.parametrize(("codec", "extension"), [("ffv1", ".mkv"), ("vp9", ".webm")])
-def test_color_video_keeps_track_titles_beside_the_pixel_aspect_ratio(tmp_path, codec, extension, title):
+def test_color_shots_keeps_track_titles_beside_the_pixel_aspect_ratio(tmp_path, codec, extension, title):
     film, titled = tmp_path / "in.mkv", tmp_path / "titled.mkv"
     write_video(film, IMAGES, aspect=Fraction(16, 15))
     with av.open(str(film)) as source, av.open(str(titled), "w") as container:
@@ -95,7 +96,7 @@ def test_color_video_keeps_track_titles_beside_the_pixel_aspect_ratio(tmp_path, 
 
 @pytest.mark.parametrize("extension", [".mp4", ".mkv"])
 @pytest.mark.parametrize("clocks", [(0, 0, 0), (100, 20_000), (20_000, 100)])
-def test_color_video_continues_after_jumps_of_the_clock(tmp_path, clocks, extension):
+def test_color_shots_continues_after_jumps_of_the_clock(tmp_path, clocks, extension):
     recordings = [
         write_video(tmp_path / f"{number}.ts", IMAGES, sound=True, clock=clock)
         for number, clock in enumerate(clocks)
@@ -124,7 +125,7 @@ def test_color_video_continues_after_jumps_of_the_clock(tmp_path, clocks, extens
         ("wmav2", ".webm", "opus"),
     ],
 )
-def test_color_video_copies_or_converts_every_audio_codec(tmp_path, codec, extension, result):
+def test_color_shots_copies_or_converts_every_audio_codec(tmp_path, codec, extension, result):
     film, out = tmp_path / "in.wmv", tmp_path / f"out{extension}"
     write_video(film, IMAGES * 4, codec="wmv2", sound=codec)
     notes = convert(film, out).issues.lines()
@@ -153,7 +154,7 @@ def test_video_command_omits_the_sound_and_reads_names_with_colons(tmp_path, mon
         assert not container.streams.audio
 
 
-def test_color_video_reports_dropped_transparency_of_vp9(tmp_path):
+def test_color_shots_reports_dropped_transparency_of_vp9(tmp_path):
     film = write_video(tmp_path / "in.webm", IMAGES, codec="libvpx-vp9", pixels="yuva420p")
     assert convert(film, tmp_path / "out.mp4").issues.lines() == ("transparency is dropped",)
 
@@ -201,7 +202,7 @@ def test_mp4_output_reports_unsupported_streams(tmp_path):
     assert "stream 4 (attachment" in notes
 
 
-def test_color_video_reports_dropped_hdr_metadata(tmp_path):
+def test_color_shots_reports_dropped_hdr_metadata(tmp_path):
     display = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1)"
     params = f"log-level=none:repeat-headers=1:max-cll=1000,400:master-display={display}"
     film = tmp_path / "in.mp4"

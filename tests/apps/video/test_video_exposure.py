@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from colorzoo.apps.video.encoding import choose_encoding
 from colorzoo.apps.video.exposure import ExposureHold, exposed
 from colorzoo.apps.video.file import VideoFile
-from colorzoo.apps.video.run import PartsFolder, color_video
+from colorzoo.apps.video.parts import PartsFolder
+from colorzoo.apps.video.run import color_shots
 from tiny_video import StubColorer, lightness_planes, scene, write_video
 
 
@@ -39,7 +40,7 @@ def test_exposure_hold_factor_is_the_median_over_usable_pixels() -> None:
         torch.testing.assert_close(previous, ((small + 16) * factor - 16).clamp(0, 100))
 
 
-def test_color_video_stabilizes_model_inputs_and_keeps_lightness(tmp_path) -> None:
+def test_color_shots_stabilizes_model_inputs_and_keeps_lightness(tmp_path) -> None:
     generator = np.random.default_rng(0)
     images = [scene(n).astype(float) * (1 + 0.12 * generator.uniform(-1, 1)) for n in range(12)]
     source = write_video(
@@ -54,7 +55,7 @@ def test_color_video_stabilizes_model_inputs_and_keeps_lightness(tmp_path) -> No
 
     out = tmp_path / "out.mkv"
     video = VideoFile(source, choose_encoding(out, "ffv1", None))
-    color_video(video, Recorder(), PartsFolder(out, "test"), steady=0, size=32)
+    color_shots(video, Recorder(), PartsFolder(out, "test"), steady=0, size=32)
     assert brightness_change(inputs) < 0.8
     for before, after in zip(lightness_planes(source), lightness_planes(out), strict=True):
         assert np.abs(before.astype(int) - after).max() <= 1

@@ -9,7 +9,8 @@ import pytest
 
 from colorzoo.apps.video.encoding import choose_encoding
 from colorzoo.apps.video.file import VideoFile, _time_code
-from colorzoo.apps.video.run import PartsFolder, Shot, color_video, parts_path
+from colorzoo.apps.video.parts import PartsFolder, Shot, parts_path
+from colorzoo.apps.video.run import color_shots
 from colorzoo.guidance.border import Rectangle
 from colorzoo.image_io.metadata import Metadata
 from colorzoo.image_io.provenance import ImageProvenance, add_provenance
@@ -22,11 +23,11 @@ def convert(
     source: Path, out: Path, colorer: StubColorer | None = None, codec: str | None = None, crf: int = 16
 ) -> tuple[list[Shot], int]:
     video = VideoFile(source, choose_encoding(out, codec, crf))
-    return color_video(video, colorer or StubColorer(), PartsFolder(out, "test"), steady=0, size=32)
+    return color_shots(video, colorer or StubColorer(), PartsFolder(out, "test"), steady=0, size=32)
 
 
 @pytest.mark.parametrize("extension", [".mp4", ".mkv"])
-def test_color_video_keeps_variable_timestamps(tmp_path: Path, extension: str) -> None:
+def test_color_shots_keeps_variable_timestamps(tmp_path: Path, extension: str) -> None:
     pts = np.cumsum([0, 512, 700, 300, 512, 2048, 128, 512, 512, 900, 512, 512]).tolist()
     source = write_video(tmp_path / f"in{extension}", SCENES, pts=pts)
     out = tmp_path / f"out{extension}"
@@ -52,10 +53,10 @@ def test_time_codes_include_hours(seconds: str, text: str) -> None:
     assert _time_code(Fraction(seconds)) == text
 
 
-def test_color_video_colorizes_only_inside_the_border(tmp_path: Path) -> None:
+def test_color_shots_colorizes_only_inside_the_border(tmp_path: Path) -> None:
     out, border = tmp_path / "out.mkv", Rectangle(10, 8, 44, 32)
     video = VideoFile(write_video(tmp_path / "in.mp4", SCENES[:2]), choose_encoding(out, "ffv1", None))
-    color_video(video, StubColorer(20), PartsFolder(out, "a"), steady=0, size=32, border=border)
+    color_shots(video, StubColorer(20), PartsFolder(out, "a"), steady=0, size=32, border=border)
     red = read_frames(out)[0].to_ndarray(format="rgb24").astype(int)
     chroma = np.ptp(red, axis=2)
     near, far = (np.ones(chroma.shape, bool) for _ in range(2))
@@ -66,7 +67,7 @@ def test_color_video_colorizes_only_inside_the_border(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("turn", [0, 90, -90, 180])
-def test_color_video_finds_borders_in_upright_frames(tmp_path: Path, turn: int) -> None:
+def test_color_shots_finds_borders_in_upright_frames(tmp_path: Path, turn: int) -> None:
     frame = np.random.default_rng(0).integers(60, 220, (160, 120)).astype(np.uint8)
     frame[:12], frame[-28:] = 16, 16  # bars of unlike heights above and below the upright image
     stored = np.ascontiguousarray(np.rot90(frame, -turn // 90))
@@ -91,7 +92,7 @@ def tags_of(path: Path) -> tuple[str | None, ...]:
 
 
 @pytest.mark.parametrize("extension", [".mp4", ".mkv"])
-def test_color_video_copies_audio_packets_and_titles(tmp_path: Path, extension: str) -> None:
+def test_color_shots_copies_audio_packets_and_titles(tmp_path: Path, extension: str) -> None:
     source = write_video(tmp_path / f"in{extension}", SCENES, sound=True)
     out = tmp_path / f"out{extension}"
     convert(source, out)
@@ -110,7 +111,7 @@ def test_color_video_copies_audio_packets_and_titles(tmp_path: Path, extension: 
         ("yuv420p10le", 10, {"color_range": 1, "colorspace": 9, "color_primaries": 9, "color_trc": 14}),
     ],
 )
-def test_color_video_keeps_bit_depth_color_tags_and_luma_samples(
+def test_color_shots_keeps_bit_depth_color_tags_and_luma_samples(
     tmp_path: Path, pixels: str, bits: int, tags: dict[str, int]
 ) -> None:
     grain = np.random.default_rng(0).integers(-3, 4, SCENES[0].shape)
@@ -130,14 +131,14 @@ def test_color_video_keeps_bit_depth_color_tags_and_luma_samples(
 @pytest.mark.parametrize(
     "pixels", ["gray16le", "bgr0", "yuva420p", "yuv420p12le", "gray", "ya8", "gray10le", "yuv420p10le"]
 )
-def test_color_video_converts_uncommon_pixel_formats(tmp_path: Path, pixels: str) -> None:
+def test_color_shots_converts_uncommon_pixel_formats(tmp_path: Path, pixels: str) -> None:
     scale = {"gray10le": 4, "yuv420p10le": 4, "gray16le": 256, "yuv420p12le": 16}.get(pixels, 1)
     deep = np.uint8 if scale == 1 else np.uint16
     images = [image.astype(deep) * deep(scale) for image in SCENES[:2]]
     source = write_video(tmp_path / "in.mkv", images, codec="ffv1", pixels=pixels, tags={})
     out = tmp_path / "out.mp4"
     video = VideoFile(source, choose_encoding(out, None, None))
-    color_video(video, StubColorer(), PartsFolder(out, "test"), steady=0, size=32)
+    color_shots(video, StubColorer(), PartsFolder(out, "test"), steady=0, size=32)
     dropped = ["transparency is dropped"]
     notes = {"yuv420p12le": ["reduced from 12 to 10 bits"], "yuva420p": dropped, "ya8": dropped}
     assert video.issues.notes == notes.get(pixels, [])
@@ -154,7 +155,7 @@ def test_color_video_converts_uncommon_pixel_formats(tmp_path: Path, pixels: str
         assert np.abs(levels - expected).mean() < 2.5  # encoder loss
 
 
-def test_color_video_colorizes_rotated_videos_upright(tmp_path: Path) -> None:
+def test_color_shots_colorizes_rotated_videos_upright(tmp_path: Path) -> None:
     source = write_video(tmp_path / "in.mp4", SCENES, turn=90)
     out, colorer = tmp_path / "out.mp4", StubColorer()
     convert(source, out, colorer)
@@ -177,7 +178,7 @@ MIRRORS = {  # display matrices of players, and the same change of an array
 
 
 @pytest.mark.parametrize("name", MIRRORS)
-def test_color_video_shows_mirrored_videos_upright_to_the_model(tmp_path: Path, name: str) -> None:
+def test_color_shots_shows_mirrored_videos_upright_to_the_model(tmp_path: Path, name: str) -> None:
     matrix, change = MIRRORS[name]
     source = write_video(tmp_path / "in.mp4", SCENES[:2], matrix=matrix)
     stored = read_frames(source)[0].to_ndarray(format="rgb24").astype(int)
@@ -191,7 +192,7 @@ def test_color_video_shows_mirrored_videos_upright_to_the_model(tmp_path: Path, 
     assert np.array_equal(change(first.image.as_stored(corner)[0]), corner[0])
 
 
-def test_color_video_with_higher_crf_writes_smaller_files(tmp_path: Path) -> None:
+def test_color_shots_with_higher_crf_writes_smaller_files(tmp_path: Path) -> None:
     source = write_video(tmp_path / "in.mkv", SCENES[:3], codec="ffv1")
     outs = [tmp_path / f"{crf}.mp4" for crf in (4, 16, 40)]
     for out in outs:
@@ -200,7 +201,7 @@ def test_color_video_with_higher_crf_writes_smaller_files(tmp_path: Path) -> Non
     assert sizes == sorted(set(sizes), reverse=True)
 
 
-def test_color_video_keeps_odd_frame_sizes(tmp_path: Path) -> None:
+def test_color_shots_keeps_odd_frame_sizes(tmp_path: Path) -> None:
     size = (45, 63)
     source = write_video(tmp_path / "in.mkv", [s[: size[0], : size[1]] for s in SCENES[:2]], codec="ffv1")
     out = tmp_path / "out.mp4"
@@ -210,11 +211,11 @@ def test_color_video_keeps_odd_frame_sizes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("extension", [".mp4", ".mkv"])
-def test_color_video_stores_the_digital_source_type(tmp_path: Path, extension: str) -> None:
+def test_color_shots_stores_the_digital_source_type(tmp_path: Path, extension: str) -> None:
     source, out = write_video(tmp_path / "in.mkv", SCENES[:3]), tmp_path / f"out{extension}"
     origin = ImageProvenance("ab" * 32, "cd" * 32, "zhang2016")
     video, parts = VideoFile(source, choose_encoding(out, None, None)), PartsFolder(out, "test")
-    color_video(video, StubColorer(), parts, steady=0, size=32, origin=origin)
+    color_shots(video, StubColorer(), parts, steady=0, size=32, origin=origin)
     assert len(read_frames(out)) == 3
     if extension in (".mp4", ".mov"):
         packet = out.read_bytes().partition(bytes.fromhex("be7acfcb97a942e89c71999491e3afac"))[2]
@@ -229,11 +230,11 @@ def garbage(at: int):
 
 
 @pytest.mark.parametrize("at", [4, 0])
-def test_color_video_reports_and_drops_undecodable_frames(tmp_path: Path, at: int) -> None:
+def test_color_shots_reports_and_drops_undecodable_frames(tmp_path: Path, at: int) -> None:
     source = write_video(tmp_path / "in.mkv", SCENES[:6] * 2, spoil=garbage(at))
     out = tmp_path / "out.mkv"
     video = VideoFile(source, choose_encoding(out, None, None))
-    color_video(video, StubColorer(), PartsFolder(out, "test"), steady=0, size=32)
+    color_shots(video, StubColorer(), PartsFolder(out, "test"), steady=0, size=32)
     # without an encoded key frame, no frame can be decoded before the next key frame
     lost = range(6) if at == 0 else [at]
     assert times(out) == [Fraction(number, 25) for number in range(12) if number not in lost]

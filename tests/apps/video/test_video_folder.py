@@ -10,7 +10,8 @@ from PIL import Image
 
 from colorzoo.apps.video.folder import FrameFolder
 from colorzoo.apps.video.frames import ReadIssues, VideoError
-from colorzoo.apps.video.run import PartsFolder, Shot, color_video, gray_frame, parts_path
+from colorzoo.apps.video.parts import PartsFolder, Shot, parts_path
+from colorzoo.apps.video.run import color_shots, gray_frame
 from colorzoo.files import sha256_of
 from colorzoo.guidance.border import Rectangle
 from colorzoo.image_io import ImageProvenance, Metadata, read_provenance, update_sidecar
@@ -31,10 +32,10 @@ def make_frames(folder: Path) -> Path:
 
 def color(source: Path, out: Path, colorer: StubColorer) -> tuple[FrameFolder, list[Shot]]:
     folder = FrameFolder(source)
-    return folder, color_video(folder, colorer, PartsFolder(out, "a"), steady=0.5, size=32)[0]
+    return folder, color_shots(folder, colorer, PartsFolder(out, "a"), steady=0.5, size=32)[0]
 
 
-def test_color_video_keeps_names_and_bit_depth_of_frames(tmp_path: Path) -> None:
+def test_color_shots_keeps_names_and_bit_depth_of_frames(tmp_path: Path) -> None:
     source, out = make_frames(tmp_path / "in"), tmp_path / "out"
     with PartsFolder(out, "a") as parts:
         parts.finish(Shot(99, 1))  # keeps the folder
@@ -61,7 +62,7 @@ def test_frame_folder_coloring_applies_border_and_keeps_other_files(tmp_path: Pa
     (out / "notes.txt").touch()
     folder, inside = FrameFolder(source), Rectangle(10, 8, 44, 32)
     parts = PartsFolder(out, "a", overwrite=True)
-    color_video(folder, StubColorer(20), parts, steady=0, size=32, border=inside)
+    color_shots(folder, StubColorer(20), parts, steady=0, size=32, border=inside)
     assert (out / "notes.txt").exists()
     (first, *_) = FrameFolder(out).frames()
     is_colored = np.ptp(first.image.image.rgb, axis=2) > 0.05
@@ -92,7 +93,9 @@ def test_frame_folder_reports_and_skips_broken_images(tmp_path: Path) -> None:
     (source / "f002.png").write_bytes(b"no image")
     folder, shots = color(source, out, StubColorer())
     assert folder.issues.broken == ["f002.png"]
-    assert shots[-1].last + 1 == len(list(out.iterdir())) == 5
+    assert sum(shot.count for shot in shots) == len(list(out.iterdir())) == 5
+    # the frame number stays the position of the file, so that --key names the same frame
+    assert [frame.number for frame in folder.frames()] == [0, 1, 3, 4, 5]
 
 
 def test_frames_with_the_same_result_name_are_refused(tmp_path: Path) -> None:
@@ -106,7 +109,7 @@ def test_output_can_be_the_working_directory(tmp_path: Path, monkeypatch: pytest
     source, out = make_frames(tmp_path / "in"), tmp_path / "out"
     out.mkdir()
     monkeypatch.chdir(out)
-    color_video(
+    color_shots(
         FrameFolder(source), StubColorer(), PartsFolder(Path(), "a", overwrite=True), steady=0.5, size=32
     )
     assert len(list(out.iterdir())) == 6
@@ -163,7 +166,7 @@ def test_frame_folder_resumes_an_interrupted_join(tmp_path: Path) -> None:
 
     folder.join = killed
     with pytest.raises(KilledError):
-        color_video(folder, StubColorer(20), parts, steady=0.5, size=32)
+        color_shots(folder, StubColorer(20), parts, steady=0.5, size=32)
     assert not out.exists()
     color(source, out, StubColorer(20))
     same = [(out / path.name).read_bytes() == path.read_bytes() for path in (tmp_path / "intact").iterdir()]
@@ -176,7 +179,7 @@ def test_video_deletes_only_its_own_frames_of_an_earlier_result(tmp_path: Path) 
 
     def color_again() -> tuple[str, ...]:
         folder, parts = FrameFolder(source), PartsFolder(out, "a", overwrite=True)
-        color_video(folder, StubColorer(20), parts, steady=0, size=32, origin=origin)
+        color_shots(folder, StubColorer(20), parts, steady=0, size=32, origin=origin)
         return folder.issues.lines()
 
     assert color_again() == ()
@@ -205,7 +208,7 @@ def test_record_of_frames_deletes_nothing_outside_the_folder(tmp_path: Path) -> 
     other.write_bytes(b"")
     frames = json.dumps({"../other.png": sha256_of(other), str(other): sha256_of(other)})
     update_sidecar(out, Metadata(), ImageProvenance(source="a", settings="b", model="c", frames=frames))
-    color_video(FrameFolder(source), StubColorer(), PartsFolder(out, "a", overwrite=True), steady=0, size=32)
+    color_shots(FrameFolder(source), StubColorer(), PartsFolder(out, "a", overwrite=True), steady=0, size=32)
     assert other.exists()
     assert len(list(out.iterdir())) == 6
 
@@ -217,7 +220,7 @@ def test_video_resumes_while_frames_are_moved_to_an_existing_folder(tmp_path: Pa
 
     def color_again() -> None:
         parts = PartsFolder(out, "a", overwrite=True)
-        color_video(FrameFolder(source), StubColorer(), parts, steady=0, size=32, origin=origin)
+        color_shots(FrameFolder(source), StubColorer(), parts, steady=0, size=32, origin=origin)
 
     origin = ImageProvenance(source="a", settings="b", model="c")
     with pytest.raises(VideoError, match="cannot be written"):

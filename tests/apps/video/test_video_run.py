@@ -14,7 +14,8 @@ import torch
 from colorzoo.apps.video.encoding import choose_encoding
 from colorzoo.apps.video.file import VideoFile
 from colorzoo.apps.video.frames import ReadIssues, VideoError, VideoFrame
-from colorzoo.apps.video.run import PartsFolder, color_video, parts_path
+from colorzoo.apps.video.parts import PartsFolder, parts_path
+from colorzoo.apps.video.run import color_shots
 from tiny_video import StubColorer, lightness_planes, scene, write_video
 
 SCENES = [scene(n, seed) for seed in (0, 7, 9) for n in range(6)]
@@ -22,16 +23,16 @@ SCENES = [scene(n, seed) for seed in (0, 7, 9) for n in range(6)]
 
 def color(source: Path, out: Path, colorer: StubColorer, *, overwrite: bool = False) -> int:
     video = VideoFile(source, choose_encoding(out, None, None))
-    return color_video(video, colorer, PartsFolder(out, "a", overwrite=overwrite), steady=0, size=32)[1]
+    return color_shots(video, colorer, PartsFolder(out, "a", overwrite=overwrite), steady=0, size=32)[1]
 
 
-def test_color_video_resumes_with_the_interrupted_shot(tmp_path: Path) -> None:
+def test_color_shots_resumes_with_the_interrupted_shot(tmp_path: Path) -> None:
     source, out, whole = (tmp_path / name for name in ("in.mp4", "out.mp4", "whole.mp4"))
     write_video(source, SCENES)
     ticks, parts = iter(range(9)), PartsFolder(out, "a")
     video = VideoFile(source, choose_encoding(out, None, None))
     with pytest.raises(StopIteration):  # raised in the second shot
-        color_video(video, StubColorer(20), parts, steady=0, size=32, tick=lambda: next(ticks))
+        color_shots(video, StubColorer(20), parts, steady=0, size=32, tick=lambda _: next(ticks))
     assert not out.exists()
     colorer = StubColorer(20)
     assert color(source, out, colorer) == 6
@@ -105,7 +106,7 @@ def test_video_does_not_replace_a_result_written_during_the_run(tmp_path: Path) 
     source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
     video, parts = VideoFile(source, choose_encoding(out, None, None)), PartsFolder(out, "a")
     with pytest.raises(VideoError, match="already exists"):
-        color_video(video, StubColorer(), parts, steady=0, size=32, tick=lambda: out.write_bytes(b"new"))
+        color_shots(video, StubColorer(), parts, steady=0, size=32, tick=lambda _: out.write_bytes(b"new"))
     assert out.read_bytes() == b"new"
     with pytest.raises(VideoError, match="already exists"):
         color(source, out, StubColorer())
@@ -115,7 +116,7 @@ def test_video_does_not_replace_a_result_written_during_the_run(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("size", "window"), [((30, 40), 72), ((1200, 1600), 46)])
-def test_color_video_limits_buffered_frame_bytes(tmp_path: Path, size: tuple[int, int], window: int) -> None:
+def test_color_shots_limits_buffered_frame_bytes(tmp_path: Path, size: tuple[int, int], window: int) -> None:
     """Each pixel needs three bytes; at least 6 and at most 72 frames are buffered."""
     light, events = torch.full((1, 1, *size), 50.0), list[str]()
     gray = np.full(size, 120, np.uint8)
@@ -136,7 +137,7 @@ def test_color_video_limits_buffered_frame_bytes(tmp_path: Path, size: tuple[int
     )
     colorer: Any = StubColorer()
     parts, ticks = PartsFolder(tmp_path / "out", "a"), list[int]()
-    color_video(source, colorer, parts, size=16, border="none", tick=lambda: ticks.append(len(events)))
+    color_shots(source, colorer, parts, size=16, border="none", tick=lambda _: ticks.append(len(events)))
     assert len(ticks) == window + 2
     assert events == ["read"] * window + ["written"] * window + ["read"] * 2 + ["written"] * 2
 
@@ -145,7 +146,7 @@ def test_video_deletes_the_parts_of_a_run_without_finished_shots(tmp_path: Path)
     source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
     video, parts = VideoFile(source, choose_encoding(out, None, None)), PartsFolder(out, "b")
     with pytest.raises(StopIteration):
-        color_video(video, StubColorer(), parts, steady=0, size=32, tick=lambda: next(iter(())))
+        color_shots(video, StubColorer(), parts, steady=0, size=32, tick=lambda _: next(iter(())))
     assert not parts.path.exists()
     parts.path.mkdir()
     (parts.path / "job.json").write_text(

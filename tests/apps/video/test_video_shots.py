@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from colorzoo.apps.video.shots import ShotDetector
+from colorzoo.apps.video.frames import ShotDetector
 from tiny_video import scene
 
 

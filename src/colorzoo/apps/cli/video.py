@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from pathlib import Path
 
 from colorzoo.apps.cli._file_options import VideoOptions
-from colorzoo.apps.cli._options import Command
+from colorzoo.apps.cli._options import Command, check_output
 from colorzoo.apps.cli.colorize import import_torch
+from colorzoo.console import print_line
 from colorzoo.errors import GuidanceError
 from colorzoo.registry import model_card
 
@@ -32,6 +35,7 @@ def run(args: VideoOptions) -> int:
     Raises:
         ColorzooError: The video cannot be read or written, or an option is invalid.
     """
+    source, out = Path(args.source), Path(args.output)
     keys: dict[int, Path] = {}  # image file of each key frame, by frame number
     for text in args.key:
         match = _KEY.fullmatch(text)
@@ -40,13 +44,51 @@ def run(args: VideoOptions) -> int:
         keys[int(match[1])] = Path(match[2])
     if args.model:
         model_card(args.model)  # raises an error for an unknown name, before torch is imported
+    if source.exists() and not (source.is_dir() and out.is_dir()):  # files of a folder are not all replaced
+        check_output(out)
     import_torch()
-    from colorzoo.apps.cli import _video
+    from colorzoo.apps.video.run import colorize_video, write_frame
 
     if args.frame is not None:
-        _video.write_frame(args)
+        write_frame(source, out, args.frame, overwrite=args.overwrite)
+        print(f"{out}: frame {args.frame}. Colorize this image, then pass it as --key {args.frame}=FILE.")
         return 0
-    return _video.colorize(args, keys)
+    summary = {"source": args.source, "output": args.output} | colorize_video(
+        source,
+        out,
+        keys=keys,
+        reference=Path(args.reference) if args.reference else None,
+        model=args.model,
+        weights=args.weights,
+        device=args.device,
+        precision=args.precision,
+        size=args.size,
+        strength=args.strength,
+        temperature=args.temperature,
+        steady=args.steady,
+        border=args.border,
+        codec=args.codec,
+        crf=args.crf,
+        sound=not args.no_sound,
+        embed_provenance=args.provenance == "embed",
+        overwrite=args.overwrite,
+        dry_run=args.dry_run,
+    )
+    # print the summary
+    line, film = args.output, summary["description"]
+    if summary["status"] == "planned":
+        line += f": {film['width']}x{film['height']}, {film['from']} to {film['to']}, {summary['model']}"
+    elif summary["status"] == "colored":
+        line += f": {summary['frames']} frames in {len(summary['shots'])} shots by {summary['model']}"
+        line += f", {summary['resumed']} from an earlier run" if summary["resumed"] else ""
+    line += f" ({'; '.join(summary['notes'])})" if summary["notes"] else ""
+    print_line(line, sys.stderr if args.json else sys.stdout)
+    if args.json:
+        print(json.dumps(summary, indent=1))
+    if summary.get("broken") or summary.get("incomplete"):
+        print_line(f"colorzoo: error: {args.source} is damaged; only readable frames were used", sys.stderr)
+        return 1
+    return 0
 
 
 COMMANDS = {"": Command(HELP, EXAMPLE, VideoOptions, run)}

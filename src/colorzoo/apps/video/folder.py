@@ -109,16 +109,17 @@ class FrameFolder:
         return digest.hexdigest()
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Yield all images in order; record unreadable images in the attribute ``issues``."""
+        """Yield all images in order; record unreadable images in the attribute ``issues``.
+
+        Unreadable images are counted, so that the frame number is the position of the file.
+        """
         self.issues.broken.clear()
-        number = 0
-        for file in self.files:
+        for number, file in enumerate(self.files):
             image = _read(file)
             if image is None:
                 self.issues.broken.append(file.name)
                 continue
             yield VideoFrame(number, FolderImage(image, result_name(file)))
-            number += 1
 
     def part(self, path: Path) -> FolderPart:
         """Return a writer that stores the frames of one shot in the folder ``path``."""

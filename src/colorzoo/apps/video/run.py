@@ -1,4 +1,4 @@
-"""Colorization of a video shot by shot.
+"""Colorization of a video: open the film, colorize it shot by shot, and publish the result.
 
 Finished shots are stored, so an interrupted run can resume.
 """
@@ -6,15 +6,10 @@ Finished shots are stored, so an interrupted run can resume.
 from __future__ import annotations
 
 import itertools
-import json
 import os
-import platform
-import re
-import shutil
+import time
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,274 +17,213 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
 from torch import Tensor
 
 from colorzoo.apps.video.colorer import FrameColorer
+from colorzoo.apps.video.encoding import Encoding, choose_encoding
 from colorzoo.apps.video.exposure import ExposureHold, exposed
 from colorzoo.apps.video.file import FilePart, VideoFile
 from colorzoo.apps.video.folder import FolderPart, FrameFolder
-from colorzoo.apps.video.frames import VideoError, VideoFrame
-from colorzoo.apps.video.shots import group_shots
+from colorzoo.apps.video.frames import VideoError, VideoFrame, group_shots
+from colorzoo.apps.video.parts import PartsFolder, Shot
 from colorzoo.apps.video.steady import SteadyColors
+from colorzoo.batch import UsedFile, model_provenance, with_source
+from colorzoo.card import Use
 from colorzoo.color import lab_to_rgb
+from colorzoo.console import progress_bar, record_interrupts
 from colorzoo.files import sha256_of
-from colorzoo.guidance import BorderSetting
-from colorzoo.image_io import (
-    READABLE,
-    ImageProvenance,
-    Metadata,
-    RasterImage,
-    read_provenance,
-    sidecar_path,
-    update_sidecar,
-    visible_entries,
-    write_whole,
-)
-from colorzoo.inference import select_part, shrink_lightness, working_size
+from colorzoo.guidance import BorderSetting, Recipe, parse_border
+from colorzoo.image_io import ImageProvenance, RasterImage, read_image, read_provenance, write_image
+from colorzoo.inference import Colorizer, choose_for_image, select_part, shrink_lightness, working_size
+from colorzoo.registry import model_card
+from colorzoo.settings import Precision
+from colorzoo.weights import choose_model
 
 Source = VideoFile | FrameFolder
+_METHOD = 7  # version of colorization, stabilization and encoding; a change invalidates stored shots
 _WAITING_BYTES = 2**28  # memory in bytes for frames buffered until the colors of later frames are available
 _MOST_WAITING = 72
-_TEMPORARY = re.compile(r"\.colorzoo-.+\.part")
-# files in the folder of shots, except the lock and job.json
-_OWN = re.compile(rf"shot-\d{{8}}(\.json|\.nut)?|whole(\.\w+)*|frames\.json|{_TEMPORARY.pattern}")
 
 
-@dataclass(frozen=True)
-class Shot:
-    """Shot of a video.
+def colorize_video(
+    source: Path,
+    out: Path,
+    *,
+    keys: Mapping[int, Path] | None = None,
+    reference: Path | None = None,
+    model: str | None = None,
+    weights: str = "default",
+    device: str = "auto",
+    precision: Precision = "auto",
+    size: int | None = None,
+    strength: float | None = None,
+    temperature: float | None = None,
+    steady: float = 0.97,
+    border: str = "automatic",
+    codec: str | None = None,
+    crf: int | None = None,
+    sound: bool = True,
+    embed_provenance: bool = True,
+    overwrite: bool = False,
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    """Colorize a video file or a folder of frames with temporally stable colors.
 
-    Attributes:
-        first: Number of the first frame.
-        count: Number of frames.
-        notes: Notes for the user about the colorization.
-    """
-
-    first: int
-    count: int
-    notes: tuple[str, ...] = ()
-
-    @property
-    def last(self) -> int:
-        """Number of the last frame."""
-        return self.first + self.count - 1
-
-
-class PartsFolder:
-    """Folder ``OUT.parts`` with the finished shots of a video, which one process locks.
-
-    The folder contains a video file or folder for each shot. A JSON file marks each finished shot. As a
-    context manager, the object creates the folder and locks it. The operating system releases the lock of a
-    killed process.
+    A result of an earlier run with the same source and settings is kept. The finished shots of an interrupted
+    run are reused.
 
     Args:
-        out: Path of the result.
-        settings: Text that identifies source and settings.
-        overwrite: Whether to replace an existing result, and to delete finished shots with other settings.
+        source: Video file or folder of frames.
+        out: Result: a video file, or a folder if ``source`` is a folder.
+        keys: Color image of each key frame, by frame number.
+        reference: Color image whose colors are transferred.
+        model: Name of a registered model; None selects the best locally available model.
+        weights: ``default``, ``published``, or the path of a weight file.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        precision: Numeric precision of the network.
+        size: Shorter side of the network input in pixels; None selects the default of the model.
+        strength: Multiplier for the chroma; None selects 1.
+        temperature: Softmax temperature; None selects the default of the model.
+        steady: Strength of the temporal stabilization; see `SteadyColors`.
+        border: Part of the frames to colorize, in the format of ``--border``. With key frames, which are
+            images of whole frames, ``automatic`` selects the whole frames.
+        codec: Codec of a video file; see `choose_encoding`.
+        crf: Constant rate factor of a video file.
+        sound: Whether the result contains the sound of the source.
+        embed_provenance: Whether to write a provenance record.
+        overwrite: Whether to replace an existing result and stored shots with other settings.
+        dry_run: Whether to check the input and return the plan without writing a file.
+
+    Returns:
+        Summary of the run, which `json.dumps` can encode. Its ``status`` is ``planned``, ``skipped`` or
+        ``colored``.
+
+    Raises:
+        ColorzooError: The video or an image cannot be read, an option is invalid, the frames are line art,
+            another process writes the result, or the result exists and differs.
     """
-
-    def __init__(self, out: Path, settings: str, *, overwrite: bool = False) -> None:
-        self.out, self.path = out, parts_path(out)
-        self._settings, self._overwrite = settings, overwrite
-        self._job, self._lock = self.path / "job.json", FileLock(self.path / "lock")
-
-    def plan(self) -> str:
-        """Return a note on the shots that a run would reuse or delete; empty without shots.
-
-        Raises:
-            VideoError: The folder was not created by colorzoo, another process writes into it, or it contains
-                shots with other settings and ``overwrite`` is False.
-        """
-        if self._read_job() is None:
-            return ""
-        self._acquire()
-        try:
-            is_resumable = self._is_resumable()
-        finally:
-            self._lock.release()
-        kept = "resumes from" if is_resumable else "deletes the shots of another run in"
-        return f"{kept} {self.path.name}"
-
-    def __enter__(self) -> PartsFolder:
-        """Create and lock the folder, and delete shots with other settings.
-
-        Raises:
-            VideoError: The result exists and ``overwrite`` is False, the folder cannot be created, or `plan`
-                raises an error.
-        """
-        self._read_job()  # raises an error before the folder of another program gets a lock file
-        self._acquire()
-        try:
-            self._require_new_result()  # another process can have finished in the meantime
-            if not self._is_resumable():
-                self._delete_shots()
-            owner = {"process": os.getpid(), "host": platform.node()}
-            write_whole(self._job, json.dumps({"settings": self._settings, **owner}).encode())
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Unlock the folder, and delete it if it contains no finished shots."""
-        with suppress(OSError):  # Windows deletes no file that is open
-            if not any(self.path.glob("shot-*.json")):
-                self._delete_shots()
-                (self.path / "lock").unlink()
-        self._lock.release()
-        with suppress(OSError):  # finished shots, or files of another program
-            self.path.rmdir()
-
-    def _read_job(self) -> dict[str, Any] | None:
-        """Return settings, process and host of the last run; None if the folder contains no shots."""
-        try:
-            names = [entry.name for entry in self.path.iterdir()]
-            if all(name == "lock" or _TEMPORARY.fullmatch(name) for name in names):
-                return None
-            job = json.loads(self._job.read_text(encoding="utf-8"))
-            return {name: job[name] for name in ("settings", "process", "host")}
-        except FileNotFoundError:
-            if not self.path.exists():
-                return None
-        except (OSError, ValueError, TypeError, KeyError):
-            pass
-        raise VideoError(f"{self.path} already exists and was not created by colorzoo. Rename this folder.")
-
-    def _is_resumable(self) -> bool:
-        """Return whether the shots have the same settings.
-
-        The result is True for a folder without shots. An error is raised for finished shots with other
-        settings if ``overwrite`` is False.
-        """
-        job = self._read_job()
-        if job is None or job["settings"] == self._settings:
-            return True
-        if self._overwrite or not any(self.path.glob("shot-*.json")):
-            return False
-        raise VideoError(
-            f"{self.path} contains shots of an interrupted run with another source or other settings. "
-            "Repeat the earlier command to resume that run, or set --overwrite to delete the shots."
-        )
-
-    def _acquire(self) -> None:
-        """Lock the folder, which is created if it is missing."""
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            job = self._read_job()
-            owner = "another process" if job is None else f"process {job['process']} on {job['host']}"
+    keys = dict(sorted((keys or {}).items()))
+    # open the film
+    _check_paths(source, out)
+    film: Source
+    if not source.is_dir():
+        film = VideoFile(source, choose_encoding(out, codec, crf, sound=sound))
+    elif out.suffix or out.is_file():
+        raise VideoError(f"OUT must be a folder because IN is a folder of frames, got {out}")
+    elif codec or crf is not None or not sound:
+        raise VideoError("--codec, --crf and --no-sound require a video file as IN, got a folder of frames")
+    else:
+        film = FrameFolder(source)
+    # choose the model, and identify the result by the source, the model and the settings
+    use: Use = "frames" if keys or reference else "automatic"
+    choice = choose_model(model, use, weights)
+    try:
+        key_hashes = {number: sha256_of(path) for number, path in keys.items()}
+        reference_hash = sha256_of(reference) if reference else ""
+    except OSError as error:
+        raise VideoError(f"{error.filename}: {error.strerror}") from error
+    settings = {
+        "steady": steady,
+        "strength": strength,
+        "temperature": temperature,
+        "size": size,
+        "border": border,
+        "codec": codec,
+        "crf": crf,
+        "no_sound": not sound,
+        "precision": precision,
+    }
+    used_files = [UsedFile("reference", reference.name, reference_hash)] if reference else []
+    decisive = [_METHOD, settings, key_hashes, reference_hash, out.suffix.lower()]
+    origin = model_provenance(choice, decisive, options=settings, files=used_files)
+    origin = with_source(origin, film.digest())
+    summary: dict[str, Any] = {
+        "status": "planned",
+        "model": choice.name,
+        "description": film.describe(),
+        "notes": [],
+    }
+    # keep a result with the same source and settings
+    if not overwrite and os.path.lexists(out):
+        stored = read_provenance(out)
+        if stored is None or (stored.source, stored.settings) != (origin.source, origin.settings):
             raise VideoError(
-                f"{self.out} is being written by {owner}. Wait until it ends, or choose another OUT."
-            ) from None
-        except OSError as error:
-            raise VideoError(f"{self.path} cannot be created: {error.strerror}") from error
+                f"{out} already exists and has a different source or settings. Set --overwrite to replace "
+                "OUT."
+            )
+        notes = ["already exists with the same source and settings"]
+        return summary | {"status": "skipped", "notes": notes}
+    # reject line art, except for a model that the user chose
+    photo_choice = choose_model(None, "automatic")
+    if all(choose_for_image(photo_choice, image) is not photo_choice for image in film.sample()):
+        problem = f"the frames of {source} are line art, which models for photographs leave gray"
+        if choice.is_replaceable:
+            frames = source if source.is_dir() else "FOLDER_OF_FRAMES"
+            raise VideoError(
+                f"{problem}. To color the frames one by one, run `colorzoo colorize {frames} -o OUT "
+                "--palette COLORS`, or with --reference IMG. To use a model for photographs, set --model."
+            )
+        film.issues.notes.append(problem)
+    parts = PartsFolder(out, f"{origin.source} {origin.settings}", overwrite=overwrite)
+    if dry_run:
+        plan = parts.plan()
+        return summary | {"notes": [*film.issues.notes, *([plan] if plan else [])]}
+    # load the model, the key frames and the reference
+    start = time.monotonic()
+    if (keys or reference) and "exemplar" not in model_card(choice.name).guidance:
+        raise VideoError(
+            f"--key and --reference require a model that supports references, got {choice.name}. Run "
+            "`colorzoo models --guidance exemplar` to list these models."
+        )
+    colorizer = Colorizer(choice, device=device, precision=precision, size=size, temperature=temperature)
+    colorer = FrameColorer(
+        colorizer,
+        {number: read_image(path) for number, path in keys.items()},
+        colorizer.exemplar_of(reference, Recipe(), None),
+        1.0 if strength is None else strength,
+    )
+    colored_part = parse_border(border, "--border")
+    if keys and colored_part == "automatic":
+        colored_part = "none"  # key frames are images of whole frames
+    # colorize and publish
+    missing_keys = dict.fromkeys(keys)
+    interrupts = record_interrupts()
+    with progress_bar("colorizing frames", summary["description"]["frames"], log_every=10.0) as advance:
 
-    def _require_new_result(self) -> None:
-        """Raise an error if the result exists and must not be replaced."""
-        if not self._overwrite and os.path.lexists(self.out):
-            raise VideoError(f"{self.out} already exists. Set --overwrite to replace OUT.")
+        def tick(number: int) -> None:
+            advance()
+            missing_keys.pop(number, None)
+            if interrupts:
+                raise KeyboardInterrupt
 
-    def finished(self, first: int) -> Shot | None:
-        """Return the shot that starts at frame ``first``, or None if it is not finished."""
-        try:
-            shot = Shot(**json.loads(self._note(first).read_text(encoding="utf-8")))
-            return replace(shot, notes=tuple(shot.notes))
-        except (OSError, ValueError, TypeError):
-            return None
-
-    def part(self, first: int, extension: str) -> Path:
-        """Return the path of the file or folder for the shot that starts at frame ``first``."""
-        return self.path / f"shot-{first:08d}{extension}"
-
-    def finish(self, shot: Shot) -> None:
-        """Write the JSON file that marks a shot as finished."""
-        write_whole(self._note(shot.first), json.dumps(asdict(shot)).encode())
-
-    def publish(self, result: Path, record: ImageProvenance | None) -> list[str]:
-        """Move the result and its record to their destination, and delete the shots.
-
-        In a folder, frames of an earlier result that this program wrote are deleted. The record contains the
-        names and hashes of the frames for this purpose.
-
-        Args:
-            result: Complete result inside the folder of shots.
-            record: Provenance record for the sidecar file of the result, or None.
-
-        Returns:
-            Notes for the user on images of other programs in the destination.
-
-        Raises:
-            VideoError: The result exists and ``overwrite`` is False, or the result cannot be moved.
-        """
-        out, notes = self.out, list[str]()
-        self._require_new_result()
-        frames: dict[str, str] = {}
-        if result.is_dir():
-            listed = self.path / "frames.json"  # also lists frames that an interrupted run moved to OUT
-            with suppress(OSError, ValueError):
-                frames = json.loads(listed.read_text(encoding="utf-8"))
-            frames |= {file.name: sha256_of(file) for file in result.iterdir()}
-            write_whole(listed, json.dumps(frames).encode())
-            if any(not (result / name).exists() and not (out / name).exists() for name in frames):
-                self._delete_shots()
-                raise VideoError(f"frames of an interrupted run are missing in {out}. Repeat the command.")
-        # a full disk is found here, before the earlier result is changed
-        if record is not None and frames:
-            record = replace(record, frames=json.dumps(frames))
-        update_sidecar(result, Metadata(), record)
-        sidecar = sidecar_path(out)
-        try:
-            if out.is_dir():  # not replaced as a whole, because it may contain other files
-                earlier, written = read_provenance(out), dict[str, str]()
-                if earlier:
-                    with suppress(ValueError, TypeError):  # a damaged record
-                        written = dict(json.loads(earlier.frames or "{}"))
-                for file in visible_entries(out):
-                    if file.name in frames or not file.is_file():
-                        continue
-                    if written.get(file.name) == sha256_of(file):
-                        file.unlink()
-                    elif file.suffix.lower() in READABLE:
-                        notes.append(file.name)
-                sidecar.unlink(missing_ok=True)
-                for frame in sorted(result.iterdir()):
-                    frame.replace(out / frame.name)
-            else:
-                sidecar.unlink(missing_ok=True)
-                result.replace(out)
-            if record is not None:
-                sidecar_path(result).replace(sidecar)
-        except OSError as error:
-            raise VideoError(f"{out} cannot be written: {error.strerror}") from error
-        self._delete_shots()
-        if len(notes) > 1:
-            notes = [f"{notes[0]} and {len(notes) - 1} other images"]
-        return [f"{out.name} also contains {name}, which this run did not write" for name in notes]
-
-    def _delete_shots(self) -> None:
-        """Delete the files of earlier runs, the marks of finished shots first; other files remain."""
-        own = [entry for entry in self.path.iterdir() if _OWN.fullmatch(entry.name)]
-        for entry in sorted(own, key=lambda entry: entry.suffix != ".json"):
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry, ignore_errors=True)
-            else:
-                entry.unlink(missing_ok=True)
-        self._job.unlink(missing_ok=True)
-
-    def _note(self, first: int) -> Path:
-        return self.path / f"shot-{first:08d}.json"
-
-
-def parts_path(out: Path) -> Path:
-    """Return the path of the `PartsFolder` of a result."""
-    named = out if out.name not in ("", "..") else out.resolve()  # such as the working directory
-    return named.parent / f"{named.name}.parts"
+        shots, resumed_count = color_shots(
+            film,
+            colorer,
+            parts,
+            steady=steady,
+            size=colorizer.size,
+            border=colored_part,
+            tick=tick,
+            origin=origin if embed_provenance else None,
+        )
+    return summary | {
+        "status": "colored",
+        "frames": sum(shot.count for shot in shots),
+        "shots": [shot.first for shot in shots],
+        "broken": film.issues.broken,
+        "notes": [
+            *film.issues.lines(),
+            *dict.fromkeys(note for shot in shots for note in shot.notes),
+            *(f"--key {number}: the video has no frame {number}" for number in missing_keys),
+        ],
+        "incomplete": bool(film.issues.incomplete),
+        "resumed": resumed_count,
+        "seconds": round(time.monotonic() - start, 1),
+    }
 
 
 @torch.inference_mode()
-def color_video(
+def color_shots(
     source: Source,
     colorer: FrameColorer,
     parts: PartsFolder,
@@ -297,10 +231,10 @@ def color_video(
     steady: float = 0.97,
     size: int,
     border: BorderSetting = "automatic",
-    tick: Callable[[], None] = lambda: None,
+    tick: Callable[[int], None] = lambda _: None,
     origin: ImageProvenance | None = None,
 ) -> tuple[list[Shot], int]:
-    """Colorize a video shot by shot and write the result.
+    """Colorize the shots of a video and publish the result.
 
     Args:
         source: Video file or folder of frames.
@@ -312,7 +246,7 @@ def color_video(
         size: Shorter side of the network input in pixels.
         border: Part of the frames to colorize; ``"automatic"`` detects a border of uniform tone, such as a
             film rebate, in the first frame of each shot.
-        tick: Function called after each frame, for a progress bar.
+        tick: Function called with the number of each processed or reused frame, for a progress bar.
         origin: Provenance to store in the result; None stores no provenance.
 
     Returns:
@@ -330,21 +264,88 @@ def color_video(
             shot = parts.finished(first.number)
             if shot is None:
                 writer = source.part(parts.part(first.number, source.extension))
-                shot_colorizer = _ShotColorizer(writer, colorer, first, steady, size, border)
-                for frame in shot_frames:
-                    shot_colorizer.add(frame)
-                    tick()
-                shot = shot_colorizer.finish()
+                shot = _color_shot(
+                    shot_frames, writer, colorer, steady=steady, size=size, border=border, tick=tick
+                )
                 parts.finish(shot)
             else:
-                for _ in shot_frames:  # frames must be read to reach the next shot
-                    tick()
+                for frame in shot_frames:  # frames must be read to reach the next shot
+                    tick(frame.number)
                 reused_count += shot.count
             shots.append(shot)
         result = parts.path / f"whole{parts.out.suffix}"
         source.join([parts.part(shot.first, source.extension) for shot in shots], result, origin)
         source.issues.notes += parts.publish(result, origin)
     return shots, reused_count
+
+
+def _color_shot(
+    frames: Iterator[VideoFrame],
+    writer: FilePart | FolderPart,
+    colorer: FrameColorer,
+    *,
+    steady: float,
+    size: int,
+    border: BorderSetting,
+    tick: Callable[[int], None],
+) -> Shot:
+    """Colorize, stabilize and write the frames of one shot; see `color_shots` for the arguments."""
+    first = next(frames)
+    # the part within the border, and the sizes, are equal for all frames of a shot
+    gray = RasterImage(first.image.gray())
+    inside = select_part(gray, border)
+    colorer.start_shot(None if inside is None else (inside, gray.size))
+
+    def lightness_of(frame: VideoFrame) -> Tensor:
+        whole: Tensor = frame.image.lightness()
+        return whole if inside is None else whole[..., *inside.slices]
+
+    height, width = lightness_of(first).shape[-2:]
+    small_size = working_size(height, width, size)
+    # bilinear sampling is fast, and it has no aliasing below a factor of 2
+    interpolation = cv2.INTER_LINEAR if width < 2 * small_size[1] else cv2.INTER_AREA
+    window = max(6, min(_MOST_WAITING, _WAITING_BYTES // (3 * height * width)))  # number of buffered frames
+    exposure, colors = ExposureHold(), SteadyColors(steady, window, every=colorer.needs_every_frame)
+    waiting: deque[VideoFrame] = deque()
+
+    def predict(frame: VideoFrame, factor: float) -> Tensor:
+        # the full lightness is computed again, because it would occupy too much memory while frames wait
+        small = shrink_lightness(lightness_of(frame), small_size)
+        return colorer.color(frame, exposed(small, factor))
+
+    def write(ab_maps: list[Tensor]) -> None:
+        for ab in ab_maps:
+            writer.write(waiting.popleft(), ab[0], inside)
+
+    count = 0
+    for frame in itertools.chain([first], frames):
+        # reduce the frame with a fast method, for exposure and motion estimation
+        small = cv2.resize(lightness_of(frame)[0, 0].numpy(), small_size[::-1], interpolation=interpolation)
+        lightness = torch.from_numpy(small.reshape(1, 1, *small_size))
+        factor = exposure.factor(lightness)
+        # buffer the frame, and write frames whose colors are complete
+        waiting.append(frame)
+        is_key = colorer.is_key(frame, lightness)
+        write(colors.add(exposed(lightness, factor), partial(predict, frame, factor), fixed=is_key))
+        count += 1
+        tick(frame.number)
+    write(colors.flush())
+    writer.close()
+    return Shot(first.number, count, tuple(colorer.notes))
+
+
+def write_frame(source: Path, out: Path, number: int, *, overwrite: bool = False) -> None:
+    """Write one video frame as a gray image, which the user can colorize and pass as a key frame.
+
+    Raises:
+        ColorzooError: The frame does not exist, or the image cannot be written.
+    """
+    _check_paths(source, out)
+    film = FrameFolder(source) if source.is_dir() else VideoFile(source, Encoding("ffv1"))
+    if os.path.lexists(out) and not overwrite:
+        raise VideoError(f"{out} already exists. Set --overwrite to replace this file.")
+    image = gray_frame(film, number)
+    write_image(out, np.repeat(image.levels[..., None], 3, axis=2), image, overwrite=overwrite)
 
 
 def gray_frame(source: Source, number: int) -> RasterImage:
@@ -362,79 +363,9 @@ def gray_frame(source: Source, number: int) -> RasterImage:
     return RasterImage((gray * 255).round().numpy().astype(np.uint8))
 
 
-class _ShotColorizer:
-    """Colorizer for the frames of one shot.
-
-    Args:
-        writer: Encoder or writer of the shot.
-        colorer: Colorizer of single frames.
-        first: First frame of the shot.
-        steady: Strength of the temporal stabilization.
-        size: Shorter side of the network input in pixels.
-        border: Part of the frames to colorize.
-    """
-
-    def __init__(
-        self,
-        writer: FilePart | FolderPart,
-        colorer: FrameColorer,
-        first: VideoFrame,
-        steady: float,
-        size: int,
-        border: BorderSetting,
-    ) -> None:
-        self._writer, self._colorer, self._size = writer, colorer, size
-        self._waiting: deque[VideoFrame] = deque()
-        self._exposure = ExposureHold()
-        self._shot = Shot(first.number, 0)
-        gray = RasterImage(first.image.gray())
-        self._inside = select_part(gray, border)
-        pixels = self._lightness(first).numel()
-        window = max(6, min(_MOST_WAITING, _WAITING_BYTES // (3 * pixels)))  # number of buffered frames
-        self._colors = SteadyColors(steady, window, every=colorer.needs_every_frame)
-        colorer.start_shot(None if self._inside is None else (self._inside, gray.size))
-
-    def add(self, frame: VideoFrame) -> None:
-        """Buffer a frame; colorize and write frames when the buffer is full."""
-        lightness = self._lightness(frame)
-        small = _small_copy(lightness, self._working_size(lightness))
-        factor = self._exposure.factor(small)
-        self._waiting.append(frame)
-        self._shot = replace(self._shot, count=self._shot.count + 1)
-        predict = partial(self._predict, frame, factor)
-        is_key = self._colorer.is_key(frame, small)
-        self._write(self._colors.add(exposed(small, factor), predict, fixed=is_key))
-
-    def _predict(self, frame: VideoFrame, factor: float) -> Tensor:
-        """Predict the ab ``(1, 2, h, w)`` of a frame with the model."""
-        lightness = self._lightness(frame)
-        small = shrink_lightness(lightness, self._working_size(lightness))
-        return self._colorer.color(frame, exposed(small, factor))
-
-    def _working_size(self, lightness: Tensor) -> tuple[int, int]:
-        height, width = lightness.shape[-2:]
-        return working_size(height, width, self._size)
-
-    def _lightness(self, frame: VideoFrame) -> Tensor:
-        """Return the lightness ``(1, 1, H, W)`` of the part of a frame within the border."""
-        lightness: Tensor = frame.image.lightness()
-        return lightness if self._inside is None else lightness[..., *self._inside.slices]
-
-    def finish(self) -> Shot:
-        """Write the remaining frames and return the finished shot."""
-        self._write(self._colors.flush())
-        self._writer.close()
-        return replace(self._shot, notes=tuple(self._colorer.notes))
-
-    def _write(self, colors: list[Tensor]) -> None:
-        """Write the next buffered frames with their ab ``(1, 2, h, w)``."""
-        for ab in colors:
-            self._writer.write(self._waiting.popleft(), ab[0], self._inside)
-
-
-def _small_copy(lightness: Tensor, size: tuple[int, int]) -> Tensor:
-    """Downscale lightness ``(1, 1, H, W)`` with a fast method, for motion estimation."""
-    is_near = lightness.shape[-1] < 2 * size[1]  # bilinear sampling has no aliasing below a factor of 2
-    interpolation = cv2.INTER_LINEAR if is_near else cv2.INTER_AREA
-    small = cv2.resize(lightness[0, 0].numpy(), size[::-1], interpolation=interpolation)
-    return torch.from_numpy(small.reshape(1, 1, *size))
+def _check_paths(source: Path, out: Path) -> None:
+    """Raise an error if the source is missing or is also the output."""
+    if not source.exists():
+        raise VideoError(f"{source}: no such file or folder")
+    if os.path.realpath(source) == os.path.realpath(out):
+        raise VideoError(f"{out} is also the source. Choose another OUT.")
