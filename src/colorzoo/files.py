@@ -21,7 +21,7 @@ try:
 except ImportError:  # Windows, which does not delete open files
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["megabytes", "remove_leftovers", "sha256_of", "whole_file"]
+__all__ = ["megabytes", "remove_leftovers", "sha256_of", "whole_file", "write_atomic"]
 
 _ABANDONED = 3600.0  # seconds without a write after which a temporary file is abandoned
 
@@ -64,20 +64,24 @@ def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[IO[bytes]]:
             os.link(partial, path)  # never replaces a file, in contrast to a rename
         except OSError:  # the target exists, or the file system does not support hard links
             if os.path.lexists(path):  # created while the content was written
-                raise FileExistsError(f"{path} already exists") from None
+                raise FileExistsError(errno.EEXIST, "already exists", str(path)) from None
             partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def write_atomic(path: Path, data: bytes | memoryview) -> None:
-    """Write a file atomically; missing folders are created.
+def write_atomic(path: Path, data: bytes | memoryview, *, overwrite: bool = True) -> None:
+    """Write a file atomically; see `whole_file`, which also writes in several steps.
+
+    Examples:
+        >>> write_atomic(Path("notes.txt"), b"two images")
 
     Raises:
+        FileExistsError: The target exists and ``overwrite`` is False, or the parent of the target is a file.
         OSError: The file cannot be written; the error contains the path of the file.
     """
     try:
-        with whole_file(path) as file:
+        with whole_file(path, overwrite=overwrite) as file:
             file.write(data)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error

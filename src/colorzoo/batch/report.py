@@ -28,12 +28,11 @@ from torch import Tensor
 from colorzoo.batch.task import ALREADY_DONE, FileResult
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError
-from colorzoo.files import digest_of
+from colorzoo.files import digest_of, write_atomic
 from colorzoo.guidance.border import parse_border
 from colorzoo.image_io.provenance import read_provenance
 from colorzoo.image_io.raster_image import as_rgb
 from colorzoo.image_io.read import read_image
-from colorzoo.image_io.write import write_whole
 
 KINDS = (".csv", ".html")
 """Extensions of reports."""
@@ -212,12 +211,13 @@ def write_report(path: Path, entries: Sequence[ReportEntry]) -> list[Path]:
         entries: Report rows, in the order of the report.
 
     Raises:
-        ColorzooError: A file cannot be written, or an HTML page would replace a file that is not a report.
+        ColorzooError: An HTML page would replace a file that is not a report.
+        OSError: A file cannot be written.
     """
     if path.suffix.lower() == ".csv":
         rows = ([getattr(entry, name) for name in COLUMNS] for entry in entries)
         table = _line(COLUMNS) + "".join(map(_line, rows))
-        write_whole(path, table.encode("utf-8", "surrogateescape"))  # keeps file names that are not UTF-8
+        write_atomic(path, table.encode("utf-8", "surrogateescape"))  # keeps file names that are not UTF-8
         return [path]
     page_count = max(1, math.ceil(len(entries) / PER_PAGE))
     further_pages = [path.with_name(f"{path.stem}-{n}{path.suffix}") for n in range(2, page_count + 1)]
@@ -229,7 +229,7 @@ def write_report(path: Path, entries: Sequence[ReportEntry]) -> list[Path]:
         first = index * PER_PAGE
         images = [asdict(entry) for entry in entries[first : first + PER_PAGE]]
         data = {"report": os.path.abspath(path), "pages": names, "page": page.name, "images": images}
-        write_whole(page, _page(data))
+        write_atomic(page, _page(data))
     return pages
 
 

@@ -18,9 +18,9 @@ from PIL import Image
 from colorzoo import __version__
 from colorzoo.batch.task import FileResult
 from colorzoo.errors import ColorzooError
+from colorzoo.files import write_atomic
 from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.provenance import SOURCE_TYPES, read_provenance
-from colorzoo.image_io.write import write_whole
 
 _ON_CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 _TRIAL = {"action": "c2pa.created", "digitalSourceType": f"{SOURCE_TYPES}algorithmicMedia"}
@@ -103,7 +103,7 @@ def sign_results(results: Iterable[FileResult], signer: Signer, advance: Callabl
             try:
                 content = io.BytesIO(path.read_bytes())
                 if Reader.try_create(mime_type, content) is None:  # not signed yet
-                    write_whole(path, _signed(content, mime_type, _manifest(path.name, actions), signer))
+                    write_atomic(path, _signed(content, mime_type, _manifest(path.name, actions), signer))
             except (OSError, C2paError) as error:
                 raise ColorzooError(f"--sign: {path} cannot be signed: {error}") from error
         advance()

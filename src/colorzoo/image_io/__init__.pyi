@@ -39,7 +39,6 @@ from .write import output_bit_depth as output_bit_depth
 from .write import to_pil as to_pil
 from .write import write_image as write_image
 from .write import write_notes as write_notes
-from .write import write_whole as write_whole
 
 __all__ = [
     "IN_COLOR",
@@ -83,5 +82,4 @@ __all__ = [
     "without_positions",
     "write_image",
     "write_notes",
-    "write_whole",
 ]

@@ -16,7 +16,7 @@ from typing import IO, Any, Literal
 from PIL import Image
 
 from colorzoo.errors import ImageError
-from colorzoo.files import whole_file
+from colorzoo.files import whole_file, write_atomic
 from colorzoo.image_io.exif import TIFF_HEADER
 from colorzoo.image_io.raster_image import Levels, RasterImage, quantized
 from colorzoo.image_io.read import (
@@ -37,7 +37,6 @@ from colorzoo.image_io.write import (
     output_format,
     save_options,
     write_error,
-    write_whole,
 )
 
 # maximum duration in milliseconds and maximum number of repetitions that all formats support
@@ -213,7 +212,7 @@ def write_frames(
             path.parent.mkdir(parents=True, exist_ok=True)  # fails before the frames are colorized
             content = io.BytesIO()
             _write_animation(content, checked_frames, source, file_format, quality)
-            write_whole(path, content.getvalue(), overwrite=overwrite)
+            write_atomic(path, content.getvalue(), overwrite=overwrite)
     except OSError as error:
         raise write_error(path, error) from error
     return path

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from colorzoo.errors import DiskFullError, ImageError
-from colorzoo.files import whole_file
+from colorzoo.files import write_atomic
 from colorzoo.image_io.exif import TIFF_HEADER, copy_directories
 from colorzoo.image_io.formats import WRITABLE
 from colorzoo.image_io.metadata import (
@@ -88,7 +88,10 @@ def write_image(
         content = encode(rgb, like, kind, quality)
     except OSError as error:
         raise ImageError(f"{path} cannot be encoded as {kind}: {error}") from error
-    write_whole(path, content, overwrite=overwrite)
+    try:
+        write_atomic(path, content, overwrite=overwrite)
+    except OSError as error:
+        raise write_error(path, error) from error
     return path
 
 
@@ -99,7 +102,11 @@ def write_layers(
     from colorzoo.image_io.layers import encode_layers  # few results have layers
 
     check_target(path, like, output_format(path), overwrite=overwrite)
-    write_whole(path, encode_layers(steps, like), overwrite=overwrite)
+    content = encode_layers(steps, like)
+    try:
+        write_atomic(path, content, overwrite=overwrite)
+    except OSError as error:
+        raise write_error(path, error) from error
     return path
 
 
@@ -372,17 +379,8 @@ def _web_options(data: Metadata) -> dict[str, Any]:
     return {"icc_profile": data.icc or b"", "exif": exif or b"", "xmp": data.xmp or b""}
 
 
-def write_whole(path: Path, content: bytes, *, overwrite: bool = True) -> None:
-    """Write a file atomically; raise `ImageError` if it cannot be written."""
-    try:
-        with whole_file(path, overwrite=overwrite) as file:
-            file.write(content)
-    except OSError as error:
-        raise write_error(path, error) from error
-
-
 def write_error(path: Path, error: OSError) -> ImageError:
-    """Return an `ImageError` that names the path, for an error raised by `colorzoo.files.whole_file`."""
+    """Return an `ImageError` that names the path, for an error that `colorzoo.files` raises."""
     if isinstance(error, FileExistsError):
         if path.parent.is_dir():
             return ImageError(_exists_message(path))

@@ -29,6 +29,7 @@ from colorzoo.batch import (
 )
 from colorzoo.console import print_line, progress_bar, record_interrupts
 from colorzoo.errors import ColorzooError, GuidanceError
+from colorzoo.files import write_atomic
 from colorzoo.guidance import (
     DEFAULT_REACH,
     BoxHint,
@@ -48,7 +49,6 @@ from colorzoo.image_io import (
     read_image,
     read_list,
     skipped_files_message,
-    write_whole,
 )
 from colorzoo.inference import (
     choose_for_guidance,
@@ -113,7 +113,7 @@ def colorize_images(args: ColorizeOptions) -> int:
         print(f"colorzoo: {', '.join(listed)}", file=sys.stderr)
     failures = [result.list_entry(args.output) for result in results if result.status == "failed"]
     if args.failed:
-        write_whole(Path(args.failed), join_names(failures), overwrite=args.overwrite)
+        write_atomic(Path(args.failed), join_names(failures), overwrite=args.overwrite)
         if any("\n" in name for name in failures):
             print_line(
                 f"colorzoo: the paths in {args.failed} are separated by zero bytes, because a path contains "

@@ -14,6 +14,7 @@ from colorzoo.apps.cli._options import Command
 from colorzoo.console import align, print_line, print_table, progress_bar
 from colorzoo.environment import core_count
 from colorzoo.errors import ColorzooError
+from colorzoo.files import write_atomic
 from colorzoo.settings import PositiveInt, Probability, Range, argument, option
 
 HELP = "verify data sets, pack them into shards and measure color priors"
@@ -35,7 +36,8 @@ def _run_prior(args: PriorOptions) -> int:
     """Measure the frequencies of the color bins and write them; return 1 if images cannot be read.
 
     Raises:
-        ColorzooError: The folder contains no images, or the output file cannot be written.
+        ColorzooError: The folder contains no images, or the output folder does not exist.
+        OSError: The output file cannot be written.
     """
     if args.output.suffix != ".npy":
         raise ColorzooError(f"--output must end in .npy, got {args.output}")
@@ -44,14 +46,13 @@ def _run_prior(args: PriorOptions) -> int:
     import numpy as np
 
     from colorzoo.data import find_sources, measure_prior
-    from colorzoo.image_io import write_whole
 
     sources = find_sources(args.root)
     with progress_bar("counting colors", len(sources)) as advance:
         prior = measure_prior(sources, threads=args.threads, tick=advance)
     stream = io.BytesIO()
     np.save(stream, prior.frequencies.numpy(), allow_pickle=False)
-    write_whole(args.output, stream.getvalue())
+    write_atomic(args.output, stream.getvalue())
     print_line(f"{args.output} ({prior.images:,} images)", sys.stdout)
     for name in prior.broken:
         print_line(f"skipped {name}: the file cannot be read", sys.stderr)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from colorzoo.apps.cli._options import Command
 from colorzoo.errors import ColorzooError
+from colorzoo.files import write_atomic
 from colorzoo.registry import list_models
 from colorzoo.settings import argument, option
 
@@ -43,8 +44,6 @@ def run(args: NewPaperOptions) -> int:
     Raises:
         ColorzooError: The name is invalid or already used, or a file already exists.
     """
-    from colorzoo.image_io import write_whole
-
     contents = paper_files(args.name, zoo=args.zoo, gan=args.gan)
     if args.zoo and not _ZOO.is_dir():
         raise ColorzooError(
@@ -54,7 +53,7 @@ def run(args: NewPaperOptions) -> int:
         if path.exists():
             raise ColorzooError(f"{path} already exists. Choose another NAME, or delete this file.")
     for path, text in contents.items():
-        write_whole(path, text.encode())
+        write_atomic(path, text.encode())
         print(path)
     if args.zoo:
         print(f'Next: python -m pytest -k {args.name} -m ""')

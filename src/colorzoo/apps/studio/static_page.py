@@ -25,7 +25,7 @@ from colorzoo import create_coloring_model
 from colorzoo.card import ModelCard, Weights
 from colorzoo.engines import graph_samples, write_graph
 from colorzoo.errors import ColorzooError
-from colorzoo.files import remove_leftovers, sha256_of, whole_file
+from colorzoo.files import remove_leftovers, sha256_of, whole_file, write_atomic
 from colorzoo.image_io import read_image
 from colorzoo.weights import WeightFile, cache_home, fetch, list_weights
 
@@ -111,7 +111,7 @@ def write_page(folder: Path, card: ModelCard, images: Sequence[Path]) -> int:
             raise ColorzooError(
                 f"--static must not replace or delete an input, got {image}. Copy the image elsewhere."
             )
-    _write_folder(folder, content, settings)
+    _write_folder(folder, content, settings, old_settings)
     return sum(map(len, content.values())) + (folder / _SETTINGS).stat().st_size
 
 
@@ -138,13 +138,16 @@ def _read_settings(folder: Path) -> dict[str, Any]:
     )
 
 
-def _write_folder(folder: Path, content: dict[str, bytes], settings: dict[str, Any]) -> None:
+def _write_folder(
+    folder: Path, content: dict[str, bytes], settings: dict[str, Any], old_settings: dict[str, Any]
+) -> None:
     """Write the files of a page, and delete the unchanged files of the old page.
 
     Args:
         folder: Output folder.
         content: New files by their path in the folder.
         settings: Content of ``page.json``. The field ``files`` lists the path and SHA-256 of each new file.
+        old_settings: Content of ``page.json`` before the export; empty in a new folder.
 
     Raises:
         ColorzooError: A new file would replace a file that this module did not write, or the folder cannot
@@ -153,7 +156,6 @@ def _write_folder(folder: Path, content: dict[str, bytes], settings: dict[str, A
     is_new = not folder.exists()
     lock_path = folder / ".colorzoo-lock"
     lock = FileLock(lock_path)
-    old_settings = _read_settings(folder)
     new_files = settings["files"]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -171,8 +173,7 @@ def _write_folder(folder: Path, content: dict[str, bytes], settings: dict[str, A
                 )
         # list old and new files first, so that a killed process leaves a page that can be replaced
         both = {**settings, **old_settings, "files": [*old_files, *new_files]}
-        with whole_file(folder / _SETTINGS) as file:
-            file.write(json.dumps(both).encode())
+        write_atomic(folder / _SETTINGS, json.dumps(both).encode())
         for name in content:
             remove_leftovers((folder / name).parent)
         # write all temporary files before the first file is replaced, so that a full disk changes no file

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import shutil
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from colorzoo.apps.video.frames import VideoError
-from colorzoo.files import sha256_of
+from colorzoo.files import sha256_of, write_atomic
 from colorzoo.image_io import (
     READABLE,
     ImageProvenance,
@@ -24,7 +25,6 @@ from colorzoo.image_io import (
     sidecar_path,
     update_sidecar,
     visible_entries,
-    write_whole,
 )
 
 _TEMPORARY = re.compile(r"\.colorzoo-.+\.part")
@@ -96,7 +96,7 @@ class PartsFolder:
             if not self._is_resumable():
                 self._delete_shots()
             owner = {"process": os.getpid(), "host": platform.node()}
-            write_whole(self._job, json.dumps({"settings": self._settings, **owner}).encode())
+            _write_json(self._job, {"settings": self._settings, **owner})
         except BaseException:
             self.__exit__()
             raise
@@ -176,7 +176,7 @@ class PartsFolder:
 
     def finish(self, shot: Shot) -> None:
         """Write the JSON file that marks a shot as finished."""
-        write_whole(self.part(shot.first, ".json"), json.dumps(asdict(shot)).encode())
+        _write_json(self.part(shot.first, ".json"), asdict(shot))
 
     def publish(self, result: Path, record: ImageProvenance | None) -> list[str]:
         """Move the result and its record to their destination, and delete the shots.
@@ -202,7 +202,7 @@ class PartsFolder:
             with suppress(OSError, ValueError):
                 frames = json.loads(listed.read_text(encoding="utf-8"))
             frames |= {file.name: sha256_of(file) for file in result.iterdir()}
-            write_whole(listed, json.dumps(frames).encode())
+            _write_json(listed, frames)
             if any(not (result / name).exists() and not (out / name).exists() for name in frames):
                 self._delete_shots()
                 raise VideoError(f"frames of an interrupted run are missing in {out}. Repeat the command.")
@@ -254,3 +254,10 @@ def parts_path(out: Path) -> Path:
     """Return the path of the `PartsFolder` of a result."""
     named = out if out.name not in ("", "..") else out.resolve()  # such as the working directory
     return named.parent / f"{named.name}.parts"
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    try:
+        write_atomic(path, json.dumps(content).encode())
+    except OSError as error:
+        raise VideoError(f"{path} cannot be written: {error.strerror}") from error

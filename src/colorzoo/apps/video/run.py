@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -36,7 +36,6 @@ from colorzoo.guidance import BorderSetting, Recipe, parse_border
 from colorzoo.image_io import ImageProvenance, RasterImage, read_image, read_provenance, write_image
 from colorzoo.inference import Colorizer, choose_for_image, select_part, shrink_lightness, working_size
 from colorzoo.registry import model_card
-from colorzoo.settings import Precision
 from colorzoo.weights import choose_model
 
 Source = VideoFile | FrameFolder
@@ -54,7 +53,7 @@ def colorize_video(
     model: str | None = None,
     weights: str = "default",
     device: str = "auto",
-    precision: Precision = "auto",
+    precision: Literal["auto", "float32", "bfloat16"] = "auto",
     size: int | None = None,
     strength: float | None = None,
     temperature: float | None = None,
