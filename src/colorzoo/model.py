@@ -20,7 +20,7 @@ from colorzoo import __version__
 from colorzoo.card import GuidanceKind, InputKind, OutputKind
 from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.guidance import Boxes, Exemplar, Guidance, Regions
-from colorzoo.networks.blocks import is_traced
+from colorzoo.networks.blocks import is_traced, layer_outputs
 from colorzoo.prediction import Prediction
 from colorzoo.settings import check_arguments, constructor_parameters, plain_arguments
 from colorzoo.weights import apply_weights
@@ -185,8 +185,6 @@ class ColoringModel(nn.Module):
         """
         if not self.feature_layers:
             return ()
-        from colorzoo.networks.recording import layer_outputs
-
         return layer_outputs(self, self.feature_layers, lambda: self(lightness))
 
     @classmethod

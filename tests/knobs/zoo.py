@@ -57,7 +57,6 @@ KNOBS = {
     "ci2018_small": Knobs(
         base={"hints": 1.0},
         values={"width": 0.25, "blocks": (1, 1, 2, 1), "hints": 0.0, "local_features": "illustration2vec"},
-        exempt=("discriminator_width", "discriminator_side"),
         batch=16,
     ),
     "colorzoo2026": Knobs(

@@ -8,9 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.losses import soft_histogram, weighted_sum
-from colorzoo.networks.axial import AxialAttention
 from colorzoo.networks.renaming import rename_keys
-from colorzoo.zoo.blanch2021.model import NAMES
+from colorzoo.zoo.blanch2021.model import NAMES, AxialAttention
 from colorzoo.zoo.blanch2021.task import Blanch2021, ScaledPrediction
 from parity.cases import Golden, case
 from parity.pipelines.blanch2021 import (

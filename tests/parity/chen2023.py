@@ -17,7 +17,7 @@ from colorzoo.losses import (
     self_reference_l1,
     unmatched_perceptual,
 )
-from colorzoo.networks.blocks import instance_norm
+from colorzoo.networks.blocks import instance_norm, layer_outputs
 from colorzoo.networks.clusters import Classified, classify, merge_clusters
 from colorzoo.networks.discriminators import AttentionDiscriminator
 from colorzoo.networks.exemplar import (
@@ -29,7 +29,6 @@ from colorzoo.networks.exemplar import (
 )
 from colorzoo.networks.exemplar_features import CaffeVGG19, caffe_input
 from colorzoo.networks.matching import WarpNet
-from colorzoo.networks.recording import layer_outputs
 from colorzoo.zoo.chen2023.model import DinoBackbone, StegoHead, convert_stego
 from parity.cases import Golden, case
 from pseudo_weights import pseudo_state_dict

@@ -9,9 +9,9 @@ import torch
 from torch.nn import functional as F
 
 from colorzoo.losses import least_squares_discriminator_loss, least_squares_loss
-from colorzoo.networks.axial import AxialAttention
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer
+from colorzoo.zoo.blanch2021.model import AxialAttention
 from steps.step import small
 
 

@@ -15,7 +15,7 @@ from colorzoo.guidance import Guidance, Points
 from colorzoo.networks.imagenet import VGGOutputs
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.testing import sample_input
-from colorzoo.zoo.ci2018.model import Discriminator, Illustration2Vec, StrokePainter
+from colorzoo.zoo.ci2018.model import Discriminator, Illustration2Vec
 from colorzoo.zoo.ci2018.task import Ci2018, other_crop, random_cells
 from steps.step import gradients, same, small, training_batch
 
@@ -134,7 +134,7 @@ def test_ci2018_rejects_wrong_sizes_and_missing_feature_weights(tmp_path: Path) 
         with pytest.raises(
             ColorzooError, match=f"discriminator_side.* must be 64 times a power of 2, .* got {side}"
         ):
-            StrokePainter(discriminator_side=side)
+            Discriminator(0.125, side, 8)
     score = Discriminator(0.125, 256, 8)(torch.rand(2, 3, 256, 256), torch.rand(2, 8, 16, 16))
     assert score.shape == (2, 1)
     full = Ci2018(content_weight=0.0)

@@ -1,13 +1,18 @@
-"""Convolution blocks, channel counts and padding that many papers share."""
+"""Blocks, channel counts, padding and layer outputs that many papers share."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
-from typing import Any
+from threading import get_ident
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+_FADING = 0.001  # momentum of the `RunningNorm` statistics
 
 
 def is_traced() -> bool:
@@ -189,3 +194,68 @@ def cells(side: int, stride: int) -> int:
     """Return the number of feature map positions that cover ``side`` pixels, rounded up."""
     # not ``-(-side // stride)``, because integer division in ONNX rounds towards zero
     return (side + stride - 1) // stride
+
+
+class RunningNorm(nn.BatchNorm2d):
+    """BatchNorm without affine parameters, with Caffe's moving averages of mean and variance.
+
+    The running statistics are weighted averages over all batches. Each batch has 0.999 times the weight of
+    the next batch. With the Trainer option ``sync_batchnorm``, the initial statistics also contribute, with
+    the weight 0.999^n after n batches.
+
+    Examples:
+        >>> RunningNorm(8)(torch.rand(2, 8, 4, 4)).shape
+        torch.Size([2, 8, 4, 4])
+
+    Args:
+        channels: Number of input and output channels.
+    """
+
+    def __init__(self, channels: int) -> None:
+        # `SyncBatchNorm` replaces this layer on several GPUs and keeps the momentum
+        super().__init__(channels, momentum=_FADING, affine=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize ``(B, C, H, W)``; in training mode, update the running statistics."""
+        if self.training:
+            batches = int(cast(Tensor, self.num_batches_tracked)) + 1
+            self.momentum = _FADING / (1 - (1 - _FADING) ** batches)
+        return super().forward(x)
+
+
+def layer_outputs(model: nn.Module, layers: Sequence[str], run: Callable[[], object]) -> tuple[Tensor, ...]:
+    """Run a model and return the output of the first call of each listed layer.
+
+    Examples:
+        >>> model = torch.nn.Sequential(torch.nn.Conv2d(1, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 2, 3))
+        >>> maps = layer_outputs(model, ("1",), lambda: model(torch.zeros(1, 1, 16, 16)))
+        >>> maps[0].shape
+        torch.Size([1, 8, 14, 14])
+
+    Args:
+        model: The model.
+        layers: Module names; the outputs are returned in this order. A module that returns several tensors
+            contributes all of them.
+        run: Callable that runs the model.
+    """
+    outputs: dict[str, Tensor | Sequence[Tensor]] = {}
+    thread = get_ident()
+
+    def store_first_output(name: str, _module: nn.Module, _inputs: Any, output: Any) -> None:
+        if get_ident() == thread:  # the hooks also receive the outputs of other threads
+            outputs.setdefault(name, output)
+
+    handles = []
+    for name in layers:
+        layer = model.get_submodule(name)
+        handles.append(layer.register_forward_hook(partial(store_first_output, name)))
+    try:
+        run()
+    finally:
+        for handle in handles:
+            handle.remove()
+    tensors: list[Tensor] = []
+    for name in layers:
+        output = outputs[name]
+        tensors.extend([output] if isinstance(output, Tensor) else output)
+    return tuple(tensors)

@@ -89,8 +89,8 @@ POINTS_SMALL = replace(
     hparams={"width": 0.1875, "hint_residual": True},
     weights={
         "default": Weights(
-            sha256="28593116e7151cfa8ea11cdf14d60c480cb774b227d8de449ac26eccfd4a543f",
-            size=632_486,
+            sha256="bab3026288f46c9a9d23dc91bff88686b648dabc87f34108e55294649d8e99ae",
+            size=632_422,
             license="Apache-2.0",
             file="cho2023_points_small.safetensors",
             trained_on="9,061 openly licensed drawings, 4,000 steps; see the model page and NOTICE.",

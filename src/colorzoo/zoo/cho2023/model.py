@@ -29,7 +29,7 @@ from colorzoo.networks.hint_unet import point_colors, points_of
 from colorzoo.networks.renaming import Pattern
 from colorzoo.networks.unet import UNet, initialize_gan
 from colorzoo.prediction import RgbPrediction
-from colorzoo.settings import NonNegativeFloat, PositiveInt, Probability, Width
+from colorzoo.settings import PositiveInt, Width
 
 SEGMENTS = 30
 _FULL_BASE, _STEP = 64, 2
@@ -377,10 +377,6 @@ class PointPainter(ColoringModel):
 
     Args:
         width: Multiplier for the channel counts; 1.0 matches the generator g of the paper.
-        stop_probability: Parameter of the distribution of the number of points; see `PointSimulation`.
-            Only the training task uses this argument, but weight files store it.
-        reconstruction_weight: Weight of the L1 loss between generated and true images. Only the training task
-            uses this argument, but weight files store it.
         hint_residual: Whether the output is predicted relative to the hint colors; see `ResidualUNet`.
     """
 
@@ -392,8 +388,6 @@ class PointPainter(ColoringModel):
     def __init__(
         self,
         width: Width = 1.0,
-        stop_probability: Probability = 1 / 8,
-        reconstruction_weight: NonNegativeFloat = 30.0,
         hint_residual: bool = False,
     ) -> None:
         generator = ResidualUNet if hint_residual else UNet

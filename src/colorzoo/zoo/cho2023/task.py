@@ -274,8 +274,8 @@ class Cho2023Points(SingleOptimizerModule):
 
     Args:
         width: See `PointPainter`.
-        stop_probability: See `PointPainter`.
-        reconstruction_weight: See `PointPainter`.
+        stop_probability: Parameter of the distribution of the number of points; see `PointSimulation`.
+        reconstruction_weight: Weight of the L1 loss between generated and true images.
         hint_residual: See `PointPainter`.
         **optimization: See `Optimization`.
     """
@@ -291,7 +291,7 @@ class Cho2023Points(SingleOptimizerModule):
         hint_residual: bool = False,
         **optimization: Unpack[Optimization],
     ) -> None:
-        model = PointPainter(width, stop_probability, reconstruction_weight, hint_residual)
+        model = PointPainter(width, hint_residual)
         super().__init__(model, **optimization)
         self.stop_probability = stop_probability
         self.reconstruction_weight = reconstruction_weight

@@ -50,8 +50,8 @@ SMALL = replace(
     hparams={"width": 0.1875, "blocks": (4, 2, 2, 1), "local_features": "trained"},
     weights={
         "default": Weights(
-            sha256="7bf0990715de8382d991ee22f2a6f911135bc2f5df6eb323f8db40e73182ebd7",
-            size=734_854,
+            sha256="b744e890005fcdda76476987e5c14a237102598309f4c209519aab673e5cfee7",
+            size=734_798,
             license="Apache-2.0",
             file="ci2018_small.safetensors",
             trained_on="9,061 openly licensed drawings, 8,000 steps; see the model page and NOTICE.",

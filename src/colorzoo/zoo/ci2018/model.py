@@ -194,10 +194,17 @@ class Discriminator(nn.Module):
         width: Multiplier for every channel count; 1.0 matches the paper.
         side: Image side in pixels, 64 times a power of 2; 512 in the paper.
         features: Number of channels of the local features.
+
+    Raises:
+        ColorzooError: ``side`` is not 64 times a power of 2.
     """
 
     def __init__(self, width: float, side: int, features: int) -> None:
         super().__init__()
+        if side % 64 or (side // 64).bit_count() != 1:
+            raise ColorzooError(
+                f"'discriminator_side' must be 64 times a power of 2, such as 512, got {side}"
+            )
         c64, c128, c256, c512 = (scaled_width(base, width) for base in (64, 128, 256, 512))
         # image features at 1/16 scale, the scale of the local features
         self.feed = nn.Sequential(
@@ -294,13 +301,6 @@ class StrokePainter(ColoringModel):
             5 in the paper.
         local_features: Network that extracts features of the line art: ``illustration2vec`` (frozen, as in
             the paper) or ``trained`` (not in the paper).
-        discriminator_width: Multiplier for the discriminator's channel counts; 1.0 matches the paper. Only
-            the training task uses this argument, but weight files store it.
-        discriminator_side: Side of the training images in pixels, 64 times a power of 2. Only the training
-            task uses this argument, but weight files store it.
-
-    Raises:
-        ColorzooError: ``discriminator_side`` is not 64 times a power of 2.
     """
 
     accepts = frozenset({"points"})
@@ -315,13 +315,7 @@ class StrokePainter(ColoringModel):
         width: Width = 1.0,
         blocks: tuple[int, ...] = BLOCKS,
         local_features: LocalFeatures = "illustration2vec",
-        discriminator_width: Width = 1.0,
-        discriminator_side: int = 512,
     ) -> None:
-        if discriminator_side % 64 or (discriminator_side // 64).bit_count() != 1:
-            raise ColorzooError(
-                f"'discriminator_side' must be 64 times a power of 2, such as 512, got {discriminator_side}"
-            )
         trained = local_features == "trained"
         features = SketchFeatures(scaled_width(512, width)) if trained else None
         network = StrokeNetwork(width, blocks, features)

@@ -52,8 +52,8 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         width: See `StrokePainter`.
         blocks: See `StrokePainter`.
         local_features: See `StrokePainter`.
-        discriminator_width: See `StrokePainter`.
-        discriminator_side: See `StrokePainter`.
+        discriminator_width: Multiplier for the discriminator's channel counts; 1.0 matches the paper.
+        discriminator_side: Side of the training images in pixels, 64 times a power of 2.
         content_weight: Weight of the mean squared error between the relu2_2 features of VGG-16 for generated
             and true images.
         adversarial_weight: Weight of the generator's adversarial loss; 0 disables the discriminator.
@@ -83,7 +83,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
         i2v_weights: str | None = None,
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
-        model = StrokePainter(width, blocks, local_features, discriminator_width, discriminator_side)
+        model = StrokePainter(width, blocks, local_features)
         super().__init__(model, **optimization)
         self.discriminator_side = discriminator_side
         self.content_weight, self.adversarial_weight = content_weight, adversarial_weight
@@ -239,8 +239,6 @@ class Ci2018Pixels(SingleOptimizerModule):
         width: See `StrokePainter`.
         blocks: See `StrokePainter`.
         local_features: See `StrokePainter`.
-        discriminator_width: See `StrokePainter`.
-        discriminator_side: See `StrokePainter`.
         hints: Fraction of the training images with hints.
         **optimization: See `Optimization`.
     """
@@ -253,12 +251,10 @@ class Ci2018Pixels(SingleOptimizerModule):
         width: Width = 1.0,
         blocks: tuple[int, ...] = BLOCKS,
         local_features: LocalFeatures = "illustration2vec",
-        discriminator_width: Width = 1.0,
-        discriminator_side: int = 512,
         hints: Fraction = 0.5,
         **optimization: Unpack[Optimization],
     ) -> None:
-        model = StrokePainter(width, blocks, local_features, discriminator_width, discriminator_side)
+        model = StrokePainter(width, blocks, local_features)
         super().__init__(model, **optimization)
         self.hints = hints
 

@@ -32,9 +32,9 @@ from colorzoo.factory import create_backbone
 from colorzoo.files import digest_or_empty
 from colorzoo.guidance import Guidance, Points
 from colorzoo.model import ColoringModel
+from colorzoo.networks.blocks import layer_outputs
 from colorzoo.networks.exemplar_features import Trunk
 from colorzoo.networks.matching import STRIDE, WarpNet, unit_features
-from colorzoo.networks.recording import layer_outputs
 from colorzoo.networks.renaming import Pattern
 from colorzoo.networks.scaling import membership
 from colorzoo.networks.shared_weights import BorrowedModel

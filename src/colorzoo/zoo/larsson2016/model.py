@@ -22,9 +22,8 @@ from torch.nn import functional as F
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
-from colorzoo.networks.blocks import cells
+from colorzoo.networks.blocks import RunningNorm, cells
 from colorzoo.networks.renaming import Pattern
-from colorzoo.networks.running_norm import RunningNorm
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Fraction, Positive, Width, check_choice
 

@@ -19,10 +19,9 @@ from colorzoo.color import annealed_mean, hull_centers, prior_probabilities, rgb
 from colorzoo.color.bins import soft_encode
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
-from colorzoo.networks.blocks import conv3x3, conv_relu_stack, upconv4x4
+from colorzoo.networks.blocks import RunningNorm, conv3x3, conv_relu_stack, upconv4x4
 from colorzoo.networks.hint_unet import initialize
 from colorzoo.networks.renaming import Pattern, name_caffe_blobs, rename_keys, split_by_prefix
-from colorzoo.networks.running_norm import RunningNorm
 from colorzoo.prediction import AbPrediction
 from colorzoo.settings import Width
 
