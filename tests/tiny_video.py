@@ -138,7 +138,8 @@ class StubColorer:
         self._chroma = float(chroma)
         self.notes: dict[str, None] = {}
         self.seen: list[tuple[int, tuple[int, ...]]] = []
-        self.needs_every_frame = False
+        self.every: int | None = None
+        self.max_steady = 1.0
 
     def start_shot(self, part: object = None) -> None:
         """Do nothing, because the stub has no state."""

@@ -278,6 +278,16 @@ class ColoringModel(nn.Module):
         """
         raise NotImplementedError
 
+    def match_features(self, lightness: Tensor) -> Tensor:
+        """Return features ``(B, C, h, w)`` of cells of 8 x 8 pixels, by which frames of a film are matched.
+
+        The dot product of two feature vectors is their similarity, at most 1.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+        """
+        raise NotImplementedError
+
     def encode_reference(self, rgb: Tensor) -> Tensor:
         """Encode reference images ``(B, 3, H, W)`` in [0, 1] as embeddings ``(B, R, C)``.
 

@@ -178,7 +178,7 @@ def test_video_key_option_sets_reference_frames(tmp_path: Path) -> None:
     tinted = np.stack([SCENES[0] * 0.9, SCENES[0] * 0.5, SCENES[0] * 0.3], axis=2).astype(np.uint8)
     Image.fromarray(tinted).save(tmp_path / "key.png")
     assert video(source, out, "--key", f"0={tmp_path / 'key.png'}") == 0
-    assert read_provenance(out).model == "zhang2019_small"
+    assert read_provenance(out).model == "colorzoo2026"
     colors = [frame_to_rgb(frame).mean(axis=(0, 1)) / 255 for frame in read_frames(out)]
     for number in (0, 2):  # the key frame and a later frame
         assert colors[number][0] - colors[number][2] > 0.2

@@ -64,10 +64,10 @@ def test_frame_colorer_strength_scales_chroma() -> None:
 
 def test_frame_colorer_needs_every_frame_for_models_with_previous_frames() -> None:
     reference = Exemplar(torch.zeros(1, 3, 32, 48))
-    assert frames_colorer({}, reference).needs_every_frame
-    assert frames_colorer({3: colored(1)}).needs_every_frame
-    assert not frames_colorer({}).needs_every_frame
-    assert not FrameColorer(Colorizer(tiny_model(), device="cpu"), reference=reference).needs_every_frame
+    assert frames_colorer({}, reference).every == 1
+    assert frames_colorer({3: colored(1)}).every == 1
+    assert frames_colorer({}).every is None
+    assert FrameColorer(Colorizer(tiny_model(), device="cpu"), reference=reference).every is None
 
 
 def test_frame_colorer_keeps_key_frames_and_uses_them_as_references() -> None:

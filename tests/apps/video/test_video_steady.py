@@ -31,7 +31,7 @@ def stabilize(
     strength: float = 0.97,
     window: int = 72,
     fixed: tuple[int, ...] = (),
-    every: bool = False,
+    every: int | None = None,
 ) -> list[Tensor]:
     colors, steady = SteadyColors(strength, window, every=every), []
     for number, lightness in enumerate(lightnesses):
@@ -97,7 +97,7 @@ def test_steady_colors_with_strength_0_returns_the_predictions() -> None:
 def test_steady_colors_strength_weights_the_propagated_color(strength: float, weight: float) -> None:
     """The frames are equal; a strength of 1 is limited to 0.98."""
     wide = [0.0, 30.0, 60.0]
-    found = stabilize([texture(0)] * 3, StubModel(flat(*wide)), strength, every=True)
+    found = stabilize([texture(0)] * 3, StubModel(flat(*wide)), strength, every=1)
     wanted, means = [30.0], [30.0, 45.0, 60.0]  # means over a frame and all later frames
     for mean in means[1:]:
         wanted.append(weight * wanted[-1] + (1 - weight) * mean)
@@ -132,7 +132,7 @@ def test_steady_colors_of_a_complex_shot_match_recorded_values() -> None:
 
 def test_steady_colors_keeps_key_frames_and_propagates_their_colors() -> None:
     colors = flat(*[0.0] * 4, 30.0, *[0.0] * 4)
-    steady = stabilize([texture(0)] * 9, StubModel(colors), 0.9, fixed=(4,), every=True)
+    steady = stabilize([texture(0)] * 9, StubModel(colors), 0.9, fixed=(4,), every=1)
     assert torch.equal(steady[4], colors[4])
     assert float(steady[3].mean()) > 15
     assert float(steady[5].mean()) > 15

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo.apps.video.frames import VideoError, VideoFrame
+from colorzoo.apps.video.memory import ColorMemory
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar, Recipe, Rectangle
 from colorzoo.image_io import RasterImage, fill_hidden
-from colorzoo.inference import Colorizer, ReadReference, colorize_task, require_color
+from colorzoo.image_io.raster_image import unit_range
+from colorzoo.inference import Colorizer, ReadReference, colorize_task, require_color, working_size
 
+# measured with `python -m benchmarks film`; the error of propagated colors grows with the number of frames
+_RECALL_EVERY = 8  # frames from one frame that recalls key colors to the next
+_RECALL_STEADY = 0.6
 _ASPECT_TOLERANCE = 0.02  # tolerance for key frame images whose size was rounded to whole pixels
 
 
@@ -22,10 +28,12 @@ class FrameColorer:
 
     Args:
         colorizer: Colorizer with the loaded model.
-        keys: Frames colorized by the user, by frame number. Each key frame is the reference for the frames up
-            to the next key frame. If ``reference`` is None, the first key frame is also the reference for
-            earlier frames.
-        reference: Reference for the frames before the first key frame, or for all frames without key frames.
+        keys: Frames colorized by the user, by frame number. Pixels that are transparent in a key frame get
+            automatic colors. A model with `ColoringModel.match_features` recalls the colors of all key frames
+            (`ColorMemory`). For other models, each key frame is the reference for the frames up to the next
+            key frame, and the first key frame is also the reference for earlier frames.
+        reference: Reference for all frames. For models without `ColoringModel.match_features`, the key frames
+            replace this reference after the first key frame.
         strength: Multiplier for the chroma.
 
     Attributes:
@@ -50,12 +58,21 @@ class FrameColorer:
             )
         self._colorizer, self._strength = colorizer, strength
         self._keys = dict(sorted((keys or {}).items()))
+        self._exemplars: dict[int, Exemplar] = {}
+        self._memory: ColorMemory | None = None
+        if self._keys and colorizer.model.supports("match_features"):
+            self._memory = ColorMemory(colorizer)
         for number, image in self._keys.items():
             require_color(image, f"of frame {number}")
-            self._keys[number] = fill_hidden(image)
-        self._exemplars = {
-            number: colorizer.exemplar([ReadReference(image)]) for number, image in self._keys.items()
-        }
+            filled = fill_hidden(image)
+            if self._memory is None:
+                self._keys[number] = filled
+                self._exemplars[number] = colorizer.exemplar([ReadReference(filled)])
+            else:
+                self._keys[number] = replace(filled, alpha=image.alpha)
+                width, height = image.size
+                lab, opacity = _resize_key(self._keys[number], working_size(height, width, colorizer.size))
+                self._memory.add(lab[:, :1], lab[:, 1:], opacity)
         self._reference = reference
         self._previous: Tensor | None = None  # colorized previous frame of this shot in Lab
         # colorized part of the frames of this shot, and width and height of the frames; None: whole frames
@@ -68,13 +85,17 @@ class FrameColorer:
         return self._colorizer.size
 
     @property
-    def needs_every_frame(self) -> bool:
-        """Whether frames must be processed sequentially, without omitting any frame.
-
-        This is the case if a reference is set and the model uses the colors of the previous frame.
-        """
+    def every(self) -> int | None:
+        """Number of frames from one frame that the model colorizes to the next; see `SteadyColors`."""
+        if self._memory is not None:
+            return _RECALL_EVERY
         has_reference = self._reference is not None or bool(self._exemplars)
-        return has_reference and self._colorizer.model.supports("color_frames")
+        return 1 if has_reference and self._colorizer.model.supports("color_frames") else None
+
+    @property
+    def max_steady(self) -> float:
+        """Largest weight of propagated colors in frames that the model colorizes; see `SteadyColors`."""
+        return 1.0 if self._memory is None else _RECALL_STEADY
 
     def start_shot(self, part: tuple[Rectangle, tuple[int, int]] | None = None) -> None:
         """Reset the previous frame and the notes at the start of a shot.
@@ -118,17 +139,19 @@ class FrameColorer:
             frame: Frame to colorize.
             lightness: ``(1, 1, h, w)`` lightness of the frame at the size of the network input.
         """
-        if self.is_key(frame, lightness):
+        if not self.is_key(frame, lightness):
+            ab = self.predict(lightness, frame.number)
+        else:
             image = self._keys[frame.number]
-            key_rgb = image.rgb
             if self._part is not None:
                 inside, frame_size = self._part
-                key_rgb = key_rgb[inside.scaled(frame_size, *image.size).slices]
-            rgb = torch.from_numpy(key_rgb).permute(2, 0, 1)[None]
-            small = F.interpolate(rgb, size=tuple(lightness.shape[-2:]), mode="bicubic", antialias=True)
-            ab = rgb_to_lab(small.clamp(0, 1))[:, 1:] * self._strength
-        else:
-            ab = self.predict(lightness, frame.number)
+                rows_and_columns = inside.scaled(frame_size, *image.size).slices
+                alpha = None if image.alpha is None else image.alpha[rows_and_columns]
+                image = RasterImage(image.levels[rows_and_columns], alpha)
+            lab, opacity = _resize_key(image, (lightness.shape[2], lightness.shape[3]))
+            ab = lab[:, 1:] * self._strength
+            if image.alpha is not None:  # transparent pixels have no key color
+                ab = torch.lerp(self.predict(lightness, frame.number), ab, opacity)
         self._previous = torch.cat([lightness, ab], dim=1)
         return ab
 
@@ -150,8 +173,19 @@ class FrameColorer:
             ab = self._colorizer.model.color_frames(lightness.to(device), exemplar.to(device), previous)
             return ab.float().cpu() * self._strength
         height, width = lightness.shape[-2:]
-        recipe = Recipe(strength=self._strength)
+        recipe = Recipe(strength=self._strength if self._memory is None else 1.0)
         task = self._colorizer.prepare_lightness(lightness, (width, height), recipe, exemplar)
         result = colorize_task(task, detect_pages=False)
         self.notes |= dict.fromkeys(result.notes)
-        return result.ab[None]
+        ab = result.ab[None]
+        return ab if self._memory is None else self._memory.recall(lightness, ab) * self._strength
+
+
+def _resize_key(image: RasterImage, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Return Lab ``(1, 3, h, w)`` and opacity ``(1, 1, h, w)`` in [0, 1] of a key image at another size."""
+    rgb = torch.from_numpy(image.rgb).permute(2, 0, 1)[None]
+    lab = rgb_to_lab(F.interpolate(rgb, size, mode="bicubic", antialias=True).clamp(0, 1))
+    if image.alpha is None:
+        return lab, torch.ones_like(lab[:, :1])
+    opacity = torch.from_numpy(unit_range(image.alpha))[None, None]
+    return lab, F.interpolate(opacity, size, mode="bilinear", antialias=True)

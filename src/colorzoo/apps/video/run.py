@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.encoding import Encoding, choose_encoding
@@ -42,6 +43,7 @@ Source = VideoFile | FrameFolder
 _METHOD = 7  # version of colorization, stabilization and encoding; a change invalidates stored shots
 _WAITING_BYTES = 2**28  # memory in bytes for frames buffered until the colors of later frames are available
 _MOST_WAITING = 72
+_MIN_CHANGE = 3.0  # smallest color change in CIE units by which a recipe sets the color of a pixel
 
 
 def colorize_video(
@@ -74,7 +76,7 @@ def colorize_video(
     Args:
         source: Video file or folder of frames.
         out: Result: a video file, or a folder if ``source`` is a folder.
-        keys: Color image of each key frame, by frame number.
+        keys: Color image or recipe of each key frame, by frame number.
         reference: Color image whose colors are transferred.
         model: Name of a registered model; None selects the best locally available model.
         weights: ``default``, ``published``, or the path of a weight file.
@@ -114,7 +116,7 @@ def colorize_video(
     else:
         film = FrameFolder(source)
     # choose the model, and identify the result by the source, the model and the settings
-    use: Use = "frames" if keys or reference else "automatic"
+    use: Use = "exemplar" if keys or reference else "automatic"
     choice = choose_model(model, use, weights)
     try:
         key_hashes = {number: sha256_of(path) for number, path in keys.items()}
@@ -133,7 +135,8 @@ def colorize_video(
         "precision": precision,
     }
     used_files = [UsedFile("reference", reference.name, reference_hash)] if reference else []
-    decisive = [_METHOD, settings, key_hashes, reference_hash, out.suffix.lower()]
+    keyed = {"memory": key_hashes} if key_hashes else {}
+    decisive = [_METHOD, settings, keyed, reference_hash, out.suffix.lower()]
     origin = model_provenance(choice, decisive, options=settings, files=used_files)
     origin = with_source(origin, film.digest())
     summary: dict[str, Any] = {
@@ -177,7 +180,7 @@ def colorize_video(
     colorizer = Colorizer(choice, device=device, precision=precision, size=size, temperature=temperature)
     colorer = FrameColorer(
         colorizer,
-        {number: read_image(path) for number, path in keys.items()},
+        {number: _read_key(path, number, source, colorizer) for number, path in keys.items()},
         colorizer.exemplar_of(reference, Recipe(), None),
         1.0 if strength is None else strength,
     )
@@ -304,7 +307,8 @@ def _color_shot(
     # bilinear sampling is fast, and it has no aliasing below a factor of 2
     interpolation = cv2.INTER_LINEAR if width < 2 * small_size[1] else cv2.INTER_AREA
     window = max(6, min(_MOST_WAITING, _WAITING_BYTES // (3 * height * width)))  # number of buffered frames
-    exposure, colors = ExposureHold(), SteadyColors(steady, window, every=colorer.needs_every_frame)
+    exposure = ExposureHold()
+    colors = SteadyColors(min(steady, colorer.max_steady), window, every=colorer.every)
     waiting: deque[VideoFrame] = deque()
 
     def predict(frame: VideoFrame, factor: float) -> Tensor:
@@ -331,6 +335,27 @@ def _color_shot(
     write(colors.flush())
     writer.close()
     return Shot(first.number, count, tuple(colorer.notes))
+
+
+def _read_key(path: Path, number: int, source: Path, colorizer: Colorizer) -> RasterImage:
+    """Read a key image, or colorize a frame with a recipe.
+
+    A key image from a recipe is opaque only where the recipe changes the automatic colors.
+
+    Raises:
+        ColorzooError: The file cannot be read, the frame does not exist, or the recipe changes no color.
+    """
+    if path.suffix.lower() != ".json":
+        return read_image(path)
+    film = FrameFolder(source) if source.is_dir() else VideoFile(source, Encoding("ffv1"))
+    frame = gray_frame(film, number)
+    automatic = colorizer.colorize(frame, border="none").ab
+    colored = colorizer.colorize(frame, path, border="none")
+    changed = (colored.ab - automatic).norm(dim=0)[None, None]
+    changed = F.interpolate(changed, frame.levels.shape, mode="bilinear")[0, 0] > _MIN_CHANGE
+    if not changed.any():
+        raise VideoError(f"the recipe {path} for frame {number} changes no color")
+    return RasterImage(colored.levels(), changed.byte().mul(255).numpy())
 
 
 def write_frame(source: Path, out: Path, number: int, *, overwrite: bool = False) -> None:

@@ -116,13 +116,15 @@ class SteadyColors:
         strength: Weight in [0, 1] of propagated colors relative to the model's colors, for frames that the
             model colorizes. With 0, colors are not propagated, and the model colorizes each frame.
         window: Number of frames per window.
-        every: Whether to run the model on every frame, as models that use the previous frame require.
+        every: Number of frames from one frame that the model colorizes to the next; 1 for models that use
+            the previous frame, None to select frames by the motion.
     """
 
-    def __init__(self, strength: float, window: int = 72, *, every: bool = False) -> None:
+    def __init__(self, strength: float, window: int = 72, *, every: int | None = None) -> None:
         self._strength = min(strength, _MAX_STRENGTH)
         self._window = window
-        self._predicts_every_frame = every
+        self._every = every
+        self._number = 0  # of the next frame in this shot
         self._frames: list[_Frame] = []
         self._last: tuple[NDArray[np.uint8], Array] | None = None  # gray and colors of the previous frame
 
@@ -153,15 +155,16 @@ class SteadyColors:
             previous_gray, _ = self._last
             _, frame.to_previous = _motions(previous_gray, frame.gray)
         self._frames.append(frame)
-        if fixed or self._predicts_every_frame:
+        if fixed or (self._every is not None and self._number % self._every == 0):
             _run_model(frame)
+        self._number += 1
         is_complete = len(self._frames) >= self._window
         return self._process_window() if is_complete else []
 
     def flush(self) -> list[Tensor]:
         """Return the ab ``(1, 2, h, w)`` of all buffered frames at the end of a shot."""
         ab_maps = self._process_window()
-        self._last = None
+        self._last, self._number = None, 0
         return ab_maps
 
     def _process_window(self) -> list[Tensor]:

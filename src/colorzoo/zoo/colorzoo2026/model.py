@@ -80,6 +80,10 @@ _FRACTION, _FRACTION_WITH_HISTOGRAM = 0.85, 0.95
 _MAX_FACTOR = 2.5  # maximum factor on the automatic colors
 _STEPS = 3  # iterations of the factor search
 _EPSILON = 1e-30
+
+# features that match the frames of a film
+_MATCH_CELL = 8  # side of a cell in pixels
+_MATCH_WEIGHTS = (0.3, 0.3, 0.1, 0.3)  # encoder maps at 1/8, 1/16 and 1/32, and decoder features
 _MIN_SATURATION = 1e-3
 
 
@@ -391,6 +395,23 @@ class Colorzoo2026(ColoringModel):
         """Return the frozen encoder's feature maps at 1/4, 1/8, 1/16 and 1/32 of the image size."""
         features: ImageNetFeatures = self.network.encoder(pad_to_multiple(lightness, MULTIPLE))
         return features.maps4, features.maps8, features.maps16, features.maps32
+
+    def match_features(self, lightness: Tensor) -> Tensor:
+        """Return features of cells of 8 x 8 pixels; see `ColoringModel.match_features`.
+
+        Maps of the frozen encoder at 1/8, 1/16 and 1/32 of the image size and the decoder features are
+        resized to one grid, centered over the image, normalized to length 1 and multiplied by
+        `_MATCH_WEIGHTS`. The weights gave the best colors on composed scenes (`benchmarks._film_trust`).
+        """
+        grid = [max(1, round(side / _MATCH_CELL)) for side in lightness.shape[2:]]
+        decoder = self.analyze(lightness, {}).features.permute(0, 3, 1, 2)
+        _, *encoder = self.feature_maps(lightness)  # may include padding at the right and bottom
+        features = []
+        for maps, weight in zip((*encoder, decoder), _MATCH_WEIGHTS, strict=True):
+            resized = F.interpolate(maps.float(), grid, mode="bilinear", antialias=True)
+            centered = resized - resized.mean(dim=(2, 3), keepdim=True)
+            features.append(F.normalize(centered, dim=1) * weight**0.5)
+        return torch.cat(features, dim=1)
 
     def encode_reference(self, rgb: Tensor) -> Tensor:
         """Encode reference images as the features and mean colors of blocks of 2 x 2 cells.

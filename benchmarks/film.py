@@ -1,0 +1,101 @@
+"""Film: PSNR that true key frames add to the automatic colors of clips.
+
+Each folder of color frames below ``--data`` is a clip. The true colors of the first frame, or of the first
+and the last frame, are the keys. PSNR is measured at the other frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from benchmarks._common import Options, Row, SkippedError, where
+from colorzoo.apps.video.colorer import FrameColorer
+from colorzoo.apps.video.frames import VideoFrame
+from colorzoo.apps.video.steady import SteadyColors
+from colorzoo.color import lab_to_rgb, rgb_to_lab
+from colorzoo.data.decode import decode_rgb
+from colorzoo.image_io.find import visible_entries
+from colorzoo.image_io.raster_image import RasterImage
+from colorzoo.inference.colorizer import Colorizer
+from colorzoo.inference.full_size import shrink_lightness, working_size
+
+STEADY, WINDOW = 0.97, 72  # as on the command line
+GOAL_GAINS = {1: 7.0, 2: 10.0}  # dB, by number of keys
+WORSE = 0.1  # dB
+GOAL_WORSE = 0.02
+
+
+@torch.inference_mode()
+def run(options: Options) -> list[Row]:
+    """Return the gain of each clip, the mean gain, and the fraction of frames that a key makes worse."""
+    if options.data is None:
+        raise SkippedError("give a folder of clips with --data")
+    colorizer = Colorizer(options.model or "colorzoo2026", device="cpu")
+    clips = [each for each in visible_entries(options.data) if each.is_dir() and each.name != "masks"]
+    rows, changes = [], {count: list[np.ndarray]() for count in GOAL_GAINS}
+    for clip in clips:
+        frames = read_clip(clip)[: options.images]
+        automatic = psnr(color_clip(colorizer, frames, []), frames)
+        for count in GOAL_GAINS:
+            keys = [0, len(frames) - 1][:count]
+            keyed = psnr(color_clip(colorizer, frames, keys), frames)
+            others = np.setdiff1d(np.arange(len(frames)), keys)
+            before, after = automatic[others].mean(), keyed[others].mean()
+            place = f"{colorizer.name}, {clip.name}, {len(frames)} frames, {where()}"
+            claim = f"{clip.name}: PSNR in dB with {count} true keys, automatic PSNR, and gain"
+            rows.append(Row(claim, after, before, after - before, 0.0, "higher", place))
+            changes[count].append((keyed - automatic)[others])
+    place = f"{colorizer.name}, {len(clips)} clips, {where()}"
+    for count, goal in GOAL_GAINS.items():
+        gains = np.array([each.mean() for each in changes[count]])
+        worse = float(np.mean([(each < -WORSE).mean() for each in changes[count]]))
+        error = gains.std(ddof=1) / len(gains) ** 0.5 if len(gains) > 1 else float("nan")
+        claim = f"gain in dB by {count} true keys, mean of clips (standard error {error:.1f})"
+        rows.append(Row(claim, gains.mean(), 0.0, gains.mean(), goal, "higher", place))
+        claim = f"fraction of frames that {count} true keys make worse by more than {WORSE} dB"
+        rows.append(Row(claim, worse, 0.0, worse, GOAL_WORSE, "lower", place))
+    return rows
+
+
+def read_clip(folder: Path) -> list[Tensor]:
+    """Read the frames of a clip as Lab ``(1, 3, H, W)``."""
+    images = [decode_rgb(path.read_bytes()) for path in visible_entries(folder)]
+    return [rgb_to_lab(image[None].float() / 255) for image in images]
+
+
+def color_clip(colorizer: Colorizer, frames: Sequence[Tensor], keys: Sequence[int]) -> list[Tensor]:
+    """Colorize a shot as ``colorzoo video`` does; return ab ``(1, 2, h, w)`` of each frame.
+
+    Args:
+        colorizer: Colorizer with the loaded model.
+        frames: True Lab ``(1, 3, H, W)``; only the lightness is used, except at the key frames.
+        keys: Numbers of the key frames, which have true colors.
+    """
+    height, width = frames[0].shape[-2:]
+    size = working_size(height, width, colorizer.size)
+    images = {key: lab_to_rgb(frames[key])[0].clamp(0, 1).permute(1, 2, 0).numpy() for key in keys}
+    colorer = FrameColorer(colorizer, {key: RasterImage(image) for key, image in images.items()})
+    colors = SteadyColors(min(STEADY, colorer.max_steady), WINDOW, every=colorer.every)
+    found = []
+    for number, lab in enumerate(frames):
+        frame, small = VideoFrame(number, None), shrink_lightness(lab[:, :1], size)
+        is_key = colorer.is_key(frame, small)
+        found += colors.add(small, lambda frame=frame, small=small: colorer.color(frame, small), fixed=is_key)
+    return found + colors.flush()
+
+
+def psnr(colors: Sequence[Tensor], frames: Sequence[Tensor]) -> np.ndarray:
+    """Return the PSNR in dB of each colorized frame."""
+    values = []
+    for ab, lab in zip(colors, frames, strict=True):
+        enlarged = F.interpolate(ab, lab.shape[-2:], mode="bilinear")
+        colored = lab_to_rgb(torch.cat([lab[:, :1], enlarged], dim=1)).clamp(0, 1)
+        error = (colored - lab_to_rgb(lab).clamp(0, 1)).square().mean()
+        values.append(-10 * float(error.log10()))
+    return np.array(values)

@@ -1,0 +1,142 @@
+"""Memory of the colors of key frames.
+
+Cells of a frame are matched with cells of the key frames by features of the model. A logistic function
+estimates how far a matched color can be trusted. Where the trust is low, a frame keeps its automatic color.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from colorzoo.inference import Colorizer
+from colorzoo.networks.enlarging import enlarge_along_edges
+
+_MATCHES = 5  # number of averaged cells of a key frame
+_TEMPERATURE = 0.05
+
+# Means of the predictors in `match_cells`, their factors and the bias. `python -m benchmarks._film_trust`
+# fits them on composed scenes: objects of COCO move over photographs.
+_CENTERS = (0.687, 0.687, 1.825, 1.042, 0.476)
+_FACTORS = (18.357, 20.744, -1.283, -0.612, -2.513)
+_BIAS = 4.362
+
+
+class Cells(NamedTuple):
+    """Cells of a frame.
+
+    Attributes:
+        features: ``(N, C)`` in half precision; see `ColoringModel.match_features`.
+        light: ``(N,)``, mean lightness of each cell in [0, 100].
+        grid: Number of rows and columns of cells; N is their product.
+    """
+
+    features: Tensor
+    light: Tensor
+    grid: tuple[int, int]
+
+    @classmethod
+    @torch.inference_mode()
+    def of(cls, colorizer: Colorizer, lightness: Tensor) -> Cells:
+        """Compute the cells of a frame with lightness ``(1, 1, H, W)`` in [0, 100]."""
+        features = colorizer.model.match_features(lightness.to(colorizer.device)).cpu()
+        grid = features.shape[2], features.shape[3]
+        light = F.interpolate(lightness, grid, mode="area").flatten()
+        return cls(features[0].flatten(1).T.half(), light, grid)
+
+
+class ColorMemory:
+    """Colors of key frames, which are recalled in other frames.
+
+    Args:
+        colorizer: Colorizer whose model has the method `ColoringModel.match_features`.
+    """
+
+    def __init__(self, colorizer: Colorizer) -> None:
+        self._colorizer = colorizer
+        # cells, colors (N, 2) in CIE units, and mask (N,) of the cells whose color a person has set
+        self._entries: list[tuple[Cells, Tensor, Tensor]] = []
+
+    def add(self, lightness: Tensor, ab: Tensor, opacity: Tensor) -> None:
+        """Store the colors of a key frame.
+
+        Args:
+            lightness: ``(1, 1, H, W)`` in [0, 100].
+            ab: ``(1, 2, H, W)`` in CIE units.
+            opacity: ``(1, 1, H, W)`` in [0, 1]. The colors of transparent pixels are not stored.
+        """
+        cells = Cells.of(self._colorizer, lightness)
+        maps = F.interpolate(torch.cat([ab * opacity, opacity], dim=1), cells.grid, mode="area")
+        a, b, weight = maps[0].flatten(1)
+        colors = torch.stack([a, b], dim=1) / weight.clamp(min=1e-3)[:, None]
+        self._entries.append((cells, colors, weight > 0.5))
+
+    def recall(self, lightness: Tensor, automatic: Tensor) -> Tensor:
+        """Return the colors of key frames where the match is trusted, and automatic colors elsewhere.
+
+        Args:
+            lightness: ``(1, 1, H, W)`` in [0, 100].
+            automatic: ``(1, 2, H, W)``, automatic ab in CIE units.
+
+        Returns:
+            ``(1, 2, H, W)`` ab in CIE units.
+        """
+        cells = Cells.of(self._colorizer, lightness)
+        matches = [match_cells(cells, *entry) for entry in self._entries]
+        # the colors of several key frames are averaged, weighted by the squared odds of their trust
+        trusts = torch.stack([trust for _, trust in matches])[..., None]
+        odds = trusts / (1 - trusts).clamp(min=1e-3)
+        weights = odds.square() / odds.square().sum(0).clamp(min=1e-9)
+        colors = (weights * torch.stack([color for color, _ in matches])).sum(0)
+        trust = trusts.amax(0)
+        maps = torch.cat([trust * colors, trust], dim=1).T.reshape(1, 3, *cells.grid)
+        maps = enlarge_along_edges(maps, cells.light.reshape(1, 1, *cells.grid), lightness)
+        return automatic * (1 - maps[:, 2:].clamp(0, 1)) + maps[:, :2]
+
+
+def match_cells(cells: Cells, key: Cells, colors: Tensor, is_set: Tensor) -> tuple[Tensor, Tensor]:
+    """Match the cells of a frame with the cells of a key frame.
+
+    Args:
+        cells: N cells of the frame.
+        key: K cells of the key frame.
+        colors: ``(K, 2)``, ab of the key frame in CIE units.
+        is_set: ``(K,)`` bool, cells whose color a person has set.
+
+    Returns:
+        Matched ab ``(N, 2)``, and trust ``(N,)`` in [0, 1]; the trust is 0 where the best match is not set.
+    """
+    predictors, matched, best = match_predictors(cells, key, colors)
+    logit = (predictors - torch.tensor(_CENTERS)) @ torch.tensor(_FACTORS) + _BIAS
+    return matched, logit.sigmoid() * is_set[best]
+
+
+def match_predictors(cells: Cells, key: Cells, colors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the predictors ``(N, 5)`` of the trust, the matched ab ``(N, 2)``, and the best cell ``(N,)``.
+
+    See `match_cells` for the arguments. The predictors are the similarity of each cell to its best match, the
+    mean of these similarities, the logarithms of the variance of the averaged colors and of the distance
+    between the cell and the cell that its best match matches best, and the difference in lightness.
+    """
+    similarity = cells.features.float() @ key.features.float().T
+    top, index = similarity.topk(min(_MATCHES, similarity.shape[1]), dim=1)
+    weights = (top / _TEMPERATURE).softmax(dim=1)
+    found = colors[index]
+    matched = (weights[..., None] * found).sum(1)
+    variance = ((weights[..., None] * found.square()).sum(1) - matched.square()).clamp(min=0).sum(1)
+    best = index[:, 0]
+    back, number, columns = similarity.argmax(0)[best], torch.arange(len(best)), cells.grid[1]
+    rows_apart = (back // columns - number // columns).abs()
+    distance = torch.maximum(rows_apart, (back % columns - number % columns).abs())
+    lightness_difference = (cells.light - (weights * key.light[index]).sum(1)).abs()
+    predictors = [
+        top[:, 0],
+        top[:, 0].mean().expand_as(top[:, 0]),
+        (variance + 1).log(),
+        (distance + 1.0).log(),
+        lightness_difference / 10,
+    ]
+    return torch.stack(predictors, dim=1), matched, best

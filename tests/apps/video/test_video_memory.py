@@ -1,0 +1,91 @@
+"""Recall of the colors of key frames."""
+
+from functools import cache
+
+import numpy as np
+import torch
+
+from colorzoo.apps.video.colorer import FrameColorer
+from colorzoo.apps.video.frames import VideoFrame
+from colorzoo.apps.video.memory import ColorMemory
+from colorzoo.color import rgb_to_lab
+from colorzoo.image_io.raster_image import RasterImage
+from colorzoo.inference.colorizer import Colorizer
+
+
+@cache
+def colorizer() -> Colorizer:
+    return Colorizer("colorzoo2026", device="cpu")
+
+
+def scene(seed: int, left: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return lightness and ab of a textured background with a textured square at a column."""
+    random = np.random.default_rng(seed)
+    coarse = torch.from_numpy(random.uniform(30, 80, (1, 1, 16, 28))).float()
+    lightness = torch.nn.functional.interpolate(coarse, (128, 224), mode="bicubic")
+    ab = torch.tensor([-20.0, 30.0]).view(1, 2, 1, 1).expand(1, 2, 128, 224).clone()
+    stripes = torch.arange(48).remainder(8).lt(4).float() * 50 + 20
+    lightness[..., 40:88, left : left + 48] = stripes
+    ab[..., 40:88, left : left + 48] = torch.tensor([50.0, -30.0]).view(1, 2, 1, 1)
+    return lightness.clamp(0, 100), ab
+
+
+def recalled(key_seed: int, seed: int, opacity: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return ab of a frame and of its key colors: the square moves by 96 pixels from the key to the frame."""
+    memory = ColorMemory(colorizer())
+    lightness, ab = scene(key_seed, 24)
+    memory.add(lightness, ab, torch.full_like(lightness, opacity))
+    frame, true = scene(seed, 120)
+    return memory.recall(frame, torch.zeros_like(true)), true
+
+
+def test_memory_recalls_the_color_of_a_moved_object() -> None:
+    ab, true = recalled(1, 1)
+    error, gray_error = (ab - true).norm(dim=1), true.norm(dim=1)
+    inside = (..., slice(48, 80), slice(128, 160))  # the square
+    assert float(error[inside].mean()) < 0.3 * float(gray_error[inside].mean())
+    assert float(error.mean()) < 0.3 * float(gray_error.mean())
+
+
+def test_memory_keeps_automatic_colors_where_nothing_matches() -> None:
+    memory = ColorMemory(colorizer())
+    lightness, ab = scene(1, 24)
+    memory.add(lightness, ab, torch.ones_like(lightness))
+    noise = torch.rand(lightness.shape, generator=torch.Generator().manual_seed(5)) * 100
+    assert float(memory.recall(noise, torch.zeros_like(ab)).norm(dim=1).mean()) < 6
+
+
+def test_memory_ignores_transparent_pixels_of_a_key() -> None:
+    ab, _ = recalled(1, 1, opacity=0.0)
+    assert float(ab.norm(dim=1).max()) < 1e-3
+
+
+def test_memory_of_two_keys_prefers_the_key_that_matches() -> None:
+    memory = ColorMemory(colorizer())
+    lightness, ab = scene(1, 24)
+    other, _ = scene(7, 24)
+    memory.add(other.flip(-1), -ab, torch.ones_like(other))
+    memory.add(lightness, ab, torch.ones_like(other))
+    frame, true = scene(1, 120)
+    found = memory.recall(frame, torch.zeros_like(true))
+    assert float((found - true).norm(dim=1).mean()) < float((found + true).norm(dim=1).mean())
+
+
+def test_transparent_pixels_of_a_key_frame_keep_automatic_colors() -> None:
+    lightness, _ = scene(1, 24)
+    rgb = np.full((128, 224, 3), (200, 40, 40), np.uint8)
+    alpha = np.zeros((128, 224), np.uint8)
+    alpha[:, :112] = 255
+    frame = VideoFrame(0, None)
+    automatic = FrameColorer(colorizer()).color(frame, lightness)
+    partial = FrameColorer(colorizer(), {0: RasterImage(rgb, alpha)}).color(frame, lightness)
+    red = rgb_to_lab(torch.from_numpy(rgb[:1, :1]).permute(2, 0, 1)[None] / 255)[:, 1:]
+    assert torch.allclose(partial[..., :96], red.expand(1, 2, 128, 96), atol=2)
+    assert float((partial - automatic)[..., 128:].norm(dim=1).mean()) < 12
+
+
+def test_match_features_are_unit_vectors_of_any_size() -> None:
+    for size in ((64, 96), (70, 101)):
+        features = colorizer().model.match_features(torch.rand(2, 1, *size) * 100)
+        assert features.shape[-2:] == (round(size[0] / 8), round(size[1] / 8))
+        assert torch.allclose(features.norm(dim=1), torch.ones(()), atol=1e-3)
