@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.abilities import VideoModel
 from colorzoo.apps.video.frames import VideoError, VideoFrame
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar, Recipe, Rectangle
@@ -74,7 +75,7 @@ class FrameColorer:
         This is the case if a reference is set and the model uses the colors of the previous frame.
         """
         has_reference = self._reference is not None or bool(self._exemplars)
-        return has_reference and self._colorizer.model.supports("color_frames")
+        return has_reference and isinstance(self._colorizer.model, VideoModel)
 
     def start_shot(self, part: tuple[Rectangle, tuple[int, int]] | None = None) -> None:
         """Reset the previous frame and the notes at the start of a shot.
@@ -144,7 +145,7 @@ class FrameColorer:
         key_numbers = [key for key in self._exemplars if key <= number]
         if key_numbers:
             exemplar = self._exemplars[key_numbers[-1]]
-        if exemplar is not None and self._colorizer.model.supports("color_frames"):
+        if exemplar is not None and isinstance(self._colorizer.model, VideoModel):
             device = self._colorizer.device
             previous = None if self._previous is None else self._previous.to(device)
             ab = self._colorizer.model.color_frames(lightness.to(device), exemplar.to(device), previous)

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.abilities import ExemplarModel, SimilarityModel
 from colorzoo.color import hull_centers, lab_to_rgb, rgb_to_lab
 from colorzoo.guidance import ClassMap, Exemplar, GlobalStatistics, Guidance
 from colorzoo.guidance.color_statistics import pixel_saturation
@@ -288,7 +289,7 @@ class Analysis(NamedTuple):
         return self.light.shape[2], self.light.shape[3]
 
 
-class Colorzoo2026(ColoringModel):
+class Colorzoo2026(ColoringModel, ExemplarModel, SimilarityModel):
     """Colorization model with optional color points, references, classes and statistics.
 
     Args:
@@ -378,7 +379,7 @@ class Colorzoo2026(ColoringModel):
         """Return the similarity ``(B, 1, h, w)`` of each cell to the cells inside a mask.
 
         The similarity of a cell is its largest correlation in [0, 1] with a cell inside the mask, computed
-        from the learned covariance between cell colors. See `ColoringModel.similarity`.
+        from the learned covariance between cell colors. See `SimilarityModel.similarity`.
         """
         analysis = self.analyze(lightness, state)
         points = observe(mask.expand(-1, 2, -1, -1), mask, analysis.grid)
