@@ -64,8 +64,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: Any) 
         markdown = markdown.replace("<!-- help -->", help_texts())
     if "<!-- metrics -->" in markdown:
         markdown = markdown.replace("<!-- metrics -->", metrics_table())
-    if "<!-- optional methods -->" in markdown:
-        markdown = markdown.replace("<!-- optional methods -->", optional_methods_table())
+    if "<!-- abilities -->" in markdown:
+        markdown = markdown.replace("<!-- abilities -->", abilities_table())
     if "<!-- public names -->" in markdown:
         markdown = markdown.replace("<!-- public names -->", public_names(Path(config.docs_dir)))
     return resolve_links(markdown, uri, Path(config.docs_dir))
@@ -146,18 +146,18 @@ def metrics_table() -> str:
     return "\n".join(lines)
 
 
-def optional_methods_table() -> str:
-    """Return a Markdown table of the methods of `ColoringModel` that only some models override."""
-    from colorzoo.model import ColoringModel
+def abilities_table() -> str:
+    """Return a Markdown table of the mixins in `colorzoo.abilities` and the models that inherit from them."""
+    from colorzoo import abilities
     from colorzoo.registry import load_model_class
 
     kinds = {card.name: load_model_class(card) for card in _cards()}
-    lines = ["| method | models |", "|---|---|"]
-    for method, value in vars(ColoringModel).items():
-        models = [name for name, kind in kinds.items() if kind.supports(method)]
-        is_public = not method.startswith("_") and (callable(value) or isinstance(value, property))
-        if is_public and 0 < len(models) < len(kinds):
-            lines.append(f"| [`{method}`](#colorzoo.model.ColoringModel.{method}) | {', '.join(models)} |")
+    lines = ["| mixin | models |", "|---|---|"]
+    for name in abilities.__all__:
+        mixin = getattr(abilities, name)
+        if isinstance(mixin, type):
+            models = [model for model, kind in kinds.items() if issubclass(kind, mixin)]
+            lines.append(f"| [`{name}`](#colorzoo.abilities.{name}) | {', '.join(models)} |")
     return "\n".join(lines)
 
 

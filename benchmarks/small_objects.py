@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from benchmarks import reach
 from benchmarks._common import Options, Row, SkippedError, share_of, where
 from benchmarks._held_out import unseen
+from colorzoo.abilities import SimilarityModel
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import PointHint, Recipe
 from colorzoo.guidance.fields import Reach
@@ -79,7 +80,7 @@ def run(options: Options) -> list[Row]:
     inside = sum(share < MOST for _, share in shares)
     claim = f"clicks with less than {MOST:g} of the change outside"
     rows.append(Row(claim, inside, len(shares), inside / len(shares), LEAST_SHARE, "higher", place))
-    if (reach.FOLDER / "annotations.json").is_file() and colorizer.model.supports("similarity"):
+    if (reach.FOLDER / "annotations.json").is_file() and isinstance(colorizer.model, SimilarityModel):
         rows.append(price(colorizer))
     return rows
 

@@ -6,6 +6,7 @@ from .card import ModelCard as ModelCard
 from .color import lab_to_rgb as lab_to_rgb
 from .color import rgb_to_lab as rgb_to_lab
 from .factory import create_coloring_model as create_coloring_model
+from .feature_extraction import features as features
 from .guidance import Boxes as Boxes
 from .guidance import ClassMap as ClassMap
 from .guidance import Exemplar as Exemplar
@@ -17,7 +18,6 @@ from .guidance import Regions as Regions
 from .guidance import Scribbles as Scribbles
 from .inference import Colorizer as Colorizer
 from .model import ColoringModel as ColoringModel
-from .model import features as features
 from .prediction import AbPrediction as AbPrediction
 from .prediction import Prediction as Prediction
 from .prediction import RgbPrediction as RgbPrediction

@@ -8,8 +8,8 @@ contain a `Range`. YAML files, checkpoints, cards, weight files and `create_mode
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, is_dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from numbers import Integral, Real
 from pathlib import PurePath
 from types import NoneType
@@ -265,3 +265,29 @@ def _plain(value: Any) -> Any:
 def _hashable(value: Any) -> Any:
     """Convert lists to tuples, recursively."""
     return tuple(_hashable(each) for each in value) if isinstance(value, list | tuple) else value
+
+
+def full_repr(value: object) -> str:
+    """Return the ``repr`` of a setting, followed by all elements of the arrays and tensors in the setting.
+
+    The ``repr`` of a large array contains only its first and last elements, and the ``repr`` of a tensor
+    rounds its elements, so neither identifies the setting.
+    """
+    return repr(value) + "".join(repr(array.tolist()) for array in _arrays_in(value))
+
+
+def _arrays_in(value: Any) -> Iterator[Any]:
+    """Yield the arrays and tensors in containers and dataclasses, in order."""
+    if isinstance(value, type):
+        return
+    if hasattr(value, "tolist"):
+        yield value
+    elif is_dataclass(value):
+        for each in fields(value):
+            yield from _arrays_in(getattr(value, each.name))
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _arrays_in(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _arrays_in(each)

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from colorzoo import Colorizer
+from colorzoo.abilities import ExemplarModel, SimilarityModel
 from colorzoo.color import rgb_to_lab
 from colorzoo.factory import build_model
 from colorzoo.guidance import Area, Guidance, Mask, Points, Recipe
@@ -38,7 +39,7 @@ STORED = Path(__file__).with_name("recipes.npz")
 WIDTH, HEIGHT, SIZE = 104, 80, 48
 
 
-class Alike(ColoringModel):
+class Alike(ColoringModel, ExemplarModel, SimilarityModel):
     """A small model that accepts points, references and statistics, and computes similarities."""
 
     accepts = frozenset({"points", "exemplar", "statistics"})

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from colorzoo.abilities import SegmentationModel
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Recipe
 from colorzoo.inference.colorizer import Colorizer, choose_for_guidance
@@ -21,7 +22,7 @@ LIGHTNESS = torch.zeros(1, 1, 40, 60)
 REFERENCE = torch.zeros(1, 3, 20, 20)
 
 
-class Halves(ColoringModel):
+class Halves(ColoringModel, SegmentationModel):
     """Segments the left half as class 0 and the right half as class 1."""
 
     class_count = 3

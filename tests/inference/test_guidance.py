@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from colorzoo.abilities import DetectionModel
 from colorzoo.color import lab_to_rgb
 from colorzoo.guidance import (
     Area,
@@ -33,7 +34,7 @@ from colorzoo.prediction import AbPrediction
 from inference.flood_model import SIDE, two_walls
 
 
-class RecordsGuidance(ColoringModel):
+class RecordsGuidance(ColoringModel, DetectionModel):
     """Records the guidance that it receives, and predicts gray."""
 
     accepts = ("points", "scribbles", "boxes")

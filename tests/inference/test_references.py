@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from colorzoo import colorize, colorize_file
+from colorzoo.abilities import SegmentationModel
 from colorzoo.apps.cli.main import main
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, Guidance, Recipe
@@ -84,7 +85,9 @@ def test_make_exemplar_without_embeddings_rejects_several_or_gray_references() -
     assert make_exemplar(model, [gray], 16).rgb.shape == (1, 3, 16, 24)
 
 
-@pytest.mark.parametrize(("files", "ability"), [(("file",), "segment"), (("file", "reference_file"), None)])
+@pytest.mark.parametrize(
+    ("files", "ability"), [(("file",), SegmentationModel), (("file", "reference_file"), None)]
+)
 def test_choose_for_guidance_requires_segmentation_without_reference_labels(
     files: tuple[str], ability: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:

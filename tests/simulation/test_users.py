@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from colorzoo.abilities import RegionModel
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Points, Regions
@@ -28,7 +29,7 @@ def scene() -> TargetImage:
     return scene_of(sample_image(SIZE, seed=3))
 
 
-class GuidanceModel(ColoringModel):
+class GuidanceModel(ColoringModel, RegionModel):
     """Returns the colors of the guidance, and gray elsewhere."""
 
     def __init__(self) -> None:

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from colorzoo import Colorizer, colorize
+from colorzoo.abilities import StyleModel
 from colorzoo.apps.cli.main import main
 from colorzoo.apps.studio.models import ModelPool
 from colorzoo.card import ModelCard, Use
@@ -110,7 +111,7 @@ def test_choose_model_prefers_models_that_use_more_guidance(narrow_zoo, authors_
     assert choose(("points", "boxes")) == "su2020_small"
     assert choose(("points", "scribbles")) == "kim2021_small"
     assert choose(("exemplar", "points")) == SMALL
-    assert choose("exemplar", able="stylize") == "xu2020_small"
+    assert choose("exemplar", able=StyleModel) == "xu2020_small"
 
 
 @pytest.mark.parametrize("present", [True, False], ids=["cached", "not_cached"])

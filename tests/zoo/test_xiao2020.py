@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from colorzoo import Exemplar, GlobalStatistics, Guidance
+from colorzoo.abilities import ExemplarModel
 from colorzoo.color import prior_probabilities, rgb_to_lab
 from colorzoo.networks.renaming import rename_keys
 from colorzoo.registry import model_card
@@ -60,7 +61,7 @@ def test_xiao2020_level_receives_the_colors_of_the_lower_level(model: PyramidCol
 
 @torch.inference_mode()
 def test_xiao2020_exemplars_embeddings_and_statistics_are_histograms(model: PyramidColorization) -> None:
-    assert model.supports("encode_reference")
+    assert isinstance(model, ExemplarModel)
     lightness, rgb = sample_input("gray", (40, 48)), sample_image((64, 64))
 
     def colors(**given: Any) -> Tensor:

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from colorzoo import create_model
+from colorzoo.abilities import ExemplarModel
 from colorzoo.color import grid_centers, lab_to_rgb
 from colorzoo.errors import ColorzooError, GuidanceError, WeightsError
 from colorzoo.factory import build_model
 from colorzoo.guidance import Points
 from colorzoo.inference.references import normalize_weights
-from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.randomness import image_generators
 from colorzoo.registry import load_task_class, model_card
@@ -81,7 +81,11 @@ def test_stylize_pads_labels_like_the_images(narrow: Xu2020) -> None:
 
 
 def test_mix_references_averages_embeddings_by_weight() -> None:
-    model, embeddings = ColoringModel(torch.nn.Identity()), [torch.zeros(1, 2, 3), torch.ones(1, 2, 3)]
+    class Encoder(ExemplarModel):
+        def encode_reference(self, rgb: Tensor) -> Tensor:
+            return rgb
+
+    model, embeddings = Encoder(), [torch.zeros(1, 2, 3), torch.ones(1, 2, 3)]
     for weights, mean in (([1, 3], 0.75), ([0, 2], 1.0)):
         mixed = model.mix_references(embeddings, normalize_weights(weights))
         assert torch.equal(mixed, torch.full((1, 2, 3), mean))

@@ -19,8 +19,8 @@ from colorzoo.image_io.provenance import ImageProvenance
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.references import recipe_reference_files
 from colorzoo.inference.result import ColorizedImage
-from colorzoo.model import full_repr
 from colorzoo.registry import model_card
+from colorzoo.settings import full_repr
 from colorzoo.weights.choice import ModelChoice, choose_model
 
 _IN_RECIPE = ("strength", "alpha", "reference_weights", "reassigned")  # settings with a recipe field

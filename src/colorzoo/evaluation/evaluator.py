@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from colorzoo.abilities import DetectionModel
 from colorzoo.errors import ImageError
 from colorzoo.evaluation.cache import REFERENCE, TRUE_IMAGE, Cache, Entry
 from colorzoo.evaluation.images import Item, Truth, read_truth
@@ -137,7 +138,7 @@ def _boxes(model: ColoringModel, scene: TargetImage, truth: Truth) -> Boxes | No
         return None
     if truth.boxes is not None:
         return truth.boxes
-    if not model.detects:
+    if not (isinstance(model, DetectionModel) and model.detects):
         return Boxes.of([torch.zeros(0, 4)]).to(scene.lightness.device)
     with torch.inference_mode():
         return model.find_boxes(scene.lightness)

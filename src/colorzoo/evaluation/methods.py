@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from colorzoo.abilities import DetectionModel, DrawingModel, RegionModel
 from colorzoo.card import GuidanceKind, ModelCard
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.sources import walk_files
@@ -217,8 +218,10 @@ def check_boxes(
         return []
     notes = []
     for method in methods:
-        detects_objects = method.model is not None and method.model.detects
-        if "boxes" not in method.accepts or detects_objects:
+        model = method.model
+        if model is None or "boxes" not in model.accepts:
+            continue
+        if isinstance(model, DetectionModel) and model.detects:
             continue
         if protocol.boxes == "required":
             raise DataError(
@@ -438,7 +441,7 @@ def proposer_of(model: ColoringModel) -> object:
     The object is a `RegionRanker` if the model predicts the colors of regions. The object is a `Proposer` if
     the model accepts points but does not propose regions. Otherwise, the object is the model.
     """
-    if model.supports("region_colors"):
+    if isinstance(model, DrawingModel):
         return RegionRanker(Colorizer(model, device=str(model.device), precision="float32"))
-    proposes = model.supports("propose") or "points" not in model.accepts
+    proposes = isinstance(model, RegionModel) or "points" not in model.accepts
     return model if proposes else Proposer(model)

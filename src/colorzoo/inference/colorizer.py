@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from colorzoo.abilities import ExemplarModel, SegmentationModel
 from colorzoo.drawing.lines import is_line_art
 from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
@@ -573,15 +574,15 @@ def choose_for_guidance(
         kinds += ["boxes", "scribbles"]  # object areas are passed to the model as boxes and strokes
     unique_kinds = dict.fromkeys(kinds)  # in the same order
     uses = [kind for kind in unique_kinds if kind in USES]
-    required_method: str | None = None
+    required: type | None = None
     recipe_kinds = recipe.kinds()
     sets_alpha = "exemplar" in recipe_kinds and recipe.exemplar.alpha is not None
     # two label images contain the classes of the image and of its reference
     if "classes" in recipe_kinds and len(recipe.classes.label_files) < 2:
-        required_method = "segment"  # the model predicts the other classes
+        required = SegmentationModel  # the model predicts the other classes
     elif len(references) > 1 or sets_alpha:
-        required_method = "encode_reference"  # embeddings can be mixed, and their strength can be set
-    return choose_model(name, uses, weights, fast=fast, able=required_method)
+        required = ExemplarModel  # embeddings can be mixed, and their strength can be set
+    return choose_model(name, uses, weights, fast=fast, able=required)
 
 
 def choose_for_image(choice: ModelChoice, image: RasterImage) -> ModelChoice:

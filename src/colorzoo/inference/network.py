@@ -179,7 +179,7 @@ class NetworkRunner:
         Later edits of the image then run only in float32.
 
         Args:
-            method: Method of the model to run: `ColoringModel.edit` or `ColoringModel.similarity`.
+            method: Method of the model to run: `ColoringModel.edit` or `SimilarityModel.similarity`.
             image: Network input ``(B, 1, h, w)``, first argument of the method.
             hints: Second argument of the method.
             states: Results of earlier edits of the image by precision, updated in place.

@@ -10,6 +10,14 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor
 
+from colorzoo.abilities import (
+    DetectionModel,
+    DrawingModel,
+    ExemplarModel,
+    RegionModel,
+    SegmentationModel,
+    SimilarityModel,
+)
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import (
     Area,
@@ -260,7 +268,7 @@ def similarity_to(task: ColorizeTask, patches: PointPatches) -> Tensor | None:
 
     The result is None if the model does not compute similarity.
     """
-    if not task.network.model.supports("similarity"):
+    if not isinstance(task.network.model, SimilarityModel):
         return None
     return task.run(task.network.compute_similarity, task.lightness, patches, task.states, key=patches)
 
@@ -303,7 +311,7 @@ def _exemplar(task: ColorizeTask) -> Exemplar | None:
     exemplar = task.reference
     if exemplar is None:
         return task.tensors.exemplar
-    if exemplar.embedding is None and task.network.model.supports("encode_reference"):
+    if exemplar.embedding is None and isinstance(task.network.model, ExemplarModel):
         exemplar = task.run(task.network.embed_exemplar, exemplar)
     alpha = task.recipe.exemplar.alpha
     return exemplar if alpha is None else replace(exemplar, alpha=alpha)
@@ -332,12 +340,12 @@ def _class_map(task: ColorizeTask) -> ClassMap | None:
 
 def _lacks_classes(task: ColorizeTask) -> bool:
     """Return whether the recipe requires predicted classes that the model cannot provide."""
-    return not task.network.model.supports("segment") and not task.recipe.classes.file
+    return not isinstance(task.network.model, SegmentationModel) and not task.recipe.classes.file
 
 
 def _regions(task: ColorizeTask) -> Regions | None:
     """Return the proposed regions with the divisions and the colors of the recipe."""
-    if task.tensors.regions is not None or not task.network.model.supports("propose"):
+    if task.tensors.regions is not None or not isinstance(task.network.model, RegionModel):
         return task.tensors.regions
     from colorzoo.inference.steps.regions import color_regions
 
@@ -353,7 +361,7 @@ def _boxes(task: ColorizeTask) -> Boxes | None:
         boxes = ()  # object areas disable the detection
     if boxes is not None:
         return boxes_of(boxes, *task.image_size)
-    if task.tensors.boxes is None and task.network.model.supports("find_boxes"):
+    if task.tensors.boxes is None and isinstance(task.network.model, DetectionModel):
         return task.run(task.network.find_objects, task.lightness)
     return task.tensors.boxes
 
@@ -374,7 +382,7 @@ def proposed_regions(task: ColorizeTask) -> Regions:
     Raises:
         GuidanceError: The model does not propose regions.
     """
-    if not task.network.model.supports("propose"):
+    if not isinstance(task.network.model, RegionModel):
         raise GuidanceError(
             f"--model must support region guidance, got {task.network.name}. Run `colorzoo models --guidance "
             "regions` to list such models."
@@ -429,7 +437,7 @@ def _predicted_flats(task: ColorizeTask, prediction: Prediction) -> FlatColors:
     drawing, model, sketch = drawing_of(task), task.network.model, network_input(task)
     settings = task.recipe.drawing or DrawingSettings()
     assert isinstance(prediction, RgbPrediction)
-    if model.supports("region_colors"):
+    if isinstance(model, DrawingModel):
         votes = region_votes(prediction, drawing, sketch)
         palette = palette_colors(settings.palette)
         with task.network.session():
@@ -451,7 +459,7 @@ def _flats_with_points(task: ColorizeTask, prediction: Prediction, hints: Hints)
     from colorzoo.inference.steps.drawing import copy_points, fill_points, region_votes
 
     flats = _predicted_flats(task, prediction)
-    if hints and task.network.model.supports("region_similarity"):
+    if hints and isinstance(task.network.model, DrawingModel):
         # probability that each region and the region of a point have one color, predicted without points, so
         # that a later point does not change which regions copy earlier points
         own = _predict(_plain_task(task), None)
@@ -607,10 +615,10 @@ def _ignored_notes(task: ColorizeTask) -> list[str]:
         ignored.append("classes without label images")
     if _areas(task, "thing") and "boxes" not in accepts and "scribbles" not in accepts:
         ignored.append("object areas")
-    if task.recipe.divisions and not (task.network.is_sketch or model.supports("propose")):
+    if task.recipe.divisions and not (task.network.is_sketch or isinstance(model, RegionModel)):
         ignored.append("divisions")
     settings = task.recipe.drawing
-    if settings is not None and not model.supports("region_colors"):
+    if settings is not None and not isinstance(model, DrawingModel):
         if not task.network.is_sketch:
             ignored.append("the settings for drawings")
         else:
@@ -618,7 +626,7 @@ def _ignored_notes(task: ColorizeTask) -> list[str]:
             ignored += ["variants"] if settings.variant else []
     notes = [f"{name} does not use {guidance}; they were ignored" for guidance in ignored]
     # models that only warp references ignore their strength
-    if "exemplar" in task.kinds and "exemplar" in accepts and not model.supports("encode_reference"):
+    if "exemplar" in task.kinds and "exemplar" in accepts and not isinstance(model, ExemplarModel):
         exemplar, strength = task.reference or task.tensors.exemplar, task.recipe.exemplar.alpha
         if exemplar is not None and strength is None:
             strength = exemplar.alpha

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.abilities import ExemplarModel
 from colorzoo.errors import GuidanceError
 from colorzoo.files import digest_or_empty
 from colorzoo.guidance import Exemplar, Recipe, statistics_of
@@ -147,7 +148,7 @@ def make_exemplar(model: ColoringModel, references: Sequence[ReadReference], siz
 
     Args:
         model: Model on its device.
-        references: References; several require a model that supports `ColoringModel.encode_reference`.
+        references: References; several require a model that supports `ExemplarModel.encode_reference`.
         size: Shorter side of the resized references in pixels.
 
     Raises:
@@ -158,7 +159,7 @@ def make_exemplar(model: ColoringModel, references: Sequence[ReadReference], siz
         for reference in references:
             require_color(reference.source, reference.name)
     images = [as_reference(reference.source, size) for reference in references]
-    if not model.supports("encode_reference"):
+    if not isinstance(model, ExemplarModel):
         if len(images) > 1:
             raise GuidanceError(f"{type(model).__name__} accepts only one reference, got {len(images)}")
         return Exemplar(images[0])

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.abilities import StyleModel, Transform
 from colorzoo.color import lab_to_rgb_in_gamut, rgb_to_lab
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.full_size import BicubicUpsampler, bands
 from colorzoo.inference.references import as_reference, require_color
 from colorzoo.inference.steps.classes import read_label_image
-from colorzoo.model import ColoringModel, Transform
+from colorzoo.model import ColoringModel
 
 
 def stylize(
@@ -36,7 +37,7 @@ def stylize(
     """Transfer the colors of a style image to a content image.
 
     Args:
-        model: Model that supports `ColoringModel.stylize`.
+        model: Model that supports `StyleModel.stylize`.
         content: Image to change.
         style: Image whose colors are transferred.
         transform: ``"adain"`` or ``"wct"``; None uses the default of the model.
@@ -51,7 +52,7 @@ def stylize(
     Raises:
         ColorzooError: The model does not support stylization, or the style image is gray.
     """
-    if not model.supports("stylize"):
+    if not isinstance(model, StyleModel):
         raise ColorzooError(
             f"--model must support stylization, got {type(model).__name__}. Use xu2020_small, for example."
         )

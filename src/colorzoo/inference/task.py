@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import Tensor
 
+from colorzoo.abilities import RegionModel
 from colorzoo.errors import GuidanceError
 from colorzoo.files import digest_of
 from colorzoo.guidance import Crop, Exemplar, Guidance, PointHint, Points, Recipe
@@ -203,7 +204,7 @@ class ColorizeTask:
         recipe, tensors = self.recipe, self.tensors
         objects = tuple(area for area in recipe.areas if area.action == "thing")
         extra = {name: value for name, value in recipe.extra.items() if name != "divisions"}
-        divisions = recipe.divisions if self.network.model.supports("propose") else ()
+        divisions = recipe.divisions if isinstance(self.network.model, RegionModel) else ()
         strokes = recipe.scribbles, tensors.scribbles is None
         regions = recipe.regions, tensors.regions is None
         return repr((objects, recipe.boxes, divisions, recipe.label, extra, strokes, regions))

@@ -11,6 +11,7 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor
 
+from colorzoo.abilities import RegionModel
 from colorzoo.card import GuidanceKind
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Regions
@@ -34,7 +35,7 @@ class PriorityRegions:
         >>> PriorityRegions().begin(target, white, model)(1, white).guidance.kinds()
         ('regions',)
 
-    The model must support `ColoringModel.propose`. Each filled region counts as one interaction. Empty
+    The model must support `RegionModel.propose`. Each filled region counts as one interaction. Empty
     regions are skipped.
 
     Attributes:
@@ -110,7 +111,7 @@ class SuperpixelRegions:
 
 def _proposed_regions(model: object, lightness: Tensor) -> Regions | None:
     """Return the regions that a model proposes; None if the model does not propose regions."""
-    if not isinstance(model, ColoringModel) or not model.supports("propose"):
+    if not isinstance(model, ColoringModel) or not isinstance(model, RegionModel):
         return None
     return model.propose(lightness)
 

@@ -23,7 +23,7 @@ from colorzoo.data.module import ImageDataModule
 from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.factory import create_task, require_trained
 from colorzoo.guidance import Guidance
-from colorzoo.model import MODEL_PREFIX, ColoringModel
+from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction, clip_colors
 from colorzoo.randomness import image_generators
 from colorzoo.settings import check_arguments, constructor_parameters, plain_arguments
@@ -48,6 +48,7 @@ from colorzoo.training.stages import (
 from colorzoo.training.validation import MetricStage, StageMetrics, metric_inputs, require_images
 from colorzoo.weights import apply_weights
 from colorzoo.weights.load import Provenance
+from colorzoo.weights.pretrained import MODEL_PREFIX
 
 T = TypeVar("T")
 

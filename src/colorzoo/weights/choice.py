@@ -169,7 +169,7 @@ def choose_model(
     weights: str | Path | None = "default",
     *,
     fast: bool = False,
-    able: str | None = None,
+    able: type | None = None,
 ) -> ModelChoice:
     """Select a model by name, by the metadata of a weight file, or by rank.
 
@@ -184,7 +184,8 @@ def choose_model(
             applies.
         weights: ``"default"``, another tag of the model card, a path, or None; see `resolve_weights`.
         fast: Whether to select the default model only among models with weights in the package.
-        able: Optional method of `ColoringModel` that the default model must support. None accepts all models.
+        able: Base class of the default model, such as `ExemplarModel` (`colorzoo.abilities`). None accepts
+            all models.
 
     Raises:
         UnknownModelError: ``name`` is not text, or no model for these use cases has weights on this machine.
@@ -208,14 +209,14 @@ def choose_model(
     if not (downloaded or registry.plugins()) and wanted[0] in SHIPPED:
         card = model_card(SHIPPED[wanted[0]])
         supports_all = len(wanted) == 1 or {*wanted} <= {*card.guidance}
-        if supports_all and (able is None or load_model_class(card).supports(able)):
+        if supports_all and (able is None or issubclass(load_model_class(card), able)):
             default_name = card.name
     # else the highest-ranked model among the models that support the most use cases
     if default_name is None:
         usable = _usable_models(wanted, fast) or _usable_models(("automatic",), fast)
         # the sort is stable: models that support equally many use cases stay in the order of their rank
         usable.sort(key=lambda row: len({*row.card.guidance} & {*wanted}), reverse=True)
-        suitable = (row for row in usable if able is None or load_model_class(row.card).supports(able))
+        suitable = (row for row in usable if able is None or issubclass(load_model_class(row.card), able))
         default_name = next((row.card.name for row in suitable), None)
     if default_name is not None:
         return ModelChoice(default_name, weights, is_default=True, fast=fast)

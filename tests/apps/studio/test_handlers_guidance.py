@@ -13,6 +13,7 @@ from pads import DirectPad, exemplar_file, photo_file, pixels
 from PIL import Image
 from torch import Tensor, nn
 
+from colorzoo.abilities import RegionModel, SegmentationModel
 from colorzoo.apps.studio import coloring
 from colorzoo.apps.studio.studio import Studio
 from colorzoo.guidance import Guidance, Recipe, Regions
@@ -26,7 +27,7 @@ from colorzoo.prediction import AbPrediction
 KINDS = ("points", "scribbles", "regions", "exemplar", "statistics", "classes")
 
 
-class Everything(ColoringModel):
+class Everything(ColoringModel, RegionModel, SegmentationModel):
     """Model that accepts all guidance and encodes it in flat colors."""
 
     accepts = frozenset(KINDS)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from colorzoo.abilities import VideoModel
 from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.frames import VideoFrame
 from colorzoo.color import rgb_to_lab
@@ -27,7 +28,7 @@ def colored(seed: int, width: int = 48) -> RasterImage:
     return RasterImage(rgb)
 
 
-class FramesModel(ColoringModel):
+class FramesModel(ColoringModel, VideoModel):
     """Stub of a video model that encodes its arguments in ab."""
 
     def __init__(self) -> None:

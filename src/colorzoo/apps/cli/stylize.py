@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+from colorzoo.abilities import StyleModel
 from colorzoo.apps.cli._file_options import ModelOptions
 from colorzoo.apps.cli._options import Command, check_output, named_inputs
 from colorzoo.errors import ColorzooError
@@ -64,7 +65,7 @@ def run(args: StylizeOptions) -> int:
     from colorzoo.image_io import is_gray, read_image, write_image, write_notes
     from colorzoo.inference import Colorizer, read_labels, require_color, stylize
 
-    choice = choose_model(args.model, "exemplar", args.weights, fast=args.fast, able="stylize")
+    choice = choose_model(args.model, "exemplar", args.weights, fast=args.fast, able=StyleModel)
     out = args.output or args.content.parent / f"{args.content.stem}.styled{args.content.suffix}"
     check_output(out, *named_inputs(args), overwrite=args.overwrite)  # also the default output
     content, style = read_image(args.content), read_image(args.style)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from colorzoo.abilities import DrawingModel
 from colorzoo.apps.studio.coloring import PadRequest, predict
 from colorzoo.apps.studio.protocol import StudioError
 from colorzoo.apps.studio.regions import innermost_location
@@ -107,7 +108,7 @@ def _predict(request: PadRequest) -> tuple[Any, Any, Tensor]:
         StudioError: The model does not predict colors of regions.
     """
     model = request.colorizer.model
-    if not model.supports("region_colors"):
+    if not isinstance(model, DrawingModel):
         raise StudioError("unsupported", "this coloring model does not compare the regions of a drawing")
     with torch.inference_mode():
         return model, *predict_regions(request.task())

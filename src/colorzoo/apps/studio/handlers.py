@@ -8,6 +8,7 @@ from dataclasses import MISSING, dataclass, field, replace
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
+from colorzoo.abilities import DrawingModel
 from colorzoo.apps.studio import drawings, regions, suggestions
 from colorzoo.apps.studio.coloring import PadRequest, Quality, color_preview, milliseconds, predict
 from colorzoo.apps.studio.export import (
@@ -477,4 +478,4 @@ REQUESTS: dict[str, Request] = {
 
 
 def _colors_regions(request: PadRequest) -> bool:
-    return request.colorizer.model.supports("region_colors")
+    return isinstance(request.colorizer.model, DrawingModel)

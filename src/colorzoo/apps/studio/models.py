@@ -9,6 +9,7 @@ from typing import Any
 
 from cachetools import LRUCache
 
+from colorzoo.abilities import DetectionModel, SegmentationModel
 from colorzoo.apps.studio.stage_cache import StageCache
 from colorzoo.apps.studio.worker_pool import stop_if_cancelled
 from colorzoo.card import ModelCard
@@ -126,7 +127,7 @@ class ModelPool:
             entry = _menu_entry(card) | {
                 "caption": f"Custom: {name}",
                 "guidance": _drawn_guidance(model),
-                "detects": model.detects,
+                "detects": isinstance(model, DetectionModel) and model.detects,
             }
             entries.insert(0, entry)
         for entry in entries:
@@ -150,8 +151,9 @@ def _make_cancellable(colorizer: Colorizer) -> None:
 
 def describe_model(colorizer: Colorizer) -> dict[str, Any]:
     """Return the fields of the ``model`` message: the capabilities of a loaded model."""
-    accepts = _drawn_guidance(colorizer.model)
-    return {"name": colorizer.name, "accepts": accepts, "detects": colorizer.model.detects}
+    model = colorizer.model
+    detects = isinstance(model, DetectionModel) and model.detects
+    return {"name": colorizer.name, "accepts": _drawn_guidance(model), "detects": detects}
 
 
 def _menu_entry(card: ModelCard) -> dict[str, Any]:
@@ -179,7 +181,7 @@ def _caption(name: str) -> str:
 
 def _drawn_guidance(model: ColoringModel) -> list[str]:
     """Return the kinds of guidance that the drawing pad offers for a model."""
-    return sorted(kind for kind in model.accepts if kind != "classes" or model.supports("segment"))
+    return sorted(kind for kind in model.accepts if kind != "classes" or isinstance(model, SegmentationModel))
 
 
 def _purpose(card: ModelCard) -> str:

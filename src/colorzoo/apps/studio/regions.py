@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from colorzoo.abilities import SegmentationModel
 from colorzoo.apps.studio.coloring import PadRequest, predict
 from colorzoo.apps.studio.opened_image import png
 from colorzoo.apps.studio.protocol import StudioError
@@ -50,6 +51,7 @@ from colorzoo.inference.steps import (
     proposal_hash,
     starting_reach,
 )
+from colorzoo.model import ColoringModel
 from colorzoo.networks import SegmenterFeatures
 
 NEW_POINT = 1.5  # radius of a new point in pixels of the network input
@@ -132,8 +134,8 @@ def describe_classes(request: PadRequest) -> tuple[dict[str, Any], tuple[bytes, 
     Raises:
         StudioError: The model does not predict classes.
     """
-    model = request.colorizer.model
-    if not model.supports("segment"):
+    model: ColoringModel = request.colorizer.model
+    if not isinstance(model, SegmentationModel):
         raise StudioError("unsupported", "this coloring model does not support object types")
     photo_classes = find_classes(model, request.lightness())[0, 0]
     window = request.opened.window

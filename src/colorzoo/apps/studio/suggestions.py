@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.abilities import SimilarityModel
 from colorzoo.apps.studio.coloring import PadRequest, predict
 from colorzoo.guidance import PointHint, format_hex
 from colorzoo.inference import (
@@ -92,7 +93,7 @@ def describe_colorings(request: PadRequest) -> dict[str, Any]:
     no color distribution.
     """
     task, distribution = request.task(), predict(request).distribution
-    if distribution is None or not request.colorizer.model.supports("similarity"):
+    if distribution is None or not isinstance(request.colorizer.model, SimilarityModel):
         return {"x": None, "y": None, "lightness": None, "items": []}
     place, probabilities = find_informative_point(task, distribution)
     lightness = request.opened.lightness_around(place)

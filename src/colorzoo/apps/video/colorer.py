@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.abilities import MatchingModel, VideoModel
 from colorzoo.apps.video.frames import VideoError, VideoFrame
 from colorzoo.apps.video.memory import ColorMemory
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar, Recipe, Rectangle
-from colorzoo.image_io import RasterImage, fill_hidden
-from colorzoo.image_io.raster_image import unit_range
+from colorzoo.image_io import RasterImage, as_rgb, fill_hidden
 from colorzoo.inference import Colorizer, ReadReference, colorize_task, require_color, working_size
 
 # measured with `python -m benchmarks film`; the error of propagated colors grows with the number of frames
@@ -29,10 +29,10 @@ class FrameColorer:
     Args:
         colorizer: Colorizer with the loaded model.
         keys: Frames colorized by the user, by frame number. Pixels that are transparent in a key frame get
-            automatic colors. A model with `ColoringModel.match_features` recalls the colors of all key frames
+            automatic colors. A model with `MatchingModel` recalls the colors of all key frames
             (`ColorMemory`). For other models, each key frame is the reference for the frames up to the next
             key frame, and the first key frame is also the reference for earlier frames.
-        reference: Reference for all frames. For models without `ColoringModel.match_features`, the key frames
+        reference: Reference for all frames. For models without `MatchingModel`, the key frames
             replace this reference after the first key frame.
         strength: Multiplier for the chroma.
 
@@ -60,7 +60,7 @@ class FrameColorer:
         self._keys = dict(sorted((keys or {}).items()))
         self._exemplars: dict[int, Exemplar] = {}
         self._memory: ColorMemory | None = None
-        if self._keys and colorizer.model.supports("match_features"):
+        if self._keys and isinstance(colorizer.model, MatchingModel):
             self._memory = ColorMemory(colorizer)
         for number, image in self._keys.items():
             require_color(image, f"of frame {number}")
@@ -90,7 +90,7 @@ class FrameColorer:
         if self._memory is not None:
             return _RECALL_EVERY
         has_reference = self._reference is not None or bool(self._exemplars)
-        return 1 if has_reference and self._colorizer.model.supports("color_frames") else None
+        return 1 if has_reference and isinstance(self._colorizer.model, VideoModel) else None
 
     @property
     def max_steady(self) -> float:
@@ -167,7 +167,7 @@ class FrameColorer:
         key_numbers = [key for key in self._exemplars if key <= number]
         if key_numbers:
             exemplar = self._exemplars[key_numbers[-1]]
-        if exemplar is not None and self._colorizer.model.supports("color_frames"):
+        if exemplar is not None and isinstance(self._colorizer.model, VideoModel):
             device = self._colorizer.device
             previous = None if self._previous is None else self._previous.to(device)
             ab = self._colorizer.model.color_frames(lightness.to(device), exemplar.to(device), previous)
@@ -187,5 +187,5 @@ def _resize_key(image: RasterImage, size: tuple[int, int]) -> tuple[Tensor, Tens
     lab = rgb_to_lab(F.interpolate(rgb, size, mode="bicubic", antialias=True).clamp(0, 1))
     if image.alpha is None:
         return lab, torch.ones_like(lab[:, :1])
-    opacity = torch.from_numpy(unit_range(image.alpha))[None, None]
+    opacity = torch.from_numpy(as_rgb(image.alpha)[..., 0].copy())[None, None]
     return lab, F.interpolate(opacity, size, mode="bilinear", antialias=True)

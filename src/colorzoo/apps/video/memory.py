@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.abilities import MatchingModel
 from colorzoo.inference import Colorizer
-from colorzoo.networks.enlarging import enlarge_along_edges
+from colorzoo.networks import enlarge_along_edges
 
 _MATCHES = 5  # number of averaged cells of a key frame
 _TEMPERATURE = 0.05
@@ -29,7 +30,7 @@ class Cells(NamedTuple):
     """Cells of a frame.
 
     Attributes:
-        features: ``(N, C)`` in half precision; see `ColoringModel.match_features`.
+        features: ``(N, C)`` in half precision; see `MatchingModel.match_features`.
         light: ``(N,)``, mean lightness of each cell in [0, 100].
         grid: Number of rows and columns of cells; N is their product.
     """
@@ -42,7 +43,9 @@ class Cells(NamedTuple):
     @torch.inference_mode()
     def of(cls, colorizer: Colorizer, lightness: Tensor) -> Cells:
         """Compute the cells of a frame with lightness ``(1, 1, H, W)`` in [0, 100]."""
-        features = colorizer.model.match_features(lightness.to(colorizer.device)).cpu()
+        model = colorizer.model
+        assert isinstance(model, MatchingModel)  # checked by `FrameColorer`
+        features = model.match_features(lightness.to(colorizer.device)).cpu()
         grid = features.shape[2], features.shape[3]
         light = F.interpolate(lightness, grid, mode="area").flatten()
         return cls(features[0].flatten(1).T.half(), light, grid)
@@ -52,7 +55,7 @@ class ColorMemory:
     """Colors of key frames, which are recalled in other frames.
 
     Args:
-        colorizer: Colorizer whose model has the method `ColoringModel.match_features`.
+        colorizer: Colorizer whose model is a `MatchingModel`.
     """
 
     def __init__(self, colorizer: Colorizer) -> None:

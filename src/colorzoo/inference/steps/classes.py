@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from colorzoo.abilities import SegmentationModel
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import ClassMap, Exemplar, Recipe
@@ -48,6 +49,7 @@ def find_classes(model: ColoringModel, lightness: Tensor) -> Tensor:
 
     The model runs on its device, and the classes are returned on the CPU.
     """
+    assert isinstance(model, SegmentationModel)
     with torch.inference_mode():
         return model.segment(lightness.to(model.device)).cpu()
 

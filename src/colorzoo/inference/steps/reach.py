@@ -1,7 +1,7 @@
 """The reach of points: the distance over which their colors spread.
 
 The distance is the cost of the shortest path from the point to a location. Lightness edges along the path add
-cost, especially in uniform surroundings. If the model supports `ColoringModel.similarity`,
+cost, especially in uniform surroundings. If the model supports `SimilarityModel.similarity`,
 dissimilarity to the point also adds to the distance. Each location belongs to the nearest point.
 
 The constants were fitted to one half of a labeled sample. ``python -m benchmarks reach`` evaluates the other
@@ -41,9 +41,9 @@ class ReachConstants:
             cost of the edge is relative to this average.
         border: Distance (square root of the path cost) at which the color weight is 0.5.
         steepness: Slope of the falloff at ``border``.
-        unlike: Distance added at similarity 0, for models that support `ColoringModel.similarity`.
-        border_alike: Value of ``border`` for models that support `ColoringModel.similarity`.
-        steepness_alike: Value of ``steepness`` for models that support `ColoringModel.similarity`.
+        unlike: Distance added at similarity 0, for models that support `SimilarityModel.similarity`.
+        border_alike: Value of ``border`` for models that support `SimilarityModel.similarity`.
+        steepness_alike: Value of ``steepness`` for models that support `SimilarityModel.similarity`.
         least: Smallest multiple of the automatic reach that `even_reaches` and `starting_reach` test.
         factors: Number of factors that `even_reaches` tests.
         probed: Largest factor that `starting_reach` tests.

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.abilities import SegmentationModel
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.errors import ColorzooError
 from colorzoo.factory import build_trunk
@@ -230,7 +231,7 @@ def user_classes(predicted: Classified, labels: Tensor | None, size: tuple[int, 
     return predicted._replace(labels=torch.where(is_inside, classes, -1))
 
 
-class SPColor(ColoringModel):
+class SPColor(ColoringModel, SegmentationModel):
     """Exemplar colorization that matches each position with positions of the same class.
 
     Attributes:

@@ -20,6 +20,7 @@ from scipy import ndimage
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.abilities import RegionModel
 from colorzoo.card import InputKind, OutputKind
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Regions
@@ -290,7 +291,7 @@ def _without_colors(logits: Tensor) -> Regions:
     return Regions(logits.argmax(1, keepdim=True), colors, torch.zeros_like(colors[..., 0]))
 
 
-class GuidingPainter(ColoringModel):
+class GuidingPainter(ColoringModel, RegionModel):
     """Sketch colorization from the colors of proposed regions.
 
     Args:

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.abilities import ExemplarModel, MatchingModel, SimilarityModel
 from colorzoo.color import hull_centers, lab_to_rgb, rgb_to_lab
 from colorzoo.guidance import ClassMap, Exemplar, GlobalStatistics, Guidance
 from colorzoo.guidance.color_statistics import pixel_saturation
@@ -292,7 +293,7 @@ class Analysis(NamedTuple):
         return self.light.shape[2], self.light.shape[3]
 
 
-class Colorzoo2026(ColoringModel):
+class Colorzoo2026(ColoringModel, ExemplarModel, MatchingModel, SimilarityModel):
     """Colorization model with optional color points, references, classes and statistics.
 
     Args:
@@ -382,7 +383,7 @@ class Colorzoo2026(ColoringModel):
         """Return the similarity ``(B, 1, h, w)`` of each cell to the cells inside a mask.
 
         The similarity of a cell is its largest correlation in [0, 1] with a cell inside the mask, computed
-        from the learned covariance between cell colors. See `ColoringModel.similarity`.
+        from the learned covariance between cell colors. See `SimilarityModel.similarity`.
         """
         analysis = self.analyze(lightness, state)
         points = observe(mask.expand(-1, 2, -1, -1), mask, analysis.grid)
@@ -397,7 +398,7 @@ class Colorzoo2026(ColoringModel):
         return features.maps4, features.maps8, features.maps16, features.maps32
 
     def match_features(self, lightness: Tensor) -> Tensor:
-        """Return features of cells of 8 x 8 pixels; see `ColoringModel.match_features`.
+        """Return features of cells of 8 x 8 pixels; see `MatchingModel.match_features`.
 
         Maps of the frozen encoder at 1/8, 1/16 and 1/32 of the image size and the decoder features are
         resized to one grid, centered over the image, normalized to length 1 and multiplied by

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.abilities import DrawingModel, ExemplarModel
 from colorzoo.card import InputKind, OutputKind
 from colorzoo.color import lab_to_rgb, rgb_to_lab
 from colorzoo.color.sketch import drawn_lines
@@ -220,7 +221,7 @@ def soft_assign(color: Tensor, centers: Tensor, width: float = 0.1) -> tuple[Ten
     return nearest.indices.view(shape), weights.view(shape)
 
 
-class Colorzoo2026Drawing(ColoringModel):
+class Colorzoo2026Drawing(ColoringModel, DrawingModel, ExemplarModel):
     """Colorization model for drawings, with optional color points and references.
 
     Args:
@@ -356,7 +357,7 @@ class Colorzoo2026Drawing(ColoringModel):
     def region_colors(
         self, prediction: Prediction, votes: Tensor, palette: Tensor | None = None, variant: int = 0
     ) -> Tensor:
-        """Choose the color of each region; see `ColoringModel.region_colors`.
+        """Choose the color of each region; see `DrawingModel.region_colors`.
 
         With a palette, with a nonzero variant, or if the likely colors are dull and uncertain, different
         objects get contrasting colors; see `contrasting_colors`.
@@ -395,7 +396,7 @@ class Colorzoo2026Drawing(ColoringModel):
 
         Args:
             prediction: Prediction for one drawing.
-            votes: ``(n, h * w)``, see `ColoringModel.region_colors`.
+            votes: ``(n, h * w)``, see `DrawingModel.region_colors`.
             region: Number of the region.
             count: Maximum number of colors.
 
@@ -412,7 +413,7 @@ class Colorzoo2026Drawing(ColoringModel):
 
         Args:
             prediction: Prediction for one drawing.
-            votes: ``(n, h * w)``, see `ColoringModel.region_colors`.
+            votes: ``(n, h * w)``, see `DrawingModel.region_colors`.
             areas: ``(n,)``, area of each region as a fraction of the image.
         """
         pooled = pool_log_probabilities(prediction.extras["color_log_probabilities"][0], votes)
@@ -422,7 +423,7 @@ class Colorzoo2026Drawing(ColoringModel):
         return rank_by_explained_variance(pooled, self.centers, similarity, areas, TEMPERATURE, largest)
 
     def region_similarity(self, prediction: Prediction, votes: Tensor, regions: Tensor) -> Tensor:
-        """Return the probability that two regions have one color; see `ColoringModel.region_similarity`.
+        """Return the probability that two regions have one color; see `DrawingModel.region_similarity`.
 
         The probability of regions with equal embeddings is below 1, because regions that look alike can have
         different colors: it is 0.95 with the included weights, and about 0.9 for copies of a small shape,

@@ -15,6 +15,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
+from colorzoo.abilities import ExemplarModel
 from colorzoo.color import lightness_to_rgb
 from colorzoo.color.sketch import rgb_to_gray
 from colorzoo.errors import WeightsError
@@ -286,7 +287,7 @@ def _resampling_matrix(old: int, new: int, like: Tensor) -> Tensor:
     return torch.where(step > 1, area_weight, linear_weight)
 
 
-class LetThereBeColor(ColoringModel):
+class LetThereBeColor(ColoringModel, ExemplarModel):
     """Colorization without guidance, or with the style of a reference.
 
     Args:

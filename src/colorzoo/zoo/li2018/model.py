@@ -26,10 +26,11 @@ from scipy.sparse.linalg import cg
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.abilities import StyleModel, Transform
 from colorzoo.color import lightness_to_rgb, rgb_to_lab
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Guidance
-from colorzoo.model import ColoringModel, Transform
+from colorzoo.model import ColoringModel
 from colorzoo.networks.blocks import pad_to_multiple, scaled_width
 from colorzoo.networks.hint_unet import initialize
 from colorzoo.networks.imagenet import IMAGENET_DEVIATION, IMAGENET_MEAN
@@ -442,7 +443,7 @@ def _window_sums(maps: Tensor) -> Tensor:
     return F.avg_pool2d(maps.double(), 3, stride=1, padding=1, divisor_override=1)
 
 
-class ClosedFormStylization(ColoringModel):
+class ClosedFormStylization(ColoringModel, StyleModel):
     """Color transfer between images, or from a reference to grayscale images.
 
     The colorization of grayscale images is not part of the paper.
@@ -475,7 +476,7 @@ class ClosedFormStylization(ColoringModel):
         alpha: float = 1.0,
         labels: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
-        """Transfer the colors of a style image to a content image; see `ColoringModel.stylize`.
+        """Transfer the colors of a style image to a content image; see `StyleModel.stylize`.
 
         Args:
             content: RGB ``(B, 3, H, W)`` in [0, 1].

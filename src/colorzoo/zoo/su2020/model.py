@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.abilities import DetectionModel
 from colorzoo.errors import GuidanceError
 from colorzoo.factory import create_backbone
 from colorzoo.guidance import Boxes, Guidance, Points
@@ -462,7 +463,7 @@ def torchvision_detector(path: str) -> Detector:
     return detect
 
 
-class InstanceColorization(ColoringModel):
+class InstanceColorization(ColoringModel, DetectionModel):
     """Colorization of an image and each object, guided by boxes and color points.
 
     Attributes:

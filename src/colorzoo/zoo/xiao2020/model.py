@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.abilities import ExemplarModel
 from colorzoo.color import annealed_mean, hull_centers, prior_probabilities, rgb_to_lab
 from colorzoo.color.bins import soft_encode
 from colorzoo.guidance import Guidance
@@ -211,7 +212,7 @@ def _dense_block(channels: int, *, dilation: int = 1) -> nn.Sequential:
     return nn.Sequential(*first, ResidualDenseBlock(channels), *rest, RunningNorm(channels))
 
 
-class PyramidColorization(ColoringModel):
+class PyramidColorization(ColoringModel, ExemplarModel):
     """Exemplar colorization with the color histogram of a reference.
 
     Args:

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.abilities import ExemplarModel, StyleModel
 from colorzoo.color import grid_centers, lab_to_rgb, rgb_to_lab
 from colorzoo.factory import create_backbone
 from colorzoo.guidance import Guidance, Points
@@ -516,7 +517,7 @@ def weigh_transfer(
     return automatic + weight * (transferred - automatic)
 
 
-class StylizationColorization(ColoringModel):
+class StylizationColorization(ColoringModel, ExemplarModel, StyleModel):
     """Colorization guided by a reference and color points.
 
     Args:
@@ -575,7 +576,7 @@ class StylizationColorization(ColoringModel):
         alpha: float = 1.0,
         labels: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
-        """Transfer the colors of a style image to a content image; see `ColoringModel.stylize`."""
+        """Transfer the colors of a style image to a content image; see `StyleModel.stylize`."""
         check_choice("transform", transform, TransformName)
         function = TRANSFORMS[transform]
         if labels is not None:

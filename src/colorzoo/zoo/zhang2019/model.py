@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from colorzoo.abilities import VideoModel
 from colorzoo.color import rgb_to_lab
 from colorzoo.factory import build_trunk, create_backbone
 from colorzoo.guidance import Exemplar, Guidance
@@ -46,7 +47,7 @@ _TRAINABLE = ("conv1.", "conv2.", "up10.", "skip1.", "conv10.", "ab.")  # traina
 _CHANNEL_ORDER = (1, 2, 3, 0, 4, 5, 6)  # here: a, b, similarity, L, previous frame; published: L first
 
 
-class DeepExemplar(ColoringModel):
+class DeepExemplar(ColoringModel, VideoModel):
     """Colorization of images or video with the colors of a reference.
 
     Attributes:

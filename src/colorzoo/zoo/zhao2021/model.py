@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from colorzoo.abilities import ExemplarModel
 from colorzoo.color import lightness_to_rgb
 from colorzoo.guidance import Exemplar, Guidance
 from colorzoo.model import ColoringModel
@@ -292,7 +293,7 @@ def _convolution(layer: nn.Conv2d) -> tuple[nn.Module, nn.Module]:
     return layer, nn.LeakyReLU(0.2)
 
 
-class Color2Embed(ColoringModel):
+class Color2Embed(ColoringModel, ExemplarModel):
     """Exemplar colorization with one color vector per reference.
 
     Args:
