@@ -320,7 +320,7 @@ def test_pad_proposes_a_sketch_model_for_a_sketch(empty_pad: BrowserPad, photo: 
     assert "looks like a drawing" in empty_pad.toasts()
     assert empty_pad.page.get_attribute("[data-action=as-drawing]", "aria-pressed") == "false"
     empty_pad.page.click(".cz-toast button >> text=Color as a drawing")
-    assert empty_pad.page.get_attribute("[data-action=as-drawing]", "aria-pressed") == "true"
+    empty_pad.page.wait_for_selector("[data-action=as-drawing][aria-pressed=true]")  # drawn after the click
     assert empty_pad.recipe()["model"] == "colorzoo2026_drawing"
     empty_pad.open_ready(photo)
     assert empty_pad.page.get_attribute("[data-action=as-photo]", "aria-pressed") == "true"
