@@ -405,8 +405,9 @@ class Colorzoo2026(ColoringModel, ExemplarModel, MatchingModel, SimilarityModel)
         `_MATCH_WEIGHTS`. The weights gave the best colors on composed scenes (`benchmarks._film_trust`).
         """
         grid = [max(1, round(side / _MATCH_CELL)) for side in lightness.shape[2:]]
+        lightness = self._resize(lightness)  # so that `feature_maps` adds no padding
         decoder = self.analyze(lightness, {}).features.permute(0, 3, 1, 2)
-        _, *encoder = self.feature_maps(lightness)  # may include padding at the right and bottom
+        _, *encoder = self.feature_maps(lightness)
         features = []
         for maps, weight in zip((*encoder, decoder), _MATCH_WEIGHTS, strict=True):
             resized = F.interpolate(maps.float(), grid, mode="bilinear", antialias=True)
@@ -454,14 +455,18 @@ class Colorzoo2026(ColoringModel, ExemplarModel, MatchingModel, SimilarityModel)
         return analysis
 
     def _run(self, lightness: Tensor) -> Analysis:
-        """Resize the input so that its sides are multiples of 32, and run the network."""
+        """Resize the input and run the network."""
+        lightness = self._resize(lightness)
+        return self.embed(self.network(lightness), lightness)
+
+    def _resize(self, lightness: Tensor) -> Tensor:
+        """Resize lightness ``(B, 1, H, W)`` so that its sides are multiples of 32."""
         # integer arithmetic, and a resize even at equal size, so that an exported graph supports all sizes
         multiples = [  # round(side / 32); halves are rounded to even
             (side + MULTIPLE // 2 - 1 + side // MULTIPLE % 2) // MULTIPLE for side in lightness.shape[2:]
         ]
         sides = [max(1, multiple) * MULTIPLE for multiple in multiples]
-        lightness = F.interpolate(lightness, sides, mode="bilinear", antialias=True)
-        return self.embed(self.network(lightness), lightness)
+        return F.interpolate(lightness, sides, mode="bilinear", antialias=True)
 
     def embed(self, maps: Maps, lightness: Tensor) -> Analysis:
         """Compute the cell embeddings and combine them with the network output.
