@@ -24,6 +24,7 @@ from colorzoo.image_io.find import visible_entries
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.full_size import shrink_lightness, working_size
+from colorzoo.metrics.psnr import psnr
 
 STEADY, WINDOW = 0.97, 72  # as on the command line
 GOAL_GAINS = {1: 7.0, 2: 10.0}  # dB, by number of keys
@@ -41,10 +42,10 @@ def run(options: Options) -> list[Row]:
     rows, changes = [], {count: list[np.ndarray]() for count in GOAL_GAINS}
     for clip in clips:
         frames = read_clip(clip)[: options.images]
-        automatic = psnr(color_clip(colorizer, frames, []), frames)
+        automatic = frame_psnr(color_clip(colorizer, frames, []), frames)
         for count in GOAL_GAINS:
             keys = [0, len(frames) - 1][:count]
-            keyed = psnr(color_clip(colorizer, frames, keys), frames)
+            keyed = frame_psnr(color_clip(colorizer, frames, keys), frames)
             others = np.setdiff1d(np.arange(len(frames)), keys)
             before, after = automatic[others].mean(), keyed[others].mean()
             place = f"{colorizer.name}, {clip.name}, {len(frames)} frames, {where()}"
@@ -90,12 +91,11 @@ def color_clip(colorizer: Colorizer, frames: Sequence[Tensor], keys: Sequence[in
     return found + colors.flush()
 
 
-def psnr(colors: Sequence[Tensor], frames: Sequence[Tensor]) -> np.ndarray:
+def frame_psnr(colors: Sequence[Tensor], frames: Sequence[Tensor]) -> np.ndarray:
     """Return the PSNR in dB of each colorized frame."""
     values = []
     for ab, lab in zip(colors, frames, strict=True):
         enlarged = F.interpolate(ab, lab.shape[-2:], mode="bilinear")
         colored = lab_to_rgb(torch.cat([lab[:, :1], enlarged], dim=1)).clamp(0, 1)
-        error = (colored - lab_to_rgb(lab).clamp(0, 1)).square().mean()
-        values.append(-10 * float(error.log10()))
+        values.append(float(psnr(colored, lab_to_rgb(lab).clamp(0, 1))))
     return np.array(values)

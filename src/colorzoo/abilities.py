@@ -38,7 +38,7 @@ class DetectionModel(ABC):
 
     @property
     def detects(self) -> bool:
-        """Whether an object detector is configured, so that `find_boxes` can be called."""
+        """True if an object detector is configured, so that `find_boxes` can be called."""
         return True
 
     @abstractmethod

@@ -135,7 +135,7 @@ def colorize_video(
         "precision": precision,
     }
     used_files = [UsedFile("reference", reference.name, reference_hash)] if reference else []
-    keyed = {"memory": key_hashes} if key_hashes else {}
+    keyed = {"memory": key_hashes} if key_hashes else {}  # results without keys keep their identity
     decisive = [_METHOD, settings, keyed, reference_hash, out.suffix.lower()]
     origin = model_provenance(choice, decisive, options=settings, files=used_files)
     origin = with_source(origin, film.digest())
