@@ -28,10 +28,10 @@ GuidanceKind = Literal[
 InputKind = Literal["gray", "sketch"]
 OutputKind = Literal["ab", "rgb"]
 Limit = Literal["training", "export", "gradient"]
-Use = Literal["automatic", "sketch", "frames"] | GuidanceKind
+Use = Literal["automatic", "sketch"] | GuidanceKind
 """Use case of a model.
 
-A use case is automatic colorization, sketches, video with references (``"frames"``), or a kind of guidance.
+A use case is automatic colorization, sketches, or a kind of guidance.
 """
 
 

@@ -21,12 +21,11 @@ from colorzoo.registry import load_model_class, model_card
 from colorzoo.weights.catalog import ResolvedWeights, WeightFile, cache_home, default_files, find_weights
 from colorzoo.weights.load import model_of_file, untrained_parts
 
-USES: tuple[Use, ...] = ("automatic", "sketch", "frames", *get_args(GuidanceKind))
+USES: tuple[Use, ...] = ("automatic", "sketch", *get_args(GuidanceKind))
 
 SHIPPED: Mapping[Use, str] = {
     "automatic": "colorzoo2026",
     "sketch": "colorzoo2026_drawing",
-    "frames": "zhang2019_small",
     "points": "colorzoo2026",
     "scribbles": "kim2021_small",
     "regions": "cho2023_small",

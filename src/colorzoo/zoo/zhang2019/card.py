@@ -32,10 +32,7 @@ FULL = ModelCard(
     aliases=("deepexemplar",),
     guidance=("exemplar",),
     config="zhang2019/paper.yaml",
-    quality=(
-        Quality("exemplar", 60, "Published networks; ranked below chen2023 in Chen et al. 2023."),
-        Quality("frames", 50, "Published networks, which receive the previous frame as input."),
-    ),
+    quality=(Quality("exemplar", 60, "Published networks; ranked below chen2023 in Chen et al. 2023."),),
     contract_test=ContractTestConfig(
         _TRIAL, size=64, without_gradient=_WITHOUT_GRADIENT, scales={"model.network.ab.weight": 0.005}
     ),
@@ -70,10 +67,7 @@ SMALL = replace(
         )
     },
     config="zhang2019/small.yaml",
-    quality=(
-        Quality("exemplar", 20, "Strongest measured influence of the reference at equal PSNR."),
-        Quality("frames", 20, "Included weights; receives the previous frame as input."),
-    ),
+    quality=(Quality("exemplar", 20, "Strongest measured influence of the reference at equal PSNR."),),
 )
 
 CARDS = (FULL, SMALL)
