@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from colorzoo.card import GuidanceKind, InputKind, OutputKind
+from colorzoo.card import InputKind, OutputKind
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.guidance import Guidance
 from colorzoo.networks.blocks import is_traced, layer_outputs
@@ -50,7 +50,7 @@ class ColoringModel(PretrainedMixin):
     Training uses a task (`ColorizationModule`), a LightningModule that stores the model as ``task.model``.
 
     Attributes:
-        accepts: Kinds of guidance that the model uses.
+        accepts: Names of the kinds of guidance that the model uses; see `GuidanceKind`.
         input_kind: Input of `forward`: lightness or a sketch.
         output_kind: Output of `forward`: ab or RGB.
         label_count: Number of image classes of the label guidance; 0 without label guidance.
@@ -63,7 +63,7 @@ class ColoringModel(PretrainedMixin):
         network: Neural network of the model.
     """
 
-    accepts: frozenset[GuidanceKind] = frozenset()
+    accepts: frozenset[str] = frozenset()
     input_kind: InputKind = "gray"
     output_kind: OutputKind = "ab"
     label_count: int = 0
@@ -235,5 +235,5 @@ def _check_types(model: ColoringModel, lightness: object, guidance: object) -> N
     if guidance is not None and not isinstance(guidance, Guidance):
         raise ColorzooError(
             f"'guidance' must be a Guidance object, got {type(guidance).__name__}. Convert a recipe "
-            "with Guidance.from_recipe."
+            "with Recipe.to_guidance."
         )

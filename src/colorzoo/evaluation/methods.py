@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from colorzoo.abilities import DetectionModel, DrawingModel, RegionModel
-from colorzoo.card import GuidanceKind, ModelCard
+from colorzoo.card import ModelCard
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.sources import walk_files
 from colorzoo.errors import DataError, ImageError, UnknownModelError, WeightsError
@@ -70,7 +70,7 @@ class Method:
     registered_name: str = ""
 
     @property
-    def accepts(self) -> frozenset[GuidanceKind]:
+    def accepts(self) -> frozenset[str]:
         """Accepted kinds of guidance."""
         return frozenset() if self.model is None else self.model.accepts
 

@@ -99,7 +99,9 @@ def recipe_reference_files(recipe: Recipe, folder: Path) -> list[tuple[Path, flo
         GuidanceError: The field ``exemplar`` is malformed, or a file is a device, a pipe or larger
             than 4 GiB.
     """
-    found = [(folder / file.path, file.weight) for file in recipe.exemplar.files]
+    found = [
+        (folder / file.path, 1.0 if file.weight is None else file.weight) for file in recipe.exemplar.files
+    ]
     for path, _ in found:
         if reason := explain_irregular_file(path):
             raise GuidanceError(f"recipe.exemplar.path: {reason}")

@@ -9,7 +9,8 @@ from PIL import Image
 
 from colorzoo.card import ModelCard
 from colorzoo.data import Batch
-from colorzoo.engines.samples import Size, sample_image
+from colorzoo.engines.samples import Size
+from colorzoo.randomness import sample_image
 
 
 def sample_batch(size: Size, *, batch: int = 2, seed: int = 0, labels: bool = False) -> Batch:

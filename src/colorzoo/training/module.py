@@ -16,7 +16,7 @@ from lightning.pytorch import LightningDataModule, LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 
-from colorzoo.card import GuidanceKind, InputKind, OutputKind
+from colorzoo.card import InputKind, OutputKind
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.data.module import ImageDataModule
@@ -103,7 +103,7 @@ class ColorizationModule(LightningModule):
     test_metrics: tuple[str, ...] = ("psnr", "ssim", "colorfulness")
     validation_points: tuple[int, ...] = ()
 
-    accepts = _ModelAttribute[frozenset[GuidanceKind]]()
+    accepts = _ModelAttribute[frozenset[str]]()
     input_kind = _ModelAttribute[InputKind]()
     output_kind = _ModelAttribute[OutputKind]()
     trained = _ModelAttribute[bool]()

@@ -11,17 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import get_args
 
 from colorzoo import registry
-from colorzoo.card import GuidanceKind, ModelCard, Quality, Use
+from colorzoo.card import ModelCard, Quality, Use
 from colorzoo.errors import UnknownModelError
 from colorzoo.files import sha256_of
+from colorzoo.guidance.kinds import guidance_kinds
 from colorzoo.registry import load_model_class, model_card
 from colorzoo.weights.catalog import ResolvedWeights, WeightFile, cache_home, default_files, find_weights
 from colorzoo.weights.load import model_of_file, untrained_parts
 
-USES: tuple[Use, ...] = ("automatic", "sketch", *get_args(GuidanceKind))
+USES: tuple[Use, ...] = ("automatic", "sketch", *(kind.name for kind in guidance_kinds()))
 
 SHIPPED: Mapping[Use, str] = {
     "automatic": "colorzoo2026",

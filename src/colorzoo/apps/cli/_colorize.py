@@ -270,18 +270,18 @@ def _recipe(args: ColorizeOptions) -> Recipe:
     """
     recipe = read_recipe(Path(args.recipe)) if args.recipe else Recipe()
     label_images = {"file": args.classes, "reference_file": args.reference_classes}
-    given_images = {name: path for name, path in label_images.items() if path}
+    given_images: dict[str, Any] = {name: path for name, path in label_images.items() if path}
     if given_images:
-        recipe = recipe.with_fields("classes", given_images)
-    statistics: dict[str, object] = {}
+        recipe = replace(recipe, classes=replace(recipe.classes, **given_images))
+    statistics: dict[str, Any] = {}
     if args.histogram_of:
         image = read_image(Path(args.histogram_of))
         require_color(image, args.histogram_of)
-        statistics["histogram"] = describe_statistics(image)["histogram"]
+        statistics["histogram"] = tuple(describe_statistics(image)["histogram"])
     if args.saturation is not None:
         statistics["saturation"] = args.saturation
     if statistics:
-        recipe = recipe.with_fields("statistics", statistics)
+        recipe = replace(recipe, statistics=replace(recipe.statistics, **statistics))
     # without other boxes, `--box none` gives an empty tuple, which disables object detection
     boxes = recipe.boxes
     if args.box:

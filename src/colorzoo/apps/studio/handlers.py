@@ -152,9 +152,7 @@ class Context:
         The server must not open paths from clients.
         """
         recipe = self.full_recipe()
-        if recipe.classes.label_files:
-            recipe = recipe.with_fields("classes", {"file": None, "reference_file": None})
-        return recipe
+        return replace(recipe, classes=replace(recipe.classes, file=None, reference_file=None))
 
     def pad_request(self, recipe: Recipe | None = None) -> PadRequest:
         """Load the model of a recipe and return the inputs of the colorization.
