@@ -18,7 +18,7 @@ from colorzoo.evaluation.measures import Bleeding, MeasuredImage
 from colorzoo.evaluation.methods import Method, proposer_of
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.evaluation.summary import EvaluationSetup
-from colorzoo.guidance import Boxes, Guidance
+from colorzoo.guidance import Boxes, Guidance, guidance_kind
 from colorzoo.model import ColoringModel
 from colorzoo.simulation import SessionResult, TargetImage, Turn, play
 from colorzoo.simulation.session import merged
@@ -96,7 +96,7 @@ def is_guided(method: Method, protocol: Protocol) -> bool:
 def colorize_with_protocol(
     protocol: Protocol, method: Method, item: Item, truth: Truth, counts: Sequence[int]
 ) -> list[Turn]:
-    """Colorize an image with the guidance of a protocol: labels, boxes, references and simulated hints.
+    """Colorize an image with the guidance of a protocol: labels, boxes, text, references and simulated hints.
 
     Args:
         protocol: Evaluation protocol.
@@ -119,6 +119,11 @@ def colorize_with_protocol(
     if truth.label is not None and "label" in model.accepts:
         label = torch.tensor([truth.label], device=scene.lightness.device)
     background = Guidance(boxes=_boxes(model, scene, truth), label=label)
+    height, width = scene.lightness.shape[2:]
+    for kind, value in truth.hints.items():
+        if kind in model.accepts:
+            tensors = guidance_kind(kind).tensors(value, scene.lightness, (width, height))
+            background = background.with_hints(**{kind: tensors.to(scene.lightness.device)})
     background_user = protocol.background
     if background_user is not None and background_user.kind in model.accepts:
         nothing = SessionResult(scene.rgb, scene.ab)  # users of `Protocol.background` do not use results

@@ -24,7 +24,7 @@ from colorzoo.evaluation.images import BOXES_FILE, Item, Truth, digest, read_res
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.factory import create_coloring_model
 from colorzoo.files import sha256_of
-from colorzoo.guidance import Guidance, Recipe
+from colorzoo.guidance import Guidance, Recipe, guidance_kinds
 from colorzoo.image_io.formats import READABLE
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
@@ -231,6 +231,16 @@ def check_boxes(
             )
         notes.append(f"{method.name} ran without boxes, because {BOXES_FILE} is missing")
     return notes
+
+
+def hint_notes(methods: Sequence[Method], items: Sequence[Item]) -> list[str]:
+    """Return a note for each kind of guidance that a method accepts and that no side file contains."""
+    return [
+        f"{method.name} ran without {kind.name}, because {kind.name}.csv is missing"
+        for method in methods
+        for kind in guidance_kinds()
+        if kind.help and kind.name in method.accepts and not any(kind.name in item.hints for item in items)
+    ]
 
 
 def registered_name(name: str) -> str:

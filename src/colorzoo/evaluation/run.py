@@ -28,6 +28,7 @@ from colorzoo.evaluation.methods import (
     MethodSource,
     check_boxes,
     check_methods,
+    hint_notes,
     open_methods,
     parse_methods,
     truth_method,
@@ -155,7 +156,7 @@ def evaluate(
         selected, deviation = select_images(data, protocol, pairs, limit)
         measures, metric_notes = choose_measures(protocol, metrics, torch_device)
         methods = open_methods(sources, protocol, torch_device)
-        box_notes = check_boxes(protocol, data, methods, selected)
+        side_notes = check_boxes(protocol, data, methods, selected) + hint_notes(methods, selected)
         machine = describe_machine(torch_device)
         require_identical_machines(machine, processes)
         method_counts = {method.name: counts if is_guided(method, protocol) else (0,) for method in methods}
@@ -165,7 +166,7 @@ def evaluate(
             counts=method_counts,
             measures=measures,
             deviation=deviation,
-            notes=(*metric_notes, *box_notes),
+            notes=(*metric_notes, *side_notes),
             resamples=resamples,
             machine=machine,
             processes=processes,

@@ -334,7 +334,7 @@ class Guidance(TensorFields):
 
     def get(self, kind: str) -> Any:
         """Return the hint of a kind: an attribute, or a value of `extra`; None if it is absent."""
-        return self.extra.get(kind) if kind not in _ATTRIBUTES else getattr(self, kind)
+        return self.extra.get(kind) if kind not in TYPED_KINDS else getattr(self, kind)
 
     def with_hints(self, **hints: Any) -> Self:
         """Return a copy with other hints by kind; None removes a hint.
@@ -343,8 +343,8 @@ class Guidance(TensorFields):
             >>> Guidance().with_hints(label=torch.tensor([1]), text=torch.zeros(1, 256)).kinds()
             ('label', 'text')
         """
-        attributes = {kind: hint for kind, hint in hints.items() if kind in _ATTRIBUTES}
-        extra = {**self.extra, **{kind: hint for kind, hint in hints.items() if kind not in _ATTRIBUTES}}
+        attributes = {kind: hint for kind, hint in hints.items() if kind in TYPED_KINDS}
+        extra = {**self.extra, **{kind: hint for kind, hint in hints.items() if kind not in TYPED_KINDS}}
         return replace(
             self, **attributes, extra={kind: hint for kind, hint in extra.items() if hint is not None}
         )
@@ -409,7 +409,8 @@ class Guidance(TensorFields):
         return replace(self, exemplar=exemplar, classes=classes)
 
 
-_ATTRIBUTES = frozenset(each.name for each in fields(Guidance)) - {"extra"}
+TYPED_KINDS = frozenset(each.name for each in fields(Guidance)) - {"extra"}
+"""Kinds of guidance with an attribute of `Guidance`."""
 for _kind in (Boxes, ClassMap, Exemplar, GlobalStatistics, Guidance, Points, Regions, Scribbles):
     register_dataclass(_kind, serialized_type_name=f"colorzoo.{_kind.__name__}")  # inputs of exported graphs
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Mapping
 from dataclasses import MISSING
 from functools import cache
 from importlib.metadata import entry_points
-from types import GenericAlias
+from types import GenericAlias, MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from colorzoo.errors import GuidanceError
@@ -64,6 +65,8 @@ class GuidanceKind:
             evaluation reads the same text from ``NAME.csv`` or ``metadata.csv``. Empty for neither.
         widget: Input element in the drawing pad; empty for none.
         choices: Values of the widget ``"choice"``.
+        schema: JSON schema of the field in a recipe. The kinds of colorzoo are described in
+            ``recipe.schema.json``.
     """
 
     name: str = ""
@@ -71,6 +74,7 @@ class GuidanceKind:
     help: str = ""
     widget: Widget = ""
     choices: tuple[str, ...] = ()
+    schema: Mapping[str, Any] = MappingProxyType({})
 
     def parse(self, value: Any, name: str) -> Any:
         """Validate a value of the command line or of a recipe and return it.

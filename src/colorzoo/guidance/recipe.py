@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeGuard, TypeVar
 
@@ -357,6 +358,20 @@ class Recipe:
 
 R = TypeVar("R", bound=ReferenceFile)
 _DEFAULTS = {each.name: getattr(Recipe(), each.name) for each in fields(Recipe)}
+
+
+def recipe_schema() -> dict[str, Any]:
+    """Return the JSON schema of recipes, with the registered kinds of guidance.
+
+    Examples:
+        >>> recipe_schema()["properties"]["text"]["maxLength"]
+        256
+    """
+    text = files("colorzoo.guidance").joinpath("recipe.schema.json").read_text(encoding="utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    for kind in guidance_kinds():
+        schema["properties"].setdefault(kind.name, dict(kind.schema))
+    return schema
 
 
 def is_recipe_text(source: object) -> TypeGuard[str]:

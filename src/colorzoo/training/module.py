@@ -23,6 +23,7 @@ from colorzoo.data.module import ImageDataModule
 from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.factory import create_task, require_trained
 from colorzoo.guidance import Guidance
+from colorzoo.guidance.hints import TYPED_KINDS
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction, clip_colors
 from colorzoo.randomness import image_generators
@@ -443,8 +444,11 @@ class ColorizationModule(LightningModule):
             network_input = sketches_of(batch)
             batch = {**batch, "sketch": network_input}  # the guidance uses the same sketches
         for setting, guidance in self.validation_guidances(batch, lab):
-            if "label" in self.accepts and guidance.label is None:
-                guidance = replace(guidance, label=batch.get("label"))
+            # labels, and hints without an attribute of `Guidance`, such as text
+            kinds = (self.accepts - TYPED_KINDS) | ({"label"} & self.accepts)
+            for kind in kinds & batch.keys():
+                if guidance.get(kind) is None:
+                    guidance = guidance.with_hints(**{kind: cast(Mapping[str, Any], batch)[kind]})
             colors = clip_colors(self(network_input, guidance), network_input)
             inputs = metric_inputs(batch, lab, colors, guidance, metrics.used_inputs())
             metrics.update(setting, inputs)

@@ -38,6 +38,7 @@ from colorzoo.guidance import (
     Reach,
     Recipe,
     format_hex,
+    guidance_kind,
     parse_border,
     parse_crop_text,
     parse_finish_text,
@@ -282,6 +283,7 @@ def _recipe(args: ColorizeOptions) -> Recipe:
         statistics["saturation"] = args.saturation
     if statistics:
         recipe = replace(recipe, statistics=replace(recipe.statistics, **statistics))
+    hints = {kind: guidance_kind(kind).parse(text, f"--{kind}") for kind, text in args.hints.items()}
     # without other boxes, `--box none` gives an empty tuple, which disables object detection
     boxes = recipe.boxes
     if args.box:
@@ -300,6 +302,7 @@ def _recipe(args: ColorizeOptions) -> Recipe:
         crop=recipe.crop if args.crop is None else parse_crop_text(args.crop, "--crop"),
         finish=recipe.finish if args.finish is None else parse_finish_text(args.finish, "--finish"),
         label=recipe.label if args.label is None else args.label,
+        more={**recipe.more, **hints},
         drawing=replace(recipe.drawing or DrawingSettings(), **drawing) if drawing else recipe.drawing,
     )
 

@@ -94,6 +94,7 @@ class ColorizeOptions(ModelOptions, ColorSettings):
     label: NonNegativeInt | None = option(
         None, "class number of the whole image, for models with label guidance", COLORS, metavar="N"
     )
+    hints: dict[str, str] = option({}, "other kinds of guidance by name, such as text", COLORS)
     classes: str | None = option(
         None,
         "label image for IMAGE; its pixel values are class numbers",
