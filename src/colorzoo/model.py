@@ -138,6 +138,22 @@ class ColoringModel(PretrainedMixin):
         """
         return self(lightness, guidance)
 
+    def generators(self, guidance: Guidance | None, count: int, seed: int = 0) -> list[torch.Generator]:
+        """Return a random generator on the CPU for each image of a batch, for a model that samples.
+
+        The seeds are ``guidance.extra["seed"]``. The random numbers of an image depend only on its seed, not
+        on the other images of the batch, the process or the device. A model that calls this method in
+        `forward` lists ``"seed"`` in `accepts`.
+
+        Args:
+            guidance: Guidance of the batch, or None.
+            count: Number of images.
+            seed: Seed of all images if the guidance contains no seeds.
+        """
+        given = None if guidance is None else guidance.get("seed")
+        seeds = [seed] * count if given is None else given.tolist()
+        return [torch.Generator().manual_seed(each) for each in seeds]
+
     def similarity(self, lightness: Tensor, mask: Tensor, state: dict[str, Any]) -> Tensor:
         """Return the similarity to a mask; see `SimilarityModel.similarity`."""
         raise NotImplementedError

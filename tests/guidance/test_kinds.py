@@ -44,7 +44,11 @@ from colorzoo.testing import contract_checks
 from colorzoo.testing.samples import contract_test_batch
 from colorzoo.zoo.gray.model import GrayModel
 
-VALUES: dict[str, tuple[Any, Any]] = {"text": ("red car", "blue sky"), "warmth": (0.25, 0.75)}
+VALUES: dict[str, tuple[Any, Any]] = {
+    "text": ("red car", "blue sky"),
+    "warmth": (0.25, 0.75),
+    "seed": (3, 4),
+}
 
 
 class Warmth(GuidanceKind):
@@ -84,7 +88,7 @@ class Toned(ColoringModel):
             hint = None if guidance is None else guidance.get(kind)
         ab = torch.zeros_like(lightness).expand(-1, 2, -1, -1)
         if hint is not None:
-            ab = ab + (hint.float().sum(1) * 37 % 40 + 10)[:, None, None, None]
+            ab = ab + (hint.float().view(len(hint), -1).sum(1) * 37 % 40 + 10)[:, None, None, None]
         return AbPrediction(ab=ab)
 
 
@@ -130,7 +134,7 @@ def test_edit_of_the_value_runs_the_model_again(kind: str, photo: Path) -> None:
     found = [pad.call("color", recipe={kind: value}).buffers[0] for value in VALUES[kind] * 2]
     assert found[0] == found[2] != found[1] == found[3]
     listed = {each["name"]: each["widget"] for each in pad.hello["kinds"]}
-    assert listed == {"text": "text", "warmth": "number"}
+    assert listed == {"text": "text", "seed": "number", "warmth": "number"}
     assert kind in pad.hello["models"][0]["guidance"]
 
 
@@ -151,12 +155,53 @@ def test_command_line_passes_the_value_and_records_it(
 def test_wrong_value_is_one_line_error(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["colorize", str(photo), "--warmth", "much"]) == 2
     assert "--warmth must be a number from 0 to 1, got 'much'" in capsys.readouterr().err
-    for kind, wrong in (("warmth", 2), ("text", ""), ("text", 5), ("text", "a" * 257)):
+    for kind, wrong in (
+        ("warmth", 2),
+        ("text", ""),
+        ("text", 5),
+        ("text", "a" * 257),
+        ("seed", -1),
+        ("seed", 1.5),
+    ):
         with pytest.raises(GuidanceError, match=rf"^recipe\.{kind} must be"):
             Recipe.from_json({kind: wrong})
         assert not jsonschema.Draft202012Validator(recipe_schema()).is_valid({kind: wrong})
     for kind, values in VALUES.items():
         jsonschema.validate({kind: values[0]}, recipe_schema())
+
+
+def test_samples_have_consecutive_seeds_and_own_files(photo: Path, tmp_path: Path) -> None:
+    seeds = {}
+    words = ["colorize", str(photo), "--model", "gray", "--samples", "3"]
+    assert main([*words, "--seed", "7"]) == 0
+    assert main([*words, "--seed", "7"]) == 0  # existing results are kept
+    assert main([*words, "-o", str(tmp_path / "out.png")]) == 0
+    for path in sorted(tmp_path.glob("*[o-r]*.png")):
+        if path != photo:
+            record = read_provenance(path)
+            assert record is not None
+            seeds[path.name] = json.loads(record.recipe)["seed"]
+    names = [
+        ("photo.color", 7),
+        ("photo.color-2", 8),
+        ("photo.color-3", 9),
+        ("out", 0),
+        ("out-2", 1),
+        ("out-3", 2),
+    ]
+    assert seeds == {f"{name}.png": seed for name, seed in names}
+
+
+def test_generators_depend_only_on_the_seed_of_the_image() -> None:
+    model = Toned("seed")
+
+    def drawn(seeds: list[int] | None) -> list[float]:
+        guidance = None if seeds is None else Guidance(extra={"seed": torch.tensor(seeds)})
+        count = 1 if seeds is None else len(seeds)
+        return [float(torch.rand(1, generator=each)) for each in model.generators(guidance, count, seed=5)]
+
+    assert drawn([5, 6, 5]) == [*drawn(None), *drawn([6]), *drawn([5])]
+    assert drawn([5]) != drawn([6])
 
 
 def test_kind_that_a_model_does_not_accept_adds_a_note(photo: Path) -> None:
@@ -204,7 +249,8 @@ def test_evaluation_reads_the_values_of_images(
         return score["value"], found.notes
 
     without, notes = psnr("without")
-    assert any(f"without {kind}, because {kind}.csv is missing" in note for note in notes)
+    is_noted = any(f"without {kind}, because {kind}.csv is missing" in note for note in notes)
+    assert is_noted != guidance_kind(kind).optional
     name, column = (f"{kind}.csv", "image") if file == "side file" else (file, "file_name")
     rows = [f"{column},{kind}", f"a.png,{VALUES[kind][0]}", "b.png,"]
     (data / name).write_text("\n".join(rows))

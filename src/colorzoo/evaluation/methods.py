@@ -239,7 +239,10 @@ def hint_notes(methods: Sequence[Method], items: Sequence[Item]) -> list[str]:
         f"{method.name} ran without {kind.name}, because {kind.name}.csv is missing"
         for method in methods
         for kind in guidance_kinds()
-        if kind.help and kind.name in method.accepts and not any(kind.name in item.hints for item in items)
+        if kind.help
+        and not kind.optional
+        and kind.name in method.accepts
+        and not any(kind.name in item.hints for item in items)
     ]
 
 

@@ -67,6 +67,7 @@ class GuidanceKind:
         choices: Values of the widget ``"choice"``.
         schema: JSON schema of the field in a recipe. The kinds of colorzoo are described in
             ``recipe.schema.json``.
+        optional: Whether a model has a default value, so that an evaluation without a value needs no note.
     """
 
     name: str = ""
@@ -75,6 +76,7 @@ class GuidanceKind:
     widget: Widget = ""
     choices: tuple[str, ...] = ()
     schema: Mapping[str, Any] = MappingProxyType({})
+    optional: bool = False
 
     def parse(self, value: Any, name: str) -> Any:
         """Validate a value of the command line or of a recipe and return it.
@@ -358,6 +360,31 @@ class _TextKind(GuidanceKind):
         return torch.cat([self.tensors(text, torch.zeros(1, 1, *size), size) for text in texts])
 
 
+class _SeedKind(GuidanceKind):
+    """Seed of the random numbers of a model that samples; see `ColoringModel.generators`."""
+
+    name = "seed"
+    help = "random seed, for models that sample colors (default: 0)"
+    widget = "number"
+    optional = True
+
+    def parse(self, value: Any, name: str) -> int:
+        number = int(value) if isinstance(value, str) and value.isdecimal() else value
+        if type(number) is not int or not 0 <= number < 2**32:  # a bool is also an int
+            raise GuidanceError(f"{name} must be a whole number from 0 to {2**32 - 1}, got {value!r}")
+        return number
+
+    def tensors(self, value: int, lightness: Tensor, image_size: Size) -> Any:
+        import torch
+
+        return torch.tensor([value])
+
+    def sample(self, size: Size, batch: int, seed: int) -> Any:
+        import torch
+
+        return torch.arange(batch) + seed + 1
+
+
 def decode_text(codes: Tensor) -> list[str]:
     """Return the texts of a batch.
 
@@ -396,6 +423,7 @@ _BUILT_IN = (
     _StatisticsKind,
     _LabelKind,
     _TextKind,
+    _SeedKind,
 )
 
 

@@ -47,7 +47,7 @@ def contract_test_batch(card: ModelCard, batch: int, *, seed: int = 0) -> Batch:
     """
     size, labels = (card.contract_test.size,) * 2, "label" in card.guidance
     samples: dict[str, Any] = {**sample_batch(size, batch=batch, seed=seed, labels=labels)}
-    for kind in set(card.guidance) - TYPED_KINDS:
+    for kind in set(card.guidance) - TYPED_KINDS - samples.keys():
         samples[kind] = guidance_kind(kind).sample(size, batch, seed)
     return cast(Batch, samples)
 

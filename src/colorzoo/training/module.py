@@ -444,8 +444,9 @@ class ColorizationModule(LightningModule):
             network_input = sketches_of(batch)
             batch = {**batch, "sketch": network_input}  # the guidance uses the same sketches
         for setting, guidance in self.validation_guidances(batch, lab):
-            # labels, and hints without an attribute of `Guidance`, such as text
-            kinds = (self.accepts - TYPED_KINDS) | ({"label"} & self.accepts)
+            # labels, and hints without an attribute of `Guidance`, such as text; `batch["seed"]` seeds the
+            # augmentation, and models that sample use their default seed
+            kinds = (self.accepts - TYPED_KINDS - {"seed"}) | ({"label"} & self.accepts)
             for kind in kinds & batch.keys():
                 if guidance.get(kind) is None:
                     guidance = guidance.with_hints(**{kind: cast(Mapping[str, Any], batch)[kind]})

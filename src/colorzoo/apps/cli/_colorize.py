@@ -95,16 +95,23 @@ def colorize_images(args: ColorizeOptions) -> int:
     files = _file_colorizer(args)
     uses_default_model = files.choice is not None and files.choice.is_default
     print_result = partial(_print_result, args, uses_default_model)
-    tasks, results = _plan(args, files, print_result)
-    if len(tasks) > _MANY:
-        print_line(f"colorzoo: {len(tasks):,} images will be colorized", sys.stderr)
-    if args.dry_run:
-        planned = [task.result("planned") for task in tasks]
-        for result in planned:
-            print_result(result)
+    results: list[FileResult] = []
+    for sample in range(1, args.samples + 1):
+        if args.samples > 1:  # each sample has its own seed
+            assert isinstance(files.guidance, Recipe)
+            seed = files.guidance.more.get("seed", 0) + (sample > 1)
+            recipe = replace(files.guidance, more={**files.guidance.more, "seed": seed})
+            files = replace(files, guidance=recipe)
+        tasks, planned = _plan(args, files, print_result, sample)
         results += planned
-    elif tasks:
-        results += _run(args, files, tasks, print_result)
+        if len(tasks) > _MANY:
+            print_line(f"colorzoo: {len(tasks):,} images will be colorized", sys.stderr)
+        if args.dry_run:
+            for task in tasks:
+                results.append(task.result("planned"))
+                print_result(results[-1])
+        elif tasks:
+            results += _run(args, files, tasks, print_result)
     # print the outcome, and list the failed images
     if args.json:
         print(json.dumps([asdict(result) for result in results], indent=1))
@@ -202,9 +209,15 @@ def _print_result(args: ColorizeOptions, is_default: bool, result: FileResult) -
 
 
 def _plan(
-    args: ColorizeOptions, files: FileColorizer, print_result: PrintResult
+    args: ColorizeOptions, files: FileColorizer, print_result: PrintResult, sample: int
 ) -> tuple[list[FileTask], list[FileResult]]:
     """Find images, choose their output files, and print images that cannot be colorized.
+
+    Args:
+        args: Options.
+        files: Model, recipe and settings of the sample.
+        print_result: Function that prints a result.
+        sample: Number of the sample; see `plan_outputs`.
 
     Raises:
         ImageError: ``--output`` cannot be used for these images.
@@ -219,6 +232,7 @@ def _plan(
         overwrite=args.overwrite,
         listed=listed,
         extension=f".{args.format}" if args.format else None,
+        sample=sample,
     )
     inputs: set[tuple[int, int] | None] = set()
     if any(os.path.lexists(output.path) for output in outputs):  # a missing output cannot be an input
