@@ -413,7 +413,7 @@ def _sample_mask(size: Size, batch: int, seed: int, share: float) -> Tensor:
     return mask
 
 
-_BUILT_IN = (
+BUILT_IN = (
     _PointsKind,
     _ScribblesKind,
     _RegionsKind,
@@ -425,6 +425,7 @@ _BUILT_IN = (
     _TextKind,
     _SeedKind,
 )
+"""Kinds of colorzoo."""
 
 
 def guidance_kinds() -> tuple[GuidanceKind, ...]:
@@ -468,7 +469,7 @@ def refresh() -> None:
 @cache
 def _registry() -> dict[str, GuidanceKind]:
     """Return all kinds by name; warn about each package with an invalid kind, which is skipped."""
-    found: dict[str, GuidanceKind] = {kind.name: kind() for kind in _BUILT_IN}
+    found: dict[str, GuidanceKind] = {kind.name: kind() for kind in BUILT_IN}
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):
         try:
             _add(found, entry_point.load()())

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeGuard, TypeVar
@@ -32,8 +32,8 @@ from colorzoo.guidance.edits import (
     parse_replacement,
 )
 from colorzoo.guidance.fields import Fields, HexColor, Vertices, check_count, plain_fields
-from colorzoo.guidance.hints import Guidance
-from colorzoo.guidance.kinds import MOST_ITEMS, guidance_kind, guidance_kinds
+from colorzoo.guidance.hints import TYPED_KINDS, Guidance
+from colorzoo.guidance.kinds import BUILT_IN, MOST_ITEMS, guidance_kind, guidance_kinds
 from colorzoo.guidance.objects import (
     BoxHint,
     ClassHints,
@@ -285,9 +285,7 @@ class Recipe:
 
         An empty tuple of `boxes` is included, because it disables object detection.
         """
-        names = [kind.name for kind in guidance_kinds() if kind.name not in self.more]
-        values = {name: getattr(self, name) for name in names if name in _DEFAULTS}
-        typed = {name: value for name, value in values.items() if value != _DEFAULTS[name]}
+        typed = {name: getattr(self, name) for name in _DEFAULTS if getattr(self, name) != _DEFAULTS[name]}
         return {**typed, **self.more}
 
     def kinds(self) -> tuple[str, ...]:
@@ -357,7 +355,8 @@ class Recipe:
 
 
 R = TypeVar("R", bound=ReferenceFile)
-_DEFAULTS = {each.name: getattr(Recipe(), each.name) for each in fields(Recipe)}
+# defaults of the fields that contain a kind of guidance
+_DEFAULTS = {kind.name: getattr(Recipe(), kind.name) for kind in BUILT_IN if kind.name in TYPED_KINDS}
 
 
 def recipe_schema() -> dict[str, Any]:

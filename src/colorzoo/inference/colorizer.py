@@ -25,7 +25,7 @@ from colorzoo.abilities import ExemplarModel, SegmentationModel
 from colorzoo.drawing.lines import is_line_art
 from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
-from colorzoo.guidance import DrawingSettings, Exemplar, Guidance, Recipe
+from colorzoo.guidance import DrawingSettings, Exemplar, Guidance, Recipe, guidance_kind
 from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, read_border
 from colorzoo.guidance.hints import resize_maps
 from colorzoo.guidance.recipe import MAX_STRENGTH
@@ -123,8 +123,8 @@ class Colorizer:
             values near 0 give vivid but blotchy colors (the mode). None uses the default of the model.
 
     Raises:
-        ColorzooError: The model, device or setting is unknown, the weights are missing or untrained, or the
-            engine does not support the model.
+        ColorzooError: The model, device, setting or kind of guidance is unknown, the weights are missing or
+            untrained, or the engine does not support the model.
     """
 
     def __init__(
@@ -155,6 +155,8 @@ class Colorizer:
         loaded, self.choice = load_model(
             model, weights, self.settings, fast=fast, allow_untrained=allow_untrained
         )
+        for kind in loaded.accepts:
+            guidance_kind(kind)  # raises an error for an unknown kind
         self.name = type(model).__name__ if self.choice is None else self.choice.name
         self.size = size or loaded.working_size
         torch_device = choose_device(device)

@@ -282,20 +282,15 @@ def _weaken_points(task: ColorizeTask, strong: Tensor) -> Tensor:
 
 
 def _guidance(task: ColorizeTask, points: Points | None) -> Guidance:
-    """Return the guidance of a prediction: points, and the other kinds that the model accepts.
-
-    Raises:
-        GuidanceError: The model accepts a kind of guidance that is not registered.
-    """
+    """Return the guidance of a prediction: points, and the other kinds that the model accepts."""
     recipe, model, given = task.recipe, task.network.model, task.tensors
     accepted = model.accepts
-    # hints of the recipe, or else tensors of the caller
+    # tensors of the caller, and hints of the recipe as tensors
     values = recipe.hints()
-    hints: dict[str, Any] = {}
-    for kind in map(guidance_kind, accepted):
-        hints[kind.name] = given.get(kind.name)
-        if kind.name in values:
-            hints[kind.name] = kind.tensors(values[kind.name], task.lightness, task.image_size)
+    hints: dict[str, Any] = {kind: given.get(kind) for kind in given.kinds() if kind in accepted}
+    for kind, value in values.items():
+        if kind in accepted and kind != "points":
+            hints[kind] = guidance_kind(kind).tensors(value, task.lightness, task.image_size)
     hints["points"] = points
     # reference, with its embedding if the model encodes references
     if "exemplar" in accepted:
@@ -333,7 +328,7 @@ def _guidance(task: ColorizeTask, points: Points | None) -> Guidance:
             hints["boxes"] = task.run(task.network.find_objects, task.lightness)
     # boundaries of object areas
     if "scribbles" in accepted and objects:
-        hints["scribbles"] = strokes_of_areas(hints["scribbles"], _drawn_areas(task, objects))
+        hints["scribbles"] = strokes_of_areas(hints.get("scribbles"), _drawn_areas(task, objects))
     return Guidance().with_hints(**hints)
 
 
