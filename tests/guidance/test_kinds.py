@@ -127,6 +127,29 @@ def test_model_receives_the_value_from_recipe_json_and_tensors(kind: str, photo:
     assert not np.array_equal(colorizer(photo), expected)
 
 
+class Records(Toned):
+    """Records the guidance of each forward pass."""
+
+    received: ClassVar[list[Guidance]] = []
+    label_count = 2
+
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        self.received.append(guidance or Guidance())
+        return AbPrediction(ab=torch.zeros_like(lightness).expand(-1, 2, -1, -1))
+
+
+@pytest.mark.parametrize("kind", [each.name for each in guidance_kinds()])
+def test_colorizer_passes_tensors_of_every_kind_to_a_model_that_accepts_it(kind: str, photo: Path) -> None:
+    Records.received.clear()
+    guidance = sample_guidance([kind], (80, 96))
+    colorizer = Colorizer(Records(kind), device="cpu", precision="float32", size=32)
+    colorizer.colorize(photo, guidance)
+    assert [each.kinds() for each in Records.received] == [(kind,)]
+    notes = Colorizer(GrayModel(), device="cpu").colorize(photo, guidance).notes
+    title = guidance_kind(kind).title or kind
+    assert [note for note in notes if f"does not use {title}" in note]
+
+
 @pytest.mark.parametrize("kind", VALUES)
 def test_edit_of_the_value_runs_the_model_again(kind: str, photo: Path) -> None:
     pad = DirectPad(Studio(colorizer_of(kind)))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeGuard, TypeVar
@@ -31,7 +31,7 @@ from colorzoo.guidance.edits import (
     parse_paint,
     parse_replacement,
 )
-from colorzoo.guidance.fields import Fields, HexColor, Vertices, check_count, plain_fields
+from colorzoo.guidance.fields import Fields, HexColor, check_count, plain_fields
 from colorzoo.guidance.hints import TYPED_KINDS, Guidance
 from colorzoo.guidance.kinds import BUILT_IN, MOST_ITEMS, guidance_kind, guidance_kinds
 from colorzoo.guidance.objects import (
@@ -425,12 +425,17 @@ def _parse(document: dict[str, Any]) -> Recipe:
         if value is None:
             continue
         if kind.name == "points" and version == 1 and isinstance(value, list):  # other default reach
-            value = [_with_reach(item) if isinstance(item, dict) else item for item in value]
+            value = [
+                {**item, "reach": "everywhere"}
+                if isinstance(item, dict) and item.get("reach") is None
+                else item
+                for item in value
+            ]
         parsed = kind.parse(value, f"{fields.name}.{kind.name}")
         (known if kind.name in _DEFAULTS else more)[kind.name] = parsed
     # other lists
     parsers: Mapping[str, Callable[[Fields], Any]] = {
-        "divisions": _parse_division,
+        "divisions": lambda item: item.parse(Division, closed=bool(item.take("closed"))),
         "healing": lambda item: item.parse(Stroke),
         "areas": parse_area,
         "paint": parse_paint,
@@ -445,16 +450,6 @@ def _parse(document: dict[str, Any]) -> Recipe:
     if recipe.width is not None and recipe.height is not None:
         recipe.check_inside(recipe.width, recipe.height)
     return recipe
-
-
-def _with_reach(point: dict[str, Any]) -> dict[str, Any]:
-    """Return a point of version 1 with its default reach."""
-    return {**point, "reach": "everywhere"} if point.get("reach") is None else point
-
-
-def _parse_division(fields: Fields) -> Division:
-    path = fields.read("path", Vertices, MISSING)
-    return fields.parse(Division, path=path, closed=bool(fields.take("closed")))
 
 
 def _parse_drawing(fields: Fields | None) -> DrawingSettings | None:
