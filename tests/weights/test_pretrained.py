@@ -163,7 +163,7 @@ def test_model_card_of_included_weights_repeats_what_the_card_states(tmp_path: P
     front, text = front_matter(tmp_path)
     assert front["license"] == card.weights["default"].license.lower()
     assert card.weights["default"].trained_on in text
-    assert all(quality.why in text for quality in card.quality)
+    assert all(assessment in text for assessment in card.uses.values())
     task.prepare_fit()  # weights that will be trained are no longer the weights of the card
     task.model.save_pretrained(tmp_path)
     front, text = front_matter(tmp_path)

@@ -31,7 +31,7 @@ import yaml
 from torch import Tensor, nn
 
 import colorzoo
-from colorzoo.card import ModelCard, Quality
+from colorzoo.card import ModelCard, Use
 from colorzoo.errors import ColorzooError, UnknownModelError, WeightsError, first_words
 from colorzoo.files import similar_paths, write_atomic
 from colorzoo.registry import card_of, cards_of, load_model_class, model_card
@@ -522,12 +522,12 @@ def _model_page(
         front_matter |= {"license": "other", "license_name": record.license}
     else:
         front_matter["license"] = "unknown"
-    # ranks apply only if the training record belongs to the default weights of the card
-    qualities: tuple[Quality, ...] = ()
+    # the assessments apply only if the training record belongs to the default weights of the card
+    uses: Mapping[Use, str] = {}
     if card is not None and record.trained_on:
         default = card.weights.get("default") or card.weights.get("published")
         if default is not None and default.trained_on == record.trained_on:
-            qualities = card.quality
+            uses = card.uses
     environment = Environment(
         loader=PackageLoader("colorzoo.weights"),
         undefined=StrictUndefined,
@@ -545,6 +545,6 @@ def _model_page(
         parameter_count=sum(parameter.numel() for parameter in model.parameters()),
         record=record,
         results=results,
-        qualities=qualities,
+        uses=uses,
         hparams=json.dumps(model.hparams, indent=2),
     )
