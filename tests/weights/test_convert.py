@@ -47,7 +47,7 @@ def as_tensors(arrays: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
 
 def reference(authors: dict[str, np.ndarray], name: str = MODEL, **hparams: Any) -> torch.nn.Module:
     model = build_model(load_task_class(model_card(name)), {"width": 0.125, **hparams})
-    model.load_published_state_dict(as_tensors(authors))
+    model.load_weights(as_tensors(authors), name="the authors' weights", published=True)
     return model.eval()
 
 
@@ -267,7 +267,11 @@ def test_convert_weights_reads_the_larsson2016_hdf5_file(tmp_path: Path) -> None
     wanted = pseudo_state_dict({"data/prediction_c/0": tuple(weight.shape)}, 7)["data/prediction_c/0"]
     torch.testing.assert_close(weight, torch.from_numpy(wanted))
     with pytest.raises(WeightsError, match="data/loss/0"):
-        model.model.load_published_state_dict({**read_weights(HDF5).state_dict, "data/loss/0": weight})
+        model.model.load_weights(
+            {**read_weights(HDF5).state_dict, "data/loss/0": weight},
+            name="the authors' weights",
+            published=True,
+        )
 
 
 def test_converted_embedded_weights_count_as_trained(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ class Net(nn.Module):
 def test_apply_weights_casts_float16_weights_to_float32(tmp_path: Path):
     source, target = Net(), Net()
     save_weights(tmp_path / "a.safetensors", source.state_dict(), {})
-    apply_weights(target, load_state_dict_file(tmp_path / "a.safetensors"), name="a", published=False)
+    apply_weights(target, load_state_dict_file(tmp_path / "a.safetensors"), name="a")
     assert target.conv.weight.dtype == torch.float32
     torch.testing.assert_close(target.state_dict(), source.state_dict(), atol=1e-3, rtol=0)
 
@@ -178,7 +178,6 @@ def test_apply_weights_names_mismatched_key_and_keeps_the_model(change: dict[str
             model,
             {key: value for key, value in state.items() if value is not None},
             name="lee2099",
-            published=False,
         )
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 

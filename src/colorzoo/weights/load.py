@@ -23,7 +23,7 @@ import json
 import re
 import threading
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
@@ -35,7 +35,6 @@ from colorzoo.files import begins_with, write_atomic
 from colorzoo.settings import check_choice
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
 
 
@@ -155,7 +154,23 @@ def read_weights(path: Path) -> WeightContent:
 def _read_other_format(path: Path) -> WeightContent:
     """Read a PyTorch, Caffe or Torch7 file; see `read_weights`."""
     if begins_with(path, b"PK\x03\x04", b"\x80"):  # a zip file, or a pickle
-        content = _load_torch(path)
+        import torch
+
+        try:
+            with warnings.catch_warnings():  # torch warns about old pickles that load correctly
+                warnings.simplefilter("ignore")
+                # the list of safe classes is shared by all threads
+                safe = torch.serialization.safe_globals([(_DiscardedNamespace, "argparse.Namespace")])
+                # an open file, because torch selects the format of a path by its extension
+                with _SAFE_GLOBALS_LOCK, safe, path.open("rb") as file:
+                    content = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # OSError, RuntimeError, EOFError, KeyError, UnpicklingError ...
+            # torch raises the same exception type for a damaged pickle
+            if unsafe := re.search(r"GLOBAL (\S+)", str(error)):
+                problem = f"is a pickle that can execute code when loaded (it requires {unsafe[1]})"
+            else:
+                problem = f"is truncated, damaged or not a PyTorch file ({first_words(error)})"
+            raise WeightsError(f"{path} {problem}; {_EXPECTED}") from error
         if isinstance(content, Mapping) and "pytorch-lightning_version" in content:
             inner: Any = content.get("state_dict")
             state_dict = _without_wrappers(inner) if _is_state_dict(inner) else None
@@ -287,13 +302,13 @@ def is_safetensors(path: Path) -> bool:
     return head[8:] == b"{" and int.from_bytes(head[:8], "little") <= _MAX_HEADER
 
 
-def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: str, published: bool) -> None:
+def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: str) -> None:
     """Load a state dict into a model; the model is unchanged after an error.
 
     Examples:
         >>> layer = torch.nn.Linear(3, 2)
         >>> state_dict = {"weight": torch.ones(2, 3), "bias": torch.zeros(2)}
-        >>> apply_weights(layer, state_dict, name="mine", published=False)
+        >>> apply_weights(layer, state_dict, name="mine")
         >>> layer.weight.sum().item()
         6.0
 
@@ -304,31 +319,14 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
             the weights that only training uses.
         state_dict: Tensors by name; float16 and bfloat16 tensors are converted to float32.
         name: Name of the weights in error messages.
-        published: Whether the keys are parameter names of the authors' code, which
-            ``model.load_published_state_dict`` converts. If all keys are parameter names of ``model``, these
-            keys are not converted.
 
     Raises:
         WeightsError: Keys are missing or unexpected, or a shape differs.
     """
-    import torch
-
     own = model.state_dict()
-    half_types = (torch.float16, torch.bfloat16)
-    given = {key: value.float() if value.dtype in half_types else value for key, value in state_dict.items()}
-    # without a hash, only the names distinguish the authors' file from a converted file
-    has_own_names = given.keys() <= own.keys()
-    if published and not has_own_names:
-        try:
-            cast(Any, model).load_published_state_dict(given)
-        except WeightsError as error:
-            raise WeightsError(f"{name}: {error}") from error
-        except (KeyError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            raise WeightsError(f"{name} does not match {type(model).__name__}: {reason}") from error
-        return
-    tensors = given
-    if own.keys() - given.keys():  # keep the weights that the state dict may omit
+    tensors = float32_tensors(state_dict)
+    # keep the weights that the state dict may omit
+    if own.keys() - tensors.keys():
         optional = set()
         for path, module in model.named_modules():  # weights that `borrow` copied from another model
             borrowed_keys = getattr(module, "borrowed_keys", ())
@@ -336,15 +334,46 @@ def apply_weights(model: nn.Module, state_dict: Mapping[str, Tensor], *, name: s
         for_inference: Any = getattr(model, "for_inference", None)
         if for_inference is not None:
             training_only = own.keys() - for_inference(own).keys()
-            if training_only.isdisjoint(given):  # if only some are given, the others are missing
+            if training_only.isdisjoint(tensors):  # if only some are given, the others are missing
                 optional |= training_only
-        tensors = {key: own[key] for key in optional} | given
-    expected_shapes = {key: value.shape for key, value in own.items()}
-    shapes = {key: value.shape for key, value in tensors.items()}
-    if shapes != expected_shapes:
-        reason = f"{_mismatch(expected_shapes, shapes)}{_remedy(model, name, shapes)}"
-        raise WeightsError(f"{name} does not match {type(model).__name__}: {reason}")
-    model.load_state_dict(tensors)
+        tensors = {key: own[key] for key in optional} | tensors
+    # describe the first difference of names or shapes
+    missing = [key for key in own if key not in tensors]
+    unexpected = [key for key in tensors if key not in own]
+    reason = ""
+    if missing or unexpected:
+        counted = {"missing": missing, "unexpected": unexpected}
+        reason = " and ".join(
+            f"{len(keys)} {kind} key{'s' * (len(keys) > 1)} ({_shortened(keys)})"
+            for kind, keys in counted.items()
+            if keys
+        )
+    else:
+        for key, value in own.items():
+            if tensors[key].shape != value.shape:
+                reason = f"{key} must have the shape {tuple(value.shape)}, got {tuple(tensors[key].shape)}"
+                break
+    if not reason:
+        model.load_state_dict(tensors)
+        return
+    # a file may have the parameter names of the authors' code
+    network = getattr(model, "model", model)
+    has_own_prefix = any(key.startswith(_OWN_PREFIXES) for key in tensors)
+    if getattr(network, "published_names", ()) and not has_own_prefix:
+        from colorzoo.registry import card_of
+
+        card = card_of(type(model), cast(Any, model).hparams)
+        convert = f"colorzoo weights convert {card.name if card else 'MODEL'} {name} OUT.safetensors"
+        reason += f". If the file has the names of the authors' code, run `{convert}`"
+    raise WeightsError(f"{name} does not match {type(model).__name__}: {reason}")
+
+
+def float32_tensors(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state dict whose float16 and bfloat16 tensors are converted to float32."""
+    import torch
+
+    half_types = (torch.float16, torch.bfloat16)
+    return {key: value.float() if value.dtype in half_types else value for key, value in state_dict.items()}
 
 
 def require_finite(state_dict: Mapping[str, Tensor], name: str) -> None:
@@ -432,32 +461,6 @@ class _DiscardedNamespace:
         """Discard the content."""
 
 
-def _load_torch(path: Path) -> Any:
-    """Load a torch file; raise `WeightsError` if it is damaged or could execute code."""
-    import torch
-
-    try:
-        with warnings.catch_warnings():  # torch warns about old pickles that load correctly
-            warnings.simplefilter("ignore")
-            # the list of safe classes is shared by all threads
-            safe = torch.serialization.safe_globals([(_DiscardedNamespace, "argparse.Namespace")])
-            with (
-                _SAFE_GLOBALS_LOCK,
-                safe,
-                path.open("rb") as file,
-            ):  # for a path, torch selects the format by the extension
-                return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # OSError, RuntimeError, EOFError, KeyError, UnpicklingError ...
-        # torch raises the same exception type for a damaged pickle
-        if unsafe := re.search(r"GLOBAL (\S+)", str(error)):
-            raise WeightsError(
-                f"{path} is a pickle that can execute code when loaded (it requires {unsafe[1]}); {_EXPECTED}"
-            ) from error
-        raise WeightsError(
-            f"{path} is truncated, damaged or not a PyTorch file ({first_words(error)}); {_EXPECTED}"
-        ) from error
-
-
 def _unwrap(content: object, depth: int) -> dict[str, Tensor] | None:
     """Return the named tensors in the content of a PyTorch file; None if there are no tensors."""
     if _is_state_dict(content):
@@ -497,33 +500,6 @@ def _without_wrappers(state_dict: Any) -> dict[str, Tensor]:
 
 def _shortened(keys: Sequence[str]) -> str:
     return ", ".join(keys[:_SHOWN_KEYS]) + ", ..." * (len(keys) > _SHOWN_KEYS)
-
-
-def _remedy(model: nn.Module, name: str, found: Collection[str]) -> str:
-    """Return a command for a file that may have the parameter names of the authors' code, else nothing."""
-    from colorzoo.registry import card_of
-
-    network = getattr(model, "model", model)
-    if not getattr(network, "published_names", ()) or any(key.startswith(_OWN_PREFIXES) for key in found):
-        return ""
-    card = card_of(type(model), cast(Any, model).hparams)
-    convert = f"colorzoo weights convert {card.name if card else 'MODEL'} {name} OUT.safetensors"
-    return f". If the file has the names of the authors' code, run `{convert}`"
-
-
-def _mismatch(expected: Mapping[str, torch.Size], found: Mapping[str, torch.Size]) -> str:
-    """Describe the differences between the tensor names of two state dicts, or the first wrong shape."""
-    missing = [key for key in expected if key not in found]
-    unexpected = [key for key in found if key not in expected]
-    if missing or unexpected:
-        counted = {"missing": missing, "unexpected": unexpected}
-        return " and ".join(
-            f"{len(keys)} {kind} key{'s' * (len(keys) > 1)} ({_shortened(keys)})"
-            for kind, keys in counted.items()
-            if keys
-        )
-    key = next(key for key in expected if found[key] != expected[key])
-    return f"{key} must have the shape {tuple(expected[key])}, got {tuple(found[key])}"
 
 
 @dataclass(frozen=True)

@@ -238,4 +238,4 @@ def load_segmenter(segmenter: ClusterSegmenter, path: str) -> None:
     state_dict = load_state_dict_file(Path(path))
     if not isinstance(encoder, ProjectedMaps):
         state_dict = convert_stego(state_dict)
-    apply_weights(encoder, state_dict, name=path, published=False)
+    apply_weights(encoder, state_dict, name=path)

@@ -120,7 +120,7 @@ class Ci2018(GANColorizationModule[RgbPrediction]):
             )
         state = load_state_dict_file(Path(self.i2v_weights))
         layers = {f"layers.{k}": v for k, v in state.items() if int(k.partition(".")[0]) <= LAST_FEATURE}
-        apply_weights(features, layers, name=self.i2v_weights, published=False)
+        apply_weights(features, layers, name=self.i2v_weights)
 
     def generate(self, batch: Batch) -> RgbPrediction:
         """Colorize the line art of a batch with random line contrast and simulated hints.

@@ -453,7 +453,7 @@ def torchvision_detector(path: str) -> Detector:
     from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2  # slow import
 
     model = fasterrcnn_resnet50_fpn_v2(weights_backbone=None).eval()
-    apply_weights(model, load_state_dict_file(Path(path)), name=path, published=False)
+    apply_weights(model, load_state_dict_file(Path(path)), name=path)
 
     def detect(image: Tensor) -> tuple[Tensor, Tensor]:
         with torch.inference_mode():
