@@ -190,16 +190,16 @@ def test_settings_hash_depends_on_the_weights_of_backbones(
     def find_weights(card: ModelCard, _: object) -> tuple[ResolvedWeights, str]:
         return ResolvedWeights(Path(f"{card.name}.safetensors")), ""
 
-    def settings_of_model(backbone_bytes: bytes) -> str:
-        Path("kim2021_su2020_small.safetensors").write_bytes(b"own")
-        Path("su2020_small.safetensors").write_bytes(b"backbone")
-        Path("zhang2017_local_small.safetensors").write_bytes(backbone_bytes)  # the backbone of su2020_small
+    def settings_of_model(backbone_size: int) -> str:
+        sizes = {"kim2021_su2020_small": 1, "su2020_small": 2}
+        sizes["zhang2017_local_small"] = backbone_size  # the backbone of su2020_small
+        for name, size in sizes.items():
+            save_weights(Path(f"{name}.safetensors"), {"layer": torch.ones(size)}, {})
         return model_provenance("kim2021_su2020_small", [], options={}).settings
 
     monkeypatch.setattr(provenance_module, "find_weights", find_weights)
-    monkeypatch.setattr(provenance_module, "untrained_parts", lambda _: "")  # the files contain no tensors
-    assert settings_of_model(b"first") == settings_of_model(b"first")
-    assert settings_of_model(b"first") != settings_of_model(b"second")
+    assert settings_of_model(3) == settings_of_model(3)
+    assert settings_of_model(3) != settings_of_model(4)
 
 
 def test_settings_hash_depends_on_the_content_of_files_in_model_settings(here: Path) -> None:

@@ -23,7 +23,7 @@ from colorzoo.inference.result import ColorizedImage
 from colorzoo.registry import list_models, model_card
 from colorzoo.settings import full_repr
 from colorzoo.weights.catalog import ResolvedWeights, find_weights
-from colorzoo.weights.load import untrained_parts
+from colorzoo.weights.load import UNTRAINED, read_weights
 
 _IN_RECIPE = ("strength", "alpha", "reference_weights", "reassigned")  # settings with a recipe field
 _UNRECORDED = ("device", "allow_untrained")  # settings that do not determine the result
@@ -199,7 +199,9 @@ def model_provenance(
         sha256 = _file_hash(file)
         hashes = [sha256, *backbone_hashes(card)]
         # all weights that model cards list are trained
-        is_trained = file is not None and (file.entry is not None or not untrained_parts(file.path))
+        is_trained = file is not None and (
+            file.entry is not None or not read_weights(file.path).stored.get(UNTRAINED)
+        )
     # settings of custom models can be any objects
     hashed = json.dumps([name, *hashes, *decisive], sort_keys=True, default=full_repr)
     settings_sha256 = hashlib.sha256(hashed.encode()).hexdigest()

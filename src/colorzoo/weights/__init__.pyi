@@ -11,10 +11,7 @@ from .convert import convert_weights as convert_weights
 from .load import UNTRAINED as UNTRAINED
 from .load import StoredType as StoredType
 from .load import apply_weights as apply_weights
-from .load import load_state_dict_file as load_state_dict_file
 from .load import model_of_file as model_of_file
-from .load import read_hparams as read_hparams
-from .load import read_metadata as read_metadata
 from .load import read_weights as read_weights
 from .load import save_weights as save_weights
 
@@ -30,10 +27,7 @@ __all__ = [
     "fetch",
     "file_problem",
     "list_weights",
-    "load_state_dict_file",
     "model_of_file",
-    "read_hparams",
-    "read_metadata",
     "read_weights",
     "resolve_weights",
     "save_weights",

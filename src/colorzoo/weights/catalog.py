@@ -23,7 +23,7 @@ from colorzoo.environment import is_on
 from colorzoo.errors import UntrainedWarning, WeightsError, first_words
 from colorzoo.files import begins_with, megabytes, sha256_of, similar_paths, write_atomic
 from colorzoo.registry import list_models, model_card
-from colorzoo.weights.load import Provenance, existing_file, model_of_file, read_hparams
+from colorzoo.weights.load import Provenance, existing_file, model_of_file, read_weights
 
 Where = Literal["embedded", "cached", "missing"]
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
@@ -302,7 +302,7 @@ def find_weights(
             f"{shown}{hint}"
         )
     entry = find_entry(card, path)
-    if entry is None and (recorded := read_hparams(path)):
+    if entry is None and (recorded := read_weights(path).hparams):
         return ResolvedWeights(path, None, recorded), ""
     entry = entry or entry_without_hash(card, path)
     return ResolvedWeights(path, entry, entry.hparams if entry else {}), ""

@@ -25,6 +25,7 @@ import threading
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
@@ -66,17 +67,49 @@ class WeightContent:
 
     Attributes:
         path: Path of the file.
-        state_dict: Tensors on the CPU by name, in the precision of the file.
         stored: Unparsed metadata of the file by key, such as ``hparams``, ``provenance`` and `UNTRAINED`.
+        tensors: Tensors by name; None for a safetensors file, whose tensors `state_dict` reads.
     """
 
     path: Path
-    state_dict: dict[str, Tensor]
     stored: Mapping[str, Any]
+    tensors: dict[str, Tensor] | None = None
+
+    @cached_property
+    def state_dict(self) -> dict[str, Tensor]:
+        """Tensors on the CPU by name, in the precision of the file.
+
+        Raises:
+            WeightsError: The file is damaged.
+        """
+        if self.tensors is not None:
+            return self.tensors
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                names = file.keys()
+                tensors = _without_wrappers({name: file.get_tensor(name) for name in names})
+        except SafetensorError as error:
+            raise _damaged(self.path, error) from error
+        scale_names = [name for name in tensors if name.endswith(_SCALE)]
+        for scale_name in scale_names:  # weights that `save_weights` rounded to 8 bits
+            name = scale_name.removesuffix(_SCALE)
+            scales = tensors.pop(scale_name).float()
+            if name not in tensors or scales.shape != tensors[name].shape[:1]:
+                raise WeightsError(
+                    f"{self.path}: {scale_name!r} matches no weight. Download or copy the file again."
+                )
+            rounded = tensors[name].float()
+            other_axes = [1] * (rounded.ndim - 1)
+            tensors[name] = rounded * scales.view(-1, *other_axes)  # the first axis is the output channel
+        return tensors
 
     @property
     def hparams(self) -> dict[str, Any]:
-        """Constructor arguments that the file stores; see `read_hparams`."""
+        """Constructor arguments, from ``hparams`` (safetensors) or ``hyper_parameters`` (checkpoints).
+
+        Raises:
+            WeightsError: The metadata is not a JSON object.
+        """
         found = self._parse("hparams") or {}
         return {key: value for key, value in found.items() if not key.startswith("_")}
 
@@ -116,12 +149,15 @@ def existing_file(weights: str | Path | None) -> Path | None:
 
 
 def read_weights(path: Path) -> WeightContent:
-    """Read tensors, settings and provenance of a weight file.
+    """Read the metadata and the tensors of a weight file; tensors of safetensors files are read when used.
 
     Examples:
         >>> path = weight_file(colorzoo.model_card("zhang2017_local_small"), "default").path
         >>> sorted(read_weights(path).hparams)
         ['hint_attention', 'scene_blocks', 'width']
+        >>> save_weights(Path("mine.safetensors"), {"layer.weight": torch.ones(2, 3)}, {"model": "mine"})
+        >>> read_weights(Path("mine.safetensors")).state_dict["layer.weight"].shape
+        torch.Size([2, 3])
 
     Args:
         path: Path of a safetensors file, PyTorch state dict, Lightning checkpoint, Caffe or Torch7 file; the
@@ -130,29 +166,12 @@ def read_weights(path: Path) -> WeightContent:
     Raises:
         WeightsError: The file does not exist, requires code execution, or is not a weight file.
     """
-    if not is_safetensors(path):
-        return _read_other_format(path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            names = file.keys()
-            tensors = _without_wrappers({name: file.get_tensor(name) for name in names})
-            metadata = file.metadata() or {}
-    except SafetensorError as error:
-        raise _damaged(path, error) from error
-    scale_names = [name for name in tensors if name.endswith(_SCALE)]
-    for scale_name in scale_names:  # weights that `save_weights` rounded to 8 bits
-        name = scale_name.removesuffix(_SCALE)
-        scales = tensors.pop(scale_name).float()
-        if name not in tensors or scales.shape != tensors[name].shape[:1]:
-            raise WeightsError(f"{path}: {scale_name!r} matches no weight. Download or copy the file again.")
-        rounded = tensors[name].float()
-        other_axes = [1] * (rounded.ndim - 1)
-        tensors[name] = rounded * scales.view(-1, *other_axes)  # the first axis is the output channel
-    return WeightContent(path, tensors, metadata)
-
-
-def _read_other_format(path: Path) -> WeightContent:
-    """Read a PyTorch, Caffe or Torch7 file; see `read_weights`."""
+    if is_safetensors(path):
+        try:
+            with safe_open(path, framework="np") as file:
+                return WeightContent(path, dict(file.metadata() or {}))
+        except SafetensorError as error:
+            raise _damaged(path, error) from error
     if begins_with(path, b"PK\x03\x04", b"\x80"):  # a zip file, or a pickle
         import torch
 
@@ -185,64 +204,16 @@ def _read_other_format(path: Path) -> WeightContent:
             stored = {name: value for name, value in records.items() if isinstance(value, Mapping)}
             if content.get("trained") is False:
                 stored[UNTRAINED] = "network"
-        return WeightContent(path, state_dict, stored)
+        return WeightContent(path, stored, state_dict)
     from colorzoo.weights.readers import caffe, torch7  # files of other libraries are rare
 
     if caffe.is_caffe_hdf5(path):
-        return WeightContent(path, caffe.read_caffe_hdf5(path), {})
+        return WeightContent(path, {}, caffe.read_caffe_hdf5(path))
     if torch7.is_torch7(path):
-        return WeightContent(path, torch7.read_torch7(path), {})
+        return WeightContent(path, {}, torch7.read_torch7(path))
     if caffe.is_caffe(path):
-        return WeightContent(path, caffe.read_caffe_blobs(path), {})
+        return WeightContent(path, {}, caffe.read_caffe_blobs(path))
     raise WeightsError(f"{path} is not a weight file; {_EXPECTED}")
-
-
-def load_state_dict_file(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a weight file by name; see `read_weights`.
-
-    Examples:
-        >>> save_weights(Path("mine.safetensors"), {"layer.weight": torch.ones(2, 3)}, {"model": "mine"})
-        >>> load_state_dict_file(Path("mine.safetensors"))["layer.weight"].shape
-        torch.Size([2, 3])
-    """
-    return read_weights(path).state_dict
-
-
-def read_hparams(path: Path) -> dict[str, Any]:
-    """Return the constructor arguments stored in a weight file, or an empty dict.
-
-    Examples:
-        >>> path = weight_file(colorzoo.model_card("zhang2017_local_small"), "default").path
-        >>> sorted(read_hparams(path))
-        ['hint_attention', 'scene_blocks', 'width']
-
-    The arguments are stored in the metadata ``hparams`` of safetensors files and in ``hyper_parameters`` of
-    checkpoints.
-
-    Raises:
-        WeightsError: The file cannot be read (see `read_weights`), or the metadata is not a JSON object.
-    """
-    return WeightContent(path, {}, _read_stored(path)).hparams
-
-
-def read_metadata(path: Path) -> dict[str, str]:
-    """Return the metadata of a safetensors file without reading its tensors.
-
-    Examples:
-        >>> save_weights(Path("mine.safetensors"), {"layer.weight": torch.ones(2, 3)}, {"model": "mine"})
-        >>> read_metadata(Path("mine.safetensors"))["model"]
-        'mine'
-
-    Raises:
-        WeightsError: The file does not exist or is not valid safetensors.
-    """
-    if not is_safetensors(path):
-        raise WeightsError(f"{path} is not a safetensors file")
-    try:
-        with safe_open(path, framework="np") as file:
-            return dict(file.metadata() or {})
-    except SafetensorError as error:
-        raise _damaged(path, error) from error
 
 
 def model_of_file(path: str | Path | None) -> str | None:
@@ -257,16 +228,7 @@ def model_of_file(path: str | Path | None) -> str | None:
             not a safetensors file, such as a tag or None.
     """
     file = existing_file(path)
-    return read_metadata(file).get("model") if file and is_safetensors(file) else None
-
-
-def untrained_parts(path: Path) -> str:
-    """Return the names of the parts with random weights in a weight file; empty if all parts are trained.
-
-    Raises:
-        WeightsError: The file cannot be read; see `read_weights`.
-    """
-    return str(_read_stored(path).get(UNTRAINED, ""))
+    return read_weights(file).stored.get("model") if file and is_safetensors(file) else None
 
 
 def untrained_reason(name: str, path: Path, parts: str) -> str:
@@ -275,17 +237,12 @@ def untrained_reason(name: str, path: Path, parts: str) -> str:
     Args:
         name: Class name of the model.
         path: Weight file.
-        parts: Names of the parts with random weights; see `untrained_parts`.
+        parts: Names of the parts with random weights, see `UNTRAINED`.
     """
     return (
         f"{name} is untrained: {path} does not contain trained weights of {parts}. Train the model with "
         f"--init_from {path}."
     )
-
-
-def _read_stored(path: Path) -> Mapping[str, Any]:
-    """Return the unparsed metadata of a weight file; the tensors of a safetensors file are not read."""
-    return read_metadata(path) if is_safetensors(path) else read_weights(path).stored
 
 
 def is_safetensors(path: Path) -> bool:
@@ -406,7 +363,7 @@ def save_weights(
 
     Examples:
         >>> save_weights(Path("mine.safetensors"), {"layer.weight": torch.ones(2, 3)}, {"model": "mine"})
-        >>> load_state_dict_file(Path("mine.safetensors"))["layer.weight"].shape
+        >>> read_weights(Path("mine.safetensors")).state_dict["layer.weight"].shape
         torch.Size([2, 3])
 
     Args:
