@@ -44,7 +44,7 @@ def run(options: Options) -> list[Row]:
     except DataError as error:
         raise SkippedError(str(error)) from error
     bordered = {f"{number:05}" for number in _BORDERED.get(folder.name, ())}
-    colorizer = Colorizer(options.model or "colorzoo2026", fast=True)
+    colorizer = Colorizer(options.model or "colorzoo2026")
     moved: dict[str, list[float]] = {"automatic": [], "none": []}
     lost: dict[str, list[float]] = {"automatic": [], "none": []}
     false_loss, false_count, count = [], 0, 0

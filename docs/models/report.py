@@ -1,6 +1,6 @@
 """Write the example report of docs/archive.md: ``python -m docs.models.report FOLDER``.
 
-It is the page of ``colorzoo colorize FOLDER -o colored --report historic.html --fast`` without the folders in
+It is the page of ``colorzoo colorize FOLDER -o colored --report historic.html`` without the folders in
 which it was made.
 """
 
@@ -31,7 +31,7 @@ def make_report(images: Path) -> str:
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / REPORT.name
         results = str(Path(folder) / "colored")
-        code = colorzoo(["colorize", str(images), "-o", results, "--report", str(page), "--fast"])
+        code = colorzoo(["colorize", str(images), "-o", results, "--report", str(page)])
         if code:
             raise SystemExit(code)
         text = page.read_text(encoding="utf-8")

@@ -44,7 +44,7 @@ def task_of(golden: Golden, side: int, part: str = "") -> Blanch2021:
     )
     task.log_losses = lambda *_, **__: None  # type: ignore[method-assign]
     if "relu" in str(golden.meta["shapes"]):
-        task.model.load_published_state_dict(golden.weights(part))
+        task.model.load_weights(golden.weights(part), name="the authors' weights", published=True)
     for index, discriminator in enumerate(task.discriminator):
         if f"d{index}" in golden.meta["shapes"]:
             discriminator.load_state_dict(rename_keys(golden.weights(f"d{index}"), [(r"model\.", "layers.")]))

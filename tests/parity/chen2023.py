@@ -247,7 +247,11 @@ def full(golden: Golden) -> None:
     meta = golden.meta
     model = create_coloring_model("chen2023", None, segmenter=None)
     arrays = pseudo_state_dict(meta["shapes"], meta["seed"], meta["scales"])
-    model.load_published_state_dict({key: torch.from_numpy(value) for key, value in arrays.items()})
+    model.load_weights(
+        {key: torch.from_numpy(value) for key, value in arrays.items()},
+        name="the authors' weights",
+        published=True,
+    )
     lightness = golden.tensor("in_target_l") + 50
     grid = (lightness.shape[-2] // 4, lightness.shape[-1] // 4)
     ours, theirs = (

@@ -39,7 +39,7 @@ def larsson2016_net(golden: Golden) -> None:
     meta = golden.meta
     width = meta["shapes"]["data/conv1_1/0"][0] / 64
     model = build_model(HypercolumnColorization, {"width": width}).eval()
-    model.load_published_state_dict(golden.weights())
+    model.load_weights(golden.weights(), name="the authors' weights", published=True)
     network = model.network
     maps = network.features(golden.tensor("in_gray"))
     names = ("data", *network.trunk)

@@ -25,7 +25,7 @@ def published_model(meta: dict[str, Any]) -> ColoringModel:
         arrays = pseudo_state_dict(shapes, meta["seed"][ours], meta["scales"])
         prefix = "module." if ours == "fusion" else ""  # prefix in the authors' files
         state |= {f"{theirs}.{prefix}{key}": torch.from_numpy(value) for key, value in arrays.items()}
-    model.load_published_state_dict(state)
+    model.load_weights(state, name="the authors' weights", published=True)
     return model.eval()
 
 

@@ -128,7 +128,7 @@ def xia2022_network(golden: Golden) -> None:
     meta, gray, starts = golden.meta, golden.tensor("in_gray"), golden.tensor("in_first")
     answers = []
     model = build_model(AnchorColorization, {"anchors": meta["clusters"]}).eval()
-    model.load_published_state_dict(golden.weights())
+    model.load_weights(golden.weights(), name="the authors' weights", published=True)
     network = model.network
     encoded = network.encode(gray)
     golden.close("out_palette_logits", every(encoded.palette, 8))
@@ -193,7 +193,7 @@ def xia2022_losses(golden: Golden) -> None:
 def xia2022_step(golden: Golden) -> None:
     meta = golden.meta
     task = trained(golden, "vgg19")
-    task.load_published_state_dict(golden.weights("network"))
+    task.load_weights(golden.weights("network"), name="the authors' weights", published=True)
     network = task.model.network
     lab = torch.cat([50 * golden.tensor("in_gray") + 50, AB_SCALE * golden.tensor("in_ab")], dim=1)
     encoded: dict[str, Tensor] = {}

@@ -42,7 +42,7 @@ def adain(golden: Golden) -> None:
 @torch.inference_mode()
 def xu2020_encoder(golden: Golden) -> None:
     model = StylizationColorization().eval()
-    model.load_published_state_dict(golden.weights())
+    model.load_weights(golden.weights(), name="the authors' weights", published=True)
     transfer = model.network.transfer
     maps = transfer.style_maps(golden.tensor("in_rgb"))
     found = {f"relu{level}_1": maps[f"encoder{level}"] for level in (1, 2, 3, 4)}
@@ -58,7 +58,7 @@ def xu2020_encoder(golden: Golden) -> None:
 def xu2020_transfer(golden: Golden) -> None:
     model = StylizationColorization().eval()
     for part in ("encoder", "decoder"):
-        model.load_published_state_dict(golden.weights(part))
+        model.load_weights(golden.weights(part), name="the authors' weights", published=True)
     network = model.network
     content, style = golden.tensor("in_content"), golden.tensor("in_style")
     look = network.transfer.encode_reference(style)
@@ -84,7 +84,7 @@ def xu2020_transfer(golden: Golden) -> None:
 @torch.inference_mode()
 def xu2020_color(golden: Golden) -> None:
     model = StylizationColorization().eval()
-    model.load_published_state_dict(golden.weights())
+    model.load_weights(golden.weights(), name="the authors' weights", published=True)
     lightness = 100 * golden.tensor("in_L") + 50
     mask, truth = golden.tensor("in_mask"), 110 * golden.tensor("in_ab_true")
     ab, logits = model.network.color(lightness, Points(110 * golden.tensor("in_hint_ab"), mask))

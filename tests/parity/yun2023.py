@@ -47,7 +47,7 @@ def published_model(golden: Golden, config: Mapping[str, Any], part: str = "") -
             if key.endswith("bias_table"):
                 block = key.removeprefix("network.trunk.").partition(".rel_pos")[0]
                 weights[f"{block}.rpb_table"] = 0 * value
-    model.load_published_state_dict(weights)
+    model.load_weights(weights, name="the authors' weights", published=True)
     return model
 
 

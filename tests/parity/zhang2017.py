@@ -11,7 +11,7 @@ from parity.cases import Golden, case
 
 def published_model(golden: Golden, name: str) -> ColoringModel:
     model = create_coloring_model(name, None)
-    model.load_published_state_dict(golden.weights())
+    model.load_weights(golden.weights(), name="the authors' weights", published=True)
     return model.eval()
 
 

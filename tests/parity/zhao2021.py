@@ -132,7 +132,7 @@ def color2embed_full(golden: Golden) -> None:
     """Compare with the authors' script, which squashes both images and enlarges ab bilinearly."""
     meta = golden.meta
     model = full_size()
-    model.load_published_state_dict(of_networks(golden))
+    model.load_weights(of_networks(golden), name="the authors' weights", published=True)
     side = meta["imgsize"]
     reference = pixels(golden, "in_ref")
     lightness = rgb_to_lab(pixels(golden, "in_target"))[:, :1]
@@ -248,7 +248,7 @@ def check_draws(golden: Golden) -> None:
 @case("color2embed_step")
 def color2embed_step(golden: Golden) -> None:
     model = Zhao2021().train()
-    model.load_published_state_dict(of_networks(golden))
+    model.load_weights(of_networks(golden), name="the authors' weights", published=True)
     model.trained = True  # the encoder has its own weights; only the loss uses VGG-19
     logged: dict[str, Tensor] = {}
     model.log_dict = lambda values, **_: logged.update(values)

@@ -21,7 +21,7 @@ from colorzoo.training import run_command as run
 from colorzoo.training.callbacks import RunRecord
 from colorzoo.training.command import load_initial_weights
 from colorzoo.training.module import ColorizationModule
-from colorzoo.weights import read_metadata
+from colorzoo.weights import read_weights
 from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.load import Provenance
 
@@ -199,7 +199,7 @@ def test_checkpoints_and_weight_files_store_provenance(images, tmp_path):
     assert stored["data"]["images"] == 11  # an epoch of full batches omits two of them
     assert len(stored["data"]["sha256"]) == 64
     convert_weights(first, model_card("zhang2017_local_small"), tmp_path / "packed.safetensors")
-    packed = json.loads(read_metadata(tmp_path / "packed.safetensors")["provenance"])
+    packed = json.loads(read_weights(tmp_path / "packed.safetensors").stored["provenance"])
     assert packed == stored
     loaded = create_model("zhang2017_local_small", tmp_path / "packed.safetensors")
     assert loaded.provenance == Provenance.of(stored)
@@ -228,7 +228,7 @@ def test_convert_weights_adds_no_provenance_to_a_checkpoint_without_it(tmp_path,
     del content["provenance"]
     torch.save(content, checkpoint)
     convert_weights(checkpoint, model_card("zhang2017_local_small"), tmp_path / "packed.safetensors")
-    metadata = read_metadata(tmp_path / "packed.safetensors")
+    metadata = read_weights(tmp_path / "packed.safetensors").stored
     assert metadata.keys() == {"model", "hparams", "conventions"}
 
 

@@ -128,7 +128,7 @@ def test_huang2022_loads_published_tensor_names(prefixes: tuple[str, str], tmp_p
     made = model()
     path = published_file(tmp_path, made, prefixes)
     loaded = model(seed=5)
-    loaded.load_published_state_dict(torch.load(path)["state_dict"])
+    loaded.load_weights(torch.load(path)["state_dict"], name="the authors' weights", published=True)
     for name, value in made.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value), name
 

@@ -77,12 +77,14 @@ def test_xia2022_loads_a_file_of_the_superpixel_network_alone() -> None:
     model, other = model_of(), model_of()
     part = {f"net.{key}": value + 1 for key, value in model.network.superpixels.layers.state_dict().items()}
     before = {key: value.clone() for key, value in other.state_dict().items()}
-    other.load_published_state_dict(part)
+    other.load_weights(part, name="the authors' weights", published=True)
     for key, value in other.state_dict().items():
         moved = key.startswith("network.superpixels.")
         torch.testing.assert_close(value, before[key] + int(moved))
     with pytest.raises(WeightsError, match="does not match"):
-        other.load_published_state_dict({**part, "repnet.more.weight": torch.zeros(1)})
+        other.load_weights(
+            {**part, "repnet.more.weight": torch.zeros(1)}, name="the authors' weights", published=True
+        )
 
 
 def task_of(**settings: Any) -> Xia2022:

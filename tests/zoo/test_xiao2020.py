@@ -16,7 +16,7 @@ from colorzoo.registry import model_card
 from colorzoo.testing import sample_image, sample_input
 from colorzoo.testing.models import contract_test_model
 from colorzoo.weights.convert import convert_weights
-from colorzoo.weights.load import load_state_dict_file
+from colorzoo.weights.load import read_weights
 from colorzoo.zoo.xiao2020.model import NAMES, PyramidColorization, color_histogram, convert_published
 from steps.step import small
 
@@ -119,7 +119,7 @@ def test_convert_weights_merges_the_xiao2020_caffe_files(
         (tmp_path / files[prefix]).write_bytes(net(blobs))
     out = tmp_path / "depn.safetensors"
     convert_weights(tmp_path, model_card("xiao2020"), out, hparams={"width": 0.0625})
-    found = load_state_dict_file(out)
+    found = read_weights(out).state_dict
     for key, value in model.state_dict().items():
         if "num_batches" not in key:
             factor = 0.5 if "class_head" in key else 1.0

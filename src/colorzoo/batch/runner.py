@@ -58,12 +58,13 @@ from colorzoo.image_io.write import (
     write_layers,
     write_notes,
 )
-from colorzoo.inference.colorizer import Colorizer, ReferenceLike, choose_for_image, listed_references
+from colorzoo.inference.choice import choose_model, requested_model
+from colorzoo.inference.colorizer import Colorizer, ReferenceLike, listed_references
 from colorzoo.inference.pipeline import colorize_task
-from colorzoo.inference.references import reference_notes
+from colorzoo.inference.references import recipe_reference_files, reference_notes
 from colorzoo.inference.result import ColorizedImage
 from colorzoo.inference.task import ColorizeTask
-from colorzoo.weights.choice import ModelChoice
+from colorzoo.registry import DEFAULT_MODELS
 from colorzoo.weights.load import existing_file
 
 if TYPE_CHECKING:
@@ -152,14 +153,14 @@ class FileColorizer:
     """Model, guidance and settings with which files are colorized.
 
     Examples:
-        >>> from colorzoo.weights import choose_model
-        >>> files = FileColorizer(choice=choose_model("zhang2017_local_small"))
+        >>> files = FileColorizer(model="zhang2017_local_small")
         >>> task = FileTask(Path("photo.png"), Path("colored.png"), "photo.png")
         >>> [result.status for result in files.run([task])]
         ['colored']
 
     Attributes:
-        choice: Model and weight file; None if ``colorizer`` contains a custom module.
+        model: Registered name; None selects a model for each image, see `choose_model`.
+        weights: Weights of the model; see `create_model`.
         colorizer: Colorizer with the loaded model; None to load the model when it is needed.
         reference: Reference images, which each model encodes; None uses the references of the recipe.
         guidance: Recipe (guidance and settings as in a JSON file), or guidance as tensors.
@@ -177,9 +178,11 @@ class FileColorizer:
         skip_colored: Whether to skip images that are already in color. If only some pages or frames of a file
             are in color, they are kept.
         skip_done: Whether to skip files that have a result with the same source and settings.
+        name: Name of the model, which the default model for drawings can replace.
     """
 
-    choice: ModelChoice | None = None
+    model: str | None = None
+    weights: str | Path | None = "default"
     colorizer: Colorizer | None = None
     reference: ReferenceLike | None = None
     guidance: Guidance | Recipe = field(default_factory=Recipe)
@@ -192,15 +195,33 @@ class FileColorizer:
     bucket: ResultBucket | None = None
     skip_colored: bool = False
     skip_done: bool = False
-    _loaded: dict[ModelChoice | None, tuple[Colorizer, Exemplar | None]] = field(
-        default_factory=dict, init=False
-    )
+    name: str = field(init=False)
+    _references: tuple[object, ...] = field(init=False)
+    _drawing_model: str | None = field(init=False)  # replaces the default model if an image is line art
+    _loaded: dict[str, tuple[Colorizer, Exemplar | None]] = field(default_factory=dict, init=False)
     _loading: threading.Lock = field(default_factory=threading.Lock, init=False)
-    _records: dict[tuple[int | None, ModelChoice | None], ImageProvenance] = field(
-        default_factory=dict, init=False
-    )
+    _records: dict[tuple[int | None, str], ImageProvenance] = field(default_factory=dict, init=False)
     _cleaned_folders: set[Path] = field(default_factory=set, init=False)
     _disk_full: threading.Event = field(default_factory=threading.Event, init=False)
+
+    def __post_init__(self) -> None:
+        """Select the model for photos.
+
+        Raises:
+            ColorzooError: The name of the model, its weight file or a reference is invalid.
+        """
+        if self.colorizer is not None:
+            self.weights = self.colorizer.weights
+        # raises an error for unsuitable references before a download
+        found = listed_references(self.reference) or recipe_reference_files(self.guidance, self.folder)
+        self._references = tuple(found)
+        default = choose_model(
+            self.guidance, name=self.model, weights=self.weights, references=self._references
+        )
+        self.name = default if self.colorizer is None else self.colorizer.name
+        is_requested = requested_model(self.model, self.guidance, self.weights) is not None
+        is_replaceable = not is_requested and self.weights == "default" and self.name == default
+        self._drawing_model = DEFAULT_MODELS["sketch"] if is_replaceable else None
 
     def run(self, tasks: Iterable[FileTask], *, threads: int = 1) -> Generator[FileResult, None, None]:
         """Colorize files and yield the outcome of each file, in the order of ``tasks``.
@@ -253,53 +274,59 @@ class FileColorizer:
         opened = self.read(task)
         return opened if isinstance(opened, FileResult) else self.write(self.color(opened))
 
-    def load(self, choice: ModelChoice | None = None) -> tuple[Colorizer, Exemplar | None]:
+    def load(self, name: str | None = None) -> tuple[Colorizer, Exemplar | None]:
         """Return the model and the references that it encoded; thread-safe.
 
         Models and references are loaded on first use.
 
         Args:
-            choice: Model; None selects the model of this object.
+            name: Name of the model; None selects the model of this object.
 
         Raises:
             ColorzooError: The model, the device, the weights or a reference cannot be used.
         """
-        choice = choice or self.choice
+        name = name or self.name
         with self._loading:
-            if choice not in self._loaded:
-                colorizer = self.colorizer if choice == self.choice else None
+            if name not in self._loaded:
+                colorizer = self.colorizer if name == self.name else None
                 if colorizer is None:
-                    assert choice is not None  # `choice` is set if `colorizer` is None
-                    colorizer = load_colorizer(choice, self.settings)
+                    colorizer = load_colorizer(name, self.weights, self.settings)
                 exemplar = None
                 if self.reference is not None or self.folder is not None:
                     weights = self.settings.reference_weights
                     exemplar = colorizer.exemplar_of(self.reference, self.guidance, self.folder, weights)
-                self._loaded[choice] = colorizer, exemplar
-            return self._loaded[choice]
+                self._loaded[name] = colorizer, exemplar
+            return self._loaded[name]
 
-    def provenance(self, size: int | None = None, choice: ModelChoice | None = None) -> ImageProvenance:
+    def provenance(self, size: int | None = None, name: str | None = None) -> ImageProvenance:
         """Return the provenance record of the results, without their source.
 
         The record is computed once for each size and model.
 
         Args:
             size: Shorter side of the network input in pixels; None if the model is not loaded.
-            choice: Model; None selects the model of this object.
+            name: Name of the model; None selects the model of this object.
 
         Raises:
             ColorzooError: The model does not exist, or its weights cannot be downloaded.
         """
-        if (size, choice) in self._records:
-            return self._records[size, choice]
-        loaded = self.colorizer if choice is None else None
-        model = choice or self.choice or loaded
-        assert model is not None
+        name = name or self.name
+        if (size, name) in self._records:
+            return self._records[size, name]
+        loaded = self.colorizer if name == self.name else None
         recipe = self.guidance if isinstance(self.guidance, Recipe) else Recipe()
         names_files = not {"exemplar", "classes"}.isdisjoint(recipe.kinds())
-        files = self._used_files if names_files else []
-        record = result_provenance(model, recipe, self.settings, files, loaded=loaded, size=size)
-        self._records[size, choice] = record
+        record = result_provenance(
+            loaded if loaded is not None and not loaded.is_registered else name,
+            recipe,
+            self.settings,
+            self._used_files if names_files else [],
+            weights=self.weights,
+            replacement=self._drawing_model,
+            loaded=loaded,
+            size=size,
+        )
+        self._records[size, name] = record
         return record
 
     @cached_property  # hashed once, so that all records of a run contain the same hashes
@@ -357,10 +384,10 @@ class FileColorizer:
             return replace(task.result("skipped", f"{IN_COLOR}; skipped"), output="")
         # pages are separate images, but an animation would flicker if its frames had different models
         is_animation = frames is not None and frames.kind == "frames"
-        choice = self._choose(images() if is_animation else [image])
-        if choice is not self.choice:  # the image is a drawing
-            colorizer, exemplar = self.load(choice)
-            source = self._with_model(source, choice, colorizer.size)
+        name = self._choose(images() if is_animation else [image])
+        if name != self.name:  # the image is a drawing
+            colorizer, exemplar = self.load(name)
+            source = self._with_model(source, name, colorizer.size)
         strength = self.settings.strength
         prepared = colorizer.prepare(image, self.guidance, strength=strength, reference=exemplar)
         # pages in color are kept if `skip_colored` is set
@@ -370,26 +397,25 @@ class FileColorizer:
             notes = (ignored_colors, *notes)
         return OpenedFile(task, source, colorizer, exemplar, prepared, notes)
 
-    def _choose(self, images: Iterable[RasterImage]) -> ModelChoice | None:
-        """Return the model for one or more images; see `choose_for_image`.
+    def _choose(self, images: Iterable[RasterImage]) -> str:
+        """Return the name of the model for one or more images; see `choose_model`.
 
         Several images get the model for drawings if most images that are not blank are drawings and no image
         has the midtones of a photo, because this model replaces photos by their lines.
         """
-        own = self.choice
-        if own is None or not own.is_replaceable:
-            return own
-        choices = []
+        if self._drawing_model is None:
+            return self.name
+        names = []
         for image in images:
             levels = composite_on_paper(image).levels
             if levels.min() == levels.max():  # blank
                 continue
-            choice = choose_for_image(own, image)
-            if choice is own and has_midtones(LineArt.read(shrink(levels, PROBE))):
-                return own
-            choices.append(choice)
-        drawings = [choice for choice in choices if choice is not own]
-        return drawings[0] if 2 * len(drawings) > len(choices) else own
+            name = choose_model(self.guidance, image, references=self._references)
+            if name == self.name and has_midtones(LineArt.read(shrink(levels, PROBE))):
+                return self.name
+            names.append(name)
+        drawings = [name for name in names if name != self.name]
+        return drawings[0] if 2 * len(drawings) > len(names) else self.name
 
     def _open(self, task: FileTask, size: int) -> SourceImages | FileResult:
         """Open a file and read its first image.
@@ -459,7 +485,7 @@ class FileColorizer:
             )
         return frames
 
-    def _with_model(self, source: SourceImages, choice: ModelChoice | None, size: int) -> SourceImages:
+    def _with_model(self, source: SourceImages, name: str, size: int) -> SourceImages:
         """Return a file whose provenance record contains another model.
 
         The hash of the settings covers both models, so it does not change.
@@ -467,7 +493,7 @@ class FileColorizer:
         own = source.provenance
         if own is None:
             return source
-        other = with_source(self.provenance(size, choice), own.source, own.name)
+        other = with_source(self.provenance(size, name), own.source, own.name)
         return replace(source, provenance=replace(other, settings=own.settings))
 
     def color(self, opened: OpenedFile) -> ColoredFile | WrittenFrames:
@@ -564,10 +590,10 @@ class FileColorizer:
                     notes += [note] if note else []
                 colorizer, exemplar = opened.colorizer, opened.exemplar
                 if frames.kind == "pages":  # each page is a separate image
-                    choice = self._choose([like])
-                    colorizer, exemplar = self.load(choice)
+                    name = self._choose([like])
+                    colorizer, exemplar = self.load(name)
                     if colorizer is not opened.colorizer:
-                        record = self._with_model(opened.source, choice, colorizer.size).provenance
+                        record = self._with_model(opened.source, name, colorizer.size).provenance
                         like, _ = embed_provenance(like, opened.task.target, record)
                 models.append(colorizer.name)
                 image_task = colorizer.prepare(like, self.guidance, strength=strength, reference=exemplar)
@@ -592,24 +618,28 @@ def _pixels(task: FileTask) -> int:
     return 0
 
 
-def load_colorizer(choice: ModelChoice, settings: ColorSettings, **more: Any) -> Colorizer:
+def load_colorizer(name: str, weights: str | Path | None, settings: ColorSettings, **more: Any) -> Colorizer:
     """Return a cached colorizer; load its model if it is not cached or its weights changed.
 
     Args:
-        choice: Model and weight file.
+        name: Name of the model.
+        weights: Weights of the model; see `create_model`.
         settings: Settings, of which some are arguments of `Colorizer`, such as the device.
         **more: Other keyword arguments of `Colorizer`, which override the settings.
     """
     arguments = {name: getattr(settings, name) for name in _OF_COLORIZER} | more
-    path = None if choice.weights == "default" else existing_file(choice.weights)
+    path = None if weights == "default" else existing_file(weights)
     changed = None if path is None else (path.stat().st_mtime_ns, path.stat().st_size)
-    return _load_colorizer(choice, changed, tuple(sorted(arguments.items())))
+    return _load_colorizer(name, weights, changed, tuple(sorted(arguments.items())))
 
 
 @lru_cache(maxsize=4)
 def _load_colorizer(
-    choice: ModelChoice, changed: tuple[int, int] | None, arguments: tuple[tuple[str, Any], ...]
+    name: str,
+    weights: str | Path | None,
+    changed: tuple[int, int] | None,
+    arguments: tuple[tuple[str, Any], ...],
 ) -> Colorizer:
     """Load a model; ``changed`` is the time and the size of its weight file."""
     del changed
-    return Colorizer(choice, **dict(arguments))
+    return Colorizer(name, weights=weights, **dict(arguments))

@@ -213,8 +213,7 @@ def plan_outputs(
 
     Examples:
         >>> from colorzoo.image_io import find_images
-        >>> from colorzoo.weights import choose_model
-        >>> files = FileColorizer(choice=choose_model("zhang2017_local_small"))
+        >>> files = FileColorizer(model="zhang2017_local_small")
         >>> found = find_images(["photo.png"]).found
         >>> [planned.path.name for planned in plan_outputs(found, files.provenance)]
         ['photo.color.png']

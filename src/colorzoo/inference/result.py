@@ -24,11 +24,11 @@ from colorzoo.inference.steps.points import correct_points
 from colorzoo.inference.task import ColorizeTask, Colors, FullSize, StageRun
 from colorzoo.precision import distances
 from colorzoo.prediction import Distribution, Prediction
-from colorzoo.weights.choice import SHIPPED
+from colorzoo.registry import DEFAULT_MODELS
 
 NOTHING_TO_COLOR = (
     "nothing to color: a blank page, text, lines or a color target; for a drawing, set the model to "
-    f"{SHIPPED['sketch']}"
+    f"{DEFAULT_MODELS['sketch']}"
 )
 """Note for images without content to colorize; see `.steps.pages.is_page`."""
 AnyLightness = FullLightness | Tensor

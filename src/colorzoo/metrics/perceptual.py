@@ -12,7 +12,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from colorzoo.errors import DataError, WeightsError
 from colorzoo.metrics.base import ImageMean, Output, mean_of_moments, require_float, require_pair
 from colorzoo.metrics.feature_networks import FrozenNetwork, load_by_name, published_weights
-from colorzoo.weights import load_state_dict_file
+from colorzoo.weights import read_weights
 
 WINDOW = 11
 Net = Literal["alex", "vgg", "squeeze"]
@@ -107,7 +107,7 @@ def lpips_network(net: Net = "alex", weights: Path | None = None, *, spatial: bo
     if weights is None:
         backbone_weights = published_weights(str(published[net].url))
     else:
-        backbone_weights = load_state_dict_file(weights)
+        backbone_weights = read_weights(weights).state_dict
     # LPIPS splits torchvision's ``features.N...`` into slices and does not use the classifier
     slices = re.compile(r"^(slice\d+|slices\.\d+)\.")
     names = {key: slices.sub("features.", key) for key in network.net.state_dict()}

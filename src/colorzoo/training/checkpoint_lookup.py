@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from fsspec.core import url_to_fs
 
 from colorzoo.errors import WeightsError, first_words
-from colorzoo.guidance import Recipe
-from colorzoo.inference.colorizer import choose_for_guidance
-from colorzoo.registry import all_cards, load_task_class, model_card
+from colorzoo.registry import DEFAULT_MODELS, all_cards, load_task_class, model_card
 from colorzoo.training.arguments import value_of, with_value
 
 SUFFIX = ".ckpt"
@@ -76,7 +74,7 @@ def with_registered_model(words: Sequence[str]) -> list[str]:
         options_with_model = ("--model", "--config=", "--ckpt_path=", "--init_from=")
         if any(word.startswith(options_with_model) for word in words):
             return list(words)
-        name = choose_for_guidance(None, Recipe(), "default").name
+        name = DEFAULT_MODELS["automatic"]
     card = model_card(name)
     task = load_task_class(card)
     settings = dict(card.hparams)

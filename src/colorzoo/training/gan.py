@@ -224,15 +224,6 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
             self.trainer.strategy.optimizer_step(optimizer.optimizer, closure=lambda: None)
         optimizer.zero_grad()
 
-    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """Load the authors' checkpoint, including the discriminator if present.
-
-        Raises:
-            WeightsError: Keys or shapes do not match.
-        """
-        super().load_published_state_dict(state_dict)
-        self.load_other_weights(self.model.convert_published(state_dict), name="the published checkpoint")
-
 
 class DiscriminatorFirst(GANColorizationModule[P]):
     """Base class of tasks that update the discriminator before the generator."""

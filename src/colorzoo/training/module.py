@@ -197,11 +197,7 @@ class ColorizationModule(LightningModule):
         others = {key: value for key, value in state_dict.items() if key.partition(".")[0] in parts}
         if others:
             own = {key: value for key, value in self.state_dict().items() if key.startswith(MODEL_PREFIX)}
-            apply_weights(self, {**own, **others}, name=name, published=False)
-
-    def load_published_state_dict(self, state_dict: dict[str, Tensor]) -> None:
-        """Load the authors' checkpoint; see `ColoringModel.load_published_state_dict`."""
-        self.model.load_published_state_dict(state_dict)
+            apply_weights(self, {**own, **others}, name=name)
 
     def train(self, mode: bool = True) -> Self:
         """Set the training mode; frozen layers stay in evaluation mode."""

@@ -18,7 +18,7 @@ from colorzoo.training.exemplar import ExemplarGANModule, ExemplarPrediction, re
 from colorzoo.training.module import ColorizationModule
 from colorzoo.training.optimization import AdversarialOptimization
 from colorzoo.training.stages import Start, copy_layers
-from colorzoo.weights import apply_weights, load_state_dict_file
+from colorzoo.weights import apply_weights, read_weights
 from colorzoo.zoo.chen2023.model import ClassPair, ClusterSegmenter, ProjectedMaps, SPColor, convert_stego
 
 _MAX_CLASSES = 256
@@ -235,7 +235,7 @@ def load_segmenter(segmenter: ClusterSegmenter, path: str) -> None:
         WeightsError: The file does not exist, or its weights do not match the segmenter.
     """
     encoder = segmenter.encode
-    state_dict = load_state_dict_file(Path(path))
+    state_dict = read_weights(Path(path)).state_dict
     if not isinstance(encoder, ProjectedMaps):
         state_dict = convert_stego(state_dict)
-    apply_weights(encoder, state_dict, name=path, published=False)
+    apply_weights(encoder, state_dict, name=path)

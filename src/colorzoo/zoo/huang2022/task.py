@@ -32,7 +32,7 @@ from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, Positi
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import AdversarialOptimization, Optimization
-from colorzoo.weights import load_state_dict_file
+from colorzoo.weights import read_weights
 from colorzoo.zoo.huang2022.model import Cell, MatchedSide, UniColor
 from colorzoo.zoo.huang2022.network import CELL, Hints, HybridTransformer
 
@@ -434,7 +434,7 @@ def published_lpips() -> LPIPS:
     """
     network = LPIPS()
     shipped = Path(torchmetrics_lpips.__file__).parent / "lpips_models" / "vgg.pth"
-    network.load(published_weights(str(VGG16_Weights.IMAGENET1K_V1.url)), load_state_dict_file(shipped))
+    network.load(published_weights(str(VGG16_Weights.IMAGENET1K_V1.url)), read_weights(shipped).state_dict)
     return network
 
 

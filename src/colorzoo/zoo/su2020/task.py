@@ -117,7 +117,7 @@ class Su2020(SingleOptimizerModule):
                 raise ColorzooError(
                     f"--model.start must name a model with (trunk, mask_center) {expected}, got {found}"
                 )
-            apply_weights(self.model, source.model.state_dict(), name="--model.start", published=False)
+            apply_weights(self.model, source.model.state_dict(), name="--model.start")
             self.continue_from(source.provenance.stage)
             return
         if self.model.trunk is not None:
@@ -125,7 +125,7 @@ class Su2020(SingleOptimizerModule):
         network = self.model.network
         weights = start_weights(source.model, network.mask_center)  # requires a Local Hints model
         for unet in (network.full, network.instance, network.fusion):
-            apply_weights(unet, weights, name="--model.start", published=False)
+            apply_weights(unet, weights, name="--model.start")
 
     def continue_from(self, stage: str | None) -> None:
         """Copy full-image network weights to the networks that no earlier stage has trained.

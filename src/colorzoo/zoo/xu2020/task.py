@@ -118,7 +118,7 @@ class Xu2020(SingleOptimizerModule):
                 is a Local Hints model although ``backbone`` is set.
         """
         if isinstance(source, Xu2020):
-            apply_weights(self.model, source.model.state_dict(), name="--model.start", published=False)
+            apply_weights(self.model, source.model.state_dict(), name="--model.start")
             return
         if self.stage == "decoder":
             raise ColorzooError(
@@ -128,7 +128,7 @@ class Xu2020(SingleOptimizerModule):
         if self.hparams["backbone"] is not None:
             raise ColorzooError("--model.start cannot be combined with --model.backbone. Remove one option.")
         weights = start_weights(source.model, MASK_CENTER)
-        apply_weights(self.model.network.color.unet, weights, name="--model.start", published=False)
+        apply_weights(self.model.network.color.unet, weights, name="--model.start")
 
     @property
     def completes_model(self) -> bool:
