@@ -132,10 +132,10 @@ def find_classified(setup: Setup) -> Sequence[Item]:
 @torch.inference_mode()
 def most_alike(paths: Sequence[Path], side: int) -> dict[Path, Path]:
     """Return for each image the other one whose gray EfficientNet-Lite0 finds most alike."""
-    encode = FID(LITE0).inception
+    encode = FID(LITE0).features
     seen = (rgb_to_lab(read_square(path, side))[:, :1] for path in paths)
     vectors = torch.cat(
-        [encode(to_8bit(join_lab(each, torch.zeros_like(each).expand(-1, 2, -1, -1))) / 255) for each in seen]
+        [encode(join_lab(each, torch.zeros_like(each).expand(-1, 2, -1, -1))) for each in seen]
     )
     unit = F.normalize(vectors - vectors.mean(dim=0))
     nearest = (unit @ unit.T).fill_diagonal_(-1).argmax(dim=1).tolist()
