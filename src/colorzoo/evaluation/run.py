@@ -322,7 +322,7 @@ def colorize_with_protocol(
     if background_user is not None and background_user.kind in model.accepts:
         nothing = SessionResult(scene.rgb, scene.ab)  # users of `Protocol.background` do not use results
         give_input = background_user.begin(scene, nothing, proposer_of(model))
-        background = merged(background, give_input(protocol.background_count, nothing).guidance)
+        background = merged(background, give_input(protocol.background_count, nothing)[0])
     user = protocol.user if is_guided(method, protocol) else None
     proposer = None if user is None else proposer_of(model)
     return list(play(color, user, scene, counts, model=proposer, background=background))
