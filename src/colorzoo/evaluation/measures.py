@@ -216,9 +216,8 @@ def named_measure(name: str, device: torch.device | str = "cpu") -> Measure:
     own = own_measures()
     if name in own:
         return own[name]
-    parsed = parse_name(name)
-    metric = named_metric(parsed)
-    name = parsed.base
+    metric = named_metric(name)
+    name, *_ = parse_name(name)
     outputs: tuple[Output, ...] = ()
     if isinstance(metric, ColorMetric):
         outputs = metric.outputs

@@ -79,19 +79,6 @@ def area_of_moments(moments: Moments) -> Moments:
     return area_under_curve(torch.from_numpy(moments[..., :-2])).numpy()
 
 
-def class_weights_of(target_ab: Tensor, class_weights: Tensor) -> Tensor:
-    """Return pixel weights ``(B, H, W)``: the class weight of the color bin of each pixel.
-
-    Args:
-        target_ab: ``(B, 2, H, W)`` ground truth in CIE units.
-        class_weights: ``(313,)`` weights of the color bins.
-    """
-    colors = target_ab.permute(0, 2, 3, 1).reshape(-1, 2)
-    bins = torch.cat([nearest_bin(part) for part in torch.split(colors, PIXELS_AT_ONCE)])
-    device = float64_device(target_ab.device)
-    return class_weights.to(device)[bins.to(device)].view(len(target_ab), *target_ab.shape[2:])
-
-
 class AbAUC(ColorMetric):
     """Area under the accuracy-tolerance curve of ab (Zhang et al. 2016, Table 1).
 
@@ -129,7 +116,11 @@ class AbAUC(ColorMetric):
     def update(self, ab: Tensor, target_ab: Tensor) -> None:
         """Add results and ground truth, ``(B, 2, H, W)`` ab in CIE units."""
         require_pair(ab, target_ab, 2, values=self.validate_args)
-        weights = class_weights_of(target_ab, self.class_weights)
+        # the weight of a pixel is the weight of the color bin of its true color
+        colors = target_ab.permute(0, 2, 3, 1).reshape(-1, 2)
+        bins = torch.cat([nearest_bin(part) for part in torch.split(colors, PIXELS_AT_ONCE)])
+        device = float64_device(target_ab.device)
+        weights = self.class_weights.to(device)[bins.to(device)].view(len(ab), *ab.shape[2:])
         # Not in place, see `ColorMetric.add_sums`.
         self.raw = self.raw + tolerance_histogram(ab, target_ab).to(self.raw.device)
         self.rebalanced = self.rebalanced + tolerance_histogram(ab, target_ab, weights).to(self.raw.device)
