@@ -26,7 +26,7 @@ from colorzoo.console import print_line, progress_bar
 from colorzoo.environment import LIBRARIES, installed_version, processor_name
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.cache import REFERENCE, TRUE_IMAGE, Cache, Entry
-from colorzoo.evaluation.images import Item, Truth, hash_all, read_truth, require_outside, select_images
+from colorzoo.evaluation.images import Item, Truth, hash_all, read_truth, select_images
 from colorzoo.evaluation.measures import Bleeding, MeasuredImage, choose_measures
 from colorzoo.evaluation.methods import (
     IN_MEMORY,
@@ -41,7 +41,7 @@ from colorzoo.evaluation.methods import (
     truth_method,
 )
 from colorzoo.evaluation.protocol import Protocol, interaction_counts, load_protocol
-from colorzoo.evaluation.report import check_report_folder, write_report
+from colorzoo.evaluation.report import create_report_folder, write_report
 from colorzoo.evaluation.summary import EvaluationSetup, Summary, summarize
 from colorzoo.evaluation.tables import image_rows, score_rows
 from colorzoo.guidance import Boxes, Guidance
@@ -142,23 +142,11 @@ def evaluate(
     if not isinstance(protocol, Protocol):
         protocol = load_protocol(protocol)
     counts = interaction_counts(protocol, interactions)
-    if compare is not None:
-        if compare[0] == compare[1]:
-            raise DataError(f"--compare must list two different methods, got {compare[0]!r} twice")
-        if missing := [name for name in compare if name not in sources]:
-            rows = ", ".join(sources)
-            raise DataError(f"--compare must list rows of the report ({rows}), got {missing[0]!r}")
     check_methods(sources)
     data = Path(data)
     if output is not None:
-        # create the folder of the report before the models are loaded
         output = Path(output)
-        require_outside(output, data, "-o")
-        check_report_folder(output)
-        try:
-            output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DataError(f"-o {str(output)!r} cannot be created: {error.strerror}") from error
+        create_report_folder(output, data)  # before the models are loaded
         cache = cache or output / "cache"
     torch_device = choose_device(device)
     with ExitStack() as stack:
