@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from timm.data import ImageNetInfo
 from torch import Tensor
 from torch.nn import functional as F
@@ -20,6 +22,7 @@ from torch.nn import functional as F
 from benchmarks._held_out import unseen
 from colorzoo import Guidance
 from colorzoo.card import ModelCard
+from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import read_square
 from colorzoo.data.sources import StoredImage, find_sources
 from colorzoo.errors import DataError
@@ -236,6 +239,11 @@ def imagenet_classes(listed: Path, folder: str) -> dict[str, int]:
     if not found:
         raise DataError(f"{listed} lists no image of {folder} with a class of ImageNet.")
     return found
+
+
+def lab_of(rgb: NDArray[np.float32]) -> Tensor:
+    """Return Lab ``(3, H, W)`` of RGB ``(H, W, 3)`` in [0, 1]."""
+    return rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1)[None])[0]
 
 
 def weights_digest(name: str) -> str:
