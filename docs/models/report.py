@@ -11,9 +11,10 @@ import json
 import tempfile
 from pathlib import Path
 
-from benchmarks._common import DOCS, write_text
+from benchmarks._common import DOCS
 
 from colorzoo.apps.cli.main import main as colorzoo
+from colorzoo.files import write_atomic
 
 REPORT = DOCS / "reports" / "historic.html"
 
@@ -23,7 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path, help="historic/ of the data")
     args = parser.parse_args()
-    write_text(REPORT, make_report(args.folder))
+    write_atomic(REPORT, make_report(args.folder).encode())
 
 
 def make_report(images: Path) -> str:

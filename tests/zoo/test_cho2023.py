@@ -18,7 +18,7 @@ from colorzoo.guidance import Guidance, Points, Regions
 from colorzoo.guidance.color_statistics import region_means
 from colorzoo.networks.unet import UNet
 from colorzoo.randomness import image_generators
-from colorzoo.simulation.points import PointSimulation, simulate_points
+from colorzoo.simulation.points import simulate_points
 from colorzoo.testing import sample_batch, sample_input
 from colorzoo.zoo.cho2023.model import cut_segments
 from colorzoo.zoo.cho2023.task import Cho2023, Cho2023Painter, recolor_hinted, smoothness
@@ -128,8 +128,7 @@ def test_cho2023_points_draws_color_points_and_trains_with_l1_loss() -> None:
         task.log_dict = lambda *_, **__: None
         batch = {**sample_batch(SIZE, batch=2), "sketch": sample_input("sketch", SIZE, batch=2)}
         rgb, sketch = batch["rgb"], batch["sketch"]
-        simulation = PointSimulation(1 / 8)
-        points = simulate_points(rgb_to_lab(rgb), image_generators(batch["seed"], "points"), simulation)
+        points = simulate_points(rgb_to_lab(rgb), image_generators(batch["seed"], "points"))
         with torch.no_grad():
             for given in (
                 points,

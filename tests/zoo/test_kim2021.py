@@ -17,8 +17,8 @@ from colorzoo.guidance import Guidance, Scribbles
 from colorzoo.losses.edges import widened
 from colorzoo.randomness import image_generators
 from colorzoo.registry import load_model_class, model_card
-from colorzoo.simulation.points import PointSimulation, simulate_points
-from colorzoo.simulation.scribbles import ScribbleSimulation, simulate_scribbles
+from colorzoo.simulation.points import simulate_points
+from colorzoo.simulation.scribbles import simulate_scribbles
 from colorzoo.testing.models import contract_test_model, sample_call
 from colorzoo.testing.samples import sample_batch
 from colorzoo.testing.trainer import batch_loader, quiet_trainer
@@ -295,13 +295,13 @@ def test_kim2021_training_step_equals_the_sum_of_five_losses(config: str, change
     with torch.no_grad():
         guidance = Guidance()
         if "points" in model.accepts:
-            simulation = PointSimulation(none=1 - ours["hints"])
             generators = image_generators(batch["seed"], "points")
-            guidance = Guidance(points=simulate_points(ab, generators, simulation))
+            guidance = Guidance(points=simulate_points(ab, generators, none=1 - ours["hints"]))
         encoded = model.model.backbone.model.encode(lightness, guidance)
         first = model.model.backbone.model.decode(encoded, (48, 48))
-        strokes = ScribbleSimulation(lost=0.3, most=ours["strokes"], jitter=2.0, none=ours["empty"])
-        drawn = simulate_scribbles(first, ab, image_generators(batch["seed"], "strokes"), strokes).mask
+        generators = image_generators(batch["seed"], "strokes")
+        strokes = {"lost": 0.3, "most": ours["strokes"], "jitter": 2.0, "none": ours["empty"]}
+        drawn = simulate_scribbles(first, ab, generators, **strokes).mask
     assert bool(drawn.any()) == (ours["empty"] < 1)
     image, moved = refined(model, encoded, lightness, drawn, ours)
     near = torch.stack(square(drawn, ours["edge_band"])).amax(dim=0)

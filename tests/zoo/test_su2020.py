@@ -21,7 +21,7 @@ from colorzoo.guidance import Boxes, Guidance, Points
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.randomness import image_generators
 from colorzoo.registry import load_task_class, model_card
-from colorzoo.simulation.points import PointSimulation, simulate_points
+from colorzoo.simulation.points import simulate_points
 from colorzoo.testing import sample_batch, sample_image
 from colorzoo.training.command import load_initial_weights
 from colorzoo.training.stages import Start
@@ -298,8 +298,7 @@ def crops(lab: Tensor, seeds: Tensor) -> Tensor:
 
 
 def points_of(batch: Any, ab: Tensor, hints: float) -> Points:
-    simulation = PointSimulation(none=1 - hints)
-    return simulate_points(ab, image_generators(batch["seed"], "points"), simulation)
+    return simulate_points(ab, image_generators(batch["seed"], "points"), none=1 - hints)
 
 
 @pytest.mark.parametrize("hints", [0.0, 1.0])

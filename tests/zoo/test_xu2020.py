@@ -18,7 +18,7 @@ from colorzoo.inference.references import normalize_weights
 from colorzoo.networks.blocks import pad_to_multiple
 from colorzoo.randomness import image_generators
 from colorzoo.registry import load_task_class, model_card
-from colorzoo.simulation.points import PointSimulation, simulate_points
+from colorzoo.simulation.points import simulate_points
 from colorzoo.testing import sample_image
 from colorzoo.training.command import load_initial_weights
 from colorzoo.training.stages import Start
@@ -214,8 +214,8 @@ def huber(found: Tensor, truth: Tensor, delta: float) -> Tensor:
 
 def paper_points(batch: Any, ab: Tensor) -> Points:
     """Draw geometric numbers of patches; no image reveals all colors, as in the authors' code."""
-    simulation = PointSimulation(0.25, reveal_all=0.0)
-    return simulate_points(ab, image_generators(batch["seed"], "points"), simulation)
+    generators = image_generators(batch["seed"], "points")
+    return simulate_points(ab, generators, stop_probability=0.25, reveal_all=0.0)
 
 
 def test_xu2020_color_stage_step_equals_the_formula() -> None:

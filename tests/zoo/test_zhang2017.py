@@ -10,7 +10,7 @@ from colorzoo.factory import build_model
 from colorzoo.guidance import GlobalStatistics, Points
 from colorzoo.guidance.color_statistics import ab_histogram, mean_saturation
 from colorzoo.randomness import image_generators
-from colorzoo.simulation.points import PointSimulation, simulate_points
+from colorzoo.simulation.points import simulate_points
 from colorzoo.zoo.zhang2017.model import LocalHints
 from colorzoo.zoo.zhang2017.network import AttendedConv, HintAttention
 from colorzoo.zoo.zhang2017.task import Zhang2017Local
@@ -116,8 +116,8 @@ def hard_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
     return -logits.log_softmax(dim=1).gather(1, index[:, None]).mean()
 
 
-def drawn(batch: Any, ab: Tensor, **simulation: float) -> Points:
-    return simulate_points(ab, image_generators(batch["seed"], "points"), PointSimulation(**simulation))
+def drawn(batch: Any, ab: Tensor, **simulation: Any) -> Points:
+    return simulate_points(ab, image_generators(batch["seed"], "points"), **simulation)
 
 
 @pytest.mark.parametrize("hints", [0.0, 1.0])

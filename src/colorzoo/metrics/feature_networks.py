@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from colorzoo.errors import WeightsError
+from colorzoo.files import sha256_of
 from colorzoo.metrics.psnr import to_8bit
 from colorzoo.weights import read_weights
 from colorzoo.weights.catalog import is_offline
@@ -122,6 +123,11 @@ def feature_network(name: str = "inception-v3", weights: Path | None = None) -> 
 def report_name(name: str) -> str:
     """Return the name of a network in reports."""
     return name if name == LITE0 else f"timm-{name}"
+
+
+def weights_suffix(weights: Path | None) -> str:
+    """Return the suffix of report keys that identifies a user's weight file; empty without a file."""
+    return "" if weights is None else f"_weights-{sha256_of(weights)[:8]}"
 
 
 class _Inception(nn.Module):

@@ -327,7 +327,8 @@ def entry_without_hash(card: ModelCard, path: Path) -> Weights | None:
 def listed_record(record: Provenance, entry: Weights) -> Provenance:
     """Return a training record with the license, training data and SHA-256 that a card lists.
 
-    Copies and fine-tuned versions of the weights keep the hash, which `colorzoo.evaluation.seen` searches.
+    Copies and fine-tuned versions of the weights keep the hash, which
+    `colorzoo.evaluation.summary.count_seen` searches.
     """
     return replace(record, license=entry.license, trained_on=entry.trained_on, sha256=entry.sha256 or "")
 

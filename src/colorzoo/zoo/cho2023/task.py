@@ -35,7 +35,7 @@ from colorzoo.settings import (
     Width,
     check_choice,
 )
-from colorzoo.simulation.points import PointSimulation, simulate_points
+from colorzoo.simulation.points import simulate_points
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import AdversarialOptimization, Optimization
@@ -274,7 +274,7 @@ class Cho2023Points(SingleOptimizerModule):
 
     Args:
         width: See `PointPainter`.
-        stop_probability: Parameter of the distribution of the number of points; see `PointSimulation`.
+        stop_probability: Parameter of the distribution of the number of points; see `simulate_points`.
         reconstruction_weight: Weight of the L1 loss between generated and true images.
         hint_residual: See `PointPainter`.
         **optimization: See `Optimization`.
@@ -299,8 +299,8 @@ class Cho2023Points(SingleOptimizerModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Simulate color points, generate images and return the weighted L1 loss."""
         rgb = batch["rgb"]
-        simulation = PointSimulation(self.stop_probability)
-        points = simulate_points(rgb_to_lab(rgb), image_generators(batch["seed"], "points"), simulation)
+        generators = image_generators(batch["seed"], "points")
+        points = simulate_points(rgb_to_lab(rgb), generators, stop_probability=self.stop_probability)
         generated = self.model.forward(sketches_of(batch), Guidance(points=points)).rgb
         loss: Tensor = self.reconstruction_weight * 2 * (generated - rgb).abs().mean()
         self.log_losses({"loss": loss}, len(rgb))

@@ -21,7 +21,7 @@ from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.precision import in_float32
 from colorzoo.randomness import image_generators
 from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, Positive, PositiveInt, Width
-from colorzoo.simulation.points import PointSimulation, simulate_points
+from colorzoo.simulation.points import simulate_points
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Stage, Start
@@ -94,7 +94,7 @@ class Su2020(SingleOptimizerModule):
         super().__init__(model, stage=stage, start=start, **optimization)
         self.random_boxes, self.most_boxes = random_boxes, most_boxes
         self.delta, self.colorfulness = delta, colorfulness
-        self.point_simulation = PointSimulation(none=1 - hints) if hints else None
+        self.hints = hints
 
     def initialize_from(self, source: ColorizationModule) -> None:
         """Copy the weights of a Local Hints model or another su2020 model.
@@ -149,8 +149,8 @@ class Su2020(SingleOptimizerModule):
 
         # the paper trains without points
         points = Points.none(ab)
-        if self.point_simulation is not None:
-            points = simulate_points(ab, image_generators(batch["seed"], "points"), self.point_simulation)
+        if self.hints:
+            points = simulate_points(ab, image_generators(batch["seed"], "points"), none=1 - self.hints)
 
         # ab predicted by the network of the current stage
         if self.stage == "instance":  # the forward pass of the model never returns the colors of this network

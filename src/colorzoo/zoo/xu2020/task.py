@@ -23,7 +23,7 @@ from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.precision import in_float32
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import NonNegativeFloat, Positive, Probability, Width
-from colorzoo.simulation.points import PointSimulation, simulate_points
+from colorzoo.simulation.points import simulate_points
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Stage, Start, require_frozen
@@ -93,7 +93,7 @@ class Xu2020(SingleOptimizerModule):
         super().__init__(model, stage=stage, start=start, **optimization)
         self.image_weight, self.perceptual_weight = image_weight, perceptual_weight
         self.hint_weight, self.delta = hint_weight, delta
-        self.points = PointSimulation(stop_probability, reveal_all=0.0)
+        self.stop_probability = stop_probability
 
     def prepare_fit(self) -> None:
         """Check that the encoder has trained weights in stage ``decoder``.
@@ -161,7 +161,12 @@ class Xu2020(SingleOptimizerModule):
     def color_losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the masked Huber loss of colorization from hints (L_c in the paper)."""
         lab = rgb_to_lab(batch["rgb"])
-        points = simulate_points(lab[:, 1:], image_generators(batch["seed"], "points"), self.points)
+        points = simulate_points(
+            lab[:, 1:],
+            image_generators(batch["seed"], "points"),
+            stop_probability=self.stop_probability,
+            reveal_all=0.0,
+        )
         ab = self.model(lab[:, :1], Guidance(points=points)).ab
         loss = masked_huber(ab, lab[:, 1:], points.mask, hint_weight=self.hint_weight, delta=self.delta)
         return {"loss": loss}

@@ -18,7 +18,7 @@ from colorzoo.networks.hint_unet import Detach
 from colorzoo.networks.scaling import AB_SCALE
 from colorzoo.randomness import draw_uniform, image_generators
 from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, Positive, Probability, Width
-from colorzoo.simulation.points import PointSimulation, simulate_points
+from colorzoo.simulation.points import simulate_points
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.training.stages import Stage, Start, copy_layers
@@ -71,7 +71,7 @@ class Zhang2017Local(SingleOptimizerModule):
         scene_blocks: See `LocalHints`.
         colorfulness: Factor c in the smooth L1 weight 1 + c * chroma / 20, with chroma in CIE units. Larger
             factors counteract desaturated predictions.
-        many: Fraction of the training images with a log-uniform number of points; see `PointSimulation`.
+        many: Fraction of the training images with a log-uniform number of points; see `simulate_points`.
         stage: ``classification`` trains the trunk (the layers before the heads) with the classification loss,
             and ``regression`` trains the trunk with the regression loss. ``distribution`` trains only the
             hypercolumn head. `LOCAL_STAGES` describes the stages that are not in the paper.
@@ -121,12 +121,8 @@ class Zhang2017Local(SingleOptimizerModule):
         super().__init__(model, stage=stage, start=start, **optimization)
         self.regression_weight, self.classification_weight = regression_weight, classification_weight
         self.delta, self.colorfulness = delta, colorfulness
-        self.points = PointSimulation(
-            stop_probability,
-            reveal_all=reveal_all,
-            many=many,
-            none=1 - hints,  # fraction of the images without points
-        )
+        self.hints, self.stop_probability = hints, stop_probability
+        self.reveal_all, self.many = reveal_all, many
         self.classification_loss: Loss = hull_cross_entropy  # 313 bins
         if not hypercolumn:  # 529 bins
             self.classification_loss = partial(grid_cross_entropy, stride=LOGIT_STRIDE)
@@ -146,7 +142,14 @@ class Zhang2017Local(SingleOptimizerModule):
         """Colorize images with simulated points and return the weighted sum of the losses."""
         lab = rgb_to_lab(batch["rgb"])
         lightness, ab = lab[:, :1], lab[:, 1:]
-        points = simulate_points(ab, image_generators(batch["seed"], "points"), self.points)
+        points = simulate_points(
+            ab,
+            image_generators(batch["seed"], "points"),
+            stop_probability=self.stop_probability,
+            reveal_all=self.reveal_all,
+            many=self.many,
+            none=1 - self.hints,  # fraction of the images without points
+        )
         detach = _DETACHED.get(self.stage, "none")  # head whose gradient does not reach the trunk
         prediction = self.model(lightness, Guidance(points=points), detach)
         errors = smooth_l1_map(prediction.ab, ab, delta=self.delta)
