@@ -154,7 +154,7 @@ class ZooCLI(LightningCLI):
         Raises:
             ColorzooError: ``--trainer.overfit_batches`` is set.
         """
-        config = self.config[str(self.subcommand)]
+        config = self.config[self._verb]
         trainer = config["trainer"]
         if trainer.get("overfit_batches"):
             raise ColorzooError(
@@ -162,7 +162,7 @@ class ZooCLI(LightningCLI):
                 "Set --data.root to a folder with a few images instead."
             )
         root = str(trainer.get("default_root_dir") or Path.cwd())
-        self._version = run_version(root, config.get("ckpt_path")) if self.subcommand == "fit" else None
+        self._version = run_version(root, config.get("ckpt_path")) if self._verb == "fit" else None
         for logger in _as_list(trainer.get("logger")):
             arguments = {} if isinstance(logger, bool) else logger["init_args"]
             if "save_dir" not in arguments or "://" in str(arguments["save_dir"]):
@@ -178,8 +178,8 @@ class ZooCLI(LightningCLI):
         Raises:
             ColorzooError: An option of ``--trainer`` is invalid or not supported by the model.
         """
-        config = self._get(self.config_init, "trainer", default={})
-        if self.subcommand != "fit":
+        config = self.config_init[self._verb]["trainer"]
+        if self._verb != "fit":
             self.save_config_callback = None
         strategy = config.get("strategy") or "auto"
         if isinstance(strategy, str):
@@ -192,7 +192,7 @@ class ZooCLI(LightningCLI):
 
         # default callbacks, except callbacks of a configured type
         configured = _as_list(config.get("callbacks"))
-        callbacks = self.fit_callbacks(config, configured) if self.subcommand == "fit" else []
+        callbacks = self.fit_callbacks(config, configured) if self._verb == "fit" else []
         if config.get("enable_progress_bar") is None and sys.stderr.isatty():
             callbacks.append(RichProgressBar())
         # several ModelCheckpoint callbacks can be combined
@@ -207,7 +207,7 @@ class ZooCLI(LightningCLI):
             arguments["enable_progress_bar"] = sys.stderr.isatty()  # a log file would contain every update
         if config.get("logger") in (None, True):
             root = str(config.get("default_root_dir") or Path.cwd())
-            if self.subcommand == "predict":
+            if self._verb == "predict":
                 arguments["logger"] = CSVLogger(root, name=RUNS)  # creates no folder before the first metric
             else:
                 arguments["logger"] = default_loggers(root, self._version)
@@ -244,7 +244,7 @@ class ZooCLI(LightningCLI):
 
     def fit_callbacks(self, config: Any, configured: Sequence[Callback]) -> list[Callback]:
         """Return the default callbacks of ``fit``."""
-        seed = self._get(self.config, "seed_everything")
+        seed = self.config[self._verb]["seed_everything"]
         settings = self.model.validation_settings()
         # the middle setting is a small number of points for models with points
         monitor = f"val/psnr_{settings[len(settings) // 2]}"
@@ -258,18 +258,18 @@ class ZooCLI(LightningCLI):
 
     def prepare(self) -> None:
         """Set the metrics, record the configuration files and load initial weights."""
-        model = self.model
+        model, options = self.model, self.config[self._verb]
         assert isinstance(model, ColorizationModule)
-        model.allow_untrained = self._get(self.config, "allow_untrained")
-        if metrics := self._get(self.config, "metrics"):
+        model.allow_untrained = options["allow_untrained"]
+        if metrics := options["metrics"]:
             names = tuple(name.strip() for name in metrics.split(","))
             model.test_metrics = names
             # psnr selects the best checkpoint
             model.validation_metrics = names if "psnr" in names else ("psnr", *names)
-        configs = [Path(str(each)).resolve() for each in self._get(self.config, "config") or []]
+        configs = [Path(str(each)).resolve() for each in options["config"] or []]
         named = tuple(f"{path.parent.name}/{path.name}" for path in configs)
         model.provenance = replace(model.provenance, config=named)
-        if source := self._get(self.config, "init_from"):
+        if source := options["init_from"]:
             load_initial_weights(model, source)
         if self.trainer.is_global_zero:
             parameters = sum(p.numel() for p in model.parameters())
@@ -281,13 +281,13 @@ class ZooCLI(LightningCLI):
         """Train the model."""
         if self.trainer.strategy.root_device.type == "cuda":
             torch.set_float32_matmul_precision("high")  # TF32
-        if self._get(self.config, "compile"):
+        if self.config[self._verb]["compile"]:
             # Not the whole module, because compiling the validation metrics takes minutes. One graph for each
             # image size, because inductor fails for symbolic sizes (python_mod, torch 2.15).
             step = torch.compile(model.training_step, dynamic=False)
             setattr(model, "training_step", step)  # noqa: B010 - a method
             _print_once("compiling the training step, which takes a minute or more")
-        resumed = options.get("ckpt_path") and not self._get(self.config, "trainer.fast_dev_run")
+        resumed = options.get("ckpt_path") and not self.config[self._verb]["trainer.fast_dev_run"]
         if resumed and self.trainer.is_global_zero and self.trainer.loggers:
             keep_table(str(self.trainer.loggers[0].log_dir))
         self.trainer.fit(model, **options)
@@ -300,7 +300,7 @@ class ZooCLI(LightningCLI):
         """
         if not isinstance(datamodule, ImageDataModule):
             raise DataError(f"--data must be an ImageDataModule for predict, got {type(datamodule).__name__}")
-        task = FullSizePrediction(model, datamodule, self._get(self.config, "output"))
+        task = FullSizePrediction(model, datamodule, self.config[self._verb]["output"])
         options = {**options, "return_predictions": False}
         self.trainer.predict(task, **options)
         self.exit_code = int(task.has_failures)

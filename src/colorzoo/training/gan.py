@@ -137,7 +137,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
             ColorzooError: The precision of the Trainer scales gradients.
         """
         super().setup(stage)
-        if stage == "fit" and self._trainer is not None:
+        if stage == "fit" and self._trainer is not None:  # the property `trainer` raises without a Trainer
             require_unscaled_gradients(self.trainer)
             # Lightning rejects this option at the start of fit, but its loops require the value: they clear
             # gradients before a validation, and count the steps of logged metrics

@@ -260,7 +260,7 @@ class ColorizationModule(LightningModule):
 
     @property
     def completes_model(self) -> bool:
-        """Whether a training from random weights leaves no part of the model with random weights."""
+        """True if a training from random weights leaves no part of the model with random weights."""
         return self.stage is None or self.start is not None or self.stages[self.stage].complete
 
     @property
@@ -335,6 +335,11 @@ class ColorizationModule(LightningModule):
         count = len(batch["rgb"]) * self.trainer.world_size
         self.provenance = replace(self.provenance, images=self.provenance.images + count)
 
+    def on_train_start(self) -> None:
+        """Store the state before the first optimizer step for checkpoints; see `on_save_checkpoint`."""
+        if not self._last_step:
+            self._store_last_step()
+
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Store the state after an optimizer step for checkpoints; see `on_save_checkpoint`."""
         self._store_last_step()
@@ -346,11 +351,11 @@ class ColorizationModule(LightningModule):
     def _store_last_step(self) -> None:
         """Store what changes between two optimizer steps, unless gradients are being accumulated."""
         trainer, stored = self.trainer, self._last_step
-        if trainer.state.fn != TrainerFn.FITTING or trainer.accumulate_grad_batches == 1:
+        accumulates = trainer.state.fn == TrainerFn.FITTING and trainer.accumulate_grad_batches > 1
+        if trainer.sanity_checking or not accumulates:
             return
         step, batches = trainer.global_step, trainer.fit_loop.epoch_loop.total_batch_idx
-        accumulates = stored and step == stored["step"] and batches > stored["batches"]
-        if step and not accumulates:
+        if not (stored and step == stored["step"] and batches > stored["batches"]):
             self._last_step = {
                 "step": step,
                 "batches": batches,

@@ -132,7 +132,7 @@ class Xu2020(SingleOptimizerModule):
 
     @property
     def completes_model(self) -> bool:
-        """Whether no part keeps random weights; a backbone provides the colorization sub-net."""
+        """True if no part keeps random weights; a backbone provides the colorization sub-net."""
         return self.hparams["backbone"] is not None or super().completes_model
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
