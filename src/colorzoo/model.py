@@ -56,6 +56,8 @@ class ColoringModel(PretrainedMixin):
         label_count: Number of image classes of the label guidance; 0 without label guidance.
         working_size: Default shorter side of the network input in pixels.
         reference_needs_color: Whether a reference must be a color image.
+        reproduces_points: Whether predictions closely match the colors of points at the hinted pixels. For
+            other models, the `Colorizer` propagates the difference to nearby pixels.
         feature_layers: Names of the modules whose outputs `colorzoo.features` returns, from fine to coarse.
         network: Neural network of the model.
 
@@ -69,6 +71,7 @@ class ColoringModel(PretrainedMixin):
     label_count: int = 0
     working_size: int = 256
     reference_needs_color: ClassVar[bool] = True
+    reproduces_points: ClassVar[bool] = False
     feature_layers: tuple[str, ...] = ()
 
     network: nn.Module

@@ -310,6 +310,7 @@ class Colorzoo2026(ColoringModel, ExemplarModel, MatchingModel, SimilarityModel)
 
     accepts = frozenset({"classes", "exemplar", "points", "statistics"})
     working_size = 256
+    reproduces_points = True
     training_only = ("label_head.",)
     network: Network
     centers: Tensor
