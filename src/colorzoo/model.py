@@ -128,23 +128,6 @@ class ColoringModel(PretrainedMixin):
             return ()
         return layer_outputs(self, self.feature_layers, lambda: self(lightness))
 
-    def edit(self, lightness: Tensor, guidance: Guidance, state: dict[str, Any]) -> Prediction:
-        """Colorize one image again after an edit of its guidance.
-
-        A model can override this method to reuse intermediate results. The prediction must equal
-        ``model(lightness, guidance)``.
-
-        Args:
-            lightness: ``(B, 1, H, W)`` in [0, 100].
-            guidance: Complete guidance of the image, not only the changes.
-            state: Intermediate results of this image. The dict is empty at first; the model updates it.
-        """
-        return self(lightness, guidance)
-
-    def similarity(self, lightness: Tensor, mask: Tensor, state: dict[str, Any]) -> Tensor:
-        """Return the similarity to a mask; see `SimilarityModel.similarity`."""
-        raise NotImplementedError
-
 
 def coloring_model(module: nn.Module) -> ColoringModel:
     """Return the model of a task; a `ColoringModel` is returned unchanged.
