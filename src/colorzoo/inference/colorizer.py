@@ -419,9 +419,8 @@ class Colorizer:
         Args:
             lightness: ``(B, 1, h, w)`` in [0, 100]; B is 1 for a model that colorizes sketches.
             guidance: Guidance with maps of size ``(h, w)``.
-            states: Results for this image that the model reuses after an edit, see `States`; updated in
-                place. None reuses nothing. For a model such as ``kim2021``, only the scribbles
-                can change between calls with the same states.
+            states: Encodings of this image that the model reuses after an edit, see `States`; updated in
+                place. None reuses nothing.
 
         Returns:
             The prediction. `Prediction.colors` is float32 on the CPU; `Prediction.extras` are on the device

@@ -192,7 +192,7 @@ class ColorizeTask:
 
     @property
     def states(self) -> States:
-        """Intermediate results of the model for the image, which the model reuses after an edit."""
+        """Encodings of the image, which the model reuses after an edit; see `NetworkRunner.run_network`."""
         key = "states", self.image_key
         states: States = self.results.get(key, {})
         self.results[key] = states  # also after a hit, because the size of the states grows

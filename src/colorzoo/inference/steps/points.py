@@ -122,7 +122,7 @@ def enforce_points(ab: Tensor, points: Points, propagator: Propagator) -> Tensor
     return torch.where(points.mask > 0, points.ab, ab + change)
 
 
-def limit_reach(ab: Tensor, base_ab: Tensor, lightness: Tensor, points: Points, extent: Extent) -> Tensor:
+def limit_reach(ab: Tensor, base_ab: Tensor, lightness: Tensor, is_hinted: Tensor, extent: Extent) -> Tensor:
     """Restrict each point to its reach, the area that its color can change.
 
     Outside the reach, the prediction without the point is used. Inside the reach, the prediction is shifted
@@ -136,14 +136,13 @@ def limit_reach(ab: Tensor, base_ab: Tensor, lightness: Tensor, points: Points, 
         ab: Prediction ``(1, 2, h, w)`` with all points, in CIE units.
         base_ab: Prediction ``(1, 2, h, w)`` without the points of limited reach, in CIE units.
         lightness: ``(1, 1, h, w)`` in [0, 100].
-        points: Point maps of size ``(h, w)`` with all points.
+        is_hinted: ``(1, 1, h, w)`` bool, pixels of all points.
         extent: Pixels to which the points with limited reach apply.
 
     Returns:
-        Colors ``(1, 2, h, w)`` that equal the colors of the points at the hinted pixels.
+        Colors ``(1, 2, h, w)`` that equal ``ab`` at the hinted pixels.
     """
-    is_hinted, weight = points.mask > 0, extent.weight
-    change = ab - base_ab
+    change, weight = ab - base_ab, extent.weight
     # mean color and mean color change of the pixels of each point
     is_home = extent.homes >= 0
     point = extent.homes[is_home]  # number of the point at each hinted pixel
@@ -162,7 +161,7 @@ def limit_reach(ab: Tensor, base_ab: Tensor, lightness: Tensor, points: Points, 
     # the change is near 0 outside the reach, because both colors are clipped
     clipped_base = reduce_chroma(torch.cat([lightness, base_ab], dim=1))[:, 1:]
     clipped_change = reduce_chroma(torch.cat([lightness, limited_ab], dim=1))[:, 1:] - clipped_base
-    fixed_change = torch.where(is_hinted, points.ab - base_ab, torch.nan)
+    fixed_change = torch.where(is_hinted, change, torch.nan)
     # the filter is narrower for points that color a small area
     nearest = extent.nearest.flatten()
     point_areas = torch.zeros(int(nearest.max()) + 1).index_add_(0, nearest, weight.flatten())
@@ -172,7 +171,7 @@ def limit_reach(ab: Tensor, base_ab: Tensor, lightness: Tensor, points: Points, 
     smooth_change = blend(
         clipped_change[0].numpy(), fixed_change[0].numpy(), lightness[0, 0].numpy(), pixel_widths.numpy()
     )
-    return torch.where(is_hinted, points.ab, base_ab + torch.from_numpy(smooth_change)[None])
+    return torch.where(is_hinted, ab, base_ab + torch.from_numpy(smooth_change)[None])
 
 
 def blend(change: Map, fixed_change: Map, lightness: Map, widths: Map) -> Map:

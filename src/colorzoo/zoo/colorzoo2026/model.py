@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -293,6 +293,22 @@ class Analysis(NamedTuple):
         return self.light.shape[2], self.light.shape[3]
 
 
+class EncodedImage(NamedTuple):
+    """Parts of a prediction that do not depend on color points; see `EncodingModel.encode_image`.
+
+    Attributes:
+        analysis: Network output.
+        conditions: Reference, statistics and classes.
+        conditioned: Network output after these conditions.
+        automatic: ``(B, 2, H, W)``, prediction without points in CIE units.
+    """
+
+    analysis: Analysis
+    conditions: Guidance
+    conditioned: Analysis
+    automatic: Tensor
+
+
 class Colorzoo2026(ColoringModel, ExemplarModel, MatchingModel, SimilarityModel):
     """Colorization model with optional color points, references, classes and statistics.
 
@@ -310,6 +326,7 @@ class Colorzoo2026(ColoringModel, ExemplarModel, MatchingModel, SimilarityModel)
 
     accepts = frozenset({"classes", "exemplar", "points", "statistics"})
     working_size = 256
+    reproduces_points = True
     training_only = ("label_head.",)
     network: Network
     centers: Tensor
@@ -337,26 +354,34 @@ class Colorzoo2026(ColoringModel, ExemplarModel, MatchingModel, SimilarityModel)
         If the guidance contains a single reference, ``extras["match"]`` contains the position in the
         reference that matches each block of the image; see `observe_references`.
         """
-        return self.edit(lightness, Guidance() if guidance is None else guidance, {})
+        guidance = Guidance() if guidance is None else guidance
+        return self.decode_image(lightness, guidance, self.encode_image(lightness, guidance))
 
-    def edit(self, lightness: Tensor, guidance: Guidance, state: dict[str, Any]) -> AbPrediction:
-        """Colorize an image; reuse the network output in the state. See `ColoringModel.edit`."""
+    def encode_image(
+        self, lightness: Tensor, guidance: Guidance, encoded: EncodedImage | None = None
+    ) -> EncodedImage:
+        """Run the network and apply all guidance except points; see `EncodingModel.encode_image`."""
         conditions = Guidance(
             exemplar=guidance.exemplar, statistics=guidance.statistics, classes=guidance.classes
         )
-        if "automatic" not in state or not conditions.equals(state["conditions"]):
-            analysis = self.analyze(lightness, state)
-            if guidance.exemplar is not None:
-                analysis = self._match_reference(analysis, guidance.exemplar, guidance.classes)
-            if guidance.statistics is not None:
-                with torch.autocast(lightness.device.type, enabled=False):  # small probabilities need float32
-                    mean, logits = condition(
-                        analysis.mean, analysis.logits, analysis.light, self.centers, guidance.statistics
-                    )
-                analysis = analysis._replace(mean=mean, logits=logits)
-            ab = _enlarge(analysis.mean, analysis, lightness)
-            state |= {"conditioned": analysis, "automatic": ab, "conditions": conditions}
-        analysis, automatic = state["conditioned"], state["automatic"]
+        if encoded is not None and conditions.equals(encoded.conditions):
+            return encoded
+        analysis = self.analyze(lightness) if encoded is None else encoded.analysis
+        conditioned = analysis
+        if guidance.exemplar is not None:
+            conditioned = self._match_reference(analysis, guidance.exemplar, guidance.classes)
+        if guidance.statistics is not None:
+            with torch.autocast(lightness.device.type, enabled=False):  # small probabilities need float32
+                mean, logits = condition(
+                    conditioned.mean, conditioned.logits, analysis.light, self.centers, guidance.statistics
+                )
+            conditioned = conditioned._replace(mean=mean, logits=logits)
+        automatic = _enlarge(conditioned.mean, conditioned, lightness)
+        return EncodedImage(analysis, conditions, conditioned, automatic)
+
+    def decode_image(self, lightness: Tensor, guidance: Guidance, encoded: EncodedImage) -> AbPrediction:
+        """Apply color points; see `EncodingModel.decode_image`."""
+        analysis, automatic = encoded.conditioned, encoded.automatic
         extras = {} if analysis.match is None else {"match": analysis.match}
         if guidance.points is None:
             logits = _maps(analysis.logits, analysis.grid)
@@ -379,13 +404,13 @@ class Colorzoo2026(ColoringModel, ExemplarModel, MatchingModel, SimilarityModel)
         compute_logits = partial(self._logits, analysis, posterior._replace(change=change))
         return AbPrediction(ab=ab, extras=extras, compute_logits=compute_logits)
 
-    def similarity(self, lightness: Tensor, mask: Tensor, state: dict[str, Any]) -> Tensor:
+    def similarity(self, encoded: EncodedImage, mask: Tensor) -> Tensor:
         """Return the similarity ``(B, 1, h, w)`` of each cell to the cells inside a mask.
 
         The similarity of a cell is its largest correlation in [0, 1] with a cell inside the mask, computed
         from the learned covariance between cell colors. See `SimilarityModel.similarity`.
         """
-        analysis = self.analyze(lightness, state)
+        analysis = encoded.analysis
         points = observe(mask.expand(-1, 2, -1, -1), mask, analysis.grid)
         with torch.autocast(mask.device.type, enabled=False):
             correlation = cell_correlation(analysis.cells, analysis.cells.take(points.cell))
@@ -406,7 +431,7 @@ class Colorzoo2026(ColoringModel, ExemplarModel, MatchingModel, SimilarityModel)
         """
         grid = [max(1, round(side / _MATCH_CELL)) for side in lightness.shape[2:]]
         lightness = self._resize(lightness)  # so that `feature_maps` adds no padding
-        decoder = self.analyze(lightness, {}).features.permute(0, 3, 1, 2)
+        decoder = self.analyze(lightness).features.permute(0, 3, 1, 2)
         _, *encoder = self.feature_maps(lightness)
         features = []
         for maps, weight in zip((*encoder, decoder), _MATCH_WEIGHTS, strict=True):
@@ -437,22 +462,18 @@ class Colorzoo2026(ColoringModel, ExemplarModel, MatchingModel, SimilarityModel)
         """
         return mix_references(embeddings, weights)
 
-    def analyze(self, lightness: Tensor, state: dict[str, Any]) -> Analysis:
+    def analyze(self, lightness: Tensor) -> Analysis:
         """Run the network, combine the colors of correlated cells and increase the chroma.
 
-        See `pool_logits` and `boost_chroma`. The result is stored in the state of the image and reused.
+        See `pool_logits` and `boost_chroma`.
 
         Args:
             lightness: ``(B, 1, H, W)`` in [0, 100].
-            state: State of the image, as in `ColoringModel.edit`; empty for a new image.
         """
-        if "analysis" not in state:
-            found = self._run(lightness)
-            with torch.autocast(lightness.device.type, enabled=False):
-                mean = pool_logits(found.mean, found.logits, found.cells, found.grid, self.centers)
-                state["analysis"] = found._replace(mean=boost_chroma(mean))
-        analysis: Analysis = state["analysis"]
-        return analysis
+        found = self._run(lightness)
+        with torch.autocast(lightness.device.type, enabled=False):
+            mean = pool_logits(found.mean, found.logits, found.cells, found.grid, self.centers)
+            return found._replace(mean=boost_chroma(mean))
 
     def _run(self, lightness: Tensor) -> Analysis:
         """Resize the input and run the network."""
