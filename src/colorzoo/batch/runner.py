@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache, partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from colorzoo.batch.overlap import overlapped
 from colorzoo.batch.provenance import (
@@ -79,29 +79,15 @@ _OF_COLORIZER = ("device", "precision", "size", "temperature", "render_factor", 
 
 
 @dataclass(frozen=True)
-class SourceImages:
-    """Images of a source file.
-
-    Attributes:
-        first: The first image.
-        frames: Description of all frames or pages; None if only the first image is colorized.
-        later: The images after the first image.
-        provenance: Provenance record of the result; None if the result contains no record.
-    """
-
-    first: ImageFrame
-    frames: Frames | None
-    later: Iterator[ImageFrame]
-    provenance: ImageProvenance | None
-
-
-@dataclass(frozen=True)
 class OpenedFile:
     """File whose first image is ready for the network.
 
     Attributes:
         task: The file.
-        source: Images of the file.
+        first: The first image.
+        frames: Description of all frames or pages; None if only the first image is colorized.
+        later: The images after the first image, which are read when they are used.
+        provenance: Provenance record of the result; None if the result contains no record.
         colorizer: Model for the file.
         exemplar: References encoded by the model; None without references.
         prepared: The preprocessed first image.
@@ -109,7 +95,10 @@ class OpenedFile:
     """
 
     task: FileTask
-    source: SourceImages
+    first: ImageFrame
+    frames: Frames | None
+    later: Iterator[ImageFrame]
+    provenance: ImageProvenance | None
     colorizer: Colorizer
     exemplar: Exemplar | None
     prepared: ColorizeTask
@@ -133,19 +122,6 @@ class ColoredFile:
     colored: ColorizedImage
     provenance: ImageProvenance | None
     notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class WrittenFrames:
-    """File whose frames or pages are colorized and written but not uploaded.
-
-    Attributes:
-        task: The file.
-        result: Outcome of the file.
-    """
-
-    task: FileTask
-    result: FileResult
 
 
 @dataclass(kw_only=True)
@@ -272,7 +248,8 @@ class FileColorizer:
                 written.
         """
         opened = self.read(task)
-        return opened if isinstance(opened, FileResult) else self.write(self.color(opened))
+        colored = opened if isinstance(opened, FileResult) else self.color(opened)
+        return colored if isinstance(colored, FileResult) else self.write(colored)
 
     def load(self, name: str | None = None) -> tuple[Colorizer, Exemplar | None]:
         """Return the model and the references that it encoded; thread-safe.
@@ -369,7 +346,8 @@ class FileColorizer:
         source = self._open(task, colorizer.size)
         if isinstance(source, FileResult):
             return source
-        image, frames = source.first.image, source.frames
+        first, frames, later, provenance = source
+        image = first.image
 
         def images() -> Iterator[RasterImage]:
             """Yield the images of the file; images after the first image are read a second time."""
@@ -387,7 +365,7 @@ class FileColorizer:
         name = self._choose(images() if is_animation else [image])
         if name != self.name:  # the image is a drawing
             colorizer, exemplar = self.load(name)
-            source = self._with_model(source, name, colorizer.size)
+            provenance = self._with_model(provenance, name, colorizer.size)
         strength = self.settings.strength
         prepared = colorizer.prepare(image, self.guidance, strength=strength, reference=exemplar)
         # pages in color are kept if `skip_colored` is set
@@ -395,7 +373,7 @@ class FileColorizer:
         notes = (*self._reference_notes, *write_notes(task.target, image))
         if ignored_colors:
             notes = (ignored_colors, *notes)
-        return OpenedFile(task, source, colorizer, exemplar, prepared, notes)
+        return OpenedFile(task, first, frames, later, provenance, colorizer, exemplar, prepared, notes)
 
     def _choose(self, images: Iterable[RasterImage]) -> str:
         """Return the name of the model for one or more images; see `choose_model`.
@@ -417,7 +395,9 @@ class FileColorizer:
         drawings = [name for name in names if name != self.name]
         return drawings[0] if 2 * len(drawings) > len(names) else self.name
 
-    def _open(self, task: FileTask, size: int) -> SourceImages | FileResult:
+    def _open(
+        self, task: FileTask, size: int
+    ) -> tuple[ImageFrame, Frames | None, Iterator[ImageFrame], ImageProvenance | None] | FileResult:
         """Open a file and read its first image.
 
         Args:
@@ -425,12 +405,12 @@ class FileColorizer:
             size: Shorter side of the network input in pixels.
 
         Returns:
-            The images, or a `FileResult` if the file is already colorized. Images after the first image are
-            read when they are colorized.
+            The first image, the description of all images, the later images and the provenance record (see
+            `OpenedFile`), or a `FileResult` if the file is already colorized.
 
         Raises:
-            ImageError: The file cannot be read, or the format of the target does not support several frames
-                and all of them are required.
+            ImageError: The file cannot be read, there are too many frames, or the format of the target does
+                not support several frames and all of them are required.
         """
         try:
             source = task.source if isinstance(task.source, Path) else task.source()
@@ -448,61 +428,49 @@ class FileColorizer:
                     if self.overwrite == "results" and state == "unknown" and os.path.lexists(task.target):
                         problem = f"{task.target} already exists and does not record its source image"
                         return task.result("failed", f"{problem}. Choose another --output.")
+                # all frames or pages, if the format of the target supports them
                 may_write_frames = self.needs_all_frames or output_format(task.target) in ANIMATED_FORMATS
                 frames = None
                 if may_write_frames and self.settings.frames == "all":
-                    frames = self._frames_to_color(file, name, task.target)
+                    frames = describe_frames(file, name)
+                if frames is not None and not supports_frames(task.target, frames):
+                    if self.needs_all_frames:
+                        raise ImageError(
+                            f"a result with the extension {task.target.suffix} cannot contain {frames.count} "
+                            f"{frames.kind}. Change the extension of the source file to .tif, or set "
+                            "--frames first to colorize only the first frame or page."
+                        )
+                    frames = None
+                if frames is not None and frames.count > MOST_FRAMES:
+                    raise ImageError(
+                        f"a file must have at most {MOST_FRAMES:,} {frames.kind}, got {frames.count:,}. "
+                        "Set --frames first to colorize only the first frame or page."
+                    )
                 if frames is None:
                     file.seek(0)
                     single_image = ImageFrame(read_file(file, name, self.max_pixels))
-                    return SourceImages(single_image, None, iter(()), provenance)
+                    return single_image, None, iter(()), provenance
                 images = read_frames(source, frames, max_pixels=self.max_pixels)
-                return SourceImages(next(images), frames, images, provenance)
+                return next(images), frames, images, provenance
         except OSError as error:
             raise ImageError(f"{task.name} cannot be read: {error.strerror or error}") from error
 
-    def _frames_to_color(self, file: IO[bytes], name: str, target: Path) -> Frames | None:
-        """Describe the frames or pages of a file; return None if only the first image is colorized.
-
-        Raises:
-            ImageError: The target cannot contain the required frames, or there are too many frames.
-        """
-        frames = describe_frames(file, name)
-        if frames is None:
-            return None
-        if not supports_frames(target, frames):
-            if not self.needs_all_frames:
-                return None
-            raise ImageError(
-                f"a result with the extension {target.suffix} cannot contain {frames.count} {frames.kind}. "
-                "Change the extension of the source file to .tif, or set --frames first to colorize only the "
-                "first frame or page."
-            )
-        if frames.count > MOST_FRAMES:
-            raise ImageError(
-                f"a file must have at most {MOST_FRAMES:,} {frames.kind}, got {frames.count:,}. "
-                "Set --frames first to colorize only the first frame or page."
-            )
-        return frames
-
-    def _with_model(self, source: SourceImages, name: str, size: int) -> SourceImages:
-        """Return a file whose provenance record contains another model.
+    def _with_model(self, own: ImageProvenance | None, name: str, size: int) -> ImageProvenance | None:
+        """Return the provenance record of a file with another model.
 
         The hash of the settings covers both models, so it does not change.
         """
-        own = source.provenance
         if own is None:
-            return source
-        other = with_source(self.provenance(size, name), own.source, own.name)
-        return replace(source, provenance=replace(other, settings=own.settings))
+            return None
+        return replace(with_source(self.provenance(size, name), own.source, own.name), settings=own.settings)
 
-    def color(self, opened: OpenedFile) -> ColoredFile | WrittenFrames:
+    def color(self, opened: OpenedFile) -> ColoredFile | FileResult:
         """Run the network on the first image of a file.
 
-        A file with several frames or pages is colorized and written one frame at a time.
+        A file with several frames or pages is colorized, written one frame at a time, and uploaded.
         """
-        task, first, frames = opened.task, opened.source.first.image, opened.source.frames
-        provenance = opened.source.provenance
+        task, first, frames = opened.task, opened.first.image, opened.frames
+        provenance = opened.provenance
         if frames is None:
             colored = colorize_task(opened.prepared)
             record = None if provenance is None else with_prediction(provenance, colored)
@@ -518,21 +486,16 @@ class FileColorizer:
             write_frames(task.target, colored_frames, frames, quality=quality, overwrite=overwrite)
         notes = dict.fromkeys((*opened.notes, *frames_notes(task.target, frames), *color_notes))
         result = task.result("colored", *notes, *written, model=", ".join(dict.fromkeys(models)))
-        return WrittenFrames(task, result)
+        if self.bucket:
+            self.bucket.upload(task.target)
+        return result
 
-    def write(self, file: ColoredFile | WrittenFrames) -> FileResult:
-        """Write a result, unless `color` has written it, and upload it to the bucket.
+    def write(self, file: ColoredFile) -> FileResult:
+        """Write an image and upload it; skip it if another process has written the same result meanwhile.
 
         Raises:
             ImageError: The result cannot be written.
         """
-        result = file.result if isinstance(file, WrittenFrames) else self._write_image(file)
-        if self.bucket and result.status == "colored":
-            self.bucket.upload(file.task.target)
-        return result
-
-    def _write_image(self, file: ColoredFile) -> FileResult:
-        """Write an image; skip it if another process has written the same result in the meantime."""
         task, image, colored = file.task, file.image, file.colored
         overwrite = bool(self.overwrite)
         source = colored.source(image)
@@ -553,6 +516,8 @@ class FileColorizer:
                 raise
             return task.result("skipped", ALREADY_DONE)
         notes = (*file.notes, *image.notes, *colored.notes, *written)
+        if self.bucket:
+            self.bucket.upload(task.target)
         return task.result("colored", *notes, model=colored.task.network.name, stages=colored.task.log)
 
     def _colored_frames(
@@ -574,9 +539,9 @@ class FileColorizer:
         """
         strength = self.settings.strength
         one_of = f"one of the {frames.kind}"
-        starts_in_color = chroma_note(opened.source.first.image) == IN_COLOR
-        for frame in chain([opened.source.first], opened.source.later):
-            is_first = frame is opened.source.first
+        starts_in_color = chroma_note(opened.first.image) == IN_COLOR
+        for frame in chain([opened.first], opened.later):
+            is_first = frame is opened.first
             like = first_like if is_first else frame.image
             color_note = chroma_note(like)
             if self.skip_colored and color_note == IN_COLOR:  # the other frames are not all in color
@@ -593,7 +558,7 @@ class FileColorizer:
                     name = self._choose([like])
                     colorizer, exemplar = self.load(name)
                     if colorizer is not opened.colorizer:
-                        record = self._with_model(opened.source, name, colorizer.size).provenance
+                        record = self._with_model(opened.provenance, name, colorizer.size)
                         like, _ = embed_provenance(like, opened.task.target, record)
                 models.append(colorizer.name)
                 image_task = colorizer.prepare(like, self.guidance, strength=strength, reference=exemplar)

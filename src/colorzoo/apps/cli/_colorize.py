@@ -217,16 +217,16 @@ def _plan(
         extension=f".{args.format}" if args.format else None,
     )
     inputs: set[tuple[int, int] | None] = set()
-    if any(os.path.lexists(output.path) for output in outputs):  # a missing output cannot be an input
+    if any(os.path.lexists(path) for path, _ in outputs):  # a missing output cannot be an input
         input_paths = [image.path for image in search.found]
         inputs = input_identities([*named_inputs(args), *input_paths, *files.input_files])
     tasks = []
-    for image, output in zip(search.found, outputs, strict=True):
-        task = FileTask(image.path, output.path, str(image.path))
-        if inputs and file_identity(output.path) in inputs:
-            results.append(task.result("failed", f"{output.path} {_IS_INPUT}"))
-        elif output.state != "missing":
-            results.append(task.existing_result(output.state))
+    for image, (path, state) in zip(search.found, outputs, strict=True):
+        task = FileTask(image.path, path, str(image.path))
+        if inputs and file_identity(path) in inputs:
+            results.append(task.result("failed", f"{path} {_IS_INPUT}"))
+        elif state != "missing":
+            results.append(task.existing_result(state))
         else:
             tasks.append(task)
     for result in results:
