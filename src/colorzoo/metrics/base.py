@@ -146,11 +146,11 @@ class ColorMetric(Metric):
     def add(self, values: Tensor) -> None:
         """Add the values ``(B,)`` or ``(B, n)`` of a batch to the mean.
 
-        NaN, such as the value of an image without edges, is only counted in ``excluded``. The value inf, such
-        as the PSNR of an image without error, is only counted in ``exact``.
+        NaN, such as the value of an image without edges, is only counted in ``excluded``. The value inf of an
+        image without error, such as its PSNR, is only counted in ``exact``; an infinite error is not exact.
         """
         values = values.to(self.total.device)
-        missing, exact = values.isnan(), values.isposinf()
+        missing, exact = values.isnan(), values.isposinf() & bool(self.higher_is_better)
         self.add_sums(values.masked_fill(missing | exact, 0.0), ~(missing | exact))
         self.exact = self.exact + exact.sum(dim=0)
         self.excluded = self.excluded + missing.sum(dim=0)
