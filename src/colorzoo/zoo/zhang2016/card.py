@@ -31,7 +31,7 @@ FULL = ModelCard(
     quality=(
         Quality("automatic", 40, "Published network; ranked below zhang2017_local in Zhang et al. 2017."),
     ),
-    contract_test=ContractTestConfig(hparams={"width": 0.125, "start": None}),
+    contract_test=ContractTestConfig(hparams={"width": 0.125}),
 )
 
 SMALL = replace(
