@@ -21,7 +21,15 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from colorzoo.data import ImageDataModule
 from colorzoo.errors import ColorzooError, DataError
-from colorzoo.training.arguments import import_tasks, prepare_words, value_of, with_value
+from colorzoo.training.arguments import (
+    find_checkpoint,
+    import_tasks,
+    prepare_words,
+    value_of,
+    with_folder_data,
+    with_registered_model,
+    with_value,
+)
 from colorzoo.training.callbacks import (
     FinalValidation,
     ImageGrid,
@@ -32,15 +40,13 @@ from colorzoo.training.callbacks import (
     SignalCheckpoint,
     StepSeed,
 )
-from colorzoo.training.callbacks.checkpoints import missing_checkpoints
-from colorzoo.training.checkpoint_lookup import find_checkpoint, with_folder_data, with_registered_model
+from colorzoo.training.callbacks.checkpoints import CheckpointFile, missing_checkpoints
 from colorzoo.training.gan import GANColorizationModule
 from colorzoo.training.initial_weights import load_initial_weights
 from colorzoo.training.loggers import RUNS, default_loggers, keep_table, run_version
 from colorzoo.training.messages import filter_messages, translated
 from colorzoo.training.module import ColorizationModule
 from colorzoo.training.predicting import FullSizePrediction
-from colorzoo.training.saving import CheckpointFile
 
 
 def run_command(words: Sequence[str]) -> int:
