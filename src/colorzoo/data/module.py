@@ -41,7 +41,6 @@ from colorzoo.data.loader import (
     call_on_rank_zero,
     class_weights,
     collate,
-    cyclic_value,
     delay_signals,
 )
 from colorzoo.data.sources import Originals, Sources, digest_of
@@ -375,7 +374,7 @@ class ImageDataModule(LightningDataModule):
         """Crop and flip a training batch randomly, with its sketches, class maps and boxes."""
         generators, hp = image_generators(batch["seed"], "augment"), self.hparams
         count, _, side, _ = batch["rgb"].shape
-        crop = self.current_crop()
+        crop = self.crops[self.batches_done() % len(self.crops)]
         windows = random_windows(
             count,
             generators,
@@ -386,10 +385,6 @@ class ImageDataModule(LightningDataModule):
             max_stretch=hp.max_stretch,
         )
         return augment_batch(batch, windows, crop)
-
-    def current_crop(self) -> int:
-        """Return the side in pixels of the training images in the current batch."""
-        return cyclic_value(self.crops, self.batches_done())
 
     def complete(self, batch: dict[str, Any], *, training: bool) -> dict[str, Any]:
         """Return the batch with entries computed from the augmented images; none by default.
