@@ -7,29 +7,28 @@ _COMMON = {
     "hints": 0.0,  # sample_p 1.0 of the script: no point is ever given
     "random_boxes": 0, "colorfulness": 0.0, "trunk": None,
 }  # fmt: skip
-_RETRAINED = {"model": "zhang2017_local", "weights": "siggraph_retrained.safetensors"}
 
 
-def whole(stage: str, start: object) -> Recipe:
+def whole(stage: str) -> Recipe:
     return Recipe(
         config=f"su2020/{stage}.yaml",
         source="fact sheet, training: 100 epochs at 5e-4, then 50 in a line to 0; scripts/train.sh",
         rates={0: 5e-4, 9_999: 5e-4, 12_500: 5e-4 * (1 - 2500 / 5001), 15_000: 5e-4 / 5001},
         batch=16, epochs=150, stage=stage,
-        settings={**_COMMON, "start": start},
+        settings=_COMMON,
         trains=(f"model.network.{stage}.",), fixed=(f"model.network.{stage}.class_head.",),
     )  # fmt: skip
 
 
 RECIPES = (
-    whole("full", _RETRAINED),
-    whole("instance", None),
+    whole("full"),
+    whole("instance"),
     Recipe(
         config="su2020/fusion.yaml",
         source="fact sheet, training: 10 epochs at 5e-5, then 20 in a line to 0",
         rates={0: 5e-5, 999: 5e-5, 2_000: 5e-5 * (1 - 1000 / 2001), 3_000: 5e-5 / 2001},
         batch=1, epochs=30, stage="fusion",
-        settings={**_COMMON, "start": None},
+        settings=_COMMON,
         trains=("model.network.layers.", "model.network.fusion.block10.", "model.network.fusion.ab_head."),
     ),
 )  # fmt: skip

@@ -38,7 +38,7 @@ NO_DEFAULTS = {
     "zhang2019/paper.yaml": {"last_kernel"},
 }
 # Arguments that select how the training starts and steps.
-PROCEDURE = {"stage", "start", "optimizer", "lr_scheduler", "discriminator_optimizer"}
+PROCEDURE = {"stage", "optimizer", "lr_scheduler", "discriminator_optimizer"}
 PROCEDURE |= {"discriminator_lr_scheduler", "matching_lr"}
 
 

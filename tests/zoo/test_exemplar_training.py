@@ -55,14 +55,14 @@ def zhang2019_model() -> Any:
     return small("zhang2019", last_kernel=(3, 3))
 
 
-def test_chen2023_initialize_from_zhang2019_copies_all_but_new_layers() -> None:
+def test_chen2023_filter_weights_of_zhang2019_returns_all_but_new_layers() -> None:
     source, model = zhang2019_model(), small("chen2023")
     before = {key: value.clone() for key, value in model.state_dict().items()}
     with torch.no_grad():
         for parameter in source.parameters():
             parameter.add_(0.1)
-    model.initialize_from(source)
-    after, theirs = model.state_dict(), source.state_dict()
+    after, theirs = {**before, **model.filter_weights(source)}, source.state_dict()
+    assert after.keys() == before.keys()
     new = ("model.network.conv1.0.", "model.network.conv1.1.", "model.segmenter.")
     new += ("model.correspondence.theta.", "model.correspondence.phi.")
     new += ("discriminator.layers.0.", "discriminator.last.")

@@ -23,8 +23,7 @@ from colorzoo.randomness import image_generators
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.simulation.points import simulate_points
 from colorzoo.testing import sample_batch, sample_image
-from colorzoo.training.command import load_initial_weights
-from colorzoo.training.stages import Start
+from colorzoo.training.initial_weights import load_initial_weights
 from colorzoo.weights import save_weights
 from colorzoo.zoo.su2020.model import (
     InstanceColorization,
@@ -142,35 +141,26 @@ def local_hints(folder: Path, **settings: Any) -> Path:
     return folder / "local.safetensors"
 
 
-def test_su2020_start_copies_local_hints_to_all_networks(tmp_path: Path) -> None:
+def test_su2020_init_from_copies_local_hints_to_all_networks(tmp_path: Path) -> None:
     path = local_hints(tmp_path, mask_center=0.5)
-    networks = model(start=Start("zhang2017_local", str(path)))
-    networks.prepare_fit()
+    networks = model()
+    load_initial_weights(networks, str(path))
     source = create_model("zhang2017_local", path).model.network.unet.state_dict()
     for unet in (networks.model.network.full, networks.model.network.instance, networks.model.network.fusion):
         assert all(torch.equal(unet.state_dict()[key], value) for key, value in source.items())
-    assert networks.provenance.start["weights"] == str(path)
+    assert networks.provenance.start["file"] == path.name
 
 
 @pytest.mark.parametrize(
     ("theirs", "message"),
     [({"mask_center": 0.0}, "mask_center 0.5"), ({"mask_center": 0.5, "width": 0.25}, "block1.0.weight")],
 )
-def test_su2020_start_with_other_settings_raises(
+def test_su2020_init_from_with_other_settings_raises(
     theirs: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     """Regression test: the configuration combined a trunk of mask center 0 with 0.5."""
-    networks = model(start=Start("zhang2017_local", str(local_hints(tmp_path, **theirs))))
     with pytest.raises(ColorzooError, match=message):
-        networks.prepare_fit()
-
-
-def test_su2020_start_with_another_mask_center_of_su2020_raises() -> None:
-    """The mask center is not a weight, so names and shapes of the weights match."""
-    networks = model(mask_center=0.0)
-    with pytest.raises(ColorzooError, match="mask_center"):
-        networks.initialize_from(model(mask_center=0.5))
-    networks.initialize_from(model(mask_center=0.0))
+        load_initial_weights(model(), str(local_hints(tmp_path, **theirs)))
 
 
 def test_su2020_without_boxes_equals_a_trunk_with_another_output_scale(

@@ -20,8 +20,7 @@ from colorzoo.randomness import image_generators
 from colorzoo.registry import load_task_class, model_card
 from colorzoo.simulation.points import simulate_points
 from colorzoo.testing import sample_image
-from colorzoo.training.command import load_initial_weights
-from colorzoo.training.stages import Start
+from colorzoo.training.initial_weights import load_initial_weights
 from colorzoo.weights.convert import convert_weights
 from colorzoo.weights.load import save_weights
 from colorzoo.zoo.xu2020.model import SMALLEST, STRIDE, adain, grid_hints, inside_labels, keep, weigh_transfer
@@ -133,38 +132,33 @@ def test_xu2020_decoder_stage_requires_a_trained_encoder(tmp_path: Path) -> None
     assert encoder.conv0.weight[0, 0].item() == pytest.approx(1 / 0.229)
 
 
-def local_hints(folder: Path, **settings: Any) -> Start:
+def local_hints(folder: Path, **settings: Any) -> str:
     card = model_card("zhang2017_local")
     local = build_model(load_task_class(card), {"width": 0.125, **settings})
     metadata = {"model": card.name, "hparams": json.dumps({"width": 0.125, **settings})}
     save_weights(folder / "local.safetensors", local.state_dict(), metadata)
-    return Start("zhang2017_local", str(folder / "local.safetensors"))
+    return str(folder / "local.safetensors")
 
 
-def test_xu2020_start_requires_local_hints_with_equal_settings(tmp_path: Path) -> None:
-    start = local_hints(tmp_path)
-    model = build_model(Xu2020, {**TINY, "start": start})
-    model.prepare_fit()
-    source = create_model("zhang2017_local", start.weights).model.network.unet.state_dict()
+def test_xu2020_init_from_requires_local_hints_with_equal_settings(tmp_path: Path) -> None:
+    path = local_hints(tmp_path)
+    model = build_model(Xu2020, TINY)
+    load_initial_weights(model, path)
+    source = create_model("zhang2017_local", path).model.network.unet.state_dict()
     assert all(
         torch.equal(model.model.network.color.unet.state_dict()[key], value) for key, value in source.items()
     )
-    other = build_model(Xu2020, {**TINY, "start": local_hints(tmp_path, mask_center=0.5)})
-    with pytest.raises(ColorzooError, match=r"mask_center"):
-        other.prepare_fit()
     with pytest.raises(ColorzooError, match="decoder"):
-        build_model(Xu2020, {**TINY, "stage": "decoder", "start": start}).prepare_fit()
-    again = build_model(Xu2020, TINY)
-    again.initialize_from(model)
-    assert all(torch.equal(again.state_dict()[key], value) for key, value in model.state_dict().items())
+        load_initial_weights(build_model(Xu2020, {**TINY, "stage": "decoder"}), path)
+    with pytest.raises(ColorzooError, match=r"mask_center"):
+        load_initial_weights(build_model(Xu2020, TINY), local_hints(tmp_path, mask_center=0.5))
 
 
-def test_xu2020_start_does_not_replace_the_network_of_its_backbone(
+def test_xu2020_init_from_does_not_replace_the_network_of_its_backbone(
     xu2020_small: Xu2020, tmp_path: Path
 ) -> None:
-    local = create_model("zhang2017_local", local_hints(tmp_path).weights)
     with pytest.raises(ColorzooError, match="backbone"):
-        xu2020_small.initialize_from(local)
+        load_initial_weights(xu2020_small, local_hints(tmp_path))
 
 
 def test_xu2020_small_weight_file_omits_backbone_weights(xu2020_small: Xu2020, tmp_path: Path) -> None:

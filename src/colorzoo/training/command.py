@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,13 +19,17 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
-from colorzoo.card import ModelCard
 from colorzoo.data import ImageDataModule
-from colorzoo.errors import ColorzooError, DataError, UnknownModelError, WeightsError
-from colorzoo.files import sha256_of
-from colorzoo.registry import card_of, model_card
-from colorzoo.settings import constructor_parameters
-from colorzoo.training.arguments import import_tasks, prepare_words, value_of, with_value
+from colorzoo.errors import ColorzooError, DataError
+from colorzoo.training.arguments import (
+    find_checkpoint,
+    import_tasks,
+    prepare_words,
+    value_of,
+    with_folder_data,
+    with_registered_model,
+    with_value,
+)
 from colorzoo.training.callbacks import (
     FinalValidation,
     ImageGrid,
@@ -36,17 +40,13 @@ from colorzoo.training.callbacks import (
     SignalCheckpoint,
     StepSeed,
 )
-from colorzoo.training.callbacks.checkpoints import missing_checkpoints
-from colorzoo.training.checkpoint_lookup import find_checkpoint, with_folder_data, with_registered_model
+from colorzoo.training.callbacks.checkpoints import CheckpointFile, missing_checkpoints
 from colorzoo.training.gan import GANColorizationModule
+from colorzoo.training.initial_weights import load_initial_weights
 from colorzoo.training.loggers import RUNS, default_loggers, keep_table, run_version
 from colorzoo.training.messages import filter_messages, translated
 from colorzoo.training.module import ColorizationModule
 from colorzoo.training.predicting import FullSizePrediction
-from colorzoo.training.saving import CheckpointFile
-from colorzoo.weights import read_weights, resolve_weights
-from colorzoo.weights.catalog import ResolvedWeights, missing_weights_advice
-from colorzoo.weights.load import UNTRAINED, Provenance
 
 
 def run_command(words: Sequence[str]) -> int:
@@ -269,8 +269,8 @@ class ZooCLI(LightningCLI):
         configs = [Path(str(each)).resolve() for each in options["config"] or []]
         named = tuple(f"{path.parent.name}/{path.name}" for path in configs)
         model.provenance = replace(model.provenance, config=named)
-        if source := options["init_from"]:
-            load_initial_weights(model, source)
+        if options["init_from"] and not options.get("ckpt_path"):  # checkpoints contain the weights
+            load_initial_weights(model, options["init_from"])
         if self.trainer.is_global_zero:
             parameters = sum(p.numel() for p in model.parameters())
             print(f"{type(model).__name__}: {parameters:,} parameters", file=sys.stderr)
@@ -310,49 +310,3 @@ def _as_list(value: Any) -> list[Any]:
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
-
-
-def load_initial_weights(model: ColorizationModule, source: str) -> None:
-    """Load initial weights into a task.
-
-    Args:
-        model: The task.
-        source: A weight file or checkpoint, a tag from the model card, or the name of a registered model.
-
-    Raises:
-        WeightsError: The weights do not exist or do not match the model.
-    """
-    # find the file, and the settings on the card of a registered model
-    card: ModelCard | None
-    card_settings: Mapping[str, Any] = {}
-    try:
-        card, tag = model_card(source), "default"
-        card_settings = card.hparams
-    except UnknownModelError:
-        card, tag = card_of(type(model), model.hparams), source
-    file: ResolvedWeights | None
-    if card is None:
-        file = ResolvedWeights(Path(source))
-    elif (file := resolve_weights(card, tag)) is None:
-        raise WeightsError(
-            f"--init_from {source!r}: {card.name} has no weights on this machine. "
-            + missing_weights_advice(card)
-        )
-    path, published = file.path, file.published
-    content = read_weights(path)
-    # some settings change no shapes, so weights of another setting could be loaded
-    defaults = {name: each.default for name, each in constructor_parameters(type(model.model)).items()}
-    own = model.model.hparams
-    stored = {**card_settings, **content.hparams, **file.hparams}
-    for name in model.model.weight_settings if stored else ():
-        expected = stored.get(name, defaults[name])
-        if own[name] != expected:
-            raise WeightsError(
-                f"{name} of --model must be {expected}, as in the weights of --init_from {source}, got "
-                f"{own[name]}. Change the setting or use other weights."
-            )
-    model.load_weights(content.state_dict, name=source, published=published)
-    model.has_partial_weights = UNTRAINED in content.stored
-    earlier = Provenance.of(None if published else content.provenance)
-    model.record_start({"file": path.name, "sha256": sha256_of(path)}, earlier)
-    model.continue_from(earlier.stage)

@@ -27,7 +27,6 @@ from colorzoo.training.optimization import (
     planned_steps,
     schedule,
 )
-from colorzoo.training.stages import Start
 
 P = TypeVar("P", bound=Prediction)
 
@@ -51,7 +50,6 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
     Args:
         model: The generator.
         stage: A key of `stages`; None if the task has no stages.
-        start: Trained model that provides initial layers; see `initialize_from`.
         **optimization: Optimizers and schedules of both networks; see `AdversarialOptimization`.
     """
 
@@ -64,7 +62,6 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         model: ColoringModel,
         *,
         stage: str | None = None,
-        start: Start | str | None = None,
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
         self.make_optimizer = Factory(optimization.get("optimizer") or DEFAULT_OPTIMIZER)
@@ -76,7 +73,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         self.make_discriminator_scheduler = optional_factory(
             optimization.get("discriminator_lr_scheduler") or scheduler
         )
-        super().__init__(model, stage=stage, start=start)
+        super().__init__(model, stage=stage)
         self.automatic_optimization = False
 
     def generate(self, batch: Batch) -> P:

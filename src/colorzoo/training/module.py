@@ -21,7 +21,6 @@ from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.data.module import ImageDataModule
 from colorzoo.errors import ColorzooError, DataError, WeightsError
-from colorzoo.factory import create_task, require_trained
 from colorzoo.guidance import Guidance
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction, clip_colors
@@ -39,7 +38,6 @@ from colorzoo.training.optimization import (
 from colorzoo.training.stages import (
     EVERYTHING,
     Stage,
-    Start,
     freeze,
     require_matching_patterns,
     set_frozen_layers_to_eval,
@@ -112,15 +110,12 @@ class ColorizationModule(LightningModule):
     allow_untrained: bool
     has_partial_weights: bool
 
-    def __init__(
-        self, model: ColoringModel, *, stage: str | None = None, start: Start | str | None = None
-    ) -> None:
+    def __init__(self, model: ColoringModel, *, stage: str | None = None) -> None:
         """Initialize the task.
 
         Args:
             model: The model to train.
             stage: A key of `stages`; None if the task has no stages.
-            start: Trained model that provides initial layers; see `initialize_from`.
 
         Raises:
             ColorzooError: The stage is unknown, or a setting is out of range.
@@ -135,10 +130,6 @@ class ColorizationModule(LightningModule):
         check_arguments(type(self), self.hparams)
         self.model = model
         self.stage = stage
-        stored: Any = start  # checkpoints contain a mapping
-        if isinstance(stored, Mapping):
-            stored = Start(**stored)
-        self.start: Start | None = Start(stored) if isinstance(stored, str) else stored
         self.allow_untrained = self.has_partial_weights = False
         self._stored_trained: bool | None = None  # `trained` of the loaded checkpoint
         self._last_step: dict[str, Any] = {}  # state after the last optimizer step; see `_store_last_step`
@@ -240,8 +231,6 @@ class ColorizationModule(LightningModule):
         from a checkpoint, which contains the weights. Subclasses extend this method to load other initial
         weights, or to require trained weights.
 
-        The layers of ``start`` are copied unless other weights were loaded.
-
         Raises:
             WeightsError: Initial weights are not available.
         """
@@ -251,17 +240,11 @@ class ColorizationModule(LightningModule):
             self.provenance = Provenance(model=type(self).__name__, stage=self.stage)
             self.record_start({"model": loaded.model}, loaded)
             self.continue_from(loaded.stage)
-        if self.start is not None and not self.trained:
-            name, weights = self.start.model, self.start.weights
-            source = create_task(name, weights, kind=ColorizationModule)
-            require_trained(source, f"start={name!r}", name)
-            self.initialize_from(source)
-            self.record_start({"model": name, "weights": weights}, source.provenance)
 
     @property
     def completes_model(self) -> bool:
         """True if a training from random weights leaves no part of the model with random weights."""
-        return self.stage is None or self.start is not None or self.stages[self.stage].complete
+        return self.stage is None or self.stages[self.stage].complete
 
     @property
     def label_count(self) -> int:
@@ -271,16 +254,22 @@ class ColorizationModule(LightningModule):
         """
         return self.model.label_count
 
-    def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy the layers that this model shares with the model of another task.
+    def filter_weights(self, source: ColorizationModule) -> dict[str, Tensor]:
+        """Convert the weights of another model to initial weights of this task.
+
+        ``--init_from`` calls this method for weights that do not match the model, like the function
+        ``checkpoint_filter_fn`` of timm.
+
+        Args:
+            source: Task with the weights.
+
+        Returns:
+            A dict that maps parameter names of this task to tensors; empty if the models share no layers.
 
         Raises:
-            ColorzooError: No layers are shared, or shapes differ.
+            ColorzooError: The models share layers, but have different settings.
         """
-        raise ColorzooError(
-            f"--model.start must be null, because {type(self).__name__} shares no layers with "
-            f"{type(source).__name__}"
-        )
+        return {}
 
     def continue_from(self, stage: str | None) -> None:
         """Prepare the current stage after weights of an earlier stage have been loaded.
@@ -565,7 +554,6 @@ class SingleOptimizerModule(ColorizationModule):
     Args:
         model: The model to train.
         stage: A key of `stages`; None if the task has no stages.
-        start: Trained model that provides initial layers; see `initialize_from`.
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
@@ -574,12 +562,11 @@ class SingleOptimizerModule(ColorizationModule):
         model: ColoringModel,
         *,
         stage: str | None = None,
-        start: Start | str | None = None,
         **optimization: Unpack[Optimization],
     ) -> None:
         self.make_optimizer = Factory(optimization.get("optimizer") or DEFAULT_OPTIMIZER)
         self.make_scheduler = optional_factory(optimization.get("lr_scheduler"))
-        super().__init__(model, stage=stage, start=start)
+        super().__init__(model, stage=stage)
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
         """Return the parameter groups of the optimizer; by default all trainable parameters."""

@@ -1,22 +1,26 @@
-"""Checkpoint callbacks for the best state, the last state and interrupted runs."""
+"""Checkpoint callbacks for the best, the last and interrupted states, and atomic checkpoint files."""
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn, cast
 
 import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import distributed
 
+from colorzoo.files import remove_leftovers, write_atomic
 from colorzoo.training.loggers import run_folder
 
 SAVE_EVERY = 1000
@@ -228,6 +232,37 @@ class SignalCheckpoint(Checkpoint):
         priority = torch.tensor(_PRIORITIES.index(self._received))  # on the CPU, to avoid GPU synchronization
         distributed.all_reduce(priority, op=distributed.ReduceOp.MAX, group=self._group)
         return int(_PRIORITIES[int(priority)])
+
+
+class CheckpointFile(TorchCheckpointIO):
+    """Checkpoint plugin that writes checkpoints atomically.
+
+    Lightning moves checkpoints from the system's temporary folder. If this folder is on another file system,
+    a process killed during the move leaves a truncated checkpoint. The plugin writes the temporary file to
+    the target folder and renames it. Uploads to a bucket are already atomic.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write a checkpoint.
+
+        Args:
+            checkpoint: Content of the checkpoint.
+            path: A file, or a URL such as ``s3://bucket/run/last.ckpt``.
+            storage_options: Must be None; see `TorchCheckpointIO`.
+
+        Raises:
+            OSError: The file cannot be written; an existing file is unchanged.
+        """
+        if storage_options is not None or "://" in str(path):
+            super().save_checkpoint(checkpoint, path, storage_options)
+            return
+        # only one run writes to the folder, so a temporary file of any age is from a killed process
+        remove_leftovers(Path(path).absolute().parent, age=0)
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        write_atomic(Path(path), buffer.getbuffer())
 
 
 def missing_checkpoints(configured: Sequence[object], monitor: str) -> list[ModelCheckpoint]:

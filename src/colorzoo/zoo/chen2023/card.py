@@ -9,7 +9,7 @@ from colorzoo.card import ContractTestConfig, ModelCard, Weights
 _TRIAL = {
     "features": "zhang2016_small",
     "segmenter": "clusters",
-    **dict.fromkeys(("segmenter_weights", "start")),
+    "segmenter_weights": None,
     **dict.fromkeys(("width", "color_width", "discriminator_width"), 0.125),
     "discriminator_layers": 3,
     "tau": 1.0,  # with random features, rounding error can change the best match at tau 0.01

@@ -19,7 +19,7 @@ FULL = ModelCard(
     guidance=("points", "boxes"),
     config="su2020/full.yaml",
     uses={"boxes": "Published networks; this paper introduced boxes. Convert the weights first."},
-    contract_test=ContractTestConfig(hparams={"width": 0.125, "trunk": None, "stage": "full", "start": None}),
+    contract_test=ContractTestConfig(hparams={"width": 0.125, "trunk": None, "stage": "full"}),
     limits=("export",),  # tensor shapes depend on the number and size of boxes
 )
 

@@ -26,8 +26,7 @@ from colorzoo.settings import NonNegativeFloat, Positive, Probability, Width
 from colorzoo.simulation.points import simulate_points
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
-from colorzoo.training.stages import Stage, Start, require_frozen
-from colorzoo.weights import apply_weights
+from colorzoo.training.stages import Stage, require_frozen
 from colorzoo.zoo.xu2020.model import (
     MASK_CENTER,
     PLACE_SETS,
@@ -64,8 +63,6 @@ class Xu2020(SingleOptimizerModule):
         transfer_error: See `StylizationColorization`.
         stage: ``"decoder"`` trains the transfer decoder, and ``"color"`` trains the colorization sub-net.
             ``"encoder"``, which is not in the paper, trains encoder and decoder of the transfer sub-net.
-        start: Model with the initial weights: a Local Hints model for the colorization sub-net, or an xu2020
-            model for all weights. None uses random weights.
         stop_probability: Parameter p of the distribution of the number n of training points,
             P(n) = (1 - p)^n p.
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
@@ -85,12 +82,11 @@ class Xu2020(SingleOptimizerModule):
         backbone: str | None = None,
         transfer_error: Positive | None = None,
         stage: Literal["decoder", "color", "encoder"] = "color",
-        start: Start | str | None = None,
         stop_probability: Probability = 1 / 8,
         **optimization: Unpack[Optimization],
     ) -> None:
         model = StylizationColorization(width, places, backbone, transfer_error)
-        super().__init__(model, stage=stage, start=start, **optimization)
+        super().__init__(model, stage=stage, **optimization)
         self.image_weight, self.perceptual_weight = image_weight, perceptual_weight
         self.hint_weight, self.delta = hint_weight, delta
         self.stop_probability = stop_probability
@@ -102,33 +98,29 @@ class Xu2020(SingleOptimizerModule):
             WeightsError: The encoder has random weights, and ``allow_untrained`` is not set.
         """
         super().prepare_fit()
-        if self.stage == "decoder" and not (self.start or self.allow_untrained):
+        if self.stage == "decoder" and not self.allow_untrained:
             require_frozen(self.trained, "--model.stage decoder uses an encoder", "xu2020 VGG19.pth")
 
-    def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy the weights of an xu2020 model or a Local Hints model.
-
-        A Local Hints model initializes the colorization sub-net.
+    def filter_weights(self, source: ColorizationModule) -> dict[str, Tensor]:
+        """Return the weights of a Local Hints model for the colorization sub-net.
 
         Args:
-            source: Task of the other model.
+            source: Task of the Local Hints model.
 
         Raises:
             ColorzooError: The other model does not match this model, has no encoder for stage ``decoder``, or
-                is a Local Hints model although ``backbone`` is set.
+                this model has a ``backbone``.
         """
         if isinstance(source, Xu2020):
-            apply_weights(self.model, source.model.state_dict(), name="--model.start")
-            return
+            return {}
         if self.stage == "decoder":
             raise ColorzooError(
-                f"--model.start must name an xu2020 model for the stage 'decoder', got "
-                f"{type(source).__name__}"
+                f"--init_from must name an xu2020 model for the stage 'decoder', got {type(source).__name__}"
             )
         if self.hparams["backbone"] is not None:
-            raise ColorzooError("--model.start cannot be combined with --model.backbone. Remove one option.")
+            raise ColorzooError("--init_from cannot replace --model.backbone. Remove one option.")
         weights = start_weights(source.model, MASK_CENTER)
-        apply_weights(self.model.network.color.unet, weights, name="--model.start")
+        return {f"model.network.color.unet.{key}": value for key, value in weights.items()}
 
     @property
     def completes_model(self) -> bool:

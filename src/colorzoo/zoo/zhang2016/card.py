@@ -29,7 +29,7 @@ FULL = ModelCard(
     },
     config="zhang2016/paper.yaml",
     uses={"automatic": "Published network; ranked below zhang2017_local in Zhang et al. 2017."},
-    contract_test=ContractTestConfig(hparams={"width": 0.125, "start": None}),
+    contract_test=ContractTestConfig(hparams={"width": 0.125}),
 )
 
 SMALL = replace(

@@ -78,7 +78,7 @@ GLOBAL = replace(
     uses={
         "statistics": "Published network; this paper introduced statistics. Convert the Caffe weights first."
     },
-    contract_test=ContractTestConfig(hparams={"width": 0.125, "start": None, **_ALL_STATISTICS}),
+    contract_test=ContractTestConfig(hparams={"width": 0.125, **_ALL_STATISTICS}),
 )
 
 GLOBAL_SMALL = replace(

@@ -21,7 +21,7 @@ from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, Positi
 from colorzoo.simulation.points import simulate_points
 from colorzoo.training.module import ColorizationModule, SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
-from colorzoo.training.stages import Stage, Start, copy_layers
+from colorzoo.training.stages import Stage
 from colorzoo.zoo.zhang2017.model import GlobalHints, LocalHints
 
 LOGIT_STRIDE = 4
@@ -75,8 +75,6 @@ class Zhang2017Local(SingleOptimizerModule):
         stage: ``classification`` trains the trunk (the layers before the heads) with the classification loss,
             and ``regression`` trains the trunk with the regression loss. ``distribution`` trains only the
             hypercolumn head. `LOCAL_STAGES` describes the stages that are not in the paper.
-        start: Local Hints model of equal width that provides initial weights for the shared layers; None uses
-            random weights.
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
@@ -104,7 +102,6 @@ class Zhang2017Local(SingleOptimizerModule):
         colorfulness: NonNegativeFloat = 0.0,
         many: Fraction = 0.0,
         stage: LocalStage = "regression",
-        start: Start | str | None = None,
         **optimization: Unpack[Optimization],
     ) -> None:
         model = LocalHints(
@@ -118,7 +115,7 @@ class Zhang2017Local(SingleOptimizerModule):
             rank_layers=rank_layers,
             scene_blocks=scene_blocks,
         )
-        super().__init__(model, stage=stage, start=start, **optimization)
+        super().__init__(model, stage=stage, **optimization)
         self.regression_weight, self.classification_weight = regression_weight, classification_weight
         self.delta, self.colorfulness = delta, colorfulness
         self.hints, self.stop_probability = hints, stop_probability
@@ -127,16 +124,16 @@ class Zhang2017Local(SingleOptimizerModule):
         if not hypercolumn:  # 529 bins
             self.classification_loss = partial(grid_cross_entropy, stride=LOGIT_STRIDE)
 
-    def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy the layers that this model shares with a Local Hints model.
+    def filter_weights(self, source: ColorizationModule) -> dict[str, Tensor]:
+        """Return the layers that this model shares with a Local Hints model with other extensions.
 
         Args:
             source: Task of the Local Hints model.
 
         Raises:
-            ColorzooError: The other model is not a Local Hints model, or its width or normalization differs.
+            ColorzooError: The normalization of the other model differs.
         """
-        copy_shared_layers(source.model.network, self.model.network)
+        return shared_layers(source.model.network, self.model.network)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Colorize images with simulated points and return the weighted sum of the losses."""
@@ -174,12 +171,7 @@ class Zhang2017Global(SingleOptimizerModule):
         histogram_share: Fraction of the training images with a histogram; not stated in the paper.
         saturation_share: Fraction of the training images with a mean saturation; not stated in the paper.
         delta: Error in CIE units at which the loss changes from quadratic to linear.
-        start: Local Hints model of equal width that provides initial weights for the shared layers, as in the
-            paper; None uses random weights.
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
-
-    Raises:
-        ColorzooError: Both ``start`` and ``trunk`` are set.
     """
 
     model: GlobalHints
@@ -193,17 +185,15 @@ class Zhang2017Global(SingleOptimizerModule):
         histogram_share: Fraction = 0.5,
         saturation_share: Fraction = 0.5,
         delta: Positive = 1.0,
-        start: Start | str | None = None,
         **optimization: Unpack[Optimization],
     ) -> None:
-        if start is not None and trunk is not None:
-            raise ColorzooError("--model.start cannot be combined with --model.trunk. Remove one option.")
-        super().__init__(GlobalHints(width, ab_scale, init_std, trunk), start=start, **optimization)
+        super().__init__(GlobalHints(width, ab_scale, init_std, trunk), **optimization)
+        self.trunk = trunk
         self.histogram_share, self.saturation_share = histogram_share, saturation_share
         self.delta = delta
 
-    def initialize_from(self, source: ColorizationModule) -> None:
-        """Copy the layers that this model shares with a Local Hints model.
+    def filter_weights(self, source: ColorizationModule) -> dict[str, Tensor]:
+        """Return the layers that this model shares with a Local Hints model, as in the paper.
 
         The output of the statistics branch is initially 0, so statistics have no effect before training.
 
@@ -211,10 +201,13 @@ class Zhang2017Global(SingleOptimizerModule):
             source: Task of the Local Hints model.
 
         Raises:
-            ColorzooError: The other model is not a Local Hints model, or its width or normalization differs.
+            ColorzooError: The normalization of the other model differs, or this model has a ``trunk``.
         """
-        copy_shared_layers(source.model.network, self.model.network)
-        nn.init.zeros_(self.model.network.branch.last_norm.weight)
+        weights = shared_layers(source.model.network, self.model.network)
+        if weights and self.trunk is not None:
+            raise ColorzooError("--init_from cannot replace --model.trunk. Remove one option.")
+        zeros = torch.zeros_like(self.model.network.branch.last_norm.weight)
+        return weights and {**weights, "model.network.branch.last_norm.weight": zeros}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Colorize images with the color statistics of their ground truth and return the loss."""
@@ -272,31 +265,29 @@ def hull_cross_entropy(logits: Tensor, ab: Tensor) -> Tensor:
     return rebalanced_cross_entropy(logits, truth, alike, gray_below=-1.0).mean()
 
 
-def copy_shared_layers(source: nn.Module, network: nn.Module) -> None:
-    """Copy the layers that a Local Hints network shares with another network.
-
-    Other layers of ``network`` are unchanged.
+def shared_layers(source: nn.Module, network: nn.Module) -> dict[str, Tensor]:
+    """Return the layers that a Local Hints network shares with another network, by parameter name of a task.
 
     Args:
-        source: Local Hints network of equal width.
-        network: Target network with a `HintUNet` in the attribute ``unet``.
+        source: Local Hints network of equal width; the result is empty for other networks.
+        network: Network with a `HintUNet` in the attribute ``unet``.
 
     Raises:
-        ColorzooError: The source is not a Local Hints network, or its width or normalization differs.
+        ColorzooError: The normalization of the networks differs.
     """
     found, expected = _normalization(source), _normalization(network)
     if found != expected:
         raise ColorzooError(
-            f"--model.start must name a model with (mask_center, ab_scale) {expected}, got {found}"
+            f"--init_from must name a model with (mask_center, ab_scale) {expected}, got {found}"
         )
     trained, target = source.state_dict(), network.state_dict()
-    copied = {}
-    if _FIRST in trained:
-        # the source has no channel attention, whose convolutions are named differently
-        names = {ours: ours.replace(".conv.", ".") for ours in target}
-        copied = {ours: trained[theirs] for ours, theirs in names.items() if theirs in trained}
-        copied[_FIRST] = copied[_FIRST][:, : target[_FIRST].shape[1]]
-    copy_layers(copied, network, source, "Local Hints")
+    if _FIRST not in trained:
+        return {}
+    # the source has no channel attention, whose convolutions are named differently
+    names = {ours: ours.replace(".conv.", ".") for ours in target}
+    shared = {ours: trained[theirs] for ours, theirs in names.items() if theirs in trained}
+    shared[_FIRST] = shared[_FIRST][:, : target[_FIRST].shape[1]]
+    return {f"model.network.{name}": value for name, value in shared.items()}
 
 
 def _normalization(network: nn.Module) -> tuple[float, float]:
