@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -23,9 +24,10 @@ from torch import Tensor, nn
 
 from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
+from colorzoo.files import digest_of
 from colorzoo.guidance import DrawingSettings, Exemplar, Guidance, Recipe
 from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, read_border
-from colorzoo.guidance.hints import resize_maps
+from colorzoo.guidance.hints import points_to_hints, resize_maps
 from colorzoo.guidance.recipe import MAX_STRENGTH
 from colorzoo.image_io.raster_image import (
     RasterImage,
@@ -47,6 +49,7 @@ from colorzoo.inference.references import (
     reference_notes,
 )
 from colorzoo.inference.result import ColorizedImage
+from colorzoo.inference.steps.points import CORRECTIONS
 from colorzoo.inference.task import (
     ColorizeTask,
     FullSize,
@@ -54,8 +57,6 @@ from colorzoo.inference.task import (
     StageRun,
     read_guidance,
     recipe_folder,
-    recipe_notes,
-    sparse_hints,
     timed,
 )
 from colorzoo.model import ColoringModel, coloring_model
@@ -265,7 +266,10 @@ class Colorizer:
         log: list[StageRun] = []
         # guidance tensors cover the whole image
         recipe = guidance if isinstance(guidance, Recipe) else Recipe(border="none")
-        notes = recipe_notes(recipe, image)
+        notes = tuple(f"unknown recipe field {name!r} was ignored" for name in recipe.unknown())
+        source, sha256 = image.metadata.source, recipe.sha256
+        if sha256 is not None and source is not None and digest_of(source) != sha256.lower():
+            notes += ("the recipe was made for another image file",)
         uses_references = "exemplar" in recipe.kinds() and "exemplar" in self.model.accepts
         if reference is None and uses_references and recipe.exemplar.files:
             notes += (_UNREAD_REFERENCES,)
@@ -342,10 +346,18 @@ class Colorizer:
             GuidanceError: The guidance is for several images, or the strength is outside [0, 1.5].
         """
         if isinstance(guidance, Guidance):
-            hints = sparse_hints(guidance.points, *image_size)
-            if hints:  # the recipe contains the points
-                guidance = replace(guidance, points=None)
-            recipe = Recipe(points=hints)
+            recipe, points = Recipe(), guidance.points
+            if points is not None:
+                if len(points.mask) != 1:
+                    raise GuidanceError(
+                        f"guidance must be for one image, got points for {len(points.mask)} images"
+                    )
+                hints = tuple(islice(points_to_hints(points), CORRECTIONS.most_points + 1))
+                if 0 < len(hints) <= CORRECTIONS.most_points:  # the recipe replaces the tensors
+                    x_scale = image_size[0] / points.mask.shape[-1]
+                    y_scale = image_size[1] / points.mask.shape[-2]
+                    recipe = Recipe(points=tuple(hint.scaled(x_scale, y_scale) for hint in hints))
+                    guidance = replace(guidance, points=None)
             tensors = resize_maps(guidance, map_size(lightness))
         else:
             recipe, tensors = guidance, Guidance()
