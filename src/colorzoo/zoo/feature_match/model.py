@@ -58,20 +58,11 @@ class FeatureMatching(ColoringModel):
     def _features(self, lightness: Tensor) -> Tensor:
         """Return features ``(B, C, H/4, W/4)`` of a lightness map."""
         if self.encoder is None:
-            return window_features(lightness)
+            return F.pixel_unshuffle(lightness, CELL)  # the lightness values of each cell
         if not self._encoder_model:
             self._encoder_model = (create_coloring_model(self.encoder),)
         model: Any = cast(Any, self._encoder_model[0].to(lightness.device))
         return model.features(lightness_to_rgb(lightness))
-
-
-def window_features(gray: Tensor) -> Tensor:
-    """Return the 16 pixels of each 4 x 4 cell as features ``(B, 16, H/4, W/4)``.
-
-    Args:
-        gray: ``(B, 1, H, W)``; H and W are multiples of 4.
-    """
-    return F.pixel_unshuffle(gray, CELL)
 
 
 def match_colors(target: Tensor, source: Tensor, ab: Tensor) -> Tensor:
