@@ -1,5 +1,7 @@
 """GuidingPainter against the authors' code: networks, discriminator, hints, losses, a training step."""
 
+from typing import Any
+
 import torch
 
 from colorzoo.factory import build_model
@@ -160,7 +162,8 @@ def step(golden: Golden) -> None:
         sketch, rgb, golden.tensor("in_noise"), golden.tensor("in_n"), float(golden.tensor("in_tau"))
     )
     golden.close("out_pred", 2 * generated.rgb - 1)
-    terms = model.generator_terms(sketch, rgb, generated)
+    batch: Any = {"sketch": sketch, "rgb": rgb}
+    terms = model.generator_terms(batch, generated)
     names = {"rec": "reconstruction", "tvr": "variance", "smt": "smoothness", "adv_g": "adversarial"}
     for theirs, ours in names.items():
         weight = model.hparams[f"{ours}_weight"]
@@ -171,8 +174,7 @@ def step(golden: Golden) -> None:
     norms(golden, model, "g")
     check_gradients(golden, model)
     model.discriminator.zero_grad()
-    batch = {"sketch": sketch, "rgb": rgb}
-    discriminator = model.discriminator_loss(batch, RgbPrediction(rgb=generated.rgb.detach()))  # type: ignore[arg-type]
+    discriminator = model.discriminator_loss(batch, RgbPrediction(rgb=generated.rgb.detach()))
     golden.close("out_loss_d", discriminator, within=(1e-4, 0.0))
     discriminator.backward()
     norms(golden, model, "d")

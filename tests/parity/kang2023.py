@@ -149,9 +149,10 @@ def losses(golden: Golden) -> None:
     golden.close("out_gt_rgb_enhanced", adjust_saturation(rgb, 1.2))
     golden.close("out_pred_rgb", generated.to_rgb(lightness))
     model = training_model(golden)
+    batch: Any = {"rgb": rgb}
     # the code adds up the images of a device, here it is a mean
     model.hparams["colorfulness_weight"] = 0.5 * len(lightness)
-    terms = model.generator_terms(torch.cat([lightness, true], dim=1), generated)
+    terms = model.generator_terms(batch, generated)
     names = {
         "pixel": "l_g_pix",
         "perceptual": "l_g_percep",

@@ -177,7 +177,7 @@ def step(golden: Golden) -> None:
     for parameter in task.model.parameters():
         parameter.requires_grad_(id(parameter) in needed)
     task.discriminator.requires_grad_(False)
-    terms = task.generator_terms(sketch, generate())
+    terms = task.generator_terms(batch, generate())
     weighted = {name: task.hparams[f"{name}_weight"] * term for name, term in terms.items()}
     theirs = {"adversarial": "fake"}
     for name, term in weighted.items():

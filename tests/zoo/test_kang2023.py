@@ -153,5 +153,5 @@ def test_kang2023_chroma_weights_colorful_pixels() -> None:
     true = torch.tensor([0.0, 20.0]).view(1, 1, 1, 2).repeat(1, 2, 1, 1) / 2**0.5
     ab = true + torch.tensor([1.0, 3.0]).view(1, 1, 1, 2)
     lab = torch.cat([torch.full_like(true[:, :1], 50), true], dim=1)
-    loss = model.generator_terms(lab, AbPrediction(ab=ab))["pixel"]
-    assert loss.item() == pytest.approx((1 * 1 + 3 * 3) / (1 + 3))
+    loss = model.generator_terms({"rgb": lab_to_rgb(lab)}, AbPrediction(ab=ab))["pixel"]
+    assert loss.item() == pytest.approx((1 * 1 + 3 * 3) / (1 + 3), rel=1e-4)

@@ -48,7 +48,9 @@ class AttentionStep(nn.Module):
         weights = self.attention.in_proj_weight.chunk(3)
         biases = self.attention.in_proj_bias.chunk(3)
         queries, keys, values = (
-            F.linear(tokens, weight, bias).unflatten(2, (HEADS, -1)).transpose(1, 2)  # split into heads
+            torch.unflatten(F.linear(tokens, weight, bias), 2, (HEADS, -1)).transpose(
+                1, 2
+            )  # split into heads
             for tokens, weight, bias in zip((query, key, value), weights, biases, strict=True)
         )
         dropout = self.dropout.p if self.training else 0.0

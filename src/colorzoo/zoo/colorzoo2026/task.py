@@ -70,12 +70,8 @@ class Colorzoo2026Task(MuonModule):
         model = Colorzoo2026(stem, widths, blocks, decoder, vector, heads, encoder)
         super().__init__(model, **optimization)
         self.delta = delta
+        self.label_count = label_count
         self.label_head = nn.Linear(vector, label_count) if label_count else None
-
-    @property
-    def label_count(self) -> int:
-        """Number of classes of the auxiliary image classifier; 0 without a classifier."""
-        return 0 if self.label_head is None else self.label_head.out_features
 
     def optimized_parameters(self) -> list[dict[str, Any]]:
         """Return parameter groups: hidden weight matrices for Muon, other parameters for AdamW."""

@@ -168,7 +168,7 @@ class Encoder(nn.Module):
             attends = level in attention
             self.down.append(_Level(before, width, blocks, attends=attends, downsample=not last))
             before = width
-        self.mid = _Middle(before)
+        self.mid = _middle(before)
         self.norm_out = _norm(before)
         self.conv_out = conv3x3(before, out_channels)
 
@@ -196,7 +196,7 @@ class Decoder(nn.Module):
         super().__init__()
         before = widths[-1]
         self.conv_in = conv3x3(in_channels, before)
-        self.mid = _Middle(before)
+        self.mid = _middle(before)
         levels: list[nn.Module] = []
         for level in reversed(range(len(widths))):
             attends = level in attention
@@ -262,15 +262,9 @@ class _Level(nn.Module):
         return self.upsample(self.downsample(x))
 
 
-class _Middle(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.block_1 = _ResidualBlock(width, width)
-        self.attn_1 = _Attention(width)
-        self.block_2 = _ResidualBlock(width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.block_2(self.attn_1(self.block_1(x)))
+def _middle(width: int) -> nn.Sequential:
+    blocks = [_ResidualBlock(width, width) for _ in range(2)]
+    return nn.Sequential(OrderedDict(block_1=blocks[0], attn_1=_Attention(width), block_2=blocks[1]))
 
 
 class _ResidualBlock(nn.Module):

@@ -27,7 +27,6 @@ from colorzoo.zoo.zhang2017.model import GlobalHints, LocalHints
 LOGIT_STRIDE = 4
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Loss of a prediction and the ground truth ab ``(B, 2, H, W)``."""
-VALIDATION_STATISTICS = ("automatic", "saturation", "histogram", "both")
 
 _FIRST = "unet.block1.0.weight"  # input layer: lightness, and hints in the Local Hints network
 
@@ -179,6 +178,7 @@ class Zhang2017Global(SingleOptimizerModule):
         ColorzooError: Both ``start`` and ``trunk`` are set.
     """
 
+    validation_names = ("automatic", "saturation", "histogram", "both")
     model: GlobalHints
 
     def __init__(
@@ -227,10 +227,6 @@ class Zhang2017Global(SingleOptimizerModule):
         loss = smooth_l1_map(predicted, lab[:, 1:], delta=self.delta).mean()  # eq. 3 and 4
         self.log_losses({"loss": loss}, len(lab))
         return loss
-
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return the names of the validation settings: the combinations of color statistics."""
-        return VALIDATION_STATISTICS
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
         """Return guidance with true statistics of the images, as in the paper.
