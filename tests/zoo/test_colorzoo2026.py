@@ -25,7 +25,15 @@ from colorzoo.registry import model_card
 from colorzoo.testing import sample_image
 from colorzoo.testing.models import contract_test_model, sample_call
 from colorzoo.testing.samples import sample_batch
-from colorzoo.zoo.colorzoo2026.model import Colorzoo2026, condition, match_histogram, match_saturation
+from colorzoo.zoo.colorzoo2026.model import (
+    Blocks,
+    Colorzoo2026,
+    condition,
+    match_histogram,
+    match_saturation,
+    observe_references,
+    reference_embedding,
+)
 from colorzoo.zoo.colorzoo2026.points import (
     Cells,
     Observations,
@@ -33,11 +41,6 @@ from colorzoo.zoo.colorzoo2026.points import (
     cell_covariance,
     observe,
     pool_logits,
-)
-from colorzoo.zoo.colorzoo2026.references import (
-    Blocks,
-    observe_references,
-    reference_embedding,
 )
 from colorzoo.zoo.colorzoo2026.task import Colorzoo2026Task, random_cells
 from steps.step import gradients, same, small
