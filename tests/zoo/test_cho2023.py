@@ -61,18 +61,6 @@ def sketch() -> Tensor:
     return sample_input("sketch", SIZE, batch=2)
 
 
-def test_smoothness_passes_gradcheck() -> None:
-    for form in ["four_l1", "eight_l1", "eight_l2"]:
-        logits = torch.randn(2, 3, 5, 6, dtype=torch.float64, requires_grad=True)
-        assert torch.autograd.gradcheck(lambda value, form=form: smoothness(value, form), logits)
-
-
-def test_cho2023_temperature_decreases_geometrically() -> None:
-    model = build_model(Cho2023, {**NARROW, "initial_temperature": 0.8, "final_temperature": 0.2})
-    found = [model.temperature_at(progress) for progress in (0.0, 0.5, 1.0)]
-    assert found == pytest.approx([0.8, 0.4, 0.2])
-
-
 def test_propose_is_deterministic(model: Cho2023, sketch: Tensor) -> None:
     with torch.no_grad():
         first, again = model.model.propose(sketch), model.model.propose(sketch)

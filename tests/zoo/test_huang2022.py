@@ -51,8 +51,6 @@ from colorzoo.zoo.huang2022.network import CELL, ChromaVQGAN, Hints, HybridTrans
 from colorzoo.zoo.huang2022.task import (
     CANDIDATE,
     LPIPS,
-    MASKED,
-    SEEN,
     Huang2022VQGAN,
     candidate_cells,
     choose_candidates,
@@ -114,7 +112,7 @@ def test_huang2022_codes_depend_on_seed_and_top_k() -> None:
     one, vqgan = found.extras["codes"], made.network.vqgan
     small = F.interpolate(lightness, (64, 64), mode="bilinear", antialias=True)
     gray = vqgan.gray_encoder(2 * lightness_to_rgb(small)[:, :1] - 1)
-    rgb = vqgan.decode_codes(one[:, 0], gray).clamp(-1, 1) / 2 + 0.5
+    rgb = vqgan.decode(vqgan.quantize.vectors(one[:, 0]), gray).clamp(-1, 1) / 2 + 0.5
     wanted = F.interpolate(rgb_to_lab(rgb)[:, 1:], (40, 70), mode="bilinear", antialias=True)
     torch.testing.assert_close(found.ab, wanted)
     assert not torch.equal(one, model(top_k=8, seed=1)(lightness).extras["codes"])
@@ -237,14 +235,6 @@ def test_simulate_draws_hints_on_candidate_cells_with_image_colors() -> None:
     assert torch.equal(again, masks[2:4])  # the draws depend only on the image seed
     equal_low_bits = simulate(flat[:3], [7, 2**32 + 7, 2**62 + 7], shape, **users)[0]
     assert len(set(map(str, equal_low_bits.tolist()))) == 3
-
-
-def test_masked_cross_entropy_uses_only_masked_and_candidate_cells() -> None:
-    mask = torch.tensor([[[SEEN, MASKED, CANDIDATE]]])
-    logits = torch.tensor([[[9.0, 0.0], [1.0, 0.0], [0.0, 3.0]]])
-    wanted = F.cross_entropy(logits[0, 1:], torch.tensor([1, 1]))
-    found = masked_cross_entropy(logits, torch.ones(1, 1, 3, dtype=torch.int64), mask)
-    torch.testing.assert_close(found, wanted)
 
 
 def codes_task(**settings: Any) -> Any:
@@ -458,7 +448,7 @@ def vqgan(golden: Golden) -> None:
     for name, value in seen.items():
         space = every["space"]
         golden.close(f"out_{name}", value[:, :: every["channel"], ::space, ::space])
-    given = network.decode_codes(golden.tensor("in_tokens").long(), features)
+    given = network.decode(network.quantize.vectors(golden.tensor("in_tokens").long()), features)
     golden.close("out_rec_given", given[:, :, :: every["out"], :: every["out"]])
 
 
@@ -478,7 +468,10 @@ def transformer(golden: Golden) -> None:
     golden.close("out_embedded", x[:, ::position, ::channel])
     attention = network.blocks[0].attn
     normed = network.blocks[0].ln1(x)
-    query, key = (attention.split_heads(layer(normed)) for layer in (attention.query, attention.key))
+    query, key = (
+        torch.unflatten(layer(normed), 2, (attention.heads, -1)).transpose(1, 2)
+        for layer in (attention.query, attention.key)
+    )
     shares = (query @ key.mT / math.sqrt(query.shape[-1])).softmax(dim=-1)
     golden.close("out_attention0", shares[:, :: every["head"], ::position, ::position])
     for number, block in enumerate(network.blocks):
@@ -535,7 +528,7 @@ def sampling(golden: Golden) -> None:
         found = sample(drawer, gray.flatten(2).mT, codes, cells, hints, draw)
         equal(golden, f"out_tokens_{number}", found)
         golden.close(f"out_logits_{number}", torch.stack(seen))
-        rgb = decoder.decode_codes(found[None], gray.double())[0]
+        rgb = decoder.decode(decoder.quantize.vectors(found[None]), gray.double())[0]
         golden.close_sampled(f"out_rec_{number}", rgb)
         levels = to_levels(rgb)
         equal(golden, f"out_gen_{number}", levels[::2, ::2])
@@ -571,7 +564,7 @@ def second_pass(golden: Golden) -> None:
         mask=tuple(how["mask_size"]),
     )
     equal(golden, "out_tokens_after", found)
-    levels = to_levels(network.decode_codes(found[None], gray)[0])
+    levels = to_levels(network.decode(network.quantize.vectors(found[None]), gray)[0])
     equal(golden, "out_gen", levels[::4, ::4])
     equal(golden, "out_picture", join(resized(arrays["in_gray"], size), levels)[::4, ::4])
 

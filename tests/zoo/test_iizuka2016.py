@@ -22,7 +22,7 @@ from colorzoo.networks.blocks import scaled_width
 from colorzoo.registry import model_card
 from colorzoo.testing import sample_image, sample_input
 from colorzoo.testing.models import contract_test_model
-from colorzoo.zoo.iizuka2016.model import JointPriorNetwork, LetThereBeColor, torch7_lab
+from colorzoo.zoo.iizuka2016.model import JointPriorNetwork, LetThereBeColor, scale, torch7_lab
 from colorzoo.zoo.iizuka2016.task import Iizuka2016, target_of
 from knobs.knob import Knobs
 from parity.cases import Golden, case
@@ -258,7 +258,7 @@ def iizuka2016_pipeline(golden: Golden) -> None:
         maps = golden.tensor(f"in_ab{index}").float()[None]
         local = network.local_input(gray)
         golden.close(f"out_x2_{index}", local[0])
-        golden.close_sampled(f"out_x1_{index}", network.scene_input(local)[0])
+        golden.close_sampled(f"out_x1_{index}", scale(local, (network.scene_side, network.scene_side))[0])
         golden.close_sampled(f"out_L_{index}", pipeline.lightness(gray)[0, 0])
         golden.close(f"out_uv_{index}", pipeline.chroma(gray, maps)[0])
         rgb = pipeline.recolor(gray, maps)[0]

@@ -43,7 +43,7 @@ def test_zhang2016_training_step_equals_the_rebalanced_cross_entropy() -> None:
         ab[1] = 0
         lightness[1] = model_lightness(batch["rgb"][1:])[0]
         found = model.training_step(batch, 0)
-        wanted = plain_loss(model.model.network.logits(lightness), ab, uniform=uniform, neighbors=neighbors)
+        wanted = plain_loss(model.model.network(lightness).logits, ab, uniform=uniform, neighbors=neighbors)
         torch.testing.assert_close(found.double(), wanted, rtol=1e-4, atol=0)
         same(gradients(found, model), gradients(wanted, model))
 

@@ -309,11 +309,6 @@ class Blocks(NamedTuple):
         """Split the output of `reference_embedding` or `mix_references` into its fields."""
         return cls(*torch.split(embedding, [embedding.shape[2] - 6, 2, 2, 1, 1], dim=2))
 
-    def by_reference(self) -> list[Blocks]:
-        """Return the blocks of each reference separately."""
-        number = self.number[0, :, 0]
-        return [Blocks(*(part[:, number == each] for part in self)) for each in torch.unique(number)]
-
 
 def reference_embedding(features: Tensor, colors: Tensor) -> Tensor:
     """Encode a batch of references as a tensor ``(B, R, C + 6)`` with R blocks each.
@@ -715,7 +710,12 @@ class Colorzoo2026(ColoringModel, ExemplarModel, MatchingModel, SimilarityModel)
         """Return the network output conditioned on a reference."""
         blocks = Blocks.of(exemplar.embed_by(self.encode_reference).float())
         # only an embedding can contain several references; their number depends on the data
-        references = [blocks] if exemplar.embedding is None else blocks.by_reference()
+        references = [blocks]
+        if exemplar.embedding is not None:
+            number = blocks.number[0, :, 0]
+            references = [
+                Blocks(*(part[:, number == each] for part in blocks)) for each in torch.unique(number)
+            ]
         labels = None
         if classes is not None and classes.exemplar is not None:
             labels = (classes.target, classes.exemplar)

@@ -115,24 +115,14 @@ class Colorzoo2026Task(MuonModule):
         errors, errors_after, prior, variance = (
             take_cells(values, queries) for values in (residual, residual - posterior.change, prior, variance)
         )
-        losses["variance"] = variance_loss(errors.detach(), errors_after.detach(), prior, variance)
+        squared, squared_after = (each.detach().square().sum(-1) for each in (errors, errors_after))
+        # negative log-likelihood of a Gaussian in two dimensions, without constants
+        likelihood = (squared / prior + squared_after / variance) / 2 + prior.log() + variance.log()
+        losses["variance"] = likelihood.mean()
 
         loss = torch.stack([self.hparams[name] * value for name, value in losses.items()]).sum()
         self.log_losses({**losses, "loss": loss}, len(lightness))
         return loss
-
-
-def variance_loss(errors: Tensor, errors_after: Tensor, prior: Tensor, variance: Tensor) -> Tensor:
-    """Return the mean negative log-likelihood of color errors without and with points.
-
-    Args:
-        errors: ``(B, n, 2)``, true color minus the color predicted without points, of n cells.
-        errors_after: ``(B, n, 2)``, true color minus the color predicted with points.
-        prior: ``(B, n)``, predicted variance of ``errors``.
-        variance: ``(B, n)``, predicted variance of ``errors_after``.
-    """
-    before, after = errors.square().sum(-1), errors_after.square().sum(-1)
-    return ((before / prior + after / variance) / 2 + prior.log() + variance.log()).mean()
 
 
 def random_cells(

@@ -375,7 +375,7 @@ class UniColor(ColoringModel):
                 gray = vqgan.gray_encoder(self._gray(lightness[image]))
                 hints = self.hints(lightness[image], guidance[image])
                 sampled = sample(transformer, gray.flatten(2).mT, codes[index], unknown_cells, hints, draw)
-                rgb = vqgan.decode_codes(sampled[None], gray).clamp(-1, 1)
+                rgb = vqgan.decode(vqgan.quantize.vectors(sampled[None]), gray).clamp(-1, 1)
                 image_ab = rgb_to_lab((rgb + 1) / 2)[:, 1:]
                 size = lightness.shape[-2:]
                 ab.append(F.interpolate(image_ab, size=size, mode="bilinear", antialias=True))

@@ -97,10 +97,6 @@ class ChromaVQGAN(nn.Module):
         """Return the color codes ``(B, h, w)`` of RGB ``(B, 3, H, W)`` in [-1, 1]."""
         return self.quantize.nearest(self.color_features(rgb))
 
-    def decode_codes(self, codes: Tensor, gray_features: Tensor) -> Tensor:
-        """Look up the code vectors of codes ``(B, h, w)`` and return the output of `decode`."""
-        return self.decode(self.quantize.vectors(codes), gray_features)
-
     def decode(self, vectors: Tensor, gray_features: Tensor) -> Tensor:
         """Decode code vectors and gray features, each ``(B, C, h, w)``, to unclipped RGB."""
         return self.decoder(self.post_quant_conv(torch.cat([vectors, gray_features], dim=1)))
@@ -427,10 +423,9 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply self-attention to tokens ``(B, N, C)`` and return tokens of this shape."""
-        query, key, value = (self.split_heads(layer(x)) for layer in (self.query, self.key, self.value))
+        query, key, value = (
+            layer(x).reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
+            for layer in (self.query, self.key, self.value)
+        )
         attended = F.scaled_dot_product_attention(query, key, value)
         return self.proj(attended.transpose(1, 2).flatten(2))
-
-    def split_heads(self, x: Tensor) -> Tensor:
-        """Split channels ``(B, N, C)`` into heads ``(B, heads, N, c)``."""
-        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)

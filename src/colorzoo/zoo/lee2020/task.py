@@ -121,14 +121,10 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
         **optimization: Unpack[AdversarialOptimization],
     ) -> None:
         super().__init__(ReferencePainter(width), **optimization)
-        self.perceptual_weight, self.style_weight = perceptual_weight, style_weight
+        self.compares_features = perceptual_weight > 0 or style_weight > 0
         self.triplet_weight, self.margin = triplet_weight, margin
         self.color_shift = color_shift
         self.discriminator = SketchDiscriminator(discriminator_width)
-
-    def compares_features(self) -> bool:
-        """Return whether the perceptual loss or the style loss, which use VGG-19, is enabled."""
-        return self.perceptual_weight > 0 or self.style_weight > 0
 
     def setup(self, stage: str) -> None:
         """Load VGG-19 at the start of ``fit`` if a loss requires it.
@@ -137,7 +133,7 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
             WeightsError: The VGG-19 weights are not available.
         """
         super().setup(stage)
-        if stage == "fit" and self.compares_features():
+        if stage == "fit" and self.compares_features:
             self.vgg = frozen_vgg(VGGOutputs(19, _LAYERS), "VGG-19", untrained=self.allow_untrained)
 
     def generate(self, batch: Batch) -> RgbPrediction:
@@ -172,7 +168,7 @@ class Lee2020(SelfReferenced, DiscriminatorFirst[RgbPrediction]):
         """Return the enabled generator losses by name, without their weights."""
         extras = generated.extras
         terms = {"reconstruction": 2 * (generated.rgb - extras["target"]).abs().mean()}
-        if self.compares_features():
+        if self.compares_features:
             with torch.no_grad():
                 target_features = self.vgg(2 * extras["target"] - 1)
             terms |= feature_terms(self.vgg(2 * generated.rgb - 1), target_features)
