@@ -27,14 +27,13 @@ def rename_keys(state_dict: Mapping[str, Tensor], patterns: Sequence[Pattern]) -
     """
     renamed = {}
     for key, value in state_dict.items():
-        found = None
+        name = key
         for pattern, replacement in patterns:
             if found := re.match(pattern, key):
                 new = found.expand(replacement) if isinstance(replacement, str) else replacement(found)
-                renamed[new + key[found.end() :]] = value
+                name = new + key[found.end() :]
                 break
-        if found is None:
-            renamed[key] = value
+        renamed[name] = value
     return renamed
 
 

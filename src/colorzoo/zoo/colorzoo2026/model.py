@@ -281,8 +281,8 @@ def match_saturation(mean: Tensor, lightness: Tensor, saturation: Tensor) -> Ten
 #
 # The matched colors are treated as noisy observations. Their variance is a multiple of the variance that the
 # model predicts for its color error without references. The factor was fitted on pairs of training images and
-# is small for good matches between related images. Colors of several
-# references are averaged in each block, weighted by the user's weights and the match quality.
+# is small for good matches between related images. Colors of several references are averaged in each block,
+# weighted by the user's weights and the match quality.
 
 
 class Blocks(NamedTuple):

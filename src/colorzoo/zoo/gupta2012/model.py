@@ -282,7 +282,8 @@ def vote(colors: Array, segments: Labels) -> Array:
     for segment in np.unique(segments):
         inside = np.flatnonzero(segments == segment)
         if len(inside) >= 3:
-            # two clusters, which start at the color far from the mean and at the color far from it
+            # two clusters: the first starts at the color farthest from the mean, the second at the color
+            # farthest from the first
             points = torch.from_numpy(colors[inside])
             first = int((points - points.mean(dim=0)).square().sum(dim=1).argmax())
             second = int((points - points[first]).square().sum(dim=1).argmax())
