@@ -25,7 +25,15 @@ from colorzoo.registry import model_card
 from colorzoo.testing import sample_image
 from colorzoo.testing.models import contract_test_model, sample_call
 from colorzoo.testing.samples import sample_batch
-from colorzoo.zoo.colorzoo2026.model import Colorzoo2026, condition, match_histogram, match_saturation
+from colorzoo.zoo.colorzoo2026.model import (
+    Blocks,
+    Colorzoo2026,
+    condition,
+    match_histogram,
+    match_saturation,
+    observe_references,
+    reference_embedding,
+)
 from colorzoo.zoo.colorzoo2026.points import (
     Cells,
     Observations,
@@ -34,12 +42,8 @@ from colorzoo.zoo.colorzoo2026.points import (
     observe,
     pool_logits,
 )
-from colorzoo.zoo.colorzoo2026.references import (
-    Blocks,
-    observe_references,
-    reference_embedding,
-)
 from colorzoo.zoo.colorzoo2026.task import Colorzoo2026Task, random_cells
+from knobs.knob import Knobs
 from steps.step import gradients, same, small
 
 SIZE = (64, 96)
@@ -708,3 +712,14 @@ def test_colorzoo2026_uses_muon_for_hidden_matrices_only() -> None:
     # the excluded layers have large enough matrices
     for part in ("network.mean", "network.classes", "network.stem_half", "label_head", "position", "covar"):
         assert not any(part in name for name in by_muon)
+
+
+KNOBS = {
+    "colorzoo2026": Knobs(
+        values={
+            "stem": (8, 8), "widths": (16, 32, 64), "blocks": (1, 2, 1), "heads": 3, "label_count": 5,
+            "encoder": "imagenet",
+        },
+        exempt=("labels",),
+    ),
+}  # fmt: skip

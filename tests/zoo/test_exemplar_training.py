@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from exemplar_formulas import paired_batch, train_a_step
 
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import WeightsError
@@ -15,6 +14,7 @@ from colorzoo.registry import list_models, load_task_class, model_card
 from colorzoo.testing import sample_batch
 from colorzoo.testing.models import contract_test_model
 from colorzoo.training.exemplar import SelfReferenced
+from zoo.exemplar_formulas import paired_batch, train_a_step
 
 PAPERS = ("chen2023", "zhang2019")
 ADAM = partial(torch.optim.Adam, lr=4e-3, betas=(0.5, 0.9), eps=1e-12)

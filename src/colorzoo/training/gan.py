@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from colorzoo.data.dataset import Batch
 from colorzoo.errors import ColorzooError
+from colorzoo.losses import weighted_sum
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction
 from colorzoo.training.module import ColorizationModule
@@ -40,7 +41,7 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         (True, 'PatchDiscriminator')
 
     The ``__init__`` of a subclass builds ``self.discriminator`` after ``super().__init__``. The subclass also
-    defines `generate`, `generator_loss` and `discriminator_loss`.
+    defines `generate`, `generator_terms` or `generator_loss`, and `discriminator_loss`.
 
     Attributes:
         accumulate: Number of batches per optimizer step; their gradients are averaged.
@@ -80,14 +81,27 @@ class GANColorizationModule(ColorizationModule, Generic[P]):
         """Colorize a training batch with gradient tracking."""
         raise NotImplementedError(f"{type(self).__name__} must define generate(batch)")
 
-    def generator_loss(self, batch: Batch, generated: P) -> Tensor:
-        """Return the generator loss; the discriminator is frozen during this call.
+    def generator_terms(self, batch: Batch, generated: P) -> dict[str, Tensor]:
+        """Return the generator losses by name, without their weights.
 
         Args:
             batch: Training batch.
             generated: Prediction from `generate`, with gradients.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define generator_loss(batch, generated)")
+        raise NotImplementedError(f"{type(self).__name__} must define generator_terms(batch, generated)")
+
+    def generator_loss(self, batch: Batch, generated: P) -> Tensor:
+        """Return the generator loss; the discriminator is frozen during this call.
+
+        By default, log `generator_terms` and return their sum, weighted by the settings ``NAME_weight``.
+
+        Args:
+            batch: Training batch.
+            generated: Prediction from `generate`, with gradients.
+        """
+        terms = self.generator_terms(batch, generated)
+        self.log_losses(terms, len(batch["rgb"]))
+        return weighted_sum(terms, self.hparams)
 
     def discriminator_loss(self, batch: Batch, generated: P) -> Tensor:
         """Return the discriminator loss.

@@ -84,12 +84,16 @@ class ColorizationModule(LightningModule):
         provenance: Training record of the weights.
         stages: Training stages by name; empty if the training has a single stage.
         label_setting: Command-line option for the number of classes, named in error messages.
+        label_count: Number of image classes that the model predicts or accepts as guidance, or 0. For a
+            positive number, ``fit`` raises `DataError` for data without labels or with more classes.
         stage: Name of the current stage; None without stages.
         validation_metrics: Names of the validation metrics; can be set on a class or an instance.
         test_metrics: Names of the metrics of ``test``.
         validation_points: Numbers of simulated color points per image. Validation and test colorize each
             image once for each number. The points have random positions and a size of 6 x 6 pixels (Zhang et
             al. 2017, section 4.1). The tuple is empty for models that do not accept points.
+        validation_names: Names of the validation settings of tasks that override `validation_guidance` or
+            `validation_guidances`.
         allow_untrained: Whether ``test`` and ``predict`` accept random weights, and ``fit`` accepts random
             weights in frozen networks.
         has_partial_weights: Whether the initial weights of ``fit`` contain random weights of some parts.
@@ -100,6 +104,7 @@ class ColorizationModule(LightningModule):
     validation_metrics: tuple[str, ...] = ("psnr",)
     test_metrics: tuple[str, ...] = ("psnr", "ssim", "colorfulness")
     validation_points: tuple[int, ...] = ()
+    validation_names: tuple[str, ...] = ()
 
     accepts = _ModelAttribute[frozenset[GuidanceKind]]()
     input_kind = _ModelAttribute[InputKind]()
@@ -129,6 +134,7 @@ class ColorizationModule(LightningModule):
         self.save_hyperparameters(ignore="model")
         check_arguments(type(self), self.hparams)
         self.model = model
+        self.label_count = model.label_count
         self.stage = stage
         self.allow_untrained = self.has_partial_weights = False
         self._stored_trained: bool | None = None  # `trained` of the loaded checkpoint
@@ -246,14 +252,6 @@ class ColorizationModule(LightningModule):
         """True if a training from random weights leaves no part of the model with random weights."""
         return self.stage is None or self.stages[self.stage].complete
 
-    @property
-    def label_count(self) -> int:
-        """Number of image classes that the model predicts or accepts as guidance; 0 without classes.
-
-        For a positive number, ``fit`` raises `DataError` for data without labels or with more classes.
-        """
-        return self.model.label_count
-
     def filter_weights(self, source: ColorizationModule) -> dict[str, Tensor]:
         """Convert the weights of another model to initial weights of this task.
 
@@ -369,7 +367,7 @@ class ColorizationModule(LightningModule):
         A validation setting defines the simulated guidance of the images, such as ``10`` for ten points. Each
         image is colorized once per setting.
         """
-        return tuple(map(str, self.validation_points)) or ("automatic",)
+        return self.validation_names or tuple(map(str, self.validation_points)) or ("automatic",)
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
         """Return the simulated guidance for a validation setting.

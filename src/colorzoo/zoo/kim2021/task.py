@@ -25,7 +25,6 @@ from colorzoo.training.module import SingleOptimizerModule
 from colorzoo.training.optimization import Optimization
 from colorzoo.zoo.kim2021.model import EdgeAwareColorization
 
-SETTINGS = ("plain", "scribbles")
 _SOUND = 2e-4  # squared error of ab / 110 for an image without bleeding: 1.6 CIE units
 _MAX_BOXES = 8  # boxes of an image that are used, as in the training of su2020
 
@@ -58,6 +57,7 @@ class Kim2021(SingleOptimizerModule):
         **optimization: See `Optimization`.
     """
 
+    validation_names = ("plain", "scribbles")
     model: EdgeAwareColorization
 
     def __init__(
@@ -153,10 +153,6 @@ class Kim2021(SingleOptimizerModule):
             return None
         boxes = [each[:_MAX_BOXES] for each in relative_boxes(batch)]
         return Boxes.of(boxes).to(batch["rgb"].device)
-
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return the validation settings ``plain`` (without scribbles) and ``scribbles``."""
-        return SETTINGS
 
     def validation_guidances(self, batch: Batch, lab: Tensor) -> Iterator[tuple[str, Guidance]]:
         """Yield the name and guidance of each validation setting.

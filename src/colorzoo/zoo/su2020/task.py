@@ -70,6 +70,7 @@ class Su2020(SingleOptimizerModule):
     """
 
     stages = STAGES
+    validation_names = ("automatic", "boxes")
     model: InstanceColorization
 
     def __init__(
@@ -170,10 +171,6 @@ class Su2020(SingleOptimizerModule):
             else:
                 boxes.append(torch.tensor([[0.0, 0.0, 1.0, 1.0]], device="cpu"))
         return boxes
-
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return the names of the two validation settings: ``automatic`` and ``boxes``."""
-        return ("automatic", "boxes")
 
     def validation_guidances(self, batch: Batch, lab: Tensor) -> list[tuple[str, Guidance]]:
         """Return the name and guidance of each validation setting: without boxes, with boxes."""

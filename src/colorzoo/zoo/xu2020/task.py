@@ -69,6 +69,7 @@ class Xu2020(SingleOptimizerModule):
     """
 
     stages = STAGES
+    validation_names = ("automatic", "reference")
     model: StylizationColorization
 
     def __init__(
@@ -182,10 +183,6 @@ class Xu2020(SingleOptimizerModule):
             content_ab = torch.where(draws[:, 3:] < WRONG_SHARE, wrong, automatic)
             content = lab_to_rgb(torch.cat([lightness, content_ab], dim=1))
         return {"loss": F.mse_loss(network.transfer(content, network.adapt(embedding)), rgb)}
-
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return the names of the validation settings: ``automatic`` and ``reference``."""
-        return "automatic", "reference"
 
     def validation_guidances(self, batch: Batch, lab: Tensor) -> list[tuple[str, Guidance]]:
         """Return guidance without a reference, and with the reference of `reference_of`."""

@@ -27,7 +27,6 @@ from colorzoo.zoo.zhang2017.model import GlobalHints, LocalHints
 LOGIT_STRIDE = 4
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Loss of a prediction and the ground truth ab ``(B, 2, H, W)``."""
-VALIDATION_STATISTICS = ("automatic", "saturation", "histogram", "both")
 
 _FIRST = "unet.block1.0.weight"  # input layer: lightness, and hints in the Local Hints network
 
@@ -174,6 +173,7 @@ class Zhang2017Global(SingleOptimizerModule):
         **optimization: Optimizer and learning rate schedule; see `Optimization`.
     """
 
+    validation_names = ("automatic", "saturation", "histogram", "both")
     model: GlobalHints
 
     def __init__(
@@ -212,33 +212,17 @@ class Zhang2017Global(SingleOptimizerModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Colorize images with the color statistics of their ground truth and return the loss."""
         lab = rgb_to_lab(batch["rgb"])
-        histogram, saturation = self.training_statistics(lab, batch)
+        # the statistics of the images, each with a probability; others have none
+        draws = draw_uniform(image_generators(batch["seed"], "statistics"), len(lab), 2, lab.device)
+        histogram = ab_histogram(lab[:, 1:]) * (draws[:, :1] < self.histogram_share)
+        saturation = mean_saturation(batch["rgb"])
+        has_saturation = draws[:, 1:] < self.saturation_share
+        saturation = torch.where(has_saturation, saturation, -torch.ones_like(saturation))
         guidance = Guidance(statistics=GlobalStatistics(histogram, saturation))
         predicted = self.model(lab[:, :1], guidance).ab
         loss = smooth_l1_map(predicted, lab[:, 1:], delta=self.delta).mean()  # eq. 3 and 4
         self.log_losses({"loss": loss}, len(lab))
         return loss
-
-    def training_statistics(self, lab: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return true histograms ``(B, 313)`` and mean saturations ``(B, 1)``, randomly masked.
-
-        Masked histograms are 0, and masked saturations are -1.
-
-        Args:
-            lab: Ground truth ``(B, 3, H, W)``.
-            batch: Training batch with RGB images and a random seed for each image.
-        """
-        draws = draw_uniform(image_generators(batch["seed"], "statistics"), len(lab), 2, lab.device)
-        histogram = ab_histogram(lab[:, 1:]) * (draws[:, :1] < self.histogram_share)
-        saturation = mean_saturation(batch["rgb"])
-        saturation = torch.where(
-            draws[:, 1:] < self.saturation_share, saturation, -torch.ones_like(saturation)
-        )
-        return histogram, saturation
-
-    def validation_settings(self) -> tuple[str, ...]:
-        """Return the names of the validation settings: the combinations of color statistics."""
-        return VALIDATION_STATISTICS
 
     def validation_guidance(self, setting: str, lab: Tensor, seeds: Tensor) -> Guidance:
         """Return guidance with true statistics of the images, as in the paper.
