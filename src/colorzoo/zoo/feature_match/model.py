@@ -57,7 +57,7 @@ class FeatureMatching(ColoringModel):
             for part in torch.split(query, _CHUNK, dim=1):
                 nearest = (part @ key.transpose(1, 2)).argmax(dim=2)
                 matched.append(colors.gather(2, nearest[:, None].expand(-1, 2, -1)))
-            matched_ab = torch.cat(matched, dim=2).view(len(colors), 2, *target.shape[-2:])
+            matched_ab = torch.cat(matched, dim=2).view(colors.shape[0], 2, *target.shape[-2:])
             ab = F.interpolate(matched_ab, scale_factor=CELL, mode="bilinear", align_corners=False)
         return AbPrediction(ab=ab[:, :, :height, :width])
 
