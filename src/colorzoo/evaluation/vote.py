@@ -19,7 +19,6 @@ from scipy.special import expit, ndtri
 
 from colorzoo.console import progress_bar
 from colorzoo.errors import DataError, ImageError
-from colorzoo.evaluation.evaluator import colorize_with_protocol, eight_bit_image
 from colorzoo.evaluation.images import (
     digest,
     hash_all,
@@ -31,11 +30,13 @@ from colorzoo.evaluation.methods import (
     MethodSource,
     check_boxes,
     check_methods,
+    hint_notes,
     open_methods,
     parse_methods,
 )
 from colorzoo.evaluation.page import render_template
 from colorzoo.evaluation.protocol import Protocol, interaction_counts, load_protocol
+from colorzoo.evaluation.run import colorize_with_protocol, eight_bit_image
 from colorzoo.evaluation.statistics import LEVEL, Estimate
 from colorzoo.files import digest_of, write_atomic
 
@@ -116,7 +117,7 @@ def write_vote(
     items, skipped = hash_all(selected)
     torch_device = torch.device(device)
     methods = open_methods(sources, protocol, torch_device)
-    for note in check_boxes(protocol, data, methods, items):
+    for note in check_boxes(protocol, data, methods, items) + hint_notes(methods, items):
         warnings.warn(note, UserWarning, stacklevel=2)
     # colorize all images with all methods
     results = []

@@ -208,12 +208,6 @@ def sample(
     return codes
 
 
-def gumbel_noise(generator: torch.Generator, steps: int, codes: int) -> Tensor:
-    """Draw Gumbel noise ``(steps, codes)``, one row per sampled cell."""
-    exponential = torch.empty(steps, codes, device=generator.device).exponential_(generator=generator)
-    return -exponential.log()
-
-
 def most_probable(logits: Tensor, top_k: int) -> Tensor:
     """Replace all but the ``top_k`` largest logits ``(codes,)`` with -inf, but keep ties."""
     least = logits.topk(min(top_k, len(logits))).values[-1]
@@ -373,7 +367,8 @@ class UniColor(ColoringModel):
 
         ab, sampled_codes = [], []
         for index, generator in enumerate(self.generators(guidance, len(lightness), self.seed)):
-            noise = gumbel_noise(generator, cell_count, transformer.mask_token).to(codes.device)
+            exponential = torch.empty(cell_count, transformer.mask_token, device="cpu")
+            noise = -exponential.exponential_(generator=generator).log().to(codes.device)  # Gumbel noise
             image = slice(index, index + 1)  # keeps the batch dimension
             unknown_cells = (codes[index] == transformer.mask_token).flatten().nonzero().flatten().tolist()
             with torch.autocast(lightness.device.type, enabled=False):  # rounding error may change a code
@@ -382,7 +377,7 @@ class UniColor(ColoringModel):
                 sampled = sample(
                     transformer, gray.flatten(2).mT, codes[index], unknown_cells, hints, partial(draw, noise)
                 )
-                rgb = vqgan.decode_codes(sampled[None], gray).clamp(-1, 1)
+                rgb = vqgan.decode(vqgan.quantize.vectors(sampled[None]), gray).clamp(-1, 1)
                 image_ab = rgb_to_lab((rgb + 1) / 2)[:, 1:]
                 size = lightness.shape[-2:]
                 ab.append(F.interpolate(image_ab, size=size, mode="bilinear", antialias=True))
