@@ -366,7 +366,7 @@ def tensors_give_the_result_of_points(row: Row) -> None:
 
 
 def _tensors(recipe: Recipe, size: tuple[int, int]) -> Guidance:
-    return Guidance.from_recipe(recipe, *size)
+    return recipe.to_guidance(*size)
 
 
 def other_references_have_a_note(row: Row) -> None:

@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 __all__ = [
     "ContractTestConfig",
-    "GuidanceKind",
     "InputKind",
     "Limit",
     "ModelCard",
@@ -21,17 +20,15 @@ __all__ = [
     "Weights",
 ]
 
-GuidanceKind = Literal[
-    "points", "scribbles", "regions", "exemplar", "statistics", "classes", "boxes", "label"
-]
 InputKind = Literal["gray", "sketch"]
 OutputKind = Literal["ab", "rgb"]
 Limit = Literal["training", "export", "gradient"]
-Use = Literal["automatic", "sketch", "objects", "stylize"] | GuidanceKind
+Use = str
 """Use case of a model.
 
-A use case is automatic colorization, sketches, a kind of guidance, boxes together with scribbles
-(``"objects"``), or the transfer of colors between two color images (``"stylize"``).
+A use case is automatic colorization (``"automatic"``), sketches (``"sketch"``), the name of a kind of
+guidance, boxes together with scribbles (``"objects"``), or the transfer of colors between two color images
+(``"stylize"``).
 """
 
 
@@ -109,7 +106,7 @@ class ModelCard:
             discriminator.
         model: Import path of the `ColoringModel` of the task.
         aliases: Other names of the model in the registry.
-        guidance: Kinds of guidance that the model accepts.
+        guidance: Names of the kinds of guidance that the model accepts; see `colorzoo.guidance.GuidanceKind`.
         input: Input of the network: a gray image or a sketch.
         output: Output of the network: ab or RGB.
         hparams: Settings of this variant.
@@ -133,7 +130,7 @@ class ModelCard:
     parameters: int
     model: str = ""
     aliases: tuple[str, ...] = ()
-    guidance: tuple[GuidanceKind, ...] = ()
+    guidance: tuple[str, ...] = ()
     input: InputKind = "gray"
     output: OutputKind = "ab"
     hparams: Mapping[str, Any] = field(default_factory=dict)
@@ -149,7 +146,7 @@ class ModelCard:
         return "training" not in self.limits
 
     @property
-    def plain_guidance(self) -> tuple[GuidanceKind, ...]:
+    def plain_guidance(self) -> tuple[str, ...]:
         """Accepted kinds of guidance, excluding optional references and classes.
 
         References and classes are optional if the model also colorizes automatically.

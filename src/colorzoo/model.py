@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from colorzoo.card import GuidanceKind, InputKind, OutputKind
+from colorzoo.card import InputKind, OutputKind
 from colorzoo.errors import ColorzooError, GuidanceError
 from colorzoo.guidance import Guidance
 from colorzoo.networks.blocks import is_traced, layer_outputs
@@ -50,7 +50,7 @@ class ColoringModel(PretrainedMixin):
     Training uses a task (`ColorizationModule`), a LightningModule that stores the model as ``task.model``.
 
     Attributes:
-        accepts: Kinds of guidance that the model uses.
+        accepts: Names of the kinds of guidance that the model uses; see `GuidanceKind`.
         input_kind: Input of `forward`: lightness or a sketch.
         output_kind: Output of `forward`: ab or RGB.
         label_count: Number of image classes of the label guidance; 0 without label guidance.
@@ -65,7 +65,7 @@ class ColoringModel(PretrainedMixin):
         network: Neural network of the model.
     """
 
-    accepts: frozenset[GuidanceKind] = frozenset()
+    accepts: frozenset[str] = frozenset()
     input_kind: InputKind = "gray"
     output_kind: OutputKind = "ab"
     label_count: int = 0
@@ -127,6 +127,22 @@ class ColoringModel(PretrainedMixin):
         if not self.feature_layers:
             return ()
         return layer_outputs(self, self.feature_layers, lambda: self(lightness))
+
+    def generators(self, guidance: Guidance | None, count: int, seed: int = 0) -> list[torch.Generator]:
+        """Return a random generator on the CPU for each image of a batch, for a model that samples.
+
+        The seeds are ``guidance.extra["seed"]``. The random numbers of an image depend only on its seed, not
+        on the other images of the batch, the process or the device. A model that calls this method in
+        `forward` lists ``"seed"`` in `accepts`.
+
+        Args:
+            guidance: Guidance of the batch, or None.
+            count: Number of images.
+            seed: Seed of all images if the guidance contains no seeds.
+        """
+        given = None if guidance is None else guidance.get("seed")
+        seeds = [seed] * count if given is None else given.tolist()
+        return [torch.Generator().manual_seed(each) for each in seeds]
 
 
 def coloring_model(module: nn.Module) -> ColoringModel:
@@ -221,5 +237,5 @@ def _check_types(model: ColoringModel, lightness: object, guidance: object) -> N
     if guidance is not None and not isinstance(guidance, Guidance):
         raise ColorzooError(
             f"'guidance' must be a Guidance object, got {type(guidance).__name__}. Convert a recipe "
-            "with Guidance.from_recipe."
+            "with Recipe.to_guidance."
         )

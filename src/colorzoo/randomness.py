@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 Generators = torch.Generator | Sequence[torch.Generator]
 """A generator for the whole batch, or a generator for each image."""
@@ -80,3 +81,16 @@ def draw_normal(generators: Generators, batch: int, shape: tuple[int, ...], devi
 def copy_to(drawn: Tensor, device: torch.device) -> Tensor:
     """Copy a CPU tensor to a device without waiting until the GPU has finished its earlier work."""
     return drawn.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else drawn.to(device)
+
+
+def sample_image(size: tuple[int, int], *, batch: int = 1, seed: int = 0) -> Tensor:
+    """Return random images of colored blobs, ``(batch, 3, *size)`` RGB in [0, 1].
+
+    Examples:
+        >>> sample_image((32, 48)).shape
+        torch.Size([1, 3, 32, 48])
+    """
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(batch, 3, 4, 4, generator=generator)
+    blobs = F.interpolate(coarse, size=size, mode="bicubic", align_corners=False)
+    return (blobs + 0.05 * torch.randn(blobs.shape, generator=generator)).clamp(0, 1)

@@ -15,10 +15,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.metadata import EntryPoints, entry_points
-from typing import Any, get_args
+from typing import Any
 
 import colorzoo.zoo
-from colorzoo.card import GuidanceKind, ModelCard
+from colorzoo.card import ModelCard
 from colorzoo.errors import ColorzooError, UnknownModelError
 from colorzoo.settings import plain_arguments
 
@@ -53,9 +53,7 @@ DEFAULT_MODELS: Mapping[str, str] = {
 """
 
 
-def list_models(
-    pattern: str = "*", guidance: GuidanceKind | None = None, with_weights: bool = False
-) -> list[str]:
+def list_models(pattern: str = "*", guidance: str | None = None, with_weights: bool = False) -> list[str]:
     """List registered models.
 
     Examples:
@@ -71,11 +69,12 @@ def list_models(
         Sorted registered names.
 
     Raises:
-        ColorzooError: The kind of guidance is unknown.
+        ColorzooError: No registered model supports this kind of guidance.
     """
-    if guidance is not None and guidance not in get_args(GuidanceKind):
+    supported = sorted({kind for card in all_cards().values() for kind in card.guidance})
+    if guidance is not None and guidance not in supported:
         raise ColorzooError(
-            f"'guidance' must be one of {', '.join(get_args(GuidanceKind))}, got {guidance!r}"
+            f"'guidance' must be a kind that a model supports ({', '.join(supported)}), got {guidance!r}"
         )
     cards = [card for card in all_cards().values() if fnmatchcase(card.name, pattern)]
     if guidance is not None:

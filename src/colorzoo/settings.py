@@ -88,7 +88,8 @@ def option(
     """Return a dataclass field that defines a command-line option.
 
     Users can repeat an option of type ``list[str]``. The value of an option of type ``list[float]`` is a
-    comma-separated list.
+    comma-separated list. The type ``dict[str, str]`` defines one option for each registered kind of guidance
+    that has a help text, and collects their values by name.
 
     Args:
         default: Default value; `dataclasses.MISSING` for a required option.
@@ -104,7 +105,7 @@ def option(
     """
     metadata = {"help": text, "group": group, "flags": flags, "metavar": metavar, "nargs": nargs}
     metadata |= {"writes": writes}
-    if isinstance(default, list):
+    if isinstance(default, list | dict):
         return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)
 

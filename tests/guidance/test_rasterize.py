@@ -15,7 +15,6 @@ from colorzoo.guidance import (
     Boxes,
     ClassMap,
     Exemplar,
-    Guidance,
     PointHint,
     Points,
     Recipe,
@@ -34,7 +33,7 @@ def rasterize(
 ) -> Points:
     width, height = image
     points = tuple(replace(point, reach="everywhere") for point in points)
-    points_ = Guidance.from_recipe(Recipe(points=points), width, height, size).points
+    points_ = Recipe(points=points).to_guidance(width, height, size).points
     assert points_ is not None
     return points_
 
@@ -77,12 +76,12 @@ def test_point_ab_overrides_color_and_gray_points_are_hints() -> None:
 def test_stroke_width_scales_with_map_size() -> None:
     recipe = Recipe(scribbles=(Stroke(((5, 15), (35, 15)), 4),))
     for scale in (1, 3):
-        scribbles = Guidance.from_recipe(recipe, 40, 30, (30 * scale, 40 * scale)).scribbles
+        scribbles = recipe.to_guidance(40, 30, (30 * scale, 40 * scale)).scribbles
         assert scribbles is not None
         thickness = scribbles.mask[0, 0, :, 20 * scale].sum().item()
         assert abs(thickness - 4 * scale) <= 1
         assert scribbles.mask[0, 0, 15 * scale, 0] == 0
-    dot = Guidance.from_recipe(Recipe(scribbles=(Stroke(((3, 4),), 0),)), 40, 30).scribbles
+    dot = Recipe(scribbles=(Stroke(((3, 4),), 0),)).to_guidance(40, 30).scribbles
     assert dot is not None
     assert dot.mask[0, 0, 4, 3] == 1
 

@@ -16,7 +16,7 @@ import torch
 
 from colorzoo.apps.cli._colorize import parse_point
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Area, Guidance, Mask, PointHint, Recipe
+from colorzoo.guidance import Area, Mask, PointHint, Recipe
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.task import read_guidance
@@ -245,6 +245,11 @@ def test_read_guidance_rejects_and_prepare_notes_unknown_fields() -> None:
         "paint[0].opactiy": {"paint": [{"path": [[1, 2]], "erase": True, "opactiy": 1}]},
         "healing[0].widht": {"healing": [{"path": [[1, 2]], "widht": 1}]},
         "crop.hieght": {"crop": dict.fromkeys(("x", "y", "width", "height", "hieght"), 9)},
+        "exemplar.alfa": {"exemplar": {"alfa": 1}},
+        "exemplar.more[0].wait": {"exemplar": {"more": [{"path": "b.png", "wait": 1}]}},
+        "classes.painted[0].clas": {"classes": {"painted": [{"clas": 1, "path": [[0, 0], [1, 1]]}]}},
+        "statistics.saturaton": {"statistics": {"saturaton": 1}},
+        "divisions[0].close": {"divisions": [{"path": [[1, 2]], "close": True}]},
     }.items():
         with pytest.raises(GuidanceError, match=re.escape(repr(name))):
             read_guidance(field)
@@ -284,13 +289,13 @@ def test_recipe_distinguishes_missing_boxes_from_empty_list() -> None:
     none = Recipe.from_json({"boxes": []})
     assert none.boxes == ()
     assert Recipe.from_json(none.to_dict()).boxes == ()
-    assert Guidance.from_recipe(Recipe(), 20, 10).boxes is None
-    assert Guidance.from_recipe(none, 20, 10).boxes.given.shape == (1, 0)
+    assert Recipe().to_guidance(20, 10).boxes is None
+    assert none.to_guidance(20, 10).boxes.given.shape == (1, 0)
 
 
 def test_guidance_boxes_are_relative_and_must_lie_inside_the_image() -> None:
     recipe = Recipe.from_json({"boxes": [{"x": 5, "y": 2, "width": 10, "height": 8}]})
-    drawn = Guidance.from_recipe(recipe, 20, 10, size=(64, 128))
+    drawn = recipe.to_guidance(20, 10, size=(64, 128))
     torch.testing.assert_close(drawn.boxes.corners, torch.tensor([[[0.25, 0.2, 0.75, 1.0]]]))
     with pytest.raises(GuidanceError, match=r"boxes\[0\] at \(15, 10\) lies outside"):
         recipe.check_inside(20, 9)
@@ -354,16 +359,15 @@ def test_recipe_objects_are_typed_and_preserve_their_json() -> None:
         "divisions": [{"path": [[1, 2]], "closed": True}],
     }
     recipe = Recipe.from_json(document)
-    assert [(file.path, file.weight) for file in recipe.exemplar.files] == [("a.png", 1.0), ("b.png", 2.0)]
+    assert [(file.path, file.weight) for file in recipe.exemplar.files] == [("a.png", None), ("b.png", 2.0)]
     assert (recipe.exemplar.alpha, recipe.statistics.saturation) == (1.0, 0.0)
-    assert (recipe.classes.moved, recipe.classes.label_files) == ({3: 7}, ("l.png",))
+    assert (recipe.classes.map, recipe.classes.label_files) == ({3: 7}, ("l.png",))
     assert [area.number for area in recipe.classes.painted] == [1]
     assert recipe.divisions[0].closed
     assert document.items() <= recipe.to_dict().items()
-    changed = recipe.with_fields("exemplar", {"alpha": 0.5, "more": None})
-    assert changed.extra["exemplar"] == {"path": "a.png", "alpha": 0.5}
+    assert recipe.extra == {}
     assert Recipe().exemplar.alpha is Recipe().statistics.saturation is None
-    assert Recipe().with_fields("classes", {}) == Recipe()
+    assert Recipe.from_json({"classes": {"map": {}}}).kinds() == ("classes",)  # predicted classes, unchanged
 
 
 BROKEN: list[tuple[str, Any]] = [
@@ -418,13 +422,13 @@ def test_recipe_from_json_raises_one_line_error_for_invalid_objects() -> None:
 def test_guidance_tensors_reject_what_they_cannot_contain(field: dict[str, Any], word: str) -> None:
     recipe = Recipe.from_json({"version": 2, **field})
     with pytest.raises(GuidanceError, match=word):
-        Guidance.from_recipe(recipe, 20, 10)
+        recipe.to_guidance(20, 10)
 
 
 def test_every_field_of_a_recipe_is_converted_or_rejected() -> None:
-    """A new field of `Recipe` must not be dropped by `Guidance.from_recipe` without an error."""
-    converted = {"points", "scribbles", "boxes", "label", "extra"}
-    about_the_file = {"width", "height", "sha256", "model", "proposal", "border"}
+    """A new field of `Recipe` must not be dropped by `Recipe.to_guidance` without an error."""
+    converted = {"points", "scribbles", "boxes", "label", "statistics", "more"}
+    about_the_file = {"width", "height", "sha256", "model", "proposal", "border", "extra"}
     rejected = {
         "strength",
         "regions",
@@ -435,6 +439,9 @@ def test_every_field_of_a_recipe_is_converted_or_rejected() -> None:
         "healing",
         "crop",
         "drawing",
+        "exemplar",
+        "classes",
+        "divisions",
     }
     assert converted | about_the_file | rejected == {each.name for each in fields(Recipe)}
 
@@ -445,7 +452,7 @@ def test_guidance_tensors_contain_statistics_and_label() -> None:
     recipe = Recipe.from_json(
         {"version": 2, "label": 4, "statistics": {"saturation": 0.25, "histogram": histogram}}
     )
-    guidance = Guidance.from_recipe(recipe, 20, 10)
+    guidance = recipe.to_guidance(20, 10)
     assert guidance.label.tolist() == [4]
     assert guidance.statistics.saturation.tolist() == [[0.25]]
     assert guidance.statistics.histogram[0, [7, 9]].tolist() == [0.75, 0.25]

@@ -363,9 +363,9 @@ def draw_paint(recipe: Recipe, size: tuple[int, int]) -> NDArray[np.generic]:
         (draw_scribble, Recipe(scribbles=(Stroke(SLANTED, 9),))),
         (
             draw_class,
-            Recipe(extra={"classes": {"painted": [{"class": 2, "path": CORNERS}]}}),
+            Recipe.from_json({"classes": {"painted": [{"class": 2, "path": CORNERS}]}}),
         ),
-        (draw_division, Recipe(extra={"divisions": [{"path": CORNERS, "closed": True}]})),
+        (draw_division, Recipe.from_json({"divisions": [{"path": CORNERS, "closed": True}]})),
         (draw_paint, Recipe(paint=(PaintStroke(SLANTED, "#c04020", 9),))),
     ],
 )
@@ -416,7 +416,7 @@ def test_unreadable_locked_colors_inside_a_border_raise_the_same_error_as_withou
 def test_tensor_guidance_covers_the_whole_image_and_rejects_a_border() -> None:
     image = RasterImage((bordered(4) * 2.55).astype(np.uint8))
     points = Recipe(points=(red(90, 80, "everywhere"),))
-    tensors = Guidance.from_recipe(points, *image.size)
+    tensors = points.to_guidance(*image.size)
     colorizer = Colorizer(Flood(), device="cpu")
     (point,) = colorizer.prepare(image, tensors).recipe.points
     assert (point.x, point.y, point.radius, point.ab) == (90, 80, 3, (60, 40))
@@ -432,7 +432,7 @@ def test_tensor_guidance_covers_the_whole_image_and_rejects_a_border() -> None:
     with pytest.raises(GuidanceError, match="border' must be 'none'"):
         colorizer.prepare(image, tensors, border=INSIDE)
     with pytest.raises(GuidanceError, match=r"classes\.file requires border"):
-        colorizer.prepare(image, Recipe(extra={"classes": {"file": "a.png"}}), border=INSIDE)
+        colorizer.prepare(image, Recipe.from_json({"classes": {"file": "a.png"}}), border=INSIDE)
 
 
 def test_recipe_reads_and_writes_border_and_its_former_name() -> None:

@@ -37,7 +37,7 @@ class Halves(ColoringModel, SegmentationModel):
 
 
 def class_map_of(reference: Tensor | None = REFERENCE, **classes: Any) -> Any:
-    recipe = Recipe(width=600, height=400, extra={"classes": classes})
+    recipe = Recipe.from_json({"image": {"width": 600, "height": 400}, "classes": classes})
     return class_map(Halves(), recipe, LIGHTNESS, reference)
 
 
@@ -89,7 +89,9 @@ def test_class_map_errors_name_the_invalid_class_or_file() -> None:
 
 def test_class_map_uses_label_images_for_models_without_segment(tmp_path: Path) -> None:
     files = {"file": labels(tmp_path / "a.png"), "reference_file": labels(tmp_path / "b.png", (20, 20))}
-    recipe = Recipe(width=600, height=400, extra={"classes": {**files, "map": {"200": 7}}})
+    recipe = Recipe.from_json(
+        {"image": {"width": 600, "height": 400}, "classes": {**files, "map": {"200": 7}}}
+    )
     found = class_map(ColoringModel(torch.nn.Identity()), recipe, LIGHTNESS, REFERENCE)
     assert int(found.target[0, 0, 0, 0]) == 7
 
@@ -111,7 +113,7 @@ class GrayWithoutClasses(ColoringModel):
 
 def test_classes_without_label_images_are_ignored_by_models_without_segment() -> None:
     colorizer = Colorizer(GrayWithoutClasses(), device="cpu")
-    recipe = Recipe(extra={"classes": {"map": {"200": 7}}})
+    recipe = Recipe.from_json({"classes": {"map": {"200": 7}}})
     (note,) = colorizer.colorize(np.zeros((40, 60), np.uint8), recipe).notes
     assert "does not use classes without label images" in note
 
@@ -137,7 +139,7 @@ def test_label_images_with_wrong_size_or_mode_or_without_reference_labels_raise(
 
 def test_choose_model_selects_a_model_that_accepts_classes() -> None:
     def chosen(**classes: Any) -> str:
-        recipe = Recipe(extra={"classes": classes})
+        recipe = Recipe.from_json({"classes": classes})
         return choose_model(recipe, references=["a.jpg"])
 
     assert chosen(map={"1": 2}) == "chen2023_small"

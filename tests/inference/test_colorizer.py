@@ -117,14 +117,14 @@ def test_tensor_guidance_and_recipe_produce_equal_images(colorizer: Colorizer) -
     for size in [(48, 64), (500, 600)]:
         points = (replace(RED, reach="everywhere"), replace(RED, x=35, color="#3060a0", reach="everywhere"))
         image, recipe = gray_image(*size), Recipe(points=points)
-        tensors = Guidance.from_recipe(recipe, size[1], size[0])
+        tensors = recipe.to_guidance(size[1], size[0])
         by_recipe = np.asarray(colorizer(image, recipe)).astype(int)
         assert np.abs(by_recipe - np.asarray(colorizer(image, tensors))).max() <= 1
         assert np.array_equal(by_recipe, np.asarray(colorizer(image, recipe.to_json())))
     with pytest.raises(GuidanceError, match="reach"):  # tensors have no reach
-        Guidance.from_recipe(Recipe(points=(RED,)), 64, 48)
+        Recipe(points=(RED,)).to_guidance(64, 48)
     with pytest.raises(GuidanceError, match="border"):  # tensors cover the whole image
-        Guidance.from_recipe(Recipe(border=Rectangle(8, 8, 40, 30)), 64, 48)
+        Recipe(border=Rectangle(8, 8, 40, 30)).to_guidance(64, 48)
 
 
 def test_colorizer_results_are_equal_in_concurrent_threads(colorizer: Colorizer) -> None:

@@ -86,7 +86,7 @@ def test_make_exemplar_without_embeddings_rejects_several_or_gray_references() -
 
 def test_recipe_reference_files_return_weights(tmp_path: Path) -> None:
     paths = [str(tmp_path / name) for name in ("a.png", "b.png")]
-    recipe = Recipe(extra={"exemplar": {"path": "a.png", "more": [{"path": "b.png", "weight": 3}]}})
+    recipe = Recipe.from_json({"exemplar": {"path": "a.png", "more": [{"path": "b.png", "weight": 3}]}})
     assert recipe_reference_files(recipe, tmp_path) == [(Path(paths[0]), 1.0), (Path(paths[1]), 3.0)]
 
 
@@ -103,7 +103,7 @@ def test_recipe_reference_files_rejects_devices_and_oversized_files(tmp_path: Pa
 
 
 def test_references_of_a_recipe_without_a_file_are_ignored_with_a_warning() -> None:
-    recipe = Recipe(extra={"exemplar": {"path": "sunset.jpg"}})
+    recipe = Recipe.from_json({"exemplar": {"path": "sunset.jpg"}})
     alike = Colorizer(Alike(), device="cpu")
     with pytest.warns(UserWarning, match="references of the recipe were ignored"):
         alike(IMAGES[0], recipe)

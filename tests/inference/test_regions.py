@@ -6,7 +6,7 @@ import torch
 
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Recipe, Regions
-from colorzoo.guidance.objects import Division, read_divisions
+from colorzoo.guidance.objects import Division
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.pipeline import divided_regions, proposed_regions
 from colorzoo.inference.steps.regions import edit_regions, filled_regions
@@ -81,10 +81,10 @@ def test_edit_regions_uses_image_pixels_and_stops_at_the_last_free_index() -> No
     assert edit_regions(plain(), BLANK, [Division(((900.0, 900.0), (950.0, 900.0)), False)], SIZE)
 
 
-def test_read_divisions_rejects_invalid_values() -> None:
+def test_recipe_rejects_invalid_divisions() -> None:
     for value in [3, [3], [{}], [{"path": []}], [{"path": [[1]]}], [{"path": [[1, 2]]}] * 101]:
         with pytest.raises(GuidanceError, match="divisions"):
-            read_divisions(value)
+            Recipe.from_json({"divisions": value})
 
 
 def test_recipe_divisions_add_a_region_to_the_proposed_regions() -> None:

@@ -117,6 +117,10 @@ def test_huang2022_codes_depend_on_seed_and_top_k() -> None:
     torch.testing.assert_close(found.ab, wanted)
     assert not torch.equal(one, model(top_k=8, seed=1)(lightness).extras["codes"])
     assert not torch.equal(one, model(top_k=1)(lightness).extras["codes"])
+    guidance = Guidance(extra={"seed": torch.tensor([1, 0])})
+    codes = made(lightness[:1].expand(2, -1, -1, -1), guidance).extras["codes"]
+    assert torch.equal(codes[0], model(top_k=8, seed=1)(lightness[:1]).extras["codes"][0])
+    assert torch.equal(codes[1], made(lightness[:1]).extras["codes"][0])
 
 
 @torch.inference_mode()

@@ -61,9 +61,8 @@ def input_files(recipe: Recipe, folder: Path | None) -> list[tuple[FileUse, Path
             file.
     """
     references = recipe_reference_files(recipe, folder)
-    labels = recipe.classes.label_files if "classes" in recipe.extra else ()
     files: list[tuple[FileUse, Path]] = [("reference", path) for path, _ in references]
-    return files + [("classes", Path(name)) for name in labels]
+    return files + [("classes", Path(name)) for name in recipe.classes.label_files]
 
 
 def used_files(recipe: Recipe, folder: Path | None) -> list[UsedFile]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from colorzoo.batch.settings import ColorSettings
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import Recipe
+from colorzoo.guidance import ExemplarHint, Recipe, ReferenceFile
 from colorzoo.inference.references import equal_or_given
 
 
@@ -43,19 +43,19 @@ def with_settings(
     if not references and not own_references:
         raise GuidanceError("--alpha, --class and --reference-weights require --reference IMG")
     if settings.alpha is not None:
-        recipe = recipe.with_fields("exemplar", {"alpha": settings.alpha})
+        recipe = replace(recipe, exemplar=replace(recipe.exemplar, alpha=settings.alpha))
     if own_references and settings.reference_weights:
         paths = [path for path, _ in own_references]
         recipe = with_references(recipe, paths, settings.reference_weights)
         recipe = recipe.with_references(own_references)  # with their hashes
     if settings.reassigned:
-        moved = {str(old): new for old, new in recipe.classes.moved.items()}
+        changed = dict(recipe.classes.map or {})
         for text in settings.reassigned:
             old_class, _, new_class = text.partition("=")
             if not (old_class.isdigit() and new_class.isdigit()):
                 raise GuidanceError(f"--class must be OLD=NEW, for example 3=7, got {text!r}")
-            moved[old_class] = int(new_class)
-        recipe = recipe.with_fields("classes", {"map": moved})
+            changed[int(old_class)] = int(new_class)
+        recipe = replace(recipe, classes=replace(recipe.classes, map=changed))
     return recipe
 
 
@@ -71,6 +71,6 @@ def with_references(recipe: Recipe, names: Sequence[str], weights: Sequence[floa
         GuidanceError: The number of weights differs from the number of references.
     """
     shares = equal_or_given(weights, len(names))
-    first, *more = ({"path": name, "weight": share} for name, share in zip(names, shares, strict=True))
-    recipe = replace(recipe, extra={**recipe.extra, "exemplar": {"alpha": recipe.exemplar.alpha}})
-    return recipe.with_fields("exemplar", {**first, "more": more or None})
+    first, *more = (ReferenceFile(name, share) for name, share in zip(names, shares, strict=True))
+    exemplar = ExemplarHint(first.path, first.weight, more=tuple(more), alpha=recipe.exemplar.alpha)
+    return replace(recipe, exemplar=exemplar)

@@ -187,6 +187,7 @@ def plan_outputs(
     overwrite: bool = False,
     listed: Sequence[str] = (),
     extension: str | None = None,
+    sample: int = 1,
 ) -> list[tuple[Path, ResultState | Literal["missing"]]]:
     """Select an output file for each image; no two images have the same output file.
 
@@ -212,6 +213,8 @@ def plan_outputs(
         overwrite: Whether existing files are replaced, except results of other images in a folder.
         listed: Paths of a list (``--from``); an output in a folder is placed where an earlier run placed it.
         extension: Extension of the outputs, unless ``out`` is a file; None uses the extension of each source.
+        sample: Number of the result among several results of each image, counted from 1. Numbers from 2 on
+            are appended to the names, such as ``photo.color-2.png``.
 
     Returns:
         Path and state of each output, in the order of ``found``. The state is ``"missing"`` if the file does
@@ -228,6 +231,8 @@ def plan_outputs(
     if listed and out is not None and not is_fixed:
         found = _place_listed(found, listed, Path(out))
     preferred = [output_path(image, out, single=is_single, extension=extension) for image in found]
+    if sample > 1:
+        preferred = [path.with_name(shorten_name(path.stem, f"-{sample}{path.suffix}")) for path in preferred]
     renamed = distinct_paths(preferred)
     targets = [renamed.get(index, path) for index, path in enumerate(preferred)]
     planned: list[tuple[Path, ResultState | Literal["missing"]]] = []

@@ -190,6 +190,14 @@ def read_table(file: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, 
         ) from error
 
 
+def table_columns(file: Path) -> set[str]:
+    """Return the columns of a CSV file; none if the file does not exist."""
+    if not file.is_file():
+        return set()
+    rows = read_table(file, ())
+    return set(rows[0][1]) if rows else set()
+
+
 def read_image_list(file: Path, folder: Path) -> ImageTable:
     """Read the images and labels of a list file.
 

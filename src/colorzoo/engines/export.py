@@ -264,13 +264,13 @@ def fill_guidance(template: Guidance, tensors: list[Tensor]) -> Guidance:
     remaining = iter(tensors)
     filled: dict[str, Any] = {}
     for kind in template.kinds():
-        hint = getattr(template, kind)
+        hint = template.get(kind)
         if isinstance(hint, Tensor):
             filled[kind] = next(remaining)
         else:
             names = [each.name for each in fields(hint) if isinstance(getattr(hint, each.name), Tensor)]
             filled[kind] = replace(hint, **{name: next(remaining) for name in names})
-    return Guidance(**filled)
+    return Guidance().with_hints(**filled)
 
 
 def _dynamic(tensor: Tensor) -> dict[int, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -75,10 +75,10 @@ class OnnxModel:
         """
         # remove guidance that the model ignores, so that it does not become an input of the graph
         removed = {kind: None for kind in guidance.kinds() if kind not in self._model.accepts}
-        guidance = replace(guidance, **removed)
+        guidance = guidance.with_hints(**removed)
         # settings that are not tensors would become constants of the graph
         for name in guidance.kinds():
-            hint = getattr(guidance, name)
+            hint = guidance.get(name)
             if isinstance(hint, Tensor):
                 continue
             for field in fields(hint):

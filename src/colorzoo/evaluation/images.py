@@ -6,11 +6,11 @@ import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from importlib.resources import files
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,12 +20,12 @@ from colorzoo.color import rgb_to_gray, rgb_to_lab, xdog
 from colorzoo.data.check import GRAY_RANGE
 from colorzoo.data.decode import UNREADABLE, decode_rgb, why_unreadable
 from colorzoo.data.exemplar_pairs import read_pairs
-from colorzoo.data.layouts import pair_sketches, read_table
+from colorzoo.data.layouts import pair_sketches, read_table, table_columns
 from colorzoo.data.sources import StoredImage, find_sources
 from colorzoo.errors import DataError, ImageError
 from colorzoo.evaluation.protocol import Protocol, Sketches
 from colorzoo.files import digest_of
-from colorzoo.guidance import Boxes
+from colorzoo.guidance import Boxes, GuidanceKind, guidance_kinds
 from colorzoo.image_io.find import natural_sort_key
 from colorzoo.image_io.raster_image import fill_hidden
 from colorzoo.image_io.read import read_pixels
@@ -37,6 +37,7 @@ Parsed = TypeVar("Parsed")
 _IMAGENET = "ILSVRC2012_val_"
 _MIN_SIDE = 16  # pixels; required by the windows and clusters of metrics
 PAIRS_FILE, LABELS_FILE, BOXES_FILE = "pairs.csv", "labels.csv", "boxes.csv"
+METADATA_FILE = "metadata.csv"  # as in image folders of Hugging Face
 BOX_COLUMNS = ("left", "top", "right", "bottom")
 MOST_BOXES = 8  # per image, as in Su et al. 2020
 _DAVIS_CLIPS = """
@@ -55,6 +56,7 @@ class Item:
         source: Location of the image file.
         reference: Location of the reference image, or None.
         label: Class index from ``labels.csv``, or None.
+        hints: Values of other kinds of guidance by name, from files such as ``text.csv``.
         boxes: Boxes from ``boxes.csv`` in pixels of the upright image: left, top, right, bottom. None without
             this file.
         sha256: SHA-256 of the image file; empty until `hashed` computes it.
@@ -69,6 +71,7 @@ class Item:
     source: StoredImage
     reference: StoredImage | None = None
     label: int | None = None
+    hints: Mapping[str, Any] = field(default_factory=dict)
     boxes: tuple[tuple[float, ...], ...] | None = None
     sha256: str = ""
     reference_sha256: str = ""
@@ -87,7 +90,8 @@ class Item:
         """Hash of the image, its name and its annotations; used in the path of the cache entry."""
         # equal images with different names can have different results in a folder of existing results
         annotations = self.reference_sha256, str(self.label), str(self.boxes), self.lines_sha256
-        return digest(self.name, self.sha256, *annotations)
+        hints = (str(self.hints),) if self.hints else ()
+        return digest(self.name, self.sha256, *annotations, *hints)
 
     def hashed(self) -> Item:
         """Return a copy with the hashes of the files.
@@ -163,6 +167,19 @@ def select_images(
     boxes = _read_annotations(folder / BOXES_FILE, items, ("image", *BOX_COLUMNS), box_rule, _corners)
     if boxes is not None:
         items = [replace(item, boxes=tuple(boxes.get(item.name, ())[:MOST_BOXES])) for item in items]
+    # add hints of other kinds from `NAME.csv`, or else from a column of `metadata.csv`
+    for kind in guidance_kinds():
+        if not kind.help:
+            continue
+        file, columns = folder / f"{kind.name}.csv", ("image", kind.name)
+        if not file.is_file() and kind.name in table_columns(folder / METADATA_FILE):
+            file, columns = folder / METADATA_FILE, ("file_name", kind.name)
+        parse = partial(_parse_hint, kind, file)
+        found_hints = _read_annotations(file, items, columns, f"{kind.name!r} must be valid", parse)
+        for index, item in enumerate(items if found_hints is not None else ()):
+            values = (found_hints or {}).get(item.name, [None])
+            if values[-1] is not None:
+                items[index] = replace(item, hints={**item.hints, kind.name: values[-1]})
     # select the images of the subset; a target may have several references, and a clip has several frames
     deviation = ""
     if protocol.subset is not None:
@@ -241,6 +258,12 @@ def _corners(row: Mapping[str, str]) -> tuple[float, ...]:
     return left, top, right, bottom
 
 
+def _parse_hint(kind: GuidanceKind, file: Path, row: Mapping[str, str]) -> Any:
+    """Return the value of a kind of guidance in a row; None for an empty cell."""
+    text = row[kind.name]
+    return kind.parse(text, f"{kind.name!r} in {str(file)!r}") if text else None
+
+
 def _read_annotations(
     file: Path,
     items: Sequence[Item],
@@ -253,7 +276,7 @@ def _read_annotations(
     Args:
         file: The file.
         items: The images.
-        columns: Required columns.
+        columns: Required columns; the first column contains the names of the images.
         values: Required values for the message.
         parse: Function that returns the value of a row.
 
@@ -265,7 +288,7 @@ def _read_annotations(
     annotations = defaultdict[str, list[Parsed]](list)
     for _, row in read_table(file, columns):
         try:
-            annotations[row["image"]].append(parse(row))
+            annotations[row[columns[0]]].append(parse(row))
         except (TypeError, ValueError) as error:
             raise DataError(f"{values} in {str(file)!r}, got the row {row}") from error
     if not any(item.name in annotations for item in items):
@@ -327,6 +350,7 @@ class Truth:
         reference: ``(1, 3, H', W')`` reference image in [0, 1], or None.
         seed: Random seed of the image.
         label: Class index, or None if it is unknown.
+        hints: Values of other kinds of guidance by name; see `Item`.
         boxes: Boxes of objects, or None if they are unknown.
         lines: ``(1, 1, H, W)`` drawn lines in [0, 1], or None.
         sketches: Input of sketch models: XDoG or the drawn lines.
@@ -337,6 +361,7 @@ class Truth:
     reference: Tensor | None = None
     seed: int = 0
     label: int | None = None
+    hints: Mapping[str, Any] = field(default_factory=dict)
     boxes: Boxes | None = None
     lines: Tensor | None = None
     sketches: Sketches = "xdog"
@@ -423,6 +448,7 @@ def read_truth(item: Item, protocol: Protocol, device: torch.device) -> Truth:
         reference=reference,
         seed=int(item.sha256[:12], 16) ^ protocol.seed,  # different for each image
         label=item.label,
+        hints=item.hints,
         boxes=boxes,
         lines=lines,
         sketches=protocol.sketches,

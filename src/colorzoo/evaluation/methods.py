@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from colorzoo.abilities import DetectionModel, DrawingModel, RegionModel
-from colorzoo.card import GuidanceKind, ModelCard
+from colorzoo.card import ModelCard
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.sources import walk_files
 from colorzoo.errors import DataError, ImageError, UnknownModelError, WeightsError
@@ -25,7 +25,7 @@ from colorzoo.evaluation.images import BOXES_FILE, Item, Truth, digest, read_res
 from colorzoo.evaluation.protocol import Protocol
 from colorzoo.factory import create_coloring_model
 from colorzoo.files import sha256_of
-from colorzoo.guidance import Guidance, Recipe
+from colorzoo.guidance import Guidance, Recipe, guidance_kinds
 from colorzoo.image_io.formats import READABLE
 from colorzoo.image_io.raster_image import RasterImage
 from colorzoo.inference.colorizer import Colorizer
@@ -71,7 +71,7 @@ class Method:
     registered_name: str = ""
 
     @property
-    def accepts(self) -> frozenset[GuidanceKind]:
+    def accepts(self) -> frozenset[str]:
         """Accepted kinds of guidance."""
         return frozenset() if self.model is None else self.model.accepts
 
@@ -239,6 +239,19 @@ def check_boxes(
             )
         notes.append(f"{method.name} ran without boxes, because {BOXES_FILE} is missing")
     return notes
+
+
+def hint_notes(methods: Sequence[Method], items: Sequence[Item]) -> list[str]:
+    """Return a note for each kind of guidance that a method accepts and that no side file contains."""
+    return [
+        f"{method.name} ran without {kind.name}, because {kind.name}.csv is missing"
+        for method in methods
+        for kind in guidance_kinds()
+        if kind.help
+        and not kind.optional
+        and kind.name in method.accepts
+        and not any(kind.name in item.hints for item in items)
+    ]
 
 
 def registered_name(name: str) -> str:

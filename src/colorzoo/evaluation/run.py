@@ -35,6 +35,7 @@ from colorzoo.evaluation.methods import (
     MethodSource,
     check_boxes,
     check_methods,
+    hint_notes,
     open_methods,
     parse_methods,
     proposer_of,
@@ -44,7 +45,7 @@ from colorzoo.evaluation.protocol import Protocol, interaction_counts, load_prot
 from colorzoo.evaluation.report import create_report_folder, write_report
 from colorzoo.evaluation.summary import EvaluationSetup, Summary, summarize
 from colorzoo.evaluation.tables import image_rows, score_rows
-from colorzoo.guidance import Boxes, Guidance
+from colorzoo.guidance import Boxes, Guidance, guidance_kind
 from colorzoo.inference.network import choose_device
 from colorzoo.simulation import SessionResult, Turn, play
 from colorzoo.simulation.session import merged
@@ -165,7 +166,7 @@ def evaluate(
         selected, deviation = select_images(data, protocol, pairs, limit)
         measures, metric_notes = choose_measures(protocol, metrics, torch_device)
         methods = open_methods(sources, protocol, torch_device)
-        box_notes = check_boxes(protocol, data, methods, selected)
+        side_notes = check_boxes(protocol, data, methods, selected) + hint_notes(methods, selected)
         machine = describe_machine(torch_device)
         if processes > 1:
             machines = [machine] * processes
@@ -182,7 +183,7 @@ def evaluate(
             counts={method.name: counts if is_guided(method, protocol) else (0,) for method in methods},
             measures=measures,
             deviation=deviation,
-            notes=(*metric_notes, *box_notes),
+            notes=(*metric_notes, *side_notes),
             resamples=resamples,
             machine=machine,
             processes=processes,
@@ -275,7 +276,7 @@ def is_guided(method: Method, protocol: Protocol) -> bool:
 def colorize_with_protocol(
     protocol: Protocol, method: Method, item: Item, truth: Truth, counts: Sequence[int]
 ) -> list[Turn]:
-    """Colorize an image with the guidance of a protocol: labels, boxes, references and simulated hints.
+    """Colorize an image with the guidance of a protocol: labels, boxes, text, references and simulated hints.
 
     Args:
         protocol: Evaluation protocol.
@@ -306,6 +307,11 @@ def colorize_with_protocol(
         elif boxes is None:  # no box
             boxes = Boxes.of([torch.zeros(0, 4)]).to(scene.lightness.device)
     background = Guidance(boxes=boxes, label=label)
+    height, width = scene.lightness.shape[2:]
+    for kind, value in truth.hints.items():
+        if kind in model.accepts:
+            tensors = guidance_kind(kind).tensors(value, scene.lightness, (width, height))
+            background = background.with_hints(**{kind: tensors.to(scene.lightness.device)})
     background_user = protocol.background
     if background_user is not None and background_user.kind in model.accepts:
         nothing = SessionResult(scene.rgb, scene.ab)  # users of `Protocol.background` do not use results

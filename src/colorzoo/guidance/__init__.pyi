@@ -26,14 +26,24 @@ from .hints import Guidance as Guidance
 from .hints import Points as Points
 from .hints import Regions as Regions
 from .hints import Scribbles as Scribbles
+from .hints import TensorFields as TensorFields
+from .kinds import GuidanceKind as GuidanceKind
+from .kinds import decode_text as decode_text
+from .kinds import guidance_kind as guidance_kind
+from .kinds import guidance_kinds as guidance_kinds
+from .kinds import register_kind as register_kind
+from .objects import BoxHint as BoxHint
+from .objects import ClassHints as ClassHints
 from .objects import Division as Division
+from .objects import ExemplarHint as ExemplarHint
+from .objects import PointHint as PointHint
+from .objects import ReferenceFile as ReferenceFile
+from .objects import RegionColor as RegionColor
+from .objects import StatisticsHint as StatisticsHint
+from .objects import Stroke as Stroke
 from .recipe import MAX_POINTS as MAX_POINTS
-from .recipe import BoxHint as BoxHint
 from .recipe import DrawingSettings as DrawingSettings
-from .recipe import PointHint as PointHint
 from .recipe import Recipe as Recipe
-from .recipe import RegionColor as RegionColor
-from .recipe import Stroke as Stroke
 
 __all__ = [
     "DEFAULT_REACH",
@@ -42,15 +52,18 @@ __all__ = [
     "BorderSetting",
     "BoxHint",
     "Boxes",
+    "ClassHints",
     "ClassMap",
     "ColorReplacement",
     "Crop",
     "Division",
     "DrawingSettings",
     "Exemplar",
+    "ExemplarHint",
     "Fields",
     "GlobalStatistics",
     "Guidance",
+    "GuidanceKind",
     "Mask",
     "PaintStroke",
     "PointHint",
@@ -58,18 +71,25 @@ __all__ = [
     "Reach",
     "Recipe",
     "Rectangle",
+    "ReferenceFile",
     "RegionColor",
     "Regions",
     "Scribbles",
+    "StatisticsHint",
     "Stroke",
+    "TensorFields",
     "Vertices",
     "ab_histogram",
+    "decode_text",
     "format_hex",
+    "guidance_kind",
+    "guidance_kinds",
     "mean_saturation",
     "parse_area",
     "parse_border",
     "parse_crop_text",
     "parse_finish_text",
     "read_reach",
+    "register_kind",
     "statistics_of",
 ]

@@ -158,11 +158,7 @@ class Fields:
             kind: Type of the values, as in `read`; `Fields` returns JSON objects.
             most: Maximum number of values.
         """
-        name, values = f"{self.name}.{key}", self.take(key, [])
-        if not isinstance(values, list):
-            raise _wrong(name, "a list", values)
-        check_count(name, len(values), most)
-        return tuple(_convert(each, kind, f"{name}[{index}]") for index, each in enumerate(values))
+        return read_items(self.take(key, []), kind, most, f"{self.name}.{key}")
 
     def parse(self, kind: type[T], **given: Any) -> T:
         """Read the fields of a dataclass by their type annotations; return an instance.
@@ -187,6 +183,21 @@ class Fields:
     def child(self, key: str) -> Fields:
         """Remove a field and return its JSON object; a missing field gives an empty object."""
         return Fields(self.take(key, {}), f"{self.name}.{key}")
+
+
+def read_items(values: object, kind: Any, most: int, name: str) -> tuple[Any, ...]:
+    """Validate a JSON list and return its values.
+
+    Args:
+        values: Parsed JSON.
+        kind: Type of the values, as in `Fields.read`; `Fields` returns JSON objects.
+        most: Maximum number of values.
+        name: Name of the list for error messages.
+    """
+    if not isinstance(values, list):
+        raise _wrong(name, "a list", values)
+    check_count(name, len(values), most)
+    return tuple(_convert(each, kind, f"{name}[{index}]") for index, each in enumerate(values))
 
 
 def _convert(value: Any, annotation: Any, name: str) -> Any:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -22,10 +22,8 @@ from torch.nn import functional as F
 from colorzoo.color.lab import lab_to_rgb, linear_rgb_to_lab
 from colorzoo.color.levels import linear_of
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance.border import BORDER_NAMES
 from colorzoo.guidance.fields import format_hex, hex_color
-from colorzoo.guidance.objects import StatisticsHint
-from colorzoo.guidance.recipe import BoxHint, PointHint, Recipe, Stroke
+from colorzoo.guidance.objects import BoxHint, PointHint, StatisticsHint, Stroke
 
 _MAX_WIDTH = 1e5  # stroke width in pixels; covers any image
 _ROUNDING = 1e-6  # tolerance in pixels for pixel centers on the border of a stroke
@@ -52,19 +50,20 @@ class TensorFields:
         """Return whether another object has the same type and equal fields."""
         if type(self) is not type(other):
             return False
-        for each in fields(self):
-            value, other_value = getattr(self, each.name), getattr(other, each.name)
-            if value is other_value:
-                is_equal = True
-            elif isinstance(value, TensorFields):
-                is_equal = value.equals(other_value)
-            elif isinstance(value, Tensor):
-                is_equal = isinstance(other_value, Tensor) and torch.equal(value, other_value)
-            else:
-                is_equal = value == other_value
-            if not is_equal:
-                return False
+        return all(_equal(getattr(self, each.name), getattr(other, each.name)) for each in fields(self))
+
+
+def _equal(value: object, other: object) -> bool:
+    """Return whether two tensors, hints or other values are equal."""
+    if value is other:
         return True
+    if isinstance(value, TensorFields):
+        return value.equals(other)
+    if isinstance(value, Tensor):
+        return isinstance(other, Tensor) and torch.equal(value, other)
+    if isinstance(value, Mapping) and isinstance(other, Mapping):
+        return value.keys() == other.keys() and all(_equal(value[name], other[name]) for name in value)
+    return value == other
 
 
 @dataclass(frozen=True)
@@ -288,11 +287,9 @@ class Guidance(TensorFields):
     """All hints for a batch of images; absent hints are None.
 
     Examples:
-        >>> from colorzoo.guidance import PointHint
-        >>> recipe = Recipe(width=64, height=48, points=(PointHint(x=20, y=10, reach="everywhere"),))
-        >>> guidance = Guidance.from_recipe(recipe, width=64, height=48)
-        >>> guidance.points.ab.shape
-        torch.Size([1, 2, 48, 64])
+        >>> guidance = Guidance(statistics=GlobalStatistics(saturation=torch.tensor([[0.3]])))
+        >>> guidance.kinds()
+        ('statistics',)
 
     Attributes:
         points: Colors of single pixels.
@@ -303,6 +300,8 @@ class Guidance(TensorFields):
         classes: Class of each pixel.
         boxes: Bounding boxes of objects.
         label: ``(B,)`` int64 class of each image; -1 for an unknown class.
+        extra: Tensors, or `TensorFields`, of other kinds of guidance by name, such as ``"text"``; see
+            `GuidanceKind`.
     """
 
     points: Points | None = None
@@ -313,21 +312,48 @@ class Guidance(TensorFields):
     classes: ClassMap | None = None
     boxes: Boxes | None = None
     label: Tensor | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.label is not None and (self.label.ndim != 1 or self.label.dtype != torch.int64):
             found = str(self.label.dtype).removeprefix("torch.")
             raise GuidanceError(f"Guidance.label must be int64 (B,), got {found} {tuple(self.label.shape)}")
 
+    def to(self, device: torch.device | str) -> Self:
+        """Return a copy with all tensors on ``device``."""
+        return self.with_hints(**{kind: self.get(kind).to(device) for kind in self.kinds()})
+
+    def __getitem__(self, index: slice) -> Self:
+        """Return the guidance for a slice of the batch."""
+        return self.with_hints(**{kind: self.get(kind)[index] for kind in self.kinds()})
+
     def kinds(self) -> tuple[str, ...]:
-        """Return the names of the attributes that are not None."""
-        return tuple(f.name for f in fields(self) if getattr(self, f.name) is not None)
+        """Return the kinds of guidance that are not None, such as ``"points"``."""
+        names = (each.name for each in fields(self) if each.name != "extra")
+        return (*(name for name in names if getattr(self, name) is not None), *self.extra)
+
+    def get(self, kind: str) -> Any:
+        """Return the hint of a kind: an attribute, or a value of `extra`; None if it is absent."""
+        return self.extra.get(kind) if kind not in TYPED_KINDS else getattr(self, kind)
+
+    def with_hints(self, **hints: Any) -> Self:
+        """Return a copy with other hints by kind; None removes a hint.
+
+        Examples:
+            >>> Guidance().with_hints(label=torch.tensor([1]), text=torch.zeros(1, 256)).kinds()
+            ('label', 'text')
+        """
+        attributes = {kind: hint for kind, hint in hints.items() if kind in TYPED_KINDS}
+        extra = {**self.extra, **{kind: hint for kind, hint in hints.items() if kind not in TYPED_KINDS}}
+        return replace(
+            self, **attributes, extra={kind: hint for kind, hint in extra.items() if hint is not None}
+        )
 
     def tensors(self) -> dict[str, Tensor]:
         """Return all tensors by their paths, such as ``"points.ab"`` and ``"label"``."""
         found: dict[str, Tensor] = {}
         for kind in self.kinds():
-            hint = getattr(self, kind)
+            hint = self.get(kind)
             if isinstance(hint, Tensor):
                 found[kind] = hint
             else:
@@ -354,7 +380,7 @@ class Guidance(TensorFields):
             if kind not in kinds:
                 continue
             is_reference = kind == "exemplar" or path == "classes.exemplar"
-            is_map = value.ndim == 4 and not is_reference
+            is_map = value.ndim == 4 and not is_reference and kind not in self.extra
             is_shared = is_reference and len(value) == 1
             wrong_batch = len(value) != len(images) and not is_shared
             wrong_size = is_map and value.shape[2:] != images.shape[2:]
@@ -382,55 +408,9 @@ class Guidance(TensorFields):
             classes = replace(classes, exemplar=repeated(classes.exemplar))
         return replace(self, exemplar=exemplar, classes=classes)
 
-    @classmethod
-    def from_recipe(
-        cls, recipe: Recipe, width: int, height: int, size: tuple[int, int] | None = None
-    ) -> Guidance:
-        """Convert the points, scribbles, boxes, statistics and label of a recipe to tensors.
 
-        Tensors cannot contain the other hints and settings of a recipe, such as areas or a reach that limits
-        how far a point spreads. Pass a recipe that has them to `Colorizer`.
-
-        Args:
-            recipe: Recipe to rasterize.
-            width: Width of the original image in pixels.
-            height: Height of the original image in pixels.
-            size: Height and width of the returned maps; None uses the size of the image.
-
-        Raises:
-            GuidanceError: The recipe does not fit the size of the image, or contains hints or settings that
-                tensors cannot contain.
-        """
-        recipe.check_inside(width, height)
-        recipe = recipe.shown()
-        for index, point in enumerate(recipe.points):
-            if point.reach != "everywhere" or point.strength != 1:
-                raise GuidanceError(
-                    f"recipe.points[{index}] must have the reach 'everywhere' and the strength 1 for "
-                    f"guidance tensors, got {point.reach!r} and {point.strength:g}. Pass the recipe to "
-                    "Colorizer."
-                )
-        settings = ("regions", "areas", "paint", "replacements", "finish", "healing", "crop", "drawing")
-        found = [name for name in settings if getattr(recipe, name)]
-        found += [name for name in ("exemplar", "classes", "divisions") if recipe.extra.get(name)]
-        found += ["strength"] if recipe.strength != 1 else []
-        found += ["border"] if recipe.border not in BORDER_NAMES else []
-        if found:
-            raise GuidanceError(
-                "the recipe must contain only points, scribbles, boxes, statistics and a label for guidance "
-                f"tensors, got {', '.join(found)}. Pass the recipe to Colorizer."
-            )
-        target = size or (height, width)
-        has_statistics = recipe.extra.get("statistics")
-        return cls(
-            points=rasterize_points(recipe.points, width, height, target),
-            scribbles=rasterize_scribbles(recipe.scribbles, width, height, target),
-            boxes=boxes_of(recipe.boxes, width, height),
-            statistics=global_statistics(recipe.statistics) if has_statistics else None,
-            label=None if recipe.label is None else torch.tensor([recipe.label]),
-        )
-
-
+TYPED_KINDS = frozenset(each.name for each in fields(Guidance)) - {"extra"}
+"""Kinds of guidance with an attribute of `Guidance`."""
 for _kind in (Boxes, ClassMap, Exemplar, GlobalStatistics, Guidance, Points, Regions, Scribbles):
     register_dataclass(_kind, serialized_type_name=f"colorzoo.{_kind.__name__}")  # inputs of exported graphs
 

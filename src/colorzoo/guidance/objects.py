@@ -1,25 +1,120 @@
-"""Recipe fields that only some models use: exemplar, classes, statistics, divisions.
-
-A recipe stores these fields as parsed JSON to preserve unknown fields and number formats.
-"""
+"""Values of the kinds of guidance in recipes, in pixels of the original image."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field
-from types import GenericAlias
-from typing import Annotated
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Self
 
-from colorzoo.errors import GuidanceError
-from colorzoo.guidance.fields import Fields, Vertices, check_count
-from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, Range
+from colorzoo.guidance.fields import DEFAULT_REACH, HexColor, Reach, Vertices, plain_fields
+from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt, Range
 
-MAX_DIVISIONS = 100
-MAX_PAINTED = 256
-MAX_REFERENCES = 16
-_MAX_CLASSES = 4096
-_BINS = 313  # number of ab bins inside sRGB
-_Weight = Annotated[float, Range(0, 1e9)]
+MAX_AB = 150.0  # CIE units; sRGB reaches 108
+
+_Ab = Annotated[float, Range(-MAX_AB, MAX_AB)]
+
+
+@dataclass(frozen=True)
+class PointHint:
+    """A color at a point.
+
+    Examples:
+        >>> PointHint(x=20, y=10, color="#c04020").radius
+        3.0
+
+    Attributes:
+        x: Distance in pixels from the left edge of the original image.
+        y: Distance in pixels from the top edge of the original image.
+        radius: Half the side of the square patch, in pixels of the original image.
+        color: ``#rrggbb``; hue and chroma are used, and the lightness comes from the image.
+        ab: Exact a and b in CIE units, which override ``color``; or None.
+        reach: Distance over which the color spreads; see `Reach`.
+        strength: Weight of the point, from 0 (no effect) to 1.
+        stroke: Number of the stroke to which the point belongs, or None. The drawing pad edits all points of
+            a stroke together.
+        extra: Unrecognized fields, kept when the recipe is saved.
+    """
+
+    x: float
+    y: float
+    radius: NonNegativeFloat = 3.0
+    color: HexColor = "#808080"
+    ab: tuple[_Ab, _Ab] | None = None
+    reach: Reach = DEFAULT_REACH
+    strength: Fraction = 1.0
+    stroke: PositiveInt | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def scaled(self, x_scale: float, y_scale: float) -> Self:
+        """Return the point in a copy of the image whose width and height are multiplied by factors."""
+        radius = self.radius * (x_scale + y_scale) / 2
+        return replace(self, x=self.x * x_scale, y=self.y * y_scale, radius=radius)
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """A scribble without color along an edge, or a healing stroke over damage to inpaint.
+
+    Examples:
+        >>> Stroke(path=((10, 12), (40, 15)), width=5).width
+        5
+
+    Attributes:
+        path: Vertices (x, y) of the polyline in pixels of the original image.
+        width: Stroke width in pixels of the original image.
+        extra: Unrecognized fields, kept when the recipe is saved.
+    """
+
+    path: Vertices
+    width: NonNegativeFloat = 5.0
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RegionColor:
+    """The color of a region proposed by the model.
+
+    Examples:
+        >>> RegionColor(index=0, color="#ffd0b0").index
+        0
+
+    Attributes:
+        index: Region number, counted from 0.
+        color: ``#rrggbb``.
+        extra: Unrecognized fields, kept when the recipe is saved.
+    """
+
+    index: NonNegativeInt
+    color: HexColor
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BoxHint:
+    """The bounding box of an object.
+
+    Examples:
+        >>> BoxHint(x=10, y=20, width=30, height=40).corners
+        (10, 20, 40, 60)
+
+    Attributes:
+        x: Left edge in pixels of the original image.
+        y: Top edge.
+        width: Width in pixels of the original image.
+        height: Height in pixels of the original image.
+        extra: Unrecognized fields, kept when the recipe is saved.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def corners(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom in pixels of the original image."""
+        return self.x, self.y, self.x + self.width, self.y + self.height
 
 
 @dataclass(frozen=True)
@@ -27,35 +122,39 @@ class ReferenceFile:
     """A reference file named in a recipe.
 
     Attributes:
-        path: Path relative to the recipe file.
-        weight: Relative weight among several references.
+        path: Path relative to the recipe file; empty if the recipe does not name a file.
+        weight: Relative weight among several references; None for 1.
         sha256: SHA-256 of the file for which the recipe was made, or None.
+        extra: Unrecognized fields, kept when the recipe is saved.
     """
 
-    path: str
-    weight: float
+    path: str = ""
+    weight: NonNegativeFloat | None = None
     sha256: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class ExemplarHint:
-    """Reference images whose colors a model transfers.
+class ExemplarHint(ReferenceFile):
+    """Reference images whose colors a model transfers; the inherited fields describe the first reference.
+
+    Examples:
+        >>> hint = ExemplarHint("sunset.jpg", more=(ReferenceFile("beach.jpg"),))
+        >>> [file.path for file in hint.files]
+        ['sunset.jpg', 'beach.jpg']
 
     Attributes:
-        files: Reference files; empty if the recipe names no files.
+        more: Further references.
         alpha: Strength of the references, 0 to 1. None uses the strength of the `Exemplar`, by default 1.
     """
 
-    files: tuple[ReferenceFile, ...] = ()
-    alpha: float | None = None
+    more: tuple[ReferenceFile, ...] = ()
+    alpha: Fraction | None = None
 
-    @classmethod
-    def read(cls, value: object) -> ExemplarHint:
-        """Parse the field ``exemplar``; raise `GuidanceError` if it is malformed."""
-        fields = Fields(value, "recipe.exemplar")
-        alpha = fields.read("alpha", Fraction)
-        files = [_reference(each) for each in (fields, *fields.read_list("more", Fields, MAX_REFERENCES))]
-        return cls(tuple(file for file in files if file is not None), alpha)
+    @property
+    def files(self) -> tuple[ReferenceFile, ...]:
+        """Reference files; empty if the recipe names no files."""
+        return tuple(file for file in (self, *self.more) if file.path)
 
 
 @dataclass(frozen=True)
@@ -65,12 +164,19 @@ class PaintedClass:
     Attributes:
         number: Class number; None if the recipe does not contain a number.
         path: Vertices in pixels of the original image.
-        name: Name of the field for error messages.
+        extra: Unrecognized fields, kept when the recipe is saved.
     """
 
-    number: int | None
+    number: NonNegativeInt | None
     path: Vertices
-    name: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the polygon as JSON types; ``number`` becomes ``class``."""
+        document = plain_fields(self)
+        if self.number is not None:
+            document["class"] = document.pop("number")
+        return document
 
 
 @dataclass(frozen=True)
@@ -80,42 +186,32 @@ class ClassHints:
     A label image contains a class number for each pixel.
 
     Attributes:
-        moved: Mapping from changed class numbers to their replacements.
+        map: Mapping from changed class numbers to their replacements; None for no changes.
         file: Path of a label image that replaces the predicted classes of the image; None uses the
             prediction.
         reference_file: Path of a label image that replaces the predicted classes of the reference; None uses
             the prediction.
         painted: Labeled polygons; later polygons cover earlier polygons.
+        extra: Unrecognized fields, kept when the recipe is saved.
     """
 
-    moved: Mapping[int, int] = field(default_factory=dict)
+    map: Mapping[int, int] | None = None
     file: str | None = None
     reference_file: str | None = None
     painted: tuple[PaintedClass, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def label_files(self) -> tuple[str, ...]:
         """Paths of the label images that the recipe names."""
         return tuple(file for file in (self.file, self.reference_file) if file)
 
-    @classmethod
-    def read(cls, value: object) -> ClassHints:
-        """Parse the field ``classes``; raise `GuidanceError` if it is malformed."""
-        fields = Fields(value, "recipe.classes")
-        painted = [
-            PaintedClass(area.read("class", NonNegativeInt), area.read("path", Vertices, MISSING), area.name)
-            for area in fields.read_list("painted", Fields, MAX_PAINTED)
-        ]
-        # classes that replace other classes
-        map_fields = fields.child("map")
-        names = map_fields.rest()
-        check_count(map_fields.name, len(names), _MAX_CLASSES)
-        moved = {}
-        for name in names:
-            if not name.isdigit():
-                raise GuidanceError(f"{map_fields.name} must have class numbers as keys, got {name!r}")
-            moved[int(name)] = map_fields.read(name, NonNegativeInt, MISSING)
-        return cls(moved, fields.read("file", str), fields.read("reference_file", str), tuple(painted))
+    def to_dict(self) -> dict[str, Any]:
+        """Return the changes as JSON types; the keys of ``map`` become text."""
+        document = plain_fields(self)
+        if self.map is not None:
+            document["map"] = {str(old): new for old, new in self.map.items()}
+        return document
 
 
 @dataclass(frozen=True)
@@ -125,17 +221,12 @@ class StatisticsHint:
     Attributes:
         saturation: Mean HSV saturation in [0, 1]; None for no target.
         histogram: Weights of the 313 color bins of the ab plane; None for no target.
+        extra: Unrecognized fields, kept when the recipe is saved.
     """
 
-    saturation: float | None = None
+    saturation: Fraction | None = None
     histogram: tuple[float, ...] | None = None
-
-    @classmethod
-    def read(cls, value: object) -> StatisticsHint:
-        """Parse the field ``statistics``; raise `GuidanceError` if it is malformed."""
-        fields = Fields(value, "recipe.statistics")
-        histogram = fields.read("histogram", GenericAlias(tuple, (_Weight,) * _BINS))
-        return cls(fields.read("saturation", Fraction), histogram)
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -146,29 +237,10 @@ class Division:
         path: Vertices (x, y) of the line in image pixels.
         closed: Whether the line outlines a new region. If False, the line cuts the region that it crosses.
         join: Whether the line joins the regions that it crosses. Only regions of drawings can be joined.
+        extra: Unrecognized fields, kept when the recipe is saved.
     """
 
     path: Vertices
     closed: bool = False
     join: bool = False
-
-
-def read_divisions(value: object) -> tuple[Division, ...]:
-    """Parse the field ``divisions`` of a recipe.
-
-    Raises:
-        GuidanceError: The field is not a list of paths, or has too many entries.
-    """
-    entries = Fields({"divisions": value}, "recipe").read_list("divisions", Fields, MAX_DIVISIONS)
-    return tuple(
-        Division(
-            entry.read("path", Vertices, MISSING), bool(entry.take("closed")), entry.read("join", bool, False)
-        )
-        for entry in entries
-    )
-
-
-def _reference(fields: Fields) -> ReferenceFile | None:
-    path, weight = fields.read("path", str), fields.read("weight", NonNegativeFloat, 1.0)
-    sha256 = fields.read("sha256", str)
-    return None if path is None else ReferenceFile(path, weight, sha256)
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)

@@ -13,13 +13,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeGuard
+from typing import Annotated, Any, Self, TypeGuard, TypeVar
+
+import torch
 
 from colorzoo.errors import GuidanceError, OtherImageError, RecipeVersionError
 from colorzoo.files import open_text, whole_file
 from colorzoo.guidance.areas import Area, parse_area
-from colorzoo.guidance.border import BorderSetting, read_border
+from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, read_border
 from colorzoo.guidance.edits import (
     ColorReplacement,
     Crop,
@@ -28,146 +31,38 @@ from colorzoo.guidance.edits import (
     parse_paint,
     parse_replacement,
 )
-from colorzoo.guidance.fields import (
-    DEFAULT_REACH,
-    Fields,
-    HexColor,
-    Reach,
-    ReachName,
-    Vertices,
-    check_count,
-    plain_fields,
+from colorzoo.guidance.fields import Fields, HexColor, check_count, plain_fields
+from colorzoo.guidance.hints import TYPED_KINDS, Guidance
+from colorzoo.guidance.kinds import BUILT_IN, MOST_ITEMS, guidance_kind, guidance_kinds
+from colorzoo.guidance.objects import (
+    BoxHint,
+    ClassHints,
+    Division,
+    ExemplarHint,
+    PointHint,
+    ReferenceFile,
+    RegionColor,
+    StatisticsHint,
+    Stroke,
 )
-from colorzoo.guidance.objects import ClassHints, Division, ExemplarHint, StatisticsHint, read_divisions
-from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt, Range
+from colorzoo.settings import NonNegativeInt, PositiveInt, Range
 
 VERSION = 2  # since version 2 the default reach is automatic and scan borders are detected by default
 MAX_STRENGTH = 1.5
-MAX_AB = 150.0  # CIE units; sRGB reaches 108
-MAX_POINTS = 2048
+MAX_POINTS = MOST_ITEMS["points"]
 _MAX_PALETTE = 64
 _MAX_LENGTH = 100_000_000  # maximum number of characters in a file
 _MAX_ITEMS = {
-    "points": MAX_POINTS,
-    "scribbles": 512,
+    **MOST_ITEMS,
+    "divisions": 100,
     "healing": 1024,
-    "regions": 1024,
-    "boxes": 64,
     "areas": 64,
     "paint": 1024,
     "replacements": 64,
 }
-_LISTS = ("points", "scribbles", "regions", "boxes")
 _OVERLAYS = ("paint", "replacements")  # lists of edits composited over the model's colors
 _PAD_FIELDS = ("studio", "locked", "wanted", "name")  # stored and used by the drawing pad only
-_OBJECTS = ("exemplar", "classes", "statistics")  # stored as parsed JSON
-_PARSED_ON_ACCESS = (*_OBJECTS, "divisions", "image")
 _OWN = "x_"  # prefix of user-defined fields
-
-_Ab = Annotated[float, Range(-MAX_AB, MAX_AB)]
-
-
-@dataclass(frozen=True)
-class PointHint:
-    """A color at a point.
-
-    Examples:
-        >>> PointHint(x=20, y=10, color="#c04020").radius
-        3.0
-
-    Attributes:
-        x: Distance in pixels from the left edge of the original image.
-        y: Distance in pixels from the top edge of the original image.
-        radius: Half the side of the square patch, in pixels of the original image.
-        color: ``#rrggbb``; hue and chroma are used, and the lightness comes from the image.
-        ab: Exact a and b in CIE units, which override ``color``; or None.
-        reach: Distance over which the color spreads; see `Reach`.
-        strength: Weight of the point, from 0 (no effect) to 1.
-        stroke: Number of the stroke to which the point belongs, or None. The drawing pad edits all points of
-            a stroke together.
-        extra: Unrecognized fields, kept when the recipe is saved.
-    """
-
-    x: float
-    y: float
-    radius: NonNegativeFloat = 3.0
-    color: HexColor = "#808080"
-    ab: tuple[_Ab, _Ab] | None = None
-    reach: Reach = DEFAULT_REACH
-    strength: Fraction = 1.0
-    stroke: PositiveInt | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-    def scaled(self, x_scale: float, y_scale: float) -> Self:
-        """Return the point in a copy of the image whose width and height are multiplied by factors."""
-        radius = self.radius * (x_scale + y_scale) / 2
-        return replace(self, x=self.x * x_scale, y=self.y * y_scale, radius=radius)
-
-
-@dataclass(frozen=True)
-class Stroke:
-    """A scribble without color along an edge, or a healing stroke over damage to inpaint.
-
-    Examples:
-        >>> Stroke(path=((10, 12), (40, 15)), width=5).width
-        5
-
-    Attributes:
-        path: Vertices (x, y) of the polyline in pixels of the original image.
-        width: Stroke width in pixels of the original image.
-        extra: Unrecognized fields, kept when the recipe is saved.
-    """
-
-    path: Vertices
-    width: NonNegativeFloat = 5.0
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class RegionColor:
-    """The color of a region proposed by the model.
-
-    Examples:
-        >>> RegionColor(index=0, color="#ffd0b0").index
-        0
-
-    Attributes:
-        index: Region number, counted from 0.
-        color: ``#rrggbb``.
-        extra: Unrecognized fields, kept when the recipe is saved.
-    """
-
-    index: NonNegativeInt
-    color: HexColor
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class BoxHint:
-    """The bounding box of an object.
-
-    Examples:
-        >>> BoxHint(x=10, y=20, width=30, height=40).corners
-        (10, 20, 40, 60)
-
-    Attributes:
-        x: Left edge in pixels of the original image.
-        y: Top edge.
-        width: Width in pixels of the original image.
-        height: Height in pixels of the original image.
-        extra: Unrecognized fields, kept when the recipe is saved.
-    """
-
-    x: float
-    y: float
-    width: float
-    height: float
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def corners(self) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom in pixels of the original image."""
-        return self.x, self.y, self.x + self.width, self.y + self.height
 
 
 @dataclass(frozen=True)
@@ -227,8 +122,12 @@ class Recipe:
         crop: Crop and rotation of the result; None keeps the whole image.
         drawing: Settings for line art; None for the defaults.
         label: Class of the whole image, for models with label guidance; or None.
-        extra: JSON of unknown fields and of the properties `exemplar`, `classes`, `statistics` and
-            `divisions`.
+        exemplar: Reference images whose colors a model transfers.
+        classes: Changes to the classes that the model predicts for the image and its reference.
+        statistics: Target color statistics of the result.
+        divisions: Lines that divide the regions proposed by the model.
+        more: Values of the other kinds of guidance by name, such as ``"text"``; see `GuidanceKind`.
+        extra: JSON of unknown fields.
     """
 
     width: int | None = None
@@ -250,6 +149,11 @@ class Recipe:
     crop: Crop | None = None
     drawing: DrawingSettings | None = None
     label: int | None = None
+    exemplar: ExemplarHint = field(default_factory=ExemplarHint)
+    classes: ClassHints = field(default_factory=ClassHints)
+    statistics: StatisticsHint = field(default_factory=StatisticsHint)
+    divisions: tuple[Division, ...] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -264,12 +168,12 @@ class Recipe:
         Raises:
             GuidanceError: The file is missing, or the recipe is invalid; the message names the invalid field.
         """
-        document = dict(source) if isinstance(source, Mapping) else _load(source)
-        return _parse(Fields(document, "recipe"))
+        return _parse(dict(source) if isinstance(source, Mapping) else _load(source))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as JSON types, omitting fields with default values."""
         document: dict[str, Any] = {"version": VERSION, **plain_fields(self), "strength": self.strength}
+        document |= document.pop("more", {})
         image = {key: document.pop(key) for key in ("width", "height", "sha256") if key in document}
         if image:
             document["image"] = {**document.get("image", {}), **image}
@@ -291,28 +195,51 @@ class Recipe:
                 raise GuidanceError(f"recipe {str(path)!r} cannot be written: {reason}") from error
         return text
 
-    @property
-    def exemplar(self) -> ExemplarHint:
-        """Reference images whose colors a model transfers."""
-        value = self.extra.get("exemplar")
-        return ExemplarHint() if value is None else ExemplarHint.read(value)
+    def to_guidance(self, width: int, height: int, size: tuple[int, int] | None = None) -> Guidance:
+        """Convert the hints of the recipe to tensors.
 
-    @property
-    def classes(self) -> ClassHints:
-        """Changes to the classes that the model predicts for the image and its reference."""
-        value = self.extra.get("classes")
-        return ClassHints() if value is None else ClassHints.read(value)
+        Tensors cannot contain hints that depend on a model or on other images, nor settings such as areas or
+        a reach that limits how far a point spreads. Pass a recipe that has them to `Colorizer`.
 
-    @property
-    def statistics(self) -> StatisticsHint:
-        """Target color statistics of the result."""
-        value = self.extra.get("statistics")
-        return StatisticsHint() if value is None else StatisticsHint.read(value)
+        Examples:
+            >>> recipe = Recipe(points=(PointHint(x=20, y=10, reach="everywhere"),))
+            >>> recipe.to_guidance(width=64, height=48).points.ab.shape
+            torch.Size([1, 2, 48, 64])
 
-    @property
-    def divisions(self) -> tuple[Division, ...]:
-        """Lines that divide the regions proposed by the model."""
-        return read_divisions(self.extra.get("divisions"))
+        Args:
+            width: Width of the original image in pixels.
+            height: Height of the original image in pixels.
+            size: Height and width of the returned maps; None uses the size of the image.
+
+        Raises:
+            GuidanceError: The recipe does not fit the size of the image, or contains hints or settings that
+                tensors cannot contain.
+        """
+        self.check_inside(width, height)
+        recipe = self.shown()
+        for index, point in enumerate(recipe.points):
+            if point.reach != "everywhere" or point.strength != 1:
+                raise GuidanceError(
+                    f"recipe.points[{index}] must have the reach 'everywhere' and the strength 1 for "
+                    f"guidance tensors, got {point.reach!r} and {point.strength:g}. Pass the recipe to "
+                    "Colorizer."
+                )
+        lightness = torch.zeros(1, 1, *(size or (height, width)))
+        hints = {
+            name: guidance_kind(name).tensors(value, lightness, (width, height))
+            for name, value in recipe.hints().items()
+        }
+        settings = ("areas", "paint", "replacements", "finish", "healing", "crop", "drawing", "divisions")
+        found = [name for name, tensors in hints.items() if tensors is None]
+        found += [name for name in settings if getattr(recipe, name)]
+        found += ["strength"] if recipe.strength != 1 else []
+        found += ["border"] if recipe.border not in BORDER_NAMES else []
+        if found:
+            raise GuidanceError(
+                "the recipe must contain only points, scribbles, boxes, statistics, a label and text for "
+                f"guidance tensors, got {', '.join(found)}. Pass the recipe to Colorizer."
+            )
+        return Guidance().with_hints(**hints)
 
     def shown(self) -> Self:
         """Return a copy without hidden or fully transparent areas, strokes and replacements."""
@@ -330,62 +257,54 @@ class Recipe:
         nothing: dict[str, Any] = dict.fromkeys(("points", "scribbles", "regions", "areas", *_OVERLAYS), ())
         return replace(self, strength=1.0, finish=None, **nothing)
 
-    def with_fields(
-        self, name: Literal["exemplar", "classes", "statistics"], fields: Mapping[str, object]
-    ) -> Self:
-        """Return a copy with changed fields in a nested object.
-
-        Args:
-            name: Name of the nested object: ``"exemplar"``, ``"classes"`` or ``"statistics"``.
-            fields: New values by field name; None removes a field.
-        """
-        if not fields:
-            return self
-        merged = {**(self.extra.get(name) or {}), **fields}
-        kept = {key: value for key, value in merged.items() if value is not None}
-        return replace(self, extra={**self.extra, name: kept})
-
     def with_references(self, files: Iterable[tuple[str, str | None]]) -> Self:
         """Return a copy with other reference images.
 
         Args:
             files: Path and SHA-256 of each file, in the order of `ExemplarHint.files`. The hash can be None.
         """
-        exemplar, remaining_files = self.extra["exemplar"], iter(files)
-        changed = []
-        for reference in (exemplar, *(exemplar.get("more") or ())):
-            if reference.get("path") is not None:
-                path, sha256 = next(remaining_files)
-                others = {name: value for name, value in reference.items() if name != "sha256"}
-                reference = {**others, "path": path, **({"sha256": sha256} if sha256 else {})}
-            changed.append(reference)
-        first, *more = changed
-        first = {"sha256": None, **first}
-        return self.with_fields("exemplar", {**first, "more": more or None})
+        remaining = iter(files)
+
+        def renamed(reference: R) -> R:
+            if not reference.path:
+                return reference
+            path, sha256 = next(remaining)
+            return replace(reference, path=path, sha256=sha256 or None)
+
+        first = renamed(self.exemplar)
+        return replace(self, exemplar=replace(first, more=tuple(map(renamed, first.more))))
 
     def with_label_files(self, paths: Iterable[str]) -> Self:
         """Return a copy with other paths of the label images, in the order of `ClassHints.label_files`."""
         names = [name for name in ("file", "reference_file") if getattr(self.classes, name)]
-        return self.with_fields("classes", dict(zip(names, paths, strict=True)))
+        files: dict[str, Any] = dict(zip(names, paths, strict=True))
+        return replace(self, classes=replace(self.classes, **files))
+
+    def hints(self) -> dict[str, Any]:
+        """Return the values of all kinds of guidance in the recipe by name.
+
+        An empty tuple of `boxes` is included, because it disables object detection.
+        """
+        typed = {name: getattr(self, name) for name in _DEFAULTS if getattr(self, name) != _DEFAULTS[name]}
+        return {**typed, **self.more}
 
     def kinds(self) -> tuple[str, ...]:
         """Return the kinds of hints in the recipe, such as ``"points"``."""
-        lists = [name for name in _LISTS if getattr(self, name)]
-        objects = [name for name in _OBJECTS if self.extra.get(name)]
-        return (*lists, *objects, *["label"] * (self.label is not None))
+        return tuple(name for name, value in self.hints().items() if value != ())
 
     def unknown(self) -> tuple[str, ...]:
         """Return the names of unknown fields, such as ``points[2].colour``.
 
         User-defined fields, whose names start with ``x_``, are not included.
         """
-        top_level = {name: value for name, value in self.extra.items() if name not in _PARSED_ON_ACCESS}
-        # name prefix and fields without a parser, for each JSON object of the recipe
+        top_level = {name: value for name, value in self.extra.items() if name != "image"}
+        # name prefix and unknown fields of each JSON object of the recipe
         objects: list[tuple[str, Mapping[str, Any]]] = [("", top_level)]
-        for key in _MAX_ITEMS:
-            items = getattr(self, key) or ()
+        lists: dict[str, Any] = {key: getattr(self, key) or () for key in _MAX_ITEMS}
+        lists |= {"exemplar.more": self.exemplar.more, "classes.painted": self.classes.painted}
+        for key, items in lists.items():
             objects += [(f"{key}[{index}].", item.extra) for index, item in enumerate(items)]
-        for key in ("crop", "finish", "drawing"):
+        for key in ("crop", "finish", "drawing", "exemplar", "classes", "statistics"):
             if item := getattr(self, key):
                 objects.append((f"{key}.", item.extra))
         # fields that are neither stored by the drawing pad nor user-defined
@@ -407,15 +326,6 @@ class Recipe:
                 f"unknown recipe field {name!r}; see docs/recipe.md. User-defined fields start with {_OWN!r}."
             )
         return self
-
-    def check_extra(self) -> None:
-        """Check the fields that `extra` stores and that only some models use.
-
-        Raises:
-            GuidanceError: A field is invalid.
-        """
-        for name in ("divisions", "exemplar", "statistics", "classes"):
-            getattr(self, name)  # these properties parse the field
 
     def check_inside(self, width: int, height: int) -> None:
         """Check that the recipe fits an image of ``width`` x ``height`` pixels.
@@ -444,6 +354,25 @@ class Recipe:
                 )
 
 
+R = TypeVar("R", bound=ReferenceFile)
+# defaults of the fields that contain a kind of guidance
+_DEFAULTS = {kind.name: getattr(Recipe(), kind.name) for kind in BUILT_IN if kind.name in TYPED_KINDS}
+
+
+def recipe_schema() -> dict[str, Any]:
+    """Return the JSON schema of recipes, with the registered kinds of guidance.
+
+    Examples:
+        >>> recipe_schema()["properties"]["text"]["maxLength"]
+        256
+    """
+    text = files("colorzoo.guidance").joinpath("recipe.schema.json").read_text(encoding="utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    for kind in guidance_kinds():
+        schema["properties"].setdefault(kind.name, dict(kind.schema))
+    return schema
+
+
 def is_recipe_text(source: object) -> TypeGuard[str]:
     """Return True for JSON text, which starts with a brace, and False for a path."""
     return isinstance(source, str) and source.lstrip().startswith("{")
@@ -468,8 +397,9 @@ def _load(source: str | Path) -> dict[str, Any]:
     return document
 
 
-def _parse(fields: Fields) -> Recipe:
+def _parse(document: dict[str, Any]) -> Recipe:
     """Read the fields of a recipe; unknown fields are kept in `Recipe.extra`."""
+    fields = Fields(document, "recipe")
     version = fields.read("version", PositiveInt, VERSION)
     if version > VERSION:
         raise RecipeVersionError(
@@ -483,41 +413,43 @@ def _parse(fields: Fields) -> Recipe:
         "model": fields.read("model", str),
         "strength": fields.read("strength", Annotated[float, Range(0, MAX_STRENGTH)], 1.0),
         "proposal": fields.read("proposal", str),
-        **_parse_lists(fields, version),
         "finish": fields.read("finish", Finish),
         "border": _parse_border(fields, version),
         "crop": fields.read("crop", Crop),
         "drawing": _parse_drawing(fields.read("drawing", Fields)),
-        "label": fields.read("label", NonNegativeInt),
     }
-    extra = fields.rest()  # fields that were not read above
-    if unknown_image := image.rest():
-        extra["image"] = unknown_image
-    recipe = Recipe(**known, extra=extra)
-    recipe.check_extra()
-    if recipe.width is not None and recipe.height is not None:
-        recipe.check_inside(recipe.width, recipe.height)
-    return recipe
-
-
-def _parse_lists(fields: Fields, version: int) -> dict[str, tuple[Any, ...]]:
-    """Read the lists of points, strokes, areas and other hints that a recipe contains."""
-    reach: ReachName = "everywhere" if version == 1 else DEFAULT_REACH
+    # kinds of guidance
+    more: dict[str, Any] = {}
+    for kind in guidance_kinds():
+        value = fields.take(kind.name)
+        if value is None:
+            continue
+        if kind.name == "points" and version == 1 and isinstance(value, list):  # other default reach
+            value = [
+                {**item, "reach": "everywhere"}
+                if isinstance(item, dict) and item.get("reach") is None
+                else item
+                for item in value
+            ]
+        parsed = kind.parse(value, f"{fields.name}.{kind.name}")
+        (known if kind.name in _DEFAULTS else more)[kind.name] = parsed
+    # other lists
     parsers: Mapping[str, Callable[[Fields], Any]] = {
-        "points": lambda item: _parse_point(item, reach),
-        "scribbles": lambda item: item.parse(Stroke),
+        "divisions": lambda item: item.parse(Division, closed=bool(item.take("closed"))),
         "healing": lambda item: item.parse(Stroke),
-        "regions": lambda item: item.parse(RegionColor),
-        "boxes": _parse_box,
         "areas": parse_area,
         "paint": parse_paint,
         "replacements": parse_replacement,
     }
-    present = {name: parse for name, parse in parsers.items() if fields.get(name) is not None}
-    return {
-        name: tuple(map(parse, fields.read_list(name, Fields, _MAX_ITEMS[name])))
-        for name, parse in present.items()
-    }
+    for name, parse in parsers.items():
+        known[name] = tuple(map(parse, fields.read_list(name, Fields, _MAX_ITEMS[name])))
+    extra = fields.rest()  # fields that were not read above
+    if unknown_image := image.rest():
+        extra["image"] = unknown_image
+    recipe = Recipe(**known, more=more, extra=extra)
+    if recipe.width is not None and recipe.height is not None:
+        recipe.check_inside(recipe.width, recipe.height)
+    return recipe
 
 
 def _parse_drawing(fields: Fields | None) -> DrawingSettings | None:
@@ -533,19 +465,3 @@ def _parse_border(fields: Fields, version: int) -> BorderSetting:
     if value is None and version == 1:
         return "none"  # recipes of version 1 colorize the whole image
     return read_border(value, f"{fields.name}.border")
-
-
-def _parse_point(fields: Fields, reach: ReachName) -> PointHint:
-    if fields.get("color") is None and fields.get("ab") is None:
-        raise GuidanceError(f"{fields.name}.color is missing; expected '#rrggbb'")
-    return fields.parse(PointHint, reach=fields.read("reach", Reach, reach))
-
-
-def _parse_box(fields: Fields) -> BoxHint:
-    box = fields.parse(BoxHint)
-    if not (box.width > 0 and box.height > 0):
-        raise GuidanceError(
-            f"{fields.name} must have width and height above 0, got width {box.width:g} and height "
-            f"{box.height:g}"
-        )
-    return box

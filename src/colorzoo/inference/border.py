@@ -26,7 +26,7 @@ from torch import Tensor
 
 from colorzoo.color.levels import lightness_of_levels
 from colorzoo.errors import GuidanceError, OtherImageError
-from colorzoo.guidance import Mask, Recipe
+from colorzoo.guidance import Mask, Recipe, guidance_kind
 from colorzoo.guidance.areas import KeptColors
 from colorzoo.guidance.border import BorderSetting, Rectangle
 from colorzoo.image_io.formats import open_image
@@ -437,14 +437,7 @@ def crop_recipe(
             mask = Mask.of(area.mask.array()[np.ix_(rows, columns)])
         kept = None if area.kept is None else _crop_kept(area.kept, image_size, inside)
         areas.append(replace(area, path=_shift_path(area.path, inside), mask=mask, kept=kept))
-    # move painted classes and region divisions
-    extra = dict(recipe.extra)
-    for name, inner in (("classes", "painted"), ("divisions", None)):
-        if not extra.get(name):
-            continue
-        items = extra[name] if inner is None else extra[name].get(inner) or ()
-        cut = [{**item, "path": [list(c) for c in _shift_path(item["path"], inside)]} for item in items]
-        extra[name] = cut if inner is None else {**extra[name], inner: cut}
+    painted = tuple(replace(each, path=_shift_path(each.path, inside)) for each in recipe.classes.painted)
     # `healing` keeps coordinates of the whole image, because callers heal the image before they crop
     cropped = replace(
         recipe,
@@ -459,7 +452,9 @@ def crop_recipe(
         areas=tuple(areas),
         paint=tuple(replace(stroke, path=_shift_path(stroke.path, inside)) for stroke in recipe.paint),
         crop=None,  # the crop applies to the whole image
-        extra=extra,
+        classes=replace(recipe.classes, painted=painted),
+        divisions=tuple(replace(each, path=_shift_path(each.path, inside)) for each in recipe.divisions),
+        more={name: guidance_kind(name).moved(value, inside) for name, value in recipe.more.items()},
     )
     dropped_count = len(recipe.points) - len(points)
     if not dropped_count:

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from colorzoo.errors import ColorzooError, GuidanceError, UntrainedWarning
 from colorzoo.factory import create_coloring_model
 from colorzoo.files import digest_of
-from colorzoo.guidance import DrawingSettings, Exemplar, Guidance, Recipe
+from colorzoo.guidance import DrawingSettings, Exemplar, Guidance, Recipe, guidance_kind
 from colorzoo.guidance.border import BORDER_NAMES, BorderSetting, read_border
 from colorzoo.guidance.hints import points_to_hints, resize_maps
 from colorzoo.guidance.recipe import MAX_STRENGTH
@@ -122,8 +122,8 @@ class Colorizer:
             values near 0 give vivid but blotchy colors (the mode). None uses the default of the model.
 
     Raises:
-        ColorzooError: The model, device or setting is unknown, the weights are missing or untrained, or the
-            engine does not support the model.
+        ColorzooError: The model, device, setting or kind of guidance is unknown, the weights are missing or
+            untrained, or the engine does not support the model.
     """
 
     def __init__(
@@ -157,6 +157,8 @@ class Colorizer:
         else:
             self.name = model = choose_model(name=model, weights=weights)
         loaded = load_model(model, weights, self.settings, allow_untrained=allow_untrained)
+        for kind in loaded.accepts:
+            guidance_kind(kind)  # raises an error for an unknown kind
         self.size = size or loaded.working_size
         torch_device = choose_device(device)
         if not self.is_registered:

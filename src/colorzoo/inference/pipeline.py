@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, cast
@@ -21,25 +21,16 @@ from colorzoo.abilities import (
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import (
     Area,
-    Boxes,
-    ClassMap,
     DrawingSettings,
-    Exemplar,
-    GlobalStatistics,
     Guidance,
     PaintStroke,
     PointHint,
     Points,
     Reach,
     Regions,
-    Scribbles,
+    guidance_kind,
 )
-from colorzoo.guidance.hints import (
-    boxes_of,
-    global_statistics,
-    rasterize_points,
-    rasterize_scribbles,
-)
+from colorzoo.guidance.hints import boxes_of, rasterize_points
 from colorzoo.inference.full_size import map_size
 from colorzoo.inference.result import NOTHING_TO_COLOR, ColorizedImage
 from colorzoo.inference.steps.areas import (
@@ -300,88 +291,58 @@ def _weaken_points(task: ColorizeTask, strong: Tensor) -> Tensor:
 
 def _guidance(task: ColorizeTask, points: Points | None) -> Guidance:
     """Return the guidance of a prediction: points, and the other kinds that the model accepts."""
-    readers: dict[str, Callable[[ColorizeTask], Any]] = {
-        "exemplar": _exemplar,
-        "statistics": _statistics,
-        "label": _label,
-        "classes": _class_map,
-        "regions": _regions,
-        "boxes": _boxes,
-        "scribbles": _strokes,
-    }
-    # models propose regions and detect boxes, and scribbles include the boundaries of object areas
-    used = {*task.kinds, "regions", "boxes", "scribbles"}.intersection(task.network.model.accepts)
-    return Guidance(points=points, **{kind: read(task) for kind, read in readers.items() if kind in used})
+    recipe, model, given = task.recipe, task.network.model, task.tensors
+    accepted = model.accepts
+    # tensors of the caller, and hints of the recipe as tensors
+    values = recipe.hints()
+    hints: dict[str, Any] = {kind: given.get(kind) for kind in given.kinds() if kind in accepted}
+    for kind, value in values.items():
+        if kind in accepted and kind != "points":
+            hints[kind] = guidance_kind(kind).tensors(value, task.lightness, task.image_size)
+    hints["points"] = points
+    # reference, with its embedding if the model encodes references
+    if "exemplar" in accepted:
+        exemplar = task.reference
+        if exemplar is not None and exemplar.embedding is None and isinstance(model, ExemplarModel):
+            exemplar = task.run(task.network.embed_exemplar, exemplar)
+        if exemplar is not None and recipe.exemplar.alpha is not None:
+            exemplar = replace(exemplar, alpha=recipe.exemplar.alpha)
+        hints["exemplar"] = given.exemplar if exemplar is None else exemplar
+    # classes of the image and of its reference
+    if "classes" in accepted:
+        hints["classes"] = given.classes
+        if given.classes is None and "classes" in values and not _lacks_classes(task):
+            from colorzoo.inference.steps.classes import read_classes  # few recipes have classes
 
+            reference = task.reference if "exemplar" in accepted else None
+            hints["classes"] = task.run(
+                read_classes, task.network, recipe, task.lightness, reference, key=repr(recipe.classes)
+            )
+    # proposed regions with the divisions and the colors of the recipe
+    if "regions" in accepted:
+        hints["regions"] = given.regions
+        if given.regions is None and isinstance(model, RegionModel):
+            from colorzoo.inference.steps.regions import color_regions
 
-def _exemplar(task: ColorizeTask) -> Exemplar | None:
-    """Return the reference, with its embedding if the model encodes references."""
-    exemplar = task.reference
-    if exemplar is None:
-        return task.tensors.exemplar
-    if exemplar.embedding is None and isinstance(task.network.model, ExemplarModel):
-        exemplar = task.run(task.network.embed_exemplar, exemplar)
-    alpha = task.recipe.exemplar.alpha
-    return exemplar if alpha is None else replace(exemplar, alpha=alpha)
-
-
-def _statistics(task: ColorizeTask) -> GlobalStatistics:
-    statistics = task.tensors.statistics
-    return global_statistics(task.recipe.statistics) if statistics is None else statistics
-
-
-def _label(task: ColorizeTask) -> Tensor | None:
-    label = task.recipe.label
-    return task.tensors.label if label is None else torch.tensor([label])
-
-
-def _class_map(task: ColorizeTask) -> ClassMap | None:
-    """Return the classes of the image and of its reference."""
-    if task.tensors.classes is not None or _lacks_classes(task):
-        return task.tensors.classes
-    from colorzoo.inference.steps.classes import read_classes  # few recipes have classes
-
-    reference = task.reference if "exemplar" in task.network.model.accepts else None
-    key = repr(task.recipe.extra["classes"])
-    return task.run(read_classes, task.network, task.recipe, task.lightness, reference, key=key)
+            divided, colors = divided_regions(task), recipe.regions
+            key = recipe.divisions, repr(colors)
+            hints["regions"] = task.run(color_regions, divided, colors, key=key)
+    # objects that the model detects, unless boxes or object areas disable the detection
+    objects = _areas(task, "thing")
+    if "boxes" in accepted and recipe.boxes is None:
+        if objects:
+            hints["boxes"] = boxes_of((), *task.image_size)
+        elif given.boxes is None and isinstance(model, DetectionModel):
+            hints["boxes"] = task.run(task.network.find_objects, task.lightness)
+    # boundaries of object areas
+    if "scribbles" in accepted and objects:
+        hints["scribbles"] = strokes_of_areas(hints.get("scribbles"), _drawn_areas(task, objects))
+    return Guidance().with_hints(**hints)
 
 
 def _lacks_classes(task: ColorizeTask) -> bool:
     """Return whether the recipe requires predicted classes that the model cannot provide."""
     return not isinstance(task.network.model, SegmentationModel) and not task.recipe.classes.file
-
-
-def _regions(task: ColorizeTask) -> Regions | None:
-    """Return the proposed regions with the divisions and the colors of the recipe."""
-    if task.tensors.regions is not None or not isinstance(task.network.model, RegionModel):
-        return task.tensors.regions
-    from colorzoo.inference.steps.regions import color_regions
-
-    colors = task.recipe.regions
-    key = task.recipe.divisions, repr(colors)
-    return task.run(color_regions, divided_regions(task), colors, key=key)
-
-
-def _boxes(task: ColorizeTask) -> Boxes | None:
-    """Return the boxes of the recipe, or else the boxes of the objects that the model detects."""
-    boxes = task.recipe.boxes
-    if boxes is None and _areas(task, "thing"):
-        boxes = ()  # object areas disable the detection
-    if boxes is not None:
-        return boxes_of(boxes, *task.image_size)
-    if task.tensors.boxes is None and isinstance(task.network.model, DetectionModel):
-        return task.run(task.network.find_objects, task.lightness)
-    return task.tensors.boxes
-
-
-def _strokes(task: ColorizeTask) -> Scribbles | None:
-    """Rasterize the scribbles and the boundaries of object areas."""
-    strokes, objects = task.tensors.scribbles, _areas(task, "thing")
-    if task.recipe.scribbles:
-        strokes = rasterize_scribbles(task.recipe.scribbles, *task.image_size, map_size(task.lightness))
-    if not objects:
-        return strokes
-    return strokes_of_areas(strokes, _drawn_areas(task, objects))
 
 
 def proposed_regions(task: ColorizeTask) -> Regions:
@@ -496,8 +457,7 @@ def predict_regions(task: ColorizeTask) -> tuple[Prediction, Tensor]:
 
 def _plain_task(task: ColorizeTask) -> ColorizeTask:
     """Return the task without points, strokes, region colors and divisions of regions."""
-    extra = {name: value for name, value in task.recipe.extra.items() if name != "divisions"}
-    recipe = replace(task.recipe, points=(), scribbles=(), regions=(), extra=extra)
+    recipe = replace(task.recipe, points=(), scribbles=(), regions=(), divisions=())
     tensors = replace(task.tensors, points=None, scribbles=None, regions=None)
     return replace(task, recipe=recipe, tensors=tensors)
 
@@ -614,9 +574,8 @@ def _region_notes(task: ColorizeTask) -> tuple[str, ...]:
 def _ignored_notes(task: ColorizeTask) -> list[str]:
     """Return a note for each kind of guidance that the model does not support."""
     name, model, accepts = task.network.name, task.network.model, task.network.model.accepts
-    titles = {"exemplar": "references", "label": "image labels"}
     unsupported = (kind for kind in task.kinds if kind not in accepts and kind != "points")
-    ignored = [titles.get(kind, kind) for kind in unsupported]
+    ignored = [guidance_kind(kind).title or kind for kind in unsupported]
     if "classes" in accepts and "classes" in task.recipe.kinds() and _lacks_classes(task):
         ignored.append("classes without label images")
     if _areas(task, "thing") and "boxes" not in accepts and "scribbles" not in accepts:

@@ -105,7 +105,9 @@ def recipe_reference_files(guidance: Guidance | Recipe, folder: Path | None) -> 
     """
     if folder is None or isinstance(guidance, Guidance):
         return []
-    found = [(folder / file.path, file.weight) for file in guidance.exemplar.files]
+    found = [
+        (folder / file.path, 1.0 if file.weight is None else file.weight) for file in guidance.exemplar.files
+    ]
     for path, _ in found:
         if reason := explain_irregular_file(path):
             raise GuidanceError(f"recipe.exemplar.path: {reason}")

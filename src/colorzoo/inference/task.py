@@ -198,11 +198,11 @@ class ColorizeTask:
         """Guidance on which predictions depend, except points, as a part of keys of `results`."""
         recipe, tensors = self.recipe, self.tensors
         objects = tuple(area for area in recipe.areas if area.action == "thing")
-        extra = {name: value for name, value in recipe.extra.items() if name != "divisions"}
         divisions = recipe.divisions if isinstance(self.network.model, RegionModel) else ()
         strokes = recipe.scribbles, tensors.scribbles is None
         regions = recipe.regions, tensors.regions is None
-        return repr((objects, recipe.boxes, divisions, recipe.label, extra, strokes, regions))
+        objects_of_image = recipe.exemplar, recipe.classes, recipe.statistics, recipe.label, recipe.more
+        return repr((objects, recipe.boxes, divisions, objects_of_image, strokes, regions))
 
     @cached_property
     def kinds(self) -> tuple[str, ...]:
@@ -240,7 +240,7 @@ def read_recipe(source: Mapping[str, Any] | str | Path) -> Recipe:
         GuidanceError: The text is not a recipe, or the recipe has an unknown field.
     """
     recipe, folder = Recipe.from_json(source).check_known(), recipe_folder(source)
-    if folder is None or "classes" not in recipe.extra:
+    if folder is None:
         return recipe
     return recipe.with_label_files(str(folder / file) for file in recipe.classes.label_files)
 

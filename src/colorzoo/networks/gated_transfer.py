@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from colorzoo.card import GuidanceKind
 from colorzoo.guidance import Guidance
 from colorzoo.networks.blocks import InstanceNorm, is_traced, pad_to_multiple, scaled_width
 from colorzoo.networks.levels import cosines, normalized_level, normalized_stack, resize_and_concatenate
@@ -194,7 +193,7 @@ class GatedColorization:
         reference_side: Side of the resized reference in pixels.
     """
 
-    accepts: frozenset[GuidanceKind] = frozenset({"exemplar"})
+    accepts: frozenset[str] = frozenset({"exemplar"})
     stride: ClassVar[int]
     network: Any
     reference_side: int

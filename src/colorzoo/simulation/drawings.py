@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from colorzoo.card import GuidanceKind
 from colorzoo.color import rgb_to_lab
 from colorzoo.drawing.lines import INK, LineArt
 from colorzoo.drawing.regions import find_regions
@@ -106,7 +105,7 @@ class DrawingPoints:
 
     order: Order = "random"
     side: int = 6
-    kind: ClassVar[GuidanceKind] = "points"
+    kind: ClassVar[str] = "points"
     adaptive: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

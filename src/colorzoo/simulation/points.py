@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.card import GuidanceKind
 from colorzoo.color import rgb_to_lab
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Points
@@ -194,7 +193,7 @@ class UniformPoints:
 
     side: int = 6
     aligned: bool = False
-    kind: ClassVar[GuidanceKind] = "points"
+    kind: ClassVar[str] = "points"
     adaptive: ClassVar[bool] = False
 
     def begin(self, target: TargetImage, first: SessionResult, model: object) -> InputFunction:
@@ -229,7 +228,7 @@ class MostWrongPoints:
     """
 
     side: int = 6
-    kind: ClassVar[GuidanceKind] = "points"
+    kind: ClassVar[str] = "points"
     adaptive: ClassVar[bool] = True
 
     def begin(self, target: TargetImage, first: SessionResult, model: object) -> InputFunction:
@@ -267,7 +266,7 @@ class ProposedPoints:
     """
 
     side: int = 6
-    kind: ClassVar[GuidanceKind] = "points"
+    kind: ClassVar[str] = "points"
     adaptive: ClassVar[bool] = True
 
     def begin(self, target: TargetImage, first: SessionResult, model: object) -> InputFunction:

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from colorzoo.abilities import RegionModel
-from colorzoo.card import GuidanceKind
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Regions
 from colorzoo.guidance.color_statistics import region_means
@@ -44,7 +43,7 @@ class PriorityRegions:
     """
 
     order: Order = "proposed"
-    kind: ClassVar[GuidanceKind] = "regions"
+    kind: ClassVar[str] = "regions"
     adaptive: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -86,7 +85,7 @@ class SuperpixelRegions:
 
     count: int = 30
     compactness: float = 0.1
-    kind: ClassVar[GuidanceKind] = "regions"
+    kind: ClassVar[str] = "regions"
     adaptive: ClassVar[bool] = False
 
     def begin(self, target: TargetImage, first: SessionResult, model: object) -> InputFunction:

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.card import GuidanceKind
 from colorzoo.color import sobel, sobel_gradients
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Guidance, Scribbles
@@ -193,7 +192,7 @@ class BledEdgeScribbles:
     width: int = 5
     jitter: float = 0.0
     coverage: float = 1.0
-    kind: ClassVar[GuidanceKind] = "scribbles"
+    kind: ClassVar[str] = "scribbles"
     adaptive: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

@@ -9,12 +9,11 @@ order. The method ``propose_points(lightness, guidance)`` returns the row and co
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from torch import Tensor
 
-from colorzoo.card import GuidanceKind
 from colorzoo.guidance import Guidance
 
 
@@ -74,7 +73,7 @@ class SimulatedUser(Protocol):
     """Interface of simulated users, which derive guidance from the ground truth."""
 
     @property
-    def kind(self) -> GuidanceKind:
+    def kind(self) -> str:
         """Kind of guidance that the user provides."""
 
     @property
@@ -173,6 +172,5 @@ def play(
 
 
 def merged(base: Guidance, more: Guidance) -> Guidance:
-    """Return a copy of the guidance ``base``, updated with all fields of ``more`` except None."""
-    hints = {each.name: getattr(more, each.name) for each in fields(more)}
-    return replace(base, **{name: hint for name, hint in hints.items() if hint is not None})
+    """Return a copy of the guidance ``base``, updated with all hints of ``more``."""
+    return base.with_hints(**{kind: more.get(kind) for kind in more.kinds()})

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
-from colorzoo.card import GuidanceKind
 from colorzoo.errors import GuidanceError
 from colorzoo.guidance import Exemplar, GlobalStatistics, Guidance, statistics_of
 from colorzoo.simulation.session import InputFunction, SessionResult, TargetImage
@@ -27,7 +26,7 @@ class ExemplarUser:
         ('exemplar',)
     """
 
-    kind: ClassVar[GuidanceKind] = "exemplar"
+    kind: ClassVar[str] = "exemplar"
     adaptive: ClassVar[bool] = False
 
     def begin(self, target: TargetImage, first: SessionResult, model: object) -> InputFunction:
@@ -60,7 +59,7 @@ class TrueStatistics:
     """
 
     give: GivenStatistics = "histogram"
-    kind: ClassVar[GuidanceKind] = "statistics"
+    kind: ClassVar[str] = "statistics"
     adaptive: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

@@ -17,7 +17,8 @@ Run the checks on one thread (``torch.set_num_threads(1)``), which is faster for
 starts processes, so a script requires the guard ``if __name__ == "__main__":``.
 """
 
-from colorzoo.engines.samples import sample_guidance, sample_image, sample_input
+from colorzoo.engines.samples import sample_guidance, sample_input
+from colorzoo.randomness import sample_image
 from colorzoo.testing.models import ContractError, contract_test_model
 from colorzoo.testing.samples import sample_batch, write_sample_images
 from colorzoo.testing.suite import Check, contract_checks

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import get_args
 
 import torch
 
-from colorzoo.card import GuidanceKind, ModelCard
+from colorzoo.card import ModelCard
 from colorzoo.engines.export import TOLERANCE, compare_traced, graph_samples, require_onnx, write_graph
 from colorzoo.engines.samples import Size, sample_guidance
 from colorzoo.factory import build_model
-from colorzoo.guidance import Guidance
+from colorzoo.guidance import Guidance, guidance_kind, guidance_kinds
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import AbPrediction, RgbPrediction
 from colorzoo.registry import load_model_class, load_task_class
@@ -42,6 +40,8 @@ def check_card_matches_class(card: ModelCard) -> None:
     task, model_class = load_task_class(card), load_model_class(card)
     require(issubclass(task, ColorizationModule), f"{card.task} is not a ColorizationModule")
     require(issubclass(model_class, ColoringModel), f"{card.model} is not a ColoringModel")
+    for kind in card.guidance:
+        guidance_kind(kind)  # raises an error for an unknown kind
     declared = (frozenset(card.guidance), card.input, card.output)
     with torch.device("meta"):  # build the model, because an add-on accepts the guidance of its backbone
         model = build_model(task, card.hparams).model
@@ -114,12 +114,12 @@ def check_guidance(card: ModelCard) -> None:
     automatic, guided = predict(model, lightness, Guidance()), predict(model, lightness, everything)
     is_same = torch.equal(automatic, predict(model, lightness, None))
     require(is_same, "guidance=None and guidance=Guidance() give different predictions")
-    for kind in get_args(GuidanceKind):
+    for kind in [each.name for each in guidance_kinds()]:
         alone = predict(model, lightness, sample_guidance([kind], _SIZE))
         if kind not in card.guidance:
             require(torch.equal(alone, automatic), f"the model does not accept {kind} but depends on it")
             continue
-        without = predict(model, lightness, replace(everything, **{kind: None}))
+        without = predict(model, lightness, everything.with_hints(**{kind: None}))
         has_effect = max(difference(alone, automatic), difference(guided, without)) > _ROUNDING
         require(has_effect, f"the model accepts {kind} but ignores it")
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from PIL import Image
 
 from colorzoo.card import ModelCard
 from colorzoo.data import Batch
-from colorzoo.engines.samples import Size, sample_image
+from colorzoo.engines.samples import Size
+from colorzoo.guidance import guidance_kind
+from colorzoo.guidance.hints import TYPED_KINDS
+from colorzoo.randomness import sample_image
 
 
 def sample_batch(size: Size, *, batch: int = 2, seed: int = 0, labels: bool = False) -> Batch:
@@ -37,9 +41,15 @@ def sample_batch(size: Size, *, batch: int = 2, seed: int = 0, labels: bool = Fa
 
 
 def contract_test_batch(card: ModelCard, batch: int, *, seed: int = 0) -> Batch:
-    """Return a training batch in the size of the model contract tests, with labels if the model uses them."""
+    """Return a training batch in the size of the model contract tests.
+
+    The batch contains labels, and hints without an attribute of `Guidance`, if the model accepts them.
+    """
     size, labels = (card.contract_test.size,) * 2, "label" in card.guidance
-    return sample_batch(size, batch=batch, seed=seed, labels=labels)
+    samples: dict[str, Any] = {**sample_batch(size, batch=batch, seed=seed, labels=labels)}
+    for kind in set(card.guidance) - TYPED_KINDS - samples.keys():
+        samples[kind] = guidance_kind(kind).sample(size, batch, seed)
+    return cast(Batch, samples)
 
 
 def write_sample_images(folder: Path, count: int = 4, size: Size = (40, 48), classes: int = 0) -> list[Path]:

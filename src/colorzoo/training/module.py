@@ -16,12 +16,13 @@ from lightning.pytorch import LightningDataModule, LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 
-from colorzoo.card import GuidanceKind, InputKind, OutputKind
+from colorzoo.card import InputKind, OutputKind
 from colorzoo.color import rgb_to_lab
 from colorzoo.data.dataset import Batch, sketches_of
 from colorzoo.data.module import ImageDataModule
 from colorzoo.errors import ColorzooError, DataError, WeightsError
 from colorzoo.guidance import Guidance
+from colorzoo.guidance.hints import TYPED_KINDS
 from colorzoo.model import ColoringModel
 from colorzoo.prediction import Prediction, clip_colors
 from colorzoo.randomness import image_generators
@@ -106,7 +107,7 @@ class ColorizationModule(LightningModule):
     validation_points: tuple[int, ...] = ()
     validation_names: tuple[str, ...] = ()
 
-    accepts = _ModelAttribute[frozenset[GuidanceKind]]()
+    accepts = _ModelAttribute[frozenset[str]]()
     input_kind = _ModelAttribute[InputKind]()
     output_kind = _ModelAttribute[OutputKind]()
     trained = _ModelAttribute[bool]()
@@ -431,8 +432,12 @@ class ColorizationModule(LightningModule):
             network_input = sketches_of(batch)
             batch = {**batch, "sketch": network_input}  # the guidance uses the same sketches
         for setting, guidance in self.validation_guidances(batch, lab):
-            if "label" in self.accepts and guidance.label is None:
-                guidance = replace(guidance, label=batch.get("label"))
+            # labels, and hints without an attribute of `Guidance`, such as text; `batch["seed"]` seeds the
+            # augmentation, and models that sample use their default seed
+            kinds = (self.accepts - TYPED_KINDS - {"seed"}) | ({"label"} & self.accepts)
+            for kind in kinds & batch.keys():
+                if guidance.get(kind) is None:
+                    guidance = guidance.with_hints(**{kind: cast(Mapping[str, Any], batch)[kind]})
             colors = clip_colors(self(network_input, guidance), network_input)
             inputs = metric_inputs(batch, lab, colors, guidance, metrics.used_inputs())
             metrics.update(setting, inputs)

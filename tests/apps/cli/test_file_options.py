@@ -31,12 +31,12 @@ from tiny_video import scene, write_video
 
 SMALL, FULL = "size=1m", "size=4k"
 NOT_FILES = {  # options with text that does not name a file
-    "colorize": "point reach box finish crop border model device engine reassigned",
+    "colorize": "point reach box finish crop border model device engine reassigned hints",
     "stylize": "model device",
     "video": "model device border",
     "evaluate": "interactions metrics compare device",
     "data verify": "layout",
-    "models": "pattern",
+    "models": "pattern guidance",
     "studio": "model device host allow_host",
     "weights fetch": "name tag",
     "weights verify": "name",

@@ -375,3 +375,39 @@ def test_pad_leaves_saved_edits_without_a_question(empty_pad: BrowserPad, photo:
     fill_storage(empty_pad)
     empty_pad.open_ready(photo)  # the other photo has no edits
     assert len(empty_pad.points()) == 1
+
+
+def test_fields_of_other_kinds_of_guidance_change_the_recipe(
+    browser: Any, address: str, photo: Path, tmp_path: Path
+) -> None:
+    """The server does not know the kinds, so only the recipe and its undo steps are tested."""
+    kinds = {"text": "text", "warmth": "number", "era": "choice", "sky": "image"}
+
+    def offer(hello: dict[str, Any]) -> None:
+        hello["kinds"] = [
+            {"name": name, "widget": widget, "title": "", "choices": ["1900", "1950"]}
+            for name, widget in kinds.items()
+        ]
+        for model in hello["models"]:
+            model["guidance"] = ["points", "text", "warmth", "era", "sky"]
+
+    pad = BrowserPad(browser, address, offer)
+    pad.open_ready(photo)
+    pad.tab("reference")
+    fields = {name: pad.page.locator(f"[data-kind={name}]") for name in kinds}
+    fields["text"].fill("red car")
+    fields["warmth"].fill("0.5")
+    fields["warmth"].press("Tab")
+    fields["era"].select_option("1950")
+    (tmp_path / "sky.png").write_bytes(exemplar_file())
+    fields["sky"].set_input_files(tmp_path / "sky.png")
+    pad.page.wait_for_function("() => colorzooPad.recipe().sky")
+    recipe = pad.recipe()
+    assert (recipe["text"], recipe["warmth"], recipe["era"]) == ("red car", 0.5, "1950")
+    assert recipe["sky"].startswith("data:image/png;base64,")
+    fields["text"].fill("")
+    fields["text"].press("Tab")
+    assert "text" not in pad.recipe()
+    pad.page.click("[data-action=undo]")
+    assert pad.recipe()["text"] == fields["text"].input_value() == "red car"
+    pad.close()

@@ -38,6 +38,7 @@ from colorzoo.guidance import (
     Reach,
     Recipe,
     format_hex,
+    guidance_kind,
     parse_border,
     parse_crop_text,
     parse_finish_text,
@@ -93,16 +94,23 @@ def colorize_images(args: ColorizeOptions) -> int:
     files = _file_colorizer(args)
     uses_default_model = requested_model(args.model, files.guidance, args.weights) is None
     print_result = partial(_print_result, args, uses_default_model)
-    tasks, results = _plan(args, files, print_result)
-    if len(tasks) > _MANY:
-        print_line(f"colorzoo: {len(tasks):,} images will be colorized", sys.stderr)
-    if args.dry_run:
-        planned = [task.result("planned") for task in tasks]
-        for result in planned:
-            print_result(result)
+    results: list[FileResult] = []
+    for sample in range(1, args.samples + 1):
+        if args.samples > 1:  # each sample has its own seed
+            assert isinstance(files.guidance, Recipe)
+            seed = files.guidance.more.get("seed", 0) + (sample > 1)
+            recipe = replace(files.guidance, more={**files.guidance.more, "seed": seed})
+            files = replace(files, guidance=recipe)
+        tasks, planned = _plan(args, files, print_result, sample)
         results += planned
-    elif tasks:
-        results += _run(args, files, tasks, print_result)
+        if len(tasks) > _MANY:
+            print_line(f"colorzoo: {len(tasks):,} images will be colorized", sys.stderr)
+        if args.dry_run:
+            for task in tasks:
+                results.append(task.result("planned"))
+                print_result(results[-1])
+        elif tasks:
+            results += _run(args, files, tasks, print_result)
     # print the outcome, and list the failed images
     if args.json:
         print(json.dumps([asdict(result) for result in results], indent=1))
@@ -198,9 +206,15 @@ def _print_result(args: ColorizeOptions, is_default: bool, result: FileResult) -
 
 
 def _plan(
-    args: ColorizeOptions, files: FileColorizer, print_result: PrintResult
+    args: ColorizeOptions, files: FileColorizer, print_result: PrintResult, sample: int
 ) -> tuple[list[FileTask], list[FileResult]]:
     """Find images, choose their output files, and print images that cannot be colorized.
+
+    Args:
+        args: Options.
+        files: Model, recipe and settings of the sample.
+        print_result: Function that prints a result.
+        sample: Number of the sample; see `plan_outputs`.
 
     Raises:
         ImageError: ``--output`` cannot be used for these images.
@@ -215,6 +229,7 @@ def _plan(
         overwrite=args.overwrite,
         listed=listed,
         extension=f".{args.format}" if args.format else None,
+        sample=sample,
     )
     inputs: set[tuple[int, int] | None] = set()
     if any(os.path.lexists(path) for path, _ in outputs):  # a missing output cannot be an input
@@ -267,18 +282,19 @@ def _recipe(args: ColorizeOptions) -> Recipe:
     """
     recipe = read_recipe(Path(args.recipe)) if args.recipe else Recipe()
     label_images = {"file": args.classes, "reference_file": args.reference_classes}
-    given_images = {name: path for name, path in label_images.items() if path}
+    given_images: dict[str, Any] = {name: path for name, path in label_images.items() if path}
     if given_images:
-        recipe = recipe.with_fields("classes", given_images)
-    statistics: dict[str, object] = {}
+        recipe = replace(recipe, classes=replace(recipe.classes, **given_images))
+    statistics: dict[str, Any] = {}
     if args.histogram_of:
         image = read_image(Path(args.histogram_of))
         require_color(image, args.histogram_of)
-        statistics["histogram"] = describe_statistics(image)["histogram"]
+        statistics["histogram"] = tuple(describe_statistics(image)["histogram"])
     if args.saturation is not None:
         statistics["saturation"] = args.saturation
     if statistics:
-        recipe = recipe.with_fields("statistics", statistics)
+        recipe = replace(recipe, statistics=replace(recipe.statistics, **statistics))
+    hints = {kind: guidance_kind(kind).parse(text, f"--{kind}") for kind, text in args.hints.items()}
     # without other boxes, `--box none` gives an empty tuple, which disables object detection
     boxes = recipe.boxes
     if args.box:
@@ -297,6 +313,7 @@ def _recipe(args: ColorizeOptions) -> Recipe:
         crop=recipe.crop if args.crop is None else parse_crop_text(args.crop, "--crop"),
         finish=recipe.finish if args.finish is None else parse_finish_text(args.finish, "--finish"),
         label=recipe.label if args.label is None else args.label,
+        more={**recipe.more, **hints},
         drawing=replace(recipe.drawing or DrawingSettings(), **drawing) if drawing else recipe.drawing,
     )
 

@@ -93,6 +93,12 @@ class ColorizeOptions(ModelOptions, ColorSettings):
     label: NonNegativeInt | None = option(
         None, "class number of the whole image, for models with label guidance", COLORS, metavar="N"
     )
+    samples: Annotated[int, Range(1, 1000)] = option(
+        1,
+        "number of results of a model that samples, with the seeds N, N+1, ... of --seed (default: 1)",
+        COLORS,
+    )
+    hints: dict[str, str] = option({}, "other kinds of guidance by name, such as text", COLORS)
     classes: str | None = option(
         None,
         "label image for IMAGE; its pixel values are class numbers",

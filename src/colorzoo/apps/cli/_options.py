@@ -14,6 +14,7 @@ from types import NoneType
 from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 from colorzoo.errors import ColorzooError
+from colorzoo.guidance import guidance_kinds
 from colorzoo.settings import Range
 
 _NEGATIVE = re.compile(r"-\.?\d")
@@ -62,6 +63,12 @@ class Command:
                 groups[title] = parser.add_argument_group(title)
             _add_option(groups[title], field, hints[field.name])
         parsed = vars(parser.parse_args(_prepare_words(words)))
+        # collect the options of kinds of guidance, which have names such as `hints.text`
+        for name in [name for name in parsed if "." in name]:
+            option, _, kind = name.partition(".")
+            value = parsed.pop(name)
+            if value is not None:
+                parsed[option] = {**(parsed.get(option) or {}), kind: value}
         options = self.options(**{option: value for option, value in parsed.items() if value is not None})
         for field in fields(options):
             kind = field.metadata["writes"]
@@ -126,6 +133,12 @@ def _add_option(parser: Any, field: Field[Any], hint: Any) -> None:
         hint: Type of the field, ``T`` or ``T | None``, where ``T`` may be annotated with a `Range`. Values of
             types that are not listed below stay text.
     """
+    if hint == dict[str, str]:
+        for kind in guidance_kinds():
+            if kind.help:
+                flag, choices = f"--{kind.name.replace('_', '-')}", kind.choices or None
+                parser.add_argument(flag, dest=f"{field.name}.{kind.name}", help=kind.help, choices=choices)
+        return
     metadata = {name: field.metadata[name] for name in ("help", "metavar", "nargs")}
     settings = {name: value for name, value in metadata.items() if value is not None}
     value_type = hint
@@ -193,6 +206,8 @@ def _texts(options: Any, field: Field[Any]) -> list[str]:
     """Return the values of an option that are paths or text."""
     value = getattr(options, field.name)
     values = value if isinstance(value, list | tuple) else [value]
+    if isinstance(value, dict):
+        values = list(value.values())
     return [str(each) for each in values if isinstance(each, str | Path)]
 
 

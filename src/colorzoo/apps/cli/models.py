@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 
 from colorzoo.apps.cli._options import Command
-from colorzoo.card import GuidanceKind, ModelCard
+from colorzoo.card import ModelCard
 from colorzoo.console import print_table
 from colorzoo.registry import DEFAULT_MODELS, list_models, model_card
 from colorzoo.settings import argument, option
@@ -27,7 +27,7 @@ class ModelsOptions:
     """Options of ``colorzoo models``."""
 
     pattern: str = argument("name, alias or shell pattern (default: all)", "PATTERN", default="*")
-    guidance: GuidanceKind | None = option(None, "list only models that support this kind of guidance")
+    guidance: str | None = option(None, "list only models that support this kind of guidance")
     json: bool = option(False, "print the model cards as a JSON list")
 
 

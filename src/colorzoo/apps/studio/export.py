@@ -134,7 +134,7 @@ def export_provenance(
     files = used_files(recipe, folder=None)  # label images only
     if reference is not None and "exemplar" in colorizer.model.accepts:
         # the upload replaces all references of the recipe
-        recipe = recipe.with_fields("exemplar", {"path": reference.file.name, "more": None})
+        recipe = replace(recipe, exemplar=replace(recipe.exemplar, path=reference.file.name, more=()))
         files = [reference.file, *files]
     provenance = result_provenance(
         colorizer.name if colorizer.is_registered else colorizer,

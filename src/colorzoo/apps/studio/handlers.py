@@ -24,7 +24,16 @@ from colorzoo.apps.studio.sessions import AttachedReference, Session
 from colorzoo.apps.studio.worker_pool import RequestCancelledError, cancellable, stop_if_cancelled
 from colorzoo.batch import UsedFile
 from colorzoo.errors import GuidanceError
-from colorzoo.guidance import DEFAULT_REACH, Fields, PointHint, Reach, Recipe, Vertices, parse_area
+from colorzoo.guidance import (
+    DEFAULT_REACH,
+    Fields,
+    PointHint,
+    Reach,
+    Recipe,
+    Vertices,
+    guidance_kind,
+    parse_area,
+)
 from colorzoo.image_io import is_gray, write_notes
 from colorzoo.inference import (
     as_reference,
@@ -147,14 +156,19 @@ class Context:
         return Recipe.from_json(Fields(self.message.body.get("recipe"), "recipe").rest())
 
     def recipe(self) -> Recipe:
-        """Parse the recipe of the request and remove the paths of label files.
+        """Parse the recipe of the request and remove the paths of label files and of other images.
 
-        The server must not open paths from clients.
+        The server must not open paths from clients. The drawing pad sends images of other kinds of guidance
+        as ``data:`` URLs.
         """
         recipe = self.full_recipe()
-        if recipe.classes.label_files:
-            recipe = recipe.with_fields("classes", {"file": None, "reference_file": None})
-        return recipe
+        more = {
+            kind: value
+            for kind, value in recipe.more.items()
+            if guidance_kind(kind).widget != "image" or str(value).startswith("data:")
+        }
+        classes = replace(recipe.classes, file=None, reference_file=None)
+        return replace(recipe, classes=classes, more=more)
 
     def pad_request(self, recipe: Recipe | None = None) -> PadRequest:
         """Load the model of a recipe and return the inputs of the colorization.

@@ -14,6 +14,7 @@ from colorzoo.apps.studio.opened_image import safe_name
 from colorzoo.apps.studio.protocol import Limits, Message, Reply, StudioError, error_message
 from colorzoo.apps.studio.sessions import Session, SessionStore, TemporaryFile
 from colorzoo.apps.studio.worker_pool import QueuedRequest, Worker
+from colorzoo.guidance import guidance_kinds
 from colorzoo.inference import Colorizer
 from colorzoo.model import ColoringModel
 from colorzoo.settings import NonNegativeInt
@@ -128,6 +129,11 @@ class Studio:
             "models": self.pool.describe(),
             "model_selected": self.pool.is_selected,
             "limits": {"bytes": self.limits.file_bytes},
+            "kinds": [
+                {"name": kind.name, "widget": kind.widget, "title": kind.title, "choices": kind.choices}
+                for kind in guidance_kinds()
+                if kind.widget
+            ],
         }
         reply(Message(hello))
         return session

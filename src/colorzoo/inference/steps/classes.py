@@ -71,20 +71,20 @@ def class_map(model: ColoringModel, recipe: Recipe, lightness: Tensor, reference
     labels = read_labels(hints.file, lightness) if hints.file else find_classes(model, lightness)
     # replace classes
     edited = labels.clone()
-    for old, new in hints.moved.items():
+    for old, new in (hints.map or {}).items():
         for number in (old, new):
             _check_class(number, class_count, "recipe.classes.map")
         edited[labels == old] = new
     # set the class inside painted polygons; later polygons cover earlier polygons
     height, width = labels.shape[-2:]
     image_size = recipe.width or width, recipe.height or height
-    for area in hints.painted:
-        painted, corners = area.number, area.path
+    for index, area in enumerate(hints.painted):
+        painted, corners, name = area.number, area.path, f"recipe.classes.painted[{index}]"
         if painted is None or len(corners) < 3:
             raise GuidanceError(
-                f"{area.name} must have the field 'class' and a 'path' with at least three corners"
+                f"{name} must have the field 'class' and a 'path' with at least three corners"
             )
-        _check_class(painted, class_count, area.name)
+        _check_class(painted, class_count, name)
         is_inside = torch.from_numpy(polygon_map(corners, image_size, (height, width)) > 0.5)
         edited[0, 0][is_inside] = painted
     if reference is None:

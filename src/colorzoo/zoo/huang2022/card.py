@@ -31,7 +31,7 @@ UNICOLOR = ModelCard(
     model="colorzoo.zoo.huang2022.model:UniColor",
     parameters=190_732_419,
     aliases=("unicolor",),
-    guidance=("points", "exemplar"),
+    guidance=("points", "exemplar", "seed"),
     weights={  # no default, so that weights without a license are downloaded only by name
         "imagenet": _published("imagenet_step142124.ckpt", "ImageNet, 142,124 steps, by the authors."),
         "coco": _published("mscoco_step259999.ckpt", "COCO train2017, 259,999 steps, by the authors."),

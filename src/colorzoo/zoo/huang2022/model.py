@@ -15,6 +15,7 @@ Hints from points that cover fewer than 12 pixels of a cell are not in the paper
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -252,7 +253,8 @@ class UniColor(ColoringModel):
         rows: Maximum number of rows in the cell grid.
         columns: Maximum number of columns in the cell grid.
         top_k: Number of most probable codes to sample from.
-        seed: Random seed; different seeds produce different colors.
+        seed: Random seed of images without a seed in their guidance; different seeds produce different
+            colors.
         matcher: Name of a registered model of Zhang et al. 2019, such as ``zhang2019``, loaded on first
             use. This model provides the matching network.
         matcher_weights: Weights of this model: a tag of its model card, or a file path.
@@ -262,7 +264,7 @@ class UniColor(ColoringModel):
         ColorzooError: ``embedding`` is not a multiple of ``heads``.
     """
 
-    accepts = frozenset({"points", "exemplar"})
+    accepts = frozenset({"points", "exemplar", "seed"})
     published_names, published_unused = NAMES, UNUSED
     network: UniColorNetwork
 
@@ -358,23 +360,23 @@ class UniColor(ColoringModel):
         vqgan, transformer = self.network.vqgan, self.network.transformer
         guidance = guidance or Guidance()
 
-        # all images use the same random numbers
         cell_count = codes.shape[1] * codes.shape[2]
-        generator = torch.Generator().manual_seed(self.seed)
-        exponential = torch.empty(cell_count, transformer.mask_token, device="cpu")
-        noise = -exponential.exponential_(generator=generator).log().to(codes.device)  # Gumbel noise
 
-        def draw(logits: Tensor, step: int) -> int:
+        def draw(noise: Tensor, logits: Tensor, step: int) -> int:
             return int((most_probable(logits, self.top_k) + noise[step].to(logits)).argmax())
 
         ab, sampled_codes = [], []
-        for index in range(len(lightness)):
+        for index, generator in enumerate(self.generators(guidance, len(lightness), self.seed)):
+            exponential = torch.empty(cell_count, transformer.mask_token, device="cpu")
+            noise = -exponential.exponential_(generator=generator).log().to(codes.device)  # Gumbel noise
             image = slice(index, index + 1)  # keeps the batch dimension
             unknown_cells = (codes[index] == transformer.mask_token).flatten().nonzero().flatten().tolist()
             with torch.autocast(lightness.device.type, enabled=False):  # rounding error may change a code
                 gray = vqgan.gray_encoder(self._gray(lightness[image]))
                 hints = self.hints(lightness[image], guidance[image])
-                sampled = sample(transformer, gray.flatten(2).mT, codes[index], unknown_cells, hints, draw)
+                sampled = sample(
+                    transformer, gray.flatten(2).mT, codes[index], unknown_cells, hints, partial(draw, noise)
+                )
                 rgb = vqgan.decode(vqgan.quantize.vectors(sampled[None]), gray).clamp(-1, 1)
                 image_ab = rgb_to_lab((rgb + 1) / 2)[:, 1:]
                 size = lightness.shape[-2:]

@@ -163,7 +163,9 @@ function escape(pad) {
 
 function clearAll(pad) {
   pad.set({ selected: null, suggestions: null, regionPick: [], box: null, area: null });
-  pad.edit({ ...emptyDoc(pad.doc.model), exemplar: pad.doc.exemplar, extra: pad.doc.extra }, t("remove all edits"));
+  const kinds = pad.session.kinds.map(({ name }) => name);
+  const extra = Object.fromEntries(Object.entries(pad.doc.extra).filter(([name]) => !kinds.includes(name)));
+  pad.edit({ ...emptyDoc(pad.doc.model), exemplar: pad.doc.exemplar, extra }, t("remove all edits"));
 }
 
 export const COMMAND_BY_ID = Object.fromEntries(COMMANDS.map((command) => [command.id, command]));

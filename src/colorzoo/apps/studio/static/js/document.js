@@ -81,7 +81,8 @@ export function hasWork(doc) {
   const counts = [
     doc.points, doc.scribbles, Object.keys(doc.regions), doc.divisions, doc.skipped, Object.keys(doc.classes), doc.boxes ?? [], doc.areas, doc.healing, ...Object.keys(OVERLAYS).map((name) => doc[name]),
   ];
-  return counts.some((list) => list.length > 0) || Boolean(doc.exemplar || doc.statistics || doc.crop || doc.finish || doc.drawing) || doc.strength !== 1 || doc.border !== "automatic";
+  const hints = Object.keys(doc.extra).filter((name) => !["image", "studio"].includes(name) && !name.startsWith("x_")); // other kinds of guidance
+  return counts.some((list) => list.length > 0) || hints.length > 0 || Boolean(doc.exemplar || doc.statistics || doc.crop || doc.finish || doc.drawing) || doc.strength !== 1 || doc.border !== "automatic";
 }
 
 /**

@@ -24,7 +24,7 @@ import { createHistoryPanel } from "./historypanel.js";
 import { createLayersPanel } from "./layers.js";
 import { createRail, createSizeOption, createSplitHandle, createStageBar, createStartScreen, createStatus, createTopBar, listenToDrops } from "./layout.js";
 import { modelCaption, rememberModel } from "./models.js";
-import { createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createSlider, createStatisticsPanel, createAdjustmentsPanel } from "./panels.js";
+import { createHintsPanel, createModelPanel, createReferencePanel, createRegionsPanel, createSlider, createStatisticsPanel, createAdjustmentsPanel, createKindsPanel } from "./panels.js";
 import { changeBrush, createAreaBrush, createPaintOptions, createPaintPanel } from "./painting.js";
 import { listenToStage } from "./pointer.js";
 import { createPartsPanel } from "./parts.js";
@@ -457,7 +457,7 @@ class Pad {
   }
 
   async hello(message) {
-    change(this.session, { models: message.models, limits: message.limits ?? {}, start: message.start ?? null, offered: message.recipe ?? null, selected: message.model_selected ?? true });
+    change(this.session, { models: message.models, kinds: message.kinds ?? [], limits: message.limits ?? {}, start: message.start ?? null, offered: message.recipe ?? null, selected: message.model_selected ?? true });
     if (this.photo) change(this.photo, { shown: 0 });
     this.chooseModel();
     this.set({ link: "open" });
@@ -499,7 +499,7 @@ function buildPage(pad) {
   const tabs = createTabs(pad, [
     ["color", "Color", make(createPartsPanel, createColoringsPanel, createRegionsPanel, createColorPanel, createDrawingPanel, createVariantsPanel, createPaintPanel, createBorderPanel)],
     ["layers", "Layers", make(createLayersPanel, createDivisionsPanel, createHintsPanel, createBoxesPanel, createAdjustmentsPanel)],
-    ["reference", "Reference", make(createReferencePanel, createClassesPanel, createStatisticsPanel)],
+    ["reference", "Reference", make(createReferencePanel, createClassesPanel, createStatisticsPanel, createKindsPanel)],
     ["history", "History", make(createHistoryPanel)],
   ]);
   const aside = h("aside", { class: "cz-panel", "aria-label": t("Colors, layers and history") }, model.el, tabs.el);

@@ -430,3 +430,48 @@ function resetSaturation(pad) {
   const { saturation: _, ...rest } = pad.doc.statistics ?? {};
   pad.edit({ ...pad.doc, statistics: Object.keys(rest).length ? rest : null }, t("saturation"));
 }
+
+/** Fields of kinds of guidance without a tool, such as text; their values are in `doc.extra`. */
+export function createKindsPanel(pad) {
+  const fields = new Map();
+  const el = section(t("Other guidance"));
+  const update = () => {
+    for (const kind of pad.session.kinds) if (!fields.has(kind.name)) fields.set(kind.name, createKindField(pad, kind));
+    const accepted = pad.session.kinds.filter(({ name }) => pad.accepts(name)).map(({ name }) => fields.get(name));
+    if (el.children.length !== 1 + accepted.length || accepted.some((field, index) => el.children[1 + index] !== field.el)) {
+      el.replaceChildren(el.firstElementChild, ...accepted.map((field) => field.el));
+    }
+    for (const field of accepted) field.update();
+    show(el, accepted.length > 0);
+  };
+  return { el, update };
+}
+
+function createKindField(pad, { name, widget, title, choices }) {
+  const words = title || name.replaceAll("_", " ");
+  const label = words.charAt(0).toUpperCase() + words.slice(1);
+  const options = ["", ...choices].map((choice) => h("option", { value: choice }, choice));
+  const attributes = { class: "cz-input", "aria-label": label, data: { kind: name } };
+  const input = widget === "choice" ? h("select", attributes, ...options) : h("input", { ...attributes, type: widget === "image" ? "file" : widget, accept: widget === "image" ? "image/*" : null });
+  input.addEventListener("change", async () => {
+    const { [name]: _, ...others } = pad.doc.extra;
+    const text = widget === "image" ? await dataUrl(input.files[0]) : input.value.trim();
+    const value = widget === "number" ? Number(text) : text;
+    pad.edit({ ...pad.doc, extra: text === "" ? others : { ...others, [name]: value } }, t("change {name}", { name: words }));
+  });
+  const update = () => {
+    input.disabled = !pad.photo;
+    const value = String(pad.doc.extra[name] ?? "");
+    if (widget !== "image" && document.activeElement !== input && input.value !== value) input.value = value;
+    if (widget === "image" && value === "") input.value = "";
+  };
+  return { el: h("label", { class: "cz-field" }, h("span", {}, label), input), update };
+}
+
+/** Read a file as a `data:` URL; no file gives an empty text. @param {File | undefined} file @returns {Promise<string>} */
+const dataUrl = (file) => (file ? new Promise((done, fail) => {
+  const reader = new FileReader();
+  reader.onload = () => done(String(reader.result));
+  reader.onerror = () => fail(reader.error);
+  reader.readAsDataURL(file);
+}) : Promise.resolve(""));

@@ -57,7 +57,7 @@ export const NO_DRAG = { drag: null, stroke: null, shaping: null, outline: null,
 export function initialSession() {
   return {
     // data from the backend; offered: the recipe of a notebook
-    models: [], limits: {}, start: null, offered: null, greeted: false,
+    models: [], kinds: [], limits: {}, start: null, offered: null, greeted: false,
     selected: false, used: { photo: null, drawing: null }, // whether the user of the server selected the model, and the models used last
     // the open photo, its reference image, and all attached reference images by name
     photo: null, reference: null, references: new Map(),

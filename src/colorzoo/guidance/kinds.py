@@ -1,0 +1,488 @@
+"""Kinds of guidance: color points, references, text and others, and their registry.
+
+A kind of guidance is one object. Command line, recipes, the drawing pad, evaluations and contract tests read
+the registry. A package adds a kind with an entry point in the group ``colorzoo.guidance``, which must load to
+a subclass of `GuidanceKind`; a script calls `register_kind`. This module imports torch only when tensors are
+computed, because the command line lists the kinds at start-up.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import MISSING
+from functools import cache
+from importlib.metadata import entry_points
+from types import GenericAlias, MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from colorzoo.errors import GuidanceError
+from colorzoo.guidance.border import Rectangle
+from colorzoo.guidance.fields import Fields, Vertices, check_count, read_items
+from colorzoo.guidance.objects import (
+    BoxHint,
+    ClassHints,
+    ExemplarHint,
+    PaintedClass,
+    PointHint,
+    ReferenceFile,
+    RegionColor,
+    StatisticsHint,
+    Stroke,
+)
+from colorzoo.settings import NonNegativeInt, Range
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ENTRY_POINT_GROUP = "colorzoo.guidance"
+Widget = Literal["", "text", "number", "image", "choice"]
+Size = tuple[int, int]
+MOST_ITEMS = {"points": 2048, "scribbles": 512, "regions": 1024, "boxes": 64}
+"""Maximum number of values of each kind whose value is a list."""
+TEXT_BYTES = 256
+"""Maximum length of a text in UTF-8 bytes."""
+_MAX_PAINTED = 256
+_MAX_REFERENCES = 16
+_MAX_CLASSES = 4096
+_BINS = 313  # number of ab bins inside sRGB
+_SAMPLE_REGIONS = 6
+_NAME = re.compile("[a-z][a-z0-9_]*")
+
+
+class GuidanceKind:
+    """A kind of guidance.
+
+    See ``docs/guidance.md`` for an example. `name` is the field of a recipe, the entry in
+    `ColoringModel.accepts` and in model cards, and the key of `Guidance.extra`. Only the kinds of colorzoo
+    with a field in `Guidance` are attributes of `Guidance`.
+
+    Attributes:
+        name: Name in lower case.
+        title: Plural noun for messages; empty for `name`.
+        help: Help text of the command-line option ``--NAME VALUE``, whose text is passed to `parse`. An
+            evaluation reads the same text from ``NAME.csv`` or ``metadata.csv``. Empty for neither.
+        widget: Input element in the drawing pad; empty for none.
+        choices: Values of the widget ``"choice"``.
+        schema: JSON schema of the field in a recipe. The kinds of colorzoo are described in
+            ``recipe.schema.json``.
+        optional: Whether a model has a default value, so that an evaluation without a value needs no note.
+    """
+
+    name: str = ""
+    title: str = ""
+    help: str = ""
+    widget: Widget = ""
+    choices: tuple[str, ...] = ()
+    schema: Mapping[str, Any] = MappingProxyType({})
+    optional: bool = False
+
+    def parse(self, value: Any, name: str) -> Any:
+        """Validate a value of the command line or of a recipe and return it.
+
+        The result is a JSON type, or a dataclass whose fields are the fields of the JSON object.
+
+        Args:
+            value: Text of the command line, or parsed JSON other than null.
+            name: Name of the option or field for error messages.
+
+        Raises:
+            GuidanceError: The value is invalid; the message starts with ``name``.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define parse(value, name)")
+
+    def moved(self, value: Any, inside: Rectangle) -> Any:
+        """Convert a value to the coordinates of a part of the image; values without coordinates stay equal.
+
+        Args:
+            value: Result of `parse`.
+            inside: Rectangle of the part.
+        """
+        return value
+
+    def tensors(self, value: Any, lightness: Tensor, image_size: Size) -> Any:
+        """Convert a value to the tensors that the network receives.
+
+        Args:
+            value: Result of `parse`.
+            lightness: Lightness ``(1, 1, h, w)`` in [0, 100] at the size of the network input.
+            image_size: Width and height of the original image in pixels.
+
+        Returns:
+            Tensor ``(1, ...)`` or `TensorFields` of such tensors. None if the tensors also depend on the
+            model or on other images; `colorzoo.inference` computes these.
+        """
+        return None
+
+    def sample(self, size: Size, batch: int, seed: int) -> Any:
+        """Return random tensors for the contract tests.
+
+        Args:
+            size: Height and width of the images.
+            batch: Number of images.
+            seed: Seed of the random numbers.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define sample(size, batch, seed)")
+
+
+class _PointsKind(GuidanceKind):
+    """Colors of single pixels."""
+
+    name = "points"
+
+    def parse(self, value: Any, name: str) -> tuple[PointHint, ...]:
+        points = read_items(value, Fields, MOST_ITEMS[self.name], name)
+        for fields in points:
+            if fields.get("color") is None and fields.get("ab") is None:
+                raise GuidanceError(f"{fields.name}.color is missing; expected '#rrggbb'")
+        return tuple(fields.parse(PointHint) for fields in points)
+
+    def tensors(self, value: tuple[PointHint, ...], lightness: Tensor, image_size: Size) -> Any:
+        from colorzoo.guidance.hints import rasterize_points
+
+        return rasterize_points(value, *image_size, _map_size(lightness))
+
+    def sample(self, size: Size, batch: int, seed: int) -> Any:
+        import torch
+
+        from colorzoo.guidance.hints import Points
+
+        mask = _sample_mask(size, batch, seed, share=0.02)
+        generator = torch.Generator().manual_seed(seed + 2)
+        ab = 120 * torch.rand(batch, 2, *size, generator=generator) - 60
+        return Points(ab * mask, mask)
+
+
+class _ScribblesKind(GuidanceKind):
+    """Strokes without color along edges."""
+
+    name = "scribbles"
+
+    def parse(self, value: Any, name: str) -> tuple[Stroke, ...]:
+        return read_items(value, Stroke, MOST_ITEMS[self.name], name)
+
+    def tensors(self, value: tuple[Stroke, ...], lightness: Tensor, image_size: Size) -> Any:
+        from colorzoo.guidance.hints import rasterize_scribbles
+
+        return rasterize_scribbles(value, *image_size, _map_size(lightness))
+
+    def sample(self, size: Size, batch: int, seed: int) -> Any:
+        from colorzoo.guidance.hints import Scribbles
+
+        return Scribbles(_sample_mask(size, batch, seed, share=0.1))
+
+
+class _RegionsKind(GuidanceKind):
+    """Colors of regions that the model proposes."""
+
+    name = "regions"
+
+    def parse(self, value: Any, name: str) -> tuple[RegionColor, ...]:
+        return read_items(value, RegionColor, MOST_ITEMS[self.name], name)
+
+    def sample(self, size: Size, batch: int, seed: int) -> Any:
+        import torch
+
+        from colorzoo.guidance.hints import Regions
+
+        generator = torch.Generator().manual_seed(seed + 3)
+        columns = torch.arange(size[1]) * _SAMPLE_REGIONS // size[1]
+        index = columns.expand(batch, 1, *size).clone()
+        rgb = torch.rand(batch, _SAMPLE_REGIONS, 3, generator=generator)
+        return Regions(index, rgb, torch.ones(batch, _SAMPLE_REGIONS))
+
+
+class _BoxesKind(GuidanceKind):
+    """Bounding boxes of objects."""
+
+    name = "boxes"
+
+    def parse(self, value: Any, name: str) -> tuple[BoxHint, ...]:
+        boxes: tuple[BoxHint, ...] = read_items(value, BoxHint, MOST_ITEMS[self.name], name)
+        for index, box in enumerate(boxes):
+            if not (box.width > 0 and box.height > 0):
+                raise GuidanceError(
+                    f"{name}[{index}] must have width and height above 0, got width {box.width:g} and height "
+                    f"{box.height:g}"
+                )
+        return boxes
+
+    def tensors(self, value: tuple[BoxHint, ...], lightness: Tensor, image_size: Size) -> Any:
+        from colorzoo.guidance.hints import boxes_of
+
+        return boxes_of(value, *image_size)
+
+    def sample(self, size: Size, batch: int, seed: int) -> Any:
+        import torch
+
+        from colorzoo.guidance.hints import Boxes
+
+        generator = torch.Generator().manual_seed(seed + 6)
+        start = 0.5 * torch.rand(batch, 2, 2, generator=generator)
+        end = start + 0.2 + 0.3 * torch.rand(batch, 2, 2, generator=generator)
+        return Boxes(torch.cat([start, end], dim=2), torch.ones(batch, 2))
+
+
+class _ExemplarKind(GuidanceKind):
+    """Reference images whose colors a model transfers."""
+
+    name = "exemplar"
+    title = "references"
+
+    def parse(self, value: Any, name: str) -> ExemplarHint:
+        fields = Fields(value, name)
+        return fields.parse(ExemplarHint, more=fields.read_list("more", ReferenceFile, _MAX_REFERENCES))
+
+    def sample(self, size: Size, batch: int, seed: int) -> Any:
+        from colorzoo.guidance.hints import Exemplar
+        from colorzoo.randomness import sample_image
+
+        other = (size[0] + 8, max(8, size[1] - 4))  # not the image size, because references may have any size
+        return Exemplar(sample_image(other, batch=batch, seed=seed + 4))
+
+
+class _ClassesKind(GuidanceKind):
+    """Semantic class of each pixel of the image and its reference."""
+
+    name = "classes"
+
+    def parse(self, value: Any, name: str) -> ClassHints:
+        fields = Fields(value, name)
+        painted = tuple(
+            area.parse(
+                PaintedClass,
+                number=area.read("class", NonNegativeInt),
+                path=area.read("path", Vertices, MISSING),
+            )
+            for area in fields.read_list("painted", Fields, _MAX_PAINTED)
+        )
+        # classes that replace other classes
+        replaced: dict[int, int] | None = None
+        if fields.get("map") is not None:
+            map_fields = fields.child("map")
+            names = map_fields.rest()
+            check_count(map_fields.name, len(names), _MAX_CLASSES)
+            replaced = {}
+            for key in names:
+                if not key.isdigit():
+                    raise GuidanceError(f"{map_fields.name} must have class numbers as keys, got {key!r}")
+                replaced[int(key)] = map_fields.read(key, NonNegativeInt, MISSING)
+        return fields.parse(ClassHints, map=replaced, painted=painted)
+
+    def sample(self, size: Size, batch: int, seed: int) -> Any:
+        import torch
+
+        from colorzoo.guidance.hints import ClassMap
+
+        exemplar = _ExemplarKind().sample(size, batch, seed).rgb
+        target = (torch.arange(size[1]) * 3 // size[1]).expand(batch, 1, *size).clone()
+        reference = (torch.arange(exemplar.shape[-1]) * 3 // exemplar.shape[-1]).expand_as(exemplar[:, :1])
+        return ClassMap(target, reference.clone())
+
+
+class _StatisticsKind(GuidanceKind):
+    """Color statistics of the whole image."""
+
+    name = "statistics"
+
+    def parse(self, value: Any, name: str) -> StatisticsHint:
+        fields = Fields(value, name)
+        weight = Annotated[float, Range(0, 1e9)]
+        return fields.parse(
+            StatisticsHint, histogram=fields.read("histogram", GenericAlias(tuple, (weight,) * _BINS))
+        )
+
+    def tensors(self, value: StatisticsHint, lightness: Tensor, image_size: Size) -> Any:
+        from colorzoo.guidance.hints import global_statistics
+
+        return global_statistics(value)
+
+    def sample(self, size: Size, batch: int, seed: int) -> Any:
+        import torch
+
+        from colorzoo.guidance.hints import GlobalStatistics
+
+        generator = torch.Generator().manual_seed(seed + 5)
+        histogram = torch.rand(batch, _BINS, generator=generator) ** 8
+        saturation = torch.rand(batch, 1, generator=generator)
+        return GlobalStatistics(histogram / histogram.sum(dim=1, keepdim=True), saturation)
+
+
+class _LabelKind(GuidanceKind):
+    """Class of the whole image."""
+
+    name = "label"
+    title = "image labels"
+
+    def parse(self, value: Any, name: str) -> int:
+        parent, _, key = name.rpartition(".")
+        label: int = Fields({key: value}, parent).read(key, NonNegativeInt)
+        return label
+
+    def tensors(self, value: int, lightness: Tensor, image_size: Size) -> Any:
+        import torch
+
+        return torch.tensor([value])
+
+    def sample(self, size: Size, batch: int, seed: int) -> Any:
+        """Return class numbers ``(B,)`` that alternate between 0 and 1; a model has at least two classes."""
+        import torch
+
+        return (torch.arange(batch) + seed + 1) % 2
+
+
+class _TextKind(GuidanceKind):
+    """Text that describes the colors, such as ``red car, blue sky``.
+
+    The network receives the UTF-8 bytes ``(B, 256)`` int64, padded with zeros; see `decode_text`.
+    """
+
+    name = "text"
+    help = "description of the colors, for models with text guidance"
+    widget = "text"
+
+    def parse(self, value: Any, name: str) -> str:
+        if not isinstance(value, str) or not 0 < len(value.encode()) <= TEXT_BYTES:
+            raise GuidanceError(f"{name} must be text of 1 to {TEXT_BYTES} bytes, got {value!r}")
+        return value
+
+    def tensors(self, value: str, lightness: Tensor, image_size: Size) -> Any:
+        import torch
+
+        return torch.tensor([list(value.encode().ljust(TEXT_BYTES, b"\0"))])
+
+    def sample(self, size: Size, batch: int, seed: int) -> Any:
+        import torch
+
+        colors, nouns = ("red", "blue", "green", "yellow"), ("car", "sky", "field")
+        texts = (f"{colors[(seed + i) % 4]} {nouns[(seed + i) % 3]}" for i in range(batch))
+        return torch.cat([self.tensors(text, torch.zeros(1, 1, *size), size) for text in texts])
+
+
+class _SeedKind(GuidanceKind):
+    """Seed of the random numbers of a model that samples; see `ColoringModel.generators`."""
+
+    name = "seed"
+    help = "random seed, for models that sample colors (default: 0)"
+    widget = "number"
+    optional = True
+
+    def parse(self, value: Any, name: str) -> int:
+        number = int(value) if isinstance(value, str) and value.isdecimal() else value
+        if type(number) is not int or not 0 <= number < 2**32:  # a bool is also an int
+            raise GuidanceError(f"{name} must be a whole number from 0 to {2**32 - 1}, got {value!r}")
+        return number
+
+    def tensors(self, value: int, lightness: Tensor, image_size: Size) -> Any:
+        import torch
+
+        return torch.tensor([value])
+
+    def sample(self, size: Size, batch: int, seed: int) -> Any:
+        import torch
+
+        return torch.arange(batch) + seed + 1
+
+
+def decode_text(codes: Tensor) -> list[str]:
+    """Return the texts of a batch.
+
+    Examples:
+        >>> decode_text(guidance_kind("text").sample((8, 8), batch=2, seed=0))
+        ['red car', 'blue sky']
+
+    Args:
+        codes: ``Guidance.extra["text"]``, UTF-8 bytes ``(B, 256)`` int64, padded with zeros.
+    """
+    return [bytes(row).rstrip(b"\0").decode() for row in codes.tolist()]
+
+
+def _map_size(lightness: Tensor) -> Size:
+    height, width = lightness.shape[-2:]
+    return height, width
+
+
+def _sample_mask(size: Size, batch: int, seed: int, share: float) -> Tensor:
+    """Return a ``(batch, 1, *size)`` mask in {0, 1} with at least one pixel."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed + 1)
+    mask = (torch.rand(batch, 1, *size, generator=generator) < share).float()
+    mask[..., size[0] // 2, size[1] // 2] = 1.0
+    return mask
+
+
+BUILT_IN = (
+    _PointsKind,
+    _ScribblesKind,
+    _RegionsKind,
+    _BoxesKind,
+    _ExemplarKind,
+    _ClassesKind,
+    _StatisticsKind,
+    _LabelKind,
+    _TextKind,
+    _SeedKind,
+)
+"""Kinds of colorzoo."""
+
+
+def guidance_kinds() -> tuple[GuidanceKind, ...]:
+    """Return all kinds of guidance: the kinds of colorzoo, of installed packages and of `register_kind`.
+
+    Examples:
+        >>> [kind.name for kind in guidance_kinds()][:3]
+        ['points', 'scribbles', 'regions']
+    """
+    return tuple(_registry().values())
+
+
+def guidance_kind(name: str) -> GuidanceKind:
+    """Return a kind of guidance by name.
+
+    Raises:
+        GuidanceError: The kind is not registered.
+    """
+    kinds = _registry()
+    if name not in kinds:
+        raise GuidanceError(
+            f"unknown kind of guidance {name!r}; known kinds: {', '.join(kinds)}. See docs/guidance.md."
+        )
+    return kinds[name]
+
+
+def register_kind(kind: GuidanceKind) -> None:
+    """Add a kind of guidance to the registry of this process.
+
+    Raises:
+        GuidanceError: The name is invalid or already used.
+    """
+    _add(_registry(), kind)
+
+
+def refresh() -> None:
+    """Clear the registry, so that newly installed packages are found and `register_kind` is undone."""
+    _registry.cache_clear()
+
+
+@cache
+def _registry() -> dict[str, GuidanceKind]:
+    """Return all kinds by name; warn about each package with an invalid kind, which is skipped."""
+    found: dict[str, GuidanceKind] = {kind.name: kind() for kind in BUILT_IN}
+    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+        try:
+            _add(found, entry_point.load()())
+        except Exception as error:  # a third-party module may raise any exception
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            message = f"skipped the kind of guidance {entry_point.name} ({entry_point.value}): {reason}"
+            warnings.warn(message, UserWarning, stacklevel=2)
+    return found
+
+
+def _add(kinds: dict[str, GuidanceKind], kind: GuidanceKind) -> None:
+    if not isinstance(kind, GuidanceKind) or not _NAME.fullmatch(kind.name):
+        raise GuidanceError(f"a kind of guidance must have a name in lower case, got {kind!r}")
+    if kind.name in kinds:
+        raise GuidanceError(f"the kind of guidance {kind.name!r} is already registered")
+    kinds[kind.name] = kind

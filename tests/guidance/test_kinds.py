@@ -1,0 +1,388 @@
+"""Kinds of guidance that a package adds, through every route, with a small model."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import jsonschema
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from apps.studio.pads import DirectPad, photo_file
+from colorzoo import Colorizer, registry
+from colorzoo.apps.cli.main import main
+from colorzoo.apps.studio.studio import Studio
+from colorzoo.card import ModelCard
+from colorzoo.engines.samples import sample_guidance
+from colorzoo.errors import GuidanceError
+from colorzoo.evaluation import evaluate
+from colorzoo.evaluation.protocol import parse_protocol
+from colorzoo.guidance import (
+    Guidance,
+    GuidanceKind,
+    Recipe,
+    Rectangle,
+    decode_text,
+    guidance_kind,
+    guidance_kinds,
+    kinds,
+    register_kind,
+)
+from colorzoo.guidance.recipe import recipe_schema
+from colorzoo.image_io.provenance import read_provenance
+from colorzoo.inference.border import crop_recipe
+from colorzoo.model import ColoringModel
+from colorzoo.prediction import AbPrediction
+from colorzoo.testing import contract_checks
+from colorzoo.testing.samples import contract_test_batch
+from colorzoo.zoo.gray.model import GrayModel
+
+VALUES: dict[str, tuple[Any, Any]] = {
+    "text": ("red car", "blue sky"),
+    "warmth": (0.25, 0.75),
+    "seed": (3, 4),
+}
+
+
+class Warmth(GuidanceKind):
+    """Share of warm colors, and an example of a kind with a number."""
+
+    name = "warmth"
+    help = "share of warm colors, 0 to 1"
+    widget = "number"
+    schema: ClassVar[dict[str, Any]] = {"type": "number", "minimum": 0, "maximum": 1}
+
+    def parse(self, value: Any, name: str) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = -1
+        if not 0 <= number <= 1:
+            raise GuidanceError(f"{name} must be a number from 0 to 1, got {value!r}")
+        return number
+
+    def tensors(self, value: float, lightness: Tensor, image_size: tuple[int, int]) -> Tensor:
+        return torch.tensor([[value]])
+
+    def sample(self, size: tuple[int, int], batch: int, seed: int) -> Tensor:
+        return torch.linspace(0.2, 0.9, batch)[:, None] + seed / 100
+
+
+class Toned(ColoringModel):
+    """Predicts one color from a hint of any kind in `Guidance.extra`."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(torch.nn.Identity())
+        self.accepts, self.trained = frozenset({kind}), True
+
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        hint = None
+        for kind in self.accepts:
+            hint = None if guidance is None else guidance.get(kind)
+        ab = torch.zeros_like(lightness).expand(-1, 2, -1, -1)
+        if hint is not None:
+            ab = ab + (hint.float().view(len(hint), -1).sum(1) * 37 % 40 + 10)[:, None, None, None]
+        return AbPrediction(ab=ab)
+
+
+@pytest.fixture(autouse=True)
+def registered() -> Iterator[None]:
+    kinds.refresh()
+    register_kind(Warmth())
+    yield
+    kinds.refresh()
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """Return a gray image with a scene, which is not a blank page."""
+    path = tmp_path / "photo.png"
+    path.write_bytes(photo_file())
+    return path
+
+
+def colorizer_of(kind: str) -> Colorizer:
+    return Colorizer(Toned(kind), device="cpu", precision="float32", size=32)
+
+
+@pytest.mark.parametrize("kind", VALUES)
+def test_model_receives_the_value_from_recipe_json_and_tensors(kind: str, photo: Path) -> None:
+    colorizer, (first, second) = colorizer_of(kind), VALUES[kind]
+    recipe = Recipe.from_json({kind: first})
+    assert (recipe.kinds(), recipe.unknown()) == ((kind,), ())
+    assert recipe.to_dict()[kind] == first
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    expected = np.asarray(colorizer(photo, recipe))
+    assert np.array_equal(colorizer(photo, {kind: first}), expected)
+    size = colorizer(photo).size
+    assert np.array_equal(colorizer(photo, recipe.to_guidance(*size)), expected)
+    assert not np.array_equal(colorizer(photo, {kind: second}), expected)
+    assert not np.array_equal(colorizer(photo), expected)
+
+
+class Records(Toned):
+    """Records the guidance of each forward pass."""
+
+    received: ClassVar[list[Guidance]] = []
+    label_count = 2
+
+    def forward(self, lightness: Tensor, guidance: Guidance | None = None) -> AbPrediction:
+        self.received.append(guidance or Guidance())
+        return AbPrediction(ab=torch.zeros_like(lightness).expand(-1, 2, -1, -1))
+
+
+@pytest.mark.parametrize("kind", [each.name for each in guidance_kinds()])
+def test_colorizer_passes_tensors_of_every_kind_to_a_model_that_accepts_it(kind: str, photo: Path) -> None:
+    Records.received.clear()
+    guidance = sample_guidance([kind], (80, 96))
+    colorizer = Colorizer(Records(kind), device="cpu", precision="float32", size=32)
+    colorizer.colorize(photo, guidance)
+    assert [each.kinds() for each in Records.received] == [(kind,)]
+    notes = Colorizer(GrayModel(), device="cpu").colorize(photo, guidance).notes
+    title = guidance_kind(kind).title or kind
+    assert [note for note in notes if f"does not use {title}" in note]
+
+
+@pytest.mark.parametrize("kind", VALUES)
+def test_edit_of_the_value_runs_the_model_again(kind: str, photo: Path) -> None:
+    pad = DirectPad(Studio(colorizer_of(kind)))
+    pad.open(photo.read_bytes())
+    found = [pad.call("color", recipe={kind: value}).buffers[0] for value in VALUES[kind] * 2]
+    assert found[0] == found[2] != found[1] == found[3]
+    listed = {each["name"]: each["widget"] for each in pad.hello["kinds"]}
+    assert listed == {"text": "text", "seed": "number", "warmth": "number"}
+    assert kind in pad.hello["models"][0]["guidance"]
+
+
+@pytest.mark.parametrize("kind", VALUES)
+def test_command_line_passes_the_value_and_records_it(
+    kind: str, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, recipe, value = tmp_path / "out.png", tmp_path / "recipe.json", VALUES[kind][0]
+    recipe.write_text(json.dumps({kind: value}))
+    for words in ([f"--{kind}", str(value)], ["--recipe", str(recipe)]):
+        assert main(["colorize", str(photo), "-o", str(out), "--model", "gray", "--overwrite", *words]) == 0
+        assert f"does not use {kind}" in capsys.readouterr().out
+        record = read_provenance(out)
+        assert record is not None
+        assert json.loads(record.recipe)[kind] == value
+
+
+def test_wrong_value_is_one_line_error(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["colorize", str(photo), "--warmth", "much"]) == 2
+    assert "--warmth must be a number from 0 to 1, got 'much'" in capsys.readouterr().err
+    for kind, wrong in (
+        ("warmth", 2),
+        ("text", ""),
+        ("text", 5),
+        ("text", "a" * 257),
+        ("seed", -1),
+        ("seed", 1.5),
+    ):
+        with pytest.raises(GuidanceError, match=rf"^recipe\.{kind} must be"):
+            Recipe.from_json({kind: wrong})
+        assert not jsonschema.Draft202012Validator(recipe_schema()).is_valid({kind: wrong})
+    for kind, values in VALUES.items():
+        jsonschema.validate({kind: values[0]}, recipe_schema())
+
+
+def test_samples_have_consecutive_seeds_and_own_files(photo: Path, tmp_path: Path) -> None:
+    seeds = {}
+    words = ["colorize", str(photo), "--model", "gray", "--samples", "3"]
+    assert main([*words, "--seed", "7"]) == 0
+    assert main([*words, "--seed", "7"]) == 0  # existing results are kept
+    assert main([*words, "-o", str(tmp_path / "out.png")]) == 0
+    for path in sorted(tmp_path.glob("*[o-r]*.png")):
+        if path != photo:
+            record = read_provenance(path)
+            assert record is not None
+            seeds[path.name] = json.loads(record.recipe)["seed"]
+    names = [
+        ("photo.color", 7),
+        ("photo.color-2", 8),
+        ("photo.color-3", 9),
+        ("out", 0),
+        ("out-2", 1),
+        ("out-3", 2),
+    ]
+    assert seeds == {f"{name}.png": seed for name, seed in names}
+
+
+def test_generators_depend_only_on_the_seed_of_the_image() -> None:
+    model = Toned("seed")
+
+    def drawn(seeds: list[int] | None) -> list[float]:
+        guidance = None if seeds is None else Guidance(extra={"seed": torch.tensor(seeds)})
+        count = 1 if seeds is None else len(seeds)
+        return [float(torch.rand(1, generator=each)) for each in model.generators(guidance, count, seed=5)]
+
+    assert drawn([5, 6, 5]) == [*drawn(None), *drawn([6]), *drawn([5])]
+    assert drawn([5]) != drawn([6])
+
+
+def test_kind_that_a_model_does_not_accept_adds_a_note(photo: Path) -> None:
+    for kind, values in VALUES.items():
+        notes = Colorizer(GrayModel(), device="cpu").colorize(photo, {kind: values[0]}).notes
+        assert [note for note in notes if f"does not use {kind}" in note]
+
+
+def test_unknown_kind_is_an_error(photo: Path) -> None:
+    with pytest.raises(GuidanceError, match="unknown recipe field 'moisture'"):
+        colorizer_of("text")(photo, {"moisture": 1})
+    with pytest.raises(GuidanceError, match="unknown kind of guidance 'moisture'"):
+        colorizer_of("moisture")(photo)
+    with pytest.raises(GuidanceError, match="unknown kind of guidance 'moisture'"):
+        colorizer_of("text")(photo, Guidance(extra={"moisture": torch.zeros(1)}))
+    with pytest.raises(GuidanceError, match="already registered"):
+        register_kind(Warmth())
+
+
+@pytest.mark.parametrize("kind", VALUES)
+@pytest.mark.parametrize("file", ["side file", "metadata.csv"])
+@pytest.mark.parametrize("coloring", ["colorizer", "network"])
+def test_evaluation_reads_the_values_of_images(
+    kind: str, file: str, coloring: str, photo: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "images"
+    data.mkdir()
+    rgb = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    for name in ("a.png", "b.png"):
+        Image.fromarray(rgb).save(data / name)
+    text = f"""
+        {{name: hints, version: 1, title: Hints, source: tests, coloring: {coloring}, metrics: [psnr],
+        resize: {{mode: none}}}}"""
+
+    def psnr(folder: str) -> tuple[float, tuple[str, ...]]:
+        found = evaluate(
+            {"toned": Toned(kind)},
+            data,
+            parse_protocol(text, "hints"),
+            output=tmp_path / folder,
+            resamples=10,
+        )
+        (row,) = json.loads((tmp_path / folder / "results.json").read_text())["results"]
+        (score,) = row["scores"].values()
+        return score["value"], found.notes
+
+    without, notes = psnr("without")
+    is_noted = any(f"without {kind}, because {kind}.csv is missing" in note for note in notes)
+    assert is_noted != guidance_kind(kind).optional
+    name, column = (f"{kind}.csv", "image") if file == "side file" else (file, "file_name")
+    rows = [f"{column},{kind}", f"a.png,{VALUES[kind][0]}", "b.png,"]
+    (data / name).write_text("\n".join(rows))
+    with_hint, notes = psnr("with")
+    assert with_hint != without
+    assert not any("because" in note and kind in note for note in notes)
+
+
+def test_values_follow_the_image_into_the_part_inside_a_border() -> None:
+    class Place(Warmth):
+        name = "place"
+
+        def parse(self, value: Any, name: str) -> tuple[float, float]:
+            return float(value[0]), float(value[1])
+
+        def moved(self, value: Any, inside: Rectangle) -> Any:
+            return inside.shifted(value)
+
+    register_kind(Place())
+    recipe = Recipe.from_json({"place": [10, 12], "text": "red car"})
+    moved, _ = crop_recipe(recipe, (40, 40), Rectangle(4, 5, 20, 20))
+    assert moved.more == {"place": (6, 7), "text": "red car"}
+
+
+def test_contract_samples_have_every_kind() -> None:
+    for kind in guidance_kinds():
+        guidance = sample_guidance([kind.name], (24, 32), batch=3)
+        assert guidance.kinds() == (kind.name,)
+        guidance.check_matches(torch.zeros(3, 1, 24, 32), {kind.name})
+        assert guidance.equals(sample_guidance([kind.name], (24, 32), batch=3))
+    card = ModelCard("a", "", "", 2031, "", "", 0, guidance=("warmth", "text", "points"))
+    batch = contract_test_batch(card, 2)
+    assert batch["warmth"].shape == (2, 1)  # type: ignore[typeddict-item]
+    assert "points" not in batch
+
+
+def test_text_is_encoded_as_padded_bytes() -> None:
+    kind, lightness = guidance_kind("text"), torch.zeros(1, 1, 8, 8)
+    texts = ["rote T\u00fcr, blauer Himmel", "red"]
+    codes = torch.cat([kind.tensors(kind.parse(each, "text"), lightness, (8, 8)) for each in texts])
+    assert codes.shape == (2, 256)
+    assert decode_text(codes) == texts
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Install the package of docs/guidance.md with a model card."""
+    page = (Path(__file__).parents[2] / "docs" / "guidance.md").read_text("utf-8")
+    for name, text in re.findall(r'```python title="(.*?)"\n(.*?)```', page, re.DOTALL):
+        (tmp_path / name).write_text(text)
+    (tmp_path / "card2031.py").write_text(CARD)
+    (tmp_path / "task2031.py").write_text(TASK)
+    info = tmp_path / "words2031-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: words2031\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[colorzoo.models]\nwords = card2031:CARDS\n"
+        "[colorzoo.guidance]\nwords = words2031:Words\nbroken = words2031:Missing\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    registry.refresh()
+    kinds.refresh()
+    with pytest.warns(UserWarning, match="skipped the kind of guidance broken"):
+        assert guidance_kinds()[-1].name == "words"
+    yield
+    monkeypatch.undo()
+    registry.refresh()
+
+
+CARD = """
+from colorzoo.card import ContractTestConfig, ModelCard
+CARDS = (ModelCard(
+    name="words2031", title="Words", paper="", year=2031, summary="A color for words.", parameters=14,
+    task="task2031:WordsTask", model="model2031:WordsModel", guidance=("words",),
+    contract_test=ContractTestConfig(size=16),
+),)
+"""
+TASK = """
+from typing import Unpack
+from colorzoo import rgb_to_lab
+from colorzoo.guidance import Guidance
+from colorzoo.losses import smooth_l1_map
+from colorzoo.training import Optimization, SingleOptimizerModule
+from model2031 import WordsModel
+class WordsTask(SingleOptimizerModule):
+    def __init__(self, **optimization: Unpack[Optimization]) -> None:
+        super().__init__(WordsModel(), **optimization)
+    def training_step(self, batch, batch_idx):
+        lab = rgb_to_lab(batch["rgb"])
+        ab = self(lab[:, :1], Guidance(extra={"words": batch["words"]})).ab
+        loss = smooth_l1_map(ab, lab[:, 1:]).mean()
+        self.log_losses({"loss": loss}, len(lab))
+        return loss
+"""
+SLOW = {"two_processes_equal_one", "onnx"}
+
+
+@pytest.mark.usefixtures("package")
+def test_package_of_the_documentation_passes_the_contract_checks() -> None:
+    card = registry.model_card("words2031")
+    for check in contract_checks():
+        if str(check) not in SLOW:
+            check(card)
+
+
+@pytest.mark.usefixtures("package")
+def test_package_of_the_documentation_colorizes_on_the_command_line(photo: Path, tmp_path: Path) -> None:
+    words = ["colorize", str(photo), "--model", "words2031", "--allow-untrained", "--words"]
+    for value in ("red,blue", "green"):
+        assert main([*words, value, "-o", str(tmp_path / f"{value}.png")]) == 0
+    first, second = (np.asarray(Image.open(tmp_path / f"{value}.png")) for value in ("red,blue", "green"))
+    assert not np.array_equal(first, second)
