@@ -141,7 +141,7 @@ class StubColorer:
         self.every: int | None = None
         self.max_steady = 1.0
 
-    def start_shot(self, part: object = None) -> None:
+    def start_shot(self, part: object = None, keys: object = ()) -> None:
         """Do nothing, because the stub has no state."""
 
     def is_key(self, frame: Any, lightness: Tensor) -> bool:

@@ -115,7 +115,7 @@ def test_video_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixt
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 
 
-def test_video_asks_before_it_deletes_the_shots_of_other_settings(
+def test_video_asks_before_it_replaces_the_shots_of_other_settings(
     tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source, out = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "out.mp4"
@@ -130,15 +130,17 @@ def test_video_asks_before_it_deletes_the_shots_of_other_settings(
         patch.setattr(FrameColorer, "color", interrupted_color)
         assert video(source, out, "--weights", weights, "--steady", "0") == 130
     shots = sorted(path.name for path in parts_path(out).glob("shot*"))
-    assert "shot-00000000.json" in shots
-    for mode in ([], ["--dry-run"]):  # the default --steady
-        capsys.readouterr()
-        assert video(source, out, "--weights", weights, *mode) == 2
-        (line,) = capsys.readouterr().err.splitlines()
-        assert "other settings" in line
-        assert "--overwrite" in line
-        assert sorted(path.name for path in parts_path(out).glob("shot*")) == shots
-    for mode, note in ((["--steady", "0"], "resumes from"), (["--overwrite"], "deletes the shots")):
+    assert any(name.endswith(".json") for name in shots)
+    with monkeypatch.context() as patch:
+        patch.setattr("colorzoo.apps.video.parts._MUCH_WORK", -1.0)
+        for mode in ([], ["--dry-run"]):  # the default --steady
+            capsys.readouterr()
+            assert video(source, out, "--weights", weights, *mode) == 2
+            (line,) = capsys.readouterr().err.splitlines()
+            assert "1 finished shots" in line
+            assert "--overwrite" in line
+            assert sorted(path.name for path in parts_path(out).glob("shot*")) == shots
+    for mode, note in ((["--steady", "0"], "resumes from"), ([], "replaces 1 finished shots")):
         assert video(source, out, "--weights", weights, "--dry-run", "--json", *mode) == 0
         assert json.loads(capsys.readouterr().out)["notes"][0].startswith(note)
         assert sorted(path.name for path in parts_path(out).glob("shot*")) == shots
@@ -196,10 +198,13 @@ def test_video_key_of_a_frame_after_a_broken_frame(
     (frames / "1.png").write_bytes(b"no image")
     tinted = np.stack([SCENES[3] * 1.1, SCENES[3], SCENES[3] * 0.8], axis=2).astype(np.uint8)
     Image.fromarray(tinted).save(key)
-    assert video(frames, out, "--key", f"1={key}", "--key", f"3={key}", "--strength", "1", "--json") == 1
+    assert video(frames, out, "--key", f"1={key}", "--key", f"3={key}") == 2
+    assert f"--key 1: frame 1 of {frames} is damaged" in capsys.readouterr().err
+    assert video(frames, out, "--key", f"4={key}") == 2
+    assert f"--key 4: {frames} has no frame 4" in capsys.readouterr().err
+    assert video(frames, out, "--key", f"3={key}", "--strength", "1", "--json") == 1
     report = json.loads(capsys.readouterr().out)
     assert (report["frames"], report["broken"]) == (3, ["1.png"])
-    assert report["notes"][-1] == "--key 1: the video has no frame 1"
     result = np.asarray(Image.open(out / "3.png").convert("RGB")).astype(float)
     assert np.abs(result - tinted).mean() < 6
 

@@ -34,9 +34,9 @@ def recalled(key_seed: int, seed: int, opacity: float = 1.0) -> tuple[torch.Tens
     """Return ab of a frame and of its key colors: the square moves by 96 pixels from the key to the frame."""
     memory = ColorMemory(colorizer())
     lightness, ab = scene(key_seed, 24)
-    memory.add(lightness, ab, torch.full_like(lightness, opacity))
+    memory.add(0, lightness, ab, torch.full_like(lightness, opacity))
     frame, true = scene(seed, 120)
-    return memory.recall(frame, torch.zeros_like(true)), true
+    return memory.recall(frame, torch.zeros_like(true), [0]), true
 
 
 def test_memory_recalls_the_color_of_a_moved_object() -> None:
@@ -50,9 +50,9 @@ def test_memory_recalls_the_color_of_a_moved_object() -> None:
 def test_memory_keeps_automatic_colors_where_nothing_matches() -> None:
     memory = ColorMemory(colorizer())
     lightness, ab = scene(1, 24)
-    memory.add(lightness, ab, torch.ones_like(lightness))
+    memory.add(0, lightness, ab, torch.ones_like(lightness))
     noise = torch.rand(lightness.shape, generator=torch.Generator().manual_seed(5)) * 100
-    assert float(memory.recall(noise, torch.zeros_like(ab)).norm(dim=1).mean()) < 6
+    assert float(memory.recall(noise, torch.zeros_like(ab), [0]).norm(dim=1).mean()) < 6
 
 
 def test_memory_ignores_transparent_pixels_of_a_key() -> None:
@@ -64,10 +64,10 @@ def test_memory_of_two_keys_prefers_the_key_that_matches() -> None:
     memory = ColorMemory(colorizer())
     lightness, ab = scene(1, 24)
     other, _ = scene(7, 24)
-    memory.add(other.flip(-1), -ab, torch.ones_like(other))
-    memory.add(lightness, ab, torch.ones_like(other))
+    memory.add(9, other.flip(-1), -ab, torch.ones_like(other))
+    memory.add(0, lightness, ab, torch.ones_like(other))
     frame, true = scene(1, 120)
-    found = memory.recall(frame, torch.zeros_like(true))
+    found = memory.recall(frame, torch.zeros_like(true), [0, 9])
     assert float((found - true).norm(dim=1).mean()) < float((found + true).norm(dim=1).mean())
 
 

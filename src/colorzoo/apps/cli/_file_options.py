@@ -184,7 +184,7 @@ class VideoOptions(ModelSettings):
     weights: str = option("default", "model weights: default, published, or the path of a weight file", MODEL)
     overwrite: bool = option(
         False,
-        "replace an existing result, and delete the shots of an interrupted run with other settings",
+        "replace an existing result, and finished shots with other settings that took more than a minute",
         FILES,
     )
     codec: Literal["h264", "hevc", "vp9", "ffv1"] | None = option(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -15,7 +15,14 @@ from colorzoo.apps.video.memory import ColorMemory
 from colorzoo.color import rgb_to_lab
 from colorzoo.guidance import Exemplar, Recipe, Rectangle
 from colorzoo.image_io import RasterImage, as_rgb, fill_hidden
-from colorzoo.inference import Colorizer, ReadReference, colorize_task, require_color, working_size
+from colorzoo.inference import (
+    Colorizer,
+    ReadReference,
+    colorize_task,
+    require_color,
+    shrink_lightness,
+    working_size,
+)
 
 # measured with `python -m benchmarks film`; the error of propagated colors grows with the number of frames
 _RECALL_EVERY = 8  # frames from one frame that recalls key colors to the next
@@ -72,8 +79,9 @@ class FrameColorer:
                 self._keys[number] = replace(filled, alpha=image.alpha)
                 width, height = image.size
                 lab, opacity = _resize_key(self._keys[number], working_size(height, width, colorizer.size))
-                self._memory.add(lab[:, :1], lab[:, 1:], opacity)
+                self._memory.add(number, lab[:, :1], lab[:, 1:], opacity)
         self._reference = reference
+        self._recalled: Sequence[int] = list(self._keys)  # key frames that influence this shot
         self._previous: Tensor | None = None  # colorized previous frame of this shot in Lab
         # colorized part of the frames of this shot, and width and height of the frames; None: whole frames
         self._part: tuple[Rectangle, tuple[int, int]] | None = None
@@ -97,14 +105,38 @@ class FrameColorer:
         """Largest weight of propagated colors in frames that the model colorizes; see `SteadyColors`."""
         return 1.0 if self._memory is None else _RECALL_STEADY
 
-    def start_shot(self, part: tuple[Rectangle, tuple[int, int]] | None = None) -> None:
+    def keys_of(self, span: range, lightness: Tensor) -> list[int]:
+        """Return the numbers of the key frames that influence a shot.
+
+        These are the key frames of the shot. With a memory, also key frames of other shots that have a
+        trusted match, and without a memory also the reference for the first frames of the shot.
+
+        Args:
+            span: Frame numbers of the shot.
+            lightness: ``(1, 1, H, W)`` lightness of a frame of the shot.
+        """
+        inside = {number for number in self._keys if number in span}
+        if len(inside) == len(self._keys):
+            return sorted(inside)
+        if self._memory is None:
+            earlier = [number for number in self._keys if number <= span.start]
+            return sorted(inside | {earlier[-1] if earlier else min(self._keys)})
+        height, width = lightness.shape[-2:]
+        small = shrink_lightness(lightness, working_size(height, width, self.size))
+        return sorted(inside | set(self._memory.matching_keys(small)))
+
+    def start_shot(
+        self, part: tuple[Rectangle, tuple[int, int]] | None = None, keys: Sequence[int] | None = None
+    ) -> None:
         """Reset the previous frame and the notes at the start of a shot.
 
         Args:
             part: Colorized part of the frames, and width and height of the frames; None colorizes whole
                 frames. The methods of this class receive the lightness of this part. Key images are images of
                 whole frames.
+            keys: Numbers of the key frames whose colors are recalled in this shot; None for all.
         """
+        self._recalled = list(self._keys) if keys is None else keys
         self._part, self._previous, self.notes = part, None, {}
 
     def is_key(self, frame: VideoFrame, lightness: Tensor) -> bool:
@@ -178,7 +210,11 @@ class FrameColorer:
         result = colorize_task(task, detect_pages=False)
         self.notes |= dict.fromkeys(result.notes)
         ab = result.ab[None]
-        return ab if self._memory is None else self._memory.recall(lightness, ab) * self._strength
+        return (
+            ab
+            if self._memory is None
+            else self._memory.recall(lightness, ab, self._recalled) * self._strength
+        )
 
 
 def _resize_key(image: RasterImage, size: tuple[int, int]) -> tuple[Tensor, Tensor]:

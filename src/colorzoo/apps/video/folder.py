@@ -6,6 +6,8 @@ Each output file has the name of its source file.
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -126,7 +128,7 @@ class FrameFolder:
         return FolderPart(path)
 
     def join(self, parts: Sequence[Path], result: Path, origin: ImageProvenance | None = None) -> None:
-        """Move the frames of all shots into one folder.
+        """Link the frames of all shots into one folder.
 
         Args:
             parts: Folders of the shots, in order.
@@ -135,11 +137,16 @@ class FrameFolder:
         """
         del origin
         try:
-            result.mkdir(exist_ok=True)
+            if result.exists():  # of a run that was interrupted here
+                shutil.rmtree(result)
+            result.mkdir()
             for part in parts:
                 # hidden files are temporary files of a killed process
-                for file in visible_entries(part) if part.exists() else ():
-                    file.replace(result / file.name)
+                for file in visible_entries(part):
+                    try:
+                        os.link(file, result / file.name)
+                    except OSError:  # a file system without hard links
+                        shutil.copyfile(file, result / file.name)
         except OSError as error:
             raise VideoError(f"{result} cannot be written: {error.strerror}") from error
 

@@ -8,7 +8,7 @@ motion also makes frames uncorrelated, and a flash also changes the histograms.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,17 +67,18 @@ class ReadIssues:
         return tuple(lines)
 
 
-def group_shots(frames: Iterable[VideoFrame]) -> Iterator[Iterator[VideoFrame]]:
+def group_shots(frames: Iterable[VideoFrame], starts: Container[int] = ()) -> Iterator[Iterator[VideoFrame]]:
     """Yield the frames of each shot; a shot must be consumed before the next shot is requested.
 
     Args:
         frames: Frames of a video in order.
+        starts: Numbers of the first frame of each shot. If empty, the shots are detected.
     """
     detector, shot = ShotDetector(), 0
 
     def shot_number(frame: VideoFrame) -> int:
         nonlocal shot
-        shot += detector.starts(frame)
+        shot += frame.number in starts if starts else detector.starts(frame)
         return shot
 
     return (group for _, group in itertools.groupby(frames, shot_number))

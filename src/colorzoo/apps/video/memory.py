@@ -6,6 +6,7 @@ estimates how far a matched color can be trusted. Where the trust is low, a fram
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -18,6 +19,7 @@ from colorzoo.networks import enlarge_along_edges
 
 _MATCHES = 5  # number of averaged cells of a key frame
 _TEMPERATURE = 0.05
+_LEAST_MATCH = 0.01  # fraction of trusted cells with which a key frame influences another shot
 
 # Means of the predictors in `match_cells`, their factors and the bias. `python -m benchmarks._film_trust`
 # fits them on composed scenes: objects of COCO move over photographs.
@@ -61,12 +63,13 @@ class ColorMemory:
     def __init__(self, colorizer: Colorizer) -> None:
         self._colorizer = colorizer
         # cells, colors (N, 2) in CIE units, and mask (N,) of the cells whose color a person has set
-        self._entries: list[tuple[Cells, Tensor, Tensor]] = []
+        self._entries: dict[int, tuple[Cells, Tensor, Tensor]] = {}
 
-    def add(self, lightness: Tensor, ab: Tensor, opacity: Tensor) -> None:
+    def add(self, number: int, lightness: Tensor, ab: Tensor, opacity: Tensor) -> None:
         """Store the colors of a key frame.
 
         Args:
+            number: Frame number.
             lightness: ``(1, 1, H, W)`` in [0, 100].
             ab: ``(1, 2, H, W)`` in CIE units.
             opacity: ``(1, 1, H, W)`` in [0, 1]. The colors of transparent pixels are not stored.
@@ -75,20 +78,29 @@ class ColorMemory:
         maps = F.interpolate(torch.cat([ab * opacity, opacity], dim=1), cells.grid, mode="area")
         a, b, weight = maps[0].flatten(1)
         colors = torch.stack([a, b], dim=1) / weight.clamp(min=1e-3)[:, None]
-        self._entries.append((cells, colors, weight > 0.5))
+        self._entries[number] = cells, colors, weight > 0.5
 
-    def recall(self, lightness: Tensor, automatic: Tensor) -> Tensor:
+    def matching_keys(self, lightness: Tensor) -> list[int]:
+        """Return the numbers of the key frames that have a trusted match in a frame ``(1, 1, H, W)``."""
+        cells = Cells.of(self._colorizer, lightness)
+        trusts = {number: match_cells(cells, *entry)[1] for number, entry in self._entries.items()}
+        return [number for number, trust in trusts.items() if (trust > 0.5).float().mean() > _LEAST_MATCH]
+
+    def recall(self, lightness: Tensor, automatic: Tensor, keys: Sequence[int]) -> Tensor:
         """Return the colors of key frames where the match is trusted, and automatic colors elsewhere.
 
         Args:
             lightness: ``(1, 1, H, W)`` in [0, 100].
             automatic: ``(1, 2, H, W)``, automatic ab in CIE units.
+            keys: Numbers of the key frames to use.
 
         Returns:
             ``(1, 2, H, W)`` ab in CIE units.
         """
+        if not keys:
+            return automatic
         cells = Cells.of(self._colorizer, lightness)
-        matches = [match_cells(cells, *entry) for entry in self._entries]
+        matches = [match_cells(cells, *self._entries[number]) for number in keys]
         # the colors of several key frames are averaged, weighted by the squared odds of their trust
         trusts = torch.stack([trust for _, trust in matches])[..., None]
         odds = trusts / (1 - trusts).clamp(min=1e-3)

@@ -9,7 +9,8 @@ import itertools
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -43,6 +44,7 @@ Source = VideoFile | FrameFolder
 _METHOD = 7  # version of colorization, stabilization and encoding; a change invalidates stored shots
 _WAITING_BYTES = 2**28  # memory in bytes for frames buffered until the colors of later frames are available
 _MOST_WAITING = 72
+_TESTED = 5  # position in a shot of the frame that is compared with key frames of other shots
 _MIN_CHANGE = 3.0  # smallest color change in CIE units by which a recipe sets the color of a pixel
 
 
@@ -70,8 +72,8 @@ def colorize_video(
 ) -> dict[str, Any]:
     """Colorize a video file or a folder of frames with temporally stable colors.
 
-    A result of an earlier run with the same source and settings is kept. The finished shots of an interrupted
-    run are reused.
+    A result of an earlier run with the same source and settings is kept. Finished shots of earlier runs are
+    reused if the source, the settings and the key frames that influence them are unchanged.
 
     Args:
         source: Video file or folder of frames.
@@ -92,7 +94,7 @@ def colorize_video(
         crf: Constant rate factor of a video file.
         sound: Whether the result contains the sound of the source.
         embed_provenance: Whether to write a provenance record.
-        overwrite: Whether to replace an existing result and stored shots with other settings.
+        overwrite: Whether to replace an existing result, and stored shots that took more than a minute.
         dry_run: Whether to check the input and return the plan without writing a file.
 
     Returns:
@@ -135,10 +137,17 @@ def colorize_video(
         "precision": precision,
     }
     used_files = [UsedFile("reference", reference.name, reference_hash)] if reference else []
-    keyed = {"memory": key_hashes} if key_hashes else {}  # results without keys keep their identity
-    decisive = [_METHOD, settings, keyed, reference_hash, out.suffix.lower()]
-    origin = model_provenance(choice, decisive, options=settings, files=used_files)
-    origin = with_source(origin, film.digest())
+    source_hash = film.digest()
+
+    def record_of(keyed: Mapping[str, Any]) -> ImageProvenance:
+        decisive = [_METHOD, settings, keyed, reference_hash, out.suffix.lower()]
+        return with_source(
+            model_provenance(choice, decisive, options=settings, files=used_files), source_hash
+        )
+
+    # results without keys keep their identity; shots have the hashes of their own keys
+    origin = record_of({"memory": key_hashes} if key_hashes else {})
+    shared = record_of({"memory": True} if key_hashes else {})
     summary: dict[str, Any] = {
         "status": "planned",
         "model": choice.name,
@@ -166,7 +175,7 @@ def colorize_video(
                 "--palette COLORS`, or with --reference IMG. To use a model for photographs, set --model."
             )
         film.issues.notes.append(problem)
-    parts = PartsFolder(out, f"{origin.source} {origin.settings}", overwrite=overwrite)
+    parts = PartsFolder(out, f"{shared.source} {shared.settings}", key_hashes, overwrite=overwrite)
     if dry_run:
         plan = parts.plan()
         return summary | {"notes": [*film.issues.notes, *([plan] if plan else [])]}
@@ -178,9 +187,27 @@ def colorize_video(
             "`colorzoo models --guidance exemplar` to list these models."
         )
     colorizer = Colorizer(choice, device=device, precision=precision, size=size, temperature=temperature)
+    recipes = {number: path for number, path in keys.items() if path.suffix.lower() == ".json"}
+    images = {number: read_image(path) for number, path in keys.items() if number not in recipes}
+    # with keys, the film is read once more, for the boundaries of the shots and the frames of the recipes
+    spans, decoded = list[range](), set[int]()
+    for shot_frames in group_shots(film.frames()) if keys else ():
+        numbers = list[int]()
+        for frame in shot_frames:
+            numbers.append(frame.number)
+            if frame.number in keys:
+                decoded.add(frame.number)
+            if frame.number in recipes:
+                images[frame.number] = _colored_key(recipes[frame.number], frame, colorizer)
+        spans.append(range(numbers[0], numbers[-1] + 1))
+    for number in keys:
+        if not any(number in span for span in spans):
+            raise VideoError(f"--key {number}: {source} has no frame {number}; frames are counted from 0")
+        if number not in decoded:
+            raise VideoError(f"--key {number}: frame {number} of {source} is damaged")
     colorer = FrameColorer(
         colorizer,
-        {number: _read_key(path, number, source, colorizer) for number, path in keys.items()},
+        images,
         colorizer.exemplar_of(reference, Recipe(), None),
         1.0 if strength is None else strength,
     )
@@ -188,13 +215,12 @@ def colorize_video(
     if keys and colored_part == "automatic":
         colored_part = "none"  # key frames are images of whole frames
     # colorize and publish
-    missing_keys = dict.fromkeys(keys)
     interrupts = record_interrupts()
     with progress_bar("colorizing frames", summary["description"]["frames"], log_every=10.0) as advance:
 
         def tick(number: int) -> None:
+            del number
             advance()
-            missing_keys.pop(number, None)
             if interrupts:
                 raise KeyboardInterrupt
 
@@ -205,6 +231,7 @@ def colorize_video(
             steady=steady,
             size=colorizer.size,
             border=colored_part,
+            spans=spans,
             tick=tick,
             origin=origin if embed_provenance else None,
         )
@@ -216,7 +243,6 @@ def colorize_video(
         "notes": [
             *film.issues.lines(),
             *dict.fromkeys(note for shot in shots for note in shot.notes),
-            *(f"--key {number}: the video has no frame {number}" for number in missing_keys),
         ],
         "incomplete": bool(film.issues.incomplete),
         "resumed": resumed_count,
@@ -233,6 +259,7 @@ def color_shots(
     steady: float = 0.97,
     size: int,
     border: BorderSetting = "automatic",
+    spans: Sequence[range] = (),
     tick: Callable[[int], None] = lambda _: None,
     origin: ImageProvenance | None = None,
 ) -> tuple[list[Shot], int]:
@@ -248,6 +275,7 @@ def color_shots(
         size: Shorter side of the network input in pixels.
         border: Part of the frames to colorize; ``"automatic"`` detects a border of uniform tone, such as a
             film rebate, in the first frame of each shot.
+        spans: Frame numbers of each shot; required if there are key frames. If empty, the shots are detected.
         tick: Function called with the number of each processed or reused frame, for a progress bar.
         origin: Provenance to store in the result; None stores no provenance.
 
@@ -260,24 +288,28 @@ def color_shots(
     shots: list[Shot] = []
     reused_count = 0
     with parts:
-        for frames in group_shots(source.frames()):
-            first = next(frames)
-            shot_frames = itertools.chain([first], frames)
-            shot = parts.finished(first.number)
+        for index, frames in enumerate(group_shots(source.frames(), frozenset(span.start for span in spans))):
+            head = list(itertools.islice(frames, _TESTED + 1))
+            shot_frames = itertools.chain(head, frames)
+            first = head[0].number
+            keys = colorer.keys_of(spans[index], head[-1].image.lightness()) if spans else []
+            name, shot = parts.find(first, keys)
             if shot is None:
-                writer = source.part(parts.part(first.number, source.extension))
+                start = time.monotonic()
+                writer = source.part(parts.path / f"{name}{source.extension}")
                 shot = _color_shot(
-                    shot_frames, writer, colorer, steady=steady, size=size, border=border, tick=tick
+                    shot_frames, writer, colorer, keys, steady=steady, size=size, border=border, tick=tick
                 )
-                parts.finish(shot)
+                shot = parts.finish(replace(shot, seconds=round(time.monotonic() - start, 1)), keys)
             else:
                 for frame in shot_frames:  # frames must be read to reach the next shot
                     tick(frame.number)
                 reused_count += shot.count
             shots.append(shot)
         result = parts.path / f"whole{parts.out.suffix}"
-        source.join([parts.part(shot.first, source.extension) for shot in shots], result, origin)
-        source.issues.notes += parts.publish(result, origin)
+        source.join(parts.files(shots, source.extension), result, origin)
+        # with key frames, the shots are kept for the next change of a key frame
+        source.issues.notes += parts.publish(result, origin, shots if spans else ())
     return shots, reused_count
 
 
@@ -285,6 +317,7 @@ def _color_shot(
     frames: Iterator[VideoFrame],
     writer: FilePart | FolderPart,
     colorer: FrameColorer,
+    keys: Sequence[int],
     *,
     steady: float,
     size: int,
@@ -296,7 +329,7 @@ def _color_shot(
     # the part within the border, and the sizes, are equal for all frames of a shot
     gray = RasterImage(first.image.gray())
     inside = select_part(gray, border)
-    colorer.start_shot(None if inside is None else (inside, gray.size))
+    colorer.start_shot(None if inside is None else (inside, gray.size), keys)
 
     def lightness_of(frame: VideoFrame) -> Tensor:
         whole: Tensor = frame.image.lightness()
@@ -337,24 +370,19 @@ def _color_shot(
     return Shot(first.number, count, tuple(colorer.notes))
 
 
-def _read_key(path: Path, number: int, source: Path, colorizer: Colorizer) -> RasterImage:
-    """Read a key image, or colorize a frame with a recipe.
-
-    A key image from a recipe is opaque only where the recipe changes the automatic colors.
+def _colored_key(path: Path, frame: VideoFrame, colorizer: Colorizer) -> RasterImage:
+    """Colorize a frame with a recipe; the result is opaque only where the recipe changes automatic colors.
 
     Raises:
-        ColorzooError: The file cannot be read, the frame does not exist, or the recipe changes no color.
+        ColorzooError: The recipe cannot be read, or it changes no color.
     """
-    if path.suffix.lower() != ".json":
-        return read_image(path)
-    film = FrameFolder(source) if source.is_dir() else VideoFile(source, Encoding("ffv1"))
-    frame = gray_frame(film, number)
-    automatic = colorizer.colorize(frame, border="none").ab
-    colored = colorizer.colorize(frame, path, border="none")
+    gray = _gray_image(frame)
+    automatic = colorizer.colorize(gray, border="none").ab
+    colored = colorizer.colorize(gray, path, border="none")
     changed = (colored.ab - automatic).norm(dim=0)[None, None]
-    changed = F.interpolate(changed, frame.levels.shape, mode="bilinear")[0, 0] > _MIN_CHANGE
+    changed = F.interpolate(changed, gray.levels.shape, mode="bilinear")[0, 0] > _MIN_CHANGE
     if not changed.any():
-        raise VideoError(f"the recipe {path} for frame {number} changes no color")
+        raise VideoError(f"the recipe {path} for frame {frame.number} changes no color")
     return RasterImage(colored.levels(), changed.byte().mul(255).numpy())
 
 
@@ -381,6 +409,11 @@ def gray_frame(source: Source, number: int) -> RasterImage:
     frame = next((frame for frame in source.frames() if frame.number == number), None)
     if frame is None:
         raise VideoError(f"{source.path} has no frame {number}; frames are counted from 0")
+    return _gray_image(frame)
+
+
+def _gray_image(frame: VideoFrame) -> RasterImage:
+    """Return a frame as an upright gray 8-bit image at full size."""
     lightness = frame.image.lightness()
     lab = torch.cat([lightness, lightness.new_zeros(1, 2, *lightness.shape[-2:])], dim=1)
     gray = lab_to_rgb(lab)[0, 0].clamp(0, 1)
