@@ -246,7 +246,7 @@ def test_interrupted_join_leaves_no_partial_video(tmp_path: Path, monkeypatch: p
     source = write_video(tmp_path / "in.mp4", SCENES)
     out = tmp_path / "out.mp4"
 
-    def killed(*args: object) -> None:
+    def killed(*args: object, **options: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("colorzoo.apps.video.file.join_parts", killed)

@@ -20,10 +20,14 @@ colorzoo video old.mp4 new.mp4
 colorzoo video old.mkv new.mkv --key 0=first.png --key 240=later.png
 colorzoo video old.mov new.mkv --reference sunset.jpg --codec hevc
 colorzoo video frames/ colored/
+colorzoo video old.mp4 new.mp4 --recipe film.json
+colorzoo video old.mp4 part.mp4 --frames 100:200
 colorzoo video old.mp4 frame.png --frame 240
+colorzoo video old.mp4 --shots
 """
 
 _KEY = re.compile(r"(\d+)=(.+)")
+_FRAMES = re.compile(r"(\d*):(\d*)")
 
 
 def run(args: VideoOptions) -> int:
@@ -35,13 +39,23 @@ def run(args: VideoOptions) -> int:
     Raises:
         ColorzooError: The video cannot be read or written, or an option is invalid.
     """
+    if args.shots:
+        return _print_shots(args)
+    if not args.output:
+        raise GuidanceError("OUT is missing")
     source, out = Path(args.source), Path(args.output)
     keys: dict[int, Path] = {}  # image file of each key frame, by frame number
     for text in args.key:
         match = _KEY.fullmatch(text)
         if match is None:
             raise GuidanceError(f"--key must be FRAME=FILE such as 0=first.png, got {text!r}")
+        if int(match[1]) in keys:
+            raise GuidanceError(f"--key contains frame {int(match[1])} twice. Remove one of the two.")
         keys[int(match[1])] = Path(match[2])
+    match = _FRAMES.fullmatch(args.frames or ":")
+    frames = range(int(match[1] or 0), int(match[2] or sys.maxsize)) if match else range(0)
+    if not frames:
+        raise GuidanceError(f"--frames must be A:B with A below B, such as 100:200, got {args.frames!r}")
     if args.model:
         model_card(args.model)  # raises an error for an unknown name, before torch is imported
     if source.exists() and not (source.is_dir() and out.is_dir()):  # files of a folder are not all replaced
@@ -57,7 +71,9 @@ def run(args: VideoOptions) -> int:
         source,
         out,
         keys=keys,
-        reference=Path(args.reference) if args.reference else None,
+        references=[Path(path) for path in args.reference],
+        recipe=Path(args.recipe) if args.recipe else None,
+        frames=frames,
         model=args.model,
         weights=args.weights,
         device=args.device,
@@ -88,6 +104,20 @@ def run(args: VideoOptions) -> int:
     if summary.get("broken") or summary.get("incomplete"):
         print_line(f"colorzoo: error: {args.source} is damaged; only readable frames were used", sys.stderr)
         return 1
+    return 0
+
+
+def _print_shots(args: VideoOptions) -> int:
+    """Print the frame numbers of each shot."""
+    import_torch()
+    from colorzoo.apps.video.run import list_shots
+
+    shots = list_shots(Path(args.source), Path(args.recipe) if args.recipe else None)
+    if args.json:
+        print(json.dumps([{"first": shot.start, "count": len(shot)} for shot in shots], indent=1))
+    else:
+        for number, shot in enumerate(shots, 1):
+            print(f"shot {number}: frames {shot.start} to {shot.stop - 1}")
     return 0
 
 

@@ -42,6 +42,8 @@ class FrameColorer:
         reference: Reference for all frames. For models without `MatchingModel`, the key frames
             replace this reference after the first key frame.
         strength: Multiplier for the chroma.
+        memory_references: Color images of any size whose colors a model with `MatchingModel` recalls in all
+            shots.
 
     Attributes:
         notes: Notes for the user about the current shot: the keys of a dict, whose values are not used.
@@ -57,6 +59,7 @@ class FrameColorer:
         keys: Mapping[int, RasterImage] | None = None,
         reference: Exemplar | None = None,
         strength: float = 1.0,
+        memory_references: Sequence[RasterImage] = (),
     ) -> None:
         if colorizer.is_sketch_model:
             raise VideoError(
@@ -67,8 +70,14 @@ class FrameColorer:
         self._keys = dict(sorted((keys or {}).items()))
         self._exemplars: dict[int, Exemplar] = {}
         self._memory: ColorMemory | None = None
-        if self._keys and isinstance(colorizer.model, MatchingModel):
+        if (self._keys or memory_references) and isinstance(colorizer.model, MatchingModel):
             self._memory = ColorMemory(colorizer)
+        self._references: list[int] = []  # negative numbers of the references in the memory
+        if self._memory is not None:
+            for image in memory_references:
+                self._references.append(-1 - len(self._references))
+                filled = replace(fill_hidden(image), alpha=image.alpha)
+                self._memory.add(self._references[-1], *self._read_entry(filled))
         for number, image in self._keys.items():
             require_color(image, f"of frame {number}")
             filled = fill_hidden(image)
@@ -77,11 +86,10 @@ class FrameColorer:
                 self._exemplars[number] = colorizer.exemplar([ReadReference(filled)])
             else:
                 self._keys[number] = replace(filled, alpha=image.alpha)
-                width, height = image.size
-                lab, opacity = _resize_key(self._keys[number], working_size(height, width, colorizer.size))
-                self._memory.add(number, lab[:, :1], lab[:, 1:], opacity)
+                self._memory.add(number, *self._read_entry(self._keys[number]))
         self._reference = reference
-        self._recalled: Sequence[int] = list(self._keys)  # key frames that influence this shot
+        # entries of the memory that influence this shot
+        self._recalled: Sequence[int] = [*self._keys, *self._references]
         self._previous: Tensor | None = None  # colorized previous frame of this shot in Lab
         # colorized part of the frames of this shot, and width and height of the frames; None: whole frames
         self._part: tuple[Rectangle, tuple[int, int]] | None = None
@@ -105,6 +113,12 @@ class FrameColorer:
         """Largest weight of propagated colors in frames that the model colorizes; see `SteadyColors`."""
         return 1.0 if self._memory is None else _RECALL_STEADY
 
+    def _read_entry(self, image: RasterImage) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the lightness, ab and opacity of a color image; see `ColorMemory.add`."""
+        width, height = image.size
+        lab, opacity = _resize_key(image, working_size(height, width, self.size))
+        return lab[:, :1], lab[:, 1:], opacity
+
     def keys_of(self, span: range, lightness: Tensor) -> list[int]:
         """Return the numbers of the key frames that influence a shot.
 
@@ -123,7 +137,7 @@ class FrameColorer:
             return sorted(inside | {earlier[-1] if earlier else min(self._keys)})
         height, width = lightness.shape[-2:]
         small = shrink_lightness(lightness, working_size(height, width, self.size))
-        return sorted(inside | set(self._memory.matching_keys(small)))
+        return sorted(inside | set(self._memory.matching_keys(small, self._keys.keys() - inside)))
 
     def start_shot(
         self, part: tuple[Rectangle, tuple[int, int]] | None = None, keys: Sequence[int] | None = None
@@ -136,7 +150,7 @@ class FrameColorer:
                 whole frames.
             keys: Numbers of the key frames whose colors are recalled in this shot; None for all.
         """
-        self._recalled = list(self._keys) if keys is None else keys
+        self._recalled = [*(self._keys if keys is None else keys), *self._references]
         self._part, self._previous, self.notes = part, None, {}
 
     def is_key(self, frame: VideoFrame, lightness: Tensor) -> bool:

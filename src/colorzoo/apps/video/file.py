@@ -35,7 +35,7 @@ from colorzoo.apps.video.encoding import (
     output_layout,
     write_errors,
 )
-from colorzoo.apps.video.frames import SAMPLES, ReadIssues, VideoError, VideoFrame
+from colorzoo.apps.video.frames import ALL_FRAMES, SAMPLES, ReadIssues, VideoError, VideoFrame, count_selected
 from colorzoo.apps.video.planes import (
     Layout,
     colored_planes,
@@ -110,6 +110,7 @@ class VideoFile:
     Args:
         path: Path of the file.
         encoding: Encoding of the result.
+        selected: Numbers of the frames to colorize; the other frames are not part of the result.
 
     Attributes:
         issues: Problems found while reading, and notes on properties that the result does not have.
@@ -121,8 +122,8 @@ class VideoFile:
 
     extension = ".nut"  # this container supports all codecs and time bases
 
-    def __init__(self, path: Path, encoding: Encoding) -> None:
-        self.path, self._encoding = path, encoding
+    def __init__(self, path: Path, encoding: Encoding, selected: range = ALL_FRAMES) -> None:
+        self.path, self._encoding, self._selected = path, encoding, selected
         self.issues = ReadIssues()
         self._last = (-1, 0)  # timestamp and duration of the last packet, in units of the time base
         self._av = import_av()
@@ -187,7 +188,7 @@ class VideoFile:
         return {
             "width": plan.width,
             "height": plan.height,
-            "frames": self._frames,
+            "frames": count_selected(self._frames, self._selected),
             "rate": float(self._rate),
             "from": f"{self._codec} {self._first.format.name}",
             "to": f"{self._encoding.codec} {plan.layout.name}",
@@ -209,7 +210,7 @@ class VideoFile:
         return sha256_of(self.path)
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Yield all decoded frames in order; record damaged packets and a missing end in ``issues``.
+        """Yield the decoded frames in order; record damaged packets and a missing end in ``issues``.
 
         The timestamps increase, without jumps of the clock. A frame without a timestamp starts at the end of
         the previous frame.
@@ -234,7 +235,10 @@ class VideoFile:
             width, height = self._first.width, self._first.height
             if (decoded.width, decoded.height) != (width, height):
                 decoded = decoded.reformat(width=width, height=height)
-            yield VideoFrame(number, FileImage(decoded, pts, turns, mirrored))
+            if number in self._selected:
+                yield VideoFrame(number, FileImage(decoded, pts, turns, mirrored))
+            if number + 1 == self._selected.stop:
+                return
         # check that the file does not end before its declared duration
         last_packet_pts, duration = self._last
         end = last_packet_pts + (duration or self._usual_duration())
@@ -259,7 +263,14 @@ class VideoFile:
         """
         last_duration = self._last[1] or self._usual_duration()
         self.issues.notes += join_parts(
-            self.path, parts, result, self.plan, self._clock, last_duration, origin
+            self.path,
+            parts,
+            result,
+            self.plan,
+            self._clock,
+            last_duration,
+            origin,
+            is_excerpt=self._selected != ALL_FRAMES,
         )
 
     def _decoded(self) -> Iterator[Any]:

@@ -17,7 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorzoo.apps.video.frames import SAMPLES, ReadIssues, VideoError, VideoFrame
+from colorzoo.apps.video.frames import (
+    ALL_FRAMES,
+    SAMPLES,
+    ReadIssues,
+    VideoError,
+    VideoFrame,
+    count_selected,
+)
 from colorzoo.errors import ImageError
 from colorzoo.files import sha256_of
 from colorzoo.guidance import Rectangle
@@ -60,6 +67,7 @@ class FrameFolder:
 
     Args:
         path: Path of the folder.
+        selected: Numbers of the frames to colorize; the other frames are not part of the result.
 
     Raises:
         VideoError: The folder contains no readable image, or two frames have the same result name.
@@ -67,8 +75,8 @@ class FrameFolder:
 
     extension = ""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, selected: range = ALL_FRAMES) -> None:
+        self.path, self._selected = path, selected
         self.issues = ReadIssues()
         self.files = [file for file in visible_entries(path) if file.suffix.lower() in READABLE]
         if not self.files:
@@ -92,7 +100,7 @@ class FrameFolder:
         return {
             "width": width,
             "height": height,
-            "frames": len(self.files),
+            "frames": count_selected(len(self.files), self._selected),
             "from": "a folder of images",
             "to": "a folder of images",
         }
@@ -111,12 +119,14 @@ class FrameFolder:
         return digest.hexdigest()
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Yield all images in order; record unreadable images in the attribute ``issues``.
+        """Yield the images in order; record unreadable images in the attribute ``issues``.
 
         Unreadable images are counted, so that the frame number is the position of the file.
         """
         self.issues.broken.clear()
         for number, file in enumerate(self.files):
+            if number not in self._selected:
+                continue
             image = _read(file)
             if image is None:
                 self.issues.broken.append(file.name)

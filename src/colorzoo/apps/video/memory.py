@@ -6,7 +6,7 @@ estimates how far a matched color can be trusted. Where the trust is low, a fram
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -66,10 +66,10 @@ class ColorMemory:
         self._entries: dict[int, tuple[Cells, Tensor, Tensor]] = {}
 
     def add(self, number: int, lightness: Tensor, ab: Tensor, opacity: Tensor) -> None:
-        """Store the colors of a key frame.
+        """Store the colors of a key frame or a reference.
 
         Args:
-            number: Frame number.
+            number: Frame number, or a negative number for a reference.
             lightness: ``(1, 1, H, W)`` in [0, 100].
             ab: ``(1, 2, H, W)`` in CIE units.
             opacity: ``(1, 1, H, W)`` in [0, 1]. The colors of transparent pixels are not stored.
@@ -80,10 +80,15 @@ class ColorMemory:
         colors = torch.stack([a, b], dim=1) / weight.clamp(min=1e-3)[:, None]
         self._entries[number] = cells, colors, weight > 0.5
 
-    def matching_keys(self, lightness: Tensor) -> list[int]:
-        """Return the numbers of the key frames that have a trusted match in a frame ``(1, 1, H, W)``."""
+    def matching_keys(self, lightness: Tensor, numbers: Iterable[int]) -> list[int]:
+        """Return the numbers of the entries that have a trusted match in a frame.
+
+        Args:
+            lightness: ``(1, 1, H, W)`` in [0, 100].
+            numbers: Numbers of the entries to test.
+        """
         cells = Cells.of(self._colorizer, lightness)
-        trusts = {number: match_cells(cells, *entry)[1] for number, entry in self._entries.items()}
+        trusts = {number: match_cells(cells, *self._entries[number])[1] for number in numbers}
         return [number for number, trust in trusts.items() if (trust > 0.5).float().mean() > _LEAST_MATCH]
 
     def recall(self, lightness: Tensor, automatic: Tensor, keys: Sequence[int]) -> Tensor:
@@ -92,7 +97,7 @@ class ColorMemory:
         Args:
             lightness: ``(1, 1, H, W)`` in [0, 100].
             automatic: ``(1, 2, H, W)``, automatic ab in CIE units.
-            keys: Numbers of the key frames to use.
+            keys: Numbers of the entries to use.
 
         Returns:
             ``(1, 2, H, W)`` ab in CIE units.

@@ -25,8 +25,9 @@ from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.encoding import Encoding, choose_encoding
 from colorzoo.apps.video.exposure import ExposureHold, exposed
 from colorzoo.apps.video.file import FilePart, VideoFile
+from colorzoo.apps.video.film_recipe import FilmRecipe, KeyFrame
 from colorzoo.apps.video.folder import FolderPart, FrameFolder
-from colorzoo.apps.video.frames import VideoError, VideoFrame, group_shots
+from colorzoo.apps.video.frames import ALL_FRAMES, NO_FRAMES, VideoError, VideoFrame, group_shots, read_shots
 from colorzoo.apps.video.parts import PartsFolder, Shot
 from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.batch import UsedFile, model_provenance, with_source
@@ -53,7 +54,9 @@ def colorize_video(
     out: Path,
     *,
     keys: Mapping[int, Path] | None = None,
-    reference: Path | None = None,
+    references: Sequence[Path] = (),
+    recipe: Path | None = None,
+    frames: range = ALL_FRAMES,
     model: str | None = None,
     weights: str = "default",
     device: str = "auto",
@@ -79,7 +82,11 @@ def colorize_video(
         source: Video file or folder of frames.
         out: Result: a video file, or a folder if ``source`` is a folder.
         keys: Color image or recipe of each key frame, by frame number.
-        reference: Color image whose colors are transferred.
+        references: Color images whose colors are transferred. With key frames, or with several references,
+            they are also entries of the memory of key frames.
+        recipe: Film recipe; see `FilmRecipe`. Its key frames and references are added to ``keys`` and
+            ``references``.
+        frames: Numbers of the frames to colorize. The result contains only these frames.
         model: Name of a registered model; None selects the best locally available model.
         weights: ``default``, ``published``, or the path of a weight file.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
@@ -105,24 +112,29 @@ def colorize_video(
         ColorzooError: The video or an image cannot be read, an option is invalid, the frames are line art,
             another process writes the result, or the result exists and differs.
     """
-    keys = dict(sorted((keys or {}).items()))
     # open the film
     _check_paths(source, out)
     film: Source
     if not source.is_dir():
-        film = VideoFile(source, choose_encoding(out, codec, crf, sound=sound))
+        film = VideoFile(source, choose_encoding(out, codec, crf, sound=sound), frames)
     elif out.suffix or out.is_file():
         raise VideoError(f"OUT must be a folder because IN is a folder of frames, got {out}")
     elif codec or crf is not None or not sound:
         raise VideoError("--codec, --crf and --no-sound require a video file as IN, got a folder of frames")
     else:
-        film = FrameFolder(source)
+        film = FrameFolder(source, frames)
     # choose the model, and identify the result by the source, the model and the settings
-    use: Use = "exemplar" if keys or reference else "automatic"
+    edits = FilmRecipe() if recipe is None else FilmRecipe.from_json(recipe)
+    given = (KeyFrame.read(number, path) for number, path in (keys or {}).items())
+    edits = replace(
+        edits,
+        keys=tuple(sorted((*edits.keys, *given), key=lambda key: key.frame)),
+        references=(*references, *edits.references),
+    )
+    use: Use = "exemplar" if edits.keys or edits.references else "automatic"
     choice = choose_model(model, use, weights)
     try:
-        key_hashes = {number: sha256_of(path) for number, path in keys.items()}
-        reference_hash = sha256_of(reference) if reference else ""
+        reference_hashes = [sha256_of(path) for path in edits.references]
     except OSError as error:
         raise VideoError(f"{error.filename}: {error.strerror}") from error
     settings = {
@@ -136,18 +148,30 @@ def colorize_video(
         "no_sound": not sound,
         "precision": precision,
     }
-    used_files = [UsedFile("reference", reference.name, reference_hash)] if reference else []
+    used_files = [
+        UsedFile("reference", path.name, sha256)
+        for path, sha256 in zip(edits.references, reference_hashes, strict=True)
+    ]
     source_hash = film.digest()
 
-    def record_of(keyed: Mapping[str, Any]) -> ImageProvenance:
-        decisive = [_METHOD, settings, keyed, reference_hash, out.suffix.lower()]
-        return with_source(
-            model_provenance(choice, decisive, options=settings, files=used_files), source_hash
+    # results without edits keep their identity; the record of a shot lists its own key frames
+    changes: dict[str, Any] = {"shots": [edits.join, edits.split]} if edits.join or edits.split else {}
+    if frames != ALL_FRAMES:
+        changes["frames"] = [frames.start, frames.stop]
+    key_hashes = {key.frame: key.sha256 for key in edits.keys}
+    reference_hash = reference_hashes[0] if len(reference_hashes) == 1 else reference_hashes or ""
+    origin, shared = (
+        with_source(
+            model_provenance(
+                choice,
+                [_METHOD, settings, changes | memory, reference_hash, out.suffix.lower()],
+                options=settings,
+                files=used_files,
+            ),
+            source_hash,
         )
-
-    # results without keys keep their identity; shots have the hashes of their own keys
-    origin = record_of({"memory": key_hashes} if key_hashes else {})
-    shared = record_of({"memory": True} if key_hashes else {})
+        for memory in ({"memory": key_hashes} if key_hashes else {}, {"memory": True} if key_hashes else {})
+    )
     summary: dict[str, Any] = {
         "status": "planned",
         "model": choice.name,
@@ -169,9 +193,9 @@ def colorize_video(
     if all(choose_for_image(photo_choice, image) is not photo_choice for image in film.sample()):
         problem = f"the frames of {source} are line art, which models for photographs leave gray"
         if choice.is_replaceable:
-            frames = source if source.is_dir() else "FOLDER_OF_FRAMES"
+            folder = source if source.is_dir() else "FOLDER_OF_FRAMES"
             raise VideoError(
-                f"{problem}. To color the frames one by one, run `colorzoo colorize {frames} -o OUT "
+                f"{problem}. To color the frames one by one, run `colorzoo colorize {folder} -o OUT "
                 "--palette COLORS`, or with --reference IMG. To use a model for photographs, set --model."
             )
         film.issues.notes.append(problem)
@@ -181,45 +205,46 @@ def colorize_video(
         return summary | {"notes": [*film.issues.notes, *([plan] if plan else [])]}
     # load the model, the key frames and the reference
     start = time.monotonic()
-    if (keys or reference) and "exemplar" not in model_card(choice.name).guidance:
+    if use == "exemplar" and "exemplar" not in model_card(choice.name).guidance:
         raise VideoError(
             f"--key and --reference require a model that supports references, got {choice.name}. Run "
             "`colorzoo models --guidance exemplar` to list these models."
         )
     colorizer = Colorizer(choice, device=device, precision=precision, size=size, temperature=temperature)
-    recipes = {number: path for number, path in keys.items() if path.suffix.lower() == ".json"}
-    images = {number: read_image(path) for number, path in keys.items() if number not in recipes}
-    # with keys, the film is read once more, for the boundaries of the shots and the frames of the recipes
-    spans, decoded = list[range](), set[int]()
-    for shot_frames in group_shots(film.frames()) if keys else ():
-        numbers = list[int]()
-        for frame in shot_frames:
-            numbers.append(frame.number)
-            if frame.number in keys:
-                decoded.add(frame.number)
-            if frame.number in recipes:
-                images[frame.number] = _colored_key(recipes[frame.number], frame, colorizer)
-        spans.append(range(numbers[0], numbers[-1] + 1))
-    for number in keys:
-        if not any(number in span for span in spans):
-            raise VideoError(f"--key {number}: {source} has no frame {number}; frames are counted from 0")
-        if number not in decoded:
-            raise VideoError(f"--key {number}: frame {number} of {source} is damaged")
+    # with edits, the film is read once more, for the boundaries of the shots and the frames of recipes
+    keys_by_frame = {key.frame: key for key in edits.keys}
+    images = {key.frame: read_image(key.file) for key in edits.keys if key.file and not key.recipe}
+    decoded = set[int]()
+
+    def visit(frame: VideoFrame) -> None:
+        decoded.add(frame.number)
+        key = keys_by_frame.get(frame.number)
+        if key is not None and key.recipe is not None:
+            images[key.frame] = _colored_key(key, frame, colorizer)
+
+    spans = list[range]()
+    if edits.keys or edits.join or edits.split:
+        spans = read_shots(film.frames(), edits.join, edits.split, visit)
+    for number in keys_by_frame:
+        if number not in decoded and number in frames:
+            reason = "is damaged" if any(number in span for span in spans) else "does not exist"
+            raise VideoError(f"key frame {number} {reason} in {source}; frames are counted from 0")
+    reference_images = [read_image(path) for path in edits.references]
     colorer = FrameColorer(
         colorizer,
         images,
-        colorizer.exemplar_of(reference, Recipe(), None),
+        colorizer.exemplar_of(reference_images, Recipe(), None),
         1.0 if strength is None else strength,
+        reference_images if edits.keys or len(edits.references) > 1 else (),
     )
     colored_part = parse_border(border, "--border")
-    if keys and colored_part == "automatic":
+    if edits.keys and colored_part == "automatic":
         colored_part = "none"  # key frames are images of whole frames
     # colorize and publish
     interrupts = record_interrupts()
     with progress_bar("colorizing frames", summary["description"]["frames"], log_every=10.0) as advance:
 
-        def tick(number: int) -> None:
-            del number
+        def tick(_: int) -> None:
             advance()
             if interrupts:
                 raise KeyboardInterrupt
@@ -306,6 +331,8 @@ def color_shots(
                     tick(frame.number)
                 reused_count += shot.count
             shots.append(shot)
+        if not shots:
+            raise VideoError(NO_FRAMES)
         result = parts.path / f"whole{parts.out.suffix}"
         source.join(parts.files(shots, source.extension), result, origin)
         # with key frames, the shots are kept for the next change of a key frame
@@ -370,20 +397,28 @@ def _color_shot(
     return Shot(first.number, count, tuple(colorer.notes))
 
 
-def _colored_key(path: Path, frame: VideoFrame, colorizer: Colorizer) -> RasterImage:
+def _colored_key(key: KeyFrame, frame: VideoFrame, colorizer: Colorizer) -> RasterImage:
     """Colorize a frame with a recipe; the result is opaque only where the recipe changes automatic colors.
 
     Raises:
-        ColorzooError: The recipe cannot be read, or it changes no color.
+        ColorzooError: The recipe cannot be used, or it changes no color.
     """
     gray = _gray_image(frame)
     automatic = colorizer.colorize(gray, border="none").ab
-    colored = colorizer.colorize(gray, path, border="none")
+    colored = colorizer.colorize(gray, key.file or key.recipe, border="none")
     changed = (colored.ab - automatic).norm(dim=0)[None, None]
     changed = F.interpolate(changed, gray.levels.shape, mode="bilinear")[0, 0] > _MIN_CHANGE
     if not changed.any():
-        raise VideoError(f"the recipe {path} for frame {frame.number} changes no color")
+        raise VideoError(f"the recipe for frame {frame.number} changes no color")
     return RasterImage(colored.levels(), changed.byte().mul(255).numpy())
+
+
+def list_shots(source: Path, recipe: Path | None = None) -> list[range]:
+    """Return the frame numbers of each shot of a film, with the corrections of a film recipe."""
+    _check_source(source)
+    film = FrameFolder(source) if source.is_dir() else VideoFile(source, Encoding("ffv1"))
+    edits = FilmRecipe() if recipe is None else FilmRecipe.from_json(recipe)
+    return read_shots(film.frames(), edits.join, edits.split)
 
 
 def write_frame(source: Path, out: Path, number: int, *, overwrite: bool = False) -> None:
@@ -422,7 +457,11 @@ def _gray_image(frame: VideoFrame) -> RasterImage:
 
 def _check_paths(source: Path, out: Path) -> None:
     """Raise an error if the source is missing or is also the output."""
-    if not source.exists():
-        raise VideoError(f"{source}: no such file or folder")
+    _check_source(source)
     if os.path.realpath(source) == os.path.realpath(out):
         raise VideoError(f"{out} is also the source. Choose another OUT.")
+
+
+def _check_source(source: Path) -> None:
+    if not source.exists():
+        raise VideoError(f"{source}: no such file or folder")
