@@ -88,6 +88,7 @@ def test_every_option_that_determines_the_result_is_part_of_its_record(
         "key": ["--key", f"1={tmp_path / 'key.png'}"],
         "recipe": ["--recipe", tmp_path / "film.json"],
         "frames": ["--frames", "1:"],
+        "recolor": ["--recolor"],
         "steady": ["--steady", ".5"],
         "border": ["--border", "none"],
         "weights": ["--weights", other_weights],
@@ -448,13 +449,26 @@ def test_frames_option_colorizes_a_part(
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0.png", "1.png", "2.png"]
 
 
-def test_frame_option_extracts_a_frame(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_frame_option_writes_a_frame_in_the_colors_of_the_film(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     source, frame = write_video(tmp_path / "in.mp4", SCENES), tmp_path / "frame.png"
+    recipe, corrected = tmp_path / "frame.recipe.json", tmp_path / "corrected.json"
     assert video(source, frame, "--frame", "5") == 0
     assert f"{frame}: frame 5" in capsys.readouterr().out
-    gray = np.asarray(Image.open(frame).convert("L")).astype(float)
+    image = np.asarray(Image.open(frame)).astype(float)
     shown = (scene(5 - 4, seed=7).astype(float) - 16) * 255 / 219
-    assert np.abs(gray - shown).mean() < 3
+    assert np.abs(np.asarray(Image.open(frame).convert("L")) - shown).mean() < 6
+    # the recipe starts from the colors of the frame
+    colorized = main(["colorize", str(frame), "--recipe", str(recipe), "-o", str(tmp_path / "again.png")])
+    assert colorized == 0
+    assert np.abs(np.asarray(Image.open(tmp_path / "again.png")).astype(float) - image).mean() < 8
+    # a recipe without changes is not a key, and a recipe with a point changes the film
+    assert video(source, tmp_path / "new.mp4", "--key", f"5={recipe}") == 2
+    assert "the recipe for frame 5 changes no color" in capsys.readouterr().err
+    document = json.loads(recipe.read_text())
+    corrected.write_text(json.dumps(document | {"points": [{"x": 30, "y": 20, "color": "#c03020"}]}))
+    assert video(source, tmp_path / "new.mp4", "--key", f"5={corrected}") == 0
     for words, reason in (
         ((source, tmp_path / "new.png", "--frame", "8"), "no frame 8"),
         ((source, tmp_path / "new.xyz", "--frame", "0"), "must be one of"),

@@ -17,6 +17,7 @@ from colorzoo.apps.video.file import VideoFile
 from colorzoo.apps.video.frames import ReadIssues, VideoError, VideoFrame
 from colorzoo.apps.video.parts import PartsFolder, Shot, parts_path
 from colorzoo.apps.video.run import color_shots
+from colorzoo.image_io.raster_image import RasterImage
 from tiny_video import StubColorer, lightness_planes, scene, write_video
 
 SCENES = [scene(n, seed) for seed in (0, 7, 9) for n in range(6)]
@@ -174,7 +175,7 @@ def test_color_shots_limits_buffered_frame_bytes(tmp_path: Path, size: tuple[int
     """Each pixel needs three bytes; at least 6 and at most 72 frames are buffered."""
     light, events = torch.full((1, 1, *size), 50.0), list[str]()
     gray = np.full(size, 120, np.uint8)
-    image = SimpleNamespace(lightness=lambda: light, gray=lambda: gray)
+    image = SimpleNamespace(lightness=lambda: light, gray=lambda: gray, rgb_image=lambda: RasterImage(gray))
 
     def frames() -> Iterator[VideoFrame]:
         for number in range(window + 2):

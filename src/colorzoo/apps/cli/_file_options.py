@@ -189,6 +189,7 @@ class VideoOptions(ModelSettings):
         "X,Y,WIDTH,HEIGHT",
         COLORS,
     )
+    recolor: bool = option(False, "colorize shots that are already in color, too", COLORS)
     weights: str = option("default", "model weights: default, published, or the path of a weight file", MODEL)
     overwrite: bool = option(
         False,
@@ -211,5 +212,7 @@ class VideoOptions(ModelSettings):
     json: bool = option(False, "print a summary as JSON on standard output", FILES)
     shots: bool = option(False, "print the frame numbers of each shot, and write nothing", FILES)
     frame: Annotated[int, Range(0)] | None = option(
-        None, "write only frame FRAME (the first frame is 0) to the image file OUT", FILES
+        None,
+        "write only frame FRAME (the first frame is 0) to the image OUT, in the colors of the film",
+        FILES,
     )

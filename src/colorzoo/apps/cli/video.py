@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from colorzoo.apps.cli._file_options import VideoOptions
 from colorzoo.apps.cli._options import Command, check_output
@@ -63,31 +64,38 @@ def run(args: VideoOptions) -> int:
     import_torch()
     from colorzoo.apps.video.run import colorize_video, write_frame
 
+    colors: dict[str, Any] = {
+        "keys": keys,
+        "references": [Path(path) for path in args.reference],
+        "recipe": Path(args.recipe) if args.recipe else None,
+        "model": args.model,
+        "weights": args.weights,
+        "device": args.device,
+        "precision": args.precision,
+        "size": args.size,
+        "strength": args.strength,
+        "temperature": args.temperature,
+        "steady": args.steady,
+        "border": args.border,
+        "overwrite": args.overwrite,
+    }
     if args.frame is not None:
-        write_frame(source, out, args.frame, overwrite=args.overwrite)
-        print(f"{out}: frame {args.frame}. Colorize this image, then pass it as --key {args.frame}=FILE.")
+        recipe = write_frame(source, out, args.frame, **colors)
+        print(
+            f"{out}: frame {args.frame}. To change its colors, run `colorzoo studio {out} --recipe {recipe}` "
+            f"and pass the recipe that you save as --key {args.frame}=FILE."
+        )
         return 0
     summary = {"source": args.source, "output": args.output} | colorize_video(
         source,
         out,
-        keys=keys,
-        references=[Path(path) for path in args.reference],
-        recipe=Path(args.recipe) if args.recipe else None,
+        **colors,
         frames=frames,
-        model=args.model,
-        weights=args.weights,
-        device=args.device,
-        precision=args.precision,
-        size=args.size,
-        strength=args.strength,
-        temperature=args.temperature,
-        steady=args.steady,
-        border=args.border,
+        recolor=args.recolor,
         codec=args.codec,
         crf=args.crf,
         sound=not args.no_sound,
         embed_provenance=args.provenance == "embed",
-        overwrite=args.overwrite,
         dry_run=args.dry_run,
     )
     # print the summary

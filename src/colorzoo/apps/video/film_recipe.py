@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from dataclasses import MISSING, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,32 +30,41 @@ class KeyFrame:
 
     Attributes:
         frame: Frame number, counted from 0.
-        file: Color image or recipe; None for a recipe inside a film recipe.
+        image: Color image; None for a recipe.
         recipe: Recipe; None for a color image.
+        folder: Folder to which reference paths in the recipe are relative.
         sha256: Hash of the image or recipe.
     """
 
     frame: int
-    file: Path | None
+    image: Path | None
     recipe: Recipe | None
+    folder: Path
     sha256: str
 
     @classmethod
-    def read(cls, frame: int, source: Path | dict[str, Any]) -> KeyFrame:
+    def read(cls, frame: int, source: Path | dict[str, Any], folder: Path) -> KeyFrame:
         """Return the key frame of an image file, a recipe file or a parsed recipe.
+
+        Args:
+            frame: Frame number.
+            source: Path of an image or a recipe, relative to ``folder``; or a parsed recipe.
+            folder: Folder of the film recipe.
 
         Raises:
             ColorzooError: The file is missing, or the recipe is invalid.
         """
         if isinstance(source, dict):
             digest = hashlib.sha256(json.dumps(source, sort_keys=True).encode()).hexdigest()
-            return cls(frame, None, Recipe.from_json(source), digest)
+            return cls(frame, None, Recipe.from_json(source), folder, digest)
+        path = folder / source
         try:
-            digest = sha256_of(source)
+            digest = sha256_of(path)
         except OSError as error:
             raise VideoError(f"{error.filename}: {error.strerror}") from error
-        recipe = Recipe.from_json(source) if source.suffix.lower() == ".json" else None
-        return cls(frame, source, recipe, digest)
+        if path.suffix.lower() == ".json":
+            return cls(frame, None, Recipe.from_json(path), path.parent, digest)
+        return cls(frame, path, None, folder, digest)
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,23 @@ class FilmRecipe:
                 raise GuidanceError(f"{name} contain frame {number} twice. Remove one of the two.")
 
     @classmethod
+    def read(cls, path: Path | None, keys: Mapping[int, Path], references: Sequence[Path]) -> FilmRecipe:
+        """Return a film recipe with the key frames and references of the command line.
+
+        Args:
+            path: Film recipe; None for no film recipe.
+            keys: Color image or recipe of each key frame, by frame number.
+            references: Color images.
+
+        Raises:
+            ColorzooError: A file is missing or damaged, or a frame has two keys.
+        """
+        edits = cls() if path is None else cls.from_json(path)
+        added = [KeyFrame.read(number, file, Path()) for number, file in keys.items()]
+        sorted_keys = sorted((*edits.keys, *added), key=lambda key: key.frame)
+        return replace(edits, keys=tuple(sorted_keys), references=(*references, *edits.references))
+
+    @classmethod
     def from_json(cls, path: Path) -> FilmRecipe:
         """Read a film recipe; paths of images and recipes are relative to its folder.
 
@@ -113,8 +140,8 @@ class FilmRecipe:
                     raise GuidanceError(
                         f"{item.name} must have a path in `image`, or a path or a recipe in `recipe`"
                     )
-                source = sources[0] if isinstance(sources[0], dict) else path.parent / sources[0]
-                keys.append(KeyFrame.read(frame, source))
+                source = sources[0] if isinstance(sources[0], dict) else Path(sources[0])
+                keys.append(KeyFrame.read(frame, source, path.parent))
             shots = fields.child("shots")
             found = cls(
                 tuple(keys),

@@ -57,6 +57,10 @@ class FolderImage:
         """Return the lightness ``(1, 1, H, W)`` at full size."""
         return FullLightness(self.image.levels).whole()
 
+    def rgb_image(self) -> RasterImage:
+        """Return the image in its own colors."""
+        return self.image
+
     def gray(self) -> NDArray[np.uint8]:
         """Return the mean of the color channels as 8-bit gray ``(H, W)``."""
         return (self.image.rgb.mean(axis=2) * 255).astype(np.uint8)
@@ -76,7 +80,7 @@ class FrameFolder:
     extension = ""
 
     def __init__(self, path: Path, selected: range = ALL_FRAMES) -> None:
-        self.path, self._selected = path, selected
+        self.path, self.selected = path, selected
         self.issues = ReadIssues()
         self.files = [file for file in visible_entries(path) if file.suffix.lower() in READABLE]
         if not self.files:
@@ -100,7 +104,7 @@ class FrameFolder:
         return {
             "width": width,
             "height": height,
-            "frames": count_selected(len(self.files), self._selected),
+            "frames": count_selected(len(self.files), self.selected),
             "from": "a folder of images",
             "to": "a folder of images",
         }
@@ -125,7 +129,7 @@ class FrameFolder:
         """
         self.issues.broken.clear()
         for number, file in enumerate(self.files):
-            if number not in self._selected:
+            if number not in self.selected:
                 continue
             image = _read(file)
             if image is None:
@@ -174,16 +178,25 @@ class FolderPart:
 
     def write(self, frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> None:
         """Write a frame in the format of its source; see `colorzoo.apps.video.file.FilePart.write`."""
-        lightness = frame.image.lightness()[0, 0]
-        if inside is None:
-            rgb = compose_image(lightness, ab)
-        else:
-            rgb = compose_image(lightness[inside.slices], ab)
-            rgb = Surroundings(lightness, inside).around(rgb, None)
+        rgb = compose_frame(frame, ab, inside)
         write_image(self._path / frame.image.name, rgb, frame.image.image, overwrite=True)
+
+    def copy(self, frame: VideoFrame) -> None:
+        """Write a frame with its own colors."""
+        image = frame.image.image
+        levels = image.levels if image.levels.ndim == 3 else np.repeat(image.levels[..., None], 3, axis=2)
+        write_image(self._path / frame.image.name, levels, image, overwrite=True)
 
     def close(self) -> None:
         """Do nothing, because `write` writes each frame completely."""
+
+
+def compose_frame(frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> NDArray[Any]:
+    """Return the RGB image ``(H, W, 3)`` of a frame; see `colorzoo.apps.video.file.FilePart.write`."""
+    lightness = frame.image.lightness()[0, 0]
+    if inside is None:
+        return compose_image(lightness, ab)
+    return Surroundings(lightness, inside).around(compose_image(lightness[inside.slices], ab), None)
 
 
 def _read(file: Path) -> RasterImage | None:

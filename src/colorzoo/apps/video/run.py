@@ -9,7 +9,7 @@ import itertools
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -26,7 +27,7 @@ from colorzoo.apps.video.encoding import Encoding, choose_encoding
 from colorzoo.apps.video.exposure import ExposureHold, exposed
 from colorzoo.apps.video.file import FilePart, VideoFile
 from colorzoo.apps.video.film_recipe import FilmRecipe, KeyFrame
-from colorzoo.apps.video.folder import FolderPart, FrameFolder
+from colorzoo.apps.video.folder import FolderPart, FrameFolder, compose_frame
 from colorzoo.apps.video.frames import ALL_FRAMES, NO_FRAMES, VideoError, VideoFrame, group_shots, read_shots
 from colorzoo.apps.video.parts import PartsFolder, Shot
 from colorzoo.apps.video.steady import SteadyColors
@@ -35,8 +36,16 @@ from colorzoo.card import Use
 from colorzoo.color import lab_to_rgb
 from colorzoo.console import progress_bar, record_interrupts
 from colorzoo.files import sha256_of
-from colorzoo.guidance import BorderSetting, Recipe, parse_border
-from colorzoo.image_io import ImageProvenance, RasterImage, read_image, read_provenance, write_image
+from colorzoo.guidance import BorderSetting, Recipe, Rectangle, parse_border
+from colorzoo.image_io import (
+    IN_COLOR,
+    ImageProvenance,
+    RasterImage,
+    chroma_note,
+    read_image,
+    read_provenance,
+    write_image,
+)
 from colorzoo.inference import Colorizer, choose_for_image, select_part, shrink_lightness, working_size
 from colorzoo.registry import model_card
 from colorzoo.weights import choose_model
@@ -57,6 +66,7 @@ def colorize_video(
     references: Sequence[Path] = (),
     recipe: Path | None = None,
     frames: range = ALL_FRAMES,
+    recolor: bool = False,
     model: str | None = None,
     weights: str = "default",
     device: str = "auto",
@@ -87,6 +97,7 @@ def colorize_video(
         recipe: Film recipe; see `FilmRecipe`. Its key frames and references are added to ``keys`` and
             ``references``.
         frames: Numbers of the frames to colorize. The result contains only these frames.
+        recolor: Whether to colorize shots that are already in color, instead of keeping their colors.
         model: Name of a registered model; None selects the best locally available model.
         weights: ``default``, ``published``, or the path of a weight file.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
@@ -124,13 +135,7 @@ def colorize_video(
     else:
         film = FrameFolder(source, frames)
     # choose the model, and identify the result by the source, the model and the settings
-    edits = FilmRecipe() if recipe is None else FilmRecipe.from_json(recipe)
-    given = (KeyFrame.read(number, path) for number, path in (keys or {}).items())
-    edits = replace(
-        edits,
-        keys=tuple(sorted((*edits.keys, *given), key=lambda key: key.frame)),
-        references=(*references, *edits.references),
-    )
+    edits = FilmRecipe.read(recipe, keys or {}, references)
     use: Use = "exemplar" if edits.keys or edits.references else "automatic"
     choice = choose_model(model, use, weights)
     try:
@@ -156,6 +161,8 @@ def colorize_video(
 
     # results without edits keep their identity; the record of a shot lists its own key frames
     changes: dict[str, Any] = {"shots": [edits.join, edits.split]} if edits.join or edits.split else {}
+    if recolor:
+        changes["recolor"] = True
     if frames != ALL_FRAMES:
         changes["frames"] = [frames.start, frames.stop]
     key_hashes = {key.frame: key.sha256 for key in edits.keys}
@@ -205,38 +212,8 @@ def colorize_video(
         return summary | {"notes": [*film.issues.notes, *([plan] if plan else [])]}
     # load the model, the key frames and the reference
     start = time.monotonic()
-    if use == "exemplar" and "exemplar" not in model_card(choice.name).guidance:
-        raise VideoError(
-            f"--key and --reference require a model that supports references, got {choice.name}. Run "
-            "`colorzoo models --guidance exemplar` to list these models."
-        )
     colorizer = Colorizer(choice, device=device, precision=precision, size=size, temperature=temperature)
-    # with edits, the film is read once more, for the boundaries of the shots and the frames of recipes
-    keys_by_frame = {key.frame: key for key in edits.keys}
-    images = {key.frame: read_image(key.file) for key in edits.keys if key.file and not key.recipe}
-    decoded = set[int]()
-
-    def visit(frame: VideoFrame) -> None:
-        decoded.add(frame.number)
-        key = keys_by_frame.get(frame.number)
-        if key is not None and key.recipe is not None:
-            images[key.frame] = _colored_key(key, frame, colorizer)
-
-    spans = list[range]()
-    if edits.keys or edits.join or edits.split:
-        spans = read_shots(film.frames(), edits.join, edits.split, visit)
-    for number in keys_by_frame:
-        if number not in decoded and number in frames:
-            reason = "is damaged" if any(number in span for span in spans) else "does not exist"
-            raise VideoError(f"key frame {number} {reason} in {source}; frames are counted from 0")
-    reference_images = [read_image(path) for path in edits.references]
-    colorer = FrameColorer(
-        colorizer,
-        images,
-        colorizer.exemplar_of(reference_images, Recipe(), None),
-        1.0 if strength is None else strength,
-        reference_images if edits.keys or len(edits.references) > 1 else (),
-    )
+    colorer, spans = load_colorer(film, edits, colorizer, strength)
     colored_part = parse_border(border, "--border")
     if edits.keys and colored_part == "automatic":
         colored_part = "none"  # key frames are images of whole frames
@@ -257,6 +234,7 @@ def colorize_video(
             size=colorizer.size,
             border=colored_part,
             spans=spans,
+            recolor=recolor,
             tick=tick,
             origin=origin if embed_provenance else None,
         )
@@ -275,6 +253,52 @@ def colorize_video(
     }
 
 
+def load_colorer(
+    film: Source, edits: FilmRecipe, colorizer: Colorizer, strength: float | None = None
+) -> tuple[FrameColorer, list[range]]:
+    """Return the colorizer of single frames, and the frame numbers of each shot if there are key frames.
+
+    Args:
+        film: Film. If there are key frames or corrected shots, it is read once.
+        edits: Key frames, references and corrected shots.
+        colorizer: Colorizer with the loaded model.
+        strength: Multiplier for the chroma; None selects 1.
+
+    Raises:
+        ColorzooError: An image cannot be read, a key frame does not exist, or the model has no references.
+    """
+    if (edits.keys or edits.references) and "exemplar" not in model_card(colorizer.name).guidance:
+        raise VideoError(
+            f"--key and --reference require a model that supports references, got {colorizer.name}. Run "
+            "`colorzoo models --guidance exemplar` to list these models."
+        )
+    recipes = {key.frame: key for key in edits.keys if key.recipe is not None}
+    images = {key.frame: read_image(key.image) for key in edits.keys if key.image is not None}
+    decoded = set[int]()
+
+    def visit(frame: VideoFrame) -> None:
+        decoded.add(frame.number)
+        if frame.number in recipes:
+            images[frame.number] = _colored_key(recipes[frame.number], frame, colorizer)
+
+    spans = list[range]()
+    if edits.keys or edits.join or edits.split:
+        spans = read_shots(film.frames(), edits.join, edits.split, visit)
+    for key in edits.keys:
+        if key.frame not in decoded and key.frame in film.selected:
+            reason = "is damaged" if any(key.frame in span for span in spans) else "does not exist"
+            raise VideoError(f"key frame {key.frame} {reason} in {film.path}; frames are counted from 0")
+    references = [read_image(path) for path in edits.references]
+    colorer = FrameColorer(
+        colorizer,
+        images,
+        colorizer.exemplar_of(references, Recipe(), None),
+        1.0 if strength is None else strength,
+        references if edits.keys or len(references) > 1 else (),
+    )
+    return colorer, spans
+
+
 @torch.inference_mode()
 def color_shots(
     source: Source,
@@ -285,6 +309,7 @@ def color_shots(
     size: int,
     border: BorderSetting = "automatic",
     spans: Sequence[range] = (),
+    recolor: bool = False,
     tick: Callable[[int], None] = lambda _: None,
     origin: ImageProvenance | None = None,
 ) -> tuple[list[Shot], int]:
@@ -301,6 +326,7 @@ def color_shots(
         border: Part of the frames to colorize; ``"automatic"`` detects a border of uniform tone, such as a
             film rebate, in the first frame of each shot.
         spans: Frame numbers of each shot; required if there are key frames. If empty, the shots are detected.
+        recolor: Whether to colorize shots that are already in color, instead of keeping their colors.
         tick: Function called with the number of each processed or reused frame, for a progress bar.
         origin: Provenance to store in the result; None stores no provenance.
 
@@ -322,9 +348,13 @@ def color_shots(
             if shot is None:
                 start = time.monotonic()
                 writer = source.part(parts.path / f"{name}{source.extension}")
-                shot = _color_shot(
-                    shot_frames, writer, colorer, keys, steady=steady, size=size, border=border, tick=tick
-                )
+                ends = (head[0].image.rgb_image(), head[-1].image.rgb_image())
+                if not recolor and any(chroma_note(image) == IN_COLOR for image in ends):
+                    shot = _copy_shot(shot_frames, writer, tick)
+                else:
+                    shot = _color_shot(
+                        shot_frames, writer, colorer, keys, steady=steady, size=size, border=border, tick=tick
+                    )
                 shot = parts.finish(replace(shot, seconds=round(time.monotonic() - start, 1)), keys)
             else:
                 for frame in shot_frames:  # frames must be read to reach the next shot
@@ -340,9 +370,23 @@ def color_shots(
     return shots, reused_count
 
 
+def _copy_shot(
+    frames: Iterable[VideoFrame], writer: FilePart | FolderPart, tick: Callable[[int], None]
+) -> Shot:
+    """Write the frames of one shot with their own colors; see `color_shots` for the arguments."""
+    numbers = list[int]()
+    for frame in frames:
+        writer.copy(frame)
+        numbers.append(frame.number)
+        tick(frame.number)
+    writer.close()
+    note = f"shots that are {IN_COLOR} were kept; set --recolor to colorize them"
+    return Shot(numbers[0], len(numbers), (note,))
+
+
 def _color_shot(
     frames: Iterator[VideoFrame],
-    writer: FilePart | FolderPart,
+    writer: FilePart | FolderPart | _FrameWriter,
     colorer: FrameColorer,
     keys: Sequence[int],
     *,
@@ -403,9 +447,11 @@ def _colored_key(key: KeyFrame, frame: VideoFrame, colorizer: Colorizer) -> Rast
     Raises:
         ColorzooError: The recipe cannot be used, or it changes no color.
     """
-    gray = _gray_image(frame)
-    automatic = colorizer.colorize(gray, border="none").ab
-    colored = colorizer.colorize(gray, key.file or key.recipe, border="none")
+    assert key.recipe is not None
+    gray, plain = _gray_image(frame), key.recipe.without_hints()
+    exemplar = colorizer.exemplar_of(None, key.recipe, key.folder)
+    automatic = colorizer.colorize(gray, plain, reference=exemplar, border="none").ab
+    colored = colorizer.colorize(gray, key.recipe, reference=exemplar, border="none")
     changed = (colored.ab - automatic).norm(dim=0)[None, None]
     changed = F.interpolate(changed, gray.levels.shape, mode="bilinear")[0, 0] > _MIN_CHANGE
     if not changed.any():
@@ -413,38 +459,128 @@ def _colored_key(key: KeyFrame, frame: VideoFrame, colorizer: Colorizer) -> Rast
     return RasterImage(colored.levels(), changed.byte().mul(255).numpy())
 
 
+def open_film(source: Path) -> Source:
+    """Open a video file or a folder of frames for reading."""
+    if not source.exists():
+        raise VideoError(f"{source}: no such file or folder")
+    return FrameFolder(source) if source.is_dir() else VideoFile(source, Encoding("ffv1"))
+
+
 def list_shots(source: Path, recipe: Path | None = None) -> list[range]:
     """Return the frame numbers of each shot of a film, with the corrections of a film recipe."""
-    _check_source(source)
-    film = FrameFolder(source) if source.is_dir() else VideoFile(source, Encoding("ffv1"))
     edits = FilmRecipe() if recipe is None else FilmRecipe.from_json(recipe)
-    return read_shots(film.frames(), edits.join, edits.split)
+    return read_shots(open_film(source).frames(), edits.join, edits.split)
 
 
-def write_frame(source: Path, out: Path, number: int, *, overwrite: bool = False) -> None:
-    """Write one video frame as a gray image, which the user can colorize and pass as a key frame.
+def write_frame(
+    source: Path,
+    out: Path,
+    number: int,
+    *,
+    keys: Mapping[int, Path] | None = None,
+    references: Sequence[Path] = (),
+    recipe: Path | None = None,
+    model: str | None = None,
+    weights: str = "default",
+    device: str = "auto",
+    precision: Literal["auto", "float32", "bfloat16"] = "auto",
+    size: int | None = None,
+    strength: float | None = None,
+    temperature: float | None = None,
+    steady: float = 0.97,
+    border: str = "automatic",
+    overwrite: bool = False,
+) -> Path:
+    """Write one frame in the colors of the film, and a recipe that starts from these colors.
+
+    The recipe has the image as its reference, and the hints of the frame in the film recipe. See
+    `colorize_video` for the arguments.
+
+    Returns:
+        Path of the recipe.
 
     Raises:
-        ColorzooError: The frame does not exist, or the image cannot be written.
+        ColorzooError: The frame does not exist, or a file cannot be read or written.
     """
     _check_paths(source, out)
-    film = FrameFolder(source) if source.is_dir() else VideoFile(source, Encoding("ffv1"))
-    if os.path.lexists(out) and not overwrite:
-        raise VideoError(f"{out} already exists. Set --overwrite to replace this file.")
-    image = gray_frame(film, number)
-    write_image(out, np.repeat(image.levels[..., None], 3, axis=2), image, overwrite=overwrite)
+    recipe_path = out.with_suffix(".recipe.json")
+    film = open_film(source)
+    for path in (out, recipe_path):
+        if os.path.lexists(path) and not overwrite:
+            raise VideoError(f"{path} already exists. Set --overwrite to replace this file.")
+    edits = FilmRecipe.read(recipe, keys or {}, references)
+    use: Use = "exemplar" if edits.keys or edits.references else "automatic"
+    choice = choose_model(model, use, weights)
+    colorizer = Colorizer(choice, device=device, precision=precision, size=size, temperature=temperature)
+    colorer, spans = load_colorer(film, edits, colorizer, strength)
+    colored_part = parse_border(border, "--border")
+    if edits.keys and colored_part == "automatic":
+        colored_part = "none"
+    levels = color_frame(
+        film, colorer, number, steady=steady, size=colorizer.size, border=colored_part, spans=spans
+    )
+    write_image(out, levels, RasterImage(levels), overwrite=overwrite)
+    hints = next((key.recipe for key in edits.keys if key.frame == number and key.recipe), Recipe())
+    if "exemplar" not in hints.extra:
+        hints = replace(hints, extra={**hints.extra, "exemplar": {"path": out.name}})
+    height, width = levels.shape[:2]
+    replace(hints, width=width, height=height, border="none").to_json(recipe_path)
+    return recipe_path
 
 
-def gray_frame(source: Source, number: int) -> RasterImage:
-    """Return a frame as an upright gray 8-bit image at full size.
+@torch.inference_mode()
+def color_frame(
+    film: Source,
+    colorer: FrameColorer,
+    number: int,
+    *,
+    steady: float = 0.97,
+    size: int,
+    border: BorderSetting = "automatic",
+    spans: Sequence[range] = (),
+) -> NDArray[np.uint8]:
+    """Return a frame in the colors of the film, 8-bit RGB ``(H, W, 3)``; see `color_shots` for the arguments.
 
     Raises:
-        VideoError: The source has no frame with this number.
+        VideoError: The film has no frame with this number.
     """
-    frame = next((frame for frame in source.frames() if frame.number == number), None)
-    if frame is None:
-        raise VideoError(f"{source.path} has no frame {number}; frames are counted from 0")
-    return _gray_image(frame)
+    span = next((span for span in spans if number in span), None)
+    if span is None:
+        for frames in group_shots(film.frames()):
+            numbers = [frame.number for frame in frames]
+            if number in numbers:
+                span = range(numbers[0], numbers[-1] + 1)
+                break
+        else:
+            raise VideoError(f"{film.path} has no frame {number}; frames are counted from 0")
+    # the colors depend on earlier frames of the shot, and on later frames of the same window
+    end = min(span.stop, number + _MOST_WAITING)
+    before_end = itertools.takewhile(lambda frame: frame.number < end, film.frames())
+    needed = itertools.dropwhile(lambda frame: frame.number < span.start, before_end)
+    head = list(itertools.islice(needed, _TESTED + 1))
+    keys = colorer.keys_of(span, head[-1].image.lightness()) if spans else []
+    writer, shot = _FrameWriter(number), itertools.chain(head, needed)
+    options: dict[str, Any] = {"steady": steady, "size": size, "border": border}
+    _color_shot(shot, writer, colorer, keys, **options, tick=lambda _: None)
+    if writer.levels is None:
+        raise VideoError(f"frame {number} of {film.path} is damaged")
+    return writer.levels
+
+
+class _FrameWriter:
+    """Writer of a shot that keeps only one frame, as 8-bit RGB ``(H, W, 3)``."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self.levels: NDArray[np.uint8] | None = None
+
+    def write(self, frame: VideoFrame, ab: Tensor, inside: Rectangle | None) -> None:
+        """Keep the frame if it has the number."""
+        if frame.number == self._number:
+            self.levels = (compose_frame(frame, ab, inside) * 255).round().astype(np.uint8)
+
+    def close(self) -> None:
+        """Do nothing, because no file is open."""
 
 
 def _gray_image(frame: VideoFrame) -> RasterImage:
@@ -457,11 +593,7 @@ def _gray_image(frame: VideoFrame) -> RasterImage:
 
 def _check_paths(source: Path, out: Path) -> None:
     """Raise an error if the source is missing or is also the output."""
-    _check_source(source)
-    if os.path.realpath(source) == os.path.realpath(out):
-        raise VideoError(f"{out} is also the source. Choose another OUT.")
-
-
-def _check_source(source: Path) -> None:
     if not source.exists():
         raise VideoError(f"{source}: no such file or folder")
+    if os.path.realpath(source) == os.path.realpath(out):
+        raise VideoError(f"{out} is also the source. Choose another OUT.")
