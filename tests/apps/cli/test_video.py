@@ -97,18 +97,8 @@ def test_every_option_that_determines_the_result_is_part_of_its_record(
         "no_sound": ["--no-sound"],
     }
     # these change the source, where results are written, or what is printed; the weights name the model
-    others = {
-        "source",
-        "output",
-        "device",
-        "model",
-        "overwrite",
-        "provenance",
-        "dry_run",
-        "json",
-        "frame",
-        "shots",
-    }
+    others = {"source", "output", "device", "model", "overwrite", "provenance", "dry_run", "json"}
+    others |= {"frame", "shots", "apply_matches"}  # the last has no effect without recipes of frames
     assert {each.name for each in fields(VideoOptions)} == changes.keys() | others
     first = ["video", str(source), str(out), "--device", "cpu", "--weights", weights]
     assert main(first) == 0
@@ -465,7 +455,7 @@ def test_frame_option_writes_a_frame_in_the_colors_of_the_film(
     assert np.abs(np.asarray(Image.open(tmp_path / "again.png")).astype(float) - image).mean() < 8
     # a recipe without changes is not a key, and a recipe with a point changes the film
     assert video(source, tmp_path / "new.mp4", "--key", f"5={recipe}") == 2
-    assert "the recipe for frame 5 changes no color" in capsys.readouterr().err
+    assert "key frame 5: the recipe changes no color" in capsys.readouterr().err
     document = json.loads(recipe.read_text())
     corrected.write_text(json.dumps(document | {"points": [{"x": 30, "y": 20, "color": "#c03020"}]}))
     assert video(source, tmp_path / "new.mp4", "--key", f"5={corrected}") == 0

@@ -189,6 +189,9 @@ class VideoOptions(ModelSettings):
         "X,Y,WIDTH,HEIGHT",
         COLORS,
     )
+    apply_matches: bool = option(
+        False, "apply recipes of frames also to other shots in which their objects are found", COLORS
+    )
     recolor: bool = option(False, "colorize shots that are already in color, too", COLORS)
     weights: str = option("default", "model weights: default, published, or the path of a weight file", MODEL)
     overwrite: bool = option(

@@ -91,6 +91,7 @@ def run(args: VideoOptions) -> int:
         out,
         **colors,
         frames=frames,
+        apply_matches=args.apply_matches,
         recolor=args.recolor,
         codec=args.codec,
         crf=args.crf,

@@ -94,6 +94,16 @@ class FilmRecipe:
             if count > 1:
                 raise GuidanceError(f"{name} contain frame {number} twice. Remove one of the two.")
 
+    @property
+    def has_images(self) -> bool:
+        """Whether a key frame is a color image."""
+        return any(key.image is not None for key in self.keys)
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether there are color images that a model must match with the frames."""
+        return self.has_images or bool(self.references)
+
     @classmethod
     def read(cls, path: Path | None, keys: Mapping[int, Path], references: Sequence[Path]) -> FilmRecipe:
         """Return a film recipe with the key frames and references of the command line.

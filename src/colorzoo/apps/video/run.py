@@ -26,7 +26,7 @@ from colorzoo.apps.video.colorer import FrameColorer
 from colorzoo.apps.video.encoding import Encoding, choose_encoding
 from colorzoo.apps.video.exposure import ExposureHold, exposed
 from colorzoo.apps.video.file import FilePart, VideoFile
-from colorzoo.apps.video.film_recipe import FilmRecipe, KeyFrame
+from colorzoo.apps.video.film_recipe import FilmRecipe
 from colorzoo.apps.video.folder import FolderPart, FrameFolder, compose_frame
 from colorzoo.apps.video.frames import ALL_FRAMES, NO_FRAMES, VideoError, VideoFrame, group_shots, read_shots
 from colorzoo.apps.video.parts import PartsFolder, Shot
@@ -35,6 +35,7 @@ from colorzoo.batch import UsedFile, model_provenance, with_source
 from colorzoo.card import Use
 from colorzoo.color import lab_to_rgb
 from colorzoo.console import progress_bar, record_interrupts
+from colorzoo.errors import ColorzooError
 from colorzoo.files import sha256_of
 from colorzoo.guidance import BorderSetting, Recipe, Rectangle, parse_border
 from colorzoo.image_io import (
@@ -66,6 +67,7 @@ def colorize_video(
     references: Sequence[Path] = (),
     recipe: Path | None = None,
     frames: range = ALL_FRAMES,
+    apply_matches: bool = False,
     recolor: bool = False,
     model: str | None = None,
     weights: str = "default",
@@ -97,6 +99,8 @@ def colorize_video(
         recipe: Film recipe; see `FilmRecipe`. Its key frames and references are added to ``keys`` and
             ``references``.
         frames: Numbers of the frames to colorize. The result contains only these frames.
+        apply_matches: Whether the recipe of a frame also changes other shots in which its objects are found.
+            The summary lists these shots in any case.
         recolor: Whether to colorize shots that are already in color, instead of keeping their colors.
         model: Name of a registered model; None selects the best locally available model.
         weights: ``default``, ``published``, or the path of a weight file.
@@ -136,7 +140,8 @@ def colorize_video(
         film = FrameFolder(source, frames)
     # choose the model, and identify the result by the source, the model and the settings
     edits = FilmRecipe.read(recipe, keys or {}, references)
-    use: Use = "exemplar" if edits.keys or edits.references else "automatic"
+    edits = replace(edits, apply_matches=edits.apply_matches or apply_matches)
+    use: Use = "exemplar" if edits.is_reference else "automatic"
     choice = choose_model(model, use, weights)
     try:
         reference_hashes = [sha256_of(path) for path in edits.references]
@@ -177,7 +182,10 @@ def colorize_video(
             ),
             source_hash,
         )
-        for memory in ({"memory": key_hashes} if key_hashes else {}, {"memory": True} if key_hashes else {})
+        for memory in (
+            {"memory": key_hashes, "apply_matches": edits.apply_matches} if key_hashes else {},
+            {"memory": True} if edits.has_images else {},
+        )
     )
     summary: dict[str, Any] = {
         "status": "planned",
@@ -215,7 +223,7 @@ def colorize_video(
     colorizer = Colorizer(choice, device=device, precision=precision, size=size, temperature=temperature)
     colorer, spans = load_colorer(film, edits, colorizer, strength)
     colored_part = parse_border(border, "--border")
-    if edits.keys and colored_part == "automatic":
+    if edits.has_images and colored_part == "automatic":
         colored_part = "none"  # key frames are images of whole frames
     # colorize and publish
     interrupts = record_interrupts()
@@ -238,14 +246,21 @@ def colorize_video(
             tick=tick,
             origin=origin if embed_provenance else None,
         )
+    verb = "is also corrected" if edits.apply_matches else "is also found (see --apply-matches)"
+    match_notes = [
+        f"the object of frame {number} {verb} in the shots at frames {', '.join(map(str, starts))}"
+        for number, starts in colorer.matches.items()
+    ]
     return summary | {
         "status": "colored",
         "frames": sum(shot.count for shot in shots),
         "shots": [shot.first for shot in shots],
+        "matches": colorer.matches,
         "broken": film.issues.broken,
         "notes": [
             *film.issues.lines(),
             *dict.fromkeys(note for shot in shots for note in shot.notes),
+            *match_notes,
         ],
         "incomplete": bool(film.issues.incomplete),
         "resumed": resumed_count,
@@ -267,19 +282,24 @@ def load_colorer(
     Raises:
         ColorzooError: An image cannot be read, a key frame does not exist, or the model has no references.
     """
-    if (edits.keys or edits.references) and "exemplar" not in model_card(colorizer.name).guidance:
+    if edits.is_reference and "exemplar" not in model_card(colorizer.name).guidance:
         raise VideoError(
             f"--key and --reference require a model that supports references, got {colorizer.name}. Run "
             "`colorzoo models --guidance exemplar` to list these models."
         )
-    recipes = {key.frame: key for key in edits.keys if key.recipe is not None}
+    recipes = {key.frame: (key.recipe, key.folder) for key in edits.keys if key.recipe is not None}
     images = {key.frame: read_image(key.image) for key in edits.keys if key.image is not None}
+    corrections = dict[int, RasterImage]()
     decoded = set[int]()
 
     def visit(frame: VideoFrame) -> None:
         decoded.add(frame.number)
         if frame.number in recipes:
-            images[frame.number] = _colored_key(recipes[frame.number], frame, colorizer)
+            recipe, folder = recipes[frame.number]
+            try:
+                corrections[frame.number] = correction_of(_gray_image(frame), recipe, colorizer, folder)
+            except ColorzooError as error:
+                raise VideoError(f"key frame {frame.number}: {error}") from error
 
     spans = list[range]()
     if edits.keys or edits.join or edits.split:
@@ -294,7 +314,9 @@ def load_colorer(
         images,
         colorizer.exemplar_of(references, Recipe(), None),
         1.0 if strength is None else strength,
-        references if edits.keys or len(references) > 1 else (),
+        references if images or len(references) > 1 else (),
+        corrections,
+        apply_matches=edits.apply_matches,
     )
     return colorer, spans
 
@@ -353,7 +375,15 @@ def color_shots(
                     shot = _copy_shot(shot_frames, writer, tick)
                 else:
                     shot = _color_shot(
-                        shot_frames, writer, colorer, keys, steady=steady, size=size, border=border, tick=tick
+                        shot_frames,
+                        writer,
+                        colorer,
+                        keys,
+                        spans[index] if spans else range(0),
+                        steady=steady,
+                        size=size,
+                        border=border,
+                        tick=tick,
                     )
                 shot = parts.finish(replace(shot, seconds=round(time.monotonic() - start, 1)), keys)
             else:
@@ -389,6 +419,7 @@ def _color_shot(
     writer: FilePart | FolderPart | _FrameWriter,
     colorer: FrameColorer,
     keys: Sequence[int],
+    span: range,
     *,
     steady: float,
     size: int,
@@ -400,7 +431,7 @@ def _color_shot(
     # the part within the border, and the sizes, are equal for all frames of a shot
     gray = RasterImage(first.image.gray())
     inside = select_part(gray, border)
-    colorer.start_shot(None if inside is None else (inside, gray.size), keys)
+    colorer.start_shot(None if inside is None else (inside, gray.size), keys, span)
 
     def lightness_of(frame: VideoFrame) -> Tensor:
         whole: Tensor = frame.image.lightness()
@@ -415,10 +446,15 @@ def _color_shot(
     colors = SteadyColors(min(steady, colorer.max_steady), window, every=colorer.every)
     waiting: deque[VideoFrame] = deque()
 
-    def predict(frame: VideoFrame, factor: float) -> Tensor:
+    def network_input(frame: VideoFrame, factor: float) -> Tensor:
         # the full lightness is computed again, because it would occupy too much memory while frames wait
-        small = shrink_lightness(lightness_of(frame), small_size)
-        return colorer.color(frame, exposed(small, factor))
+        return exposed(shrink_lightness(lightness_of(frame), small_size), factor)
+
+    def predict(frame: VideoFrame, factor: float) -> Tensor:
+        return colorer.color(frame, network_input(frame, factor))
+
+    def correct(frame: VideoFrame, factor: float) -> Tensor:
+        return colorer.correct(frame, network_input(frame, factor))
 
     def write(ab_maps: list[Tensor]) -> None:
         for ab in ab_maps:
@@ -433,7 +469,14 @@ def _color_shot(
         # buffer the frame, and write frames whose colors are complete
         waiting.append(frame)
         is_key = colorer.is_key(frame, lightness)
-        write(colors.add(exposed(lightness, factor), partial(predict, frame, factor), fixed=is_key))
+        ab_maps = colors.add(
+            exposed(lightness, factor),
+            partial(predict, frame, factor),
+            fixed=is_key,
+            correct=partial(correct, frame, factor) if colorer.corrects() else None,
+            corrected=colorer.is_corrected(frame),
+        )
+        write(ab_maps)
         count += 1
         tick(frame.number)
     write(colors.flush())
@@ -441,21 +484,28 @@ def _color_shot(
     return Shot(first.number, count, tuple(colorer.notes))
 
 
-def _colored_key(key: KeyFrame, frame: VideoFrame, colorizer: Colorizer) -> RasterImage:
-    """Colorize a frame with a recipe; the result is opaque only where the recipe changes automatic colors.
+def correction_of(
+    gray: RasterImage, recipe: Recipe, colorizer: Colorizer, folder: Path | None = None
+) -> RasterImage:
+    """Colorize a gray frame with a recipe; the result is opaque only where the hints change the colors.
+
+    Args:
+        gray: Gray frame.
+        recipe: Recipe with hints for the frame.
+        colorizer: Colorizer with the loaded model.
+        folder: Folder to which reference paths in the recipe are relative.
 
     Raises:
         ColorzooError: The recipe cannot be used, or it changes no color.
     """
-    assert key.recipe is not None
-    gray, plain = _gray_image(frame), key.recipe.without_hints()
-    exemplar = colorizer.exemplar_of(None, key.recipe, key.folder)
+    exemplar = colorizer.exemplar_of(None, recipe, folder)
+    plain = recipe.without_hints()
     automatic = colorizer.colorize(gray, plain, reference=exemplar, border="none").ab
-    colored = colorizer.colorize(gray, key.recipe, reference=exemplar, border="none")
+    colored = colorizer.colorize(gray, recipe, reference=exemplar, border="none")
     changed = (colored.ab - automatic).norm(dim=0)[None, None]
     changed = F.interpolate(changed, gray.levels.shape, mode="bilinear")[0, 0] > _MIN_CHANGE
     if not changed.any():
-        raise VideoError(f"the recipe for frame {frame.number} changes no color")
+        raise VideoError("the recipe changes no color")
     return RasterImage(colored.levels(), changed.byte().mul(255).numpy())
 
 
@@ -509,12 +559,12 @@ def write_frame(
         if os.path.lexists(path) and not overwrite:
             raise VideoError(f"{path} already exists. Set --overwrite to replace this file.")
     edits = FilmRecipe.read(recipe, keys or {}, references)
-    use: Use = "exemplar" if edits.keys or edits.references else "automatic"
+    use: Use = "exemplar" if edits.is_reference else "automatic"
     choice = choose_model(model, use, weights)
     colorizer = Colorizer(choice, device=device, precision=precision, size=size, temperature=temperature)
     colorer, spans = load_colorer(film, edits, colorizer, strength)
     colored_part = parse_border(border, "--border")
-    if edits.keys and colored_part == "automatic":
+    if edits.has_images and colored_part == "automatic":
         colored_part = "none"
     levels = color_frame(
         film, colorer, number, steady=steady, size=colorizer.size, border=colored_part, spans=spans
@@ -561,7 +611,7 @@ def color_frame(
     keys = colorer.keys_of(span, head[-1].image.lightness()) if spans else []
     writer, shot = _FrameWriter(number), itertools.chain(head, needed)
     options: dict[str, Any] = {"steady": steady, "size": size, "border": border}
-    _color_shot(shot, writer, colorer, keys, **options, tick=lambda _: None)
+    _color_shot(shot, writer, colorer, keys, span, **options, tick=lambda _: None)
     if writer.levels is None:
         raise VideoError(f"frame {number} of {film.path} is damaged")
     return writer.levels
