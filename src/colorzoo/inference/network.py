@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
+from colorzoo.abilities import MatchingModel
 from colorzoo.errors import ColorzooError
 from colorzoo.guidance import Boxes, Exemplar, Guidance, Regions
 from colorzoo.inference.full_size import map_size
@@ -148,6 +149,21 @@ class NetworkRunner:
         is_covered = torch.from_numpy(patches.numbers(map_size(lightness)) >= 0)
         mask = is_covered[None, None].float()
         return self._run_finite(self.model.similarity, lightness, mask, states)
+
+    def compute_match_features(self, lightness: Tensor, states: States) -> Tensor:
+        """Compute the features ``(B, C, h, w)`` that match video frames; see `MatchingModel.match_features`.
+
+        Args:
+            lightness: ``(B, 1, H, W)`` in [0, 100].
+            states: Results for the image, which are reused.
+        """
+        model = self.model
+        assert isinstance(model, MatchingModel)
+
+        def match_features(image: Tensor, _: Tensor, state: dict[str, Any]) -> Tensor:
+            return model.match_features(image, state)
+
+        return self._run_finite(match_features, lightness, lightness, states)
 
     def find_objects(self, lightness: Tensor) -> Boxes:
         """Detect the bounding boxes of objects in a lightness map ``(1, 1, h, w)``.

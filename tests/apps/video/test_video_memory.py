@@ -87,7 +87,7 @@ def test_transparent_pixels_of_a_key_frame_keep_automatic_colors() -> None:
 
 def test_match_features_are_unit_vectors_of_any_size() -> None:
     for size in ((64, 96), (70, 101)):
-        features = colorizer().model.match_features(torch.rand(2, 1, *size) * 100)  # type: ignore[operator]
+        features = colorizer().match_features(torch.rand(2, 1, *size) * 100)
         assert features.shape[-2:] == (round(size[0] / 8), round(size[1] / 8))
         assert torch.allclose(features.norm(dim=1), torch.ones(()), atol=1e-3)
 

@@ -26,7 +26,7 @@ from colorzoo.inference import (
 
 # measured with `python -m benchmarks film`; the error of propagated colors grows with the number of frames
 _RECALL_EVERY = 8  # frames from one frame that recalls key colors to the next
-_RECALL_STEADY = 0.6
+_RECALL_STEADY = 0.8
 _ASPECT_TOLERANCE = 0.02  # tolerance for key frame images whose size was rounded to whole pixels
 
 
@@ -285,7 +285,7 @@ class FrameColorer:
         if self._memory is None or not self._recalls:
             return ab
         keys = [*(number for number in self._recalled if number in self._keys), *self._references]
-        return self._memory.recall(lightness, ab, keys) * self._strength
+        return self._memory.recall(lightness, ab, keys, task.states) * self._strength
 
 
 def _resize_key(image: RasterImage, size: tuple[int, int]) -> tuple[Tensor, Tensor]:

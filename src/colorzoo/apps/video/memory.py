@@ -7,13 +7,12 @@ estimates how far a matched color can be trusted. Where the trust is low, a fram
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.abilities import MatchingModel
 from colorzoo.inference import Colorizer
 from colorzoo.networks import enlarge_along_edges
 
@@ -21,6 +20,7 @@ _MATCHES = 5  # number of averaged cells of a key frame
 _TEMPERATURE = 0.05
 # fraction of trusted cells with which a key frame influences another shot, and the part of the set cells that
 # suffices for small corrections
+_MOST_KEYS = 3  # entries that are matched with a frame
 _LEAST_MATCH, _LEAST_PART = 0.01, 0.25
 
 # Means of the predictors in `match_cells`, their factors and the bias. `python -m benchmarks._film_trust`
@@ -45,11 +45,15 @@ class Cells(NamedTuple):
 
     @classmethod
     @torch.inference_mode()
-    def of(cls, colorizer: Colorizer, lightness: Tensor) -> Cells:
-        """Compute the cells of a frame with lightness ``(1, 1, H, W)`` in [0, 100]."""
-        model = colorizer.model
-        assert isinstance(model, MatchingModel)  # checked by `FrameColorer`
-        features = model.match_features(lightness.to(colorizer.device)).cpu()
+    def of(cls, colorizer: Colorizer, lightness: Tensor, states: Any = None) -> Cells:
+        """Compute the cells of a frame.
+
+        Args:
+            colorizer: Colorizer whose model is a `MatchingModel`.
+            lightness: ``(1, 1, H, W)`` in [0, 100].
+            states: Results of `colorize_task` for the frame, which are reused; or None.
+        """
+        features = colorizer.match_features(lightness, states)
         grid = features.shape[2], features.shape[3]
         light = F.interpolate(lightness, grid, mode="area").flatten()
         return cls(features[0].flatten(1).T.half(), light, grid)
@@ -127,21 +131,25 @@ class ColorMemory:
                 found.append(number)
         return found
 
-    def recall(self, lightness: Tensor, automatic: Tensor, keys: Sequence[int]) -> Tensor:
+    def recall(self, lightness: Tensor, automatic: Tensor, keys: Sequence[int], states: Any = None) -> Tensor:
         """Return the colors of key frames where the match is trusted, and automatic colors elsewhere.
 
         Args:
             lightness: ``(1, 1, H, W)`` in [0, 100].
             automatic: ``(1, 2, H, W)``, automatic ab in CIE units.
-            keys: Numbers of the entries to use.
+            keys: Numbers of the entries to use. Of several entries, the most similar ones are used.
+            states: Results of `colorize_task` for the frame, which are reused; or None.
 
         Returns:
             ``(1, 2, H, W)`` ab in CIE units.
         """
         if not keys:
             return automatic
-        cells = Cells.of(self._colorizer, lightness)
-        matches = [match_cells(cells, *self._entries[number]) for number in keys]
+        cells = Cells.of(self._colorizer, lightness, states)
+        entries = [self._entries[number] for number in keys]
+        if len(entries) > _MOST_KEYS:
+            entries.sort(key=lambda entry: -coarse_similarity(cells, entry[0]))
+        matches = [match_cells(cells, *entry) for entry in entries[:_MOST_KEYS]]
         # the colors of several key frames are averaged, weighted by the squared odds of their trust
         trusts = torch.stack([trust for _, trust in matches])[..., None]
         odds = trusts / (1 - trusts).clamp(min=1e-3)
@@ -151,6 +159,15 @@ class ColorMemory:
         maps = torch.cat([trust * colors, trust], dim=1).T.reshape(1, 3, *cells.grid)
         maps = enlarge_along_edges(maps, cells.light.reshape(1, 1, *cells.grid), lightness)
         return automatic * (1 - maps[:, 2:].clamp(0, 1)) + maps[:, :2]
+
+
+def coarse_similarity(cells: Cells, key: Cells) -> float:
+    """Return the mean similarity of blocks of 4 x 4 cells to the most similar blocks of a key frame."""
+    first, second = (
+        F.avg_pool2d(each.features.float().T.reshape(1, -1, *each.grid), 4, ceil_mode=True)[0].flatten(1).T
+        for each in (cells, key)
+    )
+    return float((first @ second.T).amax(1).mean())
 
 
 def match_correction(cells: Cells, key: Cells, colors: Tensor, opacity: Tensor) -> tuple[Tensor, Tensor]:

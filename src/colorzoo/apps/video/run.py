@@ -52,7 +52,8 @@ from colorzoo.registry import model_card
 from colorzoo.weights import choose_model
 
 Source = VideoFile | FrameFolder
-_METHOD = 7  # version of colorization, stabilization and encoding; a change invalidates stored shots
+# versions of colorization and encoding, and of the use of key frames; a change invalidates stored shots
+_METHOD, _KEY_METHOD = 7, 2
 _WAITING_BYTES = 2**28  # memory in bytes for frames buffered until the colors of later frames are available
 _MOST_WAITING = 72
 _TESTED = 5  # position in a shot of the frame that is compared with key frames of other shots
@@ -183,8 +184,8 @@ def colorize_video(
             source_hash,
         )
         for memory in (
-            {"memory": key_hashes, "apply_matches": edits.apply_matches} if key_hashes else {},
-            {"memory": True} if edits.has_images else {},
+            {"memory": [_KEY_METHOD, key_hashes, edits.apply_matches]} if key_hashes else {},
+            {"memory": _KEY_METHOD} if edits.has_images else {},
         )
     )
     summary: dict[str, Any] = {
