@@ -32,7 +32,6 @@ from colorzoo.apps.video.frames import ALL_FRAMES, NO_FRAMES, VideoError, VideoF
 from colorzoo.apps.video.parts import PartsFolder, Shot
 from colorzoo.apps.video.steady import SteadyColors
 from colorzoo.batch import UsedFile, model_provenance, with_source
-from colorzoo.card import Use
 from colorzoo.color import lab_to_rgb
 from colorzoo.console import progress_bar, record_interrupts
 from colorzoo.errors import ColorzooError
@@ -47,9 +46,15 @@ from colorzoo.image_io import (
     read_provenance,
     write_image,
 )
-from colorzoo.inference import Colorizer, choose_for_image, select_part, shrink_lightness, working_size
-from colorzoo.registry import model_card
-from colorzoo.weights import choose_model
+from colorzoo.inference import (
+    Colorizer,
+    choose_model,
+    requested_model,
+    select_part,
+    shrink_lightness,
+    working_size,
+)
+from colorzoo.registry import DEFAULT_MODELS, model_card
 
 Source = VideoFile | FrameFolder
 # versions of colorization and encoding, and of the use of key frames; a change invalidates stored shots
@@ -103,7 +108,7 @@ def colorize_video(
         apply_matches: Whether the recipe of a frame also changes other shots in which its objects are found.
             The summary lists these shots in any case.
         recolor: Whether to colorize shots that are already in color, instead of keeping their colors.
-        model: Name of a registered model; None selects the best locally available model.
+        model: Name of a registered model; None selects the default model.
         weights: ``default``, ``published``, or the path of a weight file.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         precision: Numeric precision of the network.
@@ -142,8 +147,7 @@ def colorize_video(
     # choose the model, and identify the result by the source, the model and the settings
     edits = FilmRecipe.read(recipe, keys or {}, references)
     edits = replace(edits, apply_matches=edits.apply_matches or apply_matches)
-    use: Use = "exemplar" if edits.is_reference else "automatic"
-    choice = choose_model(model, use, weights)
+    name = choose_model(name=model, weights=weights, references=edits.color_images)
     try:
         reference_hashes = [sha256_of(path) for path in edits.references]
     except OSError as error:
@@ -176,9 +180,10 @@ def colorize_video(
     origin, shared = (
         with_source(
             model_provenance(
-                choice,
+                name,
                 [_METHOD, settings, changes | memory, reference_hash, out.suffix.lower()],
                 options=settings,
+                weights=weights,
                 files=used_files,
             ),
             source_hash,
@@ -190,7 +195,7 @@ def colorize_video(
     )
     summary: dict[str, Any] = {
         "status": "planned",
-        "model": choice.name,
+        "model": name,
         "description": film.describe(),
         "notes": [],
     }
@@ -205,10 +210,9 @@ def colorize_video(
         notes = ["already exists with the same source and settings"]
         return summary | {"status": "skipped", "notes": notes}
     # reject line art, except for a model that the user chose
-    photo_choice = choose_model(None, "automatic")
-    if all(choose_for_image(photo_choice, image) is not photo_choice for image in film.sample()):
+    if all(choose_model(image=image) == DEFAULT_MODELS["sketch"] for image in film.sample()):
         problem = f"the frames of {source} are line art, which models for photographs leave gray"
-        if choice.is_replaceable:
+        if requested_model(model, Recipe(), weights) is None and weights == "default":
             folder = source if source.is_dir() else "FOLDER_OF_FRAMES"
             raise VideoError(
                 f"{problem}. To color the frames one by one, run `colorzoo colorize {folder} -o OUT "
@@ -221,7 +225,9 @@ def colorize_video(
         return summary | {"notes": [*film.issues.notes, *([plan] if plan else [])]}
     # load the model, the key frames and the reference
     start = time.monotonic()
-    colorizer = Colorizer(choice, device=device, precision=precision, size=size, temperature=temperature)
+    colorizer = Colorizer(
+        name, weights=weights, device=device, precision=precision, size=size, temperature=temperature
+    )
     colorer, spans = load_colorer(film, edits, colorizer, strength)
     colored_part = parse_border(border, "--border")
     if edits.has_images and colored_part == "automatic":
@@ -283,7 +289,7 @@ def load_colorer(
     Raises:
         ColorzooError: An image cannot be read, a key frame does not exist, or the model has no references.
     """
-    if edits.is_reference and "exemplar" not in model_card(colorizer.name).guidance:
+    if edits.color_images and "exemplar" not in model_card(colorizer.name).guidance:
         raise VideoError(
             f"--key and --reference require a model that supports references, got {colorizer.name}. Run "
             "`colorzoo models --guidance exemplar` to list these models."
@@ -560,9 +566,10 @@ def write_frame(
         if os.path.lexists(path) and not overwrite:
             raise VideoError(f"{path} already exists. Set --overwrite to replace this file.")
     edits = FilmRecipe.read(recipe, keys or {}, references)
-    use: Use = "exemplar" if edits.is_reference else "automatic"
-    choice = choose_model(model, use, weights)
-    colorizer = Colorizer(choice, device=device, precision=precision, size=size, temperature=temperature)
+    name = choose_model(name=model, weights=weights, references=edits.color_images)
+    colorizer = Colorizer(
+        name, weights=weights, device=device, precision=precision, size=size, temperature=temperature
+    )
     colorer, spans = load_colorer(film, edits, colorizer, strength)
     colored_part = parse_border(border, "--border")
     if edits.has_images and colored_part == "automatic":
