@@ -6,24 +6,31 @@ estimates how far a matched color can be trusted. Where the trust is low, a fram
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Container, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from colorzoo.abilities import MatchingModel
 from colorzoo.inference import Colorizer
 from colorzoo.networks import enlarge_along_edges
 
 _MATCHES = 5  # number of averaged cells of a key frame
 _TEMPERATURE = 0.05
+_MOST_KEYS = 3  # key frames that are matched with a frame
+# fraction of trusted cells with which a key frame influences another shot, and the part of the set cells that
+# suffices for small corrections
+_LEAST_MATCH, _LEAST_PART = 0.01, 0.25
 
 # Means of the predictors in `match_cells`, their factors and the bias. `python -m benchmarks._film_trust`
 # fits them on composed scenes: objects of COCO move over photographs.
 _CENTERS = (0.687, 0.687, 1.825, 1.042, 0.476)
 _FACTORS = (18.357, 20.744, -1.283, -0.612, -2.513)
 _BIAS = 4.362
+
+WEAK_SHOTS = 8
+"""Number of shots of which one predicted frame is stored."""
 
 
 class Cells(NamedTuple):
@@ -41,11 +48,15 @@ class Cells(NamedTuple):
 
     @classmethod
     @torch.inference_mode()
-    def of(cls, colorizer: Colorizer, lightness: Tensor) -> Cells:
-        """Compute the cells of a frame with lightness ``(1, 1, H, W)`` in [0, 100]."""
-        model = colorizer.model
-        assert isinstance(model, MatchingModel)  # checked by `FrameColorer`
-        features = model.match_features(lightness.to(colorizer.device)).cpu()
+    def of(cls, colorizer: Colorizer, lightness: Tensor, states: Any = None) -> Cells:
+        """Compute the cells of a frame.
+
+        Args:
+            colorizer: Colorizer whose model is a `MatchingModel`.
+            lightness: ``(1, 1, H, W)`` in [0, 100].
+            states: Results of `colorize_task` for the frame, which are reused; or None.
+        """
+        features = colorizer.match_features(lightness, states)
         grid = features.shape[2], features.shape[3]
         light = F.interpolate(lightness, grid, mode="area").flatten()
         return cls(features[0].flatten(1).T.half(), light, grid)
@@ -60,13 +71,16 @@ class ColorMemory:
 
     def __init__(self, colorizer: Colorizer) -> None:
         self._colorizer = colorizer
-        # cells, colors (N, 2) in CIE units, and mask (N,) of the cells whose color a person has set
-        self._entries: list[tuple[Cells, Tensor, Tensor]] = []
+        # cells, colors (N, 2) in CIE units, and opacity (N,) in [0, 1]: how far a person has set a color
+        self._entries: dict[int, tuple[Cells, Tensor, Tensor]] = {}
+        # cells, colors and opacity of one frame of each of the last shots, by the first frame of the shot
+        self._weak: dict[int, tuple[Cells, Tensor, Tensor]] = {}
 
-    def add(self, lightness: Tensor, ab: Tensor, opacity: Tensor) -> None:
-        """Store the colors of a key frame.
+    def add(self, number: int, lightness: Tensor, ab: Tensor, opacity: Tensor) -> None:
+        """Store the colors of a key frame or a reference.
 
         Args:
+            number: Frame number, or a negative number for a reference.
             lightness: ``(1, 1, H, W)`` in [0, 100].
             ab: ``(1, 2, H, W)`` in CIE units.
             opacity: ``(1, 1, H, W)`` in [0, 1]. The colors of transparent pixels are not stored.
@@ -75,21 +89,100 @@ class ColorMemory:
         maps = F.interpolate(torch.cat([ab * opacity, opacity], dim=1), cells.grid, mode="area")
         a, b, weight = maps[0].flatten(1)
         colors = torch.stack([a, b], dim=1) / weight.clamp(min=1e-3)[:, None]
-        self._entries.append((cells, colors, weight > 0.5))
+        self._entries[number] = cells, colors, weight
 
-    def recall(self, lightness: Tensor, automatic: Tensor) -> Tensor:
+    def add_weak(self, shot: int, cells: Cells, ab: Tensor) -> None:
+        """Store the predicted colors of a frame, so that objects that return to the shot keep their color.
+
+        Args:
+            shot: First frame of the shot. Only the last shots are stored.
+            cells: Cells of the frame.
+            ab: ``(1, 2, H, W)`` in CIE units.
+        """
+        colors = F.interpolate(ab, cells.grid, mode="area")[0].flatten(1).T
+        self._weak[shot] = cells, colors, torch.ones_like(cells.light)
+        while len(self._weak) > WEAK_SHOTS:
+            del self._weak[next(iter(self._weak))]
+
+    def matching_shot(self, cells: Cells, before: int) -> int | None:
+        """Return the first frame of the most similar earlier shot with a trusted match; None without one.
+
+        Args:
+            cells: Cells of a frame.
+            before: First frame of the shot of this frame.
+        """
+        earlier = ((shot, entry) for shot, entry in self._weak.items() if shot < before)
+        matching = [shot for shot, entry in earlier if _is_match(cells, entry)]
+        similarity = {shot: coarse_similarity(cells, self._weak[shot][0]) for shot in matching}
+        return max(matching, key=similarity.__getitem__, default=None)
+
+    def correct(self, lightness: Tensor, numbers: Sequence[int], shot: Container[int]) -> Tensor:
+        """Find corrected objects in a frame.
+
+        In the shot of the correction, each cell gets the opacity of its matches, because most of the frame
+        is similar. In other shots, the match must also be trusted.
+
+        Args:
+            lightness: ``(1, 1, H, W)`` in [0, 100].
+            numbers: Numbers of the entries to use, which are corrections.
+            shot: Numbers of the frames of this shot.
+
+        Returns:
+            ``(1, 3, H, W)``, ab in CIE units, multiplied by the opacity, and opacity in [0, 1].
+        """
+        if not numbers:
+            return lightness.new_zeros(1, 3, *lightness.shape[2:])
+        cells = Cells.of(self._colorizer, lightness)
+        matches = []
+        for number in numbers:
+            entry = self._entries[number]
+            matched, opacity = match_correction(cells, *entry)
+            matches.append((matched, opacity if number in shot else opacity * match_cells(cells, *entry)[1]))
+        opacities = torch.stack([opacity for _, opacity in matches])[..., None]
+        weights = opacities.square() / opacities.square().sum(0).clamp(min=1e-9)
+        colors = (weights * torch.stack([color for color, _ in matches])).sum(0)
+        opacity = opacities.amax(0)
+        maps = torch.cat([opacity * colors, opacity], dim=1).T.reshape(1, 3, *cells.grid)
+        return enlarge_along_edges(maps, cells.light.reshape(1, 1, *cells.grid), lightness)
+
+    def matching_keys(self, cells: Cells, numbers: Iterable[int]) -> list[int]:
+        """Return the numbers of the entries that have a trusted match in a frame.
+
+        Args:
+            cells: Cells of the frame.
+            numbers: Numbers of the entries to test.
+        """
+        return [number for number in numbers if _is_match(cells, self._entries[number])]
+
+    def recall(
+        self,
+        lightness: Tensor,
+        automatic: Tensor,
+        keys: Sequence[int],
+        shots: Sequence[int] = (),
+        states: Any = None,
+    ) -> Tensor:
         """Return the colors of key frames where the match is trusted, and automatic colors elsewhere.
 
         Args:
             lightness: ``(1, 1, H, W)`` in [0, 100].
             automatic: ``(1, 2, H, W)``, automatic ab in CIE units.
+            keys: Numbers of the entries to use. Of several entries, the most similar ones are used.
+            shots: First frames of the shots whose stored frame is used.
+            states: Results of `colorize_task` for the frame, which are reused; or None.
 
         Returns:
             ``(1, 2, H, W)`` ab in CIE units.
         """
-        cells = Cells.of(self._colorizer, lightness)
-        matches = [match_cells(cells, *entry) for entry in self._entries]
-        # the colors of several key frames are averaged, weighted by the squared odds of their trust
+        if not keys and not shots:
+            return automatic
+        cells = Cells.of(self._colorizer, lightness, states)
+        entries = [self._entries[number] for number in keys]
+        if len(entries) > _MOST_KEYS:
+            entries.sort(key=lambda entry: -coarse_similarity(cells, entry[0]))
+        entries = [*entries[:_MOST_KEYS], *(self._weak[shot] for shot in shots if shot in self._weak)]
+        matches = [match_cells(cells, *entry) for entry in entries]
+        # the colors of several entries are averaged, weighted by the squared odds of their trust
         trusts = torch.stack([trust for _, trust in matches])[..., None]
         odds = trusts / (1 - trusts).clamp(min=1e-3)
         weights = odds.square() / odds.square().sum(0).clamp(min=1e-9)
@@ -100,21 +193,56 @@ class ColorMemory:
         return automatic * (1 - maps[:, 2:].clamp(0, 1)) + maps[:, :2]
 
 
-def match_cells(cells: Cells, key: Cells, colors: Tensor, is_set: Tensor) -> tuple[Tensor, Tensor]:
+def _is_match(cells: Cells, entry: tuple[Cells, Tensor, Tensor]) -> bool:
+    """Return whether an entry has a trusted match in a frame."""
+    least = min(_LEAST_MATCH, _LEAST_PART * float(entry[2].mean()))
+    return float((match_cells(cells, *entry)[1] > 0.5).float().mean()) > least
+
+
+def coarse_similarity(cells: Cells, key: Cells) -> float:
+    """Return the mean similarity of blocks of 4 x 4 cells to the most similar blocks of a key frame."""
+    first, second = (
+        F.avg_pool2d(each.features.float().T.reshape(1, -1, *each.grid), 4, ceil_mode=True)[0].flatten(1).T
+        for each in (cells, key)
+    )
+    return float((first @ second.T).amax(1).mean())
+
+
+def match_correction(cells: Cells, key: Cells, colors: Tensor, opacity: Tensor) -> tuple[Tensor, Tensor]:
+    """Match the cells of a frame with the cells of a corrected frame.
+
+    Args:
+        cells: N cells of the frame.
+        key: K cells of the corrected frame.
+        colors: ``(K, 2)``, ab of the correction in CIE units.
+        opacity: ``(K,)``, opacity of the correction in [0, 1].
+
+    Returns:
+        Matched ab ``(N, 2)``, and opacity ``(N,)`` in [0, 1].
+    """
+    similarity = cells.features.float() @ key.features.float().T
+    top, index = similarity.topk(min(_MATCHES, similarity.shape[1]), dim=1)
+    weights = (top / _TEMPERATURE).softmax(dim=1) * opacity[index]
+    found = weights.sum(1)
+    matched = (weights[..., None] * colors[index]).sum(1) / found.clamp(min=1e-3)[:, None]
+    return matched, found
+
+
+def match_cells(cells: Cells, key: Cells, colors: Tensor, opacity: Tensor) -> tuple[Tensor, Tensor]:
     """Match the cells of a frame with the cells of a key frame.
 
     Args:
         cells: N cells of the frame.
         key: K cells of the key frame.
         colors: ``(K, 2)``, ab of the key frame in CIE units.
-        is_set: ``(K,)`` bool, cells whose color a person has set.
+        opacity: ``(K,)`` in [0, 1]; a person has set the color of a cell if it is above 0.5.
 
     Returns:
         Matched ab ``(N, 2)``, and trust ``(N,)`` in [0, 1]; the trust is 0 where the best match is not set.
     """
     predictors, matched, best = match_predictors(cells, key, colors)
     logit = (predictors - torch.tensor(_CENTERS)) @ torch.tensor(_FACTORS) + _BIAS
-    return matched, logit.sigmoid() * is_set[best]
+    return matched, logit.sigmoid() * (opacity[best] > 0.5)
 
 
 def match_predictors(cells: Cells, key: Cells, colors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
