@@ -15,7 +15,7 @@ from PIL import Image
 from colorzoo.apps.cli.main import main
 from colorzoo.apps.studio.app import StudioLoader
 from colorzoo.apps.studio.protocol import Limits
-from colorzoo.apps.studio.server import Address, run_server
+from colorzoo.apps.studio.server import run_server
 from colorzoo.apps.studio.studio import Studio
 from colorzoo.inference.colorizer import Colorizer
 from colorzoo.inference.steps.drawing import read_drawing
@@ -33,7 +33,7 @@ def pages() -> Iterator[tuple[object, str]]:
     studio = Studio(Colorizer("colorzoo2026_drawing", device="cpu"))
     with (
         chromium() as browser,
-        run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _),
+        run_server(StudioLoader.loaded(studio), port=0) as (url, _),
     ):
         yield browser, url
 
@@ -209,7 +209,7 @@ def test_fill_and_server_agree_on_the_region_beside_a_line(
     browser, _ = pages
     studio = Studio(Colorizer("colorzoo2026_drawing", device="cpu"), limits=Limits(view_side=70))
     with (
-        run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _),
+        run_server(StudioLoader.loaded(studio), port=0) as (url, _),
         watched_pad(browser, url) as pad,
     ):
         pad.open_ready(sketch)
@@ -373,7 +373,7 @@ def test_each_image_opens_as_photo_or_drawing_whatever_the_previous_image_was(
     browser, _ = pages
     studio = Studio()
     with (
-        run_server(StudioLoader.loaded(studio), Address(port=0)) as (url, _),
+        run_server(StudioLoader.loaded(studio), port=0) as (url, _),
         watched_pad(browser, url) as pad,
     ):
         proposal = pad.page.locator("button >> text=Color as a drawing")

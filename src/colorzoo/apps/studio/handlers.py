@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import MISSING, dataclass, field, replace
+from dataclasses import MISSING, dataclass, replace
 from hashlib import sha256
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from colorzoo.abilities import DrawingModel
 from colorzoo.apps.studio import drawings, regions, suggestions
@@ -17,9 +17,9 @@ from colorzoo.apps.studio.export import (
     encode_with_provenance,
     export_provenance,
 )
-from colorzoo.apps.studio.models import ModelPool, describe_model
+from colorzoo.apps.studio.models import describe_model
 from colorzoo.apps.studio.opened_image import OpenedImage, open_upload, read_upload, safe_name, thumbnail
-from colorzoo.apps.studio.protocol import Limits, Message, Reply, StudioError, error_message
+from colorzoo.apps.studio.protocol import Message, Reply, StudioError, error_message
 from colorzoo.apps.studio.sessions import AttachedReference, Session
 from colorzoo.apps.studio.worker_pool import RequestCancelledError, cancellable, stop_if_cancelled
 from colorzoo.batch import UsedFile
@@ -35,45 +35,52 @@ from colorzoo.inference import (
 )
 from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt, Range
 
+if TYPE_CHECKING:
+    from colorzoo.apps.studio.studio import Studio
+
 MAX_SUGGESTIONS = 32
 """Maximum number of suggested colors for a location."""
 _LEAST_CORNERS = 3  # minimum number of corners of an outline
 
 
-@dataclass(frozen=True)
 class Context:
-    """Request of a drawing pad, with its session and the services of the server.
+    """Request of a drawing pad, with its session and the studio that processes it.
 
-    Attributes:
+    Args:
+        studio: Studio with the models and limits.
         session: Session of the drawing pad.
         message: Message with the request.
         reply: Thread-safe function that sends a message to the drawing pad.
+
+    Attributes:
         connection: Number of the connection of the session that sent the request.
-        pool: Cache of loaded models.
-        limits: Limits of the server.
-        inline_files: Whether responses contain exported files instead of a download address.
-        network: Usual shorter side of a network input in pixels. The drawing pad specifies brush sizes in
-            pixels of an image with this size.
         received: Time of the request, by `time.perf_counter`.
     """
 
-    session: Session
-    message: Message
-    reply: Reply
-    connection: int
-    pool: ModelPool
-    limits: Limits
-    inline_files: bool
-    network: int
-    received: float = field(default_factory=time.perf_counter)
+    def __init__(self, studio: Studio, session: Session, message: Message, reply: Reply) -> None:
+        self.studio, self.session, self.message, self.reply = studio, session, message, reply
+        self.connection = session.connection
+        self.received = time.perf_counter()
 
     def run(self, handler: Handler) -> None:
         """Run a handler and send its responses; errors are sent as messages.
 
-        The handler stops if the drawing pad disconnects or a newer request replaces this request.
+        The handler stops if the drawing pad disconnects or a newer ``color`` request replaces this request.
         """
+        kind, body, number = self.message.type, self.message.body, self.message.id or 0
+
+        def is_cancelled() -> bool:
+            if self.session.connection != self.connection:
+                return True
+            if kind not in ("color", "colorings"):
+                return False
+            if kind == "colorings" or body.get("quality") == "full":
+                return self.session.newest_color > number
+            is_preview = body.get("quality") == "drag" or body.get("early") is True
+            return is_preview and self.session.newest_final > number
+
         try:
-            with cancellable(self._is_cancelled):
+            with cancellable(is_cancelled):
                 for answer in handler(self):
                     self.reply(answer)
                     stop_if_cancelled()
@@ -85,18 +92,6 @@ class Context:
     def drop(self) -> None:
         """Send the message that the request is not processed."""
         self.reply(self.answer("dropped"))
-
-    def _is_cancelled(self) -> bool:
-        """Return whether the drawing pad disconnected or a newer ``color`` request replaces this request."""
-        if self.session.connection != self.connection:
-            return True
-        kind, body, number = self.message.type, self.message.body, self.message.id or 0
-        if kind not in ("color", "colorings"):
-            return False
-        if kind == "colorings" or body.get("quality") == "full":
-            return self.session.newest_color > number
-        is_preview = body.get("quality") == "drag" or body.get("early") is True
-        return is_preview and self.session.newest_final > number
 
     def answer(self, kind: str, /, *buffers: bytes, **fields: Any) -> Message:
         """Return a message that responds to this request.
@@ -172,7 +167,7 @@ class Context:
         """
         recipe = recipe or self.recipe()
         photo = self.opened(recipe)
-        colorizer = self.pool.get(recipe.model)
+        colorizer = self.studio.pool.get(recipe.model)
         if colorizer.is_sketch_model:
             prepared = photo.on_paper().healed(recipe.healing)
         else:
@@ -189,7 +184,7 @@ class Context:
                 raise GuidanceError(
                     f"the reference {reference.file.name!r} has no color. Choose a color image."
                 )
-        return PadRequest(colorizer, prepared, recipe, reference, self.pool.cache)
+        return PadRequest(colorizer, prepared, recipe, reference, self.studio.pool.cache)
 
     def file(self) -> tuple[bytes, str]:
         """Return the content and the name of the uploaded file.
@@ -203,22 +198,22 @@ class Context:
             data = self.message.buffers[0]
         else:
             data = self.session.file(fields.read("upload", str), drop=True).data
-        self.limits.check_bytes(len(data))
+        self.studio.limits.check_bytes(len(data))
         return data, name
 
 
 def _open(ctx: Context) -> Iterator[Message]:
     """Open a photo."""
     data, name = ctx.file()
-    opened = open_upload(data, name, ctx.limits, ctx.network)
+    opened = open_upload(data, name, ctx.studio.limits, ctx.studio.network)
     if ctx.message.id in ctx.session.cancelled:
         raise StudioError("cancelled", "cancelled")
     if ctx.session.opened is not None:
-        ctx.pool.cache.clear()
+        ctx.studio.pool.cache.clear()
     ctx.session.set_opened(opened)
-    proposed = ctx.pool.for_sketches() if opened.kind == "sketch" else None
+    proposed = ctx.studio.pool.for_sketches() if opened.kind == "sketch" else None
     buffers = (opened.gray, opened.source, *((opened.alpha,) if opened.alpha else ()))
-    yield ctx.answer("photo", *buffers, **opened.describe(ctx.network), proposed=proposed)
+    yield ctx.answer("photo", *buffers, **opened.describe(ctx.studio.network), proposed=proposed)
 
 
 def _attach(ctx: Context) -> Iterator[Message]:
@@ -231,17 +226,17 @@ def _attach(ctx: Context) -> Iterator[Message]:
         yield ctx.answer("attached", slot=slot)
         return
     data, name = ctx.file()
-    image = read_upload(data, name, ctx.limits)
+    image = read_upload(data, name, ctx.studio.limits)
     width, height = image.size
     response: dict[str, Any] = {"name": name, "width": width, "height": height, "notes": list(image.notes)}
     if slot == "statistics":
         response["statistics"] = describe_statistics(image)
     else:
         response["sha256"] = sha256(data).hexdigest()
-        if ctx.pool.get(fields.read("model", str)).model.reference_needs_color:
+        if ctx.studio.pool.get(fields.read("model", str)).model.reference_needs_color:
             require_color(image, repr(name))
         file = UsedFile("reference", name, response["sha256"])
-        rgb = as_reference(image, ctx.network)
+        rgb = as_reference(image, ctx.studio.network)
         ctx.session.reference = AttachedReference(rgb, image.size, file, is_gray(image))
     yield ctx.answer("attached", thumbnail(image), slot=slot, **response)
 
@@ -250,10 +245,10 @@ def _color(ctx: Context) -> Iterator[Message]:
     """Colorize the photo and send a preview in one of the qualities ``drag``, ``final`` and ``full``."""
     quality: Quality = ctx.message.fields().read("quality", Quality, "final")
     recipe = ctx.recipe()
-    if not ctx.pool.has(recipe.model):
-        yield Message({"type": "model", **describe_model(ctx.pool.get(recipe.model))})
+    if not ctx.studio.pool.has(recipe.model):
+        yield Message({"type": "model", **describe_model(ctx.studio.pool.get(recipe.model))})
     request = ctx.pad_request(recipe)
-    fields, data = color_preview(request, quality, ctx.limits)
+    fields, data = color_preview(request, quality, ctx.studio.limits)
     fields["timing"]["total"] = milliseconds(time.perf_counter() - ctx.received)
     fields |= {"quality": quality, "model": request.colorizer.name, "mime": "image/jpeg"}
     yield ctx.answer("colored", data, **fields)
@@ -389,7 +384,7 @@ def _match(ctx: Context) -> Iterator[Message]:
 def _model(ctx: Context) -> Iterator[Message]:
     """Load a model and return its capabilities."""
     name = ctx.message.fields().read("name", str)
-    yield ctx.answer("model", **describe_model(ctx.pool.get(name)))
+    yield ctx.answer("model", **describe_model(ctx.studio.pool.get(name)))
 
 
 def _export(ctx: Context) -> Iterator[Message]:
@@ -410,7 +405,7 @@ def _export(ctx: Context) -> Iterator[Message]:
         data = encode_with_provenance(colored, image, name, origin, options)
         notes += write_notes(name, image)
     fields = {"name": name, "mime": options.mime, "notes": notes}
-    if ctx.inline_files:
+    if ctx.studio.inline_files:
         yield ctx.answer("exported", data, **fields)
     else:
         key = ctx.session.add_file(data, name)
@@ -431,7 +426,7 @@ def _check(ctx: Context) -> Iterator[Message]:
         opened.part(recipe.border)  # raises an error if the border exceeds the photo
         recipe.check_inside(*opened.size)
     if recipe.model is not None:
-        ctx.pool.get(recipe.model)
+        ctx.studio.pool.get(recipe.model)
     yield ctx.answer("checked", recipe=recipe.to_dict(), notes=notes)
 
 
