@@ -398,3 +398,50 @@ def test_each_image_opens_as_photo_or_drawing_whatever_the_previous_image_was(
         Image.open(sketch).rotate(180).save(flipped)
         pad.open_ready(flipped)
         assert (pad.recipe()["model"], pressed(pad)) == ("cho2023_small", "Drawing")  # the model used last
+
+
+def color_at(pad: BrowserPad, x: float, y: float) -> list[int]:
+    """Return the color of the photo canvas at a location of the drawing."""
+    found: list[int] = pad.page.evaluate(
+        """([x, y]) => {
+          const canvas = document.querySelector("canvas[data-role=photo]");
+          const box = canvas.getBoundingClientRect(), ratio = canvas.width / box.width;
+          const [left, top] = colorzooPad.toPage(x, y);
+          const place = [Math.round((left - box.left) * ratio), Math.round((top - box.top) * ratio)];
+          const probe = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+          probe.drawImage(canvas, -place[0], -place[1]);
+          return [...probe.getImageData(0, 0, 1, 1).data.slice(0, 3)];
+        }""",
+        [x, y],
+    )
+    return found
+
+
+def test_fill_is_visible_before_the_server_responds_and_changes_only_its_region(pad: BrowserPad) -> None:
+    outside = [color_at(pad, *place) for place in ROOMS[1:]]
+    with pad.delayed("colored"):
+        pad.page.keyboard.press("g")
+        choose(pad, RED)
+        pad.click(*ROOMS[0])
+        pad.next_frame()
+        assert color_at(pad, *ROOMS[0]) == [0xC0, 0x40, 0x20]
+        assert color_at(pad, 20, 140)[0] < 40  # the line stays above the color
+        assert [color_at(pad, *place) for place in ROOMS[1:]] == outside
+        choose(pad, BLUE)
+        pad.click(60, 80)
+        pad.next_frame()
+        assert color_at(pad, *ROOMS[0]) == [0x20, 0x40, 0xC0]
+    pad.settle()
+    difference = np.subtract(color_at(pad, *ROOMS[0]), [0x20, 0x40, 0xC0])
+    assert abs(difference).max() <= 4  # the preview is a JPEG
+
+
+def test_undo_of_a_fill_is_visible_before_the_server_responds(pad: BrowserPad) -> None:
+    before = [color_at(pad, *place) for place in ROOMS]
+    fill(pad, RED, ROOMS[0])
+    with pad.delayed("colored"):
+        pad.page.keyboard.press("Control+z")
+        pad.next_frame()
+        restored = [color_at(pad, *place) for place in ROOMS]
+    assert abs(np.subtract(restored, before)).max() <= 4
+    pad.settle()

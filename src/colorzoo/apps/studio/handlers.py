@@ -248,10 +248,10 @@ def _color(ctx: Context) -> Iterator[Message]:
     if not ctx.studio.pool.has(recipe.model):
         yield Message({"type": "model", **describe_model(ctx.studio.pool.get(recipe.model))})
     request = ctx.pad_request(recipe)
-    fields, data = color_preview(request, quality, ctx.studio.limits)
+    fields, buffers = color_preview(request, quality, ctx.studio.limits)
     fields["timing"]["total"] = milliseconds(time.perf_counter() - ctx.received)
     fields |= {"quality": quality, "model": request.colorizer.name, "mime": "image/jpeg"}
-    yield ctx.answer("colored", data, **fields)
+    yield ctx.answer("colored", *buffers, **fields)
 
 
 def suggest(ctx: Context) -> Iterator[Message]:

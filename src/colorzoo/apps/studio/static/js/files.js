@@ -116,7 +116,7 @@ async function showPhoto(pad, { message, buffers }, { file, recipe = null, key =
   const { work, taken } = await selectWork(pad, image.sha256, key, recipe);
   const photo = readOnly({
     name, width, height, image, network, view, kind, proposed, file, key: taken, gray, source, cover, result: null, lightness: new LightnessMap(gray), shown: 0,
-    exact: false, border,
+    exact: false, shownDoc: null, border,
   });
   rememberModel(pad);
   change(pad.session, { photo, unsaved: false });

@@ -7,6 +7,7 @@ import { drawCrop } from "./cropping.js";
 import { drawHealing, healingWidth } from "./healing.js";
 import { DARK, LIGHT, drawAreas, drawBorder, drawLabel, drawRegions, drawShapes } from "./overlays.js";
 import { brushSize, drawFreshPaint } from "./painting.js";
+import { freshFills } from "./regionlayers.js";
 import { strokePath, tracePolygon, traceStroke, turnedCorners, turnedPlace } from "./shapes.js";
 import { toPhoto, toStage } from "./view.js";
 
@@ -89,12 +90,16 @@ export function drawPhoto(pad, canvas) {
   for (const pane of panes(pad)) {
     const layer = pane.layer === "before" || ui.hold || ui.compare === "gray" ? photo.gray : photo.result ?? photo.gray;
     drawLayer(context, pad, layer, pane, pane.width);
-    if (layer === photo.result) paintOver(context, pad, pane);
+    if (layer === photo.result) {
+      const fills = freshFills(pad);
+      if (fills) drawLayer(context, pad, fills, pane, pane.width);
+      paintOver(context, pad, pane);
+    }
     if (before) drawLayer(context, pad, photo.gray, pane, pane.width * ui.split);
   }
 }
 
-/** Draw the photo, or its colors, in a part of the stage. @param {CanvasRenderingContext2D} context @param {any} pad @param {import("./pixels.js").Layer} layer @param {ReturnType<typeof panes>[number]} pane @param {number} width */
+/** Draw the photo, or its colors, in a part of the stage. @param {CanvasRenderingContext2D} context @param {any} pad @param {{bitmap: ImageBitmap | HTMLCanvasElement}} layer @param {ReturnType<typeof panes>[number]} pane @param {number} width */
 function drawLayer(context, pad, layer, pane, width) {
   const { photo, ui } = pad;
   const [x, y] = toStage(ui.view, pane, 0, 0);
