@@ -445,3 +445,122 @@ def test_undo_of_a_fill_is_visible_before_the_server_responds(pad: BrowserPad) -
         restored = [color_at(pad, *place) for place in ROOMS]
     assert abs(np.subtract(restored, before)).max() <= 4
     pad.settle()
+
+
+def test_fills_keep_other_regions_if_they_are_not_updated(pad: BrowserPad, tmp_path: Path) -> None:
+    fill(pad, RED, ROOMS[0])
+    before = shown(pad, tmp_path / "before.png")
+    pad.page.keyboard.press("f")
+    pad.settle()
+    assert not pad.page.is_checked("label:has-text('Update other regions') input")
+    assert np.array_equal(shown(pad, tmp_path / "off.png"), before)
+    fill(pad, BLUE, ROOMS[1])
+    after = shown(pad, tmp_path / "after.png")
+    changed = np.argwhere((after != before).any(axis=-1))
+    assert changed[:, 1].min() > 200  # only the upper right room
+    assert changed[:, 0].max() < 260
+    edits, target = tmp_path / "edits.json", tmp_path / "command.png"
+    edits.write_text(json.dumps(pad.recipe()))
+    assert main(["colorize", str(tmp_path / "rooms.png"), "--recipe", str(edits), "-o", str(target)]) == 0
+    assert np.array_equal(np.asarray(Image.open(target)), after)
+    pad.page.keyboard.press("f")
+    pad.settle()
+    assert "drawing" not in pad.recipe()
+    assert not np.array_equal(shown(pad, tmp_path / "on.png"), after)
+
+
+def test_a_locked_region_keeps_its_color(pad: BrowserPad, tmp_path: Path) -> None:
+    before = shown(pad, tmp_path / "before.png")
+    pad.page.mouse.move(*pad.place(*ROOMS[3]))
+    pad.page.keyboard.press("l")
+    pad.settle()
+    (point,) = pad.recipe()["points"]
+    x, y = ROOMS[3]
+    assert point["locked"]
+    assert point["color"] == "#{:02x}{:02x}{:02x}".format(*before[y, x])
+    fill(pad, RED, ROOMS[0])
+    fill(pad, BLUE, ROOMS[3])  # locked
+    assert (shown(pad, tmp_path / "after.png")[y, x] == before[y, x]).all()
+    pad.page.mouse.move(*pad.place(*ROOMS[3]))
+    pad.page.keyboard.press("l")
+    fill(pad, BLUE, ROOMS[3])
+    assert colors(pad)[ROOMS[3]] == BLUE
+
+
+def mark_at(pad: BrowserPad, x: float, y: float) -> list[int]:
+    """Return the color and the opacity of the marks at a location of the drawing."""
+    left, top = pad.place(x, y)
+    found: list[int] = pad.page.evaluate(
+        """([left, top]) => {
+          const canvas = document.querySelector(".cz-marks"), box = canvas.getBoundingClientRect();
+          const probe = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+          const ratio = canvas.width / box.width;
+          const place = [left - box.left, top - box.top].map((value) => -Math.round(value * ratio));
+          probe.drawImage(canvas, ...place);
+          return [...probe.getImageData(0, 0, 1, 1).data];
+        }""",
+        [left, top],
+    )
+    return found
+
+
+def test_the_region_under_the_pointer_is_lit(pad: BrowserPad) -> None:
+    pad.page.keyboard.press("g")
+    pad.page.mouse.move(*pad.place(130, 200))
+    pad.next_frame()
+    assert mark_at(pad, 60, 80)[3] > 0
+    assert mark_at(pad, *ROOMS[1])[3] == 0
+    pad.page.mouse.move(*pad.place(330, 200))
+    pad.next_frame()
+    assert mark_at(pad, 60, 80)[3] == 0
+    assert mark_at(pad, *ROOMS[1])[3] > 0
+
+
+def test_enter_fills_the_similar_regions_that_are_lit_after_a_fill(pad: BrowserPad) -> None:
+    fill(pad, RED, ROOMS[0])
+    pad.page.wait_for_selector("[data-action=similar]:visible")
+    count = int(pad.page.inner_text("[data-action=similar]").split()[0])
+    assert count > 0
+    pad.page.mouse.move(*pad.place(100, 250))
+    pad.next_frame()
+    lit = [place for place in ROOMS[1:] if mark_at(pad, place[0] + 30, place[1])[3] > 0]
+    assert lit
+    pad.page.focus(".cz-stage")
+    pad.page.keyboard.press("Enter")
+    pad.settle()
+    points = pad.recipe()["points"]
+    assert len(points) == count + 1
+    assert {point["color"] for point in points} == {RED}
+    assert not pad.page.is_visible("[data-action=similar]")
+    pad.page.keyboard.press("Control+z")
+    pad.settle()
+    assert len(colors(pad)) == 1
+
+
+def test_alt_picks_the_exact_color_of_a_region(pad: BrowserPad) -> None:
+    fill(pad, "#3a7f11", ROOMS[0])
+    fill(pad, RED, ROOMS[1])
+    pad.page.keyboard.down("Alt")
+    pad.click(60, 80)
+    pad.page.keyboard.up("Alt")
+    pad.next_frame()
+    assert pad.page.input_value(".cz-hex") == "#3a7f11"
+    assert pad.page.get_attribute("[data-tool=fill]", "aria-pressed") == "true"
+    assert len(colors(pad)) == 2
+
+
+def test_history_names_the_color_of_a_fill_and_survives_a_reload(pad: BrowserPad) -> None:
+    fill(pad, RED, ROOMS[0])
+    fill(pad, BLUE, ROOMS[1])
+    pad.page.wait_for_timeout(1500)  # the pad saves the edits
+    pad.reload()
+    pad.tab("history")
+    steps = pad.page.locator(".cz-step")
+    assert [steps.nth(i).inner_text() for i in range(steps.count())] == [
+        "Open photo",
+        f"Fill {RED}",
+        f"Fill {BLUE}",
+    ]
+    steps.nth(1).click()
+    pad.settle()
+    assert list(colors(pad).values()) == [RED]

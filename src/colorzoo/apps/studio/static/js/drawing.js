@@ -1,7 +1,7 @@
 /** Settings of a drawing, and the numbers of its regions. */
 
 import { clamp } from "./color.js";
-import { currentRecipe } from "./coloring.js";
+import { currentRecipe, flatsOf } from "./coloring.js";
 import { t } from "./dom.js";
 import { LightnessMap, decodeLayer } from "./pixels.js";
 import { change } from "./state.js";
@@ -81,6 +81,22 @@ export function regionOf(pad, [x, y]) {
     else high = middle;
   }
   return numbers[low];
+}
+
+/** @param {any} pad @param {number | null} region @returns {[number, number, number] | null} exact color of a region in the result on display */
+export function flatColor(pad, region) {
+  const flats = flatsOf.get(pad.photo.shownDoc);
+  return flats && region !== null && 3 * region + 2 < flats.length ? [flats[3 * region], flats[3 * region + 1], flats[3 * region + 2]] : null;
+}
+
+/** Switch whether later fills also change other regions. Without, the model keeps receiving the points of this moment. */
+export function switchUpdates(pad) {
+  const { base_points: base, ...settings } = pad.doc.drawing ?? {};
+  const kept = Object.keys(settings).length ? settings : null;
+  const drawing = base ? kept : { ...settings, base_points: currentRecipe(pad).points ?? [] };
+  const label = base ? t("update other regions") : t("keep other regions");
+  pad.edit({ ...pad.doc, drawing }, label);
+  pad.announce(base ? t("Other regions are updated") : t("Other regions keep their colors"));
 }
 
 /** Return the points without those of all regions on a line but the first region with points. @param {Place[]} path */

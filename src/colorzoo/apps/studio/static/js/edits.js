@@ -4,7 +4,7 @@ import { abDistance, atLightness, clamp, hexToRgb, labHex, reduceChroma, rgbToAb
 import { firstOpenRegion, pickRegion, requestSuggestions } from "./coloring.js";
 import { changePoint, clampShift, hintNumber, isStroke, listedHints, nextId, pointRadius, roundedPoint, strokePoints, unavailableDab, withoutPoint } from "./document.js";
 import { t } from "./dom.js";
-import { deleteDivision, joinedPoints } from "./drawing.js";
+import { deleteDivision, flatColor, joinedPoints, regionOf } from "./drawing.js";
 import { deleteCoat, pickedCoat } from "./paintlayers.js";
 import { paintDistance } from "./paintstrokes.js";
 import { pixelAt } from "./pixels.js";
@@ -292,10 +292,21 @@ export function acceptSuggested(pad) {
   pickRegion(pad, firstOpenRegion(pad));
 }
 
-export async function pickColorAt(pad, x, y) {
-  const shown = pad.ui.hold || pad.ui.compare === "gray";
-  const layer = shown ? pad.photo.source : pad.photo.result ?? pad.photo.source;
-  useColor(pad, rgbToHex(pixelAt(layer, x / pad.photo.width, y / pad.photo.height)));
+/** @returns {string} color of the photo on display; in a drawing, the exact color of the region below the lines */
+function colorAt(pad, x, y) {
+  const original = pad.ui.hold || pad.ui.compare === "gray";
+  const flat = pad.fills() && !original ? flatColor(pad, regionOf(pad, [x, y])) : null;
+  const layer = original ? pad.photo.source : pad.photo.result ?? pad.photo.source;
+  return rgbToHex(flat ?? pixelAt(layer, x / pad.photo.width, y / pad.photo.height));
+}
+
+export const pickColorAt = (pad, x, y) => useColor(pad, colorAt(pad, x, y));
+
+/** Pick a color without leaving the tool. */
+export function pickColorHere(pad, x, y) {
+  const hex = colorAt(pad, x, y);
+  setHex(pad, hex);
+  pad.announce(t("Color {hex} picked", { hex }));
 }
 
 export function useColor(pad, hex) {

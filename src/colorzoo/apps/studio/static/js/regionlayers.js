@@ -12,6 +12,7 @@ import { flatsOf } from "./coloring.js";
 import { activePoints, strengthOf } from "./document.js";
 import { createCanvas } from "./dom.js";
 import { drawingSettings, regionOf } from "./drawing.js";
+import { similarRegions } from "./filling.js";
 
 /** @typedef {(rgba: Uint8ClampedArray, byte: number, pixel: number, region: number) => void} Paint */
 
@@ -92,4 +93,38 @@ export function freshFills(pad) {
   }
   lastFills.set(pad, { doc, shownDoc, runs, layer });
   return layer;
+}
+
+const LIT_TOOLS = ["fill", "same", "split", "join"];
+const HOVERED = [26, 109, 255], SIMILAR = [255, 190, 0]; // sRGB
+
+/** Last images of the lit regions of each pad, by their kind. @type {WeakMap<object, Record<string, {key: string, runs: any, layer: any}>>} */
+const lastLit = new WeakMap();
+
+/** @returns {{bitmap: HTMLCanvasElement}[]} the region under the pointer, and the similar regions that are offered after a fill */
+export function litRegions(pad) {
+  const { ui } = pad;
+  const runs = ui.regionMap?.runs;
+  if (!runs || !pad.fills() || !LIT_TOOLS.includes(ui.tool) || ui.hidesMarks) return [];
+  const place = ui.cross ?? ui.cursor;
+  const similar = similarRegions(pad);
+  const lit = { similar: (similar?.places ?? []).map((each) => regionOf(pad, each)), hovered: place ? [regionOf(pad, place)] : [] };
+  const last = lastLit.get(pad) ?? {};
+  lastLit.set(pad, last);
+  return Object.entries(lit).filter(([, regions]) => regions.length).map(([kind, regions]) => {
+    const key = regions.join();
+    if (last[kind]?.key !== key || last[kind].runs !== runs) last[kind] = { key, runs, layer: litImage(runs, regions, kind === "similar" ? SIMILAR : HOVERED) };
+    return last[kind].layer;
+  });
+}
+
+/** Return an image of regions with an opaque outline and a translucent inside. */
+function litImage(runs, regions, color) {
+  const { labels, columns, rows } = runs;
+  return regionImage(runs, regions, (rgba, byte, pixel, region) => {
+    const [column, row] = [pixel % columns, Math.floor(pixel / columns)];
+    const isEdge = column === 0 || row === 0 || column === columns - 1 || row === rows - 1
+      || labels[pixel - 1] !== region || labels[pixel + 1] !== region || labels[pixel - columns] !== region || labels[pixel + columns] !== region;
+    rgba.set([...color, isEdge ? 255 : 30], byte);
+  });
 }

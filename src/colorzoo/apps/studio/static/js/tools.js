@@ -17,7 +17,7 @@ import { confirmCrop, cropGripAt, dragCrop, endCrop, moveCrop, startCrop } from 
 import { nextStroke } from "./document.js";
 import { endFill, fillTo, spreadColor } from "./filling.js";
 import { t } from "./dom.js";
-import { addPointAt, brushPoint, continueCut, deletePoint, endCut, erasedAt, insidePhoto, movePoint, newPoint, pickColorAt, pointNear, selectPoint } from "./edits.js";
+import { addPointAt, brushPoint, continueCut, deletePoint, endCut, erasedAt, insidePhoto, movePoint, newPoint, pickColorAt, pickColorHere, pointNear, selectPoint } from "./edits.js";
 import { dragBorder, endBorder, borderGripAt, insideOf, isOnBorder } from "./border.js";
 import { continueHealing, endHealing, eraseHealing, startHealing } from "./healing.js";
 import { brushSize, continuePaint, endPaint, startPaint } from "./painting.js";
@@ -57,6 +57,9 @@ export const TOOLS = [
   { id: "hand", icon: "hand", name: "Hand", label: "Hand: move the view", key: "H", kind: null, starts: true },
 ];
 
+/** Tools that pick a color while Alt is pressed. */
+const PICKING_TOOLS = ["fill", "point", "brush", "same"];
+
 /** Tools that neither set points nor select areas. Their panels are shown first. */
 export const LONE_TOOLS = ["paint", "replace", "border", "heal", "crop"];
 
@@ -95,6 +98,7 @@ const inside = (pad, [x, y]) => x >= 0 && y >= 0 && x <= pad.photo.width && y <=
 
 /** @param {any} pad @param {Spot} at @param {Place} place */
 function startTool(pad, at, place) {
+  if (at.event.altKey && PICKING_TOOLS.includes(pad.ui.tool)) return inside(pad, place) && pickColorHere(pad, ...place);
   /** @type {Readonly<Drag>} */
   const drag = readOnly({ tool: pad.ui.tool, from: at, began: place, id: null, offset: [0, 0], moved: false });
   change(pad.ui, { drag, cross: null, judging: false });
