@@ -329,7 +329,7 @@ def test_pad_on_a_phone_adds_points_by_touch_and_labels_actions(
     pad.settle()
     assert len(pad.points()) == 1
     assert pad.page.evaluate("() => document.documentElement.scrollWidth") == 360
-    assert pad.page.evaluate(check("SMALL_TARGETS"), 40) == []
+    assert pad.page.evaluate(check("SMALL_TARGETS"), 44) == []
     tops = "(bar) => [...bar.children].map((el) => el.getBoundingClientRect().bottom).sort()"
     bottoms = pad.page.locator(".cz-stage-bar").evaluate(tops)
     assert bottoms[-1] - bottoms[0] < 10  # one line

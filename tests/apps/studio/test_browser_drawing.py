@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from browser_pad import BrowserPad, chromium, missing, watched_pad
+from browser_pad import BrowserPad, check, chromium, missing, watched_pad
 from PIL import Image
 
 from colorzoo.apps.cli.main import main
@@ -564,3 +565,133 @@ def test_history_names_the_color_of_a_fill_and_survives_a_reload(pad: BrowserPad
     steps.nth(1).click()
     pad.settle()
     assert list(colors(pad).values()) == [RED]
+
+
+def swatches(pad: BrowserPad, name: str) -> list[str]:
+    """Return the colors of the swatches in a row."""
+    labels = pad.page.locator(f"[role=group][aria-label='{name}'] button")
+    return [(labels.nth(i).get_attribute("aria-label") or "")[-7:] for i in range(labels.count())]
+
+
+def test_changing_a_color_of_the_drawing_recolors_all_its_regions_as_one_step(pad: BrowserPad) -> None:
+    fill(pad, RED, ROOMS[0])
+    fill(pad, BLUE, ROOMS[1])
+    fill(pad, RED, ROOMS[3])
+    assert swatches(pad, "Colors of the drawing") == [RED, BLUE]
+    pad.page.click("[role=group][aria-label='Colors of the drawing'] button >> nth=0")
+    pad.next_frame()
+    assert pad.page.input_value(".cz-hex") == RED
+    pad.page.click("[data-action=recolor]")
+    pad.next_frame()
+    choose(pad, "#20c040")
+    pad.settle()
+    assert colors(pad) == {ROOMS[0]: "#20c040", ROOMS[1]: BLUE, ROOMS[3]: "#20c040"}
+    assert swatches(pad, "Colors of the drawing") == ["#20c040", BLUE]
+    pad.page.click("[data-action=recolor]")  # end
+    fill(pad, "#802080", ROOMS[2])
+    assert colors(pad)[ROOMS[0]] == "#20c040"
+    for _ in range(2):
+        pad.page.keyboard.press("Control+z")
+        pad.settle()
+    assert colors(pad) == {ROOMS[0]: RED, ROOMS[1]: BLUE, ROOMS[3]: RED}
+
+
+GPL = b"GIMP Palette\nName: Ink\nColumns: 2\n# a comment 1 2 3\n192  64  32\tRust\n 32  64 192\tInk\n"
+ACO = struct.pack(">HH5H5H5H", 1, 3, 0, 0xC0C0, 0x4040, 0x2020, 0, 7, 0, 0, 0, 0, 8, 10000, 0, 0, 0)
+ASE = (
+    b"ASEF"
+    + struct.pack(">HHI", 1, 0, 2)
+    + b"".join(
+        struct.pack(">HI", 1, 24 + len(values) * 4 - 12)
+        + struct.pack(">H", 2)
+        + "A\0".encode("utf-16-be")
+        + model
+        + struct.pack(f">{len(values)}f", *values)
+        + struct.pack(">H", 0)
+        for model, values in ((b"RGB ", (0.0, 0.0, 1.0)), (b"CMYK", (0.0, 1.0, 1.0, 0.0)))
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "expected"),
+    [
+        ("ink.gpl", GPL, ["#c04020", "#2040c0"]),
+        ("ink.aco", ACO, ["#c04020", "#ffffff"]),  # the second color is Lab, which is skipped
+        ("ink.ase", ASE, ["#0000ff", "#ff0000"]),
+    ],
+)
+def test_palettes_are_imported_and_kept(
+    pad: BrowserPad, tmp_path: Path, name: str, data: bytes, expected: list[str]
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    pad.choose_file(lambda: pad.page.click("[data-action=import-palette]"), tmp_path / name)
+    pad.page.wait_for_selector(".cz-toast >> text=imported")
+    pad.next_frame()
+    assert swatches(pad, "Colors of the palette") == expected
+    pad.page.click("[role=group][aria-label='Colors of the palette'] button >> nth=0")
+    pad.next_frame()
+    assert pad.page.input_value(".cz-hex") == expected[0]
+    pad.page.wait_for_timeout(1500)  # the pad saves the photo
+    pad.reload()
+    assert pad.page.input_value("select[aria-label=Palette]") == "ink"
+
+
+def test_a_file_that_is_not_a_palette_changes_nothing(pad: BrowserPad, tmp_path: Path) -> None:
+    for data in (b"ASEF\0\1", b"", b"\0\1\0\5", b"plain text"):
+        (tmp_path / "bad.aco").write_bytes(data)
+        pad.choose_file(lambda: pad.page.click("[data-action=import-palette]"), tmp_path / "bad.aco")
+        pad.page.wait_for_selector(".cz-toast >> text=not a palette")
+        pad.page.click(".cz-toast [aria-label=Close]")
+    assert pad.page.input_value("select[aria-label=Palette]") == "Skin"
+
+
+_CLIPPED = """(row) => {
+  const box = row.firstElementChild.getBoundingClientRect();
+  const page = row.closest(".cz-page").getBoundingClientRect();
+  return box.top < page.top || box.bottom > Math.min(page.bottom, innerHeight);
+}"""
+
+
+def assert_swatches_are_on_the_first_screen(pad: BrowserPad) -> None:
+    for name in ("Colors of the drawing", "Colors of the palette"):
+        assert not pad.page.locator(f"[role=group][aria-label='{name}']").evaluate(_CLIPPED), name
+
+
+@pytest.mark.parametrize("width", [390, 360])
+def test_phone_has_large_targets_and_swatches_on_the_first_screen(
+    pages: tuple[object, str], sketch: Path, width: int
+) -> None:
+    browser, url = pages
+    size = {"width": width, "height": 844}
+    pad = BrowserPad(browser, url, viewport=size, has_touch=True, is_mobile=True)
+    pad.open_ready(sketch)
+    pad.page.touchscreen.tap(*pad.place(*ROOMS[0]))
+    pad.settle()
+    assert len(colors(pad)) == 1
+    assert pad.page.evaluate(check("SMALL_TARGETS"), 44) == []
+    assert pad.page.evaluate("() => document.documentElement.scrollWidth") == width
+    assert_swatches_are_on_the_first_screen(pad)
+    for tab in ("layers", "history"):
+        pad.tab(tab)
+        assert pad.page.evaluate(check("SMALL_TARGETS"), 44) == []
+    assert pad.problems == []
+    pad.close()
+
+
+@pytest.mark.parametrize("size", [(1024, 768), (1440, 900)])
+def test_tools_have_labels_and_swatches_are_on_the_first_screen(
+    pad: BrowserPad, size: tuple[int, int]
+) -> None:
+    pad.page.set_viewport_size({"width": size[0], "height": size[1]})
+    fill(pad, RED, ROOMS[0])
+    names = pad.page.locator(".cz-rail .cz-tool:visible .cz-tool-name")
+    assert names.count() > 8
+    for index in range(names.count()):
+        name = names.nth(index)
+        assert name.is_visible()
+        assert float(name.evaluate("(el) => parseFloat(getComputedStyle(el).fontSize)")) >= 11
+        assert name.evaluate("(el) => el.scrollWidth <= el.parentElement.clientWidth")
+    rail = pad.page.locator(".cz-rail")
+    assert rail.evaluate("(el) => el.scrollHeight <= el.clientHeight")
+    assert_swatches_are_on_the_first_screen(pad)

@@ -157,6 +157,7 @@ function escape(pad) {
   else if (ui.selection) pad.set({ selection: null });
   else if (ui.cross) pad.set({ cross: null, nextPlace: null, shaping: null, stroke: null });
   else if (ui.tool === "dropper") pad.setTool(ui.toolBefore ?? "point");
+  else if (ui.swatch) pad.set({ swatch: null });
   else if (ui.regionPick.length) pad.set({ regionPick: [] });
   else if (ui.box !== null) pad.set({ box: null });
   else if (ui.area !== null) pad.set({ area: null });

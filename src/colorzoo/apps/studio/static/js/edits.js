@@ -18,10 +18,12 @@ const CHROMA_LOSS = 4; // units of chroma; a larger loss is reported
 const TYPED_DIFFERENCE = 10; // CIE units between a typed and the shown color; a larger difference is reported
 
 /**
- * Return the target of the color controls: the selected point, area or regions, or the color of the next point.
- * @returns {{kind: "point" | "area" | "replacement" | "region" | "none", lightness: number, ab: [number, number], locked: boolean, free?: boolean}}
+ * Return the target of the color controls: all points of a color of the drawing, the selected point, area or regions, or the color of the next point.
+ * @returns {{kind: "swatch" | "point" | "area" | "replacement" | "region" | "none", lightness: number, ab: [number, number], locked: boolean, free?: boolean}}
  */
 export function colorTarget(pad) {
+  const swatch = pad.doc.points.find(({ id }) => pad.ui.swatch?.includes(id));
+  if (swatch) return { kind: "swatch", lightness: pad.lightnessOf(swatch), ab: swatch.ab, locked: false, free: true };
   const point = pad.selectedPoint();
   if (point) return { kind: "point", lightness: pad.lightnessOf(point), ab: point.ab, locked: Boolean(point.locked), free: pad.fills() };
   const area = areaTarget(pad);
@@ -49,6 +51,11 @@ export function setColor(pad, ab, done = true, lightness = colorTarget(pad).ligh
     const paints = ["brush", "paint", "fill"].includes(pad.ui.tool);
     pad.set({ ab, lightness, typed: null, ...(paints ? {} : { colorForNext: done }) }); // applies to the next point only; the check box applies to all new points
     if (done) pad.announce(paints ? t("The tool uses this color") : t("The next point uses this color"));
+  } else if (target.kind === "swatch") {
+    const hex = labHex(lightness, ab);
+    change(pad.ui, { ab, lightness, typed: null });
+    const points = pad.doc.points.map((point) => (pad.ui.swatch.includes(point.id) ? { ...point, ab, hex } : point));
+    pad.applyChange({ ...pad.doc, points }, done, t("change color to {hex}", { hex }));
   } else if (target.kind === "area") setAreaColor(pad, labHex(lightness, ab), done);
   else if (target.kind === "replacement") changeReplacement(pad, { new: labHex(lightness, ab) }, done);
   else if (target.kind === "point") {

@@ -35,7 +35,7 @@ function chooseFile(accept) {
 }
 
 /** Let the user choose a file for the open photo. @returns {Promise<File | null>} */
-const chooseForPhoto = (pad, accept) => pad.act((step) => step(chooseFile(accept)));
+export const chooseForPhoto = (pad, accept) => pad.act((step) => step(chooseFile(accept)));
 
 const IMAGES = "image/*,.tif,.tiff,.webp,.avif,.bmp";
 
