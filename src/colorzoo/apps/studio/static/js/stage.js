@@ -290,7 +290,7 @@ function drawPoint(context, pad, point) {
   }
   context.setLineDash([]);
   context.globalAlpha = 1;
-  const marks = `${point.locked ? " ●" : ""}${point.wanted ? " ≠" : ""}`; // ≠: the requested color is not available
+  const marks = `${point.locked ? " ●" : ""}${point.wanted && !pad.fills() ? " ≠" : ""}`; // ≠: the requested color is not available
   const isLabeled = marks && strokePoints(pad.doc, point).find(({ locked, wanted }) => locked || wanted) === point; // one label for each stroke
   if (selected || isLabeled) drawLabel(context, x + radius + 3, y - radius - 3.5, `${hintNumber(pad.doc, point)}${marks}`);
 }

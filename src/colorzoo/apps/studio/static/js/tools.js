@@ -16,7 +16,7 @@ import { pickRegion, regionAt, requestMatch } from "./coloring.js";
 import { confirmCrop, cropGripAt, dragCrop, endCrop, moveCrop, startCrop } from "./cropping.js";
 import { nextStroke } from "./document.js";
 import { endFill, fillTo, spreadColor } from "./filling.js";
-import { t } from "./dom.js";
+import { setAttr, t } from "./dom.js";
 import { addPointAt, brushPoint, continueCut, deletePoint, endCut, erasedAt, insidePhoto, movePoint, newPoint, pickColorAt, pickColorHere, pointNear, selectPoint } from "./edits.js";
 import { dragBorder, endBorder, borderGripAt, insideOf, isOnBorder } from "./border.js";
 import { continueHealing, endHealing, eraseHealing, startHealing } from "./healing.js";
@@ -261,6 +261,20 @@ function eraseAt(pad, at, place) {
   if (near !== null) deletePoint(pad, near);
 }
 
+/** @param {any} pad @param {Place} place @param {number} reach CSS pixels @returns {string | null} meaning of the signs beside the point at a position */
+function markWords(pad, place, reach) {
+  const isMarked = ({ locked, wanted }) => locked || (wanted && !pad.fills());
+  if (!pad.doc.points.some(isMarked) || pad.ui.hidesMarks) return null;
+  const id = pointNear(pad, ...place, reach);
+  const point = pad.doc.points.find((candidate) => candidate.id === id && isMarked(candidate));
+  if (!point) return null;
+  const words = [
+    point.locked ? t("●: this point is locked") : null,
+    point.wanted && !pad.fills() ? t("≠: {wanted} is not available at this brightness, {hex} is used instead", { wanted: point.wanted, hex: point.hex }) : null,
+  ];
+  return words.filter(Boolean).join("\n");
+}
+
 /** @param {any} pad @param {Spot | null} at @param {Place | null} place null outside the stage */
 function hoverAt(pad, at, place) {
   change(pad.ui, { cursor: place && inside(pad, place) ? place : null, judging: false });
@@ -268,6 +282,7 @@ function hoverAt(pad, at, place) {
   const find = { point: () => pointNear(pad, ...place, nearBy(at)), border: line, crop: () => cropGripAt(pad, place, cropReach(pad, at)), box: () => boxGripAt(pad, place, nearBy(at)) }[pad.ui.tool];
   const near = place && find ? find() : null;
   pad.stageEl.dataset.over = near === null ? "" : "point";
+  setAttr(pad.stageEl, "title", place && markWords(pad, place, nearBy(at)));
   pad.redrawMarks();
   if (pad.ui.cursor && pad.ui.exemplar && !pad.session.matching) {
     change(pad.session, { matching: true });
