@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from colorzoo.abilities import DrawingModel
 from colorzoo.apps.studio import drawings, regions, suggestions
@@ -17,9 +17,9 @@ from colorzoo.apps.studio.export import (
     encode_with_provenance,
     export_provenance,
 )
-from colorzoo.apps.studio.models import describe_model
+from colorzoo.apps.studio.models import ModelPool, describe_model
 from colorzoo.apps.studio.opened_image import OpenedImage, open_upload, read_upload, safe_name, thumbnail
-from colorzoo.apps.studio.protocol import Message, Reply, StudioError, error_message
+from colorzoo.apps.studio.protocol import Limits, Message, Reply, StudioError, error_message
 from colorzoo.apps.studio.sessions import AttachedReference, Session
 from colorzoo.apps.studio.worker_pool import RequestCancelledError, cancellable, stop_if_cancelled
 from colorzoo.batch import UsedFile
@@ -35,32 +35,43 @@ from colorzoo.inference import (
 )
 from colorzoo.settings import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt, Range
 
-if TYPE_CHECKING:
-    from colorzoo.apps.studio.studio import Studio
-
 MAX_SUGGESTIONS = 32
 """Maximum number of suggested colors for a location."""
 _LEAST_CORNERS = 3  # minimum number of corners of an outline
 
 
 class Context:
-    """Request of a drawing pad, with its session and the studio that processes it.
+    """Request of a drawing pad, with its session and the services of the server.
 
     Args:
-        studio: Studio with the models and limits.
         session: Session of the drawing pad.
         message: Message with the request.
         reply: Thread-safe function that sends a message to the drawing pad.
+        pool: Cache of loaded models.
+        limits: Limits of the server.
+        inline_files: Whether responses contain exported files instead of a download address.
+        network: Usual shorter side of a network input in pixels. The drawing pad specifies brush sizes in
+            pixels of an image with this size.
 
     Attributes:
-        connection: Number of the connection of the session that sent the request.
         received: Time of the request, by `time.perf_counter`.
     """
 
-    def __init__(self, studio: Studio, session: Session, message: Message, reply: Reply) -> None:
-        self.studio, self.session, self.message, self.reply = studio, session, message, reply
-        self.connection = session.connection
+    def __init__(
+        self,
+        session: Session,
+        message: Message,
+        reply: Reply,
+        *,
+        pool: ModelPool,
+        limits: Limits,
+        inline_files: bool,
+        network: int,
+    ) -> None:
+        self.session, self.message, self.reply = session, message, reply
+        self.pool, self.limits, self.inline_files, self.network = pool, limits, inline_files, network
         self.received = time.perf_counter()
+        self._connection = session.connection  # requests of earlier connections are cancelled
 
     def run(self, handler: Handler) -> None:
         """Run a handler and send its responses; errors are sent as messages.
@@ -70,7 +81,7 @@ class Context:
         kind, body, number = self.message.type, self.message.body, self.message.id or 0
 
         def is_cancelled() -> bool:
-            if self.session.connection != self.connection:
+            if self.session.connection != self._connection:
                 return True
             if kind not in ("color", "colorings"):
                 return False
@@ -167,7 +178,7 @@ class Context:
         """
         recipe = recipe or self.recipe()
         photo = self.opened(recipe)
-        colorizer = self.studio.pool.get(recipe.model)
+        colorizer = self.pool.get(recipe.model)
         if colorizer.is_sketch_model:
             prepared = photo.on_paper().healed(recipe.healing)
         else:
@@ -184,7 +195,7 @@ class Context:
                 raise GuidanceError(
                     f"the reference {reference.file.name!r} has no color. Choose a color image."
                 )
-        return PadRequest(colorizer, prepared, recipe, reference, self.studio.pool.cache)
+        return PadRequest(colorizer, prepared, recipe, reference, self.pool.cache)
 
     def file(self) -> tuple[bytes, str]:
         """Return the content and the name of the uploaded file.
@@ -198,22 +209,22 @@ class Context:
             data = self.message.buffers[0]
         else:
             data = self.session.file(fields.read("upload", str), drop=True).data
-        self.studio.limits.check_bytes(len(data))
+        self.limits.check_bytes(len(data))
         return data, name
 
 
 def _open(ctx: Context) -> Iterator[Message]:
     """Open a photo."""
     data, name = ctx.file()
-    opened = open_upload(data, name, ctx.studio.limits, ctx.studio.network)
+    opened = open_upload(data, name, ctx.limits, ctx.network)
     if ctx.message.id in ctx.session.cancelled:
         raise StudioError("cancelled", "cancelled")
     if ctx.session.opened is not None:
-        ctx.studio.pool.cache.clear()
+        ctx.pool.cache.clear()
     ctx.session.set_opened(opened)
-    proposed = ctx.studio.pool.for_sketches() if opened.kind == "sketch" else None
+    proposed = ctx.pool.for_sketches() if opened.kind == "sketch" else None
     buffers = (opened.gray, opened.source, *((opened.alpha,) if opened.alpha else ()))
-    yield ctx.answer("photo", *buffers, **opened.describe(ctx.studio.network), proposed=proposed)
+    yield ctx.answer("photo", *buffers, **opened.describe(ctx.network), proposed=proposed)
 
 
 def _attach(ctx: Context) -> Iterator[Message]:
@@ -226,17 +237,17 @@ def _attach(ctx: Context) -> Iterator[Message]:
         yield ctx.answer("attached", slot=slot)
         return
     data, name = ctx.file()
-    image = read_upload(data, name, ctx.studio.limits)
+    image = read_upload(data, name, ctx.limits)
     width, height = image.size
     response: dict[str, Any] = {"name": name, "width": width, "height": height, "notes": list(image.notes)}
     if slot == "statistics":
         response["statistics"] = describe_statistics(image)
     else:
         response["sha256"] = sha256(data).hexdigest()
-        if ctx.studio.pool.get(fields.read("model", str)).model.reference_needs_color:
+        if ctx.pool.get(fields.read("model", str)).model.reference_needs_color:
             require_color(image, repr(name))
         file = UsedFile("reference", name, response["sha256"])
-        rgb = as_reference(image, ctx.studio.network)
+        rgb = as_reference(image, ctx.network)
         ctx.session.reference = AttachedReference(rgb, image.size, file, is_gray(image))
     yield ctx.answer("attached", thumbnail(image), slot=slot, **response)
 
@@ -245,10 +256,10 @@ def _color(ctx: Context) -> Iterator[Message]:
     """Colorize the photo and send a preview in one of the qualities ``drag``, ``final`` and ``full``."""
     quality: Quality = ctx.message.fields().read("quality", Quality, "final")
     recipe = ctx.recipe()
-    if not ctx.studio.pool.has(recipe.model):
-        yield Message({"type": "model", **describe_model(ctx.studio.pool.get(recipe.model))})
+    if not ctx.pool.has(recipe.model):
+        yield Message({"type": "model", **describe_model(ctx.pool.get(recipe.model))})
     request = ctx.pad_request(recipe)
-    fields, buffers = color_preview(request, quality, ctx.studio.limits)
+    fields, buffers = color_preview(request, quality, ctx.limits)
     fields["timing"]["total"] = milliseconds(time.perf_counter() - ctx.received)
     fields |= {"quality": quality, "model": request.colorizer.name, "mime": "image/jpeg"}
     yield ctx.answer("colored", *buffers, **fields)
@@ -384,7 +395,7 @@ def _match(ctx: Context) -> Iterator[Message]:
 def _model(ctx: Context) -> Iterator[Message]:
     """Load a model and return its capabilities."""
     name = ctx.message.fields().read("name", str)
-    yield ctx.answer("model", **describe_model(ctx.studio.pool.get(name)))
+    yield ctx.answer("model", **describe_model(ctx.pool.get(name)))
 
 
 def _export(ctx: Context) -> Iterator[Message]:
@@ -405,7 +416,7 @@ def _export(ctx: Context) -> Iterator[Message]:
         data = encode_with_provenance(colored, image, name, origin, options)
         notes += write_notes(name, image)
     fields = {"name": name, "mime": options.mime, "notes": notes}
-    if ctx.studio.inline_files:
+    if ctx.inline_files:
         yield ctx.answer("exported", data, **fields)
     else:
         key = ctx.session.add_file(data, name)
@@ -426,7 +437,7 @@ def _check(ctx: Context) -> Iterator[Message]:
         opened.part(recipe.border)  # raises an error if the border exceeds the photo
         recipe.check_inside(*opened.size)
     if recipe.model is not None:
-        ctx.studio.pool.get(recipe.model)
+        ctx.pool.get(recipe.model)
     yield ctx.answer("checked", recipe=recipe.to_dict(), notes=notes)
 
 

@@ -65,7 +65,7 @@ class Studio:
         self.sessions = SessionStore(self.limits, on_remove=self._cancel_requests)
         self.uploading_bytes = 0
         self.recipe: dict[str, Any] | None = None
-        self.inline_files = inline_files
+        self._inline_files = inline_files
         self._model_worker = Worker("models", self.limits.queued, _MODEL_THREADS)
         self._file_worker = Worker("files", self.limits.queued, _FILE_THREADS)
         self._offered: TemporaryFile | None = None  # photo that new drawing pads open
@@ -176,7 +176,15 @@ class Studio:
                 if quality == "full":
                     # a full-size preview takes long, so it must not block the requests that run a model
                     kind, worker = "full", self._file_worker
-            context = Context(self, session, message, reply)
+            context = Context(
+                session,
+                message,
+                reply,
+                pool=self.pool,
+                limits=self.limits,
+                inline_files=self._inline_files,
+                network=self.network,
+            )
             run = partial(context.run, request.handler)
             drop = context.drop if request.newest_only else None
             worker.submit(session.id, QueuedRequest(kind, run, drop, request.rank))
