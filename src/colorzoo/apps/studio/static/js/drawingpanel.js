@@ -2,7 +2,7 @@
 
 import { parseColor, rgbToHex } from "./color.js";
 import { listenToField } from "./colorpanel.js";
-import { runCommand } from "./commands.js";
+import { keyLabel, runCommand } from "./commands.js";
 import { button, checkbox, h, section, setAttr, setText, show, syncList, t } from "./dom.js";
 import { deleteDivision, drawingSettings, withDrawing } from "./drawing.js";
 import { similarRegions } from "./filling.js";
@@ -65,7 +65,8 @@ export function createSimilarOption(pad) {
     show(el, similar !== null);
     if (!similar) return;
     const n = similar.places.length;
-    const text = n === 1 ? t("1 similar region: apply (Enter)") : t("{n} similar regions: apply (Enter)", { n });
+    const words = n === 1 ? t("1 similar region: apply") : t("{n} similar regions: apply", { n });
+    const text = matchMedia("(pointer: coarse)").matches ? words : `${words} (${keyLabel("enter")})`;
     setText(apply.querySelector(".cz-btn-text"), text);
     setAttr(apply, "title", t("Give them the color {hex}", { hex: similar.color }));
   };

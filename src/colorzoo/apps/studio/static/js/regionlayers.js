@@ -113,18 +113,20 @@ export function litRegions(pad) {
   lastLit.set(pad, last);
   return Object.entries(lit).filter(([, regions]) => regions.length).map(([kind, regions]) => {
     const key = regions.join();
-    if (last[kind]?.key !== key || last[kind].runs !== runs) last[kind] = { key, runs, layer: litImage(runs, regions, kind === "similar" ? SIMILAR : HOVERED) };
+    if (last[kind]?.key !== key || last[kind].runs !== runs) last[kind] = { key, runs, layer: litImage(runs, regions, kind === "similar" ? SIMILAR : HOVERED, kind === "similar") };
     return last[kind].layer;
   });
 }
 
-/** Return an image of regions with an opaque outline and a translucent inside. */
-function litImage(runs, regions, color) {
+/** Return an image of regions with an opaque outline, and a translucent or striped inside that leaves their colors visible. */
+function litImage(runs, regions, color, isStriped) {
   const { labels, columns, rows } = runs;
+  const width = Math.max(4, Math.round(Math.max(columns, rows) / 128)); // of a stripe, in pixels of the preview
   return regionImage(runs, regions, (rgba, byte, pixel, region) => {
     const [column, row] = [pixel % columns, Math.floor(pixel / columns)];
     const isEdge = column === 0 || row === 0 || column === columns - 1 || row === rows - 1
       || labels[pixel - 1] !== region || labels[pixel + 1] !== region || labels[pixel - columns] !== region || labels[pixel + columns] !== region;
-    rgba.set([...color, isEdge ? 255 : 30], byte);
+    const inside = isStriped ? 150 * Number((column + row) % (3 * width) < width) : 30;
+    rgba.set([...color, isEdge ? 255 : inside], byte);
   });
 }
