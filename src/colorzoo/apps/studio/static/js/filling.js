@@ -46,7 +46,10 @@ export function fillTo(pad, drag, place) {
   });
   const stroke = drag.stroke ?? nextStroke(pad.doc);
   change(drag, { last: place, region, stroke });
-  if (entered.length) pad.preview(filled(pad, pad.doc, entered, stroke));
+  if (!entered.length) return;
+  pad.hold(filled(pad, pad.doc, entered, stroke)); // visible without a preview of the server
+  pad.queue.requestEarly();
+  pad.changed();
 }
 
 /** Finish a drag. If the regions were not known, fill them when they are known. @param {any} drag */
